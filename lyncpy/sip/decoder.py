@@ -1,0 +1,309 @@
+"""Bytes → messages: framing by Content-Length, within bounds, at any cut of the stream.
+
+Nothing here looks into a header but Content-Length. What is framed but makes no sense is
+`Garbled`, and the stream goes on after it; once nobody can tell where the next message
+begins, the framing is lost and the flow has to close.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys
+from lyncpy.sip.message import Headers, Message, Request, Response
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderLimits:
+    """How much of one message is held in memory."""
+
+    line_bytes: int = 32_768
+    """A longer header line, folds joined, makes a message `Garbled`. Kerberos tickets travel in one line."""
+
+    head_bytes: int = 65_536
+    """A longer head loses the framing."""
+
+    headers: int = 256
+    """More header lines lose the framing."""
+
+    body_bytes: int = 262_144
+    """A longer body is skipped, and its message is `Garbled` with 413."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """A keep-alive between messages (RFC 5626 §3.5.1)."""
+
+    double: bool
+    """CRLF CRLF, which some answer with one CRLF; else one CRLF, an answer or a stray one before a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """A message whose end is known but whose content cannot be read; its body is skipped."""
+
+    request: Request | None
+    """What could be read of a request, without its body, to answer it; None for a response."""
+
+    status: int
+    reason: str
+
+
+Item = Message | Ping | Garbled
+
+_PING: Final = Ping(double=False)
+_DOUBLE_PING: Final = Ping(double=True)
+_URI: Final = re.compile(r'[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>"\x7f]+')
+_STRAY: Final = re.compile(r"[\r\n]+")
+_VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
+_STATUS: Final = re.compile(r"[1-6][0-9][0-9]")
+_LENGTH_DIGITS: Final = 12
+_USUAL_METHODS: Final = (
+    "ACK BENOTIFY BYE CANCEL INFO INVITE MESSAGE NEGOTIATE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER "
+    "SERVICE SUBSCRIBE UPDATE"
+)
+_METHODS: Final = frozenset(_USUAL_METHODS.split())
+_CR: Final = 13
+_LF: Final = 10
+
+
+class Decoder:
+    """One direction of one stream. Holds at most one head and one body."""
+
+    def __init__(self, limits: DecoderLimits | None = None) -> None:
+        self._limits = limits or DecoderLimits()
+        self._buffer = bytearray()
+        self._mark: bytes | None = None  # what ends this head: found with its first line
+        self._scanned = 0  # up to here the buffer holds no mark
+        self._head: tuple[_Start, Headers] | None = None  # waits for its body
+        self._length = 0  # of that body
+        self._skip = 0  # bytes of a body nobody wants
+        self._lost: str | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the stream is between two messages, so that the peer owes us nothing."""
+        return self._head is None and not self._skip and not self._buffer.strip(b"\r\n")
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes are held."""
+        return len(self._buffer)
+
+    @property
+    def lost(self) -> RemoteProtocolError | None:
+        """Why the framing is lost, if it is. Ask after each `feed`: what came before is still delivered."""
+        return RemoteProtocolError(self._lost) if self._lost else None
+
+    def feed(self, data: bytes) -> list[Item]:
+        """Take what the stream brought, and give what it completes, in order.
+
+        The result depends on the bytes alone, never on how they are cut. When messages come
+        before the place where the framing is lost, they are given now and the next call raises.
+
+        Raises:
+            RemoteProtocolError: The framing is lost, now or earlier.
+
+        Spec: RFC 3261 §7.5, §18.3, §20.14.
+        """
+        items: list[Item] = []
+        if self._lost is None:
+            self._buffer += data
+            while self._step(items):
+                pass
+        if self._lost is not None and not items:
+            raise RemoteProtocolError(self._lost)
+        return items
+
+    def _step(self, items: list[Item]) -> bool:
+        """Take one thing off the buffer; False when it does not hold a whole one."""
+        buffer = self._buffer
+        if self._skip:
+            skipped = min(self._skip, len(buffer))
+            del buffer[:skipped]
+            self._skip -= skipped
+        if self._head is not None:
+            if len(buffer) < self._length:
+                return False
+            start, headers = self._head
+            self._head = None
+            body = bytes(buffer[: self._length])
+            del buffer[: self._length]
+            items.append(start.message(headers, body))
+            return True
+        if not buffer:
+            return False
+        if buffer[0] in (_CR, _LF):
+            return self._read_blank(items)
+        end = self._find_end()
+        return end >= 0 and self._read_head(end, items)
+
+    def _read_blank(self, items: list[Item]) -> bool:
+        """Take one or two line ends between messages; a line feed alone is passed over."""
+        buffer = self._buffer
+        if buffer[0] == _LF:
+            del buffer[:1]
+        elif buffer.startswith(b"\r\n\r\n"):
+            del buffer[:4]
+            items.append(_DOUBLE_PING)
+        elif len(buffer) < 4 and b"\r\n\r\n".startswith(buffer):
+            return False  # the second half may be under way
+        elif buffer.startswith(b"\r\n"):
+            del buffer[:2]
+            items.append(_PING)
+        else:
+            return self._lose("a carriage return without a line feed")
+        return True
+
+    def _find_end(self) -> int:
+        """Find where this head ends; -1 if that is not known yet or never will be.
+
+        Line feeds alone are read as line ends only if the first line ends so, and then all
+        lines have to: were both mixed, two readers could see two different messages.
+        """
+        buffer, limit = self._buffer, self._limits.head_bytes
+        if self._mark is None:
+            line_end = buffer.find(b"\n", self._scanned)
+            if line_end >= 0:
+                crlf = buffer[line_end - 1] == _CR
+                self._mark = b"\r\n\r\n" if crlf else b"\n\n"
+                self._scanned = line_end - crlf
+        end = -1 if self._mark is None else buffer.find(self._mark, self._scanned)
+        # Up to three bytes of the mark may have come.
+        if (end if end >= 0 else len(buffer) - 3) > limit:
+            self._lose("the head is too long")
+            return -1
+        if end < 0:
+            self._scanned = max(self._scanned, len(buffer) - 3)
+        return end
+
+    def _read_head(self, end: int, items: list[Item]) -> bool:
+        """Take a head off the buffer and find out what it is the head of."""
+        buffer, mark = self._buffer, self._mark or b""
+        head = buffer[:end].decode("utf-8", "surrogateescape")
+        del buffer[: end + len(mark)]
+        self._mark, self._scanned = None, 0
+        crlf = mark == b"\r\n\r\n"
+        lines = head.split("\r\n" if crlf else "\n")
+        breaks = len(lines) - 1
+        stray = head.count("\n") != breaks or head.count("\r") != (breaks if crlf else 0)
+        if stray:
+            lines = [_STRAY.sub(" ", line) for line in lines]
+        if breaks > self._limits.headers:
+            return self._lose("too many header lines")
+        start = _read_start(lines.pop(0))
+        if start is None:
+            return self._lose("not SIP")
+        keys, unreadable = read_keys(lines)
+        headers = Headers.of_lines(keys, lines)
+        if stray:
+            # Another reader might have seen a Content-Length here.
+            items.append(start.garbled(headers, 400, "a line break that is none"))
+            return self._lose("a line break that is none")
+        error = start.error
+        if unreadable is not None:
+            error = error or (400, f'not a header field: "{unreadable[:80]}"')
+        elif end > self._limits.line_bytes and max(map(len, lines), default=0) > self._limits.line_bytes:
+            error = error or (400, "a header line is too long")
+        return self._frame(start, headers, error, items)
+
+    def _frame(self, start: "_Start", headers: Headers, error: "_Error | None", items: list[Item]) -> bool:
+        """Find out how long the body is; then deliver the message, wait for the rest, or skip the body."""
+        try:
+            length = _take_length(headers.line_keys, headers.lines)
+        except RemoteProtocolError as lost:
+            items.append(start.garbled(headers, lost.status, lost.reason))
+            return self._lose(lost.reason)
+        if length > self._limits.body_bytes:
+            error = error or (413, "the body is too long")
+        if error is not None:
+            items.append(start.garbled(headers, *error))
+            self._skip = length
+        elif length:
+            self._head, self._length = (start, headers), length
+        else:
+            items.append(start.message(headers, b""))
+        return True
+
+    def _lose(self, reason: str) -> bool:
+        self._lost = reason
+        self._buffer.clear()
+        return False
+
+
+_Error = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A start line: a request's method and URI, or a response's status and phrase."""
+
+    method: str
+    rest: str
+    status: int = 0
+    error: _Error | None = None
+
+    def message(self, headers: Headers, body: bytes) -> Message:
+        if self.status:
+            return Response(self.status, self.rest, headers, body)
+        return Request(self.method, self.rest, headers, body)
+
+    def garbled(self, headers: Headers, status: int, reason: str) -> Garbled:
+        return Garbled(Request(self.method, self.rest, headers) if self.method else None, status, reason)
+
+
+def _read_start(line: str) -> _Start | None:
+    """Read a start line; None if it is none of SIP's, so that nothing after it can be trusted."""
+    words = line.split(" ")
+    if len(words) == 3 and words[2] == "SIP/2.0" and _is_method(words[0]) and _URI.fullmatch(words[1]):
+        return _Start(words[0], words[1])
+    if line[:4].upper() == "SIP/":
+        return _read_status(line)
+    words = line.split()
+    if len(words) < 2 or not _VERSION.fullmatch(words[-1]) or not _is_method(words[0]):
+        return None
+    method, uri, version = words[0], " ".join(words[1:-1]), words[-1].upper()
+    if version != "SIP/2.0":
+        return _Start(method, uri, error=(505, f'version "{version[:80]}"'))
+    if line.split(" ") != words or not _URI.fullmatch(uri):
+        return _Start(method, uri, error=(400, "not a request line"))
+    return _Start(method, uri)
+
+
+def _is_method(word: str) -> bool:
+    return word in _METHODS or TOKEN.fullmatch(word) is not None
+
+
+def _read_status(line: str) -> _Start:
+    version, _, rest = line.partition(" ")
+    status, _, phrase = rest.partition(" ")
+    if version.upper() != "SIP/2.0" or not _STATUS.fullmatch(status):
+        return _Start("", phrase, error=(400, "not a status line"))
+    return _Start("", phrase, int(status))
+
+
+def _take_length(keys: list[str], lines: list[str]) -> int:
+    """Take Content-Length out of the headers and give its value; 0 if there is none and no body.
+
+    Raises:
+        RemoteProtocolError: Nobody can tell where the body ends.
+
+    Spec: RFC 3261 §18.3, §20.14: on a stream it has to be there. To guess would let a body
+    pass for the next request.
+    """
+    if "content-length" not in keys:
+        if "content-type" in keys:
+            raise RemoteProtocolError("a body without Content-Length")
+        return 0
+    lengths = set()
+    while "content-length" in keys:
+        at = keys.index("content-length")
+        del keys[at]
+        digits = lines.pop(at).partition(":")[2].strip(BLANKS)
+        if not (digits.isascii() and digits.isdigit()) or len(digits.lstrip("0")) > _LENGTH_DIGITS:
+            raise RemoteProtocolError(f'not a length: "{digits[:80]}"')
+        lengths.add(int(digits[-_LENGTH_DIGITS:]))
+    if len(lengths) > 1:
+        raise RemoteProtocolError("two different lengths")
+    return lengths.pop()

@@ -1,0 +1,241 @@
+"""Typed views over header text: pure functions from a value to what it says.
+
+Each takes one value as it came and raises `RemoteProtocolError` when it says nothing. The
+message names the header; these functions do not know it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.grammar import (
+    BLANKS,
+    TOKEN,
+    first_of_list,
+    parse_params,
+    quote,
+    quoted_prefix,
+    split_list,
+    unquote,
+)
+from lyncpy.sip.uri import parse_host_port
+
+__all__ = [
+    "CSeq",
+    "Event",
+    "NameAddr",
+    "Via",
+    "first_of_list",
+    "parse_auth",
+    "parse_contact_list",
+    "parse_cseq",
+    "parse_delta_seconds",
+    "parse_event",
+    "parse_name_addr",
+    "parse_via",
+    "quote",
+    "split_list",
+    "unquote",
+]
+
+_NO_PARAMS: Final[Mapping[str, str]] = {}
+_CSEQ_LIMIT: Final = 2**31
+_DELTA_LIMIT: Final = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """One hop that a request took (RFC 3261 §20.42)."""
+
+    protocol: str
+    version: str
+    transport: str
+    """In capitals; clients write "tls" and "TLS"."""
+
+    host: str
+    port: int | None
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def branch(self) -> str | None:
+        """The transaction's name; None if there is none, as in all in-dialog requests of one client."""
+        return self.params.get("branch")
+
+
+@dataclass(frozen=True, slots=True)
+class NameAddr:
+    """A From, To, Contact, Route …: whom it names, and with what parameters (RFC 3261 §20.10)."""
+
+    display: str
+    """Unquoted; "" if there is none."""
+
+    uri: str
+    """The exact text between `<` and `>`, or up to the first `;`: signatures need it as it appeared."""
+
+    params: Mapping[str, str] = field(default_factory=dict)
+    """The header's parameters (not the URI's): lower-case names → values, unquoted."""
+
+    @property
+    def tag(self) -> str | None:
+        """The dialog tag."""
+        return self.params.get("tag")
+
+    @property
+    def epid(self) -> str | None:
+        """The endpoint identifier ([MS-SIPREGE] 2.2.1)."""
+        return self.params.get("epid")
+
+    def get(self, param: str) -> str | None:
+        """Give a parameter's value; "" for a flag, None if there is none."""
+        return self.params.get(param.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class CSeq:
+    """A request's number and method (RFC 3261 §20.16)."""
+
+    number: int
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.method}"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event package, in lower case, and its parameters (RFC 6665 §8.2.1)."""
+
+    name: str
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str | None:
+        """Which of several subscriptions within a dialog is meant."""
+        return self.params.get("id")
+
+
+def parse_via(text: str) -> Via:
+    """Read one Via value: `SIP/2.0/TLS host:port;branch=…`.
+
+    Raises:
+        RemoteProtocolError: It has no protocol, version, transport or host.
+    """
+    sent, semicolon, rest = text.partition(";")
+    try:
+        protocol, version, place = sent.split("/", 2)
+        transport, by = place.split(None, 1)
+    except ValueError:
+        raise RemoteProtocolError(f'not a Via: "{text[:80]}"') from None
+    host, port = parse_host_port(by.rstrip())
+    params = parse_params(rest) if semicolon else _NO_PARAMS
+    return Via(protocol.strip(BLANKS), version.strip(BLANKS), transport.upper(), host, port, params)
+
+
+def parse_name_addr(text: str) -> NameAddr:
+    """Read `"Display" <uri>;params`, `Display <uri>`, `uri;params` or `*`.
+
+    A display name needs no quotes here, whatever it holds: real clients send raw UTF-8.
+
+    Raises:
+        RemoteProtocolError: Quotes or brackets that do not close, text after the bracket,
+            no URI, a blank in it, or a bare URI with the question mark that brackets are for.
+    """
+    text = text.strip(BLANKS)
+    display = ""
+    if text[:1] == '"':
+        display, text = quoted_prefix(text)
+        text = text.lstrip(BLANKS)
+        if text[:1] != "<":
+            raise RemoteProtocolError(f'no address after the display name: "{text[:80]}"')
+    before, bracket, after = text.partition("<")
+    if not bracket:
+        uri, semicolon, rest = text.partition(";")
+        uri = uri.rstrip(BLANKS)
+        if "?" in uri or "," in uri:
+            raise RemoteProtocolError(f'an address that needs brackets: "{text[:80]}"')
+    else:
+        uri, closed, rest = after.partition(">")
+        uri, rest = uri.strip(BLANKS), rest.lstrip(BLANKS)
+        semicolon = rest[:1]
+        if not closed or (semicolon and semicolon != ";"):
+            raise RemoteProtocolError(f'not an address: "{text[:80]}"')
+        display, rest = display or before.rstrip(BLANKS), rest[1:]
+    if not uri or " " in uri or "\t" in uri:
+        raise RemoteProtocolError(f'not an address: "{text[:80]}"')
+    return NameAddr(display, uri, parse_params(rest) if semicolon else _NO_PARAMS)
+
+
+def parse_contact_list(text: str) -> tuple[NameAddr, ...]:
+    """Read a list of addresses: Contact, Route, Record-Route, P-Asserted-Identity.
+
+    `*` is an address whose `uri` is "*".
+    """
+    return tuple(parse_name_addr(element) for element in split_list(text))
+
+
+def parse_cseq(text: str) -> CSeq:
+    """Read `number METHOD`.
+
+    Raises:
+        RemoteProtocolError: No number below 2**31, or no method.
+    """
+    words = text.split()
+    if len(words) != 2 or not TOKEN.fullmatch(words[1]):
+        raise RemoteProtocolError(f'not a CSeq: "{text[:80]}"')
+    number = _number(words[0])
+    if number is None or number >= _CSEQ_LIMIT:
+        raise RemoteProtocolError(f'not a sequence number: "{words[0][:80]}"')
+    return CSeq(number, words[1])
+
+
+def parse_event(text: str) -> Event:
+    """Read an event package and its parameters."""
+    name, semicolon, rest = text.partition(";")
+    name = name.strip(BLANKS).lower()
+    if not name:
+        raise RemoteProtocolError("no event package")
+    return Event(name, parse_params(rest) if semicolon else _NO_PARAMS)
+
+
+def parse_delta_seconds(text: str) -> int:
+    """Read a number of seconds; more than 32 bits hold (136 years) is as much as they hold.
+
+    Raises:
+        RemoteProtocolError: Not a number.
+    """
+    number = _number(text.strip(BLANKS))
+    if number is None:
+        raise RemoteProtocolError(f'not a number of seconds: "{text[:80]}"')
+    return min(number, _DELTA_LIMIT)
+
+
+def parse_auth(text: str) -> tuple[str, dict[str, str]]:
+    """Read a challenge or credentials: `Scheme name="value", name=value`.
+
+    Returns:
+        The scheme as it came, and lower-case names → values, unquoted.
+
+    Raises:
+        RemoteProtocolError: No scheme, a quote that is not closed, or a name that comes
+            twice: which of the two is signed must not be a matter of taste.
+    """
+    scheme, _, rest = text.strip(BLANKS).partition(" ")
+    if not TOKEN.fullmatch(scheme):
+        raise RemoteProtocolError("no authentication scheme")
+    params: dict[str, str] = {}
+    for element in split_list(rest):
+        name, _, value = element.partition("=")
+        name = name.strip(BLANKS).lower()
+        if name in params:
+            raise RemoteProtocolError(f'authentication parameter "{name[:80]}" comes twice')
+        params[name] = unquote(value.strip(BLANKS))
+    return scheme, params
+
+
+def _number(text: str) -> int | None:
+    """Read an unsigned decimal number; None if it is none. Leading zeros count for nothing."""
+    if not (text.isascii() and text.isdigit()):
+        return None
+    digits = text.lstrip("0") or "0"
+    return int(digits) if len(digits) <= 20 else 10**20

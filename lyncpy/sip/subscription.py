@@ -1,0 +1,295 @@
+"""The notifier's machine of one subscription (RFC 6665 §4.2), with Microsoft's three extensions.
+
+- *Piggyback*: the first notification is the body of the 200 to the SUBSCRIBE.
+- *Best effort*: later ones are BENOTIFY, which nobody answers.
+- *Autoextend*: each notification restarts the subscription's time.
+
+The machine decides and builds; whoever owns it sends. Not here: who may subscribe, and
+what a document says.
+
+Spec: RFC 6665 §4.2; [MS-SIP], best effort NOTIFY, piggyback first NOTIFY, subscription auto-extension.
+"""
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.headers import split_list
+from lyncpy.sip.message import Request
+
+BENOTIFY: Final = "ms-benotify"
+PIGGYBACK: Final = "ms-piggyback-first-notify"
+AUTOEXTEND: Final = "com.microsoft.autoextend"
+
+FATAL: Final = frozenset({404, 405, 408, 410, 416, 430, *range(480, 486), 489, 501, 604})
+"""Answers to a NOTIFY after which its subscription is no more (RFC 6665 §4.2.2; 430: the flow is gone)."""
+
+
+class State(enum.Enum):
+    """The life of a subscription. None is ever pending here: consent is a matter of what a document shows."""
+
+    NEW = "new"
+    ACTIVE = "active"
+    TERMINATED = "terminated"
+
+
+class Event(enum.Enum):
+    """What may happen to a subscription."""
+
+    SUBSCRIBE = "SUBSCRIBE, Expires > 0"
+    UNSUBSCRIBE = "SUBSCRIBE, Expires = 0"
+    CHANGE = "there is something new"
+    CLOSE = "the notifier ends it"
+    EXPIRED = "time is up"
+    REFUSED = "the subscriber refused a NOTIFY"
+    LOST = "connection lost"
+
+
+class Step(enum.Enum):
+    """What a move does."""
+
+    GRANT = "answer the SUBSCRIBE"
+    NOTIFY = "notify"
+    END = "forget"
+
+
+Move = tuple[State, tuple[Step, ...]]
+
+SUBSCRIPTION: Final[Mapping[State, Mapping[Event, Move]]] = {
+    State.NEW: {
+        Event.SUBSCRIBE: (State.ACTIVE, (Step.GRANT,)),
+        Event.UNSUBSCRIBE: (State.TERMINATED, (Step.GRANT, Step.END)),  # a poll
+    },
+    State.ACTIVE: {
+        Event.SUBSCRIBE: (State.ACTIVE, (Step.GRANT,)),
+        Event.UNSUBSCRIBE: (State.TERMINATED, (Step.GRANT, Step.END)),
+        Event.CHANGE: (State.ACTIVE, (Step.NOTIFY,)),
+        Event.CLOSE: (State.TERMINATED, (Step.NOTIFY, Step.END)),
+        Event.EXPIRED: (State.TERMINATED, (Step.NOTIFY, Step.END)),
+        Event.REFUSED: (State.TERMINATED, (Step.END,)),
+        Event.LOST: (State.TERMINATED, (Step.END,)),
+    },
+    State.TERMINATED: {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a notification carries; workloads make one for each audience and share it."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How long a notifier lets a subscription last; `once` makes every one a poll."""
+
+    default_s: int
+    minimum_s: int
+    maximum_s: int
+    once: bool = False
+
+
+class TooBrief(RemoteProtocolError):
+    """423: the asked duration is less than the minimum, which goes into Min-Expires."""
+
+    def __init__(self, minimum_s: int) -> None:
+        super().__init__(f"a subscription lasts at least {minimum_s} seconds", 423)
+        self.minimum_s = minimum_s
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Answer the SUBSCRIBE with 200, these headers and this body.
+
+    To tag and Contact are not among the headers: the tag is the dialog's, the Contact the server's.
+    """
+
+    headers: tuple[tuple[str, str], ...]
+    body: Document | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendNotify:
+    """Send this request in the dialog. A NOTIFY is answered, a BENOTIFY is not."""
+
+    request: Request
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether an answer is to be awaited and told to `Subscription.answered`."""
+        return self.request.method == "NOTIFY"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Forget the subscription. Comes once, as the last effect of all."""
+
+    reason: str
+    """"polled", "unsubscribed", "expired", "refused", "connection lost", or what the notifier gave."""
+
+
+Effect = Grant | SendNotify | Ended
+
+
+class Subscription:
+    """One subscription as its notifier sees it.
+
+    Attributes:
+        dialog: Between the subscriber and us; its key finds the subscription again.
+        event: The Event header as the subscriber wrote it, `id` and all.
+        state: New, active or terminated.
+    """
+
+    __slots__ = ("_duration_s", "_until", "_ways", "dialog", "event", "state")
+
+    def __init__(self, request: Request, local_tag: str) -> None:
+        """Begin with the SUBSCRIBE that asks for it; `subscribe` then answers the same request."""
+        self.dialog = Dialog.from_request(request, local_tag)
+        self.event = request.headers.get("Event") or ""
+        self.state = State.NEW
+        self._ways: frozenset[str] = frozenset()
+        self._duration_s = 0
+        self._until: float | None = None
+
+    def deadline(self) -> float | None:
+        """Give the monotonic seconds of its end; None before the beginning and after the end."""
+        return self._until
+
+    def remaining_s(self, now: float) -> int:
+        """Give the whole seconds left; 0 when it is not active."""
+        return 0 if self._until is None else max(0, ceil(self._until - now))
+
+    def subscribe(self, request: Request, terms: Terms, document: Document | None, now: float) -> tuple[Effect, ...]:
+        """Take the first SUBSCRIBE, a refresh or the end.
+
+        Args:
+            document: The whole state now, if there is something to say: piggybacked if the
+                subscriber can take that, else notified right after the answer.
+
+        Raises:
+            TooBrief: 423.
+            RemoteProtocolError: 481 or 500, see `Dialog.receive`; 481 also when it has ended.
+
+        Spec: RFC 6665 §4.2.1.
+        """
+        if self.state is State.TERMINATED:
+            raise RemoteProtocolError("the subscription has ended", 481)
+        duration_s = granted_s(request.expires, terms)
+        if self.state is not State.NEW:
+            self.dialog.receive(request)
+        event = Event.SUBSCRIBE if duration_s else Event.UNSUBSCRIBE
+        reason = "polled" if self.state is State.NEW else "unsubscribed"
+        steps = self._move(event)
+        # COMPAT pidgin-sipe 1.25: the SUBSCRIBE that ends it all names no extensions.
+        self._ways = ways_of(request) or self._ways
+        self._duration_s = duration_s
+        self._until = now + duration_s if duration_s else None
+        effects: list[Effect] = [self._grant(document, now)]
+        if document is not None and PIGGYBACK not in self._ways:
+            effects.append(self._notify(document, (), self._state_now(now)))
+        if Step.END in steps:
+            effects.append(Ended(reason))
+        return tuple(effects)
+
+    def notify(self, document: Document, now: float, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
+        """Tell the subscriber something new; nothing when it has ended.
+
+        Spec: RFC 6665 §4.2.2; [MS-SIP]: with autoextend its time starts again.
+        """
+        if not self._move(Event.CHANGE):
+            return ()
+        if AUTOEXTEND in self._ways:
+            self._until = now + self._duration_s
+        return (self._notify(document, headers, self._state_now(now)),)
+
+    def close(self, reason: str, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
+        """End it from our side and tell the subscriber, who may subscribe anew."""
+        return self._end(Event.CLOSE, reason, "terminated;reason=deactivated;expires=0", headers)
+
+    def expire(self, now: float) -> tuple[Effect, ...]:
+        """End it and tell the subscriber, if its time is up."""
+        if self._until is None or now < self._until:
+            return ()
+        return self._end(Event.EXPIRED, "expired", "terminated;reason=timeout;expires=0")
+
+    def answered(self, status: int) -> tuple[Effect, ...]:
+        """Take the final answer to a NOTIFY: a refusal for good ends the subscription.
+
+        Spec: RFC 6665 §4.2.2.
+        """
+        return self._end(Event.REFUSED, "refused") if status in FATAL else ()
+
+    def lost(self) -> tuple[Effect, ...]:
+        """End it because the subscriber's connection is gone; nothing is sent."""
+        return self._end(Event.LOST, "connection lost")
+
+    def _move(self, event: Event) -> tuple[Step, ...]:
+        state, steps = SUBSCRIPTION[self.state].get(event, (self.state, ()))
+        self.state = state
+        return steps
+
+    def _end(
+        self, event: Event, reason: str, last_words: str = "", headers: Iterable[tuple[str, str]] = ()
+    ) -> tuple[Effect, ...]:
+        steps = self._move(event)
+        if Step.END not in steps:
+            return ()
+        self._until = None
+        if Step.NOTIFY in steps:
+            return self._notify(None, headers, last_words), Ended(reason)
+        return (Ended(reason),)
+
+    def _state_now(self, now: float) -> str:
+        if self.state is State.ACTIVE:
+            return f"active;expires={self.remaining_s(now)}"
+        return "terminated;expires=0"
+
+    def _grant(self, document: Document | None, now: float) -> Grant:
+        headers = [
+            ("Event", self.event),
+            ("Expires", str(self.remaining_s(now))),
+            ("subscription-state", self._state_now(now)),
+            # One a line: a real client compares whole values.
+            *(("Supported", way) for way in (BENOTIFY, PIGGYBACK, AUTOEXTEND) if way in self._ways),
+        ]
+        if document is None or PIGGYBACK not in self._ways:
+            return Grant(tuple(headers))
+        # The notification that the answer carries uses up a number of the dialog.
+        headers.append(("ms-piggyback-cseq", str(self.dialog.take_seq())))
+        return Grant(tuple(headers), document)
+
+    def _notify(self, document: Document | None, headers: Iterable[tuple[str, str]], state: str) -> SendNotify:
+        method = "BENOTIFY" if BENOTIFY in self._ways else "NOTIFY"
+        lines = [("Event", self.event), ("subscription-state", state), *headers]
+        if document is None:
+            return SendNotify(self.dialog.next_request(method, lines))
+        return SendNotify(self.dialog.next_request(method, lines, document.body, document.content_type))
+
+
+def ways_of(request: Request) -> frozenset[str]:
+    """Give which of the three extensions the subscriber supports."""
+    offered = {token.lower() for value in request.headers.all("Supported") for token in split_list(value)}
+    return frozenset(offered & {BENOTIFY, PIGGYBACK, AUTOEXTEND})
+
+
+def granted_s(asked_s: int | None, terms: Terms) -> int:
+    """Give the seconds that a subscription lasts; 0 is a poll or the end.
+
+    Raises:
+        TooBrief: Less was asked than the terms allow, and not nothing.
+
+    Spec: RFC 6665 §4.2.1.1: what is granted is never longer than what was asked.
+    """
+    if asked_s == 0 or terms.once:
+        return 0
+    if asked_s is None:
+        return terms.default_s
+    if asked_s < terms.minimum_s:
+        raise TooBrief(terms.minimum_s)
+    return min(asked_s, terms.maximum_s)

@@ -1,0 +1,335 @@
+"""The four machines of RFC 3261 §17, as tables, for streams.
+
+Each table says for each state which event leads where, and what is done on the way. An
+event that a state does not list is ignored. On a stream nothing is sent twice, so the
+timers A, E and G do not exist, and D, I, J and K are zero: a state that waits for one of
+them is left in the same breath. What remains is patience: for the answer, and for what
+may still come after it. The user of a machine performs its effects and calls `expire` at
+its `deadline`.
+
+States that RFC 6026 added for 2xx answers are included. Not here: headers and sending.
+"""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.sip.message import Request
+
+LINGER_S: Final = 32.0
+"""64 times T1: RFC 3261's patience for what comes late."""
+
+COOKIE: Final = "z9hg4bk"
+"""A branch that begins so, in any case, names its transaction (RFC 3261 §8.1.1.7)."""
+
+
+class State(enum.Enum):
+    """Where a transaction is; the values are those of the RFCs' figures."""
+
+    TRYING = "trying"
+    CALLING = "calling"
+    PROCEEDING = "proceeding"
+    CANCELLING = "cancelling"
+    """Ours: CANCEL was sent for it. Some clients never answer one, and send their 2xx later all the same."""
+
+    ACCEPTED = "accepted"
+    COMPLETED = "completed"
+    CONFIRMED = "confirmed"
+    ABANDONED = "abandoned"
+    """Ours: the user was told that nobody answered; somebody still may."""
+
+    TERMINATED = "terminated"
+
+
+class Event(enum.Enum):
+    """What may happen to a transaction. Responses are received by a client and made by a server."""
+
+    REQUEST = "the request again"
+    ACK = "ACK"
+    PROVISIONAL = "1xx"
+    SUCCESS = "2xx"
+    FAILURE = "3xx-6xx"
+    CANCEL = "the user cancels"
+    EXPIRED = "time is up"
+    LOST = "connection lost"
+
+
+class Effect(enum.Enum):
+    """What its user has to do."""
+
+    SEND = "send the response"
+    RESEND = "send the last response again"
+    TELL = "tell the user"
+    TELL_LATE = "tell the user of a further 2xx"
+    ACKNOWLEDGE = "send ACK"
+    CANCEL = "send CANCEL"
+    TIMEOUT = "give up"
+    GONE = "tell that the connection is gone"
+    END = "forget"
+
+
+class Wait(enum.Enum):
+    """How long a state lasts by itself."""
+
+    ANSWER = "until the answer is overdue"
+    LINGER = "64*T1"
+    ZERO = "no time at all, on a stream"
+    EVER = "for ever"
+
+
+Move = tuple[State, tuple[Effect, ...]]
+_END: Final[Move] = (State.TERMINATED, (Effect.END,))
+_LOST: Final[Move] = (State.TERMINATED, (Effect.GONE, Effect.END))
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One machine: where it begins, its moves, and how long each state lasts."""
+
+    name: str
+    first: State
+    moves: Mapping[State, Mapping[Event, Move]]
+    waits: Mapping[State, Wait]
+
+
+# RFC 3261 figure 5, with RFC 6026 §8.4. CANCEL is sent also before a 1xx (against §9.1): on a
+# stream it cannot overtake its INVITE, and there are clients that never send a 1xx.
+INVITE_CLIENT: Final = Rules(
+    "INVITE client",
+    State.CALLING,
+    {
+        State.CALLING: {
+            Event.PROVISIONAL: (State.PROCEEDING, (Effect.TELL,)),
+            Event.SUCCESS: (State.ACCEPTED, (Effect.TELL,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
+            Event.CANCEL: (State.CANCELLING, (Effect.CANCEL,)),
+            Event.EXPIRED: (State.ABANDONED, (Effect.CANCEL, Effect.TIMEOUT)),
+            Event.LOST: _LOST,
+        },
+        State.PROCEEDING: {
+            Event.PROVISIONAL: (State.PROCEEDING, (Effect.TELL,)),
+            Event.SUCCESS: (State.ACCEPTED, (Effect.TELL,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
+            Event.CANCEL: (State.CANCELLING, (Effect.CANCEL,)),
+            Event.EXPIRED: (State.ABANDONED, (Effect.CANCEL, Effect.TIMEOUT)),
+            Event.LOST: _LOST,
+        },
+        State.CANCELLING: {
+            Event.PROVISIONAL: (State.CANCELLING, (Effect.TELL,)),
+            Event.SUCCESS: (State.ACCEPTED, (Effect.TELL,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
+            Event.EXPIRED: (State.ABANDONED, (Effect.TIMEOUT,)),
+            Event.LOST: _LOST,
+        },
+        State.ACCEPTED: {
+            Event.SUCCESS: (State.ACCEPTED, (Effect.TELL_LATE,)),
+            Event.EXPIRED: _END,
+            Event.LOST: _END,
+        },
+        State.ABANDONED: {
+            Event.SUCCESS: (State.ABANDONED, (Effect.TELL_LATE,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.ACKNOWLEDGE,)),
+            Event.EXPIRED: _END,
+            Event.LOST: _END,
+        },
+        State.COMPLETED: {Event.EXPIRED: _END, Event.LOST: _END},
+        State.TERMINATED: {},
+    },
+    {
+        State.CALLING: Wait.ANSWER,
+        State.PROCEEDING: Wait.ANSWER,
+        State.CANCELLING: Wait.LINGER,  # §9.1
+        State.ACCEPTED: Wait.LINGER,  # timer M
+        State.ABANDONED: Wait.LINGER,
+        State.COMPLETED: Wait.ZERO,  # timer D
+        State.TERMINATED: Wait.EVER,
+    },
+)
+
+# RFC 3261 figure 6.
+NON_INVITE_CLIENT: Final = Rules(
+    "non-INVITE client",
+    State.TRYING,
+    {
+        State.TRYING: {
+            Event.PROVISIONAL: (State.PROCEEDING, (Effect.TELL,)),
+            Event.SUCCESS: (State.COMPLETED, (Effect.TELL,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.TELL,)),
+            Event.EXPIRED: (State.TERMINATED, (Effect.TIMEOUT, Effect.END)),
+            Event.LOST: _LOST,
+        },
+        State.PROCEEDING: {
+            Event.PROVISIONAL: (State.PROCEEDING, (Effect.TELL,)),
+            Event.SUCCESS: (State.COMPLETED, (Effect.TELL,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.TELL,)),
+            Event.EXPIRED: (State.TERMINATED, (Effect.TIMEOUT, Effect.END)),
+            Event.LOST: _LOST,
+        },
+        State.COMPLETED: {Event.EXPIRED: _END, Event.LOST: _END},
+        State.TERMINATED: {},
+    },
+    {
+        State.TRYING: Wait.ANSWER,  # timer F
+        State.PROCEEDING: Wait.ANSWER,
+        State.COMPLETED: Wait.ZERO,  # timer K
+        State.TERMINATED: Wait.EVER,
+    },
+)
+
+# RFC 3261 figure 7, with RFC 6026 §8.2. A client that never acknowledges a failure is common
+# enough: its transaction ends by itself, silently.
+INVITE_SERVER: Final = Rules(
+    "INVITE server",
+    State.PROCEEDING,
+    {
+        State.PROCEEDING: {
+            Event.REQUEST: (State.PROCEEDING, (Effect.RESEND,)),
+            Event.PROVISIONAL: (State.PROCEEDING, (Effect.SEND,)),
+            Event.SUCCESS: (State.ACCEPTED, (Effect.SEND,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.SEND,)),
+            Event.EXPIRED: (State.COMPLETED, (Effect.TIMEOUT,)),
+            Event.LOST: _LOST,
+        },
+        State.ACCEPTED: {
+            Event.REQUEST: (State.ACCEPTED, (Effect.RESEND,)),
+            Event.ACK: (State.ACCEPTED, (Effect.TELL,)),
+            Event.EXPIRED: _END,
+            Event.LOST: _END,
+        },
+        State.COMPLETED: {
+            Event.REQUEST: (State.COMPLETED, (Effect.RESEND,)),
+            Event.ACK: (State.CONFIRMED, ()),
+            Event.EXPIRED: _END,
+            Event.LOST: _END,
+        },
+        State.CONFIRMED: {Event.EXPIRED: _END, Event.LOST: _END},
+        State.TERMINATED: {},
+    },
+    {
+        State.PROCEEDING: Wait.ANSWER,
+        State.ACCEPTED: Wait.LINGER,  # timer L
+        State.COMPLETED: Wait.LINGER,  # timer H
+        State.CONFIRMED: Wait.ZERO,  # timer I
+        State.TERMINATED: Wait.EVER,
+    },
+)
+
+# RFC 3261 figure 8.
+NON_INVITE_SERVER: Final = Rules(
+    "non-INVITE server",
+    State.TRYING,
+    {
+        State.TRYING: {
+            Event.REQUEST: (State.TRYING, ()),
+            Event.PROVISIONAL: (State.PROCEEDING, (Effect.SEND,)),
+            Event.SUCCESS: (State.COMPLETED, (Effect.SEND,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.SEND,)),
+            Event.EXPIRED: (State.COMPLETED, (Effect.TIMEOUT,)),
+            Event.LOST: _LOST,
+        },
+        State.PROCEEDING: {
+            Event.REQUEST: (State.PROCEEDING, (Effect.RESEND,)),
+            Event.PROVISIONAL: (State.PROCEEDING, (Effect.SEND,)),
+            Event.SUCCESS: (State.COMPLETED, (Effect.SEND,)),
+            Event.FAILURE: (State.COMPLETED, (Effect.SEND,)),
+            Event.EXPIRED: (State.COMPLETED, (Effect.TIMEOUT,)),
+            Event.LOST: _LOST,
+        },
+        State.COMPLETED: {Event.EXPIRED: _END, Event.LOST: _END},
+        State.TERMINATED: {},
+    },
+    {
+        State.TRYING: Wait.ANSWER,
+        State.PROCEEDING: Wait.ANSWER,
+        State.COMPLETED: Wait.ZERO,  # timer J
+        State.TERMINATED: Wait.EVER,
+    },
+)
+
+ALL_RULES: Final = (INVITE_CLIENT, NON_INVITE_CLIENT, INVITE_SERVER, NON_INVITE_SERVER)
+
+
+class Transaction:
+    """One transaction: looks its moves up in its rules.
+
+    Args:
+        rules: One of the four tables.
+        now: Monotonic seconds at which it began.
+        answer_s: Seconds after which the final response is overdue, counted from the beginning;
+            a provisional response does not prolong it.
+        linger_s: Seconds for which an answered INVITE is remembered.
+    """
+
+    __slots__ = ("_deadline", "_linger_s", "_overdue_at", "_rules", "state")
+
+    def __init__(self, rules: Rules, now: float, *, answer_s: float, linger_s: float = LINGER_S) -> None:
+        self.state = rules.first
+        self._rules = rules
+        self._overdue_at = now + answer_s
+        self._linger_s = linger_s
+        self._deadline: float | None = self._overdue_at
+
+    def receive(self, event: Event, now: float) -> tuple[Effect, ...]:
+        """Make the move of this event; the effects are to be performed in order."""
+        move = self._rules.moves[self.state].get(event)
+        if move is None:
+            return ()
+        state, effects = move
+        if state is self.state:
+            return effects
+        self.state = state
+        wait = self._rules.waits[state]
+        if wait is Wait.ZERO:
+            return effects + self.receive(Event.EXPIRED, now)
+        if wait is Wait.EVER:
+            self._deadline = None
+        else:
+            self._deadline = self._overdue_at if wait is Wait.ANSWER else now + self._linger_s
+        return effects
+
+    def expire(self, now: float) -> tuple[Effect, ...]:
+        """Make the move that time makes, if its deadline has come."""
+        if self._deadline is None or now < self._deadline:
+            return ()
+        return self.receive(Event.EXPIRED, now)
+
+    def deadline(self) -> float | None:
+        """Give the monotonic seconds of the next `expire`; None when it has ended."""
+        return self._deadline
+
+
+def answer_event(status: int) -> Event:
+    """Give the event that a response of this status is."""
+    if status < 200:
+        return Event.PROVISIONAL
+    return Event.SUCCESS if status < 300 else Event.FAILURE
+
+
+Key = tuple[str, str, str]
+
+
+def server_key(request: Request, method: str | None = None) -> Key:
+    """Name the server transaction that a request belongs to, within its connection.
+
+    A branch with the magic cookie names it, with the sent-by of its Via; without one,
+    Call-ID, CSeq number and From tag do. An ACK names its INVITE's.
+
+    The Call-ID alone names nothing: real clients that start in the same second choose the
+    same ones. Hence the caller keeps a table for each connection.
+
+    Args:
+        method: Of the transaction looked for, if not the request's own: INVITE for a CANCEL.
+
+    Raises:
+        RemoteProtocolError: A header that the name is made of is broken.
+
+    Spec: RFC 3261 §17.2.3.
+    """
+    wanted = method or ("INVITE" if request.method == "ACK" else request.method)
+    via = request.via
+    branch = via.branch or ""
+    if branch[: len(COOKIE)].lower() == COOKIE and len(branch) > len(COOKIE):
+        return wanted, branch, f"{via.host}:{via.port or ''}"
+    # COMPAT pidgin-sipe 1.25: every request of a dialog has a Via without a branch.
+    return wanted, f"{request.call_id} {request.cseq.number}", request.from_.tag or ""

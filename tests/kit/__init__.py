@@ -1,0 +1,1 @@
+"""What tests are made of: clocks, stores, people, clients; typed and documented like lyncpy itself."""
