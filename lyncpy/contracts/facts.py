@@ -1,0 +1,83 @@
+"""Everything that may be told on the bus: frozen, in the past tense, small.
+
+A fact carries names and versions, and what a listener needs to act without asking back.
+"""
+
+from dataclasses import dataclass
+
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, Epid, FlowName, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that has happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowClosed(Fact):
+    """A client connection is gone."""
+
+    flow: FlowName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointArrived(Fact):
+    """An endpoint signed in (not: refreshed)."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointGone(Fact):
+    """An endpoint signed out, lapsed or lost its connection; `last` when the user has no other."""
+
+    endpoint: Endpoint
+    reason: str
+    """"signed out", "expired", "connection lost", "replaced", "quota", "disabled", "signed out by operator"."""
+
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PersonChanged(Fact):
+    """The directory's facts about a person changed; `person` is None when he was removed."""
+
+    aor: Aor
+    person: Person | None
+
+
+@dataclass(frozen=True, slots=True)
+class SecretChanged(Fact):
+    """A user's password hash was set or removed."""
+
+    aor: Aor
+
+
+@dataclass(frozen=True, slots=True)
+class BoardChanged(Fact):
+    """A user's board has a new version; `categories` names the touched categories."""
+
+    aor: Aor
+    version: Version
+    categories: frozenset[str]
+    by: Epid | None
+    """The publishing endpoint, or None for the server itself."""
+
+    shown: frozenset[tuple[str, int]] = frozenset()
+    """(category, container) whose content is new: what watchers may see of the change."""
+
+    members: frozenset[int] = frozenset()
+    """Containers whose list of members is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactsChanged(Fact):
+    """A user's contact list has a new version; `delta` is the contactDelta document, whole."""
+
+    aor: Aor
+    delta_num: int
+    delta: bytes
+    by: Epid | None

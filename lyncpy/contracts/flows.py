@@ -1,0 +1,59 @@
+"""Sending by name, and where arrivals go."""
+
+from zope.interface import Interface
+
+from lyncpy.contracts.names import FlowName
+from lyncpy.sip.message import Request, Response
+
+
+class FlowGone(Exception):
+    """The connection does not exist any more."""
+
+
+class IFlows(Interface):
+    """The living client connections of the deployment, by name."""
+
+    def send(flow: FlowName, message: Request | Response) -> None:
+        """Sign, encode and queue one message; all of a reactor turn leave in one write.
+
+        Raises:
+            FlowGone: Nothing was queued.
+        """
+
+    def send_raw(flow: FlowName, data: bytes) -> None:
+        """Queue bytes that are already signed and encoded. Raises FlowGone."""
+
+    def close(flow: FlowName, reason: str) -> None:
+        """Close a connection after what is queued was written; unknown names are ignored."""
+
+    def peer(flow: FlowName) -> str:
+        """Give the remote address (no port), or "" when the flow is gone."""
+
+    def names() -> tuple[FlowName, ...]:
+        """Give the flows of this process."""
+
+
+class IBrake(Interface):
+    """Slowing down a client that asks faster than it can be answered. What keeps IFlows keeps this too."""
+
+    def hold(flow: FlowName) -> None:
+        """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""
+
+    def release(flow: FlowName) -> None:
+        """Go on reading, in a later turn; may be called though nothing is held."""
+
+
+class ISink(Interface):
+    """What the wire tells the hall. Every call is made from the reactor and returns at once."""
+
+    def opened(flow: FlowName, peer: str, secure: bool) -> None:
+        """A connection is ready: TCP accepted, TLS handshake done."""
+
+    def arrived(flow: FlowName, message: Request | Response) -> None:
+        """A whole message came."""
+
+    def garbled(flow: FlowName, message: Request | None, status: int, reason: str) -> None:
+        """Something came that framing survives: answer it with `status` where it names enough to answer."""
+
+    def closed(flow: FlowName, reason: str) -> None:
+        """The connection is gone; its name is never used again."""

@@ -1,0 +1,52 @@
+"""The endpoints of a user."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+
+from zope.interface import Interface
+
+from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.sip.uri import Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One signed-in device of a user."""
+
+    aor: Aor
+    epid: Epid
+    instance: str
+    """The +sip.instance UUID: 36 lower-case characters, no `urn:uuid:`."""
+
+    gruu: str
+    """`sip:user@domain;opaque=user:epid:…;gruu`."""
+
+    contact: str
+    """The Contact URI as the client sent it: Request-URI of what is sent to it outside a dialog."""
+
+    flow: FlowName
+    user_agent: str
+    since: float
+    """Monotonic seconds of the first registration."""
+
+    expires: float
+    """Monotonic seconds at which the binding lapses."""
+
+    address: str
+    """The remote address."""
+
+
+class ILocator(Interface):
+    """Which endpoints a user has now. Memory first: an answer never waits for the store."""
+
+    def endpoints(aor: Aor) -> Awaitable[Sequence[Endpoint]]:
+        """Give the user's endpoints, oldest first; empty when he is signed out or unknown."""
+
+    def by_uri(uri: Uri) -> Awaitable[Endpoint | None]:
+        """Give the endpoint that a GRUU names; parameter order does not matter."""
+
+    def on_flow(flow: FlowName) -> Awaitable[Sequence[Endpoint]]:
+        """Give the endpoints that were registered over a connection."""
+
+    def all() -> Sequence[Endpoint]:
+        """Give every endpoint of the deployment, for an operator."""

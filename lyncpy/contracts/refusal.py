@@ -1,0 +1,89 @@
+"""A deliberate no: status, diagnostics and body ([MS-OCER])."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.message import Request, Response, response_to
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """An error id that clients know, and the reason that they show.
+
+    The reason tells a user nothing about our insides; causes go to the log.
+    """
+
+    error_id: int
+    reason: str
+    public: bool = False
+    """True: `ms-diagnostics-public`, which may leave the enterprise."""
+
+    def header(self) -> tuple[str, str]:
+        """Give the header's name and value ([MS-OCER] 2.2.1.1)."""
+        name = "ms-diagnostics-public" if self.public else "ms-diagnostics"
+        text = self.reason.replace('"', "'")
+        return (
+            name,
+            f'{self.error_id};reason="{text}";source="lyncpy"'
+            if not self.public
+            else f'{self.error_id};reason="{text}"',
+        )
+
+
+class Refused(Exception):
+    """A request is refused; `Dispatch` turns this into its one final response."""
+
+    def __init__(
+        self,
+        status: int,
+        diagnostics: Diagnostics | None = None,
+        *,
+        headers: Sequence[tuple[str, str]] = (),
+        content_type: str | None = None,
+        body: bytes = b"",
+        phrase: str | None = None,
+    ) -> None:
+        """Keep what the response will carry; `phrase` replaces the usual reason phrase."""
+        super().__init__(status, diagnostics.reason if diagnostics else "")
+        self.status = status
+        self.diagnostics = diagnostics
+        self.headers = tuple(headers)
+        self.content_type = content_type
+        self.body = body
+        self.phrase = phrase
+
+    def response(self, request: Request) -> Response:
+        """Give the final response to `request`."""
+        headers = list(self.headers)
+        if self.diagnostics is not None:
+            headers.append(self.diagnostics.header())
+        return response_to(
+            request, self.status, phrase=self.phrase, headers=headers, content_type=self.content_type, body=self.body
+        )
+
+
+class WorldUnavailable(Exception):
+    """Something outside of this process failed: a store, a bus, a directory."""
+
+
+class StoreUnavailable(WorldUnavailable):
+    """The store cannot be read or written now."""
+
+
+class DirectoryUnavailable(WorldUnavailable):
+    """The directory cannot be read now; its text says what failed, for an operator."""
+
+
+def translated(error: Exception) -> Refused:
+    """Turn any error into the refusal that its kind deserves.
+
+    The peer's fault becomes its 4xx, the world's a 503 with Retry-After, ours a 500.
+    """
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, RemoteProtocolError):
+        return Refused(error.status, Diagnostics(1018, error.reason))
+    if isinstance(error, WorldUnavailable):
+        return Refused(503, Diagnostics(1, "Service unavailable"), headers=[("Retry-After", "30")])
+    return Refused(500, Diagnostics(0, "Server internal error"))

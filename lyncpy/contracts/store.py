@@ -1,0 +1,80 @@
+"""Versioned records, journals and leases."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+
+from zope.interface import Interface
+
+from lyncpy.contracts.names import NodeName, Version
+
+
+class Conflict(Exception):
+    """Another writer was first; read again and decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stored value."""
+
+    key: str
+    value: bytes
+    version: Version
+    expires: float | None = None
+    """Wall-clock seconds since the epoch, or None: kept until removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a journal."""
+
+    serial: int
+    at: float
+    """Wall-clock seconds since the epoch."""
+
+    entry: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A name held for a time; `epoch` grows with every change of holder."""
+
+    key: str
+    holder: NodeName
+    epoch: int
+    until: float
+
+
+class IStore(Interface):
+    """Two shapes and no more: versioned records, and journals. Keys are text, values bytes.
+
+    What a method has answered is durable: it survives `kill -9` and a power cut. Every
+    method may raise StoreUnavailable; then nothing was written. Methods may be called
+    from the reactor's thread only and never block it. Writes are done in calling order.
+    """
+
+    def read(kind: str, key: str) -> Awaitable[Record | None]:
+        """Give one record, or None; an expired one is none."""
+
+    def scan(kind: str, prefix: str = "") -> Awaitable[Sequence[Record]]:
+        """Give all records of a kind whose key begins so, by key."""
+
+    def write(kind: str, key: str, value: bytes, expected: Version, expires: float | None = None) -> Awaitable[Version]:
+        """Replace the record if its version is still `expected` (0: there is none); give the new version.
+
+        Versions of a key grow by one and never repeat, also across a removal.
+
+        Raises:
+            Conflict: It is not; nothing was written.
+        """
+
+    def remove(kind: str, key: str, expected: Version) -> Awaitable[None]:
+        """Remove the record if its version is still `expected`; else raise Conflict. None there and 0 expected: nothing happens."""
+
+    def append(journal: str, entry: bytes, at: float) -> Awaitable[None]:
+        """Add a line to a journal."""
+
+    def replay(journal: str, since: float, until: float, limit: int) -> Awaitable[Sequence[Entry]]:
+        """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
+
+    def lease(key: str, holder: NodeName, seconds: float) -> Awaitable[Lease | None]:
+        """Take or renew a name for a time; None when another holds it."""

@@ -1,0 +1,153 @@
+"""What a workload offers: routes, commands, provisions, a life."""
+
+import enum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from zope.interface import Attribute, Interface
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import Aor
+from lyncpy.sip.message import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a request reaches a workload: the most specific row wins.
+
+    `answer` gives the one final response, or raises Refused; for an ACK it gives None.
+    """
+
+    method: str
+    answer: Callable[[Arrival], Awaitable[Response | None]]
+    event: str | None = None
+    """Event header, without parameters, lower case."""
+
+    content: str | None = None
+    """Media type of the body, without parameters, lower case."""
+
+    app: str | None = None
+    """Start of `opaque=app:…` of the Request-URI, e.g. "app:conf:focusfactory"."""
+
+
+class Role(enum.IntEnum):
+    """Who may run a command; each may do what the one before may."""
+
+    VIEWER = 1
+    OPERATOR = 2
+    DEVELOPER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows for an operator: printed aligned, or as JSON objects. A cell is text, a number, a truth or None."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[object, ...]]
+    note: str = ""
+    """A sentence below the table; in JSON the key "note"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """A positional argument of a command."""
+
+    name: str
+    help: str
+    required: bool = True
+    choices: Callable[[], Sequence[str]] | None = None
+    """Completions, asked anew each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """An option: `--name`, or `--name VALUE` where it takes one."""
+
+    name: str
+    help: str
+    takes: str = ""
+    """The value's name in the help; "" for a switch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One use of a command: its words as typed, and by whom."""
+
+    args: Mapping[str, str]
+    flags: Mapping[str, str]
+    """Switches that were given map to "true"."""
+
+    author: str = "console"
+
+
+class CommandFailed(Exception):
+    """A command cannot do what was asked; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A word of the admin shell. Its declaration is its help."""
+
+    name: str
+    """One or more words: "presence show"."""
+
+    help: str
+    run: Callable[[Asked], Awaitable[Table]]
+    """Raises CommandFailed."""
+
+    args: tuple[Arg, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    role: Role = Role.VIEWER
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """One group of in-band provisioning ([MS-SIPREGE] 2.2.2)."""
+
+    group: str
+    """The group's name, e.g. "ServerConfiguration"; several offers of one group are joined in order."""
+
+    write: Callable[[Aor], str]
+    """Give the XML inside `<provisionGroup>` for this user, well-formed, with its namespaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One finding about a user for `why`: what it concerns, what holds, what to do."""
+
+    concern: str
+    """"sign-in", "presence", "directory" …"""
+
+    finding: str
+    good: bool
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Everything a workload brings to the house; gathered by assembly."""
+
+    name: str
+    routes: tuple[Route, ...] = ()
+    commands: tuple[Command, ...] = ()
+    provisions: tuple[Provision, ...] = ()
+    reasons: tuple[Callable[[Aor], Awaitable[Sequence[Reason]]], ...] = ()
+    """Asked by `why USER`."""
+
+
+class IUnit(Interface):
+    """Something with a life: opened in order, closed in reverse."""
+
+    name: str = Attribute("Named in the log and in the reason for a failed start.")
+
+    def open() -> Awaitable[None]:
+        """Be ready when this returns; raise with a reason that an operator can act on."""
+
+    def close() -> Awaitable[None]:
+        """Be gone when this returns; called once, also after a failed open."""
+
+
+class IWorkload(IUnit):
+    """A package of the fourth floor."""
+
+    offer: Offer = Attribute("What it brings; valid before open.")
