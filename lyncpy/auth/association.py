@@ -1,0 +1,197 @@
+"""What a finished handshake leaves behind: it verifies and signs each message of one connection.
+
+The association does not know its scheme: it is given how either side signs a text. This
+code runs for every message of the server, so what cannot change is written once, at the
+start.
+"""
+
+import hmac
+import re
+from secrets import token_hex
+from typing import Final, Protocol
+
+from zope.interface import implementer
+
+from lyncpy.auth.signing import signed_fields
+from lyncpy.contracts.arrival import Identity
+from lyncpy.contracts.authenticator import IAssociation
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.headers import parse_auth
+from lyncpy.sip.message import Headers, Message
+
+WINDOW: Final = 256
+"""How far behind the newest message number another may come ([MS-SIPAE] 3.2.5)."""
+
+_SEEN_MASK: Final = (1 << WINDOW) - 1
+_NUMBER_DIGITS: Final = 10
+# What changes from one header of a client to its next one, in the order in which clients write it.
+_CHANGING: Final = re.compile(r'crand="([^"]*)", cnum="([0-9]+)", response="([^"]*)"')
+
+
+class Signs(Protocol):
+    """How one direction signs."""
+
+    def hex(self, text: bytes) -> str:
+        """Give a text's signature, in upper-case hexadecimal digits."""
+
+
+class ReplayWindow:
+    """Which message numbers were seen: each counts once, in any order within `WINDOW`.
+
+    The first number may be any: a client's count goes on over re-authentication.
+    """
+
+    __slots__ = ("_highest", "_seen")
+
+    def __init__(self) -> None:
+        """Begin with nothing seen."""
+        self._highest = -1
+        self._seen = 0
+
+    def is_new(self, number: int) -> bool:
+        """Tell whether a message of this number may be taken."""
+        behind = self._highest - number
+        return behind < 0 or (behind < WINDOW and not self._seen >> behind & 1)
+
+    def note(self, number: int) -> None:
+        """Remember that it was."""
+        ahead = number - self._highest
+        if ahead <= 0:
+            self._seen |= 1 << -ahead
+        else:
+            self._seen = (self._seen << ahead | 1) & _SEEN_MASK if ahead < WINDOW else 1
+            self._highest = number
+
+
+@implementer(IAssociation)
+class Association:
+    """A security association of any scheme.
+
+    `opaque` names it towards the client, `realm` and `target` are those of the challenge.
+    """
+
+    __slots__ = (
+        "_client",
+        "_front",
+        "_opaque",
+        "_realm",
+        "_sent",
+        "_server",
+        "_tail",
+        "_target",
+        "_trusted",
+        "_version",
+        "_window",
+        "expires",
+        "identity",
+    )
+
+    def __init__(
+        self,
+        identity: Identity,
+        expires: float,
+        *,
+        client: Signs,
+        server: Signs,
+        opaque: str,
+        realm: str,
+        target: str,
+        version: int,
+    ) -> None:
+        """Take what the handshake found; `version` is the signature's."""
+        self.identity = identity
+        self.expires = expires
+        self._client = client
+        self._server = server
+        self._opaque = opaque
+        self._realm = realm
+        self._target = target
+        self._version = version
+        self._window = ReplayWindow()
+        self._sent = 0
+        self._front = f"<{realm}><{target}>"
+        self._tail = f'opaque="{opaque}", qop="auth", targetname="{target}", realm="{realm}"'
+        self._trusted: str | None = None
+
+    def verify(self, message: Message, now: float) -> str | None:
+        """Check a message of the client; see the promise.
+
+        Spec: [MS-SIPAE] 3.3.5 (processing of signed messages).
+        """
+        if now >= self.expires:
+            return "expired"
+        header = credentials(message.headers, self.identity.scheme)
+        if header is None:
+            return "unsigned"
+        beginning, rand, number, response = self._read(header)
+        if not response:
+            return "unsigned"
+        if not number.isascii() or not number.isdigit() or len(number) > _NUMBER_DIGITS:
+            return "bad signature"
+        count = int(number)
+        if not self._window.is_new(count):
+            return "replayed"
+        text = f"<{self.identity.scheme}><{rand}><{number}>{self._front}{signed_fields(message, self._version)}"
+        expected = self._client.hex(text.encode("utf-8", "surrogateescape"))
+        if not hmac.compare_digest(expected.encode(), response.upper().encode("utf-8", "surrogateescape")):
+            return "bad signature"
+        self._window.note(count)
+        self._trusted = beginning
+        return None
+
+    def _read(self, header: str) -> tuple[str | None, str, str, str]:
+        """Give the part of a credential that does not change, and crand, cnum and response; no response: not ours.
+
+        A client writes the same beginning before each of them; one that has been read and
+        proved need not be taken apart again.
+        """
+        beginning, mark, rest = header.partition("crand=")
+        if mark and beginning == self._trusted:
+            found = _CHANGING.fullmatch(mark + rest)
+            if found:
+                rand, number, response = found.groups()
+                return beginning, rand, number, response
+        try:
+            _, given = parse_auth(header)
+        except RemoteProtocolError:
+            return None, "", "", ""
+        # Spec: [MS-SIPAE] 3.3.5: what does not match realm, target and association is not ours to verify.
+        for name, own in (("realm", self._realm), ("targetname", self._target), ("opaque", self._opaque)):
+            if given.get(name, "").lower() != own.lower():
+                return None, "", "", ""
+        whole = "realm=" in beginning and "targetname=" in beginning and "opaque=" in beginning
+        return (
+            beginning if whole else None,
+            given.get("crand", ""),
+            given.get("cnum", ""),
+            given.get("response", ""),
+        )
+
+    def sign(self, message: Message) -> tuple[str, str]:
+        """Give the Authentication-Info field for a message that is otherwise as it will leave.
+
+        Spec: [MS-SIPAE] 3.3.4; clients read each of these parameters between quotes.
+        """
+        self._sent += 1
+        scheme = self.identity.scheme
+        rand = token_hex(4).upper()
+        text = f"<{scheme}><{rand}><{self._sent}>{self._front}{signed_fields(message, self._version)}"
+        proof = self._server.hex(text.encode("utf-8", "surrogateescape"))
+        return "Authentication-Info", f'{scheme} rspauth="{proof}", srand="{rand}", snum="{self._sent}", {self._tail}'
+
+
+def credentials(headers: Headers, scheme: str) -> str | None:
+    """Give the credentials of this scheme (any letters' case), if a client sent some.
+
+    After REGISTER some clients write Proxy-Authorization, also in a REGISTER.
+    """
+    for name in ("Authorization", "Proxy-Authorization"):
+        value = headers.get(name)
+        if value is None:
+            continue
+        if value[: len(scheme)].lower() == scheme.lower():
+            return value
+        for other in headers.all(name):
+            if other[: len(scheme)].lower() == scheme.lower():
+                return other
+    return None

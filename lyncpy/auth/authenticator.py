@@ -1,0 +1,187 @@
+"""NTLM handshakes: challenges under way, and the proof of a password ([MS-SIPAE] 3.3.5)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from secrets import token_bytes, token_hex
+from typing import Final
+
+from zope.interface import implementer
+
+from lyncpy.auth.association import Association
+from lyncpy.auth.ntlm import Authenticate, Place, exported_key, macs, read_authenticate, write_challenge
+from lyncpy.auth.settings import Settings
+from lyncpy.contracts.arrival import Identity
+from lyncpy.contracts.authenticator import Challenge, Denied, IAuthenticator
+from lyncpy.contracts.directory import IPeople, ISecrets, Person
+from lyncpy.contracts.names import Epid, aor_of
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.headers import parse_auth
+from lyncpy.sip.message import Request
+
+_NOBODY: Final = bytes(16)
+"""Stands in for the NT hash of nobody, so that an unknown user takes as long as a wrong password."""
+
+EPID_CHARACTERS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A challenge that waits for its answer."""
+
+    challenge: bytes
+    opaque: str
+    until: float
+
+
+@implementer(IAuthenticator)
+class NtlmAuthenticator:
+    """Runs the two steps of NTLM on SIP: an empty token asks for a challenge, the next one answers it.
+
+    Each challenge belongs to one flow and is good for one answer.
+
+    Args:
+        server_name: The name that clients know this server by; its host part of NetBIOS too.
+        domain: The SIP domain.
+        wall: Gives seconds since the epoch.
+    """
+
+    scheme = "NTLM"
+
+    def __init__(
+        self,
+        people: IPeople,
+        secrets: ISecrets,
+        settings: Settings,
+        server_name: str,
+        domain: str,
+        wall: Callable[[], float],
+    ) -> None:
+        self._people = people
+        self._secrets = secrets
+        self._settings = settings
+        self._wall = wall
+        self._target = settings.target_name or server_name
+        self._place = Place(
+            netbios_domain=settings.netbios_domain or domain.partition(".")[0].upper()[:15],
+            netbios_computer=server_name.partition(".")[0].upper()[:15],
+            dns_domain=domain,
+            dns_computer=server_name,
+        )
+        self._pending: dict[str, _Pending] = {}
+        self._parameters = f'targetname="{self._target}", realm="{settings.realm}", version={settings.version}'
+
+    def __len__(self) -> int:
+        """Give the number of challenges that wait for their answer."""
+        return len(self._pending)
+
+    def initial(self) -> str:
+        """Give the value of the first WWW-Authenticate header."""
+        return f"{self.scheme} {self._parameters}"
+
+    def forget(self, flow: str) -> None:
+        """Drop a handshake under way; unknown flows are ignored."""
+        self._pending.pop(flow, None)
+
+    async def step(self, flow: str, request: Request, credentials: str, now: float) -> Challenge | Denied | Association:
+        """Take the client's next token for this flow.
+
+        Args:
+            credentials: The whole header value, its scheme included.
+        """
+        try:
+            _, given = parse_auth(credentials)
+        except RemoteProtocolError as error:
+            return Denied("malformed", detail=error.reason)
+        if given.get("realm") != self._settings.realm or given.get("targetname") != self._target:
+            # Left over from another server: begin anew. Spec: [MS-SIPAE] 3.3.5.
+            self.forget(flow)
+            return Challenge(self.initial())
+        token = given.get("gssapi-data")
+        if token is None:
+            # A signature of an association that is no more; the client begins anew when told so.
+            return Challenge(self.initial())
+        if not token:
+            return self._challenge(flow, now)
+        pending = self._pending.pop(flow, None)
+        if pending is None or now >= pending.until or given.get("opaque", "") != pending.opaque:
+            return Denied("expired challenge")
+        try:
+            message = read_authenticate(token)
+            version = self._version(given)
+            from_ = request.from_
+        except RemoteProtocolError as error:
+            return Denied("malformed", detail=error.reason)
+        identity = Identity(aor_of(from_.uri), Epid((from_.epid or "")[:EPID_CHARACTERS]), self.scheme)
+        proved = await self._prove(message, pending.challenge, identity)
+        if isinstance(proved, Denied):
+            return proved
+        return self._associate(request, given, identity, proved, pending.opaque, version, now)
+
+    def _challenge(self, flow: str, now: float) -> Challenge:
+        self.forget(flow)
+        if len(self._pending) >= self._settings.challenges:
+            del self._pending[next(iter(self._pending))]
+        pending = _Pending(token_bytes(8), token_hex(4).upper(), now + self._settings.challenge_lifetime_s)
+        self._pending[flow] = pending
+        data = write_challenge(pending.challenge, self._place, self._wall() if self._settings.challenge_time else None)
+        return Challenge(f'{self.scheme} opaque="{pending.opaque}", gssapi-data="{data}", {self._parameters}')
+
+    def _version(self, given: dict[str, str]) -> int:
+        """Give the version that the client chose: it says none for 2, and never more than was offered."""
+        text = given.get("version", "2")
+        if text not in ("2", "3", "4") or not self._settings.minimum_version <= int(text) <= self._settings.version:
+            raise RemoteProtocolError(f"signatures of version {text[:8]!r} are not offered")
+        return int(text)
+
+    async def _prove(self, message: Authenticate, challenge: bytes, identity: Identity) -> bytes | Denied:
+        """Give the exported session key of the user who signs in, if he is who he says.
+
+        Whatever else is wrong is said only to who knows the password.
+        """
+        person = self._people.by_login(message.domain, message.user)
+        secret = None if person is None else await self._secrets.nt_hash(person.aor)
+        key = exported_key(message, challenge, secret or _NOBODY)
+        if person is None:
+            return Denied("unknown user", message.account)
+        if not secret:
+            return Denied("no password set", message.account, person.aor)
+        if key is None:
+            return Denied("wrong password", message.account, person.aor)
+        return self._objection(message, person, identity) or key
+
+    def _objection(self, message: Authenticate, person: Person, identity: Identity) -> Denied | None:
+        if person.aor != identity.aor:
+            return Denied("not this user", message.account, person.aor, detail=f"signed in as {identity.aor}")
+        if not person.enabled:
+            return Denied("disabled", message.account, person.aor)
+        skew = message.at - self._wall()
+        if abs(skew) > self._settings.skew_s:
+            way = "ahead" if skew > 0 else "behind"
+            return Denied("clock skew", message.account, person.aor, detail=f"its clock is {abs(skew):.0f} s {way}")
+        return None
+
+    def _associate(
+        self,
+        request: Request,
+        given: dict[str, str],
+        identity: Identity,
+        exported: bytes,
+        opaque: str,
+        version: int,
+        now: float,
+    ) -> Association | Denied:
+        client, server = macs(exported)
+        association = Association(
+            identity,
+            now + self._settings.lifetime_s,
+            client=client,
+            server=server,
+            opaque=opaque,
+            realm=self._settings.realm,
+            target=self._target,
+            version=version,
+        )
+        # Version 4 signs this request already. One that does not is let in: it could as well have said version 3.
+        if "response" in given and association.verify(request, now) is not None:
+            return Denied("malformed", aor=identity.aor, detail="the signature of the last REGISTER does not hold")
+        return association

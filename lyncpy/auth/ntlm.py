@@ -1,0 +1,245 @@
+"""NTLM as SIP uses it: the acceptor of [MS-NLMP] in its connectionless form, as pure functions.
+
+On SIP there is no NEGOTIATE message: the server speaks first. Only NTLMv2 with 128-bit
+session keys is accepted. A MIC in the AUTHENTICATE message is not looked at: clients of
+this protocol send none, and the signature that they put on the same REGISTER proves the
+session key just as well ([MS-SIPAE] 3.2.5).
+
+Nothing here knows people, time or messages; `authenticator` brings these together.
+"""
+
+import base64
+import binascii
+import hmac
+import struct
+from dataclasses import dataclass, field
+from hashlib import md5
+from typing import Final
+
+from lyncpy.auth.ciphers import md4, rc4
+from lyncpy.sip.errors import RemoteProtocolError
+
+# [MS-NLMP] 2.2.2.5
+UNICODE: Final = 0x00000001
+DATAGRAM: Final = 0x00000040
+EXTENDED_SESSIONSECURITY: Final = 0x00080000
+KEY_128: Final = 0x20000000
+KEY_EXCHANGE: Final = 0x40000000
+
+OFFERED: Final = 0xE2998255
+"""What our CHALLENGE negotiates. Clients demand each of UNICODE, SIGN, DATAGRAM, NTLM, ALWAYS_SIGN,
+EXTENDED_SESSIONSECURITY, IDENTIFY, TARGET_INFO and KEY_EXCHANGE; the rest is REQUEST_TARGET, VERSION, 128 and 56."""
+
+_REQUIRED: Final = UNICODE | EXTENDED_SESSIONSECURITY | KEY_128 | KEY_EXCHANGE
+
+SEQUENCE: Final = struct.pack("<I", 100)
+"""The sequence number of every signature on SIP, in both directions ([MS-SIPAE] 3.2.5)."""
+
+TOKEN_CHARACTERS: Final = 16384
+"""The longest `gssapi-data` that is looked at. A real AUTHENTICATE message has about 600 characters."""
+
+_SIGNATURE: Final = b"NTLMSSP\x00"
+_VERSION: Final = bytes.fromhex("0601b11d0000000f")
+_FILETIME_OF_EPOCH: Final = 116444736000000000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How this server names itself in a CHALLENGE."""
+
+    netbios_domain: str
+    netbios_computer: str
+    dns_domain: str
+    dns_computer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """A client's AUTHENTICATE message with an NTLMv2 response. Its bytes are kept out of logs."""
+
+    flags: int
+    domain: str
+    user: str
+    workstation: str
+    proof: bytes = field(repr=False)
+    """NTProofStr, 16 bytes."""
+    blob: bytes = field(repr=False)
+    """What the proof covers besides the challenge ([MS-NLMP] 2.2.2.7)."""
+    session_key: bytes = field(repr=False)
+    """EncryptedRandomSessionKey, 16 bytes."""
+
+    @property
+    def account(self) -> str:
+        """The name as a person would write it."""
+        return f"{self.domain}\\{self.user}" if self.domain else self.user
+
+    @property
+    def at(self) -> float:
+        """The client's clock, seconds since the epoch."""
+        return int((int.from_bytes(self.blob[8:16], "little") - _FILETIME_OF_EPOCH) // 10_000) / 1000
+
+
+def nt_hash(password: str) -> bytes:
+    """Turn a password into what is stored for it.
+
+    Spec: [MS-NLMP] 3.3.1 (NTOWFv1).
+    """
+    return md4(password.encode("utf-16-le", "surrogatepass"))
+
+
+def ntowf_v2(secret: bytes, user: str, domain: str) -> bytes:
+    """Give the key of one user's responses; `user` is in upper case already, `domain` as the client sent it.
+
+    Spec: [MS-NLMP] 3.3.2.
+    """
+    return hmac.digest(secret, (user + domain).encode("utf-16-le", "surrogatepass"), "md5")
+
+
+def write_challenge(challenge: bytes, place: Place, wall: float | None) -> str:
+    """Write a CHALLENGE message, in base64.
+
+    Args:
+        challenge: Eight random bytes.
+        wall: Our clock, seconds since the epoch, or None to leave it out. A client that
+            sees it answers with it instead of its own clock.
+
+    Spec: [MS-NLMP] 2.2.1.2, 2.2.2.1.
+    """
+    pairs = [(2, place.netbios_domain), (1, place.netbios_computer), (4, place.dns_domain), (3, place.dns_computer)]
+    info = b"".join(_av_pair(kind, text.encode("utf-16-le")) for kind, text in pairs)
+    if wall is not None:
+        info += _av_pair(7, struct.pack("<Q", int(wall * 1000) * 10_000 + _FILETIME_OF_EPOCH))
+    # Clients walk this list until its end mark without looking at its length.
+    info += _av_pair(0, b"")
+    target = place.netbios_domain.encode("utf-16-le")
+    head = struct.pack(
+        "<8sIHHII8s8sHHI8s",
+        _SIGNATURE,
+        2,
+        *(len(target), len(target), 56),
+        OFFERED,
+        challenge,
+        bytes(8),
+        *(len(info), len(info), 56 + len(target)),
+        _VERSION,
+    )
+    return base64.b64encode(head + target + info).decode("ascii")
+
+
+def _av_pair(kind: int, value: bytes) -> bytes:
+    return struct.pack("<HH", kind, len(value)) + value
+
+
+def read_authenticate(token: str) -> Authenticate:
+    """Read a client's AUTHENTICATE message from base64.
+
+    Raises:
+        RemoteProtocolError: It is not one, reaches outside of itself, negotiates less than
+            we demand, or answers with LM or NTLMv1.
+
+    Spec: [MS-NLMP] 2.2.1.3.
+    """
+    if len(token) > TOKEN_CHARACTERS:
+        raise RemoteProtocolError("the NTLM message is too long")
+    try:
+        data = base64.b64decode(token, validate=True)
+    except (binascii.Error, ValueError):
+        raise RemoteProtocolError("the NTLM message is not base64") from None
+    if len(data) < 64 or data[:8] != _SIGNATURE or data[8:12] != b"\x03\x00\x00\x00":
+        raise RemoteProtocolError("not an NTLM AUTHENTICATE message")
+    (flags,) = struct.unpack_from("<I", data, 60)
+    if flags & _REQUIRED != _REQUIRED:
+        raise RemoteProtocolError(f"the NTLM message negotiates too little: flags 0x{flags:08X}")
+    response = _field(data, 20)
+    # NTLMv1 and LM answers have 24 bytes; the shortest NTLMv2 answer has its proof and an empty list.
+    if len(response) < 16 + 28 or response[16:18] != b"\x01\x01":
+        raise RemoteProtocolError("the response is not NTLMv2")
+    session_key = _field(data, 52)
+    if len(session_key) != 16:
+        raise RemoteProtocolError(f"the session key has {len(session_key)} bytes")
+    return Authenticate(
+        flags=flags,
+        domain=_text(data, 28),
+        user=_text(data, 36),
+        workstation=_text(data, 44),
+        proof=response[:16],
+        blob=response[16:],
+        session_key=session_key,
+    )
+
+
+def _field(data: bytes, at: int) -> bytes:
+    length, _, offset = struct.unpack_from("<HHI", data, at)
+    if offset + length > len(data) or (length and offset < 64):
+        raise RemoteProtocolError("a field of the NTLM message lies outside of it")
+    return data[offset : offset + length]
+
+
+def _text(data: bytes, at: int) -> str:
+    try:
+        return _field(data, at).decode("utf-16-le")
+    except UnicodeDecodeError:
+        raise RemoteProtocolError("a name in the NTLM message is not UTF-16") from None
+
+
+def exported_key(message: Authenticate, challenge: bytes, secret: bytes) -> bytes | None:
+    """Give the session key if the message proves knowledge of the NT hash `secret`, else None.
+
+    Windows upper-cases the user name by Unicode's rules, pidgin-sipe by ASCII's alone; for a
+    name like "jürgen" the two differ, and either proves the password.
+
+    Spec: [MS-NLMP] 3.3.2, 3.4.5.1.
+    """
+    for user in dict.fromkeys((_ascii_upper(message.user), _unicode_upper(message.user))):
+        key = ntowf_v2(secret, user, message.domain)
+        proof = hmac.digest(key, challenge + message.blob, "md5")
+        if hmac.compare_digest(proof, message.proof):
+            return rc4(hmac.digest(key, proof, "md5"), message.session_key)
+    return None
+
+
+def _ascii_upper(text: str) -> str:
+    return "".join(c.upper() if c.isascii() else c for c in text)
+
+
+def _unicode_upper(text: str) -> str:
+    """One character for one, as Windows does: "ß" stays."""
+    return "".join(upper if len(upper := c.upper()) == 1 else c for c in text)
+
+
+class Mac:
+    """Signs texts in one direction.
+
+    The connectionless form keys RC4 anew for each message from the sealing key and the
+    sequence number. On SIP the number never changes, so neither do the eight bytes that
+    hide the checksum; they are computed once.
+    """
+
+    __slots__ = ("_sign_key", "_stream")
+
+    def __init__(self, sign_key: bytes, seal_key: bytes) -> None:
+        """Take the two keys of this direction."""
+        self._sign_key = sign_key
+        self._stream = int.from_bytes(rc4(md5(seal_key + SEQUENCE, usedforsecurity=False).digest(), bytes(8)))
+
+    def hex(self, text: bytes) -> str:
+        """Give the signature as 32 upper-case hexadecimal digits.
+
+        Spec: [MS-NLMP] 3.4.4.2 with the datagram rule of 3.4.4.
+        """
+        checksum = hmac.digest(self._sign_key, SEQUENCE + text, "md5")[:8]
+        return f"01000000{int.from_bytes(checksum) ^ self._stream:016X}64000000"
+
+
+def macs(exported: bytes) -> tuple[Mac, Mac]:
+    """Derive how the client signs, and how the server does, from the exported session key.
+
+    Spec: [MS-NLMP] 3.4.5.2, 3.4.5.3, for 128-bit keys.
+    """
+    return _mac(exported, b"client-to-server"), _mac(exported, b"server-to-client")
+
+
+def _mac(exported: bytes, direction: bytes) -> Mac:
+    sign_key = md5(b"%ssession key to %s signing key magic constant\x00" % (exported, direction), usedforsecurity=False)
+    seal_key = md5(b"%ssession key to %s sealing key magic constant\x00" % (exported, direction), usedforsecurity=False)
+    return Mac(sign_key.digest(), seal_key.digest())

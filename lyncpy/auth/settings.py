@@ -1,0 +1,62 @@
+"""The section `[auth]`: how people prove who they are, and how often they may try."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_NAME = r'^[^"<>\\\x00-\x1f]*$'
+
+
+class Settings(BaseModel):
+    """Sign-in: names, lifetimes and tries."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    realm: str = Field(default="SIP Communications Service", min_length=1, max_length=128, pattern=_NAME)
+    """The realm in every challenge; some clients accept no other than this one."""
+
+    target_name: str = Field(default="", max_length=255, pattern=_NAME)
+    """The name of this server in every challenge; empty: the server name of [sip]."""
+
+    netbios_domain: str = Field(default="", max_length=15, pattern=_NAME)
+    """The Windows domain named in NTLM challenges; empty: the first part of the SIP domain, in capitals."""
+
+    version: int = Field(default=4, ge=2, le=4)
+    """The newest version of message signatures that is offered; Lync has 4, Communicator 2005 has 2."""
+
+    minimum_version: int = Field(default=2, ge=2, le=4)
+    """The oldest version of message signatures that a client may choose; 4 shuts out clients older than Lync."""
+
+    lifetime_s: float = Field(default=28_800.0, ge=300.0, le=86_400.0)
+    """Seconds after which a client must prove its password anew; clients do so five minutes before eight hours."""
+
+    skew_s: float = Field(default=900.0, ge=1.0, le=86_400.0)
+    """Seconds by which a client's clock may be wrong; beyond it sign-in is refused and the client says why."""
+
+    challenge_time: bool = False
+    """Send our time with the challenge: clients then use it in place of their own clock, and `skew_s` hardly matters."""
+
+    challenge_lifetime_s: float = Field(default=60.0, ge=5.0, le=600.0)
+    """Seconds within which a challenge must be answered."""
+
+    challenges: int = Field(default=20_000, ge=10, le=1_000_000)
+    """Challenges that may wait for their answer at once; beyond it the oldest is forgotten."""
+
+    tell_unknown_users: bool = True
+    """Tell a client at once that its address does not exist here, as Lync does; false: ask for a password and refuse it."""
+
+    tries_per_user: int = Field(default=5, ge=1, le=1000)
+    """Failed sign-ins as one user within `tries_window_s` after which further ones are refused unseen for a while."""
+
+    tries_per_address: int = Field(default=50, ge=1, le=100_000)
+    """Failed sign-ins from one network address within `tries_window_s` after which the address is refused for a while."""
+
+    tries_window_s: float = Field(default=900.0, ge=10.0, le=86_400.0)
+    """Seconds after which failed sign-ins are forgotten."""
+
+    tries_delay_s: float = Field(default=30.0, ge=1.0, le=3600.0)
+    """Seconds of the first refusal; each further failure doubles it."""
+
+    tries_delay_maximum_s: float = Field(default=900.0, ge=1.0, le=86_400.0)
+    """Seconds of the longest refusal."""
+
+    tries_remembered: int = Field(default=50_000, ge=100, le=10_000_000)
+    """Users and addresses whose failed sign-ins are remembered at once; beyond it the oldest is forgotten."""

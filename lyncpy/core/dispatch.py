@@ -1,0 +1,57 @@
+"""Admit, choose, answer: every request gets exactly one final response here."""
+
+from typing import Protocol
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.refusal import Refused, translated
+from lyncpy.contracts.workload import Route
+from lyncpy.sip.message import Response
+
+
+class Admits(Protocol):
+    """What Dispatch needs of the gate."""
+
+    async def admit(self, arrival: Arrival) -> Arrival:
+        """Prove the sender; raise Refused."""
+
+
+class Chooses(Protocol):
+    """What Dispatch needs of the router."""
+
+    def choose(self, arrival: Arrival) -> Route:
+        """Find the route; raise Refused."""
+
+
+class Dispatch:
+    """The one place that turns an exception into a SIP status."""
+
+    log = Logger()
+
+    def __init__(self, gate: Admits, router: Chooses) -> None:
+        """Take the two who may say no before a workload is asked."""
+        self._gate = gate
+        self._router = router
+
+    async def serve(self, arrival: Arrival) -> Response | None:
+        """Answer one request, whatever happens; None for an ACK, which has no answer."""
+        request = arrival.request
+        try:
+            admitted = await self._gate.admit(arrival)
+            response = await self._router.choose(admitted).answer(admitted)
+        except Refused as no:
+            response = no.response(request)
+        except Exception as error:  # noqa: BLE001 - the one place a bug becomes a 500
+            response = self._failed(arrival, error)
+        return None if request.method == "ACK" else response
+
+    def _failed(self, arrival: Arrival, error: Exception) -> Response:
+        """Say whose fault it is: the peer's is his 4xx, the world's a 503, ours a 500 that the log explains."""
+        refused = translated(error)
+        method = arrival.request.method
+        if refused.status == 500:
+            self.log.failure("{method} on {flow} failed", method=method, flow=arrival.flow)
+        elif refused.status == 503:
+            self.log.warn("{method} on {flow} refused: {reason}", method=method, flow=arrival.flow, reason=str(error))
+        return refused.response(arrival.request)

@@ -1,0 +1,249 @@
+"""The proxy: fork to endpoints, the best answer, CANCEL, Record-Route (RFC 3261 §16).
+
+What is passed on keeps its text; only what belongs to the hop changes: Via (by
+`IOutbound`), Max-Forwards, Route, the sender's signature, and the identity we assert.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.outbound import ICall, IOutbound
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.begin import begin
+from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.message import Request, Response, response_to
+
+HOP_HEADERS: Final = (
+    "Authorization",
+    "Proxy-Authorization",
+    "Authentication-Info",
+    "Proxy-Authentication-Info",
+    "P-Asserted-Identity",
+    "P-Preferred-Identity",
+)
+"""Signatures end at this hop, and what a client asserts about itself is not passed on."""
+
+LEAST_HELPFUL: Final = (430, 408, 487, 480)
+"""Failures that say the least about why, worst first; any other answer of a branch is better."""
+
+ENDS_ALL: Final = frozenset({600, 605})
+"""Refusals that speak for all of a user's endpoints ([MS-OCER]: 605 is "decline everywhere")."""
+
+MEANWHILE_S: Final = 10.0
+"""How long the BYE for a late answer may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long endpoints may take, in seconds."""
+
+    silent_s: float
+    """Until the first provisional or final answer of any endpoint."""
+
+    ringing_s: float
+    """From then on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The one answer of all branches, ready for the sender."""
+
+    response: Response
+    endpoint: Endpoint | None
+    """Who gave it; None: it was made here."""
+
+
+class Forward:
+    """Passes requests on to endpoints. Keeps nothing between calls but what each call needs."""
+
+    def __init__(self, outbound: IOutbound, record_route: str, timers: ITimers) -> None:
+        """Take the URI (with `lr`) that keeps this server in the path of dialogs."""
+        self._outbound = outbound
+        self._record_route = f"<{record_route}>"
+        self._timers = timers
+
+    async def fork(
+        self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience, asserted: str = ""
+    ) -> Outcome:
+        """Ask all endpoints at once; the first 2xx wins, and the others are cancelled.
+
+        Args:
+            endpoints: At least one.
+            asserted: The P-Asserted-Identity value that this server vouches for.
+
+        Raises:
+            Refused: 483 when the request has been passed on too often.
+        """
+        request = self._onward(arrival.request, asserted)
+        return await _Fork(self._outbound, self._timers, arrival, self._upstream).run(request, endpoints, patience)
+
+    async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float, asserted: str = "") -> Outcome:
+        """Ask one endpoint within a dialog; its answer, or a 430 or 408 of our own."""
+        request = self._onward(arrival.request, asserted)
+        call = self._outbound.start(
+            endpoint.flow,
+            request.edited(uri=endpoint.contact),
+            timeout=timeout,
+            on_provisional=lambda response: arrival.provisional(self._upstream(arrival.request, response)),
+        )
+        arrival.on_cancel(call.cancel)
+        response = await call.final
+        return _outcome(arrival.request, response, endpoint, local=call.local, upstream=self._upstream)
+
+    def pass_ack(self, arrival: Arrival, endpoint: Endpoint) -> None:
+        """Pass an ACK on; nobody can be told when it does not arrive."""
+        try:
+            self._outbound.tell(endpoint.flow, self._onward(arrival.request, "").edited(uri=endpoint.contact))
+        except (FlowGone, Refused):
+            return
+
+    def _onward(self, request: Request, asserted: str) -> Request:
+        left = request.max_forwards
+        if left is not None and left <= 0:
+            raise Refused(483, Diagnostics(1007, "Temporarily cannot route"))
+        put = [("Max-Forwards", str(69 if left is None else left - 1))]
+        first = [("Record-Route", self._record_route)] if request.method == "INVITE" else []
+        last = [("P-Asserted-Identity", asserted)] if asserted else []
+        return request.edited(drop=(*HOP_HEADERS, "Route"), put=put, first=first, last=last)
+
+    def _upstream(self, request: Request, response: Response) -> Response:
+        """Make an endpoint's answer fit the request that it answers, whatever the endpoint wrote."""
+        own = request.headers
+        put = [(name, value) for name in ("From", "Call-ID", "CSeq") if (value := own.get(name)) is not None]
+        dialog = request.method == "INVITE" and response.status > 100 and response.status < 300
+        first = [("Via", value) for value in own.all("Via")]
+        if dialog:
+            first.append(("Record-Route", self._record_route))
+        return response.edited(drop=(*HOP_HEADERS, "Via", "Record-Route"), put=put, first=first)
+
+
+class _Fork:
+    """One request at several endpoints; lives until the last branch has answered."""
+
+    log = Logger()
+
+    def __init__(
+        self, outbound: IOutbound, timers: ITimers, arrival: Arrival, upstream: Callable[[Request, Response], Response]
+    ) -> None:
+        self._outbound = outbound
+        self._timers = timers
+        self._arrival = arrival
+        self._upstream = upstream
+        self._calls: list[ICall] = []
+        self._answers: list[Outcome] = []
+        self._pending = 0
+        self._ringing = False
+        self._done: Deferred[Outcome] = Deferred()
+
+    async def run(self, request: Request, endpoints: Sequence[Endpoint], patience: Patience) -> Outcome:
+        self._pending = len(endpoints)
+        self._arrival.on_cancel(self._cancelled)
+        silence = self._timers.later(patience.silent_s, self._silent)
+        try:
+            for endpoint in endpoints:
+                self._begin(request, endpoint, patience)
+            return await self._done
+        finally:
+            silence.cancel()
+
+    def _begin(self, request: Request, endpoint: Endpoint, patience: Patience) -> None:
+        branch = request.edited(uri=endpoint.contact)
+        call = self._outbound.start(
+            endpoint.flow,
+            branch,
+            timeout=patience.ringing_s if request.method == "INVITE" else patience.silent_s,
+            on_provisional=self._provisional,
+            on_late=lambda response: self._unwanted(branch, response, endpoint),
+        )
+        self._calls.append(call)
+        begin(self._follow(call, branch, endpoint), self.log, "a branch of a fork")
+
+    async def _follow(self, call: ICall, branch: Request, endpoint: Endpoint) -> None:
+        response = await call.final
+        self._pending -= 1
+        outcome = _outcome(self._arrival.request, response, endpoint, local=call.local, upstream=self._upstream)
+        if self._done.called:
+            if 200 <= response.status < 300:
+                self._unwanted(branch, response, endpoint)
+            return
+        self._answers.append(outcome)
+        if 200 <= response.status < 300 or response.status in ENDS_ALL:
+            self._finish(outcome)
+        elif self._pending == 0:
+            self._finish(best(self._answers))
+
+    def _provisional(self, response: Response) -> None:
+        if response.status == 100 or self._done.called:
+            return
+        self._ringing = True
+        self._arrival.provisional(self._upstream(self._arrival.request, response))
+
+    def _silent(self) -> None:
+        if not self._ringing and not self._done.called:
+            self._finish(best([*self._answers, timed_out(self._arrival.request)]))
+
+    def _cancelled(self) -> None:
+        if not self._done.called:
+            self._finish(Outcome(response_to(self._arrival.request, 487), None))
+
+    def _finish(self, outcome: Outcome) -> None:
+        self._done.callback(outcome)
+        for call in self._calls:
+            call.cancel('SIP;cause=200;text="Call completed elsewhere"' if outcome.response.status < 300 else None)
+
+    def _unwanted(self, branch: Request, response: Response, endpoint: Endpoint) -> None:
+        """A second endpoint accepted: take its 2xx, then end that dialog at once (RFC 3261 §13.2.2.4).
+
+        Client: real ones accept up to ten seconds late and do not answer a CANCEL.
+        """
+        if branch.method != "INVITE":
+            return
+        try:
+            dialog = Dialog.from_response(branch, response)
+            self._outbound.tell(endpoint.flow, dialog.ack(branch).edited(uri=endpoint.contact))
+            bye = dialog.next_request("BYE").edited(uri=endpoint.contact)
+            self._outbound.start(endpoint.flow, bye, timeout=MEANWHILE_S)
+        except FlowGone:
+            return
+
+
+def _outcome(
+    request: Request,
+    response: Response,
+    endpoint: Endpoint,
+    *,
+    local: bool,
+    upstream: Callable[[Request, Response], Response],
+) -> Outcome:
+    if not local:
+        return Outcome(upstream(request, response), endpoint)
+    if response.status == 408:
+        return timed_out(request)
+    return Outcome(Refused(430, Diagnostics(1006, "Error routing on client connection")).response(request), None)
+
+
+def timed_out(request: Request) -> Outcome:
+    """No endpoint answered in time."""
+    return Outcome(
+        Refused(408, Diagnostics(13002, "The routing rules did not result in a final response")).response(request), None
+    )
+
+
+def best(answers: Sequence[Outcome]) -> Outcome:
+    """Choose among failed branches (RFC 3261 §16.7 step 6): the most telling, 6xx before the others."""
+
+    def worth(outcome: Outcome) -> tuple[int, int]:
+        status = outcome.response.status
+        if status in LEAST_HELPFUL:
+            return (0, LEAST_HELPFUL.index(status))
+        return (2 if status >= 600 else 1, -status)
+
+    return max(answers, key=worth)

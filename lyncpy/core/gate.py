@@ -1,0 +1,372 @@
+"""Who may come in, and our signature on all that goes out.
+
+A flow begins as a stranger's. REGISTER leads it through a handshake; what remains of that
+is the flow's association, and from then on each request and response of the client must
+verify with it and each of ours is signed with it. The association lives and ends with the
+flow.
+
+*Re-authentication* needs care. A client that gets the challenge of a second handshake has
+the new keys at once, we have them one round trip later. What we signed with the old ones in
+between would end its session ("invalid message signature"), and what we did not sign it
+would drop in silence. So the gate holds back what is sent in that moment and lets it go, in
+order, when the new association stands.
+
+Spec: [MS-SIPAE] 3.2, 3.3.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import partial
+from math import ceil
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.authenticator import Challenge, Denied, IAssociation, IAuthenticator
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.flows import FlowGone, IFlows
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import Aor, FlowName, aor_of
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.workload import Reason
+from lyncpy.core.limits import Bucket
+from lyncpy.core.settings import Settings
+from lyncpy.core.signins import NOT_YOU, Failure, SignInRules, SignIns
+from lyncpy.sip.message import Headers, Message, Request, Response
+from lyncpy.sip.uri import parse_uri
+
+CHALLENGES_PER_FLOW: Final = 64
+"""401s to one flow without success; a client that cannot stop asking is disconnected."""
+
+HOLD_S: Final = 10.0
+"""How long a client may take to answer a second handshake's challenge before held messages go out as before."""
+
+HELD_MESSAGES: Final = 256
+"""Messages held back for one client; one more and it is disconnected."""
+
+_CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
+_SIGNATURES: Final = frozenset(
+    {"authorization", "proxy-authorization", "authentication-info", "proxy-authentication-info"}
+)
+
+
+@dataclass(eq=False, slots=True)
+class _Flow:
+    """What the gate knows about one connection."""
+
+    name: FlowName
+    peer: str
+    bucket: Bucket
+    association: IAssociation | None = None
+    revoked: bool = False
+    """The association may still sign (the farewell), but nothing verifies with it."""
+
+    stepping: bool = False
+    """A step of a handshake waits for the user's secret."""
+
+    renewing: bool = False
+    """The client has begun a second handshake, and forgotten the keys of the first."""
+
+    challenged: int = 0
+    deadline: ITimer | None = None
+    """Runs while nobody has signed in."""
+
+    held: list[Message] | None = None
+    """Messages that wait for the new keys; None: nothing is held back."""
+
+    hold: ITimer | None = None
+
+
+class Gate:
+    """Admits what arrives, seals what leaves. One per process; it lives where its flows live."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        authenticators: Sequence[IAuthenticator],
+        people: IPeople,
+        flows: IFlows,
+        meter: IMeter,
+        rules: SignInRules,
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
+        """Take the schemes in the order in which they are offered; `rules` is the section [auth]."""
+        self._authenticators = {authenticator.scheme.lower(): authenticator for authenticator in authenticators}
+        self._wire = flows
+        self._meter = meter
+        self._settings = settings
+        self._timers = timers
+        self._signins = SignIns(people, rules, meter, timers)
+        self._flows: dict[FlowName, _Flow] = {}
+        self._strangers: Counter[str] = Counter()
+        meter.gauge(
+            "lyncpy_core_unauthenticated_count", "Connections on which nobody has signed in.", self._stranger_count
+        )
+
+    def _stranger_count(self) -> float:
+        return float(self._strangers.total())
+
+    # The life of a flow.
+
+    def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
+        """Expect somebody to sign in on a new connection, soon."""
+        crowd = self._strangers[peer] >= self._settings.unauthenticated_per_address
+        if crowd or self._strangers.total() >= self._settings.unauthenticated_total:
+            self.log.warn("too many connections without sign-in, {flow} from {address} closed", flow=flow, address=peer)
+            self._wire.close(flow, "too many connections without sign-in")
+            return
+        state = _Flow(flow, peer, Bucket(self._settings.requests_burst, self._timers.now()))
+        self._flows[flow] = state
+        self._expect_sign_in(state)
+
+    def closed(self, flow: FlowName) -> None:
+        """Forget all about a connection; unknown names are ignored."""
+        state = self._flows.pop(flow, None)
+        if state is None:
+            return
+        self._greet(state)
+        if state.hold is not None:
+            state.hold.cancel()
+        for authenticator in self._authenticators.values():
+            authenticator.forget(flow)
+
+    def _expect_sign_in(self, state: _Flow) -> None:
+        self._strangers[state.peer] += 1
+        state.deadline = self._timers.later(self._settings.unauthenticated_s, partial(self._on_overdue, state))
+
+    def _greet(self, state: _Flow) -> None:
+        """Count a flow among the strangers no longer."""
+        if state.deadline is None:
+            return
+        state.deadline.cancel()
+        state.deadline = None
+        self._strangers[state.peer] -= 1
+        if not self._strangers[state.peer]:
+            del self._strangers[state.peer]
+
+    def _on_overdue(self, state: _Flow) -> None:
+        self._wire.close(state.name, "nobody signed in")
+
+    def forget(self, aor: Aor) -> None:
+        """Let nothing more verify as this user: he was disabled, or his password changed.
+
+        What we still send him is signed, so that he hears why. A flow on which he does not
+        sign in anew is closed after a while.
+        """
+        for state in self._flows.values():
+            if state.association is not None and not state.revoked and state.association.identity.aor == aor:
+                state.revoked = True
+                self._expect_sign_in(state)
+
+    # What arrives.
+
+    async def admit(self, arrival: Arrival) -> Arrival:
+        """Prove the sender and set `arrival.who`.
+
+        Raises:
+            Refused: 401 with challenges while nobody has signed in, and to a REGISTER that
+                does not verify. 403 to any other such request: real clients repeat what
+                gets a 401, at once and for ever. 404, 403 or 503 with the reason why somebody
+                cannot sign in. 503 past the flow's rate.
+
+        Spec: [MS-SIPAE] 3.3.5.
+        """
+        state, request = self._flows.get(arrival.flow), arrival.request
+        if state is None:
+            raise Refused(430, Diagnostics(1006, "Error routing on client connection"))
+        wait_s = state.bucket.take(self._settings.requests_per_s, self._settings.requests_burst, arrival.at)
+        if wait_s > 0:
+            raise Refused(503, Diagnostics(1, "Too many requests"), headers=[("Retry-After", str(ceil(wait_s)))])
+        association, registers = state.association, request.method == "REGISTER"
+        if association is None:
+            if not registers:
+                raise self._challenge(state)
+        elif not (registers and _carries_token(request.headers)):
+            problem = "revoked" if state.revoked else association.verify(request, arrival.at)
+            if problem is None:
+                self._check_sender(request, association)
+                arrival.who = association.identity
+                return arrival
+            self._count_unverified(problem)
+            if not registers:
+                raise self._unverified(state, request, problem)
+        return await self._sign_in(state, arrival)
+
+    def _check_sender(self, request: Request, association: IAssociation) -> None:
+        """Compare the user in From with the one who signed in.
+
+        Spec: [MS-SIPAE] 3.3.5; RFC 3325 §5: what the workloads read in From is asserted here.
+        """
+        uri, aor = request.from_.uri, association.identity.aor
+        if uri != aor and parse_uri(uri).aor != aor:
+            self.log.info("{aor} sent {method} as {uri}", aor=aor, method=request.method, uri=repr(uri[:80]))
+            raise Refused(403, NOT_YOU)
+
+    def _unverified(self, state: _Flow, request: Request, problem: str) -> Refused:
+        if state.renewing and not state.revoked:
+            # The client lost its keys on purpose and repeats this until it has new ones.
+            return self._challenge(state)
+        self.log.info(
+            "{method} on {flow} does not verify: {reason}", method=request.method, flow=state.name, reason=problem
+        )
+        return Refused(403, NOT_YOU)
+
+    def heard(self, flow: FlowName, response: Response) -> bool:
+        """Tell whether a client's response may be believed; one that may not is to be dropped."""
+        state = self._flows.get(flow)
+        if state is None or state.association is None:
+            problem: str | None = "unsigned"
+        elif state.revoked:
+            problem = "revoked"
+        else:
+            problem = state.association.verify(response, self._timers.now())
+        if problem is None:
+            return True
+        self._count_unverified(problem)
+        self.log.debug(
+            "{status} on {flow} does not verify: {reason}", status=response.status, flow=flow, reason=problem
+        )
+        return False
+
+    def _count_unverified(self, problem: str) -> None:
+        self._meter.counter("lyncpy_core_unverified_total", "Messages that did not verify.", reason=problem).add()
+
+    # The handshake.
+
+    def _challenge(self, state: _Flow, values: Sequence[str] = ()) -> Refused:
+        """Refuse with 401: these values, else the first challenge of each scheme, one header field for each.
+
+        Spec: [MS-SIPAE] 3.3.5; Date lets a client see that its clock is wrong.
+        """
+        state.challenged += 1
+        if state.challenged > CHALLENGES_PER_FLOW:
+            self._wire.close(state.name, "too many challenges")
+        values = values or [authenticator.initial() for authenticator in self._authenticators.values()]
+        headers = [("Date", formatdate(self._timers.wall(), usegmt=True))]
+        return Refused(401, headers=headers + [("WWW-Authenticate", value) for value in values])
+
+    async def _sign_in(self, state: _Flow, arrival: Arrival) -> Arrival:
+        """Take a REGISTER that is part of a handshake."""
+        request = arrival.request
+        aor = aor_of(request.from_.uri)
+        association = state.association
+        if association is None or state.revoked or association.identity.aor != aor:
+            # Nobody else's guesses shut out who is signed in and renews his keys.
+            self._signins.check(aor, state.peer)
+        state.renewing = association is not None
+        offered = self._credentials(request.headers)
+        if offered is None:
+            raise self._challenge(state)
+        if state.stepping:
+            raise Refused(503, Diagnostics(1, "Another sign-in is under way"), headers=[("Retry-After", "1")])
+        authenticator, value = offered
+        state.stepping = True
+        try:
+            outcome = await authenticator.step(state.name, request, value, arrival.at)
+        finally:
+            state.stepping = False
+        if isinstance(outcome, Challenge):
+            if association is not None and "gssapi-data=" in outcome.value:
+                self._hold(state)
+            raise self._challenge(state, [outcome.value])
+        if isinstance(outcome, Denied):
+            self._release(state)
+            self._signins.failed(outcome, aor, state.peer)
+            raise self._challenge(state)
+        self._establish(state, outcome)
+        arrival.who = outcome.identity
+        return arrival
+
+    def _credentials(self, headers: Headers) -> tuple[IAuthenticator, str] | None:
+        for name in _CREDENTIALS:
+            for value in headers.all(name):
+                authenticator = self._authenticators.get(value.partition(" ")[0].lower())
+                if authenticator is not None:
+                    return authenticator, value
+        return None
+
+    def _establish(self, state: _Flow, association: IAssociation) -> None:
+        """Make this the flow's association.
+
+        Raises:
+            Refused: The flow is another user's, or closed by now.
+        """
+        if self._flows.get(state.name) is not state:
+            raise Refused(430, Diagnostics(1006, "Error routing on client connection"))
+        former = state.association
+        if former is not None and former.identity.aor != association.identity.aor:
+            self._release(state)
+            raise Refused(403, NOT_YOU)
+        self._greet(state)
+        self._signins.succeeded(association.identity.aor, state.peer)
+        state.association = association
+        state.revoked = state.renewing = False
+        state.challenged = 0
+        self._release(state)
+
+    # What leaves.
+
+    def seal(self, flow: FlowName, message: Message) -> Message | None:
+        """Sign a message that is otherwise as it will leave; None: it is held back and comes again by itself.
+
+        Unsigned stay what is sent to a stranger, and any 401. Signatures that the message
+        carries from another hop are removed: they would be taken for ours.
+
+        Spec: [MS-SIPAE] 3.3.4.
+        """
+        state = self._flows.get(flow)
+        if state is None or state.association is None:
+            return message
+        if isinstance(message, Response) and message.status == 401:
+            return message
+        if state.held is not None:
+            if isinstance(message, Response) and (message.status < 200 or message.cseq.method == "REGISTER"):
+                return message
+            self._keep_back(state, state.held, message)
+            return None
+        stale = () if _SIGNATURES.isdisjoint(message.headers.line_keys) else _SIGNATURES
+        return message.edited(drop=stale, last=[state.association.sign(message)])
+
+    def _hold(self, state: _Flow) -> None:
+        """Hold back what is sent until the client has answered its new challenge."""
+        if state.held is None:
+            state.held = []
+            state.hold = self._timers.later(HOLD_S, partial(self._release, state))
+
+    def _keep_back(self, state: _Flow, held: list[Message], message: Message) -> None:
+        if len(held) < HELD_MESSAGES:
+            held.append(message)
+        else:
+            self._wire.close(state.name, "its second sign-in takes too long")
+
+    def _release(self, state: _Flow) -> None:
+        """Send what was held back, in order, signed with the association of now."""
+        held, state.held = state.held, None
+        if state.hold is not None:
+            state.hold.cancel()
+            state.hold = None
+        for message in held or ():
+            try:
+                self._wire.send(state.name, message)
+            except FlowGone:
+                return
+
+    # What an operator asks.
+
+    def failures(self, aor: Aor) -> tuple[Failure, ...]:
+        """Give a user's last failed sign-ins, oldest first."""
+        return self._signins.failures(aor)
+
+    async def reasons(self, aor: Aor) -> Sequence[Reason]:
+        """Say why this user could not sign in lately, newest first; for `why`."""
+        return await self._signins.reasons(aor)
+
+
+def _carries_token(headers: Headers) -> bool:
+    return any("gssapi-data=" in value for name in _CREDENTIALS for value in headers.all(name))

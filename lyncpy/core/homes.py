@@ -1,0 +1,67 @@
+"""Who may write a name now: one writer of each board, list and conference.
+
+Within a process writers queue here, so that read, decide and write are one step. Across
+processes the store's versions refuse the second writer, who reads again.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from twisted.internet.defer import Deferred
+
+from lyncpy.contracts.refusal import Diagnostics, Refused
+
+WAITING_BOUND: Final = 256
+"""Writers that may queue for one name; a client that floods its own board meets this first."""
+
+
+class Homes:
+    """The names that are held in this process, and who waits for them. Empty when idle."""
+
+    def __init__(self) -> None:
+        """Begin with nothing held."""
+        self._waiting: dict[tuple[str, str], deque[Deferred[None]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @asynccontextmanager
+    async def hold(self, kind: str, key: str) -> AsyncIterator[None]:
+        """Be the only writer of `kind` `key` inside the block; first come, first served.
+
+        Raises:
+            Refused: 503, when too many wait already.
+        """
+        name = (kind, key)
+        queue = self._waiting.get(name)
+        if queue is None:
+            self._waiting[name] = deque()
+        else:
+            if len(queue) >= WAITING_BOUND:
+                raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
+            turn: Deferred[None] = Deferred()
+            queue.append(turn)
+            try:
+                await turn
+            except BaseException:
+                self._pass_on_if_given(name, turn)
+                raise
+        try:
+            yield
+        finally:
+            self._release(name)
+
+    def _pass_on_if_given(self, name: tuple[str, str], turn: Deferred[None]) -> None:
+        """A waiter was cancelled: leave the queue."""
+        queue = self._waiting.get(name)
+        if queue is not None and turn in queue:
+            queue.remove(turn)
+
+    def _release(self, name: tuple[str, str]) -> None:
+        queue = self._waiting[name]
+        if queue:
+            queue.popleft().callback(None)
+        else:
+            del self._waiting[name]

@@ -1,0 +1,298 @@
+"""Subscriptions of clients to event packages: runs `sip.subscription` for any of them.
+
+A workload answers a SUBSCRIBE with `accept` and speaks with `notify`; dialogs, lifetimes,
+piggyback and best effort are settled here. Not here: who may subscribe, and what a
+document says.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.facts import EndpointGone, FlowClosed
+from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
+from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.workload import IUnit
+from lyncpy.core.begin import begin
+from lyncpy.sip import subscription as machine
+from lyncpy.sip.message import Request, Response, new_tag, response_to
+from lyncpy.sip.subscription import Document
+
+NO_DIALOG: Final = Diagnostics(2014, "Subscription dialog does not exist", public=True)
+TOO_MANY: Final = Diagnostics(2012, "Category subscription limit exceeded")
+ANSWER_S: Final = 30.0
+"""How long a client may take to answer a NOTIFY."""
+
+Key = tuple[FlowName, str, str]
+"""Flow, Call-ID and our tag: two real clients may use the same Call-ID."""
+
+
+@dataclass(eq=False, slots=True)
+class Subscription:
+    """One subscription. The notifier owns it; `data` belongs to the workload that accepted it."""
+
+    event: str
+    """The event package, lower case, without parameters."""
+
+    watcher: Aor
+    epid: Epid
+    flow: FlowName
+    resource: Aor
+    """Whom or what the SUBSCRIBE asked about."""
+
+    machine: machine.Subscription
+    data: Any = None  # Any: each workload keeps its own kind of value
+    on_end: Callable[["Subscription"], None] | None = None
+    timer: ITimer | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> Key:
+        """Give its name in the table."""
+        return self.flow, self.machine.dialog.call_id, self.machine.dialog.local_tag
+
+
+@implementer(IUnit)
+class Notifier:
+    """Every subscription of this process; bounded in total and per connection."""
+
+    name = "notifier"
+    log = Logger()
+
+    def __init__(
+        self, outbound: IOutbound, bus: IBus, contact: str, timers: ITimers, *, per_flow: int, total: int
+    ) -> None:
+        """Take the URI at which this server hears requests in the dialogs."""
+        self._outbound = outbound
+        self._bus = bus
+        self._contact = f"<{contact}>"
+        self._timers = timers
+        self._per_flow = per_flow
+        self._total = total
+        self._subscriptions: dict[Key, Subscription] = {}
+        self._on_flow: dict[FlowName, set[Key]] = {}
+        self._of: dict[tuple[str, Aor], dict[Key, Subscription]] = {}
+        self._listening: tuple[IListening, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self._subscriptions)
+
+    async def open(self) -> None:
+        """Hear of connections and endpoints that are gone."""
+        self._listening = (
+            self._bus.listen(FlowClosed, self._flow_closed),
+            self._bus.listen(EndpointGone, self._endpoint_gone),
+        )
+
+    async def close(self) -> None:
+        """Hear no more; the clients learn by the end of their connections."""
+        for listening in self._listening:
+            listening.stop()
+
+    # --- for workloads
+
+    def find(self, arrival: Arrival) -> Subscription | None:
+        """Give the subscription that a SUBSCRIBE continues; None for a new one.
+
+        Raises:
+            Refused: 481, it continues one that does not exist.
+        """
+        tag = arrival.request.to.tag
+        if not tag:
+            return None
+        found = self._subscriptions.get((arrival.flow, arrival.request.call_id, tag))
+        if found is None:
+            raise Refused(481, NO_DIALOG)
+        return found
+
+    def accept(
+        self,
+        arrival: Arrival,
+        *,
+        event: str,
+        default_s: int,
+        minimum_s: int,
+        maximum_s: int,
+        document: Document | None,
+        data: Any = None,  # Any: see Subscription.data
+        once: bool = False,
+        on_end: Callable[[Subscription], None] | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> tuple[Subscription | None, Response]:
+        """Answer a SUBSCRIBE that is allowed: a new one, a refresh, an end or a poll.
+
+        Args:
+            arrival: The SUBSCRIBE.
+            event: The package's name as in `Subscription.event`.
+            default_s: Granted in seconds when the client asks for nothing.
+            minimum_s: Less is refused with 423.
+            maximum_s: More becomes this.
+            document: The whole state now; it rides in the 200 if the client can take that.
+            data: Kept with a new subscription; a refresh keeps what is there.
+            once: Answer, and keep nothing.
+            on_end: Called once when the subscription is over, for whatever reason.
+            headers: Added to the 200.
+
+        Returns:
+            The subscription, or None when nothing continues; and the 200.
+
+        Raises:
+            Refused: 481 for an unknown dialog, 423 for too brief a time, 503 (2012) when
+                there are too many.
+
+        Spec: RFC 6665 §4.2.1; [MS-SIP] piggyback and best effort.
+        """
+        known = self.find(arrival)
+        found = known if known is not None else self._new(arrival, event, data, on_end)
+        terms = machine.Terms(default_s, minimum_s, maximum_s, once)
+        now = self._timers.now()
+        try:
+            effects = found.machine.subscribe(arrival.request, terms, document, now)
+        except machine.TooBrief as brief:
+            raise Refused(423, headers=[("Min-Expires", str(brief.minimum_s))]) from brief
+        grant = next(effect for effect in effects if isinstance(effect, machine.Grant))
+        ended = next((effect for effect in effects if isinstance(effect, machine.Ended)), None)
+        if ended is None and known is None:
+            self._add(found)
+        for effect in effects:
+            if isinstance(effect, machine.SendNotify):
+                # After the 200, which leaves in this turn: a client cannot place what precedes it.
+                self._timers.later(0, lambda request=effect.request: self._send(found, request))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        if ended is not None:
+            self._drop(found)
+        else:
+            self._watch(found)
+        return (None if ended is not None else found), self._granted(arrival.request, found, grant, headers)
+
+    def notify(
+        self, subscription: Subscription, document: Document, *, headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """Tell a subscriber something new; nothing happens when the subscription is over."""
+        for effect in subscription.machine.notify(document, self._timers.now(), headers):
+            if isinstance(effect, machine.SendNotify):
+                self._send(subscription, effect.request)
+
+    def of(self, event: str, watcher: Aor) -> tuple[Subscription, ...]:
+        """Give a user's own subscriptions of an event: one for each of his endpoints that has one."""
+        return tuple(self._of.get((event, watcher), {}).values())
+
+    def all(self) -> Sequence[Subscription]:
+        """Give every subscription."""
+        return tuple(self._subscriptions.values())
+
+    def end(self, subscription: Subscription, reason: str) -> None:
+        """End a subscription from here and tell the client, who may subscribe anew."""
+        self._perform(subscription, subscription.machine.close(reason))
+
+    # --- inside
+
+    def _new(
+        self, arrival: Arrival, event: str, data: object, on_end: Callable[[Subscription], None] | None
+    ) -> Subscription:
+        if len(self._on_flow.get(arrival.flow, ())) >= self._per_flow or len(self._subscriptions) >= self._total:
+            raise Refused(503, TOO_MANY, headers=[("Retry-After", "60")])
+        sender = arrival.sender
+        return Subscription(
+            event=event,
+            watcher=sender.aor,
+            epid=sender.epid,
+            flow=arrival.flow,
+            resource=aor_of(arrival.request.to.uri),
+            machine=machine.Subscription(arrival.request, new_tag()),
+            data=data,
+            on_end=on_end,
+        )
+
+    def _granted(
+        self, request: Request, found: Subscription, grant: machine.Grant, headers: Iterable[tuple[str, str]]
+    ) -> Response:
+        body = grant.body
+        return response_to(
+            request,
+            200,
+            to_tag=found.machine.dialog.local_tag,
+            headers=[("Contact", self._contact), *grant.headers, *headers],
+            content_type=None if body is None else body.content_type,
+            body=b"" if body is None else body.body,
+        )
+
+    def _add(self, found: Subscription) -> None:
+        self._subscriptions[found.key] = found
+        self._on_flow.setdefault(found.flow, set()).add(found.key)
+        self._of.setdefault((found.event, found.watcher), {})[found.key] = found
+
+    def _drop(self, found: Subscription) -> None:
+        """Forget a subscription; what was never kept is not told about."""
+        if found.timer is not None:
+            found.timer.cancel()
+            found.timer = None
+        if self._subscriptions.pop(found.key, None) is None:
+            return
+        for table, name in ((self._on_flow, found.flow), (self._of, (found.event, found.watcher))):
+            entry: Any = table[name]  # type: ignore[index]  # two tables, each with its own key; Any: set or dict
+            entry.pop(found.key) if isinstance(entry, dict) else entry.discard(found.key)
+            if not entry:
+                del table[name]  # type: ignore[arg-type]  # as above
+        if found.on_end is not None:
+            found.on_end(found)
+
+    def _watch(self, found: Subscription) -> None:
+        if found.timer is not None:
+            found.timer.cancel()
+        until = found.machine.deadline()
+        if until is not None:
+            found.timer = self._timers.later(max(0.0, until - self._timers.now()), lambda: self._due(found))
+
+    def _due(self, found: Subscription) -> None:
+        """The time is up, unless notifications have extended it meanwhile."""
+        found.timer = None
+        until = found.machine.deadline()
+        now = self._timers.now()
+        # A float's hair early is in time: else a timer of nothing at all would be set.
+        effects = found.machine.expire(until if until is not None and 0 < until - now < 1e-3 else now)
+        if effects:
+            self._perform(found, effects)
+        else:
+            self._watch(found)
+
+    def _perform(self, found: Subscription, effects: Sequence[machine.Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, machine.SendNotify):
+                self._send(found, effect.request)
+            elif isinstance(effect, machine.Ended):
+                self.log.debug(
+                    "{event} of {aor} ended: {reason}", event=found.event, aor=found.watcher, reason=effect.reason
+                )
+                self._drop(found)
+
+    def _send(self, found: Subscription, request: Request) -> None:
+        request = request.edited(last=[("Contact", self._contact)])
+        if request.method == "BENOTIFY":
+            try:
+                self._outbound.tell(found.flow, request)
+            except FlowGone:
+                self._perform(found, found.machine.lost())
+        else:
+            begin(self._await_answer(found, request), self.log, "a notification")
+
+    async def _await_answer(self, found: Subscription, request: Request) -> None:
+        response = await self._outbound.start(found.flow, request, timeout=ANSWER_S).final
+        self._perform(found, found.machine.answered(response.status))
+
+    async def _flow_closed(self, fact: FlowClosed) -> None:
+        for key in tuple(self._on_flow.get(fact.flow, ())):
+            found = self._subscriptions[key]
+            self._perform(found, found.machine.lost())
+
+    async def _endpoint_gone(self, fact: EndpointGone) -> None:
+        for key in tuple(self._on_flow.get(fact.endpoint.flow, ())):
+            found = self._subscriptions[key]
+            if found.watcher == fact.endpoint.aor and found.epid == fact.endpoint.epid:
+                self._perform(found, found.machine.lost())

@@ -1,0 +1,283 @@
+"""Requests that leave the house: client transactions over a flow known by its name.
+
+Runs `sip.transaction`'s two client machines. Each call lives in one table under the
+branch of the Via it was sent with, and is gone from it when its machine has ended.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.flows import FlowGone, IFlows
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.outbound import ICall, IOutbound
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.settings import Settings
+from lyncpy.sip.dialog import MAX_FORWARDS
+from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
+from lyncpy.sip.transaction import INVITE_CLIENT, NON_INVITE_CLIENT, Effect, Event, Transaction, answer_event
+
+Hear = Callable[[Response], None]
+
+
+@implementer(IOutbound)
+class Outbound:
+    """Every request under way to a client.
+
+    Args:
+        flows: Where it is sent.
+        timers: The deadlines.
+        settings: The bounds of the table.
+        meter: Counts what is under way and what nobody answered.
+        sent_by: Our host and port, as the Via says it: "sip.example.com:5061".
+        transport: The Via's transport.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        flows: IFlows,
+        timers: ITimers,
+        settings: Settings,
+        meter: IMeter,
+        *,
+        sent_by: str,
+        transport: str = "TLS",
+    ) -> None:
+        self.flows: Final = flows
+        self.timers: Final = timers
+        self.settings: Final = settings
+        self._via = f"SIP/2.0/{transport} {sent_by};branch="
+        self._calls: dict[str, Call] = {}
+        self._of_flow: dict[FlowName, dict[str, Call]] = {}
+        self.silent: Final = meter.counter(
+            "lyncpy_core_sent_unanswered_total", "Requests that no client answered in time."
+        )
+        self._refused = meter.counter("lyncpy_core_sent_refused_total", "Requests not sent: the table was full.")
+        meter.gauge("lyncpy_core_sent_pending_count", "Requests under way to clients.", lambda: len(self._calls))
+
+    def __len__(self) -> int:
+        """Give the number of requests under way, remembered ones included."""
+        return len(self._calls)
+
+    def start(
+        self,
+        flow: FlowName,
+        request: Request,
+        *,
+        timeout: float,
+        on_provisional: Hear | None = None,
+        on_late: Hear | None = None,
+    ) -> ICall:
+        """Send `request` with a new topmost Via and match its answers by that Via's branch.
+
+        A full table is answered with a local 503.
+        """
+        call = Call(self, flow, request, new_branch(), timeout, on_provisional, on_late)
+        here = self._of_flow.setdefault(flow, {})
+        if len(here) >= self.settings.sent_per_flow or len(self._calls) >= self.settings.sent_total:
+            self._refused.add()
+            self.log.warn("{method} not sent on {flow}: too many are under way", method=request.method, flow=flow)
+            call.refuse()
+            self._tidy(flow)
+            return call
+        self._calls[call.branch] = here[call.branch] = call
+        call.begin()
+        return call
+
+    def tell(self, flow: FlowName, request: Request) -> None:
+        """Send a request that has no answer (BENOTIFY, ACK) with a new topmost Via.
+
+        Raises:
+            FlowGone: Nothing was sent.
+        """
+        self.flows.send(flow, self.with_via(request, new_branch()))
+
+    def heard(self, flow: FlowName, response: Response) -> None:
+        """Take a client's response; one that belongs to nothing is dropped.
+
+        A branch is only good on the flow it was sent on: another client cannot answer.
+
+        Raises:
+            RemoteProtocolError: A header that has to be read is broken.
+
+        Spec: RFC 3261 §17.1.3.
+        """
+        call = self._calls.get(response.via.branch or "")
+        if call is None or call.flow != flow or response.cseq.method != call.request.method:
+            # Answers to CANCEL come here, too: they say nothing that the INVITE's answer does not.
+            self.log.debug("dropped a stray {status} on {flow}", status=response.status, flow=flow)
+            return
+        call.heard(response)
+
+    def closed(self, flow: FlowName) -> None:
+        """End everything under way on a flow that is gone: each gets its local 430."""
+        for call in tuple(self._of_flow.get(flow, {}).values()):
+            call.lose()
+
+    def with_via(self, request: Request, branch: str) -> Request:
+        """Give the request with our Via on top."""
+        return request.edited(first=(("Via", self._via + branch),))
+
+    def via_of(self, branch: str) -> tuple[str, str]:
+        """Give our Via as a header."""
+        return "Via", self._via + branch
+
+    def forget(self, call: "Call") -> None:
+        """Take a call out of the table."""
+        del self._calls[call.branch]
+        del self._of_flow[call.flow][call.branch]
+        self._tidy(call.flow)
+
+    def _tidy(self, flow: FlowName) -> None:
+        if not self._of_flow.get(flow, True):
+            del self._of_flow[flow]
+
+
+@implementer(ICall)
+class Call:
+    """One client transaction under way: performs what its machine says."""
+
+    __slots__ = (
+        "_deadline", "_machine", "_on_late", "_on_provisional", "_outbound", "_timer", "branch", "final", "flow",
+        "local", "request",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        outbound: Outbound,
+        flow: FlowName,
+        request: Request,
+        branch: str,
+        timeout: float,
+        on_provisional: Hear | None,
+        on_late: Hear | None,
+    ) -> None:
+        rules = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
+        linger_s = outbound.settings.transaction_timeout_s
+        self.branch = branch
+        self.flow = flow
+        self.request = request
+        self.local = False
+        # Whoever awaits the answer may be cancelled; then nobody needs the INVITE any more.
+        self.final: Deferred[Response] = Deferred(lambda final: self.cancel())
+        self._outbound = outbound
+        self._machine = Transaction(rules, outbound.timers.now(), answer_s=timeout, linger_s=linger_s)
+        self._on_provisional = on_provisional
+        self._on_late = on_late
+        self._timer: ITimer | None = None
+        self._deadline: float | None = None
+
+    def begin(self) -> None:
+        """Send the request and wait."""
+        try:
+            self._outbound.flows.send(self.flow, self._outbound.with_via(self.request, self.branch))
+        except FlowGone:
+            self.lose()
+        else:
+            self._watch()
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Send CANCEL for an INVITE whose final response has not come; may be called at any time."""
+        self._receive(Event.CANCEL, reason=reason)
+
+    def heard(self, response: Response) -> None:
+        """Take a response with our Via on top."""
+        self._receive(answer_event(response.status), response.edited(drop_first="Via"))
+
+    def lose(self) -> None:
+        """The flow is gone."""
+        self._receive(Event.LOST)
+
+    def refuse(self) -> None:
+        """Answer without having sent anything; later verbs do nothing."""
+        self._machine.receive(Event.LOST, self._outbound.timers.now())
+        self.answer_locally(503)
+
+    def answer_locally(self, status: int) -> None:
+        """Answer in the peer's place."""
+        if not self.final.called:
+            self.local = True
+            self.final.callback(response_to(self.request, status))
+
+    def _receive(self, event: Event, response: Response | None = None, reason: str | None = None) -> None:
+        self._perform(self._machine.receive(event, self._outbound.timers.now()), response, reason)
+
+    def _perform(
+        self, effects: tuple[Effect, ...], response: Response | None = None, reason: str | None = None
+    ) -> None:
+        self._watch()
+        for effect in effects:
+            self._do(effect, response, reason)
+
+    def _do(self, effect: Effect, response: Response | None, reason: str | None) -> None:
+        match effect:
+            case Effect.TELL if response is not None:
+                self._tell(response)
+            case Effect.TELL_LATE if response is not None:
+                if self._on_late is not None:
+                    self._on_late(response)
+            case Effect.ACKNOWLEDGE if response is not None:
+                to = response.headers.get("To") or ""
+                self._send(self._same_branch("ACK", put=(("To", to),)))
+            case Effect.CANCEL:
+                self._send(self._same_branch("CANCEL", last=(("Reason", reason),) if reason else ()))
+            case Effect.TIMEOUT:
+                self._outbound.silent.add()
+                self.answer_locally(408)
+            case Effect.GONE:
+                self.answer_locally(430)
+            case Effect.END:
+                self._outbound.forget(self)
+            case _:  # pragma: no cover - no table gives it
+                raise AssertionError(f"no effect of a client: {effect}")
+
+    def _tell(self, response: Response) -> None:
+        if response.status < 200:
+            if self._on_provisional is not None:
+                self._on_provisional(response)
+        elif not self.final.called:
+            self.final.callback(response)
+
+    def _send(self, request: Request) -> None:
+        try:
+            self._outbound.flows.send(self.flow, request)
+        except FlowGone:
+            self._receive(Event.LOST)
+
+    def _same_branch(
+        self, method: str, *, put: tuple[tuple[str, str], ...] = (), last: tuple[tuple[str, str], ...] = ()
+    ) -> Request:
+        """Build the ACK for a failure, or the CANCEL: one hop, the INVITE's branch and route.
+
+        Spec: RFC 3261 §9.1, §17.1.1.3.
+        """
+        invite = self.request
+        headers = [self._outbound.via_of(self.branch), ("Max-Forwards", MAX_FORWARDS)]
+        for name in ("Route", "From", "To", "Call-ID"):
+            headers += [(name, value) for value in invite.headers.all(name)]
+        headers.append(("CSeq", f"{invite.cseq.number} {method}"))
+        return Request(method, invite.uri, Headers(headers).edited(put=put, last=last))
+
+    def _watch(self) -> None:
+        """Have the machine's deadline met, and no other."""
+        deadline = self._machine.deadline()
+        if deadline == self._deadline:
+            return
+        self._deadline = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            timers = self._outbound.timers
+            self._timer = timers.later(deadline - timers.now(), partial(self._expire, deadline))
+
+    def _expire(self, at: float) -> None:
+        # `now` may be a hair before the deadline that was met: sums of floats are not exact.
+        self._perform(self._machine.expire(max(at, self._outbound.timers.now())))

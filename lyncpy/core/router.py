@@ -1,0 +1,103 @@
+"""Arrival → route, or refusal. A table: nothing here branches on a method.
+
+A request is *ours* when its Request-URI names the domain, this server or an application of
+it (`opaque=app:…`), or when its method is one that asks the server about a user (SUBSCRIBE,
+SERVICE); then the most specific row of the workloads' routes answers. Everything else is
+for a user's endpoints and goes to the row that forwards.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.workload import Route
+from lyncpy.sip.message import Request
+from lyncpy.sip.uri import Uri
+
+FORWARD: Final = "*"
+"""The method of the one route that forwards what is for another user."""
+
+
+class Router:
+    """Rows of all workloads, indexed once."""
+
+    def __init__(self, domains: Collection[str], hosts: Collection[str]) -> None:
+        """Take the SIP domains that are ours and the names and addresses of this server (host or host:port)."""
+        self._domains = frozenset(domain.lower() for domain in domains)
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._rows: dict[tuple[str, str | None, str | None], list[Route]] = {}
+        self._about_users: set[str] = set()
+        self._forward: Route | None = None
+
+    def add(self, routes: Iterable[Route]) -> None:
+        """Take a workload's rows; two equal rows are a mistake in assembly."""
+        for route in routes:
+            if route.method == FORWARD:
+                if self._forward is not None:
+                    raise ValueError("two routes forward")
+                self._forward = route
+                continue
+            rows = self._rows.setdefault((route.method, route.event, route.content), [])
+            if any(row.app == route.app for row in rows):
+                raise ValueError(f"two routes for {route.method} {route.event} {route.content} {route.app}")
+            rows.append(route)
+            if route.app is None and (route.event or route.content):
+                self._about_users.add(route.method)
+            rows.sort(key=lambda row: -len(row.app or ""))
+
+    def choose(self, arrival: Arrival) -> Route:
+        """Find who answers.
+
+        Raises:
+            Refused: 404 for a domain or service that is not ours, 405, 415 or 489 for a
+                request to us that nobody answers.
+        """
+        request = arrival.request
+        uri = request.target
+        app = _app(uri)
+        if app is not None or self._is_ours(uri, request.method):
+            return self._answering(request, app)
+        if uri.scheme in ("sip", "sips") and uri.host.lower() not in self._domains:
+            raise Refused(404, Diagnostics(1005, "Cannot route to destination domain"))
+        if self._forward is None:
+            raise Refused(404, Diagnostics(1003, "User does not exist"))
+        return self._forward
+
+    def _is_ours(self, uri: Uri, method: str) -> bool:
+        host = uri.host.lower()
+        if uri.user is None:
+            return host in self._domains or host in self._hosts or f"{host}:{uri.port}" in self._hosts
+        # SUBSCRIBE and SERVICE are questions to the server about a user, whoever he is; what a
+        # workload may tell is its own affair. Dialogs between users are forwarded.
+        return host in self._domains and method in self._about_users
+
+    def _answering(self, request: Request, app: str | None) -> Route:
+        method, event, content = request.method, request.event or None, request.content_type or None
+        for key in ((method, event, content), (method, event, None), (method, None, content), (method, None, None)):
+            for route in self._rows.get(key, ()):
+                if (route.app is None) == (app is None) and (app or "").startswith(route.app or ""):
+                    return route
+        raise self._nobody(request, app)
+
+    def _nobody(self, request: Request, app: str | None) -> Refused:
+        if app is not None:
+            return Refused(404, Diagnostics(4007, "Resource is unknown in this deployment"))
+        methods = {method for method, _, _ in self._rows}
+        if request.method not in methods:
+            return Refused(405, headers=[("Allow", ", ".join(sorted(methods)))])
+        if request.event:
+            events = sorted({event for method, event, _ in self._rows if method == request.method and event})
+            return Refused(489, headers=[("Allow-Events", ",".join(events))])
+        types = sorted({content for method, _, content in self._rows if method == request.method and content})
+        return Refused(
+            415,
+            Diagnostics(4013, "Content-type does not match the expected content-type"),
+            headers=[("Accept", ", ".join(types))],
+        )
+
+
+def _app(uri: Uri) -> str | None:
+    """The application that a GRUU of the server names, if any ([MS-CONFBAS] 2.2.1; `srvr:` for services)."""
+    opaque = uri.opaque
+    return opaque if opaque.startswith(("app:", "srvr:")) else None

@@ -1,0 +1,51 @@
+"""The section `[limits]`: how much the hall keeps at once, and how long it waits."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Bounds of every table of the hall, and its patience."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    pending_per_flow: int = Field(default=256, ge=1, le=100_000)
+    """Requests of one connection that may wait for their answer at once; a further one is refused with 503."""
+
+    pending_total: int = Field(default=50_000, ge=1, le=10_000_000)
+    """Requests of all connections together that may wait for their answer at once; a further one is refused with 503."""
+
+    sent_per_flow: int = Field(default=1_024, ge=1, le=100_000)
+    """Requests to one client that may wait for its answer at once; a further one fails as if the client had said 503."""
+
+    sent_total: int = Field(default=100_000, ge=1, le=10_000_000)
+    """Requests to all clients together that may wait for an answer at once; a further one fails with 503."""
+
+    transaction_timeout_s: float = Field(default=32.0, ge=1.0, le=600.0)
+    """Seconds for which an answered INVITE is remembered, and a cancelled one is waited for; RFC 3261 says 32."""
+
+    answer_timeout_s: float = Field(default=50.0, ge=1.0, le=600.0)
+    """Seconds after which a request that is still unanswered gets 504; real clients give up after 60."""
+
+    invite_timeout_s: float = Field(default=300.0, ge=10.0, le=3600.0)
+    """Seconds for which an INVITE may ring before it gets 504."""
+
+    unauthenticated_s: float = Field(default=30.0, ge=1.0, le=600.0)
+    """Seconds within which somebody must sign in on a new connection, or it is closed."""
+
+    unauthenticated_per_address: int = Field(default=500, ge=1, le=1_000_000)
+    """Connections from one network address on which nobody has signed in yet; a further one is closed."""
+
+    unauthenticated_total: int = Field(default=10_000, ge=1, le=1_000_000)
+    """Connections on which nobody has signed in yet; a further one is closed."""
+
+    requests_per_s: float = Field(default=200.0, ge=1.0, le=100_000.0)
+    """Requests a second that one connection may send in the long run; beyond it they are refused with 503."""
+
+    requests_burst: float = Field(default=2_000.0, ge=10.0, le=1_000_000.0)
+    """Requests that one connection may send at once before `requests_per_s` counts."""
+
+    subscriptions_per_flow: int = Field(default=1_500, ge=8, le=100_000)
+    """Subscriptions of one connection; a further one is refused with 503. An old client needs one for each contact."""
+
+    subscriptions_total: int = Field(default=200_000, ge=8, le=10_000_000)
+    """Subscriptions of all connections together; a further one is refused with 503."""

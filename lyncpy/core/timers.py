@@ -1,0 +1,123 @@
+"""One wheel for every deadline in the process."""
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from math import ceil
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.timers import ITimer, ITimers
+
+GRAINS: Final[tuple[tuple[float, float], ...]] = ((3600.0, 16.0), (60.0, 1.0), (1.0, 0.125))
+"""A delay of at least the first number is rounded up to a multiple of the second (powers of two: exact as floats)."""
+
+SLICE: Final = 500
+"""Deadlines met in one turn of the reactor; the rest waits for the next, so that reading goes on."""
+
+
+@implementer(ITimer)
+class Timer:
+    """One deadline in the wheel."""
+
+    __slots__ = ("_bucket", "_call")
+
+    def __init__(self, bucket: "dict[Timer, None]", call: Callable[[], None]) -> None:
+        self._bucket = bucket
+        self._call: Callable[[], None] | None = call
+        bucket[self] = None
+
+    def cancel(self) -> None:
+        """Do not call; may be called twice and after the call."""
+        self._call = None
+        self._bucket.pop(self, None)
+
+    def take(self) -> Callable[[], None] | None:
+        """Give what to call, once; None when it was cancelled."""
+        call, self._call = self._call, None
+        return call
+
+
+@implementer(ITimers)
+class Timers:
+    """Deadlines in buckets: a hundred thousand long ones cost the reactor one timer.
+
+    Args:
+        clock: The reactor, or a clock of a test.
+        wall: Gives seconds since the epoch, UTC.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, wall: Callable[[], float]) -> None:
+        self._clock = clock
+        self._wall = wall
+        self._buckets: dict[float, dict[Timer, None]] = {}
+        # The times of `_buckets`. A bucket that was emptied by cancelling stays until its time has
+        # come, so that no time is ever in here twice.
+        self._times: list[float] = []
+        self._due: deque[Timer] = deque()
+        self._turn: IDelayedCall | None = None
+        self._turn_at = 0.0
+
+    def __len__(self) -> int:
+        """Give the number of deadlines ahead; walks the buckets, so for meters only."""
+        return sum(map(len, self._buckets.values())) + len(self._due)
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return float(self._clock.seconds())
+
+    def wall(self) -> float:
+        """Seconds since the epoch, UTC; only for bodies, journals and records."""
+        return self._wall()
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> ITimer:
+        """Call once, at the earliest after the delay. A call that fails is logged."""
+        at = self.now() + max(delay_s, 0.0)
+        for least, grain in GRAINS:
+            if delay_s >= least:
+                at = ceil(at / grain) * grain
+                break
+        bucket = self._buckets.get(at)
+        if bucket is None:
+            bucket = self._buckets[at] = {}
+            heappush(self._times, at)
+            self._wind()
+        return Timer(bucket, call)
+
+    def _wind(self) -> None:
+        """Have the reactor call at the earliest time, and at no other."""
+        if self._due:
+            at = self.now()
+        elif self._times:
+            at = self._times[0]
+        else:
+            return
+        if self._turn is not None:
+            if self._turn_at <= at:
+                return
+            self._turn.cancel()
+        self._turn_at = at
+        self._turn = self._clock.callLater(max(at - self.now(), 0.0), self._on_turn)
+
+    def _on_turn(self) -> None:
+        self._turn = None
+        # The reactor adds and subtracts floats: by its own clock it may call a hair before the time.
+        now = max(self.now(), self._turn_at)
+        while self._times and self._times[0] <= now:
+            self._due.extend(self._buckets.pop(heappop(self._times)))
+        for _ in range(min(SLICE, len(self._due))):
+            call = self._due.popleft().take()
+            if call is not None:
+                self._run(call)
+        self._wind()
+
+    def _run(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:  # noqa: BLE001 - one failing deadline must not stop the others
+            self.log.failure("what a deadline called failed")

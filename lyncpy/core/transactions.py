@@ -1,0 +1,437 @@
+"""Requests that come in: server transactions, and the coroutine of each.
+
+Runs `sip.transaction`'s two server machines and is what the wire talks to (`ISink`).
+Repeated requests are absorbed, CANCEL is matched, the ACK of a failure ends here, what is
+broken is refused. Everything else goes to `Dispatch`, whose one answer goes back.
+
+Keyed by flow, since real clients that start in the same second choose the same Call-IDs.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.facts import FlowClosed
+from lyncpy.contracts.flows import FlowGone, IFlows, ISink
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.outbound import Outbound
+from lyncpy.core.settings import Settings
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.sip.transaction import (
+    INVITE_SERVER,
+    NON_INVITE_SERVER,
+    Effect,
+    Event,
+    Key,
+    State,
+    Transaction,
+    answer_event,
+    server_key,
+)
+
+ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+"""What a request must name so that its sender can recognise a response."""
+
+METERED: Final = frozenset(
+    {"REGISTER", "SUBSCRIBE", "SERVICE", "INVITE", "ACK", "MESSAGE", "INFO", "BYE", "CANCEL", "OPTIONS", "NOTIFY"}
+)
+"""Methods with a counter of their own; all others share one, so that a stranger cannot make counters."""
+
+CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
+
+RETRY_AFTER_S: Final = "5"
+
+UNAVAILABLE: Final = Diagnostics(1, "Service unavailable")
+
+
+class Serves(Protocol):
+    """What is needed of Dispatch."""
+
+    async def serve(self, arrival: Arrival) -> Response | None:
+        """Answer one request; never raises."""
+
+
+class Guards(Protocol):
+    """What is needed of the gate."""
+
+    def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
+        """A connection is ready."""
+
+    def heard(self, flow: FlowName, response: Response) -> bool:
+        """Whether a client's response may be believed."""
+
+    def closed(self, flow: FlowName) -> None:
+        """A connection is gone."""
+
+
+class _Flow:
+    """What is known of one connection: its address and its transactions."""
+
+    __slots__ = ("name", "peer", "pending", "transactions")
+
+    def __init__(self, name: FlowName, peer: str) -> None:
+        self.name = name
+        self.peer = peer
+        self.transactions: dict[Key, ServerTransaction] = {}
+        self.pending = 0
+
+
+@implementer(ISink)
+class Transactions:
+    """The server transactions of every flow.
+
+    Args:
+        flows: Where answers go.
+        dispatch: Who answers.
+        gate: Told of flows; asked about responses.
+        outbound: Takes the responses.
+        bus: Told of flows that are gone.
+        timers: The deadlines.
+        settings: The bounds of the table, and its patience.
+        meter: Counts requests, refusals and what is pending.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        flows: IFlows,
+        dispatch: Serves,
+        gate: Guards,
+        outbound: Outbound,
+        bus: IBus,
+        timers: ITimers,
+        settings: Settings,
+        meter: IMeter,
+    ) -> None:
+        self.flows: Final = flows
+        self.timers: Final = timers
+        self.settings: Final = settings
+        self._dispatch = dispatch
+        self._gate = gate
+        self._outbound = outbound
+        self._bus = bus
+        self._flows: dict[FlowName, _Flow] = {}
+        self._pending = 0
+        help_ = "Requests that came in, by method."
+        self._counters = {name: meter.counter("lyncpy_core_requests_total", help_, method=name) for name in METERED}
+        self._others = meter.counter("lyncpy_core_requests_total", help_, method="other")
+        self._repeated = meter.counter("lyncpy_core_requests_repeated_total", "Requests that came again.")
+        self._refused = meter.counter("lyncpy_core_requests_refused_total", "Requests refused: too many were pending.")
+        self._broken = meter.counter("lyncpy_core_messages_broken_total", "Messages that could not be read.")
+        meter.gauge("lyncpy_core_flows_count", "Client connections.", lambda: len(self._flows))
+        meter.gauge("lyncpy_core_requests_pending_count", "Requests that wait for an answer.", lambda: self._pending)
+        meter.gauge("lyncpy_core_transactions_count", "Server transactions, answered ones included.", lambda: len(self))
+
+    def __len__(self) -> int:
+        """Give the number of server transactions, remembered ones included."""
+        return sum(len(flow.transactions) for flow in self._flows.values())
+
+    @property
+    def pending(self) -> int:
+        """Give the number of requests that wait for their answer."""
+        return self._pending
+
+    def opened(self, flow: FlowName, peer: str, secure: bool) -> None:
+        """A connection is ready: TCP accepted, TLS handshake done."""
+        self._flows[flow] = _Flow(flow, peer)
+        self._gate.opened(flow, peer, secure=secure)
+
+    def arrived(self, flow: FlowName, message: Request | Response) -> None:
+        """A whole message came."""
+        known = self._flows.get(flow)
+        if known is None:
+            return
+        try:
+            if isinstance(message, Request):
+                self._request(known, message)
+            elif self._gate.heard(flow, message):
+                self._outbound.heard(flow, message)
+        except RemoteProtocolError as error:
+            self.garbled(flow, message, error.status, error.reason)
+
+    def garbled(self, flow: FlowName, message: Request | Response | None, status: int, reason: str) -> None:
+        """Something came that framing survives: answer it with `status` where it names enough to answer.
+
+        An ACK and a response are never answered.
+        """
+        self._broken.add()
+        self.log.debug("broken message on {flow}: {reason}", flow=flow, reason=reason)
+        if not isinstance(message, Request) or message.method == "ACK":
+            return
+        if all(message.headers.get(name) for name in ESSENTIAL):
+            self._reply(flow, Refused(status, Diagnostics(1018, reason)).response(message))
+
+    def closed(self, flow: FlowName, reason: str) -> None:
+        """The connection is gone: arrivals are cancelled, what is under way to it fails, its tables go."""
+        known = self._flows.pop(flow, None)
+        if known is None:
+            return
+        for transaction in tuple(known.transactions.values()):
+            transaction.lose()
+        self._outbound.closed(flow)
+        self._gate.closed(flow)
+        self._bus.tell(FlowClosed(flow, reason))
+
+    def _request(self, flow: _Flow, request: Request) -> None:
+        self._counters.get(request.method, self._others).add()
+        key = _checked_key(request)
+        match request.method:
+            case "ACK":
+                self._ack(flow, key, request)
+                return
+            case "CANCEL":
+                self._cancel(flow, request)
+                return
+        old = flow.transactions.get(key)
+        if old is not None and not old.is_signed_anew(request):
+            self._repeated.add()
+            old.repeat()
+            return
+        if old is not None:
+            old.lose()
+        if self._is_full(flow, request):
+            refused = Refused(503, UNAVAILABLE, headers=[("Retry-After", RETRY_AFTER_S)])
+            self._reply(flow.name, refused.response(request))
+            return
+        ServerTransaction(self, flow, key, request).begin()
+
+    def _ack(self, flow: _Flow, key: Key, request: Request) -> None:
+        transaction = flow.transactions.get(key)
+        if transaction is not None and not transaction.acknowledge():
+            return
+        # For a 2xx, or for an INVITE that is long forgotten: whoever keeps the dialog knows.
+        if self._is_full(flow, request):
+            return
+        running = self.serve(flow, self.arrival(flow, request))
+        self.end_after(running, self.settings.answer_timeout_s)
+
+    def _is_full(self, flow: _Flow, request: Request) -> bool:
+        if flow.pending < self.settings.pending_per_flow and self._pending < self.settings.pending_total:
+            return False
+        self._refused.add()
+        self.log.warn("{method} on {flow} refused: too many are pending", method=request.method, flow=flow.name)
+        return True
+
+    def _cancel(self, flow: _Flow, request: Request) -> None:
+        """Spec: RFC 3261 §9.2. The INVITE's own answer, a 487, comes from whoever answers it."""
+        transaction = flow.transactions.get(server_key(request, "INVITE"))
+        if transaction is None:
+            self._reply(flow.name, Refused(481, Diagnostics(1018, "Nothing to cancel")).response(request))
+            return
+        self._reply(flow.name, response_to(request, 200))
+        transaction.cancel()
+
+    def _reply(self, flow: FlowName, response: Response) -> None:
+        """Answer without a transaction: nothing is remembered."""
+        try:
+            self.flows.send(flow, response)
+        except FlowGone:
+            self.log.debug("no answer on {flow}: it is gone", flow=flow)
+
+    def arrival(self, flow: _Flow, request: Request, provisional: Callable[[Response], None] | None = None) -> Arrival:
+        """Make the arrival of a request."""
+        arrival = Arrival(request, flow.name, flow.peer, self.timers.now())
+        if provisional is not None:
+            arrival.provisional = provisional
+        return arrival
+
+    def serve(self, flow: _Flow, arrival: Arrival) -> "Deferred[Response | None]":
+        """Start the coroutine of one request; it counts as pending until it ends, whatever becomes of the flow."""
+        flow.pending += 1
+        self._pending += 1
+        return Deferred.fromCoroutine(self._dispatch.serve(arrival)).addBoth(partial(self._served, flow))
+
+    def end_after(self, running: "Deferred[Any]", patience_s: float) -> None:  # Any: whatever it gives
+        """End a coroutine that does not end by itself in time."""
+        if not running.called:
+            end = self.timers.later(patience_s, running.cancel)
+            _ = running.addBoth(_cancelling(end))
+
+    def _served(self, flow: _Flow, result: Response | Failure | None) -> Response | Failure | None:
+        flow.pending -= 1
+        self._pending -= 1
+        return result
+
+
+def _checked_key(request: Request) -> Key:
+    """Name the transaction of a request, and read what a name with a branch does not need.
+
+    Whoever answers later need not fear a broken header.
+    """
+    _ = request.call_id, request.cseq, request.from_, request.to
+    return server_key(request)
+
+
+class ServerTransaction:
+    """One request and its answer: performs what its machine says."""
+
+    __slots__ = (
+        "_arrival", "_deadline", "_flow", "_key", "_machine", "_response", "_running", "_timer", "_transactions",
+        "request",
+    )  # fmt: skip
+
+    log = Logger()
+
+    def __init__(self, transactions: Transactions, flow: _Flow, key: Key, request: Request) -> None:
+        settings = transactions.settings
+        is_invite = request.method == "INVITE"
+        self.request = request
+        self._transactions = transactions
+        self._flow = flow
+        self._key = key
+        self._machine = Transaction(
+            INVITE_SERVER if is_invite else NON_INVITE_SERVER,
+            transactions.timers.now(),
+            answer_s=settings.invite_timeout_s if is_invite else settings.answer_timeout_s,
+            linger_s=settings.transaction_timeout_s,
+        )
+        self._arrival = transactions.arrival(flow, request, self._provisional)
+        self._response: Response | None = None
+        self._running: Deferred[None] | None = None
+        self._timer: ITimer | None = None
+        self._deadline: float | None = None
+
+    def begin(self) -> None:
+        """Have the request answered."""
+        self._flow.transactions[self._key] = self
+        serving = self._transactions.serve(self._flow, self._arrival)
+        self._running = serving.addCallbacks(self._answered, self._failed)
+        if self._machine.state is State.TERMINATED:
+            # Answered, or the flow was lost under it; then it may still be running.
+            self._transactions.end_after(self._running, self._transactions.settings.answer_timeout_s)
+        # Not earlier: most requests are answered in the same breath, and need no deadline.
+        self._watch()
+
+    def is_signed_anew(self, request: Request) -> bool:
+        """Whether this is no repetition, but the next try after our challenge.
+
+        COMPAT pidgin-sipe 1.25: it signs the same message anew, with the same CSeq, against RFC 3261 §22.2.
+        """
+        if self._response is None or self._response.status not in (401, 407):
+            return False
+        return any(request.headers.all(name) != self.request.headers.all(name) for name in CREDENTIALS)
+
+    def repeat(self) -> None:
+        """The request came again: answer from memory, if there is an answer."""
+        self._receive(Event.REQUEST)
+
+    def acknowledge(self) -> bool:
+        """The ACK came; give whether somebody else has to know (it is for a 2xx)."""
+        effects = self._machine.receive(Event.ACK, self._transactions.timers.now())
+        self._perform(tuple(effect for effect in effects if effect is not Effect.TELL))
+        return Effect.TELL in effects
+
+    def cancel(self) -> None:
+        """A CANCEL came; it changes nothing once the final answer was given."""
+        if self._machine.state is State.PROCEEDING:
+            self._arrival.cancel()
+
+    def lose(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._receive(Event.LOST)
+
+    def _provisional(self, response: Response) -> None:
+        self._receive(Event.PROVISIONAL, response)
+
+    def _answered(self, response: Response | None) -> None:
+        if response is None or response.status < 200:
+            self.log.error("{method} got no final answer", method=self.request.method)
+            response = response_to(self.request, 500)
+        self._receive(answer_event(response.status), response)
+
+    def _failed(self, failure: Failure) -> None:
+        if self._machine.state in (State.TRYING, State.PROCEEDING):
+            self.log.failure("{method} on {flow} failed", failure, method=self.request.method, flow=self._flow.name)
+        self._receive(Event.FAILURE, response_to(self.request, 500))
+
+    def _receive(self, event: Event, response: Response | None = None) -> None:
+        self._perform(self._machine.receive(event, self._transactions.timers.now()), response)
+
+    def _perform(self, effects: tuple[Effect, ...], response: Response | None = None) -> None:
+        for effect in effects:
+            self._do(effect, response)
+        if self._running is not None:
+            self._watch()
+
+    def _do(self, effect: Effect, response: Response | None) -> None:
+        match effect:
+            case Effect.SEND if response is not None:
+                self._send(response)
+            case Effect.RESEND:
+                if self._response is not None:
+                    self._send(self._response)
+            case Effect.TIMEOUT:
+                self.log.error(
+                    "{method} on {flow} was not answered in time", method=self.request.method, flow=self._flow.name
+                )
+                self._send(Refused(504, UNAVAILABLE).response(self.request))
+                self._abandon(0.0)
+            case Effect.GONE:
+                self._abandon(self._transactions.settings.answer_timeout_s)
+            case Effect.END:
+                self._forget()
+            case _:  # pragma: no cover - no table gives it
+                raise AssertionError(f"no effect of a server: {effect}")
+
+    def _send(self, response: Response) -> None:
+        self._response = response
+        try:
+            self._transactions.flows.send(self._flow.name, response)
+        except FlowGone:
+            self._receive(Event.LOST)
+
+    def _abandon(self, patience_s: float) -> None:
+        """Tell the coroutine that nobody waits any more, and end it if it does not end by itself.
+
+        It is not ended at once: it may have written, and not yet told anybody. It is told in
+        a later turn: many may be abandoned in this one, and none must keep the others.
+        """
+        self._transactions.timers.later(0.0, self._arrival.cancel)
+        if self._running is not None:
+            self._transactions.end_after(self._running, patience_s)
+
+    def _forget(self) -> None:
+        del self._flow.transactions[self._key]
+        # It holds us and we hold it: a circle would wait for the garbage collector.
+        self._arrival.provisional = _hear_nothing
+
+    def _watch(self) -> None:
+        """Have the machine's deadline met, and no other."""
+        deadline = self._machine.deadline()
+        if deadline == self._deadline:
+            return
+        self._deadline = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            timers = self._transactions.timers
+            self._timer = timers.later(deadline - timers.now(), partial(self._expire, deadline))
+
+    def _expire(self, at: float) -> None:
+        # `now` may be a hair before the deadline that was met: sums of floats are not exact.
+        self._perform(self._machine.expire(max(at, self._transactions.timers.now())))
+
+
+def _hear_nothing(response: Response) -> None:
+    """Nobody waits for a provisional response any more."""
+
+
+def _cancelling(end: ITimer) -> Callable[[Any], Any]:  # Any: a result on its way through
+    def cancel(result: Any) -> Any:
+        end.cancel()
+        return result
+
+    return cancel

@@ -1,0 +1,103 @@
+"""What a gate needs around it: people, secrets, flows that record, and a clock that tests turn."""
+
+from collections.abc import Sequence
+
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from lyncpy.contracts.directory import IPeople, ISecrets, Person
+from lyncpy.contracts.flows import FlowGone, IFlows
+from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.core.timers import Timers
+from lyncpy.sip.message import Headers, Message, Request
+
+WALL = 1_700_000_000.0
+"""The wall-clock time at which every test begins."""
+
+
+def timers_of(clock: Clock) -> Timers:
+    """Deadlines over a test's clock, whose wall goes with it."""
+    return Timers(clock, lambda: WALL + float(clock.seconds()))
+
+
+@implementer(IPeople)
+class TablePeople:
+    """People from a list."""
+
+    def __init__(self, *people: Person) -> None:
+        self.table = {person.aor: person for person in people}
+
+    def person(self, aor: Aor) -> Person | None:
+        """Give the person with this address."""
+        return self.table.get(aor)
+
+    def by_login(self, domain: str, user: str) -> Person | None:
+        """Give the person with this login or address."""
+        name = f"{domain}\\{user}".lower() if domain else user.lower()
+        for person in self.table.values():
+            if name == person.aor[4:] or name in (login.lower() for login in person.logins):
+                return person
+        return None
+
+    def all(self) -> Sequence[Person]:
+        """Give everybody."""
+        return tuple(self.table.values())
+
+
+@implementer(ISecrets)
+class TableSecrets:
+    """NT hashes in a dictionary."""
+
+    def __init__(self, table: dict[str, bytes]) -> None:
+        self.table = table
+
+    async def nt_hash(self, aor: Aor) -> bytes | None:
+        """Give a user's hash."""
+        return self.table.get(aor)
+
+    async def keep(self, aor: Aor, nt_hash: bytes | None) -> None:
+        """Set or remove it."""
+        self.table[aor] = nt_hash or b""
+
+
+@implementer(IFlows)
+class RecordedFlows:
+    """Flows that remember what was sent and why they were closed."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[FlowName, Message]] = []
+        self.closed: dict[FlowName, str] = {}
+
+    def send(self, flow: FlowName, message: Message) -> None:
+        """Remember; a closed flow is gone."""
+        if flow in self.closed:
+            raise FlowGone
+        self.sent.append((flow, message))
+
+    def send_raw(self, flow: FlowName, data: bytes) -> None:
+        """No test sends bytes here."""
+        raise FlowGone
+
+    def close(self, flow: FlowName, reason: str) -> None:
+        """Remember the reason."""
+        self.closed[flow] = reason
+
+    def peer(self, flow: FlowName) -> str:
+        """Give no address."""
+        return ""
+
+    def names(self) -> tuple[FlowName, ...]:
+        """Give none."""
+        return ()
+
+
+def request_of(aor: str, method: str, *more: tuple[str, str], number: int = 1, epid: str = "e1") -> Request:
+    """A request as a client writes it, unsigned."""
+    fields = [
+        ("From", f"<{aor}>;tag=1;epid={epid}"),
+        ("To", f"<{aor}>"),
+        ("Call-ID", "c"),
+        ("CSeq", f"{number} {method}"),
+        *more,
+    ]
+    return Request(method, "sip:contoso.test", Headers(fields))

@@ -1,0 +1,86 @@
+"""An `IOutbound` whose endpoints answer when the test says so."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.outbound import ICall, IOutbound
+from lyncpy.sip.message import Request, Response, response_to
+
+
+@implementer(ICall)
+class FakeCall:
+    """One client transaction, answered by hand."""
+
+    def __init__(self, flow: FlowName, request: Request, hooks: dict[str, Any]) -> None:
+        """Keep what was sent."""
+        self.flow = flow
+        self.request = request
+        self.final: Deferred[Response] = Deferred()
+        self.local = False
+        self.cancelled = 0
+        self._hooks = hooks
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Count it; a real endpoint may or may not react."""
+        self.cancelled += 1
+
+    def rings(self, status: int = 180) -> None:
+        """Answer provisionally."""
+        self._hooks["on_provisional"](response_to(self.request, status, to_tag="early"))
+
+    def answers(self, status: int, *, tag: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """Answer finally, as the endpoint."""
+        tag = tag or f"tag-{self.flow}"
+        self.final.callback(response_to(self.request, status, to_tag=tag, headers=headers))
+
+    def answers_late(self, status: int = 200) -> None:
+        """Accept although another answer was final."""
+        self._hooks["on_late"](response_to(self.request, status, to_tag=f"late-{self.flow}"))
+
+    def fails(self, status: int) -> None:
+        """End without an answer of the endpoint: 430 or 408."""
+        self.local = True
+        self.final.callback(response_to(self.request, status))
+
+
+@implementer(IOutbound)
+class FakeOutbound:
+    """Keeps calls and what was told; flows in `gone` take nothing."""
+
+    def __init__(self) -> None:
+        """Begin with nothing sent."""
+        self.calls: list[FakeCall] = []
+        self.told: list[tuple[FlowName, Request]] = []
+        self.gone: set[FlowName] = set()
+
+    def start(
+        self,
+        flow: FlowName,
+        request: Request,
+        *,
+        timeout: float,
+        on_provisional: Callable[[Response], None] | None = None,
+        on_late: Callable[[Response], None] | None = None,
+    ) -> ICall:
+        """Begin a call that the test answers."""
+        call = FakeCall(flow, request, {"on_provisional": on_provisional, "on_late": on_late})
+        self.calls.append(call)
+        if flow in self.gone:
+            call.fails(430)
+        begun: ICall = call
+        return begun
+
+    def tell(self, flow: FlowName, request: Request) -> None:
+        """Keep it, or fail as a closed flow does."""
+        if flow in self.gone:
+            raise FlowGone(flow)
+        self.told.append((flow, request))
+
+    def to(self, flow: str) -> FakeCall:
+        """Give the newest call to a flow."""
+        return next(call for call in reversed(self.calls) if call.flow == flow)

@@ -1,0 +1,267 @@
+"""Handshakes: with our own client, with a foreign one, and with clients that cheat."""
+
+import base64
+import re
+
+import pytest
+import spnego
+from twisted.internet.task import Clock
+
+from lyncpy.auth.association import Association
+from lyncpy.auth.authenticator import NtlmAuthenticator
+from lyncpy.auth.ntlm import macs as macs_of
+from lyncpy.auth.ntlm import nt_hash, read_authenticate
+from lyncpy.auth.settings import Settings
+from lyncpy.contracts.authenticator import Challenge, Denied
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import Aor
+from lyncpy.sip.message import Request, Response
+from tests.kit.gatehouse import WALL, TablePeople, TableSecrets, request_of
+from tests.kit.ntlm_client import NtlmClient
+from tests.kit.results import result_of
+
+ALICE = Aor("sip:alice@contoso.test")
+BOB = Aor("sip:bob@contoso.test")
+PASSWORD = "Passw0rd!"
+Outcome = Challenge | Denied | Association
+
+
+class Desk:
+    """An authenticator with two users, and the dance of a REGISTER."""
+
+    def __init__(self, *, alice: Person | None = None, **settings: object) -> None:
+        self.people = TablePeople(alice or Person(ALICE, "1", logins=("alice", "CONTOSO\\alice")), Person(BOB, "2"))
+        self.secrets = TableSecrets({ALICE: nt_hash(PASSWORD)})
+        self.wall = WALL
+        self.clock = Clock()
+        self.locks = NtlmAuthenticator(
+            self.people,
+            self.secrets,
+            Settings.model_validate(settings),
+            "fe1.contoso.test",
+            "contoso.test",
+            lambda: self.wall,
+        )
+
+    def step(self, request: Request, flow: str = "f/1", now: float = 0.0) -> Outcome:
+        """Hand over a REGISTER's credentials."""
+        value = request.headers.get("Authorization") or ""
+        return result_of(self.locks.step(flow, request, value, now))
+
+    def challenge(self, client: NtlmClient, flow: str = "f/1", now: float = 0.0) -> str:
+        """Have a challenge made."""
+        outcome = self.step(client.answer(request_of(ALICE, "REGISTER"), self.locks.initial()), flow, now)
+        assert isinstance(outcome, Challenge)
+        return outcome.value
+
+    def sign_in(self, client: NtlmClient, aor: str = ALICE) -> Outcome:
+        """Go through the whole handshake."""
+        return self.step(client.answer(request_of(aor, "REGISTER", number=3), self.challenge(client)))
+
+
+def client(
+    user: str = "alice@contoso.test",
+    password: str = PASSWORD,
+    *,
+    domain: str = "",
+    wall: float = WALL,
+    version: int = 4,
+) -> NtlmClient:
+    """A client with the right clock."""
+    return NtlmClient(user, password, domain=domain, wall=lambda: wall, version=version)
+
+
+def denial(outcome: Outcome) -> str:
+    """The reason of a denial."""
+    assert isinstance(outcome, Denied)
+    return outcome.reason
+
+
+def test_offers_itself_in_the_form_that_clients_read() -> None:
+    """Everything is quoted but the version."""
+    assert Desk().locks.initial() == (
+        'NTLM targetname="fe1.contoso.test", realm="SIP Communications Service", version=4'
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "domain"), [("alice@contoso.test", ""), ("alice", ""), ("alice", "CONTOSO"), ("ALICE", "")]
+)
+def test_lets_a_user_in_under_each_of_his_names(user: str, domain: str) -> None:
+    """Address, account name and domain account lead to the same identity."""
+    outcome = Desk().sign_in(client(user, domain=domain))
+    assert isinstance(outcome, Association)
+    assert (outcome.identity.aor, outcome.identity.epid, outcome.identity.scheme) == (ALICE, "e1", "NTLM")
+    assert outcome.expires == 28_800.0
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+@pytest.mark.parametrize("challenge_time", [True, False])
+def test_signs_and_verifies_in_each_version(version: int, challenge_time: bool) -> None:
+    """After the handshake both sides believe each other, in the version that the client chose."""
+    desk, alice = Desk(challenge_time=challenge_time), client(version=version)
+    outcome = desk.sign_in(alice)
+    assert isinstance(outcome, Association)
+    request = alice.sign(request_of(ALICE, "SUBSCRIBE", ("Expires", "0")))
+    assert outcome.verify(request, 0.0) is None
+    answer = Response(200, "OK", request.headers)
+    assert alice.verify(answer.edited(last=[outcome.sign(answer)], drop=["Authorization"]))
+    assert not alice.verify(answer)
+
+
+@pytest.mark.parametrize(
+    ("who", "reason"),
+    [
+        (client(password="passw0rd!"), "wrong password"),
+        (client("mallory"), "unknown user"),
+        (client("bob@contoso.test"), "no password set"),
+        (client(wall=WALL + 901), "clock skew"),
+        (client(wall=WALL - 901), "clock skew"),
+        (client(password="passw0rd!", wall=WALL - 901), "wrong password"),
+    ],
+)
+def test_says_why_somebody_cannot_sign_in(who: NtlmClient, reason: str) -> None:
+    """The operator learns which of the reasons it was; a wrong clock is looked at after the password."""
+    assert denial(Desk().sign_in(who)) == reason
+
+
+def test_a_wrong_clock_does_not_matter_when_ours_is_sent() -> None:
+    """A client that is given our time uses it."""
+    assert isinstance(Desk(challenge_time=True).sign_in(client(wall=WALL + 90_000)), Association)
+
+
+def test_a_disabled_user_is_told_so_only_with_the_right_password() -> None:
+    """Whoever guesses learns nothing about an account."""
+    gone = Person(ALICE, "1", enabled=False)
+    assert denial(Desk(alice=gone).sign_in(client())) == "disabled"
+    assert denial(Desk(alice=gone).sign_in(client(password="x"))) == "wrong password"
+
+
+def test_nobody_signs_in_as_another() -> None:
+    """Alice's password does not open Bob's address."""
+    outcome = Desk().sign_in(client(), aor=BOB)
+    assert denial(outcome) == "not this user"
+    assert isinstance(outcome, Denied)
+    assert outcome.aor == ALICE
+
+
+@pytest.mark.parametrize("secret", [None, b""])
+def test_a_user_without_hash_has_no_secret_way_in(secret: bytes | None) -> None:
+    """The stand-in hash of nobody opens no account."""
+    desk, thief = Desk(), client()
+    desk.secrets.table = {} if secret is None else {ALICE: secret}
+    thief._secret = bytes(16)
+    assert denial(desk.sign_in(thief)) == "no password set"
+
+
+def test_a_challenge_is_good_for_one_answer() -> None:
+    """A recorded answer does not open the door a second time."""
+    desk, alice = Desk(), client()
+    proof = alice.answer(request_of(ALICE, "REGISTER"), desk.challenge(alice))
+    assert isinstance(desk.step(proof), Association)
+    assert denial(desk.step(proof)) == "expired challenge"
+
+
+def test_a_challenge_belongs_to_its_flow_and_its_time() -> None:
+    """Neither another connection nor a late client can use it."""
+    desk, alice = Desk(), client()
+    proof = alice.answer(request_of(ALICE, "REGISTER"), desk.challenge(alice))
+    desk.challenge(client(), flow="f/2")
+    assert denial(desk.step(proof, flow="f/2")) == "expired challenge"
+    assert denial(desk.step(proof, now=60.0)) == "expired challenge"
+    desk.challenge(alice)
+    desk.locks.forget("f/1")
+    desk.locks.forget("f/1")
+    assert denial(desk.step(proof)) == "expired challenge"
+
+
+def test_remembers_a_bounded_number_of_challenges() -> None:
+    """The oldest challenge goes when too many wait."""
+    desk = Desk(challenges=10)
+    for number in range(15):
+        desk.challenge(client(), flow=f"f/{number}")
+    assert len(desk.locks) == 10
+
+
+def test_begins_anew_with_credentials_for_elsewhere() -> None:
+    """Leftovers of another server, and signatures of an association that is gone, get the first challenge."""
+    desk = Desk()
+    for params in (
+        'realm="Other", targetname="fe1.contoso.test", gssapi-data=""',
+        'realm="SIP Communications Service", targetname="fe2", gssapi-data=""',
+        'realm="SIP Communications Service", targetname="fe1.contoso.test", opaque="1", crand="1", cnum="1", response="00"',
+    ):
+        request = request_of(ALICE, "REGISTER", ("Authorization", f"NTLM {params}"))
+        assert desk.step(request) == Challenge(desk.locks.initial())
+
+
+def test_refuses_a_last_register_whose_signature_is_wrong() -> None:
+    """In version 4 the last REGISTER is signed, and a change to it is noticed."""
+    desk, alice = Desk(), client()
+    proof = alice.answer(request_of(ALICE, "REGISTER"), desk.challenge(alice))
+    assert denial(desk.step(proof.edited(put=[("Call-ID", "other")]))) == "malformed"
+
+
+@pytest.mark.parametrize("version", ["1", "5", "x", ""])
+def test_refuses_versions_that_were_not_offered(version: str) -> None:
+    """A client cannot choose a version of its own."""
+    desk, alice = Desk(), client()
+    proof = alice.answer(request_of(ALICE, "REGISTER"), desk.challenge(alice))
+    value = (proof.headers.get("Authorization") or "").replace("version=4", f"version={version}")
+    assert denial(desk.step(proof.edited(put=[("Authorization", value)]))) == "malformed"
+
+
+def test_old_versions_can_be_shut_out() -> None:
+    """A client of version 2 is refused where 4 is the minimum."""
+    assert denial(Desk(minimum_version=4).sign_in(client(version=2))) == "malformed"
+
+
+@pytest.mark.parametrize("token", ["AAAA", "%%%", "TlRMTVNTUAADAAAA", "é"])
+def test_garbage_is_malformed(token: str) -> None:
+    """What is no NTLM message ends the handshake, without a traceback."""
+    desk, alice = Desk(), client()
+    proof = alice.answer(request_of(ALICE, "REGISTER"), desk.challenge(alice))
+    value = re.sub('gssapi-data="[^"]*"', f'gssapi-data="{token}"', proof.headers.get("Authorization") or "")
+    assert denial(desk.step(proof.edited(put=[("Authorization", value)]))) == "malformed"
+
+
+def test_broken_parameters_are_malformed() -> None:
+    """An open quote, or a parameter that comes twice, is refused."""
+    request = request_of(ALICE, "REGISTER", ("Authorization", 'NTLM realm="a", realm="b"'))
+    assert denial(Desk().step(request)) == "malformed"
+
+
+@pytest.mark.parametrize("challenge_time", [True, False])
+def test_lets_a_foreign_client_in(challenge_time: bool) -> None:
+    """pyspnego, which knows nothing of us, proves its password and holds the same session key."""
+    desk = Desk(challenge_time=challenge_time, skew_s=86_400.0)
+    foreign = spnego.client("CONTOSO\\alice", PASSWORD, protocol="ntlm", hostname="fe1.contoso.test", service="sip")
+    foreign.step()
+    # The foreign client reads the real clock.
+    challenge = desk.challenge(client())
+    offered = re.search('gssapi-data="([^"]*)"', challenge)
+    opaque = re.search('opaque="([^"]*)"', challenge)
+    assert offered is not None
+    assert opaque is not None
+    token = foreign.step(base64.b64decode(offered.group(1)))
+    assert token is not None
+    data = base64.b64encode(token).decode()
+    if not challenge_time:
+        desk.wall = _stamp_of(token)
+    value = (
+        f'NTLM qop="auth", opaque="{opaque.group(1)}", realm="SIP Communications Service", '
+        f'targetname="fe1.contoso.test", gssapi-data="{data}", version=4'
+    )
+    outcome = desk.step(request_of(ALICE, "REGISTER", ("Authorization", value)))
+    assert isinstance(outcome, Association)
+    # Its own signatures count from 0 and are not re-keyed, so the keys themselves are compared, through one text.
+    mine = NtlmClient("alice", PASSWORD)
+    mine._mine, mine._theirs = macs_of(foreign.session_key)
+    mine._front = "<SIP Communications Service><fe1.contoso.test>"
+    answer = Response(200, "OK", request_of(ALICE, "REGISTER").headers)
+    assert mine.verify(answer.edited(last=[outcome.sign(answer)]))
+
+
+def _stamp_of(token: bytes) -> float:
+    """The clock in an AUTHENTICATE message."""
+    return read_authenticate(base64.b64encode(token).decode()).at

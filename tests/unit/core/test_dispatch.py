@@ -1,0 +1,75 @@
+"""Every request gets exactly one answer."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
+from lyncpy.contracts.workload import Route
+from lyncpy.core.dispatch import Dispatch
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.message import Headers, Request, Response, response_to
+from tests.kit.results import result_of
+
+
+def _arrival(method: str = "SERVICE") -> Arrival:
+    headers = [("From", "<sip:a@x>;tag=1"), ("To", "<sip:a@x>"), ("Call-ID", "c"), ("CSeq", f"1 {method}")]
+    return Arrival(Request(method, "sip:a@x", Headers(headers)), FlowName("n/1"), "127.0.0.1", 0.0)
+
+
+class _Gate:
+    async def admit(self, arrival: Arrival) -> Arrival:
+        return arrival
+
+
+class _Router:
+    def __init__(self, answer: Callable[[Arrival], Awaitable[Response | None]]) -> None:
+        self._answer = answer
+
+    def choose(self, arrival: Arrival) -> Route:
+        return Route(arrival.request.method, self._answer)
+
+
+def _served(error: Exception | None, method: str = "SERVICE") -> Response | None:
+    async def answer(arrival: Arrival) -> Response:
+        if error is not None:
+            raise error
+        return response_to(arrival.request, 200)
+
+    return result_of(Dispatch(_Gate(), _Router(answer)).serve(_arrival(method)))
+
+
+def test_the_workloads_answer_is_the_answer() -> None:
+    """What a workload says goes out."""
+    response = _served(None)
+    assert response is not None
+    assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "diagnostics"),
+    [
+        (Refused(480, Diagnostics(1, "User could not be reached")), 480, "1;"),
+        (RemoteProtocolError("the body is not XML"), 400, "1018;"),
+        (StoreUnavailable("the disk is full"), 503, "1;"),
+        (KeyError("a bug"), 500, "0;"),
+    ],
+)
+def test_an_error_becomes_the_status_that_its_kind_deserves(error: Exception, status: int, diagnostics: str) -> None:
+    """The peer's fault is his 4xx, the world's a 503, ours a 500; none says anything about our insides."""
+    response = _served(error)
+    assert response is not None
+    assert response.status == status
+    text = response.headers.get("ms-diagnostics")
+    assert text is not None
+    assert text.startswith(diagnostics)
+    assert "disk" not in text
+    assert "bug" not in text
+
+
+def test_an_ack_has_no_answer() -> None:
+    """Nothing is sent for an ACK, whatever becomes of it."""
+    assert _served(Refused(481), "ACK") is None
+    assert _served(None, "ACK") is None

@@ -1,0 +1,653 @@
+"""The gate: who is let in, what the others are told, and that all that leaves is signed."""
+
+import re
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lyncpy.auth.authenticator import NtlmAuthenticator
+from lyncpy.auth.ntlm import nt_hash
+from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.authenticator import Challenge, Denied, IAuthenticator
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.contracts.refusal import Refused
+from lyncpy.core import signins
+from lyncpy.core.gate import CHALLENGES_PER_FLOW, HELD_MESSAGES, HOLD_S, Gate
+from lyncpy.core.settings import Settings
+from lyncpy.sip.message import Headers, Request, Response, response_to
+from tests.kit.gatehouse import WALL, RecordedFlows, TablePeople, TableSecrets, request_of, timers_of
+from tests.kit.meters import MemoryMeter
+from tests.kit.ntlm_client import NtlmClient, challenge_of
+from tests.kit.results import result_of, started
+
+ALICE = Aor("sip:alice@contoso.test")
+BOB = Aor("sip:bob@contoso.test")
+PASSWORD = "Passw0rd!"
+FLOW = FlowName("n/1")
+
+
+class Hall:
+    """A gate with two users, and a client that may stand before it."""
+
+    def __init__(self, limits: dict[str, object] | None = None, **auth: object) -> None:
+        self.clock = Clock()
+        self.people = TablePeople(Person(ALICE, "1", logins=("alice",)), Person(BOB, "2"))
+        self.secrets = TableSecrets({ALICE: nt_hash(PASSWORD), BOB: nt_hash("bob")})
+        self.flows = RecordedFlows()
+        self.meter = MemoryMeter()
+        timers = timers_of(self.clock)
+        rules = AuthSettings.model_validate(auth)
+        self.ntlm = NtlmAuthenticator(self.people, self.secrets, rules, "fe1.contoso.test", "contoso.test", timers.wall)
+        settings = Settings.model_validate(limits or {})
+        self.gate = Gate([self.ntlm], self.people, self.flows, self.meter, rules, settings, timers)
+        self.opened()
+
+    def opened(self, flow: str = FLOW, peer: str = "192.0.2.1") -> None:
+        """A connection comes."""
+        self.gate.opened(FlowName(flow), peer, secure=True)
+
+    def arrival(self, request: Request, flow: str = FLOW) -> Arrival:
+        """A request comes."""
+        return Arrival(request, FlowName(flow), "192.0.2.1", self.clock.seconds())
+
+    def admit(self, request: Request, flow: str = FLOW) -> Arrival:
+        """The gate takes a request."""
+        return result_of(self.gate.admit(self.arrival(request, flow)))
+
+    def refusal(self, request: Request, flow: str = FLOW) -> Response:
+        """The gate refuses a request; the answer as it leaves."""
+        with pytest.raises(Refused) as caught:
+            self.admit(request, flow)
+        sealed = self.gate.seal(FlowName(flow), caught.value.response(request))
+        assert isinstance(sealed, Response)
+        return sealed
+
+    def challenged(self, client: NtlmClient, aor: str = ALICE, flow: str = FLOW) -> Request:
+        """The handshake as far as the last REGISTER, which is given."""
+        first = self.refusal(request_of(aor, "REGISTER", number=1), flow)
+        assert first.status == 401
+        second = self.refusal(client.answer(request_of(aor, "REGISTER", number=2), challenge_of(first)), flow)
+        assert second.status == 401
+        return client.answer(request_of(aor, "REGISTER", number=3), challenge_of(second))
+
+    def signed_in(self, client: NtlmClient | None = None, aor: str = ALICE, flow: str = FLOW) -> NtlmClient:
+        """A client that went through the handshake."""
+        client = client or alice()
+        arrival = self.admit(self.challenged(client, aor, flow), flow)
+        assert arrival.sender.aor == aor
+        return client
+
+    def failed(self, client: NtlmClient, aor: str = ALICE, flow: str = FLOW) -> Response:
+        """The answer to the last REGISTER of a handshake that fails."""
+        return self.refusal(self.challenged(client, aor, flow), flow)
+
+
+def alice(password: str = PASSWORD, *, wall: float = WALL, user: str = "alice@contoso.test") -> NtlmClient:
+    """Alice's client."""
+    return NtlmClient(user, password, wall=lambda: wall)
+
+
+def reason_of(response: Response, header: str = "ms-diagnostics") -> str:
+    """The number and the words that a client shows."""
+    found = re.match(r'(\d+);reason="([^"]*)"', response.headers.get(header) or "")
+    return f"{found[1]} {found[2]}" if found else ""
+
+
+# Signing in.
+
+
+def test_asks_a_stranger_who_he_is() -> None:
+    """The first REGISTER gets each scheme's challenge, and the date for its clock."""
+    answer = Hall().refusal(request_of(ALICE, "REGISTER"))
+    assert answer.status == 401
+    assert answer.headers.get("WWW-Authenticate") == (
+        'NTLM targetname="fe1.contoso.test", realm="SIP Communications Service", version=4'
+    )
+    assert answer.headers.get("Date") == "Tue, 14 Nov 2023 22:13:20 GMT"
+    assert "Authentication-Info" not in answer.headers
+
+
+def test_lets_a_user_in_and_signs_from_then_on() -> None:
+    """The last REGISTER is admitted with its sender, and its 200 is signed."""
+    hall, client = Hall(), alice()
+    request = hall.challenged(client)
+    arrival = hall.admit(request)
+    assert (arrival.sender.aor, arrival.sender.epid, arrival.sender.scheme) == (ALICE, "e1", "NTLM")
+    sealed = hall.gate.seal(FLOW, response_to(request, 200, headers=[("Expires", "7200")]))
+    assert sealed is not None
+    assert client.verify(sealed)
+
+
+def test_a_wrong_password_gets_the_first_challenge_again() -> None:
+    """An unsigned 401 makes the client say that authentication failed; the right password is welcome after it."""
+    hall = Hall()
+    answer = hall.failed(alice("wrong"))
+    assert (answer.status, "Authentication-Info" in answer.headers) == (401, False)
+    assert "gssapi-data" not in challenge_of(answer)
+    hall.signed_in()
+
+
+@pytest.mark.parametrize("client", [alice(user="mallory"), alice("x")])
+def test_an_unknown_login_looks_like_a_wrong_password(client: NtlmClient) -> None:
+    """Guessing login names teaches nothing."""
+    answer = Hall().failed(client)
+    assert answer.status == 401
+    assert reason_of(answer) == ""
+
+
+def test_an_unknown_address_is_told_at_once() -> None:
+    """A client shows "not found" for an address that does not exist."""
+    answer = Hall().refusal(request_of("sip:nobody@contoso.test", "REGISTER"))
+    assert answer.status == 404
+    assert reason_of(answer) == "4005 Destination URI either not enabled for SIP or does not exist"
+
+
+def test_unknown_addresses_can_be_concealed() -> None:
+    """Where the settings say so, an unknown address fails as a wrong password does."""
+    assert Hall(tell_unknown_users=False).failed(alice(), "sip:nobody@contoso.test").status == 403
+    answer = Hall(tell_unknown_users=False).failed(alice(user="nobody"), "sip:nobody@contoso.test")
+    assert answer.status == 401
+
+
+def test_a_disabled_user_is_told_so_in_words() -> None:
+    """The client shows the reason of a 403 from the public header."""
+    hall = Hall()
+    hall.people.table[ALICE] = Person(ALICE, "1", enabled=False)
+    answer = hall.failed(alice())
+    assert answer.status == 403
+    assert reason_of(answer, "ms-diagnostics-public") == "4141 User disabled"
+
+
+def test_a_wrong_clock_is_told_in_words() -> None:
+    """The client shows that its clock is wrong; an administrator's tools find the usual number."""
+    answer = Hall().failed(alice(wall=WALL + 3600))
+    assert answer.status == 403
+    assert reason_of(answer) == "1013 Significant time skew detected during authentication"
+    assert reason_of(answer, "ms-diagnostics-public") == "1013 The clock of your computer is wrong"
+
+
+def test_nobody_registers_as_another() -> None:
+    """Bob's password does not open Alice's address."""
+    answer = Hall().failed(NtlmClient("bob@contoso.test", "bob", wall=lambda: WALL))
+    assert answer.status == 403
+    assert reason_of(answer, "ms-diagnostics-public").startswith("4004 ")
+
+
+# Too many tries.
+
+
+def test_too_many_tries_make_a_user_wait_and_say_so() -> None:
+    """After five wrong passwords even the right one waits; the client shows for how long."""
+    hall = Hall()
+    for _ in range(5):
+        assert hall.failed(alice("wrong")).status == 401
+    answer = hall.refusal(request_of(ALICE, "REGISTER"))
+    assert answer.status == 503
+    assert reason_of(answer) == "1 Too many failed sign-ins, try again in 30 seconds"
+    assert answer.headers.get("Retry-After") == "30"
+    hall.clock.advance(30)
+    hall.opened("n/2")
+    hall.signed_in(flow="n/2")
+
+
+def test_a_stranger_cannot_shut_a_user_out_of_his_own_office() -> None:
+    """Where Alice has signed in before, others' wrong guesses do not count."""
+    hall = Hall()
+    hall.signed_in()
+    hall.opened("n/2", "203.0.113.9")
+    for _ in range(5):
+        hall.failed(alice("wrong"), flow="n/2")
+    assert hall.refusal(request_of(ALICE, "REGISTER"), "n/2").status == 503
+    hall.opened("n/3")
+    hall.signed_in(flow="n/3")
+
+
+def test_too_many_tries_make_an_address_wait() -> None:
+    """Trying one password on many users is noticed, too; other addresses are not concerned."""
+    hall = Hall(tries_per_address=2)
+    for name in ("x", "y"):
+        assert hall.refusal(request_of(f"sip:{name}@contoso.test", "REGISTER")).status == 404
+    assert hall.refusal(request_of(ALICE, "REGISTER")).status == 503
+    hall.opened("n/2", "203.0.113.9")
+    hall.signed_in(flow="n/2")
+
+
+def test_guessing_under_another_address_spends_the_same_tries() -> None:
+    """Who registers as Bob to guess Alice's password is stopped as if he had registered as Alice."""
+    hall = Hall()
+    for _ in range(5):
+        hall.failed(alice("wrong"), aor=BOB)
+        hall.gate._signins._users.forgive(BOB)
+    assert hall.failed(alice(), aor=BOB).status == 503
+
+
+def test_who_is_signed_in_renews_his_keys_whatever_others_try() -> None:
+    """A guesser elsewhere does not end a session that stands."""
+    hall = Hall(tries_per_address=1)
+    client = hall.signed_in()
+    hall.opened("n/2")
+    hall.failed(alice("wrong"), flow="n/2")
+    assert hall.refusal(request_of(ALICE, "REGISTER"), "n/2").status == 503
+    client.restart()
+    hall.signed_in(client)
+
+
+# Messages of a flow that is signed in.
+
+
+def test_admits_what_the_client_signed() -> None:
+    """Requests and responses of the client are believed; the sender is known."""
+    hall = Hall()
+    client = hall.signed_in()
+    assert hall.admit(client.sign(request_of(ALICE, "SUBSCRIBE"))).sender.aor == ALICE
+    upper = request_of("sip:Alice@Contoso.Test;transport=tls", "SUBSCRIBE")
+    assert hall.admit(client.sign(upper)).sender.aor == ALICE
+    assert hall.gate.heard(FLOW, client.sign(Response(200, "OK", request_of(BOB, "MESSAGE").headers)))
+
+
+def test_refuses_what_is_not_signed() -> None:
+    """A request without signature gets 403, never a 401 that a client repeats for ever; a REGISTER may begin anew."""
+    hall = Hall()
+    client = hall.signed_in()
+    answer = hall.refusal(request_of(ALICE, "SUBSCRIBE"))
+    assert answer.status == 403
+    assert client.verify(answer)
+    assert hall.refusal(request_of(ALICE, "REGISTER")).status == 401
+    assert hall.meter.count("lyncpy_core_unverified_total", reason="unsigned") == 2
+
+
+def test_drops_responses_that_do_not_verify() -> None:
+    """A response that somebody else made is not believed."""
+    hall = Hall()
+    response = Response(200, "OK", request_of(BOB, "MESSAGE").headers)
+    assert not hall.gate.heard(FLOW, response)
+    client = hall.signed_in()
+    assert not hall.gate.heard(FLOW, response)
+    assert not hall.gate.heard(FlowName("n/9"), response)
+    signed = client.sign(response)
+    assert hall.gate.heard(FLOW, signed)
+    assert not hall.gate.heard(FLOW, signed)
+    assert hall.meter.count("lyncpy_core_unverified_total", reason="replayed") == 1
+
+
+@pytest.mark.parametrize("uri", ["sip:bob@contoso.test", "tel:+15551234", "sip:contoso.test"])
+def test_nobody_writes_under_another_name(uri: str) -> None:
+    """A signed request from another From is refused."""
+    hall = Hall()
+    client = hall.signed_in()
+    answer = hall.refusal(client.sign(request_of(uri, "SUBSCRIBE")))
+    assert answer.status == 403
+    assert reason_of(answer, "ms-diagnostics-public").startswith("4004 ")
+
+
+def test_a_request_of_a_stranger_is_challenged() -> None:
+    """Before anybody signed in, any request is asked for credentials."""
+    assert Hall().refusal(request_of(ALICE, "SUBSCRIBE")).status == 401
+
+
+def test_an_expired_association_lets_only_register_begin_anew() -> None:
+    """After eight hours the keys are worth nothing."""
+    hall = Hall()
+    client = hall.signed_in()
+    hall.clock.advance(28_800)
+    assert hall.refusal(client.sign(request_of(ALICE, "SUBSCRIBE"))).status == 403
+    answer = hall.refusal(client.sign(request_of(ALICE, "REGISTER")))
+    assert answer.status == 401
+    assert "gssapi-data" not in challenge_of(answer)
+
+
+def test_seals_nothing_for_a_stranger_and_no_401() -> None:
+    """What cannot or must not be signed leaves as it is."""
+    hall = Hall()
+    message = response_to(request_of(ALICE, "REGISTER"), 401)
+    assert hall.gate.seal(FLOW, message) is message
+    hall.signed_in()
+    assert hall.gate.seal(FLOW, message) is message
+    assert hall.gate.seal(FlowName("n/9"), message) is message
+
+
+def test_seals_in_place_of_the_signature_of_another_hop() -> None:
+    """A forwarded request carries our signature and no other: clients would check the wrong one."""
+    hall = Hall()
+    client = hall.signed_in()
+    stale = [("Authorization", "NTLM a"), ("Proxy-Authorization", "NTLM b"), ("Authentication-Info", "NTLM c")]
+    sealed = hall.gate.seal(FLOW, request_of(BOB, "MESSAGE", *stale))
+    assert sealed is not None
+    assert client.verify(sealed)
+    assert "Authorization" not in sealed.headers
+    assert "Proxy-Authorization" not in sealed.headers
+    assert len(sealed.headers.all("Authentication-Info")) == 1
+
+
+# Renewing the keys.
+
+
+def test_renewing_keeps_the_old_keys_until_the_new_ones_stand() -> None:
+    """While a client authenticates anew it is asked again, not refused, and its session goes on."""
+    hall = Hall()
+    client = hall.signed_in()
+    old = client.sign(request_of(ALICE, "SERVICE"))
+    client.restart()
+    last = hall.challenged(client)
+    assert hall.admit(old).sender.aor == ALICE
+    assert hall.refusal(request_of(ALICE, "SUBSCRIBE")).status == 401
+    assert hall.admit(last).sender.aor == ALICE
+    assert hall.admit(client.sign(request_of(ALICE, "SERVICE"))).sender.aor == ALICE
+    assert hall.refusal(request_of(ALICE, "SUBSCRIBE")).status == 403
+
+
+def test_holds_messages_back_until_the_new_keys_stand() -> None:
+    """What is sent between a renewed challenge and its answer waits, and leaves signed with the new keys."""
+    hall = Hall()
+    client = hall.signed_in()
+    client.restart()
+    last = hall.challenged(client)
+    messages = [request_of(BOB, "MESSAGE", number=number) for number in (1, 2)]
+    assert [hall.gate.seal(FLOW, message) for message in messages] == [None, None]
+    ringing = response_to(request_of(ALICE, "INVITE"), 180)
+    refused = response_to(last, 403)
+    assert hall.gate.seal(FLOW, ringing) is ringing
+    assert hall.gate.seal(FLOW, refused) is refused
+    assert hall.flows.sent == []
+    hall.admit(last)
+    assert hall.flows.sent == [(FLOW, message) for message in messages]
+    for message in messages:
+        sealed = hall.gate.seal(FLOW, message)
+        assert sealed is not None
+        assert client.verify(sealed)
+
+
+def test_lets_held_messages_go_when_the_client_does_not_answer() -> None:
+    """A client that never answers its challenge hears the rest as before."""
+    hall = Hall()
+    old, new = hall.signed_in(), alice()
+    hall.challenged(new)
+    message = request_of(BOB, "MESSAGE")
+    assert hall.gate.seal(FLOW, message) is None
+    hall.clock.advance(HOLD_S + 1)
+    assert hall.flows.sent == [(FLOW, message)]
+    sealed = hall.gate.seal(FLOW, message)
+    assert sealed is not None
+    assert old.verify(sealed)
+
+
+def test_lets_held_messages_go_when_the_renewal_fails() -> None:
+    """A wrong password at the renewal ends the waiting."""
+    hall = Hall()
+    hall.signed_in()
+    last = hall.challenged(alice("wrong"))
+    message = request_of(BOB, "MESSAGE")
+    assert hall.gate.seal(FLOW, message) is None
+    assert hall.refusal(last).status == 401
+    assert hall.flows.sent == [(FLOW, message)]
+
+
+def test_does_not_hold_back_without_bound() -> None:
+    """A client that lets too much pile up is disconnected."""
+    hall = Hall()
+    hall.signed_in()
+    last = hall.challenged(alice())
+    for _ in range(HELD_MESSAGES):
+        assert hall.gate.seal(FLOW, request_of(BOB, "MESSAGE")) is None
+    assert FLOW not in hall.flows.closed
+    assert hall.gate.seal(FLOW, request_of(BOB, "MESSAGE")) is None
+    assert FLOW in hall.flows.closed
+    hall.admit(last)
+    assert hall.flows.sent == []
+
+
+def test_a_flow_does_not_change_its_user() -> None:
+    """Bob cannot take over the connection on which Alice signed in."""
+    hall = Hall()
+    client = hall.signed_in()
+    answer = hall.failed(NtlmClient("bob@contoso.test", "bob", wall=lambda: WALL), aor=BOB)
+    assert answer.status == 403
+    assert hall.admit(client.sign(request_of(ALICE, "SERVICE"))).sender.aor == ALICE
+
+
+def test_forgets_a_user_but_says_goodbye() -> None:
+    """A disabled user's requests are refused, but what he is told is still signed; he may prove himself anew."""
+    hall = Hall()
+    client = hall.signed_in()
+    hall.gate.forget(ALICE)
+    hall.gate.forget(ALICE)
+    hall.gate.forget(BOB)
+    assert hall.refusal(client.sign(request_of(ALICE, "SERVICE"))).status == 403
+    assert not hall.gate.heard(FLOW, client.sign(Response(200, "OK", request_of(BOB, "MESSAGE").headers)))
+    sealed = hall.gate.seal(FLOW, request_of(ALICE, "BENOTIFY"))
+    assert sealed is not None
+    assert client.verify(sealed)
+    client.restart()
+    hall.signed_in(client)
+    hall.clock.advance(60)
+    assert hall.flows.closed == {}
+
+
+def test_closes_the_flow_of_a_forgotten_user() -> None:
+    """Who does not sign in anew is disconnected."""
+    hall = Hall()
+    hall.signed_in()
+    hall.gate.forget(ALICE)
+    hall.clock.advance(31)
+    assert FLOW in hall.flows.closed
+
+
+# Bounds.
+
+
+def test_closes_a_flow_on_which_nobody_signs_in() -> None:
+    """Idle strangers are disconnected, signed-in users are not."""
+    hall = Hall()
+    hall.opened("n/2")
+    hall.signed_in()
+    assert hall.meter.gauges["lyncpy_core_unauthenticated_count"]() == 1.0
+    hall.clock.advance(31)
+    assert hall.flows.closed == {"n/2": "nobody signed in"}
+    hall.gate.closed(FlowName("n/2"))
+    hall.gate.closed(FlowName("n/2"))
+    assert hall.meter.gauges["lyncpy_core_unauthenticated_count"]() == 0.0
+
+
+def test_bounds_the_strangers_of_an_address_and_of_all() -> None:
+    """One address, and all together, may keep only so many connections without sign-in."""
+    hall = Hall({"unauthenticated_per_address": 2, "unauthenticated_total": 3})
+    for number in range(2, 6):
+        hall.opened(f"n/{number}")
+    assert set(hall.flows.closed) == {"n/3", "n/4", "n/5"}
+    hall.opened("n/6", "203.0.113.1")
+    hall.opened("n/7", "203.0.113.2")
+    assert "n/6" not in hall.flows.closed
+    assert "n/7" in hall.flows.closed
+    hall.gate.closed(FlowName("n/2"))
+    hall.opened("n/8")
+    assert "n/8" not in hall.flows.closed
+
+
+def test_stops_a_client_that_cannot_stop_asking() -> None:
+    """A client that repeats itself at every 401 is disconnected."""
+    hall = Hall()
+    for _ in range(CHALLENGES_PER_FLOW):
+        hall.refusal(request_of(ALICE, "SUBSCRIBE"))
+    assert FLOW not in hall.flows.closed
+    hall.refusal(request_of(ALICE, "SUBSCRIBE"))
+    assert FLOW in hall.flows.closed
+
+
+def test_bounds_the_rate_of_a_flow() -> None:
+    """Past its burst a connection hears 503 and when to come again."""
+    hall = Hall({"requests_per_s": 1.0, "requests_burst": 10.0})
+    client = hall.signed_in()
+    for _ in range(7):
+        hall.admit(client.sign(request_of(ALICE, "SERVICE")))
+    answer = hall.refusal(client.sign(request_of(ALICE, "SERVICE")))
+    assert (answer.status, answer.headers.get("Retry-After")) == (503, "1")
+    hall.clock.advance(1)
+    hall.admit(client.sign(request_of(ALICE, "SERVICE")))
+
+
+def test_refuses_for_a_flow_that_is_gone() -> None:
+    """A request whose connection has closed is not asked for credentials."""
+    assert Hall().refusal(request_of(ALICE, "REGISTER"), "n/9").status == 430
+
+
+# What an operator sees.
+
+
+def test_keeps_the_reasons_for_why() -> None:
+    """An operator reads when, from where, under which name and why a sign-in failed, newest first, and what helps."""
+    hall = Hall()
+    hall.failed(alice("wrong", user="alice"))
+    hall.clock.advance(1)
+    hall.failed(alice(wall=WALL + 9000))
+    first, second = hall.gate.failures(ALICE)
+    assert (first.wall, first.address, first.reason, first.account) == (WALL, "192.0.2.1", "wrong password", "alice")
+    assert second.detail == "its clock is 8999 s ahead"
+    reasons = result_of(hall.gate.reasons(ALICE))
+    assert [reason.good for reason in reasons] == [False, False]
+    assert reasons[1].finding == "2023-11-14 22:13:20 UTC from 192.0.2.1 as 'alice': wrong password"
+    assert "clock" in reasons[0].remedy
+    assert hall.meter.count("lyncpy_core_signin_failures_total", reason="wrong password") == 1
+
+
+def test_says_when_nothing_failed_and_when_somebody_must_wait() -> None:
+    """`why` tells a quiet account from one whose tries are used up."""
+    hall = Hall(tries_per_user=1)
+    (quiet,) = result_of(hall.gate.reasons(ALICE))
+    assert quiet.good
+    hall.failed(alice("wrong"))
+    assert result_of(hall.gate.reasons(ALICE))[0].finding == "refused for another 30 s after too many failures"
+
+
+def test_remembers_the_last_failures_of_known_users_only() -> None:
+    """Made-up names fill no table."""
+    hall = Hall(tries_per_user=1000)
+    for _ in range(12):
+        hall.failed(alice("wrong"))
+    hall.refusal(request_of("sip:nobody@contoso.test", "REGISTER"))
+    assert len(hall.gate.failures(ALICE)) == 10
+    assert hall.gate.failures(Aor("sip:nobody@contoso.test")) == ()
+
+
+def test_what_is_remembered_of_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the bounds the oldest history and the oldest known place go."""
+    monkeypatch.setattr(signins, "USERS_REMEMBERED", 1)
+    monkeypatch.setattr(signins, "PLACES_REMEMBERED", 1)
+    hall = Hall()
+    bob = NtlmClient("bob@contoso.test", "wrong", wall=lambda: WALL)
+    hall.failed(alice("wrong"))
+    hall.failed(bob, BOB)
+    assert (len(hall.gate.failures(ALICE)), len(hall.gate.failures(BOB))) == (0, 1)
+    hall.signed_in()
+    hall.opened("n/2")
+    hall.signed_in(NtlmClient("bob@contoso.test", "bob", wall=lambda: WALL), BOB, "n/2")
+    hall.opened("n/3", "203.0.113.9")
+    for _ in range(5):
+        hall.failed(alice("wrong"), flow="n/3")
+    hall.opened("n/4")
+    assert hall.refusal(request_of(ALICE, "REGISTER"), "n/4").status == 503
+
+
+def test_logs_a_failure_with_its_reason_and_no_secret() -> None:
+    """The log names who, from where and why, at a level that is kept."""
+    events: list[LogEvent] = []
+    observer = cast(ILogObserver, events.append)  # typed for named parameters
+    globalLogPublisher.addObserver(observer)
+    try:
+        Hall(tries_per_user=1).failed(alice("wrong", user="alice\n" + "x" * 200))
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    failure = next(event for event in events if event.get("reason") == "unknown user")
+    assert failure["log_level"].name == "info"
+    assert (failure["aor"], failure["address"]) == (ALICE, "192.0.2.1")
+    assert "\n" not in failure["account"]
+    assert len(failure["account"]) < 90
+    assert any(event["log_level"].name == "warn" and event.get("wait_s") == 30.0 for event in events)
+
+
+# Steps that take their time.
+
+
+@implementer(IAuthenticator)
+class SlowLock:
+    """A scheme whose step ends when the test says so."""
+
+    scheme = "NTLM"
+
+    def __init__(self) -> None:
+        self.outcome: Deferred[Challenge | Denied] = Deferred()
+        self.forgotten: list[str] = []
+
+    def initial(self) -> str:
+        """Give a challenge."""
+        return "NTLM x"
+
+    async def step(self, flow: str, request: Request, credentials: str, now: float) -> Challenge | Denied:
+        """Wait."""
+        return await self.outcome
+
+    def forget(self, flow: str) -> None:
+        """Remember."""
+        self.forgotten.append(flow)
+
+
+def status_of(attempt: Deferred[Arrival]) -> list[int]:
+    """The status of a refusal, when it comes."""
+    statuses: list[int] = []
+
+    def refused(failure: Failure) -> None:
+        refusal = failure.value
+        assert isinstance(refusal, Refused)
+        statuses.append(refusal.status)
+
+    _ = attempt.addErrback(refused)
+    return statuses
+
+
+def slow(hall: Hall) -> tuple[SlowLock, Callable[[], Deferred[Arrival]]]:
+    """Put a slow lock into the gate."""
+    lock = SlowLock()
+    hall.gate._authenticators["ntlm"] = lock
+    request = request_of(ALICE, "REGISTER", ("Authorization", "NTLM y"))
+    return lock, lambda: started(hall.gate.admit(hall.arrival(request)))
+
+
+def test_takes_one_step_of_a_flow_at_a_time() -> None:
+    """A client that sends a second answer before the first was judged is told to wait."""
+    lock, knock = slow(Hall())
+    first, second = status_of(knock()), status_of(knock())
+    assert (first, second) == ([], [503])
+    lock.outcome.callback(Challenge("NTLM z"))
+    assert first == [401]
+
+
+def test_nobody_signs_in_on_a_flow_that_has_closed() -> None:
+    """A handshake that ends after its connection leaves nothing behind."""
+    hall = Hall()
+    last = hall.challenged(alice())
+    wait: Deferred[bytes | None] = Deferred()
+
+    async def slow_hash(aor: Aor) -> bytes | None:
+        return await wait
+
+    hall.secrets.nt_hash = slow_hash  # type: ignore[method-assign]  # a slow store
+    statuses = status_of(started(hall.gate.admit(hall.arrival(last))))
+    hall.gate.closed(FLOW)
+    wait.callback(nt_hash(PASSWORD))
+    assert statuses == [430]
+    assert hall.gate.seal(FLOW, Response(200, "OK", Headers())) == Response(200, "OK", Headers())
+
+
+def test_forgets_handshakes_of_closed_flows() -> None:
+    """A scheme hears when a connection is gone."""
+    hall = Hall()
+    lock, _ = slow(hall)
+    hall.gate.closed(FLOW)
+    assert lock.forgotten == [FLOW]

@@ -1,0 +1,99 @@
+"""One writer of a name at a time."""
+
+from twisted.internet.defer import CancelledError, Deferred
+
+import pytest
+
+from lyncpy.contracts.refusal import Refused
+from lyncpy.core import homes
+from lyncpy.core.homes import Homes
+from tests.kit.results import started
+
+
+def test_writers_of_one_name_take_turns() -> None:
+    """Two changes of one board never overlap, and come in the order in which they were asked for."""
+    table, order, gate = Homes(), [], Deferred[None]()
+
+    async def write(name: str, wait: bool) -> None:
+        async with table.hold("board", "alice"):
+            order.append(f"{name} begins")
+            if wait:
+                await gate
+            order.append(f"{name} ends")
+
+    started(write("first", wait=True))
+    started(write("second", wait=False))
+    assert order == ["first begins"]
+    gate.callback(None)
+    assert order == ["first begins", "first ends", "second begins", "second ends"]
+    assert len(table) == 0
+
+
+def test_other_names_do_not_wait() -> None:
+    """A slow change of one list delays nobody else's."""
+    table, gate, done = Homes(), Deferred[None](), []
+
+    async def write(key: str) -> None:
+        async with table.hold("contacts", key):
+            if key == "alice":
+                await gate
+            done.append(key)
+
+    started(write("alice"))
+    started(write("bob"))
+    assert done == ["bob"]
+    gate.callback(None)
+
+
+def test_the_next_writer_comes_after_a_failure() -> None:
+    """A change that fails does not lock its board."""
+    table, done = Homes(), []
+
+    async def fail() -> None:
+        async with table.hold("board", "alice"):
+            raise ValueError
+
+    async def write() -> None:
+        async with table.hold("board", "alice"):
+            done.append(1)
+
+    started(fail()).addErrback(lambda failure: failure.trap(ValueError))
+    started(write())
+    assert done == [1]
+
+
+def test_a_writer_that_gives_up_is_passed_over() -> None:
+    """A request that is cancelled while it waits does not stop those behind it."""
+    table, gate, done = Homes(), Deferred[None](), []
+
+    async def write(name: str, wait: bool = False) -> None:
+        async with table.hold("board", "alice"):
+            if wait:
+                await gate
+            done.append(name)
+
+    started(write("first", wait=True))
+    given_up = started(write("second"))
+    started(write("third"))
+    given_up.addErrback(lambda failure: failure.trap(CancelledError))
+    given_up.cancel()
+    gate.callback(None)
+    assert done == ["first", "third"]
+    assert len(table) == 0
+
+
+def test_a_flood_of_writers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever floods one name hears 503, and nothing piles up."""
+    monkeypatch.setattr(homes, "WAITING_BOUND", 1)
+    table, gate = Homes(), Deferred[None]()
+
+    async def write() -> None:
+        async with table.hold("board", "alice"):
+            await gate
+
+    started(write())
+    started(write())
+    refused: list[int] = []
+    started(write()).addErrback(lambda failure: refused.append(failure.value.status) if failure.check(Refused) else failure)
+    assert refused == [503]
+    gate.callback(None)

@@ -1,0 +1,520 @@
+"""Requests of clients: each is answered once, whatever else happens, and nothing of them stays."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, capturedLogs
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.facts import Fact, FlowClosed
+from lyncpy.contracts.flows import ISink
+from lyncpy.contracts.names import FlowName
+from lyncpy.core.outbound import Outbound
+from lyncpy.core.settings import Settings
+from lyncpy.core.transactions import Transactions
+from lyncpy.sip.message import Headers, Message, Request, Response, response_to
+from tests.kit.gatehouse import RecordedFlows, timers_of
+from tests.kit.meters import MemoryMeter
+
+ALICE = FlowName("n/1")
+BOB = FlowName("n/2")
+BRANCH = "SIP/2.0/tls 10.0.0.1:4000;branch=z9hG4bKaa"
+NO_BRANCH = "SIP/2.0/tls 10.0.0.1:4000"
+"""As the real client writes it in a dialog."""
+
+
+class Desk:
+    """A Dispatch that a test answers for: every arrival waits until the test says what becomes of it."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+        self.answers: list[Deferred[Response | None]] = []
+        self.at_once: Callable[[Arrival], Response | None] | None = None
+
+    async def serve(self, arrival: Arrival) -> Response | None:
+        """Wait for the test."""
+        self.arrivals.append(arrival)
+        if self.at_once is not None:
+            return self.at_once(arrival)
+        answer: Deferred[Response | None] = Deferred()
+        self.answers.append(answer)
+        return await answer
+
+    def answer(self, status: int, number: int = -1) -> None:
+        """Answer an arrival, the last one if not told otherwise."""
+        self.answers[number].callback(response_to(self.arrivals[number].request, status))
+
+
+class OpenGate:
+    """A gate that believes everything, but for a test that says otherwise."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, ...]] = []
+        self.believes = True
+
+    def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
+        """Write it down."""
+        self.told.append(("opened", flow, peer, str(secure)))
+
+    def heard(self, flow: FlowName, response: Response) -> bool:
+        """Believe it."""
+        return self.believes
+
+    def closed(self, flow: FlowName) -> None:
+        """Write it down."""
+        self.told.append(("closed", flow))
+
+
+@implementer(IBus)
+class ToldBus:
+    """A bus that remembers."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+
+    def tell(self, fact: Fact) -> None:
+        """Remember."""
+        self.facts.append(fact)
+
+    def listen(self, kind: object, hear: object) -> IListening:
+        """Nobody listens here."""
+        raise AssertionError
+
+    def ask(self, node: object, question: object, timeout: float) -> Deferred[object]:
+        """Nobody asks here."""
+        raise AssertionError
+
+
+class Hall:
+    """Transactions and what surrounds it, with two open flows."""
+
+    def __init__(self, **limits: int) -> None:
+        self.clock = Clock()
+        self.timers = timers_of(self.clock)
+        self.flows = RecordedFlows()
+        self.meter = MemoryMeter()
+        self.desk = Desk()
+        self.gate = OpenGate()
+        self.bus = ToldBus()
+        settings = Settings(**limits)
+        self.outbound = Outbound(self.flows, self.timers, settings, self.meter, sent_by="fe1.example.com:5061")
+        self.sink = Transactions(
+            self.flows, self.desk, self.gate, self.outbound, self.bus, self.timers, settings, self.meter
+        )
+        self.sink.opened(ALICE, "10.0.0.1", True)
+        self.sink.opened(BOB, "10.0.0.2", False)
+
+    def says(self, method: str = "MESSAGE", **changes: str) -> Request:
+        """Alice sends a request."""
+        return self.takes(ALICE, request(method, **changes))
+
+    def takes(self, flow: FlowName, said: Request) -> Request:
+        """A client sends this request."""
+        self.sink.arrived(flow, said)
+        return said
+
+    def heard(self, flow: FlowName = ALICE) -> list[int]:
+        """The statuses a client got."""
+        return [message.status for to, message in self.flows.sent if to == flow and isinstance(message, Response)]
+
+    def last(self) -> Response:
+        """The last response that left."""
+        message: Message = self.flows.sent[-1][1]
+        assert isinstance(message, Response)
+        return message
+
+    def is_empty(self) -> bool:
+        """Whether no table holds anything and no deadline is ahead."""
+        return (len(self.sink), self.sink.pending, len(self.outbound), len(self.timers)) == (0, 0, 0, 0)
+
+
+def request(method: str = "MESSAGE", **changes: str) -> Request:
+    """A request; `via`, `cseq`, `call_id`, `authorization` may differ, and "" leaves a header away."""
+    lines = [
+        ("Via", changes.get("via", BRANCH)),
+        ("From", changes.get("from_", "<sip:alice@example.com>;tag=a;epid=01")),
+        ("To", changes.get("to", "<sip:bob@example.com>")),
+        ("Call-ID", changes.get("call_id", "c1")),
+        ("CSeq", changes.get("cseq", f"1 {method}")),
+        ("Authorization", changes.get("authorization", "NTLM 1")),
+    ]
+    return Request(method, "sip:bob@example.com", Headers([(name, value) for name, value in lines if value]))
+
+
+@pytest.fixture
+def hall() -> Hall:
+    """A hall with the usual bounds."""
+    return Hall()
+
+
+@pytest.fixture
+def events() -> Iterator[Sequence[LogEvent]]:
+    """What is logged while the test runs."""
+    with capturedLogs() as found:
+        yield found
+
+
+def test_keeps_its_promise(hall: Hall) -> None:
+    """It is what the wire expects."""
+    assert verifyObject(ISink, hall.sink)
+
+
+def test_a_request_is_served_once_and_answered(hall: Hall) -> None:
+    """What arrives carries who sent it and when; the answer leaves on its flow; nothing stays."""
+    hall.clock.advance(3)
+    said = hall.says()
+    [arrival] = hall.desk.arrivals
+    assert (arrival.request, arrival.flow, arrival.peer, arrival.at) == (said, ALICE, "10.0.0.1", 3.0)
+    assert hall.heard() == []
+    assert hall.sink.pending == 1
+    hall.desk.answer(200)
+    assert hall.heard() == [200]
+    assert hall.is_empty()
+
+
+def test_an_answer_at_once_needs_no_deadline(hall: Hall) -> None:
+    """Most requests are answered in the same breath."""
+    hall.desk.at_once = lambda arrival: response_to(arrival.request, 200)
+    hall.says()
+    assert hall.heard() == [200]
+    assert hall.is_empty()
+
+
+@pytest.mark.parametrize("via", [BRANCH, NO_BRANCH])
+def test_a_repetition_is_absorbed(hall: Hall, via: str) -> None:
+    """While the first waits, the same request again is neither served nor refused."""
+    hall.says(via=via)
+    hall.says(via=via)
+    assert len(hall.desk.arrivals) == 1
+    hall.desk.answer(200)
+    assert hall.heard() == [200]
+    assert hall.meter.count("lyncpy_core_requests_repeated_total") == 1
+
+
+def test_two_clients_may_use_the_same_names(hall: Hall) -> None:
+    """Real clients that start in the same second choose the same Call-IDs, tags and branches."""
+    hall.says("INVITE", via=NO_BRANCH)
+    hall.takes(BOB, request("INVITE", via=NO_BRANCH))
+    assert len(hall.desk.arrivals) == 2
+    hall.desk.answer(480, 0)
+    hall.desk.answer(200, 1)
+    assert (hall.heard(ALICE), hall.heard(BOB)) == ([480], [200])
+
+
+def test_requests_of_a_dialog_without_branches_are_told_apart(hall: Hall) -> None:
+    """MESSAGEs that do not wait for each other differ by their number alone."""
+    hall.says(via=NO_BRANCH, cseq="2 MESSAGE")
+    hall.says(via=NO_BRANCH, cseq="3 MESSAGE")
+    hall.desk.answer(200, 1)
+    hall.desk.answer(200, 0)
+    assert [str(message.cseq) for _, message in hall.flows.sent] == ["3 MESSAGE", "2 MESSAGE"]
+
+
+def test_a_repeated_invite_is_answered_from_memory(hall: Hall) -> None:
+    """Ringing, then the answer, is said again to whoever asks again; nobody's phone rings twice."""
+    said = hall.says("INVITE")
+    hall.says("INVITE")
+    assert hall.heard() == []
+    hall.desk.arrivals[0].provisional(response_to(said, 180))
+    hall.says("INVITE")
+    hall.desk.answer(200)
+    hall.says("INVITE")
+    assert hall.heard() == [180, 180, 200, 200]
+    assert len(hall.desk.arrivals) == 1
+
+
+def test_a_provisional_after_the_answer_is_dropped(hall: Hall) -> None:
+    """A branch that rings when another was answered is not heard."""
+    said = hall.says("INVITE")
+    hall.desk.answer(200)
+    hall.desk.arrivals[0].provisional(response_to(said, 180))
+    assert hall.heard() == [200]
+
+
+def test_a_message_that_is_signed_anew_is_served_again(hall: Hall) -> None:
+    """The real client answers a 401 with the same request, same number, signed: no repetition."""
+    for method in ("MESSAGE", "INVITE"):
+        hall.says(method, via=NO_BRANCH, authorization="")
+        hall.desk.answer(401)
+        hall.says(method, via=NO_BRANCH, authorization="NTLM 2")
+        hall.desk.answer(200)
+    assert hall.heard() == [401, 200, 401, 200]
+
+
+def test_an_ack_of_a_failure_ends_here(hall: Hall) -> None:
+    """It belongs to the transaction; nobody else sees it."""
+    hall.says("INVITE", via=NO_BRANCH)
+    hall.desk.answer(480)
+    assert len(hall.sink) == 1
+    hall.says("ACK", via=NO_BRANCH)
+    assert len(hall.desk.arrivals) == 1
+    assert hall.is_empty()
+
+
+def test_a_failed_invite_without_an_ack_is_forgotten(hall: Hall) -> None:
+    """The real client sends none; after 32 seconds nothing is left of it."""
+    hall.says("INVITE", via=NO_BRANCH)
+    hall.desk.answer(480)
+    hall.clock.advance(32)
+    assert hall.is_empty()
+
+
+@pytest.mark.parametrize("via", ["SIP/2.0/tls 10.0.0.1:4000;branch=z9hG4bKother", NO_BRANCH])
+def test_an_ack_of_an_acceptance_is_passed_on(hall: Hall, via: str) -> None:
+    """It belongs to the dialog, whether its Via names a branch or not; it has no answer."""
+    hall.says("INVITE", via=NO_BRANCH)
+    hall.desk.answer(200)
+    hall.says("ACK", via=via)
+    assert [arrival.request.method for arrival in hall.desk.arrivals] == ["INVITE", "ACK"]
+    hall.desk.answers[-1].callback(None)
+    assert hall.heard() == [200]
+    hall.clock.advance(32)
+    assert hall.is_empty()
+
+
+def test_an_ack_that_hangs_is_ended(hall: Hall) -> None:
+    """Nothing waits for ever, not even what nobody waits for."""
+    hall.says("ACK")
+    hall.clock.advance(60)
+    assert len(hall.desk.answers) == 1
+    assert hall.is_empty()
+
+
+def test_a_cancel_is_answered_and_told(hall: Hall) -> None:
+    """CANCEL gets its own 200 at once; the INVITE's answer comes from whoever answers it."""
+    told: list[str] = []
+    hall.says("INVITE", via=NO_BRANCH)
+    hall.desk.arrivals[0].on_cancel(lambda: told.append("cancelled"))
+    hall.says("CANCEL", via=NO_BRANCH)
+    assert (hall.heard(), told) == ([200], ["cancelled"])
+    assert str(hall.last().cseq) == "1 CANCEL"
+    hall.desk.answer(487)
+    assert hall.heard() == [200, 487]
+    assert len(hall.desk.arrivals) == 1
+
+
+def test_a_cancel_that_comes_too_late_changes_nothing(hall: Hall) -> None:
+    """The INVITE that was answered stays answered."""
+    told: list[str] = []
+    hall.says("INVITE")
+    hall.desk.arrivals[0].on_cancel(lambda: told.append("cancelled"))
+    hall.desk.answer(200)
+    hall.says("CANCEL")
+    assert (hall.heard(), told) == ([200, 200], [])
+
+
+def test_a_cancel_of_nothing_is_refused(hall: Hall) -> None:
+    """481 says that there is no such INVITE; one client cannot cancel another's."""
+    hall.says("INVITE")
+    hall.takes(BOB, request("CANCEL"))
+    assert hall.heard(BOB) == [481]
+
+
+@pytest.mark.parametrize(
+    "broken", [{"cseq": "x MESSAGE"}, {"cseq": "1 INFO"}, {"to": "<sip:bob"}, {"from_": "<>"}, {"via": "SIP/2.0"}]
+)
+def test_a_broken_request_is_refused(hall: Hall, broken: dict[str, str]) -> None:
+    """A header that cannot be read is answered 400 with the reason, as long as the sender can place it."""
+    hall.says("MESSAGE", **broken)
+    assert hall.heard() == [400]
+    assert (hall.last().headers.get("ms-diagnostics") or "").startswith("1018;")
+    assert hall.desk.arrivals == []
+    assert hall.is_empty()
+
+
+@pytest.mark.parametrize("missing", ["via", "from_", "to", "call_id", "cseq"])
+def test_a_request_that_names_too_little_is_ignored(hall: Hall, missing: str) -> None:
+    """Nobody could place the answer."""
+    hall.says("MESSAGE", **{missing: ""})
+    assert hall.flows.sent == []
+    assert hall.meter.count("lyncpy_core_messages_broken_total") == 1
+
+
+def test_a_broken_ack_or_response_is_ignored(hall: Hall) -> None:
+    """What has no answer gets none, not even a refusal."""
+    hall.says("ACK", to="<sip:bob")
+    hall.sink.arrived(ALICE, Response(200, "OK", Headers([("Via", "x")])))
+    hall.sink.garbled(ALICE, request("ACK"), 400, "bad")
+    hall.sink.garbled(ALICE, None, 400, "bad")
+    assert hall.flows.sent == []
+
+
+def test_a_garbled_request_is_refused_with_its_status(hall: Hall) -> None:
+    """The decoder says what was wrong; the client reads it."""
+    hall.sink.garbled(ALICE, request(), 513, "too large")
+    assert hall.heard() == [513]
+    hall.flows.close(ALICE, "test")
+    hall.sink.garbled(ALICE, request(), 513, "too large")
+    assert hall.heard() == [513]
+
+
+@pytest.mark.parametrize("limits", [{"pending_per_flow": 2}, {"pending_total": 2}])
+def test_too_many_at_once_are_refused(limits: dict[str, int]) -> None:
+    """Beyond the bound a client hears 503 and when to try again; an ACK is dropped. Room is made by answers."""
+    hall = Hall(**limits)
+    for number in (1, 2, 3):
+        hall.says(via=NO_BRANCH, cseq=f"{number} MESSAGE")
+    hall.says("ACK")
+    assert (len(hall.desk.arrivals), hall.heard()) == (2, [503])
+    assert hall.last().headers.get("Retry-After") == "5"
+    hall.takes(BOB, request())
+    assert hall.heard(BOB) == ([] if "pending_per_flow" in limits else [503])
+    hall.desk.answer(200, 0)
+    hall.says(via=NO_BRANCH, cseq="4 MESSAGE")
+    assert hall.heard() == [503, 200]
+    assert hall.meter.count("lyncpy_core_requests_refused_total") >= 2
+
+
+def test_a_request_nobody_answers_gets_504(hall: Hall, events: Sequence[LogEvent]) -> None:
+    """Whatever hangs inside, the client is told before it gives up by itself, and what hangs is ended."""
+    told: list[str] = []
+    hall.says()
+    hall.desk.arrivals[0].on_cancel(lambda: told.append("cancelled"))
+    hall.clock.advance(50)
+    hall.clock.advance(0)
+    assert (hall.heard(), told) == ([504], ["cancelled"])
+    assert hall.is_empty()
+    assert any(event["log_format"].endswith("not answered in time") for event in events)
+
+
+def test_an_answer_that_comes_too_late_is_dropped(hall: Hall) -> None:
+    """The client has its answer; a second one would be a lie."""
+    hall.says("INVITE")
+    hall.desk.arrivals[0].on_cancel(lambda: hall.desk.answer(487))
+    hall.clock.advance(300)
+    assert hall.heard() == [504]
+    hall.clock.advance(33)
+    assert hall.is_empty()
+
+
+def test_no_answer_at_all_is_a_bug_and_becomes_500(hall: Hall, events: Sequence[LogEvent]) -> None:
+    """None, a provisional as the last word, or an exception: the client hears 500 and the log says why."""
+    hall.says()
+    hall.desk.answers[-1].callback(None)
+    hall.says()
+    hall.desk.answer(180)
+    hall.says()
+    hall.desk.answers[-1].errback(ZeroDivisionError())
+    assert hall.heard() == [500, 500, 500]
+    assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
+    assert hall.is_empty()
+
+
+def test_a_lost_connection_leaves_nothing_behind(hall: Hall) -> None:
+    """Arrivals are cancelled, what was under way to the client fails, every table is empty, and the house is told."""
+    told: list[str] = []
+    hall.says("INVITE")
+    hall.says("MESSAGE", via=NO_BRANCH)
+    hall.says("INVITE", via=NO_BRANCH, call_id="c2")
+    hall.desk.answer(200)
+    for arrival in hall.desk.arrivals[:2]:
+        arrival.on_cancel(lambda: told.append("cancelled"))
+    call = hall.outbound.start(ALICE, request("NOTIFY"), timeout=60)
+    hall.flows.close(ALICE, "test")
+    hall.sink.closed(ALICE, "connection lost")
+    assert told == []
+    hall.clock.advance(0)
+    assert told == ["cancelled", "cancelled"]
+    assert call.local
+    assert hall.bus.facts == [FlowClosed(ALICE, "connection lost")]
+    assert hall.gate.told[-1] == ("closed", ALICE)
+    assert (len(hall.sink), len(hall.outbound)) == (0, 0)
+    hall.desk.answer(487, 0)
+    hall.desk.answer(200, 1)
+    assert hall.is_empty()
+    assert hall.heard() == [200]
+
+
+def test_what_hangs_behind_a_lost_connection_is_ended(hall: Hall) -> None:
+    """A coroutine may finish what it wrote, but not for ever."""
+    hall.says()
+    hall.sink.closed(ALICE, "connection lost")
+    hall.clock.advance(40)
+    assert hall.sink.pending == 1
+    hall.clock.advance(11)
+    assert hall.is_empty()
+
+
+def test_one_that_fails_to_hear_of_a_lost_connection_harms_no_other(hall: Hall, events: Sequence[LogEvent]) -> None:
+    """A bug of one listener is logged; all others are told, and all tables are emptied."""
+    told: list[str] = []
+    hall.says(via=NO_BRANCH, cseq="1 MESSAGE")
+    hall.says(via=NO_BRANCH, cseq="2 MESSAGE")
+    hall.desk.arrivals[0].on_cancel(lambda: [][1])
+    hall.desk.arrivals[1].on_cancel(lambda: told.append("cancelled"))
+    hall.sink.closed(ALICE, "connection lost")
+    hall.clock.advance(0)
+    assert told == ["cancelled"]
+    assert [event["log_failure"].type for event in events if "log_failure" in event] == [IndexError]
+    hall.clock.advance(51)
+    assert hall.is_empty()
+
+
+def test_a_connection_that_is_lost_while_a_request_begins_leaves_nothing(hall: Hall) -> None:
+    """Whoever answers may close the connection, and wait for something afterwards."""
+    waiting: Deferred[Response | None] = Deferred()
+
+    async def serve(arrival: Arrival) -> Response | None:
+        hall.sink.closed(ALICE, "too many tries")
+        return await waiting
+
+    hall.desk.serve = serve  # type: ignore[method-assign]  # this once
+    hall.says()
+    assert (len(hall.sink), hall.sink.pending) == (0, 1)
+    hall.clock.advance(51)
+    assert hall.is_empty()
+
+
+def test_a_connection_is_lost_once(hall: Hall) -> None:
+    """A flow that nobody knows is not told about, and what it says is not heard."""
+    hall.sink.closed(ALICE, "connection lost")
+    hall.sink.closed(ALICE, "connection lost")
+    hall.says()
+    assert len(hall.bus.facts) == 1
+    assert hall.desk.arrivals == []
+
+
+def test_a_connection_that_ends_under_an_answer_is_not_waited_for(hall: Hall) -> None:
+    """The wire may know before the hall does."""
+    hall.says("INVITE")
+    hall.flows.close(ALICE, "test")
+    hall.desk.answer(200)
+    assert hall.is_empty()
+
+
+def test_the_gate_hears_of_connections(hall: Hall) -> None:
+    """Who connects is told with his address, and whether the connection is secret."""
+    assert hall.gate.told == [("opened", ALICE, "10.0.0.1", "True"), ("opened", BOB, "10.0.0.2", "False")]
+
+
+def test_responses_are_believed_only_if_the_gate_says_so(hall: Hall) -> None:
+    """A response with a wrong signature answers nothing."""
+    hall.outbound.start(BOB, request(), timeout=60)
+    sent = hall.flows.sent[-1][1]
+    assert isinstance(sent, Request)
+    hall.gate.believes = False
+    hall.sink.arrived(BOB, response_to(sent, 200))
+    assert len(hall.outbound) == 1
+    hall.gate.believes = True
+    hall.sink.arrived(BOB, response_to(sent, 200))
+    assert len(hall.outbound) == 0
+
+
+def test_requests_are_counted_by_method(hall: Hall) -> None:
+    """An operator sees what comes in; a stranger's inventions share one counter."""
+    hall.says("MESSAGE")
+    hall.says("FOO")
+    hall.says("BAR")
+    assert hall.meter.count("lyncpy_core_requests_total", method="MESSAGE") == 1
+    assert hall.meter.count("lyncpy_core_requests_total", method="other") == 2
+    assert {name: read() for name, read in hall.meter.gauges.items()} == {
+        "lyncpy_core_sent_pending_count": 0,
+        "lyncpy_core_flows_count": 2,
+        "lyncpy_core_requests_pending_count": 3,
+        "lyncpy_core_transactions_count": 3,
+    }
