@@ -1,0 +1,303 @@
+"""IDirectory over ldap3, in threads of its own, paged, with a change cookie.
+
+How increments work. The cookie remembers up to where changes were read: on Active
+Directory the controller's name and its highestCommittedUSN, elsewhere a modifyTimestamp.
+The next pull asks for what is newer and counts the keys of all entries that fit; who is
+not among them was deleted, moved away or no longer fits the filter. Another controller,
+other settings, or a server that shows neither mark: everything is read again.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from lyncpy.backends.addresses import BadEntry, shown
+from lyncpy.backends.ldap_link import Access, Found, Link, Root
+from lyncpy.backends.ldap_mapping import PRESETS, Mapped, Raw, mapped
+from lyncpy.backends.people import Runs
+from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.contracts.timers import ITimers
+
+OVERLAP_S: Final = 60
+"""Read again from a little before the last mark: replicas and seconds of one second deliver late."""
+
+CLOCK_TRUST_S: Final = 3600
+"""The server's clock and ours differ by less. It bounds how far an entry's timestamp may lead, and how far it may lag."""
+
+
+class Terms(Protocol):
+    """The settings that this needs; the section [directory] has them, and says what each means."""
+
+    url: str
+    start_tls: bool
+    insecure: bool
+    ca_file: str
+    bind_dn: str
+    bind_password_file: str
+    bases: tuple[str, ...]
+    filters: tuple[str, ...]
+    preset: Literal["openldap", "activedirectory"]
+    address: tuple[str, ...]
+    attributes: Mapping[str, tuple[str, ...]]
+    disabled_when: tuple[str, ...] | None
+    incremental: bool
+    sweep_every: int
+    page_size: int
+    connect_timeout_s: int
+    answer_timeout_s: int
+    pull_timeout_s: int
+    entries_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """Up to where a directory was read."""
+
+    fit: str
+    """A digest of the settings that it was read with."""
+
+    by: str
+    """"usn" or "time"."""
+
+    mark: str
+    """The next pull reads what is at or past this."""
+
+    service: str = ""
+    """Whose numbers these are."""
+
+    sweep: int = 0
+    """Pulls since keys were counted."""
+
+    def text(self) -> str:
+        """Give it as text."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+
+def read_cookie(text: str) -> Cookie | None:
+    """Read a cookie; None for text that is none."""
+    try:
+        fields = json.loads(text)
+        cookie = Cookie(**fields)
+    except (ValueError, TypeError):
+        return None
+    texts = (cookie.fit, cookie.by, cookie.mark, cookie.service)
+    return cookie if all(isinstance(one, str) for one in texts) and isinstance(cookie.sweep, int) else None
+
+
+@implementer(IDirectory)
+class LdapDirectory:
+    """People from an LDAP server. Pulls are made one at a time by whoever calls; each has a connection of its own."""
+
+    def __init__(self, terms: Terms, domain: str, home: Path, threads: Runs, timers: ITimers) -> None:
+        """Read the mapping; connect to nothing yet.
+
+        File names in the settings are relative to `home`. One thread is enough.
+
+        Raises:
+            ValueError: A source or condition in the settings that cannot be read.
+        """
+        self._terms = terms
+        self._home = home
+        self._mapped = mapped(terms.preset, domain, terms.address, terms.attributes, terms.disabled_when)
+        self._filter = _any_of(terms.filters or PRESETS[terms.preset].filters)
+        self._fit = _digest(terms, domain)
+        self._threads = threads
+        self._timers = timers
+        self._link: Link | None = None
+        self._ended: Deferred[None] | None = None
+        self._closed = False
+
+    async def pull(self, cookie: str) -> Pull:
+        """Read people, in the thread."""
+        if self._closed or self._ended is not None:
+            raise DirectoryUnavailable(f"{self._terms.url} is being closed or read already")
+        link = Link(self._access())
+        reading = _Reading(self._terms, self._mapped, self._filter, self._fit, self._timers.wall())
+        known = read_cookie(cookie) if self._terms.incremental else None
+        self._link = link
+        ended: Deferred[None] = Deferred()
+        self._ended = ended
+        late = self._timers.later(self._terms.pull_timeout_s, lambda: link.abort(self._too_late()))
+        try:
+            return await self._threads.run(lambda: reading.run(link, known))
+        finally:
+            late.cancel()
+            self._link = self._ended = None
+            ended.callback(None)
+
+    async def close(self) -> None:
+        """Cut the connection of a pull under way, wait for its thread to notice, end the thread."""
+        self._closed = True
+        if self._link is not None and self._ended is not None:
+            self._link.abort(f"{self._terms.url} is being closed")
+            await self._ended
+        self._threads.stop()
+
+    def _too_late(self) -> str:
+        limit_s = self._terms.pull_timeout_s
+        return f"{self._terms.url} took longer than {limit_s} s: make filters narrower or raise pull_timeout_s ([directory])"
+
+    def _access(self) -> Access:
+        terms = self._terms
+        password = ""
+        if terms.bind_password_file:
+            path = self._home / terms.bind_password_file
+            try:
+                password = path.read_text("utf-8").strip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise DirectoryUnavailable(
+                    f'the password file "{path}" ([directory] bind_password_file) cannot be read ({error}): '
+                    "write the password of bind_dn into it, readable by the server alone"
+                ) from error
+        if terms.bind_dn and not password:
+            raise DirectoryUnavailable(
+                f'there is no password for "{shown(terms.bind_dn)}" ([directory] bind_dn): name a file that holds it in bind_password_file'
+            )
+        return Access(
+            url=terms.url,
+            start_tls=terms.start_tls,
+            insecure=terms.insecure,
+            ca_file=str(self._home / terms.ca_file) if terms.ca_file else "",
+            bind_dn=terms.bind_dn,
+            password=password,
+            connect_timeout_s=terms.connect_timeout_s,
+            answer_timeout_s=terms.answer_timeout_s,
+            page_size=terms.page_size,
+        )
+
+
+class _Reading:
+    """One pull, in its thread: it knows nothing of what the reactor does meanwhile."""
+
+    def __init__(self, terms: Terms, mapping: Mapped, filters: str, fit: str, wall: float) -> None:
+        self._terms = terms
+        self._mapped = mapping
+        self._filter = filters
+        self._fit = fit
+        self._wall = wall
+
+    def run(self, link: Link, known: Cookie | None) -> Pull:
+        with link:
+            root = link.root()
+            bases = self._terms.bases or root.bases
+            if not bases:
+                raise DirectoryUnavailable(
+                    f"{self._terms.url} does not say what it holds: name the DN to search under in bases ([directory])"
+                )
+            if known is not None and known.fit == self._fit and _is_of(known, root):
+                return self._changes(link, bases, root, known)
+            return self._all(link, bases, root)
+
+    def _all(self, link: Link, bases: Sequence[str], root: Root) -> Pull:
+        entries = self._entries(link, bases, self._filter)
+        people, skipped, _ = self._persons(entries)
+        cookie = self._cookie(root, entries.values(), None)
+        return Pull(people, frozenset(), complete=True, skipped=skipped, cookie=cookie)
+
+    def _changes(self, link: Link, bases: Sequence[str], root: Root, known: Cookie) -> Pull:
+        newer = f"({_MARKS[known.by]}>={known.mark})"
+        entries = self._entries(link, bases, f"(&{self._filter}{newer})")
+        people, skipped, gone = self._persons(entries)
+        present = None
+        if known.sweep + 1 >= self._terms.sweep_every:
+            keys = self._bounded(self._found(link, bases, self._filter, self._mapped.key))
+            present = frozenset(self._mapped.key_of(one.raw, one.dn) for one in keys)
+        following = replace(known, sweep=0 if present is not None else known.sweep + 1)
+        cookie = self._cookie(root, entries.values(), following)
+        return Pull(people, gone, complete=False, present=present, skipped=skipped, cookie=cookie)
+
+    def _entries(self, link: Link, bases: Sequence[str], filters: str) -> dict[str, Found]:
+        """Give entries by key: bases may overlap."""
+        attributes = (*self._mapped.wanted(), *_MARKS.values())
+        found = self._bounded(self._found(link, bases, filters, attributes))
+        return {self._mapped.key_of(one.raw, one.dn): one for one in found}
+
+    def _found(self, link: Link, bases: Sequence[str], filters: str, attributes: Sequence[str]) -> Iterator[Found]:
+        for base in bases:
+            yield from link.search(base, filters, attributes)
+
+    def _bounded(self, found: Iterable[Found]) -> Iterator[Found]:
+        for count, one in enumerate(found, 1):
+            if count > self._terms.entries_max:
+                raise DirectoryUnavailable(
+                    f"{self._terms.url} has more than {self._terms.entries_max} entries that fit: "
+                    "make filters narrower or raise entries_max ([directory])"
+                )
+            yield one
+
+    def _persons(self, entries: Mapping[str, Found]) -> tuple[tuple[Person, ...], tuple[Skipped, ...], frozenset[str]]:
+        """Read entries; give people, those that cannot be used, and the keys of those who are nobody's any more."""
+        people: list[Person] = []
+        skipped: list[Skipped] = []
+        for key, one in entries.items():
+            try:
+                people.append(self._mapped.person(one.raw, one.dn))
+            except BadEntry as bad:
+                skipped.append(Skipped(one.dn, bad.reason, key=key, keeps=bad.keeps))
+        return tuple(people), tuple(skipped), frozenset(one.key for one in skipped if not one.keeps)
+
+    def _cookie(self, root: Root, entries: Iterable[Found], before: Cookie | None) -> str:
+        """Give the next cookie, or "" where the server offers no mark to go by."""
+        sweep = before.sweep if before is not None else 0
+        if root.service and root.usn is not None and (before is None or before.by == "usn"):
+            return Cookie(self._fit, "usn", str(root.usn + 1), root.service, sweep).text()
+        times = [_time(one.raw) for one in entries]
+        latest = datetime.fromtimestamp(self._wall, UTC) + timedelta(seconds=CLOCK_TRUST_S)
+        seen = [time for time in times if time is not None and time <= latest]
+        if None in times:
+            return ""
+        marks = [*seen, latest - timedelta(seconds=2 * CLOCK_TRUST_S)]
+        mark = (max(marks) - timedelta(seconds=OVERLAP_S)).strftime("%Y%m%d%H%M%SZ")
+        if before is not None:
+            mark = max(mark, before.mark)
+        return Cookie(self._fit, "time", mark, "", sweep).text()
+
+
+_MARKS: Final = {"usn": "uSNChanged", "time": "modifyTimestamp"}
+
+
+def _is_of(known: Cookie, root: Root) -> bool:
+    """Tell whether a cookie's mark means something on this server."""
+    if known.by == "time":
+        return known.mark[:14].isdigit() and known.mark[14:] == "Z"
+    return known.by == "usn" and known.mark.isdigit() and bool(root.service) and known.service == root.service
+
+
+def _time(raw: Raw) -> datetime | None:
+    """Read modifyTimestamp (RFC 4517 §3.3.13, as far as servers write it: UTC)."""
+    values = raw.get("modifytimestamp")
+    if not values:
+        return None
+    try:
+        return datetime.strptime(values[0][:14].decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _any_of(filters: Sequence[str]) -> str:
+    """Join filters to one; the parentheses around a filter may be left out."""
+    each = [text if text.startswith("(") else f"({text})" for text in (one.strip() for one in filters)]
+    return each[0] if len(each) == 1 else f"(|{''.join(each)})"
+
+
+def _digest(terms: Terms, domain: str) -> str:
+    """Give a digest of everything that decides who is read and how."""
+    parts: Any = (  # Any: JSON
+        domain,
+        terms.url,
+        terms.preset,
+        terms.bases,
+        terms.filters,
+        terms.address,
+        sorted(terms.attributes.items()),
+        terms.disabled_when,
+    )
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,298 @@
+"""One connection to an LDAP server, for one pull, in one thread.
+
+A connection is never repaired and never kept: it is opened, used and thrown away. Whatever
+goes wrong becomes `DirectoryUnavailable` with a sentence that names the server, the
+setting and what to do. Nothing here waits without a limit.
+"""
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from ldap3 import BASE, DEREF_NEVER, NONE, SUBTREE, SYNC, Connection, Server, Tls
+from ldap3.core.exceptions import (
+    LDAPException,
+    LDAPInvalidDnError,
+    LDAPInvalidFilterError,
+    LDAPStartTLSError,
+)
+
+from lyncpy.backends.addresses import shown
+from lyncpy.backends.ldap_mapping import Raw
+from lyncpy.contracts.refusal import DirectoryUnavailable
+
+PORTS: Final = {"ldap": 389, "ldaps": 636}
+PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
+ROOT_ATTRIBUTES: Final = ("namingContexts", "defaultNamingContext", "dsServiceName", "highestCommittedUSN")
+
+GARBAGE: Final = (ValueError, LookupError, TypeError, AttributeError)
+"""What ldap3's decoder raises for bytes that are no LDAP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How the server is reached. Files are absolute; the password is never shown."""
+
+    url: str
+    start_tls: bool = False
+    insecure: bool = False
+    ca_file: str = ""
+    bind_dn: str = ""
+    password: str = field(default="", repr=False)
+    connect_timeout_s: int = 5
+    answer_timeout_s: int = 15
+    page_size: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What the server tells about itself (the root DSE)."""
+
+    bases: tuple[str, ...]
+    service: str
+    """Active Directory: which domain controller this is."""
+
+    usn: int | None
+    """Active Directory: the number of the last change on this controller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One entry of an answer."""
+
+    dn: str
+    raw: Raw
+
+
+class _Verified(Tls):  # type: ignore[misc]  # ldap3 has no types
+    """TLS that checks the chain and the name; ldap3's own does neither unless told to, and the name by other rules."""
+
+    def __init__(self, ca_file: str, host: str) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        self._context = ssl.create_default_context(cafile=ca_file or None)
+        self._host = host
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: FBT002 - ldap3 calls it; Any: untyped
+        """Do the handshake, within the time limit that the socket has."""
+        connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._host)
+
+
+class Link:
+    """An open, bound connection; a context manager."""
+
+    def __init__(self, access: Access) -> None:
+        """Open nothing yet."""
+        parts = urlsplit(access.url)
+        self._access = access
+        self._secure = parts.scheme == "ldaps"
+        self._host = parts.hostname or "localhost"
+        self._port = parts.port or PORTS[parts.scheme]
+        self._connection: Any = None  # Any: ldap3 has no types
+        self._aborted = ""
+
+    def __enter__(self) -> Self:
+        access = self._access
+        if not (self._secure or access.start_tls or access.insecure or _is_local(self._host)):
+            raise self._unavailable(
+                "would be read without encryption",
+                "set start_tls = true, use ldaps://, or allow it with insecure = true",
+            )
+        try:
+            tls = _Verified(access.ca_file, self._host)
+        except (OSError, ssl.SSLError) as error:
+            raise self._unavailable(
+                f'cannot be checked: the CA file "{access.ca_file}" cannot be read ({error})', "correct ca_file"
+            ) from error
+        try:
+            server = Server(
+                self._host,
+                port=self._port,
+                use_ssl=self._secure,
+                tls=tls,
+                get_info=NONE,
+                connect_timeout=access.connect_timeout_s,
+            )
+            self._connection = Connection(
+                server,
+                user=access.bind_dn or None,
+                password=access.password or None,
+                # The results stay on the connection, which is safe here: one thread uses it. SAFE_SYNC would
+                # copy each of them deeply, more than a third of a pull's time.
+                client_strategy=SYNC,
+                receive_timeout=access.answer_timeout_s,
+                auto_referrals=False,
+                check_names=False,
+                auto_range=False,
+                return_empty_attributes=False,
+            )
+            self._connection.open(read_server_info=False)
+            if access.start_tls and not self._secure:
+                self._connection.start_tls(read_server_info=False)
+            self._connection.bind(read_server_info=False)
+            result = self._connection.result
+        except (LDAPException, OSError, *GARBAGE) as error:
+            self._close()
+            raise self._failed(error) from error
+        if result["result"] != 0:
+            self._close()
+            raise self._refused(result, "the bind")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # No unbind: it would be sent with the same connection that may just have failed.
+        self._close()
+
+    def abort(self, reason: str) -> None:
+        """Have the pull fail for this reason, from another thread: a read that waits wakes, the next one is not begun."""
+        self._aborted = reason
+        sock = self._connection.socket if self._connection is not None else None
+        if sock is not None:
+            # Not closed: the number could be another socket's before the thread has noticed.
+            _shut(sock)
+
+    def _close(self) -> None:
+        sock = self._connection.socket if self._connection is not None else None
+        if sock is not None:
+            _shut(sock)
+            sock.close()
+
+    def root(self) -> Root:
+        """Read what the server tells about itself; much of it may be absent."""
+        found = {
+            name.lower(): values
+            for one in self._page("", "(objectClass=*)", BASE, ROOT_ATTRIBUTES)[0]
+            for name, values in one.raw.items()
+        }
+
+        def texts(name: str) -> list[str]:
+            return [value.decode("utf-8", "replace") for value in found.get(name.lower(), ())]
+
+        usn = next(iter(texts("highestCommittedUSN")), "")
+        return Root(
+            bases=tuple(texts("defaultNamingContext") or texts("namingContexts")),
+            service=next(iter(texts("dsServiceName")), ""),
+            usn=int(usn) if usn.isdigit() else None,
+        )
+
+    def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterator[Found]:
+        """Give all entries under a base that fit, page after page. References to other servers are ignored."""
+        cookie: bytes = b""
+        while True:
+            page, cookie = self._page(base, filters, SUBTREE, attributes, cookie)
+            yield from page
+            if not cookie:
+                return
+
+    def _page(
+        self, base: str, filters: str, scope: str, attributes: Sequence[str], cookie: bytes | None = None
+    ) -> tuple[list[Found], bytes]:
+        if self._aborted:
+            raise DirectoryUnavailable(self._aborted)
+        try:
+            self._connection.search(
+                base,
+                filters,
+                search_scope=scope,
+                dereference_aliases=DEREF_NEVER,
+                attributes=list(attributes),
+                time_limit=self._access.answer_timeout_s,
+                paged_size=None if cookie is None else self._access.page_size,
+                paged_cookie=cookie or None,
+            )
+            result, response = self._connection.result, self._connection.response
+            found = [
+                Found(one["dn"], {name.lower(): values or () for name, values in one["raw_attributes"].items()})
+                for one in response or ()
+                if one["type"] == "searchResEntry"
+            ]
+            control: Mapping[str, Any] = (result.get("controls") or {}).get(PAGED_RESULTS) or {}
+            following: bytes = (control.get("value") or {}).get("cookie") or b""
+        except (LDAPException, OSError, *GARBAGE) as error:
+            raise self._failed(error, base, filters) from error
+        if result["result"] != 0:
+            raise self._refused(result, f'the search under "{shown(base)}"')
+        return found, following
+
+    def _unavailable(self, what: str, remedy: str) -> DirectoryUnavailable:
+        return DirectoryUnavailable(f"{self._access.url} {what}: {remedy} ([directory])")
+
+    def _failed(self, error: BaseException, base: str = "", filters: str = "") -> DirectoryUnavailable:
+        """Say what an exception means."""
+        if self._aborted:
+            return DirectoryUnavailable(self._aborted)
+        text = _told(error)
+        low = text.lower()
+        if isinstance(error, LDAPInvalidFilterError):
+            return self._unavailable(
+                f'cannot be searched with "{shown(filters)}", which is no LDAP filter', "correct filters"
+            )
+        if isinstance(error, LDAPInvalidDnError):
+            return self._unavailable(
+                f'cannot be searched under "{shown(base)}", which is no DN', "correct bases and bind_dn"
+            )
+        if "certificate verify failed" in low or "hostname mismatch" in low:
+            return self._unavailable(
+                f"shows a certificate that does not hold ({_certificate_fault(text)})",
+                "name the authority that issued it in ca_file, and the server as its certificate does in url",
+            )
+        if isinstance(error, LDAPStartTLSError) and "ssl" not in low:
+            return self._unavailable(f"does not do StartTLS ({shown(text)})", "set start_tls = false or use ldaps://")
+        if "timed out" in low or "timeout" in low or "temporarily unavailable" in low:
+            return self._unavailable(
+                "does not answer in time", "see whether the server is overloaded; answer_timeout_s is the limit"
+            )
+        if isinstance(error, GARBAGE):
+            return self._unavailable("answers with something that is not LDAP", "correct url")
+        return self._unavailable(f"cannot be reached ({shown(text)})", "see whether it runs, and correct url")
+
+    def _refused(self, result: Mapping[str, Any], what: str) -> DirectoryUnavailable:
+        """Say what a result code means (RFC 4511 §4.1.9 and appendix A)."""
+        told = f" ({shown(str(result.get('message') or ''))})" if result.get("message") else ""
+        name = str(result.get("description") or result["result"])
+        remedy = _REMEDIES.get(name, "see the log of the LDAP server")
+        return self._unavailable(f"refused {what}: {name}{told}", remedy)
+
+
+_REMEDIES: Final[Mapping[str, str]] = {
+    "invalidCredentials": "correct bind_dn and what stands in bind_password_file",
+    "inappropriateAuthentication": "set bind_dn and bind_password_file",
+    "insufficientAccessRights": "let the account bind_dn read the people",
+    "confidentialityRequired": "set start_tls = true or use ldaps://",
+    "strongerAuthRequired": "set start_tls = true or use ldaps://",
+    "noSuchObject": "correct bases, or let the account bind_dn read there",
+    "operationsError": "set bind_dn and bind_password_file",
+    "invalidDNSyntax": "correct bases and bind_dn",
+    "sizeLimitExceeded": "raise the server's limit for the account bind_dn, or make page_size smaller",
+    "adminLimitExceeded": "raise the server's limit for the account bind_dn, or make page_size smaller",
+    "timeLimitExceeded": "index the attributes in filters on the server, or raise answer_timeout_s",
+    "referral": "this server does not hold bases: name the one that does in url",
+    "unwillingToPerform": "see the log of the LDAP server; a bind may need a password or TLS",
+}
+
+
+def _told(error: BaseException) -> str:
+    """Give an exception's text; ldap3 hides the cause of some in a list of attempts."""
+    return " ".join(str(part) for part in error.args) or type(error).__name__
+
+
+def _certificate_fault(text: str) -> str:
+    """Give OpenSSL's reason, without its decoration."""
+    _, _, reason = text.partition("certificate verify failed")
+    return shown(reason.split("(_ssl")[0].strip(" :'\"()") or "verify failed")
+
+
+def _is_local(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _shut(sock: socket.socket) -> None:
+    """Shut a socket down below TLS, so that a thread blocked on it wakes; closing alone would not do that."""
+    with suppress(OSError):  # it may not be connected, or not any more
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)

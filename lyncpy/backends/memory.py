@@ -1,0 +1,284 @@
+"""Records, journals, call detail and the bus in this process.
+
+The same promises as the other backends keep, except that nothing outlives the process: for
+tests, and, the bus, for a server of one process. No reactor is needed; what waits, waits
+for the clock that was given.
+"""
+
+import dataclasses
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.backends.text import require_key, storable
+from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
+from lyncpy.contracts.facts import Fact
+from lyncpy.contracts.names import NodeName, Version
+from lyncpy.contracts.records import AuditRecord, IRecords, SessionRecord
+from lyncpy.contracts.store import Conflict, Entry, IStore, Lease, Record
+
+BEHIND_BOUND: Final = 50_000
+"""Facts that wait for one listener; one that never ends its hearing must not fill the memory."""
+
+
+@implementer(IStore)
+class MemoryStore:
+    """Records and journals that are gone with the process. Removed keys leave their version behind."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        """Begin empty; `wall` is the clock of `expires`."""
+        self._wall = wall
+        self._records: dict[tuple[str, str], Record] = {}
+        self._versions: dict[tuple[str, str], int] = {}
+        self._journals: dict[str, list[Entry]] = {}
+        self._leases: dict[str, Lease] = {}
+        self._serial = 0
+
+    def read(self, kind: str, key: str) -> Deferred[Record | None]:
+        """Give one record, or None; an expired one is none."""
+        return succeed(self._living(kind, key))
+
+    def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
+        """Give all records of a kind whose key begins so, by key."""
+        keys = sorted(key for of, key in self._records if of == kind and key.startswith(prefix))
+        found = (self._living(kind, key) for key in keys)
+        return succeed(tuple(record for record in found if record is not None))
+
+    def write(
+        self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
+    ) -> Deferred[Version]:
+        """Replace the record if its version is still `expected`; give the new version, or fail with Conflict."""
+        require_key(kind, key)
+        if not self._is_at(kind, key, expected):
+            return fail(Conflict(f"{kind} {key!r} is not at version {expected}"))
+        version = Version(self._versions.get((kind, key), 0) + 1)
+        self._versions[kind, key] = version
+        self._records[kind, key] = Record(key, bytes(value), version, expires)
+        return succeed(version)
+
+    def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
+        """Remove the record if its version is still `expected`; else fail with Conflict."""
+        require_key(kind, key)
+        if not self._is_at(kind, key, expected):
+            return fail(Conflict(f"{kind} {key!r} is not at version {expected}"))
+        self._records.pop((kind, key), None)
+        return succeed(None)
+
+    def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
+        """Add a line to a journal."""
+        require_key("journal", journal)
+        self._serial += 1
+        self._journals.setdefault(journal, []).append(Entry(self._serial, at, bytes(entry)))
+        return succeed(None)
+
+    def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[Entry]]:
+        """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
+        lines = [line for line in self._journals.get(journal, ()) if since <= line.at < until]
+        lines.sort(key=lambda line: (line.at, line.serial))
+        return succeed(tuple(lines[-limit:]) if limit else ())
+
+    def lease(self, key: str, holder: NodeName, seconds: float) -> Deferred[Lease | None]:
+        """Take or renew a name for a time; None when another holds it."""
+        require_key("lease", key)
+        now, held = self._wall(), self._leases.get(key)
+        if held is not None and held.holder != holder and held.until > now:
+            return succeed(None)
+        epoch = 1 if held is None else held.epoch + (held.holder != holder)
+        taken = self._leases[key] = Lease(key, holder, epoch, now + seconds)
+        return succeed(taken)
+
+    def _living(self, kind: str, key: str) -> Record | None:
+        record = self._records.get((kind, key))
+        if record is None or (record.expires is not None and record.expires <= self._wall()):
+            return None
+        return record
+
+    def _is_at(self, kind: str, key: str, expected: Version) -> bool:
+        record = self._living(kind, key)
+        return expected == (0 if record is None else record.version)
+
+
+@implementer(IRecords)
+class MemoryRecords:
+    """Call detail and audit that are gone with the process."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._sessions: dict[str, SessionRecord] = {}
+        self._audit: list[AuditRecord] = []
+
+    def keep_session(self, record: SessionRecord) -> Deferred[None]:
+        """Insert or replace the row of this session."""
+        self._sessions[record.session_id] = _as_kept(record)
+        return succeed(None)
+
+    def sessions(
+        self, user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+    ) -> Deferred[Sequence[SessionRecord]]:
+        """Give sessions, newest first; `user` is an address-of-record on either side."""
+        found = [
+            session
+            for session in self._sessions.values()
+            if session.invited_at >= since
+            and (not user or user in (session.user1, session.user2))
+            and not (open_only and session.ended_at is not None)
+        ]
+        found.sort(key=lambda session: (-session.invited_at, session.session_id))
+        return succeed(tuple(found[:limit]))
+
+    def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
+        """End every open session that another start of this server left; give their number."""
+        left = [session for session in self._sessions.values() if session.ended_at is None and session.node != node]
+        for session in left:
+            self._sessions[session.session_id] = dataclasses.replace(
+                session, ended_at=at, ended_by="server", end_reason="restart"
+            )
+        return succeed(len(left))
+
+    def audit(self, record: AuditRecord) -> Deferred[None]:
+        """Append."""
+        self._audit.append(_as_kept(record))
+        return succeed(None)
+
+    def audited(self, since: float = 0.0, limit: int = 100) -> Deferred[Sequence[AuditRecord]]:
+        """Give audit rows, newest first."""
+        found = sorted((row for row in reversed(self._audit) if row.at >= since), key=lambda row: -row.at)
+        return succeed(tuple(found[:limit]))
+
+    def purge(self, before: float) -> Deferred[int]:
+        """Remove sessions that ended before this time; give their number."""
+        old = [s.session_id for s in self._sessions.values() if s.ended_at is not None and s.ended_at < before]
+        for session_id in old:
+            del self._sessions[session_id]
+        return succeed(len(old))
+
+
+@implementer(IListening)
+class _Listening:
+    """One listener and what it has not heard yet.
+
+    It hears one fact at a time, in order, each in a later turn than it was told: what is
+    told while it hears waits for the next turn, so that two listeners who answer each
+    other's facts do not keep the reactor for themselves.
+    """
+
+    log = Logger()
+
+    def __init__(self, hear: Callable[[Any], Awaitable[None]], clock: IReactorTime, left: Callable[[], None]) -> None:
+        self._hear = hear
+        self._clock = clock
+        self._left = left
+        self._waiting: deque[Fact] = deque()
+        self._busy = self._stopped = self._behind = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def stop(self) -> None:
+        """Hear no more; may be called twice."""
+        if not self._stopped:
+            self._stopped = True
+            self._waiting.clear()
+            self._left()
+
+    def told(self, fact: Fact) -> None:
+        """Take a fact in; it is lost when this listener is too far behind."""
+        if len(self._waiting) >= BEHIND_BOUND:
+            if not self._behind:
+                self._behind = True
+                self.log.error("{hear} is {count} facts behind; what follows is lost", hear=self._hear, count=len(self))
+            return
+        self._waiting.append(fact)
+        if not self._busy:
+            self._busy = True
+            self._clock.callLater(0, self._begin)
+
+    def _begin(self) -> None:
+        _ = Deferred.fromCoroutine(self._hear_waiting()).addErrback(
+            lambda failure: self.log.failure("{hear} cannot hear any more", failure, hear=self._hear)
+        )
+
+    async def _hear_waiting(self) -> None:
+        for _ in range(len(self._waiting)):
+            if not self._waiting:  # stopped meanwhile
+                break
+            fact = self._waiting.popleft()
+            try:
+                await self._hear(fact)
+            except Exception:  # noqa: BLE001 - a listener that fails is logged and stays
+                self.log.failure("{fact} was heard in vain by {hear}", fact=type(fact).__name__, hear=self._hear)
+        self._behind = False
+        if self._waiting:
+            self._clock.callLater(0, self._begin)
+        else:
+            self._busy = False
+
+
+@implementer(IBus)
+class MemoryBus:
+    """The bus of a server that is one process. Holds its listeners and what they have not heard."""
+
+    def __init__(self, node: NodeName, clock: IReactorTime) -> None:
+        """Begin without listeners; `node` is the one that can be asked."""
+        self._node = node
+        self._clock = clock
+        self._listening: dict[type[Fact], list[_Listening]] = {}
+        self._answers: dict[type[Any], Callable[[Any], Awaitable[Any]]] = {}
+
+    def __len__(self) -> int:
+        """Give the number of facts that wait to be heard, for a meter."""
+        return sum(len(listening) for all_of_kind in self._listening.values() for listening in all_of_kind)
+
+    def tell(self, fact: Fact) -> None:
+        """Tell a fact to those who listen to its kind now. Never fails, never waits."""
+        for listening in self._listening.get(type(fact), ()):
+            listening.told(fact)
+
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
+        """Have `hear` called with every fact of exactly this kind, one after the other."""
+        all_of_kind = self._listening.setdefault(kind, [])
+        listening = _Listening(hear, self._clock, lambda: all_of_kind.remove(listening))
+        all_of_kind.append(listening)
+        return listening
+
+    def answer(self, kind: type[Any], give: Callable[[Any], Awaitable[Any]]) -> None:
+        """Have questions of exactly this kind answered by `give`; the last one given counts."""
+        self._answers[kind] = give
+
+    async def ask(self, node: NodeName, question: Any, timeout: float) -> Any:  # Any: a question defines its answer
+        """Ask this node, in a later turn; any other does not exist, which is known at once.
+
+        Raises:
+            BusTimeout: Nobody answered in time.
+        """
+        give = self._answers.get(type(question))
+        if node != self._node or give is None:
+            raise BusTimeout(f"{node} does not answer {type(question).__name__}")
+        await deferLater(self._clock, 0)
+        answer = Deferred.fromCoroutine(_awaited(give(question)))
+        try:
+            return await answer.addTimeout(timeout, self._clock)
+        except DeferredTimeout:
+            raise BusTimeout(f"{node} did not answer {type(question).__name__} within {timeout} s") from None
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer
+
+
+R = TypeVar("R", SessionRecord, AuditRecord)
+
+
+def _as_kept(record: R) -> R:
+    """Give a record as a database gives it back."""
+    texts: dict[str, Any] = {  # Any: a field's own type
+        name: storable(value) for name, value in dataclasses.asdict(record).items() if isinstance(value, str)
+    }
+    return dataclasses.replace(record, **texts)

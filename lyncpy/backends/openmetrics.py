@@ -1,0 +1,61 @@
+"""IMeter on prometheus_client: numbers that Prometheus and others collect."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from zope.interface import implementer
+
+from lyncpy.contracts.meter import ICounter, IMeter
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+"""The media type of what `render` gives."""
+
+
+@implementer(ICounter)
+class _Counter:
+    """One counter with its labels."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self, counter: Counter) -> None:
+        self._count = counter.inc
+
+    def add(self, amount: float = 1.0) -> None:
+        """Count."""
+        self._count(amount)
+
+
+@implementer(IMeter)
+class OpenMetrics:
+    """The meters of one house, in a registry of its own: two houses in one process do not mix."""
+
+    def __init__(self) -> None:
+        """Begin without meters."""
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+
+    def counter(self, name: str, help: str, **labels: str) -> ICounter:  # noqa: A002 - as the promise has it
+        """Give the counter of this name and these labels; the same one each time it is asked for.
+
+        Raises:
+            ValueError: The name was used with other label names before.
+        """
+        family = self._counters.get(name)
+        if family is None:
+            family = self._counters[name] = Counter(name, help, tuple(labels), registry=self._registry)
+        return _Counter(family.labels(**labels) if labels else family)
+
+    def gauge(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - as the promise has it
+        """Have a value read at each `render`; a second gauge of this name takes the place of the first."""
+        gauge = self._gauges.get(name)
+        if gauge is None:
+            gauge = self._gauges[name] = Gauge(name, help, registry=self._registry)
+        gauge.set_function(read)
+
+    def render(self) -> bytes:
+        """Write all meters in the OpenMetrics text format."""
+        text: bytes = generate_latest(self._registry)  # type: ignore[no-untyped-call]  # the library's own gap
+        return text

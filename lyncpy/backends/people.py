@@ -1,0 +1,179 @@
+"""IDirectory from a TOML file, the default: one table for each person.
+
+```toml
+[alice]
+address = "alice@example.com"
+display_name = "Alice Liddell"
+department = "Research"
+phones = { work = "+1 425 555 0100", mobile = ["+1 425 555 0101"] }
+```
+"""
+
+import difflib
+import hashlib
+import tomllib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Protocol, TypeVar
+
+from zope.interface import implementer
+
+from lyncpy.backends.addresses import BadEntry, address_of, shown
+from lyncpy.contracts.directory import IDirectory, Person, Phone, Pull, Skipped
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import DirectoryUnavailable
+
+T = TypeVar("T")
+
+TEXTS: Final = ("display_name", "given_name", "surname", "mail", "title", "company", "department", "office", "line")
+KEYS: Final = ("address", "enabled", "logins", "phones", *TEXTS)
+KINDS: Final = ("work", "mobile", "home", "other")
+
+FILE_BOUND: Final = 32 * 2**20
+"""Bytes; some hundred thousand people. A larger file is no list of people but a mistake."""
+
+
+class Runs(Protocol):
+    """Something that calls what blocks, elsewhere (`Threads`)."""
+
+    def run(self, call: Callable[[], T]) -> Awaitable[T]:
+        """Call, and give the result."""
+
+    def stop(self) -> None:
+        """End."""
+
+
+@implementer(IDirectory)
+class PeopleFile:
+    """Reads the whole file at each pull; an unchanged one is recognised by its digest."""
+
+    def __init__(self, path: Path, domain: str, threads: Runs) -> None:
+        """Take the file's name and the domain of its addresses; nothing is read yet."""
+        self._path = path
+        self._domain = domain
+        self._threads = threads
+
+    async def pull(self, cookie: str) -> Pull:
+        """Read the file; the answer is empty when it is still the one that gave `cookie`."""
+        return await self._threads.run(lambda: self._read(cookie))
+
+    async def close(self) -> None:
+        """End the thread that reads."""
+        self._threads.stop()
+
+    def _read(self, cookie: str) -> Pull:
+        try:
+            with self._path.open("rb") as file:
+                content = file.read(FILE_BOUND + 1)
+        except OSError as error:
+            raise DirectoryUnavailable(
+                f'the people file "{self._path}" ([directory] url) cannot be read: {error.strerror}; '
+                "make it, or name another one"
+            ) from error
+        if len(content) > FILE_BOUND:
+            raise DirectoryUnavailable(
+                f'the people file "{self._path}" is larger than {FILE_BOUND >> 20} MiB; is it the right one?'
+            )
+        digest = hashlib.sha256(self._domain.encode() + b"\n" + content).hexdigest()
+        if digest == cookie:
+            return Pull((), frozenset(), complete=False, cookie=cookie)
+        return read_people(content, str(self._path), self._domain, digest)
+
+
+def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pull:
+    """Read a people file.
+
+    Raises:
+        DirectoryUnavailable: The file as a whole cannot be relied on: it is no TOML, or a
+            key is unknown or of the wrong type. The text names file, table, key and remedy.
+    """
+    try:
+        tables = tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise DirectoryUnavailable(f'"{path}" is not UTF-8 text (byte {error.start}); save it as UTF-8') from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise DirectoryUnavailable(f'"{path}" is not valid TOML: {error}') from error
+    people: list[Person] = []
+    skipped: list[Skipped] = []
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise DirectoryUnavailable(
+                f'"{path}": key "{shown(name)}" stands outside a table; each person is a table, e.g. [alice]'
+            )
+        source = f"{path} [{shown(name)}]"
+        try:
+            people.append(_person(_Fields(path, name, table), source, domain))
+        except BadEntry as bad:
+            skipped.append(Skipped(source, bad.reason, key=name, keeps=bad.keeps))
+    return Pull(tuple(people), frozenset(), complete=True, skipped=tuple(skipped), cookie=cookie)
+
+
+class _Fields:
+    """The keys of one table, each with its type checked as it is read."""
+
+    def __init__(self, path: str, name: str, table: Mapping[str, object]) -> None:
+        self.name = name
+        self._where = f'"{path}", table [{shown(name)}]'
+        self._table = table
+        for key in table:
+            if key not in KEYS:
+                near = difflib.get_close_matches(key, KEYS, 1)
+                hint = f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(sorted(KEYS))}"
+                raise DirectoryUnavailable(f'{self._where}: unknown key "{shown(key)}"{hint}')
+
+    def text(self, key: str) -> str:
+        value = self._table.get(key, "")
+        if not isinstance(value, str):
+            raise self._wrong(key, 'text in quotes, e.g. "Alice"')
+        return " ".join(value.split())
+
+    def truth(self, key: str, *, default: bool) -> bool:
+        value = self._table.get(key, default)
+        if not isinstance(value, bool):
+            raise self._wrong(key, "true or false")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        return self._texts(key, self._table.get(key, ()))
+
+    def phones(self) -> tuple[Phone, ...]:
+        value = self._table.get("phones", {})
+        if not isinstance(value, dict) or not set(value) <= set(KINDS):
+            raise self._wrong("phones", f'a table of {", ".join(KINDS)}, e.g. {{ work = "+1 425 555 0100" }}')
+        return tuple(Phone(kind, number) for kind in KINDS for number in self._texts("phones", value.get(kind, ())))
+
+    def _texts(self, key: str, value: object) -> tuple[str, ...]:
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list | tuple) or not all(isinstance(one, str) for one in values):
+            raise self._wrong(key, 'text or a list of texts, e.g. ["alice", "CONTOSO\\\\alice"]')
+        return tuple(one.strip() for one in values if one.strip())
+
+    def _wrong(self, key: str, wanted: str) -> DirectoryUnavailable:
+        return DirectoryUnavailable(f'{self._where}: key "{key}" must be {wanted}')
+
+
+def _person(fields: _Fields, source: str, domain: str) -> Person:
+    facts = {key: fields.text(key) for key in TEXTS}
+    # All is read before the address is judged: a mistake in the file is told as such, whoever's it is.
+    person = Person(
+        aor=Aor(""),
+        key=fields.name,
+        enabled=fields.truth("enabled", default=True),
+        phones=fields.phones(),
+        logins=fields.texts("logins"),
+        source=source,
+        display_name=facts["display_name"],
+        given_name=facts["given_name"],
+        surname=facts["surname"],
+        mail=facts["mail"],
+        title=facts["title"],
+        company=facts["company"],
+        department=facts["department"],
+        office=facts["office"],
+        line=facts["line"],
+    )
+    address = fields.text("address")
+    if not address:
+        raise BadEntry(f'it has no address; add a line like address = "user@{domain}"')
+    return replace(person, aor=address_of(address, domain))

@@ -1,0 +1,83 @@
+"""What is taken out of the database when its time is over: the disk stays flat."""
+
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql.records import SqlRecords
+from lyncpy.backends.sql.store import SqlStore
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.workload import IUnit
+
+FIRST_S: Final = 60.0
+EVERY_S: Final = 3600.0
+"""An hour's leavings are small enough to go between two writes; a night's would be felt."""
+
+DAY_S: Final = 86400.0
+
+
+@implementer(IUnit)
+class Retention:
+    """Purges once an hour; a store that fails then is tried again an hour later."""
+
+    log = Logger()
+    name = "retention"
+
+    def __init__(self, store: SqlStore, records: SqlRecords, settings: Settings, timers: ITimers) -> None:
+        """Take what is purged, and how many days are kept."""
+        self._store = store
+        self._records = records
+        self._settings = settings
+        self._timers = timers
+        self._timer: ITimer | None = None
+        self._purging: Deferred[None] | None = None
+
+    async def open(self) -> None:
+        """Set the first timer: a server that starts has other things to do at first."""
+        self._timer = self._timers.later(FIRST_S, self._begin)
+
+    async def close(self) -> None:
+        """Stop; what is under way ends at its next slice."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._purging is not None:
+            self._purging.cancel()
+
+    async def purge(self) -> None:
+        """Remove all whose time is over."""
+        wall, settings = self._timers.wall(), self._settings
+        try:
+            expired = await self._store.purge()
+            lines = await self._store.purge_journals(wall - settings.journal_days * DAY_S)
+            sessions = await self._records.purge(wall - settings.cdr_days * DAY_S)
+            commands = await self._records.purge_audit(wall - settings.audit_days * DAY_S)
+        except StoreUnavailable as error:
+            self.log.warn("nothing was purged: {cause}", cause=error)
+            return
+        if expired or lines or sessions or commands:
+            self.log.debug(
+                "purged {expired} expired records, {lines} journal lines, {sessions} sessions, {commands} commands",
+                expired=expired,
+                lines=lines,
+                sessions=sessions,
+                commands=commands,
+            )
+
+    def _begin(self) -> None:
+        self._timer = self._timers.later(EVERY_S, self._begin)
+        if self._purging is None:
+            purging = self._purging = Deferred.fromCoroutine(self.purge())
+            _ = purging.addErrback(self._failed).addBoth(self._ended)
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.log.failure("the purge failed", failure)
+
+    def _ended(self, _: None) -> None:
+        self._purging = None

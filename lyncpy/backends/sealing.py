@@ -1,0 +1,93 @@
+"""Secrets at rest: sealed with a key that is not in the database.
+
+An NT hash is a password. Who gets hold of a copy of the database (a backup, a support
+case) must not get the passwords with it.
+"""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from lyncpy.contracts.refusal import StoreUnavailable
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+FORM: Final = b"\x01"
+"""The first byte of what was sealed: AES-256-GCM with a random nonce. A later form gets another number."""
+
+
+def write_key(path: Path) -> None:
+    """Make a new key file, readable by its owner alone.
+
+    Raises:
+        FileExistsError: A key is there; replacing it would lose all that it sealed.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class Sealer:
+    """Seals and unseals with the key of one file. Knows the key only; its repr tells nothing."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the key.
+
+        Raises:
+            StoreUnavailable: With a sentence for an operator: no such file, others may read
+                it, or it holds no key.
+        """
+        self._path = path
+        self._cipher = AESGCM(_read_key(path))
+
+    def seal(self, plain: bytes, about: str = "") -> bytes:
+        """Encrypt; each time to other bytes. What is sealed about one name is not unsealed about another."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return FORM + nonce + self._cipher.encrypt(nonce, plain, about.encode())
+
+    def unseal(self, sealed: bytes, about: str = "") -> bytes:
+        """Decrypt what `seal` gave.
+
+        Raises:
+            StoreUnavailable: It was sealed with another key, about another name, or changed.
+        """
+        nonce, text = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        try:
+            if sealed[:1] != FORM or len(nonce) != NONCE_BYTES:
+                raise InvalidTag
+            return self._cipher.decrypt(nonce, text, about.encode())
+        except InvalidTag:
+            raise StoreUnavailable(
+                f'a secret in the database was not sealed with the key in "{self._path}" ([store] key_file): '
+                "bring back the key that belongs to this database, or set the password anew"
+            ) from None
+
+
+def _read_key(path: Path) -> bytes:
+    """Give the key's bytes, or say why not and what to do."""
+    named = f'the key file "{path}" ([store] key_file)'
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        raise StoreUnavailable(
+            f"{named} is missing: bring it back from a copy; `lyncpy init` makes one for a new server"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreUnavailable(f"{named} cannot be read: {error}") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise StoreUnavailable(f'{named} can be read by others: run `chmod 600 "{path}"`')
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise StoreUnavailable(f"{named} does not hold a key: {KEY_BYTES * 2} hexadecimal digits were expected")
+    return key

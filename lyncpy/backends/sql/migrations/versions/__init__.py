@@ -1,0 +1,1 @@
+"""One module a version, named `r<number>_<what it brings>`; never changed once released."""

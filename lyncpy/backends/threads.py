@@ -1,0 +1,34 @@
+"""Threads of one backend's own, for calls that block.
+
+The reactor's default pool also resolves names; a frozen server must not stop that.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+T = TypeVar("T")
+
+
+class Threads:
+    """At most `most` threads, started when first needed."""
+
+    def __init__(self, reactor: IReactorFromThreads, name: str, most: int = 1) -> None:
+        """Start nothing yet."""
+        self._reactor = reactor
+        self._pool = ThreadPool(0, most, name=name)
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Have a thread call, and give its result here."""
+        if not self._pool.started:
+            self._pool.start()
+        result: T = await deferToThreadPool(self._reactor, self._pool, call)
+        return result
+
+    def stop(self) -> None:
+        """End the threads; call when no call is under way, for this waits for it."""
+        if self._pool.started:
+            self._pool.stop()

@@ -1,0 +1,240 @@
+"""The server's certificate and key: read, checked, made into a context, replaced while the server runs.
+
+What is wrong with a file is said in one sentence that names the setting, because it is an
+operator who has to mend it. Connections keep the context they began with.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from OpenSSL import SSL
+from twisted.logger import Logger
+
+from lyncpy.wire.settings import Settings
+
+PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+
+MODERN_CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL"
+"""Windows of Lync's time has no AES-GCM with RSA certificates for TLS 1.2, so AES-CBC stays, with ECDHE always."""
+
+OLD_CIPHERS: Final = MODERN_CIPHERS + b":AES128-SHA:AES256-SHA:@SECLEVEL=0"
+"""TLS 1.0 and 1.1 sign with SHA-1, which OpenSSL permits at security level 0 only."""
+
+VERSIONS: Final = {
+    "1.0": SSL.TLS1_VERSION,
+    "1.1": SSL.TLS1_1_VERSION,
+    "1.2": SSL.TLS1_2_VERSION,
+    "1.3": SSL.TLS1_3_VERSION,
+}
+
+
+class CertificateUnusable(Exception):
+    """The certificate, its key or its chain cannot be used; the sentence names the setting and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A certificate with its key and the certificates of its issuers, checked against one another."""
+
+    certificate: x509.Certificate
+    private_key: PrivateKey
+    chain: tuple[x509.Certificate, ...]
+    """Nearest issuer first."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names and addresses the certificate is for, in its order; may be empty."""
+        try:
+            names = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except x509.ExtensionNotFound:
+            return ()
+        addresses = (str(address) for address in names.get_values_for_type(x509.IPAddress))
+        return (*names.get_values_for_type(x509.DNSName), *addresses)
+
+    @property
+    def expires(self) -> datetime:
+        """The last moment at which clients accept the certificate."""
+        return self.certificate.not_valid_after_utc
+
+    def doubts(self, server_name: str, now: datetime) -> tuple[str, ...]:
+        """Give sentences about what clients may dislike though we can use it; empty when all is well."""
+        found = []
+        left = self.expires - now
+        if left.days < 30:
+            found.append(f"[sip] certificate ends in {left.days} days, on {self.expires:%Y-%m-%d}; renew it")
+        if not any(_is_named(server_name, name) for name in self.names):
+            found.append(
+                f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(self.names) or 'no name'};"
+                " clients that connect to that name refuse it"
+            )
+        if not _is_for_servers(self.certificate):
+            found.append(
+                "[sip] certificate is not meant for servers (extended key usage serverAuth); clients refuse it"
+            )
+        return tuple(found)
+
+
+def read_credentials(settings: Settings, folder: Path, now: datetime) -> Credentials:
+    """Read and check the files that the settings name.
+
+    Args:
+        folder: Where relative paths begin.
+        now: The wall clock; a certificate is only used within its time.
+
+    Raises:
+        CertificateUnusable: A file is missing, unreadable, no PEM; the key is not the
+            certificate's; the certificate has ended or not begun.
+    """
+    certificate, *issuers = _read_certificates("certificate", folder / settings.certificate)
+    private_key = _read_key(folder / settings.private_key)
+    if settings.chain:
+        issuers += _read_certificates("chain", folder / settings.chain)
+    if private_key.public_key() != certificate.public_key():
+        raise CertificateUnusable(
+            f"[sip] private_key: {folder / settings.private_key} is not the key of the certificate in"
+            f" {folder / settings.certificate}; name the two files that were issued together"
+        )
+    if now > certificate.not_valid_after_utc:
+        raise CertificateUnusable(
+            f"[sip] certificate: {folder / settings.certificate} ended on"
+            f" {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC; renew it"
+        )
+    if now < certificate.not_valid_before_utc:
+        raise CertificateUnusable(
+            f"[sip] certificate: {folder / settings.certificate} begins on"
+            f" {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; check the clock of this machine"
+        )
+    return Credentials(certificate, private_key, tuple(issuers))
+
+
+def make_context(credentials: Credentials, tls_minimum: str) -> SSL.Context:
+    """Make the context of TLS connections that clients open to us.
+
+    Sessions are not kept and tickets not given: resuming would save 0.6 ms a connection,
+    for keys that live as long as the process. Renegotiation is refused: no client needs it,
+    and each costs us a signature.
+
+    Raises:
+        CertificateUnusable: OpenSSL refuses what was read, for instance a key that is too short.
+    """
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(VERSIONS[tls_minimum])
+    context.set_cipher_list(MODERN_CIPHERS if tls_minimum in ("1.2", "1.3") else OLD_CIPHERS)
+    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    # An idle connection gives its 34 KB of record buffers back.
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    try:
+        context.use_certificate(credentials.certificate)
+        context.use_privatekey(credentials.private_key)
+        context.check_privatekey()
+        for issuer in credentials.chain:
+            context.add_extra_chain_cert(issuer)
+    except SSL.Error as error:
+        raise CertificateUnusable(f"[sip] certificate: OpenSSL cannot use it: {reason_of(error)}") from error
+    return context
+
+
+class Certificate:
+    """The certificate in use. New connections take `context`; `reload` replaces it, or leaves it as it was."""
+
+    log = Logger()
+
+    def __init__(self, settings: Settings, folder: Path, wall: Callable[[], datetime]) -> None:
+        """Read the files now.
+
+        Raises:
+            CertificateUnusable: See `read_credentials`.
+        """
+        self._settings = settings
+        self._folder = folder
+        self._wall = wall
+        self.reload()
+
+    def reload(self) -> tuple[str, ...]:
+        """Read the files again; from the next connection on they are used.
+
+        Returns:
+            Sentences about what clients may dislike; they were logged too.
+
+        Raises:
+            CertificateUnusable: Nothing has changed.
+        """
+        now = self._wall()
+        credentials = read_credentials(self._settings, self._folder, now)
+        self.context = make_context(credentials, self._settings.tls_minimum)
+        self.credentials = credentials
+        doubts = credentials.doubts(self._settings.server_name, now)
+        for doubt in doubts:
+            self.log.warn("{doubt}", doubt=doubt)
+        self.log.info(
+            "certificate for {names} in use, until {expires}",
+            names=", ".join(credentials.names),
+            expires=credentials.expires.isoformat(),
+        )
+        return doubts
+
+
+def reason_of(error: SSL.Error) -> str:
+    """Give OpenSSL's last and most precise word on what went wrong; "" when it was not TLS but the network."""
+    queue = error.args[0] if error.args else ()
+    if isinstance(queue, Sequence) and queue and isinstance(queue[-1], tuple):
+        return str(queue[-1][-1])
+    return ""
+
+
+def _read(setting: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CertificateUnusable(f"[sip] {setting}: there is no file {path}") from None
+    except OSError as error:
+        raise CertificateUnusable(f"[sip] {setting}: {path} cannot be read: {error.strerror}") from error
+
+
+def _read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
+    data = _read(setting, path)
+    try:
+        return x509.load_pem_x509_certificates(data)
+    except ValueError:
+        raise CertificateUnusable(f"[sip] {setting}: {path} holds no certificate in PEM") from None
+
+
+def _read_key(path: Path) -> PrivateKey:
+    data = _read("private_key", path)
+    try:
+        key = load_pem_private_key(data, password=None)
+    except TypeError:
+        raise CertificateUnusable(
+            f"[sip] private_key: {path} has a passphrase, which nobody could type at start; remove it"
+        ) from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateUnusable(f"[sip] private_key: {path} holds no private key in PEM") from None
+    if not isinstance(key, PrivateKey):
+        raise CertificateUnusable(f"[sip] private_key: {path} is neither RSA nor ECDSA nor Ed25519")
+    return key
+
+
+def _is_named(server_name: str, name: str) -> bool:
+    """Whether a certificate's name covers ours; a `*` stands for the first label."""
+    ours, name = server_name.lower(), name.lower()
+    return ours == name or (name.startswith("*.") and "." in ours and ours.split(".", 1)[1] == name[2:])
+
+
+def _is_for_servers(certificate: x509.Certificate) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return ExtendedKeyUsageOID.SERVER_AUTH in usages or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages

@@ -1,0 +1,427 @@
+"""The table of living connections: sending by name, bounds, counts.
+
+What is sent to a connection within one turn of the reactor leaves in one write. A client
+that does not read is first not read from either, then dropped.
+"""
+
+import enum
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.flows import FlowGone, IBrake, IFlows
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.sip.encoder import encode
+from lyncpy.sip.message import Request, Response
+from lyncpy.wire.settings import Settings
+
+Seal = Callable[[FlowName, Request | Response], Request | Response | None]
+"""Signs what leaves; gives the very message when the connection has no association yet."""
+
+COMPLAIN_EVERY_S: Final = 60.0
+"""One line a minute about refused connections, however many there are: a flood must not fill the log."""
+
+
+class Outlet(Protocol):
+    """What a flow needs of its transport."""
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+
+    def loseConnection(self) -> None:
+        """Close when all is sent."""
+
+    def abortConnection(self) -> None:
+        """Close now."""
+
+    def unregisterProducer(self) -> None:
+        """Do not pause and resume the flow any more."""
+
+
+class Inlet(Protocol):
+    """The reading side of a connection."""
+
+    peer: str
+
+    def pause(self) -> None:
+        """Read nothing, hand over nothing."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+    def end(self, reason: str) -> None:
+        """Close; at once if the connection was not ready."""
+
+
+class Hold(enum.Flag):
+    """Why a connection is not read from."""
+
+    NOTHING = 0
+    HALL = enum.auto()
+    """Too many of its requests wait for their answers."""
+    OUTLET = enum.auto()
+    """Its client does not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFacts:
+    """One connection, for an operator."""
+
+    name: FlowName
+    peer: str
+    security: str
+    """TLS version and cipher; "" without TLS."""
+
+    since: float
+    """Monotonic seconds."""
+
+    heard: float
+    """Monotonic seconds of the last byte that came."""
+
+    signed_in: bool
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+    unwritten_bytes: int
+    held: bool
+    """Whether it is not read from, because it asks too fast or does not read."""
+
+
+@implementer(IPushProducer)
+class Flow:
+    """One living connection: what waits to leave, and what it has done so far.
+
+    To its transport it is the producer: it is told to pause when the client does not read.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_holds",
+        "_inlet",
+        "_outlet",
+        "bytes_in",
+        "bytes_out",
+        "closing",
+        "cut",
+        "flush_comes",
+        "heard",
+        "messages_in",
+        "messages_out",
+        "name",
+        "peer",
+        "security",
+        "signed_in",
+        "since",
+        "unwritten",
+    )
+
+    def __init__(self, name: FlowName, peer: str, security: str, now: float, inlet: Inlet, outlet: Outlet) -> None:
+        self.name = name
+        self.peer = peer
+        self.security = security
+        self.since = self.heard = now
+        self.signed_in = False
+        """A signed message has left, so its user has proved who he is."""
+        self.closing: str | None = None
+        """Why it is being closed; nothing is sent or read any more."""
+        self.cut: ITimer | None = None
+        """Ends a connection that takes too long to close."""
+        self.flush_comes = False
+        """Whoever queues need not care for the flush."""
+        self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
+        self.unwritten = 0
+        self._chunks: list[bytes] = []
+        self._holds = Hold.NOTHING
+        self._inlet = inlet
+        self._outlet = outlet
+
+    def queue(self, data: bytes) -> None:
+        """Keep bytes until the flush."""
+        self._chunks.append(data)
+        self.unwritten += len(data)
+
+    def flush(self) -> None:
+        """Write all that is queued at once, unless the transport is still busy with what it has."""
+        if self._chunks and Hold.OUTLET not in self._holds:
+            self._write()
+
+    def finish(self) -> None:
+        """Give everything to the transport and let it close when that was sent."""
+        if self._chunks:
+            self._write()
+        self._outlet.unregisterProducer()
+        self._outlet.loseConnection()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._chunks.clear()
+        self._outlet.abortConnection()
+
+    def hold(self, why: Hold) -> None:
+        """Stop reading for one more reason."""
+        if not self._holds:
+            self._inlet.pause()
+        self._holds |= why
+
+    def release(self, why: Hold) -> None:
+        """Read again when no other reason is left."""
+        if self._holds:
+            self._holds &= ~why
+            if not self._holds:
+                self._inlet.resume()
+
+    @property
+    def held(self) -> bool:
+        """Whether there is a reason not to read."""
+        return bool(self._holds)
+
+    def pauseProducing(self) -> None:
+        """The transport has enough."""
+        self.hold(Hold.OUTLET)
+
+    def resumeProducing(self) -> None:
+        """The transport has sent what it had."""
+        self.release(Hold.OUTLET)
+        self.flush()
+
+    def stopProducing(self) -> None:
+        """The transport is gone; the stream hears of it too."""
+
+    def facts(self) -> FlowFacts:
+        """Give what an operator sees."""
+        return FlowFacts(
+            name=self.name,
+            peer=self.peer,
+            security=self.security,
+            since=self.since,
+            heard=self.heard,
+            signed_in=self.signed_in,
+            messages_in=self.messages_in,
+            messages_out=self.messages_out,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            unwritten_bytes=self.unwritten,
+            held=self.held,
+        )
+
+    def _write(self) -> None:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self.unwritten = 0
+        self.bytes_out += len(data)
+        self._outlet.write(data)
+
+
+@implementer(IFlows, IBrake)
+class Flows:
+    """Every connection of this process, from its first byte to its last.
+
+    Args:
+        node: The first half of every flow's name.
+        soon: Calls back in the next turn of the reactor.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        node: NodeName,
+        seal: Seal,
+        settings: Settings,
+        timers: ITimers,
+        meter: IMeter,
+        soon: Callable[[Callable[[], None]], object],
+    ) -> None:
+        self._node = node
+        self._seal = seal
+        self._settings = settings
+        self._timers = timers
+        self.soon = soon
+        self._serials = count(1)
+        self._flows: dict[FlowName, Flow] = {}
+        self._inlets: set[Inlet] = set()
+        self._addresses: Counter[str] = Counter()
+        self._unflushed: list[Flow] = []
+        self._emptied: list[Deferred[None]] = []
+        self._refused = self._refused_before = self._dropped = 0
+        self._complained = float("-inf")
+        self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
+        meter.gauge("lyncpy_wire_connections", "Connections, ready or not.", lambda: len(self._inlets))
+        meter.gauge("lyncpy_wire_refused_connections", "Connections refused at a bound.", lambda: self._refused)
+        meter.gauge(
+            "lyncpy_wire_dropped_connections", "Connections of clients that did not read.", lambda: self._dropped
+        )
+        meter.gauge("lyncpy_wire_received_messages", "Messages received since the start.", lambda: self.messages_in)
+        meter.gauge("lyncpy_wire_sent_messages", "Messages sent since the start.", lambda: self.messages_out)
+        meter.gauge("lyncpy_wire_received_bytes", "Bytes received since the start.", lambda: self.bytes_in)
+        meter.gauge("lyncpy_wire_sent_bytes", "Bytes sent since the start.", lambda: self.bytes_out)
+
+    # The promise.
+
+    def send(self, flow: FlowName, message: Request | Response) -> None:
+        """Sign, encode and queue one message; all of a reactor turn leave in one write.
+
+        Raises:
+            FlowGone: Nothing was queued.
+        """
+        living = self._living(flow)
+        sealed = self._seal(flow, message)
+        if sealed is None:  # held back until the client has its new keys; it comes again by itself
+            return
+        if sealed is not message:
+            living.signed_in = True
+        self._queue(living, encode(sealed))
+
+    def send_raw(self, flow: FlowName, data: bytes) -> None:
+        """Queue bytes that are already signed and encoded. Raises FlowGone."""
+        self._queue(self._living(flow), data)
+
+    def close(self, flow: FlowName, reason: str) -> None:
+        """Close a connection after what is queued was written; unknown names are ignored."""
+        living = self._flows.pop(flow, None)
+        if living is not None:
+            living.closing = reason
+            living.cut = self._timers.later(self._settings.close_s, living.abort)
+            living.finish()
+
+    def peer(self, flow: FlowName) -> str:
+        """Give the remote address (no port), or "" when the flow is gone."""
+        living = self._flows.get(flow)
+        return living.peer if living is not None else ""
+
+    def names(self) -> tuple[FlowName, ...]:
+        """Give the flows of this process."""
+        return tuple(self._flows)
+
+    def hold(self, flow: FlowName) -> None:
+        """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""
+        if (living := self._flows.get(flow)) is not None:
+            living.hold(Hold.HALL)
+
+    def release(self, flow: FlowName) -> None:
+        """Go on reading, in a later turn; may be called though nothing is held."""
+        if (living := self._flows.get(flow)) is not None:
+            living.release(Hold.HALL)
+
+    # For the shell.
+
+    def facts(self) -> tuple[FlowFacts, ...]:
+        """Give every living connection, oldest first."""
+        return tuple(flow.facts() for flow in self._flows.values())
+
+    # For the streams.
+
+    def has_room(self, peer: str) -> bool:
+        """Whether one more connection from this address may be kept; says in the log, now and then, if not."""
+        settings = self._settings
+        if len(self._inlets) >= settings.connections:
+            bound = "[sip] connections"
+        elif self._addresses[peer] >= settings.connections_per_address:
+            bound = "[sip] connections_per_address"
+        else:
+            return True
+        self._refused += 1
+        now = self._timers.now()
+        if now - self._complained >= COMPLAIN_EVERY_S:
+            self._complained = now
+            self.log.warn(
+                "connection from {peer} refused, {count} since the last such line: {bound} is reached",
+                peer=peer,
+                count=self._refused - self._refused_before,
+                bound=bound,
+            )
+            self._refused_before = self._refused
+        return False
+
+    def entered(self, inlet: Inlet) -> None:
+        """A connection was accepted; it takes a place."""
+        self._inlets.add(inlet)
+        self._addresses[inlet.peer] += 1
+
+    def ready(self, inlet: Inlet, outlet: Outlet, security: str) -> Flow:
+        """A connection can be used: give it a name."""
+        name = FlowName(f"{self._node}/{next(self._serials)}")
+        flow = Flow(name, inlet.peer, security, self._timers.now(), inlet, outlet)
+        self._flows[name] = flow
+        return flow
+
+    def gone(self, flow: Flow) -> None:
+        """A flow cannot be used any more; its name is free of meaning from now on."""
+        self._flows.pop(flow.name, None)
+        if flow.cut is not None:
+            flow.cut.cancel()
+
+    def left(self, inlet: Inlet) -> None:
+        """A connection is over and everybody knows; its place is free."""
+        self._inlets.discard(inlet)
+        self._addresses[inlet.peer] -= 1
+        if not self._addresses[inlet.peer]:
+            del self._addresses[inlet.peer]
+        if not self._inlets:
+            waiting, self._emptied = self._emptied, []
+            for deferred in waiting:
+                deferred.callback(None)
+
+    # For the listener.
+
+    async def close_all(self, reason: str) -> None:
+        """Close every connection and wait until the last is gone; `close_s` bounds the wait."""
+        for inlet in tuple(self._inlets):
+            inlet.end(reason)
+        if self._inlets:
+            deferred: Deferred[None] = Deferred()
+            self._emptied.append(deferred)
+            await deferred
+
+    # How it is done.
+
+    def _living(self, name: FlowName) -> Flow:
+        flow = self._flows.get(name)
+        if flow is None:
+            raise FlowGone(name)
+        return flow
+
+    def _queue(self, flow: Flow, data: bytes) -> None:
+        if flow.unwritten + len(data) > self._settings.unwritten_bytes:
+            self._drop(flow)
+            raise FlowGone(flow.name)
+        flow.queue(data)
+        flow.messages_out += 1
+        self.messages_out += 1
+        self.bytes_out += len(data)
+        if not flow.flush_comes:
+            flow.flush_comes = True
+            self._unflushed.append(flow)
+            if len(self._unflushed) == 1:
+                self.soon(self._flush)
+
+    def _flush(self) -> None:
+        unflushed, self._unflushed = self._unflushed, []
+        for flow in unflushed:
+            flow.flush_comes = False
+            if flow.closing is None:
+                flow.flush()
+
+    def _drop(self, flow: Flow) -> None:
+        """A client that does not read costs memory without end."""
+        self._flows.pop(flow.name, None)
+        self._dropped += 1
+        flow.closing = "the client does not read"
+        self.log.warn(
+            "{flow} from {peer} dropped: its client left {count} bytes unread ([sip] unwritten_bytes)",
+            flow=flow.name,
+            peer=flow.peer,
+            count=flow.unwritten,
+        )
+        flow.abort()

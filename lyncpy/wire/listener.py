@@ -1,0 +1,183 @@
+"""The ports: opened last, closed first."""
+
+import errno
+import resource
+from dataclasses import dataclass
+from typing import Any, Final
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.tcp import Port
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.flows import ISink
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import IUnit
+from lyncpy.wire.certificate import Certificate
+from lyncpy.wire.flows import Flows
+from lyncpy.wire.settings import Settings
+from lyncpy.wire.stream import SipFactory
+from lyncpy.wire.tls import TlsPort
+
+BACKLOG: Final = 1024
+"""Connections that the kernel keeps while we are busy: after a network came back, everybody calls at once."""
+
+OTHER_FILES: Final = 200
+"""Open files besides connections: the store, the log, libraries."""
+
+
+class CannotOpen(Exception):
+    """A port cannot be opened; the sentence names the setting and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A port that is open."""
+
+    kind: str
+    """"tls" or "tcp"."""
+
+    host: str
+    port: int
+
+
+@implementer(IUnit)
+class Listener:
+    """Opens the ports that the settings name and hands connections to the streams.
+
+    Args:
+        reactor: Listens and tells the time; the one thing here that needs a real one.
+        certificate: None only when `tls_port` is 0.
+        ephemeral: Let the system choose the ports that are open, for tests; `doors` tells them.
+    """
+
+    name = "wire"
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
+        flows: Flows,
+        sink: ISink,
+        certificate: Certificate | None,
+        settings: Settings,
+        timers: ITimers,
+        *,
+        ephemeral: bool = False,
+    ) -> None:
+        self._reactor = reactor
+        self._flows = flows
+        self._sink = sink
+        self._certificate = certificate
+        self._settings = settings
+        self._timers = timers
+        self._ephemeral = ephemeral
+        self._ports: list[tuple[str, Port]] = []
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """The open ports, as they really are."""
+        return tuple(Door(kind, port.getHost().host, port.getHost().port) for kind, port in self._ports)
+
+    async def open(self) -> None:
+        """Open the ports.
+
+        Raises:
+            CannotOpen: One of them cannot be opened.
+        """
+        settings = self._settings
+        self._make_room_for_files()
+        if settings.tls_port:
+            self._open("tls", settings.tls_host, settings.tls_port)
+        if settings.tcp_port:
+            self._open("tcp", settings.tcp_host, settings.tcp_port)
+        if not self._ports:
+            raise CannotOpen("[sip] tls_port and tcp_port are both 0, so nobody could connect; set tls_port = 5061")
+        for door in self.doors:
+            self.log.info("listening on {host} port {port} ({kind})", host=door.host, port=door.port, kind=door.kind)
+
+    async def close(self) -> None:
+        """Accept nobody any more, then close every connection; `close_s` bounds it."""
+        ports, self._ports = self._ports, []
+        for _, port in ports:
+            await maybeDeferred(port.stopListening)
+        await self._flows.close_all("the server stops")
+
+    def reload(self) -> tuple[str, ...]:
+        """Read certificate and key again, for the connections to come.
+
+        Returns:
+            Sentences about what clients may dislike.
+
+        Raises:
+            CertificateUnusable: Nothing has changed.
+        """
+        return self._certificate.reload() if self._certificate is not None else ()
+
+    def _open(self, kind: str, host: str, number: int) -> None:
+        if self._ephemeral:
+            number = 0
+        # "::" takes both families where there is IPv6; where there is none, IPv4 is every address.
+        hosts = (host,) if host else ("::", "0.0.0.0")  # noqa: S104 - every address is what the setting says
+        for position, candidate in enumerate(hosts, 1):
+            port = self._port(kind, candidate, number)
+            try:
+                port.startListening()
+            except CannotListenError as error:
+                code = getattr(error.socketError, "errno", None)
+                if position < len(hosts) and code in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+                    continue
+                raise CannotOpen(_sentence(kind, host, number, code, error)) from error
+            self._ports.append((kind, port))
+            return
+
+    def _port(self, kind: str, host: str, number: int) -> Port:
+        factory = SipFactory(self._flows, self._sink, self._settings, self._timers, secure=kind == "tls")
+        if kind == "tcp":
+            return Port(number, factory, BACKLOG, host, self._reactor)
+        certificate = self._certificate
+        if certificate is None:
+            raise CannotOpen("[sip] certificate: the TLS port needs one")
+        return TlsPort(
+            number,
+            factory,
+            lambda: certificate.context,
+            interface=host,
+            backlog=BACKLOG,
+            reactor=self._reactor,
+        )
+
+    def _make_room_for_files(self) -> None:
+        """Every connection is an open file, and the usual limit is 1024; it may be raised up to the hard one."""
+        wanted = self._settings.connections + OTHER_FILES
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY or soft >= wanted:
+            return
+        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+        if granted < wanted:
+            self.log.warn(
+                "this system allows {granted} open files, so about {reachable} connections; for the {connections} of"
+                " [sip] connections set LimitNOFILE={wanted} in the service's unit",
+                granted=granted,
+                reachable=max(granted - OTHER_FILES, 0),
+                connections=self._settings.connections,
+                wanted=wanted,
+            )
+
+
+def _sentence(kind: str, host: str, number: int, code: int | None, error: CannotListenError) -> str:
+    setting = f"[sip] {kind}_port: port {number} on {host or 'all addresses'} cannot be opened"
+    match code:
+        case errno.EADDRINUSE:
+            return f"{setting}: another program uses it; stop that program or choose another {kind}_port"
+        case errno.EACCES | errno.EPERM:
+            return (
+                f"{setting}: ports below 1024 need a permission; give the service CAP_NET_BIND_SERVICE"
+                f" or choose a {kind}_port above 1023"
+            )
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
+            return f"{setting}: this machine has no such address; correct {kind}_host"
+        case _:
+            return f"{setting}: {error.socketError}; correct {kind}_host"

@@ -1,0 +1,106 @@
+"""The section [sip]: who we are, the doors we open, and what one connection may cost."""
+
+from ipaddress import ip_address
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """Names, ports, the certificate and the bounds of connections."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    domain: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
+    """The SIP domain of the users: what stands behind the @ of their addresses."""
+
+    more_domains: tuple[str, ...] = Field(default=(), max_length=64, strict=False)
+    """Further SIP domains that are served as `domain` is."""
+
+    server_name: str = Field(default="", max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$")
+    """The name clients connect to; it stands in the certificate. When empty: `sip.` and the domain."""
+
+    tls_host: str = ""
+    """The address on which clients are awaited with TLS. When empty: every address of this machine, IPv4 and IPv6."""
+
+    tls_port: int = Field(default=5061, ge=0, le=65535)
+    """The port for TLS, which clients use; 0 closes this door."""
+
+    tcp_host: str = "127.0.0.1"
+    """The address on which connections without TLS are awaited; loopback, unless `tcp_beyond_loopback`."""
+
+    tcp_port: int = Field(default=5060, ge=0, le=65535)
+    """The port without TLS, for tests and for a TLS relay on this machine; 0 closes this door."""
+
+    tcp_beyond_loopback: bool = False
+    """Allow `tcp_host` to be an address that others reach; what they send and read there can be read by all between."""
+
+    certificate: str = "server.pem"
+    """The server's certificate in PEM; certificates of its issuers may follow in the same file."""
+
+    private_key: str = "server.key"
+    """The key of the certificate in PEM, without a passphrase; readable by the server alone."""
+
+    chain: str = ""
+    """A PEM file with the issuers' certificates, where they are not in the file of `certificate`."""
+
+    tls_minimum: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
+    """The oldest TLS version that is accepted; "1.0" and "1.1" let in clients of before 2013, with weaker ciphers."""
+
+    line_bytes: int = Field(default=32_768, ge=1024, le=262_144)
+    """The longest header line of a message; a message with a longer one is refused with 400."""
+
+    head_bytes: int = Field(default=65_536, ge=4096, le=1_048_576)
+    """The most bytes of all header lines of a message; more end the connection."""
+
+    headers: int = Field(default=256, ge=16, le=1024)
+    """The most header lines of a message; more end the connection."""
+
+    body_bytes: int = Field(default=262_144, ge=16_384, le=16_777_216)
+    """The largest body of a message; a message with a larger one is refused with 413."""
+
+    connections: int = Field(default=20_000, ge=1, le=1_000_000)
+    """Connections at once, of all clients; one more is closed unanswered. Each costs about 30 KB and one open file."""
+
+    connections_per_address: int = Field(default=2_000, ge=1, le=1_000_000)
+    """Connections at once from one address, which may be that of a whole office; one more is closed unanswered."""
+
+    handshake_s: int = Field(default=15, ge=1, le=120)
+    """Seconds that a client may take for the TLS handshake."""
+
+    sign_in_s: int = Field(default=120, ge=5, le=3600)
+    """Seconds that a connection may stay open before its user has proved who he is."""
+
+    idle_s: int = Field(default=900, ge=60, le=86_400)
+    """Seconds after which a silent connection is closed; signed-in clients send keep-alives every 300 seconds."""
+
+    unwritten_bytes: int = Field(default=2_097_152, ge=65_536, le=67_108_864)
+    """Bytes kept for a client that does not read them; one more and its connection is dropped."""
+
+    close_s: int = Field(default=5, ge=1, le=60)
+    """Seconds that a client has to read the last bytes and say goodbye before its connection is cut."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_server(cls, given: Any) -> Any:  # Any: pydantic hands over whatever stood in the file
+        if isinstance(given, dict) and isinstance(given.get("domain"), str) and not given.get("server_name"):
+            return {**given, "server_name": f"sip.{given['domain']}"}
+        return given
+
+    @model_validator(mode="after")
+    def _keep_plain_text_inside(self) -> Self:
+        if self.tcp_port and not self.tcp_beyond_loopback and not _is_loopback(self.tcp_host):
+            raise ValueError(
+                f"tcp_host {self.tcp_host!r} can be reached by others and has no TLS; "
+                "set tcp_beyond_loopback = true if that is meant, or tcp_port = 0"
+            )
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

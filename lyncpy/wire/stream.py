@@ -1,0 +1,249 @@
+"""One connection's reading side: bytes → messages → the hall, with time limits and brakes."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IConsumer, IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lyncpy.contracts.flows import ISink
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Item, Ping
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.wire.flows import Flow, Flows, Outlet
+from lyncpy.wire.settings import Settings
+from lyncpy.wire.tls import TlsConnection, TlsFailed
+
+
+@implementer(IHandshakeListener)
+class SipStream(Protocol):
+    """A client's connection, from its acceptance to its end.
+
+    It becomes a flow, with a name, once the TLS handshake is done (at once without TLS).
+    Messages are handed over in the order they came, each from this turn of the reactor,
+    unless the hall holds the flow; then the rest waits here and nothing more is read.
+    """
+
+    log = Logger()
+
+    def __init__(self, factory: "SipFactory", peer: str) -> None:
+        self.peer = peer
+        self._factory = factory
+        self._flows = factory.flows
+        self._timers = factory.timers
+        self._settings = factory.settings
+        self._decoder = Decoder(factory.limits)
+        self._left: list[Item] = []
+        """What was read but not handed over, while the flow is held."""
+        self._flow: Flow | None = None
+        self._paused = False
+        self._timer: ITimer | None = None
+
+    # What Twisted calls.
+
+    def connectionMade(self) -> None:
+        """Take a place; without TLS the flow is ready."""
+        self._flows.entered(self)
+        tcp = self.transport
+        if ITCPTransport.providedBy(tcp):
+            tcp.setTcpNoDelay(True)
+            tcp.setTcpKeepAlive(True)
+        if self._factory.secure:
+            self._timer = self._timers.later(self._settings.handshake_s, self._on_slow_handshake)
+        else:
+            self._become_ready("")
+
+    def handshakeCompleted(self) -> None:
+        """With TLS the flow is ready now."""
+        tls = self.transport
+        self._become_ready(tls.security if isinstance(tls, TlsConnection) else "TLS")
+
+    def dataReceived(self, data: bytes) -> None:
+        """Decode, and hand over what is whole."""
+        flow = self._flow
+        if flow is None or flow.closing is not None:
+            return
+        flow.heard = self._timers.now()
+        flow.bytes_in += len(data)
+        self._flows.bytes_in += len(data)
+        items, self._left = self._left, []
+        with suppress(RemoteProtocolError):  # `_hand_over` asks for it when all that came before was handed over
+            items += self._decoder.feed(data)
+        self._hand_over(flow, items)
+
+    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008 - Twisted's signature
+        """Give the place back and tell the hall."""
+        self._stop_timer()
+        self._left.clear()
+        flow, self._flow = self._flow, None
+        if flow is None:
+            self._say_why_it_failed(reason)
+        else:
+            self._flows.gone(flow)
+            flow.closing = flow.closing or _words(reason)
+            self.log.debug("{flow} from {peer} closed: {reason}", flow=flow.name, peer=self.peer, reason=flow.closing)
+            self._tell(flow, self._factory.sink.closed, flow.closing)
+        self._flows.left(self)
+
+    # What the flow calls.
+
+    def pause(self) -> None:
+        """Read nothing, hand over nothing."""
+        self._paused = True
+        self._producer.pauseProducing()
+
+    def resume(self) -> None:
+        """Go on, in a later turn: whoever releases is in the middle of something."""
+        self._flows.soon(self._go_on)
+
+    def end(self, reason: str) -> None:
+        """Close; at once if the connection is not ready."""
+        if self._flow is not None:
+            self._flows.close(self._flow.name, reason)
+        else:
+            self._outlet.abortConnection()
+
+    # How it is done.
+
+    def _become_ready(self, security: str) -> None:
+        self._stop_timer()
+        flow = self._flow = self._flows.ready(self, self._outlet, security)
+        cast(IConsumer, self.transport).registerProducer(flow, streaming=True)
+        self._timer = self._timers.later(self._settings.sign_in_s, self._look_at_the_clock)
+        self.log.debug(
+            "{flow} from {peer} opened, {security}", flow=flow.name, peer=self.peer, security=security or "TCP"
+        )
+        self._tell(flow, self._factory.sink.opened, self.peer, self._factory.secure)
+
+    def _hand_over(self, flow: Flow, items: list[Item]) -> None:
+        """Give the hall what was read; what it answers at once leaves in one write at the end."""
+        others_flush, flow.flush_comes = flow.flush_comes, True
+        for position, item in enumerate(items):
+            if self._paused:
+                self._left = items[position:]
+                break
+            if flow.closing is not None:
+                break
+            self._give(flow, item)
+        flow.flush_comes = others_flush
+        if flow.closing is None:
+            lost = self._decoder.lost
+            if lost is not None and not self._left:
+                self._give_up(flow, lost)
+            else:
+                flow.flush()
+
+    def _give(self, flow: Flow, item: Item) -> None:
+        if isinstance(item, Ping):
+            return
+        flow.messages_in += 1
+        self._flows.messages_in += 1
+        if isinstance(item, Garbled):
+            self.log.debug("{flow} sent what cannot be read: {reason}", flow=flow.name, reason=item.reason)
+            self._tell(flow, self._factory.sink.garbled, item.request, item.status, item.reason)
+        else:
+            self._tell(flow, self._factory.sink.arrived, item)
+
+    def _tell(self, flow: Flow, hear: Callable[..., None], *what: object) -> None:
+        try:
+            hear(flow.name, *what)
+        except Exception:  # noqa: BLE001 - one message that meets a bug must not take its connection with it
+            self.log.failure("{flow}: the hall failed to hear", flow=flow.name)
+
+    def _say_why_it_failed(self, reason: Failure) -> None:
+        """A client that TLS turns away is an operator's question; one that only knocks is not."""
+        if isinstance(reason.value, TlsFailed):
+            self.log.info("{peer} turned away: {reason}", peer=self.peer, reason=reason.value.reason)
+        else:
+            self.log.debug("{peer} left before its connection was ready", peer=self.peer)
+
+    def _give_up(self, flow: Flow, lost: RemoteProtocolError) -> None:
+        """Nobody can tell where the next message begins: close.
+
+        A message that could be answered has been. What is no SIP gets a line that a
+        human at the other end may read.
+        """
+        self.log.info("{flow} from {peer} closed: {reason}", flow=flow.name, peer=self.peer, reason=lost.reason)
+        if not flow.messages_in:
+            self._flows.send_raw(flow.name, f"SIP/2.0 400 {lost.reason}\r\nContent-Length: 0\r\n\r\n".encode())
+        self._flows.close(flow.name, lost.reason)
+
+    def _go_on(self) -> None:
+        flow = self._flow
+        if flow is None or flow.closing is not None or flow.held or not self._paused:
+            return
+        self._paused = False
+        items, self._left = self._left, []
+        self._hand_over(flow, items)
+        if not self._paused:
+            self._producer.resumeProducing()
+
+    def _on_slow_handshake(self) -> None:
+        self.log.info("connection from {peer} cut: its TLS handshake takes too long", peer=self.peer)
+        self._outlet.abortConnection()
+
+    def _look_at_the_clock(self) -> None:
+        """One timer for two limits: first to sign in, from then on to say something now and then."""
+        flow = self._flow
+        if flow is None:
+            return
+        if flow.signed_in:
+            due, reason = flow.heard + self._settings.idle_s, "silent for too long"
+        else:
+            due, reason = flow.since + self._settings.sign_in_s, "nobody signed in"
+        now = self._timers.now()
+        if now >= due:
+            self._flows.close(flow.name, reason)
+        else:
+            self._timer = self._timers.later(due - now, self._look_at_the_clock)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    @property
+    def _outlet(self) -> Outlet:
+        return cast(Outlet, self.transport)
+
+    @property
+    def _producer(self) -> IPushProducer:
+        return cast(IPushProducer, self.transport)
+
+
+class SipFactory(Factory):
+    """Makes a stream for every connection that there is room for."""
+
+    noisy = False
+
+    def __init__(self, flows: Flows, sink: ISink, settings: Settings, timers: ITimers, *, secure: bool) -> None:
+        """Take the table, and who hears of messages; `secure` when the transport does TLS."""
+        self.flows = flows
+        self.sink = sink
+        self.settings = settings
+        self.timers = timers
+        self.secure = secure
+        self.limits = DecoderLimits(
+            line_bytes=settings.line_bytes,
+            head_bytes=settings.head_bytes,
+            headers=settings.headers,
+            body_bytes=settings.body_bytes,
+        )
+
+    def buildProtocol(self, addr: IAddress | None) -> SipStream | None:
+        """Give a stream, or None to have the connection closed."""
+        # A socket for both families shows IPv4 clients as ::ffff:192.0.2.1.
+        peer = str(getattr(addr, "host", "")).removeprefix("::ffff:")
+        return SipStream(self, peer) if self.flows.has_room(peer) else None
+
+
+def _words(reason: Failure) -> str:
+    """Why a connection ended, in words."""
+    if isinstance(reason.value, TlsFailed):
+        return reason.value.reason
+    return "closed by the client" if reason.check(ConnectionDone) else "connection lost"

@@ -1,0 +1,407 @@
+"""TLS over the socket itself: a transport for the reactor, without memory BIOs in between.
+
+Twisted's own TLS runs OpenSSL on two memory buffers above a TCP transport. Here OpenSSL
+reads and writes the socket, which saves a copy each way, two system calls to the poller
+and more than half of the time of a message. To its protocol it is the same `ITransport`.
+
+What is asked of whoever uses it: a bound on the time of the handshake and of closing,
+because a transport cannot know how long is too long (`abortConnection` ends both).
+"""
+
+import struct
+from collections.abc import Callable, Iterable
+from socket import AF_INET6, IPPROTO_TCP, SHUT_RDWR, SHUT_WR, SO_KEEPALIVE, SO_LINGER, SOL_SOCKET, TCP_NODELAY, socket
+from typing import Any, Final, cast
+
+from OpenSSL import SSL
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    IProtocol,
+    IProtocolFactory,
+    IPushProducer,
+    ITCPTransport,
+)
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.tcp import Port
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lyncpy.wire.certificate import reason_of
+
+RECORD: Final = 16_384
+"""The most a TLS record carries (RFC 8446 §5.1). Reading this much leaves nothing behind inside of
+OpenSSL, so that the poller always knows whether there is more; writing this much is one record."""
+
+WRITE_AT_ONCE: Final = 8 * RECORD
+"""Bytes written for one connection before others have their turn."""
+
+FULL: Final = 65_536
+"""Unsent bytes above which the producer is paused."""
+
+NOTHING: Final = memoryview(b"")
+
+RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER of no seconds: closing discards what is unsent and resets the connection."""
+
+Ended = ConnectionDone | ConnectionLost
+"""What the reactor is told when a connection is over."""
+
+
+class TlsFailed(ConnectionLost):
+    """The TLS of a connection ended with an error; the text is OpenSSL's reason."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason, for the log."""
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@implementer(ITCPTransport)
+class TlsConnection(FileDescriptor):
+    """A server's side of one TLS connection.
+
+    OpenSSL may need to write in order to read and to read in order to write; `_read_blocked`
+    and `_write_blocked` say what each waits for, and `_watch` tells the reactor. Bytes go out
+    at once where the socket takes them: the reactor is only asked for what is left.
+    """
+
+    def __init__(
+        self,
+        skt: socket,
+        protocol: IProtocol,
+        client: tuple[Any, ...],  # Any: an address of the socket module
+        server: "TlsPort",
+        sessionno: int,
+        reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
+    ) -> None:
+        """Take an accepted socket, as `twisted.internet.tcp.Port` gives it."""
+        # First, because it may fail; then nothing has been registered with the reactor yet.
+        self._tls: SSL.Connection | None = SSL.Connection(server.context(), skt)
+        self._tls.set_accept_state()
+        super().__init__(reactor)
+        skt.setblocking(False)  # noqa: FBT003 - the socket's signature
+        self._socket = skt
+        self._peer = client
+        self._reactor = reactor
+        self._shaken = False
+        self._paused = False
+        self._lingering = False
+        self._aborted = False
+        self._read_blocked = False
+        """Reading, or the handshake, waits until the socket can be written."""
+        self._write_blocked: type[SSL.Error] | None = None
+        """What the last write waits for: WantReadError, WantWriteError, or nothing."""
+        self._chunk = NOTHING
+        """What OpenSSL has begun to send; after WantWrite it insists on seeing the same bytes again."""
+        self._waiting: list[bytes] = []
+        self._unsent = 0
+        self._failed: Ended | None = None
+        self.protocol: IProtocol | None = protocol
+        self.connected = 1
+        self._watch()
+
+    @property
+    def security(self) -> str:
+        """The version and the cipher, for an operator; "" before the handshake and after the end."""
+        if self._tls is None or not self._shaken:
+            return ""
+        return f"{self._tls.get_protocol_version_name()} {self._tls.get_cipher_name()}"
+
+    # What the protocol calls.
+
+    def write(self, data: bytes) -> None:
+        """Send now what the socket takes, keep the rest."""
+        if not data or not self.connected or self.disconnecting or self._aborted:
+            return
+        was_idle = not self._unsent
+        self._waiting.append(data)
+        self._unsent += len(data)
+        if was_idle and self._shaken:
+            self._push()
+            if not self._unsent:
+                return
+            self._watch()
+        if self._unsent > FULL and self.producer is not None and self.streamingProducer and not self.producerPaused:
+            self.producerPaused = True
+            cast(IPushProducer, self.producer).pauseProducing()
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Send several pieces as one."""
+        self.write(b"".join(iovec))
+
+    def pauseProducing(self) -> None:
+        """Read no more until told to."""
+        self._paused = True
+        self._watch()
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        self._paused = False
+        self._watch()
+
+    def loseConnection(self, _connDone: Failure | None = None) -> None:
+        """Send what is left, say goodbye, wait for the peer's end and close. What comes in is not read any more."""
+        if self.connected and not self.disconnecting:
+            self.disconnecting = True
+            self._watch()
+
+    def loseWriteConnection(self) -> None:
+        """Do what `loseConnection` does: there is no half of a TLS connection that SIP could use."""
+        self.loseConnection()
+
+    def abortConnection(self) -> None:
+        """Reset the connection; what is unsent is lost. The protocol hears of it in a later turn."""
+        if self.connected and not self._aborted:
+            self._aborted = True
+            self._watch()
+            self._reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """Give our address."""
+        return self._address(self._socket.getsockname())
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        """Give the client's address, also after the end."""
+        return self._address(self._peer)
+
+    def getTcpNoDelay(self) -> bool:
+        """Whether small writes leave at once."""
+        return bool(self._socket.getsockopt(IPPROTO_TCP, TCP_NODELAY))
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Have small writes leave at once, or wait for more."""
+        self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, enabled)
+
+    def getTcpKeepAlive(self) -> bool:
+        """Whether the kernel probes a silent peer."""
+        return bool(self._socket.getsockopt(SOL_SOCKET, SO_KEEPALIVE))
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Have the kernel probe a silent peer."""
+        self._socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, enabled)
+
+    # What the reactor calls.
+
+    def fileno(self) -> int:
+        """Give the socket's number; -1 once it is closed."""
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """Give what Twisted writes before its own log lines about this connection."""
+        return type(self.protocol).__name__
+
+    def doRead(self) -> Ended | None:
+        """Read one record; the reactor comes back at once if there are more."""
+        if self._aborted:
+            return None
+        if self._lingering:
+            return self._discard()
+        if not self._shaken:
+            return self._shake()
+        if self._write_blocked is SSL.WantReadError:
+            return self.doWrite()
+        return self._read()
+
+    def doWrite(self) -> Ended | None:
+        """Send on, and do what had to wait for it."""
+        if self._aborted or self._failed is not None:
+            return self._failed
+        if not self._shaken:
+            return CONNECTION_DONE if self.disconnecting else self._shake()
+        if self._read_blocked:
+            self._read_blocked = False
+            ended = None if self.disconnecting else self._read()
+            if ended is not None:
+                return ended
+        self._push()
+        if not self._unsent:
+            if self.disconnecting:
+                return self._say_goodbye()
+            if self.producer is not None and (self.producerPaused or not self.streamingProducer):
+                self.producerPaused = False
+                cast(IPushProducer, self.producer).resumeProducing()
+        self._watch()
+        return self._failed
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close the socket and tell the protocol, once."""
+        if not self.connected:
+            return
+        # OpenSSL first: once the socket is closed, its number may be another connection's.
+        self._tls = None
+        FileDescriptor.connectionLost(self, reason)
+        self._waiting.clear()
+        self._chunk = NOTHING
+        self._unsent = 0
+        try:
+            if self._aborted:
+                self._socket.setsockopt(SOL_SOCKET, SO_LINGER, RESET_ON_CLOSE)
+            else:
+                self._socket.shutdown(SHUT_RDWR)
+        except OSError:
+            pass  # the peer was first
+        self._socket.close()
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol.connectionLost(reason)
+
+    # How it is done.
+
+    def _watch(self) -> None:
+        """Tell the reactor what this connection waits for."""
+        if not self.connected:
+            return
+        if self._aborted:
+            read = write = False
+        elif self._lingering:
+            read, write = True, False
+        elif not self._shaken:
+            write = self._read_blocked or bool(self.disconnecting)
+            read = not write
+        else:
+            write_needs_read = self._write_blocked is SSL.WantReadError
+            write = not write_needs_read and (self._unsent > 0 or bool(self.disconnecting) or self._read_blocked)
+            read = write_needs_read or not (self._paused or self.disconnecting or self._read_blocked)
+        (self._reactor.addReader if read else self._reactor.removeReader)(self)
+        (self._reactor.addWriter if write else self._reactor.removeWriter)(self)
+
+    def _shake(self) -> Ended | None:
+        self._read_blocked = False
+        try:
+            self._connection.do_handshake()
+        except SSL.WantReadError:
+            pass
+        except SSL.WantWriteError:
+            self._read_blocked = True
+        except SSL.Error as error:
+            return _ended(error)
+        else:
+            self._shaken = True
+            if IHandshakeListener.providedBy(self.protocol):
+                cast(IHandshakeListener, self.protocol).handshakeCompleted()
+            if self._unsent and not self._aborted:
+                self._push()
+        self._watch()
+        return None
+
+    def _read(self) -> Ended | None:
+        try:
+            data = self._connection.recv(RECORD)
+        except SSL.WantReadError:
+            return None
+        except SSL.WantWriteError:
+            self._read_blocked = True
+            self._watch()
+            return None
+        except SSL.ZeroReturnError:
+            return self._hear_goodbye()
+        except SSL.Error as error:
+            return _ended(error)
+        assert self.protocol is not None, "the reactor never calls a connection that was lost"
+        self.protocol.dataReceived(data)
+        return None
+
+    def _push(self) -> None:
+        """Send until nothing is left, the socket is full, or others should have their turn.
+
+        An error is kept for `doWrite` to return: `write` is called from the middle of the
+        protocol's own work, where the connection must not vanish.
+        """
+        send = self._connection.send
+        self._write_blocked = None
+        enough = self._unsent - WRITE_AT_ONCE
+        try:
+            while self._unsent > max(enough, 0):
+                if not self._chunk:
+                    self._chunk = memoryview(self._waiting[0] if len(self._waiting) == 1 else b"".join(self._waiting))
+                    self._waiting.clear()
+                sent = send(self._chunk[:RECORD])
+                self._chunk = self._chunk[sent:]
+                self._unsent -= sent
+        except (SSL.WantReadError, SSL.WantWriteError) as blocked:
+            self._write_blocked = type(blocked)
+        except SSL.Error as error:
+            self._failed = _ended(error)
+
+    def _say_goodbye(self) -> Ended | None:
+        """Send the close alert and the end of the stream, then wait for the peer's.
+
+        Closing with unread bytes in the socket would make the kernel send a reset, which can
+        destroy our last answer on its way.
+
+        Spec: RFC 8446 §6.1.
+        """
+        try:
+            both = self._connection.shutdown()
+        except SSL.WantWriteError:
+            self._watch()
+            return None
+        except SSL.Error:
+            return CONNECTION_DONE
+        if both:
+            return CONNECTION_DONE
+        try:
+            self._socket.shutdown(SHUT_WR)
+        except OSError:
+            return CONNECTION_DONE
+        self._lingering = True
+        self._watch()
+        return None
+
+    def _hear_goodbye(self) -> Ended | None:
+        """The peer will say nothing more: send what is left and finish, as it could not ask for an answer."""
+        self.disconnecting = True
+        self._watch()
+        return None if self._unsent else self._say_goodbye()
+
+    def _discard(self) -> Ended | None:
+        try:
+            return None if self._socket.recv(4 * RECORD) else CONNECTION_DONE
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_DONE
+
+    def _address(self, address: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+        if self._socket.family == AF_INET6:
+            return IPv6Address("TCP", *address)
+        return IPv4Address("TCP", *address)
+
+    @property
+    def _connection(self) -> SSL.Connection:
+        assert self._tls is not None, "the reactor never calls a connection that was lost"
+        return self._tls
+
+
+class TlsPort(Port):
+    """A listening port whose connections are TLS from their first byte."""
+
+    transport = TlsConnection  # type: ignore[assignment]  # Port documents that any class with Server's arguments does
+    _type = "TLS"
+
+    def __init__(
+        self,
+        port: int,
+        factory: IProtocolFactory,
+        context: Callable[[], SSL.Context],
+        *,
+        interface: str = "",
+        backlog: int = 50,
+        reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
+    ) -> None:
+        """Listen at `startListening`; every connection asks for the `context` of its time."""
+        super().__init__(port, factory, backlog, interface, reactor)
+        self.context = context
+
+
+def _ended(error: SSL.Error) -> Ended:
+    """What became of a connection, from OpenSSL's error."""
+    reason = "" if isinstance(error, SSL.SysCallError) else reason_of(error)
+    # A reset, or an end without a goodbye: SIP frames its messages itself, so nothing was cut unnoticed.
+    return CONNECTION_LOST if reason in ("", "unexpected eof while reading") else TlsFailed(f"TLS: {reason}")

@@ -1,0 +1,116 @@
+"""What tests of the directory share: a directory in memory, a seal that hides nothing, and facts that are kept."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
+from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped
+from lyncpy.contracts.facts import Fact, PersonChanged
+from lyncpy.contracts.names import Aor, NodeName, aor_of
+from lyncpy.contracts.refusal import DirectoryUnavailable
+
+
+def person(user: str, **facts: Any) -> Person:
+    """Give a person of example.com."""
+    return Person(**{"aor": aor_of(f"{user}@example.com"), "key": f"key-{user}", "source": f"uid={user}", **facts})
+
+
+class PlainSeals:
+    """Seals by writing the name in front."""
+
+    def seal(self, plain: bytes, about: str = "") -> bytes:
+        """Put the name in front."""
+        return about.encode() + b"|" + plain
+
+    def unseal(self, sealed: bytes, about: str = "") -> bytes:
+        """Take it off."""
+        assert sealed.startswith(about.encode() + b"|")
+        return sealed.removeprefix(about.encode() + b"|")
+
+
+@implementer(IListening)
+class _Deaf:
+    def stop(self) -> None:
+        """Nothing was begun."""
+
+
+@implementer(IBus)
+class Facts:
+    """A bus that keeps what it was told."""
+
+    def __init__(self) -> None:
+        """Begin with nothing told."""
+        self.told: list[Fact] = []
+
+    def tell(self, fact: Fact) -> None:
+        """Keep it."""
+        self.told.append(fact)
+
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
+        """Nobody hears anything here."""
+        listening: IListening = _Deaf()
+        return listening
+
+    async def ask(self, node: NodeName, question: Any, timeout: float) -> Any:
+        """Nobody answers."""
+        raise BusTimeout
+
+    def clear(self) -> None:
+        """Forget what was told."""
+        self.told.clear()
+
+    def changed(self) -> list[PersonChanged]:
+        """Give what was told about people."""
+        return [fact for fact in self.told if isinstance(fact, PersonChanged)]
+
+    def about(self) -> list[tuple[Aor, bool]]:
+        """Give whom facts were told about, and whether he is still there."""
+        return [(fact.aor, fact.person is not None) for fact in self.changed()]
+
+
+@implementer(IDirectory)
+class FakeDirectory:
+    """People as a test sets them; each pull is complete unless an answer was prepared."""
+
+    def __init__(self, *people: Person) -> None:
+        """Begin with these."""
+        self.people = list(people)
+        self.skipped: list[Skipped] = []
+        self.answers: list[Pull] = []
+        self.cookies: list[str] = []
+        self.down = ""
+        self.gate: Deferred[None] | None = None
+        self.running = 0
+        self.most_running = 0
+        self.closed = False
+
+    async def pull(self, cookie: str) -> Pull:
+        """Give the prepared answer, or everybody."""
+        self.cookies.append(cookie)
+        self.running += 1
+        self.most_running = max(self.most_running, self.running)
+        try:
+            if self.gate is not None:
+                await self.gate
+            if self.down:
+                raise DirectoryUnavailable(self.down)
+            if self.answers:
+                return self.answers.pop(0)
+            return Pull(
+                tuple(self.people),
+                frozenset(),
+                complete=True,
+                skipped=tuple(self.skipped),
+                cookie=f"cookie-{len(self.cookies)}",
+            )
+        finally:
+            self.running -= 1
+
+    async def close(self) -> None:
+        """Let a pull under way fail."""
+        self.closed = True
+        if self.gate is not None and not self.gate.called:
+            self.gate.errback(DirectoryUnavailable("closed"))

@@ -1,0 +1,248 @@
+"""What clients say about presence, and a room to say it in."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from zope.interface import implementer
+
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.names import Aor, FlowName, aor_of
+from lyncpy.sip.body import read_multipart
+from lyncpy.sip.message import Response
+from lyncpy.sip.uri import Uri
+from lyncpy.workloads.presence.service import Presence
+from lyncpy.workloads.presence.settings import Settings
+from tests.kit.hall import DOMAIN, Device, Hall, tree
+
+SELF = "vnd-microsoft-roaming-self"
+ROAMING_LIST = (
+    b'<roamingList xmlns="http://schemas.microsoft.com/2006/09/sip/roaming-self"><roaming type="categories"/>'
+    b'<roaming type="containers"/><roaming type="subscribers"/></roamingList>'
+)
+STATE_NS = "http://schemas.microsoft.com/2006/09/sip/state"
+USER_INSTANCE = 0x20000000
+
+
+@implementer(ILocator)
+class FewEndpoints:
+    """Endpoints that a test signs in and out."""
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self.found: list[Endpoint] = []
+
+    async def endpoints(self, aor: Aor) -> Sequence[Endpoint]:
+        """Give a user's endpoints."""
+        return [one for one in self.found if one.aor == aor]
+
+    async def by_uri(self, uri: Uri) -> Endpoint | None:
+        """Give the endpoint of a GRUU."""
+        return next((one for one in self.found if one.gruu == str(uri)), None)
+
+    async def on_flow(self, flow: FlowName) -> Sequence[Endpoint]:
+        """Give the endpoints of a connection."""
+        return [one for one in self.found if one.flow == flow]
+
+    def all(self) -> Sequence[Endpoint]:
+        """Give all."""
+        return tuple(self.found)
+
+
+class PresenceRoom:
+    """A hall with presence in it."""
+
+    def __init__(self, people: Iterable[Person], **settings: Any) -> None:
+        """Open presence."""
+        self.hall = Hall(people)
+        self.endpoints = FewEndpoints()
+        self.settings = Settings(**settings)
+        self.workload = self.opened()
+
+    def opened(self) -> Presence:
+        """Build and open the workload; again after a restart."""
+        hall = self.hall
+        workload = Presence(
+            hall.store, hall.bus, self.endpoints, hall.people, hall.notifier, hall.homes, self.settings, hall.timers
+        )
+        hall.take(workload)
+        return workload
+
+    def sign_in(self, user: str, epid: str = "abb2cb12b77f") -> "Client":
+        """Give a device of a user that is signed in."""
+        device = self.hall.device(user, epid)
+        self.endpoints.found.append(
+            Endpoint(
+                device.who.aor,
+                device.who.epid,
+                "",
+                f"{device.uri};opaque=user:epid:{epid};gruu",
+                "",
+                device.flow,
+                "Test",
+                0.0,
+                1e9,
+                "127.0.0.1",
+            )  # fmt: skip
+        )
+        return Client(self, device)
+
+    def sign_out(self, client: "Client") -> None:
+        """Have an endpoint vanish, as the registrar tells it."""
+        who = client.device.who
+        endpoint = next(e for e in self.endpoints.found if e.aor == who.aor and e.epid == who.epid)
+        self.endpoints.found.remove(endpoint)
+        last = all(one.aor != who.aor for one in self.endpoints.found)
+        self.hall.bus.tell(EndpointGone(endpoint, "connection lost", last))
+        self.pass_time()
+
+    def pass_time(self, seconds: float = 1.0) -> None:
+        """Let everything happen that is due."""
+        for _ in range(20):
+            self.hall.clock.advance(0)
+        self.hall.clock.advance(seconds)
+        for _ in range(20):
+            self.hall.clock.advance(0)
+
+
+class Client:
+    """A client that publishes and watches as the real one does."""
+
+    def __init__(self, room: PresenceRoom, device: Device) -> None:
+        """Take the device."""
+        self.room = room
+        self.device = device
+        self._told = 0
+
+    def sees_itself(self) -> Response:
+        """Subscribe to its own data."""
+        return self.device.subscribe(SELF, ROAMING_LIST, content_type="application/vnd-microsoft-roaming-self+xml")
+
+    def publishes(self, *publications: str, to: str = "") -> Response:
+        """Publish, and let everybody hear of it."""
+        uri = to or self.device.uri
+        response = self.device.service(
+            "application/msrtc-category-publish+xml", publish_body(uri, *publications), to=to
+        )
+        self.room.pass_time()
+        return response
+
+    def comes_online(self, availability: int = 3500, versions: int = 0) -> Response:
+        """Publish what a client publishes at first: device, machineState and userState."""
+        return self.publishes(
+            publication("device", 1, 2, "<device/>", expire="endpoint", version=versions),
+            *self.states(availability, versions),
+        )
+
+    def states(self, availability: int, version: int = 0, machine: int | None = None) -> list[str]:
+        """Give the publications of a status change."""
+        number = int(self.device.who.epid[:8].ljust(8, "0"), 16) >> 4 | 0x30000000
+        mine = state("machineState", availability if machine is None else machine)
+        user = state("userState", availability, manual=True)
+        return [
+            *(publication("state", number, container, mine, "endpoint", version) for container in (2, 3)),
+            *(publication("state", USER_INSTANCE, container, user, "static", version) for container in (2, 3)),
+        ]
+
+    def allows(self, container: int, version: int, *members: str) -> Response:
+        """Change who belongs to a container."""
+        body = (
+            '<setContainerMembers xmlns="http://schemas.microsoft.com/2006/09/sip/container-management">'
+            f'<container id="{container}" version="{version}">{"".join(members)}</container></setContainerMembers>'
+        )
+        response = self.device.service("application/msrtc-setcontainermembers+xml", body.encode())
+        self.room.pass_time()
+        return response
+
+    def watches(self, *users: str, expires: int | None = None) -> Response:
+        """Watch people, in one batch."""
+        body = batch_body(self.device.uri, [user if ":" in user else f"sip:{user}@{DOMAIN}" for user in users])
+        return self.device.subscribe(
+            "presence", body, content_type="application/msrtc-adrl-categorylist+xml", expires=expires
+        )
+
+    def hears(self) -> list[Any]:
+        """Give the documents that came since it listened last, parsed."""
+        news = self.device.heard[self._told :]
+        self._told += len(news)
+        return [tree(request.body) for request in news]
+
+    def hears_of_others(self) -> list[Any]:
+        """Give only those about other people."""
+        return [one for one in self.hears() if one.tag == "categories"]
+
+
+def state(kind: str, availability: int, *, manual: bool = False, inner: str = "", attributes: str = "") -> str:
+    """Write a state as a client does."""
+    return (
+        f'<state xmlns="{STATE_NS}" manual="{str(manual).lower()}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+        f' xsi:type="{kind}"{attributes}><availability>{availability}</availability><endpointLocation/>{inner}</state>'
+    )
+
+
+def note(text: str) -> str:
+    """Write a personal note."""
+    return (
+        f'<note xmlns="http://schemas.microsoft.com/2006/09/sip/note"><body type="personal" uri="">{text}</body></note>'
+    )
+
+
+def publication(
+    category: str,
+    instance: int,
+    container: int,
+    value: str = "",
+    expire: str = "static",
+    version: int = 0,
+    extra: str = "",
+) -> str:
+    """Write one publication."""
+    return (
+        f'<publication categoryName="{category}" instance="{instance}" container="{container}" version="{version}"'
+        f' expireType="{expire}"{extra}>{value}</publication>'
+    )
+
+
+def publish_body(uri: str, *publications: str) -> bytes:
+    """Write a publish document."""
+    return (
+        '<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence">'
+        f'<publications uri="{uri}">{"".join(publications)}</publications></publish>'
+    ).encode()
+
+
+def batch_body(
+    owner: str,
+    uris: Iterable[str],
+    *,
+    action: str = "subscribe",
+    categories: Iterable[str] = ("calendarData", "contactCard", "note", "state"),
+) -> bytes:
+    """Write a batchSub document."""
+    resources = "".join(f'<resource uri="{uri}"/>' for uri in uris)
+    names = "".join(f'<category name="{name}"/>' for name in categories)
+    return (
+        f'<batchSub xmlns="http://schemas.microsoft.com/2006/01/sip/batch-subscribe" uri="{owner}" name="">\n'
+        f'<action name="{action}" id="63792024">\n<adhocList>\n{resources}\n</adhocList>\n'
+        f'<categoryList xmlns="http://schemas.microsoft.com/2006/09/sip/categorylist">\n{names}\n</categoryList>\n'
+        "</action>\n</batchSub>"
+    ).encode()
+
+
+def people(*users: str) -> list[Person]:
+    """Give people of the domain."""
+    return [Person(aor_of(f"{user}@{DOMAIN}"), user, display_name=user.title()) for user in users]
+
+
+def views(response: Response) -> dict[str, Any]:
+    """Give the categories documents of a multipart answer, by user."""
+    content_type = response.headers.get("Content-Type") or ""
+    parts = read_multipart(response.body, content_type)
+    trees = [tree(part.body) for part in parts if part.content_type == "application/msrtc-event-categories+xml"]
+    return {one.get("uri").partition("@")[0].removeprefix("sip:"): one for one in trees}
+
+
+def availability(view: Any) -> int:
+    """Give what a categories document says about somebody's availability."""
+    return int(view.findtext(".//category[@name='state']/state/availability"))

@@ -1,0 +1,291 @@
+"""The life of a database file."""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from twisted.logger import capturedLogs
+
+from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql import upgrades
+from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.sql.tables import metadata
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.refusal import StoreUnavailable
+from tests.kit.cellars import Wall
+from tests.kit.meters import MemoryMeter
+from tests.kit.threads import ThreadPump
+
+NONE = Version(0)
+
+SECOND = '''"""A second version."""
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("audit", sa.Column("note", sa.Text()))
+'''
+
+
+class Household:
+    """A database in a folder, opened as often as a test likes."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.path = home / "lyncpy.db"
+        self.pump = ThreadPump()
+
+    @contextmanager
+    def open(self, url: str = "sqlite:///lyncpy.db", busy_s: float = 0.1) -> Iterator[SqlStore]:
+        """Open the database, and close it afterwards, also when it does not open."""
+        database = Database(Settings(url=url, busy_s=busy_s), self.home, MemoryMeter(), self.pump)
+        try:
+            self.pump.run(database.open())
+            yield SqlStore(database, Wall())
+        finally:
+            self.pump.run(database.close())
+
+    def write(self, store: SqlStore, key: str, value: bytes = b"x") -> None:
+        """Write a new record and wait."""
+        self.pump.run(store.write("board", key, value, NONE))
+
+    def sql(self, statement: str) -> list[tuple[object, ...]]:
+        """Ask the file itself."""
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            return connection.execute(statement).fetchall()
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Household:
+    """An empty folder."""
+    return Household(tmp_path)
+
+
+def test_what_was_written_is_there_at_the_next_start(house: Household) -> None:
+    """Records and their versions outlive the server."""
+    with house.open() as store:
+        house.write(store, "alice", b"note")
+    with house.open() as store:
+        record = house.pump.run(store.read("board", "alice"))
+    assert record is not None
+    assert (record.value, record.version) == (b"note", 1)
+
+
+def test_only_its_owner_reads_the_files(house: Household) -> None:
+    """The database and its WAL have mode 0600, whatever the umask."""
+    before = os.umask(0)
+    try:
+        with house.open() as store:
+            house.write(store, "alice")
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in house.home.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("lyncpy.db", "lyncpy.db-wal", "lyncpy.db-shm"), 0o600)
+
+
+def test_every_commit_is_synced(house: Household) -> None:
+    """WAL with synchronous FULL (2): an acknowledged write survives a power cut."""
+    with house.open() as store:
+        look = store._database.read
+        ask = ("journal_mode", "synchronous", "foreign_keys")
+        found = [house.pump.run(look(lambda c, p=p: c.exec_driver_sql(f"PRAGMA {p}").scalar())) for p in ask]  # type: ignore[misc]
+    assert found == ["wal", 2, 1]
+
+
+def test_a_closed_database_is_one_file(house: Household) -> None:
+    """The WAL is emptied into it, so that a copy of the file is a copy of all."""
+    with house.open() as store:
+        house.write(store, "alice")
+    assert [path.name for path in house.home.iterdir()] == ["lyncpy.db"]
+
+
+def test_migrations_leave_what_the_tables_say(house: Household) -> None:
+    """The schema in the code and the one in the file are the same."""
+    with house.open():
+        pass
+    with create_engine(f"sqlite:///{house.path}").connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        connection.engine.dispose()
+
+
+def test_call_records_are_read_with_sql(house: Household) -> None:
+    """Moments are UTC text that SQLite's own functions understand."""
+    with house.open():
+        pass
+    columns = {str(row[1]): str(row[2]) for row in house.sql("pragma table_info(sessions)")}
+    assert columns["invited_at"] == "DATETIME"
+    assert {"user1", "user2", "response_code", "user1_messages", "end_reason"} <= columns.keys()
+
+
+def test_a_name_with_odd_characters_is_a_name(house: Household) -> None:
+    """Blanks, percent signs and hashes are no URI syntax."""
+    with house.open("sqlite:///a b%20#c.db") as store:
+        house.write(store, "alice")
+    assert [path.name for path in house.home.iterdir()] == ["a b%20#c.db"]
+
+
+def test_an_upgrade_keeps_a_copy_of_what_was(
+    house: Household, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before an existing schema is changed the file is copied, mode 0600, with its records."""
+    with house.open() as store:
+        house.write(store, "alice")
+    with_migration(tmp_path_factory.mktemp("migrations"), SECOND, monkeypatch)
+    with house.open() as store:
+        assert house.pump.run(store.read("board", "alice")) is not None
+
+    copy = house.home / "lyncpy.db.before-0002"
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("select version_num from alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("select key from records").fetchall() == [("alice",)]
+    assert house.sql("select version_num from alembic_version") == [("0002",)]
+    assert not list(house.home.glob("*.part"))
+
+
+def test_an_upgrade_that_fails_changes_nothing(
+    house: Household, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All migrations are one transaction: half of one is never kept."""
+    with house.open() as store:
+        house.write(store, "alice")
+    broken = SECOND + '    op.execute("insert into nowhere values (1)")\n'
+    with_migration(tmp_path_factory.mktemp("migrations"), broken, monkeypatch)
+    with pytest.raises(StoreUnavailable, match="nowhere"), house.open():
+        pass
+    assert house.sql("select version_num from alembic_version") == [("0001",)]
+    assert "note" not in [row[1] for row in house.sql("pragma table_info(audit)")]
+
+
+def test_a_newer_database_is_refused(house: Household) -> None:
+    """An older program does not touch what a newer one wrote, and says what to do."""
+    with house.open():
+        pass
+    house.sql("update alembic_version set version_num = '9999'")
+    with pytest.raises(StoreUnavailable, match=r"newer lyncpy \(schema 9999.*install"), house.open():
+        pass
+
+
+@pytest.mark.parametrize("content", [b"x" * 5000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_database_is_refused(house: Household, content: bytes) -> None:
+    """The sentence names the file and the setting, and the file is left alone."""
+    house.path.write_bytes(content)
+    with pytest.raises(StoreUnavailable, match=r"lyncpy\.db.*\[store\] url.*not a database"), house.open():
+        pass
+    assert house.path.read_bytes() == content
+
+
+def test_a_missing_folder_is_named(house: Household) -> None:
+    """It is not made: a slip in the setting must not begin a new, empty server."""
+    with pytest.raises(StoreUnavailable, match=r"no folder .*nowhere"), house.open("sqlite:///nowhere/lyncpy.db"):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("what", ["folder", "file"])  # pragma: no cover - as above
+def test_what_may_not_be_written_is_named(house: Household, what: str) -> None:
+    """The sentence says whose it has to be."""
+    house.path.touch(0o400)
+    house.home.chmod(0o500 if what == "folder" else 0o700)
+    with pytest.raises(StoreUnavailable, match="chown"), house.open():
+        pass
+
+
+def test_what_may_not_be_written_is_named_to_root_too(house: Household, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same sentences, when the answer of the system is played."""
+    monkeypatch.setattr(os, "access", lambda path, mode: path != house.home)
+    with pytest.raises(StoreUnavailable, match=r"chown \d+|user \d+ may not write in"), house.open():
+        pass
+    house.path.touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != house.path)
+    with pytest.raises(StoreUnavailable, match="may not write it"), house.open():
+        pass
+
+
+def test_a_folder_in_the_files_place_is_named(house: Household) -> None:
+    """What the system says is in the sentence."""
+    house.path.mkdir()
+    with pytest.raises(StoreUnavailable, match="cannot be opened: Is a directory"), house.open():
+        pass
+
+
+def test_a_file_that_anyone_can_read_is_warned_about(house: Household) -> None:
+    """The server goes on, and the operator is told what to run."""
+    house.path.touch()
+    house.path.chmod(0o644)
+    with capturedLogs() as events, house.open():
+        pass
+    assert any("chmod o-rwx" in str(event["log_format"]) for event in events)
+
+
+def test_a_write_that_finds_the_file_locked_fails_and_the_next_goes_on(house: Household) -> None:
+    """Another program that writes too long costs a refusal, not the server."""
+    with house.open() as store:
+        with closing(sqlite3.connect(house.path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            with pytest.raises(StoreUnavailable, match="locked"):
+                house.write(store, "alice")
+        house.write(store, "alice")
+
+
+def test_a_full_disk_fails_the_write_and_not_the_server(house: Household) -> None:
+    """Reading goes on meanwhile; when there is room again, so does writing, and nothing half is kept."""
+    with house.open() as store:
+        house.write(store, "alice")
+        pages = house.sql("pragma page_count")[0][0]
+        limit = store._database.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar())
+        house.pump.run(limit)
+        with pytest.raises(StoreUnavailable, match="full"):
+            house.write(store, "bob", b"x" * 100_000)
+        assert house.pump.run(store.read("board", "bob")) is None
+        assert house.pump.run(store.read("board", "alice")) is not None
+        # The failure closed the connection, and the limit was that connection's.
+        house.write(store, "bob", b"x" * 100_000)
+
+
+def test_a_damaged_file_fails_the_read_and_not_the_server(house: Household) -> None:
+    """Corruption is StoreUnavailable with its cause; the process goes on."""
+    with house.open() as store:
+        for n in range(200):
+            house.write(store, f"user{n}", b"x" * 3000)
+    with house.path.open("r+b") as file:
+        file.seek(4096 * 20)
+        file.write(b"\xee" * 4096 * 100)
+    with house.open() as store, pytest.raises(StoreUnavailable, match="malformed"):
+        house.pump.run(store.scan("board"))
+
+
+def test_secrets_are_in_no_error(house: Household) -> None:
+    """What the database refuses is not quoted."""
+    with house.open() as store, pytest.raises(Exception, match="hidden due to hide_parameters") as caught:
+        house.pump.run(store.write("board", "alice", ["s3cret"], NONE))  # type: ignore[arg-type]  # the bug that is played
+    assert "s3cret" not in str(caught.value)
+
+
+def test_one_bad_value_spoils_no_other_write(house: Household) -> None:
+    """A bug in one caller costs nobody else a write."""
+    with house.open() as store:
+        first = store.write("board", "alice", b"x", NONE)
+        bad = store.write("board", "bob", ["no bytes"], NONE)  # type: ignore[arg-type]  # the bug that is played
+        last = store.write("board", "carol", b"x", NONE)
+        assert [house.pump.run(first), house.pump.run(last)] == [1, 1]
+        with pytest.raises(Exception, match="not 'list'"):
+            house.pump.run(bad)
+
+
+def with_migration(folder: Path, second: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the program a second migration."""
+    for source in upgrades.MIGRATIONS.rglob("*.py"):
+        target = folder / source.relative_to(upgrades.MIGRATIONS)
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(source.read_text())
+    (folder / "versions" / "r0002_second.py").write_text(second)
+    monkeypatch.setattr(upgrades, "MIGRATIONS", folder)

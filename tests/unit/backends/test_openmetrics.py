@@ -1,0 +1,51 @@
+"""Meters for Prometheus."""
+
+import pytest
+
+from lyncpy.backends.openmetrics import OpenMetrics
+from lyncpy.contracts.meter import IMeter
+
+
+def test_counts_and_reads() -> None:
+    """Counters by their labels and gauges at the moment of asking are in the text."""
+    meter = OpenMetrics()
+    level = [1.0]
+    meter.counter("lyncpy_core_requests", "Requests", method="INVITE").add()
+    meter.counter("lyncpy_core_requests", "Requests", method="INVITE").add(2)
+    meter.counter("lyncpy_core_requests", "Requests", method="BYE").add()
+    meter.gauge("lyncpy_wire_flows", "Flows", lambda: level[0])
+    level[0] = 7.0
+
+    text = meter.render().decode()
+
+    assert 'lyncpy_core_requests_total{method="INVITE"} 3.0' in text
+    assert 'lyncpy_core_requests_total{method="BYE"} 1.0' in text
+    assert "lyncpy_wire_flows 7.0" in text
+    assert text.endswith("# EOF\n")
+
+
+def test_keeps_the_promise() -> None:
+    """The implementation declares it."""
+    assert IMeter.providedBy(OpenMetrics())
+
+
+def test_a_gauge_is_replaced() -> None:
+    """After a reload the new reader is asked."""
+    meter = OpenMetrics()
+    meter.gauge("lyncpy_wire_flows", "Flows", lambda: 1.0)
+    meter.gauge("lyncpy_wire_flows", "Flows", lambda: 2.0)
+    assert b"lyncpy_wire_flows 2.0" in meter.render()
+
+
+def test_two_houses_do_not_mix() -> None:
+    """Each has its registry."""
+    OpenMetrics().counter("lyncpy_x", "X").add()
+    assert b"lyncpy_x" not in OpenMetrics().render()
+
+
+def test_labels_of_one_name_are_the_same() -> None:
+    """Other label names are a bug that shows at once."""
+    meter = OpenMetrics()
+    meter.counter("lyncpy_x", "X", a="1")
+    with pytest.raises(ValueError, match=r"[Ll]abel"):
+        meter.counter("lyncpy_x", "X", b="1")

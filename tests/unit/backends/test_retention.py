@@ -1,0 +1,124 @@
+"""The disk stays flat."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from zope.interface import implementer
+
+from lyncpy.backends import retention
+from lyncpy.backends.retention import DAY_S, EVERY_S, FIRST_S, Retention
+from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql import records as sql_records
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.records import AuditRecord, SessionRecord
+from lyncpy.contracts.timers import ITimer, ITimers
+from tests.kit.cellars import NOON, Cellar, opened
+from tests.kit.results import result_of
+
+SESSION = SessionRecord("1", "c", "f", "t", "", "sip:a@b", "sip:c@b", "", "", "", "", "im", NOON)
+
+
+@implementer(ITimer)
+class Timer:
+    """One deadline, called by hand."""
+
+    def __init__(self, delay_s: float, call: Callable[[], None]) -> None:
+        self.delay_s, self.call, self.cancelled = delay_s, call, False
+
+    def cancel(self) -> None:
+        """Do not call."""
+        self.cancelled = True
+
+
+@implementer(ITimers)
+class Timers:
+    """Keeps deadlines for the test."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self.wall_clock = wall
+        self.set: list[Timer] = []
+
+    def now(self) -> float:
+        """Give monotonic seconds."""
+        return 0.0
+
+    def wall(self) -> float:
+        """Give seconds since the epoch."""
+        return self.wall_clock()
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> Timer:
+        """Keep a deadline."""
+        self.set.append(Timer(delay_s, call))
+        return self.set[-1]
+
+
+@pytest.fixture
+def cellar(tmp_path: Path) -> Iterator[Cellar]:
+    """An SQLite store."""
+    with opened("sqlite", tmp_path) as cellar:
+        yield cellar
+
+
+def keeping(cellar: Cellar, settings: Settings | None = None) -> tuple[Retention, Timers]:
+    """Make what is tested."""
+    timers = Timers(cellar.wall)
+    assert isinstance(cellar.records, sql_records.SqlRecords)
+    assert isinstance(cellar.store, retention.SqlStore)
+    return Retention(cellar.store, cellar.records, settings or Settings(), timers), timers
+
+
+def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old sessions, commands and journal lines go, slice by slice; the newer ones stay."""
+    monkeypatch.setattr(sql_records, "SLICE", 2)
+    wait, store, records = cellar.wait, cellar.store, cellar.records
+    for n in range(5):
+        wait(records.keep_session(replace(SESSION, session_id=f"old{n}", ended_at=NOON - 61 * DAY_S)))
+    wait(records.keep_session(replace(SESSION, session_id="new", ended_at=NOON - 59 * DAY_S)))
+    wait(records.audit(AuditRecord(NOON - 366 * DAY_S, "a", "", "old", "ok")))
+    wait(records.audit(AuditRecord(NOON - 364 * DAY_S, "a", "", "new", "ok")))
+    wait(store.append("calls", b"old", NOON - 366 * DAY_S))
+    wait(store.append("calls", b"new", NOON - 364 * DAY_S))
+
+    wait(keeping(cellar)[0].purge())
+
+    assert [s.session_id for s in wait(records.sessions())] == ["new"]
+    assert [row.command for row in wait(records.audited())] == ["new"]
+    assert [line.entry for line in wait(store.replay("calls", 0, NOON, 9))] == [b"new"]
+
+
+def test_versions_outlive_the_rows(cellar: Cellar) -> None:
+    """After a purge a key begins above every version that was ever given; living records stay."""
+    wait, store = cellar.wait, cellar.store
+    wait(store.write("board", "alice", b"x", Version(0)))
+    wait(store.write("board", "alice", b"y", Version(1), NOON + 5))
+    wait(store.write("board", "bob", b"x", Version(0)))
+    wait(store.write("board", "carol", b"x", Version(0)))
+    wait(store.remove("board", "carol", Version(1)))
+    cellar.wall.now += 5
+
+    wait(keeping(cellar)[0].purge())
+    wait(keeping(cellar)[0].purge())
+
+    assert [record.key for record in wait(store.scan("board"))] == ["bob"]
+    assert wait(store.write("board", "alice", b"z", Version(0))) == 3
+    assert wait(store.write("contacts", "alice", b"z", Version(0))) == 1
+
+
+def test_purges_every_hour(cellar: Cellar) -> None:
+    """First a while after the start, then hour by hour, until it is closed."""
+    unit, timers = keeping(cellar)
+    result_of(unit.open())
+    timers.set[0].call()
+    assert [timer.delay_s for timer in timers.set] == [FIRST_S, EVERY_S]
+    timers.set[1].call()  # the first purge is not over: not begun twice
+    result_of(unit.close())
+    assert timers.set[2].cancelled
+
+
+def test_a_store_that_fails_is_purged_another_time(tmp_path: Path) -> None:
+    """It is logged, and the house stands."""
+    with opened("sqlite", tmp_path) as cellar:
+        unit, _ = keeping(cellar)
+    result_of(unit.purge())

@@ -1,0 +1,181 @@
+"""The server's certificate: what is wrong with it is said in a sentence that names the setting."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed448, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from OpenSSL import SSL
+
+from lyncpy.wire.certificate import Certificate, CertificateUnusable, read_credentials, reason_of
+from lyncpy.wire.settings import Settings
+from tests.kit.certificates import TODAY, authority, issue, put
+
+SETTINGS = Settings(domain="example.com")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a good certificate, as a fresh installation has."""
+    put(tmp_path, issue("sip.example.com", "192.0.2.1"), authority())
+    return tmp_path
+
+
+def test_a_good_certificate_raises_no_doubts(folder: Path) -> None:
+    """Certificate, key and the issuer that follows in the same file are taken."""
+    credentials = read_credentials(SETTINGS, folder, TODAY)
+    assert credentials.names == ("sip.example.com", "192.0.2.1")
+    assert credentials.chain == (authority().certificate,)
+    assert credentials.doubts("sip.example.com", TODAY) == ()
+    assert credentials.expires == TODAY + timedelta(days=365)
+
+
+def _no_certificate(folder: Path) -> None:
+    (folder / "server.pem").unlink()
+
+
+def _no_key(folder: Path) -> None:
+    (folder / "server.key").unlink()
+
+
+def _a_folder_as_key(folder: Path) -> None:
+    (folder / "server.key").unlink()
+    (folder / "server.key").mkdir()
+
+
+def _a_certificate_as_key(folder: Path) -> None:
+    (folder / "server.key").write_bytes((folder / "server.pem").read_bytes())
+
+
+def _a_key_as_certificate(folder: Path) -> None:
+    (folder / "server.pem").write_bytes((folder / "server.key").read_bytes())
+
+
+def _a_broken_certificate(folder: Path) -> None:
+    (folder / "server.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+
+
+def _another_key(folder: Path) -> None:
+    (folder / "server.key").write_bytes(issue("sip.example.com").key_pem())
+
+
+def _a_locked_key(folder: Path) -> None:
+    issued = issue("sip.example.com")
+    put(folder, issued)
+    (folder / "server.key").write_bytes(issued.key_pem(b"secret"))
+
+
+def _an_odd_key(folder: Path) -> None:
+    key = ed448.Ed448PrivateKey.generate()
+    (folder / "server.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def _an_old_certificate(folder: Path) -> None:
+    put(folder, issue("sip.example.com", days=(-400, -1)))
+
+
+def _a_coming_certificate(folder: Path) -> None:
+    put(folder, issue("sip.example.com", days=(1, 400)))
+
+
+def _a_weak_key(folder: Path) -> None:
+    put(folder, issue("sip.example.com", key=rsa.generate_private_key(65537, 1024)))
+
+
+FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
+    (_no_certificate, "[sip] certificate: ", "there is no file"),
+    (_no_key, "[sip] private_key: ", "there is no file"),
+    (_a_folder_as_key, "[sip] private_key: ", "cannot be read"),
+    (_a_certificate_as_key, "[sip] private_key: ", "no private key in PEM"),
+    (_a_key_as_certificate, "[sip] certificate: ", "no certificate in PEM"),
+    (_a_broken_certificate, "[sip] certificate: ", "no certificate in PEM"),
+    (_another_key, "[sip] private_key: ", "not the key of the certificate"),
+    (_a_locked_key, "[sip] private_key: ", "passphrase"),
+    (_an_odd_key, "[sip] private_key: ", "neither RSA nor ECDSA"),
+    (_an_old_certificate, "[sip] certificate: ", "ended on 2030-01-14"),
+    (_a_coming_certificate, "[sip] certificate: ", "begins on 2030-01-16"),
+    (_a_weak_key, "[sip] certificate: ", "too small"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "begins", "says"), FAULTS, ids=[fault[0].__name__ for fault in FAULTS])
+def test_a_fault_is_said_in_a_sentence(folder: Path, spoil: Callable[[Path], None], begins: str, says: str) -> None:
+    """The operator reads which setting is wrong and why; the server does not start."""
+    spoil(folder)
+    with pytest.raises(CertificateUnusable) as caught:
+        Certificate(SETTINGS, folder, lambda: TODAY)
+    sentence = str(caught.value)
+    assert sentence.startswith(begins)
+    assert says in sentence
+
+
+def test_a_chain_of_its_own_is_read_too(folder: Path) -> None:
+    """Issuers may stand in a file of their own, and its faults are named as its own."""
+    (folder / "chain.pem").write_bytes(authority("Another").pem)
+    settings = Settings(domain="example.com", chain="chain.pem")
+    assert read_credentials(settings, folder, TODAY).chain[-1] == authority("Another").certificate
+    (folder / "chain.pem").write_bytes(b"nothing")
+    with pytest.raises(CertificateUnusable, match="chain"):
+        read_credentials(settings, folder, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("names", "server_name", "fits"),
+    [
+        (("sip.example.com",), "SIP.example.com", True),
+        (("*.example.com",), "sip.example.com", True),
+        (("*.example.com",), "a.sip.example.com", False),
+        (("*.com",), "com", False),
+        (("192.0.2.1",), "192.0.2.1", True),
+        (("other.example.com",), "sip.example.com", False),
+        ((), "sip.example.com", False),
+    ],
+)
+def test_doubts_a_certificate_for_another_name(
+    tmp_path: Path, names: tuple[str, ...], server_name: str, fits: bool
+) -> None:
+    """Clients refuse a certificate that is not for the name they connect to; the log says so first."""
+    put(tmp_path, issue(*names))
+    doubts = read_credentials(SETTINGS, tmp_path, TODAY).doubts(server_name, TODAY)
+    assert (doubts == ()) is fits
+    assert fits or "server_name" in doubts[0]
+
+
+def test_doubts_a_certificate_that_ends_soon_or_is_for_something_else(tmp_path: Path) -> None:
+    """What will go wrong is said before it does."""
+    put(tmp_path, issue("sip.example.com", days=(-300, 10), usage=ExtendedKeyUsageOID.CLIENT_AUTH))
+    ends, usage = read_credentials(SETTINGS, tmp_path, TODAY).doubts("sip.example.com", TODAY)
+    assert "ends in 10 days" in ends
+    assert "serverAuth" in usage
+
+
+def test_a_certificate_for_any_use_is_for_servers(tmp_path: Path) -> None:
+    """Without a list of uses, or with one for everything, there is nothing to doubt."""
+    for usage in (None, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE):
+        put(tmp_path, issue("sip.example.com", usage=usage))
+        assert read_credentials(SETTINGS, tmp_path, TODAY).doubts("sip.example.com", TODAY) == ()
+
+
+def test_reload_swaps_a_good_certificate_and_keeps_the_old_one_otherwise(folder: Path) -> None:
+    """A bad file on disk does not take the running server down, nor half of it."""
+    certificate = Certificate(SETTINGS, folder, lambda: TODAY)
+    first, credentials = certificate.context, certificate.credentials
+    _another_key(folder)
+    with pytest.raises(CertificateUnusable):
+        certificate.reload()
+    assert (certificate.context, certificate.credentials) == (first, credentials)
+    put(folder, issue("other.example.com"))
+    (doubt,) = certificate.reload()
+    assert "other.example.com" in doubt
+    assert certificate.context is not first
+
+
+def test_gives_openssls_reason_where_there_is_one() -> None:
+    """A broken network has none: that is told apart from a client that TLS turns away."""
+    assert reason_of(SSL.Error([("SSL routines", "", "no shared cipher")])) == "no shared cipher"
+    assert reason_of(SSL.Error([("system library", "", "")])) == ""
+    assert reason_of(SSL.Error([])) == ""
+    assert reason_of(SSL.Error()) == ""

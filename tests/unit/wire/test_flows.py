@@ -1,0 +1,581 @@
+"""Flows and streams: names, order, one write a turn, bounds, brakes, clocks, ends."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+from zope.interface import directlyProvides, implementer
+
+from lyncpy.contracts.flows import FlowGone, ISink
+from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.core.timers import Timers
+from lyncpy.sip.message import Headers, Request, Response
+from lyncpy.wire.flows import Flows
+from lyncpy.wire.settings import Settings
+from lyncpy.wire.stream import SipFactory, SipStream
+from lyncpy.wire.tls import TlsFailed
+from tests.kit.meters import MemoryMeter
+
+HEAD = (
+    "Via: SIP/2.0/TLS 192.0.2.7:4711\r\nFrom: <sip:alice@example.com>;tag=1;epid=a\r\n"
+    "To: <sip:alice@example.com>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: {length}\r\n\r\n"
+)
+OPTIONS = f"OPTIONS sip:example.com SIP/2.0\r\n{HEAD.format(length=0)}".encode()
+GARBLED = OPTIONS.replace(b"CSeq:", b"CSeq")
+TOO_LONG = f"OPTIONS sip:example.com SIP/2.0\r\n{HEAD.format(length='x')}".encode()
+OK = Response(200, "OK", Headers([("Call-ID", "1")]))
+
+
+@implementer(ISink)
+class _Hall:
+    """Writes down what the wire tells, and does what the test wants."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+        self.on_arrived: Callable[[FlowName, Request | Response], None] = lambda flow, message: None
+
+    def opened(self, flow: FlowName, peer: str, secure: bool) -> None:
+        """Write down."""
+        self.told.append(("opened", flow, peer, secure))
+
+    def arrived(self, flow: FlowName, message: Request | Response) -> None:
+        """Write down and act."""
+        self.told.append(("arrived", flow, message))
+        self.on_arrived(flow, message)
+
+    def garbled(self, flow: FlowName, message: Request | None, status: int, reason: str) -> None:
+        """Write down."""
+        self.told.append(("garbled", flow, status))
+
+    def closed(self, flow: FlowName, reason: str) -> None:
+        """Write down."""
+        self.told.append(("closed", flow, reason))
+
+    def words(self) -> list[str]:
+        """What happened, without the details."""
+        return [entry[0] for entry in self.told]
+
+
+class _Transport(StringTransport):
+    """Counts writes and remembers how it was ended."""
+
+    def __init__(self) -> None:
+        StringTransport.__init__(self)
+        self.writes: list[bytes] = []
+        self.ended = ""
+        self.options: list[str] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def loseConnection(self) -> None:
+        self.ended = self.ended or "lost"
+
+    def abortConnection(self) -> None:
+        self.ended = "aborted"
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.options.append("no delay")
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        self.options.append("keep alive")
+
+
+class Wire:
+    """A table of flows, a hall that listens, and clients at will."""
+
+    def __init__(self, *, secure: bool = False, **settings: Any) -> None:
+        self.settings = Settings(domain="example.com", **settings)
+        self.clock = Clock()
+        self.timers = Timers(self.clock, self.clock.seconds)
+        self.meter = MemoryMeter()
+        self.hall = _Hall()
+        self.seal: Callable[[FlowName, Request | Response], Request | Response] = lambda flow, message: message
+        self.flows = Flows(
+            NodeName("node"),
+            lambda flow, message: self.seal(flow, message),
+            self.settings,
+            self.timers,
+            self.meter,
+            lambda call: self.clock.callLater(0, call),
+        )
+        self.factory = SipFactory(self.flows, self.hall, self.settings, self.timers, secure=secure)
+
+    def connect(self, host: str = "192.0.2.7") -> "Client | None":
+        """Accept a client, if the wire does."""
+        protocol = self.factory.buildProtocol(IPv4Address("TCP", host, 4711))
+        return Client(self, protocol) if protocol is not None else None
+
+    def client(self) -> "Client":
+        """Accept a client."""
+        client = self.connect()
+        assert client is not None
+        return client
+
+    def turn(self) -> None:
+        """Let the next turn of the reactor begin."""
+        self.clock.advance(0)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.advance(seconds)
+
+
+class Client:
+    """One connection, seen from outside."""
+
+    def __init__(self, wire: Wire, protocol: SipStream) -> None:
+        self.transport = _Transport()
+        self.protocol = protocol
+        Protocol.makeConnection(protocol, self.transport)
+        names = wire.flows.names()
+        self.name = names[-1] if names else FlowName("")
+
+    def send(self, data: bytes) -> None:
+        """Bytes come from the client."""
+        self.protocol.dataReceived(data)
+
+    def lose(self, why: Exception | None = None) -> None:
+        """The connection is gone."""
+        self.protocol.connectionLost(Failure(why or ConnectionDone()))
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the wire reads from this client."""
+        return self.transport.producerState == "producing"
+
+
+@pytest.fixture
+def wire() -> Wire:
+    """A wire without TLS."""
+    return Wire()
+
+
+@pytest.fixture
+def log() -> Iterator[list[str]]:
+    """The formats of all lines that are logged above debug."""
+    lines: list[str] = []
+
+    def observe(event: dict[str, Any]) -> None:
+        if event["log_level"].name != "debug":
+            lines.append(f"{event['log_level'].name}: {event['log_format']}")
+
+    globalLogPublisher.addObserver(observe)  # type: ignore[arg-type]  # an observer is any callable
+    yield lines
+    globalLogPublisher.removeObserver(observe)  # type: ignore[arg-type]  # as above
+
+
+# Arriving.
+
+
+def test_a_connection_is_named_and_announced(wire: Wire) -> None:
+    """The hall hears of a connection, then of its messages in order, then of its end."""
+    client = wire.client()
+    client.send(OPTIONS * 2)
+    client.lose()
+    assert wire.hall.words() == ["opened", "arrived", "arrived", "closed"]
+    assert wire.hall.told[0] == ("opened", "node/1", "192.0.2.7", False)
+    assert wire.hall.told[-1] == ("closed", "node/1", "closed by the client")
+    assert wire.flows.names() == ()
+
+
+def test_a_name_is_never_used_again(wire: Wire) -> None:
+    """Who still holds the name of a closed connection does not reach another one."""
+    wire.client().lose()
+    assert wire.client().name == "node/2"
+
+
+def test_with_tls_a_flow_begins_after_the_handshake() -> None:
+    """Nobody hears of a client that never gets through TLS."""
+    wire = Wire(secure=True)
+    client = wire.client()
+    client.send(b"bytes before the handshake do not exist")
+    assert (wire.hall.told, wire.flows.names()) == ([], ())
+    client.protocol.handshakeCompleted()
+    assert wire.hall.told == [("opened", "node/1", "192.0.2.7", True)]
+
+
+def test_keep_alives_are_heard_but_not_told(wire: Wire) -> None:
+    """A client's CRLFs keep its connection, and cost the hall nothing."""
+    client = wire.client()
+    wire.advance(10)
+    client.send(b"\r\n\r\n\r\n")
+    assert wire.hall.words() == ["opened"]
+    assert wire.flows.facts()[0].heard == 10
+
+
+def test_what_cannot_be_read_is_told_as_such_and_the_rest_goes_on(wire: Wire) -> None:
+    """One broken message does not cost a client its connection."""
+    client = wire.client()
+    client.send(GARBLED + OPTIONS)
+    assert wire.hall.words() == ["opened", "garbled", "arrived"]
+    assert client.transport.ended == ""
+
+
+def test_a_client_that_speaks_no_sip_is_told_so_and_closed(wire: Wire) -> None:
+    """Somebody with a browser or a terminal sees why."""
+    client = wire.client()
+    client.send(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+    assert client.transport.writes[0].startswith(b"SIP/2.0 400 ")
+    assert (client.transport.ended, wire.flows.names()) == ("lost", ())
+
+
+def test_lost_framing_is_answered_once_and_closes(wire: Wire) -> None:
+    """What came before is still handed over; then nobody knows where messages begin."""
+    client = wire.client()
+    wire.hall.on_arrived = lambda flow, message: wire.flows.send(flow, OK)
+    client.send(OPTIONS + TOO_LONG + OPTIONS)
+    client.send(OPTIONS)
+    assert wire.hall.words() == ["opened", "arrived", "garbled"]
+    assert [data[:11] for data in client.transport.writes] == [b"SIP/2.0 200"]
+    assert client.transport.ended == "lost"
+
+
+def test_a_bug_in_the_hall_costs_one_message_only(wire: Wire, log: list[str]) -> None:
+    """A message that meets a bug is logged; the connection and the next message live."""
+
+    def fail(flow: FlowName, message: Request | Response) -> None:
+        raise ZeroDivisionError
+
+    client = wire.client()
+    wire.hall.on_arrived = fail
+    client.send(OPTIONS * 2)
+    assert wire.hall.words() == ["opened", "arrived", "arrived"]
+    assert [line.split(":")[0] for line in log] == ["critical", "critical"]
+    assert client.transport.ended == ""
+
+
+def test_small_messages_leave_without_delay(wire: Wire) -> None:
+    """The kernel neither holds answers back nor forgets clients whose network is gone."""
+    protocol = wire.factory.buildProtocol(None)
+    assert protocol is not None
+    transport = _Transport()
+    directlyProvides(transport, ITCPTransport)
+    Protocol.makeConnection(protocol, transport)
+    assert transport.options == ["no delay", "keep alive"]
+
+
+def test_an_ipv4_client_of_a_socket_for_both_families_has_one_address(wire: Wire) -> None:
+    """The same client has the same address for limits and logs, whichever socket took it."""
+    protocol = wire.factory.buildProtocol(IPv6Address("TCP", "::ffff:192.0.2.9", 1))
+    assert protocol is not None
+    assert protocol.peer == "192.0.2.9"
+
+
+# Sending.
+
+
+def test_all_of_a_turn_leave_in_one_write(wire: Wire) -> None:
+    """Fan-out costs a system call per client, not per message."""
+    one, two = wire.client(), wire.client()
+    for _ in range(3):
+        wire.flows.send(one.name, OK)
+        wire.flows.send_raw(two.name, b"raw")
+    assert (one.transport.writes, two.transport.writes) == ([], [])
+    wire.turn()
+    assert [len(client.transport.writes) for client in (one, two)] == [1, 1]
+    assert one.transport.writes[0].count(b"SIP/2.0 200 OK\r\n") == 3
+    assert two.transport.writes == [b"rawrawraw"]
+
+
+def test_answers_given_at_once_leave_at_once_together(wire: Wire) -> None:
+    """What a batch of requests is answered leaves with the batch, without waiting for a turn."""
+    client = wire.client()
+    wire.hall.on_arrived = lambda flow, message: wire.flows.send(flow, OK)
+    client.send(OPTIONS * 3)
+    assert [data.count(b"200 OK") for data in client.transport.writes] == [3]
+    wire.turn()
+    assert len(client.transport.writes) == 1
+
+
+def test_what_was_queued_before_leaves_with_an_answer_in_order(wire: Wire) -> None:
+    """Order is the order of sending, also across the two ways to the socket."""
+    client = wire.client()
+    wire.flows.send_raw(client.name, b"first,")
+    wire.hall.on_arrived = lambda flow, message: wire.flows.send_raw(flow, b"second")
+    client.send(OPTIONS)
+    wire.flows.send_raw(client.name, b"third")
+    wire.turn()
+    assert client.transport.writes == [b"first,second", b"third"]
+
+
+def test_messages_are_sealed_for_their_flow(wire: Wire) -> None:
+    """What leaves carries the signature of its own connection."""
+    client = wire.client()
+    wire.seal = lambda flow, message: message.edited(put=[("X-Seal", flow)])
+    wire.flows.send(client.name, OK)
+    wire.turn()
+    assert b"X-Seal: node/1\r\n" in client.transport.writes[0]
+
+
+def test_nothing_is_sent_to_a_flow_that_is_gone(wire: Wire) -> None:
+    """Whoever sends learns at once that nobody is there."""
+    client = wire.client()
+    client.lose()
+    with pytest.raises(FlowGone):
+        wire.flows.send(client.name, OK)
+    with pytest.raises(FlowGone):
+        wire.flows.send_raw(client.name, b"x")
+    assert wire.flows.peer(client.name) == ""
+    wire.flows.close(client.name, "again")
+    wire.flows.hold(client.name)
+    wire.flows.release(client.name)
+
+
+def test_an_operator_sees_what_a_flow_did(wire: Wire) -> None:
+    """Counts per connection and in total."""
+    client = wire.client()
+    client.send(OPTIONS)
+    wire.flows.send_raw(client.name, b"12345")
+    assert wire.flows.facts()[0].unwritten_bytes == 5
+    wire.turn()
+    (facts,) = wire.flows.facts()
+    assert (facts.messages_in, facts.bytes_in) == (1, len(OPTIONS))
+    assert (facts.messages_out, facts.bytes_out, facts.unwritten_bytes) == (1, 5, 0)
+    assert (facts.peer, facts.signed_in, facts.held) == ("192.0.2.7", False, False)
+    assert wire.flows.peer(client.name) == "192.0.2.7"
+    read = {name.removeprefix("lyncpy_wire_"): gauge() for name, gauge in wire.meter.gauges.items()}
+    assert read == {
+        "connections": 1,
+        "refused_connections": 0,
+        "dropped_connections": 0,
+        "received_messages": 1,
+        "sent_messages": 1,
+        "received_bytes": len(OPTIONS),
+        "sent_bytes": 5,
+    }
+
+
+# Brakes.
+
+
+def test_a_held_flow_is_neither_read_nor_heard(wire: Wire) -> None:
+    """A client that asks too fast waits, in order, and loses nothing."""
+    client = wire.client()
+    wire.hall.on_arrived = lambda flow, message: wire.flows.hold(flow)
+    client.send(OPTIONS * 3)
+    assert (wire.hall.words(), client.is_read) == (["opened", "arrived"], False)
+    wire.flows.release(client.name)
+    assert wire.hall.words() == ["opened", "arrived"], "in a later turn"
+    wire.turn()
+    assert (wire.hall.words(), client.is_read) == (["opened", "arrived", "arrived"], False), "held again"
+    wire.hall.on_arrived = lambda flow, message: None
+    wire.flows.release(client.name)
+    wire.flows.release(client.name)
+    wire.turn()
+    assert (wire.hall.words()[2:], client.is_read) == (["arrived", "arrived"], True)
+
+
+def test_bytes_that_still_come_while_held_keep_their_place(wire: Wire) -> None:
+    """A transport may have had more in its hands."""
+    client = wire.client()
+    wire.flows.hold(client.name)
+    client.send(OPTIONS[:50])
+    client.send(OPTIONS[50:] + OPTIONS)
+    assert wire.hall.words() == ["opened"]
+    wire.flows.release(client.name)
+    wire.turn()
+    assert wire.hall.words() == ["opened", "arrived", "arrived"]
+
+
+def test_hold_and_release_within_a_turn_is_no_release_too_many(wire: Wire) -> None:
+    """The hall may change its mind."""
+    client = wire.client()
+    wire.flows.hold(client.name)
+    wire.flows.release(client.name)
+    wire.flows.hold(client.name)
+    wire.turn()
+    assert not client.is_read
+    client.lose()
+    wire.turn()
+
+
+def test_a_client_that_does_not_read_is_not_read(wire: Wire) -> None:
+    """What waits for it stays here, and it cannot ask for more."""
+    client = wire.client()
+    producer: Any = client.transport.producer
+    producer.pauseProducing()
+    wire.flows.send_raw(client.name, b"later")
+    wire.turn()
+    assert (client.transport.writes, client.is_read) == ([], False)
+    wire.flows.hold(client.name)
+    producer.resumeProducing()
+    wire.turn()
+    assert (client.transport.writes, client.is_read) == ([b"later"], False), "the hall holds it still"
+    wire.flows.release(client.name)
+    wire.turn()
+    assert client.is_read
+
+
+def test_a_client_that_never_reads_is_dropped_with_a_line(log: list[str]) -> None:
+    """Its memory has a bound; nothing more is queued for it."""
+    wire = Wire(unwritten_bytes=65_536)
+    client = wire.client()
+    producer: Any = client.transport.producer
+    producer.pauseProducing()
+    wire.flows.send_raw(client.name, b"x" * 65_536)
+    with pytest.raises(FlowGone):
+        wire.flows.send_raw(client.name, b"x")
+    assert (client.transport.ended, client.transport.writes) == ("aborted", [])
+    with pytest.raises(FlowGone):
+        wire.flows.send_raw(client.name, b"x")
+    wire.turn()
+    client.lose(ConnectionAborted())
+    assert wire.hall.told[-1] == ("closed", "node/1", "the client does not read")
+    assert [line for line in log if "unread" in line]
+
+
+# Bounds.
+
+
+def test_connections_are_bounded_in_total_and_per_address(log: list[str]) -> None:
+    """One address cannot take all places; the log says it once a minute, with a count."""
+    wire = Wire(connections=3, connections_per_address=2)
+    first, second = wire.client(), wire.client()
+    assert wire.connect() is None
+    assert wire.connect("192.0.2.8") is not None
+    assert wire.connect("192.0.2.9") is None
+    assert len(log) == 1
+    wire.advance(61)
+    assert wire.connect("192.0.2.9") is None
+    assert len(log) == 2
+    first.lose()
+    assert wire.connect() is not None
+    second.lose()
+
+
+# Clocks.
+
+
+def test_a_slow_handshake_is_cut(log: list[str]) -> None:
+    """Whoever connects and says nothing does not keep his place."""
+    wire = Wire(secure=True, handshake_s=15)
+    client = wire.client()
+    wire.advance(14.9)
+    assert client.transport.ended == ""
+    wire.advance(0.2)
+    assert client.transport.ended == "aborted"
+    client.lose(ConnectionAborted())
+    assert (wire.hall.told, len(log)) == ([], 1)
+
+
+def test_a_client_that_tls_turns_away_is_logged_with_the_reason(log: list[str]) -> None:
+    """The operator finds out why somebody cannot connect; a mere knock is not worth a line."""
+    wire = Wire(secure=True)
+    wire.client().lose(TlsFailed("TLS: unsupported protocol"))
+    wire.client().lose(ConnectionLost())
+    assert log == ["info: {peer} turned away: {reason}"]
+
+
+def test_a_connection_without_a_user_is_closed_after_a_while() -> None:
+    """Places are for those who sign in, however much they say otherwise."""
+    wire = Wire(sign_in_s=60)
+    client = wire.client()
+    for _ in range(11):
+        wire.advance(5)
+        client.send(OPTIONS)
+    assert client.transport.ended == ""
+    wire.advance(5)
+    assert client.transport.ended == "lost"
+    client.lose()
+    assert wire.hall.told[-1] == ("closed", "node/1", "nobody signed in")
+
+
+def test_a_signed_in_connection_lives_while_it_is_heard() -> None:
+    """A first signed answer shows that the user is in; from then on only silence closes."""
+    wire = Wire(sign_in_s=60, idle_s=900)
+    client = wire.client()
+    wire.seal = lambda flow, message: message.edited(last=[("Authentication-Info", "signed")])
+    wire.flows.send(client.name, OK)
+    assert wire.flows.facts()[0].signed_in
+    for _ in range(10):
+        wire.advance(300)
+        client.send(b"\r\n\r\n")
+    wire.advance(899)
+    assert client.transport.ended == ""
+    wire.advance(2)
+    assert client.transport.ended == "lost"
+    client.lose()
+    assert wire.hall.told[-1][2] == "silent for too long"
+
+
+# Ends.
+
+
+def test_close_sends_what_is_queued_first_then_nothing(wire: Wire) -> None:
+    """The last answer leaves; the client is not heard any more."""
+    client = wire.client()
+    producer: Any = client.transport.producer
+    producer.pauseProducing()
+    wire.flows.send_raw(client.name, b"goodbye")
+    wire.flows.close(client.name, "signed out by operator")
+    assert (client.transport.writes, client.transport.ended) == ([b"goodbye"], "lost")
+    client.send(OPTIONS)
+    with pytest.raises(FlowGone):
+        wire.flows.send_raw(client.name, b"more")
+    wire.turn()
+    client.lose()
+    assert wire.hall.told == [
+        ("opened", "node/1", "192.0.2.7", False),
+        ("closed", "node/1", "signed out by operator"),
+    ]
+
+
+def test_a_close_that_takes_too_long_is_cut(wire: Wire) -> None:
+    """A client that does not take its goodbye does not keep its place."""
+    client = wire.client()
+    wire.flows.close(client.name, "reason")
+    wire.advance(4.9)
+    assert client.transport.ended == "lost"
+    wire.advance(0.2)
+    assert client.transport.ended == "aborted"
+
+
+def test_closing_from_the_middle_of_a_batch_ends_the_batch(wire: Wire) -> None:
+    """After a refusal that closes, the rest of what came is not looked at."""
+    client = wire.client()
+
+    def refuse(flow: FlowName, message: Request | Response) -> None:
+        wire.flows.send(flow, OK)
+        wire.flows.close(flow, "refused")
+
+    wire.hall.on_arrived = refuse
+    client.send(OPTIONS * 3)
+    assert wire.hall.words() == ["opened", "arrived"]
+    assert len(client.transport.writes) == 1
+
+
+def test_the_end_is_in_words(wire: Wire) -> None:
+    """An operator reads how connections ended."""
+    for why in (ConnectionDone(), ConnectionLost(), TlsFailed("TLS: bad record mac")):
+        wire.client().lose(why)
+    assert [entry[2] for entry in wire.hall.told if entry[0] == "closed"] == [
+        "closed by the client",
+        "connection lost",
+        "TLS: bad record mac",
+    ]
+
+
+def test_closing_all_waits_for_the_last() -> None:
+    """A server that stops says goodbye to everybody, also to those in the handshake, and waits."""
+    wire = Wire()
+    ready = wire.client()
+    wire.factory.secure = True
+    shaking = wire.client()
+    done = Deferred.fromCoroutine(wire.flows.close_all("the server stops"))
+    assert (ready.transport.ended, shaking.transport.ended) == ("lost", "aborted")
+    shaking.lose(ConnectionAborted())
+    assert not done.called
+    _ = done.addCallback(lambda _: wire.hall.told.append(("waited",)))
+    ready.lose()
+    assert wire.hall.words() == ["opened", "closed", "waited"]
+    assert Deferred.fromCoroutine(wire.flows.close_all("nobody there")).called

@@ -1,0 +1,100 @@
+"""What an operator reads when a port does not open, and the files that connections need."""
+
+import errno
+import resource
+from typing import Any
+
+import pytest
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import Clock
+
+from lyncpy.contracts.names import NodeName
+from lyncpy.core.timers import Timers
+from lyncpy.wire.flows import Flows
+from lyncpy.wire.listener import CannotOpen, Listener
+from lyncpy.wire.settings import Settings
+from lyncpy.wire.tls import TlsPort
+from tests.kit.meters import MemoryMeter
+from tests.kit.results import result_of
+
+
+def _listener(**settings: Any) -> Listener:
+    clock = Clock()
+    timers = Timers(clock, clock.seconds)
+    known = Settings.model_validate({"domain": "example.com", **settings})
+    flows = Flows(NodeName("node"), lambda flow, message: message, known, timers, MemoryMeter(), clock.callLater)  # type: ignore[arg-type]  # never called
+    sink: Any = None
+    return Listener(clock, flows, sink, None, known, timers)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.EADDRINUSE, "another program uses it; stop that program or choose another tls_port"),
+        (errno.EACCES, "give the service CAP_NET_BIND_SERVICE or choose a tls_port above 1023"),
+        (errno.EADDRNOTAVAIL, "this machine has no such address; correct tls_host"),
+        (errno.EMFILE, "correct tls_host"),
+    ],
+)
+def test_a_closed_port_names_the_setting_and_a_remedy(monkeypatch: pytest.MonkeyPatch, code: int, remedy: str) -> None:
+    """Section, setting, address and what to do are in one sentence."""
+
+    def refuse(port: Any) -> None:
+        raise CannotListenError("192.0.2.1", 443, OSError(code, "reason"))
+
+    monkeypatch.setattr(TlsPort, "startListening", refuse)
+    listener = _listener(tls_host="192.0.2.1", tls_port=443, tcp_port=0)
+    listener._certificate = object()  # type: ignore[assignment]  # only asked for its context, by connections
+    with pytest.raises(CannotOpen) as caught:
+        result_of(listener.open())
+    assert str(caught.value).startswith("[sip] tls_port: port 443 on 192.0.2.1 cannot be opened: ")
+    assert str(caught.value).endswith(remedy)
+    result_of(listener.close())
+
+
+def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every address means those that there are."""
+    tried = []
+
+    def refuse_ipv6(port: Any) -> None:
+        tried.append(port.interface)
+        if port.interface == "::":
+            raise CannotListenError("::", 5061, OSError(errno.EAFNOSUPPORT, "no IPv6"))
+
+    monkeypatch.setattr(TlsPort, "startListening", refuse_ipv6)
+    listener = _listener(tcp_port=0)
+    listener._certificate = object()  # type: ignore[assignment]  # as above
+    listener._open("tls", "", 5061)
+    assert tried == ["::", "0.0.0.0"]
+
+
+def test_tls_needs_a_certificate() -> None:
+    """An assembly that forgot it is told so before a client is."""
+    with pytest.raises(CannotOpen, match="certificate"):
+        result_of(_listener(tcp_port=0).open())
+    assert _listener().reload() == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised_to", "lines"),
+    [
+        ((1024, 4096), 1200, 0),
+        ((1024, 1100), 1100, 1),
+        ((1024, resource.RLIM_INFINITY), 1200, 0),
+        ((65536, 65536), None, 0),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, 0),
+    ],
+)
+def test_makes_room_for_as_many_files_as_connections(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], raised_to: int | None, lines: int
+) -> None:
+    """The usual limit of 1024 open files is raised; where the system forbids it, the log says what to set."""
+    raised: list[int] = []
+    logged: list[str] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _, new: raised.append(new[0]))
+    monkeypatch.setattr(Listener, "log", type("Log", (), {"warn": lambda _, text, **fields: logged.append(text)})())
+    with pytest.raises(CannotOpen):
+        result_of(_listener(connections=1000, tls_port=0, tcp_port=0).open())
+    assert raised == ([raised_to] if raised_to is not None else [])
+    assert len(logged) == lines
