@@ -1,0 +1,1 @@
+"""What the server is for: ten packages on one plan; none imports another."""

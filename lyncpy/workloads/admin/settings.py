@@ -1,0 +1,56 @@
+"""The section [admin]."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """The shell: who may come in by SSH, and how much he may ask for."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    host: str = "127.0.0.1"
+    """The address on which the shell listens; anything but loopback lets other machines try their keys."""
+
+    port: int = Field(default=2222, ge=0, le=65535)
+    """The port on which the shell listens; 0 means that there is no shell."""
+
+    authorized_keys: str = Field(default="authorized_keys", min_length=1)
+    """The file of public keys that are let in, one a line as OpenSSH writes them; `environment="LYNCPY_ROLE=viewer"` in front of a key gives it another role than default_role, and a change of the file counts from the next sign-in on."""
+
+    default_role: Literal["viewer", "operator", "developer"] = "operator"
+    """What a key may do that has no role of its own: a viewer looks, an operator changes things, a developer may use the Python prompt too."""
+
+    host_key_folder: str = Field(default=".", min_length=1)
+    """The folder of the shell's own keys, ssh_host_ed25519_key and ssh_host_rsa_key; they are made at the first start, and only this server may read them."""
+
+    python_prompt: bool = False
+    """Whether developers may have a Python prompt inside the running server (`ssh -t HOST python`): it can do anything that the server can."""
+
+    connections: int = Field(default=16, ge=1, le=256)
+    """Connections to the shell at once, signed in or not; one more is closed at once."""
+
+    sessions_per_connection: int = Field(default=8, ge=1, le=64)
+    """Prompts and commands at once over one connection."""
+
+    login_s: int = Field(default=30, ge=5, le=600)
+    """Seconds within which a connection has to prove its key."""
+
+    login_tries: int = Field(default=6, ge=1, le=20)
+    """Keys that a connection may try before it is closed."""
+
+    idle_s: int = Field(default=1800, ge=30, le=86400)
+    """Seconds without a key pressed after which a prompt is closed."""
+
+    command_s: int = Field(default=30, ge=1, le=600)
+    """Seconds that a command may take; then it is given up."""
+
+    line_bytes: int = Field(default=4096, ge=256, le=65536)
+    """The longest command line, in bytes."""
+
+    output_bytes: int = Field(default=4_194_304, ge=65536, le=67_108_864)
+    """The longest output of one command, in bytes; what is beyond is cut off, and says so."""
+
+    history_lines: int = Field(default=200, ge=0, le=10_000)
+    """Lines that a prompt remembers, until it is closed."""

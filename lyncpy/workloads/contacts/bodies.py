@@ -1,0 +1,203 @@
+"""The documents of the contact list: SOAP requests read, lists and deltas written ([MS-SIP] 2.2.4).
+
+A quirk runs through all of it: the full list names contacts without `sip:`, a delta with it.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.markup import Element, child, escape, local, outer_xml, quote_attr, read_xml, text_of
+from lyncpy.sip.uri import parse_uri
+from lyncpy.workloads.contacts.model import (
+    AddGroup,
+    Change,
+    Contact,
+    ContactList,
+    DeleteContact,
+    DeleteGroup,
+    Delta,
+    Group,
+    ModifyGroup,
+    SetContact,
+)
+
+CONTACTS_TYPE: Final = "application/vnd-microsoft-roaming-contacts+xml"
+SOAP_TYPE: Final = "application/SOAP+xml"
+
+ACL_TYPE: Final = "application/vnd-microsoft-roaming-acls+xml"
+EMPTY_ACL: Final = b'<ACLlist deltaNum="1"><userACL/></ACLlist>'
+"""Nobody is refused by the list of rights that clients before 2007 kept; containers took its place."""
+
+PENDING_TYPE: Final = "text/xml+msrtc.wpending"
+NOBODY_PENDING: Final = b"<watchers/>"
+"""Subscribers who wait for an answer are told by roaming-self, so that nobody waits here."""
+
+_LIST_NS: Final = "http://schemas.microsoft.com/2002/09/sip/contactlist"
+_REQUEST_NS: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
+_ENVELOPE_NS: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+
+TEXT_MAXIMUM: Final = 512
+"""Letters of a name or an address; Lync's own columns end near here, and a list of a thousand stays sendable."""
+
+
+def read_operation(body: bytes) -> Element:
+    """Give the element of a SOAP request that names the operation.
+
+    Raises:
+        RemoteProtocolError: No XML, or no operation in an envelope's body.
+    """
+    content = child(read_xml(body), "Body")
+    operation = None if content is None else next(iter(content), None)
+    if operation is None:
+        raise RemoteProtocolError("no operation in the SOAP body")
+    return operation
+
+
+def read_change(operation: Element) -> Change | None:
+    """Read a change of the contact list; None when the operation is another one.
+
+    Raises:
+        RemoteProtocolError: A part is missing or makes no sense.
+
+    Spec: [MS-SIP] 2.2.4.2.
+    """
+    match local(operation):
+        case "setContact":
+            return SetContact(
+                aor=_address(operation),
+                name=_alias(operation),
+                groups=_ids(_text(operation, "groups")),
+                subscribed=_text(operation, "subscribed").lower() not in ("false", "0"),
+                external_uri=_text(operation, "externalURI"),
+                extension=_extension(operation),
+            )
+        case "deleteContact":
+            return DeleteContact(_address(operation))
+        case "addGroup":
+            return AddGroup(_name(operation), _text(operation, "externalURI"))
+        case "modifyGroup":
+            return ModifyGroup(_group_id(operation), _name(operation), _text(operation, "externalURI"))
+        case "deleteGroup":
+            return DeleteGroup(_group_id(operation))
+        case _:
+            return None
+
+
+def write_answer(operation: str, delta: Delta) -> bytes:
+    """Write the answer to a change; that to addGroup names the id, or the client forgets whom it was adding.
+
+    Client: the element has the request's name, not the name with "Response".
+    """
+    inner = "".join(f"<m:groupID>{group.id}</m:groupID>" for group in delta.added_groups)
+    return _envelope(f'<m:{operation} xmlns:m="{_REQUEST_NS}">{inner}</m:{operation}>')
+
+
+def write_fault(code: str, reason: str) -> bytes:
+    """Write a SOAP fault."""
+    return _envelope(
+        f"<SOAP-ENV:Fault><faultcode>SOAP-ENV:{code}</faultcode><faultstring>{escape(reason)}</faultstring></SOAP-ENV:Fault>"
+    )
+
+
+def write_list(contacts: ContactList) -> bytes:
+    """Write the whole list. Spec: [MS-SIP] 2.2.4.1."""
+    groups = "".join(_group("group", group) for group in contacts.groups.values())
+    people = "".join(_contact("contact", contact, bare(contact.aor)) for contact in contacts.contacts.values())
+    text = f'<contactList deltaNum="{contacts.delta_num}" xmlns="{_LIST_NS}">{groups}{people}</contactList>'
+    return text.encode()
+
+
+def write_delta(delta: Delta) -> bytes:
+    """Write what changed, in the order that [MS-SIP] 3.7 gives and every client works through."""
+    parts = [
+        *(_group("addedGroup", group) for group in delta.added_groups),
+        *(_group("modifiedGroup", group) for group in delta.modified_groups),
+        *(_contact("addedContact", contact, contact.aor) for contact in delta.added_contacts),
+        *(_contact("modifiedContact", contact, contact.aor) for contact in delta.modified_contacts),
+        *(f'<deletedGroup id="{group}"/>' for group in delta.deleted_groups),
+        *(f"<deletedContact uri={quote_attr(aor)}/>" for aor in delta.deleted_contacts),
+    ]
+    head = f'<contactDelta deltaNum="{delta.number}" prevDeltaNum="{delta.previous}" xmlns="{_LIST_NS}">'
+    return f"{head}{''.join(parts)}</contactDelta>".encode()
+
+
+def _group(element: str, group: Group) -> str:
+    return f'<{element} id="{group.id}" name={quote_attr(group.name)} externalURI={quote_attr(group.external_uri)}/>'
+
+
+def _contact(element: str, contact: Contact, uri: str) -> str:
+    head = (
+        f"<{element} uri={quote_attr(uri)} name={quote_attr(contact.name)}"
+        f' groups="{_numbers(contact.groups)}" subscribed="{str(contact.subscribed).lower()}"'
+        f" externalURI={quote_attr(contact.external_uri)}"
+    )
+    if not contact.extension:
+        return f"{head}/>"
+    return f"{head}><contactExtension>{contact.extension}</contactExtension></{element}>"
+
+
+def _numbers(groups: Iterable[int]) -> str:
+    return " ".join(map(str, groups))
+
+
+def _envelope(content: str) -> bytes:
+    return (
+        f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{_ENVELOPE_NS}"><SOAP-ENV:Body>{content}</SOAP-ENV:Body></SOAP-ENV:Envelope>'
+    ).encode()
+
+
+def _text(operation: Element, name: str) -> str:
+    text = text_of(child(operation, name)).strip()
+    if len(text) > TEXT_MAXIMUM:
+        raise RemoteProtocolError(f"{name} is longer than {TEXT_MAXIMUM} letters", 413)
+    return text
+
+
+def _address(operation: Element) -> Aor:
+    """Read whom a change is about: a SIP address with a user and a host."""
+    text = _text(operation, "URI") or _text(operation, "uri")
+    uri = parse_uri(text if text[:4].lower() == "sip:" else f"sip:{text}")
+    if not uri.user or not uri.host:
+        raise RemoteProtocolError("a contact needs the address of a person")
+    return aor_of(uri.aor)
+
+
+def _alias(operation: Element) -> str:
+    """Read the name that the user gave. Client: it sends the address when the user gave none."""
+    name = _text(operation, "displayName")
+    return "" if aor_of(name) == _address(operation) else name
+
+
+def _name(operation: Element) -> str:
+    """Read a group's name; a client falls over an empty one."""
+    name = _text(operation, "name")
+    if not name:
+        raise RemoteProtocolError("a group needs a name")
+    return name
+
+
+def _group_id(operation: Element) -> int:
+    ids = _ids(_text(operation, "groupID"))
+    if len(ids) != 1:
+        raise RemoteProtocolError("exactly one groupID is needed")
+    return ids[0]
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    words = text.split()
+    if not all(word.isascii() and word.isdigit() for word in words):
+        raise RemoteProtocolError(f'group ids are numbers, not "{text[:80]}"')
+    return tuple(map(int, words))
+
+
+def _extension(operation: Element) -> str | None:
+    """Give what is inside contactExtension, as text that can stand in another document."""
+    extension = child(operation, "contactExtension")
+    if extension is None:
+        return None
+    parts = [escape(extension.text or "")]
+    for part in extension:
+        parts += (outer_xml(part), escape(part.tail or ""))
+    return "".join(parts).strip()

@@ -1,0 +1,46 @@
+"""The words of contacts in the admin shell."""
+
+from collections.abc import Sequence
+
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Table
+from lyncpy.workloads.contacts.lists import Lists
+from lyncpy.workloads.contacts.model import ContactList
+
+
+class Commands:
+    """Looking at contact lists."""
+
+    def __init__(self, lists: Lists, people: IPeople) -> None:
+        """Take what the words speak of."""
+        self._lists = lists
+        self._people = people
+
+    def words(self) -> tuple[Command, ...]:
+        """Give the commands."""
+        user = Arg("user", "an address, as alice@example.com", choices=self._addresses)
+        return (Command("contacts show", "The contacts and groups that a user keeps.", self.show, args=(user,)),)
+
+    async def show(self, asked: Asked) -> Table:
+        """List a user's contacts."""
+        contacts = await self._lists.read(self._known(asked.args["user"]))
+        rows = [
+            (bare(c.aor), c.name, ", ".join(contacts.groups[g].name for g in c.groups), c.subscribed)
+            for c in contacts.contacts.values()
+        ]
+        return Table(("contact", "name", "groups", "subscribed"), rows, note=_summary(contacts))
+
+    def _known(self, user: str) -> Aor:
+        person = self._people.person(aor_of(user)) or self._people.by_login("", user)
+        if person is None:
+            raise CommandFailed(f'there is no user "{user}"; see: users')
+        return person.aor
+
+    def _addresses(self) -> Sequence[str]:
+        return [bare(person.aor) for person in self._people.all()]
+
+
+def _summary(contacts: ContactList) -> str:
+    groups = ", ".join(f"{group.id} {group.name}" for group in contacts.groups.values())
+    return f"contacts: {len(contacts.contacts)}; groups: {groups}; delta number: {contacts.delta_num}"

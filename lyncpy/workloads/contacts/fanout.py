@@ -1,0 +1,57 @@
+"""Facts → deltas: every device of a user hears of every change of his list, in order."""
+
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.facts import ContactsChanged
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.core.notifier import Notifier
+from lyncpy.sip.subscription import Document
+from lyncpy.workloads.contacts.bodies import CONTACTS_TYPE, write_delta, write_list
+from lyncpy.workloads.contacts.lists import Lists
+from lyncpy.workloads.contacts.model import Delta
+
+EVENT: Final = "vnd-microsoft-roaming-contacts"
+
+
+class Fanout:
+    """Sends deltas. A subscription's `data` is the number of the list that its client holds."""
+
+    log = Logger()
+
+    def __init__(self, lists: Lists, notifier: Notifier) -> None:
+        """Take where the truth is and who sends it."""
+        self._lists = lists
+        self._notifier = notifier
+
+    async def heard(self, fact: ContactsChanged) -> None:
+        """Tell a change to the user's devices, the one that made it too; it counts on what the server counts."""
+        document = Document(CONTACTS_TYPE, fact.delta)
+        lagging = False
+        for subscription in self._notifier.of(EVENT, fact.aor):
+            held: int = subscription.data
+            if held + 1 == fact.delta_num:
+                subscription.data = fact.delta_num
+                self._notifier.notify(subscription, document)
+            elif held < fact.delta_num:
+                lagging = True
+        if lagging:
+            await self._catch_up(fact)
+
+    async def _catch_up(self, fact: ContactsChanged) -> None:
+        """Send the whole list to devices that missed a change: a bus may lose facts."""
+        contacts = await self._lists.read(fact.aor)
+        document = Document(CONTACTS_TYPE, write_list(contacts))
+        for subscription in self._notifier.of(EVENT, fact.aor):
+            if subscription.data < fact.delta_num:
+                self.log.debug("{aor} on {epid} missed a change of his contacts", aor=fact.aor, epid=subscription.epid)
+                subscription.data = contacts.delta_num
+                self._notifier.notify(subscription, document)
+
+    def correct(self, aor: Aor, epid: Epid, truth: Delta) -> None:
+        """Take one device back to the truth after its change was refused."""
+        document = Document(CONTACTS_TYPE, write_delta(truth))
+        for subscription in self._notifier.of(EVENT, aor):
+            if subscription.epid == epid:
+                self._notifier.notify(subscription, document)

@@ -1,0 +1,146 @@
+"""What contacts answer over SIP: the subscription to one's list, and SOAP requests that change it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.workload import Route
+from lyncpy.core.notifier import Notifier
+from lyncpy.sip.markup import local
+from lyncpy.sip.message import Response, response_to
+from lyncpy.sip.subscription import Document
+from lyncpy.workloads.contacts.bodies import (
+    ACL_TYPE,
+    CONTACTS_TYPE,
+    EMPTY_ACL,
+    NOBODY_PENDING,
+    PENDING_TYPE,
+    SOAP_TYPE,
+    read_change,
+    read_operation,
+    write_answer,
+    write_fault,
+    write_list,
+)
+from lyncpy.workloads.contacts.fanout import EVENT, Fanout
+from lyncpy.workloads.contacts.lists import Declined, Lists
+from lyncpy.workloads.contacts.model import No
+from lyncpy.workloads.contacts.settings import Settings
+
+ACL_EVENT: Final = "vnd-microsoft-roaming-acl"
+PENDING_EVENT: Final = "presence.wpending"
+
+Answer = Callable[[Arrival], Awaitable[Response]]
+
+_ANSWERS: Final[Mapping[No, tuple[int, Diagnostics]]] = {
+    No.CONTACT_UNKNOWN: (404, Diagnostics(2001, "Contact does not exist")),
+    No.GROUP_UNKNOWN: (404, Diagnostics(2002, "Group does not exist")),
+    No.CONTACTS_FULL: (413, Diagnostics(2007, "Contact limit exceeded")),
+    No.GROUPS_FULL: (413, Diagnostics(2008, "Group limit exceeded")),
+    No.EXTENSION_TOO_LARGE: (413, Diagnostics(2009, "Contact extension too large")),
+    No.NAME_TAKEN: (409, Diagnostics(2015, "Duplicate group name")),
+    No.GROUP_NOT_EMPTY: (409, Diagnostics(4000, "Group is not empty")),
+    No.GROUP_FIXED: (403, Diagnostics(4000, "The default group cannot be changed or deleted")),
+}
+
+
+class Routes:
+    """Every user reads and writes his own list, and no other."""
+
+    def __init__(
+        self, lists: Lists, fanout: Fanout, notifier: Notifier, settings: Settings, soap: Mapping[str, Answer]
+    ) -> None:
+        """Take the table, who tells of it, and who answers other SOAP operations, by name."""
+        self._lists = lists
+        self._fanout = fanout
+        self._notifier = notifier
+        self._settings = settings
+        self._soap = soap
+
+    def rows(self) -> tuple[Route, ...]:
+        """Give the table of routes."""
+        return (
+            Route("SUBSCRIBE", self.subscribe, event=EVENT),
+            Route("SUBSCRIBE", self.rights, event=ACL_EVENT),
+            Route("SUBSCRIBE", self.pending, event=PENDING_EVENT),
+            Route("SERVICE", self.service, content=SOAP_TYPE.lower()),
+        )
+
+    async def subscribe(self, arrival: Arrival) -> Response:
+        """Give a user his whole list, and every change of it from here on.
+
+        The list is held meanwhile: a change that comes between reading and subscribing would
+        never reach this device.
+        """
+        aor = _own(arrival, 2004, "Subscriber is not authorized to subscribe")
+        if arrival.request.expires == 0 and self._notifier.find(arrival) is not None:
+            return self._accept(arrival, EVENT, None, None)
+        async with self._lists.hold(aor):
+            contacts = await self._lists.read(aor)
+            document = Document(CONTACTS_TYPE, write_list(contacts))
+            return self._accept(arrival, EVENT, document, contacts.delta_num)
+
+    async def rights(self, arrival: Arrival) -> Response:
+        """Answer a client from before 2007 that asks for its list of rights."""
+        _own(arrival, 2004, "Subscriber is not authorized to subscribe")
+        return self._accept(arrival, ACL_EVENT, Document(ACL_TYPE, EMPTY_ACL), None)
+
+    async def pending(self, arrival: Arrival) -> Response:
+        """Answer a client from before 2007 that asks who waits to be allowed."""
+        _own(arrival, 2004, "Subscriber is not authorized to subscribe")
+        return self._accept(arrival, PENDING_EVENT, Document(PENDING_TYPE, NOBODY_PENDING), None)
+
+    async def service(self, arrival: Arrival) -> Response:
+        """Change the sender's list; the change is durable before the 200.
+
+        Spec: [MS-SIP] 3.7.4.3. Client: only addGroup's answer is looked at, a failure not at
+        all; so after a refusal the client is sent the truth.
+        """
+        operation = read_operation(arrival.request.body)
+        name = local(operation)
+        if name in self._soap:
+            return await self._soap[name](arrival)
+        change = read_change(operation)
+        if change is None:
+            raise _refusal(400, Diagnostics(4000, "The requested operation is not supported"))
+        aor = _own(arrival, 4004, "Credentials provided are not authorized to act as specified from URI")
+        try:
+            delta = await self._lists.change(aor, change, arrival.sender.epid)
+        except Declined as declined:
+            self._fanout.correct(aor, arrival.sender.epid, declined.truth)
+            raise _refusal(*_ANSWERS[declined.no]) from declined
+        return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=write_answer(name, delta))
+
+    def _accept(self, arrival: Arrival, event: str, document: Document | None, held: int | None) -> Response:
+        subscription, response = self._notifier.accept(
+            arrival,
+            event=event,
+            default_s=self._settings.expires_s,
+            minimum_s=self._settings.expires_minimum_s,
+            maximum_s=self._settings.expires_maximum_s,
+            document=document,
+        )
+        if subscription is not None and held is not None:
+            subscription.data = held
+        return response
+
+
+def _own(arrival: Arrival, error_id: int, reason: str) -> Aor:
+    """Give the sender's address when the request is about himself.
+
+    Raises:
+        Refused: 403, when it is about somebody else.
+    """
+    aor = arrival.sender.aor
+    target = arrival.request.target
+    about_other = target.user is not None and aor_of(target.aor) != aor
+    if about_other or aor_of(arrival.request.to.uri) != aor:
+        raise Refused(403, Diagnostics(error_id, reason))
+    return aor
+
+
+def _refusal(status: int, diagnostics: Diagnostics) -> Refused:
+    fault = write_fault("Client.BadCall", diagnostics.reason)
+    return Refused(status, diagnostics, content_type=SOAP_TYPE, body=fault)

@@ -1,0 +1,190 @@
+"""The words of the directory in the admin shell."""
+
+import fnmatch
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from lyncpy.contracts.directory import ISecrets, Person
+from lyncpy.contracts.names import aor_of, bare
+from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.pull import Outcome, Pulls
+from lyncpy.workloads.directory.settings import Settings
+
+
+class Commands:
+    """`directory …`, `users`, `user show`."""
+
+    def __init__(self, pulls: Pulls, people: People, secrets: ISecrets, settings: Settings) -> None:
+        """Take what they show and what they do."""
+        self._pulls = pulls
+        self._people = people
+        self._secrets = secrets
+        self._settings = settings
+
+    def all(self) -> tuple[Command, ...]:
+        """Give the commands."""
+        return (
+            Command(
+                "directory pull",
+                help="Read the directory now and carry out what has changed.",
+                run=self.pull,
+                flags=(
+                    Flag("dry-run", "show what a pull would do, and do nothing"),
+                    Flag("full", "read everything, not only what has changed"),
+                    Flag("force", "carry it out even if it removes very many people"),
+                ),
+                role=Role.OPERATOR,
+            ),
+            Command("directory status", help="Where people come from, and how the last pull went.", run=self.status),
+            Command(
+                "directory skipped", help="Entries of the directory that cannot be used, and why.", run=self.skipped
+            ),
+            Command(
+                "users",
+                help="The people this server knows.",
+                run=self.users,
+                args=(Arg("pattern", "part of an address, name or department; * and ? are wildcards", required=False),),
+            ),
+            Command(
+                "user show",
+                help="All that is known about a person.",
+                run=self.show,
+                args=(Arg("user", "an address or a login", choices=self._addresses),),
+            ),
+        )
+
+    async def pull(self, asked: Asked) -> Table:
+        """Pull, or show what a pull would do."""
+        dry_run = "dry-run" in asked.flags
+        try:
+            outcome = await self._pulls.pull(dry_run=dry_run, force="force" in asked.flags, full="full" in asked.flags)
+        except WorldUnavailable as error:
+            raise CommandFailed(f"nothing was changed: {error}") from error
+        return Table(("what", "user", "detail"), _deeds(outcome, self._people), note=_summary(outcome, dry_run=dry_run))
+
+    async def status(self, asked: Asked) -> Table:
+        """Show where pulls stand."""
+        pulls, state = self._pulls, self._pulls.state
+        enabled = sum(person.enabled for person in self._people.all())
+        rows: list[tuple[object, ...]] = [
+            ("directory", self._settings.url),
+            ("people", len(self._people)),
+            ("enabled", enabled),
+            ("skipped entries", len(state.skipped)),
+            ("ambiguous logins", len(self._people.ambiguous())),
+            ("last pull", moment(state.pulled_at)),
+            ("last full pull", moment(state.full_at)),
+            ("interval_s", self._settings.interval_s),
+            ("pull under way", pulls.is_running),
+            ("refused", pulls.refused or None),
+            ("failing since", moment(pulls.failing_since) if pulls.failure else None),
+            ("failure", pulls.failure or None),
+        ]
+        return Table(("what", "value"), rows)
+
+    async def skipped(self, asked: Asked) -> Table:
+        """Show what is of no use in the directory."""
+        rows: list[tuple[object, ...]] = [(one.source, one.reason) for one in self._pulls.state.skipped]
+        for one in self._people.ambiguous():
+            who = ", ".join(map(bare, one.people))
+            rows.append(
+                (
+                    who,
+                    f'the login "{one.login}" is that of several people and signs in none of them; their addresses do',
+                )
+            )
+        return Table(("entry", "reason"), rows, note="" if rows else "every entry can be used")
+
+    async def users(self, asked: Asked) -> Table:
+        """List people."""
+        pattern = asked.args.get("pattern", "").strip().lower()
+        if not any(mark in pattern for mark in "*?"):
+            pattern = f"*{pattern}*"
+        found = [
+            one
+            for one in self._people.all()
+            if any(fnmatch.fnmatchcase(text.lower(), pattern) for text in _searched(one))
+        ]
+        rows = [(bare(one.aor), one.display_name, one.title, one.department, one.enabled) for one in found]
+        return Table(
+            ("user", "name", "title", "department", "enabled"), rows, note=f"{len(rows)} of {len(self._people)} people"
+        )
+
+    async def show(self, asked: Asked) -> Table:
+        """Show one person."""
+        person = self._people.named(asked.args["user"])
+        if person is None:
+            near = self._people.near(aor_of(asked.args["user"]))
+            hint = (
+                f"; did you mean {near[0]}?"
+                if near
+                else "; `users` lists all, `directory skipped` those that cannot be used"
+            )
+            raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"{hint}')
+        has_secret = await self._secrets.nt_hash(person.aor) is not None
+        rows: list[tuple[object, ...]] = [
+            ("address", bare(person.aor)),
+            ("enabled", person.enabled),
+            ("password set", has_secret),
+            ("display name", person.display_name),
+            ("given name", person.given_name),
+            ("surname", person.surname),
+            ("mail", person.mail),
+            ("title", person.title),
+            ("company", person.company),
+            ("department", person.department),
+            ("office", person.office),
+            *((f"phone, {phone.kind}", phone.number) for phone in person.phones),
+            ("line", person.line),
+            ("logins", ", ".join(person.logins)),
+            ("source", person.source),
+            ("key", person.key),
+        ]
+        return Table(("what", "value"), [row for row in rows if row[1] != ""])
+
+    def _addresses(self) -> Sequence[str]:
+        return [bare(person.aor) for person in self._people.all()]
+
+
+def moment(at: float) -> str | None:
+    """Give a wall-clock time for an operator; None for never."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else None
+
+
+def _searched(person: Person) -> tuple[str, ...]:
+    return (bare(person.aor), person.display_name, person.department, *person.logins)
+
+
+def _deeds(outcome: Outcome, people: People) -> list[tuple[object, ...]]:
+    changes = outcome.changes
+    rows: list[tuple[object, ...]] = []
+    for what, several in (("add", changes.added), ("change", changes.changed), ("remove", changes.removed)):
+        for person in several:
+            detail = person.display_name
+            if what == "change":
+                detail = _difference(people.person(person.aor), person)
+            rows.append((what, bare(person.aor), detail))
+    rows += [("skip", one.source, one.reason) for one in changes.skipped]
+    return rows
+
+
+def _difference(old: Person | None, new: Person) -> str:
+    """Name the facts that differ; after a pull that was carried out there are none left to compare with."""
+    if old is None or old == new:
+        return new.display_name
+    names = [name for name in Person.__slots__ if getattr(old, name) != getattr(new, name)]
+    return ", ".join(name.replace("_", " ") for name in names)
+
+
+def _summary(outcome: Outcome, *, dry_run: bool) -> str:
+    changes = outcome.changes
+    counts = (
+        f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed, "
+        f"{changes.unchanged} unchanged, {len(changes.skipped)} skipped; "
+        f"{'everything' if outcome.complete else 'changes'} read in {outcome.took_s:.2f} s"
+    )
+    if outcome.refused:
+        return f"refused, nothing was changed: {outcome.refused}. It would be: {counts}"
+    return f"dry run, nothing was changed. It would be: {counts}" if dry_run else counts

@@ -1,0 +1,55 @@
+"""Which people a search finds. Pure: people and conditions come in."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import bare
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An attribute, by the name directories use, begins with a value."""
+
+    attribute: str
+    value: str
+
+
+Attribute = Callable[[Person], tuple[str, ...]]
+
+_ATTRIBUTES: Final[Mapping[str, Attribute]] = {
+    "givenname": lambda person: (person.given_name,),
+    "sn": lambda person: (person.surname,),
+    "displayname": lambda person: (person.display_name,),
+    "mail": lambda person: (person.mail,),
+    # Who types half an address does not type the scheme; the client adds it now and then.
+    "msrtcsip-primaryuseraddress": lambda person: (person.aor, bare(person.aor)),
+    "company": lambda person: (person.company,),
+    "department": lambda person: (person.department,),
+    "title": lambda person: (person.title,),
+    "physicaldeliveryofficename": lambda person: (person.office,),
+    "telephonenumber": lambda person: tuple(phone.number for phone in person.phones),
+}
+
+
+def finder(conditions: Sequence[Condition]) -> Callable[[Person], bool]:
+    """Give the test that a person passes who fits all conditions, letters of either case.
+
+    An attribute that is not known here fits nobody: to leave such a condition out would
+    find people whom nobody looked for. Disabled people are not found.
+    """
+    tests = [(_ATTRIBUTES.get(c.attribute.lower()), c.value.strip().rstrip("*").casefold()) for c in conditions]
+
+    def fits(person: Person) -> bool:
+        return person.enabled and all(
+            attribute is not None and any(text.casefold().startswith(value) for text in attribute(person))
+            for attribute, value in tests
+        )
+
+    return fits
+
+
+def in_order(people: Iterable[Person]) -> list[Person]:
+    """Give people as a reader looks for them: by the name that is shown."""
+    return sorted(people, key=lambda person: (person.display_name.casefold(), person.aor))

@@ -1,0 +1,75 @@
+"""ISecrets: the NT hashes of people, sealed in the store, or from the directory."""
+
+from typing import Final, Protocol
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.directory import IPeople, ISecrets
+from lyncpy.contracts.facts import SecretChanged
+from lyncpy.contracts.names import Aor, Version
+from lyncpy.contracts.store import Conflict, IStore
+
+KIND: Final = "secret"
+NT_HASH_BYTES: Final = 16
+TRIES: Final = 3
+
+
+class Seals(Protocol):
+    """Encrypts what is stored; what is sealed about one name is not unsealed about another."""
+
+    def seal(self, plain: bytes, about: str = "") -> bytes:
+        """Encrypt."""
+
+    def unseal(self, sealed: bytes, about: str = "") -> bytes:
+        """Decrypt; raises StoreUnavailable for what was sealed otherwise."""
+
+
+@implementer(ISecrets)
+class StoredSecrets:
+    """One record for each user whose password was set here; nothing is kept in memory.
+
+    The store is read at each sign-in, so that a password set by another process counts at
+    once.
+    """
+
+    log = Logger()
+
+    def __init__(self, store: IStore, people: IPeople, bus: IBus, seals: Seals) -> None:
+        """Take the store, those whose directory may have hashes, whom to tell, and the seal."""
+        self._store = store
+        self._people = people
+        self._bus = bus
+        self._seals = seals
+
+    async def nt_hash(self, aor: Aor) -> bytes | None:
+        """Give the hash that was set here, else the directory's."""
+        record = await self._store.read(KIND, aor)
+        if record is not None:
+            return self._seals.unseal(record.value, f"{KIND}:{aor}")
+        person = self._people.person(aor)
+        return person.nt_hash if person is not None else None
+
+    async def kept(self) -> tuple[Aor, ...]:
+        """Give the users whose password was set here, by address."""
+        return tuple(Aor(record.key) for record in await self._store.scan(KIND))
+
+    async def keep(self, aor: Aor, nt_hash: bytes | None) -> None:
+        """Set or remove the hash; the last of two writers wins."""
+        if nt_hash is not None and len(nt_hash) != NT_HASH_BYTES:
+            raise ValueError("an NT hash has 16 bytes")
+        for attempt in range(TRIES):
+            record = await self._store.read(KIND, aor)
+            version = record.version if record is not None else Version(0)
+            try:
+                if nt_hash is None:
+                    await self._store.remove(KIND, aor, version)
+                else:
+                    await self._store.write(KIND, aor, self._seals.seal(nt_hash, f"{KIND}:{aor}"), version)
+                break
+            except Conflict:
+                if attempt == TRIES - 1:
+                    raise
+        self.log.info("the password of {aor} was {deed}", aor=aor, deed="set" if nt_hash is not None else "removed")
+        self._bus.tell(SecretChanged(aor))

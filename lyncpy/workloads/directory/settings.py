@@ -1,0 +1,152 @@
+"""The section [directory]."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+FACTS: Final = (
+    "company",
+    "department",
+    "display_name",
+    "given_name",
+    "line",
+    "logins",
+    "mail",
+    "nt_hash",
+    "office",
+    "phone_home",
+    "phone_mobile",
+    "phone_other",
+    "phone_work",
+    "surname",
+    "title",
+)
+"""What `attributes` may map."""
+
+
+def _several(value: object) -> object:
+    """Take one text for a list of one; TOML's lists are made tuples."""
+    if isinstance(value, str):
+        return (value,) if value.strip() else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _mapping(value: object) -> object:
+    return {key: _several(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+"""A list of texts, or one text."""
+
+
+class Settings(BaseModel):
+    """Where people come from: a file or an LDAP server."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    url: str = "people.toml"
+    """A people file, or an LDAP server: "ldap://host:389" or "ldaps://host:636"."""
+
+    start_tls: bool = False
+    """Whether a connection to ldap:// is encrypted with StartTLS before anything else is said."""
+
+    insecure: bool = False
+    """Whether people and the bind password may travel unencrypted to another host; a server on this host needs no permission."""
+
+    ca_file: str = ""
+    """The authorities (PEM) that may have issued the LDAP server's certificate; empty: those the system trusts. It is always checked."""
+
+    bind_dn: str = ""
+    """The account that reads the LDAP server, e.g. "cn=lyncpy,ou=services,dc=example,dc=com"; empty: anonymous."""
+
+    bind_password_file: str = ""
+    """The file whose content is the password of bind_dn; readable by the server alone."""
+
+    bases: Texts = ()
+    """The DNs under which people are searched, e.g. ["ou=people,dc=example,dc=com"]; empty: all that the server says it holds."""
+
+    filters: Texts = ()
+    """LDAP filters; an entry that fits any of them is a person. Empty: those of the preset."""
+
+    preset: Literal["openldap", "activedirectory"] = "openldap"
+    """How attributes are read where nothing else is said: "openldap" (inetOrgPerson, and msRTCSIP-* where present) or "activedirectory"."""
+
+    address: Texts = ()
+    """Where a person's address comes from, the first that has a value: attributes or templates, e.g. ["mail"] or ["sip:{uid}@{domain}"]."""
+
+    attributes: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_mapping)] = Field(default_factory=dict)
+    """Other sources for single facts, e.g. { office = "roomNumber", display_name = "{givenName} {sn}", title = [] }; empty: the preset's."""
+
+    disabled_when: Annotated[tuple[str, ...] | None, BeforeValidator(_several)] = None
+    """When a person may not sign in, any of: "name", "!name" (absent), "name=value", "name!=value", "name&bit". Left out: the preset's; []: never."""
+
+    interval_s: int = Field(default=300, ge=1, le=86400)
+    """Seconds between two pulls; a disabled user is signed out within this time."""
+
+    retry_s: int = Field(default=30, ge=1, le=3600)
+    """Seconds after a pull that failed until the next try, where that is sooner."""
+
+    incremental: bool = True
+    """Whether a pull asks only for what has changed, where the LDAP server can tell (modifyTimestamp, uSNChanged)."""
+
+    full_interval_s: int = Field(default=86400, ge=60, le=31 * 86400)
+    """Seconds after which everything is read again even so."""
+
+    sweep_every: int = Field(default=1, ge=1, le=1000)
+    """With every how many-th incremental pull the entries are counted to find the removed ones; raise it for very large directories."""
+
+    removal_share: float = Field(default=0.25, ge=0.0, le=1.0)
+    """A pull that would remove or disable more than this share of all people is refused: more likely the directory is broken. 1.0: never refused."""
+
+    removal_minimum: int = Field(default=3, ge=1, le=100_000)
+    """Fewer removals than this are always done, unless nobody would remain."""
+
+    page_size: int = Field(default=500, ge=1, le=10_000)
+    """Entries that are asked for at once; Active Directory gives at most 1000."""
+
+    connect_timeout_s: int = Field(default=5, ge=1, le=60)
+    """Seconds that connecting to the LDAP server may take."""
+
+    answer_timeout_s: int = Field(default=15, ge=1, le=600)
+    """Seconds that the LDAP server may be silent."""
+
+    pull_timeout_s: int = Field(default=300, ge=1, le=7200)
+    """Seconds that a whole pull may take."""
+
+    entries_max: int = Field(default=200_000, ge=1, le=5_000_000)
+    """Entries beyond which a pull is given up: a filter that fits everything must not fill the memory."""
+
+    @field_validator("attributes")
+    @classmethod
+    def _known(cls, attributes: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        for name in attributes:
+            if name not in FACTS:
+                near = difflib.get_close_matches(name, FACTS, 1)
+                raise ValueError(
+                    f'unknown fact "{name}"; '
+                    + (f'did you mean "{near[0]}"?' if near else f"known are {', '.join(FACTS)}")
+                )
+        return attributes
+
+    @field_validator("url")
+    @classmethod
+    def _usable(cls, url: str) -> str:
+        scheme, mark, rest = url.partition("://")
+        if not url.strip() or (mark and (scheme not in ("ldap", "ldaps") or not rest.strip("/"))):
+            raise ValueError('must be the name of a people file, "ldap://host" or "ldaps://host"')
+        return url
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "Settings":
+        if self.bind_dn and not self.bind_password_file:
+            raise ValueError("bind_dn needs bind_password_file: the file that holds its password")
+        if self.start_tls and self.url.startswith("ldaps:"):
+            raise ValueError("start_tls is for ldap://; with ldaps:// the connection is encrypted already")
+        return self
+
+    @property
+    def is_ldap(self) -> bool:
+        """Whether people come from an LDAP server."""
+        return self.url.startswith(("ldap://", "ldaps://"))

@@ -1,0 +1,65 @@
+"""Ending the sessions of an endpoint that vanished or signed out without a BYE."""
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.timers import ITimers
+from lyncpy.sip.message import Headers, Request
+from lyncpy.workloads.im import model
+from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.sessions import Sessions
+
+BYE_S = 10.0
+"""How long the remaining side may take to answer."""
+
+
+class Farewell:
+    """Hears of endpoints that are gone; the other side of each of their sessions gets a BYE.
+
+    So the next message opens a new session and is either delivered or refused at once,
+    instead of going into a dialog with nobody at its end.
+    """
+
+    log = Logger()
+
+    def __init__(self, locator: ILocator, outbound: IOutbound, sessions: Sessions, timers: ITimers) -> None:
+        """Take the table and the way to the other side."""
+        self._locator = locator
+        self._outbound = outbound
+        self._sessions = sessions
+        self._timers = timers
+
+    async def endpoint_gone(self, fact: EndpointGone) -> None:
+        """End what the endpoint left open."""
+        endpoint = fact.endpoint
+        for session in self._sessions.of(endpoint.aor, endpoint.epid):
+            gone = session.caller if _is(session.caller, endpoint) else session.callee
+            by = "user1" if gone is session.caller else "user2"
+            self._sessions.end(model.ended(session, by, fact.reason, self._timers.wall()))
+            if session.answered:
+                await self._tell(session, gone)
+
+    async def _tell(self, session: Session, gone: Side) -> None:
+        left = session.other(gone)
+        for peer in await self._locator.endpoints(left.aor):
+            if peer.epid == left.epid:
+                self._outbound.start(peer.flow, bye(session, gone, peer), timeout=BYE_S)
+
+
+def _is(side: Side, endpoint: Endpoint) -> bool:
+    return side.aor == endpoint.aor and side.epid == endpoint.epid
+
+
+def bye(session: Session, gone: Side, peer: Endpoint) -> Request:
+    """Write the BYE that the vanished endpoint can no longer send itself (RFC 3261 §15.1.1)."""
+    left = session.other(gone)
+    headers = (
+        ("From", f"<{gone.aor}>;tag={gone.tag};epid={gone.epid}"),
+        ("To", f"<{left.aor}>;tag={left.tag};epid={left.epid}"),
+        ("Call-ID", session.record.call_id),
+        ("CSeq", f"{gone.cseq + 1} BYE"),
+        ("Max-Forwards", "70"),
+    )
+    return Request("BYE", peer.contact, Headers(headers))

@@ -1,0 +1,130 @@
+"""A session between two users: who, since when, how many messages, how it ended. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.records import SessionRecord
+from lyncpy.sip.headers import split_list
+from lyncpy.sip.message import Request, Response
+from lyncpy.sip.sdp import media_of
+
+ENDED_BY_STATUS: Final = {487: "cancelled", 408: "timed out", 430: "connection lost"}
+"""How an invitation ended that was not accepted, where its status tells; else it was rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two participants."""
+
+    aor: Aor
+    epid: Epid
+    tag: str
+    cseq: int = 0
+    """The highest CSeq number that this side has sent in the dialog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A dialog between two users. `record` is what its call detail record says now."""
+
+    record: SessionRecord
+    caller: Side
+    callee: Side
+    answered: bool = False
+
+    def side_of(self, tag: str) -> Side | None:
+        """Give the side that this tag names."""
+        if tag and tag == self.caller.tag:
+            return self.caller
+        return self.callee if tag and tag == self.callee.tag else None
+
+    def other(self, side: Side) -> Side:
+        """Give the other side."""
+        return self.callee if side.tag == self.caller.tag else self.caller
+
+
+def answered(session: Session, response: Response, epid: Epid, instance: str, at: float) -> Session:
+    """Note that the callee's endpoint accepted."""
+    record = replace(
+        session.record,
+        to_tag=response.to.tag or "",
+        user2_endpoint=instance,
+        user2_client=response.headers.get("User-Agent") or session.record.user2_client,
+        answered_at=at,
+        response_code=response.status,
+    )
+    callee = replace(session.callee, epid=epid, tag=response.to.tag or "")
+    return replace(session, record=record, callee=callee, answered=True)
+
+
+def refused(session: Session, response: Response, at: float) -> Session:
+    """Note that nobody accepted, and why."""
+    reason = ENDED_BY_STATUS.get(response.status, "rejected")
+    record = replace(
+        session.record,
+        answered_at=at,
+        ended_at=at,
+        response_code=response.status,
+        diagnostic_id=diagnostic_id(response),
+        ended_by="user1" if response.status == 487 else "user2" if reason == "rejected" else "server",
+        end_reason=reason,
+    )
+    return replace(session, record=record)
+
+
+def ended(session: Session, by: str, reason: str, at: float, message: Request | Response | None = None) -> Session:
+    """Note the end; `by` is "user1", "user2" or "server". A BYE may carry the client's diagnostics."""
+    found = diagnostic_id(message) if message is not None else None
+    record = replace(
+        session.record,
+        ended_at=at,
+        ended_by=by,
+        end_reason=reason,
+        diagnostic_id=session.record.diagnostic_id if found is None else found,
+    )
+    return replace(session, record=record)
+
+
+def passed(session: Session, side: Side, request: Request) -> Session:
+    """Note that a side sent a request in the dialog."""
+    number = request.cseq.number
+    if number <= side.cseq:
+        return session
+    moved = replace(side, cseq=number)
+    return replace(session, caller=moved) if side.tag == session.caller.tag else replace(session, callee=moved)
+
+
+def counted(session: Session, side_tag: str, *, delivered: bool) -> Session:
+    """Count a MESSAGE: delivered when the receiver's own 2xx came."""
+    record = session.record
+    if not delivered:
+        record = replace(record, messages_failed=record.messages_failed + 1)
+    elif side_tag == session.caller.tag:
+        record = replace(record, user1_messages=record.user1_messages + 1)
+    else:
+        record = replace(record, user2_messages=record.user2_messages + 1)
+    return replace(session, record=record)
+
+
+def media(request: Request) -> str:
+    """Say which media an invitation offers, as the record's column has it."""
+    if request.method == "MESSAGE":
+        return "im"
+    words = (
+        media_of(request.body)
+        if request.content_type in ("application/sdp", "multipart/alternative", "multipart/mixed")
+        else frozenset()
+    )
+    return " ".join(sorted(words))
+
+
+def diagnostic_id(message: Request | Response) -> int | None:
+    """Give the error id of the diagnostics that a message carries ([MS-OCER] 2.2.1)."""
+    for name in ("ms-diagnostics", "ms-diagnostics-public", "ms-client-diagnostics"):
+        text = message.headers.get(name)
+        if text is not None:
+            number = split_list(text)[0].split(";", 1)[0].split(".", 1)[0].strip()
+            if number.isascii() and number.isdigit() and len(number) <= 10:
+                return int(number)
+    return None

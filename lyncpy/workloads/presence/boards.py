@@ -1,0 +1,208 @@
+"""The table of boards: memory first, the store behind, one writer of a board at a time.
+
+A board is in memory from the first time that somebody asks for it. Those of people who
+are signed out leave it when there are too many.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.facts import BoardChanged
+from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.store import Conflict, IStore
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.homes import Homes
+from lyncpy.workloads.presence.model import SIGNED_IN, Board, Outcome, Published, deadline, elapse, furnish, leave
+from lyncpy.workloads.presence.publisher import made_for
+from lyncpy.workloads.presence.records import read_record, write_record
+
+_KIND: Final = "board"
+_TRIES: Final = 3
+_SEARCHED: Final = 64
+"""Boards looked at for one to let go; more would make every cold read slow when nobody is signed out."""
+
+_AGAIN_S: Final = 30.0
+"""When the store failed while something lapsed."""
+
+Decide = Callable[[Board, float], Outcome]
+"""Board and wall-clock seconds → what becomes of it. Pure; called again when another writer was first."""
+
+
+@dataclass(slots=True)
+class _Kept:
+    board: Board
+    record: Version
+    """Of what is in the store."""
+
+    timer: ITimer | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the store could give all of it again, and nothing on it is going to end."""
+        return self.timer is None and not any(
+            not one.made and one.expire in SIGNED_IN for one in self.board.instances.values()
+        )
+
+
+class Boards:
+    """Every board of this process. Changes are told on the bus when they are durable."""
+
+    log = Logger()
+
+    def __init__(
+        self, store: IStore, bus: IBus, people: IPeople, homes: Homes, timers: ITimers, *, in_memory: int
+    ) -> None:
+        """Begin with nothing in memory."""
+        self._store = store
+        self._bus = bus
+        self._people = people
+        self._homes = homes
+        self._timers = timers
+        self._in_memory = in_memory
+        self._kept: dict[Aor, _Kept] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def peek(self, aor: Aor) -> Board | None:
+        """Give a board that is in memory."""
+        kept = self._kept.get(aor)
+        return None if kept is None else kept.board
+
+    async def read(self, aor: Aor) -> Board:
+        """Give a user's board; who never published has an empty one. Only ask for people who exist."""
+        kept = self._kept.get(aor)
+        if kept is None:
+            async with self._homes.hold(_KIND, aor):
+                kept = await self._load(aor)
+        return kept.board
+
+    async def change(self, aor: Aor, decide: Decide, by: Epid | None = None) -> Outcome:
+        """Change a board: decide, write what is durable, keep, tell.
+
+        Raises:
+            Refused: 503, when other writers were first three times, or too many wait.
+            StoreUnavailable: Nothing was changed.
+        """
+        async with self._homes.hold(_KIND, aor):
+            return await self._changed(aor, decide, by)
+
+    async def depart(self, aor: Aor, epid: Epid, *, last: bool) -> None:
+        """Take off what an endpoint published that is gone."""
+        # A board that is not in memory holds nothing of an endpoint. But one that is being written may soon.
+        async with self._homes.hold(_KIND, aor):
+            if aor in self._kept:
+                await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None)
+
+    async def refurnish(self, aor: Aor) -> None:
+        """Publish anew what the directory knows of somebody."""
+        made = made_for(self._people.person(aor))
+        async with self._homes.hold(_KIND, aor):
+            if aor not in self._kept:
+                # As it was read, without cards: what is on them now counts as new.
+                self._keep(aor, await self._stored(aor))
+            await self._changed(aor, lambda board, now: furnish(board, made, now), None)
+
+    def close(self) -> None:
+        """Let no more deadlines come."""
+        for kept in self._kept.values():
+            if kept.timer is not None:
+                kept.timer.cancel()
+                kept.timer = None
+
+    # --- inside; whoever calls holds the board
+
+    async def _changed(self, aor: Aor, decide: Decide, by: Epid | None) -> Outcome:
+        kept = await self._load(aor)
+        for _ in range(_TRIES):
+            outcome = decide(kept.board, self._timers.wall())
+            if not isinstance(outcome, Published) or outcome.board is kept.board:
+                return outcome
+            if outcome.changes.durable:
+                try:
+                    kept.record = await self._store.write(_KIND, aor, write_record(outcome.board), kept.record)
+                except Conflict:
+                    self.log.debug("another process was first to change the board of {aor}", aor=aor)
+                    await self._reread(aor, kept)
+                    continue
+            kept.board = outcome.board
+            self._keep(aor, kept)
+            self._tell(outcome, by)
+            return outcome
+        raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
+
+    async def _load(self, aor: Aor) -> _Kept:
+        kept = self._kept.get(aor)
+        if kept is None:
+            kept = await self._stored(aor)
+            kept.board = furnish(kept.board, made_for(self._people.person(aor)), self._timers.wall()).board
+            self._keep(aor, kept)
+            self._let_go()
+        return kept
+
+    async def _stored(self, aor: Aor) -> _Kept:
+        record = await self._store.read(_KIND, aor)
+        if record is None:
+            return _Kept(Board(aor), Version(0))
+        return _Kept(elapse(read_record(aor, record.value), self._timers.wall()).board, record.version)
+
+    async def _reread(self, aor: Aor, kept: _Kept) -> None:
+        """Take over what another process has written; what belongs to endpoints of this one stays."""
+        stored = await self._stored(aor)
+        mine = {key: one for key, one in kept.board.instances.items() if not one.is_durable}
+        theirs = {key: one for key, one in stored.board.instances.items() if one.is_durable}
+        newest = max(kept.board.version, stored.board.version)
+        kept.board = Board(
+            aor, newest, {**mine, **theirs}, stored.board.containers, stored.board.subscribers, kept.board.last_active
+        )
+        kept.record = stored.record
+
+    def _tell(self, published: Published, by: Epid | None) -> None:
+        board, changes = published.board, published.changes
+        self._bus.tell(
+            BoardChanged(board.aor, board.version, changes.touched, by, shown=changes.shown, members=changes.members)
+        )
+
+    def _keep(self, aor: Aor, kept: _Kept) -> None:
+        """Put a board into memory, as the one that was used last."""
+        self._kept.pop(aor, None)
+        self._kept[aor] = kept
+        self._wind(aor, kept)
+
+    def _wind(self, aor: Aor, kept: _Kept) -> None:
+        if kept.timer is not None:
+            kept.timer.cancel()
+        now = self._timers.wall()
+        at = deadline(kept.board, now)
+        kept.timer = None if at is None else self._timers.later(max(at - now, 0.0), lambda: self._due(aor))
+
+    def _let_go(self) -> None:
+        for aor in tuple(self._kept)[:_SEARCHED] if len(self._kept) > self._in_memory else ():
+            kept = self._kept.pop(aor)
+            if kept.is_idle:
+                return
+            self._kept[aor] = kept
+
+    def _due(self, aor: Aor) -> None:
+        """Something on a board ends, or a meeting begins."""
+        _ = Deferred.fromCoroutine(self._elapse(aor)).addErrback(self._put_off, aor)
+
+    async def _elapse(self, aor: Aor) -> None:
+        await self.change(aor, elapse)
+        kept = self._kept.get(aor)
+        if kept is not None:
+            self._wind(aor, kept)  # a meeting that changes nothing also has an end
+
+    def _put_off(self, failure: Failure, aor: Aor) -> None:
+        self.log.warn("what lapsed on the board of {aor} stays for now: {reason}", aor=aor, reason=str(failure.value))
+        kept = self._kept.get(aor)
+        if kept is not None:
+            kept.timer = self._timers.later(_AGAIN_S, lambda: self._due(aor))

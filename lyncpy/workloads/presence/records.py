@@ -1,0 +1,88 @@
+"""A board's form in the store: JSON, in which only what outlives the process is kept.
+
+Publications that are bound to endpoints die with the process, as their endpoints do; what
+the server makes is made anew.
+"""
+
+import json
+from typing import Any, Final
+
+from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.sip.markup import read_xml
+from lyncpy.workloads.presence.bodies import read_state
+from lyncpy.workloads.presence.model import (
+    Board,
+    Container,
+    Expire,
+    Instance,
+    Key,
+    Member,
+    MemberKind,
+    Subscriber,
+)
+
+_FORM: Final = 1
+
+
+def write_record(board: Board) -> bytes:
+    """Write what of a board has to be durable."""
+    record = {
+        "form": _FORM,
+        "version": board.version,
+        "last_active": board.last_active,
+        "publications": [
+            {
+                "key": one.key,
+                "version": one.version,
+                "expire": one.expire.value,
+                "value": one.value,
+                "published": one.published,
+                "epid": one.epid,
+                "until": one.until,
+            }
+            for one in board.instances.values()
+            if one.is_durable
+        ],
+        "containers": {
+            str(id_): {"version": one.version, "members": sorted([m.kind.value, m.value] for m in one.members)}
+            for id_, one in board.containers.items()
+        },
+        "subscribers": [[one.aor, one.display_name, one.acknowledged] for one in board.subscribers],
+    }
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def read_record(aor: Aor, data: bytes) -> Board:
+    """Read a board as `write_record` wrote it; the aggregate states and the server's publications are missing."""
+    record: dict[str, Any] = json.loads(data)  # Any: JSON, written by us
+    if record["form"] != _FORM:
+        raise ValueError(f"the presence of {aor} was stored by a newer server: form {record['form']}")
+    instances = [_instance(one) for one in record["publications"]]
+    return Board(
+        aor,
+        Version(record["version"]),
+        {one.key: one for one in instances},
+        {
+            int(id_): Container(
+                one["version"], frozenset(Member(MemberKind(kind), value) for kind, value in one["members"])
+            )
+            for id_, one in record["containers"].items()
+        },
+        tuple(Subscriber(Aor(who), name, known) for who, name, known in record["subscribers"]),
+        record["last_active"],
+    )
+
+
+def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
+    key = Key(*one["key"])
+    value: str = one["value"]
+    return Instance(
+        key,
+        one["version"],
+        Expire(one["expire"]),
+        value,
+        one["published"],
+        Epid(one["epid"]),
+        one["until"],
+        read_state(read_xml(value.encode())) if key.category == "state" and value else None,
+    )

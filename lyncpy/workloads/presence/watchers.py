@@ -1,0 +1,140 @@
+"""Who watches whom: the index of watched people, and what their watchers were shown.
+
+A subscription to `presence` watches many people; its `data` maps each to a `Wish`. Here
+the same is kept the other way round, because a change asks for the watchers of one.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.core.notifier import Subscription
+from lyncpy.workloads.presence.audience import Audience, audience
+from lyncpy.workloads.presence.documents import write_view
+from lyncpy.workloads.presence.model import Board, Container
+
+EVENT: Final = "presence"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a subscription wants of one person."""
+
+    uri: str
+    """As the client wrote it."""
+
+    categories: frozenset[str]
+    action: str = ""
+    """The id of the action of a batch that began it."""
+
+
+Wishes = Mapping[Aor, Wish]
+
+
+@dataclass(slots=True)
+class Watch:
+    """What one subscription watches of one person, and in which audience it was when it was told last."""
+
+    categories: frozenset[str]
+    seen_by: Audience | None = None
+    _containers: Mapping[int, Container] | None = None
+
+    def audience(self, board: Board, watcher: Aor) -> Audience:
+        """Give the audience now; computed again only when the board's containers are others."""
+        if self.seen_by is None or self._containers is not board.containers:
+            self.seen_by = audience(board, watcher)
+            self._containers = board.containers
+        return self.seen_by
+
+
+class Watchers:
+    """The index. Bounded by the pairs of a subscription and a watched person."""
+
+    def __init__(self, *, total: int) -> None:
+        """Begin with nobody watched."""
+        self._watched: dict[Aor, dict[Subscription, Watch]] = {}
+        self._total = total
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Give the number of pairs."""
+        return self._count
+
+    def __contains__(self, aor: Aor) -> bool:
+        return aor in self._watched
+
+    def of(self, aor: Aor) -> Mapping[Subscription, Watch]:
+        """Give who watches somebody."""
+        return self._watched.get(aor, {})
+
+    def require_room(self, more: int) -> None:
+        """Refuse what would be too much.
+
+        Raises:
+            Refused: 503.
+        """
+        if self._count + more > self._total:
+            raise Refused(
+                503, Diagnostics(2012, "Category subscription limit exceeded"), headers=[("Retry-After", "60")]
+            )
+
+    def watch(self, subscription: Subscription, wishes: Wishes, boards: Mapping[Aor, Board]) -> None:
+        """Have a subscription watch exactly these people.
+
+        Args:
+            subscription: Its `data` becomes `wishes`.
+            wishes: All whom it watches from now on.
+            boards: Of those whom its watcher is being told of now.
+        """
+        for aor in (subscription.data or {}).keys() - wishes.keys():
+            self._remove(subscription, aor)
+        for aor, wish in wishes.items():
+            row = self._watched.setdefault(aor, {})
+            watch = row.get(subscription)
+            if watch is None:
+                watch = row[subscription] = Watch(wish.categories)
+                self._count += 1
+            watch.categories = wish.categories
+            if aor in boards:
+                watch.audience(boards[aor], subscription.watcher)
+        subscription.data = wishes
+
+    def forget(self, subscription: Subscription) -> None:
+        """A subscription is over."""
+        for aor in subscription.data or {}:
+            self._remove(subscription, aor)
+        subscription.data = {}
+
+    def _remove(self, subscription: Subscription, aor: Aor) -> None:
+        row = self._watched.get(aor)
+        if row is not None and row.pop(subscription, None) is not None:
+            self._count -= 1
+            if not row:
+                del self._watched[aor]
+
+
+class Views:
+    """What each audience sees of a board, written once for all who belong to it.
+
+    Kept until the board is another; bounded, because many people are asked about once.
+    """
+
+    def __init__(self, *, boards: int) -> None:
+        """Keep views of this many boards."""
+        self._boards = boards
+        self._kept: dict[Aor, tuple[Board, dict[tuple[Audience, frozenset[str]], bytes]]] = {}
+
+    def of(self, board: Board, seen_by: Audience, categories: Collection[str]) -> bytes:
+        """Give the categories document for an audience."""
+        kept = self._kept.get(board.aor)
+        if kept is None or kept[0] is not board:
+            kept = self._kept[board.aor] = (board, {})
+            if len(self._kept) > self._boards:
+                del self._kept[next(iter(self._kept))]
+        key = (seen_by, frozenset(categories))
+        view = kept[1].get(key)
+        if view is None:
+            view = kept[1][key] = write_view(board, seen_by, categories)
+        return view

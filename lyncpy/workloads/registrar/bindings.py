@@ -1,0 +1,136 @@
+"""The table of endpoints: who is signed in, over which connection, until when.
+
+Bindings live in memory only: a flow does not survive its process, so neither does what
+hangs on it. Other workloads read the table through `ILocator` and learn of changes by
+the facts EndpointArrived and EndpointGone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from zope.interface import implementer
+
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.facts import EndpointArrived, EndpointGone
+from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.sip.uri import Uri
+from lyncpy.workloads.registrar.model import token_of
+
+LAPSE_GRACE_S = 30
+"""A refresh that is this late still finds its binding."""
+
+
+@dataclass(slots=True)
+class _Binding:
+    endpoint: Endpoint
+    timer: ITimer
+
+
+@implementer(ILocator)
+class Bindings:
+    """Every endpoint of this process, by user, by connection and by GRUU; bounded by the registrar's settings."""
+
+    def __init__(self, bus: IBus, timers: ITimers) -> None:
+        """Begin empty."""
+        self._bus = bus
+        self._timers = timers
+        self._users: dict[Aor, dict[Epid, _Binding]] = {}
+        self._flows: dict[FlowName, set[tuple[Aor, Epid]]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    # --- ILocator
+
+    async def endpoints(self, aor: Aor) -> Sequence[Endpoint]:
+        """Give the user's endpoints, oldest first."""
+        return self.of(aor)
+
+    async def by_uri(self, uri: Uri) -> Endpoint | None:
+        """Give the endpoint that a GRUU names."""
+        token = token_of(uri.opaque)
+        if not token:
+            return None
+        gruu_end = f"opaque=user:epid:{token};gruu"
+        for endpoint in self.of(Aor(uri.aor)):
+            if endpoint.gruu.endswith(gruu_end):
+                return endpoint
+        return None
+
+    async def on_flow(self, flow: FlowName) -> Sequence[Endpoint]:
+        """Give the endpoints that were registered over a connection."""
+        return self.on(flow)
+
+    def all(self) -> Sequence[Endpoint]:
+        """Give every endpoint, by user."""
+        return tuple(b.endpoint for aor in sorted(self._users) for b in self._users[aor].values())
+
+    # --- for the registrar
+
+    def of(self, aor: Aor) -> tuple[Endpoint, ...]:
+        """Give the user's endpoints, oldest first."""
+        return tuple(binding.endpoint for binding in self._users.get(aor, {}).values())
+
+    def on(self, flow: FlowName) -> tuple[Endpoint, ...]:
+        """Give the endpoints that were registered over a connection."""
+        return tuple(self._users[aor][epid].endpoint for aor, epid in self._flows.get(flow, ()))
+
+    def get(self, aor: Aor, epid: Epid) -> Endpoint | None:
+        """Give one endpoint."""
+        binding = self._users.get(aor, {}).get(epid)
+        return binding.endpoint if binding else None
+
+    def keep(self, endpoint: Endpoint) -> str:
+        """Add or refresh an endpoint; give the register-action: "added" or "refreshed".
+
+        An endpoint that comes back over another connection replaces its old self: the old
+        one is told to be gone before the new one arrives, so that what hung on it ends.
+        """
+        known = self.get(endpoint.aor, endpoint.epid)
+        if known is not None and known.flow == endpoint.flow and known.instance == endpoint.instance:
+            binding = self._users[endpoint.aor][endpoint.epid]
+            binding.timer.cancel()
+            binding.endpoint = replace(endpoint, since=known.since)
+            binding.timer = self._lapse_later(binding.endpoint)
+            return "refreshed"
+        if known is not None:
+            self.drop(known, "replaced")
+        self._users.setdefault(endpoint.aor, {})[endpoint.epid] = _Binding(endpoint, self._lapse_later(endpoint))
+        self._flows.setdefault(endpoint.flow, set()).add((endpoint.aor, endpoint.epid))
+        self._count += 1
+        self._bus.tell(EndpointArrived(endpoint))
+        return "added"
+
+    def drop(self, endpoint: Endpoint, reason: str) -> bool:
+        """Remove an endpoint and tell so; False when it is not (or not any more) in the table."""
+        known = self.get(endpoint.aor, endpoint.epid)
+        if known is None or known.flow != endpoint.flow:
+            return False
+        mine = self._users[endpoint.aor]
+        mine.pop(endpoint.epid).timer.cancel()
+        if not mine:
+            del self._users[endpoint.aor]
+        names = self._flows[endpoint.flow]
+        names.discard((endpoint.aor, endpoint.epid))
+        if not names:
+            del self._flows[endpoint.flow]
+        self._count -= 1
+        self._bus.tell(EndpointGone(known, reason, last=not mine))
+        return True
+
+    def drop_flow(self, flow: FlowName, reason: str) -> None:
+        """Remove all endpoints of a connection that is gone."""
+        for aor, epid in tuple(self._flows.get(flow, ())):
+            self.drop(self._users[aor][epid].endpoint, reason)
+
+    def _lapse_later(self, endpoint: Endpoint) -> ITimer:
+        delay = max(0.0, endpoint.expires - self._timers.now()) + LAPSE_GRACE_S
+        return self._timers.later(delay, lambda: self._lapsed(endpoint.aor, endpoint.epid, endpoint.flow))
+
+    def _lapsed(self, aor: Aor, epid: Epid, flow: FlowName) -> None:
+        known = self.get(aor, epid)
+        if known is not None and known.flow == flow:
+            self.drop(known, "expired")

@@ -1,0 +1,104 @@
+"""The registrar's words in the admin shell."""
+
+from collections.abc import Sequence
+
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.flows import IFlows
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason, Role, Table
+from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.signout import Causes, SignOut
+
+
+class Commands:
+    """Who is signed in, and signing somebody out."""
+
+    def __init__(self, bindings: Bindings, signout: SignOut, people: IPeople, flows: IFlows, timers: ITimers) -> None:
+        """Take what the words speak of."""
+        self._bindings = bindings
+        self._signout = signout
+        self._people = people
+        self._flows = flows
+        self._timers = timers
+
+    def words(self) -> tuple[Command, ...]:
+        """Give the commands."""
+        user = Arg(
+            "user", "an address, as alice@example.com; all when left out", required=False, choices=self._signed_in
+        )
+        target = Arg("target", "a user's address, or an endpoint as ADDRESS/EPID", choices=self._targets)
+        return (
+            Command("endpoints", "The devices that are signed in.", self.endpoints, args=(user,)),
+            Command(
+                "signout", "Sign a user or one of his devices out.", self.sign_out, args=(target,), role=Role.OPERATOR
+            ),
+        )
+
+    async def endpoints(self, asked: Asked) -> Table:
+        """List endpoints: of one user, or all."""
+        user = asked.args.get("user", "")
+        found = self._bindings.of(aor_of(user)) if user else self._bindings.all()
+        now = self._timers.now()
+        rows = [
+            (
+                bare(e.aor),
+                e.epid,
+                e.address,
+                e.user_agent,
+                round(now - e.since),
+                round(e.expires - now),
+                e.flow,
+                e.instance,
+            )
+            for e in found
+        ]
+        return Table(
+            ("user", "epid", "address", "client", "since_s", "expires_s", "flow", "instance"),
+            rows,
+            note=f"{len(rows)} signed in",
+        )
+
+    async def sign_out(self, asked: Asked) -> Table:
+        """Sign out every endpoint that the target names."""
+        target = asked.args["target"]
+        address, _, epid = target.partition("/")
+        aor = aor_of(address)
+        gone = [e for e in self._bindings.of(aor) if not epid or e.epid == epid.lower()]
+        if not gone:
+            known = self._people.person(aor) is not None
+            raise CommandFailed(
+                f'"{target}" is not signed in' if known else f'there is no user "{address}"; see: users'
+            )
+        for endpoint in gone:
+            self._signout.now(endpoint, Causes.OPERATOR)
+        return Table(
+            ("user", "epid", "address"),
+            [(bare(e.aor), e.epid, e.address) for e in gone],
+            note=f"{len(gone)} signed out",
+        )
+
+    async def why(self, aor: Aor) -> Sequence[Reason]:
+        """Say where a user is signed in."""
+        mine = self._bindings.of(aor)
+        if not mine:
+            return (
+                Reason(
+                    "sign-in",
+                    "no device is signed in now",
+                    good=False,
+                    remedy="let the user sign in; failed attempts are listed here too",
+                ),
+            )
+        return tuple(Reason("sign-in", f"signed in {self._from(e)}", good=True) for e in mine)
+
+    def _from(self, endpoint: Endpoint) -> str:
+        minutes = round((self._timers.now() - endpoint.since) / 60)
+        return f"from {endpoint.address} as {endpoint.epid} for {minutes} min with {endpoint.user_agent or 'an unnamed client'}"
+
+    def _signed_in(self) -> Sequence[str]:
+        return sorted({bare(e.aor) for e in self._bindings.all()})
+
+    def _targets(self) -> Sequence[str]:
+        return [*self._signed_in(), *(f"{bare(e.aor)}/{e.epid}" for e in self._bindings.all())]

@@ -1,0 +1,100 @@
+"""What a registration asks for, what it is granted, and how endpoints are named. Pure."""
+
+import base64
+import hashlib
+import uuid
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.contracts.names import Aor, Epid
+
+EPID_LONGEST: Final = 16
+"""[MS-SIPREGE]: a longer one is refused with 4012."""
+
+INSTANCE_NAMESPACE: Final = uuid.UUID("fcacfb03-8a73-46ef-91b1-e5ebeeaba4fe")
+"""The namespace from which clients derive +sip.instance ([MS-SIPRE])."""
+
+EVENTS_ALLOWED: Final = (
+    "vnd-microsoft-provisioning,vnd-microsoft-roaming-contacts,vnd-microsoft-roaming-ACL,presence,"
+    "presence.wpending,vnd-microsoft-roaming-self,vnd-microsoft-provisioning-v2"
+)
+"""Allow-Events of the 200. Client: it splits at commas without trimming, so there are no blanks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a REGISTER asks for."""
+
+    epid: Epid
+    instance: str
+    """UUID, lower case, 36 characters."""
+
+    contact: str
+    """The Contact URI as it came."""
+
+    expires_s: int | None
+    """None: the server chooses; 0: sign out."""
+
+    every: bool = False
+    """`Contact: *`: all endpoints on this connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The part of the settings that decides what is granted, in seconds."""
+
+    default_s: int
+    minimum_s: int
+    maximum_s: int
+
+
+def granted(wish_s: int | None, terms: Terms) -> int:
+    """Give the lifetime of a registration in seconds.
+
+    Spec: [MS-SIPREGE] 3.2: the server clamps what is asked for and grants its default when
+    nothing is.
+    """
+    if wish_s is None:
+        return min(max(terms.default_s, terms.minimum_s), terms.maximum_s)
+    return min(max(wish_s, terms.minimum_s), terms.maximum_s)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether text is a UUID of 36 characters."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def instance_of(epid: Epid) -> str:
+    """Derive the +sip.instance UUID of an epid, for a client that sends none.
+
+    Spec: [MS-SIPRE] 3.1: SHA-1 over the namespace's bytes as a GUID and the epid; version 5.
+    """
+    digest = hashlib.sha1(INSTANCE_NAMESPACE.bytes_le + epid.encode(), usedforsecurity=False).digest()
+    return str(uuid.UUID(bytes_le=digest[:16], version=5))
+
+
+def gruu_of(aor: Aor, instance: str) -> str:
+    """Name an endpoint by a globally routable URI ([MS-SIPRE] 2.2.2).
+
+    The opaque part is URL-safe base64 of the GUID's 16 bytes and two zero bytes.
+    """
+    token = base64.urlsafe_b64encode(uuid.UUID(instance).bytes_le + b"\0\0").decode()
+    return f"{aor};opaque=user:epid:{token};gruu"
+
+
+def token_of(opaque: str) -> str:
+    """Give the endpoint's token in a GRUU's opaque parameter, or "" when it names no endpoint."""
+    return opaque[len("user:epid:") :] if opaque.lower().startswith("user:epid:") else ""
+
+
+def display(name: str, aor: Aor, tag: str, epid: str) -> str:
+    """Write the From header of a 200, with the name that the directory knows.
+
+    Spec: [MS-SIPREGE] 3.2: clients learn their own display name here.
+    """
+    quoted = "".join(c for c in name if c >= " " and c != "\x7f").replace("\\", "\\\\").replace('"', '\\"')
+    text = f'"{quoted}"<{aor}>' if quoted else f"<{aor}>"
+    return text + (f";tag={tag}" if tag else "") + (f";epid={epid}" if epid else "")

@@ -1,0 +1,215 @@
+"""REGISTER, and OPTIONS to the server itself."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.flows import IFlows
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, Epid, aor_of
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Route
+from lyncpy.sip.headers import NameAddr, parse_contact_list, parse_delta_seconds
+from lyncpy.sip.message import Request, Response, new_tag, response_to
+from lyncpy.workloads.registrar import model
+from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.settings import Settings
+from lyncpy.workloads.registrar.signout import Causes, SignOut
+
+METHODS: Final = (
+    "ACK, BENOTIFY, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER, REGISTER, SERVICE, SUBSCRIBE, UPDATE"
+)
+
+
+class Routes:
+    """The registrar's answers."""
+
+    log = Logger()
+
+    def __init__(
+        self, bindings: Bindings, signout: SignOut, people: IPeople, flows: IFlows, settings: Settings, timers: ITimers
+    ) -> None:
+        """Take the table and what the answers need."""
+        self._bindings = bindings
+        self._signout = signout
+        self._people = people
+        self._flows = flows
+        self._settings = settings
+        self._timers = timers
+        self._terms = model.Terms(settings.expires_s, settings.expires_minimum_s, settings.expires_maximum_s)
+
+    def rows(self) -> tuple[Route, ...]:
+        """Give the table of routes."""
+        return (Route("REGISTER", self.register), Route("OPTIONS", self.options))
+
+    async def options(self, arrival: Arrival) -> Response:
+        """Say what the server understands (RFC 3261 §11.2)."""
+        return response_to(
+            arrival.request, 200, headers=[("Allow", METHODS), ("Accept", "*/*"), ("Supported", "gruu-10, ms-benotify")]
+        )
+
+    async def register(self, arrival: Arrival) -> Response:
+        """Sign an endpoint in, keep it signed in, or sign it out.
+
+        Raises:
+            Refused: 400 (4010, 4012) without a usable endpoint identifier, 403 (4004) for
+                another user's address, 421 (2057), 489 (4055), 503 when the table is full.
+
+        Spec: [MS-SIPREGE] 3.2, RFC 3261 §10.3.
+        """
+        request = arrival.request
+        aor = self._checked(arrival)
+        wish = read_wish(request)
+        if wish.expires_s == 0:
+            return self._sign_out(arrival, aor, wish)
+        if self._bindings.get(aor, wish.epid) is None and len(self._bindings) >= self._settings.endpoints_total:
+            self.log.warn(
+                "{aor} refused: all {count} endpoints of [registrar] endpoints_total are in use",
+                aor=aor,
+                count=len(self._bindings),
+            )
+            raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
+        lifetime = model.granted(wish.expires_s, self._terms)
+        now = self._timers.now()
+        endpoint = Endpoint(
+            aor=aor,
+            epid=wish.epid,
+            instance=wish.instance,
+            gruu=model.gruu_of(aor, wish.instance),
+            contact=wish.contact,
+            flow=arrival.flow,
+            user_agent=request.headers.get("User-Agent") or "",
+            since=now,
+            expires=now + lifetime,
+            address=arrival.peer,
+        )
+        old = self._bindings.get(aor, wish.epid)
+        action = self._bindings.keep(endpoint)
+        if action == "added":
+            self._after_arrival(endpoint, old)
+        return self._accepted(request, endpoint, lifetime, action)
+
+    def _checked(self, arrival: Arrival) -> Aor:
+        request = arrival.request
+        aor = aor_of(request.to.uri)
+        if aor != arrival.sender.aor or aor_of(request.from_.uri) != aor:
+            raise Refused(
+                403,
+                Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI", public=True),
+            )
+        if request.event not in ("", "registration"):
+            raise Refused(489, Diagnostics(4055, "Event header of REGISTER is not registration"))
+        supported = {tag.strip().lower() for line in request.headers.all("Supported") for tag in line.split(",")}
+        if "msrtc-event-categories" in supported and "gruu-10" not in supported:
+            raise Refused(421, Diagnostics(2057, "gruu-10 extension required"), headers=[("Require", "gruu-10")])
+        return aor
+
+    def _after_arrival(self, endpoint: Endpoint, old: Endpoint | None) -> None:
+        """A new binding: the one it replaced leaves its connection, and the quota is kept."""
+        if old is not None and old.flow != endpoint.flow and not self._bindings.on(old.flow):
+            self._flows.close(old.flow, "replaced by a newer connection of the same device")
+        mine = self._bindings.of(endpoint.aor)
+        for extra in mine[: max(0, len(mine) - self._settings.endpoints_per_user)]:
+            self._signout.now(extra, Causes.QUOTA)
+        self.log.info(
+            "{aor} signed in from {address} as {epid}, {count} endpoints",
+            aor=endpoint.aor,
+            address=endpoint.address,
+            epid=endpoint.epid,
+            count=len(mine),
+            flow=endpoint.flow,
+        )
+
+    def _sign_out(self, arrival: Arrival, aor: Aor, wish: model.Wish) -> Response:
+        gone: Sequence[Endpoint]
+        if wish.every:
+            gone = [endpoint for endpoint in self._bindings.on(arrival.flow) if endpoint.aor == aor]
+        else:
+            known = self._bindings.get(aor, wish.epid)
+            gone = [known] if known is not None and known.flow == arrival.flow else []
+        for endpoint in gone:
+            self._bindings.drop(endpoint, "signed out")
+            self.log.info("{aor} signed out on {epid}", aor=aor, epid=endpoint.epid)
+        return response_to(arrival.request, 200, headers=[("Expires", "0"), ("Server", "RTC/5.0")])
+
+    def _accepted(self, request: Request, endpoint: Endpoint, lifetime: int, action: str) -> Response:
+        """Write the 200.
+
+        Client: each Supported token stands on a line of its own, and only the binding of
+        this endpoint is listed, its UUID in lower case; otherwise the client falls back to
+        an older protocol.
+        """
+        person = self._people.person(endpoint.aor)
+        response = response_to(
+            request,
+            200,
+            to_tag=new_tag(),
+            headers=[
+                ("ms-keep-alive", f"UAS; tcp=no; hop-hop=yes; end-end=no; timeout={self._settings.keep_alive_s}"),
+                (
+                    "Contact",
+                    f'<{endpoint.contact}>;expires={lifetime};+sip.instance="<urn:uuid:{endpoint.instance}>";gruu="{endpoint.gruu}"',
+                ),
+                ("Expires", str(lifetime)),
+                ("presence-state", f'register-action="{action}"'),
+                ("Allow-Events", model.EVENTS_ALLOWED),
+                ("Supported", "adhoclist"),
+                ("Supported", "msrtc-event-categories"),
+                ("Supported", "ms-keepalive-deregister"),
+                ("Server", "RTC/5.0"),
+            ],
+        )
+        sender = request.from_
+        name = person.display_name if person is not None else ""
+        if not name:
+            return response
+        return response.edited(
+            put=[("From", model.display(name, Aor(sender.uri), sender.tag or "", sender.epid or ""))]
+        )
+
+
+def read_wish(request: Request) -> model.Wish:
+    """Read what a REGISTER asks for.
+
+    Raises:
+        Refused: 400 with 4010 or 4012; a Contact that is not there.
+    """
+    fields = request.headers.all("Contact")
+    if [text.strip() for text in fields] == ["*"]:
+        return model.Wish(Epid(request.from_.epid or ""), "", "", 0, every=True)
+    contacts = [contact for field in fields for contact in parse_contact_list(field)]
+    expires = request.expires
+    epid = request.from_.epid or ""
+    if not contacts:
+        if expires == 0 and epid:
+            return model.Wish(_epid(epid), "", "", 0)
+        raise Refused(400, Diagnostics(4010, "Missing Contact"))
+    contact = contacts[0]
+    instance = _instance(contact)
+    if not epid and not instance:
+        raise Refused(400, Diagnostics(4010, "Missing endpoint identifier"))
+    own = contact.get("expires")
+    if own:
+        expires = parse_delta_seconds(own)
+    # An endpoint without an epid of its own is known by its instance: the last 12 digits, as short and as stable.
+    name = _epid(epid or instance[-12:])
+    return model.Wish(name, instance or model.instance_of(name), contact.uri, expires)
+
+
+def _epid(text: str) -> Epid:
+    if len(text) > model.EPID_LONGEST:
+        raise Refused(400, Diagnostics(4012, "Epid too long"))
+    if not text.isalnum():
+        raise Refused(400, Diagnostics(4010, "Missing endpoint identifier"))
+    return Epid(text.lower())
+
+
+def _instance(contact: NameAddr) -> str:
+    """Give the UUID of +sip.instance in lower case, or "" when there is none that reads as one."""
+    text = (contact.get("+sip.instance") or "").strip('"<> ').lower()
+    text = text.removeprefix("urn:uuid:")
+    return text if model.is_uuid(text) else ""

@@ -1,0 +1,360 @@
+"""Two people talk: what is passed on, counted, recorded and refused."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from lyncpy.backends.memory import MemoryBus, MemoryRecords
+from lyncpy.contracts.arrival import Arrival, Identity
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
+from lyncpy.contracts.privacy import IPrivacy
+from lyncpy.contracts.records import SessionRecord
+from lyncpy.contracts.refusal import Refused, StoreUnavailable
+from lyncpy.contracts.workload import Asked, CommandFailed, Table
+from lyncpy.core.forward import Forward
+from lyncpy.core.timers import Timers
+from lyncpy.sip.message import Headers, Request, Response
+from lyncpy.workloads.im.routes import asserted
+from lyncpy.workloads.im.service import Im
+from lyncpy.workloads.im.settings import Settings
+from lyncpy.workloads.registrar.bindings import Bindings
+from tests.kit.hall import FewPeople
+from tests.kit.outbound import FakeOutbound
+from tests.kit.results import result_of, started
+
+ALICE, BOB, CAROL = (Aor(f"sip:{name}@example.test") for name in ("alice", "bob", "carol"))
+SDP = b"v=0\r\nm=message 5060 sip null\r\n"
+
+
+@implementer(IPrivacy)
+class Blocks:
+    """Who blocks whom."""
+
+    def __init__(self) -> None:
+        self.pairs: set[tuple[Aor, Aor]] = set()
+
+    async def is_blocked(self, owner: Aor, other: Aor) -> bool:
+        """Look it up."""
+        return (owner, other) in self.pairs
+
+
+class Scene:
+    """Alice and Bob are signed in; Carol is not."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.clock = Clock()
+        self.timers = Timers(self.clock, lambda: 1000.0 + self.clock.seconds())
+        self.bus = MemoryBus(NodeName("n"), self.clock)
+        self.records = MemoryRecords()
+        self.bindings = Bindings(self.bus, self.timers)
+        self.outbound = FakeOutbound()
+        self.privacy = Blocks()
+        people = FewPeople([Person(ALICE, "a", display_name="Alice"), Person(BOB, "b"), Person(CAROL, "c"), Person(Aor("sip:dave@example.test"), "d", enabled=False)])
+        forward = Forward(self.outbound, "sip:sip.example.test:5061;lr", self.timers)
+        self.im = Im(self.records, self.bus, self.bindings, people, self.privacy, self.outbound, forward, NodeName("n"), Settings(**settings), self.timers)
+        result_of(self.im.open())
+        self.sign_in(ALICE, "a1")
+        self.sign_in(BOB, "b1")
+
+    def sign_in(self, aor: Aor, epid: str) -> Endpoint:
+        endpoint = Endpoint(
+            aor, Epid(epid), f"instance-{epid}", f"{aor};opaque=user:epid:{epid};gruu", f"sip:127.0.0.1:1;x={epid}", FlowName(f"n/{epid}"), "Purple", 0.0, 9e9, "127.0.0.1"
+        )
+        self.bindings.keep(endpoint)
+        return endpoint
+
+    def send(
+        self, method: str, *, by: Aor = ALICE, epid: str = "a1", to: str = BOB, uri: str = "", tags: tuple[str, str] = ("ta", ""), number: int = 1, body: bytes = b""
+    ) -> list[Any]:
+        """Send a request; the list gets its answer or refusal when there is one."""
+        headers = [
+            ("Via", "SIP/2.0/tls 127.0.0.1:40000"),
+            ("From", f"<{by}>;tag={tags[0]};epid={epid}"),
+            ("To", f"<{to}>" + (f";tag={tags[1]}" if tags[1] else "")),
+            ("Max-Forwards", "70"),
+            ("CSeq", f"{number} {method}"),
+            ("Call-ID", "c1"),
+            ("User-Agent", "Purple/1"),
+            ("Ms-Conversation-ID", "conv"),
+        ]
+        if body:
+            headers.append(("Content-Type", "application/sdp" if method == "INVITE" else "text/plain"))
+        self.arrival = Arrival(Request(method, uri or to, Headers(headers), body), FlowName(f"n/{epid}"), "127.0.0.1", 0.0)
+        self.arrival.who = Identity(by, Epid(epid), "NTLM")
+        results: list[Any] = []
+
+        async def answer() -> Response | None:
+            return await self.im.offer.routes[0].answer(self.arrival)
+
+        def failed(failure: Any) -> None:
+            failure.trap(Refused)
+            results.append(failure.value)
+
+        _ = started(answer()).addCallbacks(results.append, failed)
+        return results
+
+    def talk(self) -> None:
+        """Have Alice and Bob in a session with tags ta and tb."""
+        answers = self.send("INVITE", body=SDP)
+        self.outbound.to("n/b1").answers(200, tag="tb", headers=(("User-Agent", "Lync"),))
+        assert answers[0].status == 200
+        self.send("ACK", tags=("ta", "tb"))
+
+    def turn(self) -> None:
+        for _ in range(5):
+            self.clock.advance(0)
+
+    @property
+    def record(self) -> SessionRecord:
+        self.clock.advance(2)
+        (record,) = result_of(_await(self.records.sessions()))
+        return record
+
+    def run(self, user: str = "", **flags: str) -> Table:
+        async def run() -> Table:
+            return await self.im.offer.commands[0].run(Asked({"user": user} if user else {}, flags))
+
+        return result_of(run())
+
+
+async def _await(waiting: Any) -> Any:
+    return await waiting
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """Give Alice and Bob."""
+    return Scene()
+
+
+def test_a_session_is_recorded_from_beginning_to_end(scene: Scene) -> None:
+    """Who, when, with what, how many messages each way, and how it ended."""
+    scene.talk()
+    scene.clock.advance(5)
+    answer = scene.send("MESSAGE", tags=("ta", "tb"), number=2, body=b"hi")
+    scene.outbound.to("n/b1").answers(200)
+    assert answer[0].status == 200
+    back = scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"hello")
+    scene.outbound.to("n/a1").answers(200)
+    assert back[0].status == 200
+    bye = scene.send("BYE", tags=("ta", "tb"), number=3)
+    scene.outbound.to("n/b1").answers(200)
+    assert bye[0].status == 200
+    record = scene.record
+    assert (record.user1, record.user2) == (ALICE, BOB)
+    assert (record.user1_endpoint, record.user2_endpoint) == ("instance-a1", "instance-b1")
+    assert (record.user1_client, record.user2_client) == ("Purple/1", "Lync")
+    assert (record.user1_messages, record.user2_messages, record.messages_failed) == (1, 1, 0)
+    assert (record.response_code, record.ended_by, record.end_reason) == (200, "user1", "bye")
+    assert (record.media, record.conversation_id) == ("im", "conv")
+    assert record.ended_at is not None
+    assert record.ended_at - record.invited_at == 5
+
+
+def test_the_record_is_there_while_the_session_lasts(scene: Scene) -> None:
+    """A query sees a session under way, with its messages so far."""
+    scene.talk()
+    scene.send("MESSAGE", tags=("ta", "tb"), number=2, body=b"hi")
+    scene.outbound.to("n/b1").answers(200)
+    record = scene.record
+    assert record.ended_at is None
+    assert record.user1_messages == 1
+
+
+@pytest.mark.parametrize("failure", [408, 480, 481])
+def test_a_message_that_was_not_taken_is_no_message(scene: Scene, failure: int) -> None:
+    """Only the receiver's own 200 counts; the sender hears the failure."""
+    scene.talk()
+    answer = scene.send("MESSAGE", tags=("ta", "tb"), number=2, body=b"hi")
+    scene.outbound.to("n/b1").answers(failure)
+    assert answer[0].status == failure
+    assert (scene.record.user1_messages, scene.record.messages_failed) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("to", "status", "error_id"),
+    [(CAROL, 480, 1), ("sip:nobody@example.test", 404, 1003), ("sip:dave@example.test", 404, 1003)],
+)
+def test_who_cannot_be_reached_is_told_apart(scene: Scene, to: str, status: int, error_id: int) -> None:
+    """Offline, unknown and disabled people have the status that clients show in words; each try is recorded."""
+    (no,) = scene.send("INVITE", to=to, body=SDP)
+    assert (no.status, no.diagnostics.error_id) == (status, error_id)
+    record = scene.record
+    assert (record.response_code, record.diagnostic_id, record.end_reason) == (status, error_id, "rejected")
+
+
+def test_a_blocked_sender_hears_what_an_offline_user_gives(scene: Scene) -> None:
+    """Whoever is blocked cannot tell that he is."""
+    (offline,) = scene.send("INVITE", to=CAROL, body=SDP)
+    scene.privacy.pairs.add((BOB, ALICE))
+    (blocked,) = scene.send("INVITE", to=BOB, body=SDP, tags=("tx", ""))
+    assert (blocked.status, blocked.diagnostics, blocked.headers) == (offline.status, offline.diagnostics, offline.headers)
+    assert scene.outbound.calls == []
+
+
+def test_an_invitation_goes_to_every_device(scene: Scene) -> None:
+    """All devices ring; the one that answers is in the record."""
+    scene.sign_in(BOB, "b2")
+    answers = scene.send("INVITE", body=SDP)
+    assert sorted(call.flow for call in scene.outbound.calls) == ["n/b1", "n/b2"]
+    scene.outbound.to("n/b2").answers(200, tag="tb")
+    assert answers[0].status == 200
+    assert scene.outbound.to("n/b1").cancelled == 1
+    assert scene.record.user2_endpoint == "instance-b2"
+
+
+def test_a_gruu_names_one_device(scene: Scene) -> None:
+    """An invitation to a GRUU rings at that device only; at a device that left, nobody is reached."""
+    (no,) = scene.send("INVITE", uri=f"{BOB};opaque=user:epid:gone;gruu", body=SDP)
+    assert no.status == 480
+
+
+def test_a_user_reaches_his_other_devices(scene: Scene) -> None:
+    """Writing to oneself reaches the other devices, never the one that writes."""
+    scene.sign_in(ALICE, "a2")
+    scene.send("INVITE", to=ALICE, body=SDP)
+    assert [call.flow for call in scene.outbound.calls] == ["n/a2"]
+
+
+def test_a_cancelled_invitation_is_recorded_as_such(scene: Scene) -> None:
+    """The caller gives up."""
+    answers = scene.send("INVITE", body=SDP)
+    scene.arrival.cancel()
+    assert answers[0].status == 487
+    assert (scene.record.end_reason, scene.record.ended_by) == ("cancelled", "user1")
+
+
+def test_a_device_that_vanished_ends_its_sessions(scene: Scene) -> None:
+    """The other side gets a BYE, so that its next message opens a session that can be delivered."""
+    scene.talk()
+    (endpoint,) = scene.bindings.of(BOB)
+    scene.bindings.drop(endpoint, "connection lost")
+    scene.turn()
+    bye = scene.outbound.to("n/a1").request
+    assert bye.method == "BYE"
+    assert (bye.from_.tag, bye.to.tag) == ("tb", "ta")
+    assert (scene.record.end_reason, scene.record.ended_by) == ("connection lost", "user2")
+    (no,) = scene.send("MESSAGE", tags=("ta", "tb"), number=2, body=b"anybody?")
+    assert no.status == 481
+
+
+def test_a_stranger_cannot_speak_in_a_session(scene: Scene) -> None:
+    """Tags and Call-ID of others give nothing."""
+    scene.talk()
+    scene.sign_in(CAROL, "c1")
+    (no,) = scene.send("MESSAGE", by=CAROL, epid="c1", tags=("ta", "tb"), body=b"hi")
+    assert no.status == 481
+
+
+@pytest.mark.parametrize("method", ["NOTIFY", "BENOTIFY", "INFO", "REFER"])
+def test_a_user_cannot_send_another_what_only_a_server_says(scene: Scene, method: str) -> None:
+    """Without a session only invitations, messages and questions are passed on; a forged notification is not."""
+    (no,) = scene.send(method)
+    assert no.status == 405
+    assert scene.outbound.calls == []
+
+
+def test_a_message_without_a_session_is_passed_on_and_recorded(scene: Scene) -> None:
+    """An application that opens no session still reaches the user, and the record says so."""
+    answers = scene.send("MESSAGE", body=b"page")
+    scene.outbound.to("n/b1").answers(200)
+    assert answers[0].status == 200
+    assert (scene.record.end_reason, scene.record.user1_messages, scene.record.media) == ("single message", 1, "im")
+
+
+def test_a_question_to_a_user_is_passed_on(scene: Scene) -> None:
+    """OPTIONS asks the user's device."""
+    answers = scene.send("OPTIONS")
+    scene.outbound.to("n/b1").answers(200)
+    assert answers[0].status == 200
+
+
+def test_bye_to_somebody_who_left_is_answered(scene: Scene) -> None:
+    """Closing the window works although the other side is gone."""
+    scene.talk()
+    scene.outbound.gone.add(FlowName("n/b1"))
+    (answer,) = scene.send("BYE", tags=("ta", "tb"), number=2)
+    assert answer.status == 200
+    assert scene.run().rows == []
+
+
+def test_a_bye_without_a_session_is_481(scene: Scene) -> None:
+    """What is over is over."""
+    (no,) = scene.send("BYE", tags=("ta", "tb"))
+    assert no.status == 481
+
+
+def test_an_idle_session_ends(scene: Scene) -> None:
+    """A session that nobody ended does not stay for ever."""
+    scene.talk()
+    scene.clock.advance(43200)
+    scene.clock.advance(43200)
+    assert scene.record.end_reason == "idle"
+
+
+def test_a_user_has_a_bound_of_sessions() -> None:
+    """One user cannot fill the table."""
+    scene = Scene(sessions_per_user=1)
+    scene.talk()
+    (no,) = scene.send("INVITE", body=SDP, tags=("another", ""))
+    assert no.status == 503
+
+
+def test_the_same_dialog_twice_is_a_loop(scene: Scene) -> None:
+    """An invitation with the names of one under way is refused."""
+    scene.talk()
+    (no,) = scene.send("INVITE", body=SDP)
+    assert no.status == 482
+
+
+def test_a_store_that_fails_delays_records_and_stops_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages go on while the disk is full, and the record is written when it is not any more."""
+    keep = scene.records.keep_session
+
+    async def fail(record: SessionRecord) -> None:
+        raise StoreUnavailable("disk full")
+
+    monkeypatch.setattr(scene.records, "keep_session", fail)
+    scene.talk()
+    monkeypatch.setattr(scene.records, "keep_session", keep)
+    scene.clock.advance(5)
+    assert scene.record.answered_at is not None
+
+
+def test_an_orderly_end_closes_every_record(scene: Scene) -> None:
+    """When the server stops, no record stays open."""
+    scene.talk()
+    result_of(scene.im.close())
+    assert scene.record.end_reason == "restart"
+
+
+def test_an_operator_sees_who_talks(scene: Scene) -> None:
+    """`sessions` lists what is under way, and what was."""
+    scene.talk()
+    (row,) = scene.run("alice@example.test").rows
+    assert row[1:3] == ("alice@example.test", "bob@example.test")
+    assert row[4] == "talking"
+    assert len(scene.run(past="10").rows) == 1
+    with pytest.raises(CommandFailed):
+        scene.run(past="all")
+
+
+def test_an_identity_is_written_as_clients_read_it() -> None:
+    """Name and line stand in one header; a name cannot break it."""
+    person = Person(ALICE, "k", display_name='Alice "A, B"\r\n', line="tel:+1555")
+    assert asserted(person, ALICE) == "\"Alice 'A  B'\" <sip:alice@example.test>,<tel:+1555>"
+    assert asserted(None, ALICE) == "<sip:alice@example.test>"
+
+
+def test_an_endpoint_that_left_before_it_was_answered_tells_nobody(scene: Scene) -> None:
+    """The caller vanishes while it rings: the invitation ends, and no BYE goes to a dialog that never was."""
+    scene.send("INVITE", body=SDP)
+    (endpoint,) = scene.bindings.of(ALICE)
+    scene.bus.tell(EndpointGone(endpoint, "connection lost", last=True))
+    scene.turn()
+    assert [call.request.method for call in scene.outbound.calls] == ["INVITE"]

@@ -1,0 +1,260 @@
+"""The table of boards: durable facts, other writers, deadlines, memory."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail
+
+from lyncpy.contracts.facts import BoardChanged
+from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.refusal import Refused, StoreUnavailable
+from lyncpy.contracts.store import Conflict
+from lyncpy.workloads.presence.aggregate import Aggregate, State, StateKind
+from lyncpy.workloads.presence.boards import Boards, Decide
+from lyncpy.workloads.presence.model import (
+    Board,
+    Container,
+    Expire,
+    Key,
+    Member,
+    MemberChange,
+    MemberKind,
+    Publication,
+    Published,
+    Quotas,
+    publish,
+    set_members,
+)
+from lyncpy.workloads.presence.records import read_record, write_record
+from tests.kit.hall import Hall
+from tests.kit.presence import people, state
+from tests.kit.results import result_of, started
+
+ALICE = Aor("sip:alice@contoso.test")
+PC = Epid("pc")
+NOTE, USER = Key("note", 0, 200), Key("state", 0x20000000, 2)
+
+
+def wish(
+    key: Key = NOTE, value: str = "<note/>", version: int = 0, expire: Expire = Expire.STATIC, **more: Any
+) -> Decide:
+    """Give a decision to publish one thing."""
+    one = Publication(key, version, expire, value, **more)
+    return lambda board, now: publish(board, [one], PC, now, Quotas())
+
+
+BUSY = State(StateKind.USER, 6500, manual=True)
+ONLINE = State(StateKind.MACHINE, 3500)
+machine = wish(Key("state", 3, 2), "", expire=Expire.ENDPOINT, state=ONLINE)
+
+
+@pytest.fixture
+def hall() -> Hall:
+    """A hall that knows Alice."""
+    return Hall(people("alice", *(f"u{n}" for n in range(9))))
+
+
+def boards_of(hall: Hall, in_memory: int = 100) -> Boards:
+    """Give a table as a process that has just started has it."""
+    return Boards(hall.store, hall.bus, hall.people, hall.homes, hall.timers, in_memory=in_memory)
+
+
+@pytest.fixture
+def boards(hall: Hall) -> Boards:
+    """A table."""
+    return boards_of(hall)
+
+
+def changed(boards: Boards, decide: Decide, aor: Aor = ALICE) -> Board:
+    outcome = result_of(boards.change(aor, decide, PC))
+    assert isinstance(outcome, Published)
+    return outcome.board
+
+
+def availability(board: Board) -> int:
+    value = board.instances[Key("state", 1, 200)].value
+    assert isinstance(value, Aggregate)
+    return value.availability
+
+
+def test_a_note_survives_a_restart_with_its_version(hall: Hall, boards: Boards) -> None:
+    """What was acknowledged is there when the server is started again."""
+    changed(boards, wish(value="<note>hä</note>"))
+    again = result_of(boards_of(hall).read(ALICE))
+    assert (again.instances[NOTE].value, again.instances[NOTE].version, again.instances[NOTE].epid) == (
+        "<note>hä</note>",
+        1,
+        PC,
+    )
+
+
+def test_what_belongs_to_a_device_does_not_survive(hall: Hall, boards: Boards) -> None:
+    """After a restart nobody is online before his client has come back; what he chose still holds."""
+    changed(boards, machine)
+    busy = changed(boards, wish(USER, state("userState", 6500, manual=True), state=BUSY))
+    assert availability(busy) == 6500
+    restarted = boards_of(hall)
+    assert availability(result_of(restarted.read(ALICE))) == 18500
+    assert availability(changed(restarted, machine)) == 6500
+
+
+def test_access_levels_survive_a_restart(hall: Hall, boards: Boards) -> None:
+    """Who was blocked stays blocked."""
+    bob = frozenset({Member(MemberKind.USER, "bob@contoso.test")})
+    change = MemberChange(32000, 0, bob, frozenset())
+    changed(boards, lambda board, now: set_members(board, [change], now, Quotas()))
+    assert result_of(boards_of(hall).read(ALICE)).containers == {32000: Container(1, bob)}
+
+
+def test_a_record_reads_as_it_was_written() -> None:
+    """Nothing durable is lost on the way through the store."""
+    board = read_record(ALICE, write_record(Board(ALICE, Version(7), last_active=3.0)))
+    assert board == Board(ALICE, Version(7), last_active=3.0)
+    with pytest.raises(ValueError, match="newer"):
+        read_record(ALICE, b'{"form":99}')
+
+
+def test_devices_cost_the_store_nothing(hall: Hall, boards: Boards) -> None:
+    """Coming and going is not written: it would be the most frequent write of all."""
+    changed(boards, machine)
+    assert result_of(awaited(hall.store.read("board", ALICE))) is None
+
+
+async def awaited(promise: Awaitable[Any]) -> Any:
+    return await promise
+
+
+def test_a_change_is_told_after_it_is_durable(hall: Hall, boards: Boards) -> None:
+    """Nobody hears of what could still be lost."""
+    heard: list[BoardChanged] = []
+
+    async def hear(fact: BoardChanged) -> None:
+        assert result_of(awaited(hall.store.read("board", ALICE))) is not None
+        heard.append(fact)
+
+    hall.bus.listen(BoardChanged, hear)
+    changed(boards, wish())
+    hall.clock.advance(0)
+    assert [(one.aor, one.categories, one.by, one.shown) for one in heard] == [
+        (ALICE, frozenset({"note"}), PC, frozenset({("note", 200)}))
+    ]
+
+
+def test_nothing_is_changed_when_the_store_fails(hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A note that cannot be kept is refused, and not shown."""
+    monkeypatch.setattr(hall.store, "write", lambda *_: fail(StoreUnavailable("full")))
+    with pytest.raises(StoreUnavailable):
+        result_of(boards.change(ALICE, wish(), PC))
+    assert NOTE not in result_of(boards.read(ALICE)).instances
+
+
+def test_another_process_was_first(hall: Hall, boards: Boards) -> None:
+    """Two processes change one user's presence, and neither loses what the other has written; devices stay."""
+    changed(boards, machine)
+    changed(boards_of(hall), wish(value="<note>theirs</note>"))
+    board = changed(boards, wish(Key("note", 0, 300), "<note>mine</note>"))
+    assert {one.value for one in board.of("note")} == {"<note>theirs</note>", "<note>mine</note>"}
+    assert availability(board) == 3500
+
+
+def test_gives_up_when_others_are_always_first(hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client is told to come again instead of waiting for ever."""
+    monkeypatch.setattr(hall.store, "write", lambda *_: fail(Conflict()))
+    with pytest.raises(Refused) as caught:
+        result_of(boards.change(ALICE, wish(), PC))
+    assert caught.value.status == 503
+
+
+def test_changes_of_one_board_come_one_after_the_other(
+    hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second device's publication sees the first one's, also while that is being written."""
+    writing: Deferred[Version] = Deferred()
+    monkeypatch.setattr(hall.store, "write", lambda *_: writing)
+    first = started(boards.change(ALICE, wish(), PC))
+    second = started(boards.change(ALICE, wish(version=1), PC))
+    assert not first.called
+    writing.callback(Version(1))
+    monkeypatch.undo()
+    assert isinstance(first.result, Published)
+    assert isinstance(second.result, Published)
+    assert second.result.board.instances[NOTE].version == 2
+
+
+def test_an_endpoint_that_goes_while_it_publishes_leaves_nothing(
+    hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody stays online because his connection broke in the wrong moment."""
+    writing: Deferred[Version] = Deferred()
+    changed(boards, machine)
+    monkeypatch.setattr(hall.store, "write", lambda *_: writing)
+    _ = started(boards.change(ALICE, wish(USER, "", state=BUSY), PC))
+    _ = started(boards.depart(ALICE, PC, last=True))
+    writing.callback(Version(1))
+    assert availability(result_of(boards.read(ALICE))) == 18500
+
+
+def test_a_time_that_is_up_ends_by_itself(hall: Hall, boards: Boards) -> None:
+    """Busy for an hour ends after an hour, without a client."""
+    changed(boards, machine)
+    changed(boards, wish(USER, state("userState", 6500), expire=Expire.TIME, expires_s=3600, state=BUSY))
+    hall.clock.advance(3500)
+    assert availability(result_of(boards.read(ALICE))) == 6500
+    hall.clock.advance(120)
+    assert availability(result_of(boards.read(ALICE))) == 3500
+    assert availability(result_of(boards_of(hall).read(ALICE))) == 18500
+
+
+def test_a_meeting_begins_and_ends_by_itself(hall: Hall, boards: Boards) -> None:
+    """A client publishes a meeting ahead; the server shows it in time."""
+    now = hall.timers.wall()
+    meeting = State(StateKind.CALENDAR, 6500, starts=now + 600, ends=now + 1200)
+    changed(boards, machine)
+    changed(boards, wish(Key("state", 4, 2), "", expire=Expire.ENDPOINT, state=meeting))
+    seen = []
+    for _ in range(3):
+        seen.append(availability(result_of(boards.read(ALICE))))
+        hall.clock.advance(602)
+    assert seen == [3500, 6500, 3500]
+
+
+def test_what_lapses_is_tried_again_when_the_store_fails(
+    hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage of the store does not make anybody busy for ever."""
+    changed(boards, machine)
+    changed(boards, wish(USER, "", expire=Expire.TIME, expires_s=60, state=BUSY))
+    monkeypatch.setattr(hall.store, "write", lambda *_: fail(StoreUnavailable("down")))
+    hall.clock.advance(61)
+    assert availability(result_of(boards.read(ALICE))) == 6500
+    monkeypatch.undo()
+    hall.clock.advance(31)
+    assert availability(result_of(boards.read(ALICE))) == 3500
+
+
+def test_those_who_are_signed_out_leave_the_memory_first(hall: Hall) -> None:
+    """Memory is bounded, and nobody who is online is forgotten."""
+    boards = boards_of(hall, in_memory=3)
+    changed(boards, machine)
+    for n in range(9):
+        result_of(boards.read(Aor(f"sip:u{n}@contoso.test")))
+    assert len(boards) == 3
+    assert boards.peek(ALICE) is not None
+
+
+def test_the_card_follows_the_directory(hall: Hall, boards: Boards) -> None:
+    """A new title is on the card as soon as the directory tells it."""
+    result_of(boards.read(ALICE))
+    hall.people = boards._people = Hall(()).people  # the directory forgets everybody
+    result_of(boards.refurnish(ALICE))
+    board = boards.peek(ALICE)
+    assert board is not None
+    assert not list(board.of("contactCard"))
+
+
+def test_closing_cancels_deadlines(hall: Hall, boards: Boards) -> None:
+    """A server that is shut down does nothing more."""
+    changed(boards, wish(USER, "", expire=Expire.TIME, expires_s=60, state=BUSY))
+    boards.close()
+    assert len(hall.timers) == 0

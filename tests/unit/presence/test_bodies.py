@@ -1,0 +1,194 @@
+"""What clients write, read; hostile documents refused."""
+
+import pytest
+
+from lyncpy.contracts.names import Aor
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.workloads.presence.aggregate import Activity, State, StateKind
+from lyncpy.workloads.presence.bodies import (
+    DEFAULT_CATEGORIES,
+    ROAMING_PARTS,
+    read_batch,
+    read_publish,
+    read_roaming_list,
+    read_set_members,
+    read_set_subscribers,
+)
+from lyncpy.workloads.presence.model import Expire, Key, Member, MemberKind
+from tests.kit.presence import ROAMING_LIST, batch_body, note, publication, publish_body, state
+
+ALICE = "sip:alice@contoso.test"
+
+
+def read_one(text: str) -> object:
+    return read_publish(publish_body(ALICE, text))[1][0]
+
+
+def read_state(text: str) -> State | None:
+    return read_publish(publish_body(ALICE, publication("state", 1, 2, text)))[1][0].state
+
+
+def test_reads_a_publication() -> None:
+    """Instance numbers use all 32 bits; the value is kept as the client wrote it."""
+    owner, found = read_publish(
+        publish_body("sip:Alice@Contoso.test", publication("note", 0xB00B0001, 300, note("hä"), version=4))
+    )
+    assert owner == ALICE
+    assert (found[0].key, found[0].version, found[0].expire) == (Key("note", 0xB00B0001, 300), 4, Expire.STATIC)
+    assert "hä</body>" in found[0].value
+    assert found[0].value.startswith('<note xmlns="http://schemas.microsoft.com/2006/09/sip/note">')
+
+
+def test_a_value_keeps_the_namespaces_that_stood_around_it() -> None:
+    """A prefix that was declared further out still means something where the value is shown."""
+    body = publish_body(ALICE, publication("note", 0, 200, "<n:note/>")).replace(
+        b"<publish ", b'<publish xmlns:n="urn:n" '
+    )
+    assert 'xmlns:n="urn:n"' in read_publish(body)[1][0].value
+
+
+def test_reads_a_removal() -> None:
+    """A cleared note has no content."""
+    found = read_publish(publish_body(ALICE, publication("note", 0, 200, version=3, extra=' expires="0"')))[1][0]
+    assert (found.version, found.expires_s, found.value) == (3, 0, "")
+
+
+def test_reads_what_a_state_says() -> None:
+    """All that aggregation needs is found, wherever the client put it."""
+    inner = (
+        '<activity token="in-a-meeting" minAvailability="6500" maxAvailability="8999"/>'
+        "<meetingSubject>Budget</meetingSubject><meetingLocation>Room 1</meetingLocation><device>Mobile</device>"
+        "<timeZoneBias>-60</timeZoneBias><timeZoneName>CET</timeZoneName>"
+    )
+    times = ' startTime="2026-11-24T10:00:00Z" endTime="2026-11-24T11:00:00"'
+    found = read_state(state("calendarState", 6500, inner=inner, attributes=times))
+    assert found == State(
+        StateKind.CALENDAR, 6500, activity=Activity("in-a-meeting", 6500, 8999), starts=1795514400.0, ends=1795518000.0,
+        device="Mobile", zone=("-60", "CET", ""), meeting_subject="Budget", meeting_location="Room 1",
+    )  # fmt: skip
+
+
+def test_reads_own_words() -> None:
+    """A status that the user wrote himself has a text instead of a token."""
+    found = read_state(
+        state("userState", 6500, manual=True, inner='<activity><custom LCID="1033">Writing</custom></activity>')
+    )
+    assert found is not None
+    assert found.manual
+    assert found.activity == Activity(custom=(("1033", "Writing"),))
+
+
+def test_a_kind_of_state_that_nobody_knows_is_kept_but_says_nothing() -> None:
+    """A newer client's state is stored, and nobody's presence depends on it."""
+    assert read_state(state("lunchState", 1)) is None
+
+
+def test_a_time_that_cannot_be_read_is_no_bound() -> None:
+    """A meeting with a broken time still counts."""
+    found = read_state(state("calendarState", 6500, attributes=' startTime="soon"'))
+    assert found is not None
+    assert found.starts is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        publication("note", 2**32, 200),
+        publication("note", 0, 32768),
+        publication("no te", 0, 200),
+        publication("", 0, 200),
+        publication("note", 0, 200, version=-1),
+        publication("note", 0, 200, expire="time"),
+        publication("state", 1, 2, state("userState", 1).replace("<availability>1<", "<availability><")),
+        publication("note", 0, 200) + publication("note", 0, 200),
+        "",
+    ],
+)
+def test_refuses_a_publication_that_is_none(text: str) -> None:
+    """A broken publication is the client's mistake and is told as such."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        read_publish(publish_body(ALICE, text))
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("body", [b"", b"<publish/>", b"<other/>", b"<publish", b"<!DOCTYPE x><publish/>"])
+def test_refuses_what_is_no_publish_document(body: bytes) -> None:
+    """Anything may come in a body."""
+    with pytest.raises(RemoteProtocolError):
+        read_publish(body)
+
+
+def members(inner: str) -> bytes:
+    return f'<setContainerMembers xmlns="http://schemas.microsoft.com/2006/09/sip/container-management">{inner}</setContainerMembers>'.encode()
+
+
+def test_reads_changes_of_members() -> None:
+    """A contact is moved from one level to another in one request."""
+    found = read_set_members(
+        members(
+            '<container id="200" version="2"><member action="remove" type="user" value="Bob@contoso.test"/></container>'
+            '<container id="300" version="0"><member action="add" type="user" value="sip:bob@contoso.test"/>'
+            '<member action="add" type="sameEnterprise"/></container>'
+        )
+    )
+    bob = Member(MemberKind.USER, "bob@contoso.test")
+    assert (found[0].container, found[0].version, found[0].remove) == (200, 2, {bob})
+    assert found[1].add == {bob, Member(MemberKind.SAME_ENTERPRISE)}
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        '<container id="200"/><container id="200"/>',
+        '<container id="200"><member action="add" type="user"/></container>',
+        '<container id="200"><member action="add" type="everyone" value="x"/></container>',
+        '<container id="200"><member action="toggle" type="everyone"/></container>',
+        '<container id="200"><member action="add" type="robots"/></container>',
+    ],
+)
+def test_refuses_changes_of_members_that_are_none(inner: str) -> None:
+    """Nobody's privacy depends on a guess."""
+    with pytest.raises(RemoteProtocolError):
+        read_set_members(members(inner))
+
+
+def test_reads_whom_the_user_knows() -> None:
+    """A watcher is named without a scheme."""
+    body = b'<setSubscribers><subscriber user="dave@contoso.test" acknowledged="true"/></setSubscribers>'
+    assert read_set_subscribers(body) == (Aor("sip:dave@contoso.test"),)
+    with pytest.raises(RemoteProtocolError):
+        read_set_subscribers(b"<setSubscribers/>")
+
+
+def test_reads_which_parts_a_client_wants() -> None:
+    """Without a list, a client gets all that there is."""
+    assert read_roaming_list(ROAMING_LIST) == ROAMING_PARTS
+    assert read_roaming_list(b"") == ROAMING_PARTS
+    assert read_roaming_list(b'<roamingList><roaming type="containers"/><roaming type="x"/></roamingList>') == {
+        "containers"
+    }
+
+
+def test_reads_a_batch() -> None:
+    """All contacts come in one request."""
+    action = read_batch(batch_body(ALICE, ["sip:Bob@contoso.test", "sip:carol@contoso.test", "sip:Bob@contoso.test"]))[
+        0
+    ]
+    assert action.subscribes
+    assert action.id == "63792024"
+    assert [(one.uri, one.aor) for one in action.resources] == [
+        ("sip:Bob@contoso.test", "sip:bob@contoso.test"),
+        ("sip:carol@contoso.test", "sip:carol@contoso.test"),
+    ]
+    assert action.categories == {"calendarData", "contactCard", "note", "state"}
+
+
+def test_a_batch_without_categories_gets_the_usual_ones() -> None:
+    """A client that names none sees what Lync shows."""
+    assert read_batch(batch_body(ALICE, ["sip:b@x"], categories=()))[0].categories == DEFAULT_CATEGORIES
+
+
+def test_refuses_an_action_that_nobody_knows() -> None:
+    """A batch asks to begin or to end."""
+    with pytest.raises(RemoteProtocolError):
+        read_batch(batch_body(ALICE, ["sip:b@x"], action="explode"))

@@ -1,0 +1,203 @@
+"""What the groups say, by settings."""
+
+from typing import Any
+
+import pytest
+from lxml import etree
+from pydantic import ValidationError
+
+from lyncpy.contracts.names import Aor
+from lyncpy.workloads.provisioning.bodies import write_groups
+from lyncpy.workloads.provisioning.provisions import provisions
+from lyncpy.workloads.provisioning.settings import Settings
+from tests.kit.hall import tree
+
+ALICE = Aor("sip:alice@contoso.test")
+
+
+def group(name: str, settings: Settings | None = None) -> Any:  # Any: lxml's element, for XPath
+    """Give one group as a client parses it."""
+    return tree(write_groups([name], provisions(settings or Settings()), ALICE))[0]
+
+
+def values(element: Any) -> dict[str, str]:
+    """Give the properties of a group."""
+    return {prop.get("name"): prop.text or "" for prop in element.iter("property")}
+
+
+def test_server_configuration_is_made_of_elements() -> None:
+    """Encryption is always said, because a client takes silence for a demand; no address of a service is."""
+    server = group("ServerConfiguration")
+    assert server.findtext("ucPC2PCAVEncryption") == "SupportEncryption"
+    assert server.findtext("ucPortRangeEnabled") == "false"
+    assert not [element.tag for element in server if element.tag.lower().endswith(("url", "uri"))]
+
+
+def test_a_range_of_ports_is_given_whole() -> None:
+    """With the switch on, a client reads ten values and falls over a missing one."""
+    server = group("ServerConfiguration", Settings(media_port_lowest=50000, media_port_highest=50099))
+    assert server.findtext("ucPortRangeEnabled") == "true"
+    ends = {element.tag: element.text for element in server if element.tag.endswith("Port")}
+    assert ends == {
+        f"uc{end}{kind}Port": port
+        for kind in ("Media", "Audio", "Video", "AppSharing", "FileTransfer")
+        for end, port in (("Min", "50000"), ("Max", "50099"))
+    }
+
+
+@pytest.mark.parametrize("name", ["meetingPolicy", "ucPolicy"])
+def test_policies_are_properties_of_one_instance(name: str) -> None:
+    """This is where clients look for them."""
+    assert group(name).findall("instance/property")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "endpointConfiguration",
+        "presencePolicyV2",
+        "locationPolicy",
+        "mediaConfiguration",
+        "mobilityPolicy",
+        "persistentChatConfiguration",
+    ],
+)
+def test_the_later_groups_are_lists_of_properties(name: str) -> None:
+    """This is where clients look for them."""
+    assert group(name).findall("propertyEntryList/property")
+
+
+def test_persistent_chat_is_off() -> None:
+    """A client that is told otherwise looks for a chat server."""
+    assert values(group("persistentChatConfiguration")) == {"EnablePersistentChat": "false"}
+
+
+def test_what_an_administrator_forbids_is_said() -> None:
+    """Settings in his words become the clients' words."""
+    settings = Settings(video=False, file_transfer=False, desktop_sharing=False, meeting_size=12, privacy_mode=True)
+    meeting = values(group("meetingPolicy", settings))
+    assert (meeting["EnableP2PVideo"], meeting["EnableP2PFileTransfer"], meeting["MeetingSize"]) == (
+        "false",
+        "false",
+        "12",
+    )
+    assert meeting["EnableAppDesktopSharing"] == "None"
+    assert group("userSetting", settings).findtext("disableFileTransfer") == "true"
+    assert values(group("presencePolicyV2", settings))["EnablePrivacyMode"] == "true"
+
+
+def test_more_entries_are_given_in_the_layout_of_their_group() -> None:
+    """An administrator may add what Lync has and we have not, and replace what we say."""
+    settings = Settings(
+        entries={
+            "ServerConfiguration": {"botSipUriForTestCall": "sip:test@contoso.test;a=<b>"},
+            "endpointConfiguration": {"DisableEmoticons": "true", "PhotoUsage": "NoPhoto"},
+            "ucPolicy": {"EnableCallPark": "true"},
+            "customGroup": {"Answer": "42"},
+        }
+    )
+    assert group("ServerConfiguration", settings).findtext("botSipUriForTestCall") == "sip:test@contoso.test;a=<b>"
+    endpoint = group("endpointConfiguration", settings)
+    assert values(endpoint)["DisableEmoticons"] == "true"
+    assert [prop.text for prop in endpoint.iter("property") if prop.get("name") == "PhotoUsage"] == ["NoPhoto"]
+    assert values(group("ucPolicy", settings))["EnableCallPark"] == "true"
+    assert values(group("customGroup", settings)) == {"Answer": "42"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"entries": {"a b": {}}},
+        {"entries": {"ucPolicy": {"<": "x"}}},
+        {"media_port_lowest": 50000},
+        {"media_port_lowest": 50000, "media_port_highest": 50010},
+        {"media_port_lowest": 80, "media_port_highest": 4000},
+        {"media_encryption": "Maybe"},
+        {"unknown": 1},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
+    """A client would be misled without a word; the server does not start."""
+    with pytest.raises(ValidationError):
+        Settings(**wrong)
+
+
+def test_the_grammar_names_the_six_containers() -> None:
+    """Clients offer the levels that are visible here, and the one that blocks."""
+    grammar = group("publicationGrammar")
+    containers = grammar.findall("containerManifestList/containerManifest/containers/container")
+    assert [(c.get("id"), c.findtext("visible"), c.findtext("blocked")) for c in containers] == [
+        ("0", "false", None),
+        ("100", "true", None),
+        ("200", "true", None),
+        ("300", "true", None),
+        ("400", "true", None),
+        ("32000", "true", "true"),
+    ]
+    members = grammar.findall("containerManifestList/containerManifest/members/member")
+    defaults = {
+        m.get("type"): m.find("defaultContainer").get("id")
+        for m in members
+        if m.get("type") in ("sameEnterprise", "federated")
+    }
+    assert defaults == {"sameEnterprise": "200", "federated": "100"}
+    assert len(grammar.findall("containerManifestList/containerManifest/blockRules/blockRule")) == 4
+
+
+def test_in_privacy_mode_networks_may_only_be_blocked() -> None:
+    """Nobody sees a user because of where he is; there are no rules of publication."""
+    grammar = group("privacyPublicationGrammar")
+    for kind in ("sameEnterprise", "federated", "publicCloud", "domain"):
+        (member,) = grammar.findall(f"containerManifestList/containerManifest/members/member[@type='{kind}']")
+        assert [c.get("id") for c in member.iter("container")] == ["32000"]
+    assert grammar.find("categoryPublicationManifest") is None
+
+
+def rule(category: str, container: str) -> Any:  # Any: lxml's element
+    """Give a rule of publication, with its namespaces."""
+    content = next(p.write(ALICE) for p in provisions(Settings()) if p.group == "publicationGrammar")
+    root = etree.fromstring(f"<g>{content}</g>")
+    path = f"//*[local-name()='publicationRule'][@categoryName='{category}'][@containerId='{container}']"
+    found: Any = root.xpath(path)  # Any: XPath may give anything; this one gives elements
+    return found[0]
+
+
+def transformed(category: str, container: str, value: str) -> Any:  # Any: lxml's tree
+    """Carry out a rule as a client does."""
+    (sheet,) = rule(category, container).xpath("*/*[local-name()='stylesheet']")
+    transform = etree.XSLT(etree.fromstring(etree.tostring(sheet)))
+    return tree(etree.tostring(transform(etree.fromstring(value))))
+
+
+STATE = (
+    '<state xmlns="http://schemas.microsoft.com/2006/09/sip/state" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    ' manual="{manual}" xsi:type="userState"><availability>{number}</availability><endpointLocation>desk</endpointLocation></state>'
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "manual", "seen"),
+    [
+        ("9500", "true", "6900"),
+        ("9000", "true", "6900"),
+        ("11999", "true", "6900"),
+        ("12000", "true", "12000"),
+        ("9500", "false", "9500"),
+        ("3500", "true", "3500"),
+    ],
+)
+def test_the_team_sees_do_not_disturb_as_urgent_only(number: str, manual: str, seen: str) -> None:
+    """The rule for container 3 is a program, and does what it is for."""
+    state = transformed("state", "3", STATE.format(number=number, manual=manual))
+    assert state.findtext("availability") == seen
+    assert state.findtext("endpointLocation") == "desk"
+    assert state.get("manual") == manual
+    activity = state.find("activity")
+    assert (activity is not None and activity.get("token") == "urgent-interruptions-only") == (seen == "6900")
+
+
+def test_the_blocked_see_an_empty_note_and_nobody_there() -> None:
+    """What is published for them says nothing."""
+    note = '<note xmlns="http://schemas.microsoft.com/2006/09/sip/note"><body type="personal">secret</body></note>'
+    assert len(transformed("note", "32000", note)) == 0
+    assert rule("state", "32000").xpath("string(*/*[local-name()='state'])") == "18500"

@@ -1,0 +1,335 @@
+"""Signing in, staying signed in, signing out."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from lyncpy.backends.memory import MemoryBus
+from lyncpy.contracts.arrival import Arrival, Identity
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.facts import EndpointArrived, EndpointGone, FlowClosed, PersonChanged
+from lyncpy.contracts.flows import IFlows
+from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
+from lyncpy.contracts.refusal import Refused
+from lyncpy.contracts.workload import Asked, CommandFailed, Table
+from lyncpy.core.timers import Timers
+from lyncpy.sip.message import Headers, Request, Response
+from lyncpy.sip.uri import parse_uri
+from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.service import Registrar
+from lyncpy.workloads.registrar.settings import Settings
+from tests.kit.hall import FewPeople
+from tests.kit.outbound import FakeOutbound
+from tests.kit.results import result_of
+
+ALICE = Aor("sip:alice@example.test")
+UUID = "0e324752-e1ab-56eb-8f4a-267c85a97459"
+
+
+@implementer(IFlows)
+class FakeFlows:
+    """Keeps which flows were closed."""
+
+    def __init__(self) -> None:
+        self.closed: list[FlowName] = []
+
+    def send(self, flow: FlowName, message: Request | Response) -> None:
+        """Nothing is sent here."""
+
+    def send_raw(self, flow: FlowName, data: bytes) -> None:
+        """Nothing is sent here."""
+
+    def close(self, flow: FlowName, reason: str) -> None:
+        """Keep it."""
+        self.closed.append(flow)
+
+    def peer(self, flow: FlowName) -> str:
+        """Everybody is at home."""
+        return "127.0.0.1"
+
+    def names(self) -> tuple[FlowName, ...]:
+        """None is counted."""
+        return ()
+
+
+class Scene:
+    """A registrar with its table."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.clock = Clock()
+        self.bus = MemoryBus(NodeName("n"), self.clock)
+        self.timers = Timers(self.clock, lambda: 0.0)
+        self.bindings = Bindings(self.bus, self.timers)
+        self.outbound = FakeOutbound()
+        self.flows = FakeFlows()
+        people = FewPeople([Person(ALICE, "k", display_name="Alice Adler")])
+        self.registrar = Registrar(self.bindings, self.bus, self.outbound, self.flows, people, Settings(**settings), self.timers)
+        result_of(self.registrar.open())
+        self.facts: list[Any] = []
+        self.bus.listen(EndpointArrived, self._keep)
+        self.bus.listen(EndpointGone, self._keep)
+
+    async def _keep(self, fact: Any) -> None:
+        self.facts.append(fact)
+
+    def turn(self) -> None:
+        for _ in range(4):
+            self.clock.advance(0)
+
+    @property
+    def told(self) -> list[str]:
+        self.turn()
+        return [f.reason if isinstance(f, EndpointGone) else "arrived" for f in self.facts]
+
+    def register(
+        self,
+        epid: str = "abb2cb12b77f",
+        flow: str = "n/1",
+        *,
+        expires: str | None = None,
+        contact: str | None = "",
+        to: str = ALICE,
+        event: str = "registration",
+    ) -> Response:
+        """Send a REGISTER as a real client does."""
+        if contact == "":
+            contact = f'<sip:127.0.0.1:46844;transport=tls;ms-opaque=d3470f2e1d>;methods="INVITE, MESSAGE";proxy=replace;+sip.instance="<urn:uuid:{UUID}>"'
+        headers = [
+            ("Via", "SIP/2.0/tls 127.0.0.1:46844;branch=z9hG4bK5"),
+            ("From", f"<{ALICE}>;tag=5447647476" + (f";epid={epid}" if epid else "")),
+            ("To", f"<{to}>"),
+            ("CSeq", "3 REGISTER"),
+            ("Call-ID", "c"),
+            ("User-Agent", "Purple"),
+            *([("Contact", contact)] if contact else []),
+            ("Supported", "gruu-10, adhoclist, msrtc-event-categories, com.microsoft.msrtc.presence"),
+            ("Event", event),
+            *([("Expires", expires)] if expires else []),
+        ]
+        arrival = Arrival(Request("REGISTER", "sip:example.test", Headers(headers)), FlowName(flow), "127.0.0.1", 0.0)
+        arrival.who = Identity(ALICE, Epid(epid), "NTLM")
+        (route,) = (r for r in self.registrar.offer.routes if r.method == "REGISTER")
+
+        async def answer() -> Response:
+            response = await route.answer(arrival)
+            assert response is not None
+            return response
+
+        return result_of(answer())
+
+    def run(self, words: str, **args: str) -> Table:
+        command = next(c for c in self.registrar.offer.commands if c.name == words)
+
+        async def run() -> Table:
+            return await command.run(Asked(args, {}))
+
+        return result_of(run())
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """Give a registrar nobody has signed in at."""
+    return Scene()
+
+
+def test_the_answer_is_what_a_real_client_reads(scene: Scene) -> None:
+    """Each Supported token has its line, Allow-Events no blank, and the GRUU stands beside the client's own UUID."""
+    response = scene.register()
+    assert response.status == 200
+    assert response.headers.get("Expires") == "7200"
+    assert set(response.headers.all("Supported")) >= {"adhoclist", "msrtc-event-categories"}
+    assert " " not in (response.headers.get("Allow-Events") or " ")
+    contact = response.headers.get("Contact") or ""
+    assert f'+sip.instance="<urn:uuid:{UUID}>"' in contact
+    assert 'gruu="sip:alice@example.test;opaque=user:epid:' in contact
+    assert contact.startswith("<sip:127.0.0.1:46844;transport=tls;ms-opaque=d3470f2e1d>;expires=7200")
+    assert response.headers.get("presence-state") == 'register-action="added"'
+    assert response.headers.get("From") == '"Alice Adler"<sip:alice@example.test>;tag=5447647476;epid=abb2cb12b77f'
+    assert response.to.tag
+
+
+def test_a_refresh_says_refreshed(scene: Scene) -> None:
+    """A client that heard "added" at a refresh would drop its conversations."""
+    scene.register()
+    scene.clock.advance(100)
+    assert scene.register().headers.get("presence-state") == 'register-action="refreshed"'
+    assert scene.told == ["arrived"]
+    assert len(scene.bindings) == 1
+
+
+def test_a_binding_lapses_without_a_refresh(scene: Scene) -> None:
+    """A client that stops refreshing is signed out, a little later than it was told."""
+    scene.register()
+    scene.clock.advance(7200)
+    assert len(scene.bindings) == 1
+    scene.clock.advance(60)
+    assert scene.told == ["arrived", "expired"]
+    assert len(scene.bindings) == 0
+
+
+def test_a_refreshed_binding_does_not_lapse(scene: Scene) -> None:
+    """Each refresh begins the time anew."""
+    scene.register()
+    scene.clock.advance(7000)
+    scene.register()
+    scene.clock.advance(7000)
+    assert len(scene.bindings) == 1
+
+
+def test_signing_out_removes_the_endpoint(scene: Scene) -> None:
+    """Expires: 0 ends it; the answer says so."""
+    scene.register()
+    response = scene.register(expires="0")
+    assert response.headers.get("Expires") == "0"
+    assert scene.told == ["arrived", "signed out"]
+    assert scene.facts[-1].last
+
+
+def test_a_star_signs_out_what_this_connection_registered(scene: Scene) -> None:
+    """`Contact: *` does not touch the user's other devices."""
+    scene.register()
+    scene.register("other", "n/2")
+    scene.register(contact="*", expires="0")
+    assert [e.epid for e in scene.bindings.of(ALICE)] == ["other"]
+
+
+def test_one_device_cannot_sign_out_another(scene: Scene) -> None:
+    """Expires: 0 for an endpoint of another connection changes nothing."""
+    scene.register("one", "n/1")
+    assert scene.register("one", "n/2", expires="0").status == 200
+    assert len(scene.bindings) == 1
+
+
+def test_a_device_that_comes_back_replaces_itself(scene: Scene) -> None:
+    """After a crash the same device signs in over a new connection; the dead one is closed."""
+    scene.register(flow="n/1")
+    scene.register(flow="n/2")
+    assert sorted(scene.told) == ["arrived", "arrived", "replaced"]
+    assert scene.flows.closed == ["n/1"]
+    assert [e.flow for e in scene.bindings.of(ALICE)] == ["n/2"]
+    scene.bus.tell(FlowClosed(FlowName("n/1"), "lost"))
+    scene.turn()
+    assert len(scene.bindings) == 1
+
+
+def test_a_lost_connection_signs_out(scene: Scene) -> None:
+    """Nothing stays of a client whose connection is gone."""
+    scene.register()
+    scene.bus.tell(FlowClosed(FlowName("n/1"), "lost"))
+    scene.turn()
+    assert scene.told == ["arrived", "connection lost"]
+    assert len(scene.bindings) == 0
+
+
+def test_one_device_too_many_signs_out_the_oldest(scene: Scene) -> None:
+    """The quota is kept, and the device that has to leave is told why."""
+    scene = Scene(endpoints_per_user=2)
+    for number in range(3):
+        scene.register(f"e{number}", f"n/{number}")
+    assert [e.epid for e in scene.bindings.of(ALICE)] == ["e1", "e2"]
+    notice = scene.outbound.to("n/0").request
+    assert notice.method == "NOTIFY"
+    assert notice.event == "registration-notify"
+    assert notice.body == b"deregistered;event=unregistered"
+
+
+def test_a_full_server_refuses_in_words(scene: Scene) -> None:
+    """Beyond the bound sign-in is refused with a status that clients show."""
+    scene = Scene(endpoints_total=1)
+    scene.register("one")
+    with pytest.raises(Refused) as refused:
+        scene.register("two", "n/2")
+    assert refused.value.status == 503
+
+
+def test_a_disabled_user_is_signed_out_with_the_reason(scene: Scene) -> None:
+    """Disabling in the directory ends the session at once; the client shows why."""
+    scene.register()
+    scene.bus.tell(PersonChanged(ALICE, Person(ALICE, "k", enabled=False)))
+    scene.turn()
+    notice = scene.outbound.to("n/1").request
+    assert notice.headers.get("ms-diagnostics-public") == '4141;reason="User disabled for SIP"'
+    assert notice.body == b"deregistered;event=rejected"
+    assert len(scene.bindings) == 0
+    scene.clock.advance(10)
+    assert scene.flows.closed == ["n/1"]
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "error_id"),
+    [
+        ({"epid": "", "contact": "<sip:127.0.0.1:1>"}, 400, 4010),
+        ({"epid": "x" * 17}, 400, 4012),
+        ({"epid": "a_b"}, 400, 4010),
+        ({"contact": None}, 400, 4010),
+        ({"to": "sip:bob@example.test"}, 403, 4004),
+        ({"event": "presence"}, 489, 4055),
+    ],
+)
+def test_what_cannot_be_registered_is_refused_for_its_reason(scene: Scene, what: dict[str, Any], status: int, error_id: int) -> None:
+    """Each fault has the status and the number that clients know."""
+    with pytest.raises(Refused) as refused:
+        scene.register(**what)
+    assert refused.value.status == status
+    assert refused.value.diagnostics is not None
+    assert refused.value.diagnostics.error_id == error_id
+
+
+def test_categories_need_gruus(scene: Scene) -> None:
+    """A client that asks for categories without GRUUs is told what it lacks."""
+    with pytest.raises(Refused) as refused:
+        _without_gruu(scene)
+    assert refused.value.status == 421
+
+
+def _without_gruu(scene: Scene) -> Response:
+    headers = [("From", f"<{ALICE}>;tag=1;epid=e"), ("To", f"<{ALICE}>"), ("CSeq", "1 REGISTER"), ("Call-ID", "c")]
+    headers += [("Contact", "<sip:127.0.0.1:1>"), ("Supported", "msrtc-event-categories")]
+    arrival = Arrival(Request("REGISTER", "sip:example.test", Headers(headers)), FlowName("n/1"), "127.0.0.1", 0.0)
+    arrival.who = Identity(ALICE, Epid("e"), "NTLM")
+
+    async def answer() -> Response:
+        response = await scene.registrar.offer.routes[0].answer(arrival)
+        assert response is not None
+        return response
+
+    return result_of(answer())
+
+
+def test_an_endpoint_is_found_by_its_gruu_in_any_order(scene: Scene) -> None:
+    """Parameters of a GRUU come in either order; one of another device finds nothing."""
+    scene.register()
+    (endpoint,) = scene.bindings.all()
+    token = endpoint.gruu.split(";")[1]
+    assert result_of(scene.bindings.by_uri(parse_uri(f"sip:Alice@Example.test;gruu;{token}"))) == endpoint
+    assert result_of(scene.bindings.by_uri(parse_uri("sip:alice@example.test;gruu;opaque=user:epid:AAAA"))) is None
+    assert result_of(scene.bindings.by_uri(parse_uri("sip:alice@example.test"))) is None
+
+
+def test_an_operator_sees_and_signs_out(scene: Scene) -> None:
+    """`endpoints` lists devices; `signout` ends all of a user, or one."""
+    scene.register("one", "n/1")
+    scene.register("two", "n/2")
+    assert [row[:2] for row in scene.run("endpoints").rows] == [("alice@example.test", "one"), ("alice@example.test", "two")]
+    assert scene.run("signout", target="alice@example.test/one").rows == [("alice@example.test", "one", "127.0.0.1")]
+    assert len(scene.bindings) == 1
+    scene.run("signout", target="alice@example.test")
+    assert len(scene.bindings) == 0
+    with pytest.raises(CommandFailed, match="is not signed in"):
+        scene.run("signout", target="alice@example.test")
+    with pytest.raises(CommandFailed, match="no user"):
+        scene.run("signout", target="nobody@example.test")
+
+
+def test_why_tells_where_somebody_is_signed_in(scene: Scene) -> None:
+    """`why` names the devices, or that there is none."""
+    (why,) = scene.registrar.offer.reasons
+
+    async def ask() -> Any:
+        return await why(aor_of("alice@example.test"))
+
+    assert not result_of(ask())[0].good
+    scene.register()
+    assert "from 127.0.0.1" in result_of(ask())[0].finding
