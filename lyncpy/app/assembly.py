@@ -1,0 +1,316 @@
+"""Builds the backends, the hall, the workloads and the wire, and introduces them to one another."""
+
+import datetime
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.app.config import Config
+from lyncpy.auth.authenticator import NtlmAuthenticator
+from lyncpy.backends.ldap import LdapDirectory
+from lyncpy.backends.memory import MemoryBus
+from lyncpy.backends.openmetrics import OpenMetrics
+from lyncpy.backends.people import PeopleFile
+from lyncpy.backends.retention import Retention
+from lyncpy.backends.sealing import Sealer
+from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.records import SqlRecords
+from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.directory import IDirectory, ISecrets
+from lyncpy.contracts.facts import PersonChanged, SecretChanged
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.store import IStore
+from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Provision
+from lyncpy.core.dispatch import Dispatch
+from lyncpy.core.forward import Forward
+from lyncpy.core.gate import Gate
+from lyncpy.core.homes import Homes
+from lyncpy.core.notifier import Notifier
+from lyncpy.core.outbound import Outbound
+from lyncpy.core.router import Router
+from lyncpy.core.timers import Timers
+from lyncpy.core.transactions import Transactions
+from lyncpy.core.unit import House
+from lyncpy.wire.certificate import Certificate
+from lyncpy.wire.flows import Flows
+from lyncpy.wire.listener import Listener
+from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.conferencing.service import Conferencing
+from lyncpy.workloads.contacts.service import Contacts
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.routes import Search
+from lyncpy.workloads.directory.secrets import Seals, StoredSecrets
+from lyncpy.workloads.directory.service import Directory
+from lyncpy.workloads.im.service import Im
+from lyncpy.workloads.presence.service import Presence
+from lyncpy.workloads.provisioning.service import Provisioning
+from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.service import Registrar
+
+Reload = Callable[[], Sequence[str]]
+"""Reads the configuration again; gives sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Floor 3 as the configuration chooses it."""
+
+    store: IStore
+    records: IRecords
+    bus: IBus
+    meter: IMeter
+    directory: IDirectory
+    seals: Seals
+    units: tuple[IUnit, ...] = ()
+    """What has to be open before the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hall:
+    """What a request meets on its way."""
+
+    flows: Flows
+    gate: Gate
+    outbound: Outbound
+    router: Router
+    transactions: Transactions
+    notifier: Notifier
+    forward: Forward
+    homes: Homes
+    timers: Timers
+    bindings: Bindings
+    people: People
+    secrets: ISecrets
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A house that is not open yet, and what its keeper needs of it."""
+
+    house: House
+    listener: Listener
+    directory: Directory
+    hall: Hall
+
+
+def node_name() -> NodeName:
+    """Name this process, and this start of it."""
+    return NodeName(f"n{secrets.token_hex(4)}")
+
+
+def backends(
+    config: Config, node: NodeName, timers: Timers, reactor: Any
+) -> Backends:  # Any: a reactor is several interfaces
+    """Choose and build what keeps the promises of store, records, bus, directory and meter."""
+    settings = config.sections
+    meter = OpenMetrics()
+    database = Database(settings.store, config.home, meter, reactor)
+    directory: IDirectory
+    threads = Threads(reactor, "directory")
+    if settings.directory.is_ldap:
+        directory = LdapDirectory(settings.directory, settings.sip.domain, config.home, threads, timers)
+    else:
+        directory = PeopleFile(config.path(settings.directory.url), settings.sip.domain, threads)
+    store, records = SqlStore(database, timers.wall), SqlRecords(database)
+    return Backends(
+        store=store,
+        records=records,
+        bus=MemoryBus(node, reactor),
+        meter=meter,
+        directory=directory,
+        seals=Sealer(config.path(settings.store.key_file)),
+        units=(database, Retention(store, records, settings.store, timers)),
+    )
+
+
+def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any) -> Hall:  # Any: as above
+    """Build the hall, and the tables that it shares with workloads."""
+    settings = config.sections
+    sip = settings.sip
+    contact = f"sip:{sip.server_name}:{sip.tls_port or sip.tcp_port};transport={'tls' if sip.tls_port else 'tcp'}"
+    people = People()
+    kept = StoredSecrets(back.store, people, back.bus, back.seals)
+    # The wire is lent the gate's seal, and the gate the wire: each is asked only when both are there.
+    flows = Flows(
+        node,
+        lambda flow, message: gate.seal(flow, message),
+        sip,
+        timers,
+        back.meter,
+        lambda call: reactor.callLater(0, call),
+    )
+    ntlm = NtlmAuthenticator(people, kept, settings.auth, sip.server_name, sip.domain, timers.wall)
+    gate = Gate([ntlm], people, flows, back.meter, settings.auth, settings.limits, timers)
+    outbound = Outbound(
+        flows, timers, settings.limits, back.meter, sent_by=f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
+    )
+    router = Router((sip.domain, *sip.more_domains), _own_hosts(config))
+    transactions = Transactions(
+        flows, Dispatch(gate, router), gate, outbound, back.bus, timers, settings.limits, back.meter
+    )
+    notifier = Notifier(
+        outbound,
+        back.bus,
+        contact,
+        timers,
+        per_flow=settings.limits.subscriptions_per_flow,
+        total=settings.limits.subscriptions_total,
+    )
+    return Hall(
+        flows=flows,
+        gate=gate,
+        outbound=outbound,
+        router=router,
+        transactions=transactions,
+        notifier=notifier,
+        forward=Forward(outbound, f"{contact};lr", timers),
+        homes=Homes(),
+        timers=timers,
+        bindings=Bindings(back.bus, timers),
+        people=people,
+        secrets=kept,
+    )
+
+
+def _own_hosts(config: Config) -> Sequence[str]:
+    """Give the names under which requests to this server itself come, with and without a port."""
+    sip = config.sections.sip
+    ports = [port for port in (sip.tls_port, sip.tcp_port) if port]
+    hosts = [sip.server_name, "localhost", "127.0.0.1", "[::1]"]
+    return [*hosts, *(f"{host}:{port}" for host in hosts for port in ports)]
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """All but the doors."""
+
+    hall: Hall
+    directory: Directory
+    units: tuple[IUnit, ...]
+    """In the order in which they are opened."""
+
+
+def inside(
+    config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any, reload: Reload
+) -> Inside:  # Any: as above
+    """Build the hall and the workloads on backends, whichever they are."""
+    inner = hall(config, node, back, timers, reactor)
+    directory = Directory(
+        back.directory, back.store, back.bus, inner.people, inner.secrets, back.seals, config.sections.directory, timers
+    )
+    workloads = _workloads(config, node, back, inner, directory, reactor, reload)
+    for workload in workloads:
+        inner.router.add(workload.offer.routes)
+    return Inside(inner, directory, (*back.units, inner.notifier, Revoking(back.bus, inner.gate), *workloads))
+
+
+def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reload) -> Built:  # Any: as above
+    """Build the whole house; nothing is opened.
+
+    Args:
+        config: Checked settings.
+        reactor: The one reactor.
+        wall: Seconds since the epoch.
+        reload: What the shell's `reload` does; gives sentences.
+
+    Raises:
+        CertificateUnusable, StoreUnavailable: With a sentence that names setting and remedy.
+    """
+    sip = config.sections.sip
+    node = node_name()
+    timers = Timers(reactor, wall)
+    within = inside(config, node, backends(config, node, timers, reactor), timers, reactor, reload)
+    certificate = None
+    if sip.tls_port:
+        certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
+    listener = Listener(reactor, within.hall.flows, within.hall.transactions, certificate, sip, timers)
+    return Built(House([*within.units, listener], reactor), listener, within.directory, within.hall)
+
+
+def _workloads(
+    config: Config, node: NodeName, back: Backends, inner: Hall, directory: Directory, reactor: Any, reload: Reload
+) -> Sequence[IWorkload]:
+    """Build floor 4 in the order in which it is opened."""
+    settings, timers = config.sections, inner.timers
+    offers: list[Offer] = []
+
+    def provisions() -> Sequence[Provision]:
+        return [provision for offer in offers for provision in offer.provisions]
+
+    presence = Presence(
+        back.store, back.bus, inner.bindings, inner.people, inner.notifier, inner.homes, settings.presence, timers
+    )
+    search = Search(inner.people, timers)
+    found: list[IWorkload] = [
+        directory,
+        Registrar(inner.bindings, back.bus, inner.outbound, inner.flows, inner.people, settings.registrar, timers),
+        presence,
+        Contacts(
+            back.store,
+            back.bus,
+            inner.people,
+            inner.homes,
+            inner.notifier,
+            settings.contacts,
+            soap={"directorySearch": search.answer},
+        ),
+        Provisioning(provisions, inner.notifier, settings.provisioning),
+        Conferencing(settings.conferencing),
+        Im(
+            back.records,
+            back.bus,
+            inner.bindings,
+            inner.people,
+            presence,
+            inner.outbound,
+            inner.forward,
+            node,
+            settings.im,
+            timers,
+        ),
+    ]
+    offers += [workload.offer for workload in found]
+    hall_offer = Offer("hall", reasons=(inner.gate.reasons,))
+    found.append(
+        Admin(lambda: [*offers, hall_offer], back.records, config.home, settings.admin, timers, reactor, reload)
+    )
+    offers.append(found[-1].offer)
+    return found
+
+
+@implementer(IUnit)
+class Revoking:
+    """A password that was changed or a user who was disabled ends what was proven with it."""
+
+    name = "revoking"
+    log = Logger()
+
+    def __init__(self, bus: IBus, gate: Gate) -> None:
+        """Take where it is told and who has to forget."""
+        self._bus = bus
+        self._gate = gate
+        self._listening: list[Any] = []  # Any: IListening, whose promise has no class
+
+    async def open(self) -> None:
+        """Listen."""
+        self._listening = [self._bus.listen(SecretChanged, self._secret), self._bus.listen(PersonChanged, self._person)]
+
+    async def close(self) -> None:
+        """Hear no more."""
+        for listening in self._listening:
+            listening.stop()
+
+    async def _secret(self, fact: SecretChanged) -> None:
+        self._gate.forget(fact.aor)
+
+    async def _person(self, fact: PersonChanged) -> None:
+        if fact.person is None or not fact.person.enabled:
+            self._gate.forget(fact.aor)

@@ -1,0 +1,82 @@
+"""`lyncpy check FILE`: look at everything before a start."""
+
+import datetime
+import socket
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lyncpy.app.config import Config
+from lyncpy.backends.sealing import Sealer
+from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.wire.certificate import CertificateUnusable, read_credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    good: bool
+    sentence: str
+
+
+def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+    """Look at certificate, keys, ports, people and files; the directory itself is asked by `directory pull --dry-run`."""
+    sections = config.sections
+    yield Finding(good=True, sentence=f"{config.file}: every setting can be used")
+    yield from _certificate(config, now)
+    try:
+        Sealer(config.path(sections.store.key_file))
+        yield Finding(good=True, sentence=f"[store] key_file: {sections.store.key_file} holds a key")
+    except WorldUnavailable as error:
+        yield Finding(good=False, sentence=str(error))
+    for section, key, host, port in (
+        ("sip", "tls_port", sections.sip.tls_host, sections.sip.tls_port),
+        ("sip", "tcp_port", sections.sip.tcp_host, sections.sip.tcp_port),
+        ("admin", "port", sections.admin.host, sections.admin.port),
+    ):
+        if port:
+            yield _port(section, key, host, port)
+    if not sections.directory.is_ldap:
+        yield _readable("directory", "url", config.path(sections.directory.url))
+
+
+def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+    sip = config.sections.sip
+    if not sip.tls_port:
+        return
+    try:
+        credentials = read_credentials(sip, config.home, now)
+    except CertificateUnusable as error:
+        yield Finding(good=False, sentence=str(error))
+        return
+    yield Finding(
+        good=True,
+        sentence=f"[sip] certificate: for {', '.join(credentials.names)}, until {credentials.expires:%Y-%m-%d}",
+    )
+    for doubt in credentials.doubts(sip.server_name, now):
+        yield Finding(good=False, sentence=doubt)
+
+
+def _port(section: str, key: str, host: str, port: int) -> Finding:
+    """Try whether a port is free; a server that runs already has it, which is said."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return Finding(
+                good=False,
+                sentence=f"[{section}] {key} {port}: {error.strerror}; is a server running already? Else choose another",
+            )
+    return Finding(good=True, sentence=f"[{section}] {key} {port} is free")
+
+
+def _readable(section: str, key: str, file: Path) -> Finding:
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        return Finding(good=False, sentence=f"[{section}] {key}: {file} cannot be read: {error.strerror}")
+    return Finding(good=stat.S_ISREG(mode), sentence=f"[{section}] {key}: {file} is there")

@@ -1,0 +1,202 @@
+"""The console command `lyncpy`: make a home, look at it, keep passwords."""
+
+import argparse
+import datetime
+import getpass
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+
+from lyncpy import __version__
+from lyncpy.app import assembly, home
+from lyncpy.app.check import findings
+from lyncpy.app.config import Config, ConfigError, explained, load
+from lyncpy.auth.ntlm import nt_hash
+from lyncpy.backends.sealing import write_key
+from lyncpy.contracts.directory import ISecrets
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.core.timers import Timers
+from lyncpy.core.unit import House, UnitFailed
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.secrets import StoredSecrets
+
+PASSWORD_LONGEST = 256
+"""Characters; Windows takes no longer one either."""
+
+
+class Wrong(Exception):
+    """What was asked cannot be done; the sentence says why."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; give the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        status: int = options.run(options)
+        return status
+    except (Wrong, ConfigError, WorldUnavailable, UnitFailed) as error:
+        sys.stderr.write(f"lyncpy: {error}\n")
+        return 1
+    except BrokenPipeError:
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lyncpy", description="Keeps a lyncpy server. The server itself is run by: twistd lyncpy --config FILE"
+    )
+    parser.add_argument("--version", action="version", version=f"lyncpy {__version__}")
+    words = parser.add_subparsers(required=True, metavar="COMMAND")
+    init = words.add_parser("init", help="make a folder that a server can start from")
+    init.add_argument("home", type=Path, metavar="DIR")
+    init.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="section.key=value",
+        help="a setting that is written to the new file",
+    )
+    init.add_argument("--demo", action="store_true", help="add demo people with passwords, if there are no people yet")
+    init.set_defaults(run=_init)
+    check = words.add_parser("check", help="look at a configuration and all that it names")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("--set", action="append", default=[], metavar="section.key=value")
+    check.set_defaults(run=_check)
+    settings = words.add_parser("settings", help="print every setting with its sentence and default")
+    settings.set_defaults(run=_settings)
+    user = words.add_parser("user", help="passwords of people").add_subparsers(required=True, metavar="WHAT")
+    for word, run, text in (
+        ("passwd", _passwd, "set a password: asked for twice, or one line of standard input"),
+        ("forget", _forget, "remove a password that was set here; the directory's own hash, if any, counts again"),
+        ("list", _list, "who has a password that was set here"),
+    ):
+        command = user.add_parser(word, help=text)
+        if word != "list":
+            command.add_argument("address", help="as alice@example.com")
+        command.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="FILE")
+        command.set_defaults(run=run)
+    return parser
+
+
+def _init(options: argparse.Namespace) -> int:
+    folder: Path = options.home
+    folder.mkdir(parents=True, exist_ok=True)
+    file = home.write_config(folder, options.set)
+    config = load(file)
+    home.write_certificates(folder, config)
+    key = config.path(config.sections.store.key_file)
+    if not key.exists():
+        write_key(key)
+    home.write_admin_key(folder, config.path(config.sections.admin.authorized_keys))
+    accounts = home.write_demo_people(folder, config) if options.demo else {}
+    if accounts:
+        _with_secrets(config, lambda secrets: _keep_all(secrets, accounts))
+    sys.stdout.write(f"{folder} is ready; start the server with: twistd --nodaemon lyncpy --config {file}\n")
+    return 0
+
+
+async def _keep_all(secrets: ISecrets, accounts: Mapping[str, tuple[str, str]]) -> None:
+    for address, password in accounts.values():
+        await secrets.keep(aor_of(address), nt_hash(password))
+
+
+def _check(options: argparse.Namespace) -> int:
+    config = load(options.file, options.set)
+    bad = 0
+    for finding in findings(config, datetime.datetime.now(datetime.UTC)):
+        sys.stdout.write(f"{'ok ' if finding.good else 'BAD'} {finding.sentence}\n")
+        bad += not finding.good
+    return 1 if bad else 0
+
+
+def _settings(options: argparse.Namespace) -> int:
+    sys.stdout.writelines(f"{line}\n" for line in explained())
+    return 0
+
+
+def _passwd(options: argparse.Namespace) -> int:
+    aor = _address(options.address)
+    password = _ask_password(bare(aor))
+    _with_secrets(load(options.config), lambda secrets: secrets.keep(aor, nt_hash(password)))
+    sys.stdout.write(f"the password of {bare(aor)} is set\n")
+    return 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    aor = _address(options.address)
+    _with_secrets(load(options.config), lambda secrets: secrets.keep(aor, None))
+    sys.stdout.write(f"{bare(aor)} has no password of this server any more\n")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    found: list[str] = []
+
+    async def look(secrets: StoredSecrets) -> None:
+        found.extend(bare(aor) for aor in await secrets.kept())
+
+    _with_secrets(load(options.config), look)
+    sys.stdout.writelines(f"{address}\n" for address in sorted(found))
+    return 0
+
+
+def _address(text: str) -> Aor:
+    user, at, domain = text.removeprefix("sip:").partition("@")
+    if not user or not at or not domain or any(c.isspace() for c in text):
+        raise Wrong(f'"{text[:80]}" is no address; write it as alice@example.com')
+    return aor_of(text)
+
+
+def _ask_password(who: str) -> str:
+    if sys.stdin.isatty():
+        password = getpass.getpass(f"New password of {who}: ")
+        if getpass.getpass("Once more: ") != password:
+            raise Wrong("the two are not the same; nothing has changed")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password or len(password) > PASSWORD_LONGEST:
+        raise Wrong(f"a password has 1 to {PASSWORD_LONGEST} characters; nothing has changed")
+    return password
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The wall clock, where a command runs."""
+
+    def __call__(self) -> float:
+        return datetime.datetime.now(datetime.UTC).timestamp()
+
+
+def _with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> None:
+    """Open the store, do one thing with the passwords, close it; a running server sees it at once."""
+    problems: list[Exception] = []
+
+    async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
+        timers = Timers(reactor, _Clock())
+        back = assembly.backends(config, assembly.node_name(), timers, reactor)
+        house = House(back.units, reactor)
+        try:
+            await house.open()
+            await do(StoredSecrets(back.store, People(), back.bus, back.seals))
+        except (WorldUnavailable, UnitFailed) as error:
+            problems.append(error)
+        finally:
+            await house.close()
+
+    try:
+        task.react(lambda reactor: Deferred.fromCoroutine(work(reactor)))
+    except SystemExit as end:
+        if end.code:
+            raise
+    if problems:
+        raise problems[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

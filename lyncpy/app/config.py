@@ -1,0 +1,209 @@
+"""lyncpy.toml → settings; an error names file, section, key and what to do."""
+
+import difflib
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from lyncpy.app.settings import Settings as LogSettings
+from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.backends.settings import Settings as StoreSettings
+from lyncpy.core.settings import Settings as LimitsSettings
+from lyncpy.wire.settings import Settings as SipSettings
+from lyncpy.workloads.admin.settings import Settings as AdminSettings
+from lyncpy.workloads.conferencing.settings import Settings as ConferencingSettings
+from lyncpy.workloads.contacts.settings import Settings as ContactsSettings
+from lyncpy.workloads.directory.settings import Settings as DirectorySettings
+from lyncpy.workloads.im.settings import Settings as ImSettings
+from lyncpy.workloads.presence.settings import Settings as PresenceSettings
+from lyncpy.workloads.provisioning.settings import Settings as ProvisioningSettings
+from lyncpy.workloads.registrar.settings import Settings as RegistrarSettings
+
+
+class Sections(BaseModel):
+    """The sections of lyncpy.toml; each is the `Settings` of the room with its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sip: SipSettings
+    auth: AuthSettings = AuthSettings()
+    limits: LimitsSettings = LimitsSettings()
+    store: StoreSettings = StoreSettings()
+    directory: DirectorySettings = DirectorySettings()
+    registrar: RegistrarSettings = RegistrarSettings()
+    presence: PresenceSettings = PresenceSettings()
+    contacts: ContactsSettings = ContactsSettings()
+    im: ImSettings = ImSettings()
+    provisioning: ProvisioningSettings = ProvisioningSettings()
+    conferencing: ConferencingSettings = ConferencingSettings()
+    admin: AdminSettings = AdminSettings()
+    log: LogSettings = LogSettings()
+
+
+SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
+    name: field.annotation for name, field in Sections.model_fields.items() if isinstance(field.annotation, type)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, checked."""
+
+    file: Path
+    sections: Sections
+
+    @property
+    def home(self) -> Path:
+        """Give the folder that relative paths in the file start from."""
+        return self.file.parent
+
+    def path(self, text: str) -> Path:
+        """Give the file that a setting names."""
+        return self.home / text
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; each line is a sentence with file, section, key and remedy."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+
+def load(file: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration file and apply `section.key=value` overrides to it.
+
+    Raises:
+        ConfigError: With every fault that was found, not only the first.
+    """
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([f"{file}: there is no such file; make one with: lyncpy init {file.parent}"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{file}: cannot be read: {error}"]) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{file}: is not TOML: {error}"]) from None
+    return check(file.absolute(), with_overrides(document, overrides))
+
+
+def check(file: Path, document: Mapping[str, object]) -> Config:
+    """Check a document that was read from `file`.
+
+    Raises:
+        ConfigError: As `load`.
+    """
+    try:
+        # By way of JSON: there pydantic's strict mode takes an array for a tuple and 5 for 5.0, as TOML's readers expect.
+        sections = Sections.model_validate_json(json.dumps(document, default=str))
+    except ValidationError as error:
+        raise ConfigError([_sentence(file, one) for one in error.errors()]) from None
+    return Config(file, sections)
+
+
+def with_overrides(document: Mapping[str, object], overrides: Sequence[str]) -> dict[str, object]:
+    """Give the document with each `section.key=value` put in.
+
+    A value is read as TOML where the setting is not text: `5061`, `true`, `["a", "b"]`.
+
+    Raises:
+        ConfigError: An override that is not of this form, or not of the setting's kind.
+    """
+    result: dict[str, object] = {k: dict(v) if isinstance(v, dict) else v for k, v in document.items()}
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        section, dot, key = name.strip().partition(".")
+        if not equals or not dot:
+            raise ConfigError([f'--set "{override}": write it as section.key=value, e.g. sip.tls_port=5061'])
+        table = result.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError([f'--set "{override}": [{section}] is not a section of the file'])
+        head, *rest = key.split(".")
+        for step in rest:
+            table = table.setdefault(head, {})
+            head = step
+        table[head] = _read_value(override, section, key, text)
+    return result
+
+
+def _read_value(override: str, section: str, key: str, text: str) -> object:
+    model = SECTIONS.get(section)
+    field = model.model_fields.get(key) if model is not None else None
+    if field is None or _is_text(field.annotation):
+        return text.strip('"') if text[:1] == text[-1:] == '"' else text
+    try:
+        return tomllib.loads(f"x = {text}")["x"]
+    except tomllib.TOMLDecodeError:
+        if get_origin(field.annotation) is tuple or "tuple" in str(field.annotation):
+            return [part.strip() for part in text.split(",")]
+        raise ConfigError([f'--set "{override}": the value is neither a number, true, false nor a list']) from None
+
+
+def _is_text(annotation: Any) -> bool:  # Any: what a pydantic field says of its type
+    return annotation is str or (bool(get_args(annotation)) and all(isinstance(a, str) for a in get_args(annotation)))
+
+
+def _sentence(file: Path, error: ErrorDetails) -> str:
+    location = [str(part) for part in error["loc"]]
+    section, key = (location[0] if location else ""), ".".join(location[1:])
+    where = f"{file}: [{section}] {key}".rstrip()
+    kind, given = error["type"], error.get("input")
+    if kind == "extra_forbidden":
+        return _unknown(where, section, key)
+    if kind == "missing":
+        return f"{where}: is missing; add it, etc/lyncpy.toml explains it"
+    if kind == "json_invalid":
+        return f"{where}: cannot be read: {error['msg']}"
+    shown = repr(given)[:80] if not isinstance(given, dict) else "this"
+    message = error["msg"].removeprefix("Value error, ").replace("Input", "it")
+    return f"{where}: {shown} cannot be used: {message[:1].lower()}{message[1:]}"
+
+
+def _unknown(where: str, section: str, key: str) -> str:
+    known = list(SECTIONS) if not key else list(SECTIONS[section].model_fields) if section in SECTIONS else []
+    near = difflib.get_close_matches(key or section, known, 1)
+    remedy = f'did you mean "{near[0]}"?' if near else f"remove it; known are: {', '.join(known)}"
+    return f"{where}: there is no such {'key' if key else 'section'}; {remedy}"
+
+
+def explained() -> Iterator[str]:
+    """Give the lines of etc/lyncpy.toml: every setting, commented out, with its sentence and default."""
+    yield "# lyncpy.toml: every setting there is, each with its default."
+    yield "# Only [sip] domain has none. Take the # away in front of a setting to change it."
+    yield "# Files are named relative to the folder of this file."
+    for section, model in SECTIONS.items():
+        yield ""
+        yield f"# {model.__doc__}".split("\n", 1)[0]
+        yield f"[{section}]"
+        for name, field in model.model_fields.items():
+            yield ""
+            yield f"# {' '.join((field.description or '').split())}"
+            if field.is_required():
+                yield f'{name} = "example.com"'
+            else:
+                default = field.get_default(call_default_factory=True)
+                yield f"#{name} = {_toml(default)}"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }" if value else "{}"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value)
+
+
+def written(document: Mapping[str, Mapping[str, object]]) -> str:
+    """Write a small document as TOML."""
+    lines: list[str] = []
+    for section, table in document.items():
+        lines += [f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""]
+    return "\n".join(lines)

@@ -1,0 +1,60 @@
+"""What a newcomer needs to know, printed by scripts/run before the server starts."""
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lyncpy.app.config import Config, ConfigError, load
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the greeting for a configuration file."""
+    parser = argparse.ArgumentParser(prog="lyncpy greeting")
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--set", action="append", default=[])
+    options = parser.parse_args(argv)
+    try:
+        config = load(options.file, options.set)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.writelines(f"{line}\n" for line in greeting(config))
+    sys.stdout.flush()
+    return 0
+
+
+def greeting(config: Config) -> Iterator[str]:
+    """Give the lines."""
+    sip, admin, home = config.sections.sip, config.sections.admin, config.home
+    yield ""
+    if sip.tls_port:
+        yield f"  SIP over TLS   {sip.tls_host or 'every address of this machine'}, port {sip.tls_port}; server name {sip.server_name}"
+    if sip.tcp_port:
+        yield f"  SIP over TCP   {sip.tcp_host}, port {sip.tcp_port}"
+    yield f"  authority      {home / 'ca.pem'}: let your clients trust it"
+    yield f"  settings       {config.file}"
+    accounts = home / "demo-accounts.toml"
+    if accounts.exists() and not config.sections.directory.is_ldap:
+        yield f"  demo accounts  {accounts}"
+        yield from _accounts(accounts)
+    else:
+        yield f"  people         {config.sections.directory.url}"
+    if admin.port:
+        key = home / "admin_key"
+        yield f"  shell          ssh -p {admin.port} {f'-i {key} ' if key.exists() else ''}admin@{admin.host}"
+    yield ""
+
+
+def _accounts(file: Path) -> Iterator[str]:
+    try:
+        accounts = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError):
+        return
+    for account in accounts.values():
+        yield f"                 {account.get('address', '?')}   {account.get('password', '?')}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""A folder that a server can start from: configuration, certificates, demo people, keys."""
+
+import datetime
+import os
+import secrets
+import socket
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lyncpy.app import config
+
+DOMAIN: Final = "example.test"
+YEARS: Final = datetime.timedelta(days=3650)
+DEMO: Final[Mapping[str, Mapping[str, object]]] = {
+    "alice": {
+        "display_name": "Alice Adler",
+        "title": "Head of Research",
+        "department": "Research",
+        "work": "+1 555 0100",
+    },
+    "bob": {"display_name": "Bob Brandt", "title": "Engineer", "department": "Research", "work": "+1 555 0101"},
+    "carol": {"display_name": "Carol Castro", "title": "Controller", "department": "Finance", "work": "+1 555 0102"},
+    "dave": {"display_name": "Dave Dumont", "title": "Sales", "department": "Sales", "work": "+1 555 0103"},
+    "erin": {"display_name": "Erin Eriksen", "title": "Counsel", "department": "Legal", "work": "+1 555 0104"},
+    "frank": {"display_name": "Frank Fischer", "title": "Support", "department": "Support", "work": "+1 555 0105"},
+}
+
+
+def write_config(home: Path, overrides: Sequence[str]) -> Path:
+    """Write home/lyncpy.toml with the overrides in it, unless it is there; give its path.
+
+    Raises:
+        ConfigError: The overrides make no usable configuration; then nothing is written.
+    """
+    file = home / "lyncpy.toml"
+    if file.exists():
+        return file
+    document = config.with_overrides({"sip": {"domain": DOMAIN}}, overrides)
+    config.check(file.absolute(), document)
+    tables = {section: table for section, table in document.items() if isinstance(table, dict)}
+    head = "# Settings of this server. What is not here has its default;\n# `lyncpy settings` prints every setting and its sentence.\n\n"
+    keep(file, head + config.written(tables))
+    return file
+
+
+def keep(file: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Write a new file whole or not at all, with these permissions from its first byte on."""
+    data = content.encode() if isinstance(content, str) else content
+    part = file.with_name(f".{file.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)
+
+
+def write_certificates(home: Path, settings: config.Config) -> None:
+    """Make a private authority and a server certificate, unless the files are there.
+
+    The certificate bears every name that a client may use for this machine: the server
+    name, the domain's discovery names, the host's own name and loopback.
+    """
+    ca_file, ca_key_file = home / "ca.pem", home / "ca.key"
+    sip = settings.sections.sip
+    certificate, key_file = settings.path(sip.certificate), settings.path(sip.private_key)
+    if certificate.exists() or key_file.exists():
+        return
+    if not (ca_file.exists() and ca_key_file.exists()):
+        ca_key = rsa.generate_private_key(65537, 2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"lyncpy private authority {secrets.token_hex(4)}")])
+        keep(ca_key_file, _pem(ca_key), 0o600)
+        keep(ca_file, _sign(name, name, ca_key.public_key(), ca_key, ()))
+    ca_key_read = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
+    if not isinstance(ca_key_read, rsa.RSAPrivateKey):
+        raise config.ConfigError(
+            [f"{ca_key_file}: is not an RSA key; move ca.pem and ca.key away to have new ones made"]
+        )
+    ca = x509.load_pem_x509_certificate(ca_file.read_bytes())
+    key = rsa.generate_private_key(65537, 2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, sip.server_name[:64])])
+    keep(key_file, _pem(key), 0o600)
+    keep(
+        certificate,
+        _sign(
+            subject,
+            ca.subject,
+            key.public_key(),
+            ca_key_read,
+            names_of(sip.server_name, (sip.domain, *sip.more_domains)),
+        ),
+    )
+
+
+def names_of(server_name: str, domains: Sequence[str]) -> tuple[str, ...]:
+    """Give the names and addresses that clients may connect to, each once."""
+    names = [server_name]
+    for domain in domains:
+        names += [
+            domain,
+            *(
+                f"{host}.{domain}"
+                for host in ("sip", "sipinternal", "sipexternal", "lyncdiscover", "lyncdiscoverinternal")
+            ),
+        ]
+    names += [socket.gethostname().lower(), socket.getfqdn().lower(), "localhost", "127.0.0.1", "::1"]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _sign(
+    subject: x509.Name, issuer: x509.Name, public: rsa.RSAPublicKey, by: rsa.RSAPrivateKey, names: Sequence[str]
+) -> bytes:
+    """Issue a certificate: of an authority when it has no names, else of a server."""
+    now = datetime.datetime.now(datetime.UTC)
+    is_ca = not names
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + YEARS)
+        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        .add_extension(_usage(is_ca=is_ca), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key()), critical=False)
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    return builder.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _usage(*, is_ca: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_encipherment=not is_ca,
+        key_cert_sign=is_ca,
+        crl_sign=is_ca,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def write_demo_people(home: Path, settings: config.Config) -> Mapping[str, tuple[str, str]]:
+    """Write people.toml and demo-accounts.toml when there are no people yet.
+
+    Returns:
+        For each new account its address and password; empty when people were there, or
+        come from elsewhere.
+    """
+    people = settings.path(settings.sections.directory.url)
+    accounts_file = home / "demo-accounts.toml"
+    if "://" in settings.sections.directory.url or people.exists():
+        return {}
+    domain = settings.sections.sip.domain
+    accounts = {name: (f"{name}@{domain}", _password()) for name in DEMO}
+    keep(
+        accounts_file, config.written({name: {"address": a, "password": p} for name, (a, p) in accounts.items()}), 0o600
+    )
+    lines = {
+        name: {
+            "address": f"{name}@{domain}",
+            "display_name": facts["display_name"],
+            "mail": f"{name}@{domain}",
+            "title": facts["title"],
+            "department": facts["department"],
+            "company": "Example Company",
+            "phones": {"work": facts["work"]},
+        }
+        for name, facts in DEMO.items()
+    }
+    keep(people, "# The people of this server; it is read again at every pull.\n\n" + config.written(lines))
+    return accounts
+
+
+def _password() -> str:
+    """Make a password that can be read aloud and typed."""
+    letters = "abcdefghjkmnpqrstuvwxyz"
+    word = "".join(secrets.choice(letters) for _ in range(8))
+    return f"{word[:4]}-{word[4:]}-{secrets.randbelow(9000) + 1000}"
+
+
+def write_admin_key(home: Path, authorized_keys: Path) -> None:
+    """Make a key for the shell and let it in, unless somebody is let in already."""
+    private = home / "admin_key"
+    if authorized_keys.exists() or private.exists():
+        return
+    key = ed25519.Ed25519PrivateKey.generate()
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    keep(
+        private,
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        ),
+        0o600,
+    )
+    line = public + b" admin\n"
+    keep(home / "admin_key.pub", line)
+    keep(authorized_keys, line, 0o600)

@@ -1,0 +1,115 @@
+"""What `twistd lyncpy` loads: options, and the service. The only module that names the reactor."""
+
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python import usage
+
+from lyncpy.app.assembly import Built, build
+from lyncpy.app.config import Config, ConfigError, load
+from lyncpy.app.log import begin_json, quieten
+from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.core.unit import HouseService, ender
+from lyncpy.wire.certificate import CertificateUnusable
+
+
+class Options(usage.Options):
+    """The words of `twistd lyncpy`."""
+
+    synopsis = "[--config FILE] [--set section.key=value ...]"
+    longdesc = "Serves Lync, Communicator and Skype for Business clients. Make a configuration with: lyncpy init DIR"
+    optParameters = [["config", "c", "lyncpy.toml", "the configuration file"]]  # noqa: RUF012 - as Twisted reads it
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted's options have no types
+        self["set"] = []
+
+    def opt_set(self, text: str) -> None:
+        """Override one setting of the file: section.key=value; may be given again."""
+        self["set"].append(text)
+
+
+class Reloader:
+    """Reads the configuration again, all of it or nothing; for SIGHUP and for the shell."""
+
+    log = Logger()
+
+    def __init__(self, config: Config, overrides: Sequence[str]) -> None:
+        """Take what is in force."""
+        self._config = config
+        self._overrides = overrides
+        self.built: Built | None = None
+
+    def __call__(self) -> Sequence[str]:
+        """Take up what can change while the server runs; give sentences about the rest.
+
+        Raises:
+            ConfigError, CertificateUnusable: Nothing has changed.
+        """
+        if self.built is None:
+            return ()
+        fresh = load(self._config.file, self._overrides)
+        said = list(self.built.listener.reload())
+        said.append("certificate and key were read again; new connections use them")
+        for name in type(fresh.sections).model_fields:
+            old, new = getattr(self._config.sections, name), getattr(fresh.sections, name)
+            changed = [key for key in type(new).model_fields if getattr(old, key) != getattr(new, key)]
+            said += [
+                f"[{name}] {key} has changed in {fresh.file.name}; it counts from the next start" for key in changed
+            ]
+        _ = Deferred.fromCoroutine(self.built.directory.pulls.pull()).addErrback(
+            lambda failure: self.log.failure("pull failed", failure=failure)
+        )
+        said.append("a pull of the directory has begun")
+        return said
+
+    def on_signal(self) -> None:
+        """Reload, and log what came of it."""
+        try:
+            for sentence in self():
+                self.log.info("reload: {sentence}", sentence=sentence)
+        except (ConfigError, CertificateUnusable) as error:
+            self.log.error("reload refused, nothing has changed: {reason}", reason=str(error))
+
+
+def makeService(options: Options) -> IService:
+    """Build the house from the options; it is opened when twistd starts the service."""
+    from twisted.internet import reactor
+
+    try:
+        config = load(Path(options["config"]), options["set"])
+        reload = Reloader(config, options["set"])
+        reload.built = build(config, reactor, time.time, reload)
+    except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
+        sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
+        raise SystemExit(1) from None
+
+    def begin_logging() -> None:
+        log = config.sections.log
+        quieten(log.level)
+        if log.json_file:
+            begin_json(config.path(log.json_file), log.level)
+
+    # twistd sets its log up after this returns and before the reactor runs.
+    reactor.callWhenRunning(begin_logging)  # type: ignore[attr-defined]  # the reactor module has no types
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(reload.on_signal)  # type: ignore[attr-defined]  # as above
+
+    def ready() -> None:
+        signal.signal(signal.SIGHUP, hang_up)
+        # Not through the log: whoever waits for this line reads it as it is.
+        out = sys.__stdout__
+        if out is not None:
+            out.write("lyncpy is ready\n")
+            out.flush()
+
+    service: IService = HouseService(reload.built.house, ender(reactor), ready)
+    return service

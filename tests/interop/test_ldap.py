@@ -1,0 +1,487 @@
+"""People from a real OpenLDAP server: its life, its troubles, and what an operator is told."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from lyncpy.backends.ldap import LdapDirectory
+from lyncpy.backends.memory import MemoryStore
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.directory import Pull
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.kept import Kept
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.pull import Outcome, Pulls
+from lyncpy.workloads.directory.settings import Settings
+from tests.kit.certificates import authority
+from tests.kit.directory import Facts, PlainSeals
+from tests.kit.slapd import PEOPLE, READER_DN, SLAPD, SUFFIX, Slapd, ldif
+from tests.kit.threads import ThreadPump
+
+pytestmark = [pytest.mark.interop, pytest.mark.skipif(not SLAPD.exists(), reason="slapd is not installed")]
+
+ALICE, BOB, CAROL = Aor("sip:alice@example.com"), Aor("sip:bob@example.com"), Aor("sip:carol@example.com")
+
+
+class Office:
+    """A slapd, and a directory workload's pulls over it."""
+
+    def __init__(self, slapd: Slapd, pump: ThreadPump, **settings: Any) -> None:
+        self.slapd = slapd
+        self.pump = pump
+        self.clock = Clock()
+        self.timers = Timers(self.clock, time.time)
+        self.settings = Settings(**{"url": slapd.url, "answer_timeout_s": 1, "connect_timeout_s": 1, **settings})
+        self.people = People()
+        self.facts = Facts()
+        self.store = MemoryStore(time.time)
+        self.directory = LdapDirectory(self.settings, "example.com", slapd.folder, Threads(pump, "ldap"), self.timers)
+        self.pulls = Pulls(
+            self.directory, Kept(self.store, PlainSeals()), self.people, self.facts, self.settings, self.timers
+        )
+
+    def pull(self, **how: bool) -> Outcome:
+        """Pull, and give what came of it."""
+        return self.pump.run(self.pulls.pull(**how))
+
+    def read(self, cookie: str = "") -> Pull:
+        """Ask the backend alone."""
+        return self.pump.run(self.directory.pull(cookie))
+
+    def trouble(self) -> str:
+        """Pull in vain; give what the operator is told."""
+        with pytest.raises(DirectoryUnavailable) as caught:
+            self.pull()
+        return str(caught.value)
+
+    def close(self) -> None:
+        """Let go of thread and connection."""
+        self.pump.run(self.directory.close())
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    """One server for this module; every test has an ou of its own."""
+    with Slapd(tmp_path_factory.mktemp("slapd")) as slapd:
+        yield slapd
+
+
+@pytest.fixture
+def ou(server: Slapd, request: pytest.FixtureRequest) -> str:
+    """A place in the tree with alice, bob and carol in it."""
+    name = f"ou={request.node.name.replace('[', '-').replace(']', '')},{SUFFIX}"
+    server.do("add", name, attributes={"objectClass": "organizationalUnit"})
+    for uid in ("alice", "bob", "carol"):
+        server.add(uid, ou=name)
+    return name
+
+
+OpenOffice = Callable[..., Office]
+
+
+@pytest.fixture
+def opened() -> Iterator[OpenOffice]:
+    """Makes offices, and closes them whatever happens: a thread that is left would keep the process alive."""
+    offices: list[Office] = []
+
+    def open_office(slapd: Slapd, **settings: Any) -> Office:
+        offices.append(Office(slapd, ThreadPump(), **settings))
+        return offices[-1]
+
+    yield open_office
+    for office in offices:
+        office.close()
+
+
+@pytest.fixture
+def office(server: Slapd, ou: str, opened: OpenOffice) -> Office:
+    """Pulls over that place."""
+    return opened(server, bases=[ou])
+
+
+def test_brings_all_facts_of_a_person(office: Office, ou: str, server: Slapd) -> None:
+    """What the directory knows about Alice is known after the first pull."""
+    server.modify(
+        f"uid=alice,{ou}", sambaNTPassword="0123456789ABCDEF0123456789abcdef", msRTCSIP_Line="tel:+14255550100"
+    )
+    office.pull()
+    alice = office.people.person(ALICE)
+    assert alice is not None
+    assert (alice.display_name, alice.title, alice.company, alice.department, alice.office) == (
+        "Alice Example",
+        "Engineer",
+        "Example Ltd",
+        "Research",
+        "B 2.17",
+    )
+    assert [(one.kind, one.number) for one in alice.phones] == [
+        ("work", "+1 425 555 0100"),
+        ("mobile", "+1 425 555 0101"),
+    ]
+    assert alice.line == "tel:+14255550100"
+    assert alice.nt_hash == bytes.fromhex("0123456789abcdef" * 2)
+    assert alice.source == f"uid=alice,{ou}"
+    assert office.people.by_login("EXAMPLE", "Alice") == alice
+
+
+def test_added_changed_and_removed_people_follow_incrementally(office: Office, ou: str, server: Slapd) -> None:
+    """The second pull reads only what changed, and finds who is gone."""
+    assert office.pull().complete
+    office.facts.clear()
+    server.add("dave", ou=ou)
+    server.modify(f"uid=bob,{ou}", title="Director")
+    server.delete(f"uid=carol,{ou}")
+
+    outcome = office.pull()
+
+    assert not outcome.complete
+    assert [person.aor for person in outcome.changes.added] == ["sip:dave@example.com"]
+    assert [person.title for person in outcome.changes.changed] == ["Director"]
+    assert [person.aor for person in outcome.changes.removed] == [CAROL]
+    assert office.people.person(CAROL) is None
+    assert {fact.aor: fact.person is None for fact in office.facts.changed()} == {
+        "sip:dave@example.com": False,
+        BOB: False,
+        CAROL: True,
+    }
+
+
+def test_a_disabled_person_is_told_at_the_next_pull(office: Office, ou: str, server: Slapd) -> None:
+    """Whoever signs users out hears of it from the next pull."""
+    office.pull()
+    office.facts.clear()
+    server.modify(f"uid=alice,{ou}", msRTCSIP_UserEnabled="FALSE")
+    office.pull()
+    assert [(fact.aor, fact.person and fact.person.enabled) for fact in office.facts.changed()] == [(ALICE, False)]
+
+
+def test_a_renamed_entry_stays_the_same_person(office: Office, ou: str, server: Slapd) -> None:
+    """A new DN is no new person."""
+    office.pull()
+    server.rename(f"uid=alice,{ou}", "uid=alice.new")
+    outcome = office.pull()
+    assert not outcome.changes.removed
+    assert not outcome.changes.added
+    renamed = office.people.person(ALICE)
+    assert renamed is not None
+    assert renamed.source == f"uid=alice.new,{ou}"
+
+
+def test_a_new_address_is_a_new_person_and_the_old_one_is_gone(office: Office, ou: str, server: Slapd) -> None:
+    """After a marriage the old address signs in nobody."""
+    office.pull()
+    server.modify(f"uid=alice,{ou}", msRTCSIP_PrimaryUserAddress="sip:alice.smith@example.com")
+    office.pull()
+    assert office.people.person(ALICE) is None
+    assert office.people.person(Aor("sip:alice.smith@example.com")) is not None
+
+
+def test_who_is_moved_out_of_the_base_is_gone_and_comes_back_with_it(office: Office, ou: str, server: Slapd) -> None:
+    """A move changes who is under the base, in both directions."""
+    office.pull()
+    server.rename(f"uid=bob,{ou}", "uid=bob", under=f"ou=others,{SUFFIX}")
+    office.pull()
+    assert office.people.person(BOB) is None
+    server.rename(f"uid=bob,ou=others,{SUFFIX}", "uid=bob", under=ou)
+    office.pull()
+    assert office.people.person(BOB) is not None
+
+
+def test_a_subtree_that_is_moved_in_is_found_though_no_entry_changed(office: Office, ou: str, server: Slapd) -> None:
+    """Entries whose modifyTimestamp is old are found by counting."""
+    elsewhere = f"ou=team,ou=others,{SUFFIX}"
+    server.do("add", elsewhere, attributes={"objectClass": "organizationalUnit"})
+    server.add("team.member", ou=elsewhere)
+    office.pull()
+    state = office.pulls.state
+    cookie = state.cookie.replace('"mark":"2', '"mark":"3')  # what was changed until now is not seen again
+    server.rename(elsewhere, "ou=team", under=ou)
+    answer = office.read(cookie)
+    assert not answer.people
+    assert answer.present is not None
+    assert len(answer.present) == 4
+    office.pulls.state = type(state)(state.url, cookie, state.pulled_at, state.full_at, state.skipped)
+    office.pull()
+    assert office.people.person(Aor("sip:team.member@example.com")) is not None
+
+
+def test_bad_entries_are_skipped_and_named_and_the_rest_goes_on(office: Office, ou: str, server: Slapd) -> None:
+    """Each entry that cannot be used is named with its DN and the reason."""
+    server.add("noaddress", ou=ou, drop=("mail", "msRTCSIP-PrimaryUserAddress"))
+    server.add("broken", ou=ou, msRTCSIP_PrimaryUserAddress="sip:not an address")
+    server.add("foreign", ou=ou, msRTCSIP_PrimaryUserAddress="sip:foreign@other.example")
+    server.add("twin", ou=ou, msRTCSIP_PrimaryUserAddress="sip:Alice@Example.com")
+    server.add("hash", ou=ou, sambaNTPassword="secret-nonsense")
+    outcome = office.pull()
+    reasons = {one.source.partition(",")[0]: one.reason for one in outcome.changes.skipped}
+    assert set(reasons) == {"uid=noaddress", "uid=broken", "uid=foreign", "uid=twin", "uid=hash"}
+    assert "has no address" in reasons["uid=noaddress"]
+    assert '"sip:not an address"' in reasons["uid=broken"]
+    assert 'not in the domain "example.com"' in reasons["uid=foreign"]
+    assert f"already that of uid=alice,{ou}" in reasons["uid=twin"]
+    assert "sambaNTPassword" in reasons["uid=hash"]
+    assert "nonsense" not in reasons["uid=hash"]
+    assert {person.aor for person in office.people.all()} == {ALICE, BOB, CAROL}
+
+
+def test_an_attribute_that_is_no_text_skips_its_entry_only(server: Slapd, ou: str, opened: OpenOffice) -> None:
+    """Bytes that are not UTF-8 are named by attribute; who was known stays as he was."""
+    office = opened(server, bases=[ou], attributes={"title": "rawNote"})
+    server.modify(f"uid=bob,{ou}", rawNote=b"Engineer")
+    office.pull()
+    server.modify(f"uid=bob,{ou}", rawNote=b"\xff\xfe")
+    server.add("dave", ou=ou, rawNote=b"\xc3")
+    outcome = office.pull()
+    assert {one.source.partition(",")[0] for one in outcome.changes.skipped} == {"uid=bob", "uid=dave"}
+    assert 'attribute "rawNote" cannot be read' in outcome.changes.skipped[0].reason
+    bob = office.people.person(BOB)
+    assert bob is not None
+    assert bob.title == "Engineer"
+    assert office.people.person(Aor("sip:dave@example.com")) is None
+
+
+def test_the_address_of_a_skipped_twin_is_free_when_the_first_is_removed(
+    office: Office, ou: str, server: Slapd
+) -> None:
+    """The second entry with an address becomes a person as soon as the first is gone."""
+    twin = server.add("twin", ou=ou, msRTCSIP_PrimaryUserAddress="sip:alice@example.com")
+    office.pull()
+    server.delete(f"uid=alice,{ou}")
+    office.pull()
+    person = office.people.person(ALICE)
+    assert person is not None
+    assert person.source == twin
+    assert not office.pulls.state.skipped
+
+
+def test_an_emptied_base_removes_nobody(office: Office, ou: str, server: Slapd) -> None:
+    """Somebody emptied the tree: the pull is refused, says why, and can be forced."""
+    office.pull()
+    for uid in ("alice", "bob", "carol"):
+        server.delete(f"uid={uid},{ou}")
+    outcome = office.pull()
+    assert "remove 3 of 3 people" in outcome.refused
+    assert len(office.people) == 3
+    assert "remove 3 of 3" in office.pull(full=True).refused
+    assert office.pull(force=True).refused == ""
+    assert len(office.people) == 0
+
+
+def test_a_dry_run_shows_and_changes_nothing(office: Office, ou: str, server: Slapd) -> None:
+    """The operator sees what a pull would do; nobody hears of it."""
+    office.pull()
+    office.facts.clear()
+    server.add("dave", ou=ou)
+    outcome = office.pull(dry_run=True)
+    assert [person.aor for person in outcome.changes.added] == ["sip:dave@example.com"]
+    assert office.people.person(Aor("sip:dave@example.com")) is None
+    assert not office.facts.changed()
+
+
+def test_two_bases_and_two_filters_are_one_set_of_people(server: Slapd, ou: str, opened: OpenOffice) -> None:
+    """Overlapping bases do not double anybody; an entry that fits any filter counts."""
+    office = opened(
+        server, bases=[ou, f"uid=bob,{ou}"], filters=["(uid=alice)", "uid=bob"], address="sip:{uid}@{domain}"
+    )
+    office.pull()
+    assert [person.aor for person in office.people.all()] == [ALICE, BOB]
+    assert not office.pulls.state.skipped
+
+
+def test_without_bases_the_server_is_asked_what_it_holds(server: Slapd, ou: str, opened: OpenOffice) -> None:
+    """The naming context of the root DSE is searched; a filter narrows it."""
+    office = opened(server, filters=[f"(&(uid=carol)(entryDN=uid=carol,{ou}))"])
+    office.pull()
+    assert [person.aor for person in office.people.all()] == [CAROL]
+
+
+@pytest.mark.parametrize("how", ["ldaps", "start_tls"])
+def test_an_encrypted_connection_is_used_when_its_certificate_holds(
+    server: Slapd, ou: str, how: str, opened: OpenOffice
+) -> None:
+    """Both ways to TLS read people with a checked certificate and a bind account."""
+    settings = {"url": server.tls_url} if how == "ldaps" else {"start_tls": True}
+    office = opened(
+        server, bases=[ou], ca_file="ca.pem", bind_dn=READER_DN, bind_password_file="reader.password", **settings
+    )
+    office.pull()
+    assert len(office.people) == 3
+
+
+@pytest.mark.parametrize("how", ["ldaps", "start_tls"])
+def test_a_certificate_of_an_unknown_authority_is_refused(
+    server: Slapd, how: str, tmp_path: Path, opened: OpenOffice
+) -> None:
+    """Nothing is read, and the sentence names ca_file."""
+    (tmp_path / "other.pem").write_bytes(authority("Somebody Else").pem)
+    settings = {"url": server.tls_url} if how == "ldaps" else {"start_tls": True}
+    for ca_file in (str(tmp_path / "other.pem"), ""):
+        office = opened(server, ca_file=ca_file, **settings)
+        assert "certificate that does not hold" in office.trouble()
+        assert "ca_file" in office.pulls.failure
+
+
+def test_a_certificate_for_another_name_is_refused(tmp_path: Path, opened: OpenOffice) -> None:
+    """The chain is right, the name is not: such a server may be anybody's."""
+    with Slapd(tmp_path / "slapd", names=("ldap.other.example",)) as slapd:
+        assert "IP address mismatch" in opened(slapd, url=slapd.tls_url, ca_file="ca.pem").trouble()
+        assert "certificate that does not hold" in opened(slapd, start_tls=True, ca_file="ca.pem").trouble()
+
+
+def test_a_wrong_bind_password_is_told_without_the_password(server: Slapd, tmp_path: Path, opened: OpenOffice) -> None:
+    """The sentence names the account's settings and never what was tried."""
+    (tmp_path / "wrong").write_text("hunter2\n")
+    office = opened(server, bind_dn=READER_DN, bind_password_file=str(tmp_path / "wrong"))
+    told = office.trouble()
+    assert "invalidCredentials" in told
+    assert "bind_password_file" in told
+    assert "hunter2" not in told
+
+
+def test_a_base_that_does_not_exist_is_told(server: Slapd, opened: OpenOffice) -> None:
+    """A misspelt base is an error, not an empty directory."""
+    office = opened(server, bases=[f"ou=nowhere,{SUFFIX}"])
+    assert "noSuchObject" in office.trouble()
+
+
+def test_a_filter_that_cannot_be_read_is_told(server: Slapd, opened: OpenOffice) -> None:
+    """A filter with a missing parenthesis names the setting."""
+    office = opened(server, bases=[PEOPLE], filters="(&(uid=*)")
+    assert "filters" in office.trouble()
+
+
+def test_a_stopped_server_changes_nothing_and_is_read_again_when_it_is_back(tmp_path: Path, opened: OpenOffice) -> None:
+    """An outage is told once; everybody stays known; a restart during it knows everybody."""
+    with Slapd(tmp_path / "slapd") as slapd:
+        for uid in ("alice", "bob"):
+            slapd.add(uid)
+        office = opened(slapd)
+        office.pump.run(office.pulls.open())
+        slapd.stop()
+        assert "cannot be reached" in office.trouble()
+        assert len(office.people) == 2
+
+        again = opened(slapd)
+        again.store = office.store
+        again.pulls = Pulls(
+            again.directory, Kept(office.store, PlainSeals()), again.people, again.facts, again.settings, again.timers
+        )
+        again.pump.run(again.pulls.open())
+        assert [person.aor for person in again.people.all()] == [ALICE, BOB]
+        assert again.pulls.failure
+
+        slapd.start()
+        slapd.modify(f"uid=bob,{PEOPLE}", title="Director")
+        outcome = again.pull()
+        assert not outcome.complete
+        assert [person.title for person in outcome.changes.changed] == ["Director"]
+        assert again.pulls.failure == ""
+
+
+@pytest.mark.parametrize("settings", [{}, {"start_tls": True, "ca_file": "ca.pem"}, {"tls": True, "ca_file": "ca.pem"}])
+def test_a_frozen_server_is_given_up_in_time(tmp_path: Path, settings: dict[str, Any], opened: OpenOffice) -> None:
+    """A server that takes connections and says nothing costs a second, not a thread for ever."""
+    with Slapd(tmp_path / "slapd") as slapd:
+        url = slapd.tls_url if settings.pop("tls", False) else slapd.url
+        office = opened(slapd, url=url, **settings)
+        slapd.freeze()
+        began = time.monotonic()
+        assert "does not answer in time" in office.trouble()
+        assert time.monotonic() - began < 5
+        slapd.thaw()
+        assert office.pull().complete
+
+
+def test_closing_ends_a_pull_that_waits_for_a_frozen_server(tmp_path: Path, opened: OpenOffice) -> None:
+    """The server can be stopped while LDAP hangs."""
+    with Slapd(tmp_path / "slapd") as slapd:
+        office = opened(slapd, answer_timeout_s=60)
+        slapd.freeze()
+        began = time.monotonic()
+        pulling = Deferred.fromCoroutine(office.pulls.pull())
+        failed: list[object] = []
+        _ = pulling.addErrback(failed.append)
+        while (
+            office.directory._link is None
+            or office.directory._link._connection is None
+            or office.directory._link._connection.socket is None
+        ):
+            time.sleep(0.01)
+        time.sleep(0.05)
+        office.pump.run(office.pulls.close())
+        assert failed
+        assert time.monotonic() - began < 5
+
+
+def test_pages_of_2500_people(tmp_path: Path, opened: OpenOffice) -> None:
+    """More people than the server gives at once come page by page; few of them changed cost little."""
+    slapd = Slapd(tmp_path / "slapd", size_limit="size.soft=500 size.hard=500 size.prtotal=unlimited")
+    slapd.load(
+        [
+            f"dn: {SUFFIX}\nobjectClass: dcObject\nobjectClass: organization\no: Example\ndc: example",
+            f"dn: {PEOPLE}\nobjectClass: organizationalUnit\nou: people",
+        ]
+    )
+    slapd.load([ldif(f"user{n}") for n in range(2500)])
+    slapd.start()
+    try:
+        office = opened(slapd, page_size=400, pull_timeout_s=60, answer_timeout_s=10)
+        office.pull()
+        assert len(office.people) == 2500
+        slapd.modify(f"uid=user7,{PEOPLE}", title="Director")
+        outcome = office.pull()
+        assert not outcome.complete
+        assert [person.aor for person in outcome.changes.changed] == ["sip:user7@example.com"]
+        assert outcome.changes.unchanged == 2499
+    finally:
+        slapd.stop()
+
+
+def test_a_part_of_the_people_is_never_taken_for_all(tmp_path: Path, opened: OpenOffice) -> None:
+    """A server that gives fewer than there are makes the pull fail; it removes nobody."""
+    with Slapd(tmp_path / "slapd", size_limit="size.soft=2 size.hard=2 size.prtotal=2") as slapd:
+        for uid in ("alice", "bob", "carol"):
+            slapd.add(uid)
+        told = opened(slapd).trouble()
+        assert "sizeLimitExceeded" in told
+        assert "raise the server's limit" in told
+
+
+def test_more_entries_than_the_setting_allows_are_refused(server: Slapd, ou: str, opened: OpenOffice) -> None:
+    """A filter that fits everything cannot fill the memory."""
+    assert "entries_max" in opened(server, bases=[ou], entries_max=2).trouble()
+
+
+def test_active_directory_numbers_are_followed_on_one_controller_only(tmp_path: Path, opened: OpenOffice) -> None:
+    """The uSNChanged of one controller means nothing on another: there everything is read."""
+    root = "dsServiceName: CN=NTDS Settings,CN={dc}\nhighestCommittedUSN: {usn}"
+    guid = bytes(range(16))
+    with Slapd(tmp_path / "slapd", root_dse=root.format(dc="DC1", usn=100)) as slapd:
+        slapd.add("alice", objectGUID=guid, uSNChanged="90", sAMAccountName="alice", userAccountControl="512")
+        slapd.add("bob", objectGUID=guid[::-1], uSNChanged="95", sAMAccountName="bobby", userAccountControl="512")
+        office = opened(slapd, preset="activedirectory")
+        office.pull()
+        alice = office.people.person(ALICE)
+        assert alice is not None
+        assert alice.key == "03020100-0504-0706-0809-0a0b0c0d0e0f"
+        assert office.people.by_login("CORP", "bobby") == office.people.person(BOB)
+
+        slapd.modify(f"uid=alice,{PEOPLE}", title="Unnoticed")
+        slapd.modify(f"uid=bob,{PEOPLE}", userAccountControl="514", uSNChanged="101")
+        outcome = office.pull()
+        assert not outcome.complete
+        assert [(one.aor, one.enabled) for one in outcome.changes.changed] == [(BOB, False)]
+
+        slapd.stop()
+        slapd.tell_root(root.format(dc="DC2", usn=40))
+        slapd.start()
+        outcome = office.pull()
+        assert outcome.complete
+        assert [one.title for one in outcome.changes.changed] == ["Unnoticed"]
