@@ -16,6 +16,7 @@ from lyncpy import __version__
 from lyncpy.app import assembly, home
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
+from lyncpy.app.greeting import greeting
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.sealing import write_key
 from lyncpy.contracts.directory import ISecrets
@@ -88,7 +89,7 @@ def _init(options: argparse.Namespace) -> int:
     folder: Path = options.home
     folder.mkdir(parents=True, exist_ok=True)
     file = home.write_config(folder, options.set)
-    config = load(file)
+    config = load(file, options.set)
     home.write_certificates(folder, config)
     key = config.path(config.sections.store.key_file)
     if not key.exists():
@@ -97,7 +98,7 @@ def _init(options: argparse.Namespace) -> int:
     accounts = home.write_demo_people(folder, config) if options.demo else {}
     if accounts:
         _with_secrets(config, lambda secrets: _keep_all(secrets, accounts))
-    sys.stdout.write(f"{folder} is ready; start the server with: twistd --nodaemon lyncpy --config {file}\n")
+    sys.stdout.writelines(f"{line}\n" for line in greeting(config))
     return 0
 
 

@@ -110,7 +110,8 @@ def check(file: Path, document: Mapping[str, object]) -> Config:
 def with_overrides(document: Mapping[str, object], overrides: Sequence[str]) -> dict[str, object]:
     """Give the document with each `section.key=value` put in.
 
-    A value is read as TOML where the setting is not text: `5061`, `true`, `["a", "b"]`.
+    A value is read as TOML where the setting is not text: `5061`, `true`, `["a", "b"]`;
+    where a list is wanted, plain text is a list of one.
 
     Raises:
         ConfigError: An override that is not of this form, or not of the setting's kind.
@@ -141,7 +142,7 @@ def _read_value(override: str, section: str, key: str, text: str) -> object:
         return tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
         if get_origin(field.annotation) is tuple or "tuple" in str(field.annotation):
-            return [part.strip() for part in text.split(",")]
+            return [text]
         raise ConfigError([f'--set "{override}": the value is neither a number, true, false nor a list']) from None
 
 
@@ -188,7 +189,7 @@ def explained() -> Iterator[str]:
                 yield f'{name} = "example.com"'
             else:
                 default = field.get_default(call_default_factory=True)
-                yield f"#{name} = {_toml(default)}"
+                yield f"# {name} is not set." if default is None else f"#{name} = {_toml(default)}"
 
 
 def _toml(value: object) -> str:

@@ -1,28 +1,10 @@
-"""What a newcomer needs to know, printed by scripts/run before the server starts."""
+"""What a newcomer needs to know before the server starts; `lyncpy init` prints it."""
 
-import argparse
-import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from lyncpy.app.config import Config, ConfigError, load
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the greeting for a configuration file."""
-    parser = argparse.ArgumentParser(prog="lyncpy greeting")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--set", action="append", default=[])
-    options = parser.parse_args(argv)
-    try:
-        config = load(options.file, options.set)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    sys.stdout.writelines(f"{line}\n" for line in greeting(config))
-    sys.stdout.flush()
-    return 0
+from lyncpy.app.config import Config
 
 
 def greeting(config: Config) -> Iterator[str]:
@@ -54,7 +36,3 @@ def _accounts(file: Path) -> Iterator[str]:
         return
     for account in accounts.values():
         yield f"                 {account.get('address', '?')}   {account.get('password', '?')}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,6 +9,7 @@ other settings, or a server that shows neither mark: everything is read again.
 
 import hashlib
 import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,8 +30,10 @@ from lyncpy.contracts.timers import ITimers
 OVERLAP_S: Final = 60
 """Read again from a little before the last mark: replicas and seconds of one second deliver late."""
 
-CLOCK_TRUST_S: Final = 3600
-"""The server's clock and ours differ by less. It bounds how far an entry's timestamp may lead, and how far it may lag."""
+LEAD_S: Final = 3600
+"""An entry whose timestamp is later than this from now is not believed: it would hide all changes until then."""
+
+STAMP: Final = "%Y%m%d%H%M%SZ"
 
 
 class Terms(Protocol):
@@ -68,13 +71,19 @@ class Cookie:
     """"usn" or "time"."""
 
     mark: str
-    """The next pull reads what is at or past this."""
+    """A number: the next pull reads what is at or past it. A time: the last change that was seen."""
 
     service: str = ""
     """Whose numbers these are."""
 
     sweep: int = 0
     """Pulls since keys were counted."""
+
+    run: str = ""
+    """Whose monotonic clock `at` is of."""
+
+    at: float = 0.0
+    """When the pull was made."""
 
     def text(self) -> str:
         """Give it as text."""
@@ -88,8 +97,20 @@ def read_cookie(text: str) -> Cookie | None:
         cookie = Cookie(**fields)
     except (ValueError, TypeError):
         return None
-    texts = (cookie.fit, cookie.by, cookie.mark, cookie.service)
-    return cookie if all(isinstance(one, str) for one in texts) and isinstance(cookie.sweep, int) else None
+    texts = (cookie.fit, cookie.by, cookie.mark, cookie.service, cookie.run)
+    numbers = (cookie.sweep, cookie.at)
+    fits = all(isinstance(one, str) for one in texts) and all(isinstance(one, int | float) for one in numbers)
+    return cookie if fits else None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """When a pull begins."""
+
+    wall: float
+    monotonic: float
+    run: str
+    """The name of this start of the server, of whose clock `monotonic` is."""
 
 
 @implementer(IDirectory)
@@ -114,13 +135,14 @@ class LdapDirectory:
         self._link: Link | None = None
         self._ended: Deferred[None] | None = None
         self._closed = False
+        self._run = secrets.token_hex(8)
 
     async def pull(self, cookie: str) -> Pull:
         """Read people, in the thread."""
         if self._closed or self._ended is not None:
             raise DirectoryUnavailable(f"{self._terms.url} is being closed or read already")
         link = Link(self._access())
-        reading = _Reading(self._terms, self._mapped, self._filter, self._fit, self._timers.wall())
+        reading = _Reading(self._terms, self._mapped, self._filter, self._fit, self._now())
         known = read_cookie(cookie) if self._terms.incremental else None
         self._link = link
         ended: Deferred[None] = Deferred()
@@ -140,6 +162,9 @@ class LdapDirectory:
             self._link.abort(f"{self._terms.url} is being closed")
             await self._ended
         self._threads.stop()
+
+    def _now(self) -> Now:
+        return Now(self._timers.wall(), self._timers.now(), self._run)
 
     def _too_late(self) -> str:
         limit_s = self._terms.pull_timeout_s
@@ -177,12 +202,12 @@ class LdapDirectory:
 class _Reading:
     """One pull, in its thread: it knows nothing of what the reactor does meanwhile."""
 
-    def __init__(self, terms: Terms, mapping: Mapped, filters: str, fit: str, wall: float) -> None:
+    def __init__(self, terms: Terms, mapping: Mapped, filters: str, fit: str, now: Now) -> None:
         self._terms = terms
         self._mapped = mapping
         self._filter = filters
         self._fit = fit
-        self._wall = wall
+        self._now = now
 
     def run(self, link: Link, known: Cookie | None) -> Pull:
         with link:
@@ -203,7 +228,7 @@ class _Reading:
         return Pull(people, frozenset(), complete=True, skipped=skipped, cookie=cookie)
 
     def _changes(self, link: Link, bases: Sequence[str], root: Root, known: Cookie) -> Pull:
-        newer = f"({_MARKS[known.by]}>={known.mark})"
+        newer = f"({_MARKS[known.by]}>={_since(known)})"
         entries = self._entries(link, bases, f"(&{self._filter}{newer})")
         people, skipped, gone = self._persons(entries)
         present = None
@@ -249,16 +274,19 @@ class _Reading:
         sweep = before.sweep if before is not None else 0
         if root.service and root.usn is not None and (before is None or before.by == "usn"):
             return Cookie(self._fit, "usn", str(root.usn + 1), root.service, sweep).text()
+        # The last change that is seen was made before now by the server's clock. So what is changed from now on is
+        # newer than that by at least the time that has passed here since: no clock is compared with another.
         times = [_time(one.raw) for one in entries]
-        latest = datetime.fromtimestamp(self._wall, UTC) + timedelta(seconds=CLOCK_TRUST_S)
+        latest = datetime.fromtimestamp(self._now.wall, UTC) + timedelta(seconds=LEAD_S)
         seen = [time for time in times if time is not None and time <= latest]
-        if None in times:
+        if before is not None and (mark := _read_mark(before.mark)) is not None:
+            passed_s = max(0.0, self._now.monotonic - before.at) if before.run == self._now.run else 0.0
+            seen.append(mark + timedelta(seconds=passed_s))
+        if None in times or not seen:
             return ""
-        marks = [*seen, latest - timedelta(seconds=2 * CLOCK_TRUST_S)]
-        mark = (max(marks) - timedelta(seconds=OVERLAP_S)).strftime("%Y%m%d%H%M%SZ")
-        if before is not None:
-            mark = max(mark, before.mark)
-        return Cookie(self._fit, "time", mark, "", sweep).text()
+        return Cookie(
+            self._fit, "time", max(seen).strftime(STAMP), "", sweep, self._now.run, self._now.monotonic
+        ).text()
 
 
 _MARKS: Final = {"usn": "uSNChanged", "time": "modifyTimestamp"}
@@ -267,19 +295,27 @@ _MARKS: Final = {"usn": "uSNChanged", "time": "modifyTimestamp"}
 def _is_of(known: Cookie, root: Root) -> bool:
     """Tell whether a cookie's mark means something on this server."""
     if known.by == "time":
-        return known.mark[:14].isdigit() and known.mark[14:] == "Z"
+        return _read_mark(known.mark) is not None
     return known.by == "usn" and known.mark.isdigit() and bool(root.service) and known.service == root.service
 
 
 def _time(raw: Raw) -> datetime | None:
     """Read modifyTimestamp (RFC 4517 §3.3.13, as far as servers write it: UTC)."""
     values = raw.get("modifytimestamp")
-    if not values:
-        return None
+    return _read_mark(values[0][:14].decode("ascii", "replace") + "Z") if values else None
+
+
+def _read_mark(text: str) -> datetime | None:
     try:
-        return datetime.strptime(values[0][:14].decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return datetime.strptime(text, STAMP).replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def _since(known: Cookie) -> str:
+    """Give the value from which on entries are read again."""
+    mark = _read_mark(known.mark) if known.by == "time" else None
+    return known.mark if mark is None else (mark - timedelta(seconds=OVERLAP_S)).strftime(STAMP)
 
 
 def _any_of(filters: Sequence[str]) -> str:

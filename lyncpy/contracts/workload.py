@@ -58,6 +58,9 @@ class Arg:
     choices: Callable[[], Sequence[str]] | None = None
     """Completions, asked anew each time."""
 
+    secret: bool = False
+    """Its value is masked wherever the line is recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
@@ -67,6 +70,9 @@ class Flag:
     help: str
     takes: str = ""
     """The value's name in the help; "" for a switch."""
+
+    secret: bool = False
+    """As of an argument."""
 
 
 @dataclass(frozen=True, slots=True)

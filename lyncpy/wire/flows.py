@@ -25,7 +25,7 @@ from lyncpy.sip.message import Request, Response
 from lyncpy.wire.settings import Settings
 
 Seal = Callable[[FlowName, Request | Response], Request | Response | None]
-"""Signs what leaves; gives the very message when the connection has no association yet."""
+"""Signs what leaves, once the connection has an association; None holds the message back."""
 
 COMPLAIN_EVERY_S: Final = 60.0
 """One line a minute about refused connections, however many there are: a flood must not fill the log."""
@@ -87,7 +87,6 @@ class FlowFacts:
     heard: float
     """Monotonic seconds of the last byte that came."""
 
-    signed_in: bool
     messages_in: int
     messages_out: int
     bytes_in: int
@@ -120,7 +119,6 @@ class Flow:
         "name",
         "peer",
         "security",
-        "signed_in",
         "since",
         "unwritten",
     )
@@ -130,8 +128,6 @@ class Flow:
         self.peer = peer
         self.security = security
         self.since = self.heard = now
-        self.signed_in = False
-        """A signed message has left, so its user has proved who he is."""
         self.closing: str | None = None
         """Why it is being closed; nothing is sent or read any more."""
         self.cut: ITimer | None = None
@@ -205,7 +201,6 @@ class Flow:
             security=self.security,
             since=self.since,
             heard=self.heard,
-            signed_in=self.signed_in,
             messages_in=self.messages_in,
             messages_out=self.messages_out,
             bytes_in=self.bytes_in,
@@ -279,8 +274,6 @@ class Flows:
         sealed = self._seal(flow, message)
         if sealed is None:  # held back until the client has its new keys; it comes again by itself
             return
-        if sealed is not message:
-            living.signed_in = True
         self._queue(living, encode(sealed))
 
     def send_raw(self, flow: FlowName, data: bytes) -> None:

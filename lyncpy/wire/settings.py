@@ -68,9 +68,6 @@ class Settings(BaseModel):
     handshake_s: int = Field(default=15, ge=1, le=120)
     """Seconds that a client may take for the TLS handshake."""
 
-    sign_in_s: int = Field(default=120, ge=5, le=3600)
-    """Seconds that a connection may stay open before its user has proved who he is."""
-
     idle_s: int = Field(default=900, ge=60, le=86_400)
     """Seconds after which a silent connection is closed; signed-in clients send keep-alives every 300 seconds."""
 

@@ -114,7 +114,7 @@ class SipStream(Protocol):
         self._stop_timer()
         flow = self._flow = self._flows.ready(self, self._outlet, security)
         cast(IConsumer, self.transport).registerProducer(flow, streaming=True)
-        self._timer = self._timers.later(self._settings.sign_in_s, self._look_at_the_clock)
+        self._timer = self._timers.later(self._settings.idle_s, self._look_at_the_clock)
         self.log.debug(
             "{flow} from {peer} opened, {security}", flow=flow.name, peer=self.peer, security=security or "TCP"
         )
@@ -188,19 +188,15 @@ class SipStream(Protocol):
         self._outlet.abortConnection()
 
     def _look_at_the_clock(self) -> None:
-        """One timer for two limits: first to sign in, from then on to say something now and then."""
+        """One timer, set anew when it rings and not at every message."""
         flow = self._flow
         if flow is None:
             return
-        if flow.signed_in:
-            due, reason = flow.heard + self._settings.idle_s, "silent for too long"
+        left = flow.heard + self._settings.idle_s - self._timers.now()
+        if left > 0:
+            self._timer = self._timers.later(left, self._look_at_the_clock)
         else:
-            due, reason = flow.since + self._settings.sign_in_s, "nobody signed in"
-        now = self._timers.now()
-        if now >= due:
-            self._flows.close(flow.name, reason)
-        else:
-            self._timer = self._timers.later(due - now, self._look_at_the_clock)
+            self._flows.close(flow.name, "silent for too long")
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -139,6 +139,14 @@ def test_scans_everything_without_a_prefix(cellar: Cellar) -> None:
     assert [record.key for record in cellar.wait(cellar.store.scan("board"))] == ["", "b", "\U0010ffff"]
 
 
+def test_scans_a_prefix_that_nothing_follows(cellar: Cellar) -> None:
+    """The last character there is has no next one, and between U+D7FF and U+E000 there is none."""
+    for key in ("\U0010ffff1", "\ud7ff1", "\ue0001", "z"):
+        write(cellar, key, b"x")
+    assert [record.key for record in cellar.wait(cellar.store.scan("board", "\U0010ffff"))] == ["\U0010ffff1"]
+    assert [record.key for record in cellar.wait(cellar.store.scan("board", "\ud7ff"))] == ["\ud7ff1"]
+
+
 def test_scan_leaves_out_what_is_removed_or_expired(cellar: Cellar) -> None:
     """Only living records are found."""
     write(cellar, "kept", b"x")

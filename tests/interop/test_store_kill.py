@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
@@ -26,6 +27,8 @@ from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import SessionRecord
 from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.interop
 
@@ -74,7 +77,7 @@ def found(home: Path) -> set[str]:
         assert ask("pragma integrity_check").fetchall() == [("ok",)]
         words = {
             f"record {key} {version}"
-            for key, version in ask("select key, version from records where value is not null")
+            for key, version in ask("select key, version from records where cast(value as text) = key")
         }
         words |= {f"removed {key}" for (key,) in ask("select key from records where value is null")}
         words |= {f"session {key}" for (key,) in ask("select session_id from sessions")}
@@ -89,12 +92,12 @@ def write_for_ever(home: Path, number: str) -> None:
     pump.run(database.open())
     store, records = SqlStore(database, time.time), SqlRecords(database)
 
-    def said(call: Deferred[object], word: str) -> Deferred[object]:
+    def said(call: Deferred[T], word: str) -> Deferred[int]:
         # One system call a line: what was not said whole was not acknowledged.
         return call.addCallback(lambda _: os.write(1, f"{word}\n".encode()))
 
     for turn in itertools.count():
-        calls: list[Deferred[object]] = []
+        calls: list[Deferred[int]] = []
         for n in range(1 + turn % 9):
             name = f"{number}/{turn}/{n}"
             calls.append(said(store.write("kept", name, name.encode(), Version(0)), f"record {name} 1"))

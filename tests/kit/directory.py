@@ -1,7 +1,7 @@
 """What tests of the directory share: a directory in memory, a seal that hides nothing, and facts that are kept."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -11,11 +11,23 @@ from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.facts import Fact, PersonChanged
 from lyncpy.contracts.names import Aor, NodeName, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from tests.kit.results import result_of
+
+T = TypeVar("T")
 
 
 def person(user: str, **facts: Any) -> Person:
     """Give a person of example.com."""
     return Person(**{"aor": aor_of(f"{user}@example.com"), "key": f"key-{user}", "source": f"uid={user}", **facts})
+
+
+def answer_of(waiting: Awaitable[T]) -> T:
+    """Give the result of an awaitable that is ready."""
+
+    async def waited() -> T:
+        return await waiting
+
+    return result_of(waited())
 
 
 class PlainSeals:
@@ -114,3 +126,14 @@ class FakeDirectory:
         self.closed = True
         if self.gate is not None and not self.gate.called:
             self.gate.errback(DirectoryUnavailable("closed"))
+
+
+class Inline:
+    """Calls what blocks at once, in this thread."""
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Call, and give the result."""
+        return call()
+
+    def stop(self) -> None:
+        """Nothing was begun."""

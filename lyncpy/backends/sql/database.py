@@ -1,5 +1,6 @@
 """The life of one SQLite database: opened, brought up to date, read, written, closed."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,7 +93,12 @@ class Database:
 
         def copy(newest: str) -> None:
             target = self._path.with_name(f"{self._path.name}.before-{newest}")
-            copy_file(self._path, target, self._busy_s)
+            try:
+                copy_file(self._path, target, self._busy_s)
+            except (OSError, sqlite3.Error) as error:
+                raise StoreUnavailable(
+                    f'it must be upgraded, and the copy "{target}" cannot be made before: {error}; make room for it'
+                ) from error
             self.log.info("the store as it was is kept in {path}", path=str(target))
 
         upgrade(connection, copy)

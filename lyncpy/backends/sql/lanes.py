@@ -25,10 +25,14 @@ from lyncpy.contracts.refusal import StoreUnavailable
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Connection], T]
-"""What is done with the database. It raises nothing on purpose: a conflict is a result, so that it spoils no trip."""
+"""What is done with the database: SQL and nothing else, for it is done again when its first trip was taken back.
+It raises nothing on purpose: a conflict is a result, so that it spoils no trip."""
 
 Trip: TypeAlias = Callable[[Sequence[Job[Any]]], list[Any]]  # Any: each job has its own result
 """Does jobs in a thread and gives their results in order; all or, raising, none."""
+
+Waiting: TypeAlias = tuple[Job[Any], Deferred[Any]]  # Any: as above
+"""A job, and who waits for its result."""
 
 GROUP: Final = 500
 """Jobs of one trip at most: bounds how long the first of them waits for the last."""
@@ -47,8 +51,8 @@ class Lane:
         self._pool = ThreadPool(1, 1, f"lyncpy-store-{name}")
         # A process that fails to start must end, also when nobody came to close this lane.
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
-        self._queue: deque[tuple[Job[Any], Deferred[Any]]] = deque()
-        self._single: deque[tuple[Job[Any], Deferred[Any]]] = deque()
+        self._queue: deque[Waiting] = deque()
+        self._single: deque[Waiting] = deque()
         self._idle: Deferred[None] | None = None
         self._open = self._busy = self._failing = False
         meter.gauge(f"lyncpy_store_{name}_waiting", f"Jobs that wait to {name}", lambda: float(len(self)))
@@ -105,7 +109,7 @@ class Lane:
         elif self._idle is not None:
             self._idle.callback(None)
 
-    def _answered(self, results: list[Any], group: list[tuple[Job[Any], Deferred[Any]]]) -> None:
+    def _answered(self, results: list[Any], group: Sequence[Waiting]) -> None:
         if self._failing:
             self._failing = False
             self.log.info("the store works again")
@@ -114,7 +118,7 @@ class Lane:
         for (_, answer), result in zip(group, results, strict=True):
             answer.callback(result)
 
-    def _failed(self, failure: Failure, group: list[tuple[Job[Any], Deferred[Any]]]) -> None:
+    def _failed(self, failure: Failure, group: Sequence[Waiting]) -> None:
         unavailable = _unavailable(failure.value)
         if unavailable is None and len(group) > 1:
             # One job is at fault, and nothing was done: each gets a trip of its own, in order.

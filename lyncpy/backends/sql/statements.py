@@ -6,7 +6,7 @@ the same statement that changes it, so that no decision is made on an old answer
 
 from typing import Final, cast
 
-from sqlalchemy import ColumnElement, Executable, Table, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lyncpy.backends.sql.tables import floors, records
@@ -50,7 +50,7 @@ def insert_into(table: Table, dialect: str) -> sqlite.Insert:
     return sqlite.insert(table)
 
 
-def create(dialect: str) -> Executable:
+def create(dialect: str) -> Insert:
     """Write a record where none lives; give its version, or no row when one lives."""
     statement = _new_row(dialect)
     return statement.on_conflict_do_update(
@@ -64,7 +64,7 @@ def create(dialect: str) -> Executable:
     ).returning(records.c.version)
 
 
-def lease(dialect: str) -> Executable:
+def lease(dialect: str) -> Insert:
     """Take or renew a lease; give its epoch, or no row when another holds it."""
     statement = _new_row(dialect)
     is_holder = records.c.value == statement.excluded.value
@@ -79,7 +79,7 @@ def lease(dialect: str) -> Executable:
     ).returning(records.c.version)
 
 
-def raise_floor(dialect: str) -> Executable:
+def raise_floor(dialect: str) -> Insert:
     """Begin the versions of a kind's new keys above `floor`, if they do not already."""
     statement = insert_into(floors, dialect).values(kind=bindparam("of_kind"), version=bindparam("floor"))
     return statement.on_conflict_do_update(

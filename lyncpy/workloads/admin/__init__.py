@@ -1,1 +1,11 @@
-"""The shell."""
+"""The shell: an SSH server in which an operator asks and acts.
+
+Specification: RFC 4252-4254 through twisted.conch; ours is what is said inside. It gathers
+the commands of all workloads and has a few of its own; it answers nothing over SIP.
+
+A line's way: `ssh.py` takes bytes from a key that `keyring.py` let in; `sessions.py` makes
+lines of them, with `prompt.py` (the keys of a terminal) and `completion.py` (Tab) at a
+prompt; `shell.py` checks, records and runs a line that `parser.py` understood; `render.py`
+writes the answer. `manhole.py` is the Python prompt. All of them but `ssh.py`, `keyring.py`
+and `manhole.py` know no socket, file or clock, which is why they are files of their own.
+"""

@@ -133,10 +133,11 @@ class Commands:
         return reasons
 
     async def _board(self, asked: Asked) -> Board:
-        aor = aor_of(asked.args["user"])
-        if self._people.person(aor) is None:
-            raise CommandFailed(f'there is no user "{bare(aor)}"; see: users')
-        return await self._boards.read(aor)
+        user = asked.args["user"]
+        person = self._people.person(aor_of(user)) or self._people.by_login("", user)
+        if person is None:
+            raise CommandFailed(f'there is no user "{user}"; see: users')
+        return await self._boards.read(person.aor)
 
     def _addresses(self) -> Sequence[str]:
         return [bare(person.aor) for person in self._people.all()]

@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from twisted.logger import capturedLogs
 from zope.interface import implementer
 
-from lyncpy.backends import retention
 from lyncpy.backends.retention import DAY_S, EVERY_S, FIRST_S, Retention
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import records as sql_records
+from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import AuditRecord, SessionRecord
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -18,6 +19,11 @@ from tests.kit.cellars import NOON, Cellar, opened
 from tests.kit.results import result_of
 
 SESSION = SessionRecord("1", "c", "f", "t", "", "sip:a@b", "sip:c@b", "", "", "", "", "im", NOON)
+
+
+async def failing() -> None:
+    """Play a bug."""
+    raise ZeroDivisionError
 
 
 @implementer(ITimer)
@@ -65,7 +71,7 @@ def keeping(cellar: Cellar, settings: Settings | None = None) -> tuple[Retention
     """Make what is tested."""
     timers = Timers(cellar.wall)
     assert isinstance(cellar.records, sql_records.SqlRecords)
-    assert isinstance(cellar.store, retention.SqlStore)
+    assert isinstance(cellar.store, SqlStore)
     return Retention(cellar.store, cellar.records, settings or Settings(), timers), timers
 
 
@@ -115,6 +121,18 @@ def test_purges_every_hour(cellar: Cellar) -> None:
     timers.set[1].call()  # the first purge is not over: not begun twice
     result_of(unit.close())
     assert timers.set[2].cancelled
+
+
+def test_a_purge_that_fails_is_logged_and_begun_again(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug here costs disk, not the server, and says so each hour."""
+    unit, timers = keeping(cellar)
+    monkeypatch.setattr(unit, "purge", failing)
+    result_of(unit.close())  # also before it was opened
+    result_of(unit.open())
+    with capturedLogs() as events:
+        timers.set[0].call()
+        timers.set[1].call()
+    assert [event["log_failure"].type for event in events] == [ZeroDivisionError] * 2
 
 
 def test_a_store_that_fails_is_purged_another_time(tmp_path: Path) -> None:

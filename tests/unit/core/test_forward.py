@@ -55,7 +55,9 @@ class Scene:
     def __init__(self) -> None:
         self.clock = Clock()
         self.outbound = FakeOutbound()
-        self.forward = Forward(self.outbound, "sip:sip.example.test:5061;transport=tls;lr", Timers(self.clock, lambda: 0.0))
+        self.forward = Forward(
+            self.outbound, "sip:sip.example.test:5061;transport=tls;lr", Timers(self.clock, lambda: 0.0)
+        )
         self.answers: list[Outcome] = []
         self.provisional: list[Response] = []
 
@@ -63,7 +65,9 @@ class Scene:
         arrival = _arrival(method, extra)
         arrival.provisional = self.provisional.append
         endpoints = [_endpoint(name) for name in names]
-        work: Deferred[Any] = started(self.forward.fork(arrival, endpoints, Patience(20.0, 180.0), '"Alice" <sip:alice@example.test>'))
+        work: Deferred[Any] = started(
+            self.forward.fork(arrival, endpoints, Patience(20.0, 180.0), '"Alice" <sip:alice@example.test>')
+        )
         work.addCallback(self.answers.append)
         return arrival
 
@@ -200,7 +204,9 @@ def test_the_answer_is_made_to_fit_the_request(scene: Scene) -> None:
     """Whatever an endpoint writes into Via, Call-ID and CSeq, the sender gets his own back, and the tag of the peer."""
     scene.fork("desk")
     scene.outbound.to("desk").answers(
-        200, tag="b1", headers=(("Authorization", "NTLM response"), ("Via", "SIP/2.0/TLS evil.test"), ("Supported", "ms-text-format"))
+        200,
+        tag="b1",
+        headers=(("Authorization", "NTLM response"), ("Via", "SIP/2.0/TLS evil.test"), ("Supported", "ms-text-format")),
     )
     response = scene.answers[0].response
     assert response.headers.all("Via") == ("SIP/2.0/tls 127.0.0.1:40000",)

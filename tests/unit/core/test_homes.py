@@ -1,8 +1,7 @@
 """One writer of a name at a time."""
 
-from twisted.internet.defer import CancelledError, Deferred
-
 import pytest
+from twisted.internet.defer import CancelledError, Deferred
 
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core import homes
@@ -94,6 +93,8 @@ def test_a_flood_of_writers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     started(write())
     started(write())
     refused: list[int] = []
-    started(write()).addErrback(lambda failure: refused.append(failure.value.status) if failure.check(Refused) else failure)
+    started(write()).addErrback(
+        lambda failure: refused.append(failure.value.status) if failure.check(Refused) else failure
+    )
     assert refused == [503]
     gate.callback(None)

@@ -32,13 +32,22 @@ class Scene:
         self.outbound = FakeOutbound()
         self.bus = MemoryBus(NodeName("n"), self.clock)
         timers = Timers(self.clock, lambda: 0.0)
-        self.notifier = Notifier(self.outbound, self.bus, "sip:sip.example.test:5061", timers, per_flow=per_flow, total=50)
+        self.notifier = Notifier(
+            self.outbound, self.bus, "sip:sip.example.test:5061", timers, per_flow=per_flow, total=50
+        )
         result_of(self.notifier.open())
         self.ended: list[Subscription] = []
         self.number = 0
 
     def ask(
-        self, *, tag: str = "", expires: int | None = None, supported: tuple[str, ...] = MODERN, call_id: str = "c1", flow: FlowName = FLOW, once: bool = False
+        self,
+        *,
+        tag: str = "",
+        expires: int | None = None,
+        supported: tuple[str, ...] = MODERN,
+        call_id: str = "c1",
+        flow: FlowName = FLOW,
+        once: bool = False,
     ) -> tuple[Subscription | None, Response]:
         self.number += 1
         headers = [
@@ -56,7 +65,14 @@ class Scene:
         arrival = Arrival(Request("SUBSCRIBE", ALICE, Headers(headers)), flow, "127.0.0.1", self.clock.seconds())
         arrival.who = Identity(ALICE, Epid("e1"), "NTLM")
         return self.notifier.accept(
-            arrival, event="presence", default_s=3600, minimum_s=60, maximum_s=7200, document=DOCUMENT, once=once, on_end=self.ended.append
+            arrival,
+            event="presence",
+            default_s=3600,
+            minimum_s=60,
+            maximum_s=7200,
+            document=DOCUMENT,
+            once=once,
+            on_end=self.ended.append,
         )
 
     @property
@@ -127,7 +143,12 @@ def test_a_lapsed_subscription_ends_once(scene: Scene) -> None:
     assert subscription is not None
     scene.clock.advance(3601)
     assert scene.ended == [subscription]
-    assert scene.told[-1].headers.get("subscription-state", ) is not None
+    assert (
+        scene.told[-1].headers.get(
+            "subscription-state",
+        )
+        is not None
+    )
     scene.outbound.told.clear()
     scene.notifier.notify(subscription, DOCUMENT)
     assert scene.told == []

@@ -11,7 +11,12 @@ from lyncpy.sip.message import Headers, Request, Response, response_to
 
 
 def _arrival(method: str, uri: str, *, event: str = "", content: str = "") -> Arrival:
-    headers = [("From", "<sip:alice@example.test>;tag=1"), ("To", f"<{uri}>"), ("Call-ID", "c"), ("CSeq", f"1 {method}")]
+    headers = [
+        ("From", "<sip:alice@example.test>;tag=1"),
+        ("To", f"<{uri}>"),
+        ("Call-ID", "c"),
+        ("CSeq", f"1 {method}"),
+    ]
     headers += [("Event", event)] if event else []
     headers += [("Content-Type", content)] if content else []
     return Arrival(Request(method, uri, Headers(headers)), FlowName("n/1"), "127.0.0.1", 0.0)
@@ -47,11 +52,21 @@ def router() -> Router:
         (_arrival("REGISTER", "sip:example.test"), REGISTER),
         (_arrival("OPTIONS", "sip:sip.example.test:5061;transport=tls"), OPTIONS),
         (_arrival("OPTIONS", "sip:bob@example.test"), OTHERS),
-        (_arrival("SERVICE", "sip:alice@example.test", content="application/msrtc-category-publish+xml; charset=utf-8"), PUBLISH),
+        (
+            _arrival(
+                "SERVICE", "sip:alice@example.test", content="application/msrtc-category-publish+xml; charset=utf-8"
+            ),
+            PUBLISH,
+        ),
         (_arrival("SUBSCRIBE", "sip:alice@example.test", event="vnd-microsoft-roaming-contacts"), CONTACTS),
         (_arrival("SUBSCRIBE", "sip:sip.example.test:5061;transport=tls", event="presence;id=1"), PRESENCE),
         (_arrival("SUBSCRIBE", "sip:bob@EXAMPLE.test", event="Presence"), PRESENCE),
-        (_arrival("SERVICE", "sip:alice@example.test;gruu;opaque=app:conf:focusfactory", content="application/cccp+xml"), FACTORY),
+        (
+            _arrival(
+                "SERVICE", "sip:alice@example.test;gruu;opaque=app:conf:focusfactory", content="application/cccp+xml"
+            ),
+            FACTORY,
+        ),
         (_arrival("INVITE", "sip:bob@example.test"), OTHERS),
         (_arrival("MESSAGE", "sip:alice@example.test;opaque=user:epid:AAAA;gruu"), OTHERS),
     ],
@@ -68,7 +83,14 @@ def test_the_most_specific_row_answers(router: Router, arrival: Arrival, route: 
         (_arrival("INVITE", "sip:example.test"), 405),
         (_arrival("SUBSCRIBE", "sip:alice@example.test", event="message-summary"), 489),
         (_arrival("SERVICE", "sip:alice@example.test", content="text/plain"), 415),
-        (_arrival("SERVICE", "sip:mras@example.test;gruu;opaque=srvr:MRAS:x", content="application/msrtc-media-relay-auth+xml"), 404),
+        (
+            _arrival(
+                "SERVICE",
+                "sip:mras@example.test;gruu;opaque=srvr:MRAS:x",
+                content="application/msrtc-media-relay-auth+xml",
+            ),
+            404,
+        ),
         (_arrival("INVITE", "sip:alice@example.test;gruu;opaque=app:conf:focus:id:7"), 404),
     ],
 )

@@ -54,22 +54,58 @@ class Scene:
         self.bindings = Bindings(self.bus, self.timers)
         self.outbound = FakeOutbound()
         self.privacy = Blocks()
-        people = FewPeople([Person(ALICE, "a", display_name="Alice"), Person(BOB, "b"), Person(CAROL, "c"), Person(Aor("sip:dave@example.test"), "d", enabled=False)])
+        people = FewPeople(
+            [
+                Person(ALICE, "a", display_name="Alice"),
+                Person(BOB, "b"),
+                Person(CAROL, "c"),
+                Person(Aor("sip:dave@example.test"), "d", enabled=False),
+            ]
+        )
         forward = Forward(self.outbound, "sip:sip.example.test:5061;lr", self.timers)
-        self.im = Im(self.records, self.bus, self.bindings, people, self.privacy, self.outbound, forward, NodeName("n"), Settings(**settings), self.timers)
+        self.im = Im(
+            self.records,
+            self.bus,
+            self.bindings,
+            people,
+            self.privacy,
+            self.outbound,
+            forward,
+            NodeName("n"),
+            Settings(**settings),
+            self.timers,
+        )
         result_of(self.im.open())
         self.sign_in(ALICE, "a1")
         self.sign_in(BOB, "b1")
 
     def sign_in(self, aor: Aor, epid: str) -> Endpoint:
         endpoint = Endpoint(
-            aor, Epid(epid), f"instance-{epid}", f"{aor};opaque=user:epid:{epid};gruu", f"sip:127.0.0.1:1;x={epid}", FlowName(f"n/{epid}"), "Purple", 0.0, 9e9, "127.0.0.1"
+            aor,
+            Epid(epid),
+            f"instance-{epid}",
+            f"{aor};opaque=user:epid:{epid};gruu",
+            f"sip:127.0.0.1:1;x={epid}",
+            FlowName(f"n/{epid}"),
+            "Purple",
+            0.0,
+            9e9,
+            "127.0.0.1",
         )
         self.bindings.keep(endpoint)
         return endpoint
 
     def send(
-        self, method: str, *, by: Aor = ALICE, epid: str = "a1", to: str = BOB, uri: str = "", tags: tuple[str, str] = ("ta", ""), number: int = 1, body: bytes = b""
+        self,
+        method: str,
+        *,
+        by: Aor = ALICE,
+        epid: str = "a1",
+        to: str = BOB,
+        uri: str = "",
+        tags: tuple[str, str] = ("ta", ""),
+        number: int = 1,
+        body: bytes = b"",
     ) -> list[Any]:
         """Send a request; the list gets its answer or refusal when there is one."""
         headers = [
@@ -84,7 +120,9 @@ class Scene:
         ]
         if body:
             headers.append(("Content-Type", "application/sdp" if method == "INVITE" else "text/plain"))
-        self.arrival = Arrival(Request(method, uri or to, Headers(headers), body), FlowName(f"n/{epid}"), "127.0.0.1", 0.0)
+        self.arrival = Arrival(
+            Request(method, uri or to, Headers(headers), body), FlowName(f"n/{epid}"), "127.0.0.1", 0.0
+        )
         self.arrival.who = Identity(by, Epid(epid), "NTLM")
         results: list[Any] = []
 
@@ -193,7 +231,11 @@ def test_a_blocked_sender_hears_what_an_offline_user_gives(scene: Scene) -> None
     (offline,) = scene.send("INVITE", to=CAROL, body=SDP)
     scene.privacy.pairs.add((BOB, ALICE))
     (blocked,) = scene.send("INVITE", to=BOB, body=SDP, tags=("tx", ""))
-    assert (blocked.status, blocked.diagnostics, blocked.headers) == (offline.status, offline.diagnostics, offline.headers)
+    assert (blocked.status, blocked.diagnostics, blocked.headers) == (
+        offline.status,
+        offline.diagnostics,
+        offline.headers,
+    )
     assert scene.outbound.calls == []
 
 

@@ -65,7 +65,9 @@ class Scene:
         self.outbound = FakeOutbound()
         self.flows = FakeFlows()
         people = FewPeople([Person(ALICE, "k", display_name="Alice Adler")])
-        self.registrar = Registrar(self.bindings, self.bus, self.outbound, self.flows, people, Settings(**settings), self.timers)
+        self.registrar = Registrar(
+            self.bindings, self.bus, self.outbound, self.flows, people, Settings(**settings), self.timers
+        )
         result_of(self.registrar.open())
         self.facts: list[Any] = []
         self.bus.listen(EndpointArrived, self._keep)
@@ -268,7 +270,9 @@ def test_a_disabled_user_is_signed_out_with_the_reason(scene: Scene) -> None:
         ({"event": "presence"}, 489, 4055),
     ],
 )
-def test_what_cannot_be_registered_is_refused_for_its_reason(scene: Scene, what: dict[str, Any], status: int, error_id: int) -> None:
+def test_what_cannot_be_registered_is_refused_for_its_reason(
+    scene: Scene, what: dict[str, Any], status: int, error_id: int
+) -> None:
     """Each fault has the status and the number that clients know."""
     with pytest.raises(Refused) as refused:
         scene.register(**what)
@@ -312,7 +316,10 @@ def test_an_operator_sees_and_signs_out(scene: Scene) -> None:
     """`endpoints` lists devices; `signout` ends all of a user, or one."""
     scene.register("one", "n/1")
     scene.register("two", "n/2")
-    assert [row[:2] for row in scene.run("endpoints").rows] == [("alice@example.test", "one"), ("alice@example.test", "two")]
+    assert [row[:2] for row in scene.run("endpoints").rows] == [
+        ("alice@example.test", "one"),
+        ("alice@example.test", "two"),
+    ]
     assert scene.run("signout", target="alice@example.test/one").rows == [("alice@example.test", "one", "127.0.0.1")]
     assert len(scene.bindings) == 1
     scene.run("signout", target="alice@example.test")

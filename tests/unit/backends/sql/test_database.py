@@ -165,6 +165,19 @@ def test_an_upgrade_that_fails_changes_nothing(
     assert "note" not in [row[1] for row in house.sql("pragma table_info(audit)")]
 
 
+def test_without_room_for_the_copy_nothing_is_upgraded(
+    house: Household, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator is told what is in the way; the database stays as it is."""
+    with house.open():
+        pass
+    with_migration(tmp_path_factory.mktemp("migrations"), SECOND, monkeypatch)
+    (house.home / "lyncpy.db.before-0002.part").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"before-0002.*cannot be made before.*make room"), house.open():
+        pass
+    assert house.sql("select version_num from alembic_version") == [("0001",)]
+
+
 def test_a_newer_database_is_refused(house: Household) -> None:
     """An older program does not touch what a newer one wrote, and says what to do."""
     with house.open():
@@ -190,7 +203,7 @@ def test_a_missing_folder_is_named(house: Household) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-@pytest.mark.parametrize("what", ["folder", "file"])  # pragma: no cover - as above
+@pytest.mark.parametrize("what", ["folder", "file"])
 def test_what_may_not_be_written_is_named(house: Household, what: str) -> None:
     """The sentence says whose it has to be."""
     house.path.touch(0o400)

@@ -1,0 +1,120 @@
+"""What Tab makes of the line before the cursor."""
+
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.contracts.workload import Command, Role
+from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary
+
+LISTED: Final = 200
+"""More choices than this are not listed."""
+
+_WITHIN_ONE_WORD: Final = "/"
+"""A choice that ends with this is gone on with, so no blank is put behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The line before the cursor as it is now, and what could follow."""
+
+    before: str
+    choices: tuple[str, ...] = ()
+    """What to list; empty when there is nothing, or one thing, to choose."""
+
+    more: int = 0
+    """How many choices are not listed."""
+
+
+def complete(vocabulary: Vocabulary, role: Role, before: str) -> Completion:
+    """Go on with a line as far as it is certain.
+
+    Args:
+        vocabulary: All commands.
+        role: Words that this role may not use are not offered.
+        before: The line up to the cursor.
+    """
+    words, start, fragment = _split(before)
+    found = _choices(vocabulary, role, words, fragment)
+    fitting = sorted({one for one in found if one.lower().startswith(fragment.lower())})
+    if not fitting:
+        return Completion(before)
+    if len(fitting) == 1:
+        blank = "" if fitting[0].endswith(_WITHIN_ONE_WORD) else " "
+        return Completion(before[:start] + _quoted(fitting[0]) + blank)
+    common = os.path.commonprefix(fitting)
+    if len(common) > len(fragment):
+        return Completion(before[:start] + _quoted(common))
+    return Completion(before, tuple(fitting[:LISTED]), more=max(len(fitting) - LISTED, 0))
+
+
+def _choices(vocabulary: Vocabulary, role: Role, words: Sequence[str], fragment: str) -> Sequence[str]:
+    allowed = Vocabulary(command for command in vocabulary.all() if command.role <= role)
+    named = [word for word in words if not word.startswith("-")]
+    if named[:1] == ["help"]:
+        return allowed.following(named[1:])
+    following = allowed.following(named)
+    if following and not fragment.startswith("-"):
+        command = allowed.find(named)
+        if command is None or command.name != " ".join(named) or not command.args:
+            return following
+    command = allowed.find(named)
+    return _behind(command, words, fragment) if command is not None else following
+
+
+def _behind(command: Command, words: Sequence[str], fragment: str) -> Sequence[str]:
+    """Give what may stand behind a command's name: a value, an argument or a flag."""
+    flags = {f"--{flag.name}": flag for flag in (*command.flags, *EVERYWHERE)}
+    given = 0
+    waits = False
+    for word in words:
+        if waits:
+            waits = False
+        elif word in flags:
+            waits = bool(flags[word].takes)
+        elif not word.startswith("--"):
+            given += 1
+    if waits:
+        return ()
+    left = [name for name in flags if name not in words]
+    if fragment.startswith("-"):
+        return left
+    given -= len(command.name.split())
+    choices: Callable[[], Sequence[str]] | None = None
+    if given < len(command.args):
+        choices = command.args[given].choices
+        if choices is None:
+            return () if fragment or command.args[given].required else left
+    return choices() if choices is not None else left
+
+
+def _split(before: str) -> tuple[list[str], int, str]:
+    """Give the words before the one under the cursor, where that begins, and what it says."""
+    words: list[str] = []
+    start, text, quote, inside, escaped = 0, "", "", False, False
+    for index, one in enumerate(before):
+        if escaped:
+            text, escaped = text + one, False
+        elif one == "\\" and quote != "'":
+            escaped = True
+        elif quote:
+            quote, text = ("", text) if one == quote else (quote, text + one)
+        elif one.isspace():
+            if inside:
+                words.append(text)
+            inside, text = False, ""
+            continue
+        elif one in "'\"":
+            quote = one
+        else:
+            text += one
+        if not inside:
+            inside, start = True, index
+    return (words, start, text) if inside else (words, len(before), "")
+
+
+def _quoted(text: str) -> str:
+    """Quote what the parser would take apart."""
+    return shlex.quote(text) if any(one in text for one in " \t'\"\\") else text

@@ -1,0 +1,230 @@
+"""A line of words → the command that it names, and what it gives it."""
+
+import difflib
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.contracts.workload import Arg, Command, Flag
+
+JSON: Final = Flag("json", "answer with one JSON document")
+HELP: Final = Flag("help", "explain the command instead of running it")
+EVERYWHERE: Final = (JSON, HELP)
+"""Flags that every command has."""
+
+MASK: Final = "****"
+
+_SECRETIVE: Final = re.compile(r"pass(word|wd|phrase)?|secret|token|hash", re.IGNORECASE)
+_SHOWN: Final = 80
+
+
+class Misused(Exception):
+    """A line that cannot be understood; the sentence says why, and what would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A line that was understood."""
+
+    command: Command
+    args: Mapping[str, str]
+    flags: Mapping[str, str]
+    """Without those of `EVERYWHERE`."""
+
+    json: bool = False
+    help: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word behind the command's name, and what it is: an argument, a flag or a flag's value."""
+
+    text: str
+    role: Arg | Flag | None
+    is_value: bool = False
+
+
+class Vocabulary:
+    """Every command there is, by its words."""
+
+    def __init__(self, commands: Iterable[Command]) -> None:
+        self._commands: dict[tuple[str, ...], Command] = {}
+        for command in commands:
+            self._commands.setdefault(tuple(command.name.split()), command)
+
+    def all(self) -> tuple[Command, ...]:
+        """Give the commands, by name."""
+        return tuple(self._commands[words] for words in sorted(self._commands))
+
+    def find(self, words: Sequence[str]) -> Command | None:
+        """Give the command with the longest name that these words begin with."""
+        for length in range(len(words), 0, -1):
+            command = self._commands.get(tuple(words[:length]))
+            if command is not None:
+                return command
+        return None
+
+    def following(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Give the words that may come next in a command's name."""
+        length = len(words)
+        found = {name[length] for name in self._commands if len(name) > length and name[:length] == tuple(words)}
+        return tuple(sorted(found))
+
+    def read(self, line: str) -> Use:
+        """Understand a line that is not blank.
+
+        Raises:
+            Misused: Quotes that do not close, a word or flag that there is not, too many or
+                too few arguments.
+        """
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            raise Misused("a quote is not closed") from None
+        named = [word for word in words if not word.startswith("-")]
+        command = self.find(named)
+        if command is None:
+            raise Misused(self._unknown(named))
+        return _used(command, words)
+
+    def masked(self, line: str) -> str:
+        """Give the line as it may be recorded: secrets replaced.
+
+        In a line that names no command everything behind a word such as "password" counts as one.
+        """
+        try:
+            words = shlex.split(line)
+        except ValueError:
+            words = line.split()
+        command = self.find([word for word in words if not word.startswith("-")])
+        hidden = list(_hidden(words) if command is None else _hidden_from(command, words))
+        if not any(hidden):
+            return line
+        return " ".join(MASK if hide else word for word, hide in zip(words, hidden, strict=True))
+
+    def _unknown(self, words: Sequence[str]) -> str:
+        if not words:
+            return "no command is named; `help` lists them"
+        for length in range(len(words), 0, -1):
+            following = self.following(words[:length])
+            if following:
+                start = " ".join(words[:length])
+                several = ", ".join(f"`{start} {word}`" for word in following)
+                if len(words) == length:
+                    return f"`{start}` goes on: {several}"
+                return f'`{start}` does not go on with "{_cut(words[length])}", but: {several}'
+        names = [command.name for command in self.all()]
+        given = " ".join(words[:2])
+        near = difflib.get_close_matches(given, names, 1) or difflib.get_close_matches(words[0], names, 1)
+        firsts = difflib.get_close_matches(words[0], [name.split()[0] for name in names], 1)
+        hint = f"did you mean `{(near or firsts)[0]}`?" if near or firsts else "`help` lists all"
+        return f'there is no command "{_cut(words[0])}"; {hint}'
+
+
+def usage(command: Command) -> str:
+    """Write a command as it is used: `signout TARGET [--quiet]`."""
+    parts = [command.name]
+    parts += [arg.name.upper() if arg.required else f"[{arg.name.upper()}]" for arg in command.args]
+    parts += [f"[{written(flag)}]" for flag in (*command.flags, JSON)]
+    return " ".join(parts)
+
+
+def written(flag: Flag) -> str:
+    """Write a flag as it is used: `--since WHEN`."""
+    return f"--{flag.name} {flag.takes}".rstrip()
+
+
+def _used(command: Command, words: Sequence[str]) -> Use:
+    args: dict[str, str] = {}
+    flags: dict[str, str] = {}
+    pending: Flag | None = None
+    for word in _roles(command, words):
+        match word.role:
+            case None:
+                raise Misused(f'"{_cut(word.text)}" is one word too many; use: {usage(command)}')
+            case Arg():
+                args[word.role.name] = word.text
+            case Flag() if word.is_value:
+                flags[word.role.name], pending = word.text, None
+            case Flag():
+                flags[word.role.name] = "true"
+                pending = word.role if word.role.takes else None
+    if pending is not None:
+        raise Misused(f"--{pending.name} takes {pending.takes}; use: {usage(command)}")
+    asks = {flag.name: flags.pop(flag.name, "") == "true" for flag in EVERYWHERE}
+    missing = [arg.name.upper() for arg in command.args if arg.required and arg.name not in args]
+    if missing and not asks["help"]:
+        raise Misused(f"{' and '.join(missing)} is missing; use: {usage(command)}")
+    return Use(command, args, flags, json=asks["json"], help=asks["help"])
+
+
+def _roles(command: Command, words: Sequence[str], *, strict: bool = True) -> Iterator[_Word]:
+    """Say of each word behind the command's name what it is.
+
+    `--name=value` is given as two words. When not `strict`, a flag that there is not has no
+    role, and nothing is raised.
+    """
+    name = command.name.split()
+    flags = {flag.name: flag for flag in (*command.flags, *EVERYWHERE)}
+    args = iter(command.args)
+    only_args = False
+    awaiting: Flag | None = None
+    for text in words:
+        if awaiting is not None:
+            yield _Word(text, awaiting, is_value=True)
+            awaiting = None
+        elif text == "--" and not only_args:
+            only_args = True
+        elif text.startswith("--") and not only_args:
+            flag_name, equals, value = text[2:].partition("=")
+            flag = flags.get(flag_name)
+            if strict:
+                _check(command, flag_name, flag, takes=bool(equals))
+            yield _Word(f"--{flag_name}", flag)
+            if equals:
+                yield _Word(value, flag, is_value=True)
+            elif flag is not None and flag.takes:
+                awaiting = flag
+        elif name:
+            name.pop(0)
+        else:
+            yield _Word(text, next(args, None))
+
+
+def _check(command: Command, name: str, flag: Flag | None, *, takes: bool) -> None:
+    if flag is None:
+        known = [one.name for one in (*command.flags, *EVERYWHERE)]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean --{near[0]}?" if near else f"use: {usage(command)}"
+        raise Misused(f'`{command.name}` has no flag "--{_cut(name)}"; {hint}')
+    if takes and not flag.takes:
+        raise Misused(f"--{name} takes no value; use: {usage(command)}")
+
+
+def _hidden(words: Sequence[str]) -> Iterator[bool]:
+    """Tell for each word of a line that names no command whether it may be a secret."""
+    follows = False
+    for word in words:
+        yield follows
+        follows = follows or _SECRETIVE.search(word) is not None
+
+
+def _hidden_from(command: Command, words: Sequence[str]) -> Iterator[bool]:
+    """Tell for each word of a command's line whether it is a secret."""
+    secrets = {word.text for word in _roles(command, words, strict=False) if word.role is not None and _is_secret(word)}
+    has_secrets = any(arg.secret for arg in command.args)
+    surplus = {word.text for word in _roles(command, words, strict=False) if word.role is None} if has_secrets else set()
+    for word in words:
+        _, equals, value = word.partition("=")
+        yield word in secrets or word in surplus or bool(equals and value in secrets)
+
+
+def _is_secret(word: _Word) -> bool:
+    role = word.role
+    return role is not None and role.secret and (isinstance(role, Arg) or word.is_value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

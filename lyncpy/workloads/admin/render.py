@@ -1,0 +1,214 @@
+"""A table → text for a terminal or one JSON document.
+
+What a table holds comes from clients and directories, so nothing in it may steer a
+terminal: control characters, changes of writing direction and halves of characters are
+written as `\\x1b`, `\\u202e` …
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from lyncpy.contracts.workload import Table
+
+GAP: Final = "  "
+NARROWEST: Final = 12
+"""A column is not made narrower than this, or than its heading; before that, rows become blocks of lines."""
+
+_HARMLESS: Final = frozenset({"Cn", "Co", "Zs"})
+"""Characters that Python calls unprintable but that move nothing: newer emoji, private use, wide blanks."""
+
+_JOINERS: Final = frozenset("\u200c\u200d")
+_UNSAFE_IN_JSON: Final = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Give text that a terminal shows and does not obey."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or _is_harmless(one) else _escaped(one) for one in text)
+
+
+def _is_harmless(one: str) -> bool:
+    return one in _JOINERS or unicodedata.category(one) in _HARMLESS
+
+
+def _escaped(one: str) -> str:
+    short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(one)
+    code = ord(one)
+    return short or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+
+
+def sentences(text: str) -> str:
+    """Clean a message of one or more lines."""
+    return "\n".join(clean(line) for line in text.splitlines())
+
+
+def as_json(table: Table) -> str:
+    """Write `{"rows": [{column: cell}], "note": text}`."""
+    rows = [{name: _value(cell) for name, cell in zip(table.columns, row, strict=False)} for row in table.rows]
+    document = json.dumps({"rows": rows, "note": table.note}, ensure_ascii=False, indent=2)
+    # JSON itself leaves these as they are; they stand inside strings only, where an escape means the same.
+    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document) + "\n"
+
+
+def _value(cell: object) -> object:
+    return cell if cell is None or isinstance(cell, str | int | float) else str(cell)
+
+
+def as_text(table: Table, width: int | None = None) -> str:
+    """Write rows below headings, and the note.
+
+    Args:
+        table: Rows of any length; what is beyond the columns is left out.
+        width: Of the terminal, in its cells; None when lines may be as long as they are. What
+            is too wide is wrapped within its column; where that leaves too little, every row
+            becomes a block of lines `column  cell`.
+    """
+    parts = []
+    if table.columns and table.rows:
+        cells = [tuple(_cell(one) for one in row[: len(table.columns)]) for row in table.rows]
+        parts.append("\n".join(_laid_out(table, cells, width)))
+    if table.note:
+        parts.append(sentences(table.note))
+    elif not parts and table.columns:
+        parts.append("none")
+    return "\n\n".join(parts) + "\n" if parts else ""
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case True | False:
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3f}".rstrip("0").rstrip(".")
+        case _:
+            return clean(str(value))
+
+
+def _laid_out(table: Table, cells: Sequence[tuple[str, ...]], width: int | None) -> Iterator[str]:
+    headings = tuple(clean(name).upper() for name in table.columns)
+    natural = [max(map(cells_wide, column)) for column in zip(headings, *cells, strict=True)]
+    widths = natural if width is None else _fitted(headings, natural, width)
+    if widths is None:
+        yield from _blocks(table.columns, cells, width or 0)
+        return
+    right = [_is_number(table.rows, index) for index in range(len(headings))]
+    yield _line(headings, widths, right)
+    for row in cells:
+        wrapped = [wrap(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+        for number in range(max(map(len, wrapped))):
+            yield _line([lines[number] if number < len(lines) else "" for lines in wrapped], widths, right)
+
+
+def _is_number(rows: Sequence[tuple[object, ...]], index: int) -> bool:
+    """Tell whether a column holds numbers, which line up at the right."""
+    found = [row[index] for row in rows if row[index] is not None]
+    return bool(found) and all(isinstance(one, int | float) and not isinstance(one, bool) for one in found)
+
+
+def _fitted(headings: Sequence[str], natural: Sequence[int], width: int) -> Sequence[int] | None:
+    """Give widths that fit into a line, the widest columns giving first; None where they cannot."""
+    room = width - len(GAP) * (len(natural) - 1)
+    if sum(natural) <= room:
+        return natural
+    least = [
+        min(wide, max(cells_wide(name), NARROWEST)) for name, wide in zip(headings, natural, strict=True)
+    ]
+    if sum(least) > room:
+        return None
+    low, high = NARROWEST, max(natural)
+    while low < high:  # the widest bound on columns that still fits
+        middle = (low + high + 1) // 2
+        if sum(_bounded(least, natural, middle)) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return _bounded(least, natural, low)
+
+
+def _bounded(least: Sequence[int], natural: Sequence[int], bound: int) -> Sequence[int]:
+    return [max(small, min(wide, bound)) for small, wide in zip(least, natural, strict=True)]
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = []
+    for cell, wide, is_right in zip(cells, widths, right, strict=True):
+        blanks = " " * (wide - cells_wide(cell))
+        padded.append(blanks + cell if is_right else cell + blanks)
+    return GAP.join(padded).rstrip()
+
+
+def _blocks(columns: Sequence[str], cells: Sequence[tuple[str, ...]], width: int) -> Iterator[str]:
+    """Write each row as lines of its own, psql's expanded display."""
+    wide = max(cells_wide(clean(name)) for name in columns)
+    room = max(width - wide - len(GAP), NARROWEST)
+    for number, row in enumerate(cells):
+        if number:
+            yield ""
+        for name, cell in zip(columns, row, strict=True):
+            first, *rest = wrap(cell, room)
+            heading = clean(name).upper()
+            yield (heading + " " * (wide - cells_wide(heading)) + GAP + first).rstrip()
+            for line in rest:
+                yield " " * wide + GAP + line
+
+
+def cells_wide(text: str) -> int:
+    """Count the terminal cells that text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_cells, text))
+
+
+def _cells(one: str) -> int:
+    if unicodedata.combining(one) or one in _JOINERS or unicodedata.category(one) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(one) in ("W", "F") else 1
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a line at blanks, or within a word that is too long; gives at least one line."""
+    if cells_wide(text) <= width:
+        return [text]
+    lines, line = [], ""
+    for word in text.split(" "):
+        joined = f"{line} {word}" if line else word
+        if cells_wide(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        *whole, line = _pieces(word, width)
+        lines += whole
+    return [*lines, line]
+
+
+def _pieces(word: str, width: int) -> Sequence[str]:
+    """Cut a word into pieces that fit."""
+    pieces, piece, wide = [], "", 0
+    for one in word:
+        if wide + _cells(one) > width and piece:
+            pieces.append(piece)
+            piece, wide = "", 0
+        piece += one
+        wide += _cells(one)
+    return [*pieces, piece]
+
+
+def side_by_side(words: Sequence[str], width: int) -> str:
+    """Write words in columns, as `ls` does; down first."""
+    shown = [clean(word) for word in words]
+    if not shown:
+        return ""
+    wide = max(map(cells_wide, shown)) + len(GAP)
+    rows = -(-len(shown) // max(width // wide, 1))
+    lines = []
+    for row in range(rows):
+        line = "".join(word + " " * (wide - cells_wide(word)) for word in shown[row::rows])
+        lines.append(line.rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""What the client would ask or show its user. A question about a certificate is answered with no."""
+
+import itertools
+import re
+from typing import Final
+
+from tests.kit.purple.events import Events
+from tests.kit.purple.loop import Loop
+from tests.kit.purple.native import call, function, glib, purple, table
+
+INPUT, CHOICE, ACTION, FIELDS = range(4)
+
+NO: Final = re.compile(r"_?(reject|cancel|no|deny|decline)$", re.IGNORECASE)
+
+
+class Dialogs:
+    """Tells each question as a `request`, and answers it: with no, or with what stands first."""
+
+    def __init__(self, loop: Loop, events: Events) -> None:
+        self._loop = loop
+        self._events = events
+        self._numbers = itertools.count(1)
+        self._fields: dict[int, int] = {}
+        purple.purple_request_set_ui_ops(
+            table(
+                "request_input request_choice request_action request_fields request_file close_request request_folder"
+                " request_action_with_icon",
+                request_action=function(
+                    "pointer(text, text, text, int, pointer, text, pointer, pointer, size, pointer)", self._action
+                ),
+                request_fields=function(
+                    "pointer(text, text, text, pointer, text, pointer, text, pointer, pointer, text, pointer, pointer)",
+                    self._form,
+                ),
+                close_request=function("void(int, pointer)", self._close),
+            )
+        )
+        purple.purple_notify_set_ui_ops(
+            table(
+                "notify_message notify_email notify_emails notify_formatted notify_searchresults"
+                " notify_searchresults_new_rows notify_userinfo notify_uri close_notify",
+                notify_message=function("pointer(int, text, text, text)", self._message),
+                notify_formatted=function("pointer(text, text, text, text)", self._formatted),
+            )
+        )
+
+    def _action(
+        self,
+        title: str,
+        primary: str,
+        secondary: str,
+        default: int,
+        account: int,
+        who: str,
+        conversation: int,
+        data: int,
+        count: int,
+        buttons: int,
+    ) -> int:
+        labels, functions = _buttons(count, buttons)
+        about = " ".join(filter(None, (title, primary, secondary)))
+        kind = "certificate" if "certificate" in about.lower() else "question"
+        number = self._tell(kind, title, primary, secondary, buttons=labels)
+        refusals = [index for index, label in enumerate(labels) if NO.match(label)]
+        chosen = refusals[0] if kind == "certificate" and refusals else max(default, 0)
+
+        def answer() -> None:
+            if functions[chosen]:
+                call(functions[chosen], "void(pointer, int)", data, chosen)
+            purple.purple_request_close(ACTION, number)
+
+        self._loop.later(answer)
+        return number
+
+    def _form(
+        self,
+        title: str,
+        primary: str,
+        secondary: str,
+        fields: int,
+        _ok: str,
+        _accept: int,
+        _cancel: str,
+        refuse: int,
+        _account: int,
+        _who: str,
+        _conversation: int,
+        data: int,
+    ) -> int:
+        number = self._tell("form", title, primary, secondary)
+        self._fields[number] = fields
+
+        def answer() -> None:
+            if refuse:
+                call(refuse, "void(pointer, pointer)", data, fields)
+            purple.purple_request_close(FIELDS, number)
+
+        self._loop.later(answer)
+        return number
+
+    def _close(self, _kind: int, number: int) -> None:
+        fields = self._fields.pop(number, None)
+        if fields is not None:
+            purple.purple_request_fields_destroy(fields)
+
+    def _tell(self, kind: str, title: str, primary: str, secondary: str, **more: object) -> int:
+        number = next(self._numbers)
+        self._events.tell("request", kind=kind, title=title, primary=primary, secondary=secondary, **more)
+        return number
+
+    def _message(self, _kind: int, title: str, primary: str, secondary: str) -> int:
+        self._events.tell("notice", title=title, primary=primary, secondary=secondary)
+        return next(self._numbers)
+
+    def _formatted(self, title: str, primary: str, secondary: str, text: str) -> int:
+        self._events.tell("notice", title=title, primary=primary, secondary=text)
+        return next(self._numbers)
+
+
+def _buttons(count: int, arguments: int) -> tuple[list[str], list[int]]:
+    """Read labels and functions out of a C va_list.
+
+    How such a list lies in memory is the platform's own affair; GLib's printf knows it. It
+    prints each pointer, and a label's text is read at its address.
+    """
+    shown: str = glib.g_strdup_vprintf(" ".join(["%s\x1f%p\x1e"] * count), arguments) or ""
+    pairs = [entry.strip().split("\x1f") for entry in shown.split("\x1e") if entry.strip()]
+    return [label for label, _ in pairs], [0 if "nil" in address else int(address, 16) for _, address in pairs]

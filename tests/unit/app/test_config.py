@@ -1,0 +1,141 @@
+"""lyncpy.toml: what is read, and how faults are told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lyncpy.app.config import Config, ConfigError, check, explained, load, with_overrides, written
+
+TOP = Path(__file__).resolve().parents[3]
+FILE = Path("/etc/lyncpy/lyncpy.toml")
+
+
+def _sentences(document: dict[str, object]) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refused:
+        check(FILE, document)
+    return refused.value.lines
+
+
+def test_the_smallest_file_works(tmp_path: Path) -> None:
+    """A domain is all that must be said."""
+    file = tmp_path / "lyncpy.toml"
+    file.write_text('[sip]\ndomain = "example.com"\n')
+    config = load(file)
+    assert config.sections.sip.server_name == "sip.example.com"
+    assert config.sections.sip.tls_port == 5061
+    assert config.path("people.toml") == tmp_path / "people.toml"
+
+
+def test_every_fault_is_told_at_once_with_file_section_key_and_remedy() -> None:
+    """Three mistakes give three sentences."""
+    lines = _sentences({"sip": {"domian": "example.com", "tls_port": 70000}, "direcotry": {}})
+    assert len(lines) == 4
+    assert all(line.startswith("/etc/lyncpy/lyncpy.toml: [") for line in lines)
+    text = "\n".join(lines)
+    assert '[sip] domian: there is no such key; did you mean "domain"?' in text
+    assert "[sip] domain: is missing" in text
+    assert "[sip] tls_port: 70000 cannot be used" in text
+    assert '[direcotry]: there is no such section; did you mean "directory"?' in text
+
+
+def test_a_wrong_kind_is_no_guess() -> None:
+    """A port in quotes is refused, not converted."""
+    (line,) = _sentences({"sip": {"domain": "example.com", "tls_port": "5061"}})
+    assert "[sip] tls_port: '5061' cannot be used" in line
+
+
+def test_a_rule_between_settings_is_told_in_its_own_words() -> None:
+    """A plain-text door that others reach is refused with what to do."""
+    (line,) = _sentences({"sip": {"domain": "example.com", "tcp_host": "0.0.0.0"}})
+    assert "tcp_beyond_loopback = true" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("[sip\n", "is not TOML"), ("\xff".encode("latin-1").decode("latin-1"), "is not TOML")],
+)
+def test_a_file_that_is_not_toml_is_told_so(tmp_path: Path, text: str, sentence: str) -> None:
+    """The reader's own line and column are passed on."""
+    file = tmp_path / "lyncpy.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=sentence):
+        load(file)
+
+
+def test_a_file_that_is_not_there_names_the_remedy(tmp_path: Path) -> None:
+    """Whoever forgot to make one is told how."""
+    with pytest.raises(ConfigError, match="make one with: lyncpy init"):
+        load(tmp_path / "lyncpy.toml")
+
+
+def test_bytes_that_are_not_utf8_are_told(tmp_path: Path) -> None:
+    """A file in another encoding gives a sentence."""
+    file = tmp_path / "lyncpy.toml"
+    file.write_bytes(b'[sip]\ndomain = "\xff"\n')
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(file)
+
+
+def _overridden(*overrides: str) -> Config:
+    return check(FILE, with_overrides({"sip": {"domain": "example.com"}}, overrides))
+
+
+def test_overrides_are_read_as_their_setting_is() -> None:
+    """Text needs no quotes; numbers, truths and lists are TOML."""
+    config = _overridden(
+        "sip.domain=other.test",
+        "sip.tls_port=6061",
+        "sip.tcp_port=0",
+        "sip.tls_minimum=1.3",
+        "directory.url=ldap://127.0.0.1:389",
+        "directory.start_tls=true",
+        'directory.bases=["ou=a,dc=x", "ou=b,dc=x"]',
+        "directory.attributes.company=o",
+        "directory.interval_s=5",
+    )
+    assert config.sections.sip.domain == "other.test"
+    assert config.sections.sip.tls_port == 6061
+    assert config.sections.sip.tls_minimum == "1.3"
+    assert config.sections.directory.bases == ("ou=a,dc=x", "ou=b,dc=x")
+    assert config.sections.directory.start_tls
+    assert config.sections.directory.attributes["company"] == ("o",)
+
+
+def test_one_base_needs_no_brackets() -> None:
+    """A list of one may be written as it is, commas and all."""
+    assert _overridden("directory.bases=ou=people,dc=example,dc=test").sections.directory.bases == ("ou=people,dc=example,dc=test",)
+
+
+@pytest.mark.parametrize("override", ["tls_port=1", "sip.tls_port", "sip.tls_port=many"])
+def test_an_override_that_cannot_be_read_is_refused(override: str) -> None:
+    """The sentence repeats what was written."""
+    with pytest.raises(ConfigError) as refused:
+        _overridden(override)
+    assert override.split("=")[0] in str(refused.value)
+
+
+def test_the_explained_file_is_the_codes_own() -> None:
+    """etc/lyncpy.toml has every setting with its sentence and default. Renew it: lyncpy settings > etc/lyncpy.toml."""
+    assert (TOP / "etc" / "lyncpy.toml").read_text(encoding="utf-8") == "".join(f"{line}\n" for line in explained())
+
+
+def test_the_explained_file_can_be_used_with_every_line_in_force(tmp_path: Path) -> None:
+    """Taking away every # changes nothing: the defaults are written as the reader reads them."""
+    lines = [line.removeprefix("#") if not line.startswith("# ") else line for line in explained()]
+    file = tmp_path / "lyncpy.toml"
+    file.write_text("\n".join(lines))
+    plain = tmp_path / "plain" / "lyncpy.toml"
+    plain.parent.mkdir()
+    plain.write_text('[sip]\ndomain = "example.com"\n')
+    every, few = load(file).sections.model_dump(), load(plain).sections.model_dump()
+    # An empty name becomes one that is made from the domain.
+    assert json.dumps(every, default=str) == json.dumps(few, default=str)
+
+
+def test_a_written_document_is_read_back() -> None:
+    """What `lyncpy init` writes, the reader takes."""
+    text = written({"sip": {"domain": "example.com", "tls_port": 1, "more_domains": ["a.b"], "tcp_beyond_loopback": True}})
+    assert 'domain = "example.com"' in text
+    assert 'more_domains = ["a.b"]' in text
+    assert "tcp_beyond_loopback = true" in text

@@ -1,0 +1,42 @@
+"""Which text is an address of this server's people."""
+
+import pytest
+
+from lyncpy.backends.addresses import BadEntry, address_of, shown
+
+
+@pytest.mark.parametrize("text", ["sip:Alice@Example.com", "alice@example.COM", " SIP:alice@example.com;x=y "])
+def test_an_address_is_the_same_however_it_is_written(text: str) -> None:
+    """With or without sip:, in either case, it is one address."""
+    assert address_of(text, "example.com") == "sip:alice@example.com"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "alice",
+        "@example.com",
+        "a b@example.com",
+        'a"b@example.com',
+        "a<b@example.com",
+        "a@b@example.com",
+        "x" * 300 + "@example.com",
+    ],
+)
+def test_text_that_is_no_address_is_named(text: str) -> None:
+    """The reason quotes what stands in the directory."""
+    with pytest.raises(BadEntry, match="not of the form"):
+        address_of(text, "example.com")
+
+
+def test_an_address_of_another_domain_is_named_with_the_setting() -> None:
+    """An operator sees which domain is served."""
+    with pytest.raises(BadEntry, match=r'not in the domain "example.com" \(\[sip\] domain\)'):
+        address_of("alice@example.org", "example.com")
+
+
+def test_shown_text_cannot_move_a_terminals_cursor() -> None:
+    """Escape sequences from a directory reach no terminal, and no sentence grows without bound."""
+    assert shown("a\x1b[2Jb") == "a?[2Jb"
+    assert len(shown("x" * 500)) == 80

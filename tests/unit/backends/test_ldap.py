@@ -1,0 +1,136 @@
+"""Cookies, filters, and what is refused before a connection is made."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from lyncpy.backends.ldap import Cookie, LdapDirectory, Now, _any_of, _Reading, read_cookie
+from lyncpy.backends.ldap_link import Found, Root
+from lyncpy.backends.ldap_mapping import mapped
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.settings import Settings
+from tests.kit.directory import Inline
+from tests.kit.results import result_of
+
+
+def directory(home: Path, **settings: Any) -> LdapDirectory:
+    """Give a directory that reads nothing yet."""
+    timers = Timers(Clock(), lambda: 1.7e9)
+    return LdapDirectory(Settings(url="ldap://127.0.0.1:9", **settings), "example.com", home, Inline(), timers)
+
+
+def test_a_cookie_comes_back_as_it_went() -> None:
+    """What a restart finds in the store is what the last pull left."""
+    cookie = Cookie("fit", "usn", "12", "DC1", 3, "run", 1.5)
+    assert read_cookie(cookie.text()) == cookie
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"fit": 1, "by": "usn", "mark": "1"}', '{"other": 1}'])
+def test_text_that_is_no_cookie_means_reading_everything(text: str) -> None:
+    """A damaged cookie costs a full pull and nothing else."""
+    assert read_cookie(text) is None
+
+
+def test_filters_are_joined_by_or() -> None:
+    """Parentheses around a filter may be left out."""
+    assert _any_of(["uid=a"]) == "(uid=a)"
+    assert _any_of(["(uid=a)", " uid=b "]) == "(|(uid=a)(uid=b))"
+
+
+def test_a_password_file_that_is_missing_is_told(tmp_path: Path) -> None:
+    """The sentence names the file, the setting and what to do."""
+    ldap = directory(tmp_path, bind_dn="cn=x", bind_password_file="pw")
+    with pytest.raises(DirectoryUnavailable, match=r"pw\" \(\[directory\] bind_password_file\).*write the password"):
+        result_of(ldap.pull(""))
+
+
+def test_an_empty_password_is_never_sent(tmp_path: Path) -> None:
+    """A bind without a password would succeed as anonymous and read half the people."""
+    (tmp_path / "pw").write_text("\n")
+    ldap = directory(tmp_path, bind_dn="cn=x", bind_password_file="pw")
+    with pytest.raises(DirectoryUnavailable, match="there is no password"):
+        result_of(ldap.pull(""))
+
+
+def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """Connection refused names the URL."""
+    with pytest.raises(DirectoryUnavailable, match=r"ldap://127.0.0.1:9 cannot be reached \(.*refused"):
+        result_of(directory(tmp_path).pull(""))
+
+
+def test_another_host_is_not_read_in_the_clear(tmp_path: Path) -> None:
+    """People and passwords do not travel unencrypted unless an operator says so."""
+    timers = Timers(Clock(), lambda: 1.7e9)
+    ldap = LdapDirectory(Settings(url="ldap://192.0.2.1"), "example.com", tmp_path, Inline(), timers)
+    with pytest.raises(DirectoryUnavailable, match="start_tls = true, use ldaps://, or allow it with insecure"):
+        result_of(ldap.pull(""))
+
+
+def test_a_missing_ca_file_is_told(tmp_path: Path) -> None:
+    """No authority, no connection."""
+    with pytest.raises(DirectoryUnavailable, match=r"ca.pem\" cannot be read.*correct ca_file"):
+        result_of(directory(tmp_path, ca_file="ca.pem", start_tls=True).pull(""))
+
+
+def test_nothing_is_read_after_closing(tmp_path: Path) -> None:
+    """A pull after the end says so."""
+    ldap = directory(tmp_path)
+    result_of(ldap.close())
+    with pytest.raises(DirectoryUnavailable, match="closed"):
+        result_of(ldap.pull(""))
+
+
+class Pages:
+    """A connection in memory: one entry with a modifyTimestamp; it keeps the filters that it was searched with."""
+
+    def __init__(self, stamp: str) -> None:
+        self.stamp = stamp
+        self.filters: list[str] = []
+
+    def __enter__(self) -> "Pages":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to let go of."""
+
+    def root(self) -> Root:
+        """Give a base and no numbers."""
+        return Root(("dc=x",), "", None)
+
+    def search(self, base: str, filters: str, attributes: object) -> list[Found]:
+        """Give the entry."""
+        self.filters.append(filters)
+        raw = {"mail": [b"a@example.com"], "entryuuid": [b"k"], "modifytimestamp": [self.stamp.encode()]}
+        return [Found("uid=a,dc=x", raw)]
+
+
+def read(pages: Pages, clock: Clock, run: str, cookie: str) -> str:
+    """Make one pull over pages; give the next cookie."""
+    now = Now(datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp(), clock.seconds(), run)
+    mapping = mapped("openldap", "example.com", (), {}, None)
+    reading = _Reading(Settings(url="ldap://x"), mapping, "(a=b)", "fit", now)
+    return reading.run(pages, read_cookie(cookie)).cookie  # type: ignore[arg-type]  # a link of the test's own
+
+
+def test_the_mark_moves_on_with_the_time_that_has_passed() -> None:
+    """People who were all loaded in one second are not read again for ever; no clock is compared with the server's."""
+    clock, pages = Clock(), Pages("20240501100000Z")
+    cookie = read(pages, clock, "run", "")
+    clock.advance(300)
+    cookie = read(pages, clock, "run", cookie)
+    assert pages.filters[1] == "(&(a=b)(modifyTimestamp>=20240501095900Z))"
+    cookie = read(pages, clock, "run", cookie)
+    assert pages.filters[3] == "(&(a=b)(modifyTimestamp>=20240501100400Z))"
+    clock.advance(999)
+    read(pages, clock, "after a restart", read(pages, clock, "after a restart", cookie))
+    assert pages.filters[-2] == "(&(a=b)(modifyTimestamp>=20240501100400Z))"
+
+
+def test_a_timestamp_of_the_far_future_does_not_hide_changes() -> None:
+    """An entry that somebody dated 2099 is not where the next pull begins."""
+    assert read(Pages("20990101000000Z"), Clock(), "run", "") == ""
+    assert read(Pages("not a time"), Clock(), "run", "") == ""

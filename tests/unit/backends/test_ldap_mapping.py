@@ -1,0 +1,155 @@
+"""What the attributes of an LDAP entry mean."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from lyncpy.backends.addresses import BadEntry
+from lyncpy.backends.ldap_mapping import FIELDS, Mapped, condition, mapped, source
+from lyncpy.workloads.directory.settings import FACTS
+
+DN = "uid=alice,dc=example,dc=com"
+
+
+def raw(**attributes: str | bytes | list[bytes]) -> Mapping[str, Sequence[bytes]]:
+    """Give attributes as they come; `_` stands for `-`."""
+
+    def values(one: str | bytes | list[bytes]) -> list[bytes]:
+        return one if isinstance(one, list) else [one.encode() if isinstance(one, str) else one]
+
+    return {name.replace("_", "-").lower(): values(one) for name, one in attributes.items()}
+
+
+def openldap(**how: Any) -> Mapped:
+    """Give the preset with changes."""
+    return mapped("openldap", "example.com", how.pop("address", ()), how, None)
+
+
+def test_a_template_joins_attributes() -> None:
+    """A display name can be made of first and last name."""
+    mapping = openldap(display_name=["{givenName} {sn}", "cn"])
+    assert (
+        mapping.person(raw(mail="a@example.com", givenName="Alice", sn="Liddell"), DN).display_name == "Alice Liddell"
+    )
+    assert mapping.person(raw(mail="a@example.com", sn="Liddell", cn="AL"), DN).display_name == "AL"
+
+
+@pytest.mark.parametrize(
+    ("address", "attributes", "aor"),
+    [
+        ((), raw(msRTCSIP_PrimaryUserAddress="sip:a@example.com", mail="b@example.com"), "sip:a@example.com"),
+        ((), raw(mail="b@example.com"), "sip:b@example.com"),
+        (("sip:{uid}@{domain}",), raw(uid="c"), "sip:c@example.com"),
+        (("sip:{givenName}.{sn}@example.com",), raw(givenName="Al", sn="Lid"), "sip:al.lid@example.com"),
+        (("mail",), raw(mail=[b"x@other.example", b"d@example.com"]), "sip:d@example.com"),
+    ],
+)
+def test_the_address_comes_from_where_the_setting_says(
+    address: tuple[str, ...], attributes: Mapping[str, Sequence[bytes]], aor: str
+) -> None:
+    """An attribute, another one, or a template; of several values the one in our domain."""
+    assert openldap(address=address).person(attributes, DN).aor == aor
+
+
+@pytest.mark.parametrize(
+    ("preset", "attributes", "enabled"),
+    [
+        ("openldap", raw(), True),
+        ("openldap", raw(msRTCSIP_UserEnabled="FALSE"), False),
+        ("openldap", raw(msRTCSIP_UserEnabled="TRUE"), True),
+        ("openldap", raw(pwdAccountLockedTime="000001010000Z"), False),
+        ("openldap", raw(pwdAccountLockedTime="20240101000000Z"), True),
+        ("activedirectory", raw(), False),
+        ("activedirectory", raw(msRTCSIP_UserEnabled="TRUE", userAccountControl="512"), True),
+        ("activedirectory", raw(msRTCSIP_UserEnabled="TRUE", userAccountControl="514"), False),
+    ],
+)
+def test_who_is_disabled(preset: str, attributes: Mapping[str, Sequence[bytes]], enabled: bool) -> None:
+    """Lync's own switch counts, and the account's."""
+    entry = {**attributes, **raw(msRTCSIP_PrimaryUserAddress="sip:a@example.com")}
+    assert mapped(preset, "example.com", (), {}, None).person(entry, DN).enabled is enabled
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("a", True),
+        ("!a", False),
+        ("b", False),
+        ("!b", True),
+        ("a=5", True),
+        ("a!=5", False),
+        ("b!=5", True),
+        ("a&4", True),
+        ("a&2", False),
+    ],
+)
+def test_conditions_are_what_they_look_like(text: str, holds: bool) -> None:
+    """Presence, absence, equality and bits."""
+    assert condition(text).holds({"a": [b"5"]}) is holds
+
+
+@pytest.mark.parametrize("text", ["", "a b", "!a=1", "a&x", "=1"])
+def test_a_condition_that_cannot_be_read_is_refused(text: str) -> None:
+    """The start fails with the forms there are."""
+    with pytest.raises(ValueError, match="not a condition"):
+        condition(text)
+
+
+@pytest.mark.parametrize("text", ["", "a b", "{a b}", "{a", "a}", "x{}y"])
+def test_a_source_that_cannot_be_read_is_refused(text: str) -> None:
+    """A typing mistake in a template is found before anybody is pulled."""
+    with pytest.raises(ValueError, match="template"):
+        source(text)
+
+
+def test_an_unknown_fact_is_refused() -> None:
+    """The settings know the same facts as the mapping does."""
+    assert set(FACTS) == FIELDS
+    with pytest.raises(ValueError, match='unknown fact "titel"'):
+        openldap(titel=["title"])
+
+
+def test_a_fact_can_be_switched_off() -> None:
+    """An empty list keeps an attribute from being read at all."""
+    mapping = openldap(title=[])
+    assert "title" not in mapping.wanted()
+    assert mapping.person(raw(mail="a@example.com", title="x"), DN).title == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(b"\x01" * 16, b"\x01" * 16), (b"AB" * 16, b"\xab" * 16), (b"NO PASSWORDXXXXXXXXXXXXXXXXXXXXX", None)],
+)
+def test_an_nt_hash_is_hexadecimal_or_raw(value: bytes, expected: bytes | None) -> None:
+    """Samba's way of writing "none" is none."""
+    assert openldap().person(raw(mail="a@example.com", sambaNTPassword=value), DN).nt_hash == expected
+
+
+def test_an_nt_hash_that_cannot_be_read_is_never_quoted() -> None:
+    """Somebody put a password there: it must not reach the log."""
+    with pytest.raises(BadEntry) as caught:
+        openldap().person(raw(mail="a@example.com", sambaNTPassword="hunter2"), DN)
+    assert "hunter2" not in caught.value.reason
+    assert caught.value.keeps
+
+
+def test_text_is_one_clean_line() -> None:
+    """Line breaks and control characters of a directory do not reach clients."""
+    assert openldap().person(raw(mail="a@example.com", title="a\nb\x07  c"), DN).title == "a b c"
+
+
+def test_the_key_is_the_guid_else_the_dn() -> None:
+    """A directory without a stable key is known by its DN."""
+    mapping = openldap()
+    assert mapping.key_of(raw(entryUUID="0123-AB"), DN) == "0123-ab"
+    assert mapping.key_of(raw(), "UID=Alice,DC=x") == "uid=alice,dc=x"
+
+
+def test_all_phones_and_logins_are_kept_once() -> None:
+    """Several numbers of one kind are all shown; the same one twice is one."""
+    entry = raw(mail="a@example.com", mobile=[b"1", b"2"], otherTelephone="3", ipPhone="3", uid=[b"a", b"b"])
+    person = openldap().person(entry, DN)
+    assert [(one.kind, one.number) for one in person.phones] == [("mobile", "1"), ("mobile", "2"), ("other", "3")]
+    assert person.logins == ("a", "b")

@@ -1,0 +1,93 @@
+"""People from a TOML file."""
+
+from pathlib import Path
+
+import pytest
+
+from lyncpy.backends.people import PeopleFile, read_people
+from lyncpy.contracts.directory import Phone
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from tests.kit.directory import Inline
+from tests.kit.results import result_of
+
+ALICE = """
+[alice]
+address = "alice@example.com"
+display_name = "Alice  Liddell"
+department = "Research"
+logins = ["alice", 'CONTOSO\\alice']
+phones = { work = "+1 425 555 0100", mobile = ["+1", "+2"] }
+
+[bob]
+address = "sip:Bob@example.com"
+enabled = false
+"""
+
+
+def test_a_table_is_a_person() -> None:
+    """What stands in the table is known about the person."""
+    alice, bob = read_people(ALICE.encode(), "people.toml", "example.com").people
+    assert (alice.aor, alice.display_name, alice.department, alice.enabled) == (
+        "sip:alice@example.com",
+        "Alice Liddell",
+        "Research",
+        True,
+    )
+    assert alice.logins == ("alice", "CONTOSO\\alice")
+    assert alice.phones == (Phone("work", "+1 425 555 0100"), Phone("mobile", "+1"), Phone("mobile", "+2"))
+    assert (bob.aor, bob.enabled, bob.source) == ("sip:bob@example.com", False, "people.toml [bob]")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[alice]\naddres = 'a@example.com'", r'table \[alice\]: unknown key "addres"; did you mean "address"\?'),
+        ("[alice]\nzzz = 1", r'unknown key "zzz"; known are address'),
+        ("[alice]\naddress = 7", r'table \[alice\]: key "address" must be text in quotes'),
+        ("[alice]\nenabled = 'no'", r'key "enabled" must be true or false'),
+        ("[alice]\nlogins = [1]", r'key "logins" must be text or a list'),
+        ("[alice]\nphones = { fax = '1' }", r'key "phones" must be a table of work'),
+        ("alice = 'a@example.com'", r'key "alice" stands outside a table'),
+        ("[alice\n", r"not valid TOML.*line 1"),
+        ("[alice]\n[alice]\n", r"not valid TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_names_file_table_key_and_remedy(text: str, told: str) -> None:
+    """Nothing of a file with a mistake is used; the sentence says where it is."""
+    with pytest.raises(DirectoryUnavailable, match=told) as caught:
+        read_people(text.encode(), "people.toml", "example.com")
+    assert "people.toml" in str(caught.value)
+
+
+def test_a_person_without_a_usable_address_is_skipped_and_the_rest_goes_on() -> None:
+    """One bad address keeps nobody else out."""
+    text = ALICE + "[carol]\ntitle = 'x'\n[dave]\naddress = 'dave@other.example'\n"
+    pull = read_people(text.encode(), "people.toml", "example.com")
+    assert len(pull.people) == 2
+    assert [one.source for one in pull.skipped] == ["people.toml [carol]", "people.toml [dave]"]
+    assert 'address = "user@example.com"' in pull.skipped[0].reason
+
+
+def test_bytes_that_are_no_text_are_told_with_their_place() -> None:
+    """A file saved in another encoding says so."""
+    with pytest.raises(DirectoryUnavailable, match=r"not UTF-8 text \(byte 3\)"):
+        read_people(b"# \n\xff", "people.toml", "example.com")
+
+
+def test_the_file_is_read_again_at_each_pull_and_an_unchanged_one_changes_nothing(tmp_path: Path) -> None:
+    """An edit counts from the next pull on."""
+    path = tmp_path / "people.toml"
+    path.write_text(ALICE)
+    directory = PeopleFile(path, "example.com", Inline())
+    first = result_of(directory.pull(""))
+    assert first.complete
+    again = result_of(directory.pull(first.cookie))
+    assert (again.complete, again.people, again.gone) == (False, (), frozenset())
+    path.write_text(ALICE.replace("Research", "Sales"))
+    assert result_of(directory.pull(first.cookie)).people[0].department == "Sales"
+
+
+def test_a_missing_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+    """The sentence names the file and the setting."""
+    with pytest.raises(DirectoryUnavailable, match=r"nobody.toml.*\[directory\] url.*No such file.*make it"):
+        result_of(PeopleFile(tmp_path / "nobody.toml", "example.com", Inline()).pull(""))

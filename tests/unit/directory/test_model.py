@@ -1,0 +1,166 @@
+"""What a pull changes."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyncpy.contracts.directory import Person, Pull, Skipped
+from lyncpy.contracts.names import Aor
+from lyncpy.workloads.directory.model import Changes, Limits, compare, naming, refusal
+from tests.kit.directory import person
+
+ALICE, BOB, CAROL = person("alice"), person("bob"), person("carol")
+LIMITS = Limits(0.25, 3)
+
+
+def known(*people: Person) -> dict[Aor, Person]:
+    """Give people by address."""
+    return {one.aor: one for one in people}
+
+
+def everybody(*people: Person, skipped: tuple[Skipped, ...] = ()) -> Pull:
+    """Give a complete answer."""
+    return Pull(people, frozenset(), complete=True, skipped=skipped)
+
+
+def news(
+    *people: Person,
+    gone: tuple[str, ...] = (),
+    present: frozenset[str] | None = None,
+    skipped: tuple[Skipped, ...] = (),
+) -> Pull:
+    """Give an incremental answer."""
+    return Pull(people, frozenset(gone), complete=False, present=present, skipped=skipped)
+
+
+def test_a_complete_answer_adds_changes_and_removes() -> None:
+    """Whoever is not in it is gone."""
+    director = replace(BOB, title="Director")
+    changes = compare(known(ALICE, BOB), (), everybody(director, CAROL))
+    assert (changes.added, changes.changed, changes.removed) == ((CAROL,), (director,), (ALICE,))
+    assert changes.unchanged == 0
+
+
+def test_an_incremental_answer_leaves_who_it_does_not_name() -> None:
+    """Silence means unchanged."""
+    changes = compare(known(ALICE, BOB), (), news(gone=(BOB.key,)))
+    assert (changes.removed, changes.unchanged) == ((BOB,), 1)
+
+
+def test_who_is_not_counted_any_more_is_gone() -> None:
+    """The count of keys finds the deleted."""
+    assert compare(known(ALICE, BOB), (), news(present=frozenset({ALICE.key}))).removed == (BOB,)
+
+
+def test_who_is_counted_but_was_never_named_makes_everything_be_read() -> None:
+    """A subtree was moved in without a change to any entry."""
+    assert compare(known(ALICE), (), news(present=frozenset({ALICE.key, "new"}))).incomplete
+    skipped = (Skipped("x", "bad", key="new"),)
+    assert not compare(known(ALICE), skipped, news(present=frozenset({ALICE.key, "new"}))).incomplete
+
+
+def test_the_known_owner_of_an_address_keeps_it() -> None:
+    """A newcomer cannot take an address by being listed first."""
+    thief = replace(ALICE, key="aaa", source="uid=thief")
+    changes = compare(known(ALICE), (), everybody(thief, ALICE))
+    assert changes.is_empty
+    assert [(one.source, one.key) for one in changes.skipped] == [("uid=thief", "aaa")]
+    assert "already that of uid=alice" in changes.skipped[0].reason
+
+
+def test_two_people_may_swap_addresses() -> None:
+    """A swap is two changes and no clash."""
+    changes = compare(known(ALICE, BOB), (), everybody(replace(ALICE, aor=BOB.aor), replace(BOB, aor=ALICE.aor)))
+    assert len(changes.changed) == 2
+    assert not changes.skipped
+
+
+def test_an_entry_made_anew_is_the_same_person() -> None:
+    """Deleted and created again under the same address: changed, not removed."""
+    changes = compare(known(ALICE), (), news(replace(ALICE, key="new"), present=frozenset({"new"})))
+    assert (len(changes.changed), changes.removed) == (1, ())
+
+
+def test_an_unreadable_entry_leaves_its_person_as_he_was() -> None:
+    """A broken title signs nobody out; a lost address does."""
+    held = (Skipped("uid=bob", "unreadable", key=BOB.key, keeps=True),)
+    lost = (Skipped("uid=bob", "no address", key=BOB.key),)
+    assert compare(known(ALICE, BOB), (), everybody(ALICE, skipped=held)).removed == ()
+    assert compare(known(ALICE, BOB), (), everybody(ALICE, skipped=lost)).removed == (BOB,)
+    assert compare(known(ALICE, BOB), (), news(gone=(BOB.key,), skipped=lost)).removed == (BOB,)
+
+
+def test_earlier_findings_stand_until_the_entry_is_mended_or_gone() -> None:
+    """`directory skipped` shows all that is wrong, not only what is new."""
+    bad = (Skipped("uid=x", "bad", key="x"), Skipped("uid=y", "bad", key="y"))
+    changes = compare(known(ALICE), bad, news(person("x", key="x"), present=frozenset({ALICE.key, "x"})))
+    assert changes.skipped == ()
+    assert compare(known(ALICE), bad, news()).skipped == bad
+
+
+def test_a_removal_reads_everything_when_skipped_entries_may_profit() -> None:
+    """The address that became free may be another entry's."""
+    bad = (Skipped("uid=twin", "address taken", key="twin"),)
+    assert compare(known(ALICE, BOB), bad, news(gone=(ALICE.key,))).incomplete
+
+
+def test_too_many_removals_are_refused_and_counted() -> None:
+    """The sentence says how many of how many, and which setting decides."""
+    people = [person(f"u{n}") for n in range(10)]
+    changes = compare(known(*people), (), everybody(*people[4:]))
+    assert refusal(changes, 10, LIMITS) == (
+        "it would remove 4 of 10 people, more than the share of 0.25 ([directory] removal_share)"
+    )
+    assert refusal(changes, 10, Limits(0.4, 3)) == ""
+    assert refusal(changes, 10, Limits(0.25, 5)) == ""
+
+
+def test_disabling_very_many_is_refused_too() -> None:
+    """A lost read permission on one attribute signs nobody out."""
+    people = [person(f"u{n}") for n in range(10)]
+    changes = compare(known(*people), (), everybody(*(replace(one, enabled=False) for one in people)))
+    assert "disable 10 of 10" in refusal(changes, 10, LIMITS)
+
+
+def test_an_empty_directory_is_refused_however_few_people_there_are() -> None:
+    """Nobody left of two is a broken directory; the last of one may go."""
+    assert refusal(compare(known(ALICE, BOB), (), everybody()), 2, LIMITS)
+    assert not refusal(compare(known(ALICE), (), everybody()), 1, LIMITS)
+    assert not refusal(compare(known(ALICE, BOB), (), everybody()), 2, Limits(1.0, 3))
+
+
+def test_findings_about_a_person_are_found_by_address_and_by_name() -> None:
+    """`why alice` shows the entry that was skipped."""
+    named = Skipped("uid=x,dc=com", 'its address "sip:alice@example.com" is taken')
+    own = Skipped("uid=alice,dc=com", "it has no address")
+    other = Skipped("uid=malice,dc=com", "it has no address")
+    assert naming((named, own, other), ALICE.aor) == (named, own)
+
+
+USERS = st.sampled_from(["a", "b", "c", "d"])
+ENTRIES = st.dictionaries(st.sampled_from(["k1", "k2", "k3", "k4", "k5"]), st.tuples(USERS, st.booleans()), max_size=5)
+
+
+def applied(people: dict[Aor, Person], changes: Changes) -> dict[Aor, Person]:
+    """Carry changes out."""
+    gone = {one.aor for one in changes.removed}
+    kept = {aor: one for aor, one in people.items() if aor not in gone}
+    return {**kept, **known(*changes.added, *changes.changed)}
+
+
+@given(st.lists(ENTRIES, min_size=1, max_size=5))
+def test_after_any_sequence_people_are_what_the_directory_says(steps: list[dict[str, tuple[str, bool]]]) -> None:
+    """Incremental pulls, with a full one where they ask for it, end where a full pull ends."""
+    people: dict[Aor, Person] = {}
+    skipped: tuple[Skipped, ...] = ()
+    before: dict[str, Person] = {}
+    for step in steps:
+        now = {key: person(user, key=key, enabled=enabled, source=key) for key, (user, enabled) in step.items()}
+        changed = [one for key, one in now.items() if before.get(key) != one]
+        changes = compare(people, skipped, news(*changed, present=frozenset(now)))
+        if changes.incomplete:
+            changes = compare(people, skipped, everybody(*now.values()))
+        people, skipped, before = applied(people, changes), changes.skipped, now
+        assert set(people) == {one.aor for one in now.values()}
+        assert all(now[one.key] == one for one in people.values())

@@ -1,0 +1,79 @@
+"""Finding people by address and by login."""
+
+import pytest
+
+from lyncpy.contracts.names import Aor
+from lyncpy.workloads.directory.people import People
+from tests.kit.directory import person
+
+ALICE = person("alice", logins=("ALiddell", "CONTOSO\\aliddell", "alice@corp.example"))
+BOB = person("bob", logins=("bobby",))
+
+
+@pytest.fixture
+def people() -> People:
+    """Alice with several logins, Bob with one."""
+    people = People()
+    people.keep(ALICE)
+    people.keep(BOB)
+    return people
+
+
+@pytest.mark.parametrize(
+    ("domain", "user"),
+    [
+        ("", "alice@example.com"),
+        ("", "sip:Alice@example.com"),
+        ("example.com", "alice"),
+        ("", "aliddell"),
+        ("contoso", "ALIDDELL"),
+        ("", "CONTOSO\\aliddell"),
+        ("WORKGROUP", "aliddell"),
+        ("", "alice@corp.example"),
+        ("corp.example", "alice"),
+        ("", "alice"),
+        ("ANY", "alice"),
+    ],
+)
+def test_every_way_to_name_alice_finds_her(people: People, domain: str, user: str) -> None:
+    """Address, UPN, account name with and without domain, in any case."""
+    assert people.by_login(domain, user) == ALICE
+
+
+@pytest.mark.parametrize(("domain", "user"), [("", ""), ("", "mallory"), ("", "alice@other.example"), ("x", "@")])
+def test_nobody_is_found_by_another_name(people: People, domain: str, user: str) -> None:
+    """What nobody is called signs in nobody."""
+    assert people.by_login(domain, user) is None
+
+
+def test_a_login_of_two_people_signs_in_neither_and_is_named(people: People) -> None:
+    """Guessing between two would be worse than refusing both; their addresses still work."""
+    carol = person("carol", logins=("BOBBY", "FABRIKAM\\bobby"))
+    people.keep(carol)
+    assert people.by_login("", "bobby") is None
+    assert people.by_login("FABRIKAM", "bobby") == carol
+    assert [(one.login, one.people) for one in people.ambiguous()] == [("bobby", (BOB.aor, carol.aor))]
+
+
+def test_a_login_counts_more_than_part_of_an_address(people: People) -> None:
+    """Carol's own login is hers, also when Bob's address begins with it."""
+    carol = person("carol", logins=("bob",))
+    people.keep(carol)
+    assert people.by_login("", "bob") == carol
+
+
+def test_a_person_who_is_dropped_leaves_nothing_behind(people: People) -> None:
+    """Neither address nor login finds him, and the index does not grow."""
+    people.drop(ALICE.aor)
+    people.drop(ALICE.aor)
+    assert people.person(ALICE.aor) is None
+    assert people.by_login("CONTOSO", "aliddell") is None
+    assert people.all() == (BOB,)
+    people.drop(BOB.aor)
+    assert not people._logins
+    assert not people._locals
+
+
+def test_the_nearest_address_is_suggested(people: People) -> None:
+    """A typing mistake is recognised."""
+    assert people.near(Aor("sip:alcie@example.com"))[0] == "alice@example.com"

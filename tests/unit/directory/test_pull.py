@@ -1,0 +1,290 @@
+"""When people are pulled, and what becomes of the answer."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import Clock
+
+from lyncpy.backends.memory import MemoryStore
+from lyncpy.contracts.directory import Person, Phone, Pull, Skipped
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.kept import Kept
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.settings import Settings
+from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
+from tests.kit.results import result_of, started
+
+ALICE = person("alice", nt_hash=b"\x01" * 16, phones=(Phone("work", "+1"),), logins=("a",), title="Ünïcode")
+BOB = person("bob", enabled=False)
+CAROL = person("carol")
+
+
+class Server:
+    """A directory workload's pulls over a directory in memory; `again` is a restart with the same store."""
+
+    def __init__(
+        self, *people: Person, store: MemoryStore | None = None, clock: Clock | None = None, **settings: Any
+    ) -> None:
+        self.clock = clock or Clock()
+        self.store = store or MemoryStore(self.wall)
+        self.directory = FakeDirectory(*people)
+        self.people = People()
+        self.facts = Facts()
+        self.settings = Settings(**settings)
+        self.timers = Timers(self.clock, self.wall)
+        self.pulls = Pulls(
+            self.directory, Kept(self.store, PlainSeals()), self.people, self.facts, self.settings, self.timers
+        )
+
+    def wall(self) -> float:
+        """Give the time of day."""
+        return 1.7e9 + self.clock.seconds()
+
+    def again(self, *people: Person, **settings: Any) -> "Server":
+        """Start another time."""
+        return Server(*people, store=self.store, clock=self.clock, **settings)
+
+
+def test_a_start_knows_everybody_and_tells_so() -> None:
+    """After the start people are known, and whoever shows them has heard of them."""
+    server = Server(ALICE, BOB)
+    result_of(server.pulls.open())
+    assert server.people.all() == (ALICE, BOB)
+    assert server.facts.about() == [(ALICE.aor, True), (BOB.aor, True)]
+
+
+def test_a_first_start_without_a_directory_fails_with_its_sentence() -> None:
+    """A server that knows nobody is of no use; the sentence says what to do."""
+    server = Server()
+    server.directory.down = "ldap://x cannot be reached: see whether it runs"
+    with pytest.raises(DirectoryUnavailable, match="see whether it runs"):
+        result_of(server.pulls.open())
+
+
+def test_a_restart_during_an_outage_knows_everybody() -> None:
+    """All facts, the hash too, come back from the store; nobody is told of, for nothing changed."""
+    first = Server(ALICE, BOB)
+    result_of(first.pulls.open())
+    second = first.again()
+    second.directory.down = "down"
+    result_of(second.pulls.open())
+    assert second.people.all() == (ALICE, BOB)
+    assert second.facts.told == []
+    assert second.pulls.failure == "down"
+    assert second.directory.cookies == ["cookie-1"]
+
+
+def test_a_restart_does_not_wait_long_for_a_frozen_directory() -> None:
+    """People can sign in while the first pull still hangs."""
+    first = Server(ALICE)
+    result_of(first.pulls.open())
+    second = first.again(ALICE)
+    second.directory.gate = Deferred()
+    opening = started(second.pulls.open())
+    assert not opening.called
+    second.clock.advance(2)
+    assert opening.called
+    second.directory.gate.callback(None)
+    assert not second.pulls.is_running
+
+
+def test_another_directory_replaces_everybody_without_ado() -> None:
+    """An administrator who goes from the demo people to LDAP wants just that."""
+    first = Server(ALICE, BOB, person("x"), person("y"))
+    result_of(first.pulls.open())
+    second = first.again(CAROL, url="other.toml")
+    result_of(second.pulls.open())
+    assert second.people.all() == (CAROL,)
+    assert second.directory.cookies == [""]
+
+
+def test_another_directory_that_has_nobody_fails_the_start() -> None:
+    """It is more likely misconfigured than empty."""
+    first = Server(ALICE, BOB)
+    result_of(first.pulls.open())
+    with pytest.raises(DirectoryUnavailable, match=r'of "other.toml": it has nobody'):
+        result_of(first.again(url="other.toml").pulls.open())
+
+
+def test_pulls_come_at_the_interval_and_sooner_after_a_failure() -> None:
+    """A disabled user is found within one interval; an outage is tried again soon."""
+    server = Server(ALICE, interval_s=300, retry_s=30)
+    result_of(server.pulls.open())
+    server.directory.people = [replace(ALICE, enabled=False)]
+    server.clock.pump([1] * 302)
+    known = server.people.person(ALICE.aor)
+    assert known is not None
+    assert not known.enabled
+    server.directory.down = "down"
+    server.clock.pump([1] * 302)
+    pulls = len(server.directory.cookies)
+    server.clock.pump([1] * 65)
+    assert len(server.directory.cookies) == pulls + 2
+    assert len(server.people) == 1
+
+
+def test_two_pulls_are_never_made_at_once() -> None:
+    """A command waits for the pull under way."""
+    server = Server(ALICE)
+    result_of(server.pulls.open())
+    server.directory.gate = Deferred()
+    one, two = started(server.pulls.pull()), started(server.pulls.pull())
+    assert server.pulls.is_running
+    server.directory.gate.callback(None)
+    assert (one.called, two.called, server.directory.most_running) == (True, True, 1)
+
+
+def test_a_refused_pull_changes_nothing_and_is_shown_until_one_is_carried_out() -> None:
+    """Mass removal waits for an operator."""
+    people = [person(f"u{n}") for n in range(8)]
+    server = Server(*people)
+    result_of(server.pulls.open())
+    server.facts.clear()
+    server.directory.people = people[:2]
+    outcome = result_of(server.pulls.pull())
+    assert "remove 6 of 8" in outcome.refused
+    assert server.pulls.refused == outcome.refused
+    assert (len(server.people), server.facts.told) == (8, [])
+    assert result_of(server.pulls.pull(force=True)).refused == ""
+    assert (len(server.people), server.pulls.refused) == (2, "")
+
+
+def test_a_dry_run_changes_neither_people_nor_store_nor_cookie() -> None:
+    """It can be run at any time."""
+    server = Server(ALICE)
+    result_of(server.pulls.open())
+    state = server.pulls.state
+    server.facts.clear()
+    server.directory.people = [ALICE, CAROL]
+    outcome = result_of(server.pulls.pull(dry_run=True))
+    assert outcome.changes.added == (CAROL,)
+    assert server.pulls.state == state
+    assert server.facts.told == []
+    assert answer_of(server.store.read("person", CAROL.aor)) is None
+
+
+def test_who_is_removed_is_forgotten_by_the_store_and_may_come_back() -> None:
+    """Removal and return survive restarts."""
+    server = Server(ALICE, BOB)
+    result_of(server.pulls.open())
+    server.directory.people = [ALICE]
+    result_of(server.pulls.pull())
+    assert [record.key for record in answer_of(server.store.scan("person"))] == [ALICE.aor]
+    server.directory.people = [ALICE, BOB]
+    result_of(server.pulls.pull())
+    second = server.again()
+    second.directory.down = "down"
+    result_of(second.pulls.open())
+    assert second.people.all() == (ALICE, BOB)
+
+
+def test_an_incremental_answer_that_does_not_suffice_is_followed_by_a_full_one() -> None:
+    """In the same pull, so that nobody waits another interval."""
+    server = Server(ALICE)
+    result_of(server.pulls.open())
+    server.directory.people = [ALICE, BOB]
+    server.directory.answers = [
+        Pull((), frozenset(), complete=False, present=frozenset({ALICE.key, BOB.key}), cookie="c")
+    ]
+    assert result_of(server.pulls.pull()).complete
+    assert server.directory.cookies[-2:] == ["cookie-1", ""]
+    assert len(server.people) == 2
+
+
+def test_everything_is_read_again_once_a_day() -> None:
+    """What increments may miss is found."""
+    server = Server(ALICE, full_interval_s=86400, interval_s=86400)
+    result_of(server.pulls.open())
+    result_of(server.pulls.pull())
+    assert server.directory.cookies[-1] == "cookie-1"
+    server.clock.advance(86401)
+    assert server.directory.cookies[-1] == ""
+
+
+class BrokenStore(MemoryStore):
+    """Fails to write people when told to."""
+
+    broken = False
+
+    def write(
+        self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
+    ) -> Deferred[Version]:
+        """Write, or not."""
+        if self.broken and kind == "person":
+            return fail(StoreUnavailable("the disk is full"))
+        return super().write(kind, key, value, expected, expires)
+
+
+def test_what_cannot_be_kept_is_not_told() -> None:
+    """A full disk leaves people as they were; the next pull does it."""
+    store = BrokenStore(lambda: 1.7e9)
+    server = Server(ALICE, store=store)
+    result_of(server.pulls.open())
+    server.facts.clear()
+    store.broken = True
+    server.directory.people = [ALICE, CAROL]
+    with pytest.raises(StoreUnavailable):
+        result_of(server.pulls.pull())
+    assert (server.people.person(CAROL.aor), server.facts.told) == (None, [])
+    assert server.pulls.failure == "the disk is full"
+    store.broken = False
+    result_of(server.pulls.pull())
+    assert server.people.person(CAROL.aor) == CAROL
+    assert server.pulls.failure == ""
+
+
+def test_another_process_may_have_written_the_same() -> None:
+    """Two servers over one store both end with the directory's word."""
+    one = Server(ALICE)
+    two = one.again(ALICE)
+    result_of(one.pulls.open())
+    result_of(two.pulls.open())
+    one.directory.people = two.directory.people = [replace(ALICE, title="Director")]
+    result_of(one.pulls.pull())
+    result_of(two.pulls.pull())
+    assert two.people.all() == one.people.all()
+
+
+def test_damaged_records_cost_a_pull_and_no_start() -> None:
+    """What cannot be read is read from the directory again."""
+    first = Server(ALICE, BOB)
+    result_of(first.pulls.open())
+    for kind, key in (("person", ALICE.aor), ("directory", "pull")):
+        record = answer_of(first.store.read(kind, key))
+        assert record is not None
+        answer_of(first.store.write(kind, key, b"{", record.version))
+    second = first.again(ALICE, BOB)
+    result_of(second.pulls.open())
+    assert second.people.all() == (ALICE, BOB)
+    assert second.directory.cookies == [""]
+
+
+def test_skipped_entries_survive_a_restart() -> None:
+    """`directory skipped` still knows them, though an incremental pull does not repeat them."""
+    first = Server(ALICE)
+    first.directory.skipped = [Skipped("uid=x", "it has no address", key="x")]
+    result_of(first.pulls.open())
+    second = first.again()
+    second.directory.answers = [Pull((), frozenset(), complete=False, cookie="c")]
+    result_of(second.pulls.open())
+    assert second.pulls.state.skipped == (Skipped("uid=x", "it has no address", key="x"),)
+
+
+def test_closing_ends_a_pull_under_way_and_the_schedule() -> None:
+    """Nothing happens after the end."""
+    server = Server(ALICE)
+    result_of(server.pulls.open())
+    server.directory.gate = Deferred()
+    pulling = started(server.pulls.pull())
+    failed: list[object] = []
+    _ = pulling.addErrback(failed.append)
+    result_of(server.pulls.close())
+    assert failed
+    pulls = len(server.directory.cookies)
+    server.clock.pump([10] * 100)
+    assert len(server.directory.cookies) == pulls

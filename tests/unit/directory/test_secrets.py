@@ -1,0 +1,58 @@
+"""Password hashes: whose counts, and where they are."""
+
+import pytest
+
+from lyncpy.backends.memory import MemoryStore
+from lyncpy.contracts.facts import SecretChanged
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.secrets import StoredSecrets
+from tests.kit.directory import Facts, PlainSeals, answer_of, person
+from tests.kit.results import result_of
+
+ALICE = person("alice", nt_hash=b"\x01" * 16)
+
+
+@pytest.fixture
+def facts() -> Facts:
+    """What is told."""
+    return Facts()
+
+
+@pytest.fixture
+def secrets(facts: Facts) -> StoredSecrets:
+    """Secrets of Alice, whose directory has a hash, and Bob, whose has none."""
+    people = People()
+    people.keep(ALICE)
+    people.keep(person("bob"))
+    return StoredSecrets(MemoryStore(lambda: 0.0), people, facts, PlainSeals())
+
+
+def test_a_hash_of_the_directory_counts_until_one_is_set(secrets: StoredSecrets, facts: Facts) -> None:
+    """What an administrator sets wins; removing it brings the directory's back."""
+    assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x01" * 16
+    result_of(secrets.keep(ALICE.aor, b"\x02" * 16))
+    assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x02" * 16
+    result_of(secrets.keep(ALICE.aor, None))
+    assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x01" * 16
+    assert facts.told == [SecretChanged(ALICE.aor)] * 2
+
+
+def test_who_has_none_has_none(secrets: StoredSecrets) -> None:
+    """No password, no hash; removing nothing is no error."""
+    bob = person("bob").aor
+    result_of(secrets.keep(bob, None))
+    assert result_of(secrets.nt_hash(bob)) is None
+
+
+def test_the_store_holds_only_what_was_sealed(secrets: StoredSecrets) -> None:
+    """The seal knows whose hash it is, so that one cannot be put in another's place."""
+    result_of(secrets.keep(ALICE.aor, b"\x02" * 16))
+    record = answer_of(secrets._store.read("secret", ALICE.aor))
+    assert record is not None
+    assert record.value.startswith(b"secret:sip:alice@example.com|")
+
+
+def test_a_hash_of_another_length_is_our_mistake(secrets: StoredSecrets) -> None:
+    """A password is never taken for a hash."""
+    with pytest.raises(ValueError, match="16 bytes"):
+        result_of(secrets.keep(ALICE.aor, b"hunter2"))

@@ -1,0 +1,148 @@
+"""What an operator sees of the directory: commands and reasons."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from lyncpy.backends.memory import MemoryStore
+from lyncpy.contracts.directory import Person, Skipped
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.workload import Asked, CommandFailed, Table
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.secrets import StoredSecrets
+from lyncpy.workloads.directory.service import Directory
+from lyncpy.workloads.directory.settings import Settings
+from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
+from tests.kit.results import result_of
+
+ALICE = person("alice", display_name="Alice Liddell", department="Research", nt_hash=b"\x01" * 16, logins=("al",))
+BOB = person("bob", enabled=False, display_name="Bob")
+
+
+class Desk:
+    """A directory workload as the shell sees it."""
+
+    def __init__(self, *people: Person, **settings: Any) -> None:
+        wall = lambda: 1.7e9  # noqa: E731 - a clock
+        self.source = FakeDirectory(*people)
+        self.source.skipped = [Skipped("uid=carol,dc=x", "it has no address (mail)", key="c")]
+        store, bus, table, seals = MemoryStore(wall), Facts(), People(), PlainSeals()
+        secrets = StoredSecrets(store, table, bus, seals)
+        self.unit = Directory(
+            self.source, store, bus, table, secrets, seals, Settings(**settings), Timers(Clock(), wall)
+        )
+        result_of(self.unit.open())
+
+    def run(self, name: str, *flags: str, **args: str) -> Table:
+        """Run a command."""
+        command = next(one for one in self.unit.offer.commands if one.name == name)
+
+        async def asked() -> Table:
+            return await command.run(Asked(args, dict.fromkeys(flags, "true")))
+
+        return result_of(asked())
+
+    def why(self, address: str) -> list[tuple[str, bool]]:
+        """Give findings."""
+        return [(one.finding, one.good) for one in result_of(self.unit.reasons(Aor(f"sip:{address}")))]
+
+
+def pairs(table: Table) -> dict[object, object]:
+    """Give a table of two columns."""
+    return {row[0]: row[1] for row in table.rows}
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """Alice, Bob who is disabled, and Carol who was skipped."""
+    return Desk(ALICE, BOB)
+
+
+def test_users_are_found_by_part_of_what_is_known(desk: Desk) -> None:
+    """A pattern is part of a name, or has wildcards."""
+    assert [row[0] for row in desk.run("users").rows] == ["alice@example.com", "bob@example.com"]
+    assert [row[0] for row in desk.run("users", pattern="resea").rows] == ["alice@example.com"]
+    assert [row[0] for row in desk.run("users", pattern="b?b*").rows] == ["bob@example.com"]
+    assert desk.run("users", pattern="zzz").note == "0 of 2 people"
+
+
+def test_a_user_is_shown_without_his_secret(desk: Desk) -> None:
+    """Whether there is a password is shown, the hash never."""
+    rows = pairs(desk.run("user show", user="al"))
+    assert rows["address"] == "alice@example.com"
+    assert rows["password set"] is True
+    assert "\\x01" not in repr(rows)
+    assert "0101" not in repr(rows)
+
+
+def test_an_unknown_user_is_met_with_the_nearest(desk: Desk) -> None:
+    """A typing mistake is answered with a suggestion."""
+    with pytest.raises(CommandFailed, match=r"did you mean alice@example.com"):
+        desk.run("user show", user="alcie@example.com")
+
+
+def test_a_dry_run_lists_what_would_be_done(desk: Desk) -> None:
+    """Each person, and for a change what differs."""
+    desk.source.people = [
+        person("alice", display_name="Alice Smith", department="Research", logins=("al",)),
+        person("dave"),
+    ]
+    table = desk.run("directory pull", "dry-run")
+    assert table.rows[:3] == [
+        ("add", "dave@example.com", ""),
+        ("change", "alice@example.com", "display name, nt hash"),
+        ("remove", "bob@example.com", "Bob"),
+    ]
+    assert table.note.startswith(
+        "dry run, nothing was changed. It would be: 1 added, 1 changed, 1 removed, 0 unchanged, 1 skipped;"
+    )
+    assert desk.run("directory pull").note.startswith("1 added, 1 changed, 1 removed")
+
+
+def test_a_pull_that_fails_says_why(desk: Desk) -> None:
+    """The directory's own sentence reaches the operator, at the command, in the status and in `why`."""
+    desk.source.down = "ldap://x cannot be reached: see whether it runs"
+    with pytest.raises(CommandFailed, match=r"nothing was changed: ldap://x cannot be reached"):
+        desk.run("directory pull")
+    status = pairs(desk.run("directory status"))
+    assert status["failure"] == desk.source.down
+    assert status["failing since"] == "2023-11-14 22:13:20 UTC"
+    assert any("cannot be read since 2023-11-14" in finding for finding, _ in desk.why("alice@example.com"))
+
+
+def test_skipped_entries_and_ambiguous_logins_are_listed(desk: Desk) -> None:
+    """Everything in the directory that wants mending is in one place."""
+    desk.source.people.append(person("dave", logins=("AL",)))
+    result_of(desk.unit.pulls.pull())
+    rows = desk.run("directory skipped").rows
+    assert rows[0] == ("uid=carol,dc=x", "it has no address (mail)")
+    assert rows[1][0] == "alice@example.com, dave@example.com"
+    assert 'the login "al"' in str(rows[1][1])
+
+
+def test_why_knows_the_usual_reasons(desk: Desk) -> None:
+    """Known, disabled, without a password, unknown, skipped: each in words."""
+    assert desk.why("alice@example.com") == [("known from uid=alice, and enabled", True)]
+    assert desk.why("bob@example.com") == [
+        ("disabled in the directory (uid=bob)", False),
+        ("no password is set: NTLM cannot work", False),
+    ]
+    unknown = desk.why("carol@example.com")
+    assert "nobody is known as carol@example.com (people.toml, last pull 2023-11-14" in unknown[0][0]
+    assert unknown[1][0] == "an entry was skipped: uid=carol,dc=x: it has no address (mail)"
+    assert "the nearest address is alice@example.com" in desk.why("allice@example.com")[0][0]
+
+
+def test_why_says_where_ldap_was_searched() -> None:
+    """Filter and bases are part of the reason."""
+    desk = Desk(ALICE, url="ldap://x", bases="ou=people,dc=x", filters="(uid=*)")
+    assert "under ou=people,dc=x, with (uid=*)" in desk.why("mallory@example.com")[0][0]
+
+
+def test_a_refused_pull_is_a_reason_for_everybody(desk: Desk) -> None:
+    """Whoever wonders about a stale directory learns of it."""
+    desk.source.people = []
+    assert desk.run("directory pull").note.startswith("refused, nothing was changed: it would remove 2 of 2 people")
+    assert any("the last pull was refused" in finding for finding, _ in desk.why("alice@example.com"))
