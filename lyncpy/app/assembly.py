@@ -50,6 +50,7 @@ from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.secrets import Seals, StoredSecrets
 from lyncpy.workloads.directory.service import Directory
 from lyncpy.workloads.im.service import Im
+from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -69,6 +70,9 @@ class Backends:
     meter: IMeter
     directory: IDirectory
     seals: Seals
+    meters: Callable[[], bytes] = bytes
+    """Gives all meters as OpenMetrics text."""
+
     units: tuple[IUnit, ...] = ()
     """What has to be open before the rest."""
 
@@ -127,6 +131,7 @@ def backends(
         meter=meter,
         directory=directory,
         seals=Sealer(config.path(settings.store.key_file)),
+        meters=meter.render,
         units=(database, Retention(store, records, settings.store, timers)),
     )
 
@@ -277,6 +282,7 @@ def _workloads(
             timers,
         ),
     ]
+    found.append(Monitoring(back.store, inner.flows, inner.bindings, back.meters, settings.monitoring, timers))
     offers += [workload.offer for workload in found]
     hall_offer = Offer("hall", reasons=(inner.gate.reasons,))
     found.append(

@@ -21,6 +21,7 @@ from lyncpy.workloads.conferencing.settings import Settings as ConferencingSetti
 from lyncpy.workloads.contacts.settings import Settings as ContactsSettings
 from lyncpy.workloads.directory.settings import Settings as DirectorySettings
 from lyncpy.workloads.im.settings import Settings as ImSettings
+from lyncpy.workloads.monitoring.settings import Settings as MonitoringSettings
 from lyncpy.workloads.presence.settings import Settings as PresenceSettings
 from lyncpy.workloads.provisioning.settings import Settings as ProvisioningSettings
 from lyncpy.workloads.registrar.settings import Settings as RegistrarSettings
@@ -42,6 +43,7 @@ class Sections(BaseModel):
     im: ImSettings = ImSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
     conferencing: ConferencingSettings = ConferencingSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
     admin: AdminSettings = AdminSettings()
     log: LogSettings = LogSettings()
 

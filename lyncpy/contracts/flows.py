@@ -1,5 +1,7 @@
 """Sending by name, and where arrivals go."""
 
+from dataclasses import dataclass
+
 from zope.interface import Interface
 
 from lyncpy.contracts.names import FlowName
@@ -8,6 +10,30 @@ from lyncpy.sip.message import Request, Response
 
 class FlowGone(Exception):
     """The connection does not exist any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFacts:
+    """One connection, for an operator."""
+
+    name: FlowName
+    peer: str
+    security: str
+    """TLS version and cipher; "" without TLS."""
+
+    since: float
+    """Monotonic seconds."""
+
+    heard: float
+    """Monotonic seconds of the last byte that came."""
+
+    messages_in: int
+    messages_out: int
+    bytes_in: int
+    bytes_out: int
+    unwritten_bytes: int
+    held: bool
+    """Whether it is not read from, because it asks too fast or does not read."""
 
 
 class IFlows(Interface):
@@ -31,6 +57,9 @@ class IFlows(Interface):
 
     def names() -> tuple[FlowName, ...]:
         """Give the flows of this process."""
+
+    def facts() -> tuple[FlowFacts, ...]:
+        """Give what an operator may want to know of each flow of this process."""
 
 
 class IBrake(Interface):

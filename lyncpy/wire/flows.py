@@ -7,7 +7,6 @@ that does not read is first not read from either, then dropped.
 import enum
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from typing import Final, Protocol
 
@@ -16,7 +15,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.flows import FlowGone, IBrake, IFlows
+from lyncpy.contracts.flows import FlowFacts, FlowGone, IBrake, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -70,30 +69,6 @@ class Hold(enum.Flag):
     """Too many of its requests wait for their answers."""
     OUTLET = enum.auto()
     """Its client does not read."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlowFacts:
-    """One connection, for an operator."""
-
-    name: FlowName
-    peer: str
-    security: str
-    """TLS version and cipher; "" without TLS."""
-
-    since: float
-    """Monotonic seconds."""
-
-    heard: float
-    """Monotonic seconds of the last byte that came."""
-
-    messages_in: int
-    messages_out: int
-    bytes_in: int
-    bytes_out: int
-    unwritten_bytes: int
-    held: bool
-    """Whether it is not read from, because it asks too fast or does not read."""
 
 
 @implementer(IPushProducer)

@@ -61,6 +61,16 @@ class Office:
             self.pull()
         return str(caught.value)
 
+    def wait_until_connected(self) -> None:
+        """Let the thread get as far as waiting for an answer, or nearly: a cut must work at any point."""
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            link = self.directory._link
+            if link is not None and link._connection is not None and link._connection.socket is not None:
+                return
+            time.sleep(0.005)
+        raise AssertionError("no connection was made")
+
     def close(self) -> None:
         """Let go of thread and connection."""
         self.pump.run(self.directory.close())
@@ -408,16 +418,22 @@ def test_closing_ends_a_pull_that_waits_for_a_frozen_server(tmp_path: Path, open
         pulling = Deferred.fromCoroutine(office.pulls.pull())
         failed: list[object] = []
         _ = pulling.addErrback(failed.append)
-        while (
-            office.directory._link is None
-            or office.directory._link._connection is None
-            or office.directory._link._connection.socket is None
-        ):
-            time.sleep(0.01)
-        time.sleep(0.05)
+        office.wait_until_connected()
         office.pump.run(office.pulls.close())
         assert failed
         assert time.monotonic() - began < 5
+
+
+def test_a_pull_that_takes_too_long_is_given_up(tmp_path: Path, opened: OpenOffice) -> None:
+    """However long single answers may take, the whole has a limit, and the sentence names it."""
+    with Slapd(tmp_path / "slapd") as slapd:
+        office = opened(slapd, answer_timeout_s=60, pull_timeout_s=30)
+        slapd.freeze()
+        pulling = Deferred.fromCoroutine(office.pulls.pull())
+        office.wait_until_connected()
+        office.clock.advance(31)
+        with pytest.raises(DirectoryUnavailable, match=r"took longer than 30 s: .* raise pull_timeout_s"):
+            office.pump.run(pulling)
 
 
 def test_pages_of_2500_people(tmp_path: Path, opened: OpenOffice) -> None:

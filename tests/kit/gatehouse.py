@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from lyncpy.contracts.directory import IPeople, ISecrets, Person
-from lyncpy.contracts.flows import FlowGone, IFlows
+from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Message, Request
@@ -87,6 +87,10 @@ class RecordedFlows:
         return ""
 
     def names(self) -> tuple[FlowName, ...]:
+        """Give none."""
+        return ()
+
+    def facts(self) -> tuple[FlowFacts, ...]:
         """Give none."""
         return ()
 

@@ -74,17 +74,17 @@ class PresenceRoom:
         device = self.hall.device(user, epid)
         self.endpoints.found.append(
             Endpoint(
-                device.who.aor,
-                device.who.epid,
-                "",
-                f"{device.uri};opaque=user:epid:{epid};gruu",
-                "",
-                device.flow,
-                "Test",
-                0.0,
-                1e9,
-                "127.0.0.1",
-            )  # fmt: skip
+                aor=device.who.aor,
+                epid=device.who.epid,
+                instance="",
+                gruu=f"{device.uri};opaque=user:epid:{epid};gruu",
+                contact="",
+                flow=device.flow,
+                user_agent="Test",
+                since=0.0,
+                expires=1e9,
+                address="127.0.0.1",
+            )
         )
         return Client(self, device)
 

@@ -24,3 +24,8 @@ def result_of(coro: Coroutine[Any, Any, T]) -> T:
         results[0].raiseException()
     value: T = results[0]
     return value
+
+
+def begun(coro: Coroutine[Any, Any, Any], *swallowed: type[BaseException]) -> None:
+    """Start a coroutine that nobody awaits; only these errors may end it, and cancelling is not meant."""
+    _ = started(coro).addErrback(lambda failure: failure.trap(*swallowed))

@@ -1,6 +1,5 @@
 """What Tab makes of the line before the cursor."""
 
-import os
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,10 +43,16 @@ def complete(vocabulary: Vocabulary, role: Role, before: str) -> Completion:
     if len(fitting) == 1:
         blank = "" if fitting[0].endswith(_WITHIN_ONE_WORD) else " "
         return Completion(before[:start] + _quoted(fitting[0]) + blank)
-    common = os.path.commonprefix(fitting)
+    common = _common(fitting[0], fitting[-1])
     if len(common) > len(fragment):
         return Completion(before[:start] + _quoted(common))
     return Completion(before, tuple(fitting[:LISTED]), more=max(len(fitting) - LISTED, 0))
+
+
+def _common(first: str, last: str) -> str:
+    """Give what all texts between the first and the last in order begin with."""
+    length = next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:length]
 
 
 def _choices(vocabulary: Vocabulary, role: Role, words: Sequence[str], fragment: str) -> Sequence[str]:

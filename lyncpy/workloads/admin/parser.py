@@ -177,12 +177,12 @@ def _roles(command: Command, words: Sequence[str], *, strict: bool = True) -> It
             awaiting = None
         elif text == "--" and not only_args:
             only_args = True
-        elif text.startswith("--") and not only_args:
-            flag_name, equals, value = text[2:].partition("=")
-            flag = flags.get(flag_name)
+        elif len(text) > 1 and text.startswith("-") and not only_args:
+            written_name, equals, value = text.partition("=")
+            flag = flags.get(written_name[2:]) if text.startswith("--") else None
             if strict:
-                _check(command, flag_name, flag, takes=bool(equals))
-            yield _Word(f"--{flag_name}", flag)
+                _check(command, written_name, flag, takes=bool(equals))
+            yield _Word(written_name, flag)
             if equals:
                 yield _Word(value, flag, is_value=True)
             elif flag is not None and flag.takes:
@@ -196,11 +196,11 @@ def _roles(command: Command, words: Sequence[str], *, strict: bool = True) -> It
 def _check(command: Command, name: str, flag: Flag | None, *, takes: bool) -> None:
     if flag is None:
         known = [one.name for one in (*command.flags, *EVERYWHERE)]
-        near = difflib.get_close_matches(name, known, 1)
+        near = difflib.get_close_matches(name.lstrip("-"), known, 1)
         hint = f"did you mean --{near[0]}?" if near else f"use: {usage(command)}"
-        raise Misused(f'`{command.name}` has no flag "--{_cut(name)}"; {hint}')
+        raise Misused(f'`{command.name}` has no flag "{_cut(name)}"; {hint}')
     if takes and not flag.takes:
-        raise Misused(f"--{name} takes no value; use: {usage(command)}")
+        raise Misused(f"{name} takes no value; use: {usage(command)}")
 
 
 def _hidden(words: Sequence[str]) -> Iterator[bool]:
@@ -215,7 +215,9 @@ def _hidden_from(command: Command, words: Sequence[str]) -> Iterator[bool]:
     """Tell for each word of a command's line whether it is a secret."""
     secrets = {word.text for word in _roles(command, words, strict=False) if word.role is not None and _is_secret(word)}
     has_secrets = any(arg.secret for arg in command.args)
-    surplus = {word.text for word in _roles(command, words, strict=False) if word.role is None} if has_secrets else set()
+    surplus = (
+        {word.text for word in _roles(command, words, strict=False) if word.role is None} if has_secrets else set()
+    )
     for word in words:
         _, equals, value = word.partition("=")
         yield word in secrets or word in surplus or bool(equals and value in secrets)

@@ -1,8 +1,8 @@
-"""A table → text for a terminal or one JSON document.
+r"""A table → text for a terminal or one JSON document.
 
 What a table holds comes from clients and directories, so nothing in it may steer a
 terminal: control characters, changes of writing direction and halves of characters are
-written as `\\x1b`, `\\u202e` …
+written as `\x1b`, `\u202e` …
 """
 
 import json
@@ -116,9 +116,7 @@ def _fitted(headings: Sequence[str], natural: Sequence[int], width: int) -> Sequ
     room = width - len(GAP) * (len(natural) - 1)
     if sum(natural) <= room:
         return natural
-    least = [
-        min(wide, max(cells_wide(name), NARROWEST)) for name, wide in zip(headings, natural, strict=True)
-    ]
+    least = [min(wide, max(cells_wide(name), NARROWEST)) for name, wide in zip(headings, natural, strict=True)]
     if sum(least) > room:
         return None
     low, high = NARROWEST, max(natural)

@@ -57,7 +57,9 @@ class Account:
         purple.purple_accounts_set_ui_ops(
             table(
                 "notify_added status_changed request_add request_authorize close_account_request",
-                status_changed=function("void(pointer, pointer)", lambda _, status: events.tell("own_status", **state(status))),
+                status_changed=function(
+                    "void(pointer, pointer)", lambda _, status: events.tell("own_status", **state(status))
+                ),
                 request_add=function(
                     "void(pointer, text, text, text, text)", lambda _, who, *__: events.tell("added_by", who=who)
                 ),
@@ -139,8 +141,8 @@ class Account:
             for text in ("message", note):
                 attributes = glib.g_list_append(attributes, glib.g_strdup(text))
         purple.purple_account_set_status_list(self.pointer, STATES.get(status, status), 1, attributes)
-        for text in items(attributes):
-            glib.g_free(text)
+        for copy in items(attributes):
+            glib.g_free(copy)
         glib.g_list_free(attributes)
 
     def do_set_note(self, *, note: str | None) -> None:

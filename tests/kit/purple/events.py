@@ -39,7 +39,10 @@ class Commands:
         self._ended = ended
         self._buffer = b""
         self._known: Final[Mapping[str, Callable[..., Any]]] = {  # Any: each has its own result
-            name.removeprefix("do_"): getattr(room, name) for room in rooms for name in dir(room) if name.startswith("do_")
+            name.removeprefix("do_"): getattr(room, name)
+            for room in rooms
+            for name in dir(room)
+            if name.startswith("do_")
         }
 
     def heard(self) -> bool:

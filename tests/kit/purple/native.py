@@ -201,7 +201,10 @@ def call(address: int, signature: str, *values: object) -> None:
     """Call a C function by its address."""
     prototype, words = _prototype(signature)
     prototype(address)(
-        *(value.encode() if isinstance(value, str) and word == "text" else value for value, word in zip(values, words, strict=True))
+        *(
+            value.encode() if isinstance(value, str) and word == "text" else value
+            for value, word in zip(values, words, strict=True)
+        )
     )
 
 

@@ -104,7 +104,9 @@ def test_overrides_are_read_as_their_setting_is() -> None:
 
 def test_one_base_needs_no_brackets() -> None:
     """A list of one may be written as it is, commas and all."""
-    assert _overridden("directory.bases=ou=people,dc=example,dc=test").sections.directory.bases == ("ou=people,dc=example,dc=test",)
+    assert _overridden("directory.bases=ou=people,dc=example,dc=test").sections.directory.bases == (
+        "ou=people,dc=example,dc=test",
+    )
 
 
 @pytest.mark.parametrize("override", ["tls_port=1", "sip.tls_port", "sip.tls_port=many"])
@@ -135,7 +137,9 @@ def test_the_explained_file_can_be_used_with_every_line_in_force(tmp_path: Path)
 
 def test_a_written_document_is_read_back() -> None:
     """What `lyncpy init` writes, the reader takes."""
-    text = written({"sip": {"domain": "example.com", "tls_port": 1, "more_domains": ["a.b"], "tcp_beyond_loopback": True}})
+    text = written(
+        {"sip": {"domain": "example.com", "tls_port": 1, "more_domains": ["a.b"], "tcp_beyond_loopback": True}}
+    )
     assert 'domain = "example.com"' in text
     assert 'more_domains = ["a.b"]' in text
     assert "tcp_beyond_loopback = true" in text

@@ -14,7 +14,7 @@ from lyncpy.core.forward import Forward, Outcome, Patience
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
 from tests.kit.outbound import FakeOutbound
-from tests.kit.results import started
+from tests.kit.results import result_of, started
 
 
 def _endpoint(name: str) -> Endpoint:
@@ -68,7 +68,7 @@ class Scene:
         work: Deferred[Any] = started(
             self.forward.fork(arrival, endpoints, Patience(20.0, 180.0), '"Alice" <sip:alice@example.test>')
         )
-        work.addCallback(self.answers.append)
+        _ = work.addCallback(self.answers.append)
         return arrival
 
     @property
@@ -221,16 +221,15 @@ def test_a_request_does_not_go_round_for_ever() -> None:
     scene = Scene()
     arrival = _arrival()
     arrival.request = arrival.request.edited(put=[("Max-Forwards", "0")])
-    refused: list[int] = []
-    work = started(scene.forward.fork(arrival, [_endpoint("desk")], Patience(1.0, 1.0)))
-    work.addErrback(lambda failure: refused.append(failure.value.status) if failure.check(Refused) else failure)
-    assert refused == [483]
+    with pytest.raises(Refused) as refused:
+        result_of(scene.forward.fork(arrival, [_endpoint("desk")], Patience(1.0, 1.0)))
+    assert refused.value.status == 483
 
 
 def test_within_a_dialog_one_endpoint_is_asked(scene: Scene) -> None:
     """A message in a session goes to the one device that is in it, and its answer comes back."""
     work = started(scene.forward.pass_on(_arrival("MESSAGE"), _endpoint("desk"), 30.0))
-    work.addCallback(scene.answers.append)
+    _ = work.addCallback(scene.answers.append)
     scene.outbound.to("desk").answers(200)
     assert scene.status == 200
     assert "Record-Route" not in scene.outbound.to("desk").request.headers
@@ -239,7 +238,7 @@ def test_within_a_dialog_one_endpoint_is_asked(scene: Scene) -> None:
 def test_a_silent_device_within_a_dialog_is_a_timeout(scene: Scene) -> None:
     """The sender of a message that nobody answers hears 408."""
     work = started(scene.forward.pass_on(_arrival("MESSAGE"), _endpoint("desk"), 30.0))
-    work.addCallback(scene.answers.append)
+    _ = work.addCallback(scene.answers.append)
     scene.outbound.to("desk").fails(408)
     assert scene.status == 408
 

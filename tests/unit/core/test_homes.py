@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core import homes
 from lyncpy.core.homes import Homes
-from tests.kit.results import started
+from tests.kit.results import begun, result_of, started
 
 
 def test_writers_of_one_name_take_turns() -> None:
@@ -20,8 +20,8 @@ def test_writers_of_one_name_take_turns() -> None:
                 await gate
             order.append(f"{name} ends")
 
-    started(write("first", wait=True))
-    started(write("second", wait=False))
+    begun(write("first", wait=True))
+    begun(write("second", wait=False))
     assert order == ["first begins"]
     gate.callback(None)
     assert order == ["first begins", "first ends", "second begins", "second ends"]
@@ -38,8 +38,8 @@ def test_other_names_do_not_wait() -> None:
                 await gate
             done.append(key)
 
-    started(write("alice"))
-    started(write("bob"))
+    begun(write("alice"))
+    begun(write("bob"))
     assert done == ["bob"]
     gate.callback(None)
 
@@ -56,8 +56,8 @@ def test_the_next_writer_comes_after_a_failure() -> None:
         async with table.hold("board", "alice"):
             done.append(1)
 
-    started(fail()).addErrback(lambda failure: failure.trap(ValueError))
-    started(write())
+    begun(fail(), ValueError)
+    begun(write())
     assert done == [1]
 
 
@@ -71,10 +71,10 @@ def test_a_writer_that_gives_up_is_passed_over() -> None:
                 await gate
             done.append(name)
 
-    started(write("first", wait=True))
+    begun(write("first", wait=True))
     given_up = started(write("second"))
-    started(write("third"))
-    given_up.addErrback(lambda failure: failure.trap(CancelledError))
+    begun(write("third"))
+    _ = given_up.addErrback(lambda failure: failure.trap(CancelledError))
     given_up.cancel()
     gate.callback(None)
     assert done == ["first", "third"]
@@ -90,11 +90,9 @@ def test_a_flood_of_writers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         async with table.hold("board", "alice"):
             await gate
 
-    started(write())
-    started(write())
-    refused: list[int] = []
-    started(write()).addErrback(
-        lambda failure: refused.append(failure.value.status) if failure.check(Refused) else failure
-    )
-    assert refused == [503]
+    begun(write())
+    begun(write())
+    with pytest.raises(Refused) as refused:
+        result_of(write())
+    assert refused.value.status == 503
     gate.callback(None)

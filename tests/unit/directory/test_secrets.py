@@ -1,9 +1,11 @@
 """Password hashes: whose counts, and where they are."""
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.facts import SecretChanged
+from lyncpy.contracts.names import Version
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from tests.kit.directory import Facts, PlainSeals, answer_of, person
@@ -56,3 +58,25 @@ def test_a_hash_of_another_length_is_our_mistake(secrets: StoredSecrets) -> None
     """A password is never taken for a hash."""
     with pytest.raises(ValueError, match="16 bytes"):
         result_of(secrets.keep(ALICE.aor, b"hunter2"))
+
+
+class Hasty(MemoryStore):
+    """Somebody else writes between reading and writing, once."""
+
+    hasty = True
+
+    def write(
+        self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
+    ) -> Deferred[Version]:
+        """Let another be first."""
+        if self.hasty:
+            self.hasty = False
+            answer_of(super().write(kind, key, b"another", expected, expires))
+        return super().write(kind, key, value, expected, expires)
+
+
+def test_the_last_of_two_writers_wins(facts: Facts) -> None:
+    """`lyncpy user passwd` and the shell at the same moment: neither fails."""
+    secrets = StoredSecrets(Hasty(lambda: 0.0), People(), facts, PlainSeals())
+    result_of(secrets.keep(ALICE.aor, b"\x03" * 16))
+    assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x03" * 16

@@ -1,5 +1,6 @@
 """Two people talk: what is passed on, counted, recorded and refused."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -150,8 +151,9 @@ class Scene:
     @property
     def record(self) -> SessionRecord:
         self.clock.advance(2)
-        (record,) = result_of(_await(self.records.sessions()))
-        return record
+        found: Sequence[SessionRecord] = result_of(_await(self.records.sessions()))
+        assert len(found) == 1
+        return found[0]
 
     def run(self, user: str = "", **flags: str) -> Table:
         async def run() -> Table:

@@ -26,18 +26,22 @@ OUT_OF_OFFICE = Activity("out-of-office", 12000)
 
 
 def machine(availability: int, epid: Epid = PC, at: float = 10.0, **more: str) -> Input:
+    """Give what a machine says."""
     return Input(State(StateKind.MACHINE, availability, **more), epid, at)  # type: ignore[arg-type]  # fields by name
 
 
 def user(availability: int, epid: Epid = PC, at: float = 10.0, activity: Activity | None = None) -> Input:
+    """Give what a person says himself."""
     return Input(State(StateKind.USER, availability, manual=True, activity=activity), epid, at)
 
 
 def said(kind: StateKind, availability: int, activity: Activity | None = None, **more: float) -> Input:
+    """Give what a calendar or a call says."""
     return Input(State(kind, availability, activity=activity, **more), PC, 10.0)  # type: ignore[arg-type]  # fields by name
 
 
 def number(*inputs: Input) -> int:
+    """Give the number that others see."""
     return aggregate(inputs, None, 100.0).availability
 
 
@@ -154,7 +158,7 @@ def test_moments_are_the_times_at_which_something_changes() -> None:
 
 
 def test_the_activity_belongs_to_the_result() -> None:
-    """ "On the phone" is shown while the number lies in its range, and not when the person does not want to be disturbed."""
+    """That somebody is on the phone is shown while the number lies in its range, and not when the person does not want to be disturbed."""
     call = said(StateKind.PHONE, 6500, ON_THE_PHONE)
     assert aggregate([machine(3500), call], None, 0).activity == ON_THE_PHONE
     assert aggregate([machine(3500), call, user(9500)], None, 0).activity is None

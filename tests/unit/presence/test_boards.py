@@ -67,12 +67,14 @@ def boards(hall: Hall) -> Boards:
 
 
 def changed(boards: Boards, decide: Decide, aor: Aor = ALICE) -> Board:
+    """Give the board after a change that is allowed."""
     outcome = result_of(boards.change(aor, decide, PC))
     assert isinstance(outcome, Published)
     return outcome.board
 
 
 def availability(board: Board) -> int:
+    """Give what colleagues see."""
     value = board.instances[Key("state", 1, 200)].value
     assert isinstance(value, Aggregate)
     return value.availability
@@ -122,6 +124,7 @@ def test_devices_cost_the_store_nothing(hall: Hall, boards: Boards) -> None:
 
 
 async def awaited(promise: Awaitable[Any]) -> Any:
+    """Wait for a promise."""
     return await promise
 
 

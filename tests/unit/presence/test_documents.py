@@ -36,6 +36,7 @@ NOTE = Key("note", 0, 200)
 
 
 def board() -> Board:
+    """Give a board with a note."""
     fresh = settle(Board(ALICE), Board(ALICE), 1795514400.25).board
     note = Instance(NOTE, 3, Expire.STATIC, "<note>in the library</note>", 1795514400.25, Epid("pc"))
     return replace(fresh, instances={**fresh.instances, NOTE: note})

@@ -53,29 +53,35 @@ def empty() -> Board:
 
 
 def note(text: str = "hi", version: int = 0, container: int = COLLEAGUES) -> Publication:
+    """Give the wish to publish a note."""
     return Publication(Key("note", 0, container), version, Expire.STATIC, text)
 
 
 def machine(availability: int, container: int = INPUT, instance: int = 0x30000001) -> Publication:
+    """Give the wish to publish what a machine says."""
     state = State(StateKind.MACHINE, availability)
     return Publication(Key("state", instance, container), 0, Expire.ENDPOINT, f"<{availability}>", state=state)
 
 
 def user(availability: int, version: int = 0) -> Publication:
+    """Give the wish to publish what a person says himself."""
     state = State(StateKind.USER, availability, manual=True)
     return Publication(Key("state", 0x20000000, INPUT), version, Expire.STATIC, f"<{availability}>", state=state)
 
 
 def published(board: Board, *wishes: Publication, by: Epid = PC, now: float = 1.0) -> Board:
+    """Give the board after publications that are accepted."""
     return changed(publish(board, wishes, by, now, Quotas()))
 
 
 def changed(outcome: Outcome) -> Board:
+    """Give the board after a change that is allowed."""
     assert isinstance(outcome, Published), outcome
     return outcome.board
 
 
 def shown(board: Board, container: int = COLLEAGUES) -> Aggregate:
+    """Give the aggregate state of an audience."""
     value = board.instances[Key("state", 1, container)].value
     assert isinstance(value, Aggregate)
     return value
@@ -254,6 +260,7 @@ def test_the_servers_card_keeps_its_version_while_nothing_changes() -> None:
 
 
 def change(container: int, version: int = 0, *, remove: bool = False) -> MemberChange:
+    """Give the wish to add Bob to a container, or to remove him."""
     add, gone = (frozenset[Member](), {BOB}) if remove else ({BOB}, frozenset[Member]())
     return MemberChange(container, version, frozenset(add), frozenset(gone))
 

@@ -4,13 +4,11 @@ from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
-from zope.interface import implementer
 
 from lyncpy.backends.memory import MemoryBus
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone, FlowClosed, PersonChanged
-from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import Asked, CommandFailed, Table
@@ -20,38 +18,13 @@ from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.registrar.settings import Settings
+from tests.kit.flows import StillFlows
 from tests.kit.hall import FewPeople
 from tests.kit.outbound import FakeOutbound
 from tests.kit.results import result_of
 
 ALICE = Aor("sip:alice@example.test")
 UUID = "0e324752-e1ab-56eb-8f4a-267c85a97459"
-
-
-@implementer(IFlows)
-class FakeFlows:
-    """Keeps which flows were closed."""
-
-    def __init__(self) -> None:
-        self.closed: list[FlowName] = []
-
-    def send(self, flow: FlowName, message: Request | Response) -> None:
-        """Nothing is sent here."""
-
-    def send_raw(self, flow: FlowName, data: bytes) -> None:
-        """Nothing is sent here."""
-
-    def close(self, flow: FlowName, reason: str) -> None:
-        """Keep it."""
-        self.closed.append(flow)
-
-    def peer(self, flow: FlowName) -> str:
-        """Everybody is at home."""
-        return "127.0.0.1"
-
-    def names(self) -> tuple[FlowName, ...]:
-        """None is counted."""
-        return ()
 
 
 class Scene:
@@ -63,7 +36,7 @@ class Scene:
         self.timers = Timers(self.clock, lambda: 0.0)
         self.bindings = Bindings(self.bus, self.timers)
         self.outbound = FakeOutbound()
-        self.flows = FakeFlows()
+        self.flows = StillFlows()
         people = FewPeople([Person(ALICE, "k", display_name="Alice Adler")])
         self.registrar = Registrar(
             self.bindings, self.bus, self.outbound, self.flows, people, Settings(**settings), self.timers

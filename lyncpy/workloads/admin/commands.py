@@ -1,0 +1,202 @@
+"""The shell's own words."""
+
+import resource
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy import __version__
+from lyncpy.contracts.names import aor_of
+from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Reason, Role, Table
+from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
+from lyncpy.workloads.admin.settings import Settings
+
+UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+AUDIT_ROWS: Final = 10_000
+
+STOP_DELAY_S: Final = 0.2
+"""Between the answer to `shutdown` and the stop: time for the answer to leave."""
+
+
+class Commands:
+    """`help`, `why`, `status`, `audit`, `reload`, `shutdown`, `python`, `exit`."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        offers: Callable[[], Sequence[Offer]],
+        words: Callable[[], Vocabulary],
+        records: IRecords,
+        reload: Callable[[], Sequence[str]],
+        stop: Callable[[], None],
+        connections: Callable[[], int],
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
+        self._offers = offers
+        self._words = words
+        self._records = records
+        self._reload = reload
+        self._stop = stop
+        self._connections = connections
+        self._settings = settings
+        self._timers = timers
+        self._since = timers.now()
+
+    def all(self) -> tuple[Command, ...]:
+        """Give the commands."""
+        command = Arg("command", "a command, or the first word of several; all when left out", required=False)
+        word = Arg("word", "its second word", required=False)
+        user = Arg("user", "an address, as alice@example.com", choices=self._users)
+        since = Flag("since", "only what is newer: 30m, 2h, 7d, or a day as 2026-05-31", takes="WHEN")
+        limit = Flag("limit", f"at most so many, the newest; 100 when left out, {AUDIT_ROWS} at most", takes="N")
+        operator, developer = Role.OPERATOR, Role.DEVELOPER
+        return (
+            Command("help", "The commands there are, or how one is used.", self.help, args=(command, word)),
+            Command(
+                "why", "Why a user cannot sign in, or why he is shown as he is; trouble first.", self.why, args=(user,)
+            ),
+            Command("status", "How the server is.", self.status),
+            Command("audit", "Who has asked for what, the newest first.", self.audit, flags=(since, limit)),
+            Command("reload", "Read the configuration and the certificates again.", self.reload, role=operator),
+            Command("shutdown", "End the server, at once.", self.shutdown, role=operator),
+            Command("python", "A Python prompt inside the server: ssh -t HOST python", self.python, role=developer),
+            Command("exit", "Leave the shell; so does Ctrl-D.", self.exit),
+        )
+
+    async def help(self, asked: Asked) -> Table:
+        """List the commands, or explain one."""
+        words = self._words()
+        named = [word for name in ("command", "word") for word in asked.args.get(name, "").split()]
+        if not named:
+            rows = [(one.name, one.help, one.role.name.lower()) for one in words.all()]
+            return Table(("command", "what it does", "role"), rows, note="`help COMMAND` tells how one is used")
+        command = words.find(named)
+        if command is not None and command.name.split() == named:
+            return explained(command)
+        group = [one for one in words.all() if one.name.split()[: len(named)] == named]
+        if not group:
+            raise CommandFailed(f'there is no command "{" ".join(named)[:80]}"; `help` lists all')
+        return Table(("command", "what it does", "role"), [(o.name, o.help, o.role.name.lower()) for o in group])
+
+    async def why(self, asked: Asked) -> Table:
+        """Ask every workload about a user."""
+        user = asked.args["user"]
+        aor = aor_of(user)
+        if "@" not in user.strip("@"):
+            raise CommandFailed(f'"{user[:80]}" is not an address; write it as alice@example.com')
+        found: list[Reason] = []
+        for offer in self._offers():
+            for ask in offer.reasons:
+                try:
+                    found += await ask(aor)
+                except Exception:  # noqa: BLE001 - the findings of the others are what he needs now
+                    self.log.failure("{name} could not say why", name=offer.name)
+                    found.append(Reason(offer.name, "cannot be asked: internal error, see the log", good=False))
+        found.sort(key=lambda reason: reason.good)
+        bad = sum(not reason.good for reason in found)
+        rows = [("ok" if one.good else "!!", one.concern, one.finding, one.remedy) for one in found]
+        note = f"{bad} of {len(found)} findings need a look" if bad else "nothing stands in his way"
+        return Table(("", "concern", "finding", "remedy"), rows, note=note if found else "nobody knows anything of him")
+
+    async def status(self, asked: Asked) -> Table:
+        """Tell how the server is."""
+        up_s = self._timers.now() - self._since
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        rows: list[tuple[object, ...]] = [
+            ("version", __version__),
+            ("started", moment(self._timers.wall() - up_s)),
+            ("up", duration(up_s)),
+            ("processor time", duration(used.ru_utime + used.ru_stime)),
+            ("memory at most, MiB", used.ru_maxrss // 1024),
+            ("workloads", ", ".join(offer.name for offer in self._offers())),
+            ("shell connections", self._connections()),
+        ]
+        return Table(("what", "value"), rows)
+
+    async def audit(self, asked: Asked) -> Table:
+        """List what was asked, and by whom."""
+        since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0
+        text = asked.flags.get("limit", "100")
+        if not text.isdecimal() or not 0 < int(text[:9]) <= AUDIT_ROWS:
+            raise CommandFailed(f'--limit takes a whole number from 1 to {AUDIT_ROWS}, not "{text[:80]}"')
+        rows = await self._records.audited(since=since, limit=int(text))
+        return Table(
+            ("at", "author", "from", "command", "outcome"),
+            [(moment(one.at), one.author, one.source, one.command, one.outcome) for one in rows],
+        )
+
+    async def reload(self, asked: Asked) -> Table:
+        """Read the configuration again."""
+        try:
+            sentences = self._reload()
+        except Exception as error:
+            # Whatever a wrong configuration raises says what is wrong; a bug is in the log as well.
+            self.log.failure("the configuration was not reloaded")
+            raise CommandFailed(f"nothing was changed: {error or type(error).__name__}") from error
+        return Table(("done",), [(sentence,) for sentence in sentences], note="reloaded")
+
+    async def shutdown(self, asked: Asked) -> Table:
+        """End the server when this is answered."""
+        self._timers.later(STOP_DELAY_S, self._stop)
+        return Table((), (), note="shutting down")
+
+    async def python(self, asked: Asked) -> Table:
+        """Let the session begin a Python prompt."""
+        if not self._settings.python_prompt:
+            raise CommandFailed("there is no Python prompt here; [admin] python_prompt = true allows it to developers")
+        return Table((), ())
+
+    async def exit(self, asked: Asked) -> Table:
+        """Let the session end."""
+        return Table((), ())
+
+    def _users(self) -> Sequence[str]:
+        """Give the users whom the others' commands speak of."""
+        args = [arg for offer in self._offers() for command in offer.commands for arg in command.args]
+        return sorted(set(_users_of(arg for arg in args if arg.name == "user" and arg.choices != self._users)))
+
+
+def _users_of(args: Iterable[Arg]) -> Iterable[str]:
+    for choices in {arg.choices for arg in args}:
+        if choices is not None:
+            yield from choices()
+
+
+def explained(command: Command) -> Table:
+    """Tell how a command is used: its declaration is its help."""
+    rows: list[tuple[object, ...]] = [("use", usage(command)), ("does", command.help)]
+    rows += [(arg.name.upper(), arg.help) for arg in command.args]
+    rows += [(written(flag), flag.help) for flag in (*command.flags, *EVERYWHERE)]
+    return Table(("part", "meaning"), [*rows, ("role", command.role.name.lower())])
+
+
+def since_of(text: str, now: float) -> float:
+    """Give the moment that a person means: so long ago, or a day (UTC).
+
+    Raises:
+        CommandFailed: It is neither.
+    """
+    number, unit = text[:-1], text[-1:]
+    if number.isdecimal() and len(number) < 9 and unit in UNITS:
+        return max(now - int(number) * UNITS[unit], 0.0)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandFailed(f'"{text[:80]}" is no time; write 30m, 2h, 7d or 2026-05-31') from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def moment(at: float) -> str:
+    """Write a time for an operator."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def duration(seconds: float) -> str:
+    """Write a time span: `3 days, 4:05:06`."""
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,273 @@
+"""Keys: whose are let in, and the shell's own.
+
+Files are read where they are asked for: they are small, local, and read by one person at a
+time.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import re
+import stat
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from twisted.conch.ssh.keys import BadKeyError, EncryptedKeyError, Key
+from twisted.logger import Logger
+
+from lyncpy.contracts.workload import Role
+
+ROLE_NAMES: Final[Mapping[str, Role]] = {role.name.lower(): role for role in Role}
+ROLE_VARIABLE: Final = "LYNCPY_ROLE"
+
+SIGNATURES: Final[Mapping[str, tuple[bytes, ...]]] = {
+    "ssh-ed25519": (b"ssh-ed25519",),
+    "ecdsa-sha2-nistp256": (b"ecdsa-sha2-nistp256",),
+    "ecdsa-sha2-nistp384": (b"ecdsa-sha2-nistp384",),
+    "ecdsa-sha2-nistp521": (b"ecdsa-sha2-nistp521",),
+    "ssh-rsa": (b"rsa-sha2-512", b"rsa-sha2-256"),
+}
+"""Kinds of keys, and the signatures that are taken from each: none with SHA-1."""
+
+RSA_BITS: Final = 2048
+"""The shortest RSA key that is let in."""
+
+OWN_RSA_BITS: Final = 3072
+
+_FILE_BYTES: Final = 1 << 20
+_COMMENT_CHARS: Final = 80
+_ALREADY_SO: Final = frozenset(
+    {"no-port-forwarding", "no-agent-forwarding", "no-x11-forwarding", "no-user-rc", "restrict"}
+)
+"""Options that forbid what the shell does not do anyway."""
+
+_OPTION: Final = re.compile(r'([A-Za-z0-9-]+)(?:="((?:[^"\\]|\\.)*)")?(,|\Z)')
+_BROKEN_KEY: Final = (BadKeyError, ValueError, IndexError, struct.error, binascii.Error)
+"""What reading a public key may raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A key that is let in."""
+
+    name: str
+    """The comment behind the key; may be empty."""
+
+    fingerprint: str
+    """As `ssh-keygen -l` shows it: `SHA256:…`."""
+
+    role: Role
+    kind: str
+    blob: bytes
+
+    @property
+    def author(self) -> str:
+        """Name the holder in records."""
+        return f"{self.name} {self.fingerprint}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """An authorized_keys file as it was understood."""
+
+    admissions: Mapping[bytes, Admission]
+    """By the key's blob."""
+
+    faults: tuple[str, ...] = ()
+    """For each line that lets nobody in: a sentence that names it."""
+
+
+class _Unusable(Exception):
+    """Why a line lets nobody in."""
+
+
+def fingerprint(blob: bytes) -> str:
+    """Name a public key as OpenSSH does."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def read_ring(text: str, default_role: Role) -> Ring:
+    """Read authorized keys, one a line.
+
+    A line with an option that the shell does not carry out lets nobody in: ignoring
+    `from=` or `command=` would give more than was meant.
+    """
+    admissions: dict[bytes, Admission] = {}
+    faults = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            one = _read_line(line.strip(), default_role)
+            if one.blob in admissions:
+                raise _Unusable("this key stands in an earlier line, which counts")
+            admissions[one.blob] = one
+        except _Unusable as error:
+            faults.append(f"line {number} lets nobody in: {error}")
+    return Ring(admissions, tuple(faults))
+
+
+def _read_line(line: str, default_role: Role) -> Admission:
+    role = default_role
+    if not line.startswith(("ssh-", "ecdsa-", "sk-")):
+        options, line = _options_end(line)
+        role = _role(options, default_role)
+    kind, _, rest = line.partition(" ")
+    encoded, _, comment = rest.strip().partition(" ")
+    if kind not in SIGNATURES:
+        raise _Unusable(f'keys of the kind "{kind[:80]}" are not taken; make one with: ssh-keygen -t ed25519')
+    try:
+        blob = base64.b64decode(encoded, validate=True)
+        key = Key.fromString(blob, "BLOB")
+    except _BROKEN_KEY:
+        raise _Unusable("the key is broken; copy the line of the .pub file again, whole") from None
+    if key.sshType() != kind.encode():
+        raise _Unusable(f'the key is not of the kind "{kind}"; copy the line of the .pub file again')
+    if key.type() == "RSA" and key.size() < RSA_BITS:
+        raise _Unusable(f"an RSA key has to have {RSA_BITS} bits or more; make one with: ssh-keygen -t ed25519")
+    return Admission(comment.strip()[:_COMMENT_CHARS], fingerprint(blob), role, kind, blob)
+
+
+def _options_end(line: str) -> tuple[str, str]:
+    """Cut a line behind its options: at the first blank that is not quoted."""
+    quoted = False
+    for index, one in enumerate(line):
+        if one == '"' and line[index - 1 : index] != "\\":
+            quoted = not quoted
+        elif one in " \t" and not quoted:
+            return line[:index], line[index:].strip()
+    raise _Unusable("there is no key in it")
+
+
+def _role(options: str, default_role: Role) -> Role:
+    role = default_role
+    for name, value in _options(options):
+        if name == "environment" and value.startswith(f"{ROLE_VARIABLE}="):
+            word = value.partition("=")[2]
+            if word not in ROLE_NAMES:
+                raise _Unusable(f'there is no role "{word[:80]}"; there are {", ".join(ROLE_NAMES)}')
+            role = ROLE_NAMES[word]
+        elif name not in _ALREADY_SO:
+            raise _Unusable(
+                f'the option "{name[:80]}" is not known here; the only one that means something is '
+                f'environment="{ROLE_VARIABLE}=viewer"'
+            )
+    return role
+
+
+def _options(text: str) -> Iterator[tuple[str, str]]:
+    at = 0
+    while at < len(text):
+        found = _OPTION.match(text, at)
+        if found is None:
+            raise _Unusable(f'"{text[at : at + 80]}" is neither an option nor a kind of key')
+        yield found[1].lower(), (found[2] or "").replace('\\"', '"')
+        at = found.end()
+
+
+class AuthorizedKeys:
+    """The file of keys that are let in; read again when it has changed."""
+
+    log = Logger()
+
+    def __init__(self, file: Path, default_role: Role) -> None:
+        self._file = file
+        self._default_role = default_role
+        self._seen: object = None
+        self._ring = Ring({})
+
+    def find(self, blob: bytes) -> Admission | None:
+        """Give whom a key lets in, by the file as it is now."""
+        return self.ring().admissions.get(blob)
+
+    def ring(self) -> Ring:
+        """Give the file as it is now; its faults are logged once."""
+        seen: object
+        try:
+            now = self._file.stat()
+            seen = (now.st_mtime_ns, now.st_size, now.st_ino, now.st_mode)
+            if seen != self._seen:
+                self._ring = self._read(now)
+        except (OSError, UnicodeDecodeError) as error:
+            seen = str(error)
+            if seen != self._seen:
+                self._ring = Ring({}, (self._missing(error),))
+        if seen != self._seen:
+            self._seen = seen
+            for fault in self._ring.faults:
+                self.log.warn("[admin] authorized_keys: {file}: {fault}", file=str(self._file), fault=fault)
+        return self._ring
+
+    def _read(self, now: os.stat_result) -> Ring:
+        if now.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return Ring({}, ("lets nobody in, because others may write to it; take that away with: chmod go-w",))
+        if now.st_size > _FILE_BYTES:
+            return Ring({}, (f"lets nobody in, because it is longer than {_FILE_BYTES} bytes",))
+        return read_ring(self._file.read_text(encoding="utf-8"), self._default_role)
+
+    def _missing(self, error: OSError | UnicodeDecodeError) -> str:
+        if isinstance(error, FileNotFoundError):
+            return "there is no such file, so nobody can sign in to the shell; put public keys into it, one a line"
+        return f"lets nobody in, because it cannot be read: {error}"
+
+
+class HostKeysUnusable(Exception):
+    """The shell's own keys cannot be used; the sentence names the file and the remedy."""
+
+
+def host_keys(folder: Path) -> Sequence[Key]:
+    """Give the shell's own keys, Ed25519 and RSA; make those that are not there.
+
+    Both, because what a client may sign with is told by the kinds of these keys, and clients
+    older than that have no Ed25519.
+
+    Raises:
+        HostKeysUnusable: A file cannot be read or written, is no such key, or others may
+            read it.
+    """
+    return [_host_key(folder / f"ssh_host_{kind}_key", kind) for kind in ("ed25519", "rsa")]
+
+
+def _host_key(file: Path, kind: str) -> Key:
+    try:
+        if not file.exists():
+            _make(file, kind)
+        mode = stat.S_IMODE(file.stat().st_mode)
+        if mode & 0o077:
+            raise HostKeysUnusable(
+                f"[admin] host_key_folder: others may read {file} (its mode is {mode:04o}), so it is no secret any "
+                f"more; delete it and its like, start again for new ones, or take that away with: chmod 600 {file}"
+            )
+        key: Key = Key.fromString(file.read_bytes())
+    except OSError as error:
+        raise HostKeysUnusable(f"[admin] host_key_folder: {error}") from None
+    except (EncryptedKeyError, *_BROKEN_KEY):
+        raise HostKeysUnusable(
+            f"[admin] host_key_folder: {file} is not a private key without passphrase; move it away for a new one"
+        ) from None
+    if key.isPublic() or key.type().lower() != kind:
+        raise HostKeysUnusable(f"[admin] host_key_folder: {file} is not a private {kind} key; move it away")
+    return key
+
+
+def _make(file: Path, kind: str) -> None:
+    """Write a new key: whole and under its name at once, and never readable by others."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+    if kind == "rsa":
+        made = rsa.generate_private_key(public_exponent=65537, key_size=OWN_RSA_BITS)
+    else:
+        made = ed25519.Ed25519PrivateKey.generate()
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as out:
+        out.write(Key(made).toString("OPENSSH"))
+        out.flush()
+        os.fsync(out.fileno())
+    draft.rename(file)

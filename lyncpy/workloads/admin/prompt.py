@@ -1,0 +1,285 @@
+"""Keys in, a line out: the editor of a prompt, without the terminal itself.
+
+Twisted's own line editor reads single bytes, resets the terminal of whoever comes in and
+leaves it in another mode than it was. This one knows characters, redraws one row with the
+three control sequences that every terminal has, and scrolls a line that is too long.
+"""
+
+import codecs
+import enum
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.workloads.admin.completion import Completion
+from lyncpy.workloads.admin.render import cells_wide, side_by_side
+
+
+class Key(enum.Enum):
+    """A key that is not a character."""
+
+    ENTER = enum.auto()
+    TAB = enum.auto()
+    INTERRUPT = enum.auto()
+    END_OF_INPUT = enum.auto()
+    BACKSPACE = enum.auto()
+    DELETE = enum.auto()
+    LEFT = enum.auto()
+    RIGHT = enum.auto()
+    WORD_LEFT = enum.auto()
+    WORD_RIGHT = enum.auto()
+    HOME = enum.auto()
+    END = enum.auto()
+    UP = enum.auto()
+    DOWN = enum.auto()
+    CUT_TO_END = enum.auto()
+    CUT_TO_START = enum.auto()
+    CUT_WORD = enum.auto()
+    CLEAR = enum.auto()
+
+
+CONTROLS: Final = {
+    "\r": Key.ENTER,
+    "\n": Key.ENTER,
+    "\t": Key.TAB,
+    "\x01": Key.HOME,
+    "\x02": Key.LEFT,
+    "\x03": Key.INTERRUPT,
+    "\x04": Key.END_OF_INPUT,
+    "\x05": Key.END,
+    "\x06": Key.RIGHT,
+    "\x08": Key.BACKSPACE,
+    "\x7f": Key.BACKSPACE,
+    "\x0b": Key.CUT_TO_END,
+    "\x0c": Key.CLEAR,
+    "\x0e": Key.DOWN,
+    "\x10": Key.UP,
+    "\x15": Key.CUT_TO_START,
+    "\x17": Key.CUT_WORD,
+}
+
+SEQUENCES: Final = {
+    "[A": Key.UP,
+    "[B": Key.DOWN,
+    "[C": Key.RIGHT,
+    "[D": Key.LEFT,
+    "[H": Key.HOME,
+    "[F": Key.END,
+    "OA": Key.UP,
+    "OB": Key.DOWN,
+    "OC": Key.RIGHT,
+    "OD": Key.LEFT,
+    "OH": Key.HOME,
+    "OF": Key.END,
+    "[1~": Key.HOME,
+    "[3~": Key.DELETE,
+    "[4~": Key.END,
+    "[7~": Key.HOME,
+    "[8~": Key.END,
+    "[1;5C": Key.WORD_RIGHT,
+    "[1;5D": Key.WORD_LEFT,
+    "b": Key.WORD_LEFT,
+    "f": Key.WORD_RIGHT,
+}
+"""What follows an escape character."""
+
+_LONGEST_SEQUENCE: Final = 16
+_LEAST_ROOM: Final = 8
+
+
+class Keys:
+    """Bytes of a terminal → keys. A sequence or character may be cut anywhere."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._sequence: str | None = None
+        self._after_return = False
+
+    def read(self, data: bytes) -> Iterator[str | Key]:
+        """Give characters, each a text of one, and keys; unknown sequences are passed over."""
+        for one in self._decode.decode(data):
+            key = self._take(one)
+            if key is not None:
+                yield key
+
+    def _take(self, one: str) -> str | Key | None:
+        if self._sequence is not None:
+            return self._go_on(one)
+        if one == "\x1b":
+            self._sequence = ""
+            return None
+        # A paste may end its lines with both.
+        second, self._after_return = self._after_return and one == "\n", one == "\r"
+        if second:
+            return None
+        if one in CONTROLS:
+            return CONTROLS[one]
+        return one if one.isprintable() else None
+
+    def _go_on(self, one: str) -> Key | None:
+        sequence = f"{self._sequence}{one}"
+        # "[" and "O" begin longer ones, which end with a letter or "~".
+        unfinished = sequence in ("[", "O") or (sequence[0] == "[" and not (one.isalpha() or one == "~"))
+        if unfinished and len(sequence) < _LONGEST_SEQUENCE and one >= " ":
+            self._sequence = sequence
+            return None
+        self._sequence = None
+        return SEQUENCES.get(sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a key did."""
+
+    out: str = ""
+    """For the terminal; its line ends are `\\n`."""
+
+    line: str | None = None
+    """The line, if it is complete."""
+
+    leaves: bool = False
+
+
+class Editor:
+    """One line under a cursor, and those before it.
+
+    Args:
+        prompt: Stands before the line; printable.
+        width: Of the terminal, in cells; may be changed.
+        complete: Goes on with the line before the cursor.
+        line_chars: A longer line is not taken.
+        history_lines: Earlier lines that are kept.
+    """
+
+    def __init__(
+        self, prompt: str, width: int, complete: Callable[[str], Completion], line_chars: int, history_lines: int
+    ) -> None:
+        self.width = width
+        self._prompt = prompt
+        self._complete = complete
+        self._line_chars = line_chars
+        self._history_lines = history_lines
+        self._history: list[str] = []
+        # Where in the history the line comes from; its length: it is a new one.
+        self._from = 0
+        self._draft = ""
+        self._text = ""
+        self._at = 0
+        self._moves: dict[Key, Callable[[], int]] = {
+            Key.LEFT: lambda: max(self._at - 1, 0),
+            Key.RIGHT: lambda: min(self._at + 1, len(self._text)),
+            Key.HOME: lambda: 0,
+            Key.END: lambda: len(self._text),
+            Key.WORD_LEFT: self._word_left,
+            Key.WORD_RIGHT: self._word_right,
+        }
+        self._cuts: dict[Key, Callable[[], tuple[int, int]]] = {
+            Key.BACKSPACE: lambda: (max(self._at - 1, 0), self._at),
+            Key.DELETE: lambda: (self._at, self._at + 1),
+            Key.END_OF_INPUT: lambda: (self._at, self._at + 1),
+            Key.CUT_TO_END: lambda: (self._at, len(self._text)),
+            Key.CUT_TO_START: lambda: (0, self._at),
+            Key.CUT_WORD: lambda: (self._word_left(), self._at),
+        }
+
+    def press(self, key: str | Key) -> Pressed:
+        """Take a key."""
+        if isinstance(key, str):
+            return self._insert(key)
+        if key is Key.END_OF_INPUT and not self._text:
+            return Pressed("\n", leaves=True)
+        if key in self._moves:
+            self._at = self._moves[key]()
+            return Pressed(self.drawn())
+        if key in self._cuts:
+            first, last = self._cuts[key]()
+            self._text = self._text[:first] + self._text[last:]
+            self._at = first
+            return Pressed(self.drawn())
+        return self._other(key)
+
+    def _other(self, key: Key) -> Pressed:
+        match key:
+            case Key.ENTER:
+                line = self._text
+                self._remember(line)
+                self._show("")
+                return Pressed("\n", line=line)
+            case Key.INTERRUPT:
+                self._show("")
+                return Pressed(f"^C\n{self.drawn()}")
+            case Key.TAB:
+                return Pressed(self._go_on())
+            case Key.UP | Key.DOWN:
+                return Pressed(self._recall(-1 if key is Key.UP else 1))
+            case _:
+                return Pressed(f"\x1b[H\x1b[2J{self.drawn()}")
+
+    def drawn(self) -> str:
+        """Give what draws the row anew, as much of the line around the cursor as fits."""
+        room = max(self.width - cells_wide(self._prompt) - 1, _LEAST_ROOM)
+        start = 0
+        while cells_wide(self._text[start : self._at]) > room:
+            # All but certainly one step for a line of plain characters.
+            start += max(cells_wide(self._text[start : self._at]) - room, 2) // 2
+        end = min(start + room, len(self._text))
+        while cells_wide(self._text[start:end]) > room:
+            end -= 1
+        column = cells_wide(self._prompt) + cells_wide(self._text[start : self._at])
+        return f"\r{self._prompt}{self._text[start:end]}\x1b[K\r\x1b[{column}C"
+
+    def _insert(self, one: str) -> Pressed:
+        if len(self._text) >= self._line_chars:
+            return Pressed("\a")
+        self._text = self._text[: self._at] + one + self._text[self._at :]
+        self._at += 1
+        room = self.width - cells_wide(self._prompt) - 1
+        if self._at == len(self._text) and cells_wide(self._text) <= room:
+            return Pressed(one)
+        return Pressed(self.drawn())
+
+    def _go_on(self) -> str:
+        before = self._text[: self._at]
+        completion = self._complete(before)
+        if completion.before != before:
+            room = self._line_chars - len(self._text) + len(before)
+            self._text = completion.before[:room] + self._text[self._at :]
+            self._at = min(len(completion.before), room)
+            return self.drawn()
+        if not completion.choices:
+            return "\a"
+        listed = side_by_side(completion.choices, self.width)
+        more = f"\n… and {completion.more} more" if completion.more else ""
+        return f"\n{listed}{more}\n{self.drawn()}"
+
+    def _remember(self, line: str) -> None:
+        if line.strip() and self._history[-1:] != [line] and self._history_lines:
+            self._history = [*self._history[-self._history_lines + 1 :], line] if self._history_lines > 1 else [line]
+        self._from = len(self._history)
+
+    def _recall(self, step: int) -> str:
+        to = self._from + step
+        if not 0 <= to <= len(self._history):
+            return "\a"
+        if self._from == len(self._history):
+            self._draft = self._text
+        self._from = to
+        self._show(self._draft if to == len(self._history) else self._history[to])
+        return self.drawn()
+
+    def _show(self, text: str) -> None:
+        self._text, self._at = text, len(text)
+        if not text:
+            self._from = len(self._history)
+
+    def _word_left(self) -> int:
+        return len(self._text[: self._at].rstrip().rpartition(" ")[0]) + 1 if " " in self._left() else 0
+
+    def _left(self) -> str:
+        return self._text[: self._at].rstrip()
+
+    def _word_right(self) -> int:
+        rest = self._text[self._at :]
+        blanks = len(rest) - len(rest.lstrip())
+        word, blank, _ = rest[blanks:].partition(" ")
+        return self._at + blanks + len(word) if blank else len(self._text)

@@ -1,0 +1,309 @@
+"""What goes on in a session: a prompt, lines from a pipe, or one command. No SSH here."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from twisted.logger import Logger
+
+from lyncpy.workloads.admin.completion import Completion, complete
+from lyncpy.workloads.admin.parser import Vocabulary
+from lyncpy.workloads.admin.prompt import Editor, Key, Keys
+from lyncpy.workloads.admin.settings import Settings
+from lyncpy.workloads.admin.shell import MISUSED, OK, Author, Reply, Running, Shell, Then
+
+PROMPT: Final = "lyncpy> "
+GREETING: Final = "lyncpy: `help` lists the commands, Tab completes them, Ctrl-D leaves.\n"
+ENOUGH: Final = 16_384
+"""Keys or bytes that wait while a command runs; beyond it the client is asked to wait."""
+
+
+class Seat(Protocol):
+    """The other end of a session, as SSH gives it."""
+
+    @property
+    def author(self) -> Author:
+        """Give who sits there."""
+
+    @property
+    def width(self) -> int | None:
+        """Give the cells of his terminal's line; None when he has no terminal."""
+
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether he has not yet read what was written."""
+
+    def write(self, text: str) -> None:
+        """Show text, whose line ends are newlines."""
+
+    def write_error(self, text: str) -> None:
+        """Show text apart from the answer, where the two can be told apart."""
+
+    def end(self, status: int) -> None:
+        """End the session when everything is read."""
+
+    def python(self) -> None:
+        """Go on as a Python prompt."""
+
+
+class Sitting(Protocol):
+    """One session."""
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether enough waits to be read."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a command is under way."""
+
+    def begin(self) -> None:
+        """Begin."""
+
+    def received(self, data: bytes) -> None:
+        """Take what came in."""
+
+    def ended(self) -> None:
+        """Hear that nothing more comes in."""
+
+    def resized(self) -> None:
+        """Hear that the seat has another width."""
+
+    def unblocked(self) -> None:
+        """Hear that everything written was read."""
+
+    def gone(self) -> None:
+        """Hear that nobody sits there any more; a command under way goes on to its end."""
+
+
+class _Commands:
+    """What the kinds of sessions have in common: one command at a time."""
+
+    is_full = False
+
+    def __init__(self, shell: Shell, seat: Seat) -> None:
+        self._shell = shell
+        self._seat = seat
+        self._running: Running | None = None
+        self._status = OK
+        self._is_gone = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether a command is under way."""
+        return self._running is not None
+
+    def resized(self) -> None:
+        """Nothing on show depends on the width."""
+
+    def unblocked(self) -> None:
+        """Nothing waits for that."""
+
+    def gone(self) -> None:
+        """Take no more lines."""
+        self._is_gone = True
+
+    def _run(self, line: str) -> None:
+        self._running = self._shell.begin(line, self._seat.author, self._seat.width)
+        _ = self._running.reply.addCallback(self._show)
+
+    def _show(self, reply: Reply) -> None:
+        self._running = None
+        self._status = reply.status
+        if self._is_gone:
+            return
+        self._seat.write(reply.out)
+        self._seat.write_error(reply.err)
+        match reply.then:
+            case Then.LEAVE:
+                self._seat.end(OK)
+            case Then.PYTHON:
+                self._python()
+            case Then.GO_ON:
+                self._next()
+
+    def _python(self) -> None:
+        if self._seat.width is not None:
+            self._seat.python()
+            return
+        self._seat.write_error("a Python prompt needs a terminal: ssh -t HOST python\n")
+        self._status = MISUSED
+        self._next()
+
+    def _next(self) -> None:
+        raise NotImplementedError
+
+
+class Once(_Commands):
+    """`ssh HOST COMMAND …`: one command, and its status."""
+
+    def __init__(self, shell: Shell, seat: Seat, line: str) -> None:
+        super().__init__(shell, seat)
+        self._line = line
+
+    def begin(self) -> None:
+        """Run it."""
+        if is_nothing(self._line):
+            self._seat.end(OK)
+        else:
+            self._run(self._line.strip())
+
+    def received(self, data: bytes) -> None:
+        """Hear nothing but Ctrl-C of a terminal: no command reads input."""
+        if self._seat.width is not None and b"\x03" in data and self._running is not None:
+            self._running.interrupt()
+
+    def ended(self) -> None:
+        """Go on: the answer is still wanted."""
+
+    def _next(self) -> None:
+        self._seat.end(self._status)
+
+
+class Script(_Commands):
+    """`echo users | ssh HOST`: lines without a terminal; ends with the status of the last one."""
+
+    def __init__(self, shell: Shell, seat: Seat, settings: Settings) -> None:
+        super().__init__(shell, seat)
+        self._most = settings.line_bytes
+        self._buffer = b""
+        self._is_ended = False
+        self._is_reading = False
+
+    @property
+    def is_full(self) -> bool:  # type: ignore[override]  # a plain False is all that the others need
+        """Tell whether enough waits to be read."""
+        return len(self._buffer) > max(ENOUGH, self._most)
+
+    def begin(self) -> None:
+        """Wait for lines."""
+        self._next()
+
+    def received(self, data: bytes) -> None:
+        """Take more of the input."""
+        self._buffer += data
+        self._next()
+
+    def ended(self) -> None:
+        """Run what is there, and end."""
+        self._is_ended = True
+        self._next()
+
+    def unblocked(self) -> None:
+        """Go on reading."""
+        self._next()
+
+    def _next(self) -> None:
+        # An answer may come at once: a loop instead of calls within calls.
+        if self._is_reading:
+            return
+        self._is_reading = True
+        while not (self._running or self._is_gone or self._seat.is_blocked) and self._step():
+            pass
+        self._is_reading = False
+
+    def _step(self) -> bool:
+        """Run one line; tell whether there may be another."""
+        line, newline, rest = self._buffer.partition(b"\n")
+        if not newline and len(line) <= self._most:
+            if not self._is_ended:
+                return False
+            if not line:
+                self._is_gone = True
+                self._seat.end(self._status)
+                return False
+        self._buffer = rest
+        # A line without an end that is too long already is given to the shell, which refuses it in words.
+        text = line.decode(errors="replace").rstrip("\r")
+        if not is_nothing(text):
+            self._run(text.strip())
+        return True
+
+
+class Prompt(_Commands):
+    """`ssh HOST`: a prompt at a terminal."""
+
+    log = Logger()
+
+    def __init__(self, shell: Shell, seat: Seat, words: Callable[[], Vocabulary], settings: Settings) -> None:
+        super().__init__(shell, seat)
+        self._words = words
+        self._keys = Keys()
+        self._ahead: deque[str | Key] = deque()
+        self._is_taking = False
+        self._editor = Editor(
+            PROMPT, seat.width or 80, self._complete, settings.line_bytes // 4, settings.history_lines
+        )
+
+    @property
+    def is_full(self) -> bool:  # type: ignore[override]  # as in Script
+        """Tell whether enough waits to be read."""
+        return len(self._ahead) > ENOUGH
+
+    def begin(self) -> None:
+        """Greet."""
+        self._seat.write(GREETING)
+        self._next()
+
+    def received(self, data: bytes) -> None:
+        """Take keys; while a command runs they wait, but for Ctrl-C."""
+        for key in self._keys.read(data):
+            if key is Key.INTERRUPT and self._running is not None:
+                self._ahead.clear()
+                self._seat.write("^C\n")
+                self._running.interrupt()
+            else:
+                self._ahead.append(key)
+        self._take()
+
+    def ended(self) -> None:
+        """Leave: a terminal that is gone sends no more keys."""
+        self._ahead.append(Key.CUT_TO_END)
+        self._ahead.append(Key.CUT_TO_START)
+        self._ahead.append(Key.END_OF_INPUT)
+        self._take()
+
+    def resized(self) -> None:
+        """Draw the line anew."""
+        self._editor.width = self._seat.width or 80
+        if self._running is None:
+            self._seat.write(self._editor.drawn())
+
+    def unblocked(self) -> None:
+        """Go on with keys that wait."""
+        self._take()
+
+    def _next(self) -> None:
+        self._seat.write(self._editor.drawn())
+        self._take()
+
+    def _take(self) -> None:
+        if self._is_taking:
+            return
+        self._is_taking = True
+        while self._ahead and not (self._running or self._is_gone or self._seat.is_blocked):
+            self._press(self._ahead.popleft())
+        self._is_taking = False
+
+    def _press(self, key: str | Key) -> None:
+        pressed = self._editor.press(key)
+        self._seat.write(pressed.out)
+        if pressed.leaves:
+            self._is_gone = True
+            self._seat.end(OK)
+        elif pressed.line is not None and is_nothing(pressed.line):
+            self._seat.write(self._editor.drawn())
+        elif pressed.line is not None:
+            self._run(pressed.line.strip())
+
+    def _complete(self, before: str) -> Completion:
+        try:
+            return complete(self._words(), self._seat.author.role, before)
+        except Exception:  # noqa: BLE001 - a workload's choices that fail must not end the session
+            self.log.failure("Tab failed")
+            return Completion(before)
+
+
+def is_nothing(line: str) -> bool:
+    """Tell whether a line is blank or a comment."""
+    return not line.strip() or line.lstrip().startswith("#")

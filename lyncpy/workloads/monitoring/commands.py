@@ -1,0 +1,118 @@
+"""Monitoring's words in the admin shell."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from lyncpy.contracts.flows import IFlows
+from lyncpy.contracts.locator import ILocator
+from lyncpy.contracts.names import FlowName, bare
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.store import IStore
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Role, Table
+from lyncpy.workloads.monitoring.routes import JOURNAL
+
+NEWEST: Final = 100
+
+
+class Commands:
+    """Connections, meters, and what clients reported."""
+
+    def __init__(
+        self, store: IStore, flows: IFlows, locator: ILocator, meters: Callable[[], bytes], timers: ITimers
+    ) -> None:
+        """Take what the words speak of; `meters` gives OpenMetrics text."""
+        self._store = store
+        self._flows = flows
+        self._locator = locator
+        self._meters = meters
+        self._timers = timers
+
+    def words(self) -> tuple[Command, ...]:
+        """Give the commands."""
+        flow = Arg("flow", "a name that `flows` shows", choices=self._flows.names)
+        part = Arg("part", "a part of the name; all when left out", required=False)
+        return (
+            Command("flows", "The connections, and what went over them.", self.flows),
+            Command(
+                "flow close",
+                "Close a connection; its client comes back by itself.",
+                self.close,
+                args=(flow,),
+                role=Role.OPERATOR,
+            ),
+            Command("meters", "The counters and gauges of this server.", self.meters, args=(part,)),
+            Command(
+                "reports", f"The newest {NEWEST} reports that clients sent about errors and quality.", self.reports
+            ),
+        )
+
+    async def flows(self, asked: Asked) -> Table:
+        """List connections."""
+        users: dict[FlowName, list[str]] = {}
+        for endpoint in self._locator.all():
+            users.setdefault(endpoint.flow, []).append(bare(endpoint.aor))
+        now = self._timers.now()
+        rows = [
+            (
+                f.name,
+                f.peer,
+                " ".join(users.get(f.name, ())),
+                f.security or "none",
+                round(now - f.since),
+                round(now - f.heard),
+                f.messages_in,
+                f.messages_out,
+                f.bytes_in,
+                f.bytes_out,
+                f.unwritten_bytes,
+                f.held,
+            )
+            for f in self._flows.facts()
+        ]
+        columns = (
+            "flow",
+            "address",
+            "users",
+            "security",
+            "since_s",
+            "silent_s",
+            "in",
+            "out",
+            "bytes_in",
+            "bytes_out",
+            "unwritten",
+            "held",
+        )
+        return Table(columns, rows, note=f"{len(rows)} connections")
+
+    async def close(self, asked: Asked) -> Table:
+        """Close one connection."""
+        flow = FlowName(asked.args["flow"])
+        if flow not in self._flows.names():
+            raise CommandFailed(f'there is no connection "{flow}"; see: flows')
+        self._flows.close(flow, "closed by an operator")
+        return Table(("flow",), [(flow,)], note="closed")
+
+    async def meters(self, asked: Asked) -> Table:
+        """List meters, by name."""
+        part = asked.args.get("part", "")
+        lines = [line for line in self._meters().decode().splitlines() if line and not line.startswith("#")]
+        rows = [(name, float(value)) for name, value in (line.rsplit(" ", 1) for line in lines) if part in name]
+        return Table(("meter", "value"), rows)
+
+    async def reports(self, asked: Asked) -> Table:
+        """List reports, the newest last."""
+        try:
+            entries = await self._store.replay(JOURNAL, 0.0, self._timers.wall() + 1.0, NEWEST)
+        except StoreUnavailable as error:
+            raise CommandFailed(f"the reports cannot be read now: {error}") from error
+        rows: Sequence[tuple[object, ...]] = [_row(entry.at, json.loads(entry.entry)) for entry in entries]
+        return Table(("at", "user", "kind", "text"), rows)
+
+
+def _row(at: float, entry: dict[str, str]) -> tuple[object, ...]:
+    when = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return when, bare(entry["user"]), entry["kind"], entry["text"]

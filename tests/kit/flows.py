@@ -1,0 +1,39 @@
+"""A wire that sends nothing and keeps which connections were closed."""
+
+from zope.interface import implementer
+
+from lyncpy.contracts.flows import FlowFacts, IFlows
+from lyncpy.contracts.names import FlowName
+from lyncpy.sip.message import Request, Response
+
+
+@implementer(IFlows)
+class StillFlows:
+    """Connections by name; `closed` has what was closed, in order."""
+
+    def __init__(self, *facts: FlowFacts) -> None:
+        """Take the connections there are."""
+        self._facts = facts
+        self.closed: list[FlowName] = []
+
+    def send(self, flow: FlowName, message: Request | Response) -> None:
+        """Send nothing."""
+
+    def send_raw(self, flow: FlowName, data: bytes) -> None:
+        """Send nothing."""
+
+    def close(self, flow: FlowName, reason: str) -> None:
+        """Keep it."""
+        self.closed.append(flow)
+
+    def peer(self, flow: FlowName) -> str:
+        """Everybody is at home."""
+        return "127.0.0.1"
+
+    def names(self) -> tuple[FlowName, ...]:
+        """Give their names."""
+        return tuple(fact.name for fact in self._facts)
+
+    def facts(self) -> tuple[FlowFacts, ...]:
+        """Give them."""
+        return self._facts

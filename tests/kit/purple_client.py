@@ -1,0 +1,394 @@
+"""A real client as an object: starts a process of `tests.kit.purple`, commands it, and waits for what it tells."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+TOP: Final = Path(__file__).resolve().parents[2]
+
+PATIENCE_S: Final = 15.0
+
+Event = dict[str, Any]
+"""Any: what JSON has. Every event has `event`, its name, and `at`, seconds since the client's start."""
+
+Wanted = object | re.Pattern[str] | Callable[[Any], bool]
+"""A value, a pattern that is found in it, or a question about it."""
+
+
+class ClientError(AssertionError):
+    """The client refused, failed, or is gone."""
+
+
+class ConnectionRefusedByServer(ClientError):
+    """Sign-in ended with an error; the event has its reason and its words."""
+
+    def __init__(self, name: str, event: Event) -> None:
+        super().__init__(f"{name}: {event['reason']}: {event['text']}")
+        self.reason: Final[str] = event["reason"]
+        self.text: Final[str] = event["text"]
+
+
+class PurpleClient:
+    """One pidgin-sipe with one account. It does not end by itself: close it."""
+
+    def __init__(
+        self,
+        address: str,
+        password: str,
+        *,
+        server: str,
+        folder: Path,
+        ca: Path | None = None,
+        transport: Literal["tls", "tcp"] = "tls",
+        login: str = "",
+        hostname: str = "",
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start the process; nothing is connected.
+
+        Args:
+            address: Without `sip:`.
+            password: What `login` sends if it is given none.
+            server: HOST:PORT.
+            folder: Where the client keeps its files; it is made.
+            ca: The authority to trust. A certificate of any other one is refused.
+            transport: How to connect.
+            login: The name for authentication, if it is not the address.
+            hostname: A host name for this client alone: a second endpoint of an account needs one. Root only.
+            names: Addresses by host name; no other names exist for the client.
+        """
+        self.address: Final = address
+        self.uri: Final = f"sip:{address}"
+        self.name: Final = f"{address.partition('@')[0]}{f'@{hostname}' if hostname else ''}"
+        self.events: Final[list[Event]] = []
+        self._folder = folder
+        self._account = {
+            "address": address,
+            "password": password,
+            "login": login,
+            "server": server,
+            "transport": transport,
+        }
+        self._mailbox: list[Event] = []
+        self._answers: dict[int, Event] = {}
+        self._number = 0
+        self._ended = False
+        self._changed = threading.Condition()
+        folder.mkdir(parents=True)
+        words = [
+            sys.executable,
+            "-m",
+            "tests.kit.purple",
+            "--home",
+            str(folder),
+            "--names",
+            json.dumps(dict(names or {})),
+        ]
+        words += ["--ca", str(ca)] if ca else []
+        words += ["--hostname", hostname] if hostname else []
+        with (folder / "stderr.log").open("wb") as errors:
+            self.process: Final = subprocess.Popen(
+                words,
+                cwd=TOP,
+                env={
+                    **os.environ,
+                    "LC_ALL": "C.UTF-8",
+                    "LANGUAGE": "",
+                    "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere",
+                },
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+            )
+        self._reader = threading.Thread(target=self._read, daemon=True, name=f"events of {self.name}")
+        self._reader.start()
+
+    # --- its life
+
+    def login(self, *, wait: bool = True, **changes: object) -> "PurpleClient":
+        """Connect, and wait until the contact list is there.
+
+        Args:
+            wait: Or return at once.
+            changes: `password`, `status`, `note`, `returns` and so on, see the driver's `login`.
+
+        Raises:
+            ConnectionRefusedByServer: The sign-in failed.
+        """
+        self.wait_for("ready", taken=False)
+        self.command("login", **{**self._account, **changes})
+        if wait:
+            self.signed_on()
+        return self
+
+    def signed_on(self, timeout_s: float = PATIENCE_S) -> None:
+        """Wait for the end of a sign-in.
+
+        Connected is not enough: what a user changes before the contact list has come is lost
+        when it comes. Its sign is the client's own, in its log.
+        """
+        event = self.wait_for("signed_on", "connection_error", timeout_s=timeout_s)
+        if event["event"] == "connection_error":
+            raise ConnectionRefusedByServer(self.name, event)
+        self.until(lambda: self.heard_since_sign_on("<contactList") > 0, "a contact list", timeout_s)
+
+    def logout(self) -> None:
+        """Sign off as a user does."""
+        self.command("logout")
+        self.wait_for("signed_off")
+
+    def kill(self) -> None:
+        """Die without a word, as a machine without power does."""
+        self.process.kill()
+        self.process.wait(PATIENCE_S)
+
+    def freeze(self) -> None:
+        """Hang: the connection stays, nothing is answered."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Sign off, end, and remove the files; may be called twice."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+            try:
+                self.process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self._reader.join(PATIENCE_S)
+        self.process.stdout.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    # --- what its user does
+
+    def set_status(self, status: str, note: str | None = None) -> None:
+        """Choose available, busy, dnd, brb, away or invisible, and a note."""
+        self.command("set_status", status=status, note=note)
+
+    def set_note(self, note: str | None) -> None:
+        """Choose a note and keep the state."""
+        self.command("set_note", note=note)
+
+    def block(self, who: str) -> None:
+        """Give somebody the access level Blocked."""
+        self.command("block", who=who)
+
+    def unblock(self, who: str) -> None:
+        """Take the access level Blocked from somebody."""
+        self.command("unblock", who=who)
+
+    def blist(self) -> list[Event]:
+        """Give the contacts: who, group, alias, status, message, online."""
+        found: list[Event] = self.command("blist")
+        return found
+
+    def groups(self) -> list[str]:
+        """Give the names of the groups."""
+        found: list[str] = self.command("groups")
+        return found
+
+    def contacts(self) -> set[tuple[str, str]]:
+        """Give the contacts as pairs of address and group."""
+        return {(one["who"].removeprefix("sip:"), one["group"]) for one in self.blist()}
+
+    def info(self, who: str) -> Mapping[str, str]:
+        """Give what the contact card of a contact says."""
+        found: Mapping[str, str] = self.command("info", who=who)
+        return found
+
+    def add_buddy(self, who: str, group: str = "Friends", alias: str | None = None) -> None:
+        """Add a contact."""
+        self.command("add_buddy", who=who, group=group, alias=alias)
+
+    def remove_buddy(self, who: str, group: str = "Friends") -> None:
+        """Remove a contact from a group."""
+        self.command("remove_buddy", who=who, group=group)
+
+    def move_buddy(self, who: str, group: str, to: str) -> None:
+        """Move a contact to another group."""
+        self.command("move_buddy", who=who, group=group, to=to)
+
+    def alias_buddy(self, who: str, alias: str) -> None:
+        """Name a contact."""
+        self.command("alias_buddy", who=who, alias=alias)
+
+    def rename_group(self, group: str, to: str) -> None:
+        """Rename a group."""
+        self.command("rename_group", group=group, to=to)
+
+    def remove_group(self, group: str) -> None:
+        """Remove a group and who is in it."""
+        self.command("remove_group", group=group)
+
+    def send_im(self, who: str, text: str) -> None:
+        """Say something to somebody."""
+        self.command("send_im", who=who, text=text)
+
+    def typing(self, who: str) -> None:
+        """Begin to type."""
+        self.command("typing", who=who)
+
+    def close_im(self, who: str) -> None:
+        """Close the window."""
+        self.command("close_im", who=who)
+
+    # --- what it tells
+
+    def wait_for(self, *names: str, timeout_s: float = PATIENCE_S, taken: bool = True, **conditions: Wanted) -> Event:
+        """Give the first event with one of these names that fulfils all conditions, whether it came already or not.
+
+        Args:
+            names: Of events.
+            timeout_s: Seconds until it is a failure.
+            taken: An event that was given is not given again.
+            conditions: By field.
+        """
+        return self._await(names, conditions, timeout_s, taken=taken)
+
+    def wait_presence(self, who: str, timeout_s: float = PATIENCE_S, **conditions: Wanted) -> Event:
+        """Wait until a contact is shown so, e.g. `status="busy"`; give how it is shown."""
+        uri = f"sip:{who.removeprefix('sip:')}"
+        found: list[Event] = []
+
+        def is_so() -> bool:
+            found[:] = [
+                one for one in self.blist() if one["who"] == uri and _fulfils({**one, "event": ""}, ("",), conditions)
+            ]
+            return bool(found)
+
+        self.until(is_so, f"{who} with {_shown(conditions)}", timeout_s)
+        return found[0]
+
+    def until(self, question: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until a question has the answer yes; it is asked again after each event, and a few times a second."""
+        until = time.monotonic() + timeout_s
+        while not question():
+            with self._changed:
+                if time.monotonic() >= until or self._ended:
+                    raise ClientError(f"{self.name}: no {what}; {self._recent()}")
+                self._changed.wait(0.1)
+
+    def expect_none(self, *names: str, seconds: float, **conditions: Wanted) -> None:
+        """Fail if such an event comes within the time."""
+        try:
+            event = self._await(names, conditions, seconds, taken=True)
+        except ClientError:
+            assert not self._ended
+            return
+        raise ClientError(f"{self.name}: unexpected {event}")
+
+    def clear(self) -> None:
+        """Forget the events so far."""
+        with self._changed:
+            self._mailbox.clear()
+
+    def sip(self, direction: Literal["sent", "received"], start: str = "") -> list[str]:
+        """Give its SIP messages so far that begin so, as its log has them."""
+        arrows = (">" if direction == "sent" else "<") * 10
+        pattern = rf"MESSAGE START {arrows} SIP[^\n]*\n(.*?)\nMESSAGE END {arrows} SIP"
+        return [text for text in re.findall(pattern, self.log(), re.DOTALL) if text.lstrip().startswith(start)]
+
+    def heard_since_sign_on(self, text: str) -> int:
+        """Count a text in what came since the latest sign-on."""
+        return self.log().rpartition("REGISTER sip:")[2].count(text)
+
+    def log(self) -> str:
+        """Give its debug log."""
+        try:
+            return (self._folder / "debug.log").read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+
+    def tail(self, messages: int = 8) -> str:
+        """Give its latest SIP messages and whatever it complained about, for the report of a failed test."""
+        found = re.findall(r"MESSAGE START ([<>])\1{9} SIP[^\n]*\n(.*?)\nMESSAGE END", self.log(), re.DOTALL)
+        errors = (self._folder / "stderr.log").read_text("utf-8", "replace") if self._folder.exists() else ""
+        shown = [f"{'sent' if arrow == '>' else 'received'}:\n{text}" for arrow, text in found[-messages:]]
+        return "\n\n".join([f"=== {self.name}: {self._recent()}", *shown, errors[-2000:]])
+
+    def command(self, command: str, **words: object) -> Any:  # Any: each command has its own result
+        """Give a command to the driver; its result."""
+        assert self.process.stdin is not None
+        self._number += 1
+        number = self._number
+        try:
+            self.process.stdin.write(json.dumps({"number": number, "command": command, **words}) + "\n")
+            self.process.stdin.flush()
+        except OSError:
+            raise ClientError(f"{self.name}: is gone; {self.tail(0)}") from None
+        until = time.monotonic() + PATIENCE_S
+        with self._changed:
+            while number not in self._answers:
+                self._wait(until, f"answer to {command}")
+            answer = self._answers.pop(number)
+        if "error" in answer:
+            raise ClientError(f"{self.name}: {command}: {answer['error']}")
+        return answer["result"]
+
+    def _await(self, names: tuple[str, ...], conditions: Mapping[str, Wanted], timeout_s: float, *, taken: bool) -> Event:
+        until = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                for event in self._mailbox:
+                    if _fulfils(event, names, conditions):
+                        if taken:
+                            self._mailbox.remove(event)
+                        return event
+                self._wait(until, f"{' or '.join(names)} {_shown(conditions)}")
+
+    def _wait(self, until: float, what: str) -> None:
+        left = until - time.monotonic()
+        if left <= 0 or self._ended:
+            raise ClientError(f"{self.name}: no {what}{', its process ended' if self._ended else ''}; {self._recent()}")
+        self._changed.wait(left)
+
+    def _recent(self) -> str:
+        return "latest events:\n  " + "\n  ".join(json.dumps(event, ensure_ascii=False) for event in self.events[-12:])
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            event = json.loads(line)
+            with self._changed:
+                self.events.append(event)
+                if event["event"] == "answer":
+                    self._answers[event["number"]] = event
+                else:
+                    self._mailbox.append(event)
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def _fulfils(event: Event, names: tuple[str, ...], conditions: Mapping[str, Wanted]) -> bool:
+    return event["event"] in names and all(_is(event.get(field), wanted) for field, wanted in conditions.items())
+
+
+def _is(value: object, wanted: Wanted) -> bool:
+    if isinstance(wanted, re.Pattern):
+        return isinstance(value, str) and wanted.search(value) is not None
+    return bool(wanted(value)) if callable(wanted) else value == wanted
+
+
+def _shown(conditions: Mapping[str, Wanted]) -> str:
+    return ", ".join(f"{name}={getattr(wanted, 'pattern', wanted)!r}" for name, wanted in conditions.items())

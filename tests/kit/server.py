@@ -1,0 +1,205 @@
+"""The real server in a process of its own, on free ports of 127.0.0.1, as a newcomer would run it."""
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.kit.slapd import free_ports
+
+TOP: Final = Path(__file__).resolve().parents[2]
+BIN: Final = Path(sys.executable).parent
+
+READY: Final = "lyncpy is ready"
+PATIENCE_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    """Somebody of the demo people."""
+
+    address: str
+    password: str
+
+
+class ServerFailed(AssertionError):
+    """The server did not do what it has to; the text has the end of its log."""
+
+
+class RunningServer:
+    """A server with a home. It can be stopped, killed and started again; the home stays."""
+
+    def __init__(self, home: Path, **settings: object) -> None:
+        """Make the home with demo people; nothing runs yet.
+
+        Args:
+            home: A folder; it is made.
+            settings: With `__` for the dot, e.g. `im__message_s=5.0`; ports are chosen here.
+        """
+        self.home: Final = home
+        self.tls_port, self.tcp_port, self.admin_port = free_ports(3)
+        given = {
+            "sip.tls_host": "127.0.0.1",
+            "sip.tls_port": self.tls_port,
+            "sip.tcp_port": self.tcp_port,
+            "admin.port": self.admin_port,
+            **{name.replace("__", "."): value for name, value in settings.items()},
+        }
+        self.words: Final = tuple(word for name, value in given.items() for word in ("--set", f"{name}={value}"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = home.with_name(f"{home.name}.log")
+
+    def init(self) -> "RunningServer":
+        """Make the home."""
+        words = [str(BIN / "lyncpy"), "init", str(self.home), "--demo", *self.words]
+        subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE_S)
+        return self
+
+    # --- what a client needs
+
+    @property
+    def address(self) -> str:
+        """Give HOST:PORT of SIP over TLS."""
+        return f"127.0.0.1:{self.tls_port}"
+
+    @property
+    def tcp_address(self) -> str:
+        """Give HOST:PORT of SIP over TCP."""
+        return f"127.0.0.1:{self.tcp_port}"
+
+    @property
+    def ca(self) -> Path:
+        """Give the certificate of the server's own authority."""
+        return self.home / "ca.pem"
+
+    @property
+    def accounts(self) -> Mapping[str, DemoAccount]:
+        """Give the demo people by name."""
+        tables = tomllib.loads((self.home / "demo-accounts.toml").read_text("utf-8"))
+        return {name: DemoAccount(**table) for name, table in tables.items()}
+
+    # --- its life
+
+    def start(self, command: Sequence[str] = ()) -> "RunningServer":
+        """Start it and wait until it serves.
+
+        Args:
+            command: Another way to start it than twistd.
+        """
+        assert self._process is None, "it runs already"
+        begin = len(self.log())
+        twistd = (str(BIN / "twistd"), "--nodaemon", "--pidfile=", "lyncpy", "--config", str(self.home / "lyncpy.toml"))
+        with self._log.open("ab") as log:
+            # A session of its own: what a test's Ctrl-C hits is the test.
+            self._process = subprocess.Popen(
+                list(command) or list(twistd), cwd=TOP, stdout=log, stderr=log, start_new_session=True
+            )
+        until = time.monotonic() + PATIENCE_S
+        while READY not in self.log()[begin:]:
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise ServerFailed(f"it does not start:\n{self.tail()}")
+            time.sleep(0.02)
+        return self
+
+    def stop(self) -> None:
+        """End it as an administrator does (SIGTERM); it has to end in order."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(PATIENCE_S)
+            raise ServerFailed(f"SIGTERM does not end it:\n{self.tail()}") from None
+        if status != 0:
+            raise ServerFailed(f"it ended with status {status}:\n{self.tail()}")
+
+    def kill(self) -> None:
+        """Kill it, as a power cut does."""
+        process, self._process = self._process, None
+        assert process is not None, "it does not run"
+        process.kill()
+        process.wait(PATIENCE_S)
+
+    def close(self) -> None:
+        """End it however it is."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE_S)
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Give the number of its process."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
+    # --- what it did
+
+    def log(self) -> str:
+        """Give all that it printed."""
+        with contextlib.suppress(FileNotFoundError):
+            return self._log.read_text("utf-8", "replace")
+        return ""
+
+    def tail(self, lines: int = 40) -> str:
+        """Give the end of its log."""
+        return "\n".join(self.log().splitlines()[-lines:])
+
+    def sql(self, query: str, *values: object) -> list[dict[str, Any]]:  # Any: what a column has
+        """Ask its database, which is only read."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.home / 'lyncpy.db'}?mode=ro", uri=True, timeout=10)) as base:
+            base.row_factory = sqlite3.Row
+            return [dict(row) for row in base.execute(query, values)]
+
+    def ssh(self, command: str, *, key: Path | None = None) -> str:
+        """Run a command of the shell with OpenSSH's client and give what it prints.
+
+        Raises:
+            ServerFailed: The command ended with another status than 0.
+        """
+        done = subprocess.run(self.ssh_words(command, key=key), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        if done.returncode:
+            raise ServerFailed(f"{command}: status {done.returncode}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def ssh_words(self, *command: str, key: Path | None = None) -> list[str]:
+        """Give the words that run OpenSSH's client, with nothing of this machine's own configuration."""
+        options = {
+            "BatchMode": "yes",
+            "ConnectTimeout": "10",
+            "IdentitiesOnly": "yes",
+            "StrictHostKeyChecking": "no",
+            "UserKnownHostsFile": "/dev/null",
+            "LogLevel": "ERROR",
+        }
+        words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        identity = str(key or self.home / "admin_key")
+        return ["ssh", "-F", "none", *words, "-i", identity, "-p", str(self.admin_port), "admin@127.0.0.1", *command]
+
+
+def wait_until(question: Any, what: str, timeout_s: float = PATIENCE_S) -> None:  # Any: a call that gives something true or not
+    """Wait until a call gives something true."""
+    until = time.monotonic() + timeout_s
+    while not question():
+        if time.monotonic() > until:
+            raise ServerFailed(f"it never came to this: {what}")
+        threading.Event().wait(0.05)
+
+
+def stopped_clients(*pids: int) -> None:
+    """Have processes go on that a test froze."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

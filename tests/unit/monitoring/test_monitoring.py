@@ -1,0 +1,62 @@
+"""Reports of clients, connections and meters."""
+
+from lyncpy.backends.openmetrics import OpenMetrics
+from lyncpy.contracts.flows import FlowFacts
+from lyncpy.contracts.names import FlowName
+from lyncpy.workloads.monitoring.service import Monitoring
+from lyncpy.workloads.monitoring.settings import Settings
+from lyncpy.workloads.registrar.bindings import Bindings
+from tests.kit.flows import StillFlows
+from tests.kit.hall import Hall
+
+REPORT = "application/msrtc-reporterror+xml"
+
+
+ONE = FlowFacts(FlowName("n/1"), "127.0.0.1", "TLSv1.3", 0.0, 0.0, 3, 4, 30, 40, 0, held=False)
+
+
+def _monitored(report_bytes: int = 65_536) -> tuple[Hall, StillFlows, OpenMetrics]:
+    hall, wire, meter = Hall(), StillFlows(ONE), OpenMetrics()
+    hall.take(
+        Monitoring(
+            hall.store,
+            wire,
+            Bindings(hall.bus, hall.timers),
+            meter.render,
+            Settings(report_bytes=report_bytes),
+            hall.timers,
+        )
+    )
+    return hall, wire, meter
+
+
+def test_a_report_is_taken_and_shown() -> None:
+    """A client that reports an error is content, and an operator can read it."""
+    hall, _, _ = _monitored()
+    assert hall.device("alice").service(REPORT, b"<reportError/>").status == 200
+    assert [row[1:] for row in hall.asked("reports").rows] == [("alice@contoso.test", REPORT, "<reportError/>")]
+
+
+def test_a_huge_report_is_refused() -> None:
+    """Nobody fills the disk with reports."""
+    hall, _, _ = _monitored(report_bytes=1024)
+    assert hall.device("alice").service(REPORT, b"x" * 1025).status == 413
+    assert hall.asked("reports").rows == []
+
+
+def test_connections_are_listed_and_closed() -> None:
+    """An operator sees each connection and can end it."""
+    hall, wire, _ = _monitored()
+    (row,) = hall.asked("flows").rows
+    assert row[:4] == ("n/1", "127.0.0.1", "", "TLSv1.3")
+    hall.asked("flow close", flow="n/1")
+    assert wire.closed == ["n/1"]
+
+
+def test_meters_are_found_by_a_part_of_their_name() -> None:
+    """`meters` shows what is counted."""
+    hall, _, meter = _monitored()
+    meter.counter("lyncpy_test_total", "Tests.").add(2)
+    meter.gauge("lyncpy_other_count", "Others.", lambda: 7.0)
+    assert ("lyncpy_other_count", 7.0) in hall.asked("meters").rows
+    assert list(hall.asked("meters", part="test_total").rows) == [("lyncpy_test_total", 2.0)]
