@@ -1,0 +1,96 @@
+"""Installed as an administrator would, and as a developer would."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.interop
+
+TOP = Path(__file__).resolve().parents[2]
+QUIET = ("--quiet", "--disable-pip-version-check")
+
+
+def _run(*command: str | Path, stdin: str = "", status: int = 0) -> str:
+    done = subprocess.run(
+        list(map(str, command)), input=stdin, capture_output=True, text=True, timeout=240, cwd="/", check=False
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("way", ["wheel", "editable"])
+def test_twistd_finds_the_plugin(tmp_path: Path, way: str) -> None:
+    """`twistd lyncpy` is there after `pip install .` and after an editable install, and works without the checkout's help."""
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    # What lyncpy stands on is here already; only lyncpy itself is installed anew.
+    here = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    source = tmp_path / "source"
+    _run("git", "clone", "--quiet", TOP, source) if (TOP / ".git").exists() else _run("cp", "-r", TOP, source)
+    words = ["--editable", source, "--config-settings", "editable_mode=compat"] if way == "editable" else [source]
+    _run(python, "-m", "pip", "install", *QUIET, "--no-deps", *words)
+    (tmp_path / "env" / "lib" / here.parent.name / "site-packages" / "beside.pth").write_text(
+        f"{_without_lyncpy(here, tmp_path)}\n"
+    )
+    assert "A communications server for Lync clients" in _run(python, "-m", "twisted", "--help")
+    home = tmp_path / "home"
+    _run(
+        python,
+        "-m",
+        "lyncpy.app.cli",
+        "init",
+        home,
+        "--set",
+        "sip.tls_port=0",
+        "--set",
+        "sip.tcp_port=45999",
+        "--set",
+        "admin.port=0",
+        "--demo",
+    )
+    assert "ok  " in _run(python, "-m", "lyncpy.app.cli", "check", home / "lyncpy.toml")
+
+
+def _without_lyncpy(here: Path, folder: Path) -> Path:
+    """Give a folder with everything that is installed here but lyncpy."""
+    view = folder / "beside"
+    view.mkdir()
+    for entry in here.iterdir():
+        if "lyncpy" not in entry.name.lower() and entry.suffix != ".pth" and entry.name not in ("pip", "setuptools"):
+            os.symlink(entry, view / entry.name)
+    return view
+
+
+def test_the_console_command_keeps_passwords(tmp_path: Path) -> None:
+    """A password is set from standard input, listed by its address only, and forgotten."""
+    lyncpy = [sys.executable, "-m", "lyncpy.app.cli"]
+    config = tmp_path / "lyncpy.toml"
+    _run(*lyncpy, "init", tmp_path, "--set", "sip.domain=example.test")
+    _run(*lyncpy, "user", "passwd", "Alice@Example.test", "-c", config, stdin="s3cret\n")
+    assert _run(*lyncpy, "user", "list", "-c", config) == "alice@example.test\n"
+    assert b"s3cret" not in (tmp_path / "lyncpy.db").read_bytes()
+    _run(*lyncpy, "user", "forget", "alice@example.test", "-c", config)
+    assert _run(*lyncpy, "user", "list", "-c", config) == ""
+    _run(*lyncpy, "user", "passwd", "nonsense", "-c", config, stdin="x\n", status=1)
+    _run(*lyncpy, "user", "passwd", "alice@example.test", "-c", config, stdin="\n", status=1)
+
+
+def test_a_server_with_a_fault_does_not_start_and_says_why(tmp_path: Path) -> None:
+    """A mistake in the file gives one sentence and status 1, not a traceback."""
+    config = tmp_path / "lyncpy.toml"
+    config.write_text('[sip]\ndomain = "example.test"\ntls_prot = 1\n')
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=", "lyncpy", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert 'did you mean "tls_port"?' in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout

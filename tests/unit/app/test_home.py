@@ -1,0 +1,144 @@
+"""The folder that a server starts from."""
+
+import os
+import stat
+import tomllib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from lyncpy.app import home
+from lyncpy.app.check import findings
+from lyncpy.app.config import Config, ConfigError, load
+from lyncpy.app.greeting import greeting
+from lyncpy.backends.sealing import write_key
+
+
+def _made(folder: Path, *overrides: str) -> Config:
+    config = load(home.write_config(folder, overrides))
+    home.write_certificates(folder, config)
+    home.write_admin_key(folder, config.path(config.sections.admin.authorized_keys))
+    return config
+
+
+def _mode(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def test_overrides_are_kept_in_the_new_file(tmp_path: Path) -> None:
+    """The second run starts with what the first one was told."""
+    _made(tmp_path, "sip.domain=other.test", "sip.tls_port=6061", "directory.interval_s=7")
+    config = load(tmp_path / "lyncpy.toml")
+    assert config.sections.sip.domain == "other.test"
+    assert config.sections.sip.tls_port == 6061
+    assert config.sections.directory.interval_s == 7
+
+
+def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    """Nothing that an administrator wrote is overwritten."""
+    file = tmp_path / "lyncpy.toml"
+    file.write_text('# mine\n[sip]\ndomain = "mine.test"\n')
+    home.write_config(tmp_path, ["sip.domain=other.test"])
+    assert file.read_text().startswith("# mine")
+
+
+def test_unusable_overrides_write_nothing(tmp_path: Path) -> None:
+    """A first run with a mistake leaves no half-made folder."""
+    with pytest.raises(ConfigError):
+        home.write_config(tmp_path, ["sip.tls_port=70000"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_certificate_has_every_name_a_client_may_use(tmp_path: Path) -> None:
+    """Server name, domain, discovery names, the machine and loopback; signed by the authority; keys are private."""
+    _made(tmp_path, "sip.domain=other.test")
+    ca = x509.load_pem_x509_certificate((tmp_path / "ca.pem").read_bytes())
+    server = x509.load_pem_x509_certificate((tmp_path / "server.pem").read_bytes())
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert {"sip.other.test", "other.test", "sipinternal.other.test", "localhost"} <= set(
+        names.get_values_for_type(x509.DNSName)
+    )
+    assert "127.0.0.1" in {str(address) for address in names.get_values_for_type(x509.IPAddress)}
+    key = ca.public_key()
+    assert isinstance(key, RSAPublicKey)
+    assert server.signature_hash_algorithm is not None
+    key.verify(server.signature, server.tbs_certificate_bytes, PKCS1v15(), server.signature_hash_algorithm)
+    assert ca.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert server.not_valid_after_utc > datetime.now(UTC) + timedelta(days=365)
+    for name in ("ca.key", "server.key", "admin_key", "authorized_keys"):
+        assert _mode(tmp_path / name) == 0o600
+
+
+def test_a_second_run_keeps_certificates_and_keys(tmp_path: Path) -> None:
+    """Clients that trust the authority go on trusting it."""
+    config = _made(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    home.write_certificates(tmp_path, config)
+    home.write_admin_key(tmp_path, config.path(config.sections.admin.authorized_keys))
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_demo_people_have_accounts_that_only_the_owner_reads(tmp_path: Path) -> None:
+    """Six people with addresses in the domain, and a file with their passwords."""
+    config = _made(tmp_path, "sip.domain=other.test")
+    accounts = home.write_demo_people(tmp_path, config)
+    written = tomllib.loads((tmp_path / "demo-accounts.toml").read_text())
+    assert list(written) == ["alice", "bob", "carol", "dave", "erin", "frank"]
+    assert written["alice"] == {"address": "alice@other.test", "password": accounts["alice"][1]}
+    assert len({password for _, password in accounts.values()}) == 6
+    assert _mode(tmp_path / "demo-accounts.toml") == 0o600
+
+
+def test_demo_people_come_only_where_there_are_none(tmp_path: Path) -> None:
+    """Real people, and people from LDAP, get no demo company."""
+    (tmp_path / "people.toml").write_text("")
+    assert home.write_demo_people(tmp_path, _made(tmp_path)) == {}
+    other = tmp_path / "ldap"
+    other.mkdir()
+    assert home.write_demo_people(other, _made(other, "directory.url=ldap://127.0.0.1")) == {}
+    assert not (other / "demo-accounts.toml").exists()
+
+
+def test_a_file_is_written_whole_and_private_from_the_first_byte(tmp_path: Path) -> None:
+    """Permissions do not depend on the umask of whoever runs it."""
+    old = os.umask(0)
+    try:
+        home.keep(tmp_path / "key", b"secret", 0o600)
+    finally:
+        os.umask(old)
+    assert _mode(tmp_path / "key") == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["key"]
+
+
+def test_the_greeting_tells_a_newcomer_what_he_needs(tmp_path: Path) -> None:
+    """Port, authority, accounts and the way to the shell."""
+    config = _made(tmp_path, "sip.tls_port=6061", "admin.port=2299")
+    accounts = home.write_demo_people(tmp_path, config)
+    text = "\n".join(greeting(config))
+    for part in ("port 6061", str(tmp_path / "ca.pem"), *accounts["bob"], "ssh -p 2299 -i"):
+        assert part in text
+
+
+def test_check_finds_a_whole_home_good_and_a_broken_one_bad(tmp_path: Path) -> None:
+    """`lyncpy check` names what is wrong with certificate, key and people before a start."""
+    config = _made(tmp_path, "sip.tls_port=0", "sip.tcp_port=0", "admin.port=0")
+    write_key(config.path(config.sections.store.key_file))
+    home.write_demo_people(tmp_path, config)
+    now = datetime.now(UTC)
+    assert all(finding.good for finding in findings(config, now))
+    (tmp_path / "people.toml").unlink()
+    (tmp_path / "store.key").unlink()
+    bad = [finding.sentence for finding in findings(config, now) if not finding.good]
+    assert any("[directory] url" in sentence for sentence in bad)
+    assert any("key_file" in sentence for sentence in bad)
+
+
+def test_check_finds_an_expired_certificate(tmp_path: Path) -> None:
+    """A certificate that has ended is told before clients meet it."""
+    config = _made(tmp_path, "sip.tls_port=65000")
+    later = datetime.now(UTC) + timedelta(days=5000)
+    assert any(not f.good and "certificate" in f.sentence for f in findings(config, later))
