@@ -9,7 +9,7 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.app.config import Config
+from lyncpy.app.config import Config, ConfigError
 from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.memory import MemoryBus
@@ -120,7 +120,10 @@ def backends(
     directory: IDirectory
     threads = Threads(reactor, "directory")
     if settings.directory.is_ldap:
-        directory = LdapDirectory(settings.directory, settings.sip.domain, config.home, threads, timers)
+        try:
+            directory = LdapDirectory(settings.directory, settings.sip.domain, config.home, threads, timers)
+        except ValueError as error:
+            raise ConfigError([f"{config.file}: [directory] {error}"]) from None
     else:
         directory = PeopleFile(config.path(settings.directory.url), settings.sip.domain, threads)
     store, records = SqlStore(database, timers.wall), SqlRecords(database)
@@ -227,7 +230,7 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
         reload: What the shell's `reload` does; gives sentences.
 
     Raises:
-        CertificateUnusable, StoreUnavailable: With a sentence that names setting and remedy.
+        ConfigError, CertificateUnusable, StoreUnavailable: With a sentence that names setting and remedy.
     """
     sip = config.sections.sip
     node = node_name()

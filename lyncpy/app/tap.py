@@ -4,11 +4,14 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python import usage
 
@@ -81,8 +84,9 @@ class Reloader:
 
 def makeService(options: Options) -> IService:
     """Build the house from the options; it is opened when twistd starts the service."""
-    from twisted.internet import reactor
+    from twisted.internet import reactor as the_reactor
 
+    reactor: Any = the_reactor  # Any: the reactor module has no types
     try:
         config = load(Path(options["config"]), options["set"])
         reload = Reloader(config, options["set"])
@@ -91,20 +95,29 @@ def makeService(options: Options) -> IService:
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
         raise SystemExit(1) from None
 
-    def begin_logging() -> None:
+    def take_over() -> None:
+        """Set up the log and the signals: twistd has done its own part, and the reactor runs."""
         log = config.sections.log
         quieten(log.level)
         if log.json_file:
             begin_json(config.path(log.json_file), log.level)
+        signal.signal(signal.SIGHUP, on_hang_up)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # What a shell has set to be ignored, for a job in the background, stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, on_end)
 
-    # twistd sets its log up after this returns and before the reactor runs.
-    reactor.callWhenRunning(begin_logging)
+    def on_hang_up(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(reload.on_signal)
 
-    def hang_up(number: int, frame: FrameType | None) -> None:
-        reactor.callFromThread(reload.on_signal)  # type: ignore[attr-defined]  # as above
+    def on_end(number: int, frame: FrameType | None) -> None:
+        # twistd's own handler ends the process by the signal, once more, after all is closed; an
+        # orderly end has status 0.
+        reactor.callFromThread(_stop, reactor)
+
+    reactor.callWhenRunning(take_over)
 
     def ready() -> None:
-        signal.signal(signal.SIGHUP, hang_up)
         # Not through the log: whoever waits for this line reads it as it is.
         out = sys.__stdout__
         if out is not None:
@@ -116,3 +129,9 @@ def makeService(options: Options) -> IService:
     sys.setswitchinterval(0.0005)
     service: IService = HouseService(reload.built.house, ender(reactor), ready)
     return service
+
+
+def _stop(reactor: Any) -> None:  # Any: as above
+    """Stop, unless that is under way: an impatient operator presses Ctrl-C twice."""
+    with suppress(ReactorNotRunning):
+        reactor.stop()

@@ -326,7 +326,7 @@ class Gate:
         if isinstance(message, Response) and message.status == 401:
             return message
         if state.held is not None:
-            if isinstance(message, Response) and (message.status < 200 or message.cseq.method == "REGISTER"):
+            if isinstance(message, Response) and (message.status < 200 or _answers_register(message)):
                 return message
             self._keep_back(state, state.held, message)
             return None
@@ -366,6 +366,11 @@ class Gate:
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say why this user could not sign in lately, newest first; for `why`."""
         return await self._signins.reasons(aor)
+
+
+def _answers_register(response: Response) -> bool:
+    """Look at the text alone: a refusal of a broken request has its broken CSeq, or none."""
+    return (response.headers.get("CSeq") or "").endswith("REGISTER")
 
 
 def _carries_token(headers: Headers) -> bool:

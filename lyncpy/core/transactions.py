@@ -40,9 +40,6 @@ from lyncpy.sip.transaction import (
     server_key,
 )
 
-ESSENTIAL: Final = ("Via", "From", "To", "Call-ID", "CSeq")
-"""What a request must name so that its sender can recognise a response."""
-
 METERED: Final = frozenset(
     {"REGISTER", "SUBSCRIBE", "SERVICE", "INVITE", "ACK", "MESSAGE", "INFO", "BYE", "CANCEL", "OPTIONS", "NOTIFY"}
 )
@@ -162,15 +159,15 @@ class Transactions:
             self.garbled(flow, message, error.status, error.reason)
 
     def garbled(self, flow: FlowName, message: Request | Response | None, status: int, reason: str) -> None:
-        """Something came that framing survives: answer it with `status` where it names enough to answer.
+        """Something came that framing survives: answer it with `status`, whatever of its headers is missing.
 
         An ACK and a response are never answered.
+
+        Spec: RFC 3261 §8.2.6.2; RFC 4475 §3.3.1.
         """
         self._broken.add()
         self.log.debug("broken message on {flow}: {reason}", flow=flow, reason=reason)
-        if not isinstance(message, Request) or message.method == "ACK":
-            return
-        if all(message.headers.get(name) for name in ESSENTIAL):
+        if isinstance(message, Request) and message.method != "ACK":
             self._reply(flow, Refused(status, Diagnostics(1018, reason)).response(message))
 
     def closed(self, flow: FlowName, reason: str) -> None:

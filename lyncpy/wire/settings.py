@@ -59,7 +59,7 @@ class Settings(BaseModel):
     body_bytes: int = Field(default=262_144, ge=16_384, le=16_777_216)
     """The largest body of a message; a message with a larger one is refused with 413."""
 
-    connections: int = Field(default=20_000, ge=1, le=1_000_000)
+    connections: int = Field(default=16_000, ge=1, le=1_000_000)
     """Connections at once, of all clients; one more is closed unanswered. Each costs about 30 KB and one open file."""
 
     connections_per_address: int = Field(default=2_000, ge=1, le=1_000_000)

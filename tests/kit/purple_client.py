@@ -18,6 +18,9 @@ TOP: Final = Path(__file__).resolve().parents[2]
 
 PATIENCE_S: Final = 15.0
 
+LINE_SHOWN: Final = 400
+"""Characters of a line of a SIP message, in the report of a failed test."""
+
 Event = dict[str, Any]
 """Any: what JSON has. Every event has `event`, its name, and `at`, seconds since the client's start."""
 
@@ -143,6 +146,11 @@ class PurpleClient:
             raise ConnectionRefusedByServer(self.name, event)
         self.until(lambda: self.heard_since_sign_on("<contactList") > 0, "a contact list", timeout_s)
 
+    def signed_on_again(self, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until a client that returns is back; it may have tried in vain meanwhile."""
+        self.wait_for("signed_on", timeout_s=timeout_s)
+        self.until(lambda: self.heard_since_sign_on("<contactList") > 0, "a contact list", timeout_s)
+
     def logout(self) -> None:
         """Sign off as a user does."""
         self.command("logout")
@@ -161,21 +169,24 @@ class PurpleClient:
         """Go on."""
         self.process.send_signal(signal.SIGCONT)
 
-    def close(self) -> None:
-        """Sign off, end, and remove the files; may be called twice."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+    def leave(self) -> None:
+        """Begin to sign off and end."""
+        assert self.process.stdin is not None
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            with contextlib.suppress(OSError):
-                self.process.stdin.close()
-            try:
-                self.process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
+            self.thaw()
         with contextlib.suppress(OSError):
             self.process.stdin.close()
+
+    def close(self) -> None:
+        """Sign off, end, and remove the files; may be called twice."""
+        self.leave()
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
         self._reader.join(PATIENCE_S)
-        self.process.stdout.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # --- what its user does
@@ -278,7 +289,7 @@ class PurpleClient:
         self.until(is_so, f"{who} with {_shown(conditions)}", timeout_s)
         return found[0]
 
-    def until(self, question: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+    def until(self, question: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until a question has the answer yes; it is asked again after each event, and a few times a second."""
         until = time.monotonic() + timeout_s
         while not question():
@@ -307,6 +318,14 @@ class PurpleClient:
         pattern = rf"MESSAGE START {arrows} SIP[^\n]*\n(.*?)\nMESSAGE END {arrows} SIP"
         return [text for text in re.findall(pattern, self.log(), re.DOTALL) if text.lstrip().startswith(start)]
 
+    def settle(self, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until every request that it sent has its final answer; answers beget requests, and those count too."""
+        self.until(lambda: not self._unanswered(), "final answer to every request", timeout_s)
+
+    def _unanswered(self) -> set[tuple[str, str]]:
+        sent = {_name(text) for text in self.sip("sent") if not text.startswith(("SIP/2.0", "ACK"))}
+        return sent - {_name(text) for text in self.sip("received", "SIP/2.0 ") if not text.startswith("SIP/2.0 1")}
+
     def heard_since_sign_on(self, text: str) -> int:
         """Count a text in what came since the latest sign-on."""
         return self.log().rpartition("REGISTER sip:")[2].count(text)
@@ -322,7 +341,15 @@ class PurpleClient:
         """Give its latest SIP messages and whatever it complained about, for the report of a failed test."""
         found = re.findall(r"MESSAGE START ([<>])\1{9} SIP[^\n]*\n(.*?)\nMESSAGE END", self.log(), re.DOTALL)
         errors = (self._folder / "stderr.log").read_text("utf-8", "replace") if self._folder.exists() else ""
-        shown = [f"{'sent' if arrow == '>' else 'received'}:\n{text}" for arrow, text in found[-messages:]]
+        shown = [
+            "\n".join(
+                [
+                    f"{'sent' if arrow == '>' else 'received'}:",
+                    *(line[:LINE_SHOWN] for line in text.strip().splitlines()),
+                ]
+            )
+            for arrow, text in found[-messages:]
+        ]
         return "\n\n".join([f"=== {self.name}: {self._recent()}", *shown, errors[-2000:]])
 
     def command(self, command: str, **words: object) -> Any:  # Any: each command has its own result
@@ -344,7 +371,9 @@ class PurpleClient:
             raise ClientError(f"{self.name}: {command}: {answer['error']}")
         return answer["result"]
 
-    def _await(self, names: tuple[str, ...], conditions: Mapping[str, Wanted], timeout_s: float, *, taken: bool) -> Event:
+    def _await(
+        self, names: tuple[str, ...], conditions: Mapping[str, Wanted], timeout_s: float, *, taken: bool
+    ) -> Event:
         until = time.monotonic() + timeout_s
         with self._changed:
             while True:
@@ -369,15 +398,22 @@ class PurpleClient:
         for line in self.process.stdout:
             event = json.loads(line)
             with self._changed:
-                self.events.append(event)
                 if event["event"] == "answer":
                     self._answers[event["number"]] = event
                 else:
+                    self.events.append(event)
                     self._mailbox.append(event)
                 self._changed.notify_all()
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+
+
+def _name(message: str) -> tuple[str, str]:
+    """Give Call-ID and CSeq, which a response has from its request."""
+    found = [re.search(rf"^{name}: *(.*)$", message, re.MULTILINE) for name in ("Call-ID", "CSeq")]
+    call_id, cseq = (one[1].strip() if one else "" for one in found)
+    return call_id, cseq
 
 
 def _fulfils(event: Event, names: tuple[str, ...], conditions: Mapping[str, Wanted]) -> bool:

@@ -1,15 +1,13 @@
 """The real server in a process of its own, on free ports of 127.0.0.1, as a newcomer would run it."""
 
 import contextlib
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -89,11 +87,12 @@ class RunningServer:
 
     # --- its life
 
-    def start(self, command: Sequence[str] = ()) -> "RunningServer":
+    def start(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> "RunningServer":
         """Start it and wait until it serves.
 
         Args:
             command: Another way to start it than twistd.
+            environment: Of the process; this one's if not given.
         """
         assert self._process is None, "it runs already"
         begin = len(self.log())
@@ -101,7 +100,7 @@ class RunningServer:
         with self._log.open("ab") as log:
             # A session of its own: what a test's Ctrl-C hits is the test.
             self._process = subprocess.Popen(
-                list(command) or list(twistd), cwd=TOP, stdout=log, stderr=log, start_new_session=True
+                list(command) or list(twistd), cwd=TOP, stdout=log, stderr=log, env=environment, start_new_session=True
             )
         until = time.monotonic() + PATIENCE_S
         while READY not in self.log()[begin:]:
@@ -159,9 +158,16 @@ class RunningServer:
 
     def sql(self, query: str, *values: object) -> list[dict[str, Any]]:  # Any: what a column has
         """Ask its database, which is only read."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.home / 'lyncpy.db'}?mode=ro", uri=True, timeout=10)) as base:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self.home / 'lyncpy.db'}?mode=ro", uri=True, timeout=10)
+        ) as base:
             base.row_factory = sqlite3.Row
             return [dict(row) for row in base.execute(query, values)]
+
+    def set_password(self, address: str, password: str) -> None:
+        """Set a password with `lyncpy user passwd`; the server may run."""
+        words = [str(BIN / "lyncpy"), "user", "passwd", address, "--config", str(self.home / "lyncpy.toml")]
+        subprocess.run(words, input=password.encode(), check=True, capture_output=True, timeout=PATIENCE_S)
 
     def ssh(self, command: str, *, key: Path | None = None) -> str:
         """Run a command of the shell with OpenSSH's client and give what it prints.
@@ -169,7 +175,9 @@ class RunningServer:
         Raises:
             ServerFailed: The command ended with another status than 0.
         """
-        done = subprocess.run(self.ssh_words(command, key=key), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        done = subprocess.run(
+            self.ssh_words(command, key=key), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
         if done.returncode:
             raise ServerFailed(f"{command}: status {done.returncode}: {done.stdout}{done.stderr}")
         return done.stdout
@@ -189,17 +197,10 @@ class RunningServer:
         return ["ssh", "-F", "none", *words, "-i", identity, "-p", str(self.admin_port), "admin@127.0.0.1", *command]
 
 
-def wait_until(question: Any, what: str, timeout_s: float = PATIENCE_S) -> None:  # Any: a call that gives something true or not
+def wait_until(question: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
     """Wait until a call gives something true."""
     until = time.monotonic() + timeout_s
     while not question():
         if time.monotonic() > until:
             raise ServerFailed(f"it never came to this: {what}")
-        threading.Event().wait(0.05)
-
-
-def stopped_clients(*pids: int) -> None:
-    """Have processes go on that a test froze."""
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.05)

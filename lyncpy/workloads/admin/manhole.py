@@ -30,23 +30,27 @@ class PythonPrompt(ColoredManhole):
     def __init__(
         self, names: Mapping[str, object], record: Callable[[str], Awaitable[str]], line_bytes: int, history_lines: int
     ) -> None:
-        super().__init__(dict(names))  # type: ignore[no-untyped-call]  # manhole has no types
+        self._twisted.__init__(dict(names))
         self._record = record
         self._line_bytes = line_bytes
         self._history_bound = history_lines
         self._waiting: deque[bytes] = deque()
         self._is_recording = False
 
+    @property
+    def _twisted(self) -> Any:  # Any: manhole has no types
+        return super()
+
     def initializeScreen(self) -> None:
         """Begin below what is on the screen; Twisted's own would wipe it."""
         self.terminal.write(b"The living server. Whatever is changed here is changed. Ctrl-D leaves.\n")
         self.terminal.write(self.ps[self.pn])
-        self.setInsertMode()
+        self._twisted.setInsertMode()
 
     def keystrokeReceived(self, keyID: bytes, modifier: object) -> None:
         """Take a key; unknown ones are passed over without a line in the log."""
         if keyID in self.keyHandlers or keyID in self._printableChars:
-            super().keystrokeReceived(keyID, modifier)
+            self._twisted.keystrokeReceived(keyID, modifier)
 
     def characterReceived(self, ch: bytes, moreCharactersComing: bool) -> None:
         """Take a character within the bound, and colour what can be coloured."""
@@ -54,7 +58,7 @@ class PythonPrompt(ColoredManhole):
             self.terminal.write(b"\a")
             return
         try:
-            super().characterReceived(ch, moreCharactersComing)
+            self._twisted.characterReceived(ch, moreCharactersComing)
         except (SyntaxError, IndexError, ValueError):
             # Source that is not finished confuses the colours; the character is in the line already.
             self.terminal.write(ch)
@@ -80,7 +84,7 @@ class PythonPrompt(ColoredManhole):
                     self.terminal.write(f"not run, because it cannot be recorded: {trouble}\n".encode())
                     self.terminal.write(self.ps[self.pn])
                 else:
-                    super().lineReceived(line)
+                    self._twisted.lineReceived(line)
         finally:
             self._is_recording = False
 
@@ -93,6 +97,16 @@ class PythonPrompt(ColoredManhole):
         self.log.failure("the Python prompt failed", failure)
 
 
+class _Terminal(ServerProtocol):
+    """Twisted's terminal, that leaves the screen as it is."""
+
+    transport: Any  # Any: _Transport, as Twisted sets it
+
+    def reset(self) -> None:
+        """Take back the one mode that was set; Twisted's own would wipe the screen."""
+        self.transport.write(b"\x1b[4l")
+
+
 class Python:
     """A session that is a Python prompt; a `Sitting`."""
 
@@ -103,7 +117,8 @@ class Python:
         self, prompt: PythonPrompt, write: Callable[[bytes], None], end: Callable[[], None], size: Callable[[], int]
     ) -> None:
         self._size = size
-        self._terminal: Any = ServerProtocol(lambda: prompt)  # Any: insults has no types
+        terminal: Any = _Terminal  # Any: insults has no types
+        self._terminal = terminal(lambda: prompt)
         self._transport = _Transport(write, end)
 
     def begin(self) -> None:

@@ -273,10 +273,7 @@ class Editor:
             self._from = len(self._history)
 
     def _word_left(self) -> int:
-        return len(self._text[: self._at].rstrip().rpartition(" ")[0]) + 1 if " " in self._left() else 0
-
-    def _left(self) -> str:
-        return self._text[: self._at].rstrip()
+        return self._text[: self._at].rstrip().rfind(" ") + 1
 
     def _word_right(self) -> int:
         rest = self._text[self._at :]

@@ -2,21 +2,45 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.contracts.workload import Command, IWorkload, Offer
+from lyncpy.workloads.admin.channel import Given
+from lyncpy.workloads.admin.commands import Commands
+from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
+from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary
 from lyncpy.workloads.admin.settings import Settings
+from lyncpy.workloads.admin.shell import Shell
+from lyncpy.workloads.admin.ssh import Server
+
+LAST_COMMANDS_S: Final = 3.0
+LAST_BYTES_S: Final = 2.0
+"""How long closing waits for commands under way, and for answers to leave."""
 
 
 @implementer(IWorkload)
 class Admin:
-    """The administrators' door."""
+    """The administrators' door.
+
+    Args:
+        offers: Every workload's, this one's among them or not; asked anew each time.
+        records: Where every command is recorded.
+        home: The folder that relative paths start from.
+        settings: The section [admin].
+        timers: Deadlines and time.
+        reactor: Listens and, for `shutdown`, stops.
+        reload: What `reload` does; gives sentences, raises with one.
+        house: Gives the names that the Python prompt knows.
+    """
 
     name = "admin"
+    log = Logger()
 
     def __init__(
         self,
@@ -29,10 +53,72 @@ class Admin:
         reload: Callable[[], Sequence[str]],
         house: Callable[[], Mapping[str, object]] = dict,
     ) -> None:
-        self.offer = Offer(self.name)
+        self._gathered = offers
+        self._home = home
+        self._settings = settings
+        self._timers = timers
+        self._reactor = reactor
+        self._shell = Shell(self.words, records, settings, timers)
+        self._keys = AuthorizedKeys(home / settings.authorized_keys, ROLE_NAMES[settings.default_role])
+        self._names = house
+        self._server: Server | None = None
+        self.port = 0
+        """The port as it is opened; 0 when there is none."""
+
+        commands = Commands(self.offers, self.words, records, reload, reactor.stop, self._connections, settings, timers)
+        self.offer = Offer(self.name, commands=commands.all())
+
+    def offers(self) -> Sequence[Offer]:
+        """Give every offer, one's own included."""
+        gathered = self._gathered()
+        return gathered if self.offer in gathered else [*gathered, self.offer]
+
+    def words(self) -> Vocabulary:
+        """Give every command."""
+        return Vocabulary(self._commands())
 
     async def open(self) -> None:
-        """Listen."""
+        """Listen.
+
+        Raises:
+            CannotListen, HostKeysUnusable: With a sentence that names setting and remedy.
+            ValueError: Two workloads declare the same word, which is our bug.
+        """
+        _check(self._commands())
+        if not self._settings.port:
+            return
+        given = Given(self._shell, self.words, self._keys, self._names, self._settings, self._timers, self._reactor)
+        server = Server(given, host_keys(self._home / self._settings.host_key_folder))
+        self.port = server.listen()
+        self._server = server
+        self._keys.ring()  # so that the log tells now what is wrong with the file
+        self.log.info("the shell listens on {host}:{port}", host=self._settings.host, port=self.port)
 
     async def close(self) -> None:
-        """Be gone."""
+        """Take no more lines, let those under way end and be answered, and be gone."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        await server.stop()
+        waiting = Deferred.fromCoroutine(self._shell.idle())
+        # What is not done in time goes on to its own bound; nobody waits for its answer any more.
+        timer = self._timers.later(LAST_COMMANDS_S, waiting.cancel)
+        await waiting.addErrback(lambda _: None)
+        timer.cancel()
+        await server.empty(LAST_BYTES_S)
+
+    def _commands(self) -> Sequence[Command]:
+        return [command for offer in self.offers() for command in offer.commands]
+
+    def _connections(self) -> int:
+        return len(self._server.transports) if self._server is not None else 0
+
+
+def _check(commands: Sequence[Command]) -> None:
+    """Refuse commands that hide one another, or a flag that every command has."""
+    names = [command.name for command in commands]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    reserved = {flag.name for flag in EVERYWHERE}
+    taken = [command.name for command in commands if reserved & {flag.name for flag in command.flags}]
+    if twice or taken:
+        raise ValueError(f"commands declared twice: {twice}; with a flag that every command has: {taken}")

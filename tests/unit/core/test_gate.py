@@ -365,6 +365,16 @@ def test_holds_messages_back_until_the_new_keys_stand() -> None:
         assert client.verify(sealed)
 
 
+@pytest.mark.parametrize("cseq", ["36893488147419103232 MESSAGE", "MESSAGE", ""])
+def test_holds_back_the_refusal_of_a_broken_request_too(cseq: str) -> None:
+    """A message that nobody can read, in the middle of a second handshake, is refused like any other."""
+    hall = Hall()
+    hall.signed_in()
+    hall.challenged(alice())
+    broken = Request("MESSAGE", ALICE, Headers([("CSeq", cseq)] if cseq else []))
+    assert hall.gate.seal(FLOW, response_to(broken, 400)) is None
+
+
 def test_lets_held_messages_go_when_the_client_does_not_answer() -> None:
     """A client that never answers its challenge hears the rest as before."""
     hall = Hall()

@@ -360,6 +360,55 @@ def test_a_watcher_is_bounded() -> None:
     assert room.sign_in("bob", "b2").watches(*(f"u{n}" for n in range(60))).status == 503
 
 
+def test_a_watcher_from_before_2007_is_told_what_it_lacks(bob: Client) -> None:
+    """A client that cannot read categories is refused in words that it can show."""
+    extra = [("Event", "presence"), ("Accept", "application/pidf+xml")]
+    response = bob.device.ask("SUBSCRIBE", "sip:alice@contoso.test", "<sip:alice@contoso.test>", extra, b"")
+    assert response.status == 421
+    assert (response.headers.get("ms-diagnostics-public") or "").startswith("2013")
+
+
+def test_a_client_that_ends_its_own_subscription_hears_no_more(room: PresenceRoom, alice: Client) -> None:
+    """Signing off ends what a client hears of itself."""
+    alice.sees_itself()
+    assert alice.device.subscribe("vnd-microsoft-roaming-self", expires=0).status == 200
+    alice.comes_online()
+    assert alice.hears() == []
+
+
+def test_a_client_hears_only_the_parts_that_it_asked_for(alice: Client) -> None:
+    """Who asked for access levels only is not told of states."""
+    body = b'<roamingList><roaming type="containers"/></roamingList>'
+    response = alice.device.subscribe("vnd-microsoft-roaming-self", body, content_type="application/x+xml")
+    assert [one.tag for one in tree(response.body)] == ["containers"]
+    alice.comes_online()
+    alice.allows(300, 0, BOB)
+    assert [[part.tag for part in one] for one in alice.hears()] == [["containers"]]
+
+
+def test_a_board_that_left_the_memory_meanwhile_is_still_told_of(
+    room: PresenceRoom, alice: Client, bob: Client
+) -> None:
+    """Watchers hear of a change also when memory was short just then."""
+    bob.watches("alice")
+    body = f'<publish><publications uri="{alice.device.uri}">{publication("note", 0, 200, note("x"))}</publications></publish>'
+    alice.device.service("application/msrtc-category-publish+xml", body.encode())
+    room.workload._boards._kept.clear()
+    room.pass_time()
+    assert [one.findtext(".//body") for one in bob.hears()] == ["x"]
+
+
+def test_closing_tells_nobody_anything_more(room: PresenceRoom, alice: Client, bob: Client) -> None:
+    """A server that goes down does not notify of what it takes along."""
+    alice.comes_online()
+    bob.watches("alice")
+    body = f'<publish><publications uri="{alice.device.uri}">{"".join(alice.states(6500, 1))}</publications></publish>'
+    alice.device.service("application/msrtc-category-publish+xml", body.encode())
+    result_of(room.workload.close())
+    room.pass_time()
+    assert bob.hears() == []
+
+
 # --- access levels
 
 

@@ -1,0 +1,231 @@
+"""The loads: who signs in, who talks to whom, who watches whom, and what each costs."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any, Final, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.task import deferLater
+
+from bench import words
+from bench.costs import Cost, reference_us
+from bench.device import Device, connect
+from bench.people import DOMAIN, user
+from bench.server import Server
+from lyncpy.sip.message import Request
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 8
+"""Clients that sign in at the same time."""
+
+SETTLE_S: Final = 0.3
+"""How long the server has peace before memory is looked at, and before another load begins."""
+
+TEXT: Final = "Shall we have lunch at half past twelve? The place at the corner has soup today."
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything."""
+
+    rounds: int = 7
+    """Measured ones; one more comes before them, to warm up."""
+
+    endpoints: int = 500
+    """Signed in while memory is watched."""
+
+    contacts: int = 40
+    """Whom each endpoint watches from its sign-in on: people who are offline."""
+
+    pairs: int = 20
+    messages: int = 2_000
+    """In each round, of all pairs together."""
+
+    watchers: int = 50
+    publications: int = 40
+    """In each round."""
+
+    @property
+    def people(self) -> int:
+        """How many users there have to be."""
+        signed_in = self.endpoints + -(-self.endpoints // self.rounds)
+        return max(signed_in, 2 * self.pairs, self.watchers + 2) + self.contacts
+
+
+class Bench:
+    """Puts loads on a server."""
+
+    def __init__(self, reactor: Any, server: Server, sizes: Sizes) -> None:  # Any: several interfaces at once
+        """Take the server that is measured."""
+        self._reactor = reactor
+        self._server = server
+        self._sizes = sizes
+        self._devices: list[Device] = []
+        last = sizes.people
+        self._contacts = [f"sip:{user(number)}@{DOMAIN}" for number in range(last - sizes.contacts, last)]
+
+    async def sign_ins(self) -> Sequence[Cost]:
+        """Sign endpoints in, a group in each round, and let them stay: processor time and memory for each."""
+        sizes = self._sizes
+        group = -(-sizes.endpoints // sizes.rounds)
+        parts: list[list[tuple[float, float]]] = [[], [], []]
+        memory: list[float] = []
+        before = 0
+        for number in range(sizes.rounds + 1):
+            numbers = range(number * group, (number + 1) * group)
+            fresh: list[Device] = []
+
+            async def open_one(number: int, into: list[Device] = fresh) -> None:
+                into.append(await connect(self._reactor, self._server, number))
+
+            for part, work in zip(
+                parts,
+                (
+                    lambda numbers=numbers: _all(numbers, open_one),
+                    lambda fresh=fresh: _all(fresh, lambda one: one.register()),
+                    lambda fresh=fresh: _all(fresh, lambda one: one.settle(self._contacts)),
+                ),
+                strict=True,
+            ):
+                part.append(await self._cost(group, work))
+            self._devices += fresh
+            await self._pause()
+            now = self._server.resident_bytes()
+            memory.append((now - before) / 1024 / group)
+            before = now
+        whole = [(sum(p[n][0] for p in parts), parts[0][n][1]) for n in range(sizes.rounds + 1)]
+        names = "TLS handshake", "three REGISTERs", "four subscriptions and a publication"
+        return [
+            *(_cost(f"sign-in: {name}", part) for name, part in zip(names, parts, strict=True)),
+            _cost("sign-in, whole", whole),
+            Cost("memory of a signed-in endpoint", "KiB", tuple(memory[1:])),
+        ]
+
+    async def messages(self) -> Sequence[Cost]:
+        """Let pairs talk, each with one MESSAGE under way at a time: first one pair alone, then all."""
+        pairs, count = self._sizes.pairs, self._sizes.messages
+        devices = await self._ready(2 * pairs)
+        talks = [(one, await one.invite(other)) for one, other in zip(devices[:pairs], devices[pairs:], strict=True)]
+
+        def talk(talk: tuple[Device, Callable[[str], Request]], messages: int) -> Callable[[], Awaitable[None]]:
+            device, say = talk
+
+            async def run() -> None:
+                for _ in range(messages):
+                    await device.ask(say(TEXT))
+
+            return run
+
+        costs = []
+        for talking in (talks[:1], talks):
+            each = -(-count // len(talking))
+            found = [
+                await self._cost(
+                    each * len(talking), lambda: _all([talk(one, each) for one in talking], lambda run: run(), pairs)
+                )
+                for _ in range(self._sizes.rounds + 1)
+            ]
+            costs.append(_cost(f"MESSAGE with its 200, {len(talking)} at a time", found))
+        return costs
+
+    async def fan_out(self) -> Sequence[Cost]:
+        """Publish to watchers; a publication that nobody watches shows what of it is not the watchers'."""
+        sizes = self._sizes
+        publisher, loner, *rest = await self._ready(sizes.watchers + 2)
+        heard = _Count()
+        for watcher in rest:
+            await watcher.subscribe("presence", words.watch(watcher.uri, [publisher.uri]))
+            watcher.notified = heard
+        own, states = _Count(), {one: cycle((6500, 3500)) for one in (publisher, loner)}
+        publisher.notified = loner.notified = own
+
+        async def publish(device: Device, watchers: int) -> None:
+            for _ in range(sizes.publications):
+                told = heard.expect(watchers)
+                told_own = own.expect(1)
+                await device.publish(next(states[device]))
+                await told
+                await told_own
+
+        alone, watched = [], []
+        for _ in range(sizes.rounds + 1):
+            alone.append(await self._cost(sizes.publications, lambda: publish(loner, 0)))
+            watched.append(await self._cost(sizes.publications, lambda: publish(publisher, len(rest))))
+        share = [
+            ((w - a) / len(rest), (rw + ra) / 2) for (w, rw), (a, ra) in zip(watched, alone, strict=True)
+        ]
+        gross = [(w / len(rest), rw) for w, rw in watched]
+        return [
+            _cost("publication that nobody watches", alone),
+            _cost(f"publication to {len(rest)} watchers", watched),
+            _cost("notification, publication included", gross),
+            _cost("notification", share),
+        ]
+
+    async def close(self) -> None:
+        """Let everybody leave."""
+        for device in self._devices:
+            device.leave()
+        await gatherResults([device.lost for device in self._devices])
+
+    # How it is done.
+
+    async def _ready(self, count: int) -> Sequence[Device]:
+        """Give so many devices, signed in."""
+        for number in range(len(self._devices), count):
+            device = await connect(self._reactor, self._server, number)
+            await device.register()
+            await device.settle(self._contacts)
+            self._devices.append(device)
+        return self._devices[:count]
+
+    async def _pause(self) -> None:
+        await deferLater(self._reactor, SETTLE_S)
+
+    async def _cost(self, operations: int, work: Callable[[], Awaitable[object]]) -> tuple[float, float]:
+        """Give the microseconds that the server spent on each operation, and the machine's reference now."""
+        reference = reference_us()
+        before = self._server.cpu_s()
+        await work()
+        return (self._server.cpu_s() - before) / operations * 1e6, reference
+
+
+class _Count:
+    """Counts notifications and says when enough have come."""
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._done: Deferred[None] = Deferred()
+
+    def expect(self, count: int) -> Deferred[None]:
+        """Give what fires when so many have come from now on."""
+        self._left = count
+        self._done = Deferred()
+        if not count:
+            self._done.callback(None)
+        return self._done
+
+    def __call__(self, notification: object) -> None:
+        self._left -= 1
+        if not self._left:
+            self._done.callback(None)
+
+
+async def _all(things: Iterable[T], do: Callable[[T], Awaitable[None]], at_once: int = AT_ONCE) -> None:
+    """Do something with each, a few at a time; fails as soon as one fails."""
+    places = DeferredSemaphore(at_once)
+
+    def begin(thing: T) -> "Deferred[None]":
+        async def run() -> None:
+            await do(thing)
+
+        return Deferred.fromCoroutine(run())
+
+    await gatherResults([places.run(begin, thing) for thing in things], consumeErrors=True)
+
+
+def _cost(name: str, found: Sequence[tuple[float, float]]) -> Cost:
+    """Make a cost of all rounds but the first, which warmed the server up."""
+    return Cost(name, "µs", tuple(v for v, _ in found[1:]), tuple(v / r for v, r in found[1:]))

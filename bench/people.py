@@ -1,0 +1,63 @@
+"""A home with many people, made for one run: `python -m bench.people HOME COUNT section.key=value ...`.
+
+All have the same password. Runs in a process of its own, because it needs a reactor that
+ends with it.
+"""
+
+import datetime
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+
+from lyncpy.app import assembly, cli
+from lyncpy.app.config import Config, load
+from lyncpy.auth.ntlm import nt_hash
+from lyncpy.contracts.names import aor_of
+from lyncpy.core.timers import Timers
+from lyncpy.core.unit import House
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.secrets import StoredSecrets
+
+DOMAIN: Final = "bench.test"
+PASSWORD: Final = "as everybody's"
+
+
+def user(number: int) -> str:
+    """Give the name of one of them."""
+    return f"user{number:05}"
+
+
+def make(home: Path, count: int, settings: list[str]) -> None:
+    """Write the people, then whatever `lyncpy init` writes, then the passwords."""
+    home.mkdir(parents=True, exist_ok=True)
+    tables = [
+        f'[{user(n)}]\naddress = "{user(n)}@{DOMAIN}"\ndisplay_name = "Person {n}"\nmail = "{user(n)}@{DOMAIN}"\n'
+        f'title = "Engineer"\ndepartment = "Department {n % 20}"\ncompany = "Example Company"\n'
+        f'phones = {{ work = "+1 555 01{n:05}" }}\n'
+        for n in range(count)
+    ]
+    (home / "people.toml").write_text("\n".join(tables), encoding="utf-8")
+    words = [word for setting in settings for word in ("--set", setting)]
+    if cli.main(["init", str(home), *words]):
+        raise SystemExit(1)
+    config = load(home / "lyncpy.toml", ())
+    task.react(lambda reactor: Deferred.fromCoroutine(_keep_passwords(reactor, config, count)))
+
+
+async def _keep_passwords(reactor: Any, config: Config, count: int) -> None:  # Any: several interfaces at once
+    timers = Timers(reactor, lambda: datetime.datetime.now(datetime.UTC).timestamp())
+    back = assembly.backends(config, assembly.node_name(), timers, reactor)
+    house = House(back.units, reactor)
+    await house.open()
+    secrets = StoredSecrets(back.store, People(), back.bus, back.seals)
+    hashed = nt_hash(PASSWORD)
+    for number in range(count):
+        await secrets.keep(aor_of(f"{user(number)}@{DOMAIN}"), hashed)
+    await house.close()
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,313 @@
+"""The SSH server: twisted.conch with everything taken away that a shell does not need.
+
+Public keys only, and only with signatures that are good today; sessions only: no
+forwarding, no subsystems, no agent. The name that a client gives itself means nothing: the
+key says who he is.
+"""
+
+import errno
+from collections.abc import Sequence
+from typing import Any, Final
+
+from twisted.conch.error import ValidPublicKey
+from twisted.conch.interfaces import IConchUser
+from twisted.conch.ssh.common import getNS
+from twisted.conch.ssh.factory import SSHFactory
+from twisted.conch.ssh.keys import Key
+from twisted.conch.ssh.transport import DISCONNECT_BY_APPLICATION, SSHServerTransport
+from twisted.conch.ssh.userauth import SSHUserAuthServer
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import ISSHPrivateKey
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lyncpy.contracts.timers import ITimer
+from lyncpy.workloads.admin.channel import BROKEN, QUIET, Connection, Given, User
+from lyncpy.workloads.admin.keyring import SIGNATURES, Admission, AuthorizedKeys, fingerprint
+from lyncpy.workloads.admin.settings import Settings
+
+CIPHERS: Final = [b"aes256-ctr", b"aes192-ctr", b"aes128-ctr"]
+KEY_EXCHANGES: Final = [name for name in SSHServerTransport.supportedKeyExchanges if not name.endswith(b"sha1")]
+MACS: Final = [b"hmac-sha2-512", b"hmac-sha2-256"]
+COMPRESSIONS: Final = [b"none"]
+"""What strangers send compressed could be small and become large."""
+
+USER_SIGNATURES: Final = [name for names in SIGNATURES.values() for name in names]
+
+
+@implementer(ICredentialsChecker)
+class KeyChecker:
+    """Lets in who holds an authorized key."""
+
+    credentialInterfaces = (ISSHPrivateKey,)
+
+    def __init__(self, keys: AuthorizedKeys) -> None:
+        self._keys = keys
+
+    def requestAvatarId(self, credentials: Any) -> Any:  # Any: one has attributes only; what comes back is an Admission
+        """Give whom a key lets in.
+
+        Raises:
+            ValidPublicKey: The key would be good; the client has not yet signed with it.
+            UnauthorizedLogin: It is not, or the signature is not.
+
+        Spec: RFC 4252 §7, RFC 8332 §3.2.
+        """
+        admission = self._keys.find(credentials.blob)
+        if admission is None:
+            raise UnauthorizedLogin("not authorized")
+        if credentials.algName not in SIGNATURES[admission.kind]:
+            raise UnauthorizedLogin("signature not accepted")
+        if not credentials.signature:
+            raise ValidPublicKey
+        try:
+            signed_with, _ = getNS(credentials.signature)
+            is_good = signed_with == credentials.algName and Key.fromString(admission.blob, "BLOB").verify(
+                credentials.signature, credentials.sigData
+            )
+        except BROKEN:
+            is_good = False
+        if not is_good:
+            raise UnauthorizedLogin("signature wrong")
+        return admission
+
+
+@implementer(IRealm)
+class Realm:
+    """Gives a user for an admission."""
+
+    def __init__(self, given: Given) -> None:
+        self._given = given
+
+    def requestAvatar(self, avatarId: Admission, mind: object, *interfaces: object) -> tuple[object, ...]:  # type: ignore[override]  # what names a user here is not bytes
+        """Give the user of a connection."""
+        return IConchUser, User(self._given, avatarId), lambda: None
+
+
+class Login(SSHUserAuthServer):
+    """Proves the key."""
+
+    _log = QUIET
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:  # Any: as above
+        self.loginTimeout = settings.login_s
+        self.attemptsBeforeDisconnect = settings.login_tries
+        self.clock = reactor
+
+    def tryAuth(self, kind: bytes, user: bytes, data: bytes) -> Any:  # Any: as in Twisted, a Deferred of its own kind
+        """Try a key, and tell the log of one that is not let in."""
+        return super().tryAuth(kind, user, data).addErrback(self._tell, data)
+
+    def _tell(self, reason: Failure, data: bytes) -> Failure:
+        if reason.check(UnauthorizedLogin) and isinstance(self.transport, Transport):
+            try:
+                key = fingerprint(getNS(data[1:], 2)[1])
+            except BROKEN:
+                key = "a broken key"
+            self.transport.log.info(
+                "{address} may not use the shell: {key} is {reason}",
+                address=self.transport.address,
+                key=key,
+                reason=reason.getErrorMessage(),
+            )
+        return reason
+
+
+class Transport(SSHServerTransport):
+    """One client's connection."""
+
+    _log = QUIET
+    log = Logger()
+    ourVersionString = b"SSH-2.0-lyncpy"
+    supportedCiphers = CIPHERS
+    supportedMACs = MACS
+    supportedCompressions = COMPRESSIONS
+    supportedKeyExchanges = KEY_EXCHANGES
+    factory: Any  # Any: Server, as Twisted sets it
+    transport: Any  # Any: a TCP connection, as Twisted sets it
+
+    address = ""
+    _timer: ITimer | None = None
+
+    @property
+    def _conch(self) -> Any:  # Any: conch's transport has no types
+        return super()
+
+    @property
+    def is_admitted(self) -> bool:
+        """Tell whether a key was proven."""
+        return hasattr(self, "avatar")
+
+    def connectionMade(self) -> None:
+        """Begin, with a bound on the time until the key is proven."""
+        self.address = self.transport.getPeer().host
+        self.transport.setTcpKeepAlive(1)
+        given: Given = self.factory.given
+        self.factory.transports.add(self)
+        self._timer = given.timers.later(given.settings.login_s, self._check_login)
+        self._conch.connectionMade()
+
+    def _check_login(self) -> None:
+        if self.is_admitted:
+            self._check_idle()
+        else:
+            self.transport.abortConnection()
+
+    def _check_idle(self) -> None:
+        """Close when no key was pressed for long and no command is under way."""
+        given: Given = self.factory.given
+        wait_s: float = given.settings.idle_s
+        service = self.service
+        if isinstance(service, Connection):
+            left_s = service.input_at + wait_s - given.timers.now()
+            if left_s <= 0 and not any(one.is_busy for one in service.sessions):
+                self.farewell(f"\nNo key was pressed for {wait_s} s ([admin] idle_s): the shell is closed.\n")
+                return
+            wait_s = max(left_s, 1.0)
+        self._timer = given.timers.later(wait_s, self._check_idle)
+
+    def farewell(self, text: str) -> None:
+        """Tell whoever sits at a terminal why it ends, and end."""
+        if isinstance(self.service, Connection):
+            for session in self.service.sessions:
+                session.write_error(text)
+                session.end(0)
+        self._conch.sendDisconnect(DISCONNECT_BY_APPLICATION, b"the shell is closed")
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take packets; a client that breaks the protocol is let go, without a traceback while it is a stranger."""
+        try:
+            self._conch.dataReceived(data)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's packet does to conch, the others stay
+            if self.is_admitted:
+                self.log.failure("the SSH connection of {address} failed", address=self.address)
+            else:
+                self.log.info(
+                    "{address} does not speak SSH as it should: {error}", address=self.address, error=repr(error)[:200]
+                )
+            self.transport.abortConnection()
+
+    def sendExtInfo(self, extensions: object) -> None:
+        """Name the signatures that are taken; Twisted would name those of the host keys.
+
+        Spec: RFC 8308 §3.1.
+        """
+        self._conch.sendExtInfo([(b"server-sig-algs", b",".join(USER_SIGNATURES))])
+
+    def receiveError(self, reasonCode: int, description: bytes) -> None:
+        """Say nothing of it: a client's ordinary farewell is called an error, too."""
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """Be gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._conch.connectionLost(reason)
+        self.factory.lost(self)
+
+
+class Server(SSHFactory):
+    """The port, and the connections over it."""
+
+    _log = QUIET
+    log = Logger()
+    noisy = False
+    protocol = Transport
+
+    def __init__(self, given: Given, host_keys: Sequence[Key]) -> None:
+        self.given = given
+        self.transports: set[Transport] = set()
+        self.portal = Portal(Realm(given), [KeyChecker(given.keys)])
+        self.privateKeys = {key.sshType(): key for key in host_keys}
+        self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
+        settings = given.settings
+        # Any: Twisted thinks of classes, but calls whatever stands here
+        self.services: Any = {
+            b"ssh-userauth": lambda: Login(settings, given.reactor),
+            b"ssh-connection": lambda: Connection(settings),
+        }
+        self._port: Any = None  # Any: IListeningPort
+        self._emptied: Deferred[None] | None = None
+
+    def listen(self) -> int:
+        """Open the port; give its number.
+
+        Raises:
+            CannotListen: With a sentence that names the setting.
+        """
+        settings = self.given.settings
+        try:
+            self._port = self.given.reactor.listenTCP(settings.port, self, interface=settings.host)
+        except CannotListenError as error:
+            raise CannotListen(settings, error) from None
+        return int(self._port.getHost().port)
+
+    async def stop(self) -> None:
+        """Take no more connections."""
+        port, self._port = self._port, None
+        if port is not None:
+            await port.stopListening()
+
+    async def empty(self, within_s: float) -> None:
+        """End every connection; those that do not go in time are cut."""
+        for transport in list(self.transports):
+            transport.farewell("\nThe server ends.\n")
+        if self.transports:
+            self._emptied = Deferred()
+            timer = self.given.timers.later(within_s, self._cut)
+            await self._emptied
+            timer.cancel()
+
+    def _cut(self) -> None:
+        for transport in list(self.transports):
+            transport.transport.abortConnection()
+
+    def lost(self, transport: Transport) -> None:
+        """Forget a connection."""
+        self.transports.discard(transport)
+        if not self.transports and self._emptied is not None:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: None closes the connection at once
+        """Take a connection, if there is room.
+
+        Strangers may take half of it, so that those who are in can come again.
+        """
+        most = self.given.settings.connections
+        strangers = sum(not one.is_admitted for one in self.transports)
+        if len(self.transports) >= most or strangers >= (most + 1) // 2:
+            self.log.warn("the shell is full ([admin] connections): {address} was sent away", address=addr)
+            return None
+        transport = super().buildProtocol(addr)
+        # Spec: RFC 8332 §3.1: "ssh-rsa" is a signature with SHA-1.
+        transport.supportedPublicKeys = [name for name in transport.supportedPublicKeys if name != b"ssh-rsa"]
+        return transport
+
+    def getService(self, transport: Any, service: bytes) -> Any:  # Any: a maker of a service, or None
+        """Give what makes a service; what there is not is None instead of an error."""
+        if service == b"ssh-userauth" and not transport.is_admitted:
+            return self.services[service]
+        return self.services.get(service) if transport.is_admitted and service != b"ssh-userauth" else None
+
+
+class CannotListen(Exception):
+    """The port cannot be opened; the sentence names the setting and the remedy."""
+
+    def __init__(self, settings: Settings, error: CannotListenError) -> None:
+        number = getattr(error.socketError, "errno", None)
+        where = f"[admin] port: the shell cannot listen on {settings.host}:{settings.port}"
+        if number == errno.EADDRINUSE:
+            why = "another program does; stop it, choose another port, or 0 for no shell"
+        elif number == errno.EACCES:
+            why = "only root may; choose a port above 1023, or 0 for no shell"
+        elif number == errno.EADDRNOTAVAIL:
+            why = "this machine has no such address; set [admin] host to one that it has"
+        else:
+            why = f"{error.socketError}"
+        super().__init__(f"{where}: {why}")

@@ -1,0 +1,94 @@
+"""Real clients and a real server for each module; a test that fails shows what they said last."""
+
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+
+from tests.kit.purple_client import PurpleClient
+from tests.kit.server import RunningServer
+
+PLUGINS = Path("/usr/lib/purple-2")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Give a server that runs; it has to end in order after the last test."""
+    running = RunningServer(tmp_path_factory.mktemp("server") / "home").init()
+    try:
+        yield running.start()
+        running.stop()
+    finally:
+        running.close()
+
+
+class Clients:
+    """Makes clients of the demo people of a server."""
+
+    def __init__(self, server: RunningServer, folder: Path) -> None:
+        self.all: list[PurpleClient] = []
+        self.server = server
+        self._folder = folder
+
+    def make(self, name: str, **changes: Any) -> PurpleClient:  # Any: what PurpleClient takes
+        """Make a client that does not sign in yet."""
+        account = self.server.accounts[name]
+        words = {"server": self.server.address, "ca": self.server.ca, "password": account.password, **changes}
+        client = PurpleClient(account.address, folder=self._folder / f"{len(self.all)}-{name}", **words)
+        self.all.append(client)
+        return client
+
+    def __call__(self, *names: str) -> list[PurpleClient]:
+        """Make clients that are signed in; `alice@laptop` is one of Alice's on another machine."""
+        made = [self.make(name.partition("@")[0], hostname=name.partition("@")[2]) for name in names]
+        for client in made:
+            client.login(wait=False)
+        for client in made:
+            client.signed_on()
+        return made
+
+    def close(self) -> None:
+        """End all of them."""
+        for client in self.all:
+            client.leave()
+        for client in self.all:
+            client.close()
+
+
+@pytest.fixture
+def clients(server: RunningServer, tmp_path: Path) -> Iterator[Clients]:
+    """Give a maker of clients; they are closed after the test."""
+    if not (PLUGINS / "libsipe.so").exists() and which("pidgin") is None:
+        pytest.skip("pidgin-sipe is not installed")
+    maker = Clients(server, tmp_path / "clients")
+    yield maker
+    maker.close()
+
+
+SessionsOf = Callable[[PurpleClient, PurpleClient], list[dict[str, Any]]]  # Any: what a column has
+
+
+@pytest.fixture
+def sessions_of(server: RunningServer) -> SessionsOf:
+    """Give the call detail records of what one person began with another, the oldest first."""
+
+    def find(caller: PurpleClient, callee: PurpleClient) -> list[dict[str, Any]]:
+        query = "select * from sessions where user1 = ? and user2 = ? order by invited_at"
+        return server.sql(query, caller.uri, callee.uri)
+
+    return find
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failed test what its server and its clients said last."""
+    report = yield
+    given = getattr(item, "funcargs", {})
+    server, clients = given.get("server"), given.get("clients")
+    if report.when == "call" and report.failed and isinstance(server, RunningServer):
+        report.sections.append(("server", server.tail()))
+        if isinstance(clients, Clients):
+            report.sections += [(f"client {client.name}", client.tail()) for client in clients.all]
+    return report

@@ -1,0 +1,84 @@
+"""The contact list as its owner keeps it, and as his other client hears of it."""
+
+import pytest
+
+from tests.interop.conftest import Clients
+
+pytestmark = pytest.mark.interop
+
+BOB, CAROL, DAVE = "bob@example.test", "carol@example.test", "dave@example.test"
+
+
+def test_an_added_contact_is_seen_online_with_his_card(clients: Clients) -> None:
+    """Alice adds Bob: she sees that he is available, and what the directory says of him."""
+    alice, _ = clients("alice", "bob")
+
+    alice.add_buddy(BOB, "Friends")
+
+    seen = alice.wait_presence(BOB, status="available")
+    assert (seen["group"], seen["alias"], seen["online"]) == ("Friends", "Bob Brandt", True)
+    card = alice.info(BOB)
+    assert (card["title"], card["department"], card["phone-display"]) == ("Engineer", "Research", "+1 555 0101")
+
+
+def test_somebody_added_is_told_of_it(clients: Clients) -> None:
+    """Frank, whom Erin adds, is asked whether he wants her on his list, too."""
+    erin, frank = clients("erin", "frank")
+
+    erin.add_buddy("frank@example.test")
+
+    frank.wait_for("added_by", who=lambda who: "erin@example.test" in who)
+
+
+def test_the_list_is_there_at_the_next_sign_in(clients: Clients) -> None:
+    """What Bob keeps is there when he signs in again, from a client that knows nothing."""
+    (bob,) = clients("bob")
+    bob.add_buddy(CAROL, "Bücher & <Mehr>", "Caro ☕")
+    bob.add_buddy(DAVE, "Work")
+    bob.settle()
+    bob.alias_buddy(CAROL, "Carolina")
+    bob.settle()
+    bob.logout()
+    bob.close()
+
+    (again,) = clients("bob")
+
+    again.until(lambda: again.contacts() == {(CAROL, "Bücher & <Mehr>"), (DAVE, "Work")}, "the list of before")
+    assert [one["alias"] for one in again.blist() if one["who"] == f"sip:{CAROL}"] == ["Carolina"]
+
+
+def test_every_change_is_told_to_the_other_client(clients: Clients) -> None:
+    """What Carol does to her list at one machine is seen at the other: add, alias, move, rename, remove."""
+    here, there = clients("carol", "carol@laptop")
+
+    here.add_buddy(BOB, "Team")
+    there.until(lambda: there.contacts() == {(BOB, "Team")}, "Bob in Team")
+
+    here.alias_buddy(BOB, "Robert")
+    there.wait_presence(BOB, alias="Robert")
+
+    here.add_buddy(DAVE, "Team")
+    there.until(lambda: there.contacts() == {(BOB, "Team"), (DAVE, "Team")}, "two in Team")
+
+    here.move_buddy(DAVE, "Team", "Others")
+    there.until(lambda: there.contacts() == {(BOB, "Team"), (DAVE, "Others")}, "Dave in Others")
+
+    here.rename_group("Others", "Küche")
+    there.until(lambda: (DAVE, "Küche") in there.contacts(), "the new name")
+
+    here.remove_buddy(BOB, "Team")
+    there.until(lambda: there.contacts() == {(DAVE, "Küche")}, "Bob gone")
+
+    here.remove_group("Küche")
+    there.until(lambda: there.contacts() == set() and "Küche" not in there.groups(), "the group gone")
+
+
+def test_both_clients_may_change_the_list(clients: Clients) -> None:
+    """Changes that two clients of Dave make one after the other both stay."""
+    here, there = clients("dave", "dave@laptop")
+
+    here.add_buddy(BOB, "Here")
+    there.until(lambda: (BOB, "Here") in there.contacts(), "Bob")
+    there.add_buddy(CAROL, "There")
+    here.until(lambda: here.contacts() == {(BOB, "Here"), (CAROL, "There")}, "both at the first")
+    there.until(lambda: there.contacts() == {(BOB, "Here"), (CAROL, "There")}, "both at the second")

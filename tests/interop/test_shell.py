@@ -1,0 +1,63 @@
+"""What an administrator asks with OpenSSH's client while real clients are signed in."""
+
+import json
+import re
+
+import pytest
+
+from tests.interop.conftest import Clients
+from tests.kit.server import RunningServer, ServerFailed
+
+pytestmark = pytest.mark.interop
+
+
+def test_he_sees_who_is_there(clients: Clients, server: RunningServer) -> None:
+    """Users, endpoints, presence, contacts and sessions show what the clients did."""
+    alice, bob = clients("alice", "bob")
+    alice.add_buddy(bob.address, "Küche")
+    bob.set_status("busy", "im Garten")
+    alice.wait_presence(bob.address, status="busy")
+    alice.send_im(bob.address, "hello")
+    bob.wait_for("im", text="hello")
+
+    assert all(name in server.ssh("users") for name in ("alice@example.test", "frank@example.test"))
+    assert re.search(r"alice@example.test.*Sipe/1.25", server.ssh("endpoints"))
+    assert "busy" in server.ssh("presence show bob@example.test").lower()
+    assert "im Garten" in server.ssh("presence show bob@example.test")
+    assert "Küche" in server.ssh("contacts show alice@example.test")
+    assert "bob@example.test" in server.ssh("sessions")
+
+
+def test_he_gets_json_for_programs(clients: Clients, server: RunningServer) -> None:
+    """Every table is JSON with --json."""
+    clients("carol")
+
+    rows = json.loads(server.ssh("endpoints --json"))
+
+    assert "carol@example.test" in json.dumps(rows)
+
+
+def test_he_signs_somebody_out(clients: Clients, server: RunningServer) -> None:
+    """`signout` ends the user's sign-in, and his client says why."""
+    (dave,) = clients("dave")
+
+    server.ssh("signout dave@example.test")
+
+    assert dave.wait_for("connection_error")["text"]
+    dave.wait_for("signed_off")
+    dave.login()
+
+
+def test_he_asks_why(clients: Clients, server: RunningServer) -> None:
+    """`why` says that somebody has tried a wrong password."""
+    erin = clients.make("erin", password="wrong")
+    erin.login(wait=False)
+    erin.wait_for("connection_error", reason="authentication_failed")
+
+    assert "password" in server.ssh("why erin@example.test").lower()
+
+
+def test_a_wrong_word_is_refused_with_a_status(server: RunningServer) -> None:
+    """A command that does not exist ends with another status than 0 and says so."""
+    with pytest.raises(ServerFailed, match="nonsense"):
+        server.ssh("nonsense")

@@ -1,0 +1,144 @@
+"""Promises kept in memory that fail, or take their time, when a test says so."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from lyncpy.backends.memory import MemoryRecords, MemoryStore
+from lyncpy.contracts.names import NodeName, Version
+from lyncpy.contracts.records import AuditRecord, IRecords, SessionRecord
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.store import Entry, IStore, Lease, Record
+
+T = TypeVar("T")
+
+
+class Fragility:
+    """What may be wrong with a disk.
+
+    Attributes:
+        broken: Every call fails, and nothing is written.
+        calls: How often something was asked of it.
+    """
+
+    def __init__(self) -> None:
+        """Begin in good health."""
+        self.broken = False
+        self.calls = 0
+        self._slow = False
+        self._waiting: list[Callable[[], None]] = []
+
+    def slow_down(self) -> None:
+        """Let everything wait from now on, in order, until `catch_up`."""
+        self._slow = True
+
+    def catch_up(self) -> None:
+        """Do what waits, and be quick again."""
+        self._slow = False
+        waiting, self._waiting = self._waiting, []
+        for do in waiting:
+            do()
+
+    def __len__(self) -> int:
+        """Give the number of calls that wait."""
+        return len(self._waiting)
+
+    def run(self, work: Callable[[], Deferred[T]]) -> Deferred[T]:
+        """Do it now, later or not at all."""
+        self.calls += 1
+        if self.broken:
+            return fail(StoreUnavailable("the disk is broken"))
+        if not self._slow:
+            return work()
+        result: Deferred[T] = Deferred()
+        self._waiting.append(lambda: self._do(work, result))
+        return result
+
+    def _do(self, work: Callable[[], Deferred[T]], result: Deferred[T]) -> None:
+        if self.broken:
+            result.errback(StoreUnavailable("the disk is broken"))
+        else:
+            work().chainDeferred(result)
+
+
+@implementer(IStore)
+class FragileStore:
+    """A store in memory on a fragile disk."""
+
+    def __init__(self, inner: MemoryStore, disk: Fragility) -> None:
+        """Take what really keeps."""
+        self._inner = inner
+        self._disk = disk
+
+    def read(self, kind: str, key: str) -> Deferred[Record | None]:
+        """Give one record."""
+        return self._disk.run(lambda: self._inner.read(kind, key))
+
+    def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
+        """Give all records of a kind."""
+        return self._disk.run(lambda: self._inner.scan(kind, prefix))
+
+    def write(
+        self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
+    ) -> Deferred[Version]:
+        """Replace a record."""
+        return self._disk.run(lambda: self._inner.write(kind, key, value, expected, expires))
+
+    def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
+        """Remove a record."""
+        return self._disk.run(lambda: self._inner.remove(kind, key, expected))
+
+    def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
+        """Add a line."""
+        return self._disk.run(lambda: self._inner.append(journal, entry, at))
+
+    def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[Entry]]:
+        """Give lines."""
+        return self._disk.run(lambda: self._inner.replay(journal, since, until, limit))
+
+    def lease(self, key: str, holder: NodeName, seconds: float) -> Deferred[Lease | None]:
+        """Take a name."""
+        return self._disk.run(lambda: self._inner.lease(key, holder, seconds))
+
+
+@implementer(IRecords)
+class FragileRecords:
+    """Records in memory on a fragile disk."""
+
+    def __init__(self, inner: MemoryRecords, disk: Fragility) -> None:
+        """Take what really keeps."""
+        self._inner = inner
+        self._disk = disk
+
+    def keep_session(self, record: SessionRecord) -> Deferred[None]:
+        """Insert or replace a row."""
+        return self._disk.run(lambda: self._inner.keep_session(record))
+
+    def sessions(
+        self, user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+    ) -> Deferred[Sequence[SessionRecord]]:
+        """Give rows."""
+        return self._disk.run(lambda: self._inner.sessions(user, since, limit, open_only=open_only))
+
+    def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
+        """End what another start left."""
+        return self._disk.run(lambda: self._inner.close_open_sessions(node, at))
+
+    def audit(self, record: AuditRecord) -> Deferred[None]:
+        """Append."""
+        return self._disk.run(lambda: self._inner.audit(record))
+
+    def audited(self, since: float = 0.0, limit: int = 100) -> Deferred[Sequence[AuditRecord]]:
+        """Give audit rows."""
+        return self._disk.run(lambda: self._inner.audited(since, limit))
+
+    def purge(self, before: float) -> Deferred[int]:
+        """Remove old rows."""
+        return self._disk.run(lambda: self._inner.purge(before))
+
+
+async def awaited(work: Awaitable[Any]) -> Any:  # Any: whatever the promise gives
+    """Make a coroutine of any awaitable."""
+    return await work

@@ -1,0 +1,191 @@
+"""A shell without SSH: commands of a made-up workload, an author, and a seat that writes down."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import Clock
+
+from lyncpy.backends.memory import MemoryRecords
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.records import AuditRecord
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Reason, Role, Table
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.admin.settings import Settings
+from lyncpy.workloads.admin.shell import Author, Reply, Running, Shell
+from tests.kit.fakes import awaited
+from tests.kit.results import result_of
+
+WALL = 1_780_000_000.0
+PEOPLE = ("alice@example.com", "albert@example.com", "bob@example.com")
+NASTY = "Zoë \x1b]0;pwned\x07\u202e 山"
+"""A name as somebody who wants to play with terminals would choose it."""
+
+
+class Weather:
+    """A workload that only talks."""
+
+    def __init__(self) -> None:
+        self.slow: Deferred[None] = Deferred()
+        self.done: list[str] = []
+
+    def offer(self) -> Offer:
+        """Give its commands and reasons."""
+        user = Arg("user", "an address", choices=lambda: PEOPLE)
+        some = Arg("user", "an address; all when left out", required=False, choices=lambda: PEOPLE)
+        return Offer(
+            "weather",
+            commands=(
+                Command("users", "The people there are.", self.users, args=(some,)),
+                Command("forecast show", "What will be.", self.users),
+                Command(
+                    "forecast set",
+                    "Decide what will be.",
+                    self.change,
+                    args=(user,),
+                    flags=(Flag("days", "for so many", takes="N"), Flag("dry-run", "do nothing")),
+                    role=Role.OPERATOR,
+                ),
+                Command("lock", "Lock a user out.", self.change, args=(user, Arg("word", "a word", secret=True))),
+                Command("slow", "Take for ever.", self.wait),
+                Command("broken", "Fail unexpectedly.", self.fail),
+                Command("refuse", "Say no.", self.refuse),
+                Command("flood", "Say very much.", self.flood),
+                Command("who", "Who asks.", self.who),
+            ),
+            reasons=(self.why, self.why_not),
+        )
+
+    async def users(self, asked: Asked) -> Table:
+        """Give people, one of them nasty."""
+        rows = [
+            (name, NASTY if name.startswith("bob") else "Nice", 7 * n, n > 0, None) for n, name in enumerate(PEOPLE)
+        ]
+        if "user" in asked.args:
+            rows = [row for row in rows if row[0] == asked.args["user"]]
+        return Table(("user", "name", "age", "enabled", "note"), rows, note=f"{len(rows)} people")
+
+    async def change(self, asked: Asked) -> Table:
+        """Write down that something was changed."""
+        self.done.append(asked.args["user"])
+        return Table((), (), note="changed")
+
+    async def wait(self, asked: Asked) -> Table:
+        """Wait until somebody lets it go on."""
+        await self.slow
+        return Table((), (), note="at last")
+
+    async def fail(self, asked: Asked) -> Table:
+        """Fail as a bug does."""
+        raise RuntimeError("the inside shows")
+
+    async def refuse(self, asked: Asked) -> Table:
+        """Fail as a workload does."""
+        raise CommandFailed("no such thing \x1b[31m; try another")
+
+    async def flood(self, asked: Asked) -> Table:
+        """Give more than any bound."""
+        return Table(("line",), [("x" * 1000,)] * 1000)
+
+    async def who(self, asked: Asked) -> Table:
+        """Give who asks."""
+        return Table(("author",), [(asked.author,)])
+
+    async def why(self, aor: Aor) -> Sequence[Reason]:
+        """Give a good finding, then a bad one."""
+        return (
+            Reason("presence", f"{aor} is shown as online", good=True),
+            Reason("sign-in", "wrong password", good=False, remedy="set another"),
+        )
+
+    async def why_not(self, aor: Aor) -> Sequence[Reason]:
+        """Fail."""
+        raise RuntimeError("nothing is known")
+
+
+class DeafRecords(MemoryRecords):
+    """Records whose store is gone."""
+
+    def audit(self, record: AuditRecord) -> Deferred[None]:
+        """Fail."""
+        return fail(StoreUnavailable("the disk is full"))
+
+
+class NoReactor:
+    """Counts stops."""
+
+    def __init__(self) -> None:
+        self.stops = 0
+
+    def stop(self) -> None:
+        """Count."""
+        self.stops += 1
+
+
+class Parlour:
+    """An Admin that is not open, with its parts in reach."""
+
+    def __init__(
+        self,
+        records: MemoryRecords | None = None,
+        reload: Callable[[], Sequence[str]] = lambda: ["the certificate is new"],
+        **settings: object,
+    ) -> None:
+        self.clock = Clock()
+        self.timers = Timers(self.clock, lambda: WALL + self.clock.seconds())
+        self.weather = Weather()
+        self.records = records if records is not None else MemoryRecords()
+        self.reactor = NoReactor()
+        self.settings = Settings.model_validate(settings)
+        self.admin = Admin(
+            lambda: [self.weather.offer()],
+            self.records,
+            Path(),
+            self.settings,
+            self.timers,
+            self.reactor,
+            reload,
+        )
+        self.shell = Shell(self.admin.words, self.records, self.settings, self.timers)
+
+    def begin(self, line: str, role: Role = Role.DEVELOPER, width: int | None = None) -> Running:
+        """Run a line."""
+        return self.shell.begin(line, author(role), width)
+
+    def ask(self, line: str, role: Role = Role.DEVELOPER, width: int | None = None) -> Reply:
+        """Run a line that is answered at once."""
+        return reply_of(self.begin(line, role, width))
+
+    def audited(self) -> list[tuple[str, str]]:
+        """Give what was recorded, the oldest first: command and outcome."""
+        return [(row.command, row.outcome) for row in self.records_kept()][::-1]
+
+    def records_kept(self) -> Sequence[AuditRecord]:
+        """Give the rows as they are."""
+        return rows_of(self.records)
+
+
+def author(role: Role) -> Author:
+    """Give somebody with a role."""
+    return Author("ops@desk SHA256:abc", "192.0.2.1", role)
+
+
+def reply_of(running: Running) -> Reply:
+    """Give the answer that is there."""
+    replies: list[Reply] = []
+
+    def keep(reply: Reply) -> Reply:
+        replies.append(reply)
+        return reply
+
+    _ = running.reply.addCallback(keep)
+    assert replies, "the command is still under way"
+    return replies[0]
+
+
+def rows_of(records: MemoryRecords) -> Sequence[AuditRecord]:
+    """Give what was recorded, the newest first."""
+    rows: Sequence[AuditRecord] = result_of(awaited(records.audited(limit=10_000)))
+    return rows

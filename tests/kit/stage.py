@@ -1,0 +1,269 @@
+"""A whole server on a memory reactor, in a few milliseconds.
+
+What runs is the assembly of `app/` over a store, records, a bus and a directory in memory,
+with the real wire: its flows and streams read and write bytes. Only sockets, threads and
+time are not real. Actors (`tests.kit.actors`) are its clients.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
+from twisted.python.failure import Failure
+
+from lyncpy.app.assembly import Backends, Inside, inside
+from lyncpy.app.config import check
+from lyncpy.auth.ntlm import nt_hash
+from lyncpy.backends.memory import MemoryBus, MemoryRecords, MemoryStore
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import Aor, NodeName
+from lyncpy.contracts.records import SessionRecord
+from lyncpy.contracts.workload import Asked, Command, IUnit, Table
+from lyncpy.core.timers import Timers
+from lyncpy.core.unit import House
+from lyncpy.wire.stream import SipFactory
+from tests.kit.actors import Actor
+from tests.kit.directory import FakeDirectory, PlainSeals, person
+from tests.kit.fakes import FragileRecords, FragileStore, Fragility
+from tests.kit.meters import MemoryMeter
+from tests.kit.network import Network
+from tests.kit.results import result_of
+
+DOMAIN: Final = "example.com"
+WALL: Final = 1_784_548_800.0
+"""Where the wall clock begins: 2026-07-20 12:00 UTC."""
+
+CAST: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
+"""Everybody whom the directory knows at first; the password of each is `password_of` his name."""
+
+TURNS: Final = 2_000
+"""Turns of the reactor without time passing, after which something goes round in circles."""
+
+
+def password_of(user: str) -> str:
+    """Give somebody's password."""
+    return f"{user}'s secret"
+
+
+class Stage:
+    """A server, the network before it, and a clock that plays move.
+
+    What the server logs as an error fails the play, unless it was `expect`ed.
+
+    Attributes:
+        clock: The reactor.
+        network: Between actors and the server.
+        directory: Where people come from; a play may change them.
+        disk: What keeps store and records; a play may break it.
+        records: The call detail records, read past the disk.
+        complaints: What the server logged at error or worse.
+        settings: Sections and keys of lyncpy.toml, beside the least that is needed.
+    """
+
+    def __init__(self, **settings: Mapping[str, object]) -> None:
+        """Start a server; each keyword is a section."""
+        self.clock: Final = MemoryReactorClock()
+        self.network: Final = Network(self.clock)
+        self.directory = FakeDirectory(*(self.someone(user) for user in CAST))
+        self.disk: Final = Fragility()
+        self.store: Final = MemoryStore(self.wall)
+        self.records: Final = MemoryRecords()
+        self.complaints: Final[list[str]] = []
+        self.settings: Final = {**settings, "sip": {"domain": DOMAIN, **settings.get("sip", {})}}
+        self._expected: list[str] = []
+        self._starts = 0
+        self._devices = 0
+        globalLogPublisher.addObserver(self._hear_log)
+        self._start()
+
+    # --- the server
+
+    def _start(self) -> None:
+        self._starts += 1
+        node = NodeName(f"n{self._starts}")
+        self.timers = Timers(self.clock, self.wall)
+        self.meter = MemoryMeter()
+        config = check(Path("/nowhere/lyncpy.toml"), self.settings)
+        back = Backends(
+            store=FragileStore(self.store, self.disk),
+            records=FragileRecords(self.records, self.disk),
+            bus=MemoryBus(node, self.clock),
+            meter=self.meter,
+            directory=self.directory,
+            seals=PlainSeals(),
+        )
+        self.inside: Inside = inside(config, node, back, self.timers, self.clock, lambda: ())
+        self.hall = self.inside.hall
+        self._house = House(self.inside.units, self.clock)
+        self._opening = Deferred.fromCoroutine(self._house.open())
+        self.settle()
+        _raise(self._opening)
+        sip = config.sections.sip
+        self.network.open(SipFactory(self.hall.flows, self.hall.transactions, sip, self.timers, secure=False))
+
+    def stop(self) -> None:
+        """Stop the server in order: no new connections, the old ones closed, everything written."""
+        self.network.close()
+        closing = Deferred.fromCoroutine(self._stopped())
+        self.passes(10)
+        _raise(closing)
+
+    async def _stopped(self) -> None:
+        await self.hall.flows.close_all("the server stops")
+        await self._house.close()
+
+    def kill(self) -> None:
+        """End the server as `kill -9` does: nothing that was under way goes on, connections break."""
+        self.network.close()
+        for call in self.clock.getDelayedCalls():
+            call.cancel()
+        # Nobody of the dead server hears of the connections' end any more; the clients do.
+        for line in self.network.lines:
+            line.vanish()
+
+    def start(self) -> None:
+        """Start a server on what the last one has kept."""
+        self._start()
+
+    def unit(self, name: str) -> Any:  # Any: IUnit, or what it really is; a promise has no class
+        """Give a unit of the server by its name."""
+        units: Sequence[IUnit] = self.inside.units
+        return next(unit for unit in units if unit.name == name)
+
+    def close(self) -> None:
+        """End the play: the server is stopped, and nothing is left on the clock."""
+        try:
+            self.disk.broken = False
+            self.disk.catch_up()
+            self.stop()
+        finally:
+            globalLogPublisher.removeObserver(self._hear_log)
+
+    # --- time
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return WALL + float(self.clock.seconds())
+
+    def settle(self) -> None:
+        """Let happen what happens at once."""
+        for _ in range(TURNS):
+            calls = self.clock.getDelayedCalls()
+            if not any(call.getTime() <= self.clock.seconds() for call in calls):
+                return
+            self.clock.advance(0)
+        raise AssertionError("something goes round in circles")
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass; each thing happens at its time."""
+        end = float(self.clock.seconds()) + seconds
+        self.settle()
+        while True:
+            due = min((call.getTime() for call in self.clock.getDelayedCalls()), default=end + 1)
+            if due > end:
+                break
+            self.clock.advance(max(0.0, due - float(self.clock.seconds())))
+            self.settle()
+        self.clock.advance(max(0.0, end - float(self.clock.seconds())))
+        self.settle()
+
+    # --- people
+
+    def someone(self, user: str, **facts: Any) -> Person:  # Any: the fields of Person
+        """Give a person as the directory has him."""
+        known: dict[str, Any] = {"display_name": user.title(), "nt_hash": nt_hash(password_of(user)), **facts}
+        return person(user, **known)
+
+    def changes(self, user: str, **facts: Any) -> None:  # Any: the fields of Person
+        """Change what the directory says of somebody; the server learns of it with its next pull."""
+        self.directory.people = [one for one in self.directory.people if one.key != f"key-{user}"]
+        self.directory.people.append(self.someone(user, **facts))
+
+    def pulls(self) -> None:
+        """Let time pass until the directory has been pulled."""
+        self.passes(301)
+
+    def actor(self, user: str, **how: Any) -> Actor:  # Any: see Actor
+        """Give a device of somebody that has not signed in; each has its own address and epid."""
+        self._devices += 1
+        how = {"password": password_of(user), "address": f"10.0.0.{self._devices}", "number": self._devices, **how}
+        return Actor(self.network, user, DOMAIN, passes=self.passes, wall=self.wall, **how)
+
+    def sign_in(self, *users: str) -> tuple[Actor, ...]:
+        """Sign people in as their clients do, each on a device of his own."""
+        actors = tuple(self.actor(user) for user in users)
+        for actor in actors:
+            actor.signs_in()
+        return actors
+
+    # --- what an operator sees
+
+    def command(self, words: str, **args: str) -> Table:
+        """Run a command of the shell."""
+        found: Command = next(
+            one
+            for unit in self.inside.units
+            for one in (unit.offer.commands if hasattr(unit, "offer") else ())
+            if one.name == words
+        )
+
+        async def run() -> Table:
+            return await found.run(Asked(args, {}))
+
+        return result_of(run())
+
+    def sessions(self, user: str = "") -> Sequence[SessionRecord]:
+        """Give the call detail records, oldest first."""
+        self.passes(2)
+
+        async def read() -> Sequence[SessionRecord]:
+            return await self.records.sessions(Aor(f"sip:{user}@{DOMAIN}") if user else "")
+
+        return result_of(read())[::-1]
+
+    def tables(self) -> Mapping[str, int]:
+        """Count what every table of the server holds."""
+        hall, presence, im = self.hall, self.unit("presence"), self.unit("im")
+        return {
+            "connections": len(hall.flows.names()),
+            "requests": len(hall.transactions),
+            "requests pending": hall.transactions.pending,
+            "requests sent": len(hall.outbound),
+            "subscriptions": len(hall.notifier),
+            "endpoints": len(hall.bindings),
+            "homes held": len(hall.homes),
+            "watchings": len(presence._fanout._watchers),
+            "changes gathered": len(presence._fanout._gathered),
+            "sessions": len(im._sessions),
+            "records waiting": len(im._recorder),
+            "strangers": int(hall.gate._stranger_count()),
+            "flows at the gate": len(hall.gate._flows),
+        }
+
+    def expect(self, *words: str) -> None:
+        """Let complaints that contain any of these words be."""
+        self._expected += words
+
+    @property
+    def unexpected(self) -> Sequence[str]:
+        """Give the complaints that nobody expected."""
+        return [one for one in self.complaints if not any(words in one for words in self._expected)]
+
+    def _hear_log(self, event: LogEvent) -> None:
+        if event.get("log_level", LogLevel.info) >= LogLevel.error:
+            failure = event.get("log_failure")
+            text = failure.getTraceback() if isinstance(failure, Failure) else ""
+            self.complaints.append(f"{formatEvent(event)}\n{text}".strip())
+
+
+def _raise(ended: "Deferred[None]") -> None:
+    """Raise what a Deferred that must be done failed with."""
+    results: list[object] = []
+    _ = ended.addBoth(results.append)
+    if not results:
+        raise AssertionError("it takes too long")
+    if isinstance(results[0], Failure):
+        results[0].raiseException()
