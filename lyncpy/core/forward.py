@@ -19,6 +19,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
 from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, response_to
 
 HOP_HEADERS: Final = (
@@ -213,6 +214,8 @@ class _Fork:
             self._outbound.start(endpoint.flow, bye, timeout=MEANWHILE_S)
         except FlowGone:
             return
+        except RemoteProtocolError as error:  # a 2xx that makes no dialog; then there is none to end
+            self.log.debug("{flow} accepted in vain: {reason}", flow=endpoint.flow, reason=error.reason)
 
 
 def _outcome(

@@ -201,10 +201,13 @@ class Gate:
     def _check_sender(self, request: Request, association: IAssociation) -> None:
         """Compare the user in From with the one who signed in.
 
+        There are clients that take the first `<` for the beginning of the address, even one
+        within a quoted name: a name that holds another's address would deceive them.
+
         Spec: [MS-SIPAE] 3.3.5; RFC 3325 §5: what the workloads read in From is asserted here.
         """
         uri, aor = request.from_.uri, association.identity.aor
-        if uri != aor and parse_uri(uri).aor != aor:
+        if (uri != aor and parse_uri(uri).aor != aor) or _first_bracketed(request.headers.get("From") or "") != uri:
             self.log.info("{aor} sent {method} as {uri}", aor=aor, method=request.method, uri=repr(uri[:80]))
             raise Refused(403, NOT_YOU)
 
@@ -366,6 +369,12 @@ class Gate:
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say why this user could not sign in lately, newest first; for `why`."""
         return await self._signins.reasons(aor)
+
+
+def _first_bracketed(value: str) -> str:
+    """Give what stands between the first angle brackets, or before the first semicolon if there are none."""
+    before, opened, rest = value.partition("<")
+    return rest.partition(">")[0] if opened else before.partition(";")[0].strip()
 
 
 def _answers_register(response: Response) -> bool:

@@ -114,6 +114,7 @@ class Outbound:
             # Answers to CANCEL come here, too: they say nothing that the INVITE's answer does not.
             self.log.debug("dropped a stray {status} on {flow}", status=response.status, flow=flow)
             return
+        _ = response.to  # whoever awaits it need not fear a broken one
         call.heard(response)
 
     def closed(self, flow: FlowName) -> None:

@@ -26,6 +26,7 @@ from lyncpy.core.limits import Throttle, TryRules
 
 FAILURES_PER_USER: Final = 10
 USERS_REMEMBERED: Final = 4096
+STRANGERS_REMEMBERED: Final = 256
 PLACES_REMEMBERED: Final = 65_536
 """Pairs of a user and an address from which he signed in; some 10 MB when full."""
 
@@ -79,6 +80,9 @@ class Failure:
     detail: str
 
 
+Failures = OrderedDict[Aor, deque[Failure]]
+
+
 class SignIns:
     """Judges who may try to sign in, and keeps why it failed: in the log, in meters, and per user for `why`.
 
@@ -97,7 +101,8 @@ class SignIns:
         self._users = Throttle(rules, rules.tries_per_user)
         self._addresses = Throttle(rules, rules.tries_per_address)
         self._places: OrderedDict[tuple[Aor, str], None] = OrderedDict()
-        self._failures: OrderedDict[Aor, deque[Failure]] = OrderedDict()
+        self._failures: Failures = OrderedDict()
+        self._strangers: Failures = OrderedDict()
 
     def check(self, aor: Aor, address: str) -> None:
         """Let somebody try to sign in as this user from this address.
@@ -164,11 +169,12 @@ class SignIns:
             detail=denied.detail,
         )
         self._count(denied.reason)
-        # Only known users are remembered, lest a flood of made-up names drive them out.
+        failure = Failure(self._timers.wall(), address, denied.reason, denied.account[:80], denied.detail)
+        # Made-up names have a table of their own, lest a flood of them drive real users out.
         if self._people.person(aor) is not None:
-            self._remember(
-                aor, Failure(self._timers.wall(), address, denied.reason, denied.account[:80], denied.detail)
-            )
+            _remember(self._failures, USERS_REMEMBERED, aor, failure)
+        else:
+            _remember(self._strangers, STRANGERS_REMEMBERED, aor, failure)
         if denied.reason in _GUESSES:
             self._punish(self._users, self._name(aor, address))
             self._punish(self._addresses, address)
@@ -185,21 +191,12 @@ class SignIns:
                 count=throttle.failures(name, now),
             )
 
-    def _remember(self, aor: Aor, failure: Failure) -> None:
-        known = self._failures.get(aor)
-        if known is None:
-            if len(self._failures) >= USERS_REMEMBERED:
-                self._failures.popitem(last=False)
-            known = self._failures[aor] = deque(maxlen=FAILURES_PER_USER)
-        known.append(failure)
-        self._failures.move_to_end(aor)
-
     def _count(self, reason: str) -> None:
         self._meter.counter("lyncpy_core_signin_failures_total", "Sign-ins that failed.", reason=reason).add()
 
     def failures(self, aor: Aor) -> tuple[Failure, ...]:
         """Give a user's last failed sign-ins, oldest first."""
-        return tuple(self._failures.get(aor, ()))
+        return tuple(self._failures.get(aor) or self._strangers.get(aor) or ())
 
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say why this user could not sign in lately, newest first; for `why`."""
@@ -221,3 +218,13 @@ class SignIns:
             finding = f"{when} from {failure.address}{account}: {failure.reason}{detail}"
             found.append(Reason("sign-in", finding, good=False, remedy=_REMEDIES.get(failure.reason, "")))
         return tuple(found) or (Reason("sign-in", "no failed sign-in since the server started", good=True),)
+
+
+def _remember(failures: Failures, most: int, aor: Aor, failure: Failure) -> None:
+    known = failures.get(aor)
+    if known is None:
+        if len(failures) >= most:
+            failures.popitem(last=False)
+        known = failures[aor] = deque(maxlen=FAILURES_PER_USER)
+    known.append(failure)
+    failures.move_to_end(aor)

@@ -275,8 +275,21 @@ def _essential(message: Request | Response, name: str) -> str:
 def _contact(message: Request | Response) -> str | None:
     """Give the URI of the first Contact; None when there is none."""
     value = message.headers.get("Contact")
-    return parse_name_addr(first_of_list(value)[0]).uri if value else None
+    return _usable(first_of_list(value)[0]) if value else None
 
 
 def _record_route(message: Request | Response) -> tuple[str, ...]:
-    return tuple(route for value in message.headers.all("Record-Route") for route in split_list(value))
+    routes = tuple(route for value in message.headers.all("Record-Route") for route in split_list(value))
+    for route in routes:
+        _usable(route)
+    return routes
+
+
+def _usable(address: str) -> str:
+    """Give the URI of an address, having seen that it is one: when it is used, its sender can no longer be told."""
+    uri = parse_name_addr(address).uri
+    try:
+        parse_uri(uri)
+    except RemoteProtocolError as error:
+        raise RemoteProtocolError(error.reason) from None  # 416 would speak of the Request-URI
+    return uri

@@ -102,6 +102,7 @@ def test_to_somebody_offline_it_is_not_delivered(clients: Clients, sessions_of: 
     alice.send_im(frank.address, "are you there?")
 
     assert UNDELIVERED.search(alice.wait_for("conv_error", who=frank.uri)["text"])
+    wait_until(lambda: sessions_of(alice, frank), "a record")
     (record,) = sessions_of(alice, frank)
     assert (record["response_code"], record["end_reason"], record["user1_messages"]) == (480, "rejected", 0)
     assert record["diagnostic_id"] is not None
@@ -114,7 +115,9 @@ def test_to_nobody_it_is_not_delivered(clients: Clients, server: RunningServer) 
     alice.send_im("nobody@example.test", "hello?")
 
     alice.wait_for("conv_error", who="sip:nobody@example.test", text=UNDELIVERED)
-    (record,) = server.sql("select * from sessions where user2 = 'sip:nobody@example.test'")
+    query = "select * from sessions where user2 = 'sip:nobody@example.test'"
+    wait_until(lambda: server.sql(query), "a record")
+    (record,) = server.sql(query)
     assert record["response_code"] == 404
 
 

@@ -80,7 +80,7 @@ def test_killed_it_closes_the_records_of_open_sessions(clients: Clients, server:
     server.kill()
     server.start()
 
-    (record,) = server.sql("select * from sessions")
+    (record,) = server.sql("select * from sessions where user2 = ?", bob.uri)
     assert record["ended_at"] is not None
     assert (record["ended_by"], record["end_reason"]) == ("server", "restart")
 
@@ -97,7 +97,7 @@ def test_sigterm_ends_it_in_order_while_people_talk(clients: Clients, server: Ru
     assert not [
         line for line in server.log().splitlines() if "#error" in line or "#critical" in line or "Traceback" in line
     ]
-    (record,) = server.sql("select * from sessions")
+    (record,) = server.sql("select * from sessions where user2 = ?", bob.uri)
     assert (record["user1_messages"], record["ended_by"], record["end_reason"]) == (1, "server", "restart")
     alice.wait_for("connection_error", reason="network_error")
 

@@ -70,11 +70,10 @@ class Actor:
         domain: str,
         *,
         passes: Callable[[float], None],
-        wall: Callable[[], float],
         **how: Any,  # Any: the rest of what SipClient takes
     ) -> None:
         """Take a device that is not connected."""
-        self.sip = SipClient(network, user, domain, passes=passes, wall=wall, **how)
+        self.sip = SipClient(network, user, domain, passes=passes, **how)
         self.sip.documents = self._document
         self.sip.answers.update(
             INVITE=self._invited, CANCEL=self._cancelled, MESSAGE=self._told, INFO=self._informed, BYE=self._left

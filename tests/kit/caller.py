@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from secrets import token_hex
-from typing import Final, Self
+from typing import ClassVar, Final, Self
+from weakref import WeakSet
 
 from lyncpy.sip.decoder import Decoder, Garbled, Ping
 from lyncpy.sip.encoder import encode
@@ -35,6 +36,8 @@ class Gone(AssertionError):
 class Line:
     """One connection: bytes out, messages in."""
 
+    _all: ClassVar[WeakSet["Line"]] = WeakSet()
+
     def __init__(self, port: int, *, ca: Path | None = None) -> None:
         """Connect to 127.0.0.1; with an authority's certificate, by TLS."""
         plain = socket.create_connection(("127.0.0.1", port), PATIENCE_S)
@@ -42,6 +45,7 @@ class Line:
         self.socket: socket.socket = plain
         if ca is not None:
             self.socket = ssl.create_default_context(cafile=str(ca)).wrap_socket(plain, server_hostname="127.0.0.1")
+        Line._all.add(self)
         self._decoder = Decoder()
         self._waiting: deque[Heard] = deque()
 
@@ -54,6 +58,12 @@ class Line:
     def close(self) -> None:
         """Hang up."""
         self.socket.close()
+
+    @classmethod
+    def close_all(cls) -> None:
+        """Hang up everywhere: after a test, however it ended."""
+        for line in tuple(cls._all):
+            line.close()
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are; the server may have hung up."""

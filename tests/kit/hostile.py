@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Final
 
 from lyncpy.sip.message import Headers, Request, Response
-from tests.kit.caller import Caller, Gone, Silence
+from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.server import RunningServer
 
 TORTURE: Final = Path(__file__).parents[1] / "corpus" / "torture"
@@ -33,7 +33,7 @@ _ALARMS: Final = re.compile(r"Traceback|Unhandled|#critical|#error|Temporarily d
 
 @contextmanager
 def time_limit(seconds: int) -> Iterator[None]:
-    """Fail a test that takes longer, wherever it hangs."""
+    """Fail a test that takes longer, wherever it hangs, and close the connections that it leaves."""
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"the test takes longer than {seconds} s")
@@ -45,6 +45,7 @@ def time_limit(seconds: int) -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+        Line.close_all()
 
 
 def assert_calm(server: RunningServer) -> None:

@@ -138,18 +138,22 @@ class PurpleClient:
     def signed_on(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait for the end of a sign-in.
 
-        Connected is not enough: what a user changes before the contact list has come is lost
-        when it comes. Its sign is the client's own, in its log.
+        Connected is not enough: what a user changes before the contact list and his own state
+        have come is lost when they come.
         """
         event = self.wait_for("signed_on", "connection_error", timeout_s=timeout_s)
         if event["event"] == "connection_error":
             raise ConnectionRefusedByServer(self.name, event)
-        self.until(lambda: self.heard_since_sign_on("<contactList") > 0, "a contact list", timeout_s)
+        self._complete(timeout_s)
 
     def signed_on_again(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until a client that returns is back; it may have tried in vain meanwhile."""
         self.wait_for("signed_on", timeout_s=timeout_s)
-        self.until(lambda: self.heard_since_sign_on("<contactList") > 0, "a contact list", timeout_s)
+        self._complete(timeout_s)
+
+    def _complete(self, timeout_s: float) -> None:
+        self.until(lambda: "<contactList" in self.log().rpartition("REGISTER sip:")[2], "a contact list", timeout_s)
+        self.settle(timeout_s)
 
     def logout(self) -> None:
         """Sign off as a user does."""
@@ -325,10 +329,6 @@ class PurpleClient:
     def _unanswered(self) -> set[tuple[str, str]]:
         sent = {_name(text) for text in self.sip("sent") if not text.startswith(("SIP/2.0", "ACK"))}
         return sent - {_name(text) for text in self.sip("received", "SIP/2.0 ") if not text.startswith("SIP/2.0 1")}
-
-    def heard_since_sign_on(self, text: str) -> int:
-        """Count a text in what came since the latest sign-on."""
-        return self.log().rpartition("REGISTER sip:")[2].count(text)
 
     def log(self) -> str:
         """Give its debug log."""

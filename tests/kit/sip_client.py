@@ -27,6 +27,8 @@ Fields = Iterable[tuple[str, str]]
 BOUNCE_S: Final = 0.02
 """After which a client repeats what got a 401, in place of a round trip."""
 
+KEEP_ALIVE_S: Final = 300.0
+
 UNANSWERED: Final = frozenset({"ACK", "BENOTIFY"})
 
 
@@ -140,7 +142,13 @@ class SipClient:
             self.ntlm.restart()
             self.is_signed_in = False
             self.line = self._network.connect(self.address, self._received)
+            self._network.clock.callLater(KEEP_ALIVE_S, self._keep_alive, self.line)
         return self.line
+
+    def _keep_alive(self, line: Line) -> None:
+        if line.is_open:
+            line.send(b"\r\n\r\n")
+            self._network.clock.callLater(KEEP_ALIVE_S, self._keep_alive, line)
 
     def write(self, message: Request | Response, *, signed: bool = True) -> None:
         """Send a message, signed once there is something to sign with."""
@@ -199,7 +207,11 @@ class SipClient:
         line = self.connect()
         via = f"SIP/2.0/TLS {self.address}:{line.peer.port}" + (f";branch={new_branch()}" if branch else "")
         request = request.edited(first=[("Via", via)], last=[("User-Agent", self.agent)])
-        exchange = Exchange(request, on_answer)
+        return self.send(Exchange(request, on_answer), signed=signed)
+
+    def send(self, exchange: Exchange, *, signed: bool = True) -> Exchange:
+        """Send a request that is whole already."""
+        request = exchange.request
         if request.method not in UNANSWERED:
             self._exchanges[request.call_id, request.cseq.number, request.method] = exchange
         self.write(request, signed=signed)
@@ -209,6 +221,12 @@ class SipClient:
         """Send a request, and let happen what happens at once."""
         exchange = self.begin(request, branch=branch, signed=signed)
         self.passes(2 * self._network.latency_s)
+        return exchange
+
+    def send_raw(self, request: Request) -> Exchange:
+        """Send a request exactly as it is, signature and all, and let happen what happens at once."""
+        exchange = self.send(Exchange(request), signed=False)
+        self.passes(0)
         return exchange
 
     def service(self, content_type: str, body: bytes, *, to: str = "") -> Exchange:
@@ -252,7 +270,7 @@ class SipClient:
             if "terminated" in (request.headers.get("subscription-state") or ""):
                 self.subscriptions.pop(request.event, None)
             if request.body:
-                self.documents(request.event, request.content_type, request.body)
+                self.documents(request.event, request.headers.get("Content-Type") or "", request.body)
         return response_to(request, 200)
 
     # --- sign-in
@@ -346,4 +364,4 @@ class SipClient:
         else:
             self.subscriptions.pop(event, None)
         if response.headers.get("ms-piggyback-cseq") is not None:
-            self.documents(event, response.content_type, response.body)
+            self.documents(event, response.headers.get("Content-Type") or "", response.body)

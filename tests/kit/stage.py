@@ -72,7 +72,11 @@ class Stage:
         self.store: Final = MemoryStore(self.wall)
         self.records: Final = MemoryRecords()
         self.complaints: Final[list[str]] = []
-        self.settings: Final = {**settings, "sip": {"domain": DOMAIN, **settings.get("sip", {})}}
+        # The shell's door is the only one that a server of `inside` opens by itself.
+        least: dict[str, Mapping[str, object]] = {"sip": {"domain": DOMAIN}, "admin": {"port": 0}}
+        self.settings: Final = {
+            section: {**least.get(section, {}), **settings.get(section, {})} for section in {**least, **settings}
+        }
         self._expected: list[str] = []
         self._starts = 0
         self._devices = 0
@@ -189,8 +193,13 @@ class Stage:
     def actor(self, user: str, **how: Any) -> Actor:  # Any: see Actor
         """Give a device of somebody that has not signed in; each has its own address and epid."""
         self._devices += 1
-        how = {"password": password_of(user), "address": f"10.0.0.{self._devices}", "number": self._devices, **how}
-        return Actor(self.network, user, DOMAIN, passes=self.passes, wall=self.wall, **how)
+        usual = {
+            "password": password_of(user),
+            "address": f"10.0.0.{self._devices}",
+            "number": self._devices,
+            "wall": self.wall,
+        }
+        return Actor(self.network, user, DOMAIN, passes=self.passes, **{**usual, **how})
 
     def sign_in(self, *users: str) -> tuple[Actor, ...]:
         """Sign people in as their clients do, each on a device of his own."""

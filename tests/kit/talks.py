@@ -73,6 +73,8 @@ class Talk:
     typing: int = 0
     """How often the other was seen typing."""
 
+    _own_tag: str = ""
+
     @property
     def is_answered(self) -> bool:
         """Whether there is a dialog."""
@@ -111,9 +113,7 @@ class Talk:
         invite = self.exchange.request
         fields = [(name, value) for name, value in invite.headers if name in ("Via", "From", "To", "Call-ID")]
         fields += [("CSeq", f"{invite.cseq.number} CANCEL"), ("Max-Forwards", "70")]
-        exchange = Exchange(Request("CANCEL", invite.uri, Headers(fields)))
-        self.client.expect(exchange)
-        self.client.write(exchange.request)
+        exchange = self.client.send(Exchange(Request("CANCEL", invite.uri, Headers(fields))))
         self.client.passes(0)
         return exchange
 
@@ -179,8 +179,7 @@ class Talk:
         self.client.reply(response_to(self.invite, status, to_tag=self._tag()))
 
     def _tag(self) -> str:
-        if not hasattr(self, "_own_tag"):
-            self._own_tag = new_tag()[:10]
+        self._own_tag = self._own_tag or new_tag()[:10]
         return self._own_tag
 
 

@@ -1,18 +1,249 @@
-"""Sign-in: the handshake and what follows it."""
+"""Sign-in: the handshake, what a client asks after it, and everything that keeps somebody out."""
 
+import pytest
+
+from lyncpy.contracts.names import aor_of
+from lyncpy.sip.encoder import encode
+from tests.kit.actors import CONTACTS, PROVISIONING, SELF
+from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
 
 
 def test_three_registers_sign_in(stage: Stage) -> None:
-    """A client is challenged twice, proves its password, and is in."""
+    """A client is challenged twice, proves its password, and is in; the server proves itself too."""
     alice = stage.actor("alice")
-    steps = [exchange.status for exchange in alice.sip.registering()]
-    assert steps == [401, 401, 200]
+    steps = list(alice.sip.registering())
+    assert [step.status for step in steps] == [401, 401, 200]
+    answer = steps[-1].answer
+    assert answer.headers.get("presence-state") == 'register-action="added"'
+    assert answer.headers.get("Authentication-Info")
+    assert (answer.headers.get("From") or "").startswith('"Alice"')
     assert alice.sip.gruu.startswith("sip:alice@example.com;opaque=user:epid:")
 
 
 def test_everything_that_a_client_asks_at_sign_in_is_answered(stage: Stage) -> None:
-    """Contacts, settings, own data, presence, meetings, chat rooms and the first publication: nothing stalls."""
-    alice = stage.actor("alice")
-    asked = alice.signs_in()
-    assert {name: exchange.status for name, exchange in asked.items()} == {}
+    """Contacts, settings, own data, meetings, chat rooms and the first publication: nothing stalls."""
+    asked = stage.actor("alice").signs_in()
+    assert {name: exchange.status for name, exchange in asked.items()} == {
+        "register": 200,
+        CONTACTS: 200,
+        PROVISIONING: 200,
+        SELF: 200,
+        "capabilities": 200,
+        "persistent chat": 404,
+        "containers": 200,
+        "publish": 200,
+    }
+
+
+def test_what_a_client_learns_at_sign_in(stage: Stage) -> None:
+    """It has settings, a contact list with its first group, its containers, and sees itself available."""
+    (alice,) = stage.sign_in("alice")
+    assert "focusFactoryUri" in {child.tag for child in alice.provisions["ServerConfiguration"]}
+    assert alice.contacts.groups == {1: "~"}
+    assert alice.own.containers[200] == (1, frozenset({"sameEnterprise"}))
+    assert alice.own.number() == 3500
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_old_clients_sign_messages_as_they_know_it(stage: Stage, version: int) -> None:
+    """Signatures of version 2, 3 and 4 hold both ways, for all that a client does."""
+    alice = stage.actor("alice", version=version)
+    alice.signs_in()
+    (bob,) = stage.sign_in("bob")
+    talk, _ = alice.talks_to(bob)
+    assert talk.says("hello").status == 200
+    assert [text.words for text in bob.texts] == ["hello"]
+
+
+def test_a_login_name_serves_as_well_as_an_address(stage: Stage) -> None:
+    """Who is known to the directory as EXAMPLE\\alice may sign in so."""
+    stage.changes("alice", logins=("EXAMPLE\\ali",))
+    stage.pulls()
+    alice = stage.actor("alice", login="EXAMPLE\\ali")
+    assert alice.sip.register().status == 200
+
+
+def test_a_wrong_password_is_refused(stage: Stage) -> None:
+    """After its proof the client is challenged anew, which it shows as a failed sign-in; the operator reads why."""
+    alice = stage.actor("alice", password="guess")
+    assert [step.status for step in alice.sip.registering()] == [401, 401, 401]
+    assert stage.hall.gate.failures(aor_of(alice.aor))[-1].reason == "wrong password"
+    assert stage.tables()["endpoints"] == 0
+
+
+def test_an_unknown_user_is_told_so(stage: Stage) -> None:
+    """The client shows words for 404."""
+    nobody = stage.actor("nobody")
+    refused = nobody.sip.register()
+    assert (refused.status, refused.diagnostics) == (404, 4005)
+
+
+def test_a_disabled_user_is_told_so(stage: Stage) -> None:
+    """But only after the password was proven."""
+    stage.changes("alice", enabled=False)
+    stage.pulls()
+    refused = stage.actor("alice").sip.register()
+    assert (refused.status, refused.diagnostics) == (403, 4141)
+    assert stage.actor("alice", password="guess").sip.register().status == 401
+
+
+def test_a_wrong_clock_is_told_so(stage: Stage) -> None:
+    """A client whose clock is an hour ahead hears what is wrong with it."""
+    alice = stage.actor("alice", wall=lambda: stage.wall() + 3600)
+    refused = alice.sip.register()
+    assert refused.status == 403
+    assert "clock" in (refused.answer.headers.get("ms-diagnostics-public") or "")
+
+
+def test_who_guesses_must_wait(stage: Stage) -> None:
+    """Too many wrong passwords shut a user out for a while, his right password too; then he is let in."""
+    for _ in range(5):
+        guesser = stage.actor("alice", password="guess")
+        assert guesser.sip.register().status == 401
+    refused = stage.actor("alice").sip.register()
+    assert refused.status == 503
+    wait_s = int(refused.answer.headers.get("Retry-After") or "0")
+    assert 0 < wait_s <= 30
+
+    stage.passes(wait_s)
+
+    assert stage.actor("alice").sip.register().status == 200
+
+
+def test_guessing_does_not_shut_out_who_is_in(stage: Stage) -> None:
+    """From where Alice has signed in before, she is let in whatever strangers try elsewhere."""
+    (alice,) = stage.sign_in("alice")
+    for _ in range(8):
+        stage.actor("alice", password="guess").sip.register()
+    assert alice.sip.register().status == 200
+    alice.is_cut_off()
+    assert alice.sip.register().status == 200
+
+
+def test_a_stranger_may_do_nothing_but_sign_in(stage: Stage) -> None:
+    """Who has not signed in gets a challenge for whatever he asks, and reaches nobody."""
+    (bob,) = stage.sign_in("bob")
+    mallory = stage.actor("mallory")
+    before = len(bob.sip.heard)
+    mallory.sip.connect()
+    request = mallory.sip.request("MESSAGE", bob.aor, [("Content-Type", "text/plain")], b"psst")
+    exchange = mallory.sip.begin(request)
+    stage.settle()
+    assert exchange.is_pending  # a client repeats what got a 401 for ever
+    assert len(bob.sip.heard) == before
+
+
+def test_a_stranger_who_never_signs_in_is_disconnected(stage: Stage) -> None:
+    """A connection on which nobody signs in ends after half a minute."""
+    mallory = stage.actor("mallory")
+    mallory.sip.connect()
+    stage.passes(31)
+    assert not mallory.sip.is_connected
+
+
+def test_a_replayed_message_is_refused(stage: Stage) -> None:
+    """Bytes that were recorded and sent again do nothing a second time."""
+    alice, bob = stage.sign_in("alice", "bob")
+    request = alice.sip.request(
+        "MESSAGE", bob.aor, [("Via", "SIP/2.0/TLS 10.9.9.9:1"), ("Content-Type", "text/plain")], b"pay 100"
+    )
+    signed = alice.sip.ntlm.sign(request)
+    alice.sip.connect().send(encode(signed))
+    stage.settle()
+    # The transaction layer would absorb an exact repetition, so the replay has a Via of its own; none of it is signed.
+    replayed = signed.edited(put=[("Via", "SIP/2.0/TLS 10.9.9.9:1;branch=z9hG4bKother")])
+    exchange = alice.sip.send_raw(replayed)
+    assert exchange.status == 403
+    assert [text.words for text in bob.texts] == ["pay 100"]
+
+
+def test_an_unsigned_message_is_refused(stage: Stage) -> None:
+    """Once signed in, nothing unsigned is taken for the user's."""
+    alice, bob = stage.sign_in("alice", "bob")
+    request = alice.sip.request("MESSAGE", bob.aor, [("Content-Type", "text/plain")], b"psst")
+    assert alice.sip.ask(request, signed=False).status == 403
+    assert bob.texts == []
+
+
+def test_a_message_that_was_changed_on_its_way_is_refused(stage: Stage) -> None:
+    """The recipient is part of what is signed."""
+    alice, bob, carol = stage.sign_in("alice", "bob", "carol")
+    signed = alice.sip.ntlm.sign(alice.sip.request("MESSAGE", bob.aor, [("Content-Type", "text/plain")], b"hi"))
+    forged = signed.edited(uri=carol.aor, put=[("To", f"<{carol.aor}>")], first=[("Via", "SIP/2.0/TLS 10.9.9.9:1")])
+    assert alice.sip.send_raw(forged).status == 403
+    assert carol.texts == []
+
+
+def test_nobody_speaks_in_the_name_of_another(stage: Stage) -> None:
+    """Mallory, signed in as herself, cannot write Alice into From."""
+    mallory, bob = stage.sign_in("mallory", "bob")
+    request = mallory.sip.request("MESSAGE", bob.aor, [("Content-Type", "text/plain")], b"it is me, Alice")
+    forged = request.edited(put=[("From", "<sip:alice@example.com>;tag=1")])
+    refused = mallory.sip.ask(forged)
+    assert (refused.status, refused.diagnostics) == (403, 4004)
+    assert bob.texts == []
+
+
+def test_nobody_signs_in_as_another_with_his_own_password(stage: Stage) -> None:
+    """The password is Mallory's, the address Alice's."""
+    mallory = stage.actor("alice", login="mallory@example.com", password="mallory's secret")
+    refused = mallory.sip.register()
+    assert (refused.status, refused.diagnostics) == (403, 4004)
+
+
+def test_a_refresh_is_no_second_sign_in(stage: Stage) -> None:
+    """The client is told "refreshed", keeps its name and its subscriptions; nobody else notices."""
+    alice, bob = stage.sign_in("alice", "bob")
+    bob.watches(alice)
+    gruu, news = alice.sip.gruu, len(bob.others.told)
+    stage.passes(3600)
+    exchange: Exchange = alice.sip.register()
+    assert exchange.status == 200
+    assert exchange.answer.headers.get("presence-state") == 'register-action="refreshed"'
+    assert alice.sip.gruu == gruu
+    assert len(bob.others.told) == news
+    assert stage.tables()["endpoints"] == 2
+
+
+def test_who_does_not_refresh_lapses(stage: Stage) -> None:
+    """After two hours without a refresh the user is offline to others, although the line still stands."""
+    alice, bob = stage.sign_in("alice", "bob")
+    bob.watches(alice)
+    stage.passes(7100)
+    bob.sip.register()
+    assert bob.hears(alice).availability == "available"
+    stage.passes(150)
+    assert bob.hears(alice).availability == "offline"
+
+
+def test_signing_out_leaves_at_once(stage: Stage) -> None:
+    """A farewell is answered, and watchers know."""
+    alice, bob = stage.sign_in("alice", "bob")
+    bob.watches(alice)
+    alice.signs_out()
+    assert bob.hears(alice).availability == "offline"
+    assert stage.tables()["endpoints"] == 1
+
+
+def test_one_device_too_many_signs_out_the_oldest(stage: Stage) -> None:
+    """The ninth device is let in; the first is told why it is out, and disconnected."""
+    devices = stage.sign_in(*["alice"] * 9)
+    oldest = devices[0]
+    stage.passes(4)
+    (notice,) = [request for request in oldest.sip.heard if request.event == "registration-notify"]
+    assert notice.body == b"deregistered;event=unregistered"
+    assert not oldest.sip.is_connected
+    assert stage.tables()["endpoints"] == 8
+
+
+def test_a_device_that_comes_back_takes_the_place_of_its_old_self(stage: Stage) -> None:
+    """After a lost network the server still has the old connection; the new one replaces it."""
+    alice, bob = stage.sign_in("alice", "bob")
+    old = alice.sip.connect()
+    old.vanish()
+    alice.signs_in()
+    assert stage.tables()["endpoints"] == 2
+    stage.passes(10)
+    assert stage.tables()["connections"] == 2
+    assert bob.talks_to(alice)[0].says("there you are").status == 200

@@ -61,7 +61,9 @@ class Admin:
         self._shell = Shell(self.words, records, settings, timers)
         self._keys = AuthorizedKeys(home / settings.authorized_keys, ROLE_NAMES[settings.default_role])
         self._names = house
-        self._server: Server | None = None
+        self.server: Server | None = None
+        """The SSH server while it is open."""
+
         self.port = 0
         """The port as it is opened; 0 when there is none."""
 
@@ -90,13 +92,13 @@ class Admin:
         given = Given(self._shell, self.words, self._keys, self._names, self._settings, self._timers, self._reactor)
         server = Server(given, host_keys(self._home / self._settings.host_key_folder))
         self.port = server.listen()
-        self._server = server
+        self.server = server
         self._keys.ring()  # so that the log tells now what is wrong with the file
         self.log.info("the shell listens on {host}:{port}", host=self._settings.host, port=self.port)
 
     async def close(self) -> None:
         """Take no more lines, let those under way end and be answered, and be gone."""
-        server, self._server = self._server, None
+        server, self.server = self.server, None
         if server is None:
             return
         await server.stop()
@@ -111,7 +113,7 @@ class Admin:
         return [command for offer in self.offers() for command in offer.commands]
 
     def _connections(self) -> int:
-        return len(self._server.transports) if self._server is not None else 0
+        return len(self.server.transports) if self.server is not None else 0
 
 
 def _check(commands: Sequence[Command]) -> None:

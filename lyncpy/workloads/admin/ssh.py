@@ -35,6 +35,9 @@ from lyncpy.workloads.admin.settings import Settings
 CIPHERS: Final = [b"aes256-ctr", b"aes192-ctr", b"aes128-ctr"]
 KEY_EXCHANGES: Final = [name for name in SSHServerTransport.supportedKeyExchanges if not name.endswith(b"sha1")]
 MACS: Final = [b"hmac-sha2-512", b"hmac-sha2-256"]
+FAREWELL_S: Final = 1.0
+"""Between the end of a client's sessions and that of its connection, if it does not go by itself."""
+
 COMPRESSIONS: Final = [b"none"]
 """What strangers send compressed could be small and become large."""
 
@@ -150,16 +153,17 @@ class Transport(SSHServerTransport):
         self.transport.setTcpKeepAlive(1)
         given: Given = self.factory.given
         self.factory.transports.add(self)
-        self._timer = given.timers.later(given.settings.login_s, self._check_login)
+        self._timer = given.timers.later(given.settings.login_s, self.check_login)
         self._conch.connectionMade()
 
-    def _check_login(self) -> None:
+    def check_login(self) -> None:
+        """Cut who has not proven a key by now."""
         if self.is_admitted:
-            self._check_idle()
+            self.check_idle()
         else:
             self.transport.abortConnection()
 
-    def _check_idle(self) -> None:
+    def check_idle(self) -> None:
         """Close when no key was pressed for long and no command is under way."""
         given: Given = self.factory.given
         wait_s: float = given.settings.idle_s
@@ -170,14 +174,23 @@ class Transport(SSHServerTransport):
                 self.farewell(f"\nNo key was pressed for {wait_s} s ([admin] idle_s): the shell is closed.\n")
                 return
             wait_s = max(left_s, 1.0)
-        self._timer = given.timers.later(wait_s, self._check_idle)
+        self._timer = given.timers.later(wait_s, self.check_idle)
 
     def farewell(self, text: str) -> None:
-        """Tell whoever sits at a terminal why it ends, and end."""
-        if isinstance(self.service, Connection):
-            for session in self.service.sessions:
-                session.write_error(text)
-                session.end(0)
+        """Tell whoever sits at a terminal why it ends, and end.
+
+        A client forgets what it was to show when it is told that the connection ends. So the
+        sessions end first, which makes most clients go by themselves.
+        """
+        sessions = self.service.sessions if isinstance(self.service, Connection) else ()
+        for session in sessions:
+            session.write_error(text)
+            session.end(0)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.factory.given.timers.later(FAREWELL_S if sessions else 0, self._disconnect)
+
+    def _disconnect(self) -> None:
         self._conch.sendDisconnect(DISCONNECT_BY_APPLICATION, b"the shell is closed")
 
     def dataReceived(self, data: bytes) -> None:
@@ -282,7 +295,9 @@ class Server(SSHFactory):
         most = self.given.settings.connections
         strangers = sum(not one.is_admitted for one in self.transports)
         if len(self.transports) >= most or strangers >= (most + 1) // 2:
-            self.log.warn("the shell is full ([admin] connections): {address} was sent away", address=addr)
+            self.log.warn(
+                "the shell is full ([admin] connections): {address} was sent away", address=getattr(addr, "host", addr)
+            )
             return None
         transport = super().buildProtocol(addr)
         # Spec: RFC 8332 §3.1: "ssh-rsa" is a signature with SHA-1.

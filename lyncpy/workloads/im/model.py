@@ -5,7 +5,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.sip.headers import split_list
+from lyncpy.sip.headers import first_of_list
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.sdp import media_of
 
@@ -119,12 +119,17 @@ def media(request: Request) -> str:
     return " ".join(sorted(words))
 
 
+def tells_of_referral(request: Request) -> bool:
+    """Tell whether this is the notification that a REFER in the same dialog asks for (RFC 3515 §2.4.4)."""
+    return request.method == "NOTIFY" and request.event == "refer" and request.content_type == "message/sipfrag"
+
+
 def diagnostic_id(message: Request | Response) -> int | None:
     """Give the error id of the diagnostics that a message carries ([MS-OCER] 2.2.1)."""
     for name in ("ms-diagnostics", "ms-diagnostics-public", "ms-client-diagnostics"):
         text = message.headers.get(name)
         if text is not None:
-            number = split_list(text)[0].split(";", 1)[0].split(".", 1)[0].strip()
+            number = first_of_list(text)[0].split(";", 1)[0].split(".", 1)[0].strip()
             if number.isascii() and number.isdigit() and len(number) <= 10:
                 return int(number)
     return None

@@ -37,6 +37,9 @@ NOTIFY and BENOTIFY are not among them: real clients believe any notification by
 alone, so one that a user could address to another would forge contacts or sign him out.
 """
 
+WITHIN_DIALOG: Final = frozenset({"BYE", "INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "REFER", "UPDATE"})
+"""What participants may send each other besides ACK and the NOTIFY that a REFER asks for; the same holds here."""
+
 
 class Routes:
     """Passes requests between users and keeps what their sessions did."""
@@ -201,6 +204,8 @@ class Routes:
     async def _within(self, arrival: Arrival) -> Response:
         request = arrival.request
         session, side = self._session_of(arrival)
+        if request.method not in WITHIN_DIALOG and not model.tells_of_referral(request):
+            raise Refused(405, headers=[("Allow", ", ".join(sorted(WITHIN_DIALOG)))])
         session = model.passed(session, side, request)
         self._sessions.moved(session)
         if request.method == "BYE":

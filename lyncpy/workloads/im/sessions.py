@@ -4,6 +4,7 @@ Keyed by Call-ID and the caller's tag: two real clients may use the same Call-ID
 says nothing alone.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from lyncpy.contracts.names import Aor, Epid
@@ -29,6 +30,7 @@ class Sessions:
         self._idle_s = idle_s
         self._sessions: dict[Key, Session] = {}
         self._of: dict[Aor, set[Key]] = {}
+        self._begun: Counter[Aor] = Counter()
         self._idle: dict[Key, ITimer] = {}
         self._seen: dict[Key, float] = {}
 
@@ -49,17 +51,21 @@ class Sessions:
     def add(self, session: Session) -> None:
         """Take a new session.
 
+        What a user may have is what he began: if being called counted, any caller could keep
+        him from talking.
+
         Raises:
             Refused: 482 for a dialog that exists, 503 when there are too many.
         """
         key = _key(session)
         if key in self._sessions:
             raise Refused(482)
-        users = {session.caller.aor, session.callee.aor}
-        if len(self._sessions) >= self._total or any(len(self._of.get(user, ())) >= self._per_user for user in users):
+        caller = session.caller.aor
+        if len(self._sessions) >= self._total or self._begun[caller] >= self._per_user:
             raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
         self._sessions[key] = session
-        for user in users:
+        self._begun[caller] += 1
+        for user in {caller, session.callee.aor}:
             self._of.setdefault(user, set()).add(key)
         self._seen[key] = self._timers.now()
         self._watch(key, self._idle_s)
@@ -97,6 +103,9 @@ class Sessions:
         key = _key(session)
         if self._sessions.pop(key, None) is None:
             return
+        self._begun[session.caller.aor] -= 1
+        if not self._begun[session.caller.aor]:
+            del self._begun[session.caller.aor]
         self._idle.pop(key).cancel()
         del self._seen[key]
         for user in {session.caller.aor, session.callee.aor}:

@@ -18,7 +18,7 @@ class Settings(BaseModel):
     """Seconds until a message or any other request that a device does not answer has timed out."""
 
     sessions_per_user: int = Field(default=500, ge=1, le=100_000)
-    """Sessions of one user at once; one more is refused with 503."""
+    """Sessions that one user began and that still last; one more is refused with 503."""
 
     sessions_total: int = Field(default=100_000, ge=1, le=10_000_000)
     """Sessions of all users at once; one more is refused with 503."""

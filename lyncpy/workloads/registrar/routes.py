@@ -15,6 +15,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.headers import NameAddr, parse_contact_list, parse_delta_seconds
 from lyncpy.sip.message import Request, Response, new_tag, response_to
+from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar import model
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.settings import Settings
@@ -189,6 +190,7 @@ def read_wish(request: Request) -> model.Wish:
             return model.Wish(_epid(epid), "", "", 0)
         raise Refused(400, Diagnostics(4010, "Missing Contact"))
     contact = contacts[0]
+    parse_uri(contact.uri)  # what is sent to this endpoint will begin with it
     instance = _instance(contact)
     if not epid and not instance:
         raise Refused(400, Diagnostics(4010, "Missing endpoint identifier"))

@@ -1,5 +1,6 @@
 """The one account of a client: sign-in, sign-off, its own state, and what becomes of the connection."""
 
+import html
 from collections.abc import Mapping
 from typing import Final
 
@@ -138,7 +139,8 @@ class Account:
         """Choose a state: available, busy, dnd, brb, away, invisible. The plug-in tells the server a second later."""
         attributes = None
         if note is not None:
-            for text in ("message", note):
+            # To the plug-in a note is markup; people type text, and clients with a screen convert it like this.
+            for text in ("message", html.escape(note, quote=False)):
                 attributes = glib.g_list_append(attributes, glib.g_strdup(text))
         purple.purple_account_set_status_list(self.pointer, STATES.get(status, status), 1, attributes)
         for copy in items(attributes):

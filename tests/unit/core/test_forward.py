@@ -179,6 +179,16 @@ def test_a_second_acceptance_in_time_is_ended_too(scene: Scene) -> None:
     assert scene.outbound.to("desk").request.method == "BYE"
 
 
+@pytest.mark.parametrize("header", [("Contact", "<sip:>"), ("Record-Route", ";a")])
+def test_a_second_acceptance_that_makes_no_dialog_is_passed_over(scene: Scene, header: tuple[str, str]) -> None:
+    """What a device writes into its answer cannot disturb the call that another device has."""
+    scene.fork("desk", "laptop")
+    scene.outbound.to("laptop").answers(200)
+    scene.outbound.to("desk").answers(200, headers=(header,))
+    assert scene.status == 200
+    assert [call.request.method for call in scene.outbound.calls] == ["INVITE", "INVITE"]
+
+
 def test_what_belongs_to_the_hop_changes_and_nothing_else(scene: Scene) -> None:
     """Signature, Route and claimed identity end here; our identity and Record-Route are added; the rest is untouched."""
     scene.fork(

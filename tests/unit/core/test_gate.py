@@ -288,6 +288,21 @@ def test_nobody_writes_under_another_name(uri: str) -> None:
     assert reason_of(answer, "ms-diagnostics-public").startswith("4004 ")
 
 
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [('"Bob <sip:bob@contoso.test>" ', 403), ('"<sip:bob@contoso.test>;tag=" ', 403), ('"Alice" ', 0), ('"A, \\"B\\"" ', 0)],
+)
+def test_a_name_that_holds_an_address_deceives_nobody(name: str, status: int) -> None:
+    """A display name is free text, but not where a simple reader would take it for the sender's address."""
+    hall = Hall()
+    client = hall.signed_in()
+    request = request_of(ALICE, "MESSAGE").edited(put=[("From", f"{name}<{ALICE}>;tag=1;epid=e1")])
+    if status:
+        assert hall.refusal(client.sign(request)).status == status
+    else:
+        assert hall.admit(client.sign(request)).who is not None
+
+
 def test_a_request_of_a_stranger_is_challenged() -> None:
     """Before anybody signed in, any request is asked for credentials."""
     assert Hall().refusal(request_of(ALICE, "SUBSCRIBE")).status == 401
@@ -536,14 +551,14 @@ def test_says_when_nothing_failed_and_when_somebody_must_wait() -> None:
     assert result_of(hall.gate.reasons(ALICE))[0].finding == "refused for another 30 s after too many failures"
 
 
-def test_remembers_the_last_failures_of_known_users_only() -> None:
-    """Made-up names fill no table."""
+def test_remembers_the_last_failures_also_of_names_that_do_not_exist() -> None:
+    """An operator finds ten of a user, and those of a name that was mistyped."""
     hall = Hall(tries_per_user=1000)
     for _ in range(12):
         hall.failed(alice("wrong"))
     hall.refusal(request_of("sip:nobody@contoso.test", "REGISTER"))
     assert len(hall.gate.failures(ALICE)) == 10
-    assert hall.gate.failures(Aor("sip:nobody@contoso.test")) == ()
+    assert [failure.reason for failure in hall.gate.failures(Aor("sip:nobody@contoso.test"))] == ["unknown user"]
 
 
 def test_what_is_remembered_of_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -235,6 +235,15 @@ def test_a_late_acceptance_nobody_asked_for_is_dropped(hall: Hall) -> None:
     assert hall.provisional == hall.late == []
 
 
+def test_an_answer_that_names_nobody_is_none(hall: Hall) -> None:
+    """Whoever awaits an answer can read whom it is from."""
+    call = hall.start()
+    answer = response_to(hall.sent(), 200).edited(put=[("To", '"Bob <sip:bob@example.com>')])
+    with pytest.raises(RemoteProtocolError):
+        hall.outbound.heard(BOB, answer)
+    assert not call.final.called
+
+
 def test_an_invite_is_cancelled_at_once(hall: Hall) -> None:
     """CANCEL leaves with the INVITE's branch and number, also before a provisional response."""
     call = hall.start("INVITE")

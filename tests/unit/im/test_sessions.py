@@ -107,6 +107,7 @@ class Scene:
         tags: tuple[str, str] = ("ta", ""),
         number: int = 1,
         body: bytes = b"",
+        more: Sequence[tuple[str, str]] = (),
     ) -> list[Any]:
         """Send a request; the list gets its answer or refusal when there is one."""
         headers = [
@@ -118,6 +119,7 @@ class Scene:
             ("Call-ID", "c1"),
             ("User-Agent", "Purple/1"),
             ("Ms-Conversation-ID", "conv"),
+            *more,
         ]
         if body:
             headers.append(("Content-Type", "application/sdp" if method == "INVITE" else "text/plain"))
@@ -301,6 +303,42 @@ def test_a_user_cannot_send_another_what_only_a_server_says(scene: Scene, method
     (no,) = scene.send(method)
     assert no.status == 405
     assert scene.outbound.calls == []
+
+
+@pytest.mark.parametrize("method", ["NOTIFY", "BENOTIFY", "REGISTER", "SUBSCRIBE"])
+def test_a_session_is_no_way_to_forge_what_a_server_says(scene: Scene, method: str) -> None:
+    """Also whoever talks with Bob cannot tell him that he was signed out."""
+    scene.talk()
+    calls = len(scene.outbound.calls)
+    (no,) = scene.send(method, tags=("ta", "tb"), number=2, more=[("Event", "registration-notify")])
+    assert no.status == 405
+    assert len(scene.outbound.calls) == calls
+
+
+def test_what_became_of_a_referral_is_told(scene: Scene) -> None:
+    """The one notification that participants send each other is passed on."""
+    scene.talk()
+    more = [("Event", "refer"), ("Content-Type", "message/sipfrag")]
+    scene.send("NOTIFY", tags=("ta", "tb"), number=2, more=more)
+    assert scene.outbound.calls[-1].request.method == "NOTIFY"
+
+
+@pytest.mark.parametrize("diagnostics", ["", ",", ";", "x", "9" * 20])
+def test_diagnostics_that_say_nothing_are_no_trouble(scene: Scene, diagnostics: str) -> None:
+    """A device may write what it likes into the header that the record takes a number from."""
+    answers = scene.send("INVITE", body=SDP)
+    scene.outbound.to("n/b1").answers(486, headers=(("ms-diagnostics", diagnostics),))
+    assert answers[0].status == 486
+    assert scene.record.diagnostic_id is None
+
+
+def test_a_user_cannot_use_up_the_sessions_of_another(scene: Scene) -> None:
+    """The bound counts what a user began: whoever is called by many can still call."""
+    scene = Scene(sessions_per_user=1)
+    scene.talk()
+    answers = scene.send("INVITE", by=BOB, epid="b1", to=ALICE, tags=("tx", ""), body=SDP)
+    assert answers == []
+    assert scene.outbound.calls[-1].request.from_.tag == "tx"
 
 
 def test_a_message_without_a_session_is_passed_on_and_recorded(scene: Scene) -> None:

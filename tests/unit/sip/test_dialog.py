@@ -146,6 +146,15 @@ def test_essential_headers_are_essential(name: str) -> None:
         Dialog.from_request(broken, "b")
 
 
+@pytest.mark.parametrize("name", ["Contact", "Record-Route"])
+@pytest.mark.parametrize("address", [";a", "<>", "<sip:>", "*", "isbn:1", "<sip:a b@example.com>", "\u202e"])
+def test_a_way_back_that_leads_nowhere_is_refused_at_once(name: str, address: str) -> None:
+    """Who cannot be written to hears so now; later his address would stand in the way of what others are told."""
+    with pytest.raises(RemoteProtocolError) as error:
+        Dialog.from_request(invite((name, address)), "b")
+    assert error.value.status == 400
+
+
 def test_later_numbers_are_taken_and_earlier_ones_refused(callee: Dialog) -> None:
     """Requests are taken in the order they were numbered, gaps allowed; a late one gets 500."""
     callee.receive(invite(to_tag="b", method="MESSAGE", number=7))
