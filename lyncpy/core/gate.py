@@ -5,11 +5,12 @@ is the flow's association, and from then on each request and response of the cli
 verify with it and each of ours is signed with it. The association lives and ends with the
 flow.
 
-*Re-authentication* needs care. A client that gets the challenge of a second handshake has
-the new keys at once, we have them one round trip later. What we signed with the old ones in
-between would end its session ("invalid message signature"), and what we did not sign it
-would drop in silence. So the gate holds back what is sent in that moment and lets it go, in
-order, when the new association stands.
+*Re-authentication* needs care. A client that begins a second handshake throws its keys away
+and answers unsigned, which we could not believe. When it gets the challenge it has the new
+keys at once, we have them one round trip later. What we signed with the old ones in between
+would end its session ("invalid message signature"), and what we did not sign it would drop
+in silence. So the gate holds back what is sent from the first REGISTER of a second handshake
+on and lets it go, in order, when the new association stands.
 
 Spec: [MS-SIPAE] 3.2, 3.3.
 """
@@ -43,7 +44,7 @@ CHALLENGES_PER_FLOW: Final = 64
 """401s to one flow without success; a client that cannot stop asking is disconnected."""
 
 HOLD_S: Final = 10.0
-"""How long a client may take to answer a second handshake's challenge before held messages go out as before."""
+"""How long a second handshake may take before held messages go out as before."""
 
 HELD_MESSAGES: Final = 256
 """Messages held back for one client; one more and it is disconnected."""
@@ -264,6 +265,9 @@ class Gate:
             self._signins.check(aor, state.peer)
         state.renewing = association is not None
         offered = self._credentials(request.headers)
+        if association is not None:
+            # What it heard from here on it would answer unsigned, and that could not be believed.
+            self._hold(state)
         if offered is None:
             raise self._challenge(state)
         if state.stepping:
@@ -275,8 +279,6 @@ class Gate:
         finally:
             state.stepping = False
         if isinstance(outcome, Challenge):
-            if association is not None and "gssapi-data=" in outcome.value:
-                self._hold(state)
             raise self._challenge(state, [outcome.value])
         if isinstance(outcome, Denied):
             self._release(state)
@@ -337,7 +339,7 @@ class Gate:
         return message.edited(drop=stale, last=[state.association.sign(message)])
 
     def _hold(self, state: _Flow) -> None:
-        """Hold back what is sent until the client has answered its new challenge."""
+        """Hold back what is sent until the client has new keys, and we too."""
         if state.held is None:
             state.held = []
             state.hold = self._timers.later(HOLD_S, partial(self._release, state))

@@ -87,8 +87,13 @@ class Headers:
             drop_first: A name of which the topmost *value* goes: of a line with several,
                 joined by commas, only the first.
         """
-        result = Headers(first)
-        keys, lines = result._keys, result._lines
+        top, end = Headers(first), Headers(last)
+        kept = self._changed(drop, put, drop_first) if drop or put or drop_first else self
+        return Headers.of_lines([*top._keys, *kept._keys, *end._keys], [*top._lines, *kept._lines, *end._lines])
+
+    def _changed(self, drop: Collection[str], put: Iterable[tuple[str, str]], drop_first: str | None) -> "Headers":
+        keys: list[str] = []
+        lines: list[str] = []
         dropped = {key_of(name) for name in drop}
         replaced: dict[str, list[str]] = {}
         for name, value in put:
@@ -112,10 +117,7 @@ class Headers:
         for key, group in waiting.items():
             keys.extend(key for _ in group)
             lines.extend(group)
-        for name, value in last:
-            keys.append(key_of(name))
-            lines.append(_line(name, value))
-        return result
+        return Headers.of_lines(keys, lines)
 
     def __contains__(self, name: str) -> bool:
         return key_of(name) in self._keys

@@ -197,7 +197,6 @@ def test_torture_that_a_user_signs_reaches_the_workloads_and_harms_nobody(server
                 assert all(400 <= status < 500 or status in (200, 505) for status in statuses), (path.stem, statuses)
                 seen |= {path.stem: status for status in statuses}
     assert seen["unkscm"] == 416
-    assert seen["zeromf"] in (483, 480)
     assert_calm(server)
     caller.line.close()
 
@@ -214,7 +213,7 @@ def prod(caller: Caller, data: bytes) -> bool:
         probe = caller.request("OPTIONS", "sip:example.test")
         caller.send(probe)
         while True:
-            message = caller.line.hear(0.3)
+            message = caller.line.hear(0.15)
             if isinstance(message, Response):
                 assert message.status not in (500, 504), (message, data[:2000])
                 if message.headers.get("Call-ID") == probe.headers.get("Call-ID"):
@@ -262,7 +261,7 @@ def test_thousands_of_signed_requests_with_bent_headers_break_nothing(server: Ru
     caller = signed_in(server)
     before = resident_kb(server.pid)
     with Answering(bob, answer) as answering:
-        for _ in range(2500):
+        for _ in range(4000):
             request = bent(chance, chance.choice(wishes.all_of(caller, "bob@example.test")))
             if not prod(caller, signed_or_not(caller, request)):
                 caller.line.close()
