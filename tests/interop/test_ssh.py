@@ -276,6 +276,15 @@ async def test_a_flood_of_lines_is_served_in_order(open_desk: Opened) -> None:
     assert said.err.count("one word too many") == 1500
 
 
+async def test_a_long_answer_waits_for_its_reader(open_desk: Opened) -> None:
+    """Megabytes come out whole and in order, one command after the other."""
+    desk = await open_desk()
+    said = await deferToThread(desk.run, send=b"flood\nwho\n" * 6)
+    assert (said.status, said.err) == (0, "")
+    assert said.out.count("x" * 1000 + "\n") == 6000
+    assert said.out.rstrip().endswith(rows_of(desk.records)[0].author)
+
+
 async def test_every_usual_kind_of_key_is_taken(open_desk: Opened) -> None:
     """Ed25519, ECDSA and RSA get in; RSA with SHA-2 only."""
     desk = await open_desk()
@@ -492,7 +501,7 @@ async def test_strangers_are_bounded_and_leave_nothing(open_desk: Opened) -> Non
                 raw.sendall(noise)
         with greeted(address) as one, greeted(address) as two:
             sent_away = greeting(address)
-            reactor.callFromThread(too_late)  # type: ignore[attr-defined]  # as above
+            reactor.callFromThread(too_late)  # type: ignore[attr-defined]  # twisted gives the module this name
             for silent in (one, two):
                 with contextlib.suppress(ConnectionResetError):
                     while silent.recv(65536):
@@ -544,7 +553,7 @@ async def test_closing_lets_a_command_end_and_says_goodbye(open_desk: Opened) ->
     def work() -> tuple[str, Said]:
         with Terminal(desk) as terminal:
             terminal.until("lyncpy> ")
-            reactor.callFromThread(stop)  # type: ignore[attr-defined]  # twisted gives the module this name
+            reactor.callFromThread(stop)  # type: ignore[attr-defined]  # as above
             said = desk.run("slow")
             return terminal.until("The server ends."), said
 

@@ -78,6 +78,7 @@ class Connection(SSHConnection):
     """The sessions of one client."""
 
     _log = QUIET
+    log = Logger()
     transport: Any  # Any: Transport, as Twisted sets it
 
     def __init__(self, settings: Settings) -> None:
@@ -89,6 +90,13 @@ class Connection(SSHConnection):
     @property
     def _conch(self) -> Any:  # Any: conch's connection has no types
         return super()
+
+    def serviceStarted(self) -> None:
+        """Begin: the key is proven."""
+        self._conch.serviceStarted()
+        self.input_at = self.transport.factory.given.timers.now()
+        author = self.transport.avatar.admission.author
+        self.log.info("{author} uses the shell from {address}", author=author, address=self.transport.address)
 
     def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:
         """Open a session, if it is one and there is room."""

@@ -100,9 +100,11 @@ class Commands:
                     found.append(Reason(offer.name, "cannot be asked: internal error, see the log", good=False))
         found.sort(key=lambda reason: reason.good)
         bad = sum(not reason.good for reason in found)
-        rows = [("ok" if one.good else "!!", one.concern, one.finding, one.remedy) for one in found]
+        rows = [("ok" if one.good else "trouble", one.concern, one.finding, one.remedy) for one in found]
         note = f"{bad} of {len(found)} findings need a look" if bad else "nothing stands in his way"
-        return Table(("", "concern", "finding", "remedy"), rows, note=note if found else "nobody knows anything of him")
+        return Table(
+            ("state", "concern", "finding", "remedy"), rows, note=note if found else "nobody knows anything of him"
+        )
 
     async def status(self, asked: Asked) -> Table:
         """Tell how the server is."""
@@ -114,7 +116,7 @@ class Commands:
             ("up", duration(up_s)),
             ("processor time", duration(used.ru_utime + used.ru_stime)),
             ("memory at most, MiB", used.ru_maxrss // 1024),
-            ("workloads", ", ".join(offer.name for offer in self._offers())),
+            ("parts", ", ".join(offer.name for offer in self._offers())),
             ("shell connections", self._connections()),
         ]
         return Table(("what", "value"), rows)

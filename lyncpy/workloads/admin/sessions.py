@@ -79,14 +79,17 @@ class Sitting(Protocol):
 class _Commands:
     """What the kinds of sessions have in common: one command at a time."""
 
-    is_full = False
-
     def __init__(self, shell: Shell, seat: Seat) -> None:
         self._shell = shell
         self._seat = seat
         self._running: Running | None = None
         self._status = OK
         self._is_gone = False
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether enough waits to be read; nothing does here."""
+        return False
 
     @property
     def is_busy(self) -> bool:
@@ -116,11 +119,15 @@ class _Commands:
         self._seat.write_error(reply.err)
         match reply.then:
             case Then.LEAVE:
-                self._seat.end(OK)
+                self._leave(OK)
             case Then.PYTHON:
                 self._python()
             case Then.GO_ON:
                 self._next()
+
+    def _leave(self, status: int) -> None:
+        self._is_gone = True
+        self._seat.end(status)
 
     def _python(self) -> None:
         if self._seat.width is not None:
@@ -144,7 +151,7 @@ class Once(_Commands):
     def begin(self) -> None:
         """Run it."""
         if is_nothing(self._line):
-            self._seat.end(OK)
+            self._leave(OK)
         else:
             self._run(self._line.strip())
 
@@ -157,7 +164,7 @@ class Once(_Commands):
         """Go on: the answer is still wanted."""
 
     def _next(self) -> None:
-        self._seat.end(self._status)
+        self._leave(self._status)
 
 
 class Script(_Commands):
@@ -171,7 +178,7 @@ class Script(_Commands):
         self._is_reading = False
 
     @property
-    def is_full(self) -> bool:  # type: ignore[override]  # a plain False is all that the others need
+    def is_full(self) -> bool:
         """Tell whether enough waits to be read."""
         return len(self._buffer) > max(ENOUGH, self._most)
 
@@ -209,8 +216,7 @@ class Script(_Commands):
             if not self._is_ended:
                 return False
             if not line:
-                self._is_gone = True
-                self._seat.end(self._status)
+                self._leave(self._status)
                 return False
         self._buffer = rest
         # A line without an end that is too long already is given to the shell, which refuses it in words.
@@ -236,7 +242,7 @@ class Prompt(_Commands):
         )
 
     @property
-    def is_full(self) -> bool:  # type: ignore[override]  # as in Script
+    def is_full(self) -> bool:
         """Tell whether enough waits to be read."""
         return len(self._ahead) > ENOUGH
 
@@ -289,8 +295,7 @@ class Prompt(_Commands):
         pressed = self._editor.press(key)
         self._seat.write(pressed.out)
         if pressed.leaves:
-            self._is_gone = True
-            self._seat.end(OK)
+            self._leave(OK)
         elif pressed.line is not None and is_nothing(pressed.line):
             self._seat.write(self._editor.drawn())
         elif pressed.line is not None:

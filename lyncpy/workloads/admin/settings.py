@@ -43,7 +43,7 @@ class Settings(BaseModel):
     idle_s: int = Field(default=1800, ge=30, le=86400)
     """Seconds without a key pressed after which a prompt is closed."""
 
-    command_s: int = Field(default=30, ge=1, le=600)
+    command_s: int = Field(default=300, ge=1, le=600)
     """Seconds that a command may take; then it is given up."""
 
     line_bytes: int = Field(default=4096, ge=256, le=65536)

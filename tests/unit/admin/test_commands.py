@@ -1,0 +1,128 @@
+"""The shell's own words."""
+
+import json
+
+import pytest
+
+from lyncpy.contracts.workload import CommandFailed, Role
+from lyncpy.workloads.admin.commands import duration, moment, since_of
+from tests.kit.shell import WALL, Parlour
+
+
+def rows(parlour: Parlour, line: str) -> list[dict[str, object]]:
+    """Ask for JSON, and give the rows."""
+    reply = parlour.ask(f"{line} --json")
+    assert reply.status == 0, reply.err
+    found: list[dict[str, object]] = json.loads(reply.out)["rows"]
+    return found
+
+
+def test_help_lists_everything_with_its_role() -> None:
+    """Each workload's words and the shell's own."""
+    listed = {row["command"]: row["role"] for row in rows(Parlour(), "help")}
+    assert listed["forecast set"] == "operator"
+    assert listed["python"] == "developer"
+    assert {"help", "why", "status", "audit", "reload", "shutdown", "exit", "users"} <= set(listed)
+
+
+def test_help_explains_one_command_or_a_group() -> None:
+    """The declaration is the help; the first of several words lists them."""
+    parlour = Parlour()
+    explained = [(row["part"], row["meaning"]) for row in rows(parlour, "help forecast set")]
+    assert explained[:2] == [
+        ("use", "forecast set USER [--days N] [--dry-run] [--json]"),
+        ("does", "Decide what will be."),
+    ]
+    assert ("USER", "an address") in explained
+    assert ("--days N", "for so many") in explained
+    assert explained[-1] == ("role", "operator")
+    assert rows(parlour, "help 'forecast set'") == rows(parlour, "help forecast set")
+    assert [row["command"] for row in rows(parlour, "help forecast")] == ["forecast set", "forecast show"]
+    assert parlour.ask("help nonsense").err == 'there is no command "nonsense"; `help` lists all\n'
+
+
+def test_why_tells_trouble_first_with_a_remedy() -> None:
+    """Every workload is asked; one that fails does not hide what the others say."""
+    parlour = Parlour()
+    found = rows(parlour, "why Bob@example.com")
+    assert [(row["state"], row["finding"], row["remedy"]) for row in found] == [
+        ("trouble", "wrong password", "set another"),
+        ("trouble", "cannot be asked: internal error, see the log", ""),
+        ("ok", "sip:bob@example.com is shown as online", ""),
+    ]
+    assert parlour.ask("why bob@example.com").out.endswith("2 of 3 findings need a look\n")
+    assert parlour.ask("why bob").err == '"bob" is not an address; write it as alice@example.com\n'
+
+
+def test_status_is_short() -> None:
+    """Version, age, and what runs."""
+    parlour = Parlour()
+    parlour.clock.advance(90061)
+    found = {row["what"]: row["value"] for row in rows(parlour, "status")}
+    assert found["up"] == "1 day, 1:01:01"
+    assert found["started"] == moment(WALL)
+    assert found["parts"] == "weather, admin"
+    assert found["shell connections"] == 0
+
+
+def test_audit_lists_what_was_asked() -> None:
+    """The newest first, within a time and a number."""
+    parlour = Parlour()
+    parlour.ask("users")
+    parlour.clock.advance(7200)
+    parlour.ask("refuse")
+    assert [row["command"] for row in rows(parlour, "audit")] == ["refuse", "users"]
+    assert [row["outcome"] for row in rows(parlour, "audit --since 1h --limit 50")][
+        -1
+    ] == "no such thing \x1b[31m; try another"
+    assert parlour.ask("audit --limit 0").status == 1
+    assert parlour.ask("audit --limit ³").status == 1
+
+
+def test_reload_tells_what_was_done() -> None:
+    """In the configuration's own sentences, or those of its fault."""
+    assert [row["done"] for row in rows(Parlour(), "reload")] == ["the certificate is new"]
+
+    def fail() -> list[str]:
+        raise ValueError("lyncpy.toml: [sip] tls_port: is missing\nlyncpy.toml: [sip] domain: is missing")
+
+    reply = Parlour(reload=fail).ask("reload")
+    assert (reply.status, reply.err.count("\n")) == (1, 2)
+    assert reply.err.startswith("nothing was changed: lyncpy.toml: [sip] tls_port")
+
+
+def test_shutdown_answers_first() -> None:
+    """The answer leaves, then the server ends."""
+    parlour = Parlour()
+    assert parlour.ask("shutdown", role=Role.VIEWER).status == 1
+    assert parlour.ask("shutdown", role=Role.OPERATOR).out == "shutting down\n"
+    assert parlour.reactor.stops == 0
+    parlour.clock.advance(1)
+    assert parlour.reactor.stops == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("90s", WALL - 90),
+        ("2h", WALL - 7200),
+        ("99999999w", 0.0),
+        ("1970-01-02", 86400.0),
+        ("1970-01-01T02:00+01:00", 3600.0),
+    ],
+)
+def test_times_are_ages_or_days(text: str, at: float) -> None:
+    """A day is one of UTC unless it says otherwise."""
+    assert since_of(text, WALL) == at
+
+
+@pytest.mark.parametrize("text", ["", "h", "yesterday", "-5m", "2026-13-01", "9999999999d"])
+def test_other_times_are_refused(text: str) -> None:
+    """In words."""
+    with pytest.raises(CommandFailed, match="is no time; write 30m"):
+        since_of(text, WALL)
+
+
+def test_spans_are_read_by_people() -> None:
+    """Days, hours, minutes, seconds."""
+    assert [duration(4.4), duration(90061)] == ["0:00:04", "1 day, 1:01:01"]

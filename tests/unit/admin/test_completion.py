@@ -1,0 +1,81 @@
+"""What Tab makes of a line."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyncpy.contracts.workload import Arg, Asked, Command, Role, Table
+from lyncpy.workloads.admin.completion import Completion, complete
+from lyncpy.workloads.admin.parser import Vocabulary
+from tests.kit.shell import Parlour
+
+WORDS = Parlour().admin.words()
+
+
+async def nothing(asked: Asked) -> Table:
+    """Do nothing."""
+    return Table((), ())
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("us", "users "),
+        ("fo", "forecast "),
+        ("forecast se", "forecast set "),
+        ("forecast set bo", "forecast set bob@example.com "),
+        ("forecast set al", "forecast set al"),
+        ("forecast set ali", "forecast set alice@example.com "),
+        ("forecast set b --dr", "forecast set b --dry-run "),
+        ("forecast set --days 3 bo", "forecast set --days 3 bob@example.com "),
+        ("users BO", "users bob@example.com "),
+        ("users 'bo", "users bob@example.com "),
+        ("why bo", "why bob@example.com "),
+        ("help fore", "help forecast "),
+        ("help forecast se", "help forecast set "),
+        ("--json us", "--json users "),
+        ("nonsense x", "nonsense x"),
+        ("forecast ", "forecast s"),
+        ("forecast set bob ", "forecast set bob --"),
+    ],
+)
+def test_tab_goes_on_as_far_as_it_is_certain(before: str, after: str) -> None:
+    """Words, arguments of this moment and flags are completed."""
+    assert complete(WORDS, Role.OPERATOR, before).before == after
+
+
+@pytest.mark.parametrize(
+    ("before", "choices"),
+    [
+        ("forecast s", ("set", "show")),
+        ("users ", ("albert@example.com", "alice@example.com", "bob@example.com")),
+        ("forecast set bob --", ("--days", "--dry-run", "--help", "--json")),
+        ("forecast set bob --dry-run --", ("--days", "--help", "--json")),
+        ("forecast set bob --days ", ()),
+        ("s", ("shutdown", "slow", "status")),
+    ],
+)
+def test_tab_lists_what_there_is_to_choose(before: str, choices: tuple[str, ...]) -> None:
+    """Where it is not certain, the choices are shown and the line stays."""
+    assert complete(WORDS, Role.OPERATOR, before) == Completion(before, choices)
+
+
+def test_words_of_a_higher_role_are_not_offered() -> None:
+    """A viewer is not led to what he may not do."""
+    assert complete(WORDS, Role.VIEWER, "s").choices == ("slow", "status")
+    assert complete(WORDS, Role.VIEWER, "forecast s").before == "forecast show "
+
+
+def test_choices_are_quoted_and_bounded() -> None:
+    """A choice with blanks stays one word; a thousand choices do not flood the terminal."""
+    choices = ["a b", *(f"x{n:04}" for n in range(1000))]
+    words = Vocabulary([Command("take", "Take.", nothing, args=(Arg("what", "it", choices=lambda: choices),))])
+    assert complete(words, Role.VIEWER, "take a").before == "take 'a b' "
+    found = complete(words, Role.VIEWER, "take ")
+    assert (len(found.choices), found.more) == (200, 801)
+
+
+@given(st.text(alphabet="help forcastuwy-@ '\"\\=é", max_size=40))
+def test_nothing_typed_breaks_tab(before: str) -> None:
+    """Any line has a completion, if only itself."""
+    assert isinstance(complete(WORDS, Role.OPERATOR, before), Completion)

@@ -1,0 +1,111 @@
+"""Tables as text and as JSON."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyncpy.contracts.workload import Table
+from lyncpy.workloads.admin.render import as_json, as_text, cells_wide, clean, side_by_side, wrap
+from tests.kit.shell import NASTY
+
+PEOPLE = Table(
+    ("user", "name", "age"),
+    [("alice@example.com", "Alice Liddell", 7), ("bob@example.com", NASTY, 110), ("c", None, None)],
+    note="3 people",
+)
+
+
+def test_columns_line_up_and_numbers_at_the_right() -> None:
+    """Wide letters count twice, so that what is behind them still lines up."""
+    assert as_text(PEOPLE).splitlines() == [
+        "USER               NAME                           AGE",
+        "alice@example.com  Alice Liddell                    7",
+        "bob@example.com    Zoë \\x1b]0;pwned\\x07\\u202e 山  110",
+        "c                  -                                -",
+        "",
+        "3 people",
+    ]
+
+
+def test_cells_are_written_for_people() -> None:
+    """Truths are yes and no, nothing is a dash, and fractions are short."""
+    table = Table(("a", "b", "c", "d"), [(True, False, None, 1.25), ("", "x", 0, 2.0)])
+    assert [line.split() for line in as_text(table).splitlines()[1:]] == [["yes", "no", "-", "1.25"], ["x", "0", "2"]]
+
+
+def test_a_table_without_rows_says_so() -> None:
+    """Its note is enough; without one there is a word."""
+    assert as_text(Table(("user",), [], note="nobody")) == "nobody\n"
+    assert as_text(Table(("user",), [])) == "none\n"
+    assert as_text(Table((), ())) == ""
+
+
+def test_what_is_too_wide_is_wrapped_in_its_column() -> None:
+    """The widest column gives way first; nothing is left out."""
+    table = Table(("user", "finding"), [("alice", "the password was changed three days ago by the operator")])
+    lines = as_text(table, 40).splitlines()
+    assert max(map(len, lines)) <= 40
+    assert lines[:3] == ["USER   FINDING", "alice  the password was changed three", "       days ago by the operator"]
+
+
+def test_a_terminal_too_narrow_for_columns_gets_blocks() -> None:
+    """Every row becomes lines of its own."""
+    table = Table(tuple("abcdefgh"), [tuple(name * 30 for name in "abcdefgh")] * 2)
+    lines = as_text(table, 60).splitlines()
+    assert lines[0] == "A  " + "a" * 30
+    assert lines[8] == ""
+    assert len(lines) == 17
+
+
+def test_json_is_one_document_whose_text_is_harmless() -> None:
+    """A program reads back what was there; a terminal that shows it obeys nothing."""
+    text = as_json(PEOPLE)
+    assert json.loads(text) == {
+        "rows": [
+            {"user": "alice@example.com", "name": "Alice Liddell", "age": 7},
+            {"user": "bob@example.com", "name": NASTY, "age": 110},
+            {"user": "c", "name": None, "age": None},
+        ],
+        "note": "3 people",
+    }
+    assert "山" in text
+    assert all(one.isprintable() or one == "\n" for one in text)
+    assert json.loads(as_json(Table(("who",), [(frozenset({"x"}),)])))["rows"] == [{"who": "frozenset({'x'})"}]
+
+
+def test_lone_surrogates_can_be_shown() -> None:
+    """Bytes that were no UTF-8 come as halves of characters; they do not break the output."""
+    table = Table(("x",), [("a\udcffb",)], note="\udc80")
+    assert "a\\udcffb" in as_text(table)
+    assert json.loads(as_json(table).encode())["rows"] == [{"x": "a\udcffb"}]
+
+
+def test_words_stand_side_by_side() -> None:
+    """Choices are listed as `ls` lists files."""
+    assert side_by_side(["aa", "b", "c", "dddd", "e"], 14) == "aa    dddd\nb     e\nc"
+    assert side_by_side([], 80) == ""
+
+
+@given(st.text())
+def test_clean_text_steers_no_terminal(text: str) -> None:
+    """No control character, change of direction or line end is left, and clean text stays as it is."""
+    cleaned = clean(text)
+    assert not any(ord(one) < 32 or 0x7F <= ord(one) < 0xA0 or one in "\u202e\u2066\u2028\u200f" for one in cleaned)
+    assert clean(cleaned) == cleaned
+    cleaned.encode()
+
+
+@given(st.text(alphabet="ab 山é", max_size=60), st.integers(min_value=2, max_value=20))
+def test_wrapped_lines_fit_and_lose_no_letter(text: str, width: int) -> None:
+    """What is wrapped can be put together again."""
+    lines = wrap(text, width)
+    assert all(cells_wide(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+@given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30), st.integers()), max_size=5), st.integers(20, 120))
+def test_no_line_is_wider_than_the_terminal(rows: list[tuple[str, str, int]], width: int) -> None:
+    """Whatever is in a table, it fits."""
+    lines = as_text(Table(("first", "second", "n"), rows), width).splitlines()
+    assert all(cells_wide(line) <= max(width, 20) for line in lines)
