@@ -6,7 +6,8 @@ whom it talks with in `talks` (`tests.kit.talks`). Every message is signed, ever
 of the server checked (`tests.kit.sip_client`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from lyncpy.sip.body import read_multipart
@@ -78,7 +79,6 @@ class Actor:
         self.sip.answers.update(
             INVITE=self._invited, CANCEL=self._cancelled, MESSAGE=self._told, INFO=self._informed, BYE=self._left
         )
-        self.passes = passes
         self.own = OwnData()
         self.contacts = ContactBook()
         self.others = Others()
@@ -99,6 +99,20 @@ class Actor:
         """Give the user's domain."""
         return self.sip.domain
 
+    def passes(self, seconds: float) -> None:
+        """Let time pass, unless the actor is in a hurry."""
+        self.sip.passes(seconds)
+
+    @contextmanager
+    def in_one_breath(self) -> Iterator[None]:
+        """Let no time pass between what the actor does inside the block."""
+        self.sip.is_hurried = True
+        try:
+            yield
+        finally:
+            self.sip.is_hurried = False
+            self.passes(0)
+
     # --- signing in and out
 
     def signs_in(self) -> Mapping[str, Exchange]:
@@ -106,6 +120,7 @@ class Actor:
         register = self.sip.register()
         if register.status != 200:
             raise AssertionError(f"{self.aor} cannot sign in: {register.status}")
+        self.own = OwnData()  # a real client remembers no version from one connection to the next
         return {"register": register, **self.asks_at_sign_in()}
 
     def asks_at_sign_in(self) -> Mapping[str, Exchange]:
@@ -164,9 +179,10 @@ class Actor:
         self,
         availability: int | None = None,
         *,
-        note: str | None = None,  # noqa: A002
+        note: str | None = None,
         container: int | None = None,
         machine: int | None = None,
+        lasts_s: int | None = None,
     ) -> Exchange:
         """Publish a status, as a client does with all that belongs to it, or a note, or both.
 
@@ -175,20 +191,22 @@ class Actor:
             note: "" takes it away.
             container: Where the note is seen; None: wherever clients put it.
             machine: What the device says of itself; None: the same.
+            lasts_s: Seconds after which the note ends by itself.
         """
         wanted: list[tuple[Key, str, str]] = []
         if availability is not None:
             wanted += self._status(availability, availability if machine is None else machine)
         if note is not None:
             for one in NOTE_CONTAINERS if container is None else (container,):
-                wanted.append((("note", 0, one), "static", note_body(note)))
-        return self.publishes_raw(*wanted)
+                wanted.append((("note", 0, one), "static" if lasts_s is None else "time", note_body(note)))
+        return self.publishes_raw(*wanted, lasts_s=lasts_s)
 
-    def publishes_raw(self, *wanted: tuple[Key, str, str]) -> Exchange:
+    def publishes_raw(self, *wanted: tuple[Key, str, str], lasts_s: int | None = None) -> Exchange:
         """Publish (key, expire type, XML) with the versions that are known; no XML takes away."""
         rows = []
         for key, expire, value in wanted:
-            extra = "" if value else ' expires="0"'
+            expires = lasts_s if value else 0
+            extra = "" if expires is None else f' expires="{expires}"'
             rows.append(publication(*key, value, expire, self.own.versions.get(key, 0), extra))
         exchange = self.sip.service(PUBLISH_TYPE, publish_body(self.aor, *rows))
         if not exchange.is_pending:
@@ -276,6 +294,17 @@ class Actor:
     def adds_group(self, name: str) -> Exchange:
         """Add a group."""
         return self.changes_contacts("addGroup", ("name", name), ("externalURI", ""))
+
+    def searches(self, name: str) -> Exchange:
+        """Search people by display name; it is the domain that is asked."""
+        body = (
+            '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"'
+            ' xmlns:m="http://schemas.microsoft.com/winrtc/2002/11/sip"><s:Body>'
+            '<m:directorySearch><m:filter m:href="#searchArray"/><m:maxResults>100</m:maxResults></m:directorySearch>'
+            f'<m:Array xmlns:m="http://schemas.microsoft.com/winrtc/2002/11/sip" m:id="searchArray">'
+            f'<m:row m:attrib="displayName" m:value="{name}"/></m:Array></s:Body></s:Envelope>'
+        )
+        return self.sip.service(SOAP_TYPE, body.encode(), to=f"sip:{self.domain}")
 
     # --- conversations
 

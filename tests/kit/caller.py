@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from secrets import token_hex
 from typing import ClassVar, Final, Self
-from weakref import WeakSet
 
-from lyncpy.sip.decoder import Decoder, Garbled, Ping
+from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Ping
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Message, Request, Response, new_branch, response_to
 from tests.kit.ntlm_client import NtlmClient, challenge_of
@@ -36,7 +35,7 @@ class Gone(AssertionError):
 class Line:
     """One connection: bytes out, messages in."""
 
-    _all: ClassVar[WeakSet["Line"]] = WeakSet()
+    _all: ClassVar[set["Line"]] = set()
 
     def __init__(self, port: int, *, ca: Path | None = None) -> None:
         """Connect to 127.0.0.1; with an authority's certificate, by TLS."""
@@ -46,7 +45,7 @@ class Line:
         if ca is not None:
             self.socket = ssl.create_default_context(cafile=str(ca)).wrap_socket(plain, server_hostname="127.0.0.1")
         Line._all.add(self)
-        self._decoder = Decoder()
+        self._decoder = Decoder(DecoderLimits(head_bytes=262_144, headers=1_000, body_bytes=16_777_216))
         self._waiting: deque[Heard] = deque()
 
     def __enter__(self) -> Self:
@@ -57,6 +56,7 @@ class Line:
 
     def close(self) -> None:
         """Hang up."""
+        Line._all.discard(self)
         self.socket.close()
 
     @classmethod

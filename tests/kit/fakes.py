@@ -60,7 +60,7 @@ class Fragility:
         if self.broken:
             result.errback(StoreUnavailable("the disk is broken"))
         else:
-            work().chainDeferred(result)
+            _ = work().addCallbacks(result.callback, result.errback)
 
 
 @implementer(IStore)

@@ -134,6 +134,7 @@ class Device:
         self.uri = f"sip:{user}@{DOMAIN}"
         self.who = Identity(aor_of(self.uri), Epid(epid), "NTLM")
         self.flow = FlowName(f"n1/{user}-{epid}")
+        self.user_agent = "UCCAPI/15.0 Lync"
         self._number = 0
         self._dialogs: dict[str, tuple[str, str]] = {}
 
@@ -198,6 +199,7 @@ class Device:
                 ("Max-Forwards", "70"),
                 ("CSeq", f"{self._number} {method}"),
                 ("Call-ID", call_id or f"{self.flow}-{self._number}"),
+                ("User-Agent", self.user_agent),
                 *extra,
             ]
         )

@@ -7,6 +7,7 @@ in which it was sent.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from twisted.internet.address import IPv4Address
@@ -31,6 +32,7 @@ class Network:
 
     Attributes:
         latency_s: What every byte takes from one end to the other from now on.
+        piece_bytes: How many bytes arrive at the server together; None: as they were sent.
         lines: Every connection that was ever made, oldest first.
     """
 
@@ -38,6 +40,7 @@ class Network:
         """Begin without a door; `open` gives it one."""
         self.clock = clock
         self.latency_s = latency_s
+        self.piece_bytes: int | None = None
         self.lines: list[Line] = []
         self._factory: IProtocolFactory | None = None
         self._port = 40_000
@@ -108,8 +111,11 @@ class Line:
 
     def send(self, data: bytes) -> None:
         """Send bytes to the server; after the end they go nowhere."""
-        if self.is_open:
-            self.later(lambda: self.server.deliver(self._protocol, data))
+        if not self.is_open:
+            return
+        size = self._network.piece_bytes or max(len(data), 1)
+        for start in range(0, len(data), size):
+            self.later(partial(self.server.deliver, self._protocol, data[start : start + size]))
 
     def hang_up(self) -> None:
         """Close politely: what was sent arrives before the end does."""

@@ -152,7 +152,7 @@ class PurpleClient:
         self._complete(timeout_s)
 
     def _complete(self, timeout_s: float) -> None:
-        self.until(lambda: "<contactList" in self.log().rpartition("REGISTER sip:")[2], "a contact list", timeout_s)
+        self.until(lambda: "<contactList" in self._log_of_this_connection(), "a contact list", timeout_s)
         self.settle(timeout_s)
 
     def logout(self) -> None:
@@ -318,17 +318,19 @@ class PurpleClient:
 
     def sip(self, direction: Literal["sent", "received"], start: str = "") -> list[str]:
         """Give its SIP messages so far that begin so, as its log has them."""
-        arrows = (">" if direction == "sent" else "<") * 10
-        pattern = rf"MESSAGE START {arrows} SIP[^\n]*\n(.*?)\nMESSAGE END {arrows} SIP"
-        return [text for text in re.findall(pattern, self.log(), re.DOTALL) if text.lstrip().startswith(start)]
+        return [text for text in _messages(self.log(), ">" if direction == "sent" else "<") if text.startswith(start)]
 
     def settle(self, timeout_s: float = PATIENCE_S) -> None:
         """Wait until every request that it sent has its final answer; answers beget requests, and those count too."""
         self.until(lambda: not self._unanswered(), "final answer to every request", timeout_s)
 
     def _unanswered(self) -> set[tuple[str, str]]:
-        sent = {_name(text) for text in self.sip("sent") if not text.startswith(("SIP/2.0", "ACK"))}
-        return sent - {_name(text) for text in self.sip("received", "SIP/2.0 ") if not text.startswith("SIP/2.0 1")}
+        log = self._log_of_this_connection()
+        sent = {_name(text) for text in _messages(log, ">") if not text.startswith(("SIP/2.0", "ACK"))}
+        return sent - {_name(text) for text in _messages(log, "<") if re.match(r"SIP/2\.0 [2-6]", text)}
+
+    def _log_of_this_connection(self) -> str:
+        return self.log().rpartition("CSeq: 1 REGISTER")[2]
 
     def log(self) -> str:
         """Give its debug log."""
@@ -407,6 +409,14 @@ class PurpleClient:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
+
+
+def _messages(log: str, arrow: str) -> list[str]:
+    arrows = arrow * 10
+    return [
+        text.lstrip()
+        for text in re.findall(rf"MESSAGE START {arrows} SIP[^\n]*\n(.*?)\nMESSAGE END {arrows} SIP", log, re.DOTALL)
+    ]
 
 
 def _name(message: str) -> tuple[str, str]:

@@ -58,8 +58,7 @@ class RunningServer:
 
     def init(self) -> "RunningServer":
         """Make the home."""
-        words = [str(BIN / "lyncpy"), "init", str(self.home), "--demo", *self.words]
-        subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE_S)
+        _run([str(BIN / "lyncpy"), "init", str(self.home), "--demo", *self.words])
         return self
 
     # --- what a client needs
@@ -167,7 +166,7 @@ class RunningServer:
     def set_password(self, address: str, password: str) -> None:
         """Set a password with `lyncpy user passwd`; the server may run."""
         words = [str(BIN / "lyncpy"), "user", "passwd", address, "--config", str(self.home / "lyncpy.toml")]
-        subprocess.run(words, input=password.encode(), check=True, capture_output=True, timeout=PATIENCE_S)
+        _run(words, password)
 
     def ssh(self, command: str, *, key: Path | None = None) -> str:
         """Run a command of the shell with OpenSSH's client and give what it prints.
@@ -175,12 +174,7 @@ class RunningServer:
         Raises:
             ServerFailed: The command ended with another status than 0.
         """
-        done = subprocess.run(
-            self.ssh_words(command, key=key), capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        )
-        if done.returncode:
-            raise ServerFailed(f"{command}: status {done.returncode}: {done.stdout}{done.stderr}")
-        return done.stdout
+        return _run(self.ssh_words(command, key=key))
 
     def ssh_words(self, *command: str, key: Path | None = None) -> list[str]:
         """Give the words that run OpenSSH's client, with nothing of this machine's own configuration."""
@@ -195,6 +189,14 @@ class RunningServer:
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         identity = str(key or self.home / "admin_key")
         return ["ssh", "-F", "none", *words, "-i", identity, "-p", str(self.admin_port), "admin@127.0.0.1", *command]
+
+
+def _run(words: Sequence[str], text: str = "") -> str:
+    """Run a program that has to succeed, with a text on its standard input; give what it prints."""
+    done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    if done.returncode:
+        raise ServerFailed(f"{' '.join(words)}: status {done.returncode}: {done.stdout}{done.stderr}")
+    return done.stdout
 
 
 def wait_until(question: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:

@@ -85,6 +85,7 @@ class SipClient:
         gruu: The device's name, from the answer to REGISTER.
         is_signed_in: Whether a REGISTER was accepted.
         line: The connection; None before the first one.
+        is_hurried: Whether it lets no time pass, whatever it asks for.
     """
 
     def __init__(
@@ -110,7 +111,8 @@ class SipClient:
         self.instance: Final = str(uuid.uuid5(uuid.NAMESPACE_OID, self.epid))
         self.agent: Final = agent
         self.address: Final = address
-        self.passes: Final = passes
+        self.is_hurried = False
+        self._passes = passes
         self.ntlm = NtlmClient(login or f"{user}@{domain}", password, version=version, wall=wall)
         self.heard: list[Request] = []
         self.answers: dict[str, Answer] = {"NOTIFY": self._noted, "OPTIONS": lambda request: response_to(request, 200)}
@@ -150,12 +152,20 @@ class SipClient:
             line.send(b"\r\n\r\n")
             self._network.clock.callLater(KEEP_ALIVE_S, self._keep_alive, line)
 
+    def passes(self, seconds: float) -> None:
+        """Let time pass, and happen what happens meanwhile."""
+        if not self.is_hurried:
+            self._passes(seconds)
+
     def write(self, message: Request | Response, *, signed: bool = True) -> None:
         """Send a message, signed once there is something to sign with."""
         if self.is_connected:
-            if signed and self.ntlm.ready:
-                message = self.ntlm.sign(message)
-            self.connect().send(encode(message))
+            self.connect().send(encode(self._signed(message) if signed and self.ntlm.ready else message))
+
+    def _signed(self, message: Request | Response) -> Request | Response:
+        if isinstance(message, Request):
+            return self.ntlm.sign(message)
+        return self.ntlm.sign(message)
 
     def _received(self, data: bytes) -> None:
         for item in self._decoder.feed(data):

@@ -5,7 +5,8 @@ with the real wire: its flows and streams read and write bytes. Only sockets, th
 time are not real. Actors (`tests.kit.actors`) are its clients.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,8 @@ from lyncpy.core.unit import House
 from lyncpy.wire.stream import SipFactory
 from tests.kit.actors import Actor
 from tests.kit.directory import FakeDirectory, PlainSeals, person
-from tests.kit.fakes import FragileRecords, FragileStore, Fragility
+from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
+from tests.kit.logs import LogEar
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of
@@ -61,6 +63,7 @@ class Stage:
         records: The call detail records, read past the disk.
         complaints: What the server logged at error or worse.
         settings: Sections and keys of lyncpy.toml, beside the least that is needed.
+        actors: Everybody who ever stood on it.
     """
 
     def __init__(self, **settings: Mapping[str, object]) -> None:
@@ -77,11 +80,25 @@ class Stage:
         self.settings: Final = {
             section: {**least.get(section, {}), **settings.get(section, {})} for section in {**least, **settings}
         }
+        self.actors: Final[list[Actor]] = []
         self._expected: list[str] = []
         self._starts = 0
         self._devices = 0
-        globalLogPublisher.addObserver(self._hear_log)
+        self._ear: Final = LogEar(self._hear_log)
+        globalLogPublisher.addObserver(self._ear)
         self._start()
+
+    @classmethod
+    @contextmanager
+    def opened(cls, **settings: Mapping[str, object]) -> "Iterator[Stage]":
+        """Give a stage for one play, and see to it that nothing complained at its end."""
+        stage = cls(**settings)
+        try:
+            yield stage
+        finally:
+            stage.close()
+        if stage.unexpected:
+            raise AssertionError("\n".join(stage.unexpected))
 
     # --- the server
 
@@ -144,7 +161,7 @@ class Stage:
             self.disk.catch_up()
             self.stop()
         finally:
-            globalLogPublisher.removeObserver(self._hear_log)
+            globalLogPublisher.removeObserver(self._ear)
 
     # --- time
 
@@ -186,6 +203,11 @@ class Stage:
         self.directory.people = [one for one in self.directory.people if one.key != f"key-{user}"]
         self.directory.people.append(self.someone(user, **facts))
 
+    def sets_password(self, user: str, password: str) -> None:
+        """Give somebody a new password, as an operator does; it counts at once."""
+        result_of(awaited(self.hall.secrets.keep(Aor(f"sip:{user}@{DOMAIN}"), nt_hash(password))))
+        self.settle()
+
     def pulls(self) -> None:
         """Let time pass until the directory has been pulled."""
         self.passes(301)
@@ -199,7 +221,8 @@ class Stage:
             "number": self._devices,
             "wall": self.wall,
         }
-        return Actor(self.network, user, DOMAIN, passes=self.passes, **{**usual, **how})
+        self.actors.append(Actor(self.network, user, DOMAIN, passes=self.passes, **{**usual, **how}))
+        return self.actors[-1]
 
     def sign_in(self, *users: str) -> tuple[Actor, ...]:
         """Sign people in as their clients do, each on a device of his own."""
@@ -219,19 +242,17 @@ class Stage:
             if one.name == words
         )
 
-        async def run() -> Table:
-            return await found.run(Asked(args, {}))
-
-        return result_of(run())
+        table: Table = result_of(awaited(found.run(Asked(args, {}))))
+        return table
 
     def sessions(self, user: str = "") -> Sequence[SessionRecord]:
         """Give the call detail records, oldest first."""
         self.passes(2)
 
-        async def read() -> Sequence[SessionRecord]:
-            return await self.records.sessions(Aor(f"sip:{user}@{DOMAIN}") if user else "")
-
-        return result_of(read())[::-1]
+        found: Sequence[SessionRecord] = result_of(
+            awaited(self.records.sessions(f"sip:{user}@{DOMAIN}" if user else ""))
+        )
+        return found[::-1]
 
     def tables(self) -> Mapping[str, int]:
         """Count what every table of the server holds."""

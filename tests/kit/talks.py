@@ -117,6 +117,15 @@ class Talk:
         self.client.passes(0)
         return exchange
 
+    def gives_up(self) -> Exchange:
+        """Give up while it rings as pidgin-sipe does: BYE without a To tag, and no CANCEL."""
+        if self.exchange is None:
+            raise AssertionError("only the caller can give up")
+        invite = self.exchange.request
+        fields = [(name, value) for name, value in invite.headers if name in ("From", "To", "Call-ID")]
+        fields += [("CSeq", f"{invite.cseq.number + 1} BYE"), ("Max-Forwards", "70")]
+        return self.client.ask(Request("BYE", invite.uri, Headers(fields)), branch=False)
+
     def answered(self, response: Response) -> None:
         """Take the final answer to the INVITE: acknowledge what accepts; a failure gets no ACK of a real client."""
         if response.status != 200:
@@ -168,9 +177,7 @@ class Talk:
         fields = [("Record-Route", value) for value in self.invite.headers.all("Record-Route")]
         fields += [("Contact", f"<{self.client.gruu}>"), ("Supported", "com.microsoft.rtc-multiparty")]
         body = session_description(self.client)
-        response = response_to(
-            self.invite, 200, to_tag=tag, headers=fields, content_type="application/sdp", body=body
-        )
+        response = response_to(self.invite, 200, to_tag=tag, headers=fields, content_type="application/sdp", body=body)
         self.dialog = Dialog.from_request(self.invite, tag)
         self.client.reply(response)
 

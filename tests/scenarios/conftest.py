@@ -10,7 +10,5 @@ from tests.kit.stage import Stage
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     """A server that runs; whatever it logs as an error fails the play."""
-    stage = Stage()
-    yield stage
-    stage.close()
-    assert not stage.unexpected
+    with Stage.opened() as stage:
+        yield stage

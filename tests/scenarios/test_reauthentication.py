@@ -59,7 +59,9 @@ def test_a_client_that_never_finishes_hears_the_rest_as_before(stage: Stage) -> 
     next(steps)
     next(steps)
     keys = alice.sip.ntlm
-    alice.sip.ntlm = type(keys)("alice@example.com", "forgotten", wall=stage.wall)  # it checks nothing, and signs nothing
+    alice.sip.ntlm = type(keys)(
+        "alice@example.com", "forgotten", wall=stage.wall
+    )  # it checks nothing, and signs nothing
     said = talk.says("hello?")
     assert alice.texts == []
     stage.passes(11)

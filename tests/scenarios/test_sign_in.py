@@ -57,7 +57,7 @@ def test_old_clients_sign_messages_as_they_know_it(stage: Stage, version: int) -
 
 
 def test_a_login_name_serves_as_well_as_an_address(stage: Stage) -> None:
-    """Who is known to the directory as EXAMPLE\\alice may sign in so."""
+    """Who is known to the directory as EXAMPLE and an account name may sign in so."""
     stage.changes("alice", logins=("EXAMPLE\\ali",))
     stage.pulls()
     alice = stage.actor("alice", login="EXAMPLE\\ali")
@@ -224,6 +224,18 @@ def test_signing_out_leaves_at_once(stage: Stage) -> None:
     alice.signs_out()
     assert bob.hears(alice).availability == "offline"
     assert stage.tables()["endpoints"] == 1
+
+
+def test_who_has_signed_out_may_sign_in_again_on_the_same_connection(stage: Stage) -> None:
+    """Between the two he publishes nothing, and afterwards all is as before."""
+    alice, bob = stage.sign_in("alice", "bob")
+    bob.watches(alice)
+    alice.sip.register(expires=0)
+    assert bob.hears(alice).availability == "offline"
+    assert alice.publishes(3500).status == 403
+    alice.sip.subscriptions.clear()
+    assert alice.signs_in()["publish"].status == 200
+    assert bob.hears(alice).availability == "available"
 
 
 def test_one_device_too_many_signs_out_the_oldest(stage: Stage) -> None:

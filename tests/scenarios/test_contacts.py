@@ -1,0 +1,92 @@
+"""The contact list: changed from any device, told to all, in order, and kept."""
+
+from xml.sax.saxutils import escape
+
+from tests.kit.actors import CONTACTS
+from tests.kit.stage import Stage
+
+BOB, CAROL = "sip:bob@example.com", "sip:carol@example.com"
+
+
+def test_a_contact_added_on_one_device_is_on_all(stage: Stage) -> None:
+    """Her desk adds, her phone shows, and both count the same."""
+    desk, phone = stage.sign_in("alice", "alice")
+    assert desk.adds(BOB).status == 200
+    assert desk.contacts.people == phone.contacts.people == {BOB: ("", (1,))}
+    assert desk.contacts.number == phone.contacts.number
+
+
+def test_changes_from_both_devices_come_in_one_order(stage: Stage) -> None:
+    """Each device hears every change once, without a gap, whoever made it."""
+    desk, phone = stage.sign_in("alice", "alice")
+    start = desk.contacts.number
+    desk.adds(BOB)
+    phone.adds(CAROL)
+    desk.adds_group("Friends")
+    phone.adds(BOB, desk.contacts.group("Friends"), name="Bobby")
+    desk.removes(CAROL)
+    friends = desk.contacts.group("Friends")
+    assert desk.contacts.people == phone.contacts.people == {BOB: ("Bobby", (friends,))}
+    assert desk.contacts.history == phone.contacts.history == list(range(start, start + 6))
+
+
+def test_changes_made_in_the_same_breath_are_all_made(stage: Stage) -> None:
+    """Two devices that write at once overwrite nothing."""
+    desk, phone = stage.sign_in("alice", "alice")
+    with desk.in_one_breath(), phone.in_one_breath():
+        first, second = desk.adds(BOB), phone.adds(CAROL)
+    stage.passes(1)
+    assert (first.status, second.status) == (200, 200)
+    assert set(desk.contacts.people) == set(phone.contacts.people) == {BOB, CAROL}
+
+
+def test_groups_are_named_renamed_and_removed(stage: Stage) -> None:
+    """The answer to a new group names its id, or a client forgets whom it was adding."""
+    desk, phone = stage.sign_in("alice", "alice")
+    name = "Räte & Co <1>"
+    added = desk.adds_group(escape(name))
+    assert phone.contacts.groups[desk.contacts.group(name)] == name
+    id_ = desk.contacts.group(name)
+    assert f"<m:groupID>{id_}</m:groupID>".encode() in added.answer.body
+    desk.changes_contacts("modifyGroup", ("groupID", str(id_)), ("name", "Council"), ("externalURI", ""))
+    assert phone.contacts.groups[id_] == "Council"
+    desk.changes_contacts("deleteGroup", ("groupID", str(id_)))
+    assert id_ not in phone.contacts.groups
+
+
+def test_a_change_that_is_refused_is_set_right(stage: Stage) -> None:
+    """A client keeps what it asked for whatever the answer; so it is told how things stand."""
+    (alice,) = stage.sign_in("alice")
+    alice.adds_group("Friends")
+    told = len(alice.contacts.history)
+    refused = alice.adds_group("Friends")
+    assert (refused.status, refused.diagnostics) == (409, 2015)
+    assert list(alice.contacts.groups.values()) == ["~", "Friends"]
+    assert len(alice.contacts.history) >= told
+
+
+def test_the_list_waits_for_the_next_sign_in(stage: Stage) -> None:
+    """A client that comes back has the whole list at once, and sees everybody on it."""
+    alice, bob = stage.sign_in("alice", "bob")
+    alice.adds(bob.aor)
+    alice.signs_out()
+    again = stage.actor("alice")
+    asked = again.signs_in()
+    assert asked[CONTACTS].status == 200
+    assert set(again.contacts.people) == {BOB}
+    assert again.hears(bob).availability == "available"
+
+
+def test_nobody_changes_the_list_of_another(stage: Stage) -> None:
+    """The request is about whom it is addressed to, and that must be its sender."""
+    alice, mallory = stage.sign_in("alice", "mallory")
+    body = (
+        b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><deleteContact>'
+        b"<URI>sip:bob@example.com</URI></deleteContact></s:Body></s:Envelope>"
+    )
+    alice.adds(BOB)
+    assert mallory.sip.service("application/SOAP+xml", body, to=alice.aor).status == 403
+    assert set(alice.contacts.people) == {BOB}
+    assert mallory.sip.subscribe(CONTACTS, to=alice.aor).is_pending
+    stage.settle()
+    assert mallory.contacts.people == {}
