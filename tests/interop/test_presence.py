@@ -110,6 +110,9 @@ def test_a_blocked_person_sees_nobody(clients: Clients) -> None:
 
     carol.block(dave.address)
     dave.wait_presence(carol.address, status="offline")
+    carol.until(
+        lambda: '<container id="32000" version="1">' in carol.log(), "the new version of her list of the blocked"
+    )
 
     carol.unblock(dave.address)
     dave.wait_presence(carol.address, status="available")

@@ -22,8 +22,9 @@ def test_he_sees_who_is_there(clients: Clients, server: RunningServer) -> None:
 
     assert all(name in server.ssh("users") for name in ("alice@example.test", "frank@example.test"))
     assert re.search(r"alice@example.test.*Sipe/1.25", server.ssh("endpoints"))
-    assert "busy" in server.ssh("presence show bob@example.test").lower()
-    assert "im Garten" in server.ssh("presence show bob@example.test")
+    shown = server.ssh("presence show bob@example.test")
+    assert "bob@example.test is busy" in shown and "userState 6500 manual" in shown and "note" in shown
+    assert "im Garten" not in shown, "what people write is not for administrators"
     assert "Küche" in server.ssh("contacts show alice@example.test")
     assert "bob@example.test" in server.ssh("sessions")
 

@@ -26,7 +26,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.wire.certificate import Certificate, CertificateUnusable
 from lyncpy.wire.flows import Flows
-from lyncpy.wire.listener import CannotOpen, Listener
+from lyncpy.wire.listener import CannotOpen, Connections, Listener
 from lyncpy.wire.settings import Settings
 from tests.kit.certificates import Key, authority, issue, put
 from tests.kit.meters import MemoryMeter
@@ -158,7 +158,13 @@ def open_server(tmp_path: Path) -> Iterator[Opened]:
 
     yield make
     for server in servers:
-        pytest_twisted.blockon(Deferred.fromCoroutine(server.listener.close()))
+        pytest_twisted.blockon(Deferred.fromCoroutine(closed(server)))
+
+
+async def closed(server: Server) -> None:
+    """Close a server as the house does: the doors, then the connections."""
+    await server.listener.close()
+    await Connections(server.flows).close()
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -322,7 +328,7 @@ async def test_closing_says_goodbye_within_a_bound(open_server: Opened) -> None:
 
     goodbye = deferToThread(be_polite)
     begun = time.monotonic()
-    await server.listener.close()
+    await closed(server)
     assert time.monotonic() - begun < 3
     assert await goodbye == b"", "an end, not an error"
     assert server.hall.told.count(("closed", "the server stops")) == 2
