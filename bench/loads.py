@@ -43,15 +43,21 @@ class Sizes:
     messages: int = 2_000
     """In each round, of all pairs together."""
 
+    publishers: int = 4
+    """Who publish at the same time, each to watchers of his own."""
+
     watchers: int = 50
-    publications: int = 40
-    """In each round."""
+    """Of each publisher."""
+
+    publications: int = 100
+    """In each round, of all publishers together."""
+
 
     @property
     def people(self) -> int:
         """How many users there have to be."""
         signed_in = self.endpoints + -(-self.endpoints // self.rounds)
-        return max(signed_in, 2 * self.pairs, self.watchers + 2) + self.contacts
+        return max(signed_in, 2 * self.pairs, self.publishers * (self.watchers + 2)) + self.contacts
 
 
 class Bench:
@@ -133,34 +139,31 @@ class Bench:
     async def fan_out(self) -> Sequence[Cost]:
         """Publish to watchers; a publication that nobody watches shows what of it is not the watchers'."""
         sizes = self._sizes
-        publisher, loner, *rest = await self._ready(sizes.watchers + 2)
-        heard = _Count()
-        for watcher in rest:
-            await watcher.subscribe("presence", words.watch(watcher.uri, [publisher.uri]))
-            watcher.notified = heard
-        own, states = _Count(), {one: cycle((6500, 3500)) for one in (publisher, loner)}
-        publisher.notified = loner.notified = own
+        devices = await self._ready(sizes.publishers * (sizes.watchers + 2))
+        publishers, loners = devices[: sizes.publishers], devices[sizes.publishers : 2 * sizes.publishers]
+        stories = []
+        for number, (publisher, loner) in enumerate(zip(publishers, loners, strict=True)):
+            watchers = devices[2 * sizes.publishers :][number :: sizes.publishers]
+            for watcher in watchers:
+                await watcher.subscribe("presence", words.watch(watcher.uri, [publisher.uri]))
+            stories.append((_Story(loner, ()), _Story(publisher, watchers)))
+        each = -(-sizes.publications // sizes.publishers)
+        count = each * sizes.publishers
 
-        async def publish(device: Device, watchers: int) -> None:
-            for _ in range(sizes.publications):
-                told = heard.expect(watchers)
-                told_own = own.expect(1)
-                await device.publish(next(states[device]))
-                await told
-                await told_own
+        async def play(story: _Story) -> None:
+            for _ in range(each):
+                await story.publish()
 
         alone, watched = [], []
         for _ in range(sizes.rounds + 1):
-            alone.append(await self._cost(sizes.publications, lambda: publish(loner, 0)))
-            watched.append(await self._cost(sizes.publications, lambda: publish(publisher, len(rest))))
-        share = [
-            ((w - a) / len(rest), (rw + ra) / 2) for (w, rw), (a, ra) in zip(watched, alone, strict=True)
-        ]
-        gross = [(w / len(rest), rw) for w, rw in watched]
+            alone.append(await self._cost(count, lambda: _all([one for one, _ in stories], play, count)))
+            watched.append(await self._cost(count, lambda: _all([one for _, one in stories], play, count)))
+        size = sizes.watchers
+        share = [((w - a) / size, (rw + ra) / 2) for (w, rw), (a, ra) in zip(watched, alone, strict=True)]
         return [
             _cost("publication that nobody watches", alone),
-            _cost(f"publication to {len(rest)} watchers", watched),
-            _cost("notification, publication included", gross),
+            _cost(f"publication to {size} watchers", watched),
+            _cost("notification, publication included", [(w / size, rw) for w, rw in watched]),
             _cost("notification", share),
         ]
 
@@ -192,25 +195,29 @@ class Bench:
         return (self._server.cpu_s() - before) / operations * 1e6, reference
 
 
-class _Count:
-    """Counts notifications and says when enough have come."""
+class _Story:
+    """One publisher and his watchers: each publication is told to all of them, and to himself, before the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, publisher: Device, watchers: Sequence[Device]) -> None:
+        self._publisher = publisher
+        self._size = len(watchers) + 1
         self._left = 0
-        self._done: Deferred[None] = Deferred()
+        self._told: Deferred[None] = Deferred()
+        self._states = cycle((6500, 3500))
+        for device in (publisher, *watchers):
+            device.notified = self._hear
 
-    def expect(self, count: int) -> Deferred[None]:
-        """Give what fires when so many have come from now on."""
-        self._left = count
-        self._done = Deferred()
-        if not count:
-            self._done.callback(None)
-        return self._done
+    async def publish(self) -> None:
+        """Change the publisher's state and wait until all know."""
+        self._left = self._size
+        self._told = Deferred()
+        await self._publisher.publish(next(self._states))
+        await self._told
 
-    def __call__(self, notification: object) -> None:
+    def _hear(self, notification: Request) -> None:
         self._left -= 1
         if not self._left:
-            self._done.callback(None)
+            self._told.callback(None)
 
 
 async def _all(things: Iterable[T], do: Callable[[T], Awaitable[None]], at_once: int = AT_ONCE) -> None:

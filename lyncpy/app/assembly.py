@@ -41,7 +41,7 @@ from lyncpy.core.transactions import Transactions
 from lyncpy.core.unit import House
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.flows import Flows
-from lyncpy.wire.listener import Listener
+from lyncpy.wire.listener import Connections, Listener
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.conferencing.service import Conferencing
 from lyncpy.workloads.contacts.service import Contacts
@@ -217,7 +217,11 @@ def inside(
     workloads = _workloads(config, node, back, inner, directory, reactor, reload)
     for workload in workloads:
         inner.router.add(workload.offer.routes)
-    return Inside(inner, directory, (*back.units, inner.notifier, Revoking(back.bus, inner.gate), *workloads))
+    return Inside(
+        inner,
+        directory,
+        (*back.units, Connections(inner.flows), inner.notifier, Revoking(back.bus, inner.gate), *workloads),
+    )
 
 
 def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reload) -> Built:  # Any: as above
@@ -289,7 +293,16 @@ def _workloads(
     offers += [workload.offer for workload in found]
     hall_offer = Offer("hall", reasons=(inner.gate.reasons,))
     found.append(
-        Admin(lambda: [*offers, hall_offer], back.records, config.home, settings.admin, timers, reactor, reload)
+        Admin(
+            lambda: [*offers, hall_offer],
+            back.records,
+            config.home,
+            settings.admin,
+            timers,
+            reactor,
+            reload,
+            house=lambda: {"config": config, "hall": inner, "backends": back, **{unit.name: unit for unit in found}},
+        )
     )
     offers.append(found[-1].offer)
     return found

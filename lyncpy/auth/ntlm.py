@@ -215,11 +215,15 @@ class Mac:
     hide the checksum; they are computed once.
     """
 
-    __slots__ = ("_sign_key", "_stream")
+    __slots__ = ("_inner", "_outer", "_stream")
 
     def __init__(self, sign_key: bytes, seal_key: bytes) -> None:
         """Take the two keys of this direction."""
-        self._sign_key = sign_key
+        # HMAC by hand (RFC 2104 §4): both of its hashes have taken the key already, and are copied for each
+        # message. That takes half the time of the library's, which looks its algorithm up each time.
+        block = sign_key.ljust(64, b"\0")
+        self._inner = md5(bytes(byte ^ 0x36 for byte in block) + SEQUENCE, usedforsecurity=False)
+        self._outer = md5(bytes(byte ^ 0x5C for byte in block), usedforsecurity=False)
         self._stream = int.from_bytes(rc4(md5(seal_key + SEQUENCE, usedforsecurity=False).digest(), bytes(8)))
 
     def hex(self, text: bytes) -> str:
@@ -227,7 +231,10 @@ class Mac:
 
         Spec: [MS-NLMP] 3.4.4.2 with the datagram rule of 3.4.4.
         """
-        checksum = hmac.digest(self._sign_key, SEQUENCE + text, "md5")[:8]
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        checksum = outer.digest()[:8]
         return f"01000000{int.from_bytes(checksum) ^ self._stream:016X}64000000"
 
 

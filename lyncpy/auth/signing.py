@@ -11,12 +11,7 @@ again could be right and still not be the one that the other side signed.
 Spec: [MS-SIPAE] 3.2.4.1 (signature buffer).
 """
 
-import re
-from typing import Final
-
 from lyncpy.sip.message import Message, Request
-
-_TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^;\s]*)", re.IGNORECASE)
 
 
 def signed_fields(message: Message, version: int) -> str:
@@ -36,26 +31,13 @@ def signed_fields(message: Message, version: int) -> str:
     else:
         method = method.strip()
         status = f"<{message.status}>"
-    from_uri, from_tag = _party(get("From") or "")
-    to_uri, to_tag = _party(get("To") or "")
+    call_id, from_uri, from_tag, to_uri, to_tag = message.dialog_text
     expires = get("Expires") or ""
-    start = f"<{get('Call-ID') or ''}><{number}><{method}><{from_uri}><{from_tag}>"
+    start = f"<{call_id}><{number}><{method}><{from_uri}><{from_tag}>"
     if version < 3:
         return f"{start}<{to_tag}><{expires}>{status}"
     sip, tel = _asserted(message)
     return f"{start}<{to_uri}><{to_tag}><{sip}><{tel}><{expires}>{status}"
-
-
-def _party(value: str) -> tuple[str, str]:
-    """Split a From or To field into its URI and its tag, as text."""
-    _, opened, rest = value.partition("<")
-    if opened:
-        uri, _, rest = rest.partition(">")
-    else:
-        uri, _, rest = value.partition(";")
-        uri, rest = uri.strip(), ";" + rest
-    found = _TAG.search(rest)
-    return uri, found.group(1) if found else ""
 
 
 def _asserted(message: Message) -> tuple[str, str]:

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, response_to
+
+
+# A reason may repeat what the peer wrote; then it must not end the quotes, or the line.
+_QUOTABLE: Final = {ord('"'): "'", ord("\\"): "/", **dict.fromkeys((*range(32), 127), " ")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Diagnostics:
     def header(self) -> tuple[str, str]:
         """Give the header's name and value ([MS-OCER] 2.2.1.1)."""
         name = "ms-diagnostics-public" if self.public else "ms-diagnostics"
-        text = self.reason.replace('"', "'")
+        text = self.reason.translate(_QUOTABLE)
         return (
             name,
             f'{self.error_id};reason="{text}";source="lyncpy"'

@@ -2,10 +2,11 @@
 
 from typing import Protocol
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.refusal import Refused, translated
+from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Response
 
@@ -42,6 +43,10 @@ class Dispatch:
             response = await self._router.choose(admitted).answer(admitted)
         except Refused as no:
             response = no.response(request)
+        except CancelledError:
+            # Whoever ended this coroutine has answered in its place, or nobody waits for an answer.
+            self.log.debug("{method} on {flow} was given up", method=request.method, flow=arrival.flow)
+            response = Refused(504, Diagnostics(1, "Service unavailable")).response(request)
         except Exception as error:  # noqa: BLE001 - the one place a bug becomes a 500
             response = self._failed(arrival, error)
         return None if request.method == "ACK" else response

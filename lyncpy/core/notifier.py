@@ -7,6 +7,7 @@ document says.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -161,6 +162,8 @@ class Notifier:
         ended = next((effect for effect in effects if isinstance(effect, machine.Ended)), None)
         if ended is None and known is None:
             self._add(found)
+            # Its sender may have vanished while the workload read, and then nothing else would end it.
+            arrival.on_cancel(partial(self._lose_later, found))
         for effect in effects:
             if isinstance(effect, machine.SendNotify):
                 # After the 200, which leaves in this turn: a client cannot place what precedes it.
@@ -205,7 +208,7 @@ class Notifier:
             epid=sender.epid,
             flow=arrival.flow,
             resource=aor_of(arrival.request.to.uri),
-            machine=machine.Subscription(arrival.request, new_tag()),
+            machine=machine.Subscription(arrival.request, new_tag(), self._contact),
             data=data,
             on_end=on_end,
         )
@@ -227,6 +230,10 @@ class Notifier:
         self._subscriptions[found.key] = found
         self._on_flow.setdefault(found.flow, set()).add(found.key)
         self._of.setdefault((found.event, found.watcher), {})[found.key] = found
+
+    def _lose_later(self, found: Subscription) -> None:
+        """End it, but not before the workload that has just accepted it has entered it into a table of its own."""
+        self._timers.later(0.0, lambda: self._perform(found, found.machine.lost()))
 
     def _drop(self, found: Subscription) -> None:
         """Forget a subscription; what was never kept is not told about."""
@@ -273,7 +280,6 @@ class Notifier:
                 self._drop(found)
 
     def _send(self, found: Subscription, request: Request) -> None:
-        request = request.edited(last=[("Contact", self._contact)])
         if request.method == "BENOTIFY":
             try:
                 self._outbound.tell(found.flow, request)

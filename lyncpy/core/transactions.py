@@ -26,7 +26,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
-from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.sip.transaction import (
     INVITE_SERVER,
@@ -388,6 +388,12 @@ class ServerTransaction:
             self._transactions.flows.send(self._flow.name, response)
         except FlowGone:
             self._receive(Event.LOST)
+        except LocalProtocolError:
+            self.log.failure("an answer to {method} cannot be written", method=self.request.method)
+            if response.status >= 200:
+                # Of our own it says nothing but the status; the rest comes from the request, as it came.
+                self._response = response_to(self.request, 500)
+                self._transactions.flows.send(self._flow.name, self._response)
 
     def _abandon(self, patience_s: float) -> None:
         """Tell the coroutine that nobody waits any more, and end it if it does not end by itself.

@@ -70,8 +70,8 @@ class Dialog:
     """
 
     __slots__ = (
-        "call_id", "local", "local_seq", "local_tag", "remote", "remote_seq", "remote_tag", "routes", "state",
-        "target",
+        "_pattern", "call_id", "local", "local_seq", "local_tag", "remote", "remote_seq", "remote_tag", "routes",
+        "state", "target",
     )  # fmt: skip
 
     def __init__(
@@ -96,6 +96,8 @@ class Dialog:
         self.local_seq = local_seq
         self.remote_seq = remote_seq
         self.state = state
+        self._pattern: Request | None = None
+        """What all requests to the present target share, written and read once."""
 
     @classmethod
     def from_request(cls, request: Request, local_tag: str, *, state: State = State.CONFIRMED) -> "Dialog":
@@ -167,10 +169,9 @@ class Dialog:
         """
         if self.state is State.TERMINATED:
             raise LocalProtocolError(f"a {method} cannot be sent in a dialog that has ended")
-        lines = [*headers]
         if content_type is not None:
-            lines.append(("Content-Type", content_type))
-        request = self._build(method, self.take_seq(), lines, body)
+            headers = (*headers, ("Content-Type", content_type))
+        request = self._build(method, self.take_seq(), headers, body)
         if method == "BYE":
             self._move(Event.ENDED)
         return request
@@ -225,23 +226,20 @@ class Dialog:
             self._refresh(response)
 
     def _build(self, method: str, number: int, headers: Iterable[tuple[str, str]], body: bytes) -> Request:
+        if self._pattern is None:
+            self._pattern = self._shared()
+        more = Headers.of(headers)
+        last = Headers.of_lines(["cseq", *more.line_keys], [f"CSeq: {number} {method}", *more.lines])
+        return self._pattern.edited(method=method, last=last, body=body)
+
+    def _shared(self) -> Request:
         uri, routes = self._way()
-        return Request(
-            method,
-            uri,
-            Headers(
-                (
-                    ("Max-Forwards", MAX_FORWARDS),
-                    *(("Route", route) for route in routes),
-                    ("From", self.local),
-                    ("To", self.remote),
-                    ("Call-ID", self.call_id),
-                    ("CSeq", f"{number} {method}"),
-                    *headers,
-                )
-            ),
-            body,
+        ends = ("From", self.local), ("To", self.remote), ("Call-ID", self.call_id)
+        shared = Request(
+            "", uri, Headers((("Max-Forwards", MAX_FORWARDS), *(("Route", route) for route in routes), *ends))
         )
+        _ = shared.dialog_text  # whoever signs the requests need not read it again
+        return shared
 
     def _move(self, event: Event) -> None:
         self.state = DIALOG[self.state].get(event, self.state)
@@ -257,6 +255,7 @@ class Dialog:
     def _refresh(self, message: Request | Response) -> None:
         if message.cseq.method in TARGET_REFRESH:
             self.target = _contact(message) or self.target
+            self._pattern = None
 
 
 def _answer_event(status: int) -> Event:

@@ -4,6 +4,7 @@ Each takes one value as it came and raises `RemoteProtocolError` when it says no
 message names the header; these functions do not know it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -37,9 +38,11 @@ __all__ = [
     "quote",
     "split_list",
     "unquote",
+    "uri_and_tag",
 ]
 
 _NO_PARAMS: Final[Mapping[str, str]] = {}
+_TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^;\s]*)", re.IGNORECASE)
 _CSEQ_LIMIT: Final = 2**31
 _DELTA_LIMIT: Final = 2**32 - 1
 
@@ -164,6 +167,18 @@ def parse_name_addr(text: str) -> NameAddr:
     if not uri or " " in uri or "\t" in uri:
         raise RemoteProtocolError(f'not an address: "{text[:80]}"')
     return NameAddr(display, uri, parse_params(rest) if semicolon else _NO_PARAMS)
+
+
+def uri_and_tag(text: str) -> tuple[str, str]:
+    """Split a From or To value into its URI and its tag as they stand there, nothing unquoted: for signatures."""
+    _, opened, rest = text.partition("<")
+    if opened:
+        uri, _, rest = rest.partition(">")
+    else:
+        uri, _, rest = text.partition(";")
+        uri, rest = uri.strip(), ";" + rest
+    found = _TAG.search(rest)
+    return uri, found.group(1) if found else ""
 
 
 def parse_contact_list(text: str) -> tuple[NameAddr, ...]:

@@ -11,8 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, overload
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.grammar import BLANKS, LONG_NAMES, first_of_list, key_of
-from lyncpy.sip.headers import CSeq, NameAddr, Via, parse_cseq, parse_delta_seconds, parse_name_addr, parse_via
+from lyncpy.sip.grammar import BLANKS, KEYS, LONG_NAMES, first_of_list, key_of
+from lyncpy.sip.headers import (
+    CSeq,
+    NameAddr,
+    Via,
+    parse_cseq,
+    parse_delta_seconds,
+    parse_name_addr,
+    parse_via,
+    uri_and_tag,
+)
+from lyncpy.sip.phrases import CLASSES, PHRASES
 from lyncpy.sip.uri import Uri, parse_uri
 
 T = TypeVar("T")
@@ -36,6 +46,13 @@ class Headers:
             self._lines.append(_line(name, value))
 
     @classmethod
+    def of(cls, fields: Iterable[tuple[str, str]]) -> "Headers":
+        """Give headers as they are, or make them of (name, value) pairs."""
+        if isinstance(fields, Headers):
+            return fields
+        return cls(fields) if fields else _NO_HEADERS
+
+    @classmethod
     def of_lines(cls, keys: list[str], lines: list[str]) -> "Headers":
         """Adopt lines and their keys (`grammar.key_of`): the decoder's entrance. The lists are kept, not copied."""
         headers = cls.__new__(cls)
@@ -55,10 +72,10 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Give the first value of this name exactly as it came, without outer blanks; None if there is none."""
-        key = key_of(name)
+        key = KEYS.get(name) or key_of(name)
         if key not in self._keys:
             return None
-        return _value(self._lines[self._keys.index(key)])
+        return self._lines[self._keys.index(key)].partition(":")[2].strip(BLANKS)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Give every field value of this name, in order, not split at commas."""
@@ -87,14 +104,33 @@ class Headers:
             drop_first: A name of which the topmost *value* goes: of a line with several,
                 joined by commas, only the first.
         """
-        top, end = Headers(first), Headers(last)
-        kept = self._changed(drop, put, drop_first) if drop or put or drop_first else self
-        return Headers.of_lines([*top._keys, *kept._keys, *end._keys], [*top._lines, *kept._lines, *end._lines])
+        return self.revised(drop=drop, put=put, first=first, last=last, drop_first=drop_first)[0]
 
-    def _changed(self, drop: Collection[str], put: Iterable[tuple[str, str]], drop_first: str | None) -> "Headers":
+    def revised(
+        self,
+        *,
+        drop: Collection[str] = (),
+        put: Iterable[tuple[str, str]] = (),
+        first: Iterable[tuple[str, str]] = (),
+        last: Iterable[tuple[str, str]] = (),
+        drop_first: str | None = None,
+    ) -> tuple["Headers", Iterable[str]]:
+        """Do what `edited` does; give also the keys of all names that were mentioned."""
+        top, end = Headers.of(first), Headers.of(last)
+        touched: Iterable[str] = top._keys + end._keys
+        kept = self
+        if drop or put or drop_first is not None:
+            kept, changed = self._changed(drop, put, drop_first)
+            touched = changed.union(touched)
+        revised = Headers.of_lines([*top._keys, *kept._keys, *end._keys], [*top._lines, *kept._lines, *end._lines])
+        return revised, touched
+
+    def _changed(
+        self, drop: Collection[str], put: Iterable[tuple[str, str]], drop_first: str | None
+    ) -> tuple["Headers", set[str]]:
         keys: list[str] = []
         lines: list[str] = []
-        dropped = {key_of(name) for name in drop}
+        touched = {key_of(name) for name in drop}
         replaced: dict[str, list[str]] = {}
         for name, value in put:
             replaced.setdefault(key_of(name), []).append(_line(name, value))
@@ -111,13 +147,16 @@ class Headers:
                 if rest:
                     keys.append(key)
                     lines.append(_line(_name(line), rest))
-            elif key not in dropped:
+            elif key not in touched:
                 keys.append(key)
                 lines.append(line)
         for key, group in waiting.items():
             keys.extend(key for _ in group)
             lines.extend(group)
-        return Headers.of_lines(keys, lines)
+        touched.update(replaced)
+        if drop_first is not None:
+            touched.add(key_of(drop_first))
+        return Headers.of_lines(keys, lines), touched
 
     def __contains__(self, name: str) -> bool:
         return key_of(name) in self._keys
@@ -140,6 +179,9 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self)!r})"
+
+
+_NO_HEADERS: Final = Headers()
 
 
 def _line(name: str, value: str) -> str:
@@ -216,6 +258,12 @@ class _Views:
         """Who was asked."""
         return parse_name_addr(self._need("to"))
 
+    @view[tuple[str, str, str, str, str]]("From")
+    def dialog_text(self) -> tuple[str, str, str, str, str]:
+        """Call-ID, From's URI and tag, To's URI and tag, exactly as they stand there; never fails."""
+        get = self.headers.get
+        return get("call-id") or "", *uri_and_tag(get("from") or ""), *uri_and_tag(get("to") or "")
+
     @view[Via]("Via")
     def via(self) -> Via:
         """The topmost Via."""
@@ -259,6 +307,13 @@ class _Views:
         return value
 
 
+def _carry(old: _Views, new: _Views, touched: Iterable[str]) -> None:
+    """Let an edited message know what will be read again, in every message that leaves, and has not changed."""
+    known = old._views.get("dialog_text")
+    if known is not None and _DIALOG.isdisjoint(touched):
+        new._views["dialog_text"] = known
+
+
 def _head_word(text: str | None) -> str:
     return text.partition(";")[0].strip(BLANKS).lower() if text else ""
 
@@ -291,6 +346,7 @@ class Request(_Views):
     def edited(
         self,
         *,
+        method: str | None = None,
         uri: str | None = None,
         body: bytes | None = None,
         drop: Collection[str] = (),
@@ -299,13 +355,16 @@ class Request(_Views):
         last: Iterable[tuple[str, str]] = (),
         drop_first: str | None = None,
     ) -> "Request":
-        """Give this request with another URI, body or headers; see `Headers.edited`."""
-        return Request(
-            self.method,
+        """Give this request with another method, URI, body or headers; see `Headers.edited`."""
+        headers, touched = self.headers.revised(drop=drop, put=put, first=first, last=last, drop_first=drop_first)
+        edited = Request(
+            self.method if method is None else method,
             self.uri if uri is None else uri,
-            self.headers.edited(drop=drop, put=put, first=first, last=last, drop_first=drop_first),
+            headers,
             self.body if body is None else body,
         )
+        _carry(self, edited, touched)
+        return edited
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,16 +390,15 @@ class Response(_Views):
         drop_first: str | None = None,
     ) -> "Response":
         """Give this response with another body or headers; see `Headers.edited`."""
-        return Response(
-            self.status,
-            self.phrase,
-            self.headers.edited(drop=drop, put=put, first=first, last=last, drop_first=drop_first),
-            self.body if body is None else body,
-        )
+        headers, touched = self.headers.revised(drop=drop, put=put, first=first, last=last, drop_first=drop_first)
+        edited = Response(self.status, self.phrase, headers, self.body if body is None else body)
+        _carry(self, edited, touched)
+        return edited
 
 
 Message = Request | Response
 
+_DIALOG: Final = frozenset({"call-id", "from", "to"})
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
 
@@ -407,84 +465,4 @@ def new_call_id() -> str:
 
 def phrase_of(status: int) -> str:
     """Give the usual reason phrase; never empty, because a real client hangs without one."""
-    return _PHRASES.get(status) or _CLASSES.get(status // 100, "Unknown")
-
-
-_CLASSES: Final = {
-    1: "Progress",
-    2: "OK",
-    3: "Redirected",
-    4: "Request Failure",
-    5: "Server Failure",
-    6: "Global Failure",
-}
-
-_PHRASES: Final = {
-    100: "Trying",
-    101: "Progress Report",
-    180: "Ringing",
-    181: "Call Is Being Forwarded",
-    182: "Queued",
-    183: "Session Progress",
-    199: "Early Dialog Terminated",
-    200: "OK",
-    202: "Accepted",
-    204: "No Notification",
-    300: "Multiple Choices",
-    301: "Moved Permanently",
-    302: "Moved Temporarily",
-    303: "Redirected",
-    305: "Use Proxy",
-    380: "Alternative Service",
-    400: "Bad Request",
-    401: "Unauthorized",
-    402: "Payment Required",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    406: "Not Acceptable",
-    407: "Proxy Authentication Required",
-    408: "Request Timeout",
-    409: "Conflict",
-    410: "Gone",
-    412: "Conditional Request Failed",
-    413: "Request Entity Too Large",
-    414: "Request-URI Too Long",
-    415: "Unsupported Media Type",
-    416: "Unsupported URI Scheme",
-    420: "Bad Extension",
-    421: "Extension Required",
-    422: "Session Interval Too Small",
-    423: "Interval Too Brief",
-    429: "Provide Referrer Identity",
-    430: "Flow Failed",
-    433: "Anonymity Disallowed",
-    439: "First Hop Lacks Outbound Support",
-    469: "Bad Info Package",
-    480: "Temporarily Unavailable",
-    481: "Call Leg/Transaction Does Not Exist",
-    482: "Loop Detected",
-    483: "Too Many Hops",
-    484: "Address Incomplete",
-    485: "Ambiguous",
-    486: "Busy Here",
-    487: "Request Terminated",
-    488: "Not Acceptable Here",
-    489: "Bad Event",
-    491: "Request Pending",
-    493: "Undecipherable",
-    494: "Security Agreement Required",
-    500: "Server Internal Error",
-    501: "Not Implemented",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Server Time-out",
-    505: "Version Not Supported",
-    513: "Message Too Large",
-    580: "Precondition Failure",
-    600: "Busy Everywhere",
-    603: "Decline",
-    604: "Does Not Exist Anywhere",
-    605: "Declined Everywhere",
-    606: "Not Acceptable",
-}
+    return PHRASES.get(status) or CLASSES.get(status // 100, "Unknown")

@@ -19,7 +19,7 @@ from typing import Final
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import split_list
-from lyncpy.sip.message import Request
+from lyncpy.sip.message import Headers, Request
 
 BENOTIFY: Final = "ms-benotify"
 PIGGYBACK: Final = "ms-piggyback-first-notify"
@@ -146,10 +146,15 @@ class Subscription:
         state: New, active or terminated.
     """
 
-    __slots__ = ("_duration_s", "_until", "_ways", "dialog", "event", "state")
+    __slots__ = ("_contact", "_duration_s", "_last", "_until", "_ways", "dialog", "event", "state")
 
-    def __init__(self, request: Request, local_tag: str) -> None:
-        """Begin with the SUBSCRIBE that asks for it; `subscribe` then answers the same request."""
+    def __init__(self, request: Request, local_tag: str, contact: str = "") -> None:
+        """Begin with the SUBSCRIBE that asks for it; `subscribe` then answers the same request.
+
+        `contact` is the Contact value of notifications; "" leaves it out.
+        """
+        self._contact = contact
+        self._last: tuple[str, str, Headers] | None = None
         self.dialog = Dialog.from_request(request, local_tag)
         self.event = request.headers.get("Event") or ""
         self.state = State.NEW
@@ -266,10 +271,22 @@ class Subscription:
 
     def _notify(self, document: Document | None, headers: Iterable[tuple[str, str]], state: str) -> SendNotify:
         method = "BENOTIFY" if BENOTIFY in self._ways else "NOTIFY"
-        lines = [("Event", self.event), ("subscription-state", state), *headers]
-        if document is None:
-            return SendNotify(self.dialog.next_request(method, lines))
-        return SendNotify(self.dialog.next_request(method, lines, document.body, document.content_type))
+        lines = self._lines(state, "" if document is None else document.content_type)
+        if headers:
+            lines = lines.edited(last=headers)
+        return SendNotify(self.dialog.next_request(method, lines, b"" if document is None else document.body))
+
+    def _lines(self, state: str, content_type: str) -> Headers:
+        """Give what stands in a notification besides the dialog's: mostly the same as in the one before."""
+        last = self._last
+        if last is None or last[0] != state or last[1] != content_type:
+            lines = [("Event", self.event), ("subscription-state", state)]
+            if self._contact:
+                lines.append(("Contact", self._contact))
+            if content_type:
+                lines.append(("Content-Type", content_type))
+            last = self._last = (state, content_type, Headers(lines))
+        return last[2]
 
 
 def ways_of(request: Request) -> frozenset[str]:

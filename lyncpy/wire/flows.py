@@ -361,7 +361,8 @@ class Flows:
         return flow
 
     def _queue(self, flow: Flow, data: bytes) -> None:
-        if flow.unwritten + len(data) > self._settings.unwritten_bytes:
+        # One message always has room: a client that reads is not dropped for a long contact list.
+        if flow.unwritten and flow.unwritten + len(data) > self._settings.unwritten_bytes:
             self._drop(flow)
             raise FlowGone(flow.name)
         flow.queue(data)

@@ -43,6 +43,28 @@ class Door:
 
 
 @implementer(IUnit)
+class Connections:
+    """The end of every connection, when the house is closed.
+
+    It stands below the workloads, so that they end what they have under way while its
+    participants are still there: a session that the server ends was not lost by a user.
+    """
+
+    name = "connections"
+
+    def __init__(self, flows: Flows) -> None:
+        """Take the table."""
+        self._flows = flows
+
+    async def open(self) -> None:
+        """Nothing to open: connections come by themselves."""
+
+    async def close(self) -> None:
+        """Close every connection; `close_s` bounds it."""
+        await self._flows.close_all("the server stops")
+
+
+@implementer(IUnit)
 class Listener:
     """Opens the ports that the settings name and hands connections to the streams.
 
@@ -98,11 +120,10 @@ class Listener:
             self.log.info("listening on {host} port {port} ({kind})", host=door.host, port=door.port, kind=door.kind)
 
     async def close(self) -> None:
-        """Accept nobody any more, then close every connection; `close_s` bounds it."""
+        """Accept nobody any more; who is connected stays so until `Connections` are closed."""
         ports, self._ports = self._ports, []
         for _, port in ports:
             await maybeDeferred(port.stopListening)
-        await self._flows.close_all("the server stops")
 
     def reload(self) -> tuple[str, ...]:
         """Read certificate and key again, for the connections to come.

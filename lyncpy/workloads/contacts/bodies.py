@@ -3,6 +3,7 @@
 A quirk runs through all of it: the full list names contacts without `sip:`, a delta with it.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -37,6 +38,8 @@ NOBODY_PENDING: Final = b"<watchers/>"
 _LIST_NS: Final = "http://schemas.microsoft.com/2002/09/sip/contactlist"
 _REQUEST_NS: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
 _ENVELOPE_NS: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+
+_DELETED_GROUP: Final = re.compile(rb'<deletedGroup id="[0-9]+"/>')
 
 TEXT_MAXIMUM: Final = 512
 """Letters of a name or an address; Lync's own columns end near here, and a list of a thousand stays sendable."""
@@ -121,6 +124,11 @@ def write_delta(delta: Delta) -> bytes:
     ]
     head = f'<contactDelta deltaNum="{delta.number}" prevDeltaNum="{delta.previous}" xmlns="{_LIST_NS}">'
     return f"{head}{''.join(parts)}</contactDelta>".encode()
+
+
+def without_deleted_groups(delta: bytes) -> bytes:
+    """Give what `write_delta` wrote without its word on groups that are gone; the numbers stay."""
+    return _DELETED_GROUP.sub(b"", delta)
 
 
 def _group(element: str, group: Group) -> str:

@@ -1,5 +1,6 @@
 """Facts → deltas: every device of a user hears of every change of his list, in order."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from twisted.logger import Logger
@@ -8,15 +9,28 @@ from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.notifier import Notifier
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.contacts.bodies import CONTACTS_TYPE, write_delta, write_list
+from lyncpy.workloads.contacts.bodies import CONTACTS_TYPE, without_deleted_groups, write_delta, write_list
 from lyncpy.workloads.contacts.lists import Lists
 from lyncpy.workloads.contacts.model import Delta
 
 EVENT: Final = "vnd-microsoft-roaming-contacts"
 
 
+@dataclass(slots=True)
+class Held:
+    """What a client holds of the list: the `data` of its subscription."""
+
+    number: int
+    keeps_groups: bool = False
+    """It is not told that a group is gone.
+
+    COMPAT pidgin-sipe 1.25: told so, it deletes the group on the server once more by itself,
+    frees it twice and dies. It shows the group, empty, until its next sign-in instead.
+    """
+
+
 class Fanout:
-    """Sends deltas. A subscription's `data` is the number of the list that its client holds."""
+    """Sends deltas. A subscription's `data` is a `Held`."""
 
     log = Logger()
 
@@ -27,14 +41,13 @@ class Fanout:
 
     async def heard(self, fact: ContactsChanged) -> None:
         """Tell a change to the user's devices, the one that made it too; it counts on what the server counts."""
-        document = Document(CONTACTS_TYPE, fact.delta)
         lagging = False
         for subscription in self._notifier.of(EVENT, fact.aor):
-            held: int = subscription.data
-            if held + 1 == fact.delta_num:
-                subscription.data = fact.delta_num
-                self._notifier.notify(subscription, document)
-            elif held < fact.delta_num:
+            held: Held = subscription.data
+            if held.number + 1 == fact.delta_num:
+                held.number = fact.delta_num
+                self._notifier.notify(subscription, _for(held, fact.delta))
+            elif held.number < fact.delta_num:
                 lagging = True
         if lagging:
             await self._catch_up(fact)
@@ -44,14 +57,19 @@ class Fanout:
         contacts = await self._lists.read(fact.aor)
         document = Document(CONTACTS_TYPE, write_list(contacts))
         for subscription in self._notifier.of(EVENT, fact.aor):
-            if subscription.data < fact.delta_num:
+            held: Held = subscription.data
+            if held.number < fact.delta_num:
                 self.log.debug("{aor} on {epid} missed a change of his contacts", aor=fact.aor, epid=subscription.epid)
-                subscription.data = contacts.delta_num
+                held.number = contacts.delta_num
                 self._notifier.notify(subscription, document)
 
     def correct(self, aor: Aor, epid: Epid, truth: Delta) -> None:
         """Take one device back to the truth after its change was refused."""
-        document = Document(CONTACTS_TYPE, write_delta(truth))
+        delta = write_delta(truth)
         for subscription in self._notifier.of(EVENT, aor):
             if subscription.epid == epid:
-                self._notifier.notify(subscription, document)
+                self._notifier.notify(subscription, _for(subscription.data, delta))
+
+
+def _for(held: Held, delta: bytes) -> Document:
+    return Document(CONTACTS_TYPE, without_deleted_groups(delta) if held.keeps_groups else delta)

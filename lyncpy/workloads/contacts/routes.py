@@ -24,13 +24,16 @@ from lyncpy.workloads.contacts.bodies import (
     write_fault,
     write_list,
 )
-from lyncpy.workloads.contacts.fanout import EVENT, Fanout
+from lyncpy.workloads.contacts.fanout import EVENT, Fanout, Held
 from lyncpy.workloads.contacts.lists import Declined, Lists
 from lyncpy.workloads.contacts.model import No
 from lyncpy.workloads.contacts.settings import Settings
 
 ACL_EVENT: Final = "vnd-microsoft-roaming-acl"
 PENDING_EVENT: Final = "presence.wpending"
+
+KEEPS_GROUPS: Final = "Sipe/"
+"""In the User-Agent of clients that `Held.keeps_groups` is about."""
 
 Answer = Callable[[Arrival], Awaitable[Response]]
 
@@ -80,7 +83,8 @@ class Routes:
         async with self._lists.hold(aor):
             contacts = await self._lists.read(aor)
             document = Document(CONTACTS_TYPE, write_list(contacts))
-            return self._accept(arrival, EVENT, document, contacts.delta_num)
+            keeps_groups = KEEPS_GROUPS in (arrival.request.headers.get("User-Agent") or "")
+            return self._accept(arrival, EVENT, document, Held(contacts.delta_num, keeps_groups))
 
     async def rights(self, arrival: Arrival) -> Response:
         """Answer a client from before 2007 that asks for its list of rights."""
@@ -113,7 +117,7 @@ class Routes:
             raise _refusal(*_ANSWERS[declined.no]) from declined
         return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=write_answer(name, delta))
 
-    def _accept(self, arrival: Arrival, event: str, document: Document | None, held: int | None) -> Response:
+    def _accept(self, arrival: Arrival, event: str, document: Document | None, held: Held | None) -> Response:
         subscription, response = self._notifier.accept(
             arrival,
             event=event,

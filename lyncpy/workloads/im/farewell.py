@@ -1,9 +1,12 @@
 """Ending the sessions of an endpoint that vanished or signed out without a BYE."""
 
+from collections.abc import Callable
+
 from twisted.logger import Logger
 
 from lyncpy.contracts.facts import EndpointGone
 from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.message import Headers, Request
@@ -24,8 +27,16 @@ class Farewell:
 
     log = Logger()
 
-    def __init__(self, locator: ILocator, outbound: IOutbound, sessions: Sessions, timers: ITimers) -> None:
-        """Take the table and the way to the other side."""
+    def __init__(
+        self,
+        locator: ILocator,
+        outbound: IOutbound,
+        sessions: Sessions,
+        leave: Callable[[Aor, Epid], None],
+        timers: ITimers,
+    ) -> None:
+        """Take the table and the way to the other side; `leave` gives up what still rings."""
+        self._leave = leave
         self._locator = locator
         self._outbound = outbound
         self._sessions = sessions
@@ -34,6 +45,7 @@ class Farewell:
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """End what the endpoint left open."""
         endpoint = fact.endpoint
+        self._leave(endpoint.aor, endpoint.epid)
         for session in self._sessions.of(endpoint.aor, endpoint.epid):
             gone = session.caller if _is(session.caller, endpoint) else session.callee
             by = "user1" if gone is session.caller else "user2"

@@ -58,8 +58,8 @@ def answered(session: Session, response: Response, epid: Epid, instance: str, at
     return replace(session, record=record, callee=callee, answered=True)
 
 
-def refused(session: Session, response: Response, at: float) -> Session:
-    """Note that nobody accepted, and why."""
+def refused(session: Session, response: Response, at: float, *, by_server: bool = False) -> Session:
+    """Note that nobody accepted, and why; `by_server` when no endpoint has said so."""
     reason = ENDED_BY_STATUS.get(response.status, "rejected")
     record = replace(
         session.record,
@@ -67,7 +67,7 @@ def refused(session: Session, response: Response, at: float) -> Session:
         ended_at=at,
         response_code=response.status,
         diagnostic_id=diagnostic_id(response),
-        ended_by="user1" if response.status == 487 else "user2" if reason == "rejected" else "server",
+        ended_by="user1" if response.status == 487 else "user2" if reason == "rejected" and not by_server else "server",
         end_reason=reason,
     )
     return replace(session, record=record)

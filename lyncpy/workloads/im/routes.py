@@ -8,18 +8,20 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
+from twisted.internet.defer import CancelledError
+
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid, NodeName, aor_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
 from lyncpy.core.forward import Forward, Outcome, Patience
 from lyncpy.core.router import FORWARD
-from lyncpy.sip.message import Response, response_to
+from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.model import Session, Side
 from lyncpy.workloads.im.recorder import Recorder
@@ -30,6 +32,11 @@ UNKNOWN: Final = Diagnostics(1003, "User does not exist")
 OFFLINE: Final = Diagnostics(1, "User could not be reached")
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
+NO_SERVICE: Final = Diagnostics(4007, "Resource is unknown in this deployment")
+
+CHAT_PROBE: Final = "ocschat"
+"""COMPAT pidgin-sipe 1.25: every sign-in looks for persistent chat under this name; that is no session to record."""
+
 OUT_OF_DIALOG: Final = frozenset({"INVITE", "MESSAGE", "OPTIONS"})
 """What a user may send to another without a dialog.
 
@@ -39,6 +46,9 @@ alone, so one that a user could address to another would forge contacts or sign 
 
 WITHIN_DIALOG: Final = frozenset({"BYE", "INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "REFER", "UPDATE"})
 """What participants may send each other besides ACK and the NOTIFY that a REFER asks for; the same holds here."""
+
+EARLY: Final = frozenset({"INFO", "MESSAGE"})
+"""What the invited side may send in a dialog before it has accepted."""
 
 
 class Routes:
@@ -67,6 +77,9 @@ class Routes:
         self._timers = timers
         self._invite = Patience(settings.invite_silent_s, settings.ringing_s)
         self._message = Patience(settings.message_s, settings.message_s)
+        self._ringing: dict[tuple[str, str], Arrival] = {}
+        """Invitations without an answer, by Call-ID and the caller's tag; as many as sessions, at most."""
+
         self._first: Mapping[str, Callable[[Arrival], Awaitable[Response]]] = {
             "INVITE": self._invitation,
             "MESSAGE": self._page,
@@ -88,6 +101,8 @@ class Routes:
         if request.method == "ACK":
             await self._acknowledge(arrival)
             return None
+        if request.method == "BYE" and self._gave_up(arrival):
+            return response_to(request, 200)
         if request.to.tag:
             return await self._within(arrival)
         first = self._first.get(request.method)
@@ -97,31 +112,57 @@ class Routes:
             )
         return await first(arrival)
 
+    def leave(self, aor: Aor, epid: Epid) -> None:
+        """Give up what an endpoint that is gone has still ringing."""
+        for arrival in tuple(self._ringing.values()):
+            if (arrival.sender.aor, arrival.sender.epid) == (aor, epid):
+                arrival.cancel()
+
     # --- without a dialog
 
     async def _invitation(self, arrival: Arrival) -> Response:
         """Offer a session to the endpoints of a user; its record begins whatever comes of it."""
+        if arrival.request.target.user == CHAT_PROBE:
+            raise Refused(404, NO_SERVICE)
         session = await self._begun(arrival)
         self._sessions.add(session)
         arrival.provisional(response_to(arrival.request, 100))
+        name = _name(arrival.request)
+        self._ringing[name] = arrival
         try:
             endpoints = await self._reachable(arrival)
             outcome = await self._forward.fork(arrival, endpoints, self._invite, self._asserted(arrival))
-        except Refused as no:
-            response = no.response(arrival.request)
-            self._sessions.end(model.refused(session, response, self._timers.wall()))
+        except (Refused, WorldUnavailable, CancelledError) as error:
+            response = translated(error).response(arrival.request)
+            self._sessions.end(model.refused(session, response, self._timers.wall(), by_server=True))
             raise
+        finally:
+            self._ringing.pop(name, None)
         self._settle(session, outcome)
         return outcome.response
+
+    def _gave_up(self, arrival: Arrival) -> bool:
+        """End an invitation whose caller says BYE before anybody has answered; tell whether there is one.
+
+        Client: it sends no CANCEL, but this BYE, and mostly without a To tag (protocol notes, "other" §4.5).
+        Spec: RFC 3261 §15 allows it in an early dialog.
+        """
+        invitation = self._ringing.get(_name(arrival.request))
+        if invitation is None or invitation.flow != arrival.flow:
+            return False
+        invitation.cancel()
+        return True
 
     def _settle(self, session: Session, outcome: Outcome) -> None:
         now = self._timers.wall()
         endpoint = outcome.endpoint
+        # The invited side may have said something meanwhile (`_early`), and it counts.
+        session = self._sessions.current(session) or session
         if 200 <= outcome.response.status < 300 and endpoint is not None:
             session = model.answered(session, outcome.response, endpoint.epid, endpoint.instance, now)
             self._sessions.change(session, at_once=True)
         else:
-            self._sessions.end(model.refused(session, outcome.response, now))
+            self._sessions.end(model.refused(session, outcome.response, now, by_server=endpoint is None))
 
     async def _page(self, arrival: Arrival) -> Response:
         """Pass a message on that has no session (RFC 3428); its record is a session of one message."""
@@ -130,7 +171,8 @@ class Routes:
             endpoints = await self._reachable(arrival)
         except Refused as no:
             response = no.response(arrival.request)
-            self._recorder.note(model.refused(session, response, self._timers.wall()).record, at_once=True)
+            failed = model.refused(session, response, self._timers.wall(), by_server=True)
+            self._recorder.note(failed.record, at_once=True)
             raise
         outcome = await self._forward.fork(arrival, endpoints, self._message, self._asserted(arrival))
         now = self._timers.wall()
@@ -140,7 +182,8 @@ class Routes:
                 model.counted(session, session.caller.tag, delivered=True), "user1", "single message", now
             )
         else:
-            session = model.refused(model.counted(session, session.caller.tag, delivered=False), outcome.response, now)
+            session = model.counted(session, session.caller.tag, delivered=False)
+            session = model.refused(session, outcome.response, now, by_server=outcome.endpoint is None)
         self._recorder.note(session.record, at_once=True)
         return outcome.response
 
@@ -203,6 +246,9 @@ class Routes:
 
     async def _within(self, arrival: Arrival) -> Response:
         request = arrival.request
+        early = self._sessions.early(request, arrival.sender.aor)
+        if early is not None and request.method in EARLY:
+            return await self._early(arrival, early)
         session, side = self._session_of(arrival)
         if request.method not in WITHIN_DIALOG and not model.tells_of_referral(request):
             raise Refused(405, headers=[("Allow", ", ".join(sorted(WITHIN_DIALOG)))])
@@ -223,6 +269,23 @@ class Routes:
             if current is not None:
                 delivered = 200 <= outcome.response.status < 300
                 self._sessions.change(model.counted(current, side.tag, delivered=delivered), at_once=False)
+        return outcome.response
+
+    async def _early(self, arrival: Arrival, session: Session) -> Response:
+        """Pass on what the invited side says before it has answered.
+
+        COMPAT pidgin-sipe 1.25: with a second device signed in it accepts ten seconds late, takes
+        the dialog for established meanwhile, and ends it when what its user writes is refused.
+        """
+        peer = await self._peer(session, session.callee)
+        if peer is None:
+            raise Refused(481, NO_DIALOG)
+        outcome = await self._forward.pass_on(arrival, peer, self._message.silent_s, self._asserted(arrival))
+        current = self._sessions.current(session)
+        if arrival.request.method == "MESSAGE" and current is not None:
+            delivered = 200 <= outcome.response.status < 300
+            tag = arrival.request.from_.tag or ""
+            self._sessions.change(model.counted(current, tag, delivered=delivered), at_once=False)
         return outcome.response
 
     async def _bye(self, arrival: Arrival, session: Session, side: Side) -> Response:
@@ -255,6 +318,10 @@ class Routes:
             if endpoint.epid == other.epid:
                 return endpoint
         return None
+
+
+def _name(request: Request) -> tuple[str, str]:
+    return request.call_id, request.from_.tag or ""
 
 
 def asserted(person: Person | None, aor: Aor) -> str:

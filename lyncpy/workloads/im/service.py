@@ -57,8 +57,8 @@ class Im:
             per_user=settings.sessions_per_user,
             idle_s=settings.idle_s,
         )
-        self._farewell = Farewell(locator, outbound, self._sessions, timers)
         routes = Routes(forward, locator, people, privacy, self._sessions, self._recorder, node, settings, timers)
+        self._farewell = Farewell(locator, outbound, self._sessions, routes.leave, timers)
         commands = Commands(self._sessions, records)
         self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words())
 

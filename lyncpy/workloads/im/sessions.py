@@ -80,6 +80,11 @@ class Sessions:
                 return session, side
         return None
 
+    def early(self, request: Request, sender: Aor) -> Session | None:
+        """Give the session whose invitation an endpoint of `sender` has and has not answered yet, but speaks in."""
+        session = self._sessions.get((request.call_id, request.to.tag or ""))
+        return session if session is not None and not session.answered and session.callee.aor == sender else None
+
     def current(self, session: Session) -> Session | None:
         """Give the present state of a session, or None when it has ended."""
         return self._sessions.get(_key(session))

@@ -120,6 +120,25 @@ def test_changes_are_told_in_order(alice: Device) -> None:
     ]
 
 
+def test_pidgin_is_not_told_that_a_group_is_gone(hall: Hall, alice: Device) -> None:
+    """It would crash; it gets every other change, and counts on."""
+    pidgin = hall.device("alice", "e2")
+    pidgin.user_agent = "Purple/2.14.12 Sipe/1.25.0 (linux-x86_64)"
+    for device in (alice, pidgin):
+        device.subscribe(EVENT)
+    change(alice, "addGroup", name="Work")
+    change(alice, "deleteGroup", groupID=2)
+    change(pidgin, "deleteGroup", groupID=2)
+    change(alice, "addGroup", name="Home")
+    assert [[child.tag for child in delta] for delta in told(alice)] == [
+        ["addedGroup"],
+        ["deletedGroup"],
+        ["addedGroup"],
+    ]
+    assert [[child.tag for child in delta] for delta in told(pidgin)] == [["addedGroup"], [], [], ["addedGroup"]]
+    assert [delta.get("deltaNum") for delta in told(pidgin)] == ["2", "3", "3", "4"]
+
+
 def test_add_group_is_answered_with_the_id(alice: Device) -> None:
     """The client puts the contact it is adding into this group."""
     response = change(alice, "addGroup", name="Work")
@@ -232,7 +251,7 @@ def test_a_device_that_missed_a_change_gets_the_whole_list(hall: Hall, alice: De
     laptop = hall.device("alice", "e2")
     alice.subscribe(EVENT)
     (subscription,) = hall.notifier.of(EVENT, alice.who.aor)
-    subscription.data -= 1
+    subscription.data.number -= 1
     laptop.subscribe(EVENT)
     change(alice, "setContact", URI=BOB)
     change(alice, "addGroup", name="Work")

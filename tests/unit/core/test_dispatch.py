@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+from twisted.internet.defer import CancelledError
+from twisted.logger import LogLevel
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.names import FlowName
@@ -11,6 +13,7 @@ from lyncpy.contracts.workload import Route
 from lyncpy.core.dispatch import Dispatch
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
+from tests.kit.logs import overheard
 from tests.kit.results import result_of
 
 
@@ -69,7 +72,25 @@ def test_an_error_becomes_the_status_that_its_kind_deserves(error: Exception, st
     assert "bug" not in text
 
 
+def test_a_request_that_was_given_up_is_no_bug() -> None:
+    """Who waits too long for a slow store ends the request; the log shows no failure of ours."""
+    with overheard() as heard:
+        response = _served(CancelledError())
+    assert response is not None
+    assert response.status == 504
+    assert [event for event in heard if event["log_level"] >= LogLevel.warn] == []
+
+
 def test_an_ack_has_no_answer() -> None:
     """Nothing is sent for an ACK, whatever becomes of it."""
     assert _served(Refused(481), "ACK") is None
     assert _served(None, "ACK") is None
+
+
+@pytest.mark.parametrize("reason", ["a\r\nInjected: yes", "a\x00\x1b\x7f", 'a";source="other', "a\\", "\u2028\x85"])
+def test_a_reason_stays_within_its_quotes_and_its_line(reason: str) -> None:
+    """What a client wrote may come back in the reason; it cannot make a header, or a parameter, of it."""
+    _, value = Diagnostics(1018, reason).header()
+    assert not set(value) & {*map(chr, range(32)), "\x7f", "\\"}
+    assert value.count('"') == 4
+    assert value.endswith('";source="lyncpy"')

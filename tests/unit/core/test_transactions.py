@@ -17,6 +17,7 @@ from lyncpy.contracts.names import FlowName
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
 from lyncpy.core.transactions import Transactions
+from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Message, Request, Response, response_to
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.meters import MemoryMeter
@@ -389,6 +390,24 @@ def test_an_answer_that_comes_too_late_is_dropped(hall: Hall) -> None:
     hall.clock.advance(300)
     assert hall.heard() == [504]
     hall.clock.advance(33)
+    assert hall.is_empty()
+
+
+def test_an_answer_that_cannot_be_written_is_a_bug_and_becomes_500(
+    hall: Hall, events: Sequence[LogEvent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client does not wait for ever for something that cannot leave."""
+    send = hall.flows.send
+
+    def write_and_send(flow: FlowName, message: Message) -> None:
+        encode(message)
+        send(flow, message)
+
+    monkeypatch.setattr(hall.flows, "send", write_and_send)
+    hall.desk.at_once = lambda arrival: response_to(arrival.request, 200, headers=[("X", "a\r\nb: c")])
+    hall.says()
+    assert hall.heard() == [500]
+    assert [event["log_level"].name for event in events] == ["critical"]
     assert hall.is_empty()
 
 

@@ -260,6 +260,17 @@ def test_a_gruu_names_one_device(scene: Scene) -> None:
     assert no.status == 480
 
 
+def test_what_the_invited_one_says_before_he_accepts_arrives_and_counts(scene: Scene) -> None:
+    """A client that accepts late lets its user write before; only whom the invitation went to may do so."""
+    invitation = scene.send("INVITE", body=SDP)
+    early = scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"hello?")
+    scene.outbound.to("n/a1").answers(200)
+    (no,) = scene.send("MESSAGE", by=CAROL, epid="c1", to=ALICE, tags=("tc", "ta"), body=b"me, too")
+    scene.outbound.to("n/b1").answers(200, tag="tb")
+    assert (early[0].status, no.status, invitation[0].status) == (200, 481, 200)
+    assert (scene.record.user1_messages, scene.record.user2_messages, scene.record.response_code) == (0, 1, 200)
+
+
 def test_a_user_reaches_his_other_devices(scene: Scene) -> None:
     """Writing to oneself reaches the other devices, never the one that writes."""
     scene.sign_in(ALICE, "a2")
@@ -440,3 +451,22 @@ def test_an_endpoint_that_left_before_it_was_answered_tells_nobody(scene: Scene)
     scene.bus.tell(EndpointGone(endpoint, "connection lost", last=True))
     scene.turn()
     assert [call.request.method for call in scene.outbound.calls] == ["INVITE"]
+
+
+def test_a_client_that_looks_for_persistent_chat_leaves_no_record(scene: Scene) -> None:
+    """Every sign-in of a real client asks for it; the records of people's sessions stay free of that."""
+    (no,) = scene.send("INVITE", to="sip:ocschat@example.test", body=SDP)
+    assert (no.status, no.diagnostics.error_id) == (404, 4007)
+    scene.clock.advance(2)
+    assert not result_of(_await(scene.records.sessions()))
+
+
+def test_a_caller_who_signs_out_while_it_rings_gives_up(scene: Scene) -> None:
+    """His invitation stops ringing although his connection stays open."""
+    answers = scene.send("INVITE", body=SDP)
+    (endpoint,) = scene.bindings.of(ALICE)
+    scene.bindings.drop(endpoint, "signed out")
+    scene.turn()
+    assert scene.outbound.to("n/b1").cancelled == 1
+    assert answers[0].status == 487
+    assert scene.record.ended_by == "user1"

@@ -102,8 +102,8 @@ def test_later_ones_are_best_effort_notifications_in_the_dialog() -> None:
         ("CSeq", "2 BENOTIFY"),
         ("Event", "presence;id=7"),
         ("subscription-state", "active;expires=28800"),
-        ("X-More", "1"),
         ("Content-Type", "application/msrtc-event-categories+xml"),
+        ("X-More", "1"),
     ]
 
 

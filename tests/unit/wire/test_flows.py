@@ -443,6 +443,15 @@ def test_a_client_that_never_reads_is_dropped_with_a_line(log: list[str]) -> Non
     assert [line for line in log if "unread" in line]
 
 
+def test_a_client_that_reads_gets_a_message_of_any_length() -> None:
+    """The bound is on what piles up, not on one answer with a thousand contacts."""
+    wire = Wire(unwritten_bytes=65_536)
+    client = wire.client()
+    wire.flows.send_raw(client.name, b"x" * 100_000)
+    wire.turn()
+    assert client.transport.writes == [b"x" * 100_000]
+
+
 # Bounds.
 
 
