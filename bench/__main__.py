@@ -39,9 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         work = _work(reactor, server, sizes, options.only or LOADS, costs)
         return Deferred.fromCoroutine(work).addTimeout(options.limit_s, reactor)
 
-    with tempfile.TemporaryDirectory(prefix="bench-") if options.home is None else nullcontext(options.home) as home:
-        with serving(Path(home), sizes.people, options.profile) as server:
-            status = _react(run)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") if options.home is None else nullcontext(options.home) as home,
+        serving(Path(home), sizes.people, options.profile) as server,
+    ):
+        status = _react(run)
     if costs:
         print(table(costs))
     if options.json is not None:

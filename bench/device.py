@@ -222,7 +222,7 @@ async def connect(reactor: IReactorSSL, server: Server, number: int) -> Device:
     """Open a connection for a user, its TLS handshake done."""
     authority = Certificate.loadPEM((server.home / "ca.pem").read_bytes())
     options = CertificateOptions(trustRoot=authority)
-    factory = Factory.forProtocol(lambda: Device(number))  # type: ignore[arg-type]  # anything that makes a protocol does
+    factory = Factory.forProtocol(lambda: Device(number))
     device = await SSL4ClientEndpoint(reactor, "127.0.0.1", server.port, options).connect(factory)
     assert isinstance(device, Device), "the factory makes no other"
     await device.ready

@@ -17,6 +17,9 @@ from lyncpy.sip.message import Request
 
 T = TypeVar("T")
 
+Talk = tuple[Device, Callable[[str], Request]]
+"""Who speaks in a session, and what writes his messages."""
+
 AT_ONCE: Final = 8
 """Clients that sign in at the same time."""
 
@@ -51,7 +54,6 @@ class Sizes:
 
     publications: int = 100
     """In each round, of all publishers together."""
-
 
     @property
     def people(self) -> int:
@@ -111,30 +113,25 @@ class Bench:
 
     async def messages(self) -> Sequence[Cost]:
         """Let pairs talk, each with one MESSAGE under way at a time: first one pair alone, then all."""
-        pairs, count = self._sizes.pairs, self._sizes.messages
+        pairs = self._sizes.pairs
         devices = await self._ready(2 * pairs)
         talks = [(one, await one.invite(other)) for one, other in zip(devices[:pairs], devices[pairs:], strict=True)]
 
-        def talk(talk: tuple[Device, Callable[[str], Request]], messages: int) -> Callable[[], Awaitable[None]]:
-            device, say = talk
+        return [await self._talk(talks[:1]), await self._talk(talks)]
 
-            async def run() -> None:
-                for _ in range(messages):
-                    await device.ask(say(TEXT))
+    async def _talk(self, talks: Sequence[Talk]) -> Cost:
+        each = -(-self._sizes.messages // len(talks))
 
-            return run
+        async def talk(one: Talk) -> None:
+            device, say = one
+            for _ in range(each):
+                await device.ask(say(TEXT))
 
-        costs = []
-        for talking in (talks[:1], talks):
-            each = -(-count // len(talking))
-            found = [
-                await self._cost(
-                    each * len(talking), lambda: _all([talk(one, each) for one in talking], lambda run: run(), pairs)
-                )
-                for _ in range(self._sizes.rounds + 1)
-            ]
-            costs.append(_cost(f"MESSAGE with its 200, {len(talking)} at a time", found))
-        return costs
+        found = [
+            await self._cost(each * len(talks), lambda: _all(talks, talk, len(talks)))
+            for _ in range(self._sizes.rounds + 1)
+        ]
+        return _cost(f"MESSAGE with its 200, {len(talks)} at a time", found)
 
     async def fan_out(self) -> Sequence[Cost]:
         """Publish to watchers; a publication that nobody watches shows what of it is not the watchers'."""

@@ -7,7 +7,6 @@ from typing import Final
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, response_to
 
-
 # A reason may repeat what the peer wrote; then it must not end the quotes, or the line.
 _QUOTABLE: Final = {ord('"'): "'", ord("\\"): "/", **dict.fromkeys((*range(32), 127), " ")}
 

@@ -32,6 +32,9 @@ HOP_HEADERS: Final = (
 )
 """Signatures end at this hop, and what a client asserts about itself is not passed on."""
 
+ONWARD_DROPPED: Final = (*HOP_HEADERS, "Route")
+UPSTREAM_DROPPED: Final = (*HOP_HEADERS, "Via", "Record-Route")
+
 LEAST_HELPFUL: Final = (430, 408, 487, 480)
 """Failures that say the least about why, worst first; any other answer of a branch is better."""
 
@@ -88,10 +91,9 @@ class Forward:
 
     async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float, asserted: str = "") -> Outcome:
         """Ask one endpoint within a dialog; its answer, or a 430 or 408 of our own."""
-        request = self._onward(arrival.request, asserted)
         call = self._outbound.start(
             endpoint.flow,
-            request.edited(uri=endpoint.contact),
+            self._onward(arrival.request, asserted, endpoint.contact),
             timeout=timeout,
             on_provisional=lambda response: arrival.provisional(self._upstream(arrival.request, response)),
         )
@@ -102,18 +104,18 @@ class Forward:
     def pass_ack(self, arrival: Arrival, endpoint: Endpoint) -> None:
         """Pass an ACK on; nobody can be told when it does not arrive."""
         try:
-            self._outbound.tell(endpoint.flow, self._onward(arrival.request, "").edited(uri=endpoint.contact))
+            self._outbound.tell(endpoint.flow, self._onward(arrival.request, "", endpoint.contact))
         except (FlowGone, Refused):
             return
 
-    def _onward(self, request: Request, asserted: str) -> Request:
+    def _onward(self, request: Request, asserted: str, uri: str | None = None) -> Request:
         left = request.max_forwards
         if left is not None and left <= 0:
             raise Refused(483, Diagnostics(1007, "Temporarily cannot route"))
         put = [("Max-Forwards", str(69 if left is None else left - 1))]
         first = [("Record-Route", self._record_route)] if request.method == "INVITE" else []
         last = [("P-Asserted-Identity", asserted)] if asserted else []
-        return request.edited(drop=(*HOP_HEADERS, "Route"), put=put, first=first, last=last)
+        return request.edited(uri=uri, drop=ONWARD_DROPPED, put=put, first=first, last=last)
 
     def _upstream(self, request: Request, response: Response) -> Response:
         """Make an endpoint's answer fit the request that it answers, whatever the endpoint wrote."""
@@ -123,7 +125,7 @@ class Forward:
         first = [("Via", value) for value in own.all("Via")]
         if dialog:
             first.append(("Record-Route", self._record_route))
-        return response.edited(drop=(*HOP_HEADERS, "Via", "Record-Route"), put=put, first=first)
+        return response.edited(drop=UPSTREAM_DROPPED, put=put, first=first)
 
 
 class _Fork:

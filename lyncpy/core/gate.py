@@ -335,8 +335,9 @@ class Gate:
                 return message
             self._keep_back(state, state.held, message)
             return None
-        stale = () if _SIGNATURES.isdisjoint(message.headers.line_keys) else _SIGNATURES
-        return message.edited(drop=stale, last=[state.association.sign(message)])
+        if not _SIGNATURES.isdisjoint(message.headers.line_keys):
+            message = message.edited(drop=_SIGNATURES)
+        return message.plus(last=Headers((state.association.sign(message),)))
 
     def _hold(self, state: _Flow) -> None:
         """Hold back what is sent until the client has new keys, and we too."""

@@ -23,6 +23,8 @@ class Homes:
     def __init__(self) -> None:
         """Begin with nothing held."""
         self._waiting: dict[tuple[str, str], deque[Deferred[None]]] = {}
+        self._released: deque[tuple[str, str]] = deque()
+        self._passes_on = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -60,6 +62,22 @@ class Homes:
             queue.remove(turn)
 
     def _release(self, name: tuple[str, str]) -> None:
+        """Let the next one in: after this one, not from within it.
+
+        Hundreds may wait for a name, and each of them for nothing else; were each let in by
+        the end of the one before, the last one would be too deep for the interpreter.
+        """
+        self._released.append(name)
+        if self._passes_on:
+            return
+        self._passes_on = True
+        try:
+            while self._released:
+                self._pass_on(self._released.popleft())
+        finally:
+            self._passes_on = False
+
+    def _pass_on(self, name: tuple[str, str]) -> None:
         queue = self._waiting[name]
         if queue:
             queue.popleft().callback(None)

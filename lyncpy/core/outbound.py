@@ -124,7 +124,7 @@ class Outbound:
 
     def with_via(self, request: Request, branch: str) -> Request:
         """Give the request with our Via on top."""
-        return request.edited(first=Headers.of_lines(["via"], [f"Via: {self._via}{branch}"]))
+        return request.plus(first=Headers.of_lines(["via"], [f"Via: {self._via}{branch}"]))
 
     def via_of(self, branch: str) -> tuple[str, str]:
         """Give our Via as a header."""

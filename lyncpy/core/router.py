@@ -58,7 +58,8 @@ class Router:
         app = _app(uri)
         if app is not None or self._is_ours(uri, request.method):
             return self._answering(request, app)
-        if uri.scheme in ("sip", "sips") and uri.host.lower() not in self._domains:
+        # Within a dialog the Request-URI is whatever Contact the peer gave; the session says who that is.
+        if uri.scheme in ("sip", "sips") and uri.host.lower() not in self._domains and not request.to.tag:
             raise Refused(404, Diagnostics(1005, "Cannot route to destination domain"))
         if self._forward is None:
             raise Refused(404, Diagnostics(1003, "User does not exist"))

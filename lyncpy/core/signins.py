@@ -162,11 +162,11 @@ class SignIns:
     def _note(self, denied: Denied, aor: Aor, address: str) -> None:
         self.log.info(
             "{aor} could not sign in from {address} as {account}: {reason} {detail}",
-            aor=aor[:80],
+            aor=_shown(aor),
             address=address,
             account=repr(denied.account[:80]),
             reason=denied.reason,
-            detail=denied.detail,
+            detail=_shown(denied.detail),
         )
         self._count(denied.reason)
         failure = Failure(self._timers.wall(), address, denied.reason, denied.account[:80], denied.detail)
@@ -186,7 +186,7 @@ class SignIns:
         if wait_s > 0:
             self.log.warn(
                 "sign-in of {name} is refused for {wait_s} s after {count} failures",
-                name=name[:80],
+                name=_shown(name),
                 wait_s=wait_s,
                 count=throttle.failures(name, now),
             )
@@ -228,3 +228,8 @@ def _remember(failures: Failures, most: int, aor: Aor, failure: Failure) -> None
         known = failures[aor] = deque(maxlen=FAILURES_PER_USER)
     known.append(failure)
     failures.move_to_end(aor)
+
+
+def _shown(text: str) -> str:
+    """Give what a stranger wrote as a log may show it: briefly, and nothing that a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text[:80])

@@ -228,9 +228,9 @@ class Dialog:
     def _build(self, method: str, number: int, headers: Iterable[tuple[str, str]], body: bytes) -> Request:
         if self._pattern is None:
             self._pattern = self._shared()
-        more = Headers.of(headers)
+        more = headers if isinstance(headers, Headers) else Headers(headers)
         last = Headers.of_lines(["cseq", *more.line_keys], [f"CSeq: {number} {method}", *more.lines])
-        return self._pattern.edited(method=method, last=last, body=body)
+        return self._pattern.plus(method=method, last=last, body=body)
 
     def _shared(self) -> Request:
         uri, routes = self._way()

@@ -142,7 +142,8 @@ def parse_name_addr(text: str) -> NameAddr:
 
     Raises:
         RemoteProtocolError: Quotes or brackets that do not close, text after the bracket,
-            no URI, a blank in it, or a bare URI with the question mark that brackets are for.
+            no URI, a blank in it, a bare URI with the question mark that brackets are for, or
+            a second address: of two, two readers could take different ones.
     """
     text = text.strip(BLANKS)
     display = ""
@@ -166,6 +167,8 @@ def parse_name_addr(text: str) -> NameAddr:
         display, rest = display or before.rstrip(BLANKS), rest[1:]
     if not uri or " " in uri or "\t" in uri:
         raise RemoteProtocolError(f'not an address: "{text[:80]}"')
+    if "," in rest and first_of_list(rest)[0] != rest.strip(BLANKS):
+        raise RemoteProtocolError(f'more than one address: "{text[:80]}"')
     return NameAddr(display, uri, parse_params(rest) if semicolon else _NO_PARAMS)
 
 

@@ -46,13 +46,6 @@ class Headers:
             self._lines.append(_line(name, value))
 
     @classmethod
-    def of(cls, fields: Iterable[tuple[str, str]]) -> "Headers":
-        """Give headers as they are, or make them of (name, value) pairs."""
-        if isinstance(fields, Headers):
-            return fields
-        return cls(fields) if fields else _NO_HEADERS
-
-    @classmethod
     def of_lines(cls, keys: list[str], lines: list[str]) -> "Headers":
         """Adopt lines and their keys (`grammar.key_of`): the decoder's entrance. The lists are kept, not copied."""
         headers = cls.__new__(cls)
@@ -104,33 +97,11 @@ class Headers:
             drop_first: A name of which the topmost *value* goes: of a line with several,
                 joined by commas, only the first.
         """
-        return self.revised(drop=drop, put=put, first=first, last=last, drop_first=drop_first)[0]
-
-    def revised(
-        self,
-        *,
-        drop: Collection[str] = (),
-        put: Iterable[tuple[str, str]] = (),
-        first: Iterable[tuple[str, str]] = (),
-        last: Iterable[tuple[str, str]] = (),
-        drop_first: str | None = None,
-    ) -> tuple["Headers", Iterable[str]]:
-        """Do what `edited` does; give also the keys of all names that were mentioned."""
-        top, end = Headers.of(first), Headers.of(last)
-        touched: Iterable[str] = top._keys + end._keys
-        kept = self
-        if drop or put or drop_first is not None:
-            kept, changed = self._changed(drop, put, drop_first)
-            touched = changed.union(touched)
-        revised = Headers.of_lines([*top._keys, *kept._keys, *end._keys], [*top._lines, *kept._lines, *end._lines])
-        return revised, touched
-
-    def _changed(
-        self, drop: Collection[str], put: Iterable[tuple[str, str]], drop_first: str | None
-    ) -> tuple["Headers", set[str]]:
-        keys: list[str] = []
-        lines: list[str] = []
-        touched = {key_of(name) for name in drop}
+        if not (drop or put or drop_first is not None):
+            return self.plus(first=Headers(first), last=Headers(last))
+        result = Headers(first)
+        keys, lines = result._keys, result._lines
+        dropped = {key_of(name) for name in drop}
         replaced: dict[str, list[str]] = {}
         for name, value in put:
             replaced.setdefault(key_of(name), []).append(_line(name, value))
@@ -147,16 +118,25 @@ class Headers:
                 if rest:
                     keys.append(key)
                     lines.append(_line(_name(line), rest))
-            elif key not in touched:
+            elif key not in dropped:
                 keys.append(key)
                 lines.append(line)
         for key, group in waiting.items():
             keys.extend(key for _ in group)
             lines.extend(group)
-        touched.update(replaced)
-        if drop_first is not None:
-            touched.add(key_of(drop_first))
-        return Headers.of_lines(keys, lines), touched
+        for name, value in last:
+            keys.append(key_of(name))
+            lines.append(_line(name, value))
+        return result
+
+    def plus(self, *, first: "Headers | None" = None, last: "Headers | None" = None) -> "Headers":
+        """Give these headers with others on top of them and after them."""
+        keys, lines = self._keys, self._lines
+        if first is not None:
+            keys, lines = first._keys + keys, first._lines + lines
+        if last is not None:
+            keys, lines = keys + last._keys, lines + last._lines
+        return Headers.of_lines(keys, lines)
 
     def __contains__(self, name: str) -> bool:
         return key_of(name) in self._keys
@@ -179,9 +159,6 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self)!r})"
-
-
-_NO_HEADERS: Final = Headers()
 
 
 def _line(name: str, value: str) -> str:
@@ -307,13 +284,6 @@ class _Views:
         return value
 
 
-def _carry(old: _Views, new: _Views, touched: Iterable[str]) -> None:
-    """Let an edited message know what will be read again, in every message that leaves, and has not changed."""
-    known = old._views.get("dialog_text")
-    if known is not None and _DIALOG.isdisjoint(touched):
-        new._views["dialog_text"] = known
-
-
 def _head_word(text: str | None) -> str:
     return text.partition(";")[0].strip(BLANKS).lower() if text else ""
 
@@ -346,7 +316,6 @@ class Request(_Views):
     def edited(
         self,
         *,
-        method: str | None = None,
         uri: str | None = None,
         body: bytes | None = None,
         drop: Collection[str] = (),
@@ -355,16 +324,35 @@ class Request(_Views):
         last: Iterable[tuple[str, str]] = (),
         drop_first: str | None = None,
     ) -> "Request":
-        """Give this request with another method, URI, body or headers; see `Headers.edited`."""
-        headers, touched = self.headers.revised(drop=drop, put=put, first=first, last=last, drop_first=drop_first)
-        edited = Request(
-            self.method if method is None else method,
+        """Give this request with another URI, body or headers; see `Headers.edited`."""
+        return Request(
+            self.method,
             self.uri if uri is None else uri,
-            headers,
+            self.headers.edited(drop=drop, put=put, first=first, last=last, drop_first=drop_first),
             self.body if body is None else body,
         )
-        _carry(self, edited, touched)
-        return edited
+
+    def plus(
+        self,
+        *,
+        first: Headers | None = None,
+        last: Headers | None = None,
+        method: str | None = None,
+        body: bytes | None = None,
+    ) -> "Request":
+        """Give this request with headers on top and at the end that do not say whose dialog it belongs to.
+
+        Every message that leaves passes here, and what was read of its dialog stays known.
+        """
+        result = Request(
+            self.method if method is None else method,
+            self.uri,
+            self.headers.plus(first=first, last=last),
+            self.body if body is None else body,
+        )
+        if "dialog_text" in self._views:
+            result._views["dialog_text"] = self._views["dialog_text"]
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,15 +378,20 @@ class Response(_Views):
         drop_first: str | None = None,
     ) -> "Response":
         """Give this response with another body or headers; see `Headers.edited`."""
-        headers, touched = self.headers.revised(drop=drop, put=put, first=first, last=last, drop_first=drop_first)
-        edited = Response(self.status, self.phrase, headers, self.body if body is None else body)
-        _carry(self, edited, touched)
-        return edited
+        return Response(
+            self.status,
+            self.phrase,
+            self.headers.edited(drop=drop, put=put, first=first, last=last, drop_first=drop_first),
+            self.body if body is None else body,
+        )
+
+    def plus(self, *, last: Headers) -> "Response":
+        """Give this response with headers at the end."""
+        return Response(self.status, self.phrase, self.headers.plus(last=last), self.body)
 
 
 Message = Request | Response
 
-_DIALOG: Final = frozenset({"call-id", "from", "to"})
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
 

@@ -295,7 +295,9 @@ def test_a_talk_ends_when_one_side_vanishes(server: RunningServer, acknowledged:
         assert left.is_well()
         left.line.close()
         wait_until(
-            lambda call_id=invitation.call_id: server.sql("select * from sessions where call_id = ? and ended_at > 0", call_id),  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            lambda call_id=invitation.call_id: server.sql(
+                "select * from sessions where call_id = ? and ended_at > 0", call_id
+            ),  # type: ignore[misc]  # mypy cannot infer a lambda's default
             "the record has an end",
         )
 

@@ -87,7 +87,11 @@ def test_a_note_reaches_watchers_as_the_text_that_it_is(alice: Caller, bob: Call
     """No markup gets out of a note, and no header."""
     assert bob.ask(wishes.watch(bob, ALICE)).status == 200
     held = etree.fromstring(alice.ask(wishes.roaming_self(alice)).body)
-    versions = [one.get("version") for one in held.iter("{*}category") if one.get("name") == "note" and one.get("container") == "200"]
+    versions = [
+        one.get("version")
+        for one in held.iter("{*}category")
+        if one.get("name") == "note" and one.get("container") == "200"
+    ]
     assert alice.ask(wishes.members(alice, BOB)).status in (200, 409)
     alice.heard.clear()
     assert alice.ask(wishes.note(alice, text, int((versions or ["0"])[0] or "0"))).status == 200
@@ -99,7 +103,9 @@ def test_a_note_reaches_watchers_as_the_text_that_it_is(alice: Caller, bob: Call
 
 
 @pytest.mark.parametrize("text", NASTY)
-def test_names_of_contacts_and_groups_reach_other_devices_as_text(server: RunningServer, alice: Caller, text: str) -> None:
+def test_names_of_contacts_and_groups_reach_other_devices_as_text(
+    server: RunningServer, alice: Caller, text: str
+) -> None:
     """What one device calls a contact or a group stands in the other's list, and nothing beside it."""
     other = signed_in(server, "alice")
     assert other.ask(wishes.contacts(other)).status == 200
@@ -112,7 +118,9 @@ def test_names_of_contacts_and_groups_reach_other_devices_as_text(server: Runnin
         assert "Injected" not in message.headers
         root = etree.fromstring(message.body)
         assert root.find(".//{*}evil") is None
-        names = [" ".join((one.get("name") or "").split()) for one in root.iter() if "ontact" in one.tag and one.get("uri")]
+        names = [
+            " ".join((one.get("name") or "").split()) for one in root.iter() if "ontact" in one.tag and one.get("uri")
+        ]
         assert names[-1] == " ".join(wanted.split())
     assert text.strip()[:5] in {(one.get("name") or "")[:5] for one in etree.fromstring(whole.body).iter("{*}group")}
     other.line.close()
@@ -131,14 +139,17 @@ def test_a_display_name_is_passed_on_and_vouched_for_by_nobody(alice: Caller, bo
     """The name is the sender's own; who he is stands in the identity that the server asserts."""
     from_ = value.format(aor=alice.aor, epid=alice.epid)
     request = wishes.page(alice, BOB, from_=from_)
-    claims = [("P-Asserted-Identity", f"<sip:{CAROL}>"), ("P-Preferred-Identity", f'"Carol" <sip:{CAROL}>'), ("Subject", "x")]
+    claims = [
+        ("P-Asserted-Identity", f"<sip:{CAROL}>"),
+        ("P-Preferred-Identity", f'"Carol" <sip:{CAROL}>'),
+        ("Subject", "x"),
+    ]
     request = request.edited(last=claims[1:])
     alice.send(request)
     heard = bob.await_request("MESSAGE")
     assert heard.headers.get("From") == from_
-    assert heard.headers.all("P-Asserted-Identity") == ('"Alice Adler" <sip:alice@example.test>,<tel:+15550100>',) or (
-        "alice@example.test" in (heard.headers.get("P-Asserted-Identity") or "")
-    )
+    (asserted,) = heard.headers.all("P-Asserted-Identity")
+    assert asserted.startswith('"Alice Adler" <sip:alice@example.test>')
     assert CAROL not in repr(list(heard.headers))
     bob.answer(heard, 200)
     assert alice.answer_to(request).status == 200
@@ -167,7 +178,9 @@ def test_two_senders_in_one_message_are_refused(alice: Caller, bob: Caller) -> N
     """Of two From headers, two readers could read two different ones."""
     request = wishes.page(alice, BOB)
     for extra in ("From", "f"):
-        doubled = Request("MESSAGE", request.uri, Headers([*request.headers, (extra, f"<sip:{CAROL}>;tag=2")]), request.body)
+        doubled = Request(
+            "MESSAGE", request.uri, Headers([*request.headers, (extra, f"<sip:{CAROL}>;tag=2")]), request.body
+        )
         assert alice.ask(doubled).status == 400
     assert hears_nothing(bob)
 
@@ -190,11 +203,13 @@ def test_a_line_break_in_a_header_is_no_new_header(alice: Caller, bob: Caller) -
 def test_vias_come_back_as_they_were_and_to_nobody_else(alice: Caller, bob: Caller, carol: Caller) -> None:
     """Commas, other hosts, `received`: the answer goes to the connection that asked."""
     vias = [
-        f'SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bKa, SIP/2.0/TLS 10.0.0.2;branch=z9hG4bKb;x="a,b"',
+        'SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bKa, SIP/2.0/TLS 10.0.0.2;branch=z9hG4bKb;x="a,b"',
         "SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKc;received=127.0.0.1;rport=9;maddr=127.0.0.1",
     ]
     good = wishes.page(alice, BOB)
-    request = Request("MESSAGE", good.uri, good.headers.edited(drop=["Via"], first=[("Via", via) for via in vias]), good.body)
+    request = Request(
+        "MESSAGE", good.uri, good.headers.edited(drop=["Via"], first=[("Via", via) for via in vias]), good.body
+    )
     alice.send(request)
     heard = bob.await_request("MESSAGE")
     assert heard.headers.all("Via")[1:] == tuple(vias)
@@ -258,7 +273,11 @@ def trespasses(carol: Caller, where: str) -> list[Request]:
         wishes.groups(carol, **to),
     ]
     if "uri" in where and "to" in where:
-        about.append(wishes.publish(carol, "note", "<note/>", expire="static").edited(uri=f"sip:{BOB}", put=[("To", f"<sip:{BOB}>")]))
+        about.append(
+            wishes.publish(carol, "note", "<note/>", expire="static").edited(
+                uri=f"sip:{BOB}", put=[("To", f"<sip:{BOB}>")]
+            )
+        )
     return about
 
 
@@ -275,9 +294,19 @@ def test_nobody_reads_or_changes_what_is_anothers(bob: Caller, carol: Caller, wh
 
 def test_nobody_publishes_for_another(bob: Caller, carol: Caller) -> None:
     """The address in the document counts as much as the one in To."""
-    assert carol.ask(wishes.note(carol, "forged", container=32000) .edited(body=wishes.note(bob, "forged").body)).status == 403
+    assert (
+        carol.ask(wishes.note(carol, "forged", container=32000).edited(body=wishes.note(bob, "forged").body)).status
+        == 403
+    )
     focus = wishes.capabilities(bob)
-    assert carol.ask(Request("SERVICE", focus.uri, carol.request("SERVICE", focus.uri, content_type=wishes.C3P).headers, focus.body)).status == 403
+    assert (
+        carol.ask(
+            Request(
+                "SERVICE", focus.uri, carol.request("SERVICE", focus.uri, content_type=wishes.C3P).headers, focus.body
+            )
+        ).status
+        == 403
+    )
     assert b"forged" not in bob.ask(wishes.roaming_self(bob)).body
 
 
@@ -317,7 +346,9 @@ def test_the_name_of_anothers_device_leads_to_that_device(alice: Caller, bob: Ca
     assert hears_nothing(carol)
 
 
-def within(sender: Caller, method: str, dialog: tuple[str, str, str], to: str, *headers: tuple[str, str], cseq: int = 50) -> Request:
+def within(
+    sender: Caller, method: str, dialog: tuple[str, str, str], to: str, *headers: tuple[str, str], cseq: int = 50
+) -> Request:
     """Write a request that claims to be in a dialog: Call-ID, the sender's tag, the receiver's."""
     call_id, own, theirs = dialog
     return sender.request(
@@ -356,7 +387,9 @@ def test_only_participants_speak_in_a_talk(alice: Caller, bob: Caller, carol: Ca
     assert alice.answer_to(bye).status == 200
 
 
-@pytest.mark.parametrize("event", ["presence", "vnd-microsoft-roaming-contacts", "registration-notify", "vnd-microsoft-roaming-self"])
+@pytest.mark.parametrize(
+    "event", ["presence", "vnd-microsoft-roaming-contacts", "registration-notify", "vnd-microsoft-roaming-self"]
+)
 @pytest.mark.parametrize("method", ["NOTIFY", "BENOTIFY"])
 def test_nobody_notifies_another(bob: Caller, carol: Caller, method: str, event: str) -> None:
     """A forged notification does not arrive, with or without a tag, at his address or his device."""

@@ -63,10 +63,21 @@ def documents(alice: Caller) -> dict[str, Request]:
     }
 
 
-DOCUMENTS = (
-    "publish setContainerMembers setSubscribers roamingList batchSub setContact addGroup modifyGroup deleteGroup "
-    "deleteContact directorySearch provisioningGroupList cccp"
-).split()
+DOCUMENTS = [
+    "publish",
+    "setContainerMembers",
+    "setSubscribers",
+    "roamingList",
+    "batchSub",
+    "setContact",
+    "addGroup",
+    "modifyGroup",
+    "deleteGroup",
+    "deleteContact",
+    "directorySearch",
+    "provisioningGroupList",
+    "cccp",
+]
 
 
 def bombs(good: bytes) -> dict[str, bytes]:
@@ -86,7 +97,11 @@ def bombs(good: bytes) -> dict[str, bytes]:
         "very deep": good[:start] + b"<a>" * 60_000,
         "wide": good[:start] + b"<a/>" * 50_000 + inside,
         "many attributes": good[:start] + b"<a " + b" ".join(b'a%d=""' % n for n in range(20_000)) + b"/>" + inside,
-        "many namespaces": good[:start] + b"<a " + b" ".join(b'xmlns:n%d="u"' % n for n in range(10_000)) + b"/>" + inside,
+        "many namespaces": good[:start]
+        + b"<a "
+        + b" ".join(b'xmlns:n%d="u"' % n for n in range(10_000))
+        + b"/>"
+        + inside,
         "unbound prefix": good[:start] + b"<zz:a/>" + inside,
         "prefix without a name": good[:start] + b"<:a/>" + inside,
         "attribute twice": good[:start] + b'<a b="1" b="2"/>' + inside,
@@ -214,12 +229,17 @@ def broken_tokens(caller: Caller, challenge: str) -> list[str]:
     token = base64.b64decode(value.partition('gssapi-data="')[2].partition('"')[0])
     broken = [token[:length] for length in (0, 1, 8, 12, 20, 63, 71, 72, 80, len(token) - 1)]
     for field in range(6):
-        for length, offset in ((0xFFFF, 0), (0xFFFF, 0xFFFFFFFF), (24, 0xFFFFFFF0), (1, len(token)), (0, 0xFFFFFFFF), (0xFFFE, 72)):
+        for length, offset in (
+            (0xFFFF, 0),
+            (0xFFFF, 0xFFFFFFFF),
+            (24, 0xFFFFFFF0),
+            (1, len(token)),
+            (0, 0xFFFFFFFF),
+            (0xFFFE, 72),
+        ):
             at = 12 + 8 * field
             broken.append(token[:at] + struct.pack("<HHI", length, length, offset) + token[at + 8 :])
-    broken += [
-        token[:8] + struct.pack("<I", kind) + token[12:] for kind in (0, 1, 2, 4, 0xFFFFFFFF)
-    ]
+    broken += [token[:8] + struct.pack("<I", kind) + token[12:] for kind in (0, 1, 2, 4, 0xFFFFFFFF)]
     broken += [token[:60] + struct.pack("<I", flags) + token[64:] for flags in (0, 0xFFFFFFFF)]
     broken += [b"NTLMSSP\0" + b"\xff" * 200, b"\xff" * 500, token + b"x" * 700_000]
     texts = [base64.b64encode(data).decode() for data in broken]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
+from lyncpy.sip.markup import text_of
 from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import PATIENT, assert_calm, time_limit
@@ -95,10 +96,15 @@ class Writer:
             contacts = etree.fromstring(caller.ask(wishes.contacts(caller)).body)
             board = etree.fromstring(caller.ask(wishes.roaming_self(caller)).body)
         found = {str(one.get("uri")): int(str(one.get("name"))) for one in contacts.iter("{*}contact")}
-        found |= {"group": int(str(one.get("name"))) for one in contacts.iter("{*}group") if one.get("id") == str(GROUP)}
-        notes = [one for one in board.iter("{*}category") if one.get("name") == "note" and one.get("container") == "200"]
+        for group in contacts.iter("{*}group"):
+            if group.get("id") == str(GROUP):
+                found["group"] = int(str(group.get("name")))
+        notes = [
+            one for one in board.iter("{*}category") if one.get("name") == "note" and one.get("container") == "200"
+        ]
         assert len(notes) <= 1
-        found |= {"note": int("".join(note.itertext())) for note in notes}
+        for note in notes:
+            found["note"] = int(text_of(note))
 
         expected = self.said | {what: number for what, number in self.doubtful.items() if found.get(what) == number}
         assert found == expected, (self.name, self.doubtful)

@@ -11,7 +11,10 @@ import pytest
 from tests.kit.hostile import assert_calm, open_sockets, resident_kb
 from tests.kit.server import RunningServer, wait_until
 
-pytestmark = [pytest.mark.interop, pytest.mark.skipif(shutil.which("sipp") is None, reason="sip-tester is not installed")]
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(shutil.which("sipp") is None, reason="sip-tester is not installed"),
+]
 
 FLOOD = 2_000
 

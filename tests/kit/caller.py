@@ -16,7 +16,7 @@ from typing import ClassVar, Final, Self
 
 from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Ping
 from lyncpy.sip.encoder import encode
-from lyncpy.sip.message import Headers, Message, Request, Response, new_branch, response_to
+from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
 from tests.kit.ntlm_client import NtlmClient, challenge_of
 
 PATIENCE_S: Final = 10.0
@@ -184,9 +184,16 @@ class Caller:
             assert self.ntlm.verify(message), f"the server's signature does not hold: {message}"
         return message
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Request | Response) -> None:
         """Sign and send."""
-        self.line.send(encode(self.ntlm.sign(message) if self.ntlm.ready else message))
+        self.line.send(encode(self._signed(message)))
+
+    def _signed(self, message: Request | Response) -> Request | Response:
+        if not self.ntlm.ready:
+            return message
+        if isinstance(message, Request):
+            return self.ntlm.sign(message)
+        return self.ntlm.sign(message)  # the same, but for another kind, as its type has it
 
     def ask(self, request: Request, timeout_s: float = PATIENCE_S) -> Response:
         """Sign and send a request, and give its final answer; what else comes meanwhile is kept in `heard`."""
@@ -228,7 +235,13 @@ class Caller:
             self.heard.append(message)
 
     def answer(
-        self, request: Request, status: int, *, tag: str = "", headers: Iterable[tuple[str, str]] = (), body: bytes = b""
+        self,
+        request: Request,
+        status: int,
+        *,
+        tag: str = "",
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
     ) -> Response:
         """Answer a request."""
         fields = [("Contact", self.contact), *headers]

@@ -205,7 +205,12 @@ def bent(chance: Random, request: Request) -> Request:
             return Request(request.method, value or "sip:", request.headers, request.body)
         case 1:
             name = chance.choice(HEADERS)
-            return Request(request.method, request.uri, request.headers.edited(last=[(name, value)] * chance.choice((1, 2, 40))), request.body)
+            return Request(
+                request.method,
+                request.uri,
+                request.headers.edited(last=[(name, value)] * chance.choice((1, 2, 40))),
+                request.body,
+            )
         case 2:
             fields = list(request.headers)
             fields.pop(chance.randrange(len(fields)))

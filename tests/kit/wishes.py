@@ -1,12 +1,17 @@
-"""What a real client asks for, as requests of a `Caller`, unsigned: one function for each kind of question."""
+"""What a real client asks for, as requests of a `Caller`, unsigned: one function for each kind of question.
 
-from typing import Final
+`more` goes to `Caller.request` as it is; hence its type.
+"""
+
+from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
 from lyncpy.sip.message import Request
 from tests.kit.caller import Caller
 
-SDP: Final = b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=session\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 5060 sip null\r\n"
+SDP: Final = (
+    b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=session\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 5060 sip null\r\n"
+)
 
 PUBLISH: Final = "application/msrtc-category-publish+xml"
 MEMBERS: Final = "application/msrtc-setcontainermembers+xml"
@@ -20,7 +25,7 @@ C3P: Final = "application/cccp+xml"
 _PIGGYBACK: Final = ("Supported", "ms-benotify, ms-piggyback-first-notify, com.microsoft.autoextend")
 
 
-def soap(caller: Caller, operation: str, inner: str, **more: str) -> Request:
+def soap(caller: Caller, operation: str, inner: str, **more: Any) -> Request:
     """Change the contact list."""
     body = (
         '<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/"><SOAP-ENV:Body>'
@@ -30,7 +35,7 @@ def soap(caller: Caller, operation: str, inner: str, **more: str) -> Request:
     return caller.request("SERVICE", content_type=SOAP, body=body.encode(), **more)
 
 
-def set_contact(caller: Caller, address: str, name: str = "", groups: str = "1", **more: str) -> Request:
+def set_contact(caller: Caller, address: str, name: str = "", groups: str = "1", **more: Any) -> Request:
     """Add or change a contact."""
     inner = (
         f"<m:displayName>{escape(name)}</m:displayName><m:groups>{groups}</m:groups><m:subscribed>true</m:subscribed>"
@@ -39,13 +44,13 @@ def set_contact(caller: Caller, address: str, name: str = "", groups: str = "1",
     return soap(caller, "setContact", inner, **more)
 
 
-def add_group(caller: Caller, name: str, **more: str) -> Request:
+def add_group(caller: Caller, name: str, **more: Any) -> Request:
     """Add a group."""
     return soap(caller, "addGroup", f"<m:name>{escape(name)}</m:name><m:externalURI/>", **more)
 
 
 def note(
-    caller: Caller, text: str, version: int = 0, *, container: int = 200, uri: str = "", instance: int = 0, **more: str
+    caller: Caller, text: str, version: int = 0, *, container: int = 200, uri: str = "", instance: int = 0, **more: Any
 ) -> Request:
     """Publish a note that stays."""
     inner = (
@@ -65,7 +70,7 @@ def publish(
     uri: str = "",
     instance: int = 0,
     expire: str = "static",
-    **more: str,
+    **more: Any,
 ) -> Request:
     """Publish one category."""
     body = (
@@ -77,7 +82,7 @@ def publish(
     return caller.request("SERVICE", content_type=PUBLISH, body=body.encode(), **more)
 
 
-def members(caller: Caller, address: str, **more: str) -> Request:
+def members(caller: Caller, address: str, **more: Any) -> Request:
     """Put somebody into the container of colleagues."""
     body = (
         '<setContainerMembers xmlns="http://schemas.microsoft.com/2006/09/sip/container-management">'
@@ -87,7 +92,7 @@ def members(caller: Caller, address: str, **more: str) -> Request:
     return caller.request("SERVICE", content_type=MEMBERS, body=body.encode(), **more)
 
 
-def subscribers(caller: Caller, address: str, **more: str) -> Request:
+def subscribers(caller: Caller, address: str, **more: Any) -> Request:
     """Acknowledge a watcher."""
     body = (
         '<setSubscribers xmlns="http://schemas.microsoft.com/2006/09/sip/presence-subscribers">'
@@ -96,7 +101,7 @@ def subscribers(caller: Caller, address: str, **more: str) -> Request:
     return caller.request("SERVICE", content_type=SUBSCRIBERS, body=body.encode(), **more)
 
 
-def roaming_self(caller: Caller, **more: str) -> Request:
+def roaming_self(caller: Caller, **more: Any) -> Request:
     """Subscribe to one's own board."""
     body = (
         b'<roamingList xmlns="http://schemas.microsoft.com/2006/09/sip/roaming-self"><roaming type="categories"/>'
@@ -106,13 +111,13 @@ def roaming_self(caller: Caller, **more: str) -> Request:
     return caller.request("SUBSCRIBE", headers=headers, content_type=ROAMING, body=body, **more)
 
 
-def contacts(caller: Caller, **more: str) -> Request:
+def contacts(caller: Caller, **more: Any) -> Request:
     """Subscribe to one's own contact list."""
     headers = [("Event", "vnd-microsoft-roaming-contacts"), _PIGGYBACK]
     return caller.request("SUBSCRIBE", headers=headers, **more)
 
 
-def watch(caller: Caller, *addresses: str, **more: str) -> Request:
+def watch(caller: Caller, *addresses: str, **more: Any) -> Request:
     """Watch people in one batch."""
     listed = "".join(f"<resource uri={quoteattr('sip:' + address)}/>" for address in addresses)
     body = (
@@ -124,7 +129,7 @@ def watch(caller: Caller, *addresses: str, **more: str) -> Request:
     return caller.request("SUBSCRIBE", headers=headers, content_type=BATCH, body=body.encode(), **more)
 
 
-def groups(caller: Caller, **more: str) -> Request:
+def groups(caller: Caller, **more: Any) -> Request:
     """Ask for provisioning."""
     body = (
         b'<provisioningGroupList xmlns="http://schemas.microsoft.com/2006/09/sip/provisioninggrouplist">'
@@ -156,12 +161,12 @@ def search(caller: Caller, value: str) -> Request:
     return caller.request("SERVICE", content_type=SOAP, body=body.encode())
 
 
-def invite(caller: Caller, address: str, **more: str) -> Request:
+def invite(caller: Caller, address: str, **more: Any) -> Request:
     """Invite somebody to talk."""
     return caller.request("INVITE", f"sip:{address}", content_type="application/sdp", body=SDP, **more)
 
 
-def page(caller: Caller, address: str, text: str = "hello", **more: str) -> Request:
+def page(caller: Caller, address: str, text: str = "hello", **more: Any) -> Request:
     """Send a message without a session."""
     return caller.request("MESSAGE", f"sip:{address}", content_type="text/plain", body=text.encode(), **more)
 

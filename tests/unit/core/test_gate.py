@@ -24,6 +24,7 @@ from lyncpy.core.gate import CHALLENGES_PER_FLOW, HELD_MESSAGES, HOLD_S, Gate
 from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from tests.kit.gatehouse import WALL, RecordedFlows, TablePeople, TableSecrets, request_of, timers_of
+from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 from tests.kit.ntlm_client import NtlmClient, challenge_of
 from tests.kit.results import result_of, started
@@ -290,7 +291,12 @@ def test_nobody_writes_under_another_name(uri: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "status"),
-    [('"Bob <sip:bob@contoso.test>" ', 403), ('"<sip:bob@contoso.test>;tag=" ', 403), ('"Alice" ', 0), ('"A, \\"B\\"" ', 0)],
+    [
+        ('"Bob <sip:bob@contoso.test>" ', 403),
+        ('"<sip:bob@contoso.test>;tag=" ', 403),
+        ('"Alice" ', 0),
+        ('"A, \\"B\\"" ', 0),
+    ],
 )
 def test_a_name_that_holds_an_address_deceives_nobody(name: str, status: int) -> None:
     """A display name is free text, but not where a simple reader would take it for the sender's address."""
@@ -595,6 +601,14 @@ def test_logs_a_failure_with_its_reason_and_no_secret() -> None:
     assert "\n" not in failure["account"]
     assert len(failure["account"]) < 90
     assert any(event["log_level"].name == "warn" and event.get("wait_s") == 30.0 for event in events)
+
+
+def test_a_log_shows_nothing_that_a_terminal_would_obey() -> None:
+    """An address that nobody has may hold anything; the line in the log holds letters."""
+    with overheard() as heard:
+        Hall().refusal(request_of("sip:\x1b[2J\u202e\udcff@contoso.test", "REGISTER"))
+    (line,) = [event for event in heard if event.get("reason") == "unknown user"]
+    assert line["aor"] == "sip:?[2j??@contoso.test"
 
 
 # Steps that take their time.

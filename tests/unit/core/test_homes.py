@@ -1,5 +1,7 @@
 """One writer of a name at a time."""
 
+import inspect
+
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -25,6 +27,25 @@ def test_writers_of_one_name_take_turns() -> None:
     assert order == ["first begins"]
     gate.callback(None)
     assert order == ["first begins", "first ends", "second begins", "second ends"]
+    assert len(table) == 0
+
+
+def test_hundreds_may_wait_and_none_is_too_deep() -> None:
+    """Writers who wait for nothing but each other come one after the other, each as deep as the first."""
+    table, gate, depths = Homes(), Deferred[None](), []
+
+    async def write(first: bool) -> None:
+        async with table.hold("board", "alice"):
+            if first:
+                await gate
+            depths.append(len(inspect.stack(0)))
+
+    begun(write(first=True))
+    for _ in range(homes.WAITING_BOUND):
+        begun(write(first=False))
+    gate.callback(None)
+    assert len(depths) == homes.WAITING_BOUND + 1
+    assert max(depths) - min(depths) < 20
     assert len(table) == 0
 
 

@@ -76,6 +76,13 @@ def test_the_most_specific_row_answers(router: Router, arrival: Arrival, route: 
     assert router.choose(arrival) is route
 
 
+def test_a_request_within_a_dialog_is_forwarded_whatever_contact_it_names(router: Router) -> None:
+    """A client without a GRUU gives its own address as Contact; its session knows who that is."""
+    arrival = _arrival("MESSAGE", "sip:10.0.0.7:5060;transport=tls")
+    arrival.request = arrival.request.edited(put=[("To", "<sip:bob@example.test>;tag=b")])
+    assert router.choose(arrival) is OTHERS
+
+
 @pytest.mark.parametrize(
     ("arrival", "status"),
     [

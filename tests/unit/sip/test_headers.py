@@ -80,8 +80,11 @@ def test_an_address_gives_its_parameters() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "<>", "<sip:a@b", "<sip:a@b> x", '"J" sip:a@b', '"J <sip:a@b>', "sip:a@b?c=d", "a b", "<sip:a\tb>", "a,b"],
-)
+    [
+        "", "<>", "<sip:a@b", "<sip:a@b> x", '"J" sip:a@b', '"J <sip:a@b>', "sip:a@b?c=d", "a b", "<sip:a\tb>", "a,b",
+        "<sip:a@b>;tag=1, <sip:c@d>;tag=2", "sip:a@b;tag=1,sip:c@d", "<sip:a@b>;tag=1,", '<sip:a@b>;x="1,2",',
+    ],
+)  # fmt: skip
 def test_a_broken_address_is_refused(text: str) -> None:
     """An address that can be read in two ways is not read."""
     with pytest.raises(RemoteProtocolError):

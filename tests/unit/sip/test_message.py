@@ -206,3 +206,28 @@ def test_names_are_fresh() -> None:
     assert new_tag() != new_tag()
     assert new_branch().startswith("z9hG4bK")
     assert new_call_id() != new_call_id()
+
+
+def test_a_request_with_headers_added_remembers_whose_dialog_it_is() -> None:
+    """A Via on top and a signature at the end leave the rest as it was; what signatures cover is not read again."""
+    request = invite()
+    assert request.dialog_text == ("call", "sip:alice@contoso.test", "1", "sip:bob@contoso.test", "")
+    sent = request.plus(first=Headers([("Via", "own")]), last=Headers([("X-Signed", "yes")]))
+    assert sent.dialog_text is request.dialog_text
+    assert list(sent.headers) == [("Via", "own"), *request.headers, ("X-Signed", "yes")]
+    assert (sent.method, sent.uri, sent.body) == ("INVITE", request.uri, b"")
+    other = invite().plus(method="INFO", body=b"x")
+    assert (other.method, other.body, other.headers) == ("INFO", b"x", request.headers)
+
+
+def test_a_response_with_headers_added_keeps_the_rest() -> None:
+    """What comes last is added to what was there."""
+    response = response_to(invite(), 486, to_tag="t")
+    signed = response.plus(last=Headers([("X-Signed", "yes")]))
+    assert list(signed.headers) == [*response.headers, ("X-Signed", "yes")]
+    assert (signed.status, signed.phrase, signed.body) == (486, "Busy Here", b"")
+
+
+def test_dialog_text_of_a_message_that_lacks_it_is_empty() -> None:
+    """Signatures of such a message cover empty fields."""
+    assert Request("INFO", "x", Headers()).dialog_text == ("", "", "", "", "")

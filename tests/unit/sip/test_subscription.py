@@ -107,6 +107,28 @@ def test_later_ones_are_best_effort_notifications_in_the_dialog() -> None:
     ]
 
 
+def test_what_changes_from_one_notification_to_the_next_is_written_anew() -> None:
+    """The number, the time that is left, the kind of document and our contact are right each time."""
+    request = subscribe("ms-benotify")
+    machine = Subscription(request, "s", "<sip:server>")
+    machine.subscribe(request, TERMS, None, 0.0)
+    said = [
+        sent(machine.notify(document, at)).headers
+        for document, at in ((FIRST, 1.0), (FIRST, 1.0), (Document("text/plain", b"x"), 1.0), (FIRST, 3.0))
+    ]
+    assert [headers.get("CSeq") for headers in said] == [f"{number} BENOTIFY" for number in (1, 2, 3, 4)]
+    assert [headers.get("Content-Type") for headers in said] == [
+        FIRST.content_type,
+        FIRST.content_type,
+        "text/plain",
+        FIRST.content_type,
+    ]
+    assert [headers.get("subscription-state") for headers in said] == [
+        f"active;expires={left}" for left in (28799, 28799, 28799, 28797)
+    ]
+    assert {headers.all("Contact") for headers in said} == {("<sip:server>",)}
+
+
 def test_a_standard_client_gets_an_empty_answer_and_a_notify() -> None:
     """Whoever offers no extension is served by RFC 6665 alone."""
     request = subscribe(expires=600)

@@ -1,0 +1,27 @@
+"""The benchmark runs: a real server and all loads, with tiny counts and no judgement on times."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TINY = (
+    "--rounds=1", "--endpoints=3", "--contacts=2", "--pairs=2", "--messages=4", "--publishers=2", "--watchers=2",
+    "--publications=2", "--limit-s=60",
+)  # fmt: skip
+
+
+@pytest.mark.perf
+def test_the_benchmark_measures_every_load(tmp_path: Path) -> None:
+    """`python -m bench` signs people in, lets them talk and watch, and prints what each cost."""
+    numbers = tmp_path / "numbers.json"
+    command = [sys.executable, "-m", "bench", *TINY, "--json", str(numbers)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    assert "sign-in, whole" in done.stdout
+    costs = {cost["name"]: cost["values"] for cost in json.loads(numbers.read_text())}
+    assert {"MESSAGE with its 200, 2 at a time", "notification", "memory of a signed-in endpoint"} <= costs.keys()
+    assert all(len(values) == 1 for values in costs.values())
