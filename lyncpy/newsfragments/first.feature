@@ -1,1 +1,0 @@
-Lync, Communicator, Skype for Business and Pidgin clients sign in over TLS with NTLM, keep contacts, see each other's presence and notes, and exchange instant messages; each session leaves a call detail record.
