@@ -75,13 +75,14 @@ class Guards(Protocol):
 class _Flow:
     """What is known of one connection: its address and its transactions."""
 
-    __slots__ = ("name", "peer", "pending", "transactions")
+    __slots__ = ("complained", "name", "peer", "pending", "transactions")
 
     def __init__(self, name: FlowName, peer: str) -> None:
         self.name = name
         self.peer = peer
         self.transactions: dict[Key, ServerTransaction] = {}
         self.pending = 0
+        self.complained = False
 
 
 @implementer(ISink)
@@ -218,7 +219,10 @@ class Transactions:
         if flow.pending < self.settings.pending_per_flow and self._pending < self.settings.pending_total:
             return False
         self._refused.add()
-        self.log.warn("{method} on {flow} refused: too many are pending", method=request.method, flow=flow.name)
+        # Once a connection: the meter counts the others, and a flood must not fill the log.
+        if not flow.complained:
+            flow.complained = True
+            self.log.warn("{method} on {flow} refused: too many are pending", method=request.method, flow=flow.name)
         return True
 
     def _cancel(self, flow: _Flow, request: Request) -> None:
