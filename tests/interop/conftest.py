@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.office import LdapServer, Office, OpenOffice
 from tests.kit.purple_client import PurpleClient
 from tests.kit.server import RunningServer
+from tests.kit.threads import ThreadPump
 
 PLUGIN = Path("/usr/lib/purple-2/libsipe.so")
 
@@ -67,6 +69,20 @@ def clients(server: RunningServer, tmp_path: Path) -> Iterator[Clients]:
     maker = Clients(server, tmp_path / "clients")
     yield maker
     maker.close()
+
+
+@pytest.fixture
+def opened() -> Iterator[OpenOffice]:
+    """Makes offices, and closes them whatever happens: a thread that is left would keep the process alive."""
+    offices: list[Office] = []
+
+    def open_office(server: LdapServer, **settings: Any) -> Office:  # Any: what Settings takes
+        offices.append(Office(server, ThreadPump(), **settings))
+        return offices[-1]
+
+    yield open_office
+    for office in offices:
+        office.close()
 
 
 SessionsOf = Callable[[PurpleClient, PurpleClient], list[dict[str, Any]]]  # Any: what a column has

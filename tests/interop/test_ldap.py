@@ -1,79 +1,25 @@
 """People from a real OpenLDAP server: its life, its troubles, and what an operator is told."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
 
-from lyncpy.backends.ldap import LdapDirectory
-from lyncpy.backends.memory import MemoryStore
-from lyncpy.backends.threads import Threads
-from lyncpy.contracts.directory import Pull
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.kept import Kept
-from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Outcome, Pulls
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.pull import Pulls
 from tests.kit.certificates import authority
-from tests.kit.directory import Facts, PlainSeals
+from tests.kit.directory import PlainSeals
+from tests.kit.office import Office, OpenOffice
 from tests.kit.slapd import PEOPLE, READER_DN, SLAPD, SUFFIX, Slapd, ldif
-from tests.kit.threads import ThreadPump
 
 pytestmark = [pytest.mark.interop, pytest.mark.skipif(not SLAPD.exists(), reason="slapd is not installed")]
 
 ALICE, BOB, CAROL = Aor("sip:alice@example.com"), Aor("sip:bob@example.com"), Aor("sip:carol@example.com")
-
-
-class Office:
-    """A slapd, and a directory workload's pulls over it."""
-
-    def __init__(self, slapd: Slapd, pump: ThreadPump, **settings: Any) -> None:
-        self.slapd = slapd
-        self.pump = pump
-        self.clock = Clock()
-        self.timers = Timers(self.clock, time.time)
-        self.settings = Settings(**{"url": slapd.url, "answer_timeout_s": 1, "connect_timeout_s": 1, **settings})
-        self.people = People()
-        self.facts = Facts()
-        self.store = MemoryStore(time.time)
-        self.directory = LdapDirectory(self.settings, "example.com", slapd.folder, Threads(pump, "ldap"), self.timers)
-        self.pulls = Pulls(
-            self.directory, Kept(self.store, PlainSeals()), self.people, self.facts, self.settings, self.timers
-        )
-
-    def pull(self, **how: bool) -> Outcome:
-        """Pull, and give what came of it."""
-        return self.pump.run(self.pulls.pull(**how))
-
-    def read(self, cookie: str = "") -> Pull:
-        """Ask the backend alone."""
-        return self.pump.run(self.directory.pull(cookie))
-
-    def trouble(self) -> str:
-        """Pull in vain; give what the operator is told."""
-        with pytest.raises(DirectoryUnavailable) as caught:
-            self.pull()
-        return str(caught.value)
-
-    def wait_until_connected(self) -> None:
-        """Let the thread get as far as waiting for an answer, or nearly: a cut must work at any point."""
-        until = time.monotonic() + 5
-        while time.monotonic() < until:
-            link = self.directory._link
-            if link is not None and link._connection is not None and link._connection.socket is not None:
-                return
-            time.sleep(0.005)
-        raise AssertionError("no connection was made")
-
-    def close(self) -> None:
-        """Let go of thread and connection."""
-        self.pump.run(self.directory.close())
 
 
 @pytest.fixture(scope="module")
@@ -91,23 +37,6 @@ def ou(server: Slapd, request: pytest.FixtureRequest) -> str:
     for uid in ("alice", "bob", "carol"):
         server.add(uid, ou=name)
     return name
-
-
-OpenOffice = Callable[..., Office]
-
-
-@pytest.fixture
-def opened() -> Iterator[OpenOffice]:
-    """Makes offices, and closes them whatever happens: a thread that is left would keep the process alive."""
-    offices: list[Office] = []
-
-    def open_office(slapd: Slapd, **settings: Any) -> Office:
-        offices.append(Office(slapd, ThreadPump(), **settings))
-        return offices[-1]
-
-    yield open_office
-    for office in offices:
-        office.close()
 
 
 @pytest.fixture

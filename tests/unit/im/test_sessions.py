@@ -470,3 +470,35 @@ def test_a_caller_who_signs_out_while_it_rings_gives_up(scene: Scene) -> None:
     assert scene.outbound.to("n/b1").cancelled == 1
     assert answers[0].status == 487
     assert scene.record.ended_by == "user1"
+
+
+def test_a_repeated_number_does_not_count_back(scene: Scene) -> None:
+    """The BYE that the server may have to send has a number higher than any the client used."""
+    scene.talk()
+    scene.send("INFO", tags=("ta", "tb"), number=9)
+    scene.outbound.to("n/b1").answers(200)
+    scene.send("INFO", tags=("ta", "tb"), number=4)
+    scene.outbound.to("n/b1").answers(200)
+    (endpoint,) = scene.bindings.of(ALICE)
+    scene.bindings.drop(endpoint, "connection lost")
+    scene.turn()
+    assert scene.outbound.to("n/b1").request.cseq.number == 10
+
+
+def test_a_record_that_cannot_be_read_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator hears that the store fails, and no traceback."""
+
+    async def fail(**query: object) -> None:
+        raise StoreUnavailable("disk gone")
+
+    monkeypatch.setattr(scene.records, "sessions", fail)
+    with pytest.raises(CommandFailed, match="disk gone"):
+        scene.run(past="5")
+
+
+def test_completion_offers_who_talks(scene: Scene) -> None:
+    """Tab completes the people who are in a session."""
+    scene.talk()
+    choices = scene.im.offer.commands[0].args[0].choices
+    assert choices is not None
+    assert choices() == ["alice@example.test", "bob@example.test"]

@@ -1,8 +1,12 @@
 """Reports of clients, connections and meters."""
 
+import pytest
+
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.contracts.flows import FlowFacts
 from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.monitoring.settings import Settings
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -60,3 +64,33 @@ def test_meters_are_found_by_a_part_of_their_name() -> None:
     meter.gauge("lyncpy_other_count", "Others.", lambda: 7.0)
     assert ("lyncpy_other_count", 7.0) in hall.asked("meters").rows
     assert list(hall.asked("meters", part="test_total").rows) == [("lyncpy_test_total", 2.0)]
+
+
+def test_a_flow_that_is_not_there_is_told() -> None:
+    """A mistyped name closes nothing."""
+    hall, wire, _ = _monitored()
+    with pytest.raises(CommandFailed, match="see: flows"):
+        hall.asked("flow close", flow="n/9")
+    assert wire.closed == []
+
+
+def test_reports_that_are_not_kept_are_accepted_all_the_same() -> None:
+    """A client has nobody else to tell; whether it is kept is the administrator's choice."""
+    hall = Hall()
+    wire, meter = StillFlows(ONE), OpenMetrics()
+    settings = Settings(reports=False)
+    hall.take(Monitoring(hall.store, wire, Bindings(hall.bus, hall.timers), meter.render, settings, hall.timers))
+    assert hall.device("alice").service(REPORT, b"<reportError/>").status == 200
+    assert hall.asked("reports").rows == []
+
+
+def test_a_store_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator hears why there is nothing to read."""
+    hall, _, _ = _monitored()
+
+    def fail(*query: object) -> None:
+        raise StoreUnavailable("disk gone")
+
+    monkeypatch.setattr(hall.store, "replay", fail)
+    with pytest.raises(CommandFailed, match="disk gone"):
+        hall.asked("reports")

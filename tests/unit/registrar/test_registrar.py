@@ -13,6 +13,7 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import Asked, CommandFailed, Table
 from lyncpy.core.timers import Timers
+from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -313,3 +314,47 @@ def test_why_tells_where_somebody_is_signed_in(scene: Scene) -> None:
     assert not result_of(ask())[0].good
     scene.register()
     assert "from 127.0.0.1" in result_of(ask())[0].finding
+
+
+def test_a_contact_that_is_no_uri_is_refused(scene: Scene) -> None:
+    """What is sent to an endpoint begins with its Contact, so that has to be one."""
+    with pytest.raises(RemoteProtocolError):
+        scene.register(contact="<not a uri>")
+
+
+def test_signing_out_without_a_contact_names_the_epid(scene: Scene) -> None:
+    """A leaving client that sends no Contact is known by its epid."""
+    scene.register()
+    scene.register(contact=None, expires="0")
+    assert len(scene.bindings) == 0
+
+
+def test_a_lifetime_may_stand_in_the_contact(scene: Scene) -> None:
+    """`expires=` of the Contact wins over the header (RFC 3261 §10.2.1.1)."""
+    response = scene.register(contact="<sip:127.0.0.1:1;transport=tls>;expires=600", expires="1200")
+    assert response.headers.get("Expires") == "600"
+
+
+def test_completion_offers_users_and_devices(scene: Scene) -> None:
+    """Tab completes what can be signed out."""
+    scene.register("one")
+    (command,) = (c for c in scene.registrar.offer.commands if c.name == "signout")
+    choices = command.args[0].choices
+    assert choices is not None
+    assert choices() == ["alice@example.test", "alice@example.test/one"]
+
+
+def test_options_says_what_the_server_understands(scene: Scene) -> None:
+    """A probe of the server itself is answered."""
+    (route,) = (r for r in scene.registrar.offer.routes if r.method == "OPTIONS")
+    headers = Headers(
+        [("From", f"<{ALICE}>;tag=1"), ("To", "<sip:example.test>"), ("CSeq", "1 OPTIONS"), ("Call-ID", "c")]
+    )
+    arrival = Arrival(Request("OPTIONS", "sip:example.test", headers), FlowName("n/1"), "127.0.0.1", 0.0)
+
+    async def answer() -> Response | None:
+        return await route.answer(arrival)
+
+    response = result_of(answer())
+    assert response is not None
+    assert "SUBSCRIBE" in (response.headers.get("Allow") or "")

@@ -1,0 +1,77 @@
+"""Pulls from a real LDAP server, as an office has them: people, store and facts in memory, time in the test's hand."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from twisted.internet.task import Clock
+
+from lyncpy.backends.ldap import LdapDirectory
+from lyncpy.backends.memory import MemoryStore
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.directory import Pull
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.kept import Kept
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.pull import Outcome, Pulls
+from lyncpy.workloads.directory.settings import Settings
+from tests.kit.directory import Facts, PlainSeals
+from tests.kit.threads import ThreadPump
+
+
+class LdapServer(Protocol):
+    """What a server of the kit has."""
+
+    url: str
+    folder: Path
+
+
+class Office:
+    """A directory workload's pulls over a server; `**settings` are those of [directory]."""
+
+    def __init__(self, server: LdapServer, pump: ThreadPump, **settings: Any) -> None:  # Any: what Settings takes
+        self.pump = pump
+        self.clock = Clock()
+        self.timers = Timers(self.clock, time.time)
+        self.settings = Settings(**{"url": server.url, "answer_timeout_s": 1, "connect_timeout_s": 1, **settings})
+        self.people = People()
+        self.facts = Facts()
+        self.store = MemoryStore(time.time)
+        self.directory = LdapDirectory(self.settings, "example.com", server.folder, Threads(pump, "ldap"), self.timers)
+        self.pulls = Pulls(
+            self.directory, Kept(self.store, PlainSeals()), self.people, self.facts, self.settings, self.timers
+        )
+
+    def pull(self, **how: bool) -> Outcome:
+        """Pull, and give what came of it."""
+        return self.pump.run(self.pulls.pull(**how))
+
+    def read(self, cookie: str = "") -> Pull:
+        """Ask the backend alone."""
+        return self.pump.run(self.directory.pull(cookie))
+
+    def trouble(self) -> str:
+        """Pull in vain; give what the operator is told."""
+        with pytest.raises(DirectoryUnavailable) as caught:
+            self.pull()
+        return str(caught.value)
+
+    def wait_until_connected(self) -> None:
+        """Let the thread get as far as waiting for an answer, or nearly: a cut must work at any point."""
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            link = self.directory._link
+            if link is not None and link._connection is not None and link._connection.socket is not None:
+                return
+            time.sleep(0.005)
+        raise AssertionError("no connection was made")
+
+    def close(self) -> None:
+        """Let go of thread and connection."""
+        self.pump.run(self.directory.close())
+
+
+OpenOffice = Callable[..., Office]

@@ -1,0 +1,283 @@
+"""A real Active Directory of the test's own: a Samba domain controller, its schema extended as Lync's setup does it."""
+
+import base64
+import os
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from ldap3 import BASE, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server, Tls
+
+from tests.kit.certificates import authority, issue
+
+SUFFIX: Final = "DC=ad,DC=example,DC=com"
+REALM: Final = "AD.EXAMPLE.COM"
+DOMAIN: Final = "EXAMPLE"
+STAFF: Final = f"OU=Staff,{SUFFIX}"
+ADMINISTRATOR: Final = f"CN=Administrator,CN=Users,{SUFFIX}"
+ADMINISTRATOR_PASSWORD: Final = "Adm1n-Secret!"
+READER: Final = "reader@ad.example.com"
+READER_DN: Final = f"CN=reader,CN=Users,{SUFFIX}"
+READER_PASSWORD: Final = "Re4der-Secret!"
+
+PATIENCE_S: Final = 15.0
+PROVISION_S: Final = 120.0
+
+NEEDED: Final = ("samba", "samba-tool", "ldbmodify", "ldbadd")
+"""From Debian's samba-ad-dc, samba-ad-provision, samba-dsdb-modules, samba-vfs-modules and ldb-tools."""
+
+SCHEMA: Final[Mapping[str, tuple[str, int]]] = {
+    "msRTCSIP-PrimaryUserAddress": ("2.5.5.12", 64),
+    "msRTCSIP-UserEnabled": ("2.5.5.8", 1),
+    "msRTCSIP-Line": ("2.5.5.12", 64),
+    "msRTCSIP-OptionFlags": ("2.5.5.9", 2),
+}
+"""Attributes with their syntax: attributeSyntax and oMSyntax."""
+
+ENABLED: Final = 512
+DISABLED: Final = 514
+"""userAccountControl of an ordinary account, and of one with the bit for disabled."""
+
+
+def missing() -> str:
+    """Say what keeps this machine from running a domain controller; "" when nothing does."""
+    lacking = [name for name in NEEDED if shutil.which(name) is None]
+    if lacking:
+        return f"no Samba domain controller can be made here: {', '.join(lacking)} not installed (samba-ad-dc samba-ad-provision ldb-tools)"
+    return "" if os.geteuid() == 0 else "a domain controller has the ports 389 and 636, and that needs root"
+
+
+def free_address() -> str:
+    """Find an address of this machine's own network whose LDAP ports nobody has: they cannot be chosen."""
+    while True:
+        address = f"127.{64 + secrets.randbelow(128)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
+        try:
+            for port in (389, 636, 3268, 3269):
+                with socket.create_server((address, port)):
+                    pass
+        except OSError:
+            continue
+        return address
+
+
+class Samba:
+    """Provisions, fills, stops and starts a domain controller that does LDAP and nothing else. Use as a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        """Choose an address; nothing is made yet."""
+        self.folder = folder
+        self.address = free_address()
+        self.url = f"ldap://{self.address}"
+        self.tls_url = f"ldaps://{self.address}"
+        self.ca_file = folder / "ca.pem"
+        self.password_file = folder / "reader.password"
+        self._config = folder / "etc" / "smb.conf"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._link: Any = None  # Any: ldap3 has no types
+
+    # --- its life
+
+    def __enter__(self) -> "Samba":
+        self._provision()
+        self._extend_schema()
+        self.start()
+        self.add_ou(STAFF)
+        self.add("reader", ou=f"CN=Users,{SUFFIX}", plain=True, password=READER_PASSWORD)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _provision(self) -> None:
+        tls, private = self.folder / "tls", self.folder / "private"
+        for folder in (self.folder, tls, private):
+            folder.mkdir(parents=True, exist_ok=True)
+        # The clock of the server is the real one, so its certificate must be of these days.
+        issued = issue(self.address, "localhost", today=datetime.now(UTC))
+        self.ca_file.write_bytes(authority().pem)
+        (tls / "cert.pem").write_bytes(issued.pem)
+        (tls / "key.pem").write_bytes(issued.key_pem())
+        (tls / "key.pem").chmod(0o600)
+        self.password_file.write_text(READER_PASSWORD + "\n")
+        options = {
+            "interfaces": f"{self.address}/8",
+            "bind interfaces only": "yes",
+            "server services": "ldap",
+            "pid directory": f"{self.folder}/run",
+            "ncalrpc dir": f"{self.folder}/ncalrpc",
+            "log file": f"{self.folder}/samba.log",
+            "tls keyfile": f"{tls}/key.pem",
+            "tls certfile": f"{tls}/cert.pem",
+            "tls cafile": str(self.ca_file),
+            # File attributes that Samba wants for its shares: in a file, for not every file system has them.
+            "posix:eadb": f"{self.folder}/eadb.tdb",
+            "vfs objects": "dfs_samba4 acl_xattr xattr_tdb",
+        }
+        _run(
+            *("samba-tool", "domain", "provision", f"--targetdir={self.folder}", f"--realm={REALM}"),
+            *(f"--domain={DOMAIN}", f"--adminpass={ADMINISTRATOR_PASSWORD}", "--host-name=dc1"),
+            *(f"--host-ip={self.address}", "--dns-backend=NONE", "--server-role=dc"),
+            *(f"--option={name}={value}" for name, value in options.items()),
+        )
+
+    def _extend_schema(self) -> None:
+        schema = f"CN=Schema,CN=Configuration,{SUFFIX}"
+        fresh = "dn:\nchangetype: modify\nadd: schemaUpdateNow\nschemaUpdateNow: 1"
+        attributes = [
+            f"dn: CN={name},{schema}\nchangetype: add\nobjectClass: attributeSchema\nlDAPDisplayName: {name}\n"
+            f"attributeID: 1.3.6.1.4.1.4203.666.77.3.{n}\nattributeSyntax: {syntax}\noMSyntax: {om}\n"
+            "isSingleValued: TRUE\nsearchFlags: 1\nisMemberOfPartialAttributeSet: TRUE"
+            for n, (name, (syntax, om)) in enumerate(SCHEMA.items(), 1)
+        ]
+        allowed = "".join(f"\nmayContain: {name}" for name in SCHEMA)
+        user = f"dn: CN=User,{schema}\nchangetype: modify\nadd: mayContain{allowed}"
+        for step in ([*attributes, fresh], [user, fresh]):
+            self._ldb("ldbmodify", step, "--option=dsdb:schema update allowed=true")
+
+    def _ldb(self, tool: str, entries: Iterable[str], *options: str) -> None:
+        words = (tool, "-H", f"{self.folder}/private/sam.ldb", f"--configfile={self._config}", *options)
+        _run(*words, said="\n\n".join(entries) + "\n")
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        (self.folder / "ncalrpc").mkdir(exist_ok=True)
+        (self.folder / "run").mkdir(exist_ok=True)
+        with (self.folder / "said.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["samba", "--interactive", "--model=single", f"--configfile={self._config}"],
+                stdin=subprocess.PIPE,  # it ends with this pipe: none outlives the tests
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                socket.create_connection((self.address, 636), timeout=1).close()
+                return
+            except OSError:
+                if time.monotonic() > until or self._process.poll() is not None:
+                    raise AssertionError((self.folder / "said.log").read_text()) from None
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop it; may be called twice."""
+        if self._link is not None:
+            self._link.unbind()
+            self._link = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(PATIENCE_S)
+
+    # --- its people
+
+    def load(self, names: Iterable[str], ou: str = STAFF) -> None:
+        """Add many people at once."""
+        self._ldb("ldbadd", (_ldif(f"CN={name},{ou}", person(name)) for name in names))
+
+    def add_ou(self, dn: str) -> str:
+        """Add a place in the tree; give its DN."""
+        self.do("add", dn, attributes={"objectClass": "organizationalUnit"})
+        return dn
+
+    def add(
+        self, name: str, *, ou: str = STAFF, cn: str = "", plain: bool = False, password: str = "", **attributes: object
+    ) -> str:
+        """Add a person and give the DN; `_` in a name stands for `-`, `plain` is somebody without Lync."""
+        dn = f"CN={cn or name},{ou}"
+        fields = {**person(name), **{key.replace("_", "-"): value for key, value in attributes.items()}}
+        if plain:
+            fields = {key: value for key, value in fields.items() if not key.startswith("msRTCSIP")}
+        if password:
+            fields["unicodePwd"] = f'"{password}"'.encode("utf-16-le")
+        self.do("add", dn, attributes=fields)
+        return dn
+
+    def modify(self, dn: str, **attributes: object) -> None:
+        """Replace attributes; an empty list removes one."""
+        changes = {
+            name.replace("_", "-"): [(MODIFY_REPLACE, value if isinstance(value, list) else [value])]
+            for name, value in attributes.items()
+        }
+        self.do("modify", dn, changes=changes)
+
+    def delete(self, dn: str) -> None:
+        """Remove an entry; a tombstone stays."""
+        self.do("delete", dn)
+
+    def undelete(self, key: str, dn: str) -> None:
+        """Bring a tombstone back, by the key that it always had."""
+        changes = {"isDeleted": [(MODIFY_DELETE, [])], "distinguishedName": [(MODIFY_REPLACE, [dn])]}
+        self.do("modify", f"<GUID={key}>", changes=changes, controls=[("1.2.840.113556.1.4.417", True, None)])
+
+    def rename(self, dn: str, rdn: str, *, under: str | None = None) -> None:
+        """Rename an entry, or move it."""
+        self.do("modify_dn", dn, relative_dn=rdn, new_superior=under)
+
+    def read(self, dn: str, *names: str) -> Mapping[str, list[bytes]]:
+        """Give attributes of an entry as they are kept."""
+        self.do("search", dn, search_filter="(objectClass=*)", search_scope=BASE, attributes=list(names))
+        found: Mapping[str, list[bytes]] = self._link.response[0]["raw_attributes"]
+        return found
+
+    def do(self, operation: str, dn: str, **arguments: object) -> None:
+        """Do an LDAP operation as the administrator."""
+        if self._link is None:
+            tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(self.ca_file))
+            server = Server(self.address, port=636, use_ssl=True, tls=tls, get_info=NONE, connect_timeout=5)
+            self._link = Connection(
+                server, ADMINISTRATOR, ADMINISTRATOR_PASSWORD, receive_timeout=10, check_names=False, auto_bind=True
+            )
+        assert getattr(self._link, operation)(dn, **arguments), self._link.result
+
+
+def person(name: str) -> dict[str, object]:
+    """Give the attributes of a person as an office would keep them."""
+    return {
+        "objectClass": "user",
+        "sAMAccountName": name,
+        "userPrincipalName": f"{name}@ad.example.com",
+        "userAccountControl": str(ENABLED | 32),  # 32: a password is not needed, and nobody here has one
+        "sn": "Example",
+        "givenName": name.title(),
+        "displayName": f"{name.title()} Example",
+        "mail": f"{name}@mail.example.com",
+        "title": "Engineer",
+        "company": "Example Ltd",
+        "department": "Research",
+        "physicalDeliveryOfficeName": "B 2.17",
+        "telephoneNumber": "+1 425 555 0100",
+        "mobile": "+1 425 555 0101",
+        "msRTCSIP-PrimaryUserAddress": f"sip:{name}@example.com",
+        "msRTCSIP-UserEnabled": "TRUE",
+        "msRTCSIP-OptionFlags": "257",
+    }
+
+
+def _ldif(dn: str, attributes: Mapping[str, object]) -> str:
+    def line(name: str, value: object) -> str:
+        return f"{name}:: {base64.b64encode(str(value).encode()).decode()}"
+
+    return "\n".join([line("dn", dn), *(line(name, value) for name, value in attributes.items())])
+
+
+def _run(*words: str, said: str = "") -> Sequence[str]:
+    ran = subprocess.run(words, input=said, capture_output=True, text=True, timeout=PROVISION_S, check=False)
+    assert ran.returncode == 0, f"{words[0]}: {ran.stdout}{ran.stderr}"
+    return ran.stdout.splitlines()
