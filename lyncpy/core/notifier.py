@@ -105,13 +105,27 @@ class Notifier:
         Raises:
             Refused: 481, it continues one that does not exist.
         """
-        tag = arrival.request.to.tag
-        if not tag:
+        request = arrival.request
+        if not request.to.tag:
             return None
-        found = self._subscriptions.get((arrival.flow, arrival.request.call_id, tag))
+        found = self._subscriptions.get((arrival.flow, request.call_id, request.to.tag)) or self._mixed_up(arrival)
         if found is None:
             raise Refused(481, NO_DIALOG)
         return found
+
+    def _mixed_up(self, arrival: Arrival) -> Subscription | None:
+        """Find the subscription that a client means which has taken two of its dialogs for one.
+
+        COMPAT pidgin-sipe 1.25: when it subscribes to a second contact before the first answer
+        is there, it goes on with the first dialog's Call-ID and the second one's tags. With a 481
+        it would never see that contact. Our tag is enough to know what is meant.
+        """
+        request = arrival.request
+        mine = [self._subscriptions[key] for key in self._on_flow.get(arrival.flow, ())]
+        same = [one for one in mine if one.event == request.event]
+        if not any(one.machine.dialog.call_id == request.call_id for one in same):
+            return None
+        return next((one for one in same if one.machine.dialog.local_tag == request.to.tag), None)
 
     def accept(
         self,
@@ -155,7 +169,10 @@ class Notifier:
         terms = machine.Terms(default_s, minimum_s, maximum_s, once)
         now = self._timers.now()
         try:
-            effects = found.machine.subscribe(arrival.request, terms, document, now)
+            request = arrival.request
+            if request.call_id != found.machine.dialog.call_id:  # see _mixed_up
+                request = request.edited(put=[("Call-ID", found.machine.dialog.call_id)])
+            effects = found.machine.subscribe(request, terms, document, now)
         except machine.TooBrief as brief:
             raise Refused(423, headers=[("Min-Expires", str(brief.minimum_s))]) from brief
         grant = next(effect for effect in effects if isinstance(effect, machine.Grant))

@@ -21,6 +21,18 @@ def test_an_added_contact_is_seen_online_with_his_card(clients: Clients) -> None
     assert (card["title"], card["department"], card["phone-display"]) == ("Engineer", "Research", "+1 555 0101")
 
 
+def test_contacts_that_are_added_all_at_once_are_all_seen(clients: Clients) -> None:
+    """Frank's first contacts come in one breath, before the server has answered for the first of them."""
+    names = ("alice", "bob", "carol", "dave")
+    frank, *_ = clients("frank", *names)
+
+    for name in names:
+        frank.add_buddy(f"{name}@example.test", "Everybody")
+
+    for name in names:
+        frank.wait_presence(f"{name}@example.test", status="available")
+
+
 def test_the_list_is_there_at_the_next_sign_in(clients: Clients) -> None:
     """What Bob keeps is there when he signs in again, from a client that knows nothing."""
     (bob,) = clients("bob")

@@ -205,6 +205,19 @@ def test_a_connection_has_a_bound() -> None:
     assert refused.value.status == 503
 
 
+def test_a_client_that_mixes_up_two_of_its_dialogs_is_understood(scene: Scene) -> None:
+    """A real client that adds two contacts at once goes on with one dialog's Call-ID and the other one's tag."""
+    first, _ = scene.ask(call_id="c1")
+    second, answer = scene.ask(call_id="c2")
+    again, response = scene.ask(call_id="c1", tag=answer.to.tag or "")
+    assert again is second
+    assert again is not first
+    assert response.call_id == "c1"
+    assert response.to.tag == answer.to.tag
+    with pytest.raises(Refused):
+        scene.ask(call_id="of another", tag=answer.to.tag or "")
+
+
 def test_two_clients_with_the_same_call_id_do_not_meet(scene: Scene) -> None:
     """Real clients that start in the same second use the same Call-IDs."""
     one, _ = scene.ask(call_id="same")
