@@ -25,12 +25,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; give the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     for field in fields(Sizes):
-        parser.add_argument(f"--{field.name}", type=_positive, default=field.default, metavar="N")
+        parser.add_argument(f"--{field.name}", type=_positive, default=field.default, metavar="N", help="%(default)s")
     parser.add_argument("--only", choices=LOADS, action="append", help="this load alone; may be given again")
     parser.add_argument("--home", type=Path, help="a new folder for the server; default: one that is removed again")
     parser.add_argument("--profile", type=Path, help="write what cProfile saw of the server; all costs are higher then")
     parser.add_argument("--json", type=Path, help="write every round's numbers, too")
-    parser.add_argument("--limit-s", type=_positive, default=LIMIT_S, help="give up after so many seconds")
+    parser.add_argument(
+        "--limit-s", type=_positive, default=LIMIT_S, help="give up after so many seconds (%(default)s)"
+    )
     options = parser.parse_args(argv)
     sizes = Sizes(**{field.name: getattr(options, field.name) for field in fields(Sizes)})
     costs: list[Cost] = []

@@ -46,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        sys.stderr.write(f"lyncpy: {f'{error.filename}: {error.strerror}' if error.filename else error}\n")
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,6 +99,7 @@ def _init(options: argparse.Namespace) -> int:
         write_key(key)
     home.write_admin_key(folder, config.path(config.sections.admin.authorized_keys))
     accounts = home.write_demo_people(folder, config) if options.demo else {}
+    home.write_empty_people(config)
     if accounts:
         _with_secrets(config, lambda secrets: _keep_all(secrets, accounts))
     sys.stdout.writelines(f"{line}\n" for line in greeting(config))
@@ -180,15 +184,16 @@ def _with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]
 
     async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
         timers = Timers(reactor, _Clock())
-        back = assembly.backends(config, assembly.node_name(), timers, reactor)
-        house = House(back.units, reactor)
         try:
-            await house.open()
-            await do(StoredSecrets(back.store, People(), back.bus, back.seals))
+            back = assembly.backends(config, assembly.node_name(), timers, reactor)
+            house = House(back.units, reactor)
+            try:
+                await house.open()
+                await do(StoredSecrets(back.store, People(), back.bus, back.seals))
+            finally:
+                await house.close()
         except (WorldUnavailable, UnitFailed) as error:
             problems.append(error)
-        finally:
-            await house.close()
 
     try:
         task.react(lambda reactor: Deferred.fromCoroutine(work(reactor)))

@@ -31,6 +31,7 @@ DEMO: Final[Mapping[str, Mapping[str, object]]] = {
     "erin": {"display_name": "Erin Eriksen", "title": "Counsel", "department": "Legal", "work": "+1 555 0104"},
     "frank": {"display_name": "Frank Fischer", "title": "Support", "department": "Support", "work": "+1 555 0105"},
 }
+PEOPLE_HEAD: Final = "# The people of this server; it is read again at every pull.\n"
 
 
 def write_config(home: Path, overrides: Sequence[str]) -> Path:
@@ -195,8 +196,18 @@ def write_demo_people(home: Path, settings: config.Config) -> Mapping[str, tuple
         }
         for name, facts in DEMO.items()
     }
-    keep(people, "# The people of this server; it is read again at every pull.\n\n" + config.written(lines))
+    keep(people, f"{PEOPLE_HEAD}\n{config.written(lines)}")
     return accounts
+
+
+def write_empty_people(settings: config.Config) -> None:
+    """Write a people file with nobody in it, that shows how somebody is added; unless there is one, or none is read."""
+    people = settings.path(settings.sections.directory.url)
+    if "://" in settings.sections.directory.url or people.exists():
+        return
+    alice = {"address": f"alice@{settings.sections.sip.domain}", "display_name": DEMO["alice"]["display_name"]}
+    example = "".join(f"# {line}\n" for line in config.written({"alice": alice}).splitlines() if line)
+    keep(people, f"{PEOPLE_HEAD}# A person is a table, written like this:\n#\n{example}")
 
 
 def _password() -> str:

@@ -296,7 +296,9 @@ def _is_of(known: Cookie, root: Root) -> bool:
     """Tell whether a cookie's mark means something on this server."""
     if known.by == "time":
         return _read_mark(known.mark) is not None
-    return known.by == "usn" and known.mark.isdigit() and bool(root.service) and known.service == root.service
+    # A mark beyond the last change is of a controller that has lost some since; their numbers are given again.
+    reached = root.usn is not None and known.mark.isdecimal() and int(known.mark) <= root.usn + 1
+    return known.by == "usn" and reached and bool(root.service) and known.service == root.service
 
 
 def _time(raw: Raw) -> datetime | None:

@@ -55,7 +55,7 @@ class Root:
 
     bases: tuple[str, ...]
     service: str
-    """Active Directory: which domain controller this is."""
+    """Active Directory: which domain controller this is, and which life of it: restored from a backup it begins another."""
 
     usn: int | None
     """Active Directory: the number of the last change on this controller."""
@@ -177,9 +177,22 @@ class Link:
         usn = next(iter(texts("highestCommittedUSN")), "")
         return Root(
             bases=tuple(texts("defaultNamingContext") or texts("namingContexts")),
-            service=next(iter(texts("dsServiceName")), ""),
-            usn=int(usn) if usn.isdigit() else None,
+            service=self._service(next(iter(texts("dsServiceName")), "")),
+            usn=int(usn) if usn.isdecimal() else None,
         )
+
+    def _service(self, dn: str) -> str:
+        """Give a domain controller's name and its invocationId.
+
+        Spec: Microsoft, "Polling for Changes Using USNChanged": a restore from a backup is known by a new id.
+        """
+        if not dn:
+            return ""
+        # Whatever goes wrong: if it is the connection, the search for people says so.
+        with suppress(DirectoryUnavailable):
+            for one in self._page(dn, "(objectClass=*)", BASE, ("invocationId",))[0]:
+                return dn + "".join(f" {value.hex()}" for value in one.raw.get("invocationid", ()))
+        return dn
 
     def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterator[Found]:
         """Give all entries under a base that fit, page after page. References to other servers are ignored."""

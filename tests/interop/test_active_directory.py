@@ -39,7 +39,7 @@ class Branch:
         """Give somebody's login name."""
         return f"{name}{self.number}"
 
-    def add(self, name: str, *, ou: str = "", **attributes: object) -> str:
+    def add(self, name: str, *, ou: str = "", **attributes: Any) -> str:  # Any: what LDAP takes
         """Add a person of this branch; give the DN."""
         attributes = {"msRTCSIP_PrimaryUserAddress": f"sip:{name}@example.com", **attributes}
         return self.samba.add(self.login(name), ou=ou or self.dn, cn=name, **attributes)
@@ -169,9 +169,7 @@ def test_a_whole_domain_is_read_in_pages_past_its_references(samba: Samba, opene
     assert outcome.changes.unchanged == 1099
 
 
-def test_a_directory_that_lync_never_touched_is_read_by_mail(
-    samba: Samba, branch: Branch, opened: OpenOffice
-) -> None:
+def test_a_directory_that_lync_never_touched_is_read_by_mail(samba: Samba, branch: Branch, opened: OpenOffice) -> None:
     """Without Lync's attributes three settings make people of ordinary accounts."""
     branch.add("dave", plain=True, mail="dave@example.com")
     samba.modify(branch.add("erin", plain=True, mail="erin@example.com"), userAccountControl=str(DISABLED | 32))
@@ -238,7 +236,10 @@ def test_who_is_brought_back_from_the_tombstones_is_the_same_person(
     assert office.people.person(CAROL) is None
     samba.undelete(before.key, branch.carol)
     samba.modify(
-        branch.carol, msRTCSIP_PrimaryUserAddress=CAROL, msRTCSIP_UserEnabled="TRUE", userAccountControl=str(ENABLED | 32)
+        branch.carol,
+        msRTCSIP_PrimaryUserAddress=CAROL,
+        msRTCSIP_UserEnabled="TRUE",
+        userAccountControl=str(ENABLED | 32),
     )
     office.pull()
     after = office.people.person(CAROL)
@@ -313,7 +314,7 @@ def test_numbers_of_another_controller_or_another_life_of_it_are_not_believed(
 def test_both_ways_to_tls_take_an_account_in_any_form(
     samba: Samba, branch: Branch, opened: OpenOffice, way: str, account: str
 ) -> None:
-    """With a checked certificate, as user@domain, as a DN and as DOMAIN\\user."""
+    r"""With a checked certificate, as user@domain, as a DN and as DOMAIN\user."""
     how = {"url": samba.url, "start_tls": True} if way == "start_tls" else {}
     office = opened(samba, **reading(samba, bases=[branch.dn], bind_dn=account, **how))
     office.pull()
@@ -350,9 +351,7 @@ def test_a_wrong_password_and_no_account_are_told(samba: Samba, opened: OpenOffi
 
 
 @pytest.mark.parametrize("base", [f"OU=Nowhere,{SUFFIX}", "DC=other,DC=example,DC=net", "not a dn"])
-def test_a_wrong_base_is_told_and_removes_nobody(
-    office: Office, samba: Samba, opened: OpenOffice, base: str
-) -> None:
+def test_a_wrong_base_is_told_and_removes_nobody(office: Office, samba: Samba, opened: OpenOffice, base: str) -> None:
     """A misspelt base is an error that names itself and the setting, not an empty directory."""
     told = opened(samba, **reading(samba, bases=[base])).trouble()
     assert base in told

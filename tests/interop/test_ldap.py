@@ -430,3 +430,8 @@ def test_active_directory_numbers_are_followed_on_one_controller_only(tmp_path: 
         outcome = office.pull()
         assert outcome.complete
         assert [one.title for one in outcome.changes.changed] == ["Unnoticed"]
+
+        slapd.stop()
+        slapd.tell_root(root.format(dc="DC2", usn=30))
+        slapd.start()
+        assert office.pull().complete

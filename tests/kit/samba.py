@@ -224,7 +224,8 @@ class Samba:
     def undelete(self, key: str, dn: str) -> None:
         """Bring a tombstone back, by the key that it always had."""
         changes = {"isDeleted": [(MODIFY_DELETE, [])], "distinguishedName": [(MODIFY_REPLACE, [dn])]}
-        self.do("modify", f"<GUID={key}>", changes=changes, controls=[("1.2.840.113556.1.4.417", True, None)])
+        tombstone = f"{dn.partition(',')[0]}\\0ADEL:{key},CN=Deleted Objects,{SUFFIX}"
+        self.do("modify", tombstone, changes=changes, controls=[("1.2.840.113556.1.4.417", True, None)])
 
     def rename(self, dn: str, rdn: str, *, under: str | None = None) -> None:
         """Rename an entry, or move it."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lyncpy.app.cli import main
+from lyncpy.backends.people import read_people
 
 
 def test_a_home_that_cannot_be_made_is_named_with_the_reason(
@@ -19,6 +20,18 @@ def test_a_home_that_cannot_be_made_is_named_with_the_reason(
     assert main(["init", str(file / "home")]) == 1
 
     assert capsys.readouterr().err == f"lyncpy: {file / 'home'}: Not a directory\n"
+
+
+def test_a_new_home_has_a_people_file_that_shows_how_somebody_is_added(tmp_path: Path) -> None:
+    """`lyncpy init` makes a folder that a server starts from; its example, without the marks, is a person."""
+    assert main(["init", str(tmp_path), "--set", "sip.domain=office.test"]) == 0
+    people = tmp_path / "people.toml"
+
+    assert read_people(people.read_bytes(), "people.toml", "office.test").people == ()
+
+    example = people.read_text().partition("#\n")[2].replace("# ", "")
+    (alice,) = read_people(example.encode(), "people.toml", "office.test").people
+    assert alice.aor == "sip:alice@office.test"
 
 
 def test_passwords_cannot_be_looked_at_without_the_key_that_seals_them(tmp_path: Path) -> None:

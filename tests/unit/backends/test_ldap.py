@@ -134,3 +134,45 @@ def test_a_timestamp_of_the_far_future_does_not_hide_changes() -> None:
     """An entry that somebody dated 2099 is not where the next pull begins."""
     assert read(Pages("20990101000000Z"), Clock(), "run", "") == ""
     assert read(Pages("not a time"), Clock(), "run", "") == ""
+
+
+class Controller(Pages):
+    """A domain controller in memory."""
+
+    def __init__(self, service: str, usn: int | None) -> None:
+        super().__init__("20240501100000Z")
+        self.service = service
+        self.usn = usn
+
+    def root(self) -> Root:
+        """Give who it is and its last number."""
+        return Root(("dc=x",), self.service, self.usn)
+
+
+@pytest.mark.parametrize(
+    ("service", "usn", "newer"),
+    [
+        ("DC1 life1", 100, "(&(a=b)(uSNChanged>=101))"),
+        ("DC1 life1", 150, "(&(a=b)(uSNChanged>=101))"),
+        ("DC2 life1", 150, "(a=b)"),
+        ("DC1 life2", 150, "(a=b)"),
+        ("DC1 life1", 99, "(a=b)"),
+        ("DC1 life1", None, "(a=b)"),
+        ("", 150, "(a=b)"),
+    ],
+)
+def test_numbers_are_followed_on_the_controller_that_gave_them(service: str, usn: int | None, newer: str) -> None:
+    """On another controller, in another life of it, or where the numbers went back, everything is read."""
+    clock = Clock()
+    cookie = read(Controller("DC1 life1", 100), clock, "run", "")
+    later = Controller(service, usn)
+    read(later, clock, "run", cookie)
+    assert later.filters[0] == newer
+
+
+@pytest.mark.parametrize("mark", ["\u00b2", "x", "-1", ""])
+def test_a_mark_that_is_no_number_means_reading_everything(mark: str) -> None:
+    """A cookie that somebody bent never becomes a filter."""
+    controller = Controller("DC1", 100)
+    read(controller, Clock(), "run", Cookie("fit", "usn", mark, "DC1").text())
+    assert controller.filters[0] == "(a=b)"
