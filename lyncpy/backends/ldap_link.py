@@ -5,6 +5,7 @@ goes wrong becomes `DirectoryUnavailable` with a sentence that names the server,
 setting and what to do. Nothing here waits without a limit.
 """
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -269,7 +270,7 @@ class Link:
         """Say what a result code means (RFC 4511 §4.1.9 and appendix A)."""
         told = f" ({shown(str(result.get('message') or ''))})" if result.get("message") else ""
         name = str(result.get("description") or result["result"])
-        remedy = _REMEDIES.get(name, "see the log of the LDAP server")
+        remedy = _account_fault(result) or _REMEDIES.get(name, "see the log of the LDAP server")
         return self._unavailable(f"refused {what}: {name}{told}", remedy)
 
 
@@ -282,12 +283,31 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "noSuchObject": "correct bases, or let the account bind_dn read there",
     "operationsError": "set bind_dn and bind_password_file",
     "invalidDNSyntax": "correct bases and bind_dn",
-    "sizeLimitExceeded": "raise the server's limit for the account bind_dn, or make page_size smaller",
+    "sizeLimitExceeded": "raise the server's limit for the account bind_dn (of OpenLDAP: sizelimit, or size.prtotal in limits)",
     "adminLimitExceeded": "raise the server's limit for the account bind_dn, or make page_size smaller",
     "timeLimitExceeded": "index the attributes in filters on the server, or raise answer_timeout_s",
     "referral": "this server does not hold bases: name the one that does in url",
     "unwillingToPerform": "see the log of the LDAP server; a bind may need a password or TLS",
 }
+
+_ACCOUNT_FAULTS: Final[Mapping[str, str]] = {
+    "530": "may not sign in at this hour",
+    "532": "has a password that has expired",
+    "533": "is disabled",
+    "701": "has expired",
+    "773": "must change its password first",
+    "775": "is locked after wrong passwords",
+}
+"""What Active Directory adds to invalidCredentials when the password is not what is wrong: Windows' error codes."""
+
+_ACCOUNT_CODE: Final = re.compile(r"AcceptSecurityContext error, data ([0-9a-f]{3,4})\b")
+
+
+def _account_fault(result: Mapping[str, Any]) -> str:
+    """Say what is wrong with the account that binds, where Active Directory tells more than that it is not let in."""
+    code = _ACCOUNT_CODE.search(str(result.get("message") or ""))
+    fault = _ACCOUNT_FAULTS.get(code[1]) if code is not None else None
+    return f"the account bind_dn {fault}; mend it in Active Directory" if fault else ""
 
 
 def _told(error: BaseException) -> str:

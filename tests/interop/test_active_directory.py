@@ -10,7 +10,7 @@ import pytest
 from lyncpy.contracts.names import Aor
 from tests.kit.certificates import authority
 from tests.kit.office import Office, OpenOffice
-from tests.kit.samba import DISABLED, ENABLED, READER, READER_DN, SUFFIX, Samba, missing
+from tests.kit.samba import DISABLED, ENABLED, READER, READER_DN, READER_PASSWORD, SUFFIX, Samba, missing
 
 pytestmark = pytest.mark.interop
 
@@ -348,6 +348,14 @@ def test_a_wrong_password_and_no_account_are_told(samba: Samba, opened: OpenOffi
     assert "bind_password_file" in told
     assert "hunter2" not in told
     assert "set bind_dn" in opened(samba, **reading(samba, bind_dn="", bind_password_file="")).trouble()
+
+
+def test_an_account_that_is_disabled_is_told_apart_from_a_wrong_password(samba: Samba, opened: OpenOffice) -> None:
+    """The operator need not look for a typing error: the password is right."""
+    dn = samba.add("sleeper", ou=f"CN=Users,{SUFFIX}", plain=True, password=READER_PASSWORD)
+    samba.modify(dn, userAccountControl=str(DISABLED))
+    told = opened(samba, **reading(samba, bind_dn="sleeper@ad.example.com")).trouble()
+    assert "the account bind_dn is disabled" in told
 
 
 @pytest.mark.parametrize("base", [f"OU=Nowhere,{SUFFIX}", "DC=other,DC=example,DC=net", "not a dn"])
