@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import Cookie, LdapDirectory, Now, _any_of, _Reading, read_cookie
-from lyncpy.backends.ldap_link import Found, Root
+from lyncpy.backends.ldap_link import Access, Found, Link, Root
 from lyncpy.backends.ldap_mapping import mapped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
@@ -176,3 +176,21 @@ def test_a_mark_that_is_no_number_means_reading_everything(mark: str) -> None:
     controller = Controller("DC1", 100)
     read(controller, Clock(), "run", Cookie("fit", "usn", mark, "DC1").text())
     assert controller.filters[0] == "(a=b)"
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("52e", "correct bind_dn and what stands in bind_password_file"),
+        ("525", "correct bind_dn and what stands in bind_password_file"),
+        ("532", "has a password that has expired"),
+        ("533", "is disabled"),
+        ("773", "must change its password first"),
+        ("775", "is locked"),
+    ],
+)
+def test_what_active_directory_says_of_the_account_is_told_in_words(code: str, told: str) -> None:
+    """An operator need not know Windows' error codes, which come at the end of a long text."""
+    message = f"80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code}, v1db1"
+    result = {"result": 49, "description": "invalidCredentials", "message": message}
+    assert told in str(Link(Access("ldaps://dc1"))._refused(result, "the bind"))
