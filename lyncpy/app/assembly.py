@@ -160,7 +160,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     outbound = Outbound(
         flows, timers, settings.limits, back.meter, sent_by=f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
     )
-    router = Router((sip.domain, *sip.more_domains), _own_hosts(config))
+    router = Router((sip.domain,), _own_hosts(config))
     transactions = Transactions(
         flows, Dispatch(gate, router), gate, outbound, back.bus, timers, settings.limits, back.meter
     )

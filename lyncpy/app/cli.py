@@ -4,8 +4,9 @@ import argparse
 import datetime
 import getpass
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,15 +99,14 @@ def _init(options: argparse.Namespace) -> int:
     if not key.exists():
         write_key(key)
     home.write_admin_key(folder, config.path(config.sections.admin.authorized_keys))
-    accounts = home.write_demo_people(folder, config) if options.demo else {}
+    if options.demo:
+        home.write_demo_people(folder, config, lambda accounts: _with_secrets(config, partial(_keep_all, accounts)))
     home.write_empty_people(config)
-    if accounts:
-        _with_secrets(config, lambda secrets: _keep_all(secrets, accounts))
     sys.stdout.writelines(f"{line}\n" for line in greeting(config))
     return 0
 
 
-async def _keep_all(secrets: ISecrets, accounts: Mapping[str, tuple[str, str]]) -> None:
+async def _keep_all(accounts: home.Accounts, secrets: ISecrets) -> None:
     for address, password in accounts.values():
         await secrets.keep(aor_of(address), nt_hash(password))
 

@@ -4,7 +4,7 @@ import datetime
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,9 @@ DEMO: Final[Mapping[str, Mapping[str, object]]] = {
     "erin": {"display_name": "Erin Eriksen", "title": "Counsel", "department": "Legal", "work": "+1 555 0104"},
     "frank": {"display_name": "Frank Fischer", "title": "Support", "department": "Support", "work": "+1 555 0105"},
 }
+Accounts = Mapping[str, tuple[str, str]]
+"""Short name → address and password."""
+
 PEOPLE_HEAD: Final = "# The people of this server; it is read again at every pull.\n"
 
 
@@ -96,22 +99,15 @@ def write_certificates(home: Path, settings: config.Config) -> None:
             ca.subject,
             key.public_key(),
             ca_key_read,
-            names_of(sip.server_name, (sip.domain, *sip.more_domains)),
+            names_of(sip.server_name, sip.domain),
         ),
     )
 
 
-def names_of(server_name: str, domains: Sequence[str]) -> tuple[str, ...]:
+def names_of(server_name: str, domain: str) -> tuple[str, ...]:
     """Give the names and addresses that clients may connect to, each once."""
-    names = [server_name]
-    for domain in domains:
-        names += [
-            domain,
-            *(
-                f"{host}.{domain}"
-                for host in ("sip", "sipinternal", "sipexternal", "lyncdiscover", "lyncdiscoverinternal")
-            ),
-        ]
+    discovery = ("sip", "sipinternal", "sipexternal", "lyncdiscover", "lyncdiscoverinternal")
+    names = [server_name, domain, *(f"{host}.{domain}" for host in discovery)]
     names += [socket.gethostname().lower(), socket.getfqdn().lower(), "localhost", "127.0.0.1", "::1"]
     return tuple(dict.fromkeys(name for name in names if name))
 
@@ -168,8 +164,15 @@ def _general(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def write_demo_people(home: Path, settings: config.Config) -> Mapping[str, tuple[str, str]]:
+def write_demo_people(
+    home: Path, settings: config.Config, keep_passwords: Callable[[Accounts], None] = lambda accounts: None
+) -> Accounts:
     """Write people.toml and demo-accounts.toml when there are no people yet.
+
+    The people come last: whoever is interrupted before has none, and the next run begins anew.
+
+    Args:
+        keep_passwords: Puts them where the server finds them.
 
     Returns:
         For each new account its address and password; empty when people were there, or
@@ -184,6 +187,7 @@ def write_demo_people(home: Path, settings: config.Config) -> Mapping[str, tuple
     keep(
         accounts_file, config.written({name: {"address": a, "password": p} for name, (a, p) in accounts.items()}), 0o600
     )
+    keep_passwords(accounts)
     lines = {
         name: {
             "address": f"{name}@{domain}",

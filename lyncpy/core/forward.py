@@ -149,6 +149,8 @@ class _Fork:
     async def run(self, request: Request, endpoints: Sequence[Endpoint], patience: Patience) -> Outcome:
         self._pending = len(endpoints)
         self._arrival.on_cancel(self._cancelled)
+        if self._done.called:  # given up before anybody was asked
+            return await self._done
         silence = self._timers.later(patience.silent_s, self._silent)
         try:
             for endpoint in endpoints:

@@ -14,9 +14,6 @@ class Settings(BaseModel):
     domain: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
     """The SIP domain of the users: what stands behind the @ of their addresses."""
 
-    more_domains: tuple[str, ...] = Field(default=(), max_length=64, strict=False)
-    """Further SIP domains that are served as `domain` is."""
-
     server_name: str = Field(default="", max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$")
     """The name clients connect to; it stands in the certificate. When empty: `sip.` and the domain."""
 

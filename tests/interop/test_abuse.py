@@ -175,6 +175,7 @@ def test_invitations_that_ring_are_bounded(server: RunningServer) -> None:
             alice.send(request)
         for request in invitations[PENDING:]:
             assert alice.answer_to(request).status == 503
+        wait_until(lambda: methods(ringing).count("INVITE") == PENDING, "every other one rings")
         alice.line.close()
         wait_until(lambda: methods(ringing).count("CANCEL") == PENDING, "every invitation is cancelled")
     assert methods(ringing).count("INVITE") == PENDING

@@ -159,6 +159,15 @@ def test_the_caller_gives_up(scene: Scene) -> None:
     assert scene.outbound.to("desk").cancelled == 1
 
 
+def test_a_caller_who_gave_up_before_the_fork_rings_nowhere(scene: Scene) -> None:
+    """He vanished while his session was being noted: no device is asked any more."""
+    arrival = _arrival()
+    arrival.cancel()
+    outcome = result_of(scene.forward.fork(arrival, [_endpoint("desk")], Patience(1.0, 1.0)))
+    assert outcome.response.status == 487
+    assert scene.outbound.calls == []
+
+
 def test_a_late_acceptance_is_taken_and_ended(scene: Scene) -> None:
     """A device that accepts after all gets ACK and BYE, so that it does not talk to nobody."""
     scene.fork("desk", "laptop")

@@ -34,15 +34,6 @@ def test_takes_every_loopback_address(host: str) -> None:
     assert Settings(domain="example.com", tcp_host=host).tcp_host == host
 
 
-def test_takes_the_lists_of_a_toml_file() -> None:
-    """Further domains come as a list; a list of numbers is refused."""
-    assert Settings.model_validate({"domain": "a.example", "more_domains": ["b.example"]}).more_domains == (
-        "b.example",
-    )
-    with pytest.raises(ValidationError):
-        Settings.model_validate({"domain": "a.example", "more_domains": [1]})
-
-
 def test_refuses_what_it_does_not_know() -> None:
     """A misspelt key, an old TLS version or a port out of range is an error, not a default."""
     for wrong in ({"tls_prot": 1}, {"tls_minimum": "0.9"}, {"tls_port": 70000}, {"domain": "no domain"}):
