@@ -81,3 +81,8 @@ class ContactsChanged(Fact):
     delta_num: int
     delta: bytes
     by: Epid | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesChanged(Fact):
+    """Policies were read anew; anybody's may be another."""

@@ -1,0 +1,14 @@
+"""Whom users keep as contacts."""
+
+from collections.abc import Awaitable
+
+from zope.interface import Interface
+
+from lyncpy.contracts.names import Aor
+
+
+class IContacts(Interface):
+    """Contact lists, read. A change is told as `ContactsChanged`."""
+
+    def of(owner: Aor) -> Awaitable[frozenset[Aor]]:
+        """Give everybody on a user's list, generated groups included. Raises StoreUnavailable."""

@@ -1,0 +1,64 @@
+"""What a focus asks of an MCU, and what an MCU tells its focus.
+
+An MCU moves one medium of a conference; the focus owns the roster and decides who may take
+part. Neither cares how a participant is attached: by a SIP dialog, or some day by a browser.
+"""
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+
+from zope.interface import Attribute, Interface
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.sip.message import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """One device of a user, or one guest, in one medium of a conference."""
+
+    conference: str
+    """The focus URI, spelled as the factory gave it."""
+
+    user: Aor
+    epid: Epid
+    """Which of his devices."""
+
+    endpoint: str
+    """The entity of this endpoint in the roster; the focus makes it."""
+
+    display_name: str = ""
+    internal: bool = True
+    """Whether he is a user of this enterprise; guests are not."""
+
+
+class IMcu(Interface):
+    """One medium of all conferences of this process."""
+
+    kind: str = Attribute('The type in the MCU\'s URI and in rosters: "chat".')
+
+    def admit(participant: Participant, arrival: Arrival) -> Awaitable[Response]:
+        """Answer the INVITE of somebody whom the focus lets in; give the 200.
+
+        The same user and epid again replaces the earlier leg, whose end is not told.
+
+        Raises:
+            Refused: The medium cannot take him: 415, 488, 503.
+        """
+
+    def dismiss(conference: str, user: Aor, epid: Epid | None, reason: str) -> None:
+        """End the legs of a user, or of one of his devices; he is told by BYE, the focus is not told back."""
+
+    def close(conference: str, reason: str) -> None:
+        """End the medium of a conference for everybody; the focus is not told back."""
+
+    def counts(conference: str) -> Mapping[Aor, int]:
+        """Give how many messages each user has sent in this medium since it was opened; kept until `close`."""
+
+
+class IFocusEars(Interface):
+    """What an MCU tells the focus of a conference. Calls return at once."""
+
+    def left(participant: Participant, reason: str) -> None:
+        """His leg is over by his own doing: BYE, a lost connection, a device that no longer answers."""

@@ -1,0 +1,36 @@
+"""What a user may, where users differ."""
+
+from dataclasses import dataclass
+
+from zope.interface import Interface
+
+from lyncpy.contracts.names import Aor
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One user's policy."""
+
+    name: str = "default"
+    privacy_mode: bool = False
+    """Only his contacts see him."""
+
+    prompted_subscribers: int = 200
+    """Watchers of whom he has not been told yet that are kept for him; 0: he is never asked."""
+
+    archive_internal: bool = False
+    archive_external: bool = False
+    """Whether his IM is archived: among people of the enterprise; with others."""
+
+    meeting_size: int = 250
+    """Participants of a meeting that he organises."""
+
+    anonymous_participants: bool = True
+    """Whether guests may join the meetings that he organises."""
+
+
+class IPolicies(Interface):
+    """Policies in force now. A change is told as `PoliciesChanged`."""
+
+    def of(aor: Aor) -> Policy:
+        """Give a user's policy; that of everybody for who is not known."""
