@@ -13,6 +13,7 @@ from typing import Any, Final
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Request, Response, response_to
 from tests.kit.hall import tree
+from tests.kit.meetings import INVITE_TYPE, Seat, focus_of, new_conference
 from tests.kit.network import Network
 from tests.kit.presence import ROAMING_LIST, USER_INSTANCE, batch_body, note, publication, publish_body, state
 from tests.kit.sip_client import Exchange, SipClient
@@ -60,6 +61,7 @@ class Actor:
         talks: His conversations, oldest first.
         texts: What he was told, in any conversation or none.
         manner: How he reacts to invitations.
+        seats: His places in conferences, oldest first.
         ignores_messages: He answers no MESSAGE.
         provisions: Group → XML, of the answer at sign-in.
     """
@@ -86,6 +88,7 @@ class Actor:
         self.texts: list[Text] = []
         self.manner = PROMPT
         self.ignores_messages = False
+        self.seats: list[Seat] = []
         self.provisions: dict[str, Any] = {}  # Any: lxml's elements
         self._later = network.clock.callLater
 
@@ -329,6 +332,23 @@ class Actor:
         peer = other if isinstance(other, str) else other.aor
         return self.sip.ask(self.sip.request("MESSAGE", peer, [("Content-Type", content_type)], text.encode()))
 
+    # --- conferences
+
+    def seat(self, focus: str, **how: Any) -> Seat:  # Any: the fields of Seat
+        """Give a place in a conference that nobody has taken yet."""
+        self.seats.append(Seat(self.sip, focus, **how))
+        return self.seats[-1]
+
+    def joins(self, focus: str, **how: Any) -> Seat:  # Any: as above
+        """Join a conference, all of it; the caller looks at what became of it."""
+        seat = self.seat(focus, **how)
+        seat.joins()
+        return seat
+
+    def meets(self, **how: Any) -> Seat:  # Any: see new_conference
+        """Create a conference and join it."""
+        return self.joins(new_conference(self.sip, **how))
+
     def is_silent(self) -> None:
         """React to no invitation from now on."""
         self.manner = SILENT
@@ -348,10 +368,22 @@ class Actor:
     # --- what the server sends
 
     def _invited(self, request: Request) -> Response | None:
+        if request.content_type == INVITE_TYPE:
+            return self._asked_to_join(request)
         talk = Talk(self.sip, f"sip:{_user_of(request)}@{self.domain}", request)
         self.talks.append(talk)
         talk.received(self.manner, self._later)
         return None
+
+    def _asked_to_join(self, request: Request) -> Response | None:
+        if self.manner.status == 200:
+            # A real client accepts at once and joins, without a question.
+            focus = focus_of(request)
+            self._later(0, lambda: self.joins(focus))
+        if not self.manner.status:
+            return None
+        fields = [("Record-Route", value) for value in request.headers.all("Record-Route")]
+        return response_to(request, self.manner.status, headers=[*fields, ("Contact", f"<{self.sip.gruu}>")])
 
     def _cancelled(self, request: Request) -> Response | None:
         talk = next((one for one in self.talks if one.invite.call_id == request.call_id), None)
@@ -366,6 +398,9 @@ class Actor:
     def _told(self, request: Request) -> Response | None:
         if self.ignores_messages:
             return None
+        seat = self._seat_of(request)
+        if seat is not None:
+            return seat.hears(request)
         text = Text(_user_of(request), request.headers.get("Content-Type") or "", request.body)
         self.texts.append(text)
         talk = self._talk_of(request)
@@ -374,12 +409,18 @@ class Actor:
         return response_to(request, 200, headers=[("Contact", f"<{self.sip.gruu}>")])
 
     def _informed(self, request: Request) -> Response | None:
+        seat = self._seat_of(request)
+        if seat is not None:
+            return seat.hears(request)
         talk = self._talk_of(request)
         if talk is not None and b'status="type"' in request.body:
             talk.typing += 1
         return response_to(request, 200)
 
     def _left(self, request: Request) -> Response | None:
+        seat = self._seat_of(request)
+        if seat is not None:
+            return seat.hears(request)
         talk = self._talk_of(request)
         if talk is not None:
             talk.is_over = True
@@ -390,16 +431,26 @@ class Actor:
         name = (request.call_id, request.to.tag or "", request.from_.tag or "")
         return next((one for one in self.talks if one.dialog is not None and one.dialog.key == name), None)
 
+    def _seat_of(self, request: Request) -> Seat | None:
+        return next((seat for seat in self.seats if seat.is_mine(request)), None)
+
     def _document(self, event: str, content_type: str, body: bytes) -> None:
         if event == CONTACTS:
             self.contacts.take(tree(body))
         elif event == SELF:
             self.own.take(tree(body))
+        elif event == "conference":
+            self._roster(body)
         elif event == PROVISIONING:
             self.provisions.update({group.get("name"): group for group in tree(body).findall("provisionGroup")})
         elif event == PRESENCE:
             for one in self._views(content_type, body):
                 self.others.take(one)
+
+    def _roster(self, body: bytes) -> None:
+        for seat in self.seats:
+            if seat.is_watching and seat.focus == tree(body).get("entity"):
+                seat.takes(body)
 
     def _views(self, content_type: str, body: bytes) -> Sequence[Any]:  # Any: lxml's trees
         if not content_type.startswith("multipart/"):
