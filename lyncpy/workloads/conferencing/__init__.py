@@ -1,7 +1,11 @@
-"""Conferences: for now, the focus factory's answer that there are none.
+"""Conferences: made by a focus factory, run by a focus, their media moved by MCUs.
 
-Specification: [MS-CONFPRO], [MS-CONFBAS]. A client that was told of a focus factory asks it
-what kinds of conference there are, as soon as it has signed in. It is told the truth, that
-no medium can be conferenced, so that it offers none; every other request of the conference
-control protocol (C3P) gets the failure that the protocol has for it. Diagnostics: 3000 to 3999.
+Specification: [MS-CONFPRO] for the factory, [MS-CONFBAS] for the focus, RFC 4575 for the
+roster. Every user has a factory, which keeps his conferences; each conference has a URI, and
+while people are in it a focus, which knows who takes part, as what, and behind which door.
+Commands are written in C3P (`application/cccp+xml`). Diagnostics: 3000 to 3999.
+
+The rules are pure: `model.py` has conferences as they are kept, `roster.py` the values of a
+meeting that runs and what may happen to it, `admission.py` its tables, `meeting.py` what
+follows from what.
 """

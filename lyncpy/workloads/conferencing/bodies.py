@@ -1,17 +1,33 @@
-"""C3P: requests read, responses written ([MS-CONFBAS] 2.2.3, [MS-CONFPRO] 2.2)."""
+"""C3P: requests read, responses written ([MS-CONFBAS] 2.2, [MS-CONFPRO] 2.2).
 
-from collections.abc import Sequence
+Names are matched without their namespaces. URIs that a client wrote go back to it as it
+spelled them: it compares letters.
+"""
+
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import attr, local, quote_attr, read_xml
+from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, quote_attr, read_xml, text_of
+from lyncpy.workloads.conferencing.model import Denied, Reason, Role, Wish
 
 C3P_TYPE: Final = "application/cccp+xml"
+C3P_NS: Final = "urn:ietf:params:xml:ns:cccp"
+INFO_NS: Final = "urn:ietf:params:xml:ns:conference-info"
 
-_C3P_NS: Final = "urn:ietf:params:xml:ns:cccp"
-_WORD_MAXIMUM: Final = 64
+NOT_IMPLEMENTED: Final = Diagnostics(3004, "The requested C3P command is not implemented", public=True)
+
+WORD_LETTERS: Final = 64
 """Letters of a command's name; the longest of the protocol has half as many."""
+
+URI_LETTERS: Final = 1024
+ENTITY_LETTERS: Final = 256
+NAME_LETTERS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,8 @@ class Command:
     request_id: str
     from_: str
     to: str
+    element: Element
+    """What the command holds."""
 
 
 def read_request(body: bytes) -> Command:
@@ -36,29 +54,405 @@ def read_request(body: bytes) -> Command:
     if local(root) != "request" or len(root) != 1:
         raise RemoteProtocolError("a C3P request holds one command")
     name = local(root[0])
-    if len(name) > _WORD_MAXIMUM:
+    if len(name) > WORD_LETTERS:
         raise RemoteProtocolError("no C3P command has so long a name")
-    return Command(name, attr(root, "requestId") or "", attr(root, "from") or "", attr(root, "to") or "")
+    return Command(name, _attr(root, "requestId"), _attr(root, "from"), _attr(root, "to"), root[0])
 
 
-def write_capabilities(command: Command, mcu_types: Sequence[str]) -> bytes:
+# -- commands in a conference -----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What somebody asks of a focus."""
+
+    conf_entity: str
+    """The focus URI as the client spelled it; "" when it named none."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddUser(Ask):
+    """Somebody wants in; or, with `dials_out`, wants another to be called. Spec: [MS-CONFBAS] 2.2.3.3."""
+
+    user: Aor
+    user_entity: str
+    """The user's URI as the client spelled it."""
+
+    entity: str
+    """What the client calls its endpoint."""
+
+    display_name: str = ""
+    role: str = ""
+    """The role that is wished; it decides nothing."""
+
+    lobby_capable: bool = False
+    dials_out: bool = False
+    target: str = ""
+    """Whom to call."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteUser(Ask):
+    """Somebody is to leave."""
+
+    user: Aor
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole(Ask):
+    """Somebody is to have a role."""
+
+    user: Aor
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class SetLock(Ask):
+    """The door is to be shut or opened, and who walks in changed; an empty wish changes nothing."""
+
+    locked: bool
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class SetLobbyAccess(Ask):
+    """People in the lobby are to be let in or sent away. Spec: [MS-CONFBAS] 4.4.8."""
+
+    users: tuple[Aor, ...]
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Modify(Ask):
+    """The conference is to be another; where it concerns an MCU, `mcu` is its URI."""
+
+    wish: Wish
+    mcu: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteConference(Ask):
+    """The meeting is to end for everybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetConference(Ask):
+    """The roster is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown(Ask):
+    """A command that is not implemented."""
+
+
+def read_ask(command: Command) -> Ask | Denied:
+    """Read what is asked of a focus; a malformed one is denied in words of the protocol."""
+    reader = _READERS.get(command.name)
+    return Unknown(_keys(command.element)) if reader is None else reader(command.element)
+
+
+def _keys(element: Element) -> str:
+    """Give the focus URI that a command names, as it is spelled."""
+    for name in ("conferenceKeys", "userKeys", "endpointKeys", "mediaKeys"):
+        keys = child(element, name)
+        if keys is not None:
+            return _attr(keys, "confEntity")
+    return ""
+
+
+def _user(uri: str | None) -> Aor | None:
+    """Give the address of a user entity; None if it is none."""
+    text = (uri or "").strip()
+    user = aor_of(text)
+    name, at, host = user[4:].partition("@")
+    fits = len(text) <= URI_LETTERS and at and name and host and not set(text) & set(' \t\r\n<>"')
+    return user if text[:4].lower() == "sip:" and fits else None
+
+
+_MALFORMED: Final = Denied(Reason.REQUEST_MALFORMED)
+_NO_USER: Final = Denied(Reason.INVALID_USER)
+
+
+def _read_add_user(element: Element) -> Ask | Denied:
+    users = children(element, "user")
+    if len(users) != 1:
+        return _MALFORMED
+    spelled = attr(users[0], "entity") or ""
+    user = _user(spelled)
+    if user is None:
+        return _NO_USER
+    endpoint = child(users[0], "endpoint")
+    roles = child(users[0], "roles")
+    entity = "" if endpoint is None else attr(endpoint, "entity") or ""
+    if len(entity) > ENTITY_LETTERS:
+        return _MALFORMED
+    method = _word(endpoint, "joining-method")
+    return AddUser(
+        _keys(element),
+        user,
+        spelled,
+        entity,
+        _word(users[0], "display-text")[:NAME_LETTERS],
+        "" if roles is None else _word(roles, "entry")[:WORD_LETTERS],
+        lobby_capable=_lobby_capable(users[0]) or (endpoint is not None and _lobby_capable(endpoint)),
+        dials_out=method == "dialed-out",
+        target="" if endpoint is None else (attr(endpoint, "endpoint-uri") or _word(endpoint, "endpoint-uri")),
+    )
+
+
+def _lobby_capable(element: Element) -> bool:
+    """Spec: [MS-CONFBAS] 2.2.3.4; its examples have it below the user, its rules below the endpoint."""
+    info = child(element, "clientInfo")
+    return info is not None and _word(info, "lobby-capable") == "true"
+
+
+def _read_delete_user(element: Element) -> Ask | Denied:
+    user = _user_of_keys(element)
+    return _NO_USER if user is None else DeleteUser(_keys(element), user)
+
+
+def _user_of_keys(element: Element) -> Aor | None:
+    keys = child(element, "userKeys")
+    return None if keys is None else _user(attr(keys, "userEntity"))
+
+
+def _read_set_role(element: Element) -> Ask | Denied:
+    user = _user_of_keys(element)
+    if user is None:
+        return _NO_USER
+    roles = child(element, "user-roles")
+    role = _ROLES.get("" if roles is None else _word(roles, "entry"))
+    return Denied(Reason.INVALID_ROLE) if role is None else SetRole(_keys(element), user, role)
+
+
+def _read_set_lock(element: Element) -> Ask | Denied:
+    locked = _truth(element, "locked")
+    if locked is None:
+        return _MALFORMED
+    wish = Wish(
+        admission=_said(element, "admission-policy"),
+        autopromote=_number(element, "autopromote"),
+        pstn_lobby_bypass=_truth(element, "pstn-lobby-bypass"),
+    )
+    return SetLock(_keys(element), locked, wish)
+
+
+def _read_lobby_access(element: Element) -> Ask | Denied:
+    access = _word(element, "access")
+    users = tuple(_user(text_of(user)) for user in children(element, "userEntity"))
+    known = tuple(user for user in users if user is not None)
+    if not known or len(known) != len(users):
+        return _NO_USER
+    if access not in ("granted", "denied"):
+        return _MALFORMED
+    return SetLobbyAccess(_keys(element), known, access == "granted")
+
+
+def _read_modify(element: Element) -> Ask | Denied:
+    info = child(element, "conference-info")
+    if info is None:
+        return _MALFORMED
+    wish = read_wish(info)
+    if isinstance(wish, Denied):
+        return wish
+    conf_entity = _keys(element) or _attr(info, "entity")
+    return Modify(conf_entity, wish, _attr(element, "mcuUri"))
+
+
+_ROLES: Final[Mapping[str, Role]] = {role.value: role for role in Role}
+
+_READERS: Final[Mapping[str, Callable[[Element], Ask | Denied]]] = {
+    "addUser": _read_add_user,
+    "deleteUser": _read_delete_user,
+    "modifyUserRoles": _read_set_role,
+    "modifyConferenceLock": _read_set_lock,
+    "setLobbyAccess": _read_lobby_access,
+    "modifyConference": _read_modify,
+    "deleteConference": lambda element: DeleteConference(_keys(element)),
+    "getConference": lambda element: GetConference(_keys(element)),
+}
+
+
+# -- conferences as clients describe them -----------------------------------------------------
+
+
+def read_wish(info: Element) -> Wish | Denied:
+    """Read what a conference-info asks of a conference.
+
+    Spec: [MS-CONFPRO] 2.2.1. What is not said stays None; a number or a time that is none
+    is denied, a word that is none is left for the rules to deny.
+    """
+    about = child(info, "conference-description")
+    if about is None:
+        return Wish(media=_media(info), version=_number(info, "version"))
+    expires, autopromote = _said(about, "expiry-time"), _said(about, "autopromote")
+    until = None if expires is None else _time(expires)
+    if expires is not None and until is None:
+        return Denied(Reason.INVALID_EXPIRY)
+    promoted = None if autopromote is None else _whole(autopromote)
+    if autopromote is not None and promoted is None:
+        return Denied(Reason.INVALID_AUTOPROMOTE)
+    invited = _invited(info)
+    if isinstance(invited, Denied):
+        return invited
+    data = child(about, "notification-data")
+    return Wish(
+        id=_said(about, "conference-id"),
+        subject=_said(about, "subject"),
+        display_text=_said(about, "display-text"),
+        expires=until,
+        admission=_said(about, "admission-policy"),
+        autopromote=promoted,
+        pstn_lobby_bypass=_truth(about, "pstn-lobby-bypass"),
+        media=_media(info),
+        invited=invited,
+        passcode=_said(about, "conference-key"),
+        notification_data=None if data is None else outer_xml(data),
+        static=_flag(attr(info, "static")),
+    )
+
+
+def read_conference_id(element: Element) -> str:
+    """Give the conference that a factory's command names: by its id, or by its URI as `confEntity`."""
+    keys = child(element, "conferenceKeys")
+    if keys is None:
+        return ""
+    return _attr(keys, "conference-id") or _attr(keys, "confEntity")
+
+
+def read_page(element: Element, most: int) -> tuple[int, int]:
+    """Give which part of a list is asked for: how many to skip, and how many to give, at most `most`."""
+    skip, limit = _whole(attr(element, "offset") or "0"), _whole(attr(element, "limit") or str(most))
+    return max(0, skip or 0), min(most, most if limit is None else max(0, limit))
+
+
+def _media(info: Element) -> tuple[str, ...] | None:
+    view = child(info, "conference-view")
+    if view is None:
+        return None
+    return tuple((attr(entity, "entity") or "")[:WORD_LETTERS] for entity in children(view, "entity-view"))
+
+
+def _invited(info: Element) -> tuple[tuple[Aor, str], ...] | Denied | None:
+    users = child(info, "users")
+    if users is None:
+        return None
+    invited: list[tuple[Aor, str]] = []
+    for entry in children(users, "user"):
+        user, roles = _user(attr(entry, "entity")), child(entry, "roles")
+        if user is None:
+            return _NO_USER
+        invited.append((user, (roles is not None and _word(roles, "entry")) or Role.ATTENDEE.value))
+    return tuple(invited)
+
+
+def _attr(element: Element, name: str) -> str:
+    return (attr(element, name) or "")[:URI_LETTERS]
+
+
+def _said(element: Element, name: str) -> str | None:
+    found = child(element, name)
+    return None if found is None else text_of(found).strip()
+
+
+def _word(element: Element | None, name: str) -> str:
+    return "" if element is None else _said(element, name) or ""
+
+
+def _number(element: Element, name: str) -> int | None:
+    return _whole(attr(element, name) or _said(element, name) or "")
+
+
+def _whole(text: str) -> int | None:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None
+
+
+def _truth(element: Element, name: str) -> bool | None:
+    return _flag(_said(element, name))
+
+
+def _flag(text: str | None) -> bool | None:
+    """Spec: XML Schema part 2, 3.2.2."""
+    return {"true": True, "1": True, "false": False, "0": False}.get((text or "").strip().lower())
+
+
+def _time(text: str) -> float | None:
+    """Read a dateTime, of UTC where it names no zone, as seconds since the epoch."""
+    try:
+        when = datetime.fromisoformat(text)
+        at = (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return at if math.isfinite(at) else None
+
+
+# -- responses --------------------------------------------------------------------------------
+
+
+def write_success(command: Command, content: str = "", attributes: str = "") -> bytes:
+    """Answer that a command was carried out; `content` and `attributes` are XML, those with a blank before."""
+    return _response(command, "success", f"<{command.name}{attributes}>{content}</{command.name}>")
+
+
+def write_pending(command: Command) -> bytes:
+    """Answer that a command is being carried out; the same request gets another answer later."""
+    return _response(command, "pending", f"<{command.name}/>")
+
+
+def write_failure(command: Command, reason: Reason) -> bytes:
+    """Answer that a command failed, and why, in a word of the protocol."""
+    return _response(command, "failure", f'<{command.name} reason="{reason.value}"/>')
+
+
+def write_added(command: Command, ask: AddUser, role: Role) -> bytes:
+    """Answer that somebody has joined, as what.
+
+    Spec: [MS-CONFBAS] 2.2.3.4: the keys unchanged, one user, one role. Client: it reads the code alone.
+    """
+    return write_success(
+        command,
+        f"<conferenceKeys confEntity={quote_attr(ask.conf_entity)}/>"
+        f'<user xmlns="{INFO_NS}" entity={quote_attr(ask.user_entity)}>'
+        f"<roles><entry>{role.value}</entry></roles>"
+        f"<endpoint entity={quote_attr(ask.entity)}/></user>",
+    )
+
+
+def write_capabilities(command: Command, mcu_types: tuple[str, ...], *, guests: bool) -> bytes:
     """Answer which media can be conferenced, to either way of asking.
 
-    Spec: [MS-CONFBAS] 2.2.3.8; the capability version of this revision is 0. Client: it looks at
-    `code`, and at the types to decide what it offers.
+    Spec: [MS-CONFPRO] 2.2.3.8; the capability version of this revision is 0. Client: it looks
+    at `code`, and at the types to decide what it offers.
     """
     types = "".join(f"<mcuType>{kind}</mcuType>" for kind in mcu_types)
-    version = ' capability-version="0"' if command.name == "getConferencingCapabilities" else ""
-    return _response(command, "success", f"<{command.name}{version}><mcu-types>{types}</mcu-types></{command.name}>")
-
-
-def write_failure(command: Command, reason: str) -> bytes:
-    """Answer that a command failed, and why, in a word of the protocol."""
-    return _response(command, "failure", f'<{command.name} reason="{reason}"/>')
+    if command.name == "getAvailableMcuTypes":
+        return write_success(command, f"<mcu-types>{types}</mcu-types>")
+    anonymous = f"<anonymous-scheduling>{str(guests).lower()}</anonymous-scheduling>"
+    return write_success(command, f"<mcu-types>{types}</mcu-types>{anonymous}", ' capability-version="0"')
 
 
 def _response(command: Command, code: str, content: str) -> bytes:
     return (
-        f'<response xmlns="{_C3P_NS}" C3PVersion="1" requestId={quote_attr(command.request_id)}'
+        f'<response xmlns="{C3P_NS}" C3PVersion="1" requestId={quote_attr(command.request_id)}'
         f' from={quote_attr(command.to)} to={quote_attr(command.from_)} code="{code}">{content}</response>'
     ).encode()
+
+
+def refused(denied: Denied) -> Refused:
+    """Turn a denial into a SIP refusal, where the command came with an INVITE.
+
+    Client: it shows the reason of the diagnostics as it is.
+    """
+    status, error_id, text = _STATUSES.get(denied.reason, (403, 3014, "You are not allowed to do this"))
+    return Refused(status, Diagnostics(error_id, denied.text or text))
+
+
+_STATUSES: Final[Mapping[Reason, tuple[int, int, str]]] = {
+    Reason.CONFERENCE_DOES_NOT_EXIST: (404, 3003, "This meeting does not exist or is over"),
+    Reason.USER_DOES_NOT_EXIST: (403, 3002, "Invalid target user"),
+    Reason.INVALID_USER: (400, 3007, "The request to join names no valid user"),
+    Reason.REQUEST_MALFORMED: (400, 3006, "Failed to parse the C3P request"),
+    Reason.INVALID_ROLE: (400, 3016, "The supplied role is invalid"),
+    Reason.SERVER_BUSY: (503, 1, "Service unavailable"),
+}

@@ -1,49 +1,377 @@
-"""What conferencing answers over SIP."""
+"""What conferencing answers over SIP: the factory, the focus, its roster, and the doors of the MCUs.
 
+A participant's dialog with the focus lasts as long as he takes part; the media have dialogs
+of their own, whose INVITEs come here, because the focus decides who may take part, and whose
+further requests the MCU answers itself.
+"""
+
+import uuid
+from collections.abc import Mapping
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.names import aor_of
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.locator import ILocator
+from lyncpy.contracts.mcu import IMcu, Participant
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
-from lyncpy.sip.message import Response, response_to
-from lyncpy.workloads.conferencing.bodies import C3P_TYPE, read_request, write_capabilities, write_failure
+from lyncpy.core.notifier import Notifier
+from lyncpy.sip.message import Response, new_tag, response_to
+from lyncpy.workloads.conferencing import meeting as rules
+from lyncpy.workloads.conferencing.admission import Action
+from lyncpy.workloads.conferencing.attachments import SipAttachment
+from lyncpy.workloads.conferencing.bodies import (
+    C3P_TYPE,
+    NOT_IMPLEMENTED,
+    AddUser,
+    Ask,
+    Command,
+    DeleteConference,
+    DeleteUser,
+    GetConference,
+    Modify,
+    SetLobbyAccess,
+    SetLock,
+    SetRole,
+    read_ask,
+    read_request,
+    refused,
+    write_added,
+    write_failure,
+    write_success,
+)
+from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.factory import FACTORY, Factory
+from lyncpy.workloads.conferencing.foci import Foci
+from lyncpy.workloads.conferencing.focus import Focus, Rule
+from lyncpy.workloads.conferencing.model import FOCUS, Denied, Reason, Wish, read_address
+from lyncpy.workloads.conferencing.recorder import Dialled, Recorder
+from lyncpy.workloads.conferencing.roster import Joiner, Meeting, Step
+from lyncpy.workloads.conferencing.rosters import EVENT
 
-FACTORY: Final = "app:conf:focusfactory"
+FOCUS_APP: Final = "app:conf:focus:id"
 
-_NO_SUCH_COMMAND: Final = Diagnostics(3004, "The requested C3P command is not implemented", public=True)
-_NOT_YOURS: Final = Diagnostics(3000, "Bad From in C3P Request")
+NO_DIALOG: Final = Diagnostics(1003, "User does not exist", public=False)
+_BAD_ADD_USER: Final = Diagnostics(3007, "AddUser C3P blob invalid")
+_BAD_FROM: Final = Diagnostics(3000, "Bad From in C3P Request")
+_BAD_ENTITY: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
+_NOT_A_PARTICIPANT: Final = Diagnostics(3014, "Failed authorization")
 
-_CAPABILITIES: Final = ("getConferencingCapabilities", "getAvailableMcuTypes")
-
-_REASONS: Final = {
-    "getConference": "conferenceDoesntExist",
-    "modifyConference": "conferenceDoesntExist",
-    "deleteConference": "conferenceDoesntExist",
-}
-"""Where the protocol has a better word than that it failed."""
+WATCH_S: Final = 86_400
+"""How long a roster is watched. Client: it never refreshes; the end of its endpoint ends it."""
 
 
 class Routes:
-    """The focus factory of every user."""
+    """The focus factory and the focus of every conference."""
+
+    def __init__(
+        self,
+        factory: Factory,
+        foci: Foci,
+        conferences: Conferences,
+        mcus: Mapping[str, IMcu],
+        people: IPeople,
+        policies: IPolicies,
+        locator: ILocator,
+        notifier: Notifier,
+        outbound: IOutbound,
+        recorder: Recorder,
+        timers: ITimers,
+    ) -> None:
+        """Take the tables, and who sends."""
+        self._factory = factory
+        self._foci = foci
+        self._conferences = conferences
+        self._mcus = mcus
+        self._people = people
+        self._policies = policies
+        self._locator = locator
+        self._notifier = notifier
+        self._outbound = outbound
+        self._recorder = recorder
+        self._timers = timers
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""
-        return (Route("SERVICE", self.factory, content=C3P_TYPE, app=FACTORY),)
+        return (
+            Route("SERVICE", self._factory.answer, content=C3P_TYPE, app=FACTORY),
+            Route("INVITE", self.join, app=FOCUS_APP),
+            Route("ACK", self.acknowledge, app=FOCUS_APP),
+            Route("UPDATE", self.refresh, app=FOCUS_APP),
+            Route("INFO", self.command, content=C3P_TYPE, app=FOCUS_APP),
+            Route("BYE", self.leave, app=FOCUS_APP),
+            Route("SUBSCRIBE", self.watch, event=EVENT, app=FOCUS_APP),
+            *(Route("INVITE", self.join_medium, app=f"app:conf:{kind}:id") for kind in self._mcus),
+        )
 
-    async def factory(self, arrival: Arrival) -> Response:
-        """Answer a question to the sender's own focus factory.
+    # --- joining and leaving
 
-        A failure rides in a 200, as the protocol has it: the request was understood. The
-        sender is whom the gate proved; what `from` in the body says decides nothing.
+    async def join(self, arrival: Arrival) -> Response:
+        """Let a device into a conference, or into its lobby.
 
-        Spec: [MS-CONFPRO] 3.2; [MS-OCER] 3004.
+        Raises:
+            Refused: 404 without such a conference, 403 (3014 and what the rules say), 400
+                (3007) for an addUser that is none or is about somebody else.
+
+        Spec: [MS-CONFBAS] 3.5.5. Client: it shows the reason of a refusal; it asks for the
+        role of an attendee also where it is the organizer's.
         """
         request = arrival.request
-        if aor_of(request.target.aor) != arrival.sender.aor:
-            raise Refused(403, _NOT_YOURS)
+        if request.to.tag:
+            return await self.refresh(arrival)
+        command, ask = self._read_join(arrival)
+        focus = self._foci.enter(request.uri)
+        if read_address(ask.conf_entity) != read_address(focus.uri):
+            self._foci.let_go(focus)
+            raise Refused(400, _BAD_ENTITY)
+        joiner = await self._joiner(arrival, ask)
+        step = await self._changed(focus, lambda meeting: rules.join(meeting, joiner, self._timers.now()))
+        if isinstance(step, Denied):
+            no = refused(step)
+            self._record(focus.meeting, FOCUS, arrival, no.response(request), no, internal=joiner.internal)
+            self._foci.let_go(focus)
+            raise no
+        tag = new_tag()
+        attachment = SipAttachment(arrival, tag, self._outbound)
+        focus.attach(attachment)
+        attendee = focus.meeting.attendees[joiner.user]
+        response = response_to(
+            request,
+            200,
+            to_tag=tag,
+            headers=[("Contact", f"<{focus.uri}>;isfocus"), ("Allow", "INVITE, BYE, ACK, CANCEL, INFO, UPDATE")],
+            content_type=C3P_TYPE,
+            body=write_added(command, ask, attendee.role),
+        )
+        self._record(focus.meeting, FOCUS, arrival, response, None, internal=joiner.internal)
+        # Whoever gives up while this was decided is out again.
+        arrival.on_cancel(lambda: self._gone(focus, attachment))
+        return response
+
+    async def acknowledge(self, arrival: Arrival) -> None:
+        """Take note of an ACK."""
+
+    async def refresh(self, arrival: Arrival) -> Response:
+        """Answer a re-INVITE or UPDATE in a participant's dialog: it goes on as it is."""
+        focus, _ = self._within(arrival)
+        return response_to(arrival.request, 200, headers=[("Contact", f"<{focus.uri}>;isfocus")])
+
+    async def leave(self, arrival: Arrival) -> Response:
+        """Take a device out that says BYE to the focus."""
+        focus, attachment = self._within(arrival)
+        self._gone(focus, attachment)
+        return response_to(arrival.request, 200)
+
+    def _gone(self, focus: Focus, attachment: SipAttachment) -> None:
+        if focus.attachment(attachment.user, attachment.epid) is attachment:
+            now = self._timers.now()
+            focus.note(lambda meeting: rules.leave(meeting, attachment.user, attachment.epid, now))
+
+    def _read_join(self, arrival: Arrival) -> tuple[Command, AddUser]:
+        request = arrival.request
+        if request.content_type != C3P_TYPE:
+            raise Refused(415, headers=[("Accept", C3P_TYPE)])
         command = read_request(request.body)
-        if command.name in _CAPABILITIES:
-            return response_to(request, 200, content_type=C3P_TYPE, body=write_capabilities(command, ()))
-        body = write_failure(command, _REASONS.get(command.name, "otherFailure"))
-        return response_to(request, 200, headers=[_NO_SUCH_COMMAND.header()], content_type=C3P_TYPE, body=body)
+        ask = read_ask(command)
+        if not isinstance(ask, AddUser):
+            raise Refused(400, _BAD_ADD_USER)
+        if ask.user != arrival.sender.aor:
+            raise Refused(403, _BAD_FROM)
+        return command, ask
+
+    async def _joiner(self, arrival: Arrival, ask: AddUser) -> Joiner:
+        sender = arrival.sender
+        person = self._people.person(sender.aor)
+        endpoint = next((one for one in await self._locator.endpoints(sender.aor) if one.epid == sender.epid), None)
+        return Joiner(
+            sender.aor,
+            sender.epid,
+            ask.entity or f"{{{str(uuid.uuid4()).upper()}}}",
+            display_name=ask.display_name if person is None else person.display_name,
+            lobby_capable=ask.lobby_capable,
+            gruu="" if endpoint is None else endpoint.gruu,
+            client=arrival.request.headers.get("User-Agent") or "",
+        )
+
+    def _within(self, arrival: Arrival) -> tuple[Focus, SipAttachment]:
+        """Find the dialog that a request belongs to; only the participant himself speaks in it."""
+        focus = self._foci.running(arrival.request.uri)
+        sender = arrival.sender
+        attachment = None if focus is None else focus.attachment(sender.aor, sender.epid)
+        request = arrival.request
+        if focus is None or not isinstance(attachment, SipAttachment):
+            raise Refused(481, _NOT_A_PARTICIPANT)
+        attachment.receive(request)
+        return focus, attachment
+
+    # --- the media
+
+    async def join_medium(self, arrival: Arrival) -> Response:
+        """Let a participant into a medium.
+
+        Raises:
+            Refused: 404 without such a meeting, 403 for who is not in it, and whatever the MCU says.
+
+        Spec: [MS-CONFIM] 3.1; [MS-CONFBAS] 3.5.
+        """
+        address = read_address(arrival.request.uri)
+        focus = self._foci.require(arrival.request.uri)
+        kind = "" if address is None else address.kind
+        mcu, sender = self._mcus[kind], arrival.sender
+        if arrival.request.to.tag:  # he is in it; the MCU knows the dialog
+            return await mcu.admit(Participant(focus.uri, sender.aor, sender.epid, ""), arrival)
+        entity = f"{{{str(uuid.uuid4()).upper()}}}"
+
+        def rule(meeting: Meeting) -> Step | Denied:
+            return rules.medium_joined(meeting, sender.aor, sender.epid, kind, entity, self._timers.now())
+
+        may = rule(focus.meeting)
+        if isinstance(may, Denied):
+            no = refused(may)
+            self._record(focus.meeting, kind, arrival, no.response(arrival.request), no, internal=True)
+            raise no
+        attendee = focus.meeting.attendees[sender.aor]
+        participant = Participant(
+            focus.uri, sender.aor, sender.epid, entity, attendee.display_name, internal=attendee.internal
+        )
+        response = await mcu.admit(participant, arrival)
+        step = rule(focus.meeting)
+        if isinstance(step, Denied):  # he is out meanwhile
+            mcu.dismiss(focus.uri, sender.aor, sender.epid, "not in the meeting")
+            raise refused(step)
+        focus.note(lambda meeting: step)
+        self._record(focus.meeting, kind, arrival, response, None, internal=attendee.internal)
+        return response
+
+    # --- the roster
+
+    async def watch(self, arrival: Arrival) -> Response:
+        """Give a participant the roster, and every change of it from here on.
+
+        Spec: RFC 4575; [MS-CONFBAS] 3.4. Client: it unsubscribes in a new dialog.
+        """
+        request, sender = arrival.request, arrival.sender
+        ends = request.expires == 0
+        focus = self._foci.running(request.uri)
+        if ends:
+            if focus is not None:
+                focus.rosters.end(sender.aor, sender.epid, "unsubscribed")
+            return self._accept(arrival, None)
+        if focus is None:
+            raise Refused(404, _BAD_ENTITY)
+        attendee = focus.meeting.attendees.get(sender.aor)
+        if attendee is None or attendee.at(sender.epid) is None:
+            raise Refused(403, _NOT_A_PARTICIPANT)
+        return self._accept(arrival, focus)
+
+    def _accept(self, arrival: Arrival, focus: Focus | None) -> Response:
+        document = None if focus is None else focus.rosters.document_for(arrival.sender.aor)
+        subscription, response = self._notifier.accept(
+            arrival,
+            event=EVENT,
+            default_s=WATCH_S,
+            minimum_s=60,
+            maximum_s=WATCH_S,
+            document=document,
+            once=focus is None,
+            on_end=None if focus is None else focus.rosters.forget,
+        )
+        if subscription is not None and focus is not None:
+            focus.rosters.watch(subscription)
+        return response
+
+    # --- commands
+
+    async def command(self, arrival: Arrival) -> Response:
+        """Carry out what a participant asks of the focus; the answer rides in the 200.
+
+        A failure rides in a 200 too, as the protocol has it: the request was understood.
+
+        Spec: [MS-CONFBAS] 3.5. Client: it does not look at the answer, only at the roster.
+        """
+        focus, attachment = self._within(arrival)
+        command = read_request(arrival.request.body)
+        ask = read_ask(command)
+        done = ask if isinstance(ask, Denied) else await self._done(focus, attachment.user, ask)
+        headers = [NOT_IMPLEMENTED.header()] if done == _NOT_SUPPORTED else []
+        body = (
+            write_failure(command, done.reason)
+            if isinstance(done, Denied)
+            else write_success(command, self._content(focus, attachment.user, ask))
+        )
+        return response_to(arrival.request, 200, headers=headers, content_type=C3P_TYPE, body=body)
+
+    async def _done(self, focus: Focus, actor: Aor, ask: Ask) -> Step | Denied:
+        """Carry out one command."""
+        if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):
+            return Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+        now = self._timers.now()
+        match ask:
+            case DeleteUser(user=user):
+                return await focus.change(lambda meeting: rules.eject(meeting, actor, user, now))
+            case SetRole(user=user, role=role):
+                return await focus.change(lambda meeting: rules.set_role(meeting, actor, user, role))
+            case SetLock(locked=locked, wish=wish):
+                return await self._lock(focus, actor, wish, locked=locked)
+            case SetLobbyAccess(users=users, granted=granted):
+                return await self._lobby(focus, actor, users, granted=granted)
+            case Modify(wish=wish, mcu=""):
+                return await self._modify(focus, actor, wish, Action.MODIFY_CONFERENCE)
+            case DeleteConference():
+                return await focus.change(lambda meeting: rules.end(meeting, actor))
+            case GetConference():
+                return focus.meeting, ()
+        return _NOT_SUPPORTED
+
+    def _content(self, focus: Focus, user: Aor, ask: Ask | Denied) -> str:
+        if isinstance(ask, GetConference):
+            document = focus.rosters.document_for(user)
+            return "" if document is None else document.body.decode().partition("?>")[2] or document.body.decode()
+        return ""
+
+    async def _lock(self, focus: Focus, actor: Aor, wish: Wish, *, locked: bool) -> Step | Denied:
+        step = await focus.change(lambda meeting: rules.set_lock(meeting, actor, locked=locked))
+        if isinstance(step, Denied) or wish == Wish():
+            return step
+        return await self._modify(focus, actor, wish, Action.MODIFY_CONFERENCE_LOCK)
+
+    async def _lobby(self, focus: Focus, actor: Aor, users: tuple[Aor, ...], *, granted: bool) -> Step | Denied:
+        """Let people in or send them away; the first who cannot be decides what is answered."""
+        rule = rules.admit if granted else rules.deny
+        denied: Denied | None = None
+        for user in users:
+            one: Rule = lambda meeting, user=user: rule(meeting, actor, user, self._timers.now())  # type: ignore[misc]  # noqa: E731
+            step = await focus.change(one)
+            if isinstance(step, Denied):
+                denied = denied or step
+        return denied or (focus.meeting, ())
+
+    async def _modify(self, focus: Focus, actor: Aor, wish: Wish, action: Action) -> Step | Denied:
+        if not rules.may(focus.meeting, actor, action):
+            return Denied(Reason.FORBIDDEN)
+        conference = focus.meeting.conference
+        guests = self._policies.of(conference.organizer).anonymous_participants
+        changed = await self._conferences.modify(conference.organizer, conference.id, wish, guests=guests)
+        return changed if isinstance(changed, Denied) else (focus.meeting, ())
+
+    # --- inside
+
+    async def _changed(self, focus: Focus, rule: Rule) -> Step | Denied:
+        try:
+            return await focus.change(rule)
+        except Exception:
+            self._foci.let_go(focus)
+            raise
+
+    def _record(
+        self, meeting: Meeting, kind: str, arrival: Arrival, response: Response, no: Refused | None, *, internal: bool
+    ) -> None:
+        number = None if no is None or no.diagnostics is None else no.diagnostics.error_id
+        self._recorder.dialled(meeting, kind, Dialled(arrival, response, number), internal=internal)
+
+
+_NOT_SUPPORTED: Final = Denied(Reason.NOT_SUPPORTED)

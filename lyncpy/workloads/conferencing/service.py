@@ -1,30 +1,155 @@
 """The life of conferencing."""
 
+import uuid
+from collections.abc import Mapping, Sequence
+
 from zope.interface import implementer
 
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.locator import ILocator
+from lyncpy.contracts.mcu import IMcu
+from lyncpy.contracts.names import Aor, NodeName
+from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.policy import IPolicies
+from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.store import IStore
+from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
+from lyncpy.core.homes import Homes
+from lyncpy.core.notifier import Notifier
 from lyncpy.sip.markup import escape
-from lyncpy.workloads.conferencing.routes import FACTORY, Routes
+from lyncpy.workloads.conferencing.commands import Commands
+from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.factory import FACTORY, Factory
+from lyncpy.workloads.conferencing.foci import Foci
+from lyncpy.workloads.conferencing.model import CHAT
+from lyncpy.workloads.conferencing.recorder import Recorder
+from lyncpy.workloads.conferencing.pages import Pages
+from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.settings import Settings
 
 
 @implementer(IWorkload)
 class Conferencing:
-    """Tells clients that no conference can be held yet."""
+    """Conferences: made by the factory, run by foci, their media moved by MCUs.
+
+    Attributes:
+        foci: The running meetings; what MCUs tell is told to them.
+        conferences: All that are kept.
+    """
 
     name = "conferencing"
 
-    def __init__(self, settings: Settings) -> None:
-        """Build the rooms."""
+    def __init__(
+        self,
+        store: IStore,
+        records: IRecords,
+        bus: IBus,
+        people: IPeople,
+        policies: IPolicies,
+        locator: ILocator,
+        notifier: Notifier,
+        outbound: IOutbound,
+        homes: Homes,
+        mcus: Sequence[IMcu],
+        node: NodeName,
+        settings: Settings,
+        timers: ITimers,
+        *,
+        domain: str = "",
+    ) -> None:
+        """Build the rooms; `mcus` are the media there are, `domain` is that of the organizers, for meeting pages."""
+        self._bus = bus
+        self._records = records
+        self._node = node
+        self._timers = timers
+        self._counts_s = settings.record_counts_s
+        kinds = {mcu.kind: mcu for mcu in mcus}
+        self._chat = kinds.get(CHAT)
+        self.conferences = Conferences(
+            store,
+            homes,
+            timers,
+            settings.terms(tuple(kinds)),
+            total=settings.conferences,
+            purge_every_s=settings.purge_every_s,
+        )
+        self._recorder = Recorder(records, self._counts, node, timers, delay_s=1.0)
+        self.foci = Foci(
+            self.conferences,
+            people,
+            homes,
+            notifier,
+            kinds,
+            self._recorder,
+            lambda organizer: settings.house(policies.of(organizer)),
+            lambda: str(uuid.uuid4()),
+            timers,
+            gather_s=settings.gather_ms / 1000,
+            total=settings.meetings,
+        )
+        factory = Factory(
+            self.conferences, policies, tuple(kinds), guests=settings.guests, meeting_url=settings.meeting_url
+        )
+        routes = Routes(
+            factory,
+            self.foci,
+            self.conferences,
+            kinds,
+            people,
+            policies,
+            locator,
+            notifier,
+            outbound,
+            self._recorder,
+            timers,
+        )
+        commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, timers)
         provisions = (Provision("ServerConfiguration", _factory_uri),) if settings.announced else ()
-        self.offer = Offer(self.name, routes=Routes().rows(), provisions=provisions)
+        self.offer = Offer(
+            self.name,
+            routes=routes.rows(),
+            commands=commands.words(),
+            provisions=provisions,
+            resources=Pages(self.conferences.find, domain, settings.meeting_url).rows(),
+        )
+        self._listening: IListening | None = None
+        self._counting: ITimer | None = None
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Read what is kept, end the records that another start left open, and go on with its meetings."""
+        await self._records.close_open_conferences(self._node, self._timers.wall())
+        await self.conferences.open()
+        self.foci.open()
+        self._listening = self._bus.listen(EndpointGone, self.foci.endpoint_gone)
+        self._count_later()
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Stop all clocks, and write what waits; meetings go on in the next process."""
+        if self._listening is not None:
+            self._listening.stop()
+        if self._counting is not None:
+            self._counting.cancel()
+        self._count()
+        self.foci.close()
+        await self.conferences.close()
+        await self._recorder.drained()
+
+    def _counts(self, uri: str) -> Mapping[Aor, int]:
+        return {} if self._chat is None else self._chat.counts(uri)
+
+    def _count(self) -> None:
+        for focus in self.foci.all():
+            self._recorder.count(focus.meeting)
+
+    def _count_later(self) -> None:
+        self._counting = self._timers.later(self._counts_s, self._tick)
+
+    def _tick(self) -> None:
+        self._count()
+        self._count_later()
 
 
 def _factory_uri(aor: Aor) -> str:

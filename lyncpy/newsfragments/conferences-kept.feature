@@ -1,0 +1,1 @@
+Users can make conferences: their clients create, list, change and delete them at the focus factory, and a conference that was confirmed survives a crash of the server, with who was in it, as what, and whether its door was locked. Limits, defaults and the start of meeting links are set in `[conferencing]`.

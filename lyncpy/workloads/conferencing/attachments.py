@@ -1,0 +1,72 @@
+"""How a participant is attached to a focus. The focus itself does not care.
+
+Today that is the dialog of an INVITE; a browser would be another `IAttachment`.
+"""
+
+from typing import Final
+
+from twisted.logger import Logger
+from zope.interface import Attribute, Interface, implementer
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.outbound import IOutbound
+from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.errors import LocalProtocolError
+from lyncpy.sip.message import Request
+
+BYE_S: Final = 10.0
+"""How long a participant may take to answer that it is over for him."""
+
+
+class IAttachment(Interface):
+    """One device's thread to a focus."""
+
+    user: Aor = Attribute("Whose.")
+    epid: Epid = Attribute("Which of his devices.")
+
+    def end(reason: str) -> None:
+        """Tell the device that it is no longer in the conference; may be called when it is gone already."""
+
+
+@implementer(IAttachment)
+class SipAttachment:
+    """The dialog that a device's INVITE made, seen from the focus.
+
+    Client: it never refreshes this dialog, so no session timer ends it; the end of the
+    endpoint does.
+    """
+
+    __slots__ = ("_dialog", "_outbound", "epid", "flow", "tag", "user")
+
+    log = Logger()
+
+    def __init__(self, arrival: Arrival, local_tag: str, outbound: IOutbound) -> None:
+        """Take the INVITE, and the To tag of its 200."""
+        self.user = arrival.sender.aor
+        self.epid = arrival.sender.epid
+        self.flow: FlowName = arrival.flow
+        self.tag = local_tag
+        self._dialog = Dialog.from_request(arrival.request, local_tag)
+        self._outbound = outbound
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Give the dialog's name at our side: Call-ID and our tag."""
+        return self._dialog.call_id, self.tag
+
+    def receive(self, request: Request) -> None:
+        """Check a request that came in the dialog.
+
+        Raises:
+            RemoteProtocolError: 481, 500; see `Dialog.receive`.
+        """
+        self._dialog.receive(request)
+
+    def end(self, reason: str) -> None:
+        """Send BYE; nobody waits for its answer."""
+        try:
+            bye = self._dialog.next_request("BYE", [("Reason", f'SIP;cause=200;text="{reason}"')])
+        except LocalProtocolError:
+            return
+        self._outbound.start(self.flow, bye, timeout=BYE_S)

@@ -1,0 +1,201 @@
+"""The words of conferencing in the admin shell."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from lyncpy.contracts.mcu import IMcu
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.workloads.conferencing import meeting as rules
+from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.foci import Foci
+from lyncpy.workloads.conferencing.focus import Focus, Rule
+from lyncpy.workloads.conferencing.model import Conference, Denied, join_url
+from lyncpy.workloads.conferencing.model import Role as Part
+from lyncpy.workloads.conferencing.roster import Attendee, Meeting
+
+_SENTENCES = {
+    "userDoesntExist": "nobody with this address is there",
+    "alreadyAdmitted": "he has been let in already",
+    "conferenceFull": "the meeting is full",
+}
+
+
+class Commands:
+    """Which conferences there are, who is in them, and an operator's hand in them."""
+
+    def __init__(
+        self, foci: Foci, conferences: Conferences, chat: IMcu | None, meeting_url: str, timers: ITimers
+    ) -> None:
+        """Take what the words speak of."""
+        self._foci = foci
+        self._conferences = conferences
+        self._chat = chat
+        self._meeting_url = meeting_url
+        self._timers = timers
+
+    def words(self) -> tuple[Command, ...]:
+        """Give the commands."""
+        id_ = Arg("id", "a conference's id, or its URI", choices=self._ids)
+        user = Arg("user", "somebody who is in it", choices=self._users)
+        acts: Sequence[tuple[str, str, Callable[[Meeting, Asked], object], tuple[Arg, ...]]] = (
+            ("lock", "Let nobody else into a meeting.", lambda m, _: rules.set_lock(m, None, locked=True), ()),
+            ("unlock", "Open a locked meeting again.", lambda m, _: rules.set_lock(m, None, locked=False), ()),
+            ("end", "End a meeting for everybody.", lambda m, _: rules.end(m, None), ()),
+            (
+                "eject",
+                "Take somebody out of a meeting.",
+                lambda m, asked: rules.eject(m, None, _user(asked), self._timers.now()),
+                (user,),
+            ),
+            (
+                "admit",
+                "Let somebody in who waits in the lobby.",
+                lambda m, asked: rules.admit(m, None, _user(asked), self._timers.now()),
+                (user,),
+            ),
+            (
+                "deny",
+                "Send somebody away who waits in the lobby.",
+                lambda m, asked: rules.deny(m, None, _user(asked), self._timers.now()),
+                (user,),
+            ),
+            (
+                "promote",
+                "Make somebody a presenter.",
+                lambda m, asked: rules.set_role(m, None, _user(asked), Part.PRESENTER),
+                (user,),
+            ),
+            (
+                "demote",
+                "Make a presenter an attendee.",
+                lambda m, asked: rules.set_role(m, None, _user(asked), Part.ATTENDEE),
+                (user,),
+            ),
+        )
+        return (
+            Command(
+                "conferences",
+                "Which meetings run now; with --all, every conference that is kept.",
+                self.conferences,
+                flags=(Flag("all", "also those that do not run"), Flag("of", "of one organizer", takes="USER")),
+            ),
+            Command(
+                "conference show", "Who is in a conference, as what, and what holds for it.", self.show, args=(id_,)
+            ),
+            *(
+                Command(f"conference {word}", help_, self._act(rule), args=(id_, *more), role=Role.OPERATOR)
+                for word, help_, rule, more in acts
+            ),
+        )
+
+    async def conferences(self, asked: Asked) -> Table:
+        """List conferences."""
+        organizer = aor_of(asked.flags["of"]) if "of" in asked.flags else None
+        running = {focus.meeting.conference.key: focus for focus in self._foci.all()}
+        kept = self._conferences.all() if "all" in asked.flags else [f.meeting.conference for f in running.values()]
+        rows = [
+            self._row(conference, running.get(conference.key))
+            for conference in kept
+            if organizer is None or conference.organizer == organizer
+        ]
+        said = sum(sum(self._counts(focus).values()) for focus in running.values())
+        people = sum(len(focus.meeting.inside) for focus in running.values())
+        note = f"{len(running)} run now, with {people} people and {said} messages so far"
+        columns = ("id", "organizer", "subject", "state", "people", "lobby", "messages", "admission", "locked")
+        return Table(columns, rows, note=note)
+
+    async def show(self, asked: Asked) -> Table:
+        """Show one conference."""
+        conference, focus = self._find(asked)
+        if focus is None:
+            note = f"{conference.uri} does not run now; {self._about(conference)}"
+            rows: list[tuple[object, ...]] = [
+                (bare(user), "", role.value, "invited", "", "", "", 0) for user, role in conference.invited.items()
+            ]
+        else:
+            counts = self._counts(focus)
+            rows = [
+                row for attendee in focus.meeting.attendees.values() for row in self._people(focus, attendee, counts)
+            ]
+            lock = "locked" if focus.meeting.locked else "open"
+            note = f"{conference.uri} runs, {lock}; {self._about(conference)}"
+        columns = ("user", "name", "role", "where", "epid", "media", "client", "messages")
+        return Table(columns, rows, note=note)
+
+    def _people(self, focus: Focus, attendee: Attendee, counts: dict[Aor, int]) -> list[tuple[object, ...]]:
+        where = "lobby" if attendee.waits else "inside"
+        epids = dict.fromkeys(endpoint.epid for endpoint in attendee.endpoints)
+        return [
+            (
+                bare(attendee.user),
+                attendee.display_name,
+                attendee.role.value,
+                where,
+                epid,
+                " ".join(sorted(one.kind for one in attendee.endpoints if one.epid == epid)),
+                next((one.client for one in attendee.endpoints if one.epid == epid), ""),
+                counts.get(attendee.user, 0),
+            )
+            for epid in epids
+        ]
+
+    def _row(self, conference: Conference, focus: Focus | None) -> tuple[object, ...]:
+        meeting = None if focus is None else focus.meeting
+        return (
+            conference.id,
+            bare(conference.organizer),
+            conference.subject,
+            "kept" if meeting is None else "running",
+            0 if meeting is None else len(meeting.inside),
+            0 if meeting is None else len(meeting.lobby),
+            0 if focus is None else sum(self._counts(focus).values()),
+            conference.admission.value,
+            meeting is not None and meeting.locked,
+        )
+
+    def _about(self, conference: Conference) -> str:
+        url = join_url(self._meeting_url, conference)
+        link = f", link {url}" if url else ""
+        return f"{conference.admission.value}{link}"
+
+    def _act(self, rule: Callable[[Meeting, Asked], object]) -> Callable[[Asked], Awaitable[Table]]:
+        async def run(asked: Asked) -> Table:
+            focus = self._running(asked)
+            bound: Rule = lambda meeting: rule(meeting, asked)  # type: ignore[assignment,return-value]  # noqa: E731
+            step = await focus.change(bound)
+            if isinstance(step, Denied):
+                raise CommandFailed(step.text or _SENTENCES.get(step.reason.value, step.reason.value))
+            return Table((), (), note="done" if step[1] else "it was so already")
+
+        return run
+
+    def _running(self, asked: Asked) -> Focus:
+        conference, focus = self._find(asked)
+        if focus is None:
+            raise CommandFailed(f"{conference.id} does not run now; see: conferences")
+        return focus
+
+    def _find(self, asked: Asked) -> tuple[Conference, Focus | None]:
+        wanted = asked.args["id"]
+        by_uri = self._conferences.at(wanted)
+        found = [by_uri] if by_uri else [one for one in self._conferences.all() if one.id.lower() == wanted.lower()]
+        if not found:
+            raise CommandFailed(f'there is no conference "{wanted}"; see: conferences --all')
+        if len(found) > 1:
+            uris = ", ".join(one.uri for one in found[:5])
+            raise CommandFailed(f'several organizers have a conference "{wanted}"; give one of {uris}')
+        return found[0], self._foci.running(found[0].uri)
+
+    def _counts(self, focus: Focus) -> dict[Aor, int]:
+        return {} if self._chat is None else dict(self._chat.counts(focus.uri))
+
+    def _ids(self) -> Sequence[str]:
+        return [focus.meeting.conference.id for focus in self._foci.all()]
+
+    def _users(self) -> Sequence[str]:
+        return sorted({bare(user) for focus in self._foci.all() for user in focus.meeting.attendees})
+
+
+def _user(asked: Asked) -> Aor:
+    return aor_of(asked.args["user"])

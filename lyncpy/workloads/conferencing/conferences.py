@@ -1,0 +1,364 @@
+"""The table of conferences: the one place that writes them.
+
+All of them are in memory, so that a join asks nobody; each change is in the store before it
+counts. There is one record for each conference, what is left of its running meeting
+included: a process that starts anew finds who was in it, as what, behind which door.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from lyncpy.contracts.names import Aor, ConferenceId, Version
+from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
+from lyncpy.contracts.store import Conflict, IStore, Record
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.homes import Homes
+from lyncpy.workloads.conferencing.model import (
+    Active,
+    Admission,
+    Autopromote,
+    Conference,
+    Denied,
+    Reason,
+    Role,
+    Terms,
+    Wish,
+    key_of,
+    modify,
+    purgeable,
+    read_address,
+    schedule,
+)
+
+KIND: Final = "conference"
+TRIES: Final = 3
+
+_UNKNOWN: Final = Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+
+Hear = Callable[[Conference, Conference | None], None]
+Decide = Callable[[Conference], Conference | Denied]
+
+
+class Conferences:
+    """Every conference of the house."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        store: IStore,
+        homes: Homes,
+        timers: ITimers,
+        terms: Terms,
+        *,
+        total: int,
+        purge_every_s: float,
+    ) -> None:
+        """Take where conferences are kept and what they may be.
+
+        Args:
+            store: Read once, when opened.
+            homes: Queues the writers of an organizer's conferences.
+            timers: Wakes the purge, and tells the time.
+            terms: The house's.
+            total: Conferences that are kept in all.
+            purge_every_s: How often those that are over for good are removed.
+        """
+        self._store = store
+        self._homes = homes
+        self._timers = timers
+        self._terms = terms
+        self._total = total
+        self._purge_every_s = purge_every_s
+        self._table: dict[str, Conference] = {}
+        self._organizers: dict[Aor, dict[str, Conference]] = {}
+        self._versions: dict[str, Version] = {}
+        self._ears: list[Hear] = []
+        self._purge: ITimer | None = None
+        self._is_open = False
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    async def open(self) -> None:
+        """Read all conferences, and remove those that are over for good from time to time."""
+        for record in await self._store.scan(KIND):
+            self._keep(unpack(record.value), record.version)
+        self._is_open = True
+        self._wake_later()
+
+    async def close(self) -> None:
+        """Purge no more."""
+        self._is_open = False
+        if self._purge is not None:
+            self._purge.cancel()
+
+    def listen(self, hear: Hear) -> None:
+        """Tell of every conference that is modified or deleted: before, and after or None; once it is durable."""
+        self._ears.append(hear)
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def find(self, organizer: Aor, id_: str) -> Conference | None:
+        """Give a conference by its organizer and id, in any case."""
+        return self._living(self._table.get(key_of(organizer, id_)))
+
+    def at(self, uri: str) -> Conference | None:
+        """Give the conference of a focus or MCU URI, its parameters in any order."""
+        address = read_address(uri)
+        return None if address is None else self._living(self._table.get(address.key))
+
+    def of(self, organizer: Aor) -> tuple[Conference, ...]:
+        """Give an organizer's conferences, the latest modified first."""
+        now = self._timers.wall()
+        found = [each for each in self._organizers.get(organizer, {}).values() if not purgeable(each, now)]
+        return tuple(sorted(found, key=lambda each: (-each.updated, each.id)))
+
+    def active(self) -> tuple[Conference, ...]:
+        """Give those that are running, or were when the process died."""
+        return tuple(each for each in self._table.values() if each.active is not None)
+
+    def all(self) -> tuple[Conference, ...]:
+        """Give every one that is not over for good."""
+        now = self._timers.wall()
+        return tuple(each for each in self._table.values() if not purgeable(each, now))
+
+    def _living(self, conference: Conference | None) -> Conference | None:
+        return None if conference is None or purgeable(conference, self._timers.wall()) else conference
+
+    # -- writing ------------------------------------------------------------------------------
+
+    async def schedule(self, organizer: Aor, wish: Wish, *, guests: bool = True) -> Conference | Denied:
+        """Make a conference; it is durable when this returns.
+
+        Raises:
+            Refused: 503, when too many of its organizer's are being written, or written elsewhere.
+        """
+        async with self._homes.hold(KIND, organizer):
+            made = schedule(organizer, wish, self.of(organizer), self._terms, self._timers.wall(), guests=guests)
+            if isinstance(made, Denied):
+                return made
+            # One that is over for good may still be in the store under this name; it gives way.
+            if made.key not in self._table and len(self._table) >= self._total:
+                self.log.warn("{count} conferences are kept, none is made any more", count=len(self._table))
+                return Denied(Reason.SERVER_BUSY)
+            try:
+                await self._write(made)
+            except Conflict:
+                other = await self._reread(made.key)
+                return Denied(Reason.SERVER_BUSY if other is None else Reason.CONFERENCE_EXISTS)
+            return made
+
+    async def modify(self, organizer: Aor, id_: str, wish: Wish, *, guests: bool = True) -> Conference | Denied:
+        """Change what a wish names; it is durable, and told to who listens, when this returns."""
+        return await self._change(
+            organizer, id_, lambda old: modify(old, wish, self._terms, self._timers.wall(), guests=guests)
+        )
+
+    async def remember(self, organizer: Aor, id_: str, active: Active | None) -> Conference | Denied:
+        """Keep what must survive of a running meeting, None when it is over; durable when this returns.
+
+        Nothing is written where nothing is new. Nobody is told: who runs the meeting knows.
+        """
+
+        def decide(old: Conference) -> Conference:
+            if old.active == active:
+                return old
+            began = active is not None and (old.active is None or old.active.instance != active.instance)
+            return replace(old, active=active, activated=active.since if active and began else old.activated)
+
+        return await self._change(organizer, id_, decide, told=False)
+
+    async def delete(self, organizer: Aor, id_: str) -> Conference | Denied:
+        """Remove a conference for good, and tell who listens; give what it was."""
+        async with self._homes.hold(KIND, organizer):
+            key = key_of(organizer, id_)
+            for _ in range(TRIES):
+                old = self.find(organizer, id_)
+                if old is None:
+                    return _UNKNOWN
+                try:
+                    await self._store.remove(KIND, key, self._versions[key])
+                except Conflict:
+                    await self._reread(key)
+                    continue
+                self._forget(key)
+                self._tell(old, None)
+                return old
+        raise _busy()
+
+    async def _change(self, organizer: Aor, id_: str, decide: Decide, *, told: bool = True) -> Conference | Denied:
+        async with self._homes.hold(KIND, organizer):
+            for _ in range(TRIES):
+                old = self.find(organizer, id_)
+                if old is None:
+                    return _UNKNOWN
+                new = decide(old)
+                if isinstance(new, Denied) or new is old:
+                    return new
+                try:
+                    await self._write(new)
+                except Conflict:
+                    await self._reread(old.key)
+                    continue
+                if told:
+                    self._tell(old, new)
+                return new
+        raise _busy()
+
+    async def _write(self, conference: Conference) -> None:
+        expected = self._versions.get(conference.key, Version(0))
+        self._keep(conference, await self._store.write(KIND, conference.key, pack(conference), expected))
+
+    async def _reread(self, key: str) -> Conference | None:
+        """Another process wrote it: take what it wrote."""
+        record: Record | None = await self._store.read(KIND, key)
+        if record is None:
+            self._forget(key)
+            return None
+        conference = unpack(record.value)
+        self._keep(conference, record.version)
+        return conference
+
+    def _keep(self, conference: Conference, version: Version) -> None:
+        self._table[conference.key] = conference
+        self._organizers.setdefault(conference.organizer, {})[conference.key] = conference
+        self._versions[conference.key] = version
+
+    def _forget(self, key: str) -> None:
+        conference = self._table.pop(key, None)
+        self._versions.pop(key, None)
+        if conference is not None:
+            theirs = self._organizers[conference.organizer]
+            del theirs[key]
+            if not theirs:
+                del self._organizers[conference.organizer]
+
+    def _tell(self, before: Conference, after: Conference | None) -> None:
+        for hear in self._ears:
+            hear(before, after)
+
+    # -- purging ------------------------------------------------------------------------------
+
+    async def purge(self) -> int:
+        """Remove those that are over for good; give how many were."""
+        removed = 0
+        now = self._timers.wall()
+        for key in [key for key, each in self._table.items() if purgeable(each, now)]:
+            removed += await self._purged(key)
+        return removed
+
+    async def _purged(self, key: str) -> bool:
+        conference = self._table.get(key)
+        if conference is None:
+            return False
+        async with self._homes.hold(KIND, conference.organizer):
+            # While this one waited it may have been made anew.
+            present = self._table.get(key)
+            if present is None or not purgeable(present, self._timers.wall()):
+                return False
+            try:
+                await self._store.remove(KIND, key, self._versions[key])
+            except Conflict:
+                await self._reread(key)
+                return False
+            self._forget(key)
+            return True
+
+    def _wake_later(self) -> None:
+        if self._is_open:
+            self._purge = self._timers.later(self._purge_every_s, self._wake)
+
+    def _wake(self) -> None:
+        _ = Deferred.fromCoroutine(self._sweep())
+
+    async def _sweep(self) -> None:
+        try:
+            removed = await self.purge()
+            if removed:
+                self.log.info("{count} conferences that are over were removed", count=removed)
+        except (StoreUnavailable, Refused) as error:
+            self.log.warn("conferences that are over could not be removed: {reason}", reason=str(error))
+        self._wake_later()
+
+
+def _busy() -> Refused:
+    return Refused(503, Diagnostics(1, "Service unavailable"), headers=[("Retry-After", "5")])
+
+
+# -- as stored --------------------------------------------------------------------------------
+
+
+def pack(conference: Conference) -> bytes:
+    """Write a conference as it is stored: JSON that an operator can read."""
+    active = conference.active
+    stored = {
+        "organizer": conference.organizer,
+        "id": conference.id,
+        "created": conference.created,
+        "updated": conference.updated,
+        "expires": conference.expires,
+        "subject": conference.subject,
+        "display_text": conference.display_text,
+        "admission": conference.admission.value,
+        "autopromote": int(conference.autopromote),
+        "pstn_lobby_bypass": conference.pstn_lobby_bypass,
+        "media": list(conference.media),
+        "invited": _roles(conference.invited),
+        "passcode": conference.passcode,
+        "notification_data": conference.notification_data,
+        "static": conference.static,
+        "version": conference.version,
+        "activated": conference.activated,
+        "active": None
+        if active is None
+        else {
+            "instance": active.instance,
+            "since": active.since,
+            "locked": active.locked,
+            "granted": _roles(active.granted),
+            "kept": sorted(active.kept),
+            "ejected": sorted(active.ejected),
+        },
+    }
+    return json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def unpack(value: bytes) -> Conference:
+    """Read what `pack` wrote."""
+    stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
+    active = stored.pop("active")
+    return Conference(
+        **{
+            **stored,
+            "organizer": Aor(stored["organizer"]),
+            "id": ConferenceId(stored["id"]),
+            "admission": Admission(stored["admission"]),
+            "autopromote": Autopromote(stored["autopromote"]),
+            "media": tuple(stored["media"]),
+            "invited": _read_roles(stored["invited"]),
+            "active": None
+            if active is None
+            else Active(
+                active["instance"],
+                active["since"],
+                active["locked"],
+                _read_roles(active["granted"]),
+                frozenset(map(Aor, active["kept"])),
+                frozenset(map(Aor, active["ejected"])),
+            ),
+        }
+    )
+
+
+def _roles(roles: Mapping[Aor, Role]) -> dict[str, str]:
+    return {user: role.value for user, role in roles.items()}
+
+
+def _read_roles(stored: Mapping[str, str]) -> dict[Aor, Role]:
+    return {Aor(user): Role(role) for user, role in stored.items()}

@@ -1,0 +1,293 @@
+"""Conference-info documents: the roster as its watchers see it, and conferences as the factory lists them.
+
+A roster is written once for each audience, not for each watcher; what differs between
+watchers is the version alone, which counts the documents of one subscription (RFC 4575
+§5.1). A change is written from the meeting as it was last shown and as it is now, so that
+any number of steps fit into one document, and following all documents always gives the
+full one.
+"""
+
+import enum
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from lyncpy.contracts.names import Aor
+from lyncpy.sip.markup import escape, quote_attr
+from lyncpy.workloads.conferencing.bodies import INFO_NS
+from lyncpy.workloads.conferencing.model import FOCUS, Conference, Role, join_url
+from lyncpy.workloads.conferencing.roster import Attendee, Meeting, RosterEndpoint
+
+INFO_TYPE: Final = "application/conference-info+xml"
+MSCI_NS: Final = "http://schemas.microsoft.com/rtc/2005/08/confinfoextensions"
+
+_NAMESPACES: Final = f'xmlns="{INFO_NS}" xmlns:msci="{MSCI_NS}"'
+_SEPARATOR: Final = '<separator xmlns="urn:ietf:params:xml:ns:conference-info-separator"/>'
+
+
+class Sight(enum.Enum):
+    """How much somebody sees."""
+
+    ALL = "presenters"
+    INSIDE = "attendees"
+    SELF = "lobby"
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Those who see the same."""
+
+    sight: Sight
+    who: Aor | None = None
+    """In the lobby everybody sees himself alone."""
+
+
+PRESENTERS: Final = Audience(Sight.ALL)
+ATTENDEES: Final = Audience(Sight.INSIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A document but for its version."""
+
+    head: bytes
+    tail: bytes
+
+    def at(self, version: int) -> bytes:
+        """Give the document with a version: the watcher's last one and 1; his first is 1."""
+        return b'%s version="%d"%s' % (self.head, version, self.tail)
+
+
+def audience_of(meeting: Meeting, user: Aor) -> Audience | None:
+    """Say to which audience somebody belongs; None when he is not there."""
+    attendee = meeting.attendees.get(user)
+    if attendee is None:
+        return None
+    if attendee.waits:
+        return Audience(Sight.SELF, user)
+    return PRESENTERS if attendee.role is Role.PRESENTER else ATTENDEES
+
+
+def full(meeting: Meeting, audience: Audience) -> Sheet:
+    """Write all that an audience sees.
+
+    Client: the first document must name the IM MCU in conf-uris, or texts go nowhere.
+    """
+    users = "".join(_user(attendee) for attendee in _seen(meeting, audience))
+    return _sheet(
+        meeting,
+        "full",
+        _description(meeting, audience),
+        _state(meeting, audience),
+        f'<users state="full">{users}</users>',
+        "" if audience.sight is Sight.SELF else _view(meeting),
+    )
+
+
+def delta(before: Meeting, was: Audience, after: Meeting, audience: Audience) -> Sheet | None:
+    """Write what is new to somebody since a meeting he has seen; None when nothing is.
+
+    Who is let in from the lobby gets a full document. Every user who changed is there with
+    all his endpoints, and who is gone is marked as deleted.
+
+    Client: it takes a user without a connected chat endpoint for gone, and one who is merely
+    missing for still there.
+
+    Args:
+        before: As it was shown to him last.
+        was: The audience that he belonged to then.
+        after: As it is now.
+        audience: His audience now.
+    """
+    if audience != was and Sight.SELF in (audience.sight, was.sight):
+        return full(after, audience)
+    old = {attendee.user: attendee for attendee in _seen(before, was)}
+    new = {attendee.user: attendee for attendee in _seen(after, audience)}
+    # Most are the very same values as before, and need no comparing.
+    touched = (each for user, each in new.items() if old.get(user) is not each and old.get(user) != each)
+    users = "".join(
+        (
+            *map(_user, touched),
+            *(f'<user entity={quote_attr(user)} state="deleted"/>' for user in old if user not in new),
+        )
+    )
+    about, state = _description(after, audience), _state(after, audience)
+    same_view = audience.sight is Sight.SELF or before.locked == after.locked
+    parts = (
+        "" if before.conference is after.conference or about == _description(before, was) else about,
+        "" if state == _state(before, was) else state,
+        f'<users state="partial">{users}</users>' if users else "",
+        "" if same_view else _view(after),
+    )
+    return _sheet(after, "partial", *parts) if any(parts) else None
+
+
+def _sheet(meeting: Meeting, state: str, *parts: str) -> Sheet:
+    head = f'<conference-info {_NAMESPACES} entity={quote_attr(meeting.conference.uri)} state="{state}"'
+    return Sheet(head.encode(), f">{''.join(parts)}</conference-info>".encode())
+
+
+def _seen(meeting: Meeting, audience: Audience) -> Iterator[Attendee]:
+    sight, who = audience.sight, audience.who
+    for attendee in meeting.attendees.values():
+        if sight is Sight.ALL or attendee.user == who or (sight is Sight.INSIDE and not attendee.waits):
+            yield attendee
+
+
+def _description(meeting: Meeting, audience: Audience) -> str:
+    """Write what the meeting is. Who waits in the lobby is not told where its media are.
+
+    Spec: RFC 4575 §5.3, [MS-CONFBAS] 2.2.2.3.
+    """
+    conference = meeting.conference
+    inside = audience.sight is not Sight.SELF
+    url = join_url(meeting.house.meeting_url, conference) if inside else ""
+    organizer = (
+        f"<msci:organizer><msci:entity>{escape(conference.organizer)}</msci:entity>"
+        f"<msci:display-name>{escape(meeting.organizer_name or conference.organizer[4:])}</msci:display-name>"
+        "</msci:organizer>"
+    )
+    return "".join(
+        (
+            "<conference-description>",
+            _texts(conference),
+            _conf_uris(conference) if inside else "",
+            f"<maximum-user-count>{meeting.house.size}</maximum-user-count>",
+            _kept(conference),
+            organizer,
+            f"<msci:join-url>{escape(url)}</msci:join-url>" if url else "",
+            conference.notification_data if inside else "",
+            "</conference-description>",
+        )
+    )
+
+
+def _texts(conference: Conference) -> str:
+    shown = conference.display_text or conference.subject
+    return f"<display-text>{escape(shown)}</display-text><subject>{escape(conference.subject)}</subject>"
+
+
+def _conf_uris(conference: Conference) -> str:
+    entries = "".join(
+        f"<entry><uri>{escape(conference.mcu(kind))}</uri><display-text>{kind}</display-text>"
+        f"<purpose>{kind}</purpose></entry>"
+        for kind in conference.media
+    )
+    return f'<conf-uris state="full">{entries}</conf-uris>'
+
+
+def _kept(conference: Conference) -> str:
+    """Write what the factory keeps. Spec: [MS-CONFPRO] 2.2.1.2."""
+    return (
+        f"<msci:conference-id>{conference.id}</msci:conference-id>"
+        f"<msci:expiry-time>{_time(conference.expires)}</msci:expiry-time>"
+        f"<msci:admission-policy>{conference.admission.value}</msci:admission-policy>{_SEPARATOR}"
+        f"<msci:autopromote>{int(conference.autopromote)}</msci:autopromote>"
+        f"<msci:pstn-lobby-bypass>{_truth(conference.pstn_lobby_bypass)}</msci:pstn-lobby-bypass>"
+    )
+
+
+def _state(meeting: Meeting, audience: Audience) -> str:
+    """Write how the meeting stands. Spec: RFC 4575 §5.5."""
+    count = "" if audience.sight is Sight.SELF else f"<user-count>{len(meeting.inside)}</user-count>"
+    return (
+        f"<conference-state>{count}<active>{_truth(not meeting.ended)}</active>"
+        f"<locked>{_truth(meeting.locked)}</locked></conference-state>"
+    )
+
+
+def _user(attendee: Attendee) -> str:
+    """Write one participant, whole. Spec: RFC 4575 §5.6."""
+    ends = "".join(_endpoint(end, waits=attendee.waits) for end in attendee.endpoints)
+    name = attendee.display_name or attendee.user.removeprefix("sip:")
+    return (
+        f'<user entity={quote_attr(attendee.user)} state="full"><display-text>{escape(name)}</display-text>'
+        f"<roles><entry>{attendee.role.value}</entry></roles>{ends}</user>"
+    )
+
+
+def _endpoint(end: RosterEndpoint, *, waits: bool) -> str:
+    """Write one endpoint. Spec: [MS-CONFBAS] 2.2.2; who is on hold waits in the lobby."""
+    named = (("session-type", end.kind), ("epid", end.epid), ("endpoint-uri", end.gruu))
+    about = "".join(f" msci:{name}={quote_attr(value)}" for name, value in named if value)
+    status = "on-hold" if waits else "connected"
+    media = (
+        ""
+        if end.kind == FOCUS
+        else f'<media id="1"><type>{end.kind}</type><label>{end.kind}</label><status>sendrecv</status></media>'
+    )
+    return (
+        f"<endpoint entity={quote_attr(end.entity)}{about}><status>{status}</status>"
+        f"<joining-method>dialed-in</joining-method>{media}</endpoint>"
+    )
+
+
+def _view(meeting: Meeting) -> str:
+    """Write the state of focus and media.
+
+    Client: it looks for `locked` beside a medium of type chat.
+    """
+    conference, locked = meeting.conference, f"<msci:locked>{_truth(meeting.locked)}</msci:locked>"
+    views = [_entity_view(conference.uri, locked)]
+    for kind in conference.media:
+        media = f'<msci:media><entry label="{kind}"><type>{kind}</type></entry></msci:media>'
+        views.append(_entity_view(conference.mcu(kind), locked + media))
+    return f'<msci:conference-view ci:state="full" xmlns:ci="{INFO_NS}">{"".join(views)}</msci:conference-view>'
+
+
+def _entity_view(entity: str, state: str) -> str:
+    return (
+        f'<msci:entity-view ci:state="full" entity={quote_attr(entity)}>'
+        f"<msci:entity-state>{state}</msci:entity-state></msci:entity-view>"
+    )
+
+
+# -- what the factory answers -----------------------------------------------------------------
+
+
+def kept(conference: Conference, meeting_url: str) -> str:
+    """Write a conference as its factory keeps it; the key of guests is not told.
+
+    Spec: [MS-CONFPRO] 2.2.1, 4.5.
+    """
+    url = join_url(meeting_url, conference)
+    activated = (
+        ""
+        if conference.activated is None
+        else f"<msci:last-activate>{_time(conference.activated)}</msci:last-activate>"
+    )
+    media = "".join(f'<msci:entity-view entity="{kind}"/>' for kind in conference.media)
+    return "".join(
+        (
+            f'<conference-info {_NAMESPACES} entity={quote_attr(conference.uri)} state="full"',
+            f' version="{conference.version}"',
+            ' static="true">' if conference.static else ">",
+            "<conference-description>",
+            _texts(conference),
+            _conf_uris(conference),
+            f"<msci:last-update>{_time(conference.updated)}</msci:last-update>{activated}",
+            f"<msci:is-active>{_truth(conference.active is not None)}</msci:is-active>",
+            _kept(conference),
+            f"<msci:join-url>{escape(url)}</msci:join-url>" if url else "",
+            conference.notification_data,
+            "</conference-description>",
+            f'<users state="full">{_invited(conference.invited.items())}</users>',
+            f"<msci:conference-view>{media}</msci:conference-view></conference-info>",
+        )
+    )
+
+
+def _invited(invited: Iterable[tuple[Aor, Role]]) -> str:
+    return "".join(
+        f"<user entity={quote_attr(user)}><roles><entry>{role.value}</entry></roles></user>" for user, role in invited
+    )
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _time(at: float) -> str:
+    """Write a time of XML Schema, UTC, to the second."""
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,164 @@
+"""The focus factory of every user: makes, lists, changes and deletes his conferences."""
+
+import secrets
+import string
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.policy import IPolicies
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.sip.markup import child
+from lyncpy.sip.message import Response, response_to
+from lyncpy.workloads.conferencing.bodies import (
+    C3P_TYPE,
+    NOT_IMPLEMENTED,
+    Command,
+    read_conference_id,
+    read_page,
+    read_request,
+    read_wish,
+    write_capabilities,
+    write_failure,
+    write_success,
+)
+from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.documents import kept
+from lyncpy.workloads.conferencing.model import Conference, Denied, Reason, Wish, read_address
+
+FACTORY: Final = "app:conf:focusfactory"
+PAGE: Final = 100
+"""Conferences in one answer to `getConferences`."""
+
+_ID_LETTERS: Final = string.ascii_uppercase + string.digits
+_ID_LENGTH: Final = 8
+_NOT_YOURS: Final = Diagnostics(3000, "Bad From in C3P Request")
+_UNKNOWN: Final = Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+
+Answer = Callable[[Aor, Command], Awaitable[bytes | Denied]]
+
+
+class Factory:
+    """Answers what users ask of their focus factories."""
+
+    def __init__(
+        self, conferences: Conferences, policies: IPolicies, media: tuple[str, ...], *, guests: bool, meeting_url: str
+    ) -> None:
+        """Take the table of conferences and what there is.
+
+        Args:
+            conferences: The table.
+            policies: Says who may have guests.
+            media: Kinds of MCU that exist here.
+            guests: Whether anybody may.
+            meeting_url: Where meeting links begin; "" when there are none.
+        """
+        self._conferences = conferences
+        self._policies = policies
+        self._media = media
+        self._guests = guests
+        self._meeting_url = meeting_url
+        self._answers: dict[str, Answer] = {
+            "getConferencingCapabilities": self._capabilities,
+            "getAvailableMcuTypes": self._capabilities,
+            "getNewConferenceId": self._new_id,
+            "addConference": self._add,
+            "getConference": self._get,
+            "getConferences": self._list,
+            "modifyConference": self._modify,
+            "deleteConference": self._delete,
+            "getEncryptionKey": self._unsupported,
+            "resolveConferenceId": self._unsupported,
+        }
+
+    async def answer(self, arrival: Arrival) -> Response:
+        """Answer a question to the sender's own focus factory.
+
+        A failure rides in a 200, as the protocol has it: the request was understood. The
+        sender is whom the gate proved; what `from` in the body says decides nothing.
+
+        Spec: [MS-CONFPRO] 3.2; [MS-OCER] 3000, 3004.
+        """
+        request = arrival.request
+        user = arrival.sender.aor
+        if aor_of(request.target.aor) != user:
+            raise Refused(403, _NOT_YOURS)
+        command = read_request(request.body)
+        answer = self._answers.get(command.name)
+        found = Denied(Reason.OTHER) if answer is None else await answer(user, command)
+        headers = []
+        if isinstance(found, Denied):
+            if answer is None or found.reason is Reason.NOT_SUPPORTED:
+                headers.append(NOT_IMPLEMENTED.header())
+            found = write_failure(command, found.reason)
+        return response_to(request, 200, headers=headers, content_type=C3P_TYPE, body=found)
+
+    def _may_have_guests(self, user: Aor) -> bool:
+        return self._guests and self._policies.of(user).anonymous_participants
+
+    async def _capabilities(self, user: Aor, command: Command) -> bytes:
+        return write_capabilities(command, self._media, guests=self._may_have_guests(user))
+
+    async def _new_id(self, user: Aor, command: Command) -> bytes:
+        """Give an id that none of his conferences has. A link is as hard to guess as its id."""
+        while True:
+            new = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+            if self._conferences.find(user, new) is None:
+                return write_success(command, f"<conference-id>{new}</conference-id>")
+
+    async def _add(self, user: Aor, command: Command) -> bytes | Denied:
+        """Make a conference; it is durable when the answer leaves. Spec: [MS-CONFPRO] 3.2.5.1."""
+        wish = self._wish(command)
+        if isinstance(wish, Denied):
+            return wish
+        if not self._media:
+            return Denied(Reason.NOT_SUPPORTED)
+        return self._shown(command, await self._conferences.schedule(user, wish, guests=self._may_have_guests(user)))
+
+    async def _get(self, user: Aor, command: Command) -> bytes | Denied:
+        found = self._conferences.find(user, _id(user, read_conference_id(command.element)))
+        return self._shown(command, found or _UNKNOWN)
+
+    async def _list(self, user: Aor, command: Command) -> bytes:
+        """Give a page of his conferences, the latest modified first, and how many there are."""
+        skip, limit = read_page(command.element, PAGE)
+        theirs = self._conferences.of(user)
+        page = "".join(kept(each, self._meeting_url) for each in theirs[skip : skip + limit])
+        return write_success(command, page, f' total="{len(theirs)}"')
+
+    async def _modify(self, user: Aor, command: Command) -> bytes | Denied:
+        """Change a conference; a meeting that runs is another at once. Spec: [MS-CONFPRO] 3.2.5.5."""
+        wish = self._wish(command)
+        if isinstance(wish, Denied):
+            return wish
+        id_ = _id(user, read_conference_id(command.element)) or wish.id or _entity_id(user, command)
+        return self._shown(command, await self._conferences.modify(user, id_, wish, guests=self._may_have_guests(user)))
+
+    async def _delete(self, user: Aor, command: Command) -> bytes | Denied:
+        deleted = await self._conferences.delete(user, _id(user, read_conference_id(command.element)))
+        return deleted if isinstance(deleted, Denied) else write_success(command)
+
+    async def _unsupported(self, user: Aor, command: Command) -> Denied:
+        """Refuse what there is no phone or certificate for."""
+        return Denied(Reason.NOT_SUPPORTED)
+
+    def _wish(self, command: Command) -> Wish | Denied:
+        info = child(command.element, "conference-info")
+        return Denied(Reason.REQUEST_MALFORMED) if info is None else read_wish(info)
+
+    def _shown(self, command: Command, found: Conference | Denied) -> bytes | Denied:
+        return found if isinstance(found, Denied) else write_success(command, kept(found, self._meeting_url))
+
+
+def _id(user: Aor, named: str) -> str:
+    """Give the id in what names a conference: an id, or the URI of one of the user's own."""
+    if ":" not in named:
+        return named
+    address = read_address(named)
+    return "" if address is None or address.organizer != user else address.id
+
+
+def _entity_id(user: Aor, command: Command) -> str:
+    info = child(command.element, "conference-info")
+    return "" if info is None else _id(user, str(info.get("entity") or ""))

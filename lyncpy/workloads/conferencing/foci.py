@@ -1,0 +1,185 @@
+"""The table of running meetings, and how they begin and end."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.mcu import IFocusEars, IMcu, Participant
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.homes import Homes
+from lyncpy.core.notifier import Notifier
+from lyncpy.workloads.conferencing import meeting as rules
+from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.focus import Ears, Focus
+from lyncpy.workloads.conferencing.model import Conference, read_address
+from lyncpy.workloads.conferencing.roster import Arrived, Change, Gone, House, Meeting
+from lyncpy.workloads.conferencing.rosters import Rosters
+
+NO_CONFERENCE: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
+
+
+@implementer(IFocusEars)
+class Foci:
+    """Every meeting that runs in this process; bounded."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        conferences: Conferences,
+        people: IPeople,
+        homes: Homes,
+        notifier: Notifier,
+        mcus: Mapping[str, IMcu],
+        ears: Ears,
+        house: Callable[[Aor], House],
+        new_instance: Callable[[], str],
+        timers: ITimers,
+        *,
+        gather_s: float,
+        total: int,
+    ) -> None:
+        """Take the tables; `house` gives the bounds of an organizer's meetings."""
+        self._conferences = conferences
+        self._people = people
+        self._homes = homes
+        self._notifier = notifier
+        self._mcus = mcus
+        self._ears = ears
+        self._house = house
+        self._new_instance = new_instance
+        self._timers = timers
+        self._gather_s = gather_s
+        self._total = total
+        self._foci: dict[str, Focus] = {}
+        self._of: dict[Aor, set[str]] = {}
+        """Which meetings somebody is in, or waits for."""
+
+    def __len__(self) -> int:
+        return len(self._foci)
+
+    def open(self) -> None:
+        """Go on with the meetings that ran when the process died: who was in them may come back."""
+        self._conferences.listen(self._conference_changed)
+        for conference in self._conferences.active():
+            self._begin(conference)
+
+    def close(self) -> None:
+        """Stop all clocks; the meetings go on in the next process."""
+        for focus in self._foci.values():
+            focus.close()
+
+    def all(self) -> Sequence[Focus]:
+        """Give the running meetings, oldest first."""
+        return tuple(self._foci.values())
+
+    def running(self, uri: str) -> Focus | None:
+        """Give the running meeting that a focus or MCU URI names."""
+        address = read_address(uri)
+        return None if address is None else self._foci.get(address.key)
+
+    def require(self, uri: str) -> Focus:
+        """Give the running meeting that a URI names.
+
+        Raises:
+            Refused: 404, there is none.
+        """
+        focus = self.running(uri)
+        if focus is None:
+            raise Refused(404, NO_CONFERENCE)
+        return focus
+
+    def enter(self, uri: str) -> Focus:
+        """Give the meeting that a URI names, opened if it does not run.
+
+        Raises:
+            Refused: 404, no such conference; 503, too many run.
+        """
+        running = self.running(uri)
+        if running is not None:
+            return running
+        conference = self._conferences.at(uri)
+        if conference is None:
+            raise Refused(404, NO_CONFERENCE)
+        if len(self._foci) >= self._total:
+            raise Refused(503, Diagnostics(1, "Too many meetings at once"), headers=[("Retry-After", "60")])
+        return self._begin(conference)
+
+    def let_go(self, focus: Focus) -> None:
+        """Forget a meeting that nobody got into."""
+        if focus.is_idle:
+            self._ended(focus)
+            focus.close()
+
+    def left(self, participant: Participant, reason: str) -> None:
+        """Hear from an MCU; see `IFocusEars`."""
+        focus = self.running(participant.conference)
+        if focus is not None:
+            for kind in self._mcus:
+                focus.left(participant, reason, kind)
+
+    async def endpoint_gone(self, fact: EndpointGone) -> None:
+        """Take a device that signed out or was lost out of every meeting."""
+        user, epid, now = fact.endpoint.aor, fact.endpoint.epid, self._timers.now()
+        for key in tuple(self._of.get(user, ())):
+            self._foci[key].note(lambda meeting: rules.leave(meeting, user, epid, now, lost=True))
+
+    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+        """Hear of everything that happens in a meeting; see `Ears`."""
+        if isinstance(change, Arrived) and change.first:
+            self._of.setdefault(change.user, set()).add(after.conference.key)
+        elif isinstance(change, Gone) and change.last:
+            mine = self._of.get(change.user, set())
+            mine.discard(after.conference.key)
+            if not mine:
+                self._of.pop(change.user, None)
+        self._ears.heard(before, after, change)
+
+    # --- inside
+
+    def _begin(self, conference: Conference) -> Focus:
+        organizer = self._people.person(conference.organizer)
+        name = "" if organizer is None else organizer.display_name
+        meeting = rules.begin(
+            conference, self._new_instance(), self._house(conference.organizer), self._timers.now(), name
+        )
+        began = conference.active.since if conference.active is not None else self._timers.wall()
+        focus = Focus(
+            meeting,
+            began,
+            self._conferences,
+            self._homes,
+            self._mcus,
+            self._rosters,
+            self,
+            self._timers,
+            self._ended,
+        )
+        self._foci[conference.key] = focus
+        return focus
+
+    def _rosters(self, meeting: Callable[[], Meeting]) -> Rosters:
+        return Rosters(meeting, self._notifier, self._timers, self._gather_s)
+
+    def _ended(self, focus: Focus) -> None:
+        key = focus.meeting.conference.key
+        if self._foci.get(key) is focus:
+            del self._foci[key]
+
+    def _conference_changed(self, before: Conference, after: Conference | None) -> None:
+        """Hear that the organizer modified or deleted a conference."""
+        focus = self._foci.get(before.key)
+        if focus is None:
+            return
+        if after is not None:
+            focus.reform(after)
+            return
+        step = rules.end(focus.meeting, None)
+        if isinstance(step, tuple):
+            focus.note(lambda meeting: step)

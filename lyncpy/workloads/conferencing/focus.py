@@ -1,0 +1,222 @@
+"""The focus: one running meeting, and what follows from whatever happens in it.
+
+The rules are in `meeting`, which is pure. Here its steps are made durable where they have to
+be, then applied: dialogs and media legs of those who are gone are ended, the watchers of the
+roster told, the call records written. Spec: [MS-CONFBAS] 3.5.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.mcu import IMcu, Participant
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.begin import begin
+from lyncpy.core.homes import Homes
+from lyncpy.workloads.conferencing import meeting as rules
+from lyncpy.workloads.conferencing.attachments import IAttachment
+from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.model import Active, Conference, Denied
+from lyncpy.workloads.conferencing.roster import (
+    Admitted,
+    Arrived,
+    Change,
+    Departure,
+    Ended,
+    Gone,
+    Meeting,
+    Step,
+)
+from lyncpy.workloads.conferencing.rosters import Rosters
+
+HOLD: Final = "meeting"
+"""The kind of name under which one change of a meeting at a time is decided and kept."""
+
+Rule = Callable[[Meeting], Step | Denied]
+
+
+class Ears(Protocol):
+    """Who hears of everything that happens in a meeting: the call records, the archive."""
+
+    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+        """Take one change; returns at once."""
+
+
+class Focus:
+    """One running meeting.
+
+    Attributes:
+        meeting: As it is now.
+        rosters: Who watches it.
+        began: Wall-clock seconds.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        meeting: Meeting,
+        began: float,
+        conferences: Conferences,
+        homes: Homes,
+        mcus: Mapping[str, IMcu],
+        rosters: Callable[[Callable[[], Meeting]], Rosters],
+        ears: Ears,
+        timers: ITimers,
+        on_end: Callable[["Focus"], None],
+    ) -> None:
+        """Open it; `on_end` hears once that it is over."""
+        self.meeting = meeting
+        self.began: Final = began
+        self._conferences = conferences
+        self._homes = homes
+        self._mcus = mcus
+        self.rosters: Final = rosters(lambda: self.meeting)
+        self._ears = ears
+        self._timers = timers
+        self._on_end = on_end
+        self._attached: dict[tuple[Aor, Epid], IAttachment] = {}
+        self._kept: Active | None = meeting.conference.active
+        self._timer: ITimer | None = None
+        self._wind()
+
+    @property
+    def uri(self) -> str:
+        """The focus URI."""
+        return self.meeting.conference.uri
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether it was opened for somebody who did not get in, and nothing is lost without it."""
+        return not self.meeting.attendees and not self.meeting.begun
+
+    # --- changing
+
+    async def change(self, rule: Rule) -> Step | Denied:
+        """Apply a rule; what has to survive the process is durable before anybody hears of it.
+
+        Raises:
+            Refused: 503, too many changes wait.
+            StoreUnavailable: Nothing has changed.
+        """
+        async with self._homes.hold(HOLD, self.meeting.conference.key):
+            step = rule(self.meeting)
+            if isinstance(step, Denied):
+                return step
+            if await self._keep(step[0]):
+                # Somebody may have left or been lost meanwhile.
+                step = rule(self.meeting)
+                if isinstance(step, Denied):
+                    return step
+            self._apply(step)
+            return step
+
+    def note(self, rule: Callable[[Meeting], Step]) -> None:
+        """Apply what has happened and cannot be refused; it is kept as soon as may be."""
+        self._apply(rule(self.meeting))
+        begin(self._keep_later(), self.log, "keeping a meeting")
+
+    def attach(self, attachment: IAttachment) -> None:
+        """Have a device that joined hear of its end; its earlier thread, if any, is dropped without a word."""
+        self._attached[attachment.user, attachment.epid] = attachment
+
+    def attachment(self, user: Aor, epid: Epid) -> IAttachment | None:
+        """Give how a device is attached."""
+        return self._attached.get((user, epid))
+
+    def left(self, participant: Participant, reason: str, kind: str) -> None:
+        """Hear from an MCU that a leg is over."""
+        attendee = self.meeting.attendees.get(participant.user)
+        endpoint = None if attendee is None else attendee.at(participant.epid, kind)
+        if endpoint is not None and endpoint.entity == participant.endpoint:
+            self.note(lambda meeting: rules.medium_left(meeting, participant.user, participant.epid, kind))
+
+    def reform(self, conference: Conference) -> None:
+        """Take over what the organizer changed."""
+        self._apply(rules.reform(self.meeting, conference))
+
+    def close(self) -> None:
+        """Stop the clock; the meeting goes on in the next process."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # --- inside
+
+    async def _keep(self, meeting: Meeting) -> bool:
+        """Make durable what must survive; tell whether that took time."""
+        active = rules.remembered(meeting, self.began)
+        if active == self._kept:
+            return False
+        conference = meeting.conference
+        await self._conferences.remember(conference.organizer, conference.id, active)
+        self._kept = active
+        return True
+
+    async def _keep_later(self) -> None:
+        async with self._homes.hold(HOLD, self.meeting.conference.key):
+            await self._keep(self.meeting)
+
+    def _apply(self, step: Step) -> None:
+        before, (after, changes) = self.meeting, step
+        if after is before and not changes:
+            return
+        self.meeting = after
+        for change in changes:
+            self._ears.heard(before, after, change)
+            self._follow(change)
+        self._wind()
+        if after.ended:
+            self._over()
+        else:
+            self.rosters.changed()
+
+    def _follow(self, change: Change) -> None:
+        """Do what a change asks for outside of the roster."""
+        if isinstance(change, Gone):
+            self._release(change)
+        elif isinstance(change, Arrived) and change.replaced is not None:
+            self.rosters.end(change.user, change.endpoint.epid, "replaced")
+        elif isinstance(change, Admitted):
+            self.log.debug("{user} was let in to {conference}", user=change.user, conference=self.uri)
+        elif isinstance(change, Ended):
+            self.log.info("{conference} is over: {why}", conference=self.uri, why=change.why.value)
+
+    def _release(self, gone: Gone) -> None:
+        """End the threads of a device that is out."""
+        user, epid = gone.user, gone.endpoint.epid
+        attachment = self._attached.pop((user, epid), None)
+        by_himself = gone.why in (Departure.LEFT, Departure.LOST)
+        if attachment is not None and not by_himself:
+            attachment.end(gone.why.value)
+        for endpoint in gone.media:
+            mcu = self._mcus.get(endpoint.kind)
+            if mcu is not None:
+                mcu.dismiss(self.uri, user, epid, gone.why.value)
+        if not by_himself:
+            self.rosters.end(user, epid, gone.why.value)
+
+    def _over(self) -> None:
+        self.close()
+        self.rosters.close("noresource")
+        for mcu in self._mcus.values():
+            mcu.close(self.uri, "the meeting has ended")
+        self._on_end(self)
+
+    def _wind(self) -> None:
+        """Set the clock for the next thing that only time brings about."""
+        self.close()
+        at = rules.deadline(self.meeting)
+        if at is not None and not self.meeting.ended:
+            self._timer = self._timers.later(max(0.0, at - self._timers.now()), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        now = self._timers.now()
+        step = rules.expire(self.meeting, now)
+        if step[1]:
+            self.note(lambda meeting: step)
+        else:
+            self._wind()

@@ -1,0 +1,440 @@
+"""The rules of a meeting that runs: who comes in, as what, who may do what, when it ends; pure.
+
+Every function gives the meeting as it is afterwards and what happened, or why not. `now` is
+monotonic seconds. An `actor` is who asks; None is the house itself, an operator at the shell.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.workloads.conferencing.admission import (
+    DOORS,
+    LOCKED,
+    MAY,
+    NOT_INVITED,
+    REFUSALS,
+    SHUT,
+    Action,
+    Door,
+    Relation,
+    promoted,
+)
+from lyncpy.workloads.conferencing.model import FOCUS, Active, Conference, Denied, Reason, Role
+from lyncpy.workloads.conferencing.roster import (
+    Admitted,
+    Arrived,
+    Attendee,
+    Change,
+    Departure,
+    Ended,
+    Ending,
+    Gone,
+    House,
+    Joiner,
+    LockChanged,
+    MediumJoined,
+    MediumLeft,
+    Meeting,
+    Reformed,
+    RoleChanged,
+    RosterEndpoint,
+    Step,
+)
+
+_NOBODY: Final = Denied(Reason.USER_DOES_NOT_EXIST)
+_FORBIDDEN: Final = Denied(Reason.FORBIDDEN, "Only a presenter may do this")
+
+# -- life -------------------------------------------------------------------------------------
+
+
+def begin(conference: Conference, instance: str, house: House, now: float, organizer_name: str = "") -> Meeting:
+    """Open a meeting; where the conference says that one was running, that one goes on.
+
+    Nobody is in it yet. Its role grants, its lock and its instance are those that
+    `remembered` gave when the process ran that is gone.
+    """
+    active = conference.active
+    if active is None:
+        return Meeting(conference, instance, now, house, organizer_name)
+    return Meeting(
+        conference,
+        active.instance,
+        now,
+        house,
+        organizer_name,
+        locked=active.locked,
+        begun=True,
+        granted=dict(active.granted),
+        kept=active.kept,
+        ejected=active.ejected,
+        empty_since=now,
+        account_at=now,
+    )
+
+
+def remembered(meeting: Meeting, since: float) -> Active | None:
+    """Give what must survive this process; None before anybody was in it, and when it is over.
+
+    Args:
+        meeting: As it is.
+        since: Wall-clock seconds at which it began.
+    """
+    if meeting.ended or not meeting.begun:
+        return None
+    present = frozenset(attendee.user for attendee in meeting.inside if not attendee.guest)
+    return Active(meeting.instance, since, meeting.locked, meeting.granted, meeting.kept | present, meeting.ejected)
+
+
+def reform(meeting: Meeting, conference: Conference) -> Step:
+    """Take over a modified conference; who is in stays in."""
+    return replace(meeting, conference=conference), (Reformed(),)
+
+
+def relation_of(meeting: Meeting, joiner: Joiner) -> Relation:
+    """Say what a joiner is to the meeting. Who was thrown out is nobody special any more."""
+    conference, user = meeting.conference, joiner.user
+    if joiner.guest:
+        return Relation.GUEST
+    if user == conference.organizer:
+        return Relation.ORGANIZER
+    if user not in meeting.ejected:
+        if meeting.granted.get(user, conference.invited.get(user)) is Role.PRESENTER:
+            return Relation.PRESENTER
+        if user in meeting.kept:
+            return Relation.RETURNING
+        if user in conference.invited:
+            return Relation.INVITED
+    return Relation.COLLEAGUE if joiner.internal else Relation.OUTSIDER
+
+
+def role_of(meeting: Meeting, joiner: Joiner, relation: Relation) -> Role:
+    """Say as what somebody joins; what he asks for does not matter.
+
+    Client: every client asks to be an attendee, the organizer too.
+    """
+    if relation in (Relation.ORGANIZER, Relation.PRESENTER):
+        return Role.PRESENTER
+    granted = meeting.granted.get(joiner.user)
+    if granted is not None:
+        return granted
+    entitled = joiner.user not in meeting.ejected and promoted(
+        meeting.conference.autopromote, relation, internal=joiner.internal
+    )
+    return Role.PRESENTER if entitled else Role.ATTENDEE
+
+
+def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | Denied:
+    """Let a device in, into the lobby, or not at all.
+
+    A further device of somebody who is there comes to where he is; the same device again
+    takes its own place and keeps its media.
+
+    Spec: [MS-CONFBAS] 3.5.5.
+    """
+    if meeting.ended:
+        return Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    present = meeting.attendees.get(joiner.user)
+    if present is not None:
+        return _with_device(meeting, present, joiner, now)
+    relation = relation_of(meeting, joiner)
+    if relation is Relation.GUEST and not meeting.house.guests:
+        return REFUSALS[Relation.GUEST]
+    row = LOCKED if meeting.locked else meeting.conference.admission
+    waits = DOORS[row, relation] is Door.LOBBY
+    if waits and not joiner.lobby_capable:
+        return SHUT if meeting.locked else REFUSALS.get(relation, NOT_INVITED)
+    room, taken = (meeting.house.lobby, len(meeting.lobby)) if waits else (meeting.house.size, len(meeting.inside))
+    if taken >= room:
+        return Denied(Reason.MAXIMUM_SIZE, "This meeting is full")
+    role = role_of(meeting, joiner, relation)
+    endpoint = _focus_endpoint(joiner, now)
+    attendee = Attendee(joiner.user, joiner.display_name, role, relation, joiner.internal, waits, now, (endpoint,))
+    after = _put(meeting, attendee)
+    if not waits:
+        after = _entered(after, attendee, now)
+    return after, (Arrived(joiner.user, endpoint, waits, first=True),)
+
+
+def medium_joined(meeting: Meeting, user: Aor, epid: Epid, kind: str, entity: str, now: float) -> Step | Denied:
+    """Note that a device takes part in a medium; the same device again takes its own place.
+
+    Only somebody who is in, not in the lobby, may; with a device that joined the focus.
+    """
+    attendee = meeting.attendees.get(user)
+    focus = attendee.at(epid) if attendee is not None else None
+    if attendee is None or focus is None:
+        return _NOBODY
+    if attendee.waits:
+        return Denied(Reason.UNAUTHORIZED, "You have not been let in yet")
+    replaced = attendee.at(epid, kind)
+    endpoint = RosterEndpoint(entity, kind, epid, now, focus.gruu, focus.client)
+    after = _put(meeting, _swapped(attendee, replaced, endpoint))
+    return after, (MediumJoined(user, endpoint, replaced),)
+
+
+def medium_left(meeting: Meeting, user: Aor, epid: Epid, kind: str) -> Step:
+    """Note that a device left a medium; nothing happens when it was not in it."""
+    attendee = meeting.attendees.get(user)
+    endpoint = attendee.at(epid, kind) if attendee is not None else None
+    if attendee is None or endpoint is None:
+        return meeting, ()
+    rest = tuple(end for end in attendee.endpoints if end is not endpoint)
+    return _put(meeting, replace(attendee, endpoints=rest)), (MediumLeft(user, endpoint),)
+
+
+def leave(meeting: Meeting, user: Aor, epid: Epid, now: float, *, lost: bool = False) -> Step:
+    """Take a device out, with its media; nothing happens when it is not there.
+
+    Who leaves by his own will comes back as anybody would; who is `lost` may come back
+    through a locked door. The last one to leave ends the meeting; after the last one lost it
+    waits a while.
+    """
+    attendee = meeting.attendees.get(user)
+    device = attendee.at(epid) if attendee is not None else None
+    if attendee is None or device is None:
+        return meeting, ()
+    return _out(meeting, attendee, (device,), Departure.LOST if lost else Departure.LEFT, now)
+
+
+# -- commands ---------------------------------------------------------------------------------
+
+
+def may(meeting: Meeting, actor: Aor | None, action: Action) -> bool:
+    """Say whether somebody may do this to others. Spec: [MS-CONFBAS] 3.5.5."""
+    if actor is None:
+        return True
+    attendee = meeting.attendees.get(actor)
+    return attendee is not None and not attendee.waits and action in MAY[attendee.role]
+
+
+def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | Denied:
+    """Let somebody in from the lobby."""
+    found = _waiting(meeting, actor, user)
+    if isinstance(found, Denied):
+        return found
+    if len(meeting.inside) >= meeting.house.size:
+        return Denied(Reason.CONFERENCE_FULL, "This meeting is full")
+    attendee = replace(found, waits=False, since=now)
+    after = _entered(_put(meeting, attendee), attendee, now)
+    return replace(after, ejected=after.ejected - {user}), (Admitted(user),)
+
+
+def deny(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | Denied:
+    """Send somebody away from the lobby."""
+    found = _waiting(meeting, actor, user)
+    return found if isinstance(found, Denied) else _out(meeting, found, None, Departure.DENIED, now)
+
+
+def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step | Denied:
+    """Give somebody a role, for as long as this occurrence lasts.
+
+    The organizer stays a presenter, and so does the last one there is: a meeting that
+    nobody leads can only be left.
+    """
+    if not may(meeting, actor, Action.MODIFY_USER_ROLES):
+        return _FORBIDDEN
+    attendee = meeting.attendees.get(user)
+    if attendee is None or attendee.waits:
+        return _NOBODY
+    if attendee.role is role:
+        return meeting, ()
+    if attendee.relation is Relation.ORGANIZER:
+        return Denied(Reason.FORBIDDEN, "The organizer stays a presenter")
+    if role is Role.ATTENDEE and len(meeting.presenters()) == 1:
+        return Denied(Reason.FORBIDDEN, "The last presenter stays one")
+    # A guest's name is nobody's: what is granted to it must not outlive him.
+    granted = meeting.granted if attendee.guest else {**meeting.granted, user: role}
+    ejected = meeting.ejected - {user} if role is Role.PRESENTER else meeting.ejected
+    after = replace(_put(meeting, replace(attendee, role=role)), granted=granted, ejected=ejected)
+    return after, (RoleChanged(user, role),)
+
+
+def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | Denied:
+    """Shut or open the door; who waits goes on waiting."""
+    if not may(meeting, actor, Action.MODIFY_CONFERENCE_LOCK):
+        return _FORBIDDEN
+    if meeting.locked == locked:
+        return meeting, ()
+    return replace(meeting, locked=locked), (LockChanged(locked),)
+
+
+def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | Denied:
+    """Throw somebody out, with all his devices; or take oneself out.
+
+    Who was thrown out loses what invitations and presenters gave him: he can come back to
+    where anybody can, and asks in the lobby elsewhere.
+    """
+    if actor != user and not may(meeting, actor, Action.DELETE_USER):
+        return _FORBIDDEN
+    attendee = meeting.attendees.get(user)
+    if attendee is None:
+        return _NOBODY
+    if actor == user:
+        return _out(meeting, attendee, None, Departure.LEFT, now)
+    if attendee.waits:
+        return _out(meeting, attendee, None, Departure.DENIED, now)
+    if attendee.relation is Relation.ORGANIZER and actor is not None:
+        return Denied(Reason.FORBIDDEN, "The organizer cannot be removed")
+    granted = {who: role for who, role in meeting.granted.items() if who != user}
+    ejected = meeting.ejected if attendee.guest else meeting.ejected | {user}
+    after = replace(meeting, granted=granted, ejected=ejected, kept=meeting.kept - {user})
+    return _out(after, attendee, None, Departure.EJECTED, now)
+
+
+def end(meeting: Meeting, actor: Aor | None) -> Step | Denied:
+    """End the meeting for everybody."""
+    if not may(meeting, actor, Action.DELETE_CONFERENCE):
+        return _FORBIDDEN
+    return _over(meeting, Ending.BY_OPERATOR if actor is None else Ending.BY_PRESENTER)
+
+
+# -- time -------------------------------------------------------------------------------------
+
+
+def deadline(meeting: Meeting) -> float | None:
+    """Say when `expire` has something to do, at the earliest; None: never."""
+    waits = [attendee.since + meeting.house.lobby_wait_s for attendee in meeting.lobby]
+    return min([*waits, *(at for at, _ in _endings(meeting))], default=None)
+
+
+def expire(meeting: Meeting, now: float) -> Step:
+    """Do what time asks for: send away who waited too long, end what nobody needs any more."""
+    changes: list[Change] = []
+    if meeting.ended:
+        return meeting, ()
+    for attendee in meeting.lobby:
+        if attendee.since + meeting.house.lobby_wait_s <= now and not meeting.ended:
+            meeting, gone = _out(meeting, attendee, None, Departure.WAITED, now)
+            changes += gone
+    due = [why for at, why in _endings(meeting) if at <= now]
+    if due:
+        meeting, ends = _over(meeting, due[0])
+        changes += ends
+    return meeting, tuple(changes)
+
+
+def _endings(meeting: Meeting) -> Iterable[tuple[float, Ending]]:
+    """Give every time at which the meeting will end, as things stand."""
+    house = meeting.house
+    if meeting.ended:
+        return
+    if meeting.empty_since is not None:
+        yield meeting.empty_since + house.linger_s, Ending.NOBODY_CAME_BACK
+    if meeting.alone_since is not None:
+        patience = house.guests_alone_s if meeting.account_at is None else house.guests_left_s
+        yield meeting.alone_since + patience, Ending.GUESTS_ALONE
+    if meeting.account_at is not None:
+        yield meeting.account_at + house.idle_s, Ending.IDLE
+
+
+# -- what serves them -------------------------------------------------------------------------
+
+
+def _focus_endpoint(joiner: Joiner, now: float) -> RosterEndpoint:
+    return RosterEndpoint(joiner.entity, FOCUS, joiner.epid, now, joiner.gruu, joiner.client, joiner.lobby_capable)
+
+
+def _put(meeting: Meeting, attendee: Attendee) -> Meeting:
+    return replace(meeting, attendees={**meeting.attendees, attendee.user: attendee})
+
+
+def _swapped(attendee: Attendee, old: RosterEndpoint | None, new: RosterEndpoint) -> Attendee:
+    """Put an endpoint in the place of an earlier one, or at the end."""
+    if old is None:
+        return replace(attendee, endpoints=(*attendee.endpoints, new))
+    return replace(attendee, endpoints=tuple(new if end is old else end for end in attendee.endpoints))
+
+
+def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float) -> Step | Denied:
+    """Let a further device of somebody join him where he is; a guest is never one."""
+    if joiner.guest != present.guest:
+        return Denied(Reason.UNAUTHORIZED, "Somebody of this name is in the meeting")
+    replaced = present.at(joiner.epid)
+    if replaced is None and len(_devices(present)) >= meeting.house.devices:
+        return Denied(Reason.MAXIMUM_SIZE, "You have joined with too many devices")
+    endpoint = _focus_endpoint(joiner, now)
+    attendee = replace(_swapped(present, replaced, endpoint), display_name=joiner.display_name or present.display_name)
+    after = _put(meeting, attendee)
+    if not attendee.waits:
+        after = _entered(after, attendee, now)
+    return after, (Arrived(joiner.user, endpoint, attendee.waits, first=False, replaced=replaced),)
+
+
+def _entered(meeting: Meeting, attendee: Attendee, now: float) -> Meeting:
+    """Note what follows from somebody being in."""
+    return _watched(
+        replace(
+            meeting,
+            begun=True,
+            kept=meeting.kept - {attendee.user},
+            account_at=meeting.account_at if attendee.guest else now,
+        ),
+        now,
+    )
+
+
+def _watched(meeting: Meeting, now: float) -> Meeting:
+    """Start and stop the clocks of an empty meeting and of guests alone."""
+    inside = meeting.inside
+    empty = meeting.begun and not inside
+    alone = bool(inside) and all(attendee.guest for attendee in inside)
+    return replace(
+        meeting,
+        empty_since=(now if meeting.empty_since is None else meeting.empty_since) if empty else None,
+        alone_since=(now if meeting.alone_since is None else meeting.alone_since) if alone else None,
+    )
+
+
+def _waiting(meeting: Meeting, actor: Aor | None, user: Aor) -> Attendee | Denied:
+    if not may(meeting, actor, Action.SET_LOBBY_ACCESS):
+        return _FORBIDDEN
+    attendee = meeting.attendees.get(user)
+    if attendee is None:
+        return _NOBODY
+    return attendee if attendee.waits else Denied(Reason.ALREADY_ADMITTED)
+
+
+def _devices(attendee: Attendee) -> tuple[RosterEndpoint, ...]:
+    return tuple(end for end in attendee.endpoints if end.kind == FOCUS)
+
+
+def _removed(
+    attendee: Attendee, devices: Iterable[RosterEndpoint], why: Departure
+) -> tuple[Attendee, tuple[Gone, ...]]:
+    """Take devices from somebody."""
+    gone: list[Gone] = []
+    for device in devices:
+        media = tuple(end for end in attendee.endpoints if end.epid == device.epid and end is not device)
+        attendee = replace(attendee, endpoints=tuple(end for end in attendee.endpoints if end.epid != device.epid))
+        gone.append(Gone(attendee.user, device, media, why, last=not attendee.endpoints))
+    return attendee, tuple(gone)
+
+
+def _out(
+    meeting: Meeting, attendee: Attendee, devices: tuple[RosterEndpoint, ...] | None, why: Departure, now: float
+) -> Step:
+    """Take somebody's devices out, all of them for None; end what is over with that."""
+    rest, gone = _removed(attendee, _devices(attendee) if devices is None else devices, why)
+    if rest.endpoints:
+        return _put(meeting, rest), gone
+    others = {user: other for user, other in meeting.attendees.items() if user != attendee.user}
+    lost = why is Departure.LOST and not attendee.guest and not attendee.waits
+    after = replace(meeting, attendees=others, kept=meeting.kept | {attendee.user} if lost else meeting.kept)
+    after = _watched(after, now)
+    if after.inside or after.kept or (after.attendees and not after.begun):
+        return after, gone
+    over, ends = _over(after, Ending.LAST_LEFT)
+    return over, (*gone, *ends)
+
+
+def _over(meeting: Meeting, why: Ending) -> Step:
+    """End it: everybody is gone, the lobby too."""
+    if meeting.ended:
+        return meeting, ()
+    changes: list[Change] = []
+    for attendee in meeting.attendees.values():
+        changes += _removed(attendee, _devices(attendee), Departure.ENDED)[1]
+    after = replace(meeting, attendees={}, ended=True, empty_since=None, alone_since=None)
+    return after, (*changes, Ended(why))

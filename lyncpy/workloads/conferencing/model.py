@@ -1,0 +1,383 @@
+"""Conferences as they are kept: what an organizer scheduled, and what a running meeting left; pure.
+
+What happens while a meeting runs is in `meeting.py`. Times here are wall-clock seconds since
+the epoch: a conference outlives the process.
+"""
+
+import enum
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from lyncpy.contracts.names import Aor, ConferenceId
+
+DAY_S: Final = 86_400
+YEAR_S: Final = 31_557_600
+
+CHAT: Final = "chat"
+FOCUS: Final = "focus"
+
+_ID: Final = re.compile(r"[0-9A-Za-z]{8,32}")
+_PASSCODE: Final = re.compile(r"[0-9A-Za-z]{4,16}")
+_ENTITY: Final = re.compile(r"(?P<aor>sip:[^;?\s]+)(?P<params>(?:;[^;?\s]+)*)", re.IGNORECASE)
+_OPAQUE: Final = re.compile(r"opaque=app:conf:(?P<kind>[a-z-]{1,32}):id:(?P<id>[0-9a-z]{8,32})", re.IGNORECASE)
+
+
+class Role(enum.Enum):
+    """What a participant may do; the value is the word on the wire. Spec: [MS-CONFBAS] 2.2.2."""
+
+    PRESENTER = "presenter"
+    ATTENDEE = "attendee"
+
+
+class Admission(enum.Enum):
+    """Whom a conference takes in without asking; the value is the word on the wire. Spec: [MS-CONFPRO] 2.2.1.2."""
+
+    CLOSED = "closedAuthenticated"
+    OPEN = "openAuthenticated"
+    ANONYMOUS = "anonymous"
+
+
+class Autopromote(enum.IntEnum):
+    """Who becomes a presenter by joining; the value is the number on the wire."""
+
+    NOBODY = 0
+    COMPANY = 32_768
+    EVERYONE = 2_147_483_648
+
+
+class Reason(enum.Enum):
+    """Why a command failed; the value is the word on the wire. Spec: [MS-CONFPRO] 2.2.3, [MS-CONFBAS] 2.2.3."""
+
+    ALREADY_ADMITTED = "alreadyAdmitted"
+    ANONYMOUS_NOT_ALLOWED = "anonymousUsersNotAllowed"
+    CONFERENCE_DOES_NOT_EXIST = "conferenceDoesntExist"
+    CONFERENCE_EXISTS = "conferenceExists"
+    CONFERENCE_FULL = "conferenceFull"
+    FEDERATED_NOT_ALLOWED = "federatedUsersNotAllowed"
+    FORBIDDEN = "forbidden"
+    INVALID_ADMISSION_POLICY = "invalidAdmissionPolicy"
+    INVALID_AUTOPROMOTE = "invalidAutopromoteValue"
+    INVALID_ID = "invalidConferenceId"
+    INVALID_EXPIRY = "invalidExpiryTime"
+    INVALID_PASSCODE = "invalidPasscode"
+    INVALID_ROLE = "invalidRole"
+    INVALID_STATIC = "invalidStaticMeetingRequest"
+    INVALID_USER = "invalidUserEntity"
+    INVALID_VERSION = "invalidVersion"
+    MAXIMUM_CONFERENCES = "maximumConferencesExceeded"
+    MAXIMUM_SIZE = "maximumMeetingSizeExceeded"
+    MAXIMUM_STATIC = "maximumStaticMeetingsExceeded"
+    NOTIFICATION_DATA_TOO_LARGE = "notificationDataTooLarge"
+    NOT_SUPPORTED = "notSupported"
+    OTHER = "otherFailure"
+    REQUEST_MALFORMED = "requestMalformed"
+    REQUEST_TOO_LARGE = "requestTooLarge"
+    SERVER_BUSY = "serverBusy"
+    STATIC_DOES_NOT_MATCH = "staticFlagDoesntMatch"
+    UNAUTHORIZED = "unauthorized"
+    USER_DOES_NOT_EXIST = "userDoesntExist"
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A rule forbids it; nothing changed."""
+
+    reason: Reason
+    text: str = ""
+    """A sentence that may be shown to the user; "" where the reason says all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """What of a running meeting survives the process that ran it."""
+
+    instance: str
+    """The GUID of this occurrence."""
+
+    since: float
+    locked: bool = False
+    granted: Mapping[Aor, Role] = field(default_factory=dict)
+    """Roles that presenters gave or took in this occurrence."""
+
+    kept: frozenset[Aor] = frozenset()
+    """Who was in it, and may come back though the door has been shut since."""
+
+    ejected: frozenset[Aor] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Conference:
+    """One conference as its organizer's focus factory keeps it.
+
+    It may take place any number of times until it expires, as a recurring meeting does; an
+    ad-hoc one is a conference like another whose client gave it some hours to live.
+    """
+
+    organizer: Aor
+    id: ConferenceId
+    """As the client wrote it; two that differ in case only are the same."""
+
+    created: float
+    updated: float
+    expires: float
+    subject: str = ""
+    display_text: str = ""
+    admission: Admission = Admission.OPEN
+    autopromote: Autopromote = Autopromote.NOBODY
+    pstn_lobby_bypass: bool = False
+    media: tuple[str, ...] = (CHAT,)
+    invited: Mapping[Aor, Role] = field(default_factory=dict)
+    passcode: str = ""
+    """The conference key that guests prove to know; "" when they need none to know the link."""
+
+    notification_data: str = ""
+    """An element of XML that belongs to clients, with its namespaces; "" when there is none."""
+
+    static: bool = False
+    """The one meeting with a permanent address that a user may have."""
+
+    version: int = 1
+    """Grows with each modification."""
+
+    activated: float | None = None
+    """When it last began."""
+
+    active: Active | None = None
+    """The occurrence that is running, or was when the process died."""
+
+    @property
+    def key(self) -> str:
+        """Its name in the store."""
+        return key_of(self.organizer, self.id)
+
+    @property
+    def uri(self) -> str:
+        """Its focus URI, always spelled the same. Spec: [MS-CONFBAS] 2.2.1."""
+        return focus_uri(self.organizer, self.id)
+
+    def mcu(self, kind: str) -> str:
+        """Give the URI of one of its MCUs, e.g. of "chat"."""
+        return entity_uri(self.organizer, kind, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a conference URI names."""
+
+    organizer: Aor
+    kind: str
+    """"focus", or the kind of an MCU; lower case."""
+
+    id: ConferenceId
+
+    @property
+    def key(self) -> str:
+        """The conference's name in the store."""
+        return key_of(self.organizer, self.id)
+
+
+def entity_uri(organizer: Aor, kind: str, id_: str) -> str:
+    """Write the URI of a focus or an MCU."""
+    return f"{organizer};gruu;opaque=app:conf:{kind}:id:{id_}"
+
+
+def focus_uri(organizer: Aor, id_: str) -> str:
+    """Write a focus URI."""
+    return entity_uri(organizer, FOCUS, id_)
+
+
+def key_of(organizer: Aor, id_: str) -> str:
+    """Name a conference in the store: ids are unique for an organizer, in any case."""
+    return f"{organizer}/{id_.lower()}"
+
+
+def read_address(uri: str) -> Address | None:
+    """Read a focus or MCU URI, with its parameters in any order and case; None if it is none."""
+    entity = _ENTITY.fullmatch(uri.strip())
+    if entity is None or len(uri) > 1024:
+        return None
+    found = [_OPAQUE.fullmatch(param) for param in entity["params"].split(";")]
+    for match in found:
+        if match is not None:
+            return Address(Aor(entity["aor"].lower()), match["kind"].lower(), ConferenceId(match["id"]))
+    return None
+
+
+def join_url(base: str, conference: Conference) -> str:
+    """Give the link of a meeting: `<base>/<user>/<id>`; "" when the house has no site for meetings."""
+    user = conference.organizer.removeprefix("sip:").partition("@")[0]
+    return f"{base.rstrip('/')}/{user}/{conference.id}" if base else ""
+
+
+# -- scheduling -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the house allows conferences, and what it takes for granted."""
+
+    media: tuple[str, ...] = (CHAT,)
+    """Kinds of MCU that exist here."""
+
+    per_organizer: int = 1000
+    subject_letters: int = 1024
+    notification_bytes: int = 16_384
+    invited: int = 1000
+    ad_hoc_s: float = 8 * 3600
+    """How long a conference is kept whose client names no end."""
+
+    admission: Admission = Admission.OPEN
+    autopromote: Autopromote = Autopromote.COMPANY
+    guests: bool = True
+    """Whether anonymous meetings may be made at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a client asks of a conference; None: it does not say. Words it got wrong are kept as they came."""
+
+    id: str | None = None
+    subject: str | None = None
+    display_text: str | None = None
+    expires: float | None = None
+    admission: str | None = None
+    autopromote: int | None = None
+    pstn_lobby_bypass: bool | None = None
+    media: tuple[str, ...] | None = None
+    invited: tuple[tuple[Aor, str], ...] | None = None
+    passcode: str | None = None
+    notification_data: str | None = None
+    static: bool | None = None
+    version: int | None = None
+
+
+def schedule(
+    organizer: Aor, wish: Wish, existing: Collection[Conference], terms: Terms, now: float, *, guests: bool = True
+) -> Conference | Denied:
+    """Make a conference of a wish.
+
+    Args:
+        organizer: Whose it will be.
+        wish: Its `id` must be given; `new_id` of the factory makes one.
+        existing: The organizer's conferences, without those that are over for good.
+        terms: The house's.
+        now: Wall-clock seconds.
+        guests: Whether the organizer's policy lets him have guests.
+
+    Returns:
+        The conference, with those media only that exist here; or why not.
+
+    Spec: [MS-CONFPRO] 3.2.5.1, 2.2.3.
+    """
+    if wish.id is None or _ID.fullmatch(wish.id) is None:
+        return Denied(Reason.INVALID_ID)
+    if any(other.id.lower() == wish.id.lower() for other in existing):
+        return Denied(Reason.CONFERENCE_EXISTS)
+    if len(existing) >= terms.per_organizer:
+        return Denied(Reason.MAXIMUM_CONFERENCES)
+    if wish.static and any(other.static for other in existing):
+        return Denied(Reason.MAXIMUM_STATIC)
+    bare = Conference(
+        organizer,
+        ConferenceId(wish.id),
+        created=now,
+        updated=now,
+        expires=now + terms.ad_hoc_s,
+        admission=terms.admission,
+        autopromote=terms.autopromote,
+        media=terms.media,
+        static=bool(wish.static),
+        version=0,
+    )
+    return _applied(bare, wish, terms, now, guests=guests)
+
+
+def modify(conference: Conference, wish: Wish, terms: Terms, now: float, *, guests: bool = True) -> Conference | Denied:
+    """Change what a wish names of a conference, and leave the rest.
+
+    Its id and whether it is static never change; a wish that names a version must name the
+    present one.
+
+    Spec: [MS-CONFPRO] 3.2.5.5.
+    """
+    if wish.id is not None and wish.id.lower() != conference.id.lower():
+        return Denied(Reason.INVALID_ID)
+    if wish.static is not None and wish.static != conference.static:
+        return Denied(Reason.STATIC_DOES_NOT_MATCH)
+    if wish.version is not None and wish.version != conference.version:
+        return Denied(Reason.INVALID_VERSION)
+    return _applied(conference, wish, terms, now, guests=guests)
+
+
+def purgeable(conference: Conference, now: float) -> bool:
+    """Say whether a conference is over for good: expired, and nobody is in it. A static one never is."""
+    return conference.active is None and not conference.static and conference.expires <= now
+
+
+def _applied(conference: Conference, wish: Wish, terms: Terms, now: float, *, guests: bool) -> Conference | Denied:
+    """Take over what a wish names; the order of the checks is that of the elements in the document."""
+    found = _why_not(wish, terms, now, guests=guests)
+    if found is not None:
+        return Denied(found)
+    return replace(
+        conference,
+        updated=now,
+        version=conference.version + 1,
+        subject=_or(wish.subject, conference.subject),
+        display_text=_or(wish.display_text, conference.display_text),
+        expires=conference.expires if wish.expires is None else wish.expires,
+        admission=conference.admission if wish.admission is None else Admission(wish.admission),
+        autopromote=conference.autopromote if wish.autopromote is None else Autopromote(wish.autopromote),
+        pstn_lobby_bypass=(conference.pstn_lobby_bypass if wish.pstn_lobby_bypass is None else wish.pstn_lobby_bypass),
+        media=_media(conference, wish, terms),
+        invited=conference.invited if wish.invited is None else {user: Role(role) for user, role in wish.invited},
+        passcode=_or(wish.passcode, conference.passcode),
+        notification_data=_or(wish.notification_data, conference.notification_data),
+    )
+
+
+def _or(wished: str | None, present: str) -> str:
+    return present if wished is None else wished
+
+
+def _media(conference: Conference, wish: Wish, terms: Terms) -> tuple[str, ...]:
+    """Grant what exists of what is wished; a client that wishes for nothing that exists gets what there is."""
+    if wish.media is None:
+        return conference.media
+    return tuple(kind for kind in terms.media if kind in wish.media) or terms.media
+
+
+def _why_not(wish: Wish, terms: Terms, now: float, *, guests: bool) -> Reason | None:
+    """Give the first thing that is wrong with a wish."""
+    anonymous = wish.admission == Admission.ANONYMOUS.value
+    checks = (
+        (
+            max(map(len, (wish.subject or "", wish.display_text or ""))) > terms.subject_letters,
+            Reason.REQUEST_TOO_LARGE,
+        ),
+        (wish.expires is not None and not _may_expire(wish.expires, now), Reason.INVALID_EXPIRY),
+        (wish.admission is not None and wish.admission not in _ADMISSIONS, Reason.INVALID_ADMISSION_POLICY),
+        (anonymous and not (guests and terms.guests), Reason.ANONYMOUS_NOT_ALLOWED),
+        (wish.autopromote is not None and wish.autopromote not in _AUTOPROMOTES, Reason.INVALID_AUTOPROMOTE),
+        (bool(wish.passcode) and _PASSCODE.fullmatch(wish.passcode or "") is None, Reason.INVALID_PASSCODE),
+        (
+            len((wish.notification_data or "").encode()) > terms.notification_bytes,
+            Reason.NOTIFICATION_DATA_TOO_LARGE,
+        ),
+        (len(wish.invited or ()) > terms.invited, Reason.REQUEST_TOO_LARGE),
+        (any(role not in _ROLES for _, role in wish.invited or ()), Reason.INVALID_ROLE),
+        (any("@" not in user for user, _ in wish.invited or ()), Reason.INVALID_USER),
+    )
+    return next((reason for wrong, reason in checks if wrong), None)
+
+
+_ADMISSIONS: Final = frozenset(admission.value for admission in Admission)
+_AUTOPROMOTES: Final = frozenset(map(int, Autopromote))
+_ROLES: Final = frozenset(role.value for role in Role)
+
+
+def _may_expire(expires: float, now: float) -> bool:
+    """Spec: [MS-CONFPRO] 3.2.5.1: from one year before now to ten years after."""
+    return now - YEAR_S <= expires <= now + 10 * YEAR_S

@@ -1,0 +1,254 @@
+"""Call detail records of conferences: what the focus tells, as rows.
+
+Spec: the LcsCDR tables Conferences, ConferenceSessionDetails, FocusJoinsAndLeaves,
+McuJoinsAndLeaves and ConferenceMessageCount of Lync Server 2013.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import Aor, Epid, NodeName
+from lyncpy.contracts.records import (
+    ConferenceRecord,
+    ConferenceRow,
+    ConferenceSessionRecord,
+    FocusJoinRecord,
+    IRecords,
+    McuJoinRecord,
+    MessageCountRecord,
+)
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.recording import Recording
+from lyncpy.sip.message import Response
+from lyncpy.workloads.conferencing.model import FOCUS
+from lyncpy.workloads.conferencing.roster import (
+    Admitted,
+    Arrived,
+    Change,
+    Departure,
+    Ended,
+    Gone,
+    MediumJoined,
+    MediumLeft,
+    Meeting,
+    RoleChanged,
+    RosterEndpoint,
+)
+
+BY_SERVER: Final = frozenset({Departure.EJECTED, Departure.DENIED, Departure.WAITED, Departure.ENDED})
+
+Place = tuple[str, Aor, Epid, str]
+"""Instance, user, device, and "focus" or the kind of the medium."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """An INVITE to a focus or an MCU, and what was said to it."""
+
+    arrival: Arrival
+    response: Response
+    diagnostic_id: int | None = None
+
+
+class Recorder:
+    """Keeps the open rows of running meetings, and has each new state written."""
+
+    def __init__(
+        self,
+        records: IRecords,
+        counts: Callable[[str], Mapping[Aor, int]],
+        node: NodeName,
+        timers: ITimers,
+        *,
+        delay_s: float,
+    ) -> None:
+        """Take where rows go, and who knows how much each user of a conference has said."""
+        self._counts = counts
+        self._node = node
+        self._timers = timers
+        self._rows: Recording[ConferenceRow] = Recording(
+            records.keep_conference, "call detail records of conferences", timers, delay_s
+        )
+        self._conferences: dict[str, ConferenceRecord] = {}
+        self._sessions: dict[Place, ConferenceSessionRecord] = {}
+        self._joins: dict[Place, FocusJoinRecord | McuJoinRecord] = {}
+        self._counted: dict[str, Mapping[Aor, int]] = {}
+        self._hear: Mapping[type[Change], Callable[[Meeting, Any], None]] = {  # Any: each takes its own kind of change
+            Arrived: self._arrived,
+            Admitted: self._admitted,
+            MediumJoined: lambda meeting, change: self._joined(meeting, change.user, change.endpoint),
+            MediumLeft: lambda meeting, change: self._left(meeting, change.user, change.endpoint, Departure.LEFT),
+            RoleChanged: self._promoted,
+            Gone: self._gone,
+            Ended: self._over,
+        }
+
+    def __len__(self) -> int:
+        """Give how many rows wait to be written."""
+        return len(self._rows)
+
+    async def drained(self) -> None:
+        """Write all that waits."""
+        await self._rows.drained()
+
+    # --- dialogs
+
+    def dialled(self, meeting: Meeting, kind: str, dialled: Dialled, *, internal: bool) -> None:
+        """Note that a device opened a dialog with the focus or an MCU, or was refused."""
+        arrival, response = dialled.arrival, dialled.response
+        request, sender, now = arrival.request, arrival.sender, self._timers.wall()
+        accepted = response.status < 300
+        place = (meeting.instance, sender.aor, sender.epid, kind)
+        former = self._sessions.get(place)
+        record = ConferenceSessionRecord(
+            session_id=str(uuid.uuid4()),
+            instance=meeting.instance if accepted or meeting.begun else "",
+            uri=meeting.conference.uri,
+            mcu_uri="" if kind == FOCUS else meeting.conference.mcu(kind),
+            call_id=request.call_id,
+            from_tag=request.from_.tag or "",
+            to_tag=response.to.tag or "",
+            user=sender.aor,
+            user_endpoint="",
+            user_client=request.headers.get("User-Agent") or "",
+            content_type=request.content_type,
+            invited_at=now - (self._timers.now() - arrival.at),
+            answered_at=now,
+            ended_at=None if accepted else now,
+            internal=internal,
+            response_code=response.status,
+            diagnostic_id=dialled.diagnostic_id,
+            replaced_session=former.session_id if accepted and former is not None else "",
+            end_reason="" if accepted else "rejected",
+            node=self._node,
+        )
+        if accepted:
+            if former is not None:
+                self._note(replace(former, ended_at=now, ended_by_server=True, end_reason="replaced"))
+            self._sessions[place] = record
+            self._relink(place, record.session_id)
+        self._note(record)
+
+    def _relink(self, place: Place, session_id: str) -> None:
+        """A stay was noted before its dialog was answered; now the dialog has a name."""
+        join = self._joins.get(place)
+        if join is not None:
+            self._joins[place] = join = replace(join, session_id=session_id)
+            self._note(join)
+
+    # --- what happens in meetings
+
+    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+        """Take one change; see `Ears`."""
+        if after.begun:
+            self._begun(after)
+        hear = self._hear.get(type(change))
+        if hear is not None:
+            hear(after, change)
+
+    def _arrived(self, meeting: Meeting, change: Arrived) -> None:
+        if not change.waits:
+            self._joined(meeting, change.user, change.endpoint)
+
+    def _admitted(self, meeting: Meeting, change: Admitted) -> None:
+        for endpoint in meeting.attendees[change.user].endpoints:
+            self._joined(meeting, change.user, endpoint)
+
+    def _gone(self, meeting: Meeting, change: Gone) -> None:
+        for endpoint in (*change.media, change.endpoint):
+            self._left(meeting, change.user, endpoint, change.why)
+
+    def count(self, meeting: Meeting) -> None:
+        """Note how much each user has said, where that is new."""
+        said = dict(self._counts(meeting.conference.uri))
+        former = self._counted.get(meeting.instance, {})
+        if said == former:
+            return
+        self._counted[meeting.instance] = said
+        for user, messages in said.items():
+            if former.get(user) != messages:
+                self._note(MessageCountRecord(meeting.instance, user, messages, self._timers.wall()), at_once=False)
+
+    def _begun(self, meeting: Meeting) -> None:
+        if meeting.instance in self._conferences or meeting.ended:
+            return
+        active = meeting.conference.active
+        record = ConferenceRecord(
+            meeting.instance,
+            meeting.conference.uri,
+            meeting.conference.organizer,
+            self._timers.wall() if active is None else active.since,
+            node=self._node,
+        )
+        self._conferences[meeting.instance] = record
+        self._note(record)
+
+    def _joined(self, meeting: Meeting, user: Aor, endpoint: RosterEndpoint) -> None:
+        place = (meeting.instance, user, endpoint.epid, endpoint.kind)
+        if place in self._joins:  # the same device in a new dialog: he was never away
+            return
+        attendee, now = meeting.attendees[user], self._timers.wall()
+        session = self._sessions.get(place)
+        join_id, session_id = str(uuid.uuid4()), "" if session is None else session.session_id
+        join: FocusJoinRecord | McuJoinRecord
+        if endpoint.kind == FOCUS:
+            join = FocusJoinRecord(
+                join_id,
+                meeting.instance,
+                session_id,
+                user,
+                endpoint.epid,
+                "",
+                endpoint.client,
+                attendee.role.value,
+                now,
+                internal=attendee.internal,
+                node=self._node,
+            )
+        else:
+            join = McuJoinRecord(
+                join_id,
+                meeting.instance,
+                session_id,
+                endpoint.kind,
+                user,
+                endpoint.epid,
+                endpoint.client,
+                now,
+                node=self._node,
+            )
+        self._joins[place] = join
+        self._note(join)
+
+    def _left(self, meeting: Meeting, user: Aor, endpoint: RosterEndpoint, why: Departure) -> None:
+        place, now = (meeting.instance, user, endpoint.epid, endpoint.kind), self._timers.wall()
+        join = self._joins.pop(place, None)
+        if join is not None:
+            self._note(replace(join, left_at=now))
+        session = self._sessions.pop(place, None)
+        if session is not None:
+            ended = replace(session, ended_at=now, ended_by_server=why in BY_SERVER, end_reason=why.value)
+            self._note(ended)
+        if endpoint.kind != FOCUS:
+            self.count(meeting)
+
+    def _promoted(self, meeting: Meeting, change: RoleChanged) -> None:
+        for endpoint in meeting.attendees[change.user].endpoints:
+            place = (meeting.instance, change.user, endpoint.epid, FOCUS)
+            join = self._joins.get(place)
+            if isinstance(join, FocusJoinRecord):
+                self._joins[place] = join = replace(join, role=change.role.value)
+                self._note(join)
+
+    def _over(self, meeting: Meeting, change: Ended) -> None:
+        self.count(meeting)
+        self._counted.pop(meeting.instance, None)
+        record = self._conferences.pop(meeting.instance, None)
+        if record is not None:
+            self._note(replace(record, ended_at=self._timers.wall(), end_reason=change.why.value))
+
+    def _note(self, row: ConferenceRow, *, at_once: bool = True) -> None:
+        self._rows.note((type(row), row.key), row, at_once=at_once)

@@ -1,0 +1,357 @@
+"""The table of conferences: durable before it counts, one writer at a time, and purged in the end."""
+
+from dataclasses import replace
+
+import pytest
+from twisted.internet.task import Clock
+
+from lyncpy.backends.memory import MemoryStore
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.refusal import Refused, StoreUnavailable
+from lyncpy.core.homes import Homes
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.conferencing.conferences import KIND, Conferences, pack, unpack
+from lyncpy.workloads.conferencing.model import Active, Admission, Conference, Denied, Reason, Role, Terms, Wish
+from tests.kit.fakes import FragileStore, Fragility
+from tests.kit.logs import overheard
+from tests.kit.results import result_of, started
+from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
+
+ID = "59CED1B0"
+ACTIVE = Active("i-1", NOON, True, {BOB: Role.PRESENTER}, frozenset({ALICE, BOB}), frozenset({CAROL}))
+
+
+class Cellar:
+    """A store on a fragile disk, and any number of processes that use it one after the other."""
+
+    def __init__(self) -> None:
+        """Begin at noon with an empty store."""
+        self.clock = Clock()
+        self.timers = Timers(self.clock, lambda: NOON + self.clock.seconds())
+        self.disk = Fragility()
+        self.inner = MemoryStore(self.timers.wall)
+        self.store = FragileStore(self.inner, self.disk)
+
+    def opened(self, *, total: int = 100) -> Conferences:
+        """Give the table as a process that starts now has it."""
+        table = Conferences(self.store, Homes(), self.timers, Terms(per_organizer=3), total=total, purge_every_s=60.0)
+        result_of(table.open())
+        return table
+
+
+@pytest.fixture
+def cellar() -> Cellar:
+    """An empty store."""
+    return Cellar()
+
+
+@pytest.fixture
+def table(cellar: Cellar) -> Conferences:
+    """A table with one conference of Alice's."""
+    table = cellar.opened()
+    made(table, ID, subject="Budget")
+    return table
+
+
+def made(table: Conferences, id_: str, **wish: object) -> Conference:
+    """Schedule a conference that must be allowed."""
+    found = result_of(table.schedule(ALICE, Wish(id=id_, **wish)))  # type: ignore[arg-type]  # fields by name
+    assert isinstance(found, Conference), found
+    return found
+
+
+def test_a_conference_survives_the_process(cellar: Cellar, table: Conferences) -> None:
+    """What was answered is found by the next start, by its id and its URI in any case."""
+    again = cellar.opened()
+    found = again.find(ALICE, ID.lower())
+    assert found is not None
+    assert (found.subject, found.id) == ("Budget", ID)
+    assert again.at(FOCUS.replace(":focus:", ":chat:")) == found
+    assert again.at("sip:alice@contoso.test") is None
+    assert again.of(ALICE) == (found,)
+    assert again.of(BOB) == ()
+    assert again.all() == (found,)
+    assert len(again) == 1
+
+
+def test_nothing_counts_before_it_is_durable(cellar: Cellar) -> None:
+    """A join that comes while the disk is slow finds no conference yet."""
+    table = cellar.opened()
+    cellar.disk.slow_down()
+    making = started(table.schedule(ALICE, Wish(id=ID)))
+    assert table.find(ALICE, ID) is None
+    cellar.disk.catch_up()
+    assert making.called
+    assert table.find(ALICE, ID) is not None
+
+
+def test_a_broken_disk_changes_nothing(cellar: Cellar, table: Conferences) -> None:
+    """Neither memory nor store."""
+    before = table.of(ALICE)
+    cellar.disk.broken = True
+    for doing in (
+        table.schedule(ALICE, Wish(id="OTHER000")),
+        table.modify(ALICE, ID, Wish(subject="New")),
+        table.remember(ALICE, ID, ACTIVE),
+        table.delete(ALICE, ID),
+    ):
+        with pytest.raises(StoreUnavailable):
+            result_of(doing)
+    assert table.of(ALICE) == before
+
+
+def test_a_change_is_durable_and_told(cellar: Cellar, table: Conferences) -> None:
+    """Whoever runs the meeting hears of it."""
+    heard: list[tuple[Conference, Conference | None]] = []
+    table.listen(lambda before, after: heard.append((before, after)))
+    before = table.of(ALICE)[0]
+    after = result_of(table.modify(ALICE, ID, Wish(subject="New")))
+    assert heard == [(before, after)]
+    assert cellar.opened().of(ALICE) == (after,)
+    assert result_of(table.modify(ALICE, ID, Wish(admission="x"))) == Denied(Reason.INVALID_ADMISSION_POLICY)
+    assert result_of(table.modify(ALICE, "OTHER000", Wish())) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    assert len(heard) == 1
+
+
+def test_a_deleted_conference_is_gone_for_good(cellar: Cellar, table: Conferences) -> None:
+    """From memory and store, and whoever runs its meeting hears of it."""
+    heard: list[tuple[Conference, Conference | None]] = []
+    table.listen(lambda before, after: heard.append((before, after)))
+    before = table.of(ALICE)[0]
+    assert result_of(table.delete(ALICE, ID)) == before
+    assert heard == [(before, None)]
+    assert table.of(ALICE) == cellar.opened().of(ALICE) == ()
+    assert result_of(table.delete(ALICE, ID)) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+
+
+def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: Conferences) -> None:
+    """Who was in, as what, behind which door; and when it began."""
+    heard: list[object] = []
+    table.listen(lambda before, after: heard.append(after))
+    assert isinstance(result_of(table.remember(ALICE, ID, ACTIVE)), Conference)
+    (found,) = cellar.opened().active()
+    assert (found.active, found.activated) == (ACTIVE, NOON)
+    assert heard == []
+
+    writes = cellar.disk.calls
+    assert result_of(table.remember(ALICE, ID, ACTIVE)) == found
+    assert cellar.disk.calls == writes
+
+    result_of(table.remember(ALICE, ID, None))
+    (found,) = cellar.opened().of(ALICE)
+    assert (found.active, found.activated) == (None, NOON)
+    assert result_of(table.remember(BOB, ID, None)) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+
+
+def test_the_latest_conference_comes_first(cellar: Cellar, table: Conferences) -> None:
+    """As a list of conferences is read."""
+    cellar.clock.advance(10)
+    made(table, "SECOND00")
+    assert [found.id for found in table.of(ALICE)] == ["SECOND00", ID]
+
+
+def test_there_are_so_many_conferences(cellar: Cellar) -> None:
+    """Of one organizer, and in all."""
+    table = cellar.opened(total=3)
+    for id_ in ("AAAAAAAA", "BBBBBBBB", "CCCCCCCC"):
+        made(table, id_)
+    assert result_of(table.schedule(ALICE, Wish(id="DDDDDDDD"))) == Denied(Reason.MAXIMUM_CONFERENCES)
+    with overheard() as logged:
+        assert result_of(table.schedule(BOB, Wish(id="DDDDDDDD"))) == Denied(Reason.SERVER_BUSY)
+    assert len(logged) == 1
+
+
+def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, table: Conferences) -> None:
+    """Even before it was purged."""
+    cellar.clock.pump([30.0] * 2)
+    result_of(table.modify(ALICE, ID, Wish(expires=NOON + 50)))
+    assert table.find(ALICE, ID) is None
+    assert table.at(FOCUS) is None
+    assert table.of(ALICE) == table.all() == ()
+    assert made(table, ID.lower()).id == ID.lower()
+    assert len(table) == 1
+
+
+def test_what_is_over_is_purged(cellar: Cellar, table: Conferences) -> None:
+    """A running meeting is not over, whatever its date."""
+    made(table, "RUNNING0", expires=NOON + 30)
+    result_of(table.remember(ALICE, "RUNNING0", ACTIVE))
+    made(table, "EXPIRED0", expires=NOON + 30)
+    cellar.clock.advance(60)
+    assert [found.id for found in table.all()] == [ID, "RUNNING0"]
+    assert len(table) == 2
+    assert len(cellar.opened()) == 2
+
+
+def test_the_purge_goes_on_after_a_bad_night(cellar: Cellar, table: Conferences) -> None:
+    """A store that fails is tried again, and the operator hears of it."""
+    made(table, "EXPIRED0", expires=NOON + 30)
+    cellar.disk.broken = True
+    with overheard() as logged:
+        cellar.clock.advance(60)
+    assert len(logged) == 1
+    assert len(table) == 2
+    cellar.disk.broken = False
+    cellar.clock.advance(60)
+    assert len(table) == 1
+
+
+def test_nothing_is_purged_after_the_end(cellar: Cellar, table: Conferences) -> None:
+    """Also when it comes in the middle of a purge; and a table that never opened can be closed."""
+    made(table, "EXPIRED0", expires=NOON + 30)
+    cellar.disk.slow_down()
+    cellar.clock.advance(60)
+    result_of(table.close())
+    cellar.disk.catch_up()
+    made(table, "EXPIRED1", expires=NOON + 30)
+    cellar.clock.advance(600)
+    assert len(table) == 2
+    result_of(Conferences(cellar.store, Homes(), cellar.timers, Terms(), total=1, purge_every_s=60.0).close())
+
+
+def test_a_conference_made_anew_while_the_purge_waits_stays(cellar: Cellar, table: Conferences) -> None:
+    """The purge looks again when its turn comes."""
+    made(table, "EXPIRED0", expires=NOON + 30)
+    cellar.clock.advance(40)
+    cellar.disk.slow_down()
+    making = started(table.schedule(ALICE, Wish(id="EXPIRED0", subject="Again")))
+    purging = started(table.purge())
+    cellar.disk.catch_up()
+    assert (making.called, purging.called) == (True, True)
+    found = table.find(ALICE, "EXPIRED0")
+    assert found is not None
+    assert found.subject == "Again"
+
+
+def test_two_purges_at_once_remove_once(cellar: Cellar, table: Conferences) -> None:
+    """The second finds nothing left."""
+    made(table, "EXPIRED0", expires=NOON + 30)
+    made(table, "EXPIRED1", expires=NOON + 30)
+    cellar.clock.advance(40)
+    cellar.disk.slow_down()
+    results: list[int] = []
+    for purging in (started(table.purge()), started(table.purge())):
+        _ = purging.addCallback(results.append)
+    for _turn in range(4):
+        cellar.disk.catch_up()
+    assert sum(results) == 2
+    assert len(table) == 1
+
+
+# -- another process was first ----------------------------------------------------------------
+
+
+def other_writes(cellar: Cellar, subject: str) -> None:
+    """Let another process change Alice's conference."""
+    other = cellar.opened()
+    result_of(other.modify(ALICE, ID, Wish(subject=subject)))
+
+
+def test_a_change_on_a_change_elsewhere_keeps_both(cellar: Cellar, table: Conferences) -> None:
+    """It is decided again on what the other wrote."""
+    other_writes(cellar, "Theirs")
+    result_of(table.modify(ALICE, ID, Wish(admission="closedAuthenticated")))
+    (found,) = cellar.opened().of(ALICE)
+    assert (found.subject, found.admission) == ("Theirs", Admission.CLOSED)
+
+
+def test_what_was_deleted_elsewhere_is_gone(cellar: Cellar, table: Conferences) -> None:
+    """For a change, and for a deletion."""
+    result_of(cellar.opened().delete(ALICE, ID))
+    assert result_of(table.modify(ALICE, ID, Wish(subject="x"))) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    made(table, "SECOND00")
+    other = cellar.opened()
+    result_of(other.delete(ALICE, "SECOND00"))
+    assert result_of(table.delete(ALICE, "SECOND00")) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+
+
+def test_what_was_changed_elsewhere_is_deleted_all_the_same(cellar: Cellar, table: Conferences) -> None:
+    """The organizer wants it gone."""
+    other_writes(cellar, "Theirs")
+    found = result_of(table.delete(ALICE, ID))
+    assert isinstance(found, Conference)
+    assert found.subject == "Theirs"
+
+
+def test_an_id_taken_elsewhere_is_taken(cellar: Cellar) -> None:
+    """Two processes give it out once."""
+    one, other = cellar.opened(), cellar.opened()
+    made(one, ID)
+    assert result_of(other.schedule(ALICE, Wish(id=ID))) == Denied(Reason.CONFERENCE_EXISTS)
+    assert other.find(ALICE, ID) is not None
+
+
+def test_an_id_freed_elsewhere_in_the_same_moment_is_busy(cellar: Cellar, table: Conferences) -> None:
+    """The client may try again, and then it works."""
+    result_of(table.modify(ALICE, ID, Wish(expires=NOON - 1)))
+    version = result_of(_read(cellar))
+    result_of(_remove(cellar, version))
+    assert result_of(table.schedule(ALICE, Wish(id=ID))) == Denied(Reason.SERVER_BUSY)
+    assert made(table, ID)
+
+
+def test_an_id_taken_and_freed_elsewhere_is_busy(cellar: Cellar) -> None:
+    """Between this process's writing and its looking who was first."""
+    table = cellar.opened()
+    made(cellar.opened(), ID)
+    cellar.disk.slow_down()
+    making = started(table.schedule(ALICE, Wish(id=ID)))
+    results: list[object] = []
+    _ = making.addCallback(results.append)
+    cellar.disk.do_one()
+    result_of(_remove(cellar, result_of(_read(cellar))))
+    cellar.disk.catch_up()
+    assert results == [Denied(Reason.SERVER_BUSY)]
+    assert table.find(ALICE, ID) is None
+
+
+def test_what_was_changed_elsewhere_is_not_purged(cellar: Cellar, table: Conferences) -> None:
+    """Its organizer has given it more time, in another process."""
+    made(table, "EXPIRED0", expires=NOON + 30)
+    other = cellar.opened()
+    result_of(other.modify(ALICE, "EXPIRED0", Wish(expires=NOON + 900)))
+    cellar.clock.advance(60)
+    assert table.find(ALICE, "EXPIRED0") is not None
+
+
+def test_who_is_never_first_gives_up(cellar: Cellar, table: Conferences, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After three times, with a word when to come again."""
+    stale = replace(table.of(ALICE)[0])
+
+    async def reread(key: str) -> Conference:
+        return stale
+
+    monkeypatch.setattr(table, "_reread", reread)
+    other_writes(cellar, "Theirs")
+    for doing in (table.modify(ALICE, ID, Wish(subject="Mine")), table.delete(ALICE, ID)):
+        with pytest.raises(Refused) as no:
+            result_of(doing)
+        assert no.value.status == 503
+
+
+async def _read(cellar: Cellar) -> Version:
+    record = await cellar.inner.read(KIND, conference().key)
+    assert record is not None
+    return record.version
+
+
+async def _remove(cellar: Cellar, version: Version) -> None:
+    await cellar.inner.remove(KIND, conference().key, version)
+
+
+def test_everything_is_kept_as_it_is() -> None:
+    """What is stored is read back to the last field."""
+    found = conference(
+        subject="Ä \u2603",
+        display_text="x",
+        admission=Admission.ANONYMOUS,
+        pstn_lobby_bypass=True,
+        invited={BOB: Role.PRESENTER},
+        passcode="1234",
+        notification_data="<a/>",
+        static=True,
+        activated=NOON,
+        active=ACTIVE,
+    )
+    assert unpack(pack(found)) == found
+    assert unpack(pack(conference())) == conference()

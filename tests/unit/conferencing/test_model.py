@@ -1,0 +1,204 @@
+"""What an organizer may schedule, and how conferences are named."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lyncpy.contracts.names import ConferenceId
+from lyncpy.workloads.conferencing.model import (
+    DAY_S,
+    YEAR_S,
+    Active,
+    Admission,
+    Autopromote,
+    Conference,
+    Denied,
+    Reason,
+    Role,
+    Terms,
+    Wish,
+    join_url,
+    modify,
+    purgeable,
+    read_address,
+    schedule,
+)
+from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
+
+TERMS = Terms(per_organizer=2, notification_bytes=16, subject_letters=20, invited=2)
+
+
+def made(wish: Wish, existing: tuple[Conference, ...] = (), **differs: Any) -> Conference:
+    """Schedule what must be allowed."""
+    found = schedule(ALICE, wish, existing, TERMS, NOON, **differs)
+    assert isinstance(found, Conference), found
+    return found
+
+
+def why(found: Conference | Denied) -> Reason:
+    """Say why something was denied."""
+    assert isinstance(found, Denied), found
+    return found.reason
+
+
+def test_a_wish_for_nothing_gives_the_conference_of_the_house() -> None:
+    """An ad-hoc conference lives for eight hours, open to colleagues, who become presenters."""
+    found = made(Wish(id="59CED1B0"))
+    assert (found.organizer, found.id, found.version) == (ALICE, "59CED1B0", 1)
+    assert (found.expires - NOON, found.admission, found.autopromote) == (
+        28_800,
+        Admission.OPEN,
+        Autopromote.COMPANY,
+    )
+    assert (found.media, found.created, found.updated, found.activated) == (("chat",), NOON, NOON, None)
+    assert found.uri == FOCUS
+    assert found.mcu("chat") == FOCUS.replace(":focus:", ":chat:")
+
+
+def test_everything_that_is_wished_is_kept() -> None:
+    """The organizer finds his conference as he described it."""
+    wish = Wish(
+        id="59CED1B0",
+        subject="Budget",
+        display_text="Budget 2027",
+        expires=NOON + DAY_S,
+        admission="anonymous",
+        autopromote=0,
+        pstn_lobby_bypass=True,
+        media=("chat", "audio-video"),
+        invited=((BOB, "presenter"), (CAROL, "attendee")),
+        passcode="s3cret",
+        notification_data="<n/>",
+        static=True,
+    )
+    found = made(wish)
+    assert (found.subject, found.display_text, found.expires) == ("Budget", "Budget 2027", NOON + DAY_S)
+    assert (found.admission, found.autopromote) == (Admission.ANONYMOUS, Autopromote.NOBODY)
+    assert found.invited == {BOB: Role.PRESENTER, CAROL: Role.ATTENDEE}
+    assert (found.passcode, found.notification_data) == ("s3cret", "<n/>")
+    assert found.pstn_lobby_bypass
+    assert found.static
+
+
+@pytest.mark.parametrize("wished", [("audio-video",), (), ("chat", "audio-video")])
+def test_only_media_that_exist_are_granted(wished: tuple[str, ...]) -> None:
+    """A client that wishes for sound gets the chat there is."""
+    assert made(Wish(id="59CED1B0", media=wished)).media == ("chat",)
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        (Wish(), Reason.INVALID_ID),
+        (Wish(id="short"), Reason.INVALID_ID),
+        (Wish(id="x" * 33), Reason.INVALID_ID),
+        (Wish(id="59CED1B/"), Reason.INVALID_ID),
+        (Wish(id="ÄÖÜÄÖÜÄÖ"), Reason.INVALID_ID),
+        (Wish(id="taken000"), Reason.CONFERENCE_EXISTS),
+        (Wish(id="59CED1B0", static=True), Reason.MAXIMUM_STATIC),
+        (Wish(id="59CED1B0", expires=NOON - YEAR_S - 1), Reason.INVALID_EXPIRY),
+        (Wish(id="59CED1B0", expires=NOON + 10 * YEAR_S + 1), Reason.INVALID_EXPIRY),
+        (Wish(id="59CED1B0", admission="everybody"), Reason.INVALID_ADMISSION_POLICY),
+        (Wish(id="59CED1B0", autopromote=7), Reason.INVALID_AUTOPROMOTE),
+        (Wish(id="59CED1B0", passcode="abc"), Reason.INVALID_PASSCODE),
+        (Wish(id="59CED1B0", passcode="a" * 17), Reason.INVALID_PASSCODE),
+        (Wish(id="59CED1B0", notification_data="ä" * 9), Reason.NOTIFICATION_DATA_TOO_LARGE),
+        (Wish(id="59CED1B0", subject="x" * 21), Reason.REQUEST_TOO_LARGE),
+        (Wish(id="59CED1B0", display_text="x" * 21), Reason.REQUEST_TOO_LARGE),
+        (Wish(id="59CED1B0", invited=((BOB, "attendee"),) * 3), Reason.REQUEST_TOO_LARGE),
+        (Wish(id="59CED1B0", invited=((BOB, "boss"),)), Reason.INVALID_ROLE),
+    ],
+)
+def test_refuses_what_no_conference_can_be(wish: Wish, reason: Reason) -> None:
+    """Each mistake has its own word."""
+    taken = replace(conference(), id=ConferenceId("TAKEN000"), static=True)
+    assert why(schedule(ALICE, wish, (taken,), TERMS, NOON)) is reason
+
+
+def test_an_organizer_keeps_so_many_conferences() -> None:
+    """The one after the last is refused."""
+    existing = (replace(conference(), id=ConferenceId("AAAAAAAA")), replace(conference(), id=ConferenceId("BBBBBBBB")))
+    assert why(schedule(ALICE, Wish(id="59CED1B0"), existing, TERMS, NOON)) is Reason.MAXIMUM_CONFERENCES
+    assert made(Wish(id="59CED1B0"), existing[:1])
+
+
+@pytest.mark.parametrize(("house", "policy"), [(False, True), (True, False)])
+def test_no_meeting_for_guests_where_guests_are_not_allowed(house: bool, policy: bool) -> None:
+    """Both the house and the organizer's policy can forbid it."""
+    wish, terms = Wish(id="59CED1B0", admission="anonymous"), replace(TERMS, guests=house)
+    assert why(schedule(ALICE, wish, (), terms, NOON, guests=policy)) is Reason.ANONYMOUS_NOT_ALLOWED
+
+
+def test_a_change_leaves_what_it_does_not_name() -> None:
+    """A new subject changes neither the admission nor the invitation; the version grows."""
+    before = conference(invited={BOB: Role.PRESENTER}, admission=Admission.CLOSED, passcode="1234")
+    after = modify(before, Wish(subject="New"), TERMS, NOON + 60)
+    assert after == replace(before, subject="New", updated=NOON + 60, version=2)
+
+
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        (Wish(id="OTHER000"), Reason.INVALID_ID),
+        (Wish(static=True), Reason.STATIC_DOES_NOT_MATCH),
+        (Wish(version=7), Reason.INVALID_VERSION),
+        (Wish(expires=0.0), Reason.INVALID_EXPIRY),
+    ],
+)
+def test_some_things_never_change(wish: Wish, reason: Reason) -> None:
+    """An id is for good; and who changes what he has not seen is told so."""
+    assert why(modify(conference(), wish, TERMS, NOON)) is reason
+
+
+def test_the_id_may_be_repeated_in_any_case() -> None:
+    """A client that names the conference it changes is not mistaken for one that renames it."""
+    assert isinstance(modify(conference(), Wish(id="59ced1b0", version=1, static=False), TERMS, NOON), Conference)
+
+
+def test_a_conference_is_over_when_it_expired_and_nobody_is_in_it() -> None:
+    """A running meeting outlives its end, and a permanent one has none."""
+    found = conference()
+    assert not purgeable(found, found.expires - 1)
+    assert purgeable(found, found.expires)
+    assert not purgeable(replace(found, active=Active("i", NOON)), found.expires)
+    assert not purgeable(replace(found, static=True), found.expires)
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind"),
+    [
+        (FOCUS, "focus"),
+        (FOCUS.replace(":focus:", ":chat:"), "chat"),
+        ("sip:Alice@Contoso.test;opaque=app:conf:FOCUS:id:59ced1b0;gruu", "focus"),
+        (FOCUS.replace(":focus:", ":audio-video:"), "audio-video"),
+    ],
+)
+def test_reads_the_uris_of_conferences(uri: str, kind: str) -> None:
+    """However its parameters are ordered, it is the same conference."""
+    address = read_address(uri)
+    assert address is not None
+    assert (address.organizer, address.kind, address.key) == (ALICE, kind, conference().key)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "sip:alice@contoso.test",
+        "sip:alice@contoso.test;gruu;opaque=app:conf:focusfactory",
+        "sip:alice@contoso.test;gruu;opaque=app:conf:focus:id:short",
+        "tel:+49123;opaque=app:conf:focus:id:59CED1B0",
+        FOCUS + "?x=y",
+        FOCUS + ";" + "x" * 1024,
+    ],
+)
+def test_other_uris_are_none_of_a_conference(uri: str) -> None:
+    """A user, the factory, a broken id."""
+    assert read_address(uri) is None
+
+
+def test_a_meeting_has_a_link_where_the_house_has_a_site() -> None:
+    """The link names the organizer and the conference."""
+    assert join_url("https://meet.contoso.test/", conference()) == "https://meet.contoso.test/alice/59CED1B0"
+    assert join_url("", conference()) == ""
