@@ -16,8 +16,9 @@ from twisted.internet.defer import Deferred
 from bench.costs import Cost, table
 from bench.loads import Bench, Sizes
 from bench.server import Server, serving
+from bench.watching import burst, subscriptions
 
-LOADS: Final = ("sign-in", "message", "fan-out")
+LOADS: Final = ("sign-in", "message", "fan-out", "conference", "crowd", "burst", "stalled", "subscriptions")
 LIMIT_S: Final = 600
 
 
@@ -61,7 +62,18 @@ async def _work(reactor: Any, server: Server, sizes: Sizes, loads: Sequence[str]
         costs += await bench.messages()
     if "fan-out" in loads:
         costs += await bench.fan_out()
+    if "conference" in loads:
+        costs += await bench.conferences()
+    if "crowd" in loads:
+        costs += await bench.crowd()
+    if "stalled" in loads:
+        costs += await bench.stalled()
     await bench.close()
+    # What follows has a server of its own: other settings, or a memory that nothing else has stirred.
+    if "burst" in loads:
+        costs += await burst(reactor, sizes.watchers, sizes.rounds)
+    if "subscriptions" in loads:
+        costs += await subscriptions(reactor, sizes.subscriptions, sizes.rounds)
 
 
 def _react(run: Any) -> int:  # Any: what task.react calls

@@ -3,7 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import SSL4ClientEndpoint
@@ -17,6 +17,7 @@ from bench import words
 from bench.people import DOMAIN, PASSWORD, user
 from bench.server import Server
 from lyncpy.sip.decoder import Decoder, DecoderLimits
+from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from tests.kit.ntlm_client import NtlmClient, challenge_of
@@ -37,6 +38,7 @@ class Device(Protocol):
     Attributes:
         notified: Called with each notification.
         told: Called with each MESSAGE.
+        held: Answers to MESSAGE that wait for `release`; None: each is given at once.
     """
 
     def __init__(self, number: int) -> None:
@@ -46,6 +48,7 @@ class Device(Protocol):
         self.machine: Final = 0x30000000 | number
         self.notified: Callable[[Request], None] = _ignore
         self.told: Callable[[Request], None] = _ignore
+        self.held: list[Response] | None = None
         self.ready: Deferred[None] = Deferred()
         self.lost: Deferred[None] = Deferred()
         self._ntlm = NtlmClient(f"{user(number)}@{DOMAIN}", PASSWORD, wall=time.time)
@@ -58,6 +61,9 @@ class Device(Protocol):
 
     def handshakeCompleted(self) -> None:
         """TLS stands."""
+        # An answer and then a request on one connection would wait 40 ms for each other otherwise.
+        tcp: Any = self.transport  # Any: a TLS transport, of which Twisted has no type
+        tcp.setTcpNoDelay(True)
         self.ready.callback(None)
 
     def dataReceived(self, data: bytes) -> None:
@@ -146,6 +152,32 @@ class Device(Protocol):
         self._write(self._ntlm.sign(within("ACK", count)))
         return say
 
+    async def begin(self, uri: str, body: str, kind: str) -> Dialog:
+        """Begin a dialog with a service of the server."""
+        invite = self.request("INVITE", uri, [("Supported", "ms-sender, timer")], body, kind)
+        dialog = Dialog.from_response(invite, await self.ask(invite))
+        self._write(self._ntlm.sign(self._from_here(dialog.ack(invite))))
+        return dialog
+
+    async def within(self, dialog: Dialog, method: str, body: str = "", kind: str = "", status: int = 200) -> Response:
+        """Send a request in such a dialog, and give its answer, which has this status."""
+        request = dialog.next_request(method, (), body.encode(), kind or None)
+        return await self._send(self._ntlm.sign(self._from_here(request)), status)
+
+    def release(self) -> None:
+        """Give the answers that were held."""
+        held, self.held = self.held, None
+        for answer in held or ():
+            self._write(self._ntlm.sign(answer))
+
+    def _from_here(self, request: Request) -> Request:
+        return request.edited(first=[("Via", "SIP/2.0/TLS 127.0.0.1:40000")], last=[("User-Agent", AGENT)])
+
+    @property
+    def has_published(self) -> bool:
+        """Whether the user's state was published."""
+        return self._version > 0
+
     def leave(self) -> None:
         """Close the connection."""
         if self.transport is not None:
@@ -198,7 +230,10 @@ class Device(Protocol):
                 body=CONVERSATION.encode() if kind else b"",
             )
             routes = [("Record-Route", route) for route in request.headers.all("Record-Route")]
-            self._write(self._ntlm.sign(answer.edited(last=routes)))
+            if request.method == "MESSAGE" and self.held is not None:
+                self.held.append(answer)
+            else:
+                self._write(self._ntlm.sign(answer.edited(last=routes)))
         if request.method == "MESSAGE":
             self.told(request)
         elif request.method in ("BENOTIFY", "NOTIFY"):

@@ -9,10 +9,12 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.task import deferLater
 
 from bench import words
+from bench.conference import Meeting
 from bench.costs import Cost, reference_us
 from bench.device import Device, connect
 from bench.people import DOMAIN, user
 from bench.server import Server
+from bench.watching import crowd, signed_in, stalled
 from lyncpy.sip.message import Request
 
 T = TypeVar("T")
@@ -22,6 +24,9 @@ Talk = tuple[Device, Callable[[str], Request]]
 
 AT_ONCE: Final = 8
 """Clients that sign in at the same time."""
+
+FEW: Final = 10
+"""People in the smaller conference."""
 
 SETTLE_S: Final = 0.3
 """How long the server has peace before memory is looked at, and before another load begins."""
@@ -55,11 +60,30 @@ class Sizes:
     publications: int = 100
     """In each round, of all publishers together."""
 
+    participants: int = 250
+    """Of the larger conference; the smaller one has ten, or as many if that is less."""
+
+    said: int = 20
+    """Messages in each round of a conference of the larger size; of the smaller, as many copies."""
+
+    crowd: int = 1_000
+    """Watchers of one publisher."""
+
+    watched: int = 100
+    """Whom a client watches that does not read."""
+
+    missed: int = 2_000
+    """Publications that it does not read."""
+
+    subscriptions: int = 5_000
+    """Of which the memory is measured."""
+
     @property
     def people(self) -> int:
         """How many users there have to be."""
         signed_in = self.endpoints + -(-self.endpoints // self.rounds)
-        return max(signed_in, 2 * self.pairs, self.publishers * (self.watchers + 2)) + self.contacts
+        watching = max(self.publishers * (self.watchers + 2), self.crowd + 1, self.watched + 1)
+        return max(signed_in, 2 * self.pairs, watching, self.participants) + self.contacts
 
 
 class Bench:
@@ -151,10 +175,13 @@ class Bench:
             for _ in range(each):
                 await story.publish()
 
-        alone, watched = [], []
+        alone, watched, kernel = [], [], 0.0
         for _ in range(sizes.rounds + 1):
+            before = self._server.cpu_split_s()[1]
             alone.append(await self._cost(count, lambda: _all([one for one, _ in stories], play, count)))
+            between = self._server.cpu_split_s()[1]
             watched.append(await self._cost(count, lambda: _all([one for _, one in stories], play, count)))
+            kernel += self._server.cpu_split_s()[1] - 2 * between + before
         size = sizes.watchers
         share = [((w - a) / size, (rw + ra) / 2) for (w, rw), (a, ra) in zip(watched, alone, strict=True)]
         return [
@@ -162,7 +189,30 @@ class Bench:
             _cost(f"publication to {size} watchers", watched),
             _cost("notification, publication included", [(w / size, rw) for w, rw in watched]),
             _cost("notification", share),
+            # The kernel counts this in hundredths of a second, so that all rounds together say something only.
+            Cost("of it in the kernel", "µs", (kernel / (sizes.rounds + 1) / count / size * 1e6,)),
         ]
+
+    async def conferences(self) -> Sequence[Cost]:
+        """Let a few people meet, then many: what each copy of a message costs, and what its answer."""
+        sizes = self._sizes
+        costs: list[Cost] = []
+        for size in sorted({min(FEW, sizes.participants), sizes.participants}):
+            meeting = Meeting(self._server, await self._ready(size))
+            await meeting.gather()
+            await self._pause()
+            costs += await meeting.rounds(sizes.rounds, sizes.said * (sizes.participants // size))
+            await meeting.leave()
+        return costs
+
+    async def crowd(self) -> Sequence[Cost]:
+        """Publish to very many."""
+        return [await crowd(await self._bare(self._sizes.crowd + 1), self._cost, self._sizes.rounds)]
+
+    async def stalled(self) -> Sequence[Cost]:
+        """Publish to somebody who does not read."""
+        devices = await self._bare(self._sizes.watched + 1)
+        return [await stalled(self._reactor, self._server, devices, self._sizes.missed)]
 
     async def close(self) -> None:
         """Let everybody leave."""
@@ -179,6 +229,11 @@ class Bench:
             await device.register()
             await device.settle(self._contacts)
             self._devices.append(device)
+        return self._devices[:count]
+
+    async def _bare(self, count: int) -> Sequence[Device]:
+        """Give so many devices that have signed in and, if they are new, asked for nothing."""
+        self._devices += await signed_in(self._reactor, self._server, range(len(self._devices), count))
         return self._devices[:count]
 
     async def _pause(self) -> None:

@@ -51,7 +51,7 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, people: int, profile: Path | None = None) -> Iterator[Server]:
+def serving(home: Path, people: int, profile: Path | None = None, *, gather_ms: int = 0) -> Iterator[Server]:
     """Run a server with so many generated people; it is stopped at the end.
 
     Args:
@@ -71,8 +71,11 @@ def serving(home: Path, people: int, profile: Path | None = None) -> Iterator[Se
         "limits.requests_burst=1000000.0",
         "sip.connections_per_address=20000",
         "limits.unauthenticated_per_address=20000",
-        # Each publication is told by itself and at once, so that nothing is saved by gathering.
-        "presence.gather_ms=0",
+        # With 0 each publication is told by itself and at once, so that nothing is saved by gathering.
+        f"presence.gather_ms={gather_ms}",
+        # One device publishes as a whole company would.
+        "presence.publications_per_minute=1000000",
+        "presence.publications_burst=1000000",
     ]
     made = [sys.executable, "-m", "bench.people", str(home), str(people), *settings]
     subprocess.run(made, check=True, cwd=_ROOT, stdout=subprocess.DEVNULL)

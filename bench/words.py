@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from lyncpy.sip.markup import attr, local, read_xml
+
 EVENTS: Final[Mapping[str, str]] = {
     "vnd-microsoft-provisioning-v2": "application/vnd-microsoft-roaming-provisioning-v2+xml",
     "vnd-microsoft-roaming-contacts": "application/vnd-microsoft-roaming-contacts+xml",
@@ -55,6 +57,13 @@ def publish(uri: str, machine: int, availability: int, version: int, *, device: 
         '<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence">'
         f'<publications uri="{uri}">{first}{states}</publications></publish>'
     )
+
+
+def told(body: bytes) -> tuple[str, int]:
+    """Give of whom a notification speaks, and how available he is; 0 when it does not say."""
+    document = read_xml(body)
+    found = next((element.text for element in document.iter() if local(element) == "availability"), None)
+    return attr(document, "uri") or "", int(found or 0)
 
 
 def _publication(category: str, instance: int, container: int, expire: str, version: int, value: str) -> str:

@@ -11,6 +11,8 @@ from zope.interface import implementer
 
 from lyncpy.app.config import Config, ConfigError
 from lyncpy.auth.authenticator import NtlmAuthenticator
+from lyncpy.auth.passwords import Passwords
+from lyncpy.backends.exports import Exports
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.memory import MemoryBus
 from lyncpy.backends.openmetrics import OpenMetrics
@@ -18,9 +20,11 @@ from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.retention import Retention
 from lyncpy.backends.sealing import Sealer
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.threads import Threads
+from lyncpy.contracts.archive import IExports, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IDirectory, ISecrets
 from lyncpy.contracts.facts import PersonChanged, SecretChanged
@@ -41,20 +45,28 @@ from lyncpy.core.transactions import Transactions
 from lyncpy.core.unit import House
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.flows import Flows
+from lyncpy.wire.http_door import HttpDoor
 from lyncpy.wire.listener import Connections, Listener
 from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.archive.service import Archive
 from lyncpy.workloads.conferencing.service import Conferencing
+from lyncpy.workloads.contacts.routes import Answer
 from lyncpy.workloads.contacts.service import Contacts
+from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.secrets import Seals, StoredSecrets
 from lyncpy.workloads.directory.service import Directory
+from lyncpy.workloads.im.invitations import members_in
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.service import Registrar
+from lyncpy.workloads.web.readers import Readers, Tokens
+from lyncpy.workloads.web.site import Site
 
 Reload = Callable[[], Sequence[str]]
 """Reads the configuration again; gives sentences."""
@@ -70,6 +82,9 @@ class Backends:
     meter: IMeter
     directory: IDirectory
     seals: Seals
+    ledger: ILedger
+    stamps: IStamps
+    exports: IExports
     meters: Callable[[], bytes] = bytes
     """Gives all meters as OpenMetrics text."""
 
@@ -92,6 +107,8 @@ class Hall:
     timers: Timers
     bindings: Bindings
     people: People
+    groups: Groups
+    policies: Policies
     secrets: ISecrets
 
 
@@ -127,15 +144,20 @@ def backends(
     else:
         directory = PeopleFile(config.path(settings.directory.url), settings.sip.domain, threads)
     store, records = SqlStore(database, timers.wall), SqlRecords(database)
+    sealer = Sealer(config.path(settings.store.key_file))
+    exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     return Backends(
         store=store,
         records=records,
         bus=MemoryBus(node, reactor),
         meter=meter,
         directory=directory,
-        seals=Sealer(config.path(settings.store.key_file)),
+        seals=sealer,
+        ledger=SqlLedger(database),
+        stamps=sealer,
+        exports=exports,
         meters=meter.render,
-        units=(database, Retention(store, records, settings.store, timers)),
+        units=(database, Retention(database, store, records, settings.store, timers), exports),
     )
 
 
@@ -145,6 +167,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     sip = settings.sip
     contact = f"sip:{sip.server_name}:{sip.tls_port or sip.tcp_port};transport={'tls' if sip.tls_port else 'tcp'}"
     people = People()
+    groups = Groups(people)
     kept = StoredSecrets(back.store, people, back.bus, back.seals)
     # The wire is lent the gate's seal, and the gate the wire: each is asked only when both are there.
     flows = Flows(
@@ -184,6 +207,8 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         timers=timers,
         bindings=Bindings(back.bus, timers),
         people=people,
+        groups=groups,
+        policies=Policies(settings.policies, people, groups, back.bus),
         secrets=kept,
     )
 
@@ -205,6 +230,8 @@ class Inside:
     units: tuple[IUnit, ...]
     """In the order in which they are opened."""
 
+    site: Site
+
 
 def inside(
     config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any, reload: Reload
@@ -212,7 +239,16 @@ def inside(
     """Build the hall and the workloads on backends, whichever they are."""
     inner = hall(config, node, back, timers, reactor)
     directory = Directory(
-        back.directory, back.store, back.bus, inner.people, inner.secrets, back.seals, config.sections.directory, timers
+        back.directory,
+        back.store,
+        back.bus,
+        inner.people,
+        inner.groups,
+        inner.policies,
+        inner.secrets,
+        back.seals,
+        config.sections.directory,
+        timers,
     )
     workloads = _workloads(config, node, back, inner, directory, reactor, reload)
     for workload in workloads:
@@ -221,7 +257,18 @@ def inside(
         inner,
         directory,
         (*back.units, Connections(inner.flows), inner.notifier, Revoking(back.bus, inner.gate), *workloads),
+        _site(config, back, inner, workloads),
     )
+
+
+def _site(config: Config, back: Backends, inner: Hall, workloads: Sequence[IWorkload]) -> Site:
+    """Gather what is offered over HTTP."""
+    web = config.sections.web
+    passwords = Passwords(inner.people, inner.secrets)
+    tokens = Tokens(config.path(web.readers_file))
+    readers = Readers(passwords, inner.people, inner.gate.signins, inner.homes, tokens)
+    resources = [resource for workload in workloads for resource in workload.offer.resources]
+    return Site(resources, readers, web.origins, back.meter)
 
 
 def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reload) -> Built:  # Any: as above
@@ -236,15 +283,20 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     Raises:
         ConfigError, CertificateUnusable, StoreUnavailable: With a sentence that names setting and remedy.
     """
-    sip = config.sections.sip
+    sip, web = config.sections.sip, config.sections.web
     node = node_name()
     timers = Timers(reactor, wall)
-    within = inside(config, node, backends(config, node, timers, reactor), timers, reactor, reload)
+    back = backends(config, node, timers, reactor)
+    within = inside(config, node, back, timers, reactor, reload)
     certificate = None
-    if sip.tls_port:
+    if sip.tls_port or web.https_port:
         certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
-    listener = Listener(reactor, within.hall.flows, within.hall.transactions, certificate, sip, timers)
-    return Built(House([*within.units, listener], reactor), listener, within.directory, within.hall)
+    others = web.connections if web.https_port else 0
+    listener = Listener(reactor, within.hall.flows, within.hall.transactions, certificate, sip, timers, others=others)
+    doors: list[IUnit] = [listener]
+    if certificate is not None and web.https_port:
+        doors.append(HttpDoor(reactor, within.site.serve, certificate, web, back.meter, timers))
+    return Built(House([*within.units, *doors], reactor), listener, within.directory, within.hall)
 
 
 def _workloads(
@@ -257,39 +309,53 @@ def _workloads(
     def provisions() -> Sequence[Provision]:
         return [provision for offer in offers for provision in offer.provisions]
 
-    presence = Presence(
-        back.store, back.bus, inner.bindings, inner.people, inner.notifier, inner.homes, settings.presence, timers
+    presence, contacts = _presence(config, back, inner)
+    archive = _archive(config, back, inner)
+    im = Im(
+        back.records,
+        back.bus,
+        inner.bindings,
+        inner.people,
+        presence,
+        inner.outbound,
+        inner.forward,
+        node,
+        settings.im,
+        timers,
+        archive=archive,
+        members_of=members_in(inner.groups, settings.im.group_members),
     )
-    search = Search(inner.people, timers)
+    conferencing = Conferencing(
+        back.store,
+        back.records,
+        back.bus,
+        inner.people,
+        inner.policies,
+        inner.bindings,
+        inner.notifier,
+        inner.outbound,
+        inner.homes,
+        [im.mcu],
+        node,
+        settings.conferencing,
+        timers,
+        domain=settings.sip.domain.lower(),
+        archive=archive,
+    )
+    im.mcu.listen(conferencing.foci)
     found: list[IWorkload] = [
         directory,
         Registrar(inner.bindings, back.bus, inner.outbound, inner.flows, inner.people, settings.registrar, timers),
         presence,
-        Contacts(
-            back.store,
-            back.bus,
-            inner.people,
-            inner.homes,
-            inner.notifier,
-            settings.contacts,
-            soap={"directorySearch": search.answer},
-        ),
-        Provisioning(provisions, inner.notifier, settings.provisioning),
-        Conferencing(settings.conferencing),
-        Im(
-            back.records,
-            back.bus,
-            inner.bindings,
-            inner.people,
-            presence,
-            inner.outbound,
-            inner.forward,
-            node,
-            settings.im,
-            timers,
-        ),
+        contacts,
+        Provisioning(provisions, inner.policies, inner.notifier, settings.provisioning),
+        archive,
+        conferencing,
+        im,
     ]
-    found.append(Monitoring(back.store, inner.flows, inner.bindings, back.meters, settings.monitoring, timers))
+    found.append(
+        Monitoring(back.store, back.records, inner.flows, inner.bindings, back.meters, settings.monitoring, timers)
+    )
     offers += [workload.offer for workload in found]
     hall_offer = Offer("hall", reasons=(inner.gate.reasons,))
     found.append(
@@ -306,6 +372,46 @@ def _workloads(
     )
     offers.append(found[-1].offer)
     return found
+
+
+def _presence(config: Config, back: Backends, inner: Hall) -> tuple[Presence, Contacts]:
+    """Build presence and contacts, which need each other."""
+    # Contacts have the one route of SOAP, presence answers some of it, and asks who is whose contact.
+    soap: dict[str, Answer] = {"directorySearch": Search(inner.people, inner.timers).answer}
+    contacts = Contacts(
+        back.store,
+        back.bus,
+        inner.people,
+        inner.groups,
+        inner.homes,
+        inner.notifier,
+        config.sections.contacts,
+        inner.timers,
+        soap=soap,
+    )
+    presence = Presence(
+        back.store,
+        back.bus,
+        inner.bindings,
+        inner.people,
+        contacts,
+        inner.policies,
+        inner.notifier,
+        inner.homes,
+        (config.sections.sip.domain.lower(),),
+        config.sections.presence,
+        inner.timers,
+    )
+    soap.update(presence.soap)
+    return presence, contacts
+
+
+def _archive(config: Config, back: Backends, inner: Hall) -> Archive:
+    """Build what keeps what was said."""
+    settings = config.sections.archive
+    return Archive(
+        back.ledger, back.stamps, back.exports, inner.policies, inner.people, back.meter, settings, inner.timers
+    )
 
 
 @implementer(IUnit)

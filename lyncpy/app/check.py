@@ -11,6 +11,7 @@ from lyncpy.app.config import Config
 from lyncpy.backends.sealing import Sealer
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.wire.certificate import CertificateUnusable, read_credentials
+from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,23 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     for section, key, host, port in (
         ("sip", "tls_port", sections.sip.tls_host, sections.sip.tls_port),
         ("sip", "tcp_port", sections.sip.tcp_host, sections.sip.tcp_port),
+        ("web", "https_port", sections.web.https_host, sections.web.https_port),
         ("admin", "port", sections.admin.host, sections.admin.port),
     ):
         if port:
             yield _port(section, key, host, port)
+    if sections.web.https_port:
+        yield from _readers(config.path(sections.web.readers_file))
+    elif sections.conferencing.meeting_url:
+        sentence = "[conferencing] meeting_url: nobody answers meeting links here; set [web] https_port = 443"
+        yield Finding(good=False, sentence=sentence)
     if not sections.directory.is_ldap:
         yield _readable("directory", "url", config.path(sections.directory.url))
 
 
 def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     sip = config.sections.sip
-    if not sip.tls_port:
+    if not sip.tls_port and not config.sections.web.https_port:
         return
     try:
         credentials = read_credentials(sip, config.home, now)
@@ -57,6 +64,17 @@ def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     )
     for doubt in credentials.doubts(sip.server_name, now):
         yield Finding(good=False, sentence=doubt)
+
+
+def _readers(file: Path) -> Iterator[Finding]:
+    try:
+        named = read_named(file)
+    except ReadersUnusable as error:
+        yield Finding(good=False, sentence=str(error))
+        return
+    if named:
+        names = ", ".join(one.name for one in named)
+        yield Finding(good=True, sentence=f"[web] readers_file: {file} lets {names} read with a token")
 
 
 def _port(section: str, key: str, host: str, port: int) -> Finding:

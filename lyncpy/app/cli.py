@@ -1,4 +1,4 @@
-"""The console command `lyncpy`: make a home, look at it, keep passwords."""
+"""The console command `lyncpy`: make a home, look at it, keep passwords, verify the archive."""
 
 import argparse
 import datetime
@@ -25,11 +25,17 @@ from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import House, UnitFailed
+from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.commands import wrong
+from lyncpy.workloads.archive.model import Point, point_of
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.secrets import StoredSecrets
 
 PASSWORD_LONGEST = 256
 """Characters; Windows takes no longer one either."""
+
+PROGRESS_ENTRIES = 50_000
+"""Entries of the archive between two lines that say how far its verification is."""
 
 
 class Wrong(Exception):
@@ -86,6 +92,18 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("address", help="as alice@example.com")
         command.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="FILE")
         command.set_defaults(run=run)
+    archive = words.add_parser("archive", help="what was said, where it is kept").add_subparsers(
+        required=True, metavar="WHAT"
+    )
+    verify = archive.add_parser("verify", help="find what was removed or altered; the server may run meanwhile")
+    verify.add_argument(
+        "--from",
+        dest="since",
+        metavar="SERIAL:DIGEST",
+        help="verify only what is behind this entry, which must still be the same",
+    )
+    verify.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="FILE")
+    verify.set_defaults(run=_verify)
     return parser
 
 
@@ -151,6 +169,34 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(options: argparse.Namespace) -> int:
+    try:
+        since = point_of(options.since) if options.since else None
+    except ValueError:
+        raise Wrong(f'--from "{options.since[:80]}": write it as SERIAL:DIGEST, as `archive status` shows it') from None
+    verdicts: list[Verdict] = []
+    reached = 0
+
+    def progress(point: Point, end: int) -> None:
+        nonlocal reached
+        if point.serial - reached >= PROGRESS_ENTRIES:
+            reached = point.serial
+            # Whoever interrupts this can go on here: --from takes the same words.
+            sys.stderr.write(f"{point.serial} of {end} are whole; last {point}\n")
+
+    async def work(back: assembly.Backends) -> None:
+        verdicts.append(await Auditor(back.ledger, back.stamps).verify(since, progress))
+
+    _with_backends(load(options.config), work)
+    verdict = verdicts[0]
+    if verdict.broken is not None:
+        sys.stdout.write(f"BAD {wrong(verdict)}\n")
+        return 1
+    sys.stdout.write(f"ok  {verdict.checked} entries are whole; the last is {verdict.until}\n")
+    sys.stdout.writelines(f"    {remark}\n" for remark in verdict.remarks)
+    return 0
+
+
 def _address(text: str) -> Aor:
     user, at, domain = text.removeprefix("sip:").partition("@")
     if not user or not at or not domain or any(c.isspace() for c in text):
@@ -179,7 +225,12 @@ class _Clock:
 
 
 def _with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> None:
-    """Open the store, do one thing with the passwords, close it; a running server sees it at once."""
+    """Do one thing with the passwords; a running server sees it at once."""
+    _with_backends(config, lambda back: do(StoredSecrets(back.store, People(), back.bus, back.seals)))
+
+
+def _with_backends(config: Config, do: Callable[[assembly.Backends], Awaitable[None]]) -> None:
+    """Open the store, do one thing, close it; the server may run meanwhile."""
     problems: list[Exception] = []
 
     async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
@@ -189,7 +240,7 @@ def _with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]
             house = House(back.units, reactor)
             try:
                 await house.open()
-                await do(StoredSecrets(back.store, People(), back.bus, back.seals))
+                await do(back)
             finally:
                 await house.close()
         except (WorldUnavailable, UnitFailed) as error:

@@ -17,14 +17,17 @@ from lyncpy.backends.settings import Settings as StoreSettings
 from lyncpy.core.settings import Settings as LimitsSettings
 from lyncpy.wire.settings import Settings as SipSettings
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
+from lyncpy.workloads.archive.settings import Settings as ArchiveSettings
 from lyncpy.workloads.conferencing.settings import Settings as ConferencingSettings
 from lyncpy.workloads.contacts.settings import Settings as ContactsSettings
+from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from lyncpy.workloads.directory.settings import Settings as DirectorySettings
 from lyncpy.workloads.im.settings import Settings as ImSettings
 from lyncpy.workloads.monitoring.settings import Settings as MonitoringSettings
 from lyncpy.workloads.presence.settings import Settings as PresenceSettings
 from lyncpy.workloads.provisioning.settings import Settings as ProvisioningSettings
 from lyncpy.workloads.registrar.settings import Settings as RegistrarSettings
+from lyncpy.workloads.web.settings import Settings as WebSettings
 
 
 class Sections(BaseModel):
@@ -37,12 +40,15 @@ class Sections(BaseModel):
     limits: LimitsSettings = LimitsSettings()
     store: StoreSettings = StoreSettings()
     directory: DirectorySettings = DirectorySettings()
+    policies: PoliciesSettings = PoliciesSettings()
     registrar: RegistrarSettings = RegistrarSettings()
     presence: PresenceSettings = PresenceSettings()
     contacts: ContactsSettings = ContactsSettings()
     im: ImSettings = ImSettings()
     provisioning: ProvisioningSettings = ProvisioningSettings()
     conferencing: ConferencingSettings = ConferencingSettings()
+    web: WebSettings = WebSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     admin: AdminSettings = AdminSettings()
     log: LogSettings = LogSettings()
@@ -136,8 +142,8 @@ def with_overrides(document: Mapping[str, object], overrides: Sequence[str]) -> 
 
 
 def _read_value(override: str, section: str, key: str, text: str) -> object:
-    model = SECTIONS.get(section)
-    field = model.model_fields.get(key) if model is not None else None
+    model = _table(section) if "." in key else SECTIONS.get(section)
+    field = model.model_fields.get(key.rpartition(".")[2]) if model is not None else None
     if field is None or _is_text(field.annotation):
         return text.strip('"') if text[:1] == text[-1:] == '"' else text
     try:
@@ -157,7 +163,7 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
     section, key = (location[0] if location else ""), ".".join(location[1:])
     where = f"{file}: [{section}] {key}".rstrip()
     kind, given = error["type"], error.get("input")
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" or _is_stray(section, location[1:], kind):
         return _unknown(where, section, key)
     if kind == "missing":
         return f"{where}: is missing; add it, etc/lyncpy.toml explains it"
@@ -168,11 +174,27 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
     return f"{where}: {shown} cannot be used: {message[:1].lower()}{message[1:]}"
 
 
+def _is_stray(section: str, names: Sequence[str], kind: str) -> bool:
+    """Tell whether a key is unknown in a section that has tables of free names, and is no table."""
+    model = SECTIONS.get(section)
+    is_other = model is not None and len(names) == 1 and names[0] not in model.model_fields
+    return is_other and kind in ("model_type", "model_attributes_type")
+
+
 def _unknown(where: str, section: str, key: str) -> str:
-    known = list(SECTIONS) if not key else list(SECTIONS[section].model_fields) if section in SECTIONS else []
-    near = difflib.get_close_matches(key or section, known, 1)
+    inner = _table(section) if "." in key else None
+    models = [model for model in (inner or SECTIONS.get(section),) if model is not None]
+    known = list(SECTIONS) if not key else [name for model in models for name in model.model_fields]
+    near = difflib.get_close_matches(key.rpartition(".")[2] or section, known, 1)
     remedy = f'did you mean "{near[0]}"?' if near else f"remove it; known are: {', '.join(known)}"
     return f"{where}: there is no such {'key' if key else 'section'}; {remedy}"
+
+
+def _table(section: str) -> type[BaseModel] | None:
+    """Give what a table of free name in a section is, e.g. [policies.NAME]."""
+    model = SECTIONS.get(section)
+    extra = None if model is None else model.__annotations__.get("__pydantic_extra__")
+    return get_args(extra)[1] if extra is not None else None
 
 
 def explained() -> Iterator[str]:
@@ -192,6 +214,8 @@ def explained() -> Iterator[str]:
             else:
                 default = field.get_default(call_default_factory=True)
                 yield f"# {name} is not set." if default is None else f"#{name} = {_toml(default)}"
+        example: Sequence[str] = getattr(model, "EXAMPLE", ())
+        yield from ["", *(f"# {line}" for line in example)] if example else []
 
 
 def _toml(value: object) -> str:

@@ -106,7 +106,7 @@ def write_certificates(home: Path, settings: config.Config) -> None:
 
 def names_of(server_name: str, domain: str) -> tuple[str, ...]:
     """Give the names and addresses that clients may connect to, each once."""
-    discovery = ("sip", "sipinternal", "sipexternal", "lyncdiscover", "lyncdiscoverinternal")
+    discovery = ("sip", "sipinternal", "sipexternal", "lyncdiscover", "lyncdiscoverinternal", "meet")
     names = [server_name, domain, *(f"{host}.{domain}" for host in discovery)]
     names += [socket.gethostname().lower(), socket.getfqdn().lower(), "localhost", "127.0.0.1", "::1"]
     return tuple(dict.fromkeys(name for name in names if name))

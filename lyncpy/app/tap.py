@@ -61,7 +61,11 @@ class Reloader:
         fresh = load(self._config.file, self._overrides)
         said = list(self.built.listener.reload())
         said.append("certificate and key were read again; new connections use them")
+        if self.built.hall.policies.take(fresh.sections.policies):
+            said.append("[policies] has changed and counts from now on")
         for name in type(fresh.sections).model_fields:
+            if name == "policies":
+                continue
             old, new = getattr(self._config.sections, name), getattr(fresh.sections, name)
             changed = [key for key in type(new).model_fields if getattr(old, key) != getattr(new, key)]
             said += [

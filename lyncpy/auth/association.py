@@ -7,25 +7,36 @@ start.
 
 import hmac
 import re
+from collections.abc import Iterator
 from secrets import token_hex
 from typing import Final, Protocol
 
 from zope.interface import implementer
 
-from lyncpy.auth.signing import signed_fields
+from lyncpy.auth.signing import around_number, signed_fields
 from lyncpy.contracts.arrival import Identity
 from lyncpy.contracts.authenticator import IAssociation
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Message
+from lyncpy.sip.prepared import Prepared
 
 WINDOW: Final = 256
 """How far behind the newest message number another may come ([MS-SIPAE] 3.2.5)."""
 
 _SEEN_MASK: Final = (1 << WINDOW) - 1
 _NUMBER_DIGITS: Final = 10
+_NONCES_AT_ONCE: Final = 256
 # What changes from one header of a client to its next one, in the order in which clients write it.
 _CHANGING: Final = re.compile(r'crand="([^"]*)", cnum="([0-9]+)", response="([^"]*)"')
+
+
+def nonces() -> Iterator[str]:
+    """Give random numbers of 32 bits in hexadecimal digits, for ever; one call to the system gives many."""
+    while True:
+        digits = token_hex(4 * _NONCES_AT_ONCE).upper()
+        for at in range(0, len(digits), 8):
+            yield digits[at : at + 8]
 
 
 class Signs(Protocol):
@@ -73,6 +84,7 @@ class Association:
     __slots__ = (
         "_client",
         "_front",
+        "_nonces",
         "_opaque",
         "_realm",
         "_sent",
@@ -97,8 +109,9 @@ class Association:
         realm: str,
         target: str,
         version: int,
+        nonces: Iterator[str],
     ) -> None:
-        """Take what the handshake found; `version` is the signature's."""
+        """Take what the handshake found; `version` is the signature's, `nonces` are shared by all associations."""
         self.identity = identity
         self.expires = expires
         self._client = client
@@ -107,6 +120,7 @@ class Association:
         self._realm = realm
         self._target = target
         self._version = version
+        self._nonces = nonces
         self._window = ReplayWindow()
         self._sent = 0
         self._front = f"<{realm}><{target}>"
@@ -172,12 +186,24 @@ class Association:
 
         Spec: [MS-SIPAE] 3.3.4; clients read each of these parameters between quotes.
         """
+        return "Authentication-Info", self._signature(f"{self._front}{signed_fields(message, self._version)}")
+
+    def seal(self, prepared: Prepared) -> None:
+        """Sign a prepared request: fill in its signature."""
+        template = prepared.template
+        memo = template.memo
+        if memo is None or memo[0] is not self:
+            before, after = around_number(template.dialog_text, template.method, self._version)
+            memo = template.memo = (self, f"{self._front}{before}", after)
+        value = self._signature(f"{memo[1]}{prepared.number}{memo[2]}")
+        prepared.signature = f"Authentication-Info: {value}\r\n"
+
+    def _signature(self, fields: str) -> str:
         self._sent += 1
         scheme = self.identity.scheme
-        rand = token_hex(4).upper()
-        text = f"<{scheme}><{rand}><{self._sent}>{self._front}{signed_fields(message, self._version)}"
-        proof = self._server.hex(text.encode("utf-8", "surrogateescape"))
-        return "Authentication-Info", f'{scheme} rspauth="{proof}", srand="{rand}", snum="{self._sent}", {self._tail}'
+        rand = next(self._nonces)
+        proof = self._server.hex(f"<{scheme}><{rand}><{self._sent}>{fields}".encode("utf-8", "surrogateescape"))
+        return f'{scheme} rspauth="{proof}", srand="{rand}", snum="{self._sent}", {self._tail}'
 
 
 def credentials(headers: Headers, scheme: str) -> str | None:

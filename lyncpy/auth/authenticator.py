@@ -7,7 +7,7 @@ from typing import Final
 
 from zope.interface import implementer
 
-from lyncpy.auth.association import Association
+from lyncpy.auth.association import Association, nonces
 from lyncpy.auth.ntlm import Authenticate, Place, exported_key, macs, read_authenticate, write_challenge
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity
@@ -58,6 +58,7 @@ class NtlmAuthenticator:
     ) -> None:
         self._people = people
         self._secrets = secrets
+        self._nonces = nonces()
         self._settings = settings
         self._wall = wall
         self._target = settings.target_name or server_name
@@ -180,6 +181,7 @@ class NtlmAuthenticator:
             realm=self._settings.realm,
             target=self._target,
             version=version,
+            nonces=self._nonces,
         )
         # Version 4 signs this request already. One that does not is let in: it could as well have said version 3.
         if "response" in given and association.verify(request, now) is not None:

@@ -31,13 +31,32 @@ def signed_fields(message: Message, version: int) -> str:
     else:
         method = method.strip()
         status = f"<{message.status}>"
-    call_id, from_uri, from_tag, to_uri, to_tag = message.dialog_text
-    expires = get("Expires") or ""
-    start = f"<{call_id}><{number}><{method}><{from_uri}><{from_tag}>"
+    asserted = _asserted(message) if version >= 3 else ("", "")
+    before, after = around_number(message.dialog_text, method, version, asserted, get("Expires") or "", status)
+    return f"{before}{number}{after}"
+
+
+def around_number(
+    dialog_text: tuple[str, str, str, str, str],
+    method: str,
+    version: int,
+    asserted: tuple[str, str] = ("", ""),
+    expires: str = "",
+    status: str = "",
+) -> tuple[str, str]:
+    """Give the same fields as they stand before the CSeq number, and behind it.
+
+    Args:
+        dialog_text: As `Request.dialog_text`.
+        asserted: The sip and the tel URI.
+        status: A response's, in its brackets.
+    """
+    call_id, from_uri, from_tag, to_uri, to_tag = dialog_text
+    who = f"><{method}><{from_uri}><{from_tag}>"
     if version < 3:
-        return f"{start}<{to_tag}><{expires}>{status}"
-    sip, tel = _asserted(message)
-    return f"{start}<{to_uri}><{to_tag}><{sip}><{tel}><{expires}>{status}"
+        return f"<{call_id}><", f"{who}<{to_tag}><{expires}>{status}"
+    sip, tel = asserted
+    return f"<{call_id}><", f"{who}<{to_uri}><{to_tag}><{sip}><{tel}><{expires}>{status}"
 
 
 def _asserted(message: Message) -> tuple[str, str]:

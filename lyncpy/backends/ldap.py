@@ -4,7 +4,8 @@ How increments work. The cookie remembers up to where changes were read: on Acti
 Directory the controller's name and its highestCommittedUSN, elsewhere a modifyTimestamp.
 The next pull asks for what is newer and counts the keys of all entries that fit; who is
 not among them was deleted, moved away or no longer fits the filter. Another controller,
-other settings, or a server that shows neither mark: everything is read again.
+other settings, or a server that shows neither mark: everything is read again. Groups are read the
+same way, in the same pull, by searches of their own.
 """
 
 import hashlib
@@ -20,10 +21,11 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadEntry, shown
+from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
 from lyncpy.backends.ldap_link import Access, Found, Link, Root
 from lyncpy.backends.ldap_mapping import PRESETS, Mapped, Raw, mapped
 from lyncpy.backends.people import Runs
-from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped
+from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
 
@@ -51,6 +53,10 @@ class Terms(Protocol):
     address: tuple[str, ...]
     attributes: Mapping[str, tuple[str, ...]]
     disabled_when: tuple[str, ...] | None
+    group_bases: tuple[str, ...]
+    group_filters: tuple[str, ...] | None
+    groups_max: int
+    group_members_max: int
     incremental: bool
     sweep_every: int
     page_size: int
@@ -113,6 +119,14 @@ class Now:
     """The name of this start of the server, of whose clock `monotonic` is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which entries are what; "": none are."""
+
+    people: str
+    groups: str
+
+
 @implementer(IDirectory)
 class LdapDirectory:
     """People from an LDAP server. Pulls are made one at a time by whoever calls; each has a connection of its own."""
@@ -128,7 +142,10 @@ class LdapDirectory:
         self._terms = terms
         self._home = home
         self._mapped = mapped(terms.preset, domain, terms.address, terms.attributes, terms.disabled_when)
-        self._filter = _any_of(terms.filters or PRESETS[terms.preset].filters)
+        self._filters = Filters(
+            people=_any_of(terms.filters or PRESETS[terms.preset].filters),
+            groups=_any_of(FILTERS[terms.preset] if terms.group_filters is None else terms.group_filters),
+        )
         self._fit = _digest(terms, domain)
         self._threads = threads
         self._timers = timers
@@ -142,7 +159,7 @@ class LdapDirectory:
         if self._closed or self._ended is not None:
             raise DirectoryUnavailable(f"{self._terms.url} is being closed or read already")
         link = Link(self._access())
-        reading = _Reading(self._terms, self._mapped, self._filter, self._fit, self._now())
+        reading = _Reading(self._terms, self._mapped, self._filters, self._fit, self._now())
         known = read_cookie(cookie) if self._terms.incremental else None
         self._link = link
         ended: Deferred[None] = Deferred()
@@ -202,10 +219,11 @@ class LdapDirectory:
 class _Reading:
     """One pull, in its thread: it knows nothing of what the reactor does meanwhile."""
 
-    def __init__(self, terms: Terms, mapping: Mapped, filters: str, fit: str, now: Now) -> None:
+    def __init__(self, terms: Terms, mapping: Mapped, filters: Filters, fit: str, now: Now) -> None:
         self._terms = terms
         self._mapped = mapping
-        self._filter = filters
+        self._grouped = GroupMapping(mapping, terms.group_members_max)
+        self._filters = filters
         self._fit = fit
         self._now = now
 
@@ -222,22 +240,66 @@ class _Reading:
             return self._all(link, bases, root)
 
     def _all(self, link: Link, bases: Sequence[str], root: Root) -> Pull:
-        entries = self._entries(link, bases, self._filter)
+        entries = self._entries(link, bases, self._filters.people)
         people, skipped, _ = self._persons(entries)
+        groups, useless = self._groups(link, bases, "")
         cookie = self._cookie(root, entries.values(), None)
-        return Pull(people, frozenset(), complete=True, skipped=skipped, cookie=cookie)
+        skipped += useless
+        return Pull(people, frozenset(), complete=True, skipped=skipped, groups=groups, cookie=cookie)
 
     def _changes(self, link: Link, bases: Sequence[str], root: Root, known: Cookie) -> Pull:
         newer = f"({_MARKS[known.by]}>={_since(known)})"
-        entries = self._entries(link, bases, f"(&{self._filter}{newer})")
+        entries = self._entries(link, bases, f"(&{self._filters.people}{newer})")
         people, skipped, gone = self._persons(entries)
-        present = None
+        groups, useless = self._groups(link, bases, newer)
+        present, groups_present, sources = None, None, {}
         if known.sweep + 1 >= self._terms.sweep_every:
-            keys = self._bounded(self._found(link, bases, self._filter, self._mapped.key))
-            present = frozenset(self._mapped.key_of(one.raw, one.dn) for one in keys)
+            keys = self._bounded(self._found(link, bases, self._filters.people, self._mapped.key))
+            sources = {self._mapped.key_of(one.raw, one.dn): one.dn for one in keys}
+            present = frozenset(sources)
+            groups_present = self._group_keys(link, bases)
         following = replace(known, sweep=0 if present is not None else known.sweep + 1)
         cookie = self._cookie(root, entries.values(), following)
-        return Pull(people, gone, complete=False, present=present, skipped=skipped, cookie=cookie)
+        return Pull(
+            people,
+            gone,
+            complete=False,
+            present=present,
+            skipped=skipped + useless,
+            groups=groups,
+            groups_present=groups_present,
+            sources=sources,
+            cookie=cookie,
+        )
+
+    def _groups(
+        self, link: Link, bases: Sequence[str], newer: str
+    ) -> tuple[tuple[Group, ...] | None, tuple[Skipped, ...]]:
+        """Read groups, all or the newer ones; their marks count for nothing, for they are read after the people."""
+        if not self._filters.groups:
+            return None, ()
+        filters = f"(&{self._filters.groups}{newer})" if newer else self._filters.groups
+        groups: dict[str, Group] = {}
+        skipped: list[Skipped] = []
+        for one in self._found_groups(link, bases, filters, self._grouped.wanted()):
+            key = self._mapped.key_of(one.raw, one.dn)
+            try:
+                groups[key] = self._grouped.group(one.raw, one.dn, lambda dn, name: link.entry(dn, (name,)))
+            except BadEntry as bad:
+                skipped.append(Skipped(one.dn, bad.reason, key=key, keeps=bad.keeps))
+        return tuple(groups.values()), tuple(skipped)
+
+    def _group_keys(self, link: Link, bases: Sequence[str]) -> frozenset[str] | None:
+        if not self._filters.groups:
+            return None
+        found = self._found_groups(link, bases, self._filters.groups, self._mapped.key)
+        return frozenset(self._mapped.key_of(one.raw, one.dn) for one in found)
+
+    def _found_groups(
+        self, link: Link, bases: Sequence[str], filters: str, attributes: Sequence[str]
+    ) -> Iterator[Found]:
+        found = self._found(link, self._terms.group_bases or bases, filters, attributes)
+        return self._bounded(found, self._terms.groups_max, "group")
 
     def _entries(self, link: Link, bases: Sequence[str], filters: str) -> dict[str, Found]:
         """Give entries by key: bases may overlap."""
@@ -249,12 +311,14 @@ class _Reading:
         for base in bases:
             yield from link.search(base, filters, attributes)
 
-    def _bounded(self, found: Iterable[Found]) -> Iterator[Found]:
+    def _bounded(self, found: Iterable[Found], most: int = 0, what: str = "") -> Iterator[Found]:
+        most = most or self._terms.entries_max
         for count, one in enumerate(found, 1):
-            if count > self._terms.entries_max:
+            if count > most:
+                setting, filters = (f"{what}s_max", f"{what}_filters") if what else ("entries_max", "filters")
                 raise DirectoryUnavailable(
-                    f"{self._terms.url} has more than {self._terms.entries_max} entries that fit: "
-                    "make filters narrower or raise entries_max ([directory])"
+                    f"{self._terms.url} has more than {most} {what or 'entrie'}s that fit: "
+                    f"make {filters} narrower or raise {setting} ([directory])"
                 )
             yield one
 
@@ -321,7 +385,9 @@ def _since(known: Cookie) -> str:
 
 
 def _any_of(filters: Sequence[str]) -> str:
-    """Join filters to one; the parentheses around a filter may be left out."""
+    """Join filters to one, none to ""; the parentheses around a filter may be left out."""
+    if not filters:
+        return ""
     each = [text if text.startswith("(") else f"({text})" for text in (one.strip() for one in filters)]
     return each[0] if len(each) == 1 else f"(|{''.join(each)})"
 
@@ -337,5 +403,8 @@ def _digest(terms: Terms, domain: str) -> str:
         terms.address,
         sorted(terms.attributes.items()),
         terms.disabled_when,
+        terms.group_bases,
+        terms.group_filters,
+        terms.group_members_max,
     )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

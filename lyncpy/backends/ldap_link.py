@@ -204,6 +204,11 @@ class Link:
             if not cookie:
                 return
 
+    def entry(self, dn: str, attributes: Sequence[str]) -> Raw:
+        """Give attributes of one entry; none when it is gone."""
+        found, _ = self._page(dn, "(objectClass=*)", BASE, attributes)
+        return found[0].raw if found else {}
+
     def _page(
         self, base: str, filters: str, scope: str, attributes: Sequence[str], cookie: bytes | None = None
     ) -> tuple[list[Found], bytes]:

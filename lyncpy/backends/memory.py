@@ -8,7 +8,7 @@ for the clock that was given.
 import dataclasses
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, assert_never
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -21,11 +21,24 @@ from lyncpy.backends.text import require_key, storable
 from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.records import AuditRecord, IRecords, SessionRecord
+from lyncpy.contracts.records import (
+    AuditRecord,
+    ConferenceRecord,
+    ConferenceRow,
+    ConferenceSessionRecord,
+    FocusJoinRecord,
+    IRecords,
+    McuJoinRecord,
+    MessageCountRecord,
+    SessionRecord,
+)
 from lyncpy.contracts.store import Conflict, Entry, IStore, Lease, Record
 
 BEHIND_BOUND: Final = 50_000
 """Facts that wait for one listener; one that never ends its hearing must not fill the memory."""
+
+InConference = TypeVar("InConference", ConferenceSessionRecord, FocusJoinRecord, McuJoinRecord, MessageCountRecord)
+OfConference = TypeVar("OfConference", bound=ConferenceRow)
 
 
 @implementer(IStore)
@@ -112,6 +125,7 @@ class MemoryRecords:
     def __init__(self) -> None:
         """Begin empty."""
         self._sessions: dict[str, SessionRecord] = {}
+        self._conferences: dict[tuple[type, tuple[str, ...]], ConferenceRow] = {}
         self._audit: list[AuditRecord] = []
 
     def keep_session(self, record: SessionRecord) -> Deferred[None]:
@@ -142,6 +156,66 @@ class MemoryRecords:
             )
         return succeed(len(left))
 
+    def keep_conference(self, rows: Sequence[ConferenceRow]) -> Deferred[None]:
+        """Insert or replace rows."""
+        self._conferences.update({(type(row), row.key): _as_kept(row) for row in rows})
+        return succeed(None)
+
+    def conferences(
+        self, user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+    ) -> Deferred[Sequence[ConferenceRecord]]:
+        """Give conferences, newest first: those a user organised or took part in, or of one URI."""
+        joined = {
+            row.instance for row in self._conferences.values() if isinstance(row, FocusJoinRecord) and row.user == user
+        }
+        found = [
+            row
+            for row in self._conferences.values()
+            if isinstance(row, ConferenceRecord)
+            and (not user or row.organizer == user or row.instance in joined)
+            and (not uri or row.uri == uri)
+            and not (open_only and row.ended_at is not None)
+        ]
+        return succeed(_newest(found, since, limit))
+
+    def conference_sessions(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[ConferenceSessionRecord]]:
+        """Give dialogs with focus and MCUs, newest first."""
+        return succeed(_newest(self._of(ConferenceSessionRecord, user, instance), since, limit))
+
+    def focus_joins(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[FocusJoinRecord]]:
+        """Give stays in conferences, newest first."""
+        return succeed(_newest(self._of(FocusJoinRecord, user, instance), since, limit))
+
+    def mcu_joins(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[McuJoinRecord]]:
+        """Give stays in media, newest first."""
+        return succeed(_newest(self._of(McuJoinRecord, user, instance), since, limit))
+
+    def message_counts(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[MessageCountRecord]]:
+        """Give how many messages were sent by whom, the newest count first."""
+        return succeed(_newest(self._of(MessageCountRecord, user, instance), since, limit))
+
+    def close_open_conferences(self, node: str, at: float) -> Deferred[int]:
+        """End conferences, dialogs and stays that another start of this server left open; give their number."""
+        closed = 0
+        for name, row in self._conferences.items():
+            ended = None if isinstance(row, MessageCountRecord) or row.node == node else _closed(row, at)
+            if ended is not None:
+                self._conferences[name] = ended
+                closed += 1
+        return succeed(closed)
+
+    def _of(self, kind: type[InConference], user: str, instance: str) -> list[InConference]:
+        rows = [row for row in self._conferences.values() if isinstance(row, kind)]
+        return [row for row in rows if user in ("", row.user) and instance in ("", row.instance)]
+
     def audit(self, record: AuditRecord) -> Deferred[None]:
         """Append."""
         self._audit.append(_as_kept(record))
@@ -153,11 +227,60 @@ class MemoryRecords:
         return succeed(tuple(found[:limit]))
 
     def purge(self, before: float) -> Deferred[int]:
-        """Remove sessions that ended before this time; give their number."""
+        """Remove what ended before this time; give the number of rows."""
         old = [s.session_id for s in self._sessions.values() if s.ended_at is not None and s.ended_at < before]
         for session_id in old:
             del self._sessions[session_id]
-        return succeed(len(old))
+        over = [
+            name for name, row in self._conferences.items() if (ended := _ended(row)) is not None and ended < before
+        ]
+        for name in over:
+            del self._conferences[name]
+        return succeed(len(old) + len(over))
+
+
+def _began(row: ConferenceRow) -> float:
+    match row:
+        case ConferenceRecord():
+            return row.started_at
+        case ConferenceSessionRecord():
+            return row.invited_at
+        case MessageCountRecord():
+            return row.counted_at
+        case _:
+            return row.joined_at
+
+
+def _ended(row: ConferenceRow) -> float | None:
+    match row:
+        case ConferenceRecord() | ConferenceSessionRecord():
+            return row.ended_at
+        case MessageCountRecord():
+            return row.counted_at
+        case _:
+            return row.left_at
+
+
+def _closed(row: ConferenceRow, at: float) -> ConferenceRow | None:
+    """End a row that is open, as after a restart; None when it is over."""
+    if _ended(row) is not None:
+        return None
+    match row:
+        case ConferenceRecord():
+            return dataclasses.replace(row, ended_at=at, end_reason="restart")
+        case ConferenceSessionRecord():
+            return dataclasses.replace(row, ended_at=at, end_reason="restart", ended_by_server=True)
+        case FocusJoinRecord() | McuJoinRecord():
+            return dataclasses.replace(row, left_at=at)
+        case MessageCountRecord():
+            return None
+        case _:
+            assert_never(row)
+
+
+def _newest(rows: Sequence[OfConference], since: float, limit: int) -> Sequence[OfConference]:
+    found = sorted((row for row in rows if _began(row) >= since), key=lambda row: (-_began(row), row.key))
+    return tuple(found[:limit])
 
 
 @implementer(IListening)
@@ -273,7 +396,7 @@ async def _awaited(answer: Awaitable[Any]) -> Any:
     return await answer
 
 
-R = TypeVar("R", SessionRecord, AuditRecord)
+R = TypeVar("R", bound=SessionRecord | AuditRecord | ConferenceRow)
 
 
 def _as_kept(record: R) -> R:

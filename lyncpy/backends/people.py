@@ -1,4 +1,4 @@
-"""IDirectory from a TOML file, the default: one table for each person.
+"""IDirectory from a TOML file, the default: one table for each person, and one of `[[group]]` for each group.
 
 ```toml
 [alice]
@@ -6,13 +6,19 @@ address = "alice@example.com"
 display_name = "Alice Liddell"
 department = "Research"
 phones = { work = "+1 425 555 0100", mobile = ["+1 425 555 0101"] }
+
+[[group]]
+name = "Engineering"
+members = ["alice", "bob@example.com", "Interns"]
 ```
+
+A member is a person's table or address, or the name or address of another group.
 """
 
 import difflib
 import hashlib
 import tomllib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -20,14 +26,16 @@ from typing import Final, Protocol, TypeVar
 from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadEntry, address_of, shown
-from lyncpy.contracts.directory import IDirectory, Person, Phone, Pull, Skipped
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.directory import Group, IDirectory, Person, Phone, Pull, Skipped
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
 
 T = TypeVar("T")
 
 TEXTS: Final = ("display_name", "given_name", "surname", "mail", "title", "company", "department", "office", "line")
 KEYS: Final = ("address", "enabled", "logins", "phones", *TEXTS)
+GROUP: Final = "group"
+GROUP_KEYS: Final = ("name", "address", "members")
 KINDS: Final = ("work", "mobile", "home", "other")
 
 FILE_BOUND: Final = 32 * 2**20
@@ -77,7 +85,7 @@ class PeopleFile:
             )
         digest = hashlib.sha256(self._domain.encode() + b"\n" + content).hexdigest()
         if digest == cookie:
-            return Pull((), frozenset(), complete=False, cookie=cookie)
+            return Pull((), frozenset(), complete=False, groups=(), cookie=cookie)
         return read_people(content, str(self._path), self._domain, digest)
 
 
@@ -96,6 +104,8 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
         raise DirectoryUnavailable(f'"{path}" is not valid TOML: {error}') from error
     people: list[Person] = []
     skipped: list[Skipped] = []
+    # A person may be called [group] all the same; that is a table, groups are a list of them.
+    arrays = tables.pop(GROUP) if isinstance(tables.get(GROUP), list) else []
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise DirectoryUnavailable(
@@ -103,23 +113,24 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
             )
         source = f"{path} [{shown(name)}]"
         try:
-            people.append(_person(_Fields(path, name, table), source, domain))
+            people.append(_person(_Fields(f'"{path}", table [{shown(name)}]', table, KEYS), name, source, domain))
         except BadEntry as bad:
             skipped.append(Skipped(source, bad.reason, key=name, keeps=bad.keeps))
-    return Pull(tuple(people), frozenset(), complete=True, skipped=tuple(skipped), cookie=cookie)
+    groups, useless = _read_groups(arrays, path, domain, people)
+    skipped += useless
+    return Pull(tuple(people), frozenset(), complete=True, skipped=tuple(skipped), groups=tuple(groups), cookie=cookie)
 
 
 class _Fields:
     """The keys of one table, each with its type checked as it is read."""
 
-    def __init__(self, path: str, name: str, table: Mapping[str, object]) -> None:
-        self.name = name
-        self._where = f'"{path}", table [{shown(name)}]'
+    def __init__(self, where: str, table: Mapping[str, object], known: Sequence[str]) -> None:
+        self._where = where
         self._table = table
         for key in table:
-            if key not in KEYS:
-                near = difflib.get_close_matches(key, KEYS, 1)
-                hint = f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(sorted(KEYS))}"
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 1)
+                hint = f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(sorted(known))}"
                 raise DirectoryUnavailable(f'{self._where}: unknown key "{shown(key)}"{hint}')
 
     def text(self, key: str) -> str:
@@ -153,12 +164,12 @@ class _Fields:
         return DirectoryUnavailable(f'{self._where}: key "{key}" must be {wanted}')
 
 
-def _person(fields: _Fields, source: str, domain: str) -> Person:
+def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
     facts = {key: fields.text(key) for key in TEXTS}
     # All is read before the address is judged: a mistake in the file is told as such, whoever's it is.
     person = Person(
         aor=Aor(""),
-        key=fields.name,
+        key=name,
         enabled=fields.truth("enabled", default=True),
         phones=fields.phones(),
         logins=fields.texts("logins"),
@@ -177,3 +188,44 @@ def _person(fields: _Fields, source: str, domain: str) -> Person:
     if not address:
         raise BadEntry(f'it has no address; add a line like address = "user@{domain}"')
     return replace(person, aor=address_of(address, domain))
+
+
+def _read_groups(
+    arrays: Iterable[object], path: str, domain: str, people: Iterable[Person]
+) -> tuple[list[Group], list[Skipped]]:
+    """Read the groups; their members become keys here, for the whole file is at hand."""
+    groups: list[Group] = []
+    skipped: list[Skipped] = []
+    for number, table in enumerate(arrays, 1):
+        where = f'"{path}", table {number} of [[{GROUP}]]'
+        if not isinstance(table, dict):
+            raise DirectoryUnavailable(f"{where}: each group is a table that begins with [[{GROUP}]]")
+        fields = _Fields(where, table, GROUP_KEYS)
+        name, address, members = fields.text("name"), fields.text("address"), fields.texts("members")
+        source = f"{path} [[{GROUP}]] {shown(name) or number}"
+        try:
+            groups.append(_group(name, address, members, source, domain))
+        except BadEntry as bad:
+            skipped.append(Skipped(source, bad.reason))
+    keys: dict[str, str] = {}
+    for group in groups:
+        if group.key in keys.values():
+            raise DirectoryUnavailable(f'"{path}": two of [[{GROUP}]] have the name "{shown(group.name)}"; rename one')
+        keys |= {name: group.key for name in (group.name.lower(), group.aor) if name}
+    keys |= {name: person.key for person in people for name in (person.key.lower(), person.aor)}
+    resolved = []
+    for group in groups:
+        found = {name: keys.get(name.lower()) or keys.get(aor_of(name)) for name in group.members}
+        strange = sorted(name for name, key in found.items() if key is None)
+        if strange:
+            names = ", ".join(f'"{shown(name)}"' for name in strange[:5])
+            skipped.append(Skipped(group.source, f"the group is used, but nobody and no group is called {names}"))
+        resolved.append(replace(group, members=frozenset(key for key in found.values() if key is not None)))
+    return resolved, skipped
+
+
+def _group(name: str, address: str, members: Iterable[str], source: str, domain: str) -> Group:
+    if not name:
+        raise BadEntry('it has no name; add a line like name = "Engineering"')
+    aor = address_of(address, domain) if address else Aor("")
+    return Group(f"{GROUP}:{name.lower()}", name, aor, frozenset(members), source)

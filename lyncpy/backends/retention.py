@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -28,8 +29,11 @@ class Retention:
     log = Logger()
     name = "retention"
 
-    def __init__(self, store: SqlStore, records: SqlRecords, settings: Settings, timers: ITimers) -> None:
+    def __init__(
+        self, database: Database, store: SqlStore, records: SqlRecords, settings: Settings, timers: ITimers
+    ) -> None:
         """Take what is purged, and how many days are kept."""
+        self._database = database
         self._store = store
         self._records = records
         self._settings = settings
@@ -50,23 +54,26 @@ class Retention:
             self._purging.cancel()
 
     async def purge(self) -> None:
-        """Remove all whose time is over."""
+        """Remove all whose time is over, and give its room back to the disk."""
         wall, settings = self._timers.wall(), self._settings
         try:
             expired = await self._store.purge()
             lines = await self._store.purge_journals(wall - settings.journal_days * DAY_S)
-            sessions = await self._records.purge(wall - settings.cdr_days * DAY_S)
+            calls = await self._records.purge(wall - settings.cdr_days * DAY_S)
             commands = await self._records.purge_audit(wall - settings.audit_days * DAY_S)
+            pages = await self._database.shrink()
         except StoreUnavailable as error:
-            self.log.warn("nothing was purged: {cause}", cause=error)
+            self.log.warn("the purge did not come to its end: {cause}", cause=error)
             return
-        if expired or lines or sessions or commands:
+        if expired or lines or calls or commands or pages:
             self.log.debug(
-                "purged {expired} expired records, {lines} journal lines, {sessions} sessions, {commands} commands",
+                "purged {expired} expired records, {lines} journal lines, {calls} rows of call detail and "
+                "{commands} commands; {pages} pages were given back",
                 expired=expired,
                 lines=lines,
-                sessions=sessions,
+                calls=calls,
                 commands=commands,
+                pages=pages,
             )
 
     def _begin(self) -> None:

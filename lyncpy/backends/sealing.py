@@ -4,6 +4,7 @@ An NT hash is a password. Who gets hold of a copy of the database (a backup, a s
 case) must not get the passwords with it.
 """
 
+import hmac
 import os
 import secrets
 import stat
@@ -12,13 +13,18 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from zope.interface import implementer
 
+from lyncpy.contracts.archive import IStamps
 from lyncpy.contracts.refusal import StoreUnavailable
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 FORM: Final = b"\x01"
 """The first byte of what was sealed: AES-256-GCM with a random nonce. A later form gets another number."""
+
+STAMPING: Final = b"lyncpy stamp 1"
+"""What the key for stamps is derived with: HMAC-SHA256 of it under the key in the file."""
 
 
 def write_key(path: Path) -> None:
@@ -34,6 +40,7 @@ def write_key(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+@implementer(IStamps)
 class Sealer:
     """Seals and unseals with the key of one file. Knows the key only; its repr tells nothing."""
 
@@ -45,7 +52,10 @@ class Sealer:
                 it, or it holds no key.
         """
         self._path = path
-        self._cipher = AESGCM(_read_key(path))
+        key = _read_key(path)
+        self._cipher = AESGCM(key)
+        # A key of its own: a code of one kind must never be good for another.
+        self._stamping = hmac.digest(key, STAMPING, "sha256")
 
     def seal(self, plain: bytes, about: str = "") -> bytes:
         """Encrypt; each time to other bytes. What is sealed about one name is not unsealed about another."""
@@ -68,6 +78,10 @@ class Sealer:
                 f'a secret in the database was not sealed with the key in "{self._path}" ([store] key_file): '
                 "bring back the key that belongs to this database, or set the password anew"
             ) from None
+
+    def stamp(self, text: bytes) -> bytes:
+        """Give a code of 32 bytes over a text that nobody without the key can make (HMAC-SHA256)."""
+        return hmac.digest(self._stamping, text, "sha256")
 
 
 def _read_key(path: Path) -> bytes:

@@ -19,7 +19,7 @@ class Settings(BaseModel):
     """The key (mode 0600) that seals password hashes in the database; keep a copy of it, but not beside the copies of the database."""
 
     cdr_days: int = Field(default=60, ge=1, le=36500)
-    """Days that the record of a session is kept after the session's end."""
+    """Days that the record of a session, or of a conference and who was in it, is kept after its end."""
 
     audit_days: int = Field(default=365, ge=1, le=36500)
     """Days that an operator's command stays on record."""

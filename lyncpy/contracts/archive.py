@@ -1,7 +1,8 @@
 """Keeping what was said, where policy demands it."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from zope.interface import Interface
 
@@ -19,7 +20,7 @@ class Said:
     """The focus URI of a conference; else Ms-Conversation-ID, or the Call-ID where there is none."""
 
     kind: str
-    """"message", "joined", "left" or "undelivered"."""
+    """"message", "joined", "left" or "undelivered"; the archive itself adds "lost" and "resumed"."""
 
     sender: Aor
     recipients: tuple[Aor, ...]
@@ -49,3 +50,138 @@ class IArchive(Interface):
             Refused: 503 with a reason, in critical mode, when it cannot be written: then the
                 message must not be passed on. Out of critical mode a failure is counted and logged.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry of the archive, as it is stored.
+
+    `digest` is what makes a chain of entries: SHA-256 of `head`, a line feed and `body`; the
+    head names the digest of the entry before. The other fields only find it.
+    """
+
+    serial: int
+    """From 1, without a gap."""
+
+    at: float
+    """Seconds since the epoch, UTC; whole microseconds."""
+
+    kind: str
+    conversation: str
+    """The conversation's name, as the index has it."""
+
+    head: str
+    """One line of ASCII."""
+
+    body: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the chain: behind this entry."""
+
+    serial: int
+    """0: before the first."""
+
+    digest: bytes
+    """Of that entry; of 0, a random name of this chain."""
+
+    stamp: bytes
+    """What only who has the server's key can make of the two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The chain as a whole, at one moment."""
+
+    start: Mark
+    """Behind what was purged."""
+
+    end: Mark
+    """Behind the last entry."""
+
+    last: int
+    """The highest serial that is really there; 0 when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries are looked for; "" is any."""
+
+    person: str = ""
+    """Index name of somebody who takes part in the conversation; not each entry of it need be his."""
+
+    conversation: str = ""
+    since: float = 0.0
+    until: float = float(2**40)
+    """Exclusive."""
+
+    after: int = 0
+    before: int = 2**62
+    """Serials, both exclusive."""
+
+
+Place: TypeAlias = tuple[str, str]
+"""A row of the index: a person's and a conversation's index name."""
+
+
+class ILedger(Interface):
+    """Where the archive's lines are. It checks nothing but who was first. May raise StoreUnavailable.
+
+    Index names are text of at most 400 characters that every database can hold.
+    """
+
+    def ends() -> Awaitable[Ends | None]:
+        """Give the two ends; None before `begin`."""
+
+    def begin(start: Mark, end: Mark) -> Awaitable[None]:
+        """Begin an empty chain with these ends. Raises Conflict when one has begun."""
+
+    def append(lines: Sequence[Line], places: Collection[Place], end: Mark, expected: Mark) -> Awaitable[None]:
+        """Add lines and their places in the index, and move the end; all or nothing, durable when it returns.
+
+        Raises:
+            Conflict: The end is not the one that was expected, or a line of this serial is there.
+        """
+
+    def read(after: int, limit: int) -> Awaitable[Sequence[Line]]:
+        """Give the first lines behind this serial, in order."""
+
+    def find(wanted: Wanted, limit: int, *, newest: bool = False) -> Awaitable[Sequence[Line]]:
+        """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
+
+    def conversations(person: str, after: str, limit: int) -> Awaitable[Sequence[str]]:
+        """Give index names of conversations that a person took part in, in order, behind this one."""
+
+    def misplaced(places: Collection[Place]) -> Awaitable[Collection[Place]]:
+        """Give those of these places that the index lacks."""
+
+    def cut(start: Mark, expected: Mark) -> Awaitable[None]:
+        """Remove lines up to this mark, and the places of conversations that have none left, and move the start.
+
+        Raises:
+            Conflict: The start is not the one that was expected.
+        """
+
+
+class IStamps(Interface):
+    """The server's key, where it vouches for something."""
+
+    def stamp(text: bytes) -> bytes:
+        """Give a code of 32 bytes that nobody without the key can make; always the same for the same text."""
+
+
+class IExports(Interface):
+    """A folder for what leaves the archive."""
+
+    def begin(name: str) -> Awaitable[str]:
+        """Make a new, empty folder of this name; give where it is, for people.
+
+        Raises:
+            ValueError: The name is none that a folder may have here, or is taken.
+            OSError: The disk says no.
+        """
+
+    def write(name: str, file: str, content: bytes) -> Awaitable[None]:
+        """Write a file in the folder, or add to it; only its owner can read it. Raises as `begin`."""

@@ -8,6 +8,7 @@ from zope.interface import Attribute, Interface
 from lyncpy.contracts.arrival import Identity
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.message import Request, Response
+from lyncpy.sip.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class IAssociation(Interface):
 
     def sign(message: Request | Response) -> tuple[str, str]:
         """Give the header (name, value) that signs this message as it will leave."""
+
+    def seal(prepared: Prepared) -> None:
+        """Sign a prepared request: fill in its signature."""
 
 
 class IAuthenticator(Interface):

@@ -1,7 +1,10 @@
-"""People: where they come from, who is known, and their secrets."""
+"""People and their groups: where they come from, who is known, and people's secrets."""
 
-from collections.abc import Awaitable, Sequence
+import re
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from zope.interface import Interface
 
@@ -50,6 +53,29 @@ class Person:
     """For an operator: the DN or the file and table that this came from."""
 
 
+_NO_ADDRESS: Final = Aor("")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a directory knows about one group of people."""
+
+    key: str
+    """The directory's own stable key of the entry; no person has the same."""
+
+    name: str
+    """As people call it; several groups may have one name."""
+
+    aor: Aor = _NO_ADDRESS
+    """The address under which its members are invited, or "" when it has none."""
+
+    members: frozenset[str] = frozenset()
+    """Names of people and of other groups: a key, a place (`place_of` a source), or `uid:` and a login in lower case."""
+
+    source: str = ""
+    """As of a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """An entry that could not be used, and why, in words for an operator."""
@@ -78,15 +104,34 @@ class Pull:
     """In an incremental answer: the keys of all entries there are, skipped ones too, or None when they were not counted."""
 
     skipped: tuple[Skipped, ...] = ()
+    groups: tuple[Group, ...] | None = None
+    """All groups (`complete`), or those that changed since the cookie; None when the directory is not asked for groups."""
+
+    groups_present: frozenset[str] | None = None
+    """As `present`, of groups."""
+
+    sources: Mapping[str, str] = field(default_factory=lambda: _NOWHERE)
+    """With `present`: where each person's entry stands now, by key."""
+
     cookie: str = ""
     """Give this back at the next pull; empty: none."""
 
 
+_NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
+
+_BLANKS: Final = re.compile(r"\s*([,+=])\s*")
+
+
+def place_of(source: str) -> str:
+    """Give a DN so that two ways of writing it are the same: lower case, no blanks around `,`, `+` and `=`."""
+    return _BLANKS.sub(r"\1", source.strip().lower())
+
+
 class IDirectory(Interface):
-    """Where people come from: an LDAP server, a file."""
+    """Where people and groups come from: an LDAP server, a file."""
 
     def pull(cookie: str) -> Awaitable[Pull]:
-        """Read people: all of them for an empty or unusable cookie, else what changed.
+        """Read people and groups: all of them for an empty or unusable cookie, else what changed.
 
         Nothing is cached between calls but connections. A bad entry is in `skipped`, never
         an error.
@@ -115,6 +160,35 @@ class IPeople(Interface):
 
     def all() -> Sequence[Person]:
         """Give everybody, by address."""
+
+
+class IGroups(Interface):
+    """The groups of the directory, in memory; kept by the directory workload.
+
+    A change is told as `GroupsChanged`, or as `PersonChanged` where it is a member who changed.
+    """
+
+    def all() -> Sequence[Group]:
+        """Give every group, by name."""
+
+    def group(key: str) -> Group | None:
+        """Give the group with this key."""
+
+    def named(text: str) -> Group | None:
+        """Give the group that is called so, letters of either case: by address, source, or name. None when several fit."""
+
+    def by_address(aor: Aor) -> Group | None:
+        """Give the group that is invited under this address. None when several fit."""
+
+    def of(aor: Aor) -> Sequence[Group]:
+        """Give the groups that a person is in, also those that hold a group which he is in, by name."""
+
+    def members(key: str, limit: int) -> Sequence[Aor]:
+        """Give the people of a group and of the groups in it, by address.
+
+        Each once, whatever circles groups make; nobody who is disabled or unknown. When
+        there are more than `limit`, any `limit` of them: who wants to know asks for one more.
+        """
 
 
 class ISecrets(Interface):

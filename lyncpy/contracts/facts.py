@@ -24,6 +24,13 @@ class FlowClosed(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class FlowDrained(Fact):
+    """A client connection that was full has room again: what was put off may be said."""
+
+    flow: FlowName
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointArrived(Fact):
     """An endpoint signed in (not: refreshed)."""
 
@@ -50,6 +57,13 @@ class PersonChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupsChanged(Fact):
+    """Groups of the directory were added, changed or removed: their keys, and those of the groups that hold them."""
+
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class SecretChanged(Fact):
     """A user's password hash was set or removed."""
 
@@ -70,7 +84,11 @@ class BoardChanged(Fact):
     """(category, container) whose content is new: what watchers may see of the change."""
 
     members: frozenset[int] = frozenset()
-    """Containers whose list of members is new."""
+    """Containers whose list of members is new, or who sees which is decided anew."""
+
+    subscribers: bool = False
+    delegates: bool = False
+    """Whether these lists of the user are new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +98,11 @@ class ContactsChanged(Fact):
     aor: Aor
     delta_num: int
     delta: bytes
+    """Empty: what changed is not known, because it did while nobody looked; the list is to be read anew."""
+
     by: Epid | None
 
 
 @dataclass(frozen=True, slots=True)
 class PoliciesChanged(Fact):
-    """Policies were read anew; anybody's may be another."""
+    """Policies, or who they are for, have changed; anybody's may be another."""

@@ -6,6 +6,7 @@ from zope.interface import Interface
 
 from lyncpy.contracts.names import FlowName
 from lyncpy.sip.message import Request, Response
+from lyncpy.sip.prepared import Prepared
 
 
 class FlowGone(Exception):
@@ -39,11 +40,17 @@ class FlowFacts:
 class IFlows(Interface):
     """The living client connections of the deployment, by name."""
 
-    def send(flow: FlowName, message: Request | Response) -> None:
+    def send(flow: FlowName, message: Request | Response | Prepared) -> None:
         """Sign, encode and queue one message; all of a reactor turn leave in one write.
 
         Raises:
             FlowGone: Nothing was queued.
+        """
+
+    def is_full(flow: FlowName) -> bool:
+        """Tell whether enough waits to leave, so that what can be said later should be; False for unknown names.
+
+        Who was told so hears of it by `ISink.drained` when there is room again.
         """
 
     def send_raw(flow: FlowName, data: bytes) -> None:
@@ -83,6 +90,9 @@ class ISink(Interface):
 
     def garbled(flow: FlowName, message: Request | None, status: int, reason: str) -> None:
         """Something came that framing survives: answer it with `status` where it names enough to answer."""
+
+    def drained(flow: FlowName) -> None:
+        """A connection of which `IFlows.is_full` was true has room again."""
 
     def closed(flow: FlowName, reason: str) -> None:
         """The connection is gone; its name is never used again."""

@@ -1,11 +1,13 @@
 """Sending a request and awaiting its answer, or not."""
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from zope.interface import Attribute, Interface
 
 from lyncpy.contracts.names import FlowName
 from lyncpy.sip.message import Request, Response
+from lyncpy.sip.prepared import Prepared
 
 
 class ICall(Interface):
@@ -17,6 +19,13 @@ class ICall(Interface):
 
     def cancel(reason: str | None = None) -> None:
         """Send CANCEL for an INVITE whose final response has not come; may be called at any time."""
+
+
+class Hears(Protocol):
+    """Whoever asked many hears each answer."""
+
+    def __call__(self, response: Response, *, local: bool) -> None:
+        """Take the final response, and whether it was made here and not by the peer."""
 
 
 class IOutbound(Interface):
@@ -37,9 +46,19 @@ class IOutbound(Interface):
         INVITE that come after its final response (a fork's second answer).
         """
 
-    def tell(flow: FlowName, request: Request) -> None:
+    def ask(flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+        """Send one of many requests that say the same, with a new topmost Via; `start` for who has a thousand of them.
+
+        `hear` is called once, perhaps at once, with the final response as it came, and with whether
+        it was made here: 430, 408 or 503, as by `start`. `timeout` is a setting: each value has a timer.
+        """
+
+    def tell(flow: FlowName, request: Request | Prepared) -> None:
         """Send a request that has no answer (BENOTIFY, ACK) with a new topmost Via.
 
         Raises:
             FlowGone: Nothing was sent.
         """
+
+    def is_full(flow: FlowName) -> bool:
+        """Tell whether what can be said later should be: `FlowDrained` says when; see `IFlows.is_full`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from zope.interface import Attribute, Interface
 
 from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.http import Resource
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.message import Response
 
@@ -139,6 +140,9 @@ class Offer:
     provisions: tuple[Provision, ...] = ()
     reasons: tuple[Callable[[Aor], Awaitable[Sequence[Reason]]], ...] = ()
     """Asked by `why USER`."""
+
+    resources: tuple[Resource, ...] = ()
+    """What it answers over HTTP."""
 
 
 class IUnit(Interface):

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
 from math import ceil
-from typing import Final
+from typing import Final, overload
 
 from twisted.logger import Logger
 
@@ -38,6 +38,7 @@ from lyncpy.core.limits import Bucket
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU, Failure, SignInRules, SignIns
 from lyncpy.sip.message import Headers, Message, Request, Response
+from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.uri import parse_uri
 
 CHALLENGES_PER_FLOW: Final = 64
@@ -76,7 +77,7 @@ class _Flow:
     deadline: ITimer | None = None
     """Runs while nobody has signed in."""
 
-    held: list[Message] | None = None
+    held: list[Message | Prepared] | None = None
     """Messages that wait for the new keys; None: nothing is held back."""
 
     hold: ITimer | None = None
@@ -317,7 +318,11 @@ class Gate:
 
     # What leaves.
 
-    def seal(self, flow: FlowName, message: Message) -> Message | None:
+    @overload
+    def seal(self, flow: FlowName, message: Message) -> Message | None: ...
+    @overload
+    def seal(self, flow: FlowName, message: Prepared) -> Prepared | None: ...
+    def seal(self, flow: FlowName, message: Message | Prepared) -> Message | Prepared | None:
         """Sign a message that is otherwise as it will leave; None: it is held back and comes again by itself.
 
         Unsigned stay what is sent to a stranger, and any 401. Signatures that the message
@@ -335,6 +340,9 @@ class Gate:
                 return message
             self._keep_back(state, state.held, message)
             return None
+        if isinstance(message, Prepared):
+            state.association.seal(message)
+            return message
         if not _SIGNATURES.isdisjoint(message.headers.line_keys):
             message = message.edited(drop=_SIGNATURES)
         return message.plus(last=Headers((state.association.sign(message),)))
@@ -345,7 +353,7 @@ class Gate:
             state.held = []
             state.hold = self._timers.later(HOLD_S, partial(self._release, state))
 
-    def _keep_back(self, state: _Flow, held: list[Message], message: Message) -> None:
+    def _keep_back(self, state: _Flow, held: list[Message | Prepared], message: Message | Prepared) -> None:
         if len(held) < HELD_MESSAGES:
             held.append(message)
         else:
@@ -362,6 +370,11 @@ class Gate:
                 self._wire.send(state.name, message)
             except FlowGone:
                 return
+
+    @property
+    def signins(self) -> SignIns:
+        """Who counts failed sign-ins: tries over HTTP count with those over SIP."""
+        return self._signins
 
     # What an operator asks.
 

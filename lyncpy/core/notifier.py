@@ -25,6 +25,7 @@ from lyncpy.contracts.workload import IUnit
 from lyncpy.core.begin import begin
 from lyncpy.sip import subscription as machine
 from lyncpy.sip.message import Request, Response, new_tag, response_to
+from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.subscription import Document
 
 NO_DIALOG: Final = Diagnostics(2014, "Subscription dialog does not exist", public=True)
@@ -195,9 +196,20 @@ class Notifier:
         self, subscription: Subscription, document: Document, *, headers: Iterable[tuple[str, str]] = ()
     ) -> None:
         """Tell a subscriber something new; nothing happens when the subscription is over."""
+        prepared = None if headers else subscription.machine.prepare(document, self._timers.now())
+        if prepared is not None:
+            self._tell(subscription, prepared)
+            return
         for effect in subscription.machine.notify(document, self._timers.now(), headers):
             if isinstance(effect, machine.SendNotify):
                 self._send(subscription, effect.request)
+
+    def is_full(self, subscription: Subscription) -> bool:
+        """Tell whether its connection has enough to send: what may be overtaken by newer news should wait.
+
+        `FlowDrained` is told on the bus when it need wait no longer.
+        """
+        return self._outbound.is_full(subscription.flow)
 
     def of(self, event: str, watcher: Aor) -> tuple[Subscription, ...]:
         """Give a user's own subscriptions of an event: one for each of his endpoints that has one."""
@@ -298,12 +310,15 @@ class Notifier:
 
     def _send(self, found: Subscription, request: Request) -> None:
         if request.method == "BENOTIFY":
-            try:
-                self._outbound.tell(found.flow, request)
-            except FlowGone:
-                self._perform(found, found.machine.lost())
+            self._tell(found, request)
         else:
             begin(self._await_answer(found, request), self.log, "a notification")
+
+    def _tell(self, found: Subscription, request: Request | Prepared) -> None:
+        try:
+            self._outbound.tell(found.flow, request)
+        except FlowGone:
+            self._perform(found, found.machine.lost())
 
     async def _await_answer(self, found: Subscription, request: Request) -> None:
         response = await self._outbound.start(found.flow, request, timeout=ANSWER_S).final

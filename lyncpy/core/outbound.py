@@ -6,6 +6,7 @@ branch of the Via it was sent with, and is gone from it when its machine has end
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -15,11 +16,13 @@ from zope.interface import implementer
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.outbound import ICall, IOutbound
+from lyncpy.contracts.outbound import Hears, ICall, IOutbound
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.asking import Ask, Patience
 from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
+from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.transaction import INVITE_CLIENT, NON_INVITE_CLIENT, Effect, Event, Transaction, answer_event
 
 Hear = Callable[[Response], None]
@@ -54,8 +57,15 @@ class Outbound:
         self.timers: Final = timers
         self.settings: Final = settings
         self._via = f"SIP/2.0/{transport} {sent_by};branch="
-        self._calls: dict[str, Call] = {}
-        self._of_flow: dict[FlowName, dict[str, Call]] = {}
+        # A branch that nobody answers has to be nobody else's, and need not be hard to guess.
+        self._told = f"Via: {self._via}{new_branch()}."
+        self._branch = self._told.rpartition("=")[2]
+        self._tellings = count(1)
+        self._calls: dict[str, Call | Ask] = {}
+        self._of_flow: dict[FlowName, dict[str, Call | Ask]] = {}
+        self._patience: dict[float, Patience] = {}
+        """By seconds: settings of those who ask, so these are few."""
+
         self.silent: Final = meter.counter(
             "lyncpy_core_sent_unanswered_total", "Requests that no client answered in time."
         )
@@ -80,24 +90,65 @@ class Outbound:
         A full table is answered with a local 503.
         """
         call = Call(self, flow, request, new_branch(), timeout, on_provisional, on_late)
-        here = self._of_flow.setdefault(flow, {})
-        if len(here) >= self.settings.sent_per_flow or len(self._calls) >= self.settings.sent_total:
-            self._refused.add()
-            self.log.warn("{method} not sent on {flow}: too many are under way", method=request.method, flow=flow)
+        here = self._room_on(flow, request.method)
+        if here is None:
             call.refuse()
-            self._tidy(flow)
             return call
         self._calls[call.branch] = here[call.branch] = call
         call.begin()
         return call
 
-    def tell(self, flow: FlowName, request: Request) -> None:
+    def ask(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+        """Send one of many requests that say the same; `hear` gets its final response; see the promise."""
+        here = self._room_on(flow, prepared.template.method)
+        if here is None:
+            hear(response_to(prepared.request(), 503), local=True)
+            return
+        patience = self._patience.get(timeout)
+        if patience is None:
+            patience = self._patience[timeout] = Patience(self.timers, timeout, self._overdue)
+        number = next(self._tellings)
+        prepared.via = f"{self._told}{number}"
+        call = Ask(flow, f"{self._branch}{number}", prepared, hear, patience, self.forget)
+        self._calls[call.branch] = here[call.branch] = call
+        patience.add(call)
+        try:
+            self.flows.send(flow, prepared)
+        except FlowGone:
+            call.lose()
+
+    def _overdue(self, call: Ask) -> None:
+        self.silent.add()
+        call.fail(408)
+
+    def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | Ask] | None":
+        """Give what is under way on a flow, if one more may be."""
+        here = self._of_flow.setdefault(flow, {})
+        if len(here) < self.settings.sent_per_flow and len(self._calls) < self.settings.sent_total:
+            return here
+        self._refused.add()
+        self.log.warn("{method} not sent on {flow}: too many are under way", method=method, flow=flow)
+        self._tidy(flow)
+        return None
+
+    def tell(self, flow: FlowName, request: Request | Prepared) -> None:
         """Send a request that has no answer (BENOTIFY, ACK) with a new topmost Via.
 
         Raises:
             FlowGone: Nothing was sent.
+
+        Spec: RFC 3261 §8.1.1.7: a branch is unique across space and time.
         """
-        self.flows.send(flow, self.with_via(request, new_branch()))
+        via = f"{self._told}{next(self._tellings)}"
+        if isinstance(request, Prepared):
+            request.via = via
+            self.flows.send(flow, request)
+        else:
+            self.flows.send(flow, request.plus(first=Headers.of_lines(["via"], [via])))
+
+    def is_full(self, flow: FlowName) -> bool:
+        """Tell whether what can be said later should be; see `IFlows.is_full`."""
+        return self.flows.is_full(flow)
 
     def heard(self, flow: FlowName, response: Response) -> None:
         """Take a client's response; one that belongs to nothing is dropped.
@@ -130,7 +181,7 @@ class Outbound:
         """Give our Via as a header."""
         return "Via", self._via + branch
 
-    def forget(self, call: "Call") -> None:
+    def forget(self, call: "Call | Ask") -> None:
         """Take a call out of the table."""
         del self._calls[call.branch]
         del self._of_flow[call.flow][call.branch]

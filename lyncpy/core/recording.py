@@ -45,7 +45,6 @@ class Recording(Generic[R]):
         self._delay_s = delay_s
         self._waiting: dict[Hashable, R] = {}
         self._timer: ITimer | None = None
-        self._soonest: float | None = None
         self._busy = False
         self._idle: list[Deferred[None]] = []
         self._complained = False
@@ -54,7 +53,7 @@ class Recording(Generic[R]):
         return len(self._waiting)
 
     def note(self, key: Hashable, record: R, *, at_once: bool) -> None:
-        """Have a record written: with this turn's others for a beginning or an end, soon for counts."""
+        """Have a record written: now for a beginning or an end, soon for counts."""
         self._waiting[key] = record
         if len(self._waiting) > WAITING_BOUND:
             given_up = next(iter(self._waiting))
@@ -62,7 +61,12 @@ class Recording(Generic[R]):
             self.log.error(
                 "one of the {what} is lost, the store has failed for too long: {key}", what=self._what, key=given_up
             )
-        self._wind(0.0 if at_once else self._delay_s)
+        if self._complained:
+            return  # it is tried again when its time has come
+        if at_once:
+            self._begin()
+        elif self._timer is None:
+            self._timer = self._timers.later(self._delay_s, self._begin)
 
     async def drained(self) -> None:
         """Write all that waits; for an orderly end. Returns also when the store fails."""
@@ -74,15 +78,6 @@ class Recording(Generic[R]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _wind(self, delay_s: float) -> None:
-        at = self._timers.now() + delay_s
-        if self._complained or (self._timer is not None and self._soonest is not None and self._soonest <= at):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._soonest = at
-        self._timer = self._timers.later(delay_s, self._begin)
 
     def _begin(self) -> None:
         if self._timer is not None:

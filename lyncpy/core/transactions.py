@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import FlowClosed
+from lyncpy.contracts.facts import FlowClosed, FlowDrained
 from lyncpy.contracts.flows import FlowGone, IFlows, ISink
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
@@ -170,6 +170,10 @@ class Transactions:
         self.log.debug("broken message on {flow}: {reason}", flow=flow, reason=reason)
         if isinstance(message, Request) and message.method != "ACK":
             self._reply(flow, Refused(status, Diagnostics(1018, reason)).response(message))
+
+    def drained(self, flow: FlowName) -> None:
+        """The connection has room again: who put something off is told."""
+        self._bus.tell(FlowDrained(flow))
 
     def closed(self, flow: FlowName, reason: str) -> None:
         """The connection is gone: arrivals are cancelled, what is under way to it fails, its tables go."""

@@ -176,6 +176,12 @@ class Dialog:
             self._move(Event.ENDED)
         return request
 
+    def outline(self, method: str, headers: Headers) -> Request:
+        """Give a request as `next_request` would build it, with a CSeq number of 0, and use up none."""
+        request = self._build(method, 0, headers, b"")
+        self._pattern = None  # whoever has an outline builds few others, and there are many dialogs
+        return request
+
     def ack(self, invite: Request) -> Request:
         """Build the ACK for a 2xx to our `invite`, which made this dialog or was sent in it.
 

@@ -20,10 +20,13 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import split_list
 from lyncpy.sip.message import Headers, Request
+from lyncpy.sip.prepared import Prepared, Template
 
 BENOTIFY: Final = "ms-benotify"
 PIGGYBACK: Final = "ms-piggyback-first-notify"
 AUTOEXTEND: Final = "com.microsoft.autoextend"
+
+_SAME_EVERY_TIME: Final = frozenset({BENOTIFY, AUTOEXTEND})
 
 FATAL: Final = frozenset({404, 405, 408, 410, 416, 430, *range(480, 486), 489, 501, 604})
 """Answers to a NOTIFY after which its subscription is no more (RFC 6665 §4.2.2; 430: the flow is gone)."""
@@ -146,7 +149,7 @@ class Subscription:
         state: New, active or terminated.
     """
 
-    __slots__ = ("_contact", "_duration_s", "_last", "_until", "_ways", "dialog", "event", "state")
+    __slots__ = ("_contact", "_duration_s", "_last", "_template", "_until", "_ways", "dialog", "event", "state")
 
     def __init__(self, request: Request, local_tag: str, contact: str = "") -> None:
         """Begin with the SUBSCRIBE that asks for it; `subscribe` then answers the same request.
@@ -155,6 +158,9 @@ class Subscription:
         """
         self._contact = contact
         self._last: tuple[str, str, Headers] | None = None
+        self._template: tuple[str, Template] | None = None
+        """A content type and all that its notifications share; kept until the subscriber says something."""
+
         self.dialog = Dialog.from_request(request, local_tag)
         self.event = request.headers.get("Event") or ""
         self.state = State.NEW
@@ -188,6 +194,7 @@ class Subscription:
         duration_s = granted_s(request.expires, terms)
         if self.state is not State.NEW:
             self.dialog.receive(request)
+            self._template = None
         event = Event.SUBSCRIBE if duration_s else Event.UNSUBSCRIBE
         reason = "polled" if self.state is State.NEW else "unsubscribed"
         steps = self._move(event)
@@ -211,7 +218,25 @@ class Subscription:
             return ()
         if AUTOEXTEND in self._ways:
             self._until = now + self._duration_s
+            return (self._notify(document, headers, f"active;expires={self._duration_s}"),)
         return (self._notify(document, headers, self._state_now(now)),)
+
+    def prepare(self, document: Document, now: float) -> Prepared | None:
+        """Do what `notify` does, without reading and writing again what all notifications share.
+
+        None, and nothing has happened, unless the subscription is active and its subscriber
+        takes BENOTIFY and autoextend, as all of Microsoft's do: only then nothing but number
+        and body differs from one notification to the next.
+        """
+        if self.state is not State.ACTIVE or not self._ways >= _SAME_EVERY_TIME:
+            return None
+        known = self._template
+        if known is None or known[0] != document.content_type:
+            lines = self._lines(f"active;expires={self._duration_s}", document.content_type)
+            known = self._template = (document.content_type, Template(self.dialog.outline("BENOTIFY", lines)))
+            self._last = None  # the template has it, and there are many subscriptions
+        self._until = now + self._duration_s
+        return Prepared(known[1], self.dialog.take_seq(), document.body)
 
     def close(self, reason: str, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
         """End it from our side and tell the subscriber, who may subscribe anew."""

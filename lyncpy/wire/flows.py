@@ -21,10 +21,16 @@ from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Request, Response
+from lyncpy.sip.prepared import Prepared
 from lyncpy.wire.settings import Settings
 
-Seal = Callable[[FlowName, Request | Response], Request | Response | None]
+Message = Request | Response | Prepared
+
+Seal = Callable[[FlowName, Message], Message | None]
 """Signs what leaves, once the connection has an association; None holds the message back."""
+
+FULL: Final = 65_536
+"""Bytes waiting to leave above which a connection is full: what can be said later, and better, should be."""
 
 COMPLAIN_EVERY_S: Final = 60.0
 """One line a minute about refused connections, however many there are: a flood must not fill the log."""
@@ -60,6 +66,9 @@ class Inlet(Protocol):
     def end(self, reason: str) -> None:
         """Close; at once if the connection was not ready."""
 
+    def drained(self) -> None:
+        """Somebody was told that the flow is full, and it is not any more."""
+
 
 class Hold(enum.Flag):
     """Why a connection is not read from."""
@@ -82,13 +91,16 @@ class Flow:
         "_chunks",
         "_holds",
         "_inlet",
+        "_is_blocked",
         "_outlet",
+        "_put_off",
         "bytes_in",
         "bytes_out",
         "closing",
         "cut",
         "flush_comes",
         "heard",
+        "kept_back",
         "messages_in",
         "messages_out",
         "name",
@@ -109,10 +121,15 @@ class Flow:
         """Ends a connection that takes too long to close."""
         self.flush_comes = False
         """Whoever queues need not care for the flush."""
+        self.kept_back = False
+        """The seal holds back what is sent."""
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
         self.unwritten = 0
+        self._put_off = False
+        """Somebody waits for room."""
         self._chunks: list[bytes] = []
         self._holds = Hold.NOTHING
+        self._is_blocked = False  # the same as Hold.OUTLET; flags are slow to ask, and every message asks
         self._inlet = inlet
         self._outlet = outlet
 
@@ -123,8 +140,12 @@ class Flow:
 
     def flush(self) -> None:
         """Write all that is queued at once, unless the transport is still busy with what it has."""
-        if self._chunks and Hold.OUTLET not in self._holds:
+        if self._chunks and not self._is_blocked:
             self._write()
+        if self._put_off:
+            self._put_off = False
+            if not self.is_full():
+                self._inlet.drained()
 
     def finish(self) -> None:
         """Give everything to the transport and let it close when that was sent."""
@@ -137,6 +158,13 @@ class Flow:
         """Close at once."""
         self._chunks.clear()
         self._outlet.abortConnection()
+
+    def is_full(self) -> bool:
+        """Tell whether enough waits to leave; who is told so hears of it when there is room again."""
+        if self._is_blocked or self.kept_back or self.unwritten > FULL:
+            self._put_off = True
+            return True
+        return False
 
     def hold(self, why: Hold) -> None:
         """Stop reading for one more reason."""
@@ -158,10 +186,12 @@ class Flow:
 
     def pauseProducing(self) -> None:
         """The transport has enough."""
+        self._is_blocked = True
         self.hold(Hold.OUTLET)
 
     def resumeProducing(self) -> None:
         """The transport has sent what it had."""
+        self._is_blocked = False
         self.release(Hold.OUTLET)
         self.flush()
 
@@ -239,7 +269,7 @@ class Flows:
 
     # The promise.
 
-    def send(self, flow: FlowName, message: Request | Response) -> None:
+    def send(self, flow: FlowName, message: Message) -> None:
         """Sign, encode and queue one message; all of a reactor turn leave in one write.
 
         Raises:
@@ -247,9 +277,15 @@ class Flows:
         """
         living = self._living(flow)
         sealed = self._seal(flow, message)
-        if sealed is None:  # held back until the client has its new keys; it comes again by itself
-            return
-        self._queue(living, encode(sealed))
+        # Held back until the client has its new keys, it comes again by itself.
+        living.kept_back = sealed is None
+        if sealed is not None:
+            self._queue(living, sealed.encoded() if isinstance(sealed, Prepared) else encode(sealed))
+
+    def is_full(self, flow: FlowName) -> bool:
+        """Tell whether enough waits to leave, so that what can be said later should be; False for unknown names."""
+        living = self._flows.get(flow)
+        return living is not None and living.is_full()
 
     def send_raw(self, flow: FlowName, data: bytes) -> None:
         """Queue bytes that are already signed and encoded. Raises FlowGone."""

@@ -72,6 +72,7 @@ class Listener:
         reactor: Listens and tells the time; the one thing here that needs a real one.
         certificate: None only when `tls_port` is 0.
         ephemeral: Let the system choose the ports that are open, for tests; `doors` tells them.
+        others: Connections of other doors, which are open files as well.
     """
 
     name = "wire"
@@ -87,8 +88,10 @@ class Listener:
         timers: ITimers,
         *,
         ephemeral: bool = False,
+        others: int = 0,
     ) -> None:
         self._reactor = reactor
+        self._other_files = OTHER_FILES + others
         self._flows = flows
         self._sink = sink
         self._certificate = certificate
@@ -171,7 +174,7 @@ class Listener:
 
     def _make_room_for_files(self) -> None:
         """Every connection is an open file, and the usual limit is 1024; it may be raised up to the hard one."""
-        wanted = self._settings.connections + OTHER_FILES
+        wanted = self._settings.connections + self._other_files
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY or soft >= wanted:
             return
@@ -182,7 +185,7 @@ class Listener:
                 "this system allows {granted} open files, so about {reachable} connections; for the {connections} of"
                 " [sip] connections set LimitNOFILE={wanted} in the service's unit",
                 granted=granted,
-                reachable=max(granted - OTHER_FILES, 0),
+                reachable=max(granted - self._other_files, 0),
                 connections=self._settings.connections,
                 wanted=wanted,
             )

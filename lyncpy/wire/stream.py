@@ -101,6 +101,11 @@ class SipStream(Protocol):
         """Go on, in a later turn: whoever releases is in the middle of something."""
         self._flows.soon(self._go_on)
 
+    def drained(self) -> None:
+        """Tell the hall that there is room again."""
+        if self._flow is not None:
+            self._tell(self._flow, self._factory.sink.drained)
+
     def end(self, reason: str) -> None:
         """Close; at once if the connection is not ready."""
         if self._flow is not None:

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from lyncpy.contracts.records import AuditRecord, IRecords, SessionRecord
+from lyncpy.contracts.records import (
+    AuditRecord,
+    ConferenceRecord,
+    ConferenceRow,
+    ConferenceSessionRecord,
+    FocusJoinRecord,
+    IRecords,
+    McuJoinRecord,
+    MessageCountRecord,
+    SessionRecord,
+)
 from tests.kit.cellars import KINDS, NOON, Cellar, opened
 
 ALICE, BOB, CAROL = "sip:alice@example.com", "sip:bob@example.com", "sip:carol@example.com"
@@ -28,6 +38,35 @@ CALL = SessionRecord(
     node="node1",
 )
 COMMAND = AuditRecord(at=NOON, author="erin SHA256:x", source="127.0.0.1", command="users", outcome="ok")
+
+FOCUS = "sip:alice@example.com;gruu;opaque=app:conf:focus:id:MEET"
+CHAT = "sip:alice@example.com;gruu;opaque=app:conf:chat:id:MEET"
+
+MEETING = ConferenceRecord("instance-1", FOCUS, ALICE, NOON, node="node1")
+DIALOG = ConferenceSessionRecord(
+    session_id="d1",
+    instance="instance-1",
+    uri=FOCUS,
+    mcu_uri="",
+    call_id="ccdd",
+    from_tag="1",
+    to_tag="2",
+    user=BOB,
+    user_endpoint="uuid-b",
+    user_client="UCCAPI/15.0 OC/15.0 (Microsoft Lync)",
+    content_type="application/cccp+xml",
+    invited_at=NOON + 1.5,
+    answered_at=NOON + 1.75,
+    response_code=200,
+    diagnostic_id=0,
+    replaced_session="d0",
+    referred_by=ALICE,
+    node="node1",
+)
+STAY = FocusJoinRecord("j1", "instance-1", "d1", BOB, "epid-b", "uuid-b", "UCCAPI", "attendee", NOON + 2, node="node1")
+CHATTING = McuJoinRecord("m1", "instance-1", "d2", "chat", BOB, "epid-b", "UCCAPI", NOON + 3, node="node1")
+COUNT = MessageCountRecord("instance-1", BOB, 7, NOON + 60)
+ROWS: tuple[ConferenceRow, ...] = (MEETING, DIALOG, STAY, CHATTING, COUNT)
 
 
 @pytest.fixture(params=KINDS)
@@ -147,3 +186,106 @@ def test_text_from_outside_is_kept_readable(cellar: Cellar, sent: str, kept: str
     """A client's name that no database holds is kept as far as it can be, and fails nothing."""
     keep(cellar, replace(CALL, user1_client=sent))
     assert cellar.wait(cellar.records.sessions())[0].user1_client == kept
+
+
+def kept(cellar: Cellar, user: str = "") -> tuple[ConferenceRow, ...]:
+    """Give all that is kept of conferences, table by table."""
+    wait, records = cellar.wait, cellar.records
+    found: list[ConferenceRow] = [*wait(records.conferences(user))]
+    for ask in (records.conference_sessions, records.focus_joins, records.mcu_joins, records.message_counts):
+        found += wait(ask(user))
+    return tuple(found)
+
+
+def keep_rows(cellar: Cellar, *rows: ConferenceRow) -> None:
+    """Keep rows of conferences and wait."""
+    cellar.wait(cellar.records.keep_conference(rows))
+
+
+def test_gives_back_all_that_was_kept_of_a_conference(cellar: Cellar) -> None:
+    """Conference, dialogs, stays in focus and medium, and counts: every column comes back, also the empty ones."""
+    keep_rows(cellar)
+    keep_rows(cellar, *ROWS)
+    assert kept(cellar) == ROWS
+
+
+def test_keeping_rows_of_a_conference_again_replaces_them(cellar: Cellar) -> None:
+    """What goes on is one row; of two with one key that come together the last counts."""
+    ended = (
+        replace(MEETING, ended_at=NOON + 99, end_reason="last left"),
+        replace(DIALOG, ended_at=NOON + 98, ended_by_server=True, end_reason="bye", internal=False),
+        replace(STAY, left_at=NOON + 97, role="presenter", internal=False),
+        replace(CHATTING, left_at=NOON + 96, from_pstn=True),
+        replace(COUNT, messages=9),
+    )
+    keep_rows(cellar, *ROWS)
+    keep_rows(cellar, replace(COUNT, messages=8), *ended)
+    assert kept(cellar) == ended
+
+
+def test_finds_the_conferences_of_a_user(cellar: Cellar) -> None:
+    """Those he organised and those he was in, newest first, and in each what is his."""
+    other = replace(MEETING, instance="instance-2", organizer=CAROL, started_at=NOON + 500)
+    keep_rows(cellar, *ROWS, other, replace(STAY, join_id="j2", instance="instance-2", user=CAROL))
+    keep_rows(cellar, replace(STAY, join_id="j3", instance="instance-2", joined_at=NOON + 600))
+
+    assert kept(cellar, user=ALICE) == (MEETING,)
+    assert cellar.wait(cellar.records.conferences(BOB)) == (other, MEETING)
+    assert cellar.wait(cellar.records.conferences(BOB, since=NOON + 1)) == (other,)
+    assert cellar.wait(cellar.records.conferences(BOB, limit=1)) == (other,)
+    assert cellar.wait(cellar.records.conferences("sip:nobody@example.com")) == ()
+    assert [stay.join_id for stay in cellar.wait(cellar.records.focus_joins(BOB))] == ["j3", "j1"]
+    assert [stay.join_id for stay in cellar.wait(cellar.records.focus_joins(instance="instance-2"))] == ["j3", "j2"]
+    assert [stay.join_id for stay in cellar.wait(cellar.records.focus_joins(since=NOON + 3, limit=1))] == ["j3"]
+
+
+def test_finds_the_occurrences_of_a_meeting(cellar: Cellar) -> None:
+    """One URI, one row for each time it took place; open ones can be asked for alone."""
+    first = replace(MEETING, ended_at=NOON + 60, end_reason="ended")
+    second = replace(MEETING, instance="instance-2", started_at=NOON + 86400)
+    keep_rows(cellar, first, second, replace(MEETING, instance="instance-3", uri="sip:other"))
+    assert cellar.wait(cellar.records.conferences(uri=FOCUS)) == (second, first)
+    assert cellar.wait(cellar.records.conferences(uri=FOCUS, open_only=True)) == (second,)
+
+
+def test_closes_conferences_that_another_start_left_open(cellar: Cellar) -> None:
+    """After a crash nobody seems to sit in a meeting for ever; what is ours, or over, stays as it is."""
+    ours = replace(MEETING, instance="instance-2", node="node2")
+    over = replace(STAY, join_id="j0", left_at=NOON + 5, joined_at=NOON)
+    keep_rows(cellar, *ROWS, ours, over)
+
+    assert cellar.wait(cellar.records.close_open_conferences("node2", NOON + 99)) == 4
+
+    assert kept(cellar) == (
+        replace(MEETING, ended_at=NOON + 99, end_reason="restart"),
+        ours,
+        replace(DIALOG, ended_at=NOON + 99, end_reason="restart", ended_by_server=True),
+        replace(STAY, left_at=NOON + 99),
+        over,
+        replace(CHATTING, left_at=NOON + 99),
+        COUNT,
+    )
+    keep_rows(cellar, replace(MEETING, node="node2"))
+    assert replace(MEETING, node="node2") in cellar.wait(cellar.records.conferences(open_only=True))
+
+
+def test_purges_conferences_that_ended_long_ago(cellar: Cellar) -> None:
+    """All tables are purged by the same moment; what lasts stays."""
+    keep_rows(cellar, *ROWS)
+    assert cellar.wait(cellar.records.purge(NOON + 60)) == 0
+    keep_rows(
+        cellar,
+        replace(MEETING, ended_at=NOON + 30),
+        replace(DIALOG, ended_at=NOON + 30),
+        replace(STAY, left_at=NOON + 30),
+        replace(CHATTING, left_at=NOON + 30),
+        replace(MEETING, instance="instance-2"),
+    )
+    assert cellar.wait(cellar.records.purge(NOON + 60.5)) == 5
+    assert kept(cellar) == (replace(MEETING, instance="instance-2"),)
+
+
+def test_text_from_outside_in_a_conference_is_kept_readable(cellar: Cellar) -> None:
+    """A guest's made-up name with broken bytes fails nothing."""
+    keep_rows(cellar, replace(STAY, user_client="Evil\udcff/1\0"))
+    assert cellar.wait(cellar.records.focus_joins())[0].user_client == "Evil\ufffd\ufffd\ufffd/1\ufffd"

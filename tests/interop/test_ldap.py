@@ -310,7 +310,13 @@ def test_a_stopped_server_changes_nothing_and_is_read_again_when_it_is_back(tmp_
         again = opened(slapd)
         again.store = office.store
         again.pulls = Pulls(
-            again.directory, Kept(office.store, PlainSeals()), again.people, again.facts, again.settings, again.timers
+            again.directory,
+            Kept(office.store, PlainSeals()),
+            again.people,
+            again.groups,
+            again.facts,
+            again.settings,
+            again.timers,
         )
         again.pump.run(again.pulls.open())
         assert [person.aor for person in again.people.all()] == [ALICE, BOB]

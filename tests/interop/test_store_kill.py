@@ -49,10 +49,10 @@ def test_everything_acknowledged_is_there_after_kill_9(tmp_path: Path) -> None:
     assert len(acknowledged) > ROUNDS
 
 
-def write_until_killed(home: Path, number: int, *, after: int) -> set[str]:
+def write_until_killed(home: Path, number: int, *, after: int, script: str = __file__) -> set[str]:
     """Start a child, kill it once it has said `after` lines, and give all whole lines it said."""
     child = subprocess.Popen(
-        [sys.executable, __file__, str(home), str(number)],
+        [sys.executable, script, str(home), str(number)],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )

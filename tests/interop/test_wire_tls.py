@@ -68,6 +68,9 @@ class Echo:
         """Write down."""
         self.told.append(("garbled", reason))
 
+    def drained(self, flow: FlowName) -> None:
+        """Nobody asks here whether a connection is full."""
+
     def closed(self, flow: FlowName, reason: str) -> None:
         """Write down."""
         self.told.append(("closed", reason))

@@ -28,6 +28,8 @@ PRESENCE: Final = "presence"
 BATCH_TYPE: Final = "application/msrtc-adrl-categorylist+xml"
 PUBLISH_TYPE: Final = "application/msrtc-category-publish+xml"
 MEMBERS_TYPE: Final = "application/msrtc-setcontainermembers+xml"
+SUBSCRIBER_TYPE: Final = "application/msrtc-presence-setsubscriber+xml"
+DELEGATES_TYPE: Final = "application/msrtc-setdelegates+xml"
 SOAP_TYPE: Final = "application/SOAP+xml"
 C3P_TYPE: Final = "application/cccp+xml"
 
@@ -79,7 +81,12 @@ class Actor:
         self.sip = SipClient(network, user, domain, passes=passes, **how)
         self.sip.documents = self._document
         self.sip.answers.update(
-            INVITE=self._invited, CANCEL=self._cancelled, MESSAGE=self._told, INFO=self._informed, BYE=self._left
+            INVITE=self._invited,
+            CANCEL=self._cancelled,
+            MESSAGE=self._told,
+            INFO=self._informed,
+            BYE=self._left,
+            BENOTIFY=self._reported_to,
         )
         self.own = OwnData()
         self.contacts = ContactBook()
@@ -259,6 +266,23 @@ class Actor:
         )
         return self.sip.service(MEMBERS_TYPE, body.encode())
 
+    def answers_for(self, other: "Actor | str") -> Exchange:
+        """Say that the user knows of a watcher, whatever he made of it."""
+        address = (other if isinstance(other, str) else other.aor).removeprefix("sip:")
+        body = (
+            '<setSubscribers xmlns="http://schemas.microsoft.com/2006/09/sip/presence-subscribers">'
+            f'<subscriber user="{address}" acknowledged="true"/></setSubscribers>'
+        )
+        return self.sip.service(SUBSCRIBER_TYPE, body.encode())
+
+    def names_delegate(self, other: "Actor") -> Exchange:
+        """Let somebody act for the user, with the version that is known."""
+        body = (
+            '<setDelegates xmlns="http://schemas.microsoft.com/2007/09/sip/delegate-management"'
+            f' version="{self.own.delegates[0]}"><setDelegate uri="{other.aor}" action="add"/></setDelegates>'
+        )
+        return self.sip.service(DELEGATES_TYPE, body.encode())
+
     def watches(self, *others: "Actor | str") -> Exchange:
         """Watch people, beside those who are watched already; what is seen comes with the answer."""
         uris = [other if isinstance(other, str) else other.aor for other in others]
@@ -426,6 +450,10 @@ class Actor:
             talk.is_over = True
             talk.ended_by = request
         return response_to(request, 200)
+
+    def _reported_to(self, request: Request) -> Response | None:
+        seat = self._seat_of(request)
+        return None if seat is None else seat.hears(request)
 
     def _talk_of(self, request: Request) -> Talk | None:
         name = (request.call_id, request.to.tag or "", request.from_.tag or "")

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.backends.memory import MemoryRecords, MemoryStore
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
+from lyncpy.contracts.archive import ILedger
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.store import IStore
 from tests.kit.meters import MemoryMeter
@@ -43,6 +46,9 @@ class Cellar:
     records: IRecords
     wall: Wall
     pump: ThreadPump
+    ledger: ILedger
+    database: Database | None = None
+    """Where there is one."""
 
     def wait(self, work: Any) -> Any:  # Any: whatever the promise gives
         """Give the result of an awaitable, or raise its error."""
@@ -58,11 +64,11 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
     """Open a cellar of one of KINDS, and close it afterwards."""
     wall, pump = Wall(), ThreadPump()
     if kind == "memory":
-        yield Cellar(MemoryStore(wall), MemoryRecords(), wall, pump)
+        yield Cellar(MemoryStore(wall), MemoryRecords(), wall, pump, MemoryLedger())
         return
     database = Database(Settings(), home, MemoryMeter(), pump)
     try:
         pump.run(database.open())
-        yield Cellar(SqlStore(database, wall), SqlRecords(database), wall, pump)
+        yield Cellar(SqlStore(database, wall), SqlRecords(database), wall, pump, SqlLedger(database), database)
     finally:
         pump.run(database.close())

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
-from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped
+from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.facts import Fact, PersonChanged
 from lyncpy.contracts.names import Aor, NodeName, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -90,6 +90,7 @@ class FakeDirectory:
     def __init__(self, *people: Person) -> None:
         """Begin with these."""
         self.people = list(people)
+        self.groups: list[Group] | None = None
         self.skipped: list[Skipped] = []
         self.answers: list[Pull] = []
         self.cookies: list[str] = []
@@ -116,6 +117,7 @@ class FakeDirectory:
                 frozenset(),
                 complete=True,
                 skipped=tuple(self.skipped),
+                groups=None if self.groups is None else tuple(self.groups),
                 cookie=f"cookie-{len(self.cookies)}",
             )
         finally:

@@ -8,7 +8,17 @@ from zope.interface import implementer
 
 from lyncpy.backends.memory import MemoryRecords, MemoryStore
 from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.records import AuditRecord, IRecords, SessionRecord
+from lyncpy.contracts.records import (
+    AuditRecord,
+    ConferenceRecord,
+    ConferenceRow,
+    ConferenceSessionRecord,
+    FocusJoinRecord,
+    IRecords,
+    McuJoinRecord,
+    MessageCountRecord,
+    SessionRecord,
+)
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Entry, IStore, Lease, Record
 
@@ -40,6 +50,10 @@ class Fragility:
         waiting, self._waiting = self._waiting, []
         for do in waiting:
             do()
+
+    def do_one(self) -> None:
+        """Do the first that waits, and go on being slow."""
+        self._waiting.pop(0)()
 
     def __len__(self) -> int:
         """Give the number of calls that wait."""
@@ -125,6 +139,44 @@ class FragileRecords:
     def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
         """End what another start left."""
         return self._disk.run(lambda: self._inner.close_open_sessions(node, at))
+
+    def keep_conference(self, rows: Sequence[ConferenceRow]) -> Deferred[None]:
+        """Insert or replace rows."""
+        return self._disk.run(lambda: self._inner.keep_conference(rows))
+
+    def conferences(
+        self, user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+    ) -> Deferred[Sequence[ConferenceRecord]]:
+        """Give rows."""
+        return self._disk.run(lambda: self._inner.conferences(user, uri, since, limit, open_only=open_only))
+
+    def conference_sessions(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[ConferenceSessionRecord]]:
+        """Give rows."""
+        return self._disk.run(lambda: self._inner.conference_sessions(user, instance, since, limit))
+
+    def focus_joins(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[FocusJoinRecord]]:
+        """Give rows."""
+        return self._disk.run(lambda: self._inner.focus_joins(user, instance, since, limit))
+
+    def mcu_joins(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[McuJoinRecord]]:
+        """Give rows."""
+        return self._disk.run(lambda: self._inner.mcu_joins(user, instance, since, limit))
+
+    def message_counts(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[MessageCountRecord]]:
+        """Give rows."""
+        return self._disk.run(lambda: self._inner.message_counts(user, instance, since, limit))
+
+    def close_open_conferences(self, node: str, at: float) -> Deferred[int]:
+        """End what another start left."""
+        return self._disk.run(lambda: self._inner.close_open_conferences(node, at))
 
     def audit(self, record: AuditRecord) -> Deferred[None]:
         """Append."""

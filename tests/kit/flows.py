@@ -5,6 +5,7 @@ from zope.interface import implementer
 from lyncpy.contracts.flows import FlowFacts, IFlows
 from lyncpy.contracts.names import FlowName
 from lyncpy.sip.message import Request, Response
+from lyncpy.sip.prepared import Prepared
 
 
 @implementer(IFlows)
@@ -16,8 +17,12 @@ class StillFlows:
         self._facts = facts
         self.closed: list[FlowName] = []
 
-    def send(self, flow: FlowName, message: Request | Response) -> None:
+    def send(self, flow: FlowName, message: Request | Response | Prepared) -> None:
         """Send nothing."""
+
+    def is_full(self, flow: FlowName) -> bool:
+        """Everybody has room."""
+        return False
 
     def send_raw(self, flow: FlowName, data: bytes) -> None:
         """Send nothing."""

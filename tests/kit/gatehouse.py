@@ -10,6 +10,7 @@ from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Message, Request
+from lyncpy.sip.prepared import Prepared
 
 WALL = 1_700_000_000.0
 """The wall-clock time at which every test begins."""
@@ -68,11 +69,15 @@ class RecordedFlows:
         self.sent: list[tuple[FlowName, Message]] = []
         self.closed: dict[FlowName, str] = {}
 
-    def send(self, flow: FlowName, message: Message) -> None:
+    def send(self, flow: FlowName, message: Message | Prepared) -> None:
         """Remember; a closed flow is gone."""
         if flow in self.closed:
             raise FlowGone
-        self.sent.append((flow, message))
+        self.sent.append((flow, message.request() if isinstance(message, Prepared) else message))
+
+    def is_full(self, flow: FlowName) -> bool:
+        """Everybody has room."""
+        return False
 
     def send_raw(self, flow: FlowName, data: bytes) -> None:
         """No test sends bytes here."""

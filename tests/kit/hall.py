@@ -16,7 +16,7 @@ from lyncpy.backends.memory import MemoryBus, MemoryStore
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
-from lyncpy.contracts.outbound import ICall, IOutbound
+from lyncpy.contracts.outbound import Hears, ICall, IOutbound
 from lyncpy.contracts.refusal import translated
 from lyncpy.contracts.workload import Asked, Offer, Table
 from lyncpy.core.homes import Homes
@@ -24,6 +24,8 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.core.router import Router
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
+from lyncpy.sip.prepared import Prepared
+from lyncpy.workloads.directory.groups import Groups
 from tests.kit.results import result_of, started
 
 DOMAIN = "contoso.test"
@@ -36,6 +38,7 @@ class RecordingOutbound:
     def __init__(self) -> None:
         """Begin with nothing told."""
         self.told: dict[FlowName, list[Request]] = {}
+        self.full: set[FlowName] = set()
 
     def start(
         self,
@@ -49,9 +52,17 @@ class RecordingOutbound:
         """Fail: every device here takes BENOTIFY."""
         raise AssertionError(f"{request.method} was sent, and nobody is there to answer")
 
-    def tell(self, flow: FlowName, request: Request) -> None:
+    def ask(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+        """Fail, as `start` does."""
+        raise AssertionError(f"{prepared.template.method} was sent, and nobody is there to answer")
+
+    def tell(self, flow: FlowName, request: Request | Prepared) -> None:
         """Keep the request."""
-        self.told.setdefault(flow, []).append(request)
+        self.told.setdefault(flow, []).append(request.request() if isinstance(request, Prepared) else request)
+
+    def is_full(self, flow: FlowName) -> bool:
+        """Tell whether the test says so."""
+        return flow in self.full
 
 
 @implementer(IPeople)
@@ -87,6 +98,7 @@ class Hall:
         self.homes = Homes()
         self.outbound = RecordingOutbound()
         self.people = FewPeople(people)
+        self.groups = Groups(self.people)
         self.notifier = Notifier(
             self.outbound, self.bus, f"sip:fe1.{DOMAIN}:5061;transport=tls", self.timers, per_flow=50, total=1000
         )

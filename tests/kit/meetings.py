@@ -300,9 +300,7 @@ class Seat:
         listed.name = user.findtext("display-text") or listed.name
         listed.role = user.findtext("roles/entry") or listed.role
         listed.media = tuple(
-            sorted(
-                one.get("session-type") for one in user.iterfind("endpoint") if one.findtext("status") == "connected"
-            )
+            sorted(_session_type(one) for one in user.iterfind("endpoint") if one.findtext("status") == "connected")
         )
 
     def who_chats(self) -> Sequence[str]:
@@ -340,6 +338,11 @@ class Seat:
             ("Proxy-Require", "ms-benotify"),
             ("Contact", f"<{self.client.gruu}>"),
         ]
+
+
+def _session_type(endpoint: Any) -> str:  # Any: lxml's element
+    """Read an attribute as a real client does, with any prefix or none."""
+    return next((value for name, value in endpoint.items() if name.rpartition("}")[2] == "session-type"), "")
 
 
 def _author(request: Request) -> str:

@@ -14,6 +14,7 @@ from lyncpy.backends.threads import Threads
 from lyncpy.contracts.directory import Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Outcome, Pulls
@@ -38,11 +39,18 @@ class Office:
         self.timers = Timers(self.clock, time.time)
         self.settings = Settings(**{"url": server.url, "answer_timeout_s": 1, "connect_timeout_s": 1, **settings})
         self.people = People()
+        self.groups = Groups(self.people)
         self.facts = Facts()
         self.store = MemoryStore(time.time)
         self.directory = LdapDirectory(self.settings, "example.com", server.folder, Threads(pump, "ldap"), self.timers)
         self.pulls = Pulls(
-            self.directory, Kept(self.store, PlainSeals()), self.people, self.facts, self.settings, self.timers
+            self.directory,
+            Kept(self.store, PlainSeals()),
+            self.people,
+            self.groups,
+            self.facts,
+            self.settings,
+            self.timers,
         )
 
     def pull(self, **how: bool) -> Outcome:

@@ -8,8 +8,9 @@ from zope.interface import implementer
 
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.outbound import ICall, IOutbound
+from lyncpy.contracts.outbound import Hears, ICall, IOutbound
 from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.sip.prepared import Prepared
 
 
 @implementer(ICall)
@@ -57,6 +58,7 @@ class FakeOutbound:
         self.calls: list[FakeCall] = []
         self.told: list[tuple[FlowName, Request]] = []
         self.gone: set[FlowName] = set()
+        self.full: set[FlowName] = set()
 
     def start(
         self,
@@ -75,11 +77,23 @@ class FakeOutbound:
         begun: ICall = call
         return begun
 
-    def tell(self, flow: FlowName, request: Request) -> None:
+    def ask(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+        """Begin a call that the test answers; whoever asked hears of it."""
+        call = FakeCall(flow, prepared.request(), {})
+        self.calls.append(call)
+        _ = call.final.addCallback(lambda response: hear(response, local=call.local))
+        if flow in self.gone:
+            call.fails(430)
+
+    def tell(self, flow: FlowName, request: Request | Prepared) -> None:
         """Keep it, or fail as a closed flow does."""
         if flow in self.gone:
             raise FlowGone(flow)
-        self.told.append((flow, request))
+        self.told.append((flow, request.request() if isinstance(request, Prepared) else request))
+
+    def is_full(self, flow: FlowName) -> bool:
+        """Tell whether the test says so."""
+        return flow in self.full
 
     def to(self, flow: str) -> FakeCall:
         """Give the newest call to a flow."""

@@ -5,10 +5,13 @@ from typing import Any
 
 from zope.interface import implementer
 
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.facts import ContactsChanged, EndpointGone, PoliciesChanged
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, FlowName, aor_of
+from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
 from lyncpy.sip.uri import Uri
@@ -50,6 +53,48 @@ class FewEndpoints:
         return tuple(self.found)
 
 
+@implementer(IContacts)
+class FewContacts:
+    """Contact lists that a test writes."""
+
+    def __init__(self, bus: IBus) -> None:
+        """Begin with empty lists."""
+        self._bus = bus
+        self._lists: dict[Aor, frozenset[Aor]] = {}
+        self.read: list[Aor] = []
+        """Whose list was read, in order."""
+
+    async def of(self, owner: Aor) -> frozenset[Aor]:
+        """Give everybody on a user's list."""
+        self.read.append(owner)
+        return self._lists.get(owner, frozenset())
+
+    def have(self, user: str, *contacts: str) -> None:
+        """Give a user these contacts and no others."""
+        owner = aor_of(f"{user}@{DOMAIN}")
+        self._lists[owner] = frozenset(aor_of(f"{one}@{DOMAIN}") for one in contacts)
+        self._bus.tell(ContactsChanged(owner, 1, b"", None))
+
+
+@implementer(IPolicies)
+class FewPolicies:
+    """Policies that a test sets."""
+
+    def __init__(self, bus: IBus) -> None:
+        """Begin with the default for everybody."""
+        self._bus = bus
+        self._own: dict[Aor, Policy] = {}
+
+    def of(self, aor: Aor) -> Policy:
+        """Give a user's policy."""
+        return self._own.get(aor, Policy())
+
+    def have(self, user: str, policy: Policy) -> None:
+        """Give a user a policy of his own."""
+        self._own[aor_of(f"{user}@{DOMAIN}")] = policy
+        self._bus.tell(PoliciesChanged())
+
+
 class PresenceRoom:
     """A hall with presence in it."""
 
@@ -57,6 +102,8 @@ class PresenceRoom:
         """Open presence."""
         self.hall = Hall(people)
         self.endpoints = FewEndpoints()
+        self.contacts = FewContacts(self.hall.bus)
+        self.policies = FewPolicies(self.hall.bus)
         self.settings = Settings(**settings)
         self.workload = self.opened()
 
@@ -64,7 +111,17 @@ class PresenceRoom:
         """Build and open the workload; again after a restart."""
         hall = self.hall
         workload = Presence(
-            hall.store, hall.bus, self.endpoints, hall.people, hall.notifier, hall.homes, self.settings, hall.timers
+            hall.store,
+            hall.bus,
+            self.endpoints,
+            hall.people,
+            self.contacts,
+            self.policies,
+            hall.notifier,
+            hall.homes,
+            (DOMAIN,),
+            self.settings,
+            hall.timers,
         )
         hall.take(workload)
         return workload
@@ -218,16 +275,26 @@ def batch_body(
     *,
     action: str = "subscribe",
     categories: Iterable[str] = ("calendarData", "contactCard", "note", "state"),
+    id_: int = 63792024,
 ) -> bytes:
     """Write a batchSub document."""
     resources = "".join(f'<resource uri="{uri}"/>' for uri in uris)
     names = "".join(f'<category name="{name}"/>' for name in categories)
     return (
         f'<batchSub xmlns="http://schemas.microsoft.com/2006/01/sip/batch-subscribe" uri="{owner}" name="">\n'
-        f'<action name="{action}" id="63792024">\n<adhocList>\n{resources}\n</adhocList>\n'
+        f'<action name="{action}" id="{id_}">\n<adhocList>\n{resources}\n</adhocList>\n'
         f'<categoryList xmlns="http://schemas.microsoft.com/2006/09/sip/categorylist">\n{names}\n</categoryList>\n'
         "</action>\n</batchSub>"
     ).encode()
+
+
+def adrl_body(owner: str, **actions: Iterable[str]) -> bytes:
+    """Write an adhoclist document, as clients did before 2007: create, add, delete."""
+    inner = "".join(
+        f'<{name} xmlns="">{"".join(f"<resource uri={chr(34)}{uri}{chr(34)}/>" for uri in uris)}</{name}>'
+        for name, uris in actions.items()
+    )
+    return f'<adhoclist xmlns="urn:ietf:params:xml:ns:adrl" uri="{owner}" name="{owner}">{inner}</adhoclist>'.encode()
 
 
 def people(*users: str) -> list[Person]:

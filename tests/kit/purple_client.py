@@ -266,6 +266,56 @@ class PurpleClient:
         """Close the window."""
         self.command("close_im", who=who)
 
+    # --- conferences
+
+    def start_conference(self, who: str) -> None:
+        """Begin a conference with a contact, by "New chat" in his menu."""
+        self.command("start_conference", who=who)
+
+    def join_conference(self, link: str = "", *, organizer: str = "", meeting: str = "") -> None:
+        """Join a conference by the menu: a link or a URI, or its organizer and its id."""
+        self.command("join_conference", link=link, organizer=organizer, meeting=meeting)
+
+    def invite(self, who: str, chat: str | None = None) -> None:
+        """Invite somebody to a chat; without `chat` to the only one that is not over."""
+        self.command("invite", who=who, chat=chat)
+
+    def chat_send(self, text: str, chat: str | None = None) -> None:
+        """Say something to all in a chat."""
+        self.command("chat_send", text=text, chat=chat)
+
+    def chat_close(self, chat: str | None = None) -> None:
+        """Close a chat's window, which leaves the conference."""
+        self.command("chat_close", chat=chat)
+
+    def chat_action(self, label: str, chat: str | None = None) -> None:
+        """Choose an entry of a chat's menu: Lock, Unlock…"""
+        self.command("chat_action", label=label, chat=chat)
+
+    def chat_menu(self, chat: str | None = None) -> list[str]:
+        """Give the labels of a chat's menu."""
+        found: list[str] = self.command("chat_menu", chat=chat)
+        return found
+
+    def chats(self) -> list[Event]:
+        """Give the chats: chat (its name), title, topic, members, is_over."""
+        found: list[Event] = self.command("chats")
+        return found
+
+    def members(self) -> Mapping[str, bool]:
+        """Give who is in the only chat that is not over, by address, and whether he is a presenter; empty without one."""
+        found: list[Mapping[str, bool]] = [one["members"] for one in self.chats() if not one["is_over"]]
+        return {who.removeprefix("sip:"): leads for who, leads in found[0].items()} if found else {}
+
+    def buddy_menu(self, who: str) -> list[str]:
+        """Give the labels of a contact's menu."""
+        found: list[str] = self.command("buddy_menu", who=who)
+        return found
+
+    def buddy_action(self, who: str, label: str) -> None:
+        """Choose an entry of a contact's menu: Make leader of…, Remove from…"""
+        self.command("buddy_action", who=who, label=label)
+
     # --- what it tells
 
     def wait_for(self, *names: str, timeout_s: float = PATIENCE_S, taken: bool = True, **conditions: Wanted) -> Event:

@@ -61,6 +61,17 @@ class RunningServer:
         _run([str(BIN / "lyncpy"), "init", str(self.home), "--demo", *self.words])
         return self
 
+    def hire(self, *names: str) -> None:
+        """Add people to the demo people, with passwords; call it before the server starts."""
+        domain = next(iter(self.accounts.values())).address.partition("@")[2]
+        for name in names:
+            address, password = f"{name}@{domain}", f"{name}'s secret"
+            with (self.home / "people.toml").open("a") as people:
+                people.write(f'\n[{name}]\naddress = "{address}"\ndisplay_name = "{name.title()}"\n')
+            with (self.home / "demo-accounts.toml").open("a") as accounts:
+                accounts.write(f'\n[{name}]\naddress = "{address}"\npassword = "{password}"\n')
+            self.set_password(address, password)
+
     # --- what a client needs
 
     @property

@@ -109,7 +109,7 @@ class Slapd:
         (folder / "slapd.conf").write_text(
             "\n".join(
                 [
-                    *(f"include /etc/ldap/schema/{name}.schema" for name in ("core", "cosine", "inetorgperson")),
+                    *(f"include /etc/ldap/schema/{name}.schema" for name in ("core", "cosine", "nis", "inetorgperson")),
                     f"include {folder}/lync.schema",
                     "modulepath /usr/lib/ldap",
                     "moduleload back_mdb",

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from lyncpy.app.assembly import Backends, Inside, inside
 from lyncpy.app.config import check
 from lyncpy.auth.ntlm import nt_hash
+from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.backends.memory import MemoryBus, MemoryRecords, MemoryStore
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, NodeName
@@ -27,6 +28,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.core.unit import House
 from lyncpy.wire.stream import SipFactory
 from tests.kit.actors import Actor
+from tests.kit.archive import FragileLedger, MemoryExports, PlainStamps
 from tests.kit.directory import FakeDirectory, PlainSeals, person
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
 from tests.kit.logs import LogEar
@@ -61,6 +63,8 @@ class Stage:
         directory: Where people come from; a play may change them.
         disk: What keeps store and records; a play may break it.
         records: The call detail records, read past the disk.
+        ledger: The archive's lines, read past the disk.
+        exports: What has left the archive.
         complaints: What the server logged at error or worse.
         settings: Sections and keys of lyncpy.toml, beside the least that is needed.
         actors: Everybody who ever stood on it.
@@ -74,6 +78,8 @@ class Stage:
         self.disk: Final = Fragility()
         self.store: Final = MemoryStore(self.wall)
         self.records: Final = MemoryRecords()
+        self.ledger: Final = MemoryLedger()
+        self.exports: Final = MemoryExports()
         self.complaints: Final[list[str]] = []
         # The shell's door is the only one that a server of `inside` opens by itself.
         least: dict[str, Mapping[str, object]] = {"sip": {"domain": DOMAIN}, "admin": {"port": 0}}
@@ -115,6 +121,9 @@ class Stage:
             meter=self.meter,
             directory=self.directory,
             seals=PlainSeals(),
+            ledger=FragileLedger(self.ledger, self.disk),
+            stamps=PlainStamps(),
+            exports=self.exports,
         )
         self.inside: Inside = inside(config, node, back, self.timers, self.clock, lambda: ())
         self.hall = self.inside.hall
@@ -267,7 +276,11 @@ class Stage:
             "homes held": len(hall.homes),
             "watchings": len(presence._fanout._watchers),
             "changes gathered": len(presence._fanout._gathered),
+            "watchers to note": len(presence._subscribers),
             "sessions": len(im._sessions),
+            "invitations": len(im._invitations),
+            "places in chats": len(im.mcu),
+            "lines to the archive": len(im._filing),
             "records waiting": len(im._recorder),
             "strangers": int(hall.gate._stranger_count()),
             "flows at the gate": len(hall.gate._flows),

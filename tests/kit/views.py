@@ -85,6 +85,12 @@ class OwnData:
         self.values: dict[Key, Any] = {}
         self.containers: dict[int, tuple[int, frozenset[str]]] = {}
         self.subscribers: list[str] = []
+        """About whom it was asked, as often as it was."""
+
+        self.settled: list[str] = []
+        """About whom it need not ask any more."""
+
+        self.delegates: tuple[int, frozenset[str]] = (0, frozenset())
         self.documents = 0
 
     def take(self, document: Any) -> None:  # Any: lxml's tree
@@ -102,7 +108,10 @@ class OwnData:
         for container in document.findall("containers/container"):
             members = frozenset(member.get("value") or member.get("type") for member in container.findall("member"))
             self.containers[int(container.get("id"))] = (int(container.get("version")), members)
-        self.subscribers += [one.get("user") for one in document.findall("subscribers/subscriber")]
+        for one in document.findall("subscribers/subscriber"):
+            (self.settled if one.get("acknowledged") == "true" else self.subscribers).append(one.get("user"))
+        for listed in document.findall("delegates"):
+            self.delegates = (int(listed.get("version")), frozenset(one.get("uri") for one in listed))
 
     def take_fault(self, body: bytes, keys: Iterable[Key]) -> None:
         """Take the current versions from the fault of a 409 to a publication of these keys."""

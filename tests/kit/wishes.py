@@ -16,8 +16,10 @@ SDP: Final = (
 PUBLISH: Final = "application/msrtc-category-publish+xml"
 MEMBERS: Final = "application/msrtc-setcontainermembers+xml"
 SUBSCRIBERS: Final = "application/msrtc-presence-setsubscriber+xml"
+DELEGATES: Final = "application/msrtc-setdelegates+xml"
 ROAMING: Final = "application/vnd-microsoft-roaming-self+xml"
 BATCH: Final = "application/msrtc-adrl-categorylist+xml"
+OLD_LIST: Final = "application/adrl+xml"
 GROUPS: Final = "application/vnd-microsoft-roaming-provisioning-v2+xml"
 SOAP: Final = "application/SOAP+xml"
 C3P: Final = "application/cccp+xml"
@@ -101,6 +103,16 @@ def subscribers(caller: Caller, address: str, **more: Any) -> Request:
     return caller.request("SERVICE", content_type=SUBSCRIBERS, body=body.encode(), **more)
 
 
+def delegates(caller: Caller, address: str, **more: Any) -> Request:
+    """Let somebody act for the user."""
+    body = (
+        '<setDelegates xmlns="http://schemas.microsoft.com/2007/09/sip/delegate-management" version="0">'
+        f'<setDelegate uri={quoteattr(address)} action="add"><publishOperation authorization="allow"/></setDelegate>'
+        "</setDelegates>"
+    )
+    return caller.request("SERVICE", content_type=DELEGATES, body=body.encode(), **more)
+
+
 def roaming_self(caller: Caller, **more: Any) -> Request:
     """Subscribe to one's own board."""
     body = (
@@ -127,6 +139,34 @@ def watch(caller: Caller, *addresses: str, **more: Any) -> Request:
     )
     headers = [("Event", "presence"), _PIGGYBACK, ("Require", "adhoclist, categoryList")]
     return caller.request("SUBSCRIBE", headers=headers, content_type=BATCH, body=body.encode(), **more)
+
+
+def old_watch(caller: Caller, *addresses: str, **more: Any) -> Request:
+    """Watch people as clients did before 2007."""
+    listed = "".join(f"<resource uri={quoteattr('sip:' + address)}/>" for address in addresses)
+    body = (
+        f'<adhoclist xmlns="urn:ietf:params:xml:ns:adrl" uri={quoteattr(caller.aor)} name="">'
+        f'<create xmlns="">{listed}</create></adhoclist>'
+    )
+    headers = [("Event", "presence"), _PIGGYBACK, ("Require", "adhoclist")]
+    return caller.request("SUBSCRIBE", headers=headers, content_type=OLD_LIST, body=body.encode(), **more)
+
+
+def set_presence(caller: Caller, **more: Any) -> Request:
+    """Set one's presence as clients did before 2007."""
+    inner = '<m:presentity><m:availability m:aggregate="300"/><m:activity m:aggregate="400"/></m:presentity>'
+    return soap(caller, "setPresence", inner, **more)
+
+
+def get_presence(caller: Caller, address: str, **more: Any) -> Request:
+    """Ask for somebody's presence as clients did before 2007."""
+    return soap(caller, "getPresence", f"<m:presentity m:uri={quoteattr('sip:' + address)}/>", **more)
+
+
+def set_right(caller: Caller, address: str, rights: str = "AA", **more: Any) -> Request:
+    """Answer for a watcher as clients did before 2007."""
+    inner = f"<m:type>USER</m:type><m:mask>sip:{escape(address)}</m:mask><m:rights>{rights}</m:rights>"
+    return soap(caller, "setACE", inner, **more)
 
 
 def groups(caller: Caller, **more: Any) -> Request:

@@ -9,7 +9,8 @@ import pytest
 
 TINY = (
     "--rounds=1", "--endpoints=3", "--contacts=2", "--pairs=2", "--messages=4", "--publishers=2", "--watchers=2",
-    "--publications=2", "--limit-s=60",
+    "--publications=2", "--participants=3", "--said=2", "--crowd=3", "--watched=2", "--missed=4", "--subscriptions=4",
+    "--limit-s=90",
 )  # fmt: skip
 
 
@@ -24,4 +25,7 @@ def test_the_benchmark_measures_every_load(tmp_path: Path) -> None:
     assert "sign-in, whole" in done.stdout
     costs = {cost["name"]: cost["values"] for cost in json.loads(numbers.read_text())}
     assert {"MESSAGE with its 200, 2 at a time", "notification", "memory of a signed-in endpoint"} <= costs.keys()
+    assert "conference message, each copy of 2" in costs
+    assert {"notification to 3 watchers, publication included", "memory of a subscription that was told"} <= costs.keys()
+    assert costs["notifications of a burst, to each watcher"][0] <= 3, "a burst of twenty is told as one or two"
     assert all(len(values) == 1 for values in costs.values())

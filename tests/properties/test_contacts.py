@@ -1,6 +1,6 @@
-"""Contact lists for all inputs: whoever follows the deltas holds the stored list."""
+"""Contact lists for all inputs: whoever follows the deltas shows the server's list, whatever users and directory do."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import settings
@@ -12,22 +12,25 @@ from lyncpy.workloads.contacts.bodies import write_delta, write_list
 from lyncpy.workloads.contacts.lists import pack, unpack
 from lyncpy.workloads.contacts.model import (
     AddGroup,
+    Book,
     Change,
     ContactList,
     DeleteContact,
     DeleteGroup,
-    Delta,
+    Generated,
     Limits,
     ModifyGroup,
+    No,
     SetContact,
     decide,
-    follow,
+    place,
+    regenerated,
     truth,
 )
 from tests.kit.hall import tree
 
 ADDRESSES = st.sampled_from([Aor(f"sip:{name}@contoso.test") for name in "abcdef"])
-GROUPS = st.integers(1, 8)
+GROUPS = st.integers(1, 6) | st.integers(61, 63)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), min_size=1, max_size=8)
 EXTENSIONS = st.sampled_from([None, "", "<x/>", "<y a='1'>text</y>"])
 LIMITS = Limits(contacts=4, groups=5, extension_bytes=12)
@@ -41,6 +44,14 @@ CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.builds(ModifyGroup, GROUPS, NAMES),
     st.builds(DeleteGroup, GROUPS),
 )
+
+OWNER = Aor("sip:a@contoso.test")
+DIRECTORY = st.lists(
+    st.builds(Generated, st.sampled_from(["department", "1", "2", "3"]), NAMES, st.frozensets(ADDRESSES, min_size=1)),
+    max_size=3,
+    unique_by=lambda group: group.key,
+)
+"""Groups of the directory for one list."""
 
 Seen = dict[str, tuple[str, ...]]
 
@@ -91,14 +102,20 @@ class Following(RuleBasedStateMachine):
     def __init__(self) -> None:
         """Begin with a new list and one client that has it."""
         super().__init__()
-        self.stored = pack(ContactList())
+        self.stored = pack(Book(OWNER))
+        self.placed: dict[int, Generated] = {}
         self.clients: list[Client] = []
         self.joins()
 
     @property
+    def book(self) -> Book:
+        """The list as the store gives it, with what the directory has put into it."""
+        return replace(unpack(self.stored, OWNER)[0], generated=self.placed)
+
+    @property
     def contacts(self) -> ContactList:
-        """The list as the store gives it."""
-        return unpack(self.stored)
+        """The list as it is shown."""
+        return self.book.shown()
 
     @rule()
     def joins(self) -> None:
@@ -110,15 +127,28 @@ class Following(RuleBasedStateMachine):
     @rule(change=CHANGES)
     def asks(self, change: Change) -> None:
         """Somebody asks for a change: it is told to all, or the truth to the one who asked."""
-        before = self.contacts
-        delta = decide(before, change, LIMITS)
-        if isinstance(delta, Delta):
-            assert delta.number == before.delta_num + 1
-            self.stored = pack(follow(before, delta))
-            for client in self.clients:
-                client.reads_delta(write_delta(delta))
-        else:
+        before = self.book
+        decided = decide(before, change, LIMITS)
+        if isinstance(decided, No):
             self.clients[-1].reads_delta(write_delta(truth(before, change)))
+            return
+        assert decided.delta.number == before.own.delta_num + 1
+        self.stored = pack(decided.book)
+        for client in self.clients:
+            client.reads_delta(write_delta(decided.delta))
+        if decided.correction is not None:
+            self.clients[-1].reads_delta(write_delta(decided.correction))
+
+    @rule(groups=DIRECTORY)
+    def the_directory_changes(self, groups: list[Generated]) -> None:
+        """People and groups are others: all devices are told."""
+        before = self.book
+        after = place(before, groups)
+        after = replace(after, own=replace(after.own, delta_num=after.own.delta_num + 1))
+        self.stored, self.placed = pack(after), dict(after.generated)
+        assert unpack(self.stored, OWNER)[1] == after.mark
+        for client in self.clients:
+            client.reads_delta(write_delta(regenerated(before, after)))
 
     @invariant()
     def all_agree(self) -> None:
@@ -132,8 +162,11 @@ class Following(RuleBasedStateMachine):
         """Bounds hold, the default group is there, and everybody is in a group that exists."""
         contacts = self.contacts
         assert contacts.groups[1].name == "~"
-        assert len(contacts.groups) <= LIMITS.groups
-        assert len(contacts.contacts) <= LIMITS.contacts
+        own = self.book.own
+        assert len(own.groups) <= LIMITS.groups
+        assert len(own.contacts) <= LIMITS.contacts
+        assert len(contacts.groups) == len(own.groups) + len(self.placed)
+        assert contacts.contacts.keys() == self.book.everybody()
         names = [group.name for group in contacts.groups.values()]
         assert len(names) == len(set(names))
         assert all(c.groups and set(c.groups) <= set(contacts.groups) for c in contacts.contacts.values())

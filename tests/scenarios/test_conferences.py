@@ -1,6 +1,7 @@
 """Conferences from the first word to the last, as six people live through them."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,6 +19,13 @@ def meeting_of(*people: Actor, **how: str) -> tuple[Seat, ...]:
     seats = (first, *(who.joins(first.focus) for who in people[1:]))
     people[0].passes(1)
     return seats
+
+
+@pytest.fixture
+def archiving() -> Iterator[Stage]:
+    """A server that archives everybody."""
+    with Stage.opened(policies={"archive_internal": True}) as stage:
+        yield stage
 
 
 def id_of(seat: Seat) -> str:
@@ -496,3 +504,19 @@ def test_nothing_is_left_of_a_day_of_meetings(stage: Stage) -> None:
     conferencing = stage.unit("conferencing")
     assert len(conferencing.foci) == 0
     assert not re.search(r"[1-9]", f"{len(stage.unit('im').mcu)}")
+
+
+# --- keeping what was said
+
+
+def test_a_meeting_is_archived_where_policy_demands_it(archiving: Stage) -> None:
+    """Who came, what was said to whom and who left is in the archive, in this order; of others nothing is."""
+    alice, bob = archiving.sign_in("alice", "bob")
+    first, second = meeting_of(alice, bob)
+    first.says("for the record")
+    archiving.passes(1)
+    second.leaves()
+    first.leaves()
+    archiving.passes(1)
+    table = archiving.command("archive search", user="alice@example.com")
+    assert [row[table.columns.index("kind")] for row in table.rows] == ["joined", "joined", "message", "left", "left"]

@@ -1,7 +1,10 @@
 """The contact list: changed from any device, told to all, in order, and kept."""
 
+from contextlib import ExitStack
 from xml.sax.saxutils import escape
 
+from lyncpy.contracts.directory import Group
+from lyncpy.contracts.names import Aor
 from tests.kit.actors import CONTACTS
 from tests.kit.stage import Stage
 
@@ -90,3 +93,75 @@ def test_nobody_changes_the_list_of_another(stage: Stage) -> None:
     assert mallory.sip.subscribe(CONTACTS, to=alice.aor).is_pending
     stage.settle()
     assert mallory.contacts.people == {}
+
+
+def test_five_devices_that_write_at_once_end_with_one_list(stage: Stage) -> None:
+    """Every device hears every change, each once and in one order, whoever made it and however they interleave."""
+    devices = stage.sign_in(*["alice"] * 5)
+    start = devices[0].contacts.number
+    with ExitStack() as breath:
+        for device in devices:
+            breath.enter_context(device.in_one_breath())
+        asked = [
+            device.adds(f"sip:{number}-{turn}@example.com")
+            for turn in range(4)
+            for number, device in enumerate(devices)
+        ]
+        asked += [device.adds_group(f"Group {number}") for number, device in enumerate(devices)]
+    stage.passes(1)
+    assert {one.status for one in asked} == {200}
+    with ExitStack() as breath:
+        for device in devices:
+            breath.enter_context(device.in_one_breath())
+        for number, device in enumerate(devices):
+            device.removes(f"sip:{number}-0@example.com")
+            device.adds(BOB, device.contacts.group(f"Group {number}"), name=f"Bob {number}")
+    stage.passes(1)
+    first = devices[0].contacts
+    assert len(first.people) == 16
+    for device in devices:
+        # ContactBook insists on numbers without gaps as it takes them.
+        assert (device.contacts.people, device.contacts.groups) == (first.people, first.groups)
+        assert device.contacts.history == list(range(start, start + 36))
+    again = stage.actor("alice")
+    again.signs_in()
+    assert (again.contacts.people, again.contacts.number) == (first.people, first.number)
+
+
+def test_lists_follow_the_directory_on_all_devices_and_across_a_kill() -> None:
+    """Bob changes department while Alice looks, and back while the server is dead; her own changes stay."""
+    with Stage.opened(contacts={"department_group": True}) as stage:
+        for user, department in (("alice", "Research"), ("bob", "Research"), ("carol", "Sales")):
+            stage.changes(user, department=department)
+        stage.pulls()
+        desk, phone, bob = stage.sign_in("alice", "alice", "bob")
+        assert desk.contacts.people == phone.contacts.people == {BOB: ("", (63,))}
+        assert desk.hears(bob).availability == "available"
+        desk.adds(CAROL)
+        stage.changes("bob", department="Sales")
+        stage.pulls()
+        stage.passes(1)
+        assert desk.contacts.people == phone.contacts.people == {CAROL: ("", (1,))}
+        assert set(bob.contacts.people) == {CAROL}
+        number = desk.contacts.number
+        stage.kill()
+        stage.changes("bob", department="Research")
+        stage.start()
+        (again,) = stage.sign_in("alice")
+        assert again.contacts.people == {CAROL: ("", (1,)), BOB: ("", (63,))}
+        assert again.contacts.number == number + 1
+
+
+def test_a_policy_is_for_a_group_and_follows_it() -> None:
+    """Whoever comes into the group that it names has it at once; `policy show` says why."""
+    with Stage.opened(policies={"quiet": {"members": ["Board"], "privacy_mode": True}}) as stage:
+        stage.directory.groups = [Group("b", "Board", members=frozenset({"key-alice"}))]
+        stage.pulls()
+        policies = stage.hall.policies
+        assert [policies.of(Aor(f"sip:{user}@example.com")).name for user in ("alice", "bob")] == ["quiet", "default"]
+        stage.directory.groups = [Group("b", "Board", members=frozenset({"key-bob"}))]
+        stage.pulls()
+        assert [policies.of(Aor(f"sip:{user}@example.com")).name for user in ("alice", "bob")] == ["default", "quiet"]
+        assert ("why", '[policies.quiet] names the group "Board", which he is in') in stage.command(
+            "policy show", user="bob@example.com"
+        ).rows

@@ -51,23 +51,46 @@ def test_a_slow_line_changes_nothing_but_the_time(stage: Stage) -> None:
 
 
 def test_a_client_that_does_not_read_is_dropped_and_nobody_else_notices() -> None:
-    """What waits for it is bounded; carol hears everything, bob is gone and may come back."""
+    """What must not be lost is bounded; carol hears everything, bob is gone and may come back."""
     with Stage.opened(**SMALL) as stage:
-        _, bob, carol = stage.sign_in("alice", "bob", "carol")
-        alice = stage.actors[0]
-        for watcher in (bob, carol):
-            watcher.watches(alice)
+        alice, bob, carol = stage.sign_in("alice", "bob", "carol")
         carol.watches(bob)
         bob.sip.connect().stop_reading()
+        bob.is_silent()
 
-        _publishes_a_lot(stage, 12)
+        for number in range(12):
+            alice.pages(bob, f"{number} " + "x" * 20_000)
 
         assert not bob.sip.is_connected
-        assert carol.hears(alice).note.startswith("11 ")
+        assert alice.pages(carol, "are you there?").status == 200
         assert carol.hears(bob).availability == "offline"
         bob.signs_in()
-        bob.watches(alice)
-        assert bob.hears(alice).note.startswith("11 ")
+
+
+def test_a_client_that_does_not_read_presence_is_told_the_latest_when_it_reads_on() -> None:
+    """However much is published meanwhile, the server keeps little, drops nobody, and nothing stale is left."""
+    with Stage.opened(**SMALL) as stage:
+        alice, bob, carol, dave = stage.sign_in("alice", "bob", "carol", "dave")
+        for watcher in (bob, carol):
+            watcher.watches(alice, dave)
+        told = len(bob.others.told)
+        line = bob.sip.connect()
+        line.stop_reading()
+
+        _publishes_a_lot(stage, 60)
+        dave.publishes(6500)
+        alice.publishes(9500)
+
+        assert carol.hears(alice).note.startswith("59 ")
+        assert sum(flow.unwritten_bytes for flow in stage.hall.flows.facts()) < 200_000
+        line.read_again()
+        stage.settle()
+        assert bob.hears(alice).note.startswith("59 ")
+        assert bob.hears(alice).availability == "do not disturb"
+        assert bob.hears(dave).availability == "busy"
+        assert len(bob.others.told) - told < 15
+        alice.publishes(note="and on", container=200)
+        assert bob.hears(alice).note == "and on"
 
 
 def test_a_client_that_reads_again_in_time_has_missed_nothing() -> None:

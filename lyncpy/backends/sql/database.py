@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
@@ -22,6 +22,9 @@ from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import IUnit
+
+PAGES: Final = 256
+"""Pages (1 MiB) that one transaction gives back to the disk: other writes go between two of them."""
 
 
 @implementer(IUnit)
@@ -73,6 +76,13 @@ class Database:
             await self._writes.do(self._prepare)
         except StoreUnavailable as error:
             raise StoreUnavailable(f'the database "{self._path}" ([store] url) cannot be used: {error}') from error
+        trouble = await self._reads.do(self._make_shrinkable)
+        if trouble:
+            self.log.warn(
+                "{path} keeps its size, whatever is purged from it: {cause}; it is tried again at the next start",
+                path=str(self._path),
+                cause=trouble,
+            )
 
     async def close(self) -> None:
         """Do what waits, then close the file; its WAL is emptied into it."""
@@ -87,6 +97,28 @@ class Database:
     def read(self, job: Job[T]) -> Deferred[T]:
         """Do a job that only reads."""
         return self._reads.do(job)
+
+    async def shrink(self) -> int:
+        """Give the room of what was removed back to the disk, a slice at a time; give the number of pages."""
+        total = 0
+        while count := await self.write(_free_pages):
+            total += count
+        if total:
+            # The file itself is cut when its WAL is emptied into it; readers and writers are not waited for.
+            await self.read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all())
+        return total
+
+    def _make_shrinkable(self, connection: Connection) -> str:
+        """Rewrite a file of the first versions, which could not shrink; say what prevents it, or ""."""
+        if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar():
+            return ""
+        self.log.info("rewriting {path}, once, so that it can shrink", path=str(self._path))
+        try:
+            connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.exec_driver_sql("VACUUM")
+        except DBAPIError as error:  # no room for the copy, or another program is at work
+            return str(error.orig)
+        return ""
 
     def _prepare(self, connection: Connection) -> None:
         """Upgrade the schema, after a copy of the file was made beside it."""
@@ -124,3 +156,13 @@ class Database:
         except DBAPIError:
             self._engine.dispose()
             raise
+
+
+def _free_pages(connection: Connection) -> int:
+    """Give back up to PAGES pages; give their number."""
+    free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+    count = min(free, PAGES)
+    for _ in range(count):
+        # One by one: Python's sqlite3 takes the first step of a statement without columns, and no more.
+        connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()
+    return count

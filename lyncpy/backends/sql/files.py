@@ -56,6 +56,9 @@ def connect(path: Path, busy_s: float) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+    if connection.execute("PRAGMA page_count").fetchone() == (0,):
+        # A new file: the only moment at which this costs nothing, and it must come before the journal's mode.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "journal_size_limit = 67108864"):
         connection.execute(f"PRAGMA {pragma}")
     return connection

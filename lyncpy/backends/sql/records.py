@@ -1,25 +1,65 @@
-"""IRecords on SQL: the tables `sessions` and `audit`."""
+"""IRecords on SQL: the tables that people query, row for row the records of the promise."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Executable, Row, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Executable, Row, Table, delete, insert, or_, select, tuple_, update
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.statements import insert_into
-from lyncpy.backends.sql.tables import audit, sessions
+from lyncpy.backends.sql.tables import (
+    audit,
+    conference_messages,
+    conference_sessions,
+    conferences,
+    focus_joins,
+    mcu_joins,
+    sessions,
+)
 from lyncpy.backends.text import storable
-from lyncpy.contracts.records import AuditRecord, IRecords, SessionRecord
+from lyncpy.contracts.records import (
+    AuditRecord,
+    ConferenceRecord,
+    ConferenceRow,
+    ConferenceSessionRecord,
+    FocusJoinRecord,
+    IRecords,
+    McuJoinRecord,
+    MessageCountRecord,
+    SessionRecord,
+)
 
 SLICE: Final = 1000
 """Rows that one transaction of a purge removes: other writes go between two of them."""
 
-SESSION_FIELDS: Final = tuple(field.name for field in dataclasses.fields(SessionRecord))
-AUDIT_FIELDS: Final = tuple(field.name for field in dataclasses.fields(AuditRecord))
+R = TypeVar("R")
+Kept = SessionRecord | AuditRecord | ConferenceRow
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Shelf:
+    """Where one kind of record is kept: its table, and which of its columns tell when it began and ended."""
+
+    table: Table
+    began: str
+    ended: str
+
+
+_SHELVES: Final[Mapping[type, _Shelf]] = {
+    SessionRecord: _Shelf(sessions, "invited_at", "ended_at"),
+    ConferenceRecord: _Shelf(conferences, "started_at", "ended_at"),
+    ConferenceSessionRecord: _Shelf(conference_sessions, "invited_at", "ended_at"),
+    FocusJoinRecord: _Shelf(focus_joins, "joined_at", "left_at"),
+    McuJoinRecord: _Shelf(mcu_joins, "joined_at", "left_at"),
+    MessageCountRecord: _Shelf(conference_messages, "counted_at", "counted_at"),
+    AuditRecord: _Shelf(audit, "at", "at"),
+}
+_FIELDS: Final = {kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _SHELVES}
 
 
 @implementer(IRecords)
@@ -29,29 +69,21 @@ class SqlRecords:
     def __init__(self, database: Database) -> None:
         """Take the database, which is opened and closed elsewhere."""
         self._database = database
-        self._keep = _keep_session(database.dialect)
+        self._keep = {kind: _replacing(kind, database.dialect) for kind in _SHELVES if kind is not AuditRecord}
 
     def keep_session(self, record: SessionRecord) -> Deferred[None]:
         """Insert or replace the row of this session; durable when it returns."""
-        return self._do(self._keep, _values(record, SESSION_FIELDS))
+        return self._do([(self._keep[SessionRecord], [_values(record)])])
 
     def sessions(
         self, user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
     ) -> Deferred[Sequence[SessionRecord]]:
         """Give sessions, newest first; `user` is an address-of-record on either side."""
-        column = sessions.c
-        statement = select(sessions).where(column.invited_at >= since)
-        if user:
-            name = storable(user)
-            statement = statement.where(or_(column.user1 == name, column.user2 == name))
+        column, name = sessions.c, storable(user)
+        wanted = [or_(column.user1 == name, column.user2 == name)] if user else []
         if open_only:
-            statement = statement.where(column.ended_at.is_(None))
-        statement = statement.order_by(column.invited_at.desc(), column.session_id).limit(limit)
-
-        def job(connection: Connection) -> Sequence[SessionRecord]:
-            return tuple(SessionRecord(*_fields(row, SESSION_FIELDS)) for row in connection.execute(statement))
-
-        return self._database.read(job)
+            wanted.append(column.ended_at.is_(None))
+        return self._find(SessionRecord, wanted, since, limit)
 
     def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
         """End every open session that another start of this server left; give their number."""
@@ -62,55 +94,148 @@ class SqlRecords:
         )
         return self._database.write(lambda connection: connection.execute(statement).rowcount)
 
+    # --- conferences
+
+    def keep_conference(self, rows: Sequence[ConferenceRow]) -> Deferred[None]:
+        """Insert or replace rows, all of them or none; durable when it returns."""
+        last = {(type(row).__name__, row.key): row for row in rows}
+        groups = groupby((last[name] for name in sorted(last)), type)
+        return self._do([(self._keep[kind], [_values(row) for row in some]) for kind, some in groups])
+
+    def conferences(
+        self, user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+    ) -> Deferred[Sequence[ConferenceRecord]]:
+        """Give conferences, newest first: those a user organised or took part in, or of one URI."""
+        column, wanted = conferences.c, []
+        if user:
+            name = storable(user)
+            joined = select(focus_joins.c.instance).where(focus_joins.c.user == name)
+            wanted.append(or_(column.organizer == name, column.instance.in_(joined)))
+        if uri:
+            wanted.append(column.uri == storable(uri))
+        if open_only:
+            wanted.append(column.ended_at.is_(None))
+        return self._find(ConferenceRecord, wanted, since, limit)
+
+    def conference_sessions(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[ConferenceSessionRecord]]:
+        """Give dialogs with focus and MCUs, newest first."""
+        return self._find(ConferenceSessionRecord, _of(conference_sessions, user=user, instance=instance), since, limit)
+
+    def focus_joins(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[FocusJoinRecord]]:
+        """Give stays in conferences, newest first."""
+        return self._find(FocusJoinRecord, _of(focus_joins, user=user, instance=instance), since, limit)
+
+    def mcu_joins(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[McuJoinRecord]]:
+        """Give stays in media, newest first."""
+        return self._find(McuJoinRecord, _of(mcu_joins, user=user, instance=instance), since, limit)
+
+    def message_counts(
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+    ) -> Deferred[Sequence[MessageCountRecord]]:
+        """Give how many messages were sent by whom, the newest count first."""
+        return self._find(MessageCountRecord, _of(conference_messages, user=user, instance=instance), since, limit)
+
+    def close_open_conferences(self, node: str, at: float) -> Deferred[int]:
+        """End conferences, dialogs and stays that another start of this server left open; give their number."""
+        restart: dict[str, object] = {"end_reason": "restart"}
+        changes: tuple[tuple[Table, str, dict[str, object]], ...] = (
+            (conferences, "ended_at", restart),
+            (conference_sessions, "ended_at", {**restart, "ended_by_server": True}),
+            (focus_joins, "left_at", {}),
+            (mcu_joins, "left_at", {}),
+        )
+        statements = [
+            update(table).where(table.c[ended].is_(None), table.c.node != node).values({ended: at, **more})
+            for table, ended, more in changes
+        ]
+        return self._database.write(
+            lambda connection: sum(connection.execute(statement).rowcount for statement in statements)
+        )
+
+    # --- audit
+
     def audit(self, record: AuditRecord) -> Deferred[None]:
         """Append; durable when it returns."""
-        return self._do(insert(audit), _values(record, AUDIT_FIELDS))
+        return self._do([(insert(audit), [_values(record)])])
 
     def audited(self, since: float = 0.0, limit: int = 100) -> Deferred[Sequence[AuditRecord]]:
         """Give audit rows, newest first."""
         statement = (
             select(audit).where(audit.c.at >= since).order_by(audit.c.at.desc(), audit.c.serial.desc()).limit(limit)
         )
+        return self._read(AuditRecord, statement)
 
-        def job(connection: Connection) -> Sequence[AuditRecord]:
-            return tuple(AuditRecord(*_fields(row, AUDIT_FIELDS)) for row in connection.execute(statement))
-
-        return self._database.read(job)
+    # --- what is over
 
     async def purge(self, before: float) -> int:
-        """Remove sessions that ended before this time, a slice at a time; give their number."""
-        old = select(sessions.c.session_id).where(sessions.c.ended_at < before).limit(SLICE)
-        statement = delete(sessions).where(sessions.c.session_id.in_(old))
-        return await self._in_slices(lambda connection: connection.execute(statement).rowcount)
+        """Remove what ended before this time, a slice at a time; give the number of rows."""
+        return sum([await self._purge(kind, before) for kind in _SHELVES if kind is not AuditRecord])
 
     async def purge_audit(self, before: float) -> int:
         """Remove audit rows that are older than this, a slice at a time; give their number."""
-        old = select(audit.c.serial).where(audit.c.at < before).limit(SLICE)
-        statement = delete(audit).where(audit.c.serial.in_(old))
-        return await self._in_slices(lambda connection: connection.execute(statement).rowcount)
+        return await self._purge(AuditRecord, before)
 
-    async def _in_slices(self, job: Callable[[Connection], int]) -> int:
+    async def _purge(self, kind: type, before: float) -> int:
+        shelf = _SHELVES[kind]
+        key = tuple_(*shelf.table.primary_key)
+        old = select(*shelf.table.primary_key).where(shelf.table.c[shelf.ended] < before).limit(SLICE)
+        statement = delete(shelf.table).where(key.in_(old))
         total = 0
-        while count := await self._database.write(job):
+        while count := await self._database.write(lambda connection: connection.execute(statement).rowcount):
             total += count
         return total
 
-    def _do(self, statement: Executable, values: Mapping[str, object]) -> Deferred[None]:
+    def _find(
+        self, kind: type[R], wanted: Sequence[ColumnElement[bool]], since: float, limit: int
+    ) -> Deferred[Sequence[R]]:
+        """Give the newest records of a kind that began since then and are wanted."""
+        shelf = _SHELVES[kind]
+        began = shelf.table.c[shelf.began]
+        statement = (
+            select(shelf.table)
+            .where(began >= since, *wanted)
+            .order_by(began.desc(), *shelf.table.primary_key)
+            .limit(limit)
+        )
+        return self._read(kind, statement)
+
+    def _read(self, kind: type[R], statement: Executable) -> Deferred[Sequence[R]]:
+        def job(connection: Connection) -> Sequence[R]:
+            return tuple(kind(*_fields(row, _FIELDS[kind])) for row in connection.execute(statement))
+
+        return self._database.read(job)
+
+    def _do(self, statements: Sequence[tuple[Executable, Sequence[Mapping[str, object]]]]) -> Deferred[None]:
         def job(connection: Connection) -> None:
-            connection.execute(statement, values)
+            for statement, rows in statements:
+                connection.execute(statement, rows)
 
         return self._database.write(job)
 
 
-def _keep_session(dialect: str) -> Executable:
-    statement = insert_into(sessions, dialect)
-    changed = {name: statement.excluded[name] for name in SESSION_FIELDS if name != "session_id"}
-    return statement.on_conflict_do_update(index_elements=[sessions.c.session_id], set_=changed)
+def _replacing(kind: type, dialect: str) -> Executable:
+    """Give the statement that inserts a record, or replaces the one with its key."""
+    table = _SHELVES[kind].table
+    statement = insert_into(table, dialect)
+    keys = tuple(table.primary_key)
+    changed = {name: statement.excluded[name] for name in _FIELDS[kind] if not table.c[name].primary_key}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
-def _values(record: SessionRecord | AuditRecord, names: Sequence[str]) -> dict[str, object]:
+def _of(table: Table, **wanted: str) -> list[ColumnElement[bool]]:
+    """Give the conditions that are asked for; "" asks for nothing."""
+    return [table.c[name] == storable(value) for name, value in wanted.items() if value]
+
+
+def _values(record: Kept) -> dict[str, object]:
     """Give a record's columns; text from outside as a database can hold it."""
-    values = {name: getattr(record, name) for name in names}
+    values = {name: getattr(record, name) for name in _FIELDS[type(record)]}
     return {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
 
 

@@ -1,7 +1,7 @@
 """IStore on SQL. Every decision is made by the database, in the statement that writes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.engine import Connection
@@ -26,6 +26,9 @@ from lyncpy.backends.sql.tables import journals
 from lyncpy.backends.text import is_storable, require_key
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.store import Conflict, Entry, IStore, Lease, Record
+
+SLICE: Final = 1000
+"""Lines that one transaction of a purge removes: other writes go between two of them."""
 
 
 @implementer(IStore)
@@ -166,11 +169,14 @@ class SqlStore:
 
         return self._database.write(job)
 
-    def purge_journals(self, before: float) -> Deferred[int]:
-        """Forget journal lines that are older than this; give their number."""
-        return self._database.write(
-            lambda connection: connection.execute(delete(journals).where(journals.c.at < before)).rowcount
-        )
+    async def purge_journals(self, before: float) -> int:
+        """Forget journal lines that are older than this, a slice at a time; give their number."""
+        old = select(journals.c.serial).where(journals.c.at < before).limit(SLICE)
+        statement = delete(journals).where(journals.c.serial.in_(old))
+        total = 0
+        while count := await self._database.write(lambda connection: connection.execute(statement).rowcount):
+            total += count
+        return total
 
 
 def _record(row: Sequence[Any]) -> Record:  # Any: the columns of READ and SCAN

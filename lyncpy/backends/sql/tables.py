@@ -1,10 +1,18 @@
-"""The schema: four tables for programs and people.
+"""The schema, for programs and people.
 
-`sessions` and `audit` are meant to be read with SQL. Their moments are UTC and sort and
+`sessions`, `audit`, `conferences` and what belongs to these are meant to be read with SQL. Their moments are UTC and sort and
 compare as text in SQLite ("2026-07-20 08:15:30.250000"), so that this works as written:
 
     select user1, user2, invited_at, response_code, end_reason, user1_messages, user2_messages
     from sessions where invited_at >= '2026-07-20' order by invited_at;
+
+    select c.uri, j.user, j.role, j.joined_at, j.left_at, m.messages
+    from conferences c join focus_joins j using (instance)
+    left join conference_messages m on m.instance = c.instance and m.user = j.user
+    where c.started_at >= '2026-07-20' order by c.started_at, j.joined_at;
+
+The archive's tables are read with `archive search`; `lyncpy archive verify` finds what was
+changed in them.
 
 The tables here are what the newest migration leaves; a test compares the two.
 """
@@ -12,7 +20,7 @@ The tables here are what the newest migration leaves; a test compares the two.
 import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, DateTime, Double, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, Integer, LargeBinary, MetaData, Table, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -118,4 +126,140 @@ audit: Final = Table(
     Column("outcome", Text, nullable=False),
     Index("audit_at", "at"),
     sqlite_autoincrement=True,
+)
+
+conferences: Final = Table(
+    "conferences",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("uri", Text, nullable=False),
+    Column("organizer", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    Column("end_reason", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Index("conferences_started", "started_at"),
+    Index("conferences_ended", "ended_at"),
+    Index("conferences_organizer", "organizer", "started_at"),
+    Index("conferences_uri", "uri", "started_at"),
+)
+
+conference_sessions: Final = Table(
+    "conference_sessions",
+    metadata,
+    Column("session_id", Text, primary_key=True),
+    Column("instance", Text, nullable=False),
+    Column("uri", Text, nullable=False),
+    Column("mcu_uri", Text, nullable=False),
+    Column("call_id", Text, nullable=False),
+    Column("from_tag", Text, nullable=False),
+    Column("to_tag", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("user_endpoint", Text, nullable=False),
+    Column("user_client", Text, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("invited_at", Moment, nullable=False),
+    Column("answered_at", Moment),
+    Column("ended_at", Moment),
+    Column("internal", Boolean, nullable=False),
+    Column("started_by_server", Boolean, nullable=False),
+    Column("ended_by_server", Boolean, nullable=False),
+    Column("response_code", Integer),
+    Column("diagnostic_id", Integer),
+    Column("replaced_session", Text, nullable=False),
+    Column("referred_by", Text, nullable=False),
+    Column("on_behalf_of", Text, nullable=False),
+    Column("end_reason", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Index("conference_sessions_user", "user", "invited_at"),
+    Index("conference_sessions_instance", "instance", "invited_at"),
+    Index("conference_sessions_invited", "invited_at"),
+    Index("conference_sessions_ended", "ended_at"),
+)
+
+focus_joins: Final = Table(
+    "focus_joins",
+    metadata,
+    Column("join_id", Text, primary_key=True),
+    Column("instance", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("user_instance", Text, nullable=False),
+    Column("user_endpoint", Text, nullable=False),
+    Column("user_client", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("joined_at", Moment, nullable=False),
+    Column("left_at", Moment),
+    Column("internal", Boolean, nullable=False),
+    Column("node", Text, nullable=False),
+    Index("focus_joins_user", "user", "joined_at"),
+    Index("focus_joins_instance", "instance", "joined_at"),
+    Index("focus_joins_joined", "joined_at"),
+    Index("focus_joins_left", "left_at"),
+)
+
+mcu_joins: Final = Table(
+    "mcu_joins",
+    metadata,
+    Column("join_id", Text, primary_key=True),
+    Column("instance", Text, nullable=False),
+    Column("session_id", Text, nullable=False),
+    Column("mcu", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("user_instance", Text, nullable=False),
+    Column("user_client", Text, nullable=False),
+    Column("joined_at", Moment, nullable=False),
+    Column("left_at", Moment),
+    Column("from_pstn", Boolean, nullable=False),
+    Column("node", Text, nullable=False),
+    Index("mcu_joins_user", "user", "joined_at"),
+    Index("mcu_joins_instance", "instance", "joined_at"),
+    Index("mcu_joins_joined", "joined_at"),
+    Index("mcu_joins_left", "left_at"),
+)
+
+conference_messages: Final = Table(
+    "conference_messages",
+    metadata,
+    Column("instance", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("messages", Integer, nullable=False),
+    Column("counted_at", Moment, nullable=False),
+    Index("conference_messages_user", "user", "counted_at"),
+    Index("conference_messages_counted", "counted_at"),
+)
+
+archive: Final = Table(
+    "archive",
+    metadata,
+    # Numbers are given by the chain, not by the database.
+    Column("serial", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("conversation", KEY, nullable=False),
+    # What the digest is of: the head, a line feed, the body. The columns before only find it.
+    Column("head", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Index("archive_conversation", "conversation", "serial"),
+)
+
+archive_people: Final = Table(
+    "archive_people",
+    metadata,
+    # One row for each person and conversation, not for each message: a meeting of 250 must not cost 250 rows a message.
+    Column("person", KEY, primary_key=True),
+    Column("conversation", KEY, primary_key=True),
+    Index("archive_people_conversation", "conversation"),
+    sqlite_with_rowid=False,
+)
+
+archive_marks: Final = Table(
+    "archive_marks",
+    metadata,
+    # "start": after which entry the chain begins, once others were purged; "end": its last entry.
+    Column("name", Text, primary_key=True),
+    Column("serial", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("stamp", LargeBinary, nullable=False),
 )

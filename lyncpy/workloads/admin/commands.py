@@ -2,7 +2,7 @@
 
 import resource
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from twisted.logger import Logger
@@ -12,10 +12,10 @@ from lyncpy.contracts.names import aor_of
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Reason, Role, Table
+from lyncpy.core.moments import moment, since_of
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
 from lyncpy.workloads.admin.settings import Settings
 
-UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 AUDIT_ROWS: Final = 10_000
 
 STOP_DELAY_S: Final = 0.2
@@ -176,27 +176,6 @@ def explained(command: Command) -> Table:
     rows += [(arg.name.upper(), arg.help) for arg in command.args]
     rows += [(written(flag), flag.help) for flag in (*command.flags, *EVERYWHERE)]
     return Table(("part", "meaning"), [*rows, ("role", command.role.name.lower())])
-
-
-def since_of(text: str, now: float) -> float:
-    """Give the moment that a person means: so long ago, or a day (UTC).
-
-    Raises:
-        CommandFailed: It is neither.
-    """
-    number, unit = text[:-1], text[-1:]
-    if number.isdecimal() and len(number) < 9 and unit in UNITS:
-        return max(now - int(number) * UNITS[unit], 0.0)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise CommandFailed(f'"{text[:80]}" is no time; write 30m, 2h, 7d or 2026-05-31') from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
-
-def moment(at: float) -> str:
-    """Write a time for an operator."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def duration(seconds: float) -> str:

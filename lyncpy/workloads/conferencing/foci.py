@@ -37,7 +37,7 @@ class Foci:
         homes: Homes,
         notifier: Notifier,
         mcus: Mapping[str, IMcu],
-        ears: Ears,
+        ears: Sequence[Ears],
         house: Callable[[Aor], House],
         new_instance: Callable[[], str],
         timers: ITimers,
@@ -139,7 +139,8 @@ class Foci:
             mine.discard(after.conference.key)
             if not mine:
                 self._of.pop(change.user, None)
-        self._ears.heard(before, after, change)
+        for ears in self._ears:
+            ears.heard(before, after, change)
 
     # --- inside
 

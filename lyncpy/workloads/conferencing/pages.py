@@ -60,12 +60,14 @@ class Pages:
         self._find = find
         self._domain = domain
         parts = urlsplit(meeting_url)
-        self._host = (parts.hostname or "").lower()
         self._path = f"{parts.path.rstrip('/')}/"
+        # Links at the root of a name take all of it; a folder is theirs under every name of this server.
+        self._host = (parts.hostname or "").lower() if self._path == "/" else ""
+        self._offered = bool(meeting_url and domain)
 
     def rows(self) -> tuple[Resource, ...]:
         """Give what is offered."""
-        return (Resource(self._path, self.answer, host=self._host),) if self._host and self._domain else ()
+        return (Resource(self._path, self.answer, host=self._host),) if self._offered else ()
 
     async def answer(self, asked: HttpAsked) -> HttpAnswer:
         """Answer with the page of a meeting; one page for all links behind which there is none."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from zope.interface import implementer
 
+from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import EndpointGone
@@ -24,9 +25,10 @@ from lyncpy.workloads.conferencing.commands import Commands
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.foci import Foci
+from lyncpy.workloads.conferencing.minutes import Minutes
 from lyncpy.workloads.conferencing.model import CHAT
-from lyncpy.workloads.conferencing.recorder import Recorder
 from lyncpy.workloads.conferencing.pages import Pages
+from lyncpy.workloads.conferencing.recorder import Recorder
 from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.settings import Settings
 
@@ -59,8 +61,15 @@ class Conferencing:
         timers: ITimers,
         *,
         domain: str = "",
+        archive: IArchive | None = None,
     ) -> None:
-        """Build the rooms; `mcus` are the media there are, `domain` is that of the organizers, for meeting pages."""
+        """Build the rooms.
+
+        Args:
+            mcus: The media there are.
+            domain: That of the organizers, for meeting pages.
+            archive: Where it is kept who came and went, if anywhere.
+        """
         self._bus = bus
         self._records = records
         self._node = node
@@ -83,7 +92,7 @@ class Conferencing:
             homes,
             notifier,
             kinds,
-            self._recorder,
+            (self._recorder,) if archive is None else (self._recorder, Minutes(archive, timers)),
             lambda organizer: settings.house(policies.of(organizer)),
             lambda: str(uuid.uuid4()),
             timers,

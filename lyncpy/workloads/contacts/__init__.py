@@ -3,6 +3,6 @@
 Specification: [MS-SIP] 2.2.4 and 3.7; a client reads the list by a subscription to
 `vnd-microsoft-roaming-contacts` and changes it by SOAP in SERVICE requests to himself.
 `model.py` holds the rules, `lists.py` the one writer of each list, `fanout.py` tells every
-device of the user what changed. The older events `vnd-microsoft-roaming-ACL` and
-`presence.wpending` are answered with empty documents. Diagnostics: 2001 to 2015.
+device of the user what changed. The older event `vnd-microsoft-roaming-ACL` is answered
+with an empty document. Diagnostics: 2001 to 2015.
 """

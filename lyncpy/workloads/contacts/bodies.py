@@ -31,10 +31,6 @@ ACL_TYPE: Final = "application/vnd-microsoft-roaming-acls+xml"
 EMPTY_ACL: Final = b'<ACLlist deltaNum="1"><userACL/></ACLlist>'
 """Nobody is refused by the list of rights that clients before 2007 kept; containers took its place."""
 
-PENDING_TYPE: Final = "text/xml+msrtc.wpending"
-NOBODY_PENDING: Final = b"<watchers/>"
-"""Subscribers who wait for an answer are told by roaming-self, so that nobody waits here."""
-
 _LIST_NS: Final = "http://schemas.microsoft.com/2002/09/sip/contactlist"
 _REQUEST_NS: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
 _ENVELOPE_NS: Final = "http://schemas.xmlsoap.org/soap/envelope/"

@@ -6,15 +6,17 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Table
 from lyncpy.workloads.contacts.lists import Lists
-from lyncpy.workloads.contacts.model import ContactList
+from lyncpy.workloads.contacts.model import Book, ContactList
+from lyncpy.workloads.contacts.shelves import Shelves
 
 
 class Commands:
     """Looking at contact lists."""
 
-    def __init__(self, lists: Lists, people: IPeople) -> None:
+    def __init__(self, lists: Lists, shelves: Shelves, people: IPeople) -> None:
         """Take what the words speak of."""
         self._lists = lists
+        self._shelves = shelves
         self._people = people
 
     def words(self) -> tuple[Command, ...]:
@@ -24,12 +26,18 @@ class Commands:
 
     async def show(self, asked: Asked) -> Table:
         """List a user's contacts."""
-        contacts = await self._lists.read(self._known(asked.args["user"]))
+        aor = self._known(asked.args["user"])
+        book = await self._lists.read(aor)
+        contacts = book.shown()
         rows = [
-            (bare(c.aor), c.name, ", ".join(contacts.groups[g].name for g in c.groups), c.subscribed)
+            (bare(c.aor), c.name, ", ".join(contacts.groups[g].name for g in c.groups), c.subscribed, _by(book, c.aor))
             for c in contacts.contacts.values()
         ]
-        return Table(("contact", "name", "groups", "subscribed"), rows, note=_summary(contacts))
+        note = _summary(contacts)
+        left_out = self._shelves.left_out(aor)
+        if left_out:
+            note += f"; left out, too large or too many ([contacts] generated_members, generated_groups): {', '.join(left_out)}"
+        return Table(("contact", "name", "groups", "subscribed", "by"), rows, note=note)
 
     def _known(self, user: str) -> Aor:
         person = self._people.person(aor_of(user)) or self._people.by_login("", user)
@@ -39,6 +47,13 @@ class Commands:
 
     def _addresses(self) -> Sequence[str]:
         return [bare(person.aor) for person in self._people.all()]
+
+
+def _by(book: Book, aor: Aor) -> str:
+    """Say who has put a contact into the list."""
+    own = book.own.contacts.get(aor)
+    halves = (("user", own is not None and bool(own.groups)), ("directory", bool(book.given(aor))))
+    return " and ".join(name for name, has in halves if has)
 
 
 def _summary(contacts: ContactList) -> str:

@@ -28,6 +28,9 @@ class Held:
     frees it twice and dies. It shows the group, empty, until its next sign-in instead.
     """
 
+    correction: Delta | None = None
+    """How things stand with a change that this device made and shows otherwise; sent after the delta of that change."""
+
 
 class Fanout:
     """Sends deltas. A subscription's `data` is a `Held`."""
@@ -44,9 +47,12 @@ class Fanout:
         lagging = False
         for subscription in self._notifier.of(EVENT, fact.aor):
             held: Held = subscription.data
-            if held.number + 1 == fact.delta_num:
+            if held.number + 1 == fact.delta_num and fact.delta:
                 held.number = fact.delta_num
                 self._notifier.notify(subscription, _for(held, fact.delta))
+                if held.correction is not None and held.correction.number == fact.delta_num:
+                    correction, held.correction = held.correction, None
+                    self._notifier.notify(subscription, _for(held, write_delta(correction)))
             elif held.number < fact.delta_num:
                 lagging = True
         if lagging:
@@ -54,7 +60,7 @@ class Fanout:
 
     async def _catch_up(self, fact: ContactsChanged) -> None:
         """Send the whole list to devices that missed a change: a bus may lose facts."""
-        contacts = await self._lists.read(fact.aor)
+        contacts = (await self._lists.read(fact.aor)).shown()
         document = Document(CONTACTS_TYPE, write_list(contacts))
         for subscription in self._notifier.of(EVENT, fact.aor):
             held: Held = subscription.data
@@ -64,11 +70,15 @@ class Fanout:
                 self._notifier.notify(subscription, document)
 
     def correct(self, aor: Aor, epid: Epid, truth: Delta) -> None:
-        """Take one device back to the truth after its change was refused."""
-        delta = write_delta(truth)
+        """Take one device back to the truth after its change was refused, or made but in part."""
         for subscription in self._notifier.of(EVENT, aor):
-            if subscription.epid == epid:
-                self._notifier.notify(subscription, _for(subscription.data, delta))
+            if subscription.epid != epid:
+                continue
+            held: Held = subscription.data
+            if held.number < truth.number:
+                held.correction = truth
+            else:
+                self._notifier.notify(subscription, _for(held, write_delta(truth)))
 
 
 def _for(held: Held, delta: bytes) -> Document:

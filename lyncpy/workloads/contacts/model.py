@@ -1,18 +1,26 @@
 """Contact lists: the values, and the rules by which they change. Nothing here knows a wire or a store.
 
-`decide` turns a wish into a `Delta` or a `No`; `follow` is the only way a list changes, for
-the server as for every client: whoever follows all deltas in order holds the server's list.
+A list has two halves. What its user keeps himself is stored; what the directory puts into
+it, groups and who is in them, is made anew from the directory and only counted and numbered
+here. Together they are the `ContactList` that every device shows. `decide` turns a wish into
+a new `Book` and a `Delta`, or a `No`; `follow` is how every device changes its list: whoever
+follows all deltas in order shows the server's list.
 """
 
 import enum
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final, assert_never
 
 from lyncpy.contracts.names import Aor
 
 GROUP_ID_MAXIMUM: Final = 63
 """Spec: [MS-SIP] 3.7.4.4: groups are numbered from 1 to 63."""
+
+LAST_ID: Final = 64
+"""Given only when no other is left: Lync allows 64 groups, one more than its specification has numbers for."""
 
 OTHERS: Final = 1
 """Spec: [MS-SIP] 3.7.4.4: the default group, made by the server, never made or deleted by a user."""
@@ -36,7 +44,7 @@ class Contact:
     """The name that the user gave; empty: shown as the contact calls himself."""
 
     groups: tuple[int, ...] = (OTHERS,)
-    """Ids, in the client's order; never empty."""
+    """Ids, in the client's order. Empty only in a `Book`: a name kept for somebody whom the directory has in the list."""
 
     subscribed: bool = True
     external_uri: str = ""
@@ -46,7 +54,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ContactList:
-    """All contacts and groups of one user, as of `delta_num`."""
+    """All contacts and groups of one user as his devices show them, as of `delta_num`; in a `Book`, his own ones."""
 
     delta_num: int = 1
     """Grows by one with every change; a client takes 0 for "not known", so it begins at 1."""
@@ -57,9 +65,80 @@ class ContactList:
     contacts: Mapping[Aor, Contact] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Generated:
+    """A group that the directory puts into lists; one value serves everybody who has it."""
+
+    key: str
+    """What it stays the same group by, whatever it is called."""
+
+    name: str
+    members: frozenset[Aor]
+
+    @cached_property
+    def mark(self) -> str:
+        """A digest of who is in it."""
+        return hashlib.sha256("\n".join(sorted(self.members)).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A user's list in its two halves."""
+
+    owner: Aor
+    own: ContactList = field(default_factory=ContactList)
+    """What he keeps himself; the delta number is that of the whole."""
+
+    ids: Mapping[str, int] = field(default_factory=dict)
+    """Ids of generated groups by key, also of those that are gone: a device may still speak of one."""
+
+    generated: Mapping[int, Generated] = field(default_factory=dict)
+    """By id. Their owner is in none of them, whatever `members` says."""
+
+    def group(self, id_: int) -> Group | None:
+        """Give a group as it is shown."""
+        given = self.generated.get(id_)
+        return self.own.groups.get(id_) if given is None else Group(id_, given.name)
+
+    def contact(self, aor: Aor) -> Contact | None:
+        """Give a contact as it is shown: one, in all groups of either half."""
+        own = self.own.contacts.get(aor)
+        given = self.given(aor)
+        if own is None:
+            return Contact(aor, groups=given) if given else None
+        return replace(own, groups=(*own.groups, *given)) if own.groups or given else None
+
+    def given(self, aor: Aor) -> tuple[int, ...]:
+        """Give the ids of the generated groups that somebody is in."""
+        if aor == self.owner:
+            return ()
+        return tuple(id_ for id_, one in self.generated.items() if aor in one.members)
+
+    def everybody(self) -> frozenset[Aor]:
+        """Give everybody who is shown."""
+        given = frozenset[Aor]().union(*(one.members for one in self.generated.values())) - {self.owner}
+        return given | {contact.aor for contact in self.own.contacts.values() if contact.groups}
+
+    def shown(self) -> ContactList:
+        """Give the whole list as devices show it."""
+        own = self.own
+        if not self.generated:
+            return replace(own, contacts={aor: one for aor, one in own.contacts.items() if one.groups})
+        groups = {id_: Group(id_, one.name) for id_, one in self.generated.items()}
+        others = sorted(self.everybody() - own.contacts.keys())
+        contacts = {aor: one for aor in (*own.contacts, *others) if (one := self.contact(aor)) is not None}
+        return ContactList(own.delta_num, {**own.groups, **groups}, contacts)
+
+    @property
+    def mark(self) -> str:
+        """A digest of the generated half; "" when there is none."""
+        parts = [f"{id_} {one.name} {one.mark}" for id_, one in sorted(self.generated.items())]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16] if parts else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large a list may grow."""
+    """How large the own half of a list may grow."""
 
     contacts: int
     groups: int
@@ -83,7 +162,7 @@ class SetContact:
 
 @dataclass(frozen=True, slots=True)
 class DeleteContact:
-    """Take a contact off the list."""
+    """Take a contact off the list; out of a generated group nobody is taken."""
 
     aor: Aor
 
@@ -126,6 +205,8 @@ class No(enum.Enum):
     NAME_TAKEN = enum.auto()
     GROUP_NOT_EMPTY = enum.auto()
     GROUP_FIXED = enum.auto()
+    GROUP_GENERATED = enum.auto()
+    CONTACT_GENERATED = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,38 +221,108 @@ class Delta:
     modified_contacts: tuple[Contact, ...] = ()
     deleted_groups: tuple[int, ...] = ()
     deleted_contacts: tuple[Aor, ...] = ()
+    is_unknown: bool = False
+    """Whether something has changed that nobody can name; who shows the list reads it anew."""
 
 
-def decide(contacts: ContactList, change: Change, limits: Limits) -> Delta | No:
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A change that is made."""
+
+    book: Book
+    delta: Delta
+    correction: Delta | None = None
+    """How things stand with what it was about, where whoever asked takes them to be otherwise; for his device alone."""
+
+
+def decide(book: Book, change: Change, limits: Limits) -> Decided | No:
     """Say what a change makes of the list, or why it is refused.
 
     The delta number a client sends is no reason to refuse: clients count on by themselves,
     also after a refusal, and have several requests under way. Changes concern one contact
     or group each; the last one wins, and every device is told.
-
-    Spec: [MS-SIP] 3.7.4.3, 3.7.4.4. Client: deltaNum is counted locally and never resynchronised.
     """
-    number = contacts.delta_num + 1
-    delta = Delta(number, contacts.delta_num)
+    own = _own_half(book, change, limits)
+    if isinstance(own, No):
+        return own
+    after = replace(book, own=replace(own, delta_num=book.own.delta_num + 1))
+    groups = own.groups.items() ^ book.own.groups.items()
+    aors = (change.aor,) if isinstance(change, SetContact | DeleteContact) else ()
+    delta = difference(book, after, aors, {id_ for id_, _ in groups})
+    return Decided(after, delta, truth(after, change) if _is_unlike(after, change) else None)
+
+
+def _own_half(book: Book, change: Change, limits: Limits) -> ContactList | No:
+    own = book.own
     match change:
         case SetContact():
-            return _set_contact(contacts, change, limits, delta)
+            return _set_contact(book, change, limits)
         case DeleteContact(aor):
-            if aor not in contacts.contacts:
-                return No.CONTACT_UNKNOWN
-            return replace(delta, deleted_contacts=(aor,))
+            if aor not in own.contacts:
+                return No.CONTACT_GENERATED if book.given(aor) else No.CONTACT_UNKNOWN
+            return replace(own, contacts={other: one for other, one in own.contacts.items() if other != aor})
         case AddGroup(name, external_uri):
-            if _named(contacts, name) is not None:
+            id_ = _free_id(book)
+            if _named(book, name) is not None:
                 return No.NAME_TAKEN
-            if len(contacts.groups) >= limits.groups:
+            if id_ is None or len(own.groups) >= limits.groups:
                 return No.GROUPS_FULL
-            return replace(delta, added_groups=(Group(_free_id(contacts), name, external_uri),))
+            return replace(own, groups={**own.groups, id_: Group(id_, name, external_uri)})
         case ModifyGroup():
-            return _modify_group(contacts, change, delta)
+            return _modify_group(book, change)
         case DeleteGroup(group):
-            return _delete_group(contacts, group, delta)
+            return _delete_group(book, group)
         case _:  # pragma: no cover - mypy proves that nothing comes here
             assert_never(change)
+
+
+def difference(before: Book, after: Book, aors: Iterable[Aor], groups: Iterable[int]) -> Delta:
+    """Say what devices have to change, looking at these contacts and groups alone."""
+    each_group = [(id_, before.group(id_), after.group(id_)) for id_ in sorted(groups)]
+    each_contact = [(aor, before.contact(aor), after.contact(aor)) for aor in sorted(aors)]
+    return Delta(
+        after.own.delta_num,
+        before.own.delta_num,
+        added_groups=tuple(new for _, old, new in each_group if new is not None and old is None),
+        modified_groups=tuple(new for _, old, new in each_group if new is not None and old not in (None, new)),
+        added_contacts=tuple(new for _, old, new in each_contact if new is not None and old is None),
+        modified_contacts=tuple(new for _, old, new in each_contact if new is not None and old not in (None, new)),
+        deleted_groups=tuple(id_ for id_, old, new in each_group if new is None and old is not None),
+        deleted_contacts=tuple(aor for aor, old, new in each_contact if new is None and old is not None),
+    )
+
+
+def regenerated(before: Book, after: Book) -> Delta:
+    """Say what devices have to change when the generated half is another."""
+    ids = before.generated.keys() | after.generated.keys()
+    other = [id_ for id_ in ids if before.generated.get(id_) != after.generated.get(id_)]
+    halves = [book.generated[id_].members for book in (before, after) for id_ in other if id_ in book.generated]
+    return difference(before, after, frozenset[Aor]().union(*halves), other)
+
+
+def place(book: Book, wanted: Sequence[Generated]) -> Book:
+    """Put groups of the directory into a list, in place of those that are there.
+
+    Each keeps the id that it had; a new one gets the highest free id, so that they and the
+    user's own groups, which begin below, seldom meet. When there is none, it is left out.
+    A name that the user has given to a group of his own is told from it: two groups of one
+    name would be one to a client.
+    """
+    ids = dict(book.ids)
+    taken = {group.name.casefold() for group in book.own.groups.values()}
+    placed: dict[int, Generated] = {}
+    for one in wanted:
+        id_ = ids.get(one.key)
+        if id_ is None or id_ in book.own.groups or id_ in placed:
+            id_ = _free_high_id(book.own.groups, ids, {other.key for other in wanted})
+            if id_ is None:
+                continue
+            ids = {key: known for key, known in ids.items() if known != id_ and key != one.key}
+            ids[one.key] = id_
+        name = _distinct(one.name, taken)
+        taken.add(name.casefold())
+        placed[id_] = one if name == one.name else replace(one, name=name)
+    return replace(book, ids=ids, generated=placed)
 
 
 def follow(contacts: ContactList, delta: Delta) -> ContactList:
@@ -189,81 +340,143 @@ def follow(contacts: ContactList, delta: Delta) -> ContactList:
     return ContactList(delta.number, groups, people)
 
 
-def truth(contacts: ContactList, change: Change) -> Delta:
-    """Say how things stand with what a refused change was about.
+def truth(book: Book, change: Change) -> Delta:
+    """Say how things stand with what a change was about that was not made, or not wholly.
 
     A client makes a change locally before it asks, and keeps it whatever the answer; this
     takes its view back to the list. The list is the same before and after.
     """
-    delta = Delta(contacts.delta_num, contacts.delta_num)
+    delta = Delta(book.own.delta_num, book.own.delta_num)
     match change:
-        case SetContact(aor) | DeleteContact(aor):
-            contact = contacts.contacts.get(aor)
+        case SetContact(aor):
+            contact = book.contact(aor)
             if contact is None:
                 return replace(delta, deleted_contacts=(aor,))
             return replace(delta, modified_contacts=(contact,))
+        case DeleteContact(aor):
+            contact = book.contact(aor)
+            if contact is None:
+                return replace(delta, deleted_contacts=(aor,))
+            return replace(delta, added_contacts=(contact,))
         case AddGroup(name):
-            group = _named(contacts, name)
+            group = _named(book, name)
             return delta if group is None else replace(delta, added_groups=(group,))
         case ModifyGroup(id_):
-            group = contacts.groups.get(id_)
+            group = book.group(id_)
             if group is None:
                 return replace(delta, deleted_groups=(id_,))
             return replace(delta, modified_groups=(group,))
         case DeleteGroup(id_):
-            group = contacts.groups.get(id_)
-            if group is None:
-                return replace(delta, deleted_groups=(id_,))
-            members = tuple(contact for contact in contacts.contacts.values() if id_ in contact.groups)
-            return replace(delta, added_groups=(group,), modified_contacts=members)
+            return _still_there(book, id_, delta)
         case _:  # pragma: no cover - mypy proves that nothing comes here
             assert_never(change)
 
 
-def _set_contact(contacts: ContactList, change: SetContact, limits: Limits, delta: Delta) -> Delta | No:
-    groups = tuple(dict.fromkeys(change.groups)) or (OTHERS,)
-    if any(group not in contacts.groups for group in groups):
+def _still_there(book: Book, id_: int, delta: Delta) -> Delta:
+    """Give a group back with who is in it.
+
+    Client: it takes out the members of a group before it deletes it; those of a generated one
+    it was given back at once, and has put elsewhere as the group was gone. So they are added,
+    where they are missing, and put into their groups, where they are not.
+    """
+    group = book.group(id_)
+    if group is None:
+        return replace(delta, deleted_groups=(id_,))
+    shown = book.shown().contacts.values()
+    members = tuple(contact for contact in shown if id_ in contact.groups)
+    missing = members if id_ in book.generated else ()
+    return replace(delta, added_groups=(group,), added_contacts=missing, modified_contacts=members)
+
+
+def _is_unlike(after: Book, change: Change) -> bool:
+    """Tell whether the client that asked shows something else now than the list has."""
+    match change:
+        case SetContact(aor, groups=groups):
+            shown = after.contact(aor)
+            return shown is None or set(shown.groups) != (set(groups) or {OTHERS})
+        case DeleteContact(aor):
+            return after.contact(aor) is not None
+        case _:
+            return False
+
+
+def _set_contact(book: Book, change: SetContact, limits: Limits) -> ContactList | No:
+    own = book.own
+    groups = tuple(id_ for id_ in dict.fromkeys(change.groups) if id_ not in book.generated)
+    if any(id_ not in own.groups for id_ in groups):
         return No.GROUP_UNKNOWN
-    old = contacts.contacts.get(change.aor)
-    if old is None and len(contacts.contacts) >= limits.contacts:
-        return No.CONTACTS_FULL
+    if not groups and not book.given(change.aor):
+        groups = (OTHERS,)
+    old = own.contacts.get(change.aor)
     extension = change.extension
     if extension is None:
         extension = "" if old is None else old.extension
     elif len(extension.encode()) > limits.extension_bytes:
         return No.EXTENSION_TOO_LARGE
     new = Contact(change.aor, change.name, groups, change.subscribed, change.external_uri, extension)
-    return replace(delta, added_contacts=(new,)) if old is None else replace(delta, modified_contacts=(new,))
+    if not groups and not (new.name or new.extension):
+        # Nothing of his own is left: the directory has him in the list by itself.
+        return replace(own, contacts={aor: one for aor, one in own.contacts.items() if aor != change.aor})
+    if old is None and len(own.contacts) >= limits.contacts:
+        return No.CONTACTS_FULL
+    return replace(own, contacts={**own.contacts, change.aor: new})
 
 
-def _modify_group(contacts: ContactList, change: ModifyGroup, delta: Delta) -> Delta | No:
-    if change.id not in contacts.groups:
-        return No.GROUP_UNKNOWN
-    if change.id == OTHERS:
-        return No.GROUP_FIXED
-    other = _named(contacts, change.name)
+def _modify_group(book: Book, change: ModifyGroup) -> ContactList | No:
+    fixed = _fixed(book, change.id)
+    if fixed is No.GROUP_GENERATED and change.name == book.generated[change.id].name:
+        # COMPAT pidgin-sipe 1.25: told of a group's new name, it asks for that name.
+        return book.own
+    if fixed is not None:
+        return fixed
+    other = _named(book, change.name)
     if other is not None and other.id != change.id:
         return No.NAME_TAKEN
-    return replace(delta, modified_groups=(Group(change.id, change.name, change.external_uri),))
+    groups = {**book.own.groups, change.id: Group(change.id, change.name, change.external_uri)}
+    return replace(book.own, groups=groups)
 
 
-def _delete_group(contacts: ContactList, group: int, delta: Delta) -> Delta | No:
-    if group not in contacts.groups:
-        return No.GROUP_UNKNOWN
-    if group == OTHERS:
-        return No.GROUP_FIXED
-    if any(group in contact.groups for contact in contacts.contacts.values()):
+def _delete_group(book: Book, group: int) -> ContactList | No:
+    fixed = _fixed(book, group)
+    if fixed is not None:
+        return fixed
+    if any(group in contact.groups for contact in book.own.contacts.values()):
         return No.GROUP_NOT_EMPTY
-    return replace(delta, deleted_groups=(group,))
+    return replace(book.own, groups={id_: one for id_, one in book.own.groups.items() if id_ != group})
 
 
-def _named(contacts: ContactList, name: str) -> Group | None:
-    return next((group for group in contacts.groups.values() if group.name == name), None)
+def _fixed(book: Book, group: int) -> No | None:
+    """Say why a group cannot be changed by its user."""
+    if group in book.generated:
+        return No.GROUP_GENERATED
+    if group not in book.own.groups:
+        return No.GROUP_UNKNOWN
+    return No.GROUP_FIXED if group == OTHERS else None
 
 
-def _free_id(contacts: ContactList) -> int:
+def _named(book: Book, name: str) -> Group | None:
+    ids = (*book.own.groups, *book.generated)
+    return next((group for id_ in ids if (group := book.group(id_)) is not None and group.name == name), None)
+
+
+def _free_id(book: Book) -> int | None:
     """Choose an id; one that was in use before comes last, because a device may still speak of the old group."""
-    following = max(contacts.groups) + 1
-    if following <= GROUP_ID_MAXIMUM:
-        return following
-    return next(number for number in range(1, GROUP_ID_MAXIMUM + 1) if number not in contacts.groups)
+    used = {*book.own.groups, *book.generated}
+    kept = {*used, *book.ids.values()}
+    order = (*range(max(book.own.groups) + 1, LAST_ID), *range(1, LAST_ID), LAST_ID)
+    free = (id_ for id_ in order if id_ not in kept)
+    gone = (id_ for id_ in order if id_ not in used)
+    return next(free, None) or next(gone, None)
+
+
+def _free_high_id(own: Mapping[int, Group], ids: Mapping[str, int], wanted: set[str]) -> int | None:
+    """Choose an id for a generated group: a free one, else that of a group that is gone, the longest gone first."""
+    kept = {*own, *ids.values()}
+    free = (id_ for id_ in (*range(GROUP_ID_MAXIMUM, 0, -1), LAST_ID) if id_ not in kept)
+    gone = (id_ for key, id_ in ids.items() if key not in wanted and id_ not in own)
+    return next(free, None) or next(gone, None)
+
+
+def _distinct(name: str, taken: set[str]) -> str:
+    choices = (name, f"{name} (directory)", *(f"{name} ({number})" for number in range(2, LAST_ID + 3)))
+    return next(choice for choice in choices if choice.casefold() not in taken)

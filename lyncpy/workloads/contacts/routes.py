@@ -15,8 +15,6 @@ from lyncpy.workloads.contacts.bodies import (
     ACL_TYPE,
     CONTACTS_TYPE,
     EMPTY_ACL,
-    NOBODY_PENDING,
-    PENDING_TYPE,
     SOAP_TYPE,
     read_change,
     read_operation,
@@ -30,7 +28,6 @@ from lyncpy.workloads.contacts.model import No
 from lyncpy.workloads.contacts.settings import Settings
 
 ACL_EVENT: Final = "vnd-microsoft-roaming-acl"
-PENDING_EVENT: Final = "presence.wpending"
 
 KEEPS_GROUPS: Final = "Sipe/"
 """In the User-Agent of clients that `Held.keeps_groups` is about."""
@@ -46,6 +43,8 @@ _ANSWERS: Final[Mapping[No, tuple[int, Diagnostics]]] = {
     No.NAME_TAKEN: (409, Diagnostics(2015, "Duplicate group name")),
     No.GROUP_NOT_EMPTY: (409, Diagnostics(4000, "Group is not empty")),
     No.GROUP_FIXED: (403, Diagnostics(4000, "The default group cannot be changed or deleted")),
+    No.GROUP_GENERATED: (403, Diagnostics(4000, "The group is made from the directory")),
+    No.CONTACT_GENERATED: (403, Diagnostics(4000, "The contact is in the list by the directory")),
 }
 
 
@@ -67,7 +66,6 @@ class Routes:
         return (
             Route("SUBSCRIBE", self.subscribe, event=EVENT),
             Route("SUBSCRIBE", self.rights, event=ACL_EVENT),
-            Route("SUBSCRIBE", self.pending, event=PENDING_EVENT),
             Route("SERVICE", self.service, content=SOAP_TYPE.lower()),
         )
 
@@ -81,20 +79,18 @@ class Routes:
         if arrival.request.expires == 0 and self._notifier.find(arrival) is not None:
             return self._accept(arrival, EVENT, None, None)
         async with self._lists.hold(aor):
-            contacts = await self._lists.read(aor)
+            contacts = await self._lists.arrived(aor)
             document = Document(CONTACTS_TYPE, write_list(contacts))
             keeps_groups = KEEPS_GROUPS in (arrival.request.headers.get("User-Agent") or "")
-            return self._accept(arrival, EVENT, document, Held(contacts.delta_num, keeps_groups))
+            try:
+                return self._accept(arrival, EVENT, document, Held(contacts.delta_num, keeps_groups))
+            finally:
+                self._forget_if_gone(aor)
 
     async def rights(self, arrival: Arrival) -> Response:
         """Answer a client from before 2007 that asks for its list of rights."""
         _own(arrival, 2004, "Subscriber is not authorized to subscribe")
         return self._accept(arrival, ACL_EVENT, Document(ACL_TYPE, EMPTY_ACL), None)
-
-    async def pending(self, arrival: Arrival) -> Response:
-        """Answer a client from before 2007 that asks who waits to be allowed."""
-        _own(arrival, 2004, "Subscriber is not authorized to subscribe")
-        return self._accept(arrival, PENDING_EVENT, Document(PENDING_TYPE, NOBODY_PENDING), None)
 
     async def service(self, arrival: Arrival) -> Response:
         """Change the sender's list; the change is durable before the 200.
@@ -111,11 +107,18 @@ class Routes:
             raise _refusal(400, Diagnostics(4000, "The requested operation is not supported"))
         aor = _own(arrival, 4004, "Credentials provided are not authorized to act as specified from URI")
         try:
-            delta = await self._lists.change(aor, change, arrival.sender.epid)
+            decided = await self._lists.change(aor, change, arrival.sender.epid)
         except Declined as declined:
             self._fanout.correct(aor, arrival.sender.epid, declined.truth)
             raise _refusal(*_ANSWERS[declined.no]) from declined
-        return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=write_answer(name, delta))
+        if decided.correction is not None:
+            self._fanout.correct(aor, arrival.sender.epid, decided.correction)
+        return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=write_answer(name, decided.delta))
+
+    def _forget_if_gone(self, aor: Aor) -> None:
+        """Remember nothing for who has no device that shows his list."""
+        if not self._notifier.of(EVENT, aor):
+            self._lists.left(aor)
 
     def _accept(self, arrival: Arrival, event: str, document: Document | None, held: Held | None) -> Response:
         subscription, response = self._notifier.accept(
@@ -125,6 +128,7 @@ class Routes:
             minimum_s=self._settings.expires_minimum_s,
             maximum_s=self._settings.expires_maximum_s,
             document=document,
+            on_end=None if held is None else lambda ended: self._forget_if_gone(ended.watcher),
         )
         if subscription is not None and held is not None:
             subscription.data = held

@@ -1,20 +1,46 @@
 """The section [contacts]."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+def _several(value: object) -> object:
+    """Take one text for a list of one."""
+    if isinstance(value, str):
+        return (value,) if value.strip() else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+"""A list of texts, or one text."""
 
 
 class Settings(BaseModel):
-    """How large a contact list may grow, and how long a subscription to it holds."""
+    """How large a contact list may grow, what the directory puts into it, and how long a subscription to it holds."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
     contacts_per_user: int = Field(default=1000, ge=1, le=10_000)
-    """Contacts that one user may keep; one more is refused in words that the client shows."""
+    """Contacts that one user may keep; one more is refused in words that the client shows. Who is there by the directory does not count."""
 
-    groups_per_user: int = Field(default=63, ge=1, le=63)
-    """Groups that one user may keep, the one for other contacts included; clients number them from 1 to 63."""
+    groups_per_user: int = Field(default=64, ge=1, le=64)
+    """Groups that one user may keep, "Other Contacts" included: 64 are the ids 1 (that one) to 64. Groups of the directory take ids from 63 downwards and are left out where none is free."""
+
+    department_group: bool = False
+    """Whether every user's list has a group of the people of his own department."""
+
+    directory_groups: Texts = ()
+    """Groups of the directory that are contact groups of each of their members: names, addresses or DNs, * and ? are wildcards, e.g. ["Project *"]."""
+
+    directory_groups_for_all: Texts = ()
+    """Groups of the directory that are contact groups of everybody, likewise, e.g. ["Help Desk"]."""
+
+    generated_groups: int = Field(default=10, ge=0, le=63)
+    """Contact groups that the directory puts into one list at most: the department's, then those for all, then the user's own, by name."""
+
+    generated_members: int = Field(default=250, ge=1, le=1000)
+    """People in such a group at most; a larger one is left out, because a client watches everybody in its list."""
 
     extension_bytes: int = Field(default=4096, ge=0, le=65_536)
     """Bytes that a client may keep with one contact for its own use."""

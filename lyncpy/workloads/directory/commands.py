@@ -8,6 +8,7 @@ from lyncpy.contracts.directory import ISecrets, Person
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Outcome, Pulls
 from lyncpy.workloads.directory.settings import Settings
@@ -16,10 +17,11 @@ from lyncpy.workloads.directory.settings import Settings
 class Commands:
     """`directory …`, `users`, `user show`."""
 
-    def __init__(self, pulls: Pulls, people: People, secrets: ISecrets, settings: Settings) -> None:
+    def __init__(self, pulls: Pulls, people: People, groups: Groups, secrets: ISecrets, settings: Settings) -> None:
         """Take what they show and what they do."""
         self._pulls = pulls
         self._people = people
+        self._groups = groups
         self._secrets = secrets
         self._settings = settings
 
@@ -72,6 +74,7 @@ class Commands:
             ("directory", self._settings.url),
             ("people", len(self._people)),
             ("enabled", enabled),
+            ("groups", len(self._groups)),
             ("skipped entries", len(state.skipped)),
             ("ambiguous logins", len(self._people.ambiguous())),
             ("last pull", moment(state.pulled_at)),
@@ -139,6 +142,7 @@ class Commands:
             *((f"phone, {phone.kind}", phone.number) for phone in person.phones),
             ("line", person.line),
             ("logins", ", ".join(person.logins)),
+            ("groups", ", ".join(group.name for group in self._groups.of(person.aor))),
             ("source", person.source),
             ("key", person.key),
         ]
@@ -166,6 +170,9 @@ def _deeds(outcome: Outcome, people: People) -> list[tuple[object, ...]]:
             if what == "change":
                 detail = _difference(people.person(person.aor), person)
             rows.append((what, bare(person.aor), detail))
+    groups = outcome.groups
+    for what, found in (("add", groups.added), ("change", groups.changed), ("remove", groups.removed)):
+        rows += [(f"{what} group", group.name, f"members named: {len(group.members)}") for group in found]
     rows += [("skip", one.source, one.reason) for one in changes.skipped]
     return rows
 
@@ -183,8 +190,15 @@ def _summary(outcome: Outcome, *, dry_run: bool) -> str:
     counts = (
         f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed, "
         f"{changes.unchanged} unchanged, {len(changes.skipped)} skipped; "
-        f"{'everything' if outcome.complete else 'changes'} read in {outcome.took_s:.2f} s"
+        f"{_groups_in_short(outcome)}{'everything' if outcome.complete else 'changes'} read in {outcome.took_s:.2f} s"
     )
     if outcome.refused:
         return f"refused, nothing was changed: {outcome.refused}. It would be: {counts}"
     return f"dry run, nothing was changed. It would be: {counts}" if dry_run else counts
+
+
+def _groups_in_short(outcome: Outcome) -> str:
+    groups = outcome.groups
+    if groups.is_empty:
+        return ""
+    return f"groups: {len(groups.added)} added, {len(groups.changed)} changed, {len(groups.removed)} removed; "

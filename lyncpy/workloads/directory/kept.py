@@ -1,22 +1,25 @@
-"""People and the state of pulls in the store, so that a restart during an outage knows everybody."""
+"""People, groups and the state of pulls in the store, so that a restart during an outage knows everybody."""
 
 import base64
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.directory import Person, Phone, Skipped
+from lyncpy.contracts.directory import Group, Person, Phone, Skipped
 from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.workloads.directory.secrets import Seals
 
+T = TypeVar("T")
+
 PERSON: Final = "person"
+GROUP: Final = "group"
 DIRECTORY: Final = "directory"
 STATE: Final = "pull"
 
@@ -42,7 +45,7 @@ class State:
 
 
 class Kept:
-    """The records of kind "person" and "directory", and their versions."""
+    """The records of kind "person", "group" and "directory", and their versions."""
 
     log = Logger()
 
@@ -50,7 +53,7 @@ class Kept:
         """Read nothing yet."""
         self._store = store
         self._seals = seals
-        self._versions: dict[Aor, Version] = {}
+        self._versions: dict[tuple[str, str], Version] = {}
         self._state_version = Version(0)
 
     async def people(self) -> list[Person]:
@@ -58,12 +61,25 @@ class Kept:
         people = []
         for record in await self._store.scan(PERSON):
             aor = Aor(record.key)
-            self._versions[aor] = record.version
+            self._versions[PERSON, aor] = record.version
             try:
                 people.append(self._read(record.value, aor))
             except (ValueError, TypeError, KeyError, StoreUnavailable) as error:
                 self.log.warn("the kept record of {aor} cannot be read: {reason}", aor=aor, reason=str(error))
         return people
+
+    async def groups(self) -> list[Group]:
+        """Give every group that was kept; as of people."""
+        groups = []
+        for record in await self._store.scan(GROUP):
+            self._versions[GROUP, record.key] = record.version
+            try:
+                groups.append(_read_group(record.value, record.key))
+            except (ValueError, TypeError, KeyError) as error:
+                self.log.warn(
+                    "the kept record of group {key} cannot be read: {reason}", key=record.key, reason=str(error)
+                )
+        return groups
 
     async def state(self) -> State:
         """Give the state that was kept, or the first one."""
@@ -91,35 +107,43 @@ class Kept:
 
     async def keep(self, people: Sequence[Person]) -> None:
         """Write people."""
-        await self._each([(person.aor, self._written(person)) for person in people])
+        await self._each(PERSON, [(person.aor, self._written(person)) for person in people])
 
     async def drop(self, people: Sequence[Person]) -> None:
         """Remove people."""
-        await self._each([(person.aor, None) for person in people])
+        await self._each(PERSON, [(person.aor, None) for person in people])
 
-    async def _each(self, changes: Sequence[tuple[Aor, bytes | None]]) -> None:
+    async def keep_groups(self, groups: Sequence[Group]) -> None:
+        """Write groups."""
+        await self._each(GROUP, [(group.key, _written_group(group)) for group in groups])
+
+    async def drop_groups(self, groups: Sequence[Group]) -> None:
+        """Remove groups."""
+        await self._each(GROUP, [(group.key, None) for group in groups])
+
+    async def _each(self, kind: str, changes: Sequence[tuple[str, bytes | None]]) -> None:
         """Write all at once, wait for every one, and raise the first error."""
-        writes = [Deferred.fromCoroutine(self._put(aor, value)) for aor, value in changes]
+        writes = [Deferred.fromCoroutine(self._put(kind, key, value)) for key, value in changes]
         for _, result in await DeferredList(writes, consumeErrors=True):
             if isinstance(result, Failure):
                 result.raiseException()
 
-    async def _put(self, aor: Aor, value: bytes | None) -> None:
+    async def _put(self, kind: str, key: str, value: bytes | None) -> None:
         try:
-            await self._put_once(aor, value)
+            await self._put_once(kind, key, value)
         except Conflict:
             # Another process pulled the same; the directory's word is the same whoever brings it.
-            record = await self._store.read(PERSON, aor)
-            self._versions[aor] = record.version if record is not None else Version(0)
-            await self._put_once(aor, value)
+            record = await self._store.read(kind, key)
+            self._versions[kind, key] = record.version if record is not None else Version(0)
+            await self._put_once(kind, key, value)
 
-    async def _put_once(self, aor: Aor, value: bytes | None) -> None:
-        version = self._versions.get(aor, Version(0))
+    async def _put_once(self, kind: str, key: str, value: bytes | None) -> None:
+        version = self._versions.get((kind, key), Version(0))
         if value is None:
-            await self._store.remove(PERSON, aor, version)
-            self._versions.pop(aor, None)
+            await self._store.remove(kind, key, version)
+            self._versions.pop((kind, key), None)
         else:
-            self._versions[aor] = await self._store.write(PERSON, aor, value, version)
+            self._versions[kind, key] = await self._store.write(kind, key, value, version)
 
     def _written(self, person: Person) -> bytes:
         """Give a person as JSON without what is not known; the hash is sealed."""
@@ -140,7 +164,17 @@ class Kept:
         )
 
 
-def chunks(people: Sequence[Person]) -> Iterator[Sequence[Person]]:
+def _written_group(group: Group) -> bytes:
+    fields = {"name": group.name, "aor": group.aor, "members": sorted(group.members), "source": group.source}
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+
+
+def _read_group(value: bytes, key: str) -> Group:
+    fields: dict[str, Any] = json.loads(value)  # Any: JSON
+    return Group(key, fields["name"], Aor(fields["aor"]), frozenset(fields["members"]), fields["source"])
+
+
+def chunks(several: Sequence[T]) -> Iterator[Sequence[T]]:
     """Cut into pieces of at most AT_ONCE."""
-    for start in range(0, len(people), AT_ONCE):
-        yield people[start : start + AT_ONCE]
+    for start in range(0, len(several), AT_ONCE):
+        yield several[start : start + AT_ONCE]

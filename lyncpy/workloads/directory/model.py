@@ -1,9 +1,9 @@
-"""What a pull changes. Pure: known people and an answer in, changes out."""
+"""What a pull changes. Pure: known people and groups and an answer in, changes out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from lyncpy.contracts.directory import Person, Pull, Skipped
+from lyncpy.contracts.directory import Group, Person, Pull, Skipped
 from lyncpy.contracts.names import Aor
 
 
@@ -59,7 +59,8 @@ def compare(known: Mapping[Aor, Person], skipped: Sequence[Skipped], pull: Pull)
         holder = table.setdefault(person.aor, person)
         if holder is not person:
             clashes.append(_clash(person, holder))
-    past = () if pull.complete else tuple(one for one in skipped if _lasts(one, pull, told, bad))
+    heard = {*told, *bad, *pull.gone, *(group.key for group in pull.groups or ())}
+    past = () if pull.complete else tuple(one for one in skipped if _lasts(one, pull, heard))
     everybody = {person.key for person in known.values()} | {one.key for one in past} | set(told) | set(bad)
     return _changes(
         known,
@@ -92,15 +93,86 @@ def _changes(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class GroupChanges:
+    """What a pull would do to the groups that are known."""
+
+    added: tuple[Group, ...] = ()
+    changed: tuple[Group, ...] = ()
+    removed: tuple[Group, ...] = ()
+    unchanged: int = 0
+    incomplete: bool = False
+    """As of people. Also when somebody's entry was moved: what groups call him is old then."""
+
+    forgotten: bool = False
+    """Whether they are removed because the directory is not asked for groups any more."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no group is added, changed or removed."""
+        return not (self.added or self.changed or self.removed)
+
+
+def compare_groups(
+    known: Mapping[str, Group], people: Iterable[Person], skipped: Iterable[Skipped], pull: Pull
+) -> GroupChanges:
+    """Find what an answer changes of groups.
+
+    Args:
+        known: Every group, by key.
+        people: Everybody who is known.
+        skipped: What earlier pulls skipped.
+        pull: The directory's answer.
+    """
+    if pull.groups is None:
+        return GroupChanges(removed=tuple(known.values()), forgotten=True)
+    told = {group.key: group for group in pull.groups}
+    stay = {one.key for one in pull.skipped if one.keeps}
+    absent: set[str] = set()
+    if pull.complete:
+        absent = known.keys() - told.keys() - stay
+    elif pull.groups_present is not None:
+        absent = known.keys() - pull.groups_present - told.keys() - stay
+    # A group that is there, but was never told of, and not because it is of no use: it was moved in.
+    useless = {one.key for one in (*skipped, *pull.skipped)}
+    strange = pull.groups_present is not None and not pull.groups_present <= known.keys() | told.keys() | useless
+    both = [(known[key], group) for key, group in told.items() if key in known]
+    changed = tuple(new for old, new in both if old != new)
+    return GroupChanges(
+        added=tuple(group for key, group in told.items() if key not in known),
+        changed=changed,
+        removed=tuple(known[key] for key in known if key in absent),
+        unchanged=len(known) - len(changed) - len(absent),
+        incomplete=not pull.complete and (strange or (bool(known or told) and _are_moved(people, pull))),
+    )
+
+
+def _are_moved(people: Iterable[Person], pull: Pull) -> bool:
+    """Tell whether a known entry stands elsewhere now."""
+    now = {**pull.sources, **{person.key: person.source for person in pull.people}}
+    return any(now.get(person.key, person.source) != person.source for person in people)
+
+
 def refusal(changes: Changes, known: int, limits: Limits) -> str:
     """Say why a pull is not to be believed, or give ""."""
     removed, disabled = len(changes.removed), len(changes.disabled)
-    lost = removed + disabled
-    nobody_left = known > 1 and removed == known and not changes.added
-    if limits.share >= 1.0 or not (nobody_left or (lost >= limits.minimum and lost > limits.share * known)):
+    if not _is_too_much(removed, removed + disabled, known, limits, replaced=bool(changes.added)):
         return ""
     deeds = " and ".join(f"{verb} {count}" for verb, count in (("remove", removed), ("disable", disabled)) if count)
     return f"it would {deeds} of {known} people, more than the share of {limits.share:g} ([directory] removal_share)"
+
+
+def group_refusal(changes: GroupChanges, known: int, limits: Limits) -> str:
+    """Say why what a pull makes of groups is not to be believed, or give ""."""
+    removed = len(changes.removed)
+    if changes.forgotten or not _is_too_much(removed, removed, known, limits, replaced=bool(changes.added)):
+        return ""
+    return f"it would remove {removed} of {known} groups, more than the share of {limits.share:g} ([directory] removal_share)"
+
+
+def _is_too_much(removed: int, lost: int, known: int, limits: Limits, *, replaced: bool) -> bool:
+    nobody_left = known > 1 and removed == known and not replaced
+    return limits.share < 1.0 and (nobody_left or (lost >= limits.minimum and lost > limits.share * known))
 
 
 def _clash(person: Person, holder: Person) -> Skipped:
@@ -120,11 +192,11 @@ def _absent(known: Iterable[Person], pull: Pull, told: Mapping[str, Person], bad
     return (keys & gone) - stay
 
 
-def _lasts(one: Skipped, pull: Pull, told: Mapping[str, Person], bad: Mapping[str, Skipped]) -> bool:
+def _lasts(one: Skipped, pull: Pull, heard: Set[str]) -> bool:
     """Tell whether a finding of an earlier pull still stands after an incremental one."""
-    if one.key in told or one.key in bad or one.key in pull.gone:
+    if one.key in heard:
         return False
-    return not one.key or pull.present is None or one.key in pull.present
+    return not one.key or pull.present is None or one.key in pull.present or one.key in (pull.groups_present or ())
 
 
 def _incumbents_first(people: Iterable[Person], known: Mapping[Aor, Person]) -> list[Person]:

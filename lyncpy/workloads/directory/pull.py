@@ -1,4 +1,4 @@
-"""Pulls: when people are read, and what becomes of the answer.
+"""Pulls: when people and groups are read, and what becomes of the answer.
 
 At start, at an interval, and on command; never two at once. A directory that cannot be
 read changes nothing: who is known stays known, it is logged once, and tried again.
@@ -13,12 +13,22 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import IDirectory, Pull, Skipped
-from lyncpy.contracts.facts import PersonChanged
+from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped
+from lyncpy.contracts.facts import GroupsChanged, PersonChanged
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept, State, chunks
-from lyncpy.workloads.directory.model import Changes, Limits, compare, refusal
+from lyncpy.workloads.directory.model import (
+    Changes,
+    GroupChanges,
+    Limits,
+    compare,
+    compare_groups,
+    group_refusal,
+    refusal,
+)
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.settings import Settings
 
@@ -34,6 +44,7 @@ class Outcome:
     """What a pull did, or would do."""
 
     changes: Changes
+    groups: GroupChanges
     complete: bool
     """Whether everything was read."""
 
@@ -43,17 +54,25 @@ class Outcome:
 
 
 class Pulls:
-    """Keeps the table of people like the directory."""
+    """Keeps the tables of people and groups like the directory."""
 
     log = Logger()
 
     def __init__(
-        self, directory: IDirectory, kept: Kept, people: People, bus: IBus, settings: Settings, timers: ITimers
+        self,
+        directory: IDirectory,
+        kept: Kept,
+        people: People,
+        groups: Groups,
+        bus: IBus,
+        settings: Settings,
+        timers: ITimers,
     ) -> None:
-        """Take the directory, the store, the table and whom to tell; nothing happens before `open`."""
+        """Take the directory, the store, the tables and whom to tell; nothing happens before `open`."""
         self._directory = directory
         self._kept = kept
         self._people = people
+        self._groups = groups
         self._bus = bus
         self._settings = settings
         self._timers = timers
@@ -82,7 +101,9 @@ class Pulls:
             DirectoryUnavailable: The directory cannot be read and nobody is known from before.
         """
         for person in await self._kept.people():
-            self._people.keep(person)
+            self._show(person)
+        for group in await self._kept.groups():
+            self._groups.keep(group)
         self.state = await self._kept.state()
         if len(self._people) and self.state.url == self._settings.url:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
@@ -123,16 +144,16 @@ class Pulls:
         await self._lock.acquire()
         try:
             began = self._timers.now()
-            changes, answer = await self._ask("" if full else self._cookie())
-            refused = "" if force else self._refusal(changes)
+            changes, groups, answer = await self._ask("" if full else self._cookie())
+            refused = "" if force else self._refusal(changes, groups)
             if not dry_run:
                 if refused:
                     self._refuse(refused)
                 else:
-                    await self._carry_out(changes, answer)
+                    await self._carry_out(changes, groups, answer)
                     self.refused = ""
             self._recovered()
-            return Outcome(changes, answer.complete, self._timers.now() - began, refused)
+            return Outcome(changes, groups, answer.complete, self._timers.now() - began, refused)
         except WorldUnavailable as error:
             self._failed(str(error))
             raise
@@ -147,18 +168,22 @@ class Pulls:
         due = self._timers.wall() - state.full_at >= self._settings.full_interval_s
         return "" if due or state.url != self._settings.url else state.cookie
 
-    async def _ask(self, cookie: str) -> tuple[Changes, Pull]:
+    async def _ask(self, cookie: str) -> tuple[Changes, GroupChanges, Pull]:
         answer = await self._directory.pull(cookie)
-        changes = self._compared(answer)
-        if changes.incomplete:
+        changes, groups = self._compared(answer)
+        if changes.incomplete or groups.incomplete:
             answer = await self._directory.pull("")
-            changes = self._compared(answer)
-        return changes, answer
+            changes, groups = self._compared(answer)
+        return changes, groups, answer
 
-    def _compared(self, answer: Pull) -> Changes:
-        return compare(self._people.table(), self.state.skipped, answer)
+    def _compared(self, answer: Pull) -> tuple[Changes, GroupChanges]:
+        people = self._people.table()
+        return (
+            compare(people, self.state.skipped, answer),
+            compare_groups(self._groups.table(), people.values(), self.state.skipped, answer),
+        )
 
-    def _refusal(self, changes: Changes) -> str:
+    def _refusal(self, changes: Changes, groups: GroupChanges) -> str:
         """Say why this is not to be believed, or give ""."""
         settings = self._settings
         if self.state.url != settings.url:
@@ -167,17 +192,18 @@ class Pulls:
             return (
                 "it has nobody who could be used: correct bases, filters and address ([directory])" if lost_all else ""
             )
-        return refusal(changes, len(self._people), Limits(settings.removal_share, settings.removal_minimum))
+        limits = Limits(settings.removal_share, settings.removal_minimum)
+        return refusal(changes, len(self._people), limits) or group_refusal(groups, len(self._groups), limits)
 
     # --- carrying out
 
-    async def _carry_out(self, changes: Changes, answer: Pull) -> None:
+    async def _carry_out(self, changes: Changes, groups: GroupChanges, answer: Pull) -> None:
         """Keep, then show, then tell: what is told is durable. Those who lose something come first."""
         news = [one for one in changes.skipped if one not in frozenset(self.state.skipped)]
         for chunk in chunks(changes.removed):
             await self._kept.drop(chunk)
             for person in chunk:
-                self._people.drop(person.aor)
+                self._hide(person.aor)
                 self._bus.tell(PersonChanged(person.aor, None))
         disabled = frozenset(person.aor for person in changes.disabled)
         for chunk in chunks(
@@ -185,20 +211,49 @@ class Pulls:
         ):
             await self._kept.keep(chunk)
             for person in chunk:
-                self._people.keep(person)
+                self._show(person)
                 self._bus.tell(PersonChanged(person.aor, person))
+        await self._regroup(groups)
         await self._note(changes, answer)
-        if not changes.is_empty:
+        if not (changes.is_empty and groups.is_empty):
             self.log.info(
-                "pulled {url}: {added} added, {changed} changed, {removed} removed, {unchanged} unchanged, {skipped} skipped",
+                "pulled {url}: {added} added, {changed} changed, {removed} removed, {unchanged} unchanged, {skipped} skipped; "
+                "groups: {groups_added} added, {groups_changed} changed, {groups_removed} removed",
                 url=self._settings.url,
                 added=len(changes.added),
                 changed=len(changes.changed),
                 removed=len(changes.removed),
                 unchanged=changes.unchanged,
                 skipped=len(changes.skipped),
+                groups_added=len(groups.added),
+                groups_changed=len(groups.changed),
+                groups_removed=len(groups.removed),
             )
         self._name(news)
+
+    async def _regroup(self, changes: GroupChanges) -> None:
+        """Do the same with groups; one fact tells of all that one chunk touches."""
+        for chunk in chunks(changes.removed):
+            await self._kept.drop_groups(chunk)
+            touched = self._groups.around(group.key for group in chunk)
+            for group in chunk:
+                self._groups.drop(group.key)
+            self._bus.tell(GroupsChanged(touched))
+        for chunk in chunks((*changes.changed, *changes.added)):
+            await self._kept.keep_groups(chunk)
+            # Who held a group under its old name held it until now; who holds it under its new one does from now on.
+            touched = self._groups.around(group.key for group in chunk)
+            for group in chunk:
+                self._groups.keep(group)
+            self._bus.tell(GroupsChanged(touched | self._groups.around(group.key for group in chunk)))
+
+    def _show(self, person: Person) -> None:
+        self._people.keep(person)
+        self._groups.know(person)
+
+    def _hide(self, aor: Aor) -> None:
+        self._people.drop(aor)
+        self._groups.forget(aor)
 
     async def _note(self, changes: Changes, answer: Pull) -> None:
         """Remember where pulls stand; the store is spared when an incremental pull found nothing new."""

@@ -4,16 +4,20 @@ from collections.abc import Sequence
 
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.directory import IDirectory, ISecrets, Person
+from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.workloads.directory.commands import Commands, moment
+from lyncpy.workloads.directory.group_commands import GroupCommands
+from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.model import naming
 from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.secrets import Seals
 from lyncpy.workloads.directory.settings import Settings
@@ -21,7 +25,7 @@ from lyncpy.workloads.directory.settings import Settings
 
 @implementer(IWorkload)
 class Directory:
-    """The workload: keeps the table of people like the directory, and answers operators."""
+    """The workload: keeps the tables of people and groups like the directory, and answers operators."""
 
     name = "directory"
 
@@ -31,6 +35,8 @@ class Directory:
         store: IStore,
         bus: IBus,
         people: People,
+        groups: Groups,
+        policies: Policies,
         secrets: ISecrets,
         seals: Seals,
         settings: Settings,
@@ -38,22 +44,34 @@ class Directory:
     ) -> None:
         """Introduce them to one another; nothing is read before `open`. The directory is closed with this."""
         self._people = people
+        self._policies = policies
+        self._bus = bus
+        self._listening: tuple[IListening, ...] = ()
         self._secrets = secrets
         self._settings = settings
-        self.pulls = Pulls(directory, Kept(store, seals), people, bus, settings, timers)
+        self.pulls = Pulls(directory, Kept(store, seals), people, groups, bus, settings, timers)
         self.offer = Offer(
             self.name,
-            commands=Commands(self.pulls, people, secrets, settings).all(),
+            commands=(
+                *Commands(self.pulls, people, groups, secrets, settings).all(),
+                *GroupCommands(people, groups, policies).all(),
+            ),
             reasons=(self.reasons,),
         )
 
     async def open(self) -> None:
         """Know everybody, and begin to pull."""
+        self._listening = (
+            self._bus.listen(GroupsChanged, self._policies.groups_changed),
+            self._bus.listen(PersonChanged, self._policies.person_changed),
+        )
         await self.pulls.open()
 
     async def close(self) -> None:
         """Stop pulling."""
         await self.pulls.close()
+        for listening in self._listening:
+            listening.stop()
 
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say what the directory has to do with a person's fate."""

@@ -26,7 +26,7 @@ FACTS: Final = (
 """What `attributes` may map."""
 
 
-def _several(value: object) -> object:
+def texts(value: object) -> object:
     """Take one text for a list of one; TOML's lists are made tuples."""
     if isinstance(value, str):
         return (value,) if value.strip() else ()
@@ -34,15 +34,15 @@ def _several(value: object) -> object:
 
 
 def _mapping(value: object) -> object:
-    return {key: _several(one) for key, one in value.items()} if isinstance(value, dict) else value
+    return {key: texts(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
-Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(texts)]
 """A list of texts, or one text."""
 
 
 class Settings(BaseModel):
-    """Where people come from: a file or an LDAP server."""
+    """Where people and groups come from: a file or an LDAP server."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -79,8 +79,20 @@ class Settings(BaseModel):
     attributes: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_mapping)] = Field(default_factory=dict)
     """Other sources for single facts, e.g. { office = "roomNumber", display_name = "{givenName} {sn}", title = [] }; empty: the preset's."""
 
-    disabled_when: Annotated[tuple[str, ...] | None, BeforeValidator(_several)] = None
+    disabled_when: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
     """When a person may not sign in, any of: "name", "!name" (absent), "name=value", "name!=value", "name&bit". Left out: the preset's; []: never."""
+
+    group_bases: Texts = ()
+    """The DNs under which groups are searched, e.g. ["ou=groups,dc=example,dc=com"]; empty: those of bases."""
+
+    group_filters: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
+    """LDAP filters; an entry that fits any of them is a group. Left out: those of the preset (groupOfNames, groupOfUniqueNames, posixGroup; group); []: no groups are read."""
+
+    groups_max: int = Field(default=100_000, ge=1, le=5_000_000)
+    """Groups beyond which a pull is given up, as of entries_max."""
+
+    group_members_max: int = Field(default=20_000, ge=1, le=1_000_000)
+    """Members that a group may name; a larger one is skipped and named by `directory skipped`."""
 
     interval_s: int = Field(default=300, ge=1, le=86400)
     """Seconds between two pulls; a disabled user is signed out within this time."""

@@ -4,32 +4,30 @@ An IM is acknowledged to its sender by the receiver's own 200 and by nothing els
 answer here is an endpoint's, or a failure.
 """
 
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from twisted.internet.defer import CancelledError
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import Aor, Epid, NodeName, aor_of
-from lyncpy.contracts.privacy import IPrivacy
-from lyncpy.contracts.records import SessionRecord
+from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
 from lyncpy.core.forward import Forward, Outcome, Patience
 from lyncpy.core.router import FORWARD
 from lyncpy.sip.message import Request, Response, response_to
-from lyncpy.workloads.im import model
+from lyncpy.workloads.im import bodies, model
+from lyncpy.workloads.im.filing import Filing
+from lyncpy.workloads.im.invitations import Invitations
 from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.recorder import Recorder
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 
-UNKNOWN: Final = Diagnostics(1003, "User does not exist")
-OFFLINE: Final = Diagnostics(1, "User could not be reached")
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
 NO_SERVICE: Final = Diagnostics(4007, "Resource is unknown in this deployment")
@@ -58,22 +56,22 @@ class Routes:
         self,
         forward: Forward,
         locator: ILocator,
-        people: IPeople,
-        privacy: IPrivacy,
+        parties: Parties,
+        invitations: Invitations,
+        filing: Filing,
         sessions: Sessions,
         recorder: Recorder,
-        node: NodeName,
         settings: Settings,
         timers: ITimers,
     ) -> None:
         """Take the promises, the table and the settings."""
         self._forward = forward
         self._locator = locator
-        self._people = people
-        self._privacy = privacy
+        self._parties = parties
+        self._invitations = invitations
+        self._filing = filing
         self._sessions = sessions
         self._recorder = recorder
-        self._node = node
         self._timers = timers
         self._invite = Patience(settings.invite_silent_s, settings.ringing_s)
         self._message = Patience(settings.message_s, settings.message_s)
@@ -121,25 +119,41 @@ class Routes:
     # --- without a dialog
 
     async def _invitation(self, arrival: Arrival) -> Response:
-        """Offer a session to the endpoints of a user; its record begins whatever comes of it."""
+        """Ask a user for a session, or to join a conference; while it rings, it can be given up."""
         if arrival.request.target.user == CHAT_PROBE:
             raise Refused(404, NO_SERVICE)
-        session = await self._begun(arrival)
-        self._sessions.add(session)
-        arrival.provisional(response_to(arrival.request, 100))
+        offer = self._invitations.offer if arrival.request.content_type == bodies.INVITATION else self._session
         name = _name(arrival.request)
+        if name in self._ringing:
+            raise Refused(482)
         self._ringing[name] = arrival
         try:
-            endpoints = await self._reachable(arrival)
-            outcome = await self._forward.fork(arrival, endpoints, self._invite, self._asserted(arrival))
+            return await offer(arrival)
+        finally:
+            del self._ringing[name]
+
+    async def _session(self, arrival: Arrival) -> Response:
+        """Offer a session to the endpoints of a user; its record begins whatever comes of it."""
+        session = await self._parties.begun(arrival)
+        self._sessions.add(session)
+        arrival.provisional(response_to(arrival.request, 100))
+        try:
+            endpoints = await self._parties.reachable(arrival)
+            said = self._filing.said(session, session.caller, arrival.request)
+            outcome = await self._filing.passing(
+                _line(arrival.request), said, lambda: self._fork(arrival, endpoints, self._invite)
+            )
         except (Refused, WorldUnavailable, CancelledError) as error:
             response = translated(error).response(arrival.request)
             self._sessions.end(model.refused(session, response, self._timers.wall(), by_server=True))
             raise
-        finally:
-            self._ringing.pop(name, None)
+        if not _is_good(outcome) or not bodies.takes_first_text(outcome.response.headers.all("Supported")):
+            self._filing.undelivered(said)
         self._settle(session, outcome)
         return outcome.response
+
+    async def _fork(self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience) -> Outcome:
+        return await self._forward.fork(arrival, endpoints, patience, self._parties.asserted(arrival))
 
     def _gave_up(self, arrival: Arrival) -> bool:
         """End an invitation whose caller says BYE before anybody has answered; tell whether there is one.
@@ -166,22 +180,26 @@ class Routes:
 
     async def _page(self, arrival: Arrival) -> Response:
         """Pass a message on that has no session (RFC 3428); its record is a session of one message."""
-        session = await self._begun(arrival)
+        session = await self._parties.begun(arrival)
         try:
-            endpoints = await self._reachable(arrival)
+            endpoints = await self._parties.reachable(arrival)
         except Refused as no:
             response = no.response(arrival.request)
             failed = model.refused(session, response, self._timers.wall(), by_server=True)
             self._recorder.note(failed.record, at_once=True)
             raise
-        outcome = await self._forward.fork(arrival, endpoints, self._message, self._asserted(arrival))
+        said = self._filing.said(session, session.caller, arrival.request)
+        outcome = await self._filing.passing(
+            _line(arrival.request), said, lambda: self._fork(arrival, endpoints, self._message)
+        )
         now = self._timers.wall()
-        if 200 <= outcome.response.status < 300 and outcome.endpoint is not None:
+        if _is_good(outcome) and outcome.endpoint is not None:
             session = model.answered(session, outcome.response, outcome.endpoint.epid, outcome.endpoint.instance, now)
             session = model.ended(
                 model.counted(session, session.caller.tag, delivered=True), "user1", "single message", now
             )
         else:
+            self._filing.undelivered(said)
             session = model.counted(session, session.caller.tag, delivered=False)
             session = model.refused(session, outcome.response, now, by_server=outcome.endpoint is None)
         self._recorder.note(session.record, at_once=True)
@@ -189,58 +207,8 @@ class Routes:
 
     async def _question(self, arrival: Arrival) -> Response:
         """Pass OPTIONS on."""
-        endpoints = await self._reachable(arrival)
-        outcome = await self._forward.fork(arrival, endpoints, self._message, self._asserted(arrival))
-        return outcome.response
-
-    async def _begun(self, arrival: Arrival) -> Session:
-        request, sender = arrival.request, arrival.sender
-        own = [e.instance for e in await self._locator.endpoints(sender.aor) if e.epid == sender.epid]
-        callee = aor_of(request.target.aor)
-        record = SessionRecord(
-            session_id=str(uuid.uuid4()),
-            call_id=request.call_id,
-            from_tag=request.from_.tag or "",
-            to_tag="",
-            conversation_id=request.headers.get("Ms-Conversation-ID") or "",
-            user1=sender.aor,
-            user2=callee,
-            user1_endpoint=own[0] if own else "",
-            user2_endpoint="",
-            user1_client=request.headers.get("User-Agent") or "",
-            user2_client="",
-            media=model.media(request),
-            invited_at=self._timers.wall(),
-            node=self._node,
-        )
-        caller = Side(sender.aor, sender.epid, request.from_.tag or "", request.cseq.number)
-        return Session(record, caller, Side(callee, Epid(""), ""))
-
-    async def _reachable(self, arrival: Arrival) -> Sequence[Endpoint]:
-        """Give the endpoints that a request without a dialog goes to: of the user, or the one that a GRUU names."""
-        request, sender = arrival.request, arrival.sender
-        target = request.target
-        aor = Aor(target.aor)
-        person = self._people.person(aor)
-        if person is None or not person.enabled:
-            raise Refused(404, UNKNOWN)
-        # A blocked sender must not be able to tell that he is: he hears what he hears of somebody offline.
-        if await self._privacy.is_blocked(aor, sender.aor):
-            raise Refused(480, OFFLINE)
-        if target.is_gruu:
-            named = await self._locator.by_uri(target)
-            endpoints: Sequence[Endpoint] = () if named is None else (named,)
-        else:
-            endpoints = await self._locator.endpoints(aor)
-        others = [e for e in endpoints if e.flow != arrival.flow]
-        if not others:
-            raise Refused(480, OFFLINE)
-        return others
-
-    def _asserted(self, arrival: Arrival) -> str:
-        """Give the P-Asserted-Identity that this server vouches for (RFC 3325)."""
-        aor = arrival.sender.aor
-        return asserted(self._people.person(aor), aor)
+        endpoints = await self._parties.reachable(arrival)
+        return (await self._fork(arrival, endpoints, self._message)).response
 
     # --- within a dialog
 
@@ -249,6 +217,10 @@ class Routes:
         early = self._sessions.early(request, arrival.sender.aor)
         if early is not None and request.method in EARLY:
             return await self._early(arrival, early)
+        if request.method == "BYE":
+            response = await self._invitations.end(arrival)
+            if response is not None:
+                return response
         session, side = self._session_of(arrival)
         if request.method not in WITHIN_DIALOG and not model.tells_of_referral(request):
             raise Refused(405, headers=[("Allow", ", ".join(sorted(WITHIN_DIALOG)))])
@@ -260,16 +232,12 @@ class Routes:
         if peer is None:
             self._sessions.end(model.ended(session, "server", "connection lost", self._timers.wall()))
             raise Refused(481, NO_DIALOG)
+        if request.method == "MESSAGE":
+            return await self._message_to(arrival, session, side, peer)
         if request.method == "INVITE":
             arrival.provisional(response_to(request, 100))
         patience = self._invite.ringing_s if request.method == "INVITE" else self._message.silent_s
-        outcome = await self._forward.pass_on(arrival, peer, patience, self._asserted(arrival))
-        if request.method == "MESSAGE":
-            current = self._sessions.current(session)
-            if current is not None:
-                delivered = 200 <= outcome.response.status < 300
-                self._sessions.change(model.counted(current, side.tag, delivered=delivered), at_once=False)
-        return outcome.response
+        return (await self._pass_on(arrival, peer, patience)).response
 
     async def _early(self, arrival: Arrival, session: Session) -> Response:
         """Pass on what the invited side says before it has answered.
@@ -277,16 +245,37 @@ class Routes:
         COMPAT pidgin-sipe 1.25: with a second device signed in it accepts ten seconds late, takes
         the dialog for established meanwhile, and ends it when what its user writes is refused.
         """
-        peer = await self._peer(session, session.callee)
+        side = replace(session.callee, tag=arrival.request.from_.tag or "")
+        peer = await self._peer(session, side)
         if peer is None:
             raise Refused(481, NO_DIALOG)
-        outcome = await self._forward.pass_on(arrival, peer, self._message.silent_s, self._asserted(arrival))
-        current = self._sessions.current(session)
-        if arrival.request.method == "MESSAGE" and current is not None:
-            delivered = 200 <= outcome.response.status < 300
-            tag = arrival.request.from_.tag or ""
-            self._sessions.change(model.counted(current, tag, delivered=delivered), at_once=False)
+        if arrival.request.method == "MESSAGE":
+            return await self._message_to(arrival, session, side, peer)
+        return (await self._pass_on(arrival, peer, self._message.silent_s)).response
+
+    async def _message_to(self, arrival: Arrival, session: Session, side: Side, peer: Endpoint) -> Response:
+        """Pass a message on: archived before, if it is to be, and counted after.
+
+        Raises:
+            Refused: 503, it is to be archived and cannot be.
+        """
+        said = self._filing.said(session, side, arrival.request)
+        delivered = False
+        try:
+            outcome = await self._filing.passing(
+                _line(arrival.request), said, lambda: self._pass_on(arrival, peer, self._message.silent_s)
+            )
+            delivered = _is_good(outcome)
+        finally:
+            current = self._sessions.current(session)
+            if current is not None:
+                self._sessions.change(model.counted(current, side.tag, delivered=delivered), at_once=False)
+        if not delivered:
+            self._filing.undelivered(said)
         return outcome.response
+
+    async def _pass_on(self, arrival: Arrival, peer: Endpoint, patience_s: float) -> Outcome:
+        return await self._forward.pass_on(arrival, peer, patience_s, self._parties.asserted(arrival))
 
     async def _bye(self, arrival: Arrival, session: Session, side: Side) -> Response:
         """End a session. It is over for the sender whatever the other side makes of it."""
@@ -299,6 +288,8 @@ class Routes:
         return outcome.response if outcome.endpoint is not None else response_to(arrival.request, 200)
 
     async def _acknowledge(self, arrival: Arrival) -> None:
+        if self._invitations.acknowledge(arrival):
+            return
         session, side = self._session_of(arrival)
         peer = await self._peer(session, side)
         if peer is not None:
@@ -324,14 +315,10 @@ def _name(request: Request) -> tuple[str, str]:
     return request.call_id, request.from_.tag or ""
 
 
-def asserted(person: Person | None, aor: Aor) -> str:
-    """Write a P-Asserted-Identity value: the address with the directory's name, and the phone line.
+def _line(request: Request) -> str:
+    """Name who speaks within a dialog."""
+    return f"{request.call_id} {request.from_.tag}"
 
-    Client: it reads both from one header, separated by a comma, and signs over them.
-    """
-    name = "" if person is None else "".join(c for c in person.display_name if c >= " " and c != "\x7f")
-    quoted = name.replace("\\", "").replace('"', "'").replace(",", " ")
-    text = f'"{quoted}" <{aor}>' if quoted else f"<{aor}>"
-    if person is not None and person.line.startswith("tel:"):
-        text += f",<{person.line}>"
-    return text
+
+def _is_good(outcome: Outcome) -> bool:
+    return 200 <= outcome.response.status < 300

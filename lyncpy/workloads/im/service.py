@@ -1,11 +1,12 @@
-"""The life of two-party sessions."""
+"""The life of instant messages: of sessions between two, and of the chats of conferences."""
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.outbound import IOutbound
@@ -17,6 +18,10 @@ from lyncpy.core.forward import Forward
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.commands import Commands
 from lyncpy.workloads.im.farewell import Farewell
+from lyncpy.workloads.im.filing import Filing
+from lyncpy.workloads.im.invitations import Invitations, MembersOf, nobody
+from lyncpy.workloads.im.mcu import Mcu
+from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.recorder import Recorder
 from lyncpy.workloads.im.routes import Routes
 from lyncpy.workloads.im.sessions import Sessions
@@ -25,7 +30,11 @@ from lyncpy.workloads.im.settings import Settings
 
 @implementer(IWorkload)
 class Im:
-    """Sessions between users, passed on and recorded."""
+    """Sessions between users, passed on and recorded, and the IM MCU.
+
+    Attributes:
+        mcu: The chats of conferences; assembly gives it to the focus, and the focus to it.
+    """
 
     name = "im"
     log = Logger()
@@ -42,13 +51,21 @@ class Im:
         node: NodeName,
         settings: Settings,
         timers: ITimers,
+        *,
+        archive: IArchive | None = None,
+        members_of: MembersOf = nobody,
     ) -> None:
-        """Build the rooms."""
+        """Build the rooms.
+
+        Args:
+            archive: Where what is said is kept, if anywhere.
+            members_of: The members of a directory group; empty for what is none.
+        """
         self._records = records
         self._bus = bus
         self._node = node
         self._timers = timers
-        self._listening: IListening | None = None
+        self._listening: list[IListening] = []
         self._recorder = Recorder(records, timers, settings.record_counts_s)
         self._sessions = Sessions(
             self._recorder,
@@ -57,22 +74,43 @@ class Im:
             per_user=settings.sessions_per_user,
             idle_s=settings.idle_s,
         )
-        routes = Routes(forward, locator, people, privacy, self._sessions, self._recorder, node, settings, timers)
+        parties = Parties(locator, people, privacy, node, timers)
+        self._filing = Filing(archive, people, timers)
+        self._invitations = Invitations(
+            forward, outbound, parties, self._filing, self._recorder, members_of, settings, timers
+        )
+        routes = Routes(
+            forward,
+            locator,
+            parties,
+            self._invitations,
+            self._filing,
+            self._sessions,
+            self._recorder,
+            settings,
+            timers,
+        )
+        self.mcu = Mcu(outbound, self._filing, settings, timers)
         self._farewell = Farewell(locator, outbound, self._sessions, routes.leave, timers)
         commands = Commands(self._sessions, records)
-        self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words())
+        self.offer = Offer(self.name, routes=(*routes.rows(), *self.mcu.rows()), commands=commands.words())
 
     async def open(self) -> None:
         """Close the records that another start of this server left open, then listen."""
         count = await self._records.close_open_sessions(self._node, self._timers.wall())
         if count:
             self.log.info("{count} sessions were open when the server stopped; their records say so", count=count)
-        self._listening = self._bus.listen(EndpointGone, self._farewell.endpoint_gone)
+        self._listening = [
+            self._bus.listen(EndpointGone, self._farewell.endpoint_gone),
+            self._bus.listen(EndpointGone, self.mcu.endpoint_gone),
+            self._bus.listen(FlowClosed, self.mcu.flow_closed),
+        ]
 
     async def close(self) -> None:
         """End what is under way, so that every record is whole."""
-        if self._listening is not None:
-            self._listening.stop()
+        for listening in self._listening:
+            listening.stop()
+        self.mcu.stop()
         for session in self._sessions.all():
             self._sessions.end(model.ended(session, "server", "restart", self._timers.wall()))
         await self._recorder.drained()

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
-    """How long answers may take, and how many sessions there may be."""
+    """How long answers may take, how many sessions there may be, and what the chat of a conference may hold."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -28,3 +28,24 @@ class Settings(BaseModel):
 
     record_counts_s: float = Field(default=1.0, ge=0.1, le=60.0)
     """Seconds after which new message counts of a session under way reach its call detail record."""
+
+    chat_answer_s: float = Field(default=20.0, ge=5.0, le=120.0)
+    """Seconds until a conference's message that a participant's device does not answer is reported as not delivered."""
+
+    chat_silences: int = Field(default=3, ge=1, le=100)
+    """Messages in a row that a participant's device does not answer, after which it is taken out of the chat."""
+
+    chat_window: int = Field(default=16, ge=1, le=256)
+    """Messages of a conference that may be on their way to one device at once; further ones wait for their turn."""
+
+    chat_waiting: int = Field(default=200, ge=1, le=10_000)
+    """Messages that may wait for one device; a further one is reported as not delivered to it."""
+
+    chat_waiting_bytes: int = Field(default=1_048_576, ge=65_536, le=67_108_864)
+    """Bytes that the messages which wait for one device may have together; a further one is reported likewise."""
+
+    chat_legs_total: int = Field(default=20_000, ge=2, le=1_000_000)
+    """Devices in the chats of all conferences together; a further one is refused with 503."""
+
+    group_members: int = Field(default=100, ge=1, le=1_000)
+    """Members of a directory group that is invited to a conference; a larger group is refused with 403."""

@@ -6,9 +6,11 @@ from zope.interface import implementer
 
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import ILocator
+from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.workloads.monitoring.calldetail import CallDetail
 from lyncpy.workloads.monitoring.commands import Commands
 from lyncpy.workloads.monitoring.routes import Routes
 from lyncpy.workloads.monitoring.settings import Settings
@@ -23,6 +25,7 @@ class Monitoring:
     def __init__(
         self,
         store: IStore,
+        records: IRecords,
         flows: IFlows,
         locator: ILocator,
         meters: Callable[[], bytes],
@@ -32,7 +35,12 @@ class Monitoring:
         """Build the rooms."""
         routes = Routes(store, settings, timers)
         self.offer = Offer(
-            self.name, routes=routes.rows(), commands=Commands(store, flows, locator, meters, timers).words()
+            self.name,
+            routes=routes.rows(),
+            commands=(
+                *Commands(store, flows, locator, meters, timers).words(),
+                *CallDetail(records, locator, timers).words(),
+            ),
         )
 
     async def open(self) -> None:

@@ -1,206 +1,97 @@
 """One state of many: what a user's machines, calendar, calls and own words add up to. Pure.
 
-Read `TABLE` first. Times are wall-clock seconds since the epoch, because they are written
-into documents and outlive the process. Spec: [MS-PRES] 3.7 and the Lync 2013 developer
-documentation of the enhanced presence schemas ("aggregation script").
+Evaluates `DECISION` and the tables around it; nothing here has a rule of its own. What the
+states of all endpoints are given in is a set: the order makes no difference. Spec:
+[MS-PRES] 3.7 and the Lync 2013 developer documentation of the enhanced presence schemas
+("aggregation script").
 """
 
-import enum
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, assert_never
 
 from lyncpy.contracts.names import Epid
-
-OFFLINE: Final = 18500
-AVAILABLE: Final = 3500
-INACTIVE: Final = 5000
-BUSY_INACTIVE: Final = 7500
-URGENT_ONLY: Final = 6900
-
-
-class StateKind(enum.Enum):
-    """The xsi:type of a `state` document."""
-
-    USER = "userState"
-    MACHINE = "machineState"
-    CALENDAR = "calendarState"
-    PHONE = "phoneState"
-    CONFERENCE = "conferenceState"
-    AGGREGATE = "aggregateState"
-    AGGREGATE_MACHINE = "aggregateMachineState"
-
-
-class Band(enum.Enum):
-    """The classes of the availability scale."""
-
-    AVAILABLE = enum.auto()
-    BUSY = enum.auto()
-    DO_NOT_DISTURB = enum.auto()
-    BE_RIGHT_BACK = enum.auto()
-    AWAY = enum.auto()
-    OFFLINE = enum.auto()
-
-
-class Machine(enum.Enum):
-    """What the most active machine says about the person in front of it."""
-
-    ACTIVE = enum.auto()
-    INACTIVE = enum.auto()
-    AWAY = enum.auto()
-    OFF = enum.auto()
-
-
-class Result(enum.Enum):
-    """How a cell of the table gives the availability."""
-
-    KEEP = "what the person, his calendar and his calls say"
-    SHADE = "the same band, shaded as inactive"
-    MACHINE = "what the machine says"
-    OFF = "offline"
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """A word for what somebody does, shown while the availability lies in its closed range."""
-
-    token: str = ""
-    minimum: int = 0
-    maximum: int = OFFLINE - 1
-    custom: tuple[tuple[str, str], ...] = ()
-    """(LCID, text), as the client wrote them."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a `state` document says; fields that it lacks are empty."""
-
-    kind: StateKind
-    availability: int
-    manual: bool = False
-    activity: Activity | None = None
-    starts: float | None = None
-    ends: float | None = None
-    """Valid from `starts` until before `ends`; None: no bound."""
-
-    device: str = ""
-    location: str = ""
-    zone: tuple[str, str, str] = ("", "", "")
-    """Bias, name and abbreviation of the time zone."""
-
-    meeting_subject: str = ""
-    meeting_location: str = ""
-
-    def is_valid(self, now: float) -> bool:
-        """Tell whether the state holds at this time."""
-        return (self.starts is None or self.starts <= now) and (self.ends is None or now < self.ends)
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A state on the board: who published it, and when."""
-
-    state: State
-    epid: Epid | None
-    published: float
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate:
-    """The one state that others see."""
-
-    availability: int
-    activity: Activity | None = None
-    last_active: float | None = None
-    """When the person was last active; None while he is, or says that he is not here."""
-
-    device: str = ""
-    location: str = ""
-    zone: tuple[str, str, str] = ("", "", "")
-    meeting_subject: str = ""
-    meeting_location: str = ""
-
-
-def _row(*results: Result) -> Mapping[Band, Result]:
-    return dict(zip(Band, results, strict=True))
-
-
-_KEEP, _SHADE, _MACHINE, _OFF = Result
-
-TABLE: Final[Mapping[Machine, Mapping[Band, Result]]] = {
-    # What is said:         Available  Busy    DND    BRB    Away   Offline
-    # A person in front of a machine is what he says he is.
-    Machine.ACTIVE:    _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
-    # Available and Busy have inactive shades; the other bands say enough.
-    Machine.INACTIVE:  _row(_SHADE,   _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
-    # Available ends when nobody is there. Busy is sticky and only shaded: a meeting goes on without the computer.
-    Machine.AWAY:      _row(_MACHINE, _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
-    # No endpoint, or none that admits to be one: he cannot be reached, whatever was said last.
-    Machine.OFF:       _row(_OFF,     _OFF,   _OFF,  _OFF,  _OFF,  _OFF),
-}  # fmt: skip
-"""Machine of the most active endpoint, band of what is said → availability."""
-
-_BANDS: Final = (
-    (6000, Band.AVAILABLE),
-    (9000, Band.BUSY),
-    (12000, Band.DO_NOT_DISTURB),
-    (15000, Band.BE_RIGHT_BACK),
-    (18000, Band.AWAY),
+from lyncpy.workloads.presence.model import (
+    AVAILABLE,
+    BANDS,
+    BUSY_INACTIVE,
+    DECISION,
+    IDLE,
+    INACTIVE,
+    LEGACY,
+    LEGACY_TOKENS,
+    MACHINES,
+    OFFLINE,
+    RAISES_BELOW,
+    UNKNOWN_BELOW,
+    URGENT,
+    URGENT_ONLY,
+    VOICES,
+    Band,
+    Detail,
+    Instance,
+    Legacy,
+    Machine,
+    Result,
+)
+from lyncpy.workloads.presence.states import (
+    Activity,
+    Aggregate,
+    AggregateMachine,
+    Device,
+    Input,
+    LegacyInterop,
+    Service,
+    Services,
+    State,
+    StateKind,
 )
 
-_MACHINES: Final = (
-    # Some clients write the person's own state into machineState too: Busy there means that he is there.
-    (3000, Machine.ACTIVE),
-    (4500, Machine.ACTIVE),
-    (6000, Machine.INACTIVE),
-    (7500, Machine.ACTIVE),
-    (9000, Machine.INACTIVE),
-    (12000, Machine.ACTIVE),
-    (18000, Machine.AWAY),
-)
+_BAND_ENDS: Final = [row[0] for row in BANDS]
+_MACHINE_ENDS: Final = [row[0] for row in MACHINES]
+_LEGACY_ENDS: Final = [row.below for row in LEGACY]
 
-_UNKNOWN_BELOW: Final = 3000
-"""Numbers below say nothing about a person; such a machine ranks between inactive and away."""
-
-_SPEAKERS: Final = (StateKind.PHONE, StateKind.CONFERENCE, StateKind.CALENDAR, StateKind.USER)
-"""Whose activity is shown, the first that fits."""
-
-_CALLS: Final = (StateKind.PHONE, StateKind.CONFERENCE)
-
-_SHADES: Final = ((4500, 6000), (7500, 9000))
-"""The inactive parts of Available and Busy."""
-
-_IDLE: Final = (*_SHADES, (15000, 18000))
-"""Where it is told since when nobody is active."""
-
-_URGENT: Final = Activity("urgent-interruptions-only", URGENT_ONLY, 8999)
+_RAISING: Final = frozenset(voice.kind for voice in VOICES if voice.raises)
+_RANKS: Final = {machine: rank for rank, machine in enumerate(Machine)}
+_NO_MACHINE: Final = (len(_RANKS), None)
+_PROVING: Final = frozenset(voice.kind for voice in VOICES if voice.proves)
 
 
 def band_of(availability: int) -> Band:
     """Give the class of an availability."""
-    return next((band for below, band in _BANDS if availability < below), Band.OFFLINE)
+    return BANDS[bisect_right(_BAND_ENDS, availability)][1]
 
 
 def word_of(availability: int) -> str:
     """Give an availability in words, for an operator."""
-    idle = any(low <= availability < high for low, high in _SHADES)
     word = band_of(availability).name.lower().replace("_", " ")
-    return f"{word}, inactive" if idle else word
+    return f"{word}, inactive" if is_shaded(availability) else word
+
+
+def is_shaded(availability: int) -> bool:
+    """Tell whether an availability is the inactive shade of its class."""
+    shade = BANDS[bisect_right(_BAND_ENDS, availability)][2]
+    return shade is not None and availability >= shade
 
 
 def machine_of(availability: int) -> Machine:
     """Give what a machine's availability says about the person in front of it."""
-    return next((machine for below, machine in _MACHINES if availability < below), Machine.OFF)
+    return MACHINES[bisect_right(_MACHINE_ENDS, availability)][1]
 
 
-def is_active(inputs: Iterable[Input]) -> bool:
-    """Tell whether somebody is in front of one of these machines."""
-    return any(
-        one.state.kind is StateKind.MACHINE and machine_of(one.state.availability) is Machine.ACTIVE for one in inputs
-    )
+def most_active(inputs: Iterable[Input]) -> Input | None:
+    """Give the machine that says most about where the person is; among equals the last to change."""
+    ranked = [(_activeness(one), one) for one in inputs if one.state.kind is StateKind.MACHINE]
+    if not ranked:
+        return None
+    first = min(rank for rank, _ in ranked)
+    return min((one for rank, one in ranked if rank == first), key=_named)
 
 
-def aggregate(inputs: Sequence[Input], last_active: float | None, now: float, *, lower_dnd: bool = False) -> Aggregate:
+def aggregate(
+    inputs: Collection[Input], last_active: float | None, now: float, *, lower_dnd: bool = False
+) -> Aggregate:
     """Make one state of the states of all endpoints.
 
     Args:
@@ -213,20 +104,19 @@ def aggregate(inputs: Sequence[Input], last_active: float | None, now: float, *,
     Spec: [MS-PRES] 3.7.5; "Aggregation 1" and "Aggregation 2" of the documentation.
     """
     valid = [one for one in inputs if one.state.is_valid(now)]
-    machines = [one for one in valid if one.state.kind is StateKind.MACHINE]
+    best = most_active(valid)
     user = _user_state(valid, lower_dnd=lower_dnd)
     said_offline = user is not None and band_of(user.state.availability) is Band.OFFLINE
-    best = min(machines, key=_most_active_first, default=None)
+    active = best is not None and machine_of(best.state.availability) is Machine.ACTIVE
     if best is None:
         # Who appeared offline before must not be seen leaving.
         return Aggregate(OFFLINE, last_active=None if said_offline else last_active)
-
-    reach = max(_base(user, best), *(_contribution(one.state) for one in valid))
-    availability = _outcome(reach, _presence(user, best, machines, valid), best.state.availability)
+    reach = max(_base(user, best), *(_raised(one.state) for one in valid))
+    availability = _outcome(reach, _presence(user, best, valid), best.state.availability)
     if availability >= OFFLINE:
-        return Aggregate(OFFLINE, last_active=None if said_offline or is_active(machines) else last_active)
-    meeting = next((one.state for one in valid if one.state.meeting_subject or one.state.meeting_location), None)
-    idle = any(low <= availability < high for low, high in _IDLE) and not is_active(machines)
+        return Aggregate(OFFLINE, last_active=None if said_offline or active else last_active)
+    meeting = _meeting(valid)
+    idle = not active and (is_shaded(availability) or band_of(availability) in IDLE)
     return Aggregate(
         availability,
         activity=_activity(user, valid, availability),
@@ -239,81 +129,188 @@ def aggregate(inputs: Sequence[Input], last_active: float | None, now: float, *,
     )
 
 
+def aggregate_machine(best: Input | None, devices: Mapping[Epid | None, Device]) -> AggregateMachine:
+    """Give the most active machine as the user's own endpoints are told of it; without any, it is off.
+
+    Args:
+        best: That machine.
+        devices: Endpoint → what it says of its device; the id of the endpoint is there.
+    """
+    if best is None:
+        return AggregateMachine(OFFLINE)
+    state, device = best.state, devices.get(best.epid)
+    endpoint = state.endpoint_id or (device.endpoint_id if device else "")
+    return AggregateMachine(state.availability, endpoint.lower(), state.device, state.location, state.zone)
+
+
 def moments(states: Iterable[State], now: float) -> Collection[float]:
     """Give the times after `now` at which one of these states begins or ends to hold."""
     return [at for state in states for at in (state.starts, state.ends) if at is not None and at > now]
 
 
-def _user_state(valid: Sequence[Input], *, lower_dnd: bool) -> Input | None:
+def for_audience(whole: Aggregate, told: Detail) -> Aggregate:
+    """Give as much of an aggregate state as an audience may know."""
+    if told is Detail.NUMBER:
+        return Aggregate(whole.availability)
+    if told is Detail.NO_MEETING and (whole.meeting_subject or whole.meeting_location):
+        return replace(whole, meeting_subject="", meeting_location="")
+    return whole
+
+
+def services_of(devices: Sequence[Instance], inputs: Iterable[Input], uri: str) -> Services:
+    """Give the union of what devices can do, each on the best device that can.
+
+    A preferred device is the best, then the one whose machine is the most active, then the
+    one that was published last.
+
+    Args:
+        devices: Publications of `device`, in any order.
+        inputs: States of the same container.
+        uri: The user's own, for devices that name none.
+
+    Spec: "aggregation script", services.
+    """
+    machines: dict[Epid | None, tuple[int, int]] = {}
+    for one in inputs:
+        if one.state.kind is StateKind.MACHINE:
+            rank = (_RANKS[machine_of(one.state.availability)], one.state.availability)
+            machines[one.epid] = min(machines.get(one.epid, rank), rank)
+    ranked = []
+    for publication in devices:
+        device = publication.device or Device()
+        order, number = machines.get(publication.epid, _NO_MACHINE)
+        ranked.append(
+            (not device.preferred, order, number or 0, -publication.published, publication.key, device, number)
+        )
+    found: dict[str, Service] = {}
+    for *_, device, number in sorted(ranked, key=lambda row: row[:5]):
+        uri = device.uri or uri
+        endpoint = device.endpoint_id.lower()
+        for capability in device.capabilities:
+            if capability.name not in found:
+                found[capability.name] = Service(capability, endpoint, number)
+    return Services(uri, tuple(found[name] for name in sorted(found)))
+
+
+def services_told(whole: Services) -> Services:
+    """Give what watchers are told of services: neither which device, nor what only its owner may do with it."""
+    told = (Service(one.capability._replace(publish="")) for one in whole.services)
+    return Services(whole.uri, tuple(told))
+
+
+def interop_of(value: Aggregate) -> LegacyInterop:
+    """Give an aggregate state as the words for old clients are made of."""
+    return LegacyInterop(value.availability, value.activity.token if value.activity else "")
+
+
+def legacy_of(value: LegacyInterop) -> Legacy:
+    """Give the words of older clients for an availability and what somebody does."""
+    row = LEGACY[bisect_right(_LEGACY_ENDS, value.availability)]
+    activity, substatus = LEGACY_TOKENS.get(value.token, (row.activity, row.substatus))
+    return row._replace(activity=activity, substatus=substatus) if row.reachable else row
+
+
+# --- inside
+
+
+def _user_state(valid: Iterable[Input], *, lower_dnd: bool) -> Input | None:
     """Give what the person said last himself; several, because Busy may be bound in time beside the static one."""
     manual = [
         one
         for one in valid
-        if one.state.kind is StateKind.USER and one.state.manual and one.state.availability >= _UNKNOWN_BELOW
+        if one.state.kind is StateKind.USER and one.state.manual and one.state.availability >= UNKNOWN_BELOW
     ]
-    newest = max(manual, key=lambda one: (one.published, one.state.availability), default=None)
+    newest = max(manual, key=lambda one: (one.published, one.state.availability, _named(one)), default=None)
     if newest is not None and lower_dnd and band_of(newest.state.availability) is Band.DO_NOT_DISTURB:
-        return replace(newest, state=replace(newest.state, availability=URGENT_ONLY, activity=_URGENT))
+        return newest._replace(state=replace(newest.state, availability=URGENT_ONLY, activity=URGENT))
     return newest
 
 
-def _most_active_first(machine: Input) -> tuple[bool, int, float]:
-    number = machine.state.availability
-    # Active < Inactive < Unknown < Away < Off; among equals the last to change.
-    place = number if number >= _UNKNOWN_BELOW else 12000
-    return machine_of(number) is Machine.OFF, place, -machine.published
+def _activeness(one: Input) -> tuple[int, int, float]:
+    number = one.state.availability
+    return _RANKS[machine_of(number)], number, -one.published
+
+
+def _named(one: Input) -> tuple[object, ...]:
+    """Order what is otherwise alike, so that the order in which states are found makes no difference."""
+    state, activity = one.state, one.state.activity or Activity()
+    said = activity.token, activity.minimum, activity.maximum, activity.custom
+    return one.epid or "", state.device, state.location, state.zone, state.endpoint_id, said
 
 
 def _base(user: Input | None, best: Input) -> int:
     if user is not None:
         return user.state.availability
     number = best.state.availability
-    return number if _UNKNOWN_BELOW <= number < 12000 else AVAILABLE
+    return number if UNKNOWN_BELOW <= number < RAISES_BELOW else AVAILABLE
 
 
-def _contribution(state: State) -> int:
-    """Give what a meeting or a call adds; numbers grow with "less reachable", so the highest wins below Be Right Back.
-
-    Out of office (12000 and more) lends its word to an absence, but makes nobody absent.
-    """
-    if state.kind in (StateKind.CALENDAR, *_CALLS) and state.availability < 12000:
-        return state.availability
-    return 0
+def _raised(state: State) -> int:
+    """Give what a meeting or a call adds."""
+    return state.availability if state.kind in _RAISING and state.availability < RAISES_BELOW else 0
 
 
-def _presence(user: Input | None, best: Input, machines: Sequence[Input], valid: Sequence[Input]) -> Machine:
+def _presence(user: Input | None, best: Input, valid: Collection[Input]) -> Machine:
     machine = machine_of(best.state.availability)
     if machine is Machine.OFF:
         return machine
-    if any(one.state.kind in _CALLS for one in valid):
-        return Machine.ACTIVE  # who talks is there, whatever the keyboard says
+    if any(one.state.kind in _PROVING for one in valid):
+        return Machine.ACTIVE
+    if user is None:
+        return machine
     # What a person says himself wins over machine states before it. Only while the endpoint that said so is
     # here: else "available", said at home, would outlive the home computer and cover the idle one at work.
-    is_newest = user is not None and all(user.published > one.published for one in machines)
-    is_here = user is not None and any(one.epid == user.epid for one in machines)
+    machines = [one for one in valid if one.state.kind is StateKind.MACHINE]
+    is_newest = all(user.published > one.published for one in machines)
+    is_here = any(one.epid == user.epid for one in machines)
     return Machine.ACTIVE if is_newest and is_here else machine
 
 
 def _outcome(reach: int, machine: Machine, machine_number: int) -> int:
     band = band_of(reach)
-    match TABLE[machine][band]:
+    match result := DECISION[machine][band]:
         case Result.KEEP:
             return reach
         case Result.SHADE:
             floor = INACTIVE if band is Band.AVAILABLE else BUSY_INACTIVE
-            shaded = machine_number if band_of(machine_number) is band and machine_of(machine_number) is machine else 0
-            return max(reach, shaded or floor)
+            is_shade = band_of(machine_number) is band and machine_of(machine_number) is machine
+            return max(reach, machine_number if is_shade else floor)
         case Result.MACHINE:
             return machine_number
         case Result.OFF:
             return OFFLINE
+        case _:
+            assert_never(result)
 
 
-def _activity(user: Input | None, valid: Sequence[Input], availability: int) -> Activity | None:
-    for kind in _SPEAKERS:
-        speakers = [one for one in valid if one.state.kind is kind] if kind is not StateKind.USER else [user]
-        for one in sorted(filter(None, speakers), key=lambda one: -one.published):
-            activity = one.state.activity
-            if activity is not None and activity.minimum <= availability <= activity.maximum:
-                return activity
+def _meeting(valid: Iterable[Input]) -> State | None:
+    """Give the meeting whose subject is told: of several, the one that was published last."""
+    found = [one for one in valid if one.state.meeting_subject or one.state.meeting_location]
+    order = max(
+        found, key=lambda one: (one.published, one.state.meeting_subject, one.state.meeting_location), default=None
+    )
+    return order.state if order else None
+
+
+def _activity(user: Input | None, valid: Iterable[Input], availability: int) -> Activity | None:
+    found: dict[StateKind, list[tuple[float, tuple[object, ...], Activity]]] = {}
+    for one in valid:
+        if one.state.kind is StateKind.USER:
+            continue
+        _add_activity(found, one, availability)
+    if user is not None:
+        _add_activity(found, user, availability)
+    for voice in VOICES:
+        fitting = found.get(voice.kind)
+        if fitting:
+            return max(fitting, key=lambda one: one[:2])[2]
     return None
+
+
+def _add_activity(
+    found: dict[StateKind, list[tuple[float, tuple[object, ...], Activity]]], one: Input, availability: int
+) -> None:
+    activity = one.state.activity
+    if activity is not None and activity.minimum <= availability <= activity.maximum:
+        bounds = (activity.token, activity.minimum, activity.maximum, activity.custom)
+        found.setdefault(one.state.kind, []).append((one.published, bounds, activity))

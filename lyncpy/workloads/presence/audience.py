@@ -1,59 +1,71 @@
 """Who belongs to which audience, and what an audience sees. Pure.
 
 Nobody sees what his containers do not hold; the rules are in `audience`, `visible` and
-`concerns`, and nowhere else. Spec: [MS-PRES] containers.
+`concerns`, over the tables of `model`, and nowhere else. Spec: [MS-PRES] containers.
 """
 
-import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
-from lyncpy.workloads.presence.aggregate import Aggregate, StateKind
+from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.model import (
     BLOCKED,
+    CATEGORIES,
     COLLEAGUES,
+    CONTACT_LEVELS,
     DEFAULT,
+    DELEGATE_LEVEL,
     EXTERNAL,
     FRIENDS,
-    INPUT,
-    INPUT_LOWERED,
-    SELF,
+    IMPLIED,
+    LEVELS,
+    LOOKUP,
+    OTHER,
+    PRIVATE_CONTAINERS,
     WORKGROUP,
-    Board,
     Instance,
     Member,
     MemberKind,
+    Relation,
 )
-
-UNSEEN: Final = frozenset({"routing", "legacyInterop"})
-"""Categories for the server; no watcher is ever told of them."""
-
-
-class Relation(enum.Enum):
-    """What a watcher's domain is to ours."""
-
-    SAME_ENTERPRISE = MemberKind.SAME_ENTERPRISE
-    FEDERATED = MemberKind.FEDERATED
-    PUBLIC_CLOUD = MemberKind.PUBLIC_CLOUD
-
+from lyncpy.workloads.presence.states import Aggregate, StateKind
 
 Audience = tuple[int, ...]
-"""The containers that a watcher belongs to, in the order in which a category is looked for. Equal for all who see the same."""
+"""The containers in which a category is looked for, the first that holds it shows it; container 0 is
+everybody's and not named. `BLOCKED` ends the search. Equal for all who see the same."""
 
 OWNER: Final[Audience] = (FRIENDS, WORKGROUP, COLLEAGUES, EXTERNAL)
 NOBODY: Final[Audience] = (BLOCKED,)
 
-_IMPLIED: Final[Mapping[MemberKind, int]] = {MemberKind.SAME_ENTERPRISE: COLLEAGUES, MemberKind.FEDERATED: EXTERNAL}
-"""What a client sets up when it first meets a board without it."""
+STRANGER: Final[Audience] = (-1,)
+"""Somebody whom privacy mode keeps out: he sees who the user is, and nothing else."""
+
+_CARD: Final = ("contactCard", DEFAULT)
+_NEVER_LOOKED_IN: Final = PRIVATE_CONTAINERS | {DEFAULT}
+
+
+def relation_of(watcher: str, domains: Collection[str], public_domains: Collection[str] = ()) -> Relation:
+    """Tell what a watcher is to the enterprise.
+
+    Args:
+        watcher: His address; without a domain he is anonymous.
+        domains: The enterprise's own, lower case.
+        public_domains: Those of public services, lower case.
+    """
+    domain = bare(watcher).rpartition("@")[2] if "@" in watcher else ""
+    if not domain:
+        return Relation.ANONYMOUS
+    if domain in domains:
+        return Relation.SAME_ENTERPRISE
+    return Relation.PUBLIC_CLOUD if domain in public_domains else Relation.FEDERATED
 
 
 def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTERPRISE) -> Audience:
-    """Give the containers that a watcher belongs to.
+    """Give the containers in which a category is looked for when this watcher asks.
 
-    The first of these that lists him decides: himself, his domain, his relation, everyone.
-    Several containers may list him alike; then the highest that holds a category shows it.
-    Container 0 is everybody's.
+    His own lists come first, in the order of `LOOKUP`: those that name him, his domain, his
+    relation, everyone; of several alike the highest container. A list that blocks ends it.
 
     Spec: [MS-PRES] containers; "relationship level determination" of UCMA 4.0. A user whose
     client has not yet set up the two usual levels is seen as if it had, so that two new
@@ -61,22 +73,15 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     """
     if watcher == board.aor:
         return OWNER
-    address = bare(watcher)
-    kind = relation.value
-    for member in (
-        Member(MemberKind.USER, address),
-        Member(MemberKind.DOMAIN, address.rpartition("@")[2]),
-        Member(kind),
-        Member(MemberKind.EVERYONE),
-    ):
-        ids = sorted((id_ for id_, one in board.containers.items() if member in one.members), reverse=True)
-        seen = tuple(id_ for id_ in ids if id_ not in (DEFAULT, SELF, INPUT, INPUT_LOWERED))
-        if seen:
-            return NOBODY if seen[0] == BLOCKED else seen
-        implied = _IMPLIED.get(kind) if member == Member(kind) else None
-        if implied is not None and implied not in board.containers:
-            return (implied,)
-    return ()
+    found: list[int] = []
+    for kind in LOOKUP:
+        ids = _listing(board, kind, watcher, relation)
+        if BLOCKED in ids:
+            return (*found, BLOCKED)
+        found.extend(id_ for id_ in ids if id_ not in found)
+    if board.private_to is not None and not found:
+        return STRANGER
+    return tuple(found)
 
 
 def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, ...]:
@@ -84,23 +89,66 @@ def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, .
 
     Who is blocked sees nothing; it is for the writer of documents to call that offline.
     """
-    if seen_by == NOBODY or category in UNSEEN:
+    if not CATEGORIES.get(category, OTHER).shown:
         return ()
+    if seen_by == STRANGER:
+        return tuple(one for one in board.places.get(_CARD, ()) if one.made) if category == _CARD[0] else ()
     for container in (*seen_by, DEFAULT):
+        if container == BLOCKED:
+            return ()
         found = board.places.get((category, container), ())
         if category == "state":
             found = tuple(one for one in found if _is_aggregate(one))
-        if found:
+        if found or (container in LEVELS and category in LEVELS[container].closed):
             return found
     return ()
 
 
 def concerns(changes: Iterable[tuple[str, int]], seen_by: Audience) -> frozenset[str]:
     """Give the categories of which an audience may see something new after these changes."""
-    if seen_by == NOBODY:
-        return frozenset()
-    own = {*seen_by, DEFAULT}
-    return frozenset(category for category, container in changes if container in own and category not in UNSEEN)
+    if seen_by == STRANGER:
+        return frozenset(category for category, container in changes if (category, container) == _CARD)
+    if BLOCKED in seen_by:
+        own = frozenset(seen_by[: seen_by.index(BLOCKED)])
+    else:
+        own = frozenset((*seen_by, DEFAULT))
+    return frozenset(
+        category for category, container in changes if container in own and CATEGORIES.get(category, OTHER).shown
+    )
+
+
+def _listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) -> list[int]:
+    """Give the containers that list a watcher in one way, the highest first."""
+    member = _entry(kind, watcher, relation)
+    if member is None:
+        return []
+    listing = (id_ for id_, one in board.containers.items() if member in one.members)
+    ids = sorted((id_ for id_ in listing if id_ not in _NEVER_LOOKED_IN), reverse=True)
+    if kind is MemberKind.USER:
+        if not ids and any(one.aor == watcher for one in board.delegates.members):
+            return [DELEGATE_LEVEL]
+        return ids
+    if board.private_to is not None:
+        # Only who was placed by name counts, and who is a contact; a list may still keep somebody out.
+        if BLOCKED in ids:
+            return [BLOCKED]
+        level = CONTACT_LEVELS.get(relation) if kind is relation.value else None
+        return [level] if level is not None and watcher in board.private_to else []
+    implied = IMPLIED.get(kind)
+    return [implied] if not ids and implied is not None and implied not in board.containers else ids
+
+
+def _entry(kind: MemberKind, watcher: Aor, relation: Relation) -> Member | None:
+    """Give the entry that would list a watcher in this way; None: none can."""
+    if kind is MemberKind.EVERYONE or kind is relation.value:
+        return Member(kind)
+    if relation is Relation.ANONYMOUS:
+        return None
+    if kind is MemberKind.USER:
+        return Member(kind, bare(watcher))
+    if kind is MemberKind.DOMAIN:
+        return Member(kind, bare(watcher).rpartition("@")[2])
+    return None
 
 
 def _is_aggregate(one: Instance) -> bool:

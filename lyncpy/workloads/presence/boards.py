@@ -4,23 +4,28 @@ A board is in memory from the first time that somebody asks for it. Those of peo
 are signed out leave it when there are too many.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import BoardChanged
 from lyncpy.contracts.names import Aor, Epid, Version
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.policy import IPolicies, Policy
+from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.homes import Homes
-from lyncpy.workloads.presence.model import SIGNED_IN, Board, Outcome, Published, deadline, elapse, furnish, leave
+from lyncpy.workloads.presence.board import Board, Outcome, Published, deadline, elapse, furnish, leave
+from lyncpy.workloads.presence.levels import privatise
+from lyncpy.workloads.presence.model import SIGNED_IN, Quotas
 from lyncpy.workloads.presence.publisher import made_for
 from lyncpy.workloads.presence.records import read_record, write_record
 
@@ -52,18 +57,53 @@ class _Kept:
         )
 
 
+@implementer(IContacts)
+class NoContacts:
+    """Where nobody keeps contacts."""
+
+    async def of(self, owner: Aor) -> frozenset[Aor]:
+        """Give nobody."""
+        return frozenset()
+
+
+@implementer(IPolicies)
+class OnePolicy:
+    """Where users do not differ."""
+
+    def __init__(self, policy: Policy) -> None:
+        """Take everybody's policy."""
+        self._policy = policy
+
+    def of(self, aor: Aor) -> Policy:
+        """Give it."""
+        return self._policy
+
+
 class Boards:
     """Every board of this process. Changes are told on the bus when they are durable."""
 
     log = Logger()
 
     def __init__(
-        self, store: IStore, bus: IBus, people: IPeople, homes: Homes, timers: ITimers, *, in_memory: int
+        self,
+        store: IStore,
+        bus: IBus,
+        people: IPeople,
+        homes: Homes,
+        timers: ITimers,
+        *,
+        in_memory: int,
+        contacts: IContacts | None = None,
+        policies: IPolicies | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         """Begin with nothing in memory."""
         self._store = store
         self._bus = bus
         self._people = people
+        self._contacts: IContacts = contacts or NoContacts()
+        self._policies: IPolicies = policies or OnePolicy(Policy())
+        self._quotas = quotas or Quotas()
         self._homes = homes
         self._timers = timers
         self._in_memory = in_memory
@@ -111,6 +151,22 @@ class Boards:
                 self._keep(aor, await self._stored(aor))
             await self._changed(aor, lambda board, now: furnish(board, made, now), None)
 
+    async def reprivate(self, aor: Aor) -> None:
+        """Apply anew whom a user has as contacts, and whether only they may see him.
+
+        A board that is not in memory is read with what holds then.
+        """
+        kept = self._kept.get(aor)
+        if kept is None or not self._asks_contacts(kept.board):
+            return
+        async with self._homes.hold(_KIND, aor):
+            await self._privatise(aor)
+
+    async def reprivate_all(self) -> None:
+        """Apply policies that were read anew."""
+        for aor in tuple(self._kept):
+            await self.reprivate(aor)
+
     def close(self) -> None:
         """Let no more deadlines come."""
         for kept in self._kept.values():
@@ -133,9 +189,12 @@ class Boards:
                     self.log.debug("another process was first to change the board of {aor}", aor=aor)
                     await self._reread(aor, kept)
                     continue
+            wished = kept.board.wants_privacy
             kept.board = outcome.board
             self._keep(aor, kept)
             self._tell(outcome, by)
+            if outcome.board.wants_privacy != wished:
+                await self._privatise(aor)
             return outcome
         raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
 
@@ -143,7 +202,11 @@ class Boards:
         kept = self._kept.get(aor)
         if kept is None:
             kept = await self._stored(aor)
-            kept.board = furnish(kept.board, made_for(self._people.person(aor)), self._timers.wall()).board
+            now = self._timers.wall()
+            kept.board = furnish(kept.board, made_for(self._people.person(aor)), now).board
+            if self._asks_contacts(kept.board):
+                contacts = await self._contacts.of(aor)
+                kept.board = self._privatised(kept.board, contacts, now).board
             self._keep(aor, kept)
             self._let_go()
         return kept
@@ -160,16 +223,54 @@ class Boards:
         mine = {key: one for key, one in kept.board.instances.items() if not one.is_durable}
         theirs = {key: one for key, one in stored.board.instances.items() if one.is_durable}
         newest = max(kept.board.version, stored.board.version)
-        kept.board = Board(
-            aor, newest, {**mine, **theirs}, stored.board.containers, stored.board.subscribers, kept.board.last_active
+        kept.board = replace(
+            stored.board,
+            version=newest,
+            instances={**mine, **theirs},
+            last_active=kept.board.last_active,
+            private_to=kept.board.private_to,
         )
         kept.record = stored.record
 
     def _tell(self, published: Published, by: Epid | None) -> None:
         board, changes = published.board, published.changes
         self._bus.tell(
-            BoardChanged(board.aor, board.version, changes.touched, by, shown=changes.shown, members=changes.members)
+            BoardChanged(
+                board.aor,
+                board.version,
+                changes.touched,
+                by,
+                shown=changes.shown,
+                members=changes.members,
+                subscribers=changes.subscribers,
+                delegates=changes.delegates,
+            )
         )
+
+    def _asks_contacts(self, board: Board) -> bool:
+        """Tell whether a user's contact list makes a difference to his board."""
+        return (
+            board.private_to is not None
+            or board.wants_privacy
+            or self._policies.of(board.aor).privacy_mode
+            or any(not one.acknowledged for one in board.subscribers)
+        )
+
+    def _privatised(self, board: Board, contacts: frozenset[Aor], now: float) -> Published:
+        private = self._policies.of(board.aor).privacy_mode
+        return privatise(board, contacts, now, self._quotas, private=private)
+
+    async def _privatise(self, aor: Aor) -> None:
+        try:
+            contacts = await self._contacts.of(aor)
+        except StoreUnavailable as failure:
+            self.log.warn("the contacts of {aor} cannot be read: {reason}", aor=aor, reason=str(failure))
+            kept = self._kept.get(aor)
+            # Nobody is let in meanwhile whom the list did not let in before.
+            contacts = (kept.board.private_to if kept is not None else None) or frozenset()
+            self._timers.later(_AGAIN_S, lambda: self._later(self.reprivate(aor), aor))
+        if aor in self._kept:
+            await self._changed(aor, lambda board, now: self._privatised(board, contacts, now), None)
 
     def _keep(self, aor: Aor, kept: _Kept) -> None:
         """Put a board into memory, as the one that was used last."""
@@ -193,7 +294,10 @@ class Boards:
 
     def _due(self, aor: Aor) -> None:
         """Something on a board ends, or a meeting begins."""
-        _ = Deferred.fromCoroutine(self._elapse(aor)).addErrback(self._put_off, aor)
+        self._later(self._elapse(aor), aor)
+
+    def _later(self, work: Coroutine[Deferred[object], object, None], aor: Aor) -> None:
+        _ = Deferred.fromCoroutine(work).addErrback(self._put_off, aor)
 
     async def _elapse(self, aor: Aor) -> None:
         await self.change(aor, elapse)

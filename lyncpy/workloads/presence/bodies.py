@@ -1,41 +1,48 @@
-"""What clients ask of presence, read: publications, members, batches of people to watch.
+"""What clients ask of their own boards, read: publications, members, subscribers, delegates.
 
 Names are local ones, because clients disagree about prefixes. What a client published is
 kept as the text that it wrote; only states are looked into. What the server writes is in
-`documents`. Spec: [MS-PRES] 2.2; Client: protocol notes, "presence" §4 to §6.
+`documents`; whom a client wants to watch is read in `batches`. Spec: [MS-PRES] 2.2; Client: protocol notes, "presence" §4 to §6.
 """
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from sys import intern
 from typing import Final, TypeVar
 
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml, text_of
-from lyncpy.workloads.presence.aggregate import OFFLINE, Activity, State, StateKind
+from lyncpy.workloads.presence.levels import MemberChange
 from lyncpy.workloads.presence.model import (
     HIGHEST_CONTAINER,
     HIGHEST_INSTANCE,
+    OFFLINE,
+    PRIVACY_INSTANCE,
+    Delegate,
     Expire,
     Key,
     Member,
-    MemberChange,
     MemberKind,
     Publication,
 )
+from lyncpy.workloads.presence.states import Activity, Capability, Device, State, StateKind
 
-BATCH_TYPE: Final = "application/msrtc-adrl-categorylist+xml"
-
-DEFAULT_CATEGORIES: Final = frozenset({"contactCard", "note", "state", "services", "calendarData"})
-"""What a watcher gets who names none."""
-
-ROAMING_PARTS: Final = frozenset({"categories", "containers", "subscribers"})
+ROAMING_PARTS: Final = frozenset({"categories", "containers", "subscribers", "delegates"})
+"""What an endpoint may ask for of its user's own data."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _VERSION_MAX: Final = 0x7FFFFFFF
 _EXPIRES_MAX: Final = 366 * 86400
+
+READ: Final = frozenset({"state", "device", "otherOptions"})
+"""Categories that the server itself has to understand."""
+
+_FLAGS: Final = ("render", "capture", "publish", "version")
+_EXTENSIONS: Final = frozenset({"delimiter", "end", "extension"})
+_CAPABILITIES_MAX: Final = 64
+"""More than three times what any client knows."""
 
 E = TypeVar("E")
 
@@ -80,7 +87,18 @@ def _publication(el: Element) -> Publication:
         expire,
         "" if value is None else outer_xml(value),
         expires_s,
-        None if category != "state" or value is None else read_state(value),
+        *read_value(key, value),
+    )
+
+
+def read_value(key: Key, value: Element | None) -> tuple[State | None, Device | None, bool]:
+    """Read what the server itself has to understand of a publication: a state, a device, or the wish for privacy."""
+    if value is None:
+        return None, None, False
+    return (
+        read_state(value) if key.category == "state" else None,
+        read_device(value) if key.category == "device" else None,
+        key.category == "otherOptions" and key.instance == PRIVACY_INSTANCE and read_privacy(value),
     )
 
 
@@ -114,6 +132,7 @@ def read_state(el: Element) -> State | None:
         ),
         meeting_subject=text_of(child(el, "meetingSubject")),
         meeting_location=text_of(child(el, "meetingLocation")),
+        endpoint_id=attr(el, "endpointId") or "",
     )
 
 
@@ -126,6 +145,37 @@ def _activity(el: Element | None) -> Activity | None:
         _number(el, "maxAvailability", 65535, OFFLINE - 1),
         tuple((attr(one, "LCID") or "", text_of(one)) for one in children(el, "custom")),
     )
+
+
+def read_device(el: Element) -> Device:
+    """Read a `device` element: which endpoint it is, and what it can do.
+
+    Names that cannot be written again as an element are passed over.
+
+    Spec: the device schema, `capabilities`.
+    """
+    block = child(el, "capabilities")
+    listed = () if block is None else tuple(one for one in block if isinstance(one.tag, str))
+    found = {
+        # The same few words come from every device, and stay as long as it is signed in.
+        local(one): Capability(*(intern(text) for text in (local(one), *((attr(one, flag) or "") for flag in _FLAGS))))
+        for one in listed
+        if _NAME.fullmatch(local(one)) and local(one) not in _EXTENSIONS
+    }
+    return Device(
+        attr(el, "endpointId") or "",
+        "" if block is None else attr(block, "uri") or "",
+        block is not None and attr(block, "preferred") == "true",
+        tuple(found.values())[:_CAPABILITIES_MAX],
+    )
+
+
+def read_privacy(el: Element) -> bool:
+    """Read whether the user asks to be seen by his contacts only.
+
+    Spec: the otherOptions schema of Lync 2010, `privacyModeUserSelection`.
+    """
+    return text_of(child(el, "privacyModeUserSelection")).strip().lower() == "private"
 
 
 def read_set_members(body: bytes) -> tuple[MemberChange, ...]:
@@ -159,15 +209,49 @@ def _member_change(el: Element) -> MemberChange:
     )
 
 
-def read_set_subscribers(body: bytes) -> tuple[Aor, ...]:
-    """Read a `setSubscribers` document: whom the user knows of from now on."""
+def read_set_subscriber(body: bytes) -> Aor:
+    """Read a `setSubscribers` document: whom the user knows of from now on.
+
+    Raises:
+        RemoteProtocolError: 400, when it is not one, or names not exactly one subscriber as known.
+
+    Spec: [MS-PRES] 2.2.2.6.2.
+    """
     found = children(_root(body, "setSubscribers"), "subscriber")
-    if not found or any(attr(one, "acknowledged") != "true" for one in found):
-        raise RemoteProtocolError("nobody to acknowledge")
-    return tuple(aor_of(attr(one, "user") or "") for one in found)
+    user = (attr(found[0], "user") or "").strip() if len(found) == 1 else ""
+    if not user or attr(found[0], "acknowledged") != "true":
+        raise RemoteProtocolError("not one subscriber to acknowledge")
+    return aor_of(user)
 
 
-# --- what a client asks for
+def read_set_delegates(body: bytes) -> tuple[int, tuple[Delegate, ...], tuple[Aor, ...]]:
+    """Read a `setDelegates` document: the version that the client saw last, whom to add, whom to remove.
+
+    Raises:
+        RemoteProtocolError: 400, when it is not one, or names somebody twice.
+
+    Spec: [MS-PRES] 2.2.2.10.2. Operations are `allow` or `deny`; what is not said is denied.
+    """
+    root = _root(body, "setDelegates")
+    add, remove = [], []
+    for one in root:
+        uri, action = (attr(one, "uri") or "").strip(), attr(one, "action") or "add"
+        if not uri or action not in ("add", "remove"):
+            raise RemoteProtocolError("not a change of delegates")
+        if action == "remove":
+            remove.append(aor_of(uri))
+        else:
+            rights = (_is_allowed(one, name) for name in ("publishOperation", "redelegateOperation"))
+            add.append(Delegate(aor_of(uri), *rights))
+    named = [*remove, *(one.aor for one in add)]
+    if not named or len(set(named)) != len(named):
+        raise RemoteProtocolError("nobody to add or remove, or somebody twice")
+    return _number(root, "version", _VERSION_MAX, 0), tuple(add), tuple(remove)
+
+
+def _is_allowed(el: Element, name: str) -> bool:
+    operation = child(el, name)
+    return operation is not None and attr(operation, "authorization") == "allow"
 
 
 def read_roaming_list(body: bytes) -> frozenset[str]:
@@ -176,52 +260,6 @@ def read_roaming_list(body: bytes) -> frozenset[str]:
         return ROAMING_PARTS
     asked = {attr(one, "type") or "" for one in children(_root(body, "roamingList"), "roaming")}
     return ROAMING_PARTS & asked
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """Somebody whom a client wants to watch, as the client names him."""
-
-    uri: str
-    aor: Aor
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One action of a batch: begin or end to watch some people."""
-
-    id: str
-    subscribes: bool
-    resources: tuple[Resource, ...]
-    """Empty, for an end: all whom the action of this id began to watch."""
-
-    categories: frozenset[str]
-
-
-def read_batch(body: bytes) -> tuple[Action, ...]:
-    """Read a `batchSub` document.
-
-    Raises:
-        RemoteProtocolError: 400, when it is not one.
-
-    Spec: [MS-PRES] 2.2.2, `batchSub`; [MS-SIP] for the dialog.
-    """
-    return tuple(_action(one) for one in children(_root(body, "batchSub"), "action"))
-
-
-def _action(el: Element) -> Action:
-    name = attr(el, "name")
-    if name not in ("subscribe", "unsubscribe"):
-        raise RemoteProtocolError(f'not an action: "{(name or "")[:80]}"')
-    listed, asked = child(el, "adhocList"), child(el, "categoryList")
-    uris = [] if listed is None else [(attr(one, "uri") or "").strip() for one in children(listed, "resource")]
-    names = [] if asked is None else [_name(one, "name") for one in children(asked, "category")]
-    return Action(
-        attr(el, "id") or "",
-        name == "subscribe",
-        tuple(Resource(uri, aor_of(uri)) for uri in dict.fromkeys(uris) if uri),
-        frozenset(names) or DEFAULT_CATEGORIES,
-    )
 
 
 # --- words and numbers

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason, Table
 from lyncpy.core.notifier import Notifier
-from lyncpy.workloads.presence.aggregate import OFFLINE, Aggregate, StateKind, word_of
+from lyncpy.workloads.presence.aggregate import word_of
 from lyncpy.workloads.presence.audience import NOBODY, OWNER, Audience, audience, visible
+from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.model import (
     AGGREGATE_INSTANCE,
@@ -18,12 +20,16 @@ from lyncpy.workloads.presence.model import (
     EXTERNAL,
     FRIENDS,
     INPUT,
+    OFFLINE,
     WORKGROUP,
-    Board,
     Instance,
     Key,
 )
+from lyncpy.workloads.presence.states import Aggregate, AggregateMachine, LegacyInterop, Services, StateKind
+from lyncpy.workloads.presence.traffic import Traffic
 from lyncpy.workloads.presence.watchers import EVENT, Watchers, Wishes
+
+_TOP = 20
 
 _LEVELS = {
     BLOCKED: "blocked",
@@ -44,6 +50,8 @@ class Commands:
         notifier: Notifier,
         locator: ILocator,
         people: IPeople,
+        traffic: Traffic,
+        timers: ITimers,
     ) -> None:
         """Take what the words speak of."""
         self._boards = boards
@@ -51,6 +59,8 @@ class Commands:
         self._notifier = notifier
         self._locator = locator
         self._people = people
+        self._traffic = traffic
+        self._timers = timers
 
     def words(self) -> tuple[Command, ...]:
         """Give the commands."""
@@ -59,6 +69,7 @@ class Commands:
             Command("presence show", "What a user is shown as, and all that makes it up.", self.show, args=(user,)),
             Command("presence watchers", "Who watches a user, and at which level.", self.watchers, args=(user,)),
             Command("presence watching", "Whom a user watches, and what he sees.", self.watching, args=(user,)),
+            Command("presence top", "Which devices published most in the last minute, and what it cost.", self.top),
         )
 
     async def show(self, asked: Asked) -> Table:
@@ -107,6 +118,16 @@ class Commands:
                 shown = "no such user" if board is None else _seen(board, audience(board, watcher))
                 rows.append((bare(aor), subscription.epid, shown, " ".join(sorted(wish.categories))))
         return Table(("watched", "epid", "sees", "categories"), rows, note=f"{len(rows)} watched")
+
+    async def top(self, asked: Asked) -> Table:
+        """List the busiest devices."""
+        rows = []
+        for row in self._traffic.busiest(self._timers.now(), _TOP):
+            endpoints = await self._locator.endpoints(row.aor)
+            client = next((one.user_agent for one in endpoints if one.epid == row.epid), "")
+            rows.append((bare(row.aor), row.epid, client, row.publications, row.notifications, row.limited))
+        columns = ("user", "epid", "client", "publications/min", "notifications caused/min", "limited")
+        return Table(columns, rows, note=f"{len(rows)} published something new in the last minute")
 
     async def why(self, aor: Aor) -> Sequence[Reason]:
         """Explain what a user is shown as."""
@@ -174,6 +195,12 @@ def _content(one: Instance) -> str:
         manual = " manual" if one.state.manual else ""
         token = f" {one.state.activity.token}" if one.state.activity else ""
         return f"{one.state.kind.value} {one.state.availability}{manual}{token}"
+    if isinstance(one.value, AggregateMachine):
+        return f"aggregateMachineState {one.value.availability} of {one.value.endpoint_id or 'no device'}"
+    if isinstance(one.value, Services):
+        return " ".join(service.capability.name for service in one.value.services) or "nothing"
+    if isinstance(one.value, LegacyInterop):
+        return f"{one.value.availability} {one.value.token}".rstrip()
     return f"{len(one.value)} characters"
 
 

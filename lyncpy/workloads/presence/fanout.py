@@ -3,54 +3,69 @@
 Changes of one user are gathered for a moment, so that a burst becomes one notification of
 the latest state. Watchers hear of what is new in their audience; the user's own endpoints
 of every category that was touched, whole.
+
+Two things are told later. Changes of an endpoint that publishes too fast are gathered for
+longer. And a watcher whose connection is full is told the latest state when it has drained.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.facts import BoardChanged, EndpointGone, FlowClosed, FlowDrained, PersonChanged
+from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
-from lyncpy.core.notifier import Notifier
-from lyncpy.sip.subscription import Document
+from lyncpy.core.begin import begin
+from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.workloads.presence.audience import Audience, concerns
+from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.boards import Boards
-from lyncpy.workloads.presence.documents import CATEGORIES_TYPE, ROAMING_SELF, write_own
-from lyncpy.workloads.presence.model import EXTERNAL, Board
-from lyncpy.workloads.presence.watchers import Views, Watchers
+from lyncpy.workloads.presence.owed import Owed
+from lyncpy.workloads.presence.roaming import News, Roaming
+from lyncpy.workloads.presence.traffic import Traffic
+from lyncpy.workloads.presence.watchers import Views, Watch, Watchers
 
-SELF_EVENT: Final = "vnd-microsoft-roaming-self"
+AGAIN_S: Final = 30.0
+"""When the store failed while somebody was to be told."""
+
+Concerned = Callable[[Audience], frozenset[str]]
+"""Gives the categories of which an audience may see something new."""
 
 
 @dataclass(slots=True)
 class _Gathered:
     """What was changed on a board since its watchers were told last."""
 
-    timer: ITimer | None = None
-    touched: dict[Epid | None, set[str]] = field(default_factory=dict)
+    due: float
+    timer: ITimer
     shown: set[tuple[str, int]] = field(default_factory=set)
-    members: set[int] = field(default_factory=set)
+    own: News = field(default_factory=News)
+    by: set[Epid] = field(default_factory=set)
 
     def take(self, fact: BoardChanged) -> None:
         """Add one change."""
-        self.touched.setdefault(fact.by, set()).update(fact.categories)
         self.shown |= fact.shown
-        self.members |= fact.members
+        self.own.take(fact)
+        if fact.by is not None:
+            self.by.add(fact.by)
 
-    def news_for(self, epid: Epid) -> frozenset[str]:
-        """Give the categories that an endpoint has not heard of: the answer to its own publication told it the rest.
+    def concerned(self) -> Concerned:
+        """Tell audiences apart, each asked about once."""
+        known: dict[Audience, frozenset[str]] = {}
 
-        The aggregate state is told to the publisher too: a client shows its own state by it,
-        and only takes it from a notification.
-        """
-        news = {name for by, names in self.touched.items() if by != epid for name in names}
-        if any(category == "state" and container >= EXTERNAL for category, container in self.shown):
-            news.add("state")
-        return frozenset(news)
+        def categories(seen_by: Audience) -> frozenset[str]:
+            found = known.get(seen_by)
+            if found is None:
+                found = known[seen_by] = concerns(self.shown, seen_by)
+            return found
+
+        return categories
 
 
 class Fanout:
@@ -59,29 +74,63 @@ class Fanout:
     log = Logger()
 
     def __init__(
-        self, boards: Boards, watchers: Watchers, views: Views, notifier: Notifier, timers: ITimers, *, gather_s: float
+        self,
+        boards: Boards,
+        watchers: Watchers,
+        views: Views,
+        roaming: Roaming,
+        traffic: Traffic,
+        notifier: Notifier,
+        timers: ITimers,
+        *,
+        gather_s: float,
+        limited_gather_s: float,
     ) -> None:
-        """Take where the truth is, who watches it and who sends."""
+        """Take where the truth is, who watches it, who tells its owner, and who sends."""
         self._boards = boards
         self._watchers = watchers
         self._views = views
+        self._roaming = roaming
         self._notifier = notifier
         self._timers = timers
         self._gather_s = gather_s
+        self._limited_gather_s = max(limited_gather_s, gather_s)
+        self._traffic = traffic
         self._gathered: dict[Aor, _Gathered] = {}
+        self._owed = Owed()
 
     async def board_changed(self, fact: BoardChanged) -> None:
-        """Gather a change; the first one of a burst sets the time."""
-        if fact.aor not in self._watchers and not self._notifier.of(SELF_EVENT, fact.aor):
+        """Gather a change; the first one of a burst sets the time, so that a stream of them puts nothing off for ever.
+
+        What a device that keeps within the limit changes does not wait for one that does not.
+        """
+        now = self._timers.now()
+        wait_s = self._gather_s
+        if fact.by is not None and not self._traffic.published(fact.aor, fact.by, now):
+            wait_s = self._limited_gather_s
+        if fact.aor not in self._watchers and not self._roaming.is_heard(fact.aor):
             return
         gathered = self._gathered.get(fact.aor)
         if gathered is None:
-            gathered = self._gathered[fact.aor] = _Gathered()
-            gathered.timer = self._timers.later(self._gather_s, lambda: self._due(fact.aor))
+            timer = self._timers.later(wait_s, lambda: self._due(fact.aor))
+            gathered = self._gathered[fact.aor] = _Gathered(now + wait_s, timer)
+        elif now + wait_s < gathered.due:
+            gathered.timer.cancel()
+            gathered.due = now + wait_s
+            gathered.timer = self._timers.later(wait_s, lambda: self._due(fact.aor))
         gathered.take(fact)
+
+    async def flow_drained(self, fact: FlowDrained) -> None:
+        """Tell a connection what it is owed."""
+        await self._settle(fact.flow)
+
+    async def flow_closed(self, fact: FlowClosed) -> None:
+        """Owe nothing more to a connection that is gone."""
+        self._owed.take(fact.flow)
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """End what the endpoint published."""
+        self._traffic.forget(fact.endpoint.aor, fact.endpoint.epid)
         await self._boards.depart(fact.endpoint.aor, fact.endpoint.epid, last=fact.last)
 
     async def person_changed(self, fact: PersonChanged) -> None:
@@ -92,8 +141,7 @@ class Fanout:
     def close(self) -> None:
         """Tell nothing more."""
         for gathered in self._gathered.values():
-            if gathered.timer is not None:
-                gathered.timer.cancel()
+            gathered.timer.cancel()
         self._gathered.clear()
 
     def _due(self, aor: Aor) -> None:
@@ -111,39 +159,52 @@ class Fanout:
         self.log.error("watchers of {aor} were not told: {reason}", aor=aor, reason=str(failure.value))
 
     def _tell(self, board: Board, gathered: _Gathered) -> None:
-        self._tell_watchers(board, gathered)
-        self._tell_own(board, gathered)
-
-    def _tell_watchers(self, board: Board, gathered: _Gathered) -> None:
-        news: dict[Audience, frozenset[str]] = {}
-        documents: dict[tuple[Audience, frozenset[str]], Document] = {}
+        concerned, told = gathered.concerned(), 0
         # A notification that cannot be sent ends its subscription, and so changes the index.
         for subscription, watch in tuple(self._watchers.of(board.aor).items()):
-            before = watch.seen_by
-            seen_by = watch.audience(board, subscription.watcher)
-            if before is not None and before != seen_by:
-                categories = watch.categories  # another level: everything may look different
-            else:
-                if seen_by not in news:
-                    news[seen_by] = concerns(gathered.shown, seen_by)
-                categories = news[seen_by] & watch.categories
-            if categories:
-                key = (seen_by, categories)
-                document = documents.get(key)
-                if document is None:
-                    view = self._views.of(board, seen_by, categories)
-                    document = documents[key] = Document(CATEGORIES_TYPE, view)
-                self._notifier.notify(subscription, document)
+            told += self._tell_watcher(board, subscription, watch, concerned)
+        self._traffic.caused(board.aor, gathered.by, told, self._timers.now())
+        self._roaming.tell(board, gathered.own)
 
-    def _tell_own(self, board: Board, gathered: _Gathered) -> None:
-        documents: dict[tuple[frozenset[str], frozenset[int]], Document] = {}
-        for subscription in self._notifier.of(SELF_EVENT, board.aor):
-            asked: frozenset[str] = subscription.data
-            categories = gathered.news_for(subscription.epid) if "categories" in asked else frozenset()
-            containers = frozenset(gathered.members) if "containers" in asked else frozenset()
-            if categories or containers:
-                key = (categories, containers)
-                if key not in documents:
-                    body = write_own(board, categories=categories, containers=containers)
-                    documents[key] = Document(ROAMING_SELF, body)
-                self._notifier.notify(subscription, documents[key])
+    def _tell_watcher(self, board: Board, subscription: Subscription, watch: Watch, concerned: Concerned) -> bool:
+        """Tell a watcher what concerns him, now or when his connection has room; False: there is nothing."""
+        before = watch.seen_by
+        seen_by = watch.audience(board, subscription.watcher)
+        if before is not None and before != seen_by:
+            categories = watch.categories  # another level: everything may look different
+        else:
+            categories = concerned(seen_by) & watch.categories
+        if not categories:
+            return False
+        if self._notifier.is_full(subscription):
+            self._owed.put_off(subscription, board.aor, categories)
+        else:
+            self._notifier.notify(subscription, self._views.of(board, seen_by, categories, watch.form))
+        return True
+
+    async def _settle(self, flow: FlowName) -> None:
+        """Tell the latest state of everybody of whom a connection has not heard, as far as it has room."""
+        debts = dict(self._owed.take(flow))
+        while debts:
+            (subscription, aor), categories = next(iter(debts.items()))
+            try:
+                board = self._boards.peek(aor) or await self._boards.read(aor)
+            except StoreUnavailable:
+                break
+            del debts[subscription, aor]
+            watch = self._watchers.of(aor).get(subscription)
+            if watch is not None:
+                # Nothing waits since the board was looked at: it may have changed while it was read.
+                self._tell_watcher(self._boards.peek(aor) or board, subscription, watch, partial(_known, categories))
+        for (subscription, aor), categories in debts.items():
+            self._owed.put_off(subscription, aor, categories)
+        if debts:
+            self._timers.later(AGAIN_S, lambda: self._again(flow))
+
+    def _again(self, flow: FlowName) -> None:
+        begin(self._settle(flow), self.log, "telling a connection what it is owed")
+
+
+def _known(categories: frozenset[str], _: Audience) -> frozenset[str]:
+    """Give the categories that are known to concern a watcher, whatever his audience."""
+    return categories

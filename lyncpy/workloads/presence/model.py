@@ -1,52 +1,41 @@
-"""Boards, containers and versions: who has published what, for whom. Pure.
+"""What presence is made of, and every rule of it as a table. Pure.
 
-Every function takes a board and gives a new one; `compare` tells what is new on it. Times
-are wall-clock seconds since the epoch, because publications outlive the process. How the
-states of all endpoints become one is in `aggregate`, who sees what in `audience`.
-Spec: [MS-PRES] 3.
+Read it from top to bottom beside [MS-PRES] and the enhanced presence documentation:
+
+1. publications: how they are named, when they end, which categories there are;
+2. containers: who may belong to them, what they are for, who looks where;
+3. states: the scale of availability, and how machines, calendar, calls and own words
+   become one aggregate (`DECISION` is the heart of it);
+4. the words for old clients;
+5. what is on a board, its bounds, and why a change is not made.
+
+Nothing here decides anything: `aggregate` evaluates the tables of 3 and 4, `audience` those
+of 2, `board` and `levels` the rest. What a state or a device says is in `states`. Times are wall-clock seconds since the epoch, because publications
+outlive the process.
 """
 
 import enum
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from lyncpy.contracts.names import Aor, Epid, Version
-from lyncpy.workloads.presence.aggregate import (
-    Aggregate,
-    Input,
-    State,
-    StateKind,
-    aggregate,
-    is_active,
-    moments,
-)
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.workloads.presence.states import Activity, Device, State, StateKind, Value
 
-DEFAULT, SELF, INPUT, INPUT_LOWERED = 0, 1, 2, 3
-EXTERNAL, COLLEAGUES, WORKGROUP, FRIENDS, BLOCKED = 100, 200, 300, 400, 32000
-HIGHEST_CONTAINER: Final = 32767
-HIGHEST_INSTANCE: Final = 0xFFFFFFFF
-AGGREGATE_INSTANCE: Final = 1
-NEVER: Final = Version(0)
+# --- 1. publications
 
-STANDARD_CONTAINERS: Final = (DEFAULT, EXTERNAL, COLLEAGUES, WORKGROUP, FRIENDS, BLOCKED)
-"""Those that a client expects to hear of, also before anything is in them."""
 
-AGGREGATE_FROM: Final[Mapping[int, int]] = {
-    INPUT: INPUT, INPUT_LOWERED: INPUT_LOWERED,
-    EXTERNAL: INPUT, COLLEAGUES: INPUT, WORKGROUP: INPUT_LOWERED, FRIENDS: INPUT,
-}  # fmt: skip
-"""Container that gets an aggregate state → container whose states it is made of."""
+class Key(NamedTuple):
+    """What makes a publication the same one: an instance lives in exactly one container."""
 
-CATEGORIES: Final = frozenset(
-    {
-        "state", "note", "noteHistory", "contactCard", "calendarData", "workingHours", "device", "services",
-        "routing", "dndState", "userProperties", "userInformation", "otherOptions",
-        "alerts", "rccOptions", "legacyInterop", "mwi",
-    }
-)  # fmt: skip
-"""What clients of Lync publish."""
+    category: str
+    instance: int
+    """Opaque, unsigned, 32 bits; only the server's own numbers mean something here."""
+
+    container: int
+
+
+HIGHEST_INSTANCE, HIGHEST_CONTAINER = 0xFFFFFFFF, 32767
 
 
 class Expire(enum.Enum):
@@ -58,72 +47,92 @@ class Expire(enum.Enum):
     TIME = "time"
 
 
-DURABLE: Final = frozenset({Expire.STATIC, Expire.TIME})
-"""What outlives a restart; the rest belongs to endpoints, and they do not."""
+class Ending(enum.Enum):
+    """What may happen to a publication beside being removed."""
 
-SIGNED_IN: Final = frozenset({Expire.USER, Expire.ENDPOINT})
-"""What ends at the latest when the last endpoint is gone."""
-
-
-class Key(NamedTuple):
-    """What makes a publication the same one: an instance lives in exactly one container."""
-
-    category: str
-    instance: int
-    container: int
+    LEFT = "the endpoint that published it is gone"
+    LAST = "the user's last endpoint is gone"
+    LAPSED = "its seconds are over"
+    RESTART = "the server has started again, and no endpoint has come back yet"
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """One publication as a client asks for it."""
+ENDS: Final[Mapping[Expire, frozenset[Ending]]] = {
+    Expire.STATIC:   frozenset(),
+    Expire.TIME:     frozenset({Ending.LAPSED}),
+    Expire.USER:     frozenset({Ending.LAST, Ending.RESTART}),
+    Expire.ENDPOINT: frozenset({Ending.LEFT, Ending.LAST, Ending.RESTART}),
+}  # fmt: skip
+"""Type → what ends it ([MS-PRES] 3.7.5)."""
 
-    key: Key
-    version: int
-    """The version that the client saw last; 0: none."""
+DURABLE: Final = frozenset(expire for expire, endings in ENDS.items() if Ending.RESTART not in endings)
+SIGNED_IN: Final = frozenset(expire for expire, endings in ENDS.items() if Ending.LAST in endings)
 
-    expire: Expire
-    value: str = ""
-    """The XML of the category's element, as the client wrote it."""
+AGGREGATE_INSTANCE, AGGREGATE_MACHINE_INSTANCE = 1, 0x10000000
+"""Instances of `state` that the server makes; clients make theirs of 0x20000000 and more."""
 
-    expires_s: int | None = None
-    """0 removes the publication; else only read for `time`."""
+SERVICES_INSTANCE, LEGACY_INSTANCE = 0, 1
 
-    state: State | None = None
-    """What `value` says, when it is a state."""
+PRIVACY_INSTANCE: Final = 2
+"""Of `otherOptions`: whether the user wants to be seen by his contacts only."""
 
+DEFAULT, SELF, INPUT, INPUT_LOWERED = 0, 1, 2, 3
+EXTERNAL, COLLEAGUES, WORKGROUP, FRIENDS, BLOCKED = 100, 200, 300, 400, 32000
 
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """One publication on a board."""
+VISIBLE: Final = (EXTERNAL, COLLEAGUES, WORKGROUP, FRIENDS)
+"""Where watchers are shown what the server makes."""
 
-    key: Key
-    version: int
-    expire: Expire
-    value: str | Aggregate
-    published: float
-    epid: Epid | None = None
-    """Who published it; None: the server."""
-
-    until: float | None = None
-    state: State | None = None
-
-    @property
-    def made(self) -> bool:
-        """Tell whether the server made it; no client may overwrite that."""
-        return self.epid is None
-
-    @property
-    def is_durable(self) -> bool:
-        """Tell whether it has to be in the store."""
-        return not self.made and self.expire in DURABLE
+_ALL: Final = None
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A publication that the server makes of what the directory knows."""
+class Category:
+    """What the server knows of a kind of publication; of most, nothing."""
 
-    key: Key
-    value: str
+    shown: bool = True
+    """Whether a watcher is ever told of it; the rest is for the user's own endpoints and the server."""
+
+    made: bool = False
+    """Whether the server alone publishes (part of) it."""
+
+    made_instances: frozenset[int] | None = _ALL
+    made_in: frozenset[int] | None = _ALL
+    """Which part: these instances in these containers; None: all."""
+
+    def is_made(self, instance: int, container: int) -> bool:
+        """Tell whether a publication is the server's, so that no client may write it."""
+        return (
+            self.made
+            and (self.made_instances is _ALL or instance in self.made_instances)
+            and (self.made_in is _ALL or container in self.made_in)
+        )
+
+
+CATEGORIES: Final[Mapping[str, Category]] = {
+    "state":           Category(made=True, made_instances=frozenset({AGGREGATE_INSTANCE, AGGREGATE_MACHINE_INSTANCE}),
+                                made_in=frozenset({INPUT, INPUT_LOWERED, *VISIBLE})),
+    "contactCard":     Category(made=True, made_instances=frozenset({0}), made_in=frozenset({DEFAULT, *VISIBLE})),
+    "services":        Category(made=True),
+    "legacyInterop":   Category(made=True, shown=False),
+    "userProperties":  Category(made=True, shown=False),
+    "note":            Category(),
+    "noteHistory":     Category(),
+    "calendarData":    Category(),
+    "workingHours":    Category(),
+    "device":          Category(),
+    "dndState":        Category(),
+    "routing":         Category(shown=False),
+    "userInformation": Category(shown=False),
+    "otherOptions":    Category(shown=False),
+    "alerts":          Category(shown=False),
+    "rccOptions":      Category(shown=False),
+    "mwi":             Category(shown=False),
+}  # fmt: skip
+"""What clients of Lync publish and what the server adds; a setting admits more, which are `OTHER`."""
+
+OTHER: Final = Category()
+
+
+# --- 2. containers
 
 
 class MemberKind(enum.Enum):
@@ -144,6 +153,287 @@ class Member(NamedTuple):
     value: str = ""
 
 
+class Relation(enum.Enum):
+    """What a watcher is to a user's enterprise."""
+
+    SAME_ENTERPRISE = MemberKind.SAME_ENTERPRISE
+    FEDERATED = MemberKind.FEDERATED
+    PUBLIC_CLOUD = MemberKind.PUBLIC_CLOUD
+    ANONYMOUS = MemberKind.EVERYONE  # nobody knows who reads; no list but that of everyone is asked
+
+
+LOOKUP: Final = tuple(MemberKind)
+"""The order in which lists are asked for a watcher; of several that list him alike, the highest container first. Container 0 is last.
+
+Spec: "relationship level determination"; a container that does not hold the category is
+passed over, so the search is for each category.
+"""
+
+
+class Detail(enum.Enum):
+    """How much of an aggregate state an audience is told."""
+
+    NUMBER = "the availability"
+    NO_MEETING = "all but what a meeting is about and where"
+    WHOLE = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What a container is for."""
+
+    name: str
+    visible: bool = False
+    """Whether watchers may belong to it."""
+
+    sole: bool = False
+    """Whether a client keeps somebody in one such container only (avoidRedundantMembers)."""
+
+    blocked: bool = False
+    made_of: int | None = None
+    """The container whose states its aggregate is made of."""
+
+    told: Detail = Detail.WHOLE
+    closed: frozenset[str] = frozenset()
+    """Categories that end here, also when they are not held: a Lync client publishes them empty at this level."""
+
+
+LEVELS: Final[Mapping[int, Level]] = {
+    DEFAULT:       Level("default"),
+    SELF:          Level("self"),
+    INPUT:         Level("aggregation 1", made_of=INPUT),
+    INPUT_LOWERED: Level("aggregation 2", made_of=INPUT_LOWERED),
+    EXTERNAL:      Level("external contacts", visible=True, sole=True, made_of=INPUT, told=Detail.NUMBER,
+                         closed=frozenset({"note", "noteHistory", "calendarData", "workingHours", "device"})),
+    COLLEAGUES:    Level("colleagues", visible=True, sole=True, made_of=INPUT, told=Detail.NO_MEETING),
+    WORKGROUP:     Level("workgroup", visible=True, sole=True, made_of=INPUT_LOWERED),
+    FRIENDS:       Level("friends", visible=True, sole=True, made_of=INPUT),
+    BLOCKED:       Level("blocked", visible=True, blocked=True),
+}  # fmt: skip
+"""The containers of Communicator and Lync; any other up to 32767 is an audience of a client's own."""
+
+STANDARD_CONTAINERS: Final = (DEFAULT, *VISIBLE, BLOCKED)
+"""Those that a client expects to hear of, also before anything is in them."""
+
+PRIVATE_CONTAINERS: Final = frozenset({SELF, INPUT, INPUT_LOWERED})
+"""For the user's own endpoints; nobody else is ever in one."""
+
+AGGREGATED: Final = {id_: level.made_of for id_, level in LEVELS.items() if level.made_of is not None}
+"""Container that gets an aggregate state → container whose states it is made of."""
+
+IMPLIED: Final[Mapping[MemberKind, int]] = {MemberKind.SAME_ENTERPRISE: COLLEAGUES, MemberKind.FEDERATED: EXTERNAL}
+"""What a client sets up when it first meets a board without it; until then it counts as set up."""
+
+IMPLIED_LEVELS: Final = frozenset(IMPLIED.values())
+
+CONTACT_LEVELS: Final[Mapping[Relation, int]] = {
+    Relation.SAME_ENTERPRISE: COLLEAGUES, Relation.FEDERATED: EXTERNAL, Relation.PUBLIC_CLOUD: EXTERNAL,
+}  # fmt: skip
+"""Where a contact is whom no list names, when only contacts may see the user (privacy mode)."""
+
+DELEGATE_LEVEL: Final = WORKGROUP
+"""Where a delegate is whom no list names (role `delegate` of the container manifest)."""
+
+
+# --- 3. states
+
+
+AVAILABLE, INACTIVE, URGENT_ONLY, BUSY_INACTIVE, OFFLINE = 3500, 5000, 6900, 7500, 18500
+UNKNOWN_BELOW: Final = 3000
+"""Numbers below say nothing about a person; such a machine ranks between inactive and away."""
+
+
+class Band(enum.Enum):
+    """The classes of the availability scale."""
+
+    AVAILABLE = enum.auto()
+    BUSY = enum.auto()
+    DO_NOT_DISTURB = enum.auto()
+    BE_RIGHT_BACK = enum.auto()
+    AWAY = enum.auto()
+    OFFLINE = enum.auto()
+
+
+BANDS: Final = (
+    # below   band                  shaded as inactive from
+    (6000,  Band.AVAILABLE,       4500),
+    (9000,  Band.BUSY,            7500),
+    (12000, Band.DO_NOT_DISTURB,  None),
+    (15000, Band.BE_RIGHT_BACK,   None),
+    (18000, Band.AWAY,            None),
+    (65536, Band.OFFLINE,         None),
+)  # fmt: skip
+
+
+class Machine(enum.Enum):
+    """What a machine says about the person in front of it, the most active first."""
+
+    ACTIVE = 0
+    INACTIVE = 1
+    UNKNOWN = 2
+    AWAY = 3
+    OFF = 4
+
+
+MACHINES: Final = (
+    (3000,  Machine.UNKNOWN),
+    (4500,  Machine.ACTIVE),
+    (6000,  Machine.INACTIVE),
+    # Some clients write the person's own state into machineState too: Busy there means that he is there.
+    (7500,  Machine.ACTIVE),
+    (9000,  Machine.INACTIVE),
+    (12000, Machine.ACTIVE),
+    (18000, Machine.AWAY),
+    (65536, Machine.OFF),
+)  # fmt: skip
+"""Availability of a machineState below → what it says."""
+
+
+class Result(enum.Enum):
+    """How a cell of the decision gives the availability."""
+
+    KEEP = "what the person, his calendar and his calls say"
+    SHADE = "the same band, shaded as inactive"
+    MACHINE = "what the machine says"
+    OFF = "offline"
+
+
+def _row(*results: Result) -> Mapping[Band, Result]:
+    return dict(zip(Band, results, strict=True))
+
+
+_KEEP, _SHADE, _MACHINE, _OFF = Result
+
+DECISION: Final[Mapping[Machine, Mapping[Band, Result]]] = {
+    # What is said:         Available  Busy    DND    BRB    Away   Offline
+    # A person in front of a machine is what he says he is.
+    Machine.ACTIVE:    _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
+    # Available and Busy have inactive shades; the other bands say enough.
+    Machine.INACTIVE:  _row(_SHADE,   _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
+    # A machine that cannot tell whether somebody is there does not make him idle.
+    Machine.UNKNOWN:   _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
+    # Available ends when nobody is there. Busy is sticky and only shaded: a meeting goes on without the computer.
+    Machine.AWAY:      _row(_MACHINE, _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
+    # No endpoint, or none that admits to be one: he cannot be reached, whatever was said last.
+    Machine.OFF:       _row(_OFF,     _OFF,   _OFF,  _OFF,  _OFF,  _OFF),
+}  # fmt: skip
+"""The most active machine, and the band of the highest number that is said → availability.
+
+What is said is the newest manual userState (else the machine's own number while it is one
+of a person who is there), raised by what `VOICES` says of calendar and calls. A manual state
+newer than every machine state counts as `ACTIVE`, as long as the endpoint that said it is
+signed in; so does a call.
+"""
+
+
+class Voice(NamedTuple):
+    """What a kind of state says beside the machines."""
+
+    kind: StateKind
+    raises: bool
+    """Whether its number counts; the highest wins, because numbers grow with "less reachable"."""
+
+    proves: bool
+    """Whether it proves that somebody is there, whatever his keyboard says."""
+
+
+VOICES: Final = (
+    Voice(StateKind.PHONE,      raises=True,  proves=True),
+    Voice(StateKind.CONFERENCE, raises=True,  proves=True),
+    Voice(StateKind.CALENDAR,   raises=True,  proves=False),
+    Voice(StateKind.USER,       raises=False, proves=False),
+)  # fmt: skip
+"""In the order in which their activities are shown: the first whose range holds the result."""
+
+RAISES_BELOW: Final = 12000
+"""Out of office (12000 and more) lends its word to an absence, but makes nobody absent."""
+
+IDLE: Final = frozenset({Band.AWAY})
+"""Bands, beside the shades, in which it is told since when nobody is active."""
+
+
+URGENT: Final = Activity("urgent-interruptions-only", URGENT_ONLY, 8999)
+"""What the workgroup sees of Do Not Disturb that was chosen by hand."""
+
+
+# --- 4. old clients
+
+
+class Legacy(NamedTuple):
+    """An availability in the words of older clients."""
+
+    below: int
+    reachable: int
+    activity: int
+    substatus: str
+    """`availability` and `activity` of a presentity; `msnsubstatus` of an XPIDF document."""
+
+
+LEGACY: Final = (
+    Legacy(3000,  0,   0,   "unknown"),
+    Legacy(4500,  300, 400, "online"),
+    Legacy(6000,  300, 200, "idle"),
+    Legacy(12000, 300, 600, "busy"),
+    Legacy(15000, 300, 300, "berightback"),
+    Legacy(18000, 300, 100, "away"),
+    Legacy(65536, 0,   0,   "unknown"),
+)  # fmt: skip
+
+LEGACY_TOKENS: Final[Mapping[str, tuple[int, str]]] = {"on-the-phone": (500, "onthephone")}
+"""Token → activity and substatus in place of those of the number."""
+
+
+# --- 5. on a board
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One publication as a client asks for it."""
+
+    key: Key
+    version: int
+    """The version that the client saw last; 0: none."""
+
+    expire: Expire
+    value: str = ""
+    """The XML of the category's element, as the client wrote it."""
+
+    expires_s: int | None = None
+    """0 removes the publication; else only read for `time`."""
+
+    state: State | None = None
+    device: Device | None = None
+    private: bool = False
+    """What `value` says, when it is a state, a device or the wish to be seen by contacts only."""
+
+
+class Instance(NamedTuple):
+    """One publication on a board. Made anew with every change of state, many at once: therefore a tuple."""
+
+    key: Key
+    version: int
+    expire: Expire
+    value: Value
+    published: float
+    epid: Epid | None = None
+    """Who published it; None: the server."""
+
+    until: float | None = None
+    state: State | None = None
+    device: Device | None = None
+    private: bool = False
+
+    @property
+    def made(self) -> bool:
+        """Tell whether the server made it; no client may overwrite that."""
+        return self.epid is None
+
+    @property
+    def is_durable(self) -> bool:
+        """Tell whether it has to be in the store."""
+        return not self.made and self.expire in DURABLE
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """Who belongs to an audience."""
@@ -154,102 +444,43 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Somebody who watches a user and whom the user has not yet been told of."""
+    """Somebody who watches a user without being his contact; the user is told once."""
 
     aor: Aor
     display_name: str = ""
     acknowledged: bool = False
 
 
-@dataclass(frozen=True)
-class Board:
-    """All that one user has published, and who may see it."""
+class Delegate(NamedTuple):
+    """Somebody who acts for a user, and what he may do beyond that ([MS-PRES] 2.2.2.10)."""
 
     aor: Aor
-    version: Version = NEVER
-    """Grows with every change of anything on the board."""
+    publish: bool = False
+    redelegate: bool = False
 
-    instances: Mapping[Key, Instance] = field(default_factory=dict)
-    containers: Mapping[int, Container] = field(default_factory=dict)
-    subscribers: tuple[Subscriber, ...] = ()
-    last_active: float | None = None
 
-    @cached_property
-    def places(self) -> Mapping[tuple[str, int], tuple[Instance, ...]]:
-        """Map category and container to what is there, in order of publication keys."""
-        places: dict[tuple[str, int], tuple[Instance, ...]] = {}
-        for key, instance in sorted(self.instances.items()):
-            place = (key.category, key.container)
-            places[place] = (*places.get(place, ()), instance)
-        return places
+@dataclass(frozen=True, slots=True)
+class Delegates:
+    """Who acts for a user."""
 
-    def of(self, category: str) -> Iterator[Instance]:
-        """Give every publication of a category, in all containers."""
-        return (instance for key, instance in sorted(self.instances.items()) if key.category == category)
+    version: int = 0
+    members: tuple[Delegate, ...] = ()
 
-    def states(self, container: int) -> list[Input]:
-        """Give the states that a container's aggregate is made of."""
-        return [
-            Input(one.state, one.epid, one.published)
-            for one in self.places.get(("state", container), ())
-            if one.state is not None
-        ]
+
+NO_DELEGATES: Final = Delegates()
 
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """How much one board may hold."""
+    """How much one board may hold; beyond it, 413."""
 
     publications: int = 400
     value_bytes: int = 65536
     containers: int = 64
     members: int = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What is new on a board."""
-
-    touched: frozenset[str] = frozenset()
-    """Categories with anything new, a version included: for the user's own endpoints."""
-
-    shown: frozenset[tuple[str, int]] = frozenset()
-    """(category, container) whose content is new: for watchers."""
-
-    members: frozenset[int] = frozenset()
-    """Containers whose list is new."""
-
-    durable: bool = False
-    """The store has to know before this is acknowledged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A board after a change, and what is new on it."""
-
-    board: Board
-    changes: Changes
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One operation whose version is out of date."""
-
-    index: int
-    """Position in the request, from 1."""
-
-    key: Key | int
-    """The publication, or the container."""
-
-    version: int
-    current: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """Nothing was changed: these operations were made on an old version."""
-
-    faults: tuple[Fault, ...]
+    delegates: int = 25
+    subscribers: int = 1000
+    """Acknowledged ones; beyond it the oldest is forgotten, and asked about again."""
 
 
 class Denial(enum.Enum):
@@ -260,221 +491,5 @@ class Denial(enum.Enum):
     TOO_LONG = "a publication is too long"
     TOO_MANY_CONTAINERS = "too many containers"
     TOO_MANY_MEMBERS = "too many members in a container"
+    TOO_MANY_DELEGATES = "too many delegates"
     NO_SUBSCRIBER = "no such subscriber"
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """Nothing was changed: this is not allowed."""
-
-    denial: Denial
-
-
-Outcome = Published | Stale | Denied
-
-
-def publish(
-    board: Board,
-    publications: Sequence[Publication],
-    by: Epid,
-    now: float,
-    quotas: Quotas,
-    insisted: Mapping[Key | int, int] | None = None,
-) -> Outcome:
-    """Apply one client's publications to its user's board.
-
-    All or nothing: one stale version leaves the board as it was. A publication with
-    `expires` 0 removes its instance; removing what is not there does nothing, whatever
-    its version. The aggregate states are computed last.
-
-    Args:
-        board: The user's board.
-        publications: In document order; a fault counts them from 1.
-        by: The publishing endpoint.
-        now: Wall-clock seconds.
-        quotas: The board's bounds.
-        insisted: What this endpoint was refused for last: key → the version that it sent.
-
-    Returns:
-        The new board and what changed, or every operation that was stale, or why not.
-
-    Spec: [MS-PRES] 3.7. Client: it may know a category, but not the instance of it that it
-    publishes; then it throws the current version of a fault away and sends version 0 again,
-    without end. So 0 is accepted for an endpoint's own publication, and whatever version an
-    endpoint insists on after a fault.
-    """
-    instances = dict(board.instances)
-    faults = []
-    for index, one in enumerate(publications, 1):
-        old = instances.get(one.key)
-        if old is not None and old.made:
-            return Denied(Denial.READ_ONLY)
-        removes = one.expires_s == 0
-        if old is None and removes:
-            continue
-        current = old.version if old else 0
-        own = one.version == 0 and old is not None and old.epid == by
-        if one.version != current and not own and (insisted or {}).get(one.key) != one.version:
-            faults.append(Fault(index, one.key, one.version, current))
-            continue
-        if removes:
-            del instances[one.key]
-            continue
-        if len(one.value.encode()) > quotas.value_bytes:
-            return Denied(Denial.TOO_LONG)
-        until = now + (one.expires_s or 0) if one.expire is Expire.TIME else None
-        instances[one.key] = Instance(one.key, current + 1, one.expire, one.value, now, by, until, one.state)
-    if faults:
-        return Stale(tuple(faults))
-    if sum(not one.made for one in instances.values()) > quotas.publications:
-        return Denied(Denial.TOO_MANY_PUBLICATIONS)
-    if len({key.container for key in instances}) > quotas.containers:
-        return Denied(Denial.TOO_MANY_CONTAINERS)
-    return settle(board, replace(board, instances=instances), now)
-
-
-def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
-    """Take off what an endpoint published that is gone; with the last one, what was bound to the user.
-
-    Spec: [MS-PRES] 3.7.5, expiry by type.
-    """
-
-    def stays(one: Instance) -> bool:
-        return one.made or not (
-            (one.expire is Expire.ENDPOINT and one.epid == epid) or (last and one.expire in SIGNED_IN)
-        )
-
-    return settle(board, replace(board, instances=_only(board, stays)), now)
-
-
-def elapse(board: Board, now: float) -> Published:
-    """Take off what has lapsed, and let meetings begin and end."""
-    kept = _only(board, lambda one: one.until is None or one.until > now)
-    return settle(board, replace(board, instances=kept), now)
-
-
-def deadline(board: Board, now: float) -> float | None:
-    """Give the time at which `elapse` will next change something; None: never."""
-    lapses = [one.until for one in board.instances.values() if one.until is not None]
-    states = [one.state for one in board.instances.values() if one.state is not None]
-    return min((*lapses, *moments(states, now)), default=None)
-
-
-def furnish(board: Board, made: Iterable[Made], now: float) -> Published:
-    """Put up what the server itself publishes, in place of what it published before."""
-    kept = _only(board, lambda one: not one.made or isinstance(one.value, Aggregate))
-    for one in made:
-        old = board.instances.get(one.key)
-        if old is not None and old.value == one.value:
-            kept[one.key] = old
-        else:
-            kept[one.key] = Instance(one.key, old.version + 1 if old else 1, Expire.STATIC, one.value, now)
-    return settle(board, replace(board, instances=kept), now)
-
-
-@dataclass(frozen=True, slots=True)
-class MemberChange:
-    """One container of a request to change members."""
-
-    container: int
-    version: int
-    add: frozenset[Member]
-    remove: frozenset[Member]
-
-
-def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas: Quotas) -> Outcome:
-    """Change who belongs to containers. All or nothing.
-
-    A wish that is already true changes nothing, whatever its version: clients learn of the
-    new version from a notification, and may ask again before it comes.
-
-    Spec: [MS-PRES] 3.6; the list of container 0 is fixed.
-    """
-    containers = dict(board.containers)
-    faults = []
-    for index, wish in enumerate(wishes, 1):
-        if wish.container == DEFAULT:
-            return Denied(Denial.READ_ONLY)
-        old = containers.get(wish.container, Container())
-        members = (old.members - wish.remove) | wish.add
-        if members == old.members:
-            continue
-        if wish.version != old.version:
-            faults.append(Fault(index, wish.container, wish.version, old.version))
-            continue
-        if len(members) > quotas.members:
-            return Denied(Denial.TOO_MANY_MEMBERS)
-        containers[wish.container] = Container(old.version + 1, members)
-    if faults:
-        return Stale(tuple(faults))
-    if len(containers) > quotas.containers:
-        return Denied(Denial.TOO_MANY_CONTAINERS)
-    if containers == board.containers:
-        return Published(board, Changes())
-    return settle(board, replace(board, containers=containers), now)
-
-
-def acknowledge(board: Board, subscribers: Collection[Aor], now: float) -> Published | Denied:
-    """Mark subscribers as known to the user ([MS-PRES] 3.6, setSubscribers)."""
-    if not set(subscribers) <= {one.aor for one in board.subscribers}:
-        return Denied(Denial.NO_SUBSCRIBER)
-    kept = tuple(replace(one, acknowledged=one.acknowledged or one.aor in subscribers) for one in board.subscribers)
-    return settle(board, replace(board, subscribers=kept), now)
-
-
-def settle(old: Board, new: Board, now: float) -> Published:
-    """Compute the aggregate states of a changed board and tell what is new on it."""
-    last_active = now if is_active(old.states(INPUT)) else old.last_active
-    instances = dict(new.instances)
-    inputs = {source: new.states(source) for source in (INPUT, INPUT_LOWERED)}
-    if not any(one.state.kind is StateKind.MACHINE for one in inputs[INPUT_LOWERED]):
-        inputs[INPUT_LOWERED] = inputs[INPUT]  # a client that knows one container only is seen by the workgroup too
-    results = {
-        source: aggregate(found, last_active, now, lower_dnd=source == INPUT_LOWERED)
-        for source, found in inputs.items()
-    }
-    for container, source in AGGREGATE_FROM.items():
-        key = Key("state", AGGREGATE_INSTANCE, container)
-        before, value = instances.get(key), _for_audience(results[source], container)
-        if before is None or before.value != value:
-            instances[key] = Instance(key, before.version + 1 if before else 1, Expire.USER, value, now)
-    settled = replace(new, instances=instances, last_active=last_active)
-    changes = compare(old, settled)
-    if changes == Changes() and old.version:
-        return Published(old, changes)
-    return Published(replace(settled, version=Version(old.version + 1)), changes)
-
-
-def compare(old: Board, new: Board) -> Changes:
-    """Tell what is new on a board."""
-    touched, shown, durable = set(), set(), old.subscribers != new.subscribers
-    for key in old.instances.keys() | new.instances.keys():
-        before, after = old.instances.get(key), new.instances.get(key)
-        if before is after:
-            continue
-        touched.add(key.category)
-        if before is None or after is None or before.value != after.value:
-            shown.add((key.category, key.container))
-        durable = durable or any(one is not None and one.is_durable for one in (before, after))
-    members: frozenset[int] = frozenset()
-    if old.containers is not new.containers:
-        ids = old.containers.keys() | new.containers.keys()
-        members = frozenset(id_ for id_ in ids if old.containers.get(id_) != new.containers.get(id_))
-    return Changes(frozenset(touched), frozenset(shown), members, durable or bool(members))
-
-
-def _only(board: Board, stays: Callable[[Instance], bool]) -> dict[Key, Instance]:
-    return {key: one for key, one in board.instances.items() if stays(one)}
-
-
-def _for_audience(whole: Aggregate, container: int) -> Aggregate:
-    """Give as much of an aggregate state as an audience may know.
-
-    Spec: the table of containers in the enhanced presence documentation: external contacts
-    see a number, colleagues not what a meeting is about.
-    """
-    if container == EXTERNAL:
-        return Aggregate(whole.availability)
-    if container == COLLEAGUES:
-        return replace(whole, meeting_subject="", meeting_location="")
-    return whole

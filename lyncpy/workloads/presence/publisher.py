@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from lyncpy.contracts.directory import Person
-from lyncpy.workloads.presence.documents import write_contact_card, write_user_properties
-from lyncpy.workloads.presence.model import COLLEAGUES, DEFAULT, EXTERNAL, FRIENDS, SELF, WORKGROUP, Key, Made
+from lyncpy.workloads.presence.board import Made
+from lyncpy.workloads.presence.model import COLLEAGUES, DEFAULT, EXTERNAL, FRIENDS, SELF, WORKGROUP, Key
+from lyncpy.workloads.presence.values import write_contact_card, write_user_properties
 
 _FACTS: Final = frozenset({"company", "department", "title", "office"})
 

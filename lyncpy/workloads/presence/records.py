@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.presence.bodies import read_state
+from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.bodies import READ, read_value
 from lyncpy.workloads.presence.model import (
-    Board,
     Container,
+    Delegate,
+    Delegates,
     Expire,
     Instance,
     Key,
@@ -21,7 +23,8 @@ from lyncpy.workloads.presence.model import (
     Subscriber,
 )
 
-_FORM: Final = 1
+_FORM: Final = 2
+"""1 knew no delegates; such a record is read as one without any."""
 
 
 def write_record(board: Board) -> bytes:
@@ -48,6 +51,7 @@ def write_record(board: Board) -> bytes:
             for id_, one in board.containers.items()
         },
         "subscribers": [[one.aor, one.display_name, one.acknowledged] for one in board.subscribers],
+        "delegates": {"version": board.delegates.version, "members": board.delegates.members},
     }
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -55,9 +59,10 @@ def write_record(board: Board) -> bytes:
 def read_record(aor: Aor, data: bytes) -> Board:
     """Read a board as `write_record` wrote it; the aggregate states and the server's publications are missing."""
     record: dict[str, Any] = json.loads(data)  # Any: JSON, written by us
-    if record["form"] != _FORM:
+    if record["form"] > _FORM:
         raise ValueError(f"the presence of {aor} was stored by a newer server: form {record['form']}")
     instances = [_instance(one) for one in record["publications"]]
+    delegates = record.get("delegates", {"version": 0, "members": []})
     return Board(
         aor,
         Version(record["version"]),
@@ -70,6 +75,7 @@ def read_record(aor: Aor, data: bytes) -> Board:
         },
         tuple(Subscriber(Aor(who), name, known) for who, name, known in record["subscribers"]),
         record["last_active"],
+        Delegates(delegates["version"], tuple(Delegate(Aor(who), *rights) for who, *rights in delegates["members"])),
     )
 
 
@@ -84,5 +90,5 @@ def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
         one["published"],
         Epid(one["epid"]),
         one["until"],
-        read_state(read_xml(value.encode())) if key.category == "state" and value else None,
+        *read_value(key, read_xml(value.encode()) if value and key.category in READ else None),
     )

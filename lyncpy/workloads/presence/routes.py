@@ -1,63 +1,34 @@
-"""What presence answers over SIP: publishing, access levels, and the subscriptions to boards."""
+"""What presence answers about a user's own board: publishing, access levels, watchers and delegates."""
 
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
-from lyncpy.core.notifier import Notifier, Subscription
-from lyncpy.sip.message import Request, Response, response_to
-from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.audience import audience
+from lyncpy.sip.message import Response, response_to
+from lyncpy.workloads.presence.board import Board, Denied, Outcome, Published, Stale, publish
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.bodies import (
-    BATCH_TYPE,
-    DEFAULT_CATEGORIES,
-    Action,
-    Resource,
-    read_batch,
     read_publish,
     read_roaming_list,
+    read_set_delegates,
     read_set_members,
-    read_set_subscribers,
+    read_set_subscriber,
 )
-from lyncpy.workloads.presence.documents import (
-    CATEGORIES_TYPE,
-    FAULT_TYPE,
-    ROAMING_SELF,
-    write_fault,
-    write_list,
-    write_own,
-    write_unknown,
-)
-from lyncpy.workloads.presence.fanout import SELF_EVENT
-from lyncpy.workloads.presence.model import (
-    CATEGORIES,
-    Board,
-    Denial,
-    Denied,
-    Key,
-    Outcome,
-    Published,
-    Stale,
-    acknowledge,
-    publish,
-    set_members,
-)
+from lyncpy.workloads.presence.documents import FAULT_TYPE, ROAMING_SELF, write_fault, write_own
+from lyncpy.workloads.presence.grants import Grants
+from lyncpy.workloads.presence.levels import acknowledge, set_delegates, set_members
+from lyncpy.workloads.presence.model import CATEGORIES, Denial, Key
+from lyncpy.workloads.presence.roaming import PENDING_EVENT, SELF_EVENT, Roaming
 from lyncpy.workloads.presence.settings import Settings
-from lyncpy.workloads.presence.watchers import EVENT, Views, Watchers, Wish, Wishes
 
 PUBLISH_TYPE: Final = "application/msrtc-category-publish+xml"
 MEMBERS_TYPE: Final = "application/msrtc-setcontainermembers+xml"
 SUBSCRIBER_TYPE: Final = "application/msrtc-presence-setsubscriber+xml"
-
-_SPREAD: Final = 6
-"""A granted lifetime differs from the setting by up to this fraction of it."""
+DELEGATES_TYPE: Final = "application/msrtc-setdelegates+xml"
 
 _INSISTING_BOUND: Final = 10_000
 """Endpoints whose last publication was stale; one that is forgotten only gets another fault."""
@@ -68,36 +39,26 @@ _DENIALS: Final[Mapping[Denial, tuple[int, Diagnostics]]] = {
     Denial.TOO_LONG: (413, Diagnostics(2010, "Category size limit exceeded")),
     Denial.TOO_MANY_CONTAINERS: (413, Diagnostics(2006, "Container member limit exceeded")),
     Denial.TOO_MANY_MEMBERS: (413, Diagnostics(2006, "Container member limit exceeded")),
+    Denial.TOO_MANY_DELEGATES: (413, Diagnostics(2006, "Container member limit exceeded")),
     Denial.NO_SUBSCRIBER: (400, Diagnostics(2000, "Prompted subscriber does not exist")),
 }
 
 _NOT_YOURS: Final = Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI")
 _NO_SUBSCRIBER: Final = Diagnostics(2004, "Subscriber is not authorized to subscribe")
+_DELEGATES_STALE: Final = Diagnostics(2141, "Delegate version is out of date")
 
 
 class Routes:
-    """A user publishes on his own board only, and watches whomever he likes: what he sees is decided by audiences."""
+    """A user changes and reads his own board only."""
 
-    def __init__(
-        self,
-        boards: Boards,
-        watchers: Watchers,
-        views: Views,
-        notifier: Notifier,
-        locator: ILocator,
-        people: IPeople,
-        settings: Settings,
-    ) -> None:
-        """Take the tables, who sends, and who knows people and their endpoints."""
+    def __init__(self, boards: Boards, roaming: Roaming, grants: Grants, locator: ILocator, settings: Settings) -> None:
+        """Take the table, who tells a user's endpoints, who grants subscriptions, and who knows endpoints."""
         self._boards = boards
-        self._watchers = watchers
-        self._views = views
-        self._notifier = notifier
+        self._roaming = roaming
+        self._grants = grants
         self._locator = locator
-        self._people = people
-        self._settings = settings
         self._quotas = settings.quotas()
-        self._categories = CATEGORIES.union(settings.categories)
+        self._categories = frozenset(CATEGORIES).union(settings.categories)
         self._insisting: dict[tuple[Aor, Epid], Mapping[Key | int, int]] = {}
 
     def rows(self) -> tuple[Route, ...]:
@@ -106,8 +67,9 @@ class Routes:
             Route("SERVICE", self.publish, content=PUBLISH_TYPE),
             Route("SERVICE", self.set_members, content=MEMBERS_TYPE),
             Route("SERVICE", self.set_subscribers, content=SUBSCRIBER_TYPE),
+            Route("SERVICE", self.set_delegates, content=DELEGATES_TYPE),
             Route("SUBSCRIBE", self.roaming_self, event=SELF_EVENT),
-            Route("SUBSCRIBE", self.presence, event=EVENT),
+            Route("SUBSCRIBE", self.pending, event=PENDING_EVENT),
         )
 
     # --- changing one's own board
@@ -139,7 +101,7 @@ class Routes:
         if isinstance(outcome, Stale):
             if len(self._insisting) >= _INSISTING_BOUND:
                 del self._insisting[next(iter(self._insisting))]
-            self._insisting[aor, epid] = {one.key: one.version for one in outcome.faults}
+            self._insisting[aor, epid] = {one.key: one.version for one in outcome.faults if one.key is not None}
         board = _allowed(outcome).board
         body = write_own(board, categories=names, containers=())
         return response_to(arrival.request, 200, content_type=ROAMING_SELF, body=body)
@@ -151,20 +113,43 @@ class Routes:
         """
         aor = _own(arrival, _NOT_YOURS)
         wishes = read_set_members(arrival.request.body)
-        outcome = await self._boards.change(
-            aor, lambda board, now: set_members(board, wishes, now, self._quotas), arrival.sender.epid
-        )
-        _allowed(outcome)
+        await self._change(arrival, aor, lambda board, now: set_members(board, wishes, now, self._quotas))
         return response_to(arrival.request, 200)
 
     async def set_subscribers(self, arrival: Arrival) -> Response:
-        """Take note that the user knows who watches him."""
+        """Take note that the user knows who watches him; his other endpoints take their question back.
+
+        Raises:
+            Refused: 400 for a body that is none, and for somebody who does not watch him.
+
+        Spec: [MS-PRES] 3.5.5.5.
+        """
         aor = _own(arrival, _NOT_YOURS)
-        known = read_set_subscribers(arrival.request.body)
-        _allowed(await self._boards.change(aor, lambda board, now: acknowledge(board, known, now), arrival.sender.epid))
+        known = read_set_subscriber(arrival.request.body)
+        await self._change(arrival, aor, lambda board, now: acknowledge(board, (known,), now, self._quotas))
         return response_to(arrival.request, 200)
 
-    # --- watching
+    async def set_delegates(self, arrival: Arrival) -> Response:
+        """Change who acts for the user. His endpoints learn of it by notification.
+
+        Raises:
+            Refused: 400 for a body that is none, 409 for a version that is out of date.
+
+        Spec: [MS-PRES] 2.2.2.10.2.
+        """
+        aor = _own(arrival, _NOT_YOURS)
+        version, add, remove = read_set_delegates(arrival.request.body)
+        outcome = await self._boards.change(
+            aor, lambda board, now: set_delegates(board, version, add, remove, now, self._quotas), arrival.sender.epid
+        )
+        _allowed(outcome, _DELEGATES_STALE)
+        return response_to(arrival.request, 200)
+
+    async def _change(self, arrival: Arrival, aor: Aor, decide: Callable[[Board, float], Outcome]) -> Board:
+        """Change the sender's board, or refuse."""
+        return _allowed(await self._boards.change(aor, decide, arrival.sender.epid)).board
+
+    # --- reading it
 
     async def roaming_self(self, arrival: Arrival) -> Response:
         """Give a user his own board, and every change of it from here on.
@@ -172,128 +157,28 @@ class Routes:
         Spec: [MS-PRES] 3.4. Client: it publishes nothing before it has read this.
         """
         aor = _own(arrival, _NO_SUBSCRIBER)
-        document, asked = None, frozenset[str]()
-        if not self._is_end(arrival):
-            asked = read_roaming_list(arrival.request.body)
-            board = await self._boards.read(aor)
-            body = write_own(
-                board,
-                categories=None if "categories" in asked else (),
-                containers=None if "containers" in asked else (),
-                subscribers="subscribers" in asked,
-            )
-            document = Document(ROAMING_SELF, body)
-        return self._accept(arrival, SELF_EVENT, document, asked)[1]
-
-    async def presence(self, arrival: Arrival) -> Response:
-        """Give what the sender may see of people, and what changes of it from here on.
-
-        The first SUBSCRIBE of a dialog defines whom it watches; later ones add, take away or
-        ask again. Without a batch it watches whom it is addressed to. People who do not
-        exist are offline: one of them must not cost the watcher all the others.
-
-        Spec: [MS-PRES] 3.4; [MS-SIP] batched subscriptions. Client: protocol notes,
-        "presence" §6.1.
-        """
-        if self._is_end(arrival):
-            return self._accept(arrival, EVENT, None, {})[1]
-        batch = self._batch(arrival)
-        named = {one.aor for action in batch or () for one in action.resources}
-        found = self._notifier.find(arrival)
-        if not batch and found is not None:
-            named = set(found.data)
-        boards = {aor: await self._boards.read(aor) for aor in sorted(named) if self._people.person(aor) is not None}
-
-        # Nothing waits from here: what changes after these views were written is told to the new subscription.
-        boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
-        found = self._notifier.find(arrival)
-        before: Wishes = found.data if found is not None else {}
-        wishes, told = _combined(before, batch)
-        if len(wishes) > self._settings.resources_per_subscription:
-            raise Refused(413, Diagnostics(2012, "Category subscription limit exceeded"))
-        self._watchers.require_room(len(wishes) - len(before))
-        document = self._document(arrival, {aor: wishes[aor] for aor in told}, boards)
-        subscription, response = self._accept(arrival, EVENT, document, {})
+        if self._grants.is_end(arrival):
+            return self._grants.accept(arrival, SELF_EVENT, None)[1]
+        asked = read_roaming_list(arrival.request.body)
+        document, held = self._roaming.whole(await self._boards.read(aor), asked)
+        subscription, response = self._grants.accept(arrival, SELF_EVENT, document, held)
         if subscription is not None:
-            self._watchers.watch(subscription, wishes, boards)
+            subscription.data = held
         return response
 
-    def _batch(self, arrival: Arrival) -> Sequence[Action]:
-        """Give what a SUBSCRIBE asks for; empty: a refresh that changes nothing."""
-        request = arrival.request
-        if request.body.strip():
-            if request.content_type != BATCH_TYPE:
-                raise Refused(415, headers=[("Accept", BATCH_TYPE)])
-            return read_batch(request.body)
-        if self._notifier.find(arrival) is not None:
-            return ()
-        if not _takes_categories(request):
-            # A watcher from before 2007 understands no categories.
-            raise Refused(
-                421,
-                Diagnostics(2013, "msrtc-event-categories extension required", public=True),
-                headers=[("Require", "msrtc-event-categories")],
-            )
-        uri = request.to.uri
-        return (Action("", True, (Resource(uri, aor_of(uri)),), DEFAULT_CATEGORIES),)  # noqa: FBT003 - a field
+    async def pending(self, arrival: Arrival) -> Response:
+        """Give a client from before 2007 who waits to be known, and who does from here on.
 
-    def _document(self, arrival: Arrival, told: Wishes, boards: Mapping[Aor, Board]) -> Document | None:
-        """Write a part for everybody who was named: the client refreshes only whom it found here."""
-        watcher = arrival.sender.aor
-        views = {wish.uri: self._view(watcher, wish, boards.get(aor)) for aor, wish in told.items()}
-        if not views:
-            return None
-        if arrival.request.body or len(views) > 1:
-            return Document(*write_list(watcher, views))
-        return Document(CATEGORIES_TYPE, next(iter(views.values())))
-
-    def _view(self, watcher: Aor, wish: Wish, board: Board | None) -> bytes:
-        if board is None:
-            return write_unknown(wish.uri, wish.categories)
-        return self._views.of(board, audience(board, watcher), wish.categories)
-
-    def _is_end(self, arrival: Arrival) -> bool:
-        return arrival.request.expires == 0 and self._notifier.find(arrival) is not None
-
-    def _accept(
-        self, arrival: Arrival, event: str, document: Document | None, data: object
-    ) -> tuple[Subscription | None, Response]:
-        settings = self._settings
-        # Clients that signed in together, after a restart, would refresh together for ever.
-        spread = settings.expires_s // _SPREAD
-        varied = settings.expires_s - spread + secrets.randbelow(2 * spread + 1)
-        return self._notifier.accept(
-            arrival,
-            event=event,
-            default_s=min(max(varied, settings.expires_minimum_s), settings.expires_maximum_s),
-            minimum_s=settings.expires_minimum_s,
-            maximum_s=settings.expires_maximum_s,
-            document=document,
-            data=data,
-            on_end=self._watchers.forget if event == EVENT else None,
-        )
-
-
-def _combined(before: Wishes, batch: Sequence[Action]) -> tuple[Wishes, Sequence[Aor]]:
-    """Apply a batch to what a subscription watches; give all that it watches now, and whom to tell of.
-
-    Spec: [MS-SIP] batched subscriptions: whom a later batch does not name, stays.
-    """
-    if not batch:
-        return before, tuple(before)
-    wishes = dict(before)
-    told: dict[Aor, None] = {}
-    for action in batch:
-        if action.subscribes:
-            for one in action.resources:
-                wishes[one.aor] = Wish(one.uri, action.categories, action.id)
-                told[one.aor] = None
-            continue
-        ended = [one.aor for one in action.resources] or [a for a, wish in wishes.items() if wish.action == action.id]
-        for aor in ended:
-            wishes.pop(aor, None)
-            told.pop(aor, None)
-    return wishes, tuple(told)
+        Client: protocol notes, "presence" §1.1.
+        """
+        aor = _own(arrival, _NO_SUBSCRIBER)
+        if self._grants.is_end(arrival):
+            return self._grants.accept(arrival, PENDING_EVENT, None)[1]
+        document, held = self._roaming.pending(await self._boards.read(aor))
+        subscription, response = self._grants.accept(arrival, PENDING_EVENT, document, held)
+        if subscription is not None:
+            subscription.data = held
+        return response
 
 
 def _own(arrival: Arrival, no: Diagnostics) -> Aor:
@@ -304,16 +189,11 @@ def _own(arrival: Arrival, no: Diagnostics) -> Aor:
     return aor
 
 
-def _allowed(outcome: Outcome) -> Published:
+def _allowed(outcome: Outcome, stale: Diagnostics | None = None) -> Published:
     if isinstance(outcome, Stale):
-        # No number of [MS-OCER] says this; clients read the fault.
-        raise Refused(409, content_type=FAULT_TYPE, body=write_fault(outcome))
+        # No number of [MS-OCER] but that of delegates says this; clients read the fault.
+        raise Refused(409, stale, content_type=FAULT_TYPE, body=write_fault(outcome))
     if isinstance(outcome, Denied):
         status, diagnostics = _DENIALS[outcome.denial]
         raise Refused(status, diagnostics)
     return outcome
-
-
-def _takes_categories(request: Request) -> bool:
-    accepted = ",".join(request.headers.all("Accept")).lower()
-    return not accepted or CATEGORIES_TYPE in accepted or "*/*" in accepted

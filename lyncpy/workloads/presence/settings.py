@@ -1,5 +1,7 @@
 """The section [presence]."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from lyncpy.workloads.presence.model import Quotas
@@ -25,6 +27,18 @@ class Settings(BaseModel):
     members_per_container: int = Field(default=1000, ge=10, le=10_000)
     """People and domains that one container may list; one more is refused with 413."""
 
+    delegates_per_user: int = Field(default=25, ge=0, le=1000)
+    """People who may act for one user; one more is refused with 413."""
+
+    subscribers_remembered: int = Field(default=1000, ge=0, le=100_000)
+    """Watchers of one user about whom he was asked whether to add them; of more, the oldest is asked about again."""
+
+    prompts_waiting: int = Field(default=10_000, ge=100, le=1_000_000)
+    """Watchers in the whole process who wait to be noted for those questions; what is beyond it is noted when they sign in next."""
+
+    public_domains: tuple[str, ...] = Field(default=(), strict=False)
+    """Domains of public messaging services; their users see what `publicCloud` may see, those of all other foreign domains what `federated` may."""
+
     expires_s: int = Field(default=28800, ge=300, le=86400)
     """Seconds that a subscription holds when the client asks for nothing; each is varied by up to a sixth, so that refreshes never come in a wave."""
 
@@ -46,8 +60,25 @@ class Settings(BaseModel):
     gather_ms: int = Field(default=50, ge=0, le=1000)
     """Milliseconds that changes of one user are gathered before watchers are told, so that a burst becomes one notification."""
 
+    publications_per_minute: int = Field(default=60, ge=6, le=1_000_000)
+    """Changes a minute that one device may publish in the long run; more are accepted, but gathered for `limited_gather_ms`. Requests of any kind are refused beyond `requests_per_s` of [limits]."""
+
+    publications_burst: int = Field(default=60, ge=10, le=1_000_000)
+    """Changes that one device may publish at once before `publications_per_minute` counts."""
+
+    limited_gather_ms: int = Field(default=5000, ge=100, le=60_000)
+    """Milliseconds that changes are gathered when their device publishes too many of them; `presence top` in the shell names it."""
+
+    web_readers: tuple[Literal["anonymous", "signed-in", "named"], ...] = Field(default=(), strict=False)
+    """Who may read presence over HTTPS (see [web]): anybody at the level of everyone, users with their password, programs with a token; empty: nobody."""
+
     def quotas(self) -> Quotas:
         """Give the bounds of one board."""
         return Quotas(
-            self.publications_per_user, self.publication_bytes, self.containers_per_user, self.members_per_container
+            self.publications_per_user,
+            self.publication_bytes,
+            self.containers_per_user,
+            self.members_per_container,
+            self.delegates_per_user,
+            self.subscribers_remembered,
         )

@@ -4,16 +4,19 @@ A subscription to `presence` watches many people; its `data` maps each to a `Wis
 the same is kept the other way round, because a change asks for the watchers of one.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.notifier import Subscription
+from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.audience import Audience, audience
+from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.documents import write_view
-from lyncpy.workloads.presence.model import Board, Container
+from lyncpy.workloads.presence.legacy import Form, person_seen, write_legacy
+from lyncpy.workloads.presence.model import Container, Relation
 
 EVENT: Final = "presence"
 
@@ -26,8 +29,12 @@ class Wish:
     """As the client wrote it."""
 
     categories: frozenset[str]
-    action: str = ""
-    """The id of the action of a batch that began it."""
+    """Of all actions together."""
+
+    actions: tuple[tuple[str, frozenset[str]], ...] = ()
+    """(id, categories) of the actions of batches that ask for him, the newest last; each ends for itself."""
+
+    form: Form = Form.CATEGORIES
 
 
 Wishes = Mapping[Aor, Wish]
@@ -38,13 +45,15 @@ class Watch:
     """What one subscription watches of one person, and in which audience it was when it was told last."""
 
     categories: frozenset[str]
+    relation: Relation = Relation.SAME_ENTERPRISE
+    form: Form = Form.CATEGORIES
     seen_by: Audience | None = None
     _containers: Mapping[int, Container] | None = None
 
     def audience(self, board: Board, watcher: Aor) -> Audience:
         """Give the audience now; computed again only when the board's containers are others."""
         if self.seen_by is None or self._containers is not board.containers:
-            self.seen_by = audience(board, watcher)
+            self.seen_by = audience(board, watcher, self.relation)
             self._containers = board.containers
         return self.seen_by
 
@@ -52,9 +61,10 @@ class Watch:
 class Watchers:
     """The index. Bounded by the pairs of a subscription and a watched person."""
 
-    def __init__(self, *, total: int) -> None:
-        """Begin with nobody watched."""
+    def __init__(self, relation: Callable[[Aor], Relation], *, total: int) -> None:
+        """Begin with nobody watched; `relation` tells what a watcher is to the enterprise."""
         self._watched: dict[Aor, dict[Subscription, Watch]] = {}
+        self._relation = relation
         self._total = total
         self._count = 0
 
@@ -68,6 +78,10 @@ class Watchers:
     def of(self, aor: Aor) -> Mapping[Subscription, Watch]:
         """Give who watches somebody."""
         return self._watched.get(aor, {})
+
+    def is_watched_by(self, aor: Aor, watcher: Aor) -> bool:
+        """Tell whether any device of a watcher watches somebody."""
+        return any(one.watcher == watcher for one in self._watched.get(aor, ()))
 
     def require_room(self, more: int) -> None:
         """Refuse what would be too much.
@@ -90,13 +104,14 @@ class Watchers:
         """
         for aor in (subscription.data or {}).keys() - wishes.keys():
             self._remove(subscription, aor)
+        relation = self._relation(subscription.watcher)
         for aor, wish in wishes.items():
             row = self._watched.setdefault(aor, {})
             watch = row.get(subscription)
             if watch is None:
-                watch = row[subscription] = Watch(wish.categories)
+                watch = row[subscription] = Watch(wish.categories, relation)
                 self._count += 1
-            watch.categories = wish.categories
+            watch.categories, watch.form = wish.categories, wish.form
             if aor in boards:
                 watch.audience(boards[aor], subscription.watcher)
         subscription.data = wishes
@@ -124,17 +139,23 @@ class Views:
     def __init__(self, *, boards: int) -> None:
         """Keep views of this many boards."""
         self._boards = boards
-        self._kept: dict[Aor, tuple[Board, dict[tuple[Audience, frozenset[str]], bytes]]] = {}
+        self._kept: dict[Aor, tuple[Board, dict[tuple[Audience, frozenset[str], Form], Document]]] = {}
 
-    def of(self, board: Board, seen_by: Audience, categories: Collection[str]) -> bytes:
-        """Give the categories document for an audience."""
+    def of(
+        self, board: Board, seen_by: Audience, categories: Collection[str], form: Form = Form.CATEGORIES
+    ) -> Document:
+        """Give the document for an audience; one in an old format is whole, whatever categories are asked for."""
         kept = self._kept.get(board.aor)
         if kept is None or kept[0] is not board:
             kept = self._kept[board.aor] = (board, {})
             if len(self._kept) > self._boards:
                 del self._kept[next(iter(self._kept))]
-        key = (seen_by, frozenset(categories))
-        view = kept[1].get(key)
-        if view is None:
-            view = kept[1][key] = write_view(board, seen_by, categories)
-        return view
+        key = (seen_by, frozenset(categories) if form is Form.CATEGORIES else frozenset(), form)
+        document = kept[1].get(key)
+        if document is None:
+            if form is Form.CATEGORIES:
+                body = write_view(board, seen_by, categories)
+            else:
+                body = write_legacy(person_seen(board, seen_by), form)
+            document = kept[1][key] = Document(form.value, body)
+        return document

@@ -195,4 +195,4 @@ PUBLICATION_GRAMMAR: Final = (
 """How presence is published when colleagues see each other."""
 
 PRIVACY_PUBLICATION_GRAMMAR: Final = _manifest(_PRIVATE_MEMBERS)
-"""The same for `privacy_mode`: nothing is published but to those whom the user chose."""
+"""The same for a user in privacy mode: nothing is published but to those whom the user chose."""

@@ -8,21 +8,30 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.workload import Provision
 from lyncpy.sip.markup import escape, quote_attr
 from lyncpy.workloads.provisioning.grammar import PRIVACY_PUBLICATION_GRAMMAR, PUBLICATION_GRAMMAR
 from lyncpy.workloads.provisioning.settings import Settings
 
+_PRESENCE: Final = "presencePolicyV2"
+
 Values = Mapping[str, str]
 Layout = Callable[[Values], str]
 
 
-def provisions(settings: Settings) -> tuple[Provision, ...]:
-    """Give every group that is ours, each rendered once: none of them depends on the user."""
+def provisions(settings: Settings, policies: IPolicies) -> tuple[Provision, ...]:
+    """Give every group that is ours, each rendered once; `presencePolicyV2` once for each policy that there can be."""
     ours = _ours(settings)
+    presence = {
+        private: _listed(_presence(settings, private=private) | settings.entries.get(_PRESENCE, {}))
+        for private in (False, True)
+    }
     groups = {name: ours.get(name, {}) | settings.entries.get(name, {}) for name in (*ours, *settings.entries)}
+    groups.pop(_PRESENCE, None)
     return (
         *(_constant(name, _LAYOUTS.get(name, _listed)(values)) for name, values in groups.items()),
+        Provision(_PRESENCE, lambda aor: presence[policies.of(aor).privacy_mode]),
         _constant("publicationGrammar", PUBLICATION_GRAMMAR),
         _constant("privacyPublicationGrammar", PRIVACY_PUBLICATION_GRAMMAR),
     )
@@ -78,19 +87,23 @@ def _ours(settings: Settings) -> dict[str, dict[str, str]]:
             "EnableMaliciousCallTrace": "false",
         },
         "userSetting": {"disableFileTransfer": _flag(not settings.file_transfer)},
-        "presencePolicyV2": {
-            "EnablePrivacyMode": _flag(settings.privacy_mode),
-            "EnableLocationPrompt": "false",
-            "AutoInitiateContacts": "true",
-            "PublishLocationDataDefault": "true",
-            "DisplayPublishedPhotoDefault": "true",
-            "PersonalNoteHistoryDepth": str(settings.notes_remembered),
-        },
         "locationPolicy": {"EnhancedEmergencyServicesEnabled": "false", "LocationRequired": "no"},
         "mediaConfiguration": {"bypassEnabled": "false", "internalBypassMode": "Off", "externalBypassMode": "Off"},
         "mobilityPolicy": {"EnableMobility": "false", "EnableOutsideVoice": "false"},
         "persistentChatConfiguration": {"EnablePersistentChat": "false"},
         "publicProviders": {},
+    }
+
+
+def _presence(settings: Settings, *, private: bool) -> dict[str, str]:
+    """Say how a user is seen; with `EnablePrivacyMode` his client follows `privacyPublicationGrammar`."""
+    return {
+        "EnablePrivacyMode": _flag(private),
+        "EnableLocationPrompt": "false",
+        "AutoInitiateContacts": "true",
+        "PublishLocationDataDefault": "true",
+        "DisplayPublishedPhotoDefault": "true",
+        "PersonalNoteHistoryDepth": str(settings.notes_remembered),
     }
 
 

@@ -40,9 +40,6 @@ class Settings(BaseModel):
     notes_remembered: int = Field(default=3, ge=0, le=10)
     """How many of his last notes a client offers its user again."""
 
-    privacy_mode: bool = False
-    """Whether a user is seen only by those whom he put on his contact list; clients before 2010 know nothing of it."""
-
     meeting_size: int = Field(default=250, ge=2, le=1000)
     """The most people in one meeting."""
 

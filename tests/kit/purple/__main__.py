@@ -20,6 +20,8 @@ from tests.kit.purple.dialogs import Dialogs
 from tests.kit.purple.events import Commands, Events
 from tests.kit.purple.lookups import Lookups
 from tests.kit.purple.loop import Loop
+from tests.kit.purple.meetings import Meetings
+from tests.kit.purple.menus import Menus
 from tests.kit.purple.native import function, purple, table
 from tests.kit.purple.repair import repair
 from tests.kit.purple.roster import Roster
@@ -83,12 +85,16 @@ class Client:
         roster = Roster(self._account, events)
         purple.purple_set_blist(purple.purple_blist_new())
         purple.purple_blist_set_ui_ops(roster.operations)
-        talk = Talk(self._account, events)
+        dialogs = Dialogs(self._loop, events)
+        menus = Menus(self._loop, self._account)
+        meetings = Meetings(self._account, menus, dialogs, events)
+        talk = Talk(self._account, meetings, events)
+        meetings.listen()
         talk.listen()
-        self._parts = (Dialogs(self._loop, events), Lookups(self._loop, options.names))
+        self._parts = (dialogs, Lookups(self._loop, options.names))
         if options.ca is not None:
             _trust(options.home, options.ca)
-        commands = Commands(events, self._leave, self._account, roster, talk)
+        commands = Commands(events, self._leave, self._account, roster, talk, menus, meetings)
         self._loop.read(0, commands.heard)
 
     def run(self) -> None:

@@ -87,6 +87,13 @@ class Account:
             raise CommandError("not connected")
         return connection
 
+    def buddy(self, who: str) -> int:
+        """Give libpurple's contact of this address, in whatever group."""
+        buddy: int = purple.purple_find_buddy(self.pointer, uri(who))
+        if not buddy:
+            raise CommandError(f"{who} is no contact")
+        return buddy
+
     def do_login(
         self,
         *,

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from tests.kit.purple.events import Events
@@ -21,6 +22,7 @@ class Dialogs:
         self._events = events
         self._numbers = itertools.count(1)
         self._fields: dict[int, int] = {}
+        self._filling: Mapping[str, str] = {}
         purple.purple_request_set_ui_ops(
             table(
                 "request_input request_choice request_action request_fields request_file close_request request_folder"
@@ -43,6 +45,10 @@ class Dialogs:
                 notify_formatted=function("pointer(text, text, text, text)", self._formatted),
             )
         )
+
+    def fill(self, **values: str) -> None:
+        """Fill in the next form with these values by the names of its fields, and accept it."""
+        self._filling = values
 
     def _action(
         self,
@@ -79,7 +85,7 @@ class Dialogs:
         secondary: str,
         fields: int,
         _ok: str,
-        _accept: int,
+        accept: int,
         _cancel: str,
         refuse: int,
         _account: int,
@@ -89,10 +95,15 @@ class Dialogs:
     ) -> int:
         number = self._tell("form", title, primary, secondary)
         self._fields[number] = fields
+        values, self._filling = self._filling, {}
+        for name, value in values.items():
+            field = purple.purple_request_fields_get_field(fields, name)
+            purple.purple_request_field_string_set_value(field, value)
+        chosen = accept if values else refuse
 
         def answer() -> None:
-            if refuse:
-                call(refuse, "void(pointer, pointer)", data, fields)
+            if chosen:
+                call(chosen, "void(pointer, pointer)", data, fields)
             purple.purple_request_close(FIELDS, number)
 
         self._loop.later(answer)

@@ -74,6 +74,8 @@ void    purple_srv_txt_query_set_ui_ops(pointer)
 void    purple_request_set_ui_ops(pointer)
 void    purple_request_close(int, pointer)
 void    purple_request_fields_destroy(pointer)
+pointer purple_request_fields_get_field(pointer, text)
+void    purple_request_field_string_set_value(pointer, text)
 void    purple_notify_set_ui_ops(pointer)
 
 pointer purple_account_new(text, text)
@@ -107,6 +109,7 @@ pointer purple_blist_get_root()
 pointer purple_blist_node_next(pointer, int)
 int     purple_blist_node_get_type(pointer)
 text    purple_blist_node_get_string(pointer, text)
+void    purple_blist_node_set_flags(pointer, int)
 void    purple_blist_add_group(pointer, pointer)
 void    purple_blist_remove_group(pointer)
 void    purple_blist_rename_group(pointer, text)
@@ -127,14 +130,28 @@ pointer purple_presence_get_active_status(pointer)
 int     purple_presence_is_online(pointer)
 void    serv_alias_buddy(pointer)
 
+pointer purple_chat_new(pointer, text, pointer)
+
 pointer purple_conversations_get_handle()
+pointer purple_get_conversations()
 void    purple_conversations_set_ui_ops(pointer)
 pointer purple_conversation_new(int, pointer, text)
 void    purple_conversation_destroy(pointer)
+int     purple_conversation_get_type(pointer)
 text    purple_conversation_get_name(pointer)
+text    purple_conversation_get_title(pointer)
 pointer purple_conversation_get_im_data(pointer)
 pointer purple_find_conversation_with_account(int, text, pointer)
+pointer purple_conversation_get_chat_data(pointer)
 void    purple_conv_im_send(pointer, text)
+void    purple_conv_chat_send(pointer, text)
+int     purple_conv_chat_get_id(pointer)
+int     purple_conv_chat_has_left(pointer)
+text    purple_conv_chat_get_topic(pointer)
+pointer purple_conv_chat_get_users(pointer)
+text    purple_conv_chat_cb_get_name(pointer)
+int     purple_conv_chat_user_get_flags(pointer, text)
+void    serv_chat_invite(pointer, int, text, text)
 uint    serv_send_typing(pointer, text, int)
 """
 
@@ -197,10 +214,10 @@ def function(signature: str, python: Callable[..., object]) -> int:
     return ctypes.cast(made, ctypes.c_void_p).value or 0
 
 
-def call(address: int, signature: str, *values: object) -> None:
+def call(address: int, signature: str, *values: object) -> Any:  # Any: what C gives
     """Call a C function by its address."""
     prototype, words = _prototype(signature)
-    prototype(address)(
+    return prototype(address)(
         *(
             value.encode() if isinstance(value, str) and word == "text" else value
             for value, word in zip(values, words, strict=True)
@@ -235,6 +252,12 @@ def items(chain: int | None) -> Iterator[int]:
         link = _Link.from_address(chain)
         yield link.data
         chain = link.next
+
+
+def texts(chain: int | None) -> Iterator[str]:
+    """Give the strings that the links of a GList or GSList point to."""
+    for address in items(chain):
+        yield ctypes.string_at(address).decode("utf-8", "replace")
 
 
 def address_of(native: Any) -> int:  # Any: as above

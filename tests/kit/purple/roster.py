@@ -137,14 +137,11 @@ class Roster:
         return group
 
     def _buddy(self, who: str, group: str | None = None) -> int:
-        pointer = self._account.pointer
-        buddy: int
         if group is None:
-            buddy = purple.purple_find_buddy(pointer, uri(who))
-        else:
-            buddy = purple.purple_find_buddy_in_group(pointer, uri(who), self._group(group))
+            return self._account.buddy(who)
+        buddy: int = purple.purple_find_buddy_in_group(self._account.pointer, uri(who), self._group(group))
         if not buddy:
-            raise CommandError(f"{who} is no contact{f' in {group}' if group else ''}")
+            raise CommandError(f"{who} is no contact in {group}")
         return buddy
 
 

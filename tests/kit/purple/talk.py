@@ -1,21 +1,22 @@
-"""Conversations of two: what is said, typed, and not delivered."""
+"""Conversations: what is said, typed, and not delivered; those of many are told to `Meetings`."""
 
 import html
 from typing import Final
 
 from tests.kit.purple.account import Account, uri
 from tests.kit.purple.events import CommandError, Events
+from tests.kit.purple.meetings import CHAT, ERROR, SENT, SYSTEM, Meetings
 from tests.kit.purple.native import function, glib, purple, table
 
 IM: Final = 1
-SENT, SYSTEM, ERROR = 0x1, 0x4, 0x200
 
 
 class Talk:
     """Sends and hears messages."""
 
-    def __init__(self, account: Account, events: Events) -> None:
+    def __init__(self, account: Account, meetings: Meetings, events: Events) -> None:
         self._account = account
+        self._meetings = meetings
         self._events = events
         purple.purple_conversations_set_ui_ops(
             table(
@@ -24,6 +25,7 @@ class Talk:
                 " custom_smiley_write custom_smiley_close send_confirm",
                 write_conv=function("void(pointer, text, text, text, int, long)", self._written),
                 has_focus=function("int(pointer)", lambda _: 0),
+                **meetings.operations(),
             )
         )
 
@@ -43,8 +45,11 @@ class Talk:
         _ = self._account.connection
         name = uri(who)
         conversation = self._find(name) or purple.purple_conversation_new(IM, self._account.pointer, name)
-        markup = html.escape(text, quote=False).replace("\n", "<br>")
-        purple.purple_conv_im_send(purple.purple_conversation_get_im_data(conversation), markup)
+        purple.purple_conv_im_send(purple.purple_conversation_get_im_data(conversation), _markup(text))
+
+    def do_chat_send(self, *, text: str, chat: str | None = None) -> None:
+        """Say something to all in a chat."""
+        self._meetings.send(_markup(text), chat)
 
     def do_typing(self, *, who: str, typing: bool = True) -> None:
         """Begin or stop to type; nothing is sent without a session."""
@@ -64,7 +69,9 @@ class Talk:
     def _written(self, conversation: int, who: str, _alias: str, markup: str, flags: int, _time: int) -> None:
         peer = purple.purple_conversation_get_name(conversation)
         text = purple.purple_markup_strip_html(markup)
-        if flags & ERROR:
+        if purple.purple_conversation_get_type(conversation) == CHAT:
+            self._meetings.written(conversation, who, text, flags)
+        elif flags & ERROR:
             self._events.tell("conv_error", who=peer, text=text)
         elif flags & SYSTEM:
             self._events.tell("conv_system", who=peer, text=text)
@@ -72,3 +79,8 @@ class Talk:
             self._events.tell("im_sent", who=peer, text=text)
         else:
             self._events.tell("im", who=who or peer, text=text, html=markup)
+
+
+def _markup(text: str) -> str:
+    """People type text, and clients with a screen convert it like this."""
+    return html.escape(text, quote=False).replace("\n", "<br>")

@@ -2,10 +2,9 @@
 
 import json
 
-import pytest
-
-from lyncpy.contracts.workload import CommandFailed, Role
-from lyncpy.workloads.admin.commands import duration, moment, since_of
+from lyncpy.contracts.workload import Role
+from lyncpy.core.moments import moment
+from lyncpy.workloads.admin.commands import duration
 from tests.kit.shell import WALL, Parlour
 
 
@@ -99,28 +98,6 @@ def test_shutdown_answers_first() -> None:
     assert parlour.reactor.stops == 0
     parlour.clock.advance(1)
     assert parlour.reactor.stops == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "at"),
-    [
-        ("90s", WALL - 90),
-        ("2h", WALL - 7200),
-        ("99999999w", 0.0),
-        ("1970-01-02", 86400.0),
-        ("1970-01-01T02:00+01:00", 3600.0),
-    ],
-)
-def test_times_are_ages_or_days(text: str, at: float) -> None:
-    """A day is one of UTC unless it says otherwise."""
-    assert since_of(text, WALL) == at
-
-
-@pytest.mark.parametrize("text", ["", "h", "yesterday", "-5m", "2026-13-01", "9999999999d"])
-def test_other_times_are_refused(text: str) -> None:
-    """In words."""
-    with pytest.raises(CommandFailed, match="is no time; write 30m"):
-        since_of(text, WALL)
 
 
 def test_spans_are_read_by_people() -> None:

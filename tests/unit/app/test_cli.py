@@ -45,3 +45,20 @@ def test_passwords_cannot_be_looked_at_without_the_key_that_seals_them(tmp_path:
     assert done.returncode == 1
     assert done.stderr.startswith(f'lyncpy: the key file "{tmp_path}/store.key" ([store] key_file) is missing')
     assert done.stderr.count("\n") == 1
+
+
+def test_an_archive_is_verified_from_the_command_line(tmp_path: Path) -> None:
+    """Status 0 for one that is whole, also when nothing is in it; what cannot be read as an entry is refused in words."""
+    assert main(["init", str(tmp_path)]) == 0
+    words = [sys.executable, "-m", "lyncpy.app.cli", "archive", "verify", "--config", str(tmp_path / "lyncpy.toml")]
+
+    def run(*more: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([*words, *more], capture_output=True, text=True, timeout=60, check=False)
+
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("ok  0 entries are whole")
+    assert "write it as SERIAL:DIGEST" in run("--from", "7").stderr
+    done = run("--from", "7:" + "00" * 32)
+    assert done.returncode == 1
+    assert done.stdout.startswith("BAD the archive is not whole: entry 7 is missing: there is no archive")

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.auth.association import WINDOW, Association, ReplayWindow, credentials
+from lyncpy.auth.association import WINDOW, Association, ReplayWindow, credentials, nonces
 from lyncpy.auth.ntlm import macs
 from lyncpy.auth.signing import signed_fields
 from lyncpy.contracts.arrival import Identity
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.message import Headers, Message, Request, Response
+from lyncpy.sip.prepared import Prepared, Template
 
 KEY = bytes.fromhex("5f441788d430754390db6369935f0ec8")
 REALM, TARGET, OPAQUE = "SIP Communications Service", "fe1.contoso.test", "0123456789ABCDEF"
@@ -21,12 +22,28 @@ CAPTURED = (
 )
 
 
+BEGINNING = [
+    ("From", "<sip:alice@contoso.test>;tag=s1"),
+    ("To", "<sip:alice@contoso.test>;tag=4276752809;epid=abb2cb12b77f"),
+    ("Call-ID", "DB86gFCFAa0008i9443m5B85tF8D8bEB6Fx5AFDx"),
+]
+_SIGNED = re.compile(r'NTLM rspauth="([0-9A-F]{32})", srand="([0-9A-F]{8})", snum="(\d+)", .*')
+
+
 def association(version: int = 4) -> Association:
     """The association of the captured sign-in."""
     client, server = macs(KEY)
     identity = Identity(Aor("sip:alice@contoso.test"), Epid("abb2cb12b77f"), "NTLM")
     return Association(
-        identity, 1000.0, client=client, server=server, opaque=OPAQUE, realm=REALM, target=TARGET, version=version
+        identity,
+        1000.0,
+        client=client,
+        server=server,
+        opaque=OPAQUE,
+        realm=REALM,
+        target=TARGET,
+        version=version,
+        nonces=nonces(),
     )
 
 
@@ -181,3 +198,29 @@ def test_takes_each_number_once(numbers: list[int]) -> None:
         if window.is_new(number):
             window.note(number)
             taken.add(number)
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_a_prepared_request_is_signed_as_any_other(version: int) -> None:
+    """What was written ahead has the signature that the same message would have, also under the next keys."""
+    template = Template(Request("BENOTIFY", "sip:alice@contoso.test", Headers([*BEGINNING, ("CSeq", "0 BENOTIFY")])))
+    for one in (association(version), association(version)):
+        for number in (5, 6):
+            prepared = Prepared(template, number, b"<state/>")
+            prepared.via = "Via: SIP/2.0/TLS fe1.contoso.test:5061;branch=z9hG4bK1"
+            one.seal(prepared)
+            message = prepared.request()
+            found = _SIGNED.fullmatch(message.headers.get("Authentication-Info") or "")
+            assert found is not None
+            proof, rand, count = found.groups()
+            text = f"<NTLM><{rand}><{count}><{REALM}><{TARGET}>{signed_fields(message, version)}"
+            assert macs(KEY)[1].hex(text.encode()) == proof
+            assert int(count) == number - 4, "each association counts for itself"
+
+
+def test_nonces_differ() -> None:
+    """A random number is not used twice in a row of many."""
+    given_ = nonces()
+    drawn = [next(given_) for _ in range(1000)]
+    assert len(set(drawn)) > 990
+    assert all(re.fullmatch("[0-9A-F]{8}", one) for one in drawn)

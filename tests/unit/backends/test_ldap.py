@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from lyncpy.backends.ldap import Cookie, LdapDirectory, Now, _any_of, _Reading, read_cookie
+from lyncpy.backends.ldap import Cookie, Filters, LdapDirectory, Now, _any_of, _Reading, read_cookie
 from lyncpy.backends.ldap_link import Access, Found, Link, Root
 from lyncpy.backends.ldap_mapping import mapped
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -112,7 +112,7 @@ def read(pages: Pages, clock: Clock, run: str, cookie: str) -> str:
     """Make one pull over pages; give the next cookie."""
     now = Now(datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp(), clock.seconds(), run)
     mapping = mapped("openldap", "example.com", (), {}, None)
-    reading = _Reading(Settings(url="ldap://x"), mapping, "(a=b)", "fit", now)
+    reading = _Reading(Settings(url="ldap://x"), mapping, Filters("(a=b)", ""), "fit", now)
     return reading.run(pages, read_cookie(cookie)).cookie  # type: ignore[arg-type]  # a link of the test's own
 
 

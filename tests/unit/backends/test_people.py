@@ -91,3 +91,57 @@ def test_a_missing_file_is_told_with_what_to_do(tmp_path: Path) -> None:
     """The sentence names the file and the setting."""
     with pytest.raises(DirectoryUnavailable, match=r"nobody.toml.*\[directory\] url.*No such file.*make it"):
         result_of(PeopleFile(tmp_path / "nobody.toml", "example.com", Inline()).pull(""))
+
+
+TEAM = """
+[[group]]
+name = "Engineering"
+address = "eng@example.com"
+members = ["alice", "Bob@example.com", "interns"]
+
+[[group]]
+name = "Interns"
+members = "zed"
+"""
+
+
+def test_a_group_names_people_and_groups() -> None:
+    """By table, address or name; a name that means nobody is told, and the group is used."""
+    pull = read_people((ALICE + TEAM).encode(), "people.toml", "example.com")
+    assert pull.groups is not None
+    team, interns = pull.groups
+    assert (team.name, str(team.aor)) == ("Engineering", "sip:eng@example.com")
+    assert team.members == {"alice", "bob", "group:interns"}
+    assert interns.members == frozenset()
+    assert [(one.source, one.reason) for one in pull.skipped] == [
+        ("people.toml [[group]] Interns", 'the group is used, but nobody and no group is called "zed"')
+    ]
+
+
+def test_somebody_may_be_called_group() -> None:
+    """A table is a person."""
+    pull = read_people(b"[group]\naddress = 'group@example.com'", "people.toml", "example.com")
+    assert [person.key for person in pull.people] == ["group"]
+    assert pull.groups == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[[group]]\nnam = 'x'", r'table 1 of \[\[group\]\]: unknown key "nam"; did you mean "name"\?'),
+        ("[[group]]\nname = 'x'\nmembers = 3", r'key "members" must be text or a list'),
+        ("[[group]]\nname = 'x'\n[[group]]\nname = 'X'", r'two of \[\[group\]\] have the name "X"'),
+        ("group = [1]", r"table 1 of \[\[group\]\]: each group is a table"),
+    ],
+)
+def test_a_mistake_in_a_group_is_told_as_one_in_a_person(text: str, told: str) -> None:
+    """Nothing of the file is used."""
+    with pytest.raises(DirectoryUnavailable, match=told):
+        read_people(text.encode(), "people.toml", "example.com")
+
+
+@pytest.mark.parametrize("text", ["[[group]]\nmembers = []", "[[group]]\nname = 'x'\naddress = 'x@elsewhere.test'"])
+def test_a_group_of_no_use_is_skipped(text: str) -> None:
+    """It is named, and the people are used."""
+    pull = read_people((ALICE + text).encode(), "people.toml", "example.com")
+    assert (len(pull.people), pull.groups, len(pull.skipped)) == (2, (), 1)

@@ -13,7 +13,7 @@ from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import records as sql_records
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
-from lyncpy.contracts.records import AuditRecord, SessionRecord
+from lyncpy.contracts.records import AuditRecord, FocusJoinRecord, SessionRecord
 from lyncpy.contracts.timers import ITimer, ITimers
 from tests.kit.cellars import NOON, Cellar, opened
 from tests.kit.results import result_of
@@ -72,7 +72,8 @@ def keeping(cellar: Cellar, settings: Settings | None = None) -> tuple[Retention
     timers = Timers(cellar.wall)
     assert isinstance(cellar.records, sql_records.SqlRecords)
     assert isinstance(cellar.store, SqlStore)
-    return Retention(cellar.store, cellar.records, settings or Settings(), timers), timers
+    assert cellar.database is not None
+    return Retention(cellar.database, cellar.store, cellar.records, settings or Settings(), timers), timers
 
 
 def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +93,26 @@ def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -
     assert [s.session_id for s in wait(records.sessions())] == ["new"]
     assert [row.command for row in wait(records.audited())] == ["new"]
     assert [line.entry for line in wait(store.replay("calls", 0, NOON, 9))] == [b"new"]
+
+
+def test_the_file_gets_smaller(cellar: Cellar, tmp_path: Path) -> None:
+    """What was purged is given back to the disk, of every table, while the server runs."""
+    wait, records = cellar.wait, cellar.records
+    long_ago, name = NOON - 61 * DAY_S, "x" * 1000
+    for n in range(20):
+        rows = [
+            FocusJoinRecord(f"{n}-{m}", "i", name, "sip:a@b", "e", name, name, "attendee", long_ago, long_ago)
+            for m in range(50)
+        ]
+        wait(records.keep_conference(rows))
+    assert cellar.database is not None
+    wait(cellar.database.read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()))
+    full = (tmp_path / "lyncpy.db").stat().st_size
+
+    wait(keeping(cellar)[0].purge())
+
+    assert wait(records.focus_joins()) == ()
+    assert (tmp_path / "lyncpy.db").stat().st_size < full / 5
 
 
 def test_versions_outlive_the_rows(cellar: Cellar) -> None:

@@ -1,5 +1,6 @@
 """Secrets at rest."""
 
+import hmac
 import stat
 from pathlib import Path
 
@@ -52,6 +53,24 @@ def test_what_was_never_sealed_is_refused(key: Path, sealed: bytes) -> None:
     """Broken, short and foreign bytes are all the same."""
     with pytest.raises(StoreUnavailable):
         Sealer(key).unseal(sealed)
+
+
+def test_a_stamp_is_of_one_text_and_one_key(key: Path, tmp_path: Path) -> None:
+    """The same at each start, and nobody without the key can make it."""
+    stamp = Sealer(key).stamp(b"text")
+    assert len(stamp) == 32
+    assert Sealer(key).stamp(b"text") == stamp
+    write_key(tmp_path / "other.key")
+    assert len({stamp, Sealer(key).stamp(b"text2"), Sealer(tmp_path / "other.key").stamp(b"text")}) == 3
+
+
+def test_a_stamp_is_made_as_the_documentation_says(tmp_path: Path) -> None:
+    """HMAC-SHA256 with a key that is HMAC-SHA256 of "lyncpy stamp 1" under the key of the file."""
+    path = tmp_path / "plain.key"
+    path.write_text("00" * 32)
+    path.chmod(0o600)
+    derived = hmac.new(bytes(32), b"lyncpy stamp 1", "sha256").digest()
+    assert Sealer(path).stamp(b"text") == hmac.new(derived, b"text", "sha256").digest()
 
 
 def test_a_key_file_is_its_owners(key: Path) -> None:

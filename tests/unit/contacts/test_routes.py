@@ -36,7 +36,9 @@ def hall() -> Hall:
     hall = Hall([Person(Aor("sip:alice@contoso.test"), "a", logins=("alice",))])
     settings = Settings(contacts_per_user=3, groups_per_user=3)
     soap = {"directorySearch": searched}
-    hall.take(Contacts(hall.store, hall.bus, hall.people, hall.homes, hall.notifier, settings, soap))
+    hall.take(
+        Contacts(hall.store, hall.bus, hall.people, hall.groups, hall.homes, hall.notifier, settings, hall.timers, soap)
+    )
     return hall
 
 
@@ -265,11 +267,10 @@ def test_other_soap_goes_where_assembly_says(alice: Device) -> None:
 
 
 def test_a_client_of_2005_is_not_left_waiting(alice: Device) -> None:
-    """Its list of rights is empty, and nobody waits to be allowed."""
+    """Its list of rights is empty."""
     rights = alice.subscribe("vnd-microsoft-roaming-ACL")
     assert rights.headers.get("Event") == "vnd-microsoft-roaming-ACL"
     assert tree(rights.body).get("deltaNum") == "1"
-    assert tree(alice.subscribe("presence.wpending").body).tag == "watchers"
 
 
 def writes(hall: Hall, first: Callable[[], Deferred[Version]], times: int) -> None:
@@ -339,7 +340,7 @@ def test_the_shell_shows_a_list(hall: Hall, alice: Device) -> None:
     change(alice, "setContact", URI=BOB, displayName="Bobby", groups="1 2")
     for user in ("alice@contoso.test", "alice"):
         table = hall.asked("contacts show", user=user)
-        assert table.rows == [("bob@contoso.test", "Bobby", "~, Work", True)]
+        assert table.rows == [("bob@contoso.test", "Bobby", "~, Work", True, "user")]
     assert table.note == "contacts: 1; groups: 1 ~, 2 Work; delta number: 3"
     (word,) = hall.offers[0].commands
     assert word.args[0].choices is not None
@@ -355,7 +356,9 @@ def test_the_shell_does_not_know_strangers(hall: Hall) -> None:
 def test_closed_contacts_hear_nothing() -> None:
     """After closing, no device is told any more; what never opened can be closed too."""
     hall = Hall()
-    contacts = Contacts(hall.store, hall.bus, hall.people, hall.homes, hall.notifier, Settings())
+    contacts = Contacts(
+        hall.store, hall.bus, hall.people, hall.groups, hall.homes, hall.notifier, Settings(), hall.timers
+    )
     result_of(contacts.close())
     hall.take(contacts)
     alice = hall.device("alice")

@@ -23,6 +23,7 @@ from lyncpy.core import signins
 from lyncpy.core.gate import CHALLENGES_PER_FLOW, HELD_MESSAGES, HOLD_S, Gate
 from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Headers, Request, Response, response_to
+from lyncpy.sip.prepared import Prepared, Template
 from tests.kit.gatehouse import WALL, RecordedFlows, TablePeople, TableSecrets, request_of, timers_of
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
@@ -690,3 +691,30 @@ def test_forgets_handshakes_of_closed_flows() -> None:
     lock, _ = slow(hall)
     hall.gate.closed(FLOW)
     assert lock.forgotten == [FLOW]
+
+
+def test_prepared_notifications_wait_for_new_keys_too() -> None:
+    """What was written ahead is held back, keeps its place, and leaves signed with the keys of then."""
+    hall = Hall()
+    client = hall.signed_in()
+    template = Template(request_of(ALICE, "BENOTIFY"))
+    first, second = Prepared(template, 7, b"<a/>"), Prepared(template, 8, b"<b/>")
+    for prepared in (first, second):
+        prepared.via = "Via: SIP/2.0/TLS fe1.contoso.test:5061;branch=z9hG4bK1"
+    assert hall.gate.seal(FLOW, first) is first
+    assert client.verify(first.request())
+    client.restart()
+    last = hall.challenged(client)
+    message = request_of(BOB, "MESSAGE")
+    assert [hall.gate.seal(FLOW, one) for one in (second, message)] == [None, None]
+    hall.admit(last)
+    assert [sent.method for _, sent in hall.flows.sent if isinstance(sent, Request)] == ["BENOTIFY", "MESSAGE"]
+    assert hall.gate.seal(FLOW, second) is second
+    assert client.verify(second.request())
+
+
+def test_a_prepared_notification_to_a_stranger_is_unsigned() -> None:
+    """Where nobody has signed in there is nothing to sign with."""
+    prepared = Prepared(Template(request_of(ALICE, "BENOTIFY")), 1, b"")
+    assert Hall().gate.seal(FLOW, prepared) is prepared
+    assert prepared.signature == ""

@@ -8,10 +8,12 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from lyncpy.backends.memory import MemoryStore
-from lyncpy.contracts.directory import Person, Phone, Pull, Skipped
-from lyncpy.contracts.names import Version
+from lyncpy.contracts.directory import Group, Person, Phone, Pull, Skipped
+from lyncpy.contracts.facts import GroupsChanged
+from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
@@ -37,9 +39,9 @@ class Server:
         self.facts = Facts()
         self.settings = Settings(**settings)
         self.timers = Timers(self.clock, self.wall)
-        self.pulls = Pulls(
-            self.directory, Kept(self.store, PlainSeals()), self.people, self.facts, self.settings, self.timers
-        )
+        self.groups = Groups(self.people)
+        kept = Kept(self.store, PlainSeals())
+        self.pulls = Pulls(self.directory, kept, self.people, self.groups, self.facts, self.settings, self.timers)
 
     def wall(self) -> float:
         """Give the time of day."""
@@ -288,3 +290,171 @@ def test_closing_ends_a_pull_under_way_and_the_schedule() -> None:
     pulls = len(server.directory.cookies)
     server.clock.pump([10] * 100)
     assert len(server.directory.cookies) == pulls
+
+
+# --- groups
+
+
+def regrouped(server: Server) -> list[set[str]]:
+    """Give what was told about groups."""
+    return [set(fact.keys) for fact in server.facts.told if isinstance(fact, GroupsChanged)]
+
+
+def names(server: Server) -> list[str]:
+    """Give the names of the known groups."""
+    return [group.name for group in server.groups.all()]
+
+
+TEAM = Group("t", "Team", Aor(""), frozenset({ALICE.key}), "cn=team,dc=x")
+STAFF = Group("s", "Staff", Aor("sip:staff@example.com"), frozenset({"t"}), "cn=staff,dc=x")
+
+
+def test_groups_are_known_told_and_kept() -> None:
+    """After a restart during an outage they are known with who is in them."""
+    server = Server(ALICE, BOB)
+    server.directory.groups = [TEAM, STAFF]
+    result_of(server.pulls.open())
+    assert regrouped(server) == [{"t", "s"}]
+    second = server.again()
+    second.directory.down = "down"
+    result_of(second.pulls.open())
+    assert second.groups.all() == (STAFF, TEAM)
+    assert second.groups.members("s", 5) == [ALICE.aor]
+
+
+def test_a_changed_group_is_told_with_those_that_hold_it() -> None:
+    """Whoever shows the outer one shows other people then; nothing is told when nothing changed."""
+    server = Server(ALICE, BOB)
+    server.directory.groups = [TEAM, STAFF]
+    result_of(server.pulls.open())
+    server.facts.clear()
+    server.directory.groups = [replace(TEAM, members=frozenset({ALICE.key, CAROL.key})), STAFF]
+    outcome = result_of(server.pulls.pull())
+    assert [one.key for one in outcome.groups.changed] == ["t"]
+    assert outcome.groups.unchanged == 1
+    assert regrouped(server) == [{"t", "s"}]
+    server.facts.clear()
+    assert result_of(server.pulls.pull()).groups.is_empty
+    assert regrouped(server) == []
+
+
+def test_a_removed_group_is_forgotten_by_the_store() -> None:
+    """And told while it is still known who held it."""
+    server = Server(ALICE)
+    server.directory.groups = [TEAM, STAFF]
+    result_of(server.pulls.open())
+    server.facts.clear()
+    server.directory.groups = [STAFF]
+    result_of(server.pulls.pull())
+    assert regrouped(server) == [{"t", "s"}]
+    assert [record.key for record in answer_of(server.store.scan("group"))] == ["s"]
+
+
+def test_groups_that_vanish_together_are_not_believed() -> None:
+    """A filter that fits no group any more takes no rights away, until an operator says so."""
+    server = Server(ALICE)
+    server.directory.groups = [TEAM, STAFF]
+    result_of(server.pulls.open())
+    server.directory.groups = []
+    assert result_of(server.pulls.pull()).refused.startswith("it would remove 2 of 2 groups")
+    assert names(server) == ["Staff", "Team"]
+    result_of(server.pulls.pull(force=True))
+    assert names(server) == []
+
+
+def test_groups_that_are_not_asked_for_any_more_are_forgotten() -> None:
+    """That is what the setting says; nobody has to force it."""
+    server = Server(ALICE)
+    server.directory.groups = [TEAM, STAFF]
+    result_of(server.pulls.open())
+    server.directory.groups = None
+    assert result_of(server.pulls.pull()).refused == ""
+    assert names(server) == []
+
+
+def test_an_incremental_answer_changes_the_groups_that_it_names() -> None:
+    """The others stay; one that is not counted any more goes; one that cannot be read stays as it was."""
+    server = Server(ALICE, removal_minimum=100)
+    server.directory.groups = [TEAM, STAFF, replace(TEAM, key="x", name="X")]
+    result_of(server.pulls.open())
+    server.directory.answers = [
+        Pull(
+            (),
+            frozenset(),
+            complete=False,
+            present=frozenset({ALICE.key}),
+            groups=(replace(STAFF, name="All"),),
+            groups_present=frozenset({"s"}),
+            skipped=(Skipped("cn=x", "damaged", key="x", keeps=True),),
+            cookie="c",
+        )
+    ]
+    outcome = result_of(server.pulls.pull())
+    assert not outcome.complete
+    assert names(server) == ["All", "X"]
+    server.directory.answers = [Pull((), frozenset(), complete=False, groups=(), cookie="c")]
+    result_of(server.pulls.pull())
+    assert names(server) == ["All", "X"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"groups_present": frozenset({"t", "moved in"})},
+        {"sources": {ALICE.key: "uid=alice,ou=elsewhere"}},
+        {"people": (replace(ALICE, source="uid=alice,ou=elsewhere"),)},
+    ],
+)
+def test_what_an_increment_cannot_tell_of_groups_is_read_whole(answer: dict[str, Any]) -> None:
+    """A group that was moved in, or somebody whose entry was moved: what groups call him is old then."""
+    server = Server(ALICE)
+    server.directory.groups = [TEAM]
+    result_of(server.pulls.open())
+    usual: dict[str, Any] = {"people": (), "gone": frozenset(), "complete": False, "groups": (), "cookie": "c"}
+    server.directory.answers = [Pull(**{**usual, **answer})]
+    assert result_of(server.pulls.pull()).complete
+
+
+def test_somebody_may_be_moved_where_there_are_no_groups() -> None:
+    """It costs no reading of everything."""
+    server = Server(ALICE)
+    server.directory.groups = []
+    result_of(server.pulls.open())
+    moved = replace(ALICE, source="uid=alice,ou=elsewhere")
+    server.directory.answers = [Pull((moved,), frozenset(), complete=False, groups=(), cookie="c")]
+    assert not result_of(server.pulls.pull()).complete
+
+
+def test_a_group_that_was_skipped_is_told_until_it_can_be_used() -> None:
+    """It does not cost a full reading each time, and its reason goes when it is mended."""
+    server = Server(ALICE)
+    server.directory.groups = [TEAM]
+    server.directory.skipped = [Skipped("cn=big", "too many members", key="big")]
+    result_of(server.pulls.open())
+    counted: dict[str, Any] = {
+        "complete": False,
+        "present": frozenset({ALICE.key}),
+        "groups_present": frozenset({"t", "big"}),
+    }
+    server.directory.answers = [Pull((), frozenset(), groups=(), cookie="c", **counted)]
+    assert not result_of(server.pulls.pull()).complete
+    assert [one.key for one in server.pulls.state.skipped] == ["big"]
+    big = Group("big", "Big")
+    server.directory.answers = [Pull((), frozenset(), groups=(big,), cookie="c", **counted)]
+    result_of(server.pulls.pull())
+    assert server.pulls.state.skipped == ()
+    assert names(server) == ["Big", "Team"]
+
+
+def test_a_damaged_record_of_a_group_costs_no_start() -> None:
+    """It is read from the directory again."""
+    first = Server(ALICE)
+    first.directory.groups = [TEAM]
+    result_of(first.pulls.open())
+    record = answer_of(first.store.read("group", "t"))
+    assert record is not None
+    answer_of(first.store.write("group", "t", b"{", record.version))
+    second = first.again(ALICE)
+    second.directory.groups = [TEAM]
+    result_of(second.pulls.open())
+    assert names(second) == ["Team"]

@@ -34,7 +34,11 @@ def device(*people: Person) -> Device:
     """A device in a hall whose contacts pass searches on."""
     hall = Hall(people)
     soap = {"directorySearch": Search(hall.people, hall.timers).answer}
-    hall.take(Contacts(hall.store, hall.bus, hall.people, hall.homes, hall.notifier, Settings(), soap))
+    hall.take(
+        Contacts(
+            hall.store, hall.bus, hall.people, hall.groups, hall.homes, hall.notifier, Settings(), hall.timers, soap
+        )
+    )
     return hall.device("alice")
 
 

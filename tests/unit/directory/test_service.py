@@ -1,16 +1,21 @@
 """What an operator sees of the directory: commands and reasons."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.memory import MemoryStore
-from lyncpy.contracts.directory import Person, Skipped
+from lyncpy.contracts.directory import Group, Person, Skipped
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import Asked, CommandFailed, Table
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.policies import Policies
+from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.service import Directory
 from lyncpy.workloads.directory.settings import Settings
@@ -24,15 +29,24 @@ BOB = person("bob", enabled=False, display_name="Bob")
 class Desk:
     """A directory workload as the shell sees it."""
 
-    def __init__(self, *people: Person, **settings: Any) -> None:
+    def __init__(
+        self,
+        *people: Person,
+        groups: Sequence[Group] = (),
+        policies: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> None:
         wall = lambda: 1.7e9  # noqa: E731 - a clock
         self.source = FakeDirectory(*people)
         self.source.skipped = [Skipped("uid=carol,dc=x", "it has no address (mail)", key="c")]
         store, bus, table, seals = MemoryStore(wall), Facts(), People(), PlainSeals()
         secrets = StoredSecrets(store, table, bus, seals)
-        self.unit = Directory(
-            self.source, store, bus, table, secrets, seals, Settings(**settings), Timers(Clock(), wall)
-        )
+        if groups:
+            self.source.groups = list(groups)
+        known = Groups(table)
+        rules = Policies(PoliciesSettings.model_validate(policies or {}), table, known, bus)
+        rest = (secrets, seals, Settings(**settings), Timers(Clock(), wall))
+        self.unit = Directory(self.source, store, bus, table, known, rules, *rest)
         result_of(self.unit.open())
 
     def run(self, name: str, *flags: str, **args: str) -> Table:
@@ -146,3 +160,92 @@ def test_a_refused_pull_is_a_reason_for_everybody(desk: Desk) -> None:
     desk.source.people = []
     assert desk.run("directory pull").note.startswith("refused, nothing was changed: it would remove 2 of 2 people")
     assert any("the last pull was refused" in finding for finding, _ in desk.why("alice@example.com"))
+
+
+TEAM = Group("t", "Team", Aor("sip:team@example.com"), frozenset({"s", BOB.key}), "cn=team,dc=x")
+SUB = Group("s", "Sub", Aor(""), frozenset({ALICE.key, "uid=stranger"}), "cn=sub,dc=x")
+OTHER_SUB = Group("o", "sub", Aor(""), frozenset(), "cn=sub,dc=y")
+
+
+@pytest.fixture
+def grouped() -> Desk:
+    """Groups, and policies for one of them."""
+    return Desk(
+        ALICE,
+        BOB,
+        groups=[TEAM, SUB],
+        policies={"meeting_size": 20, "quiet": {"members": ["team", "Nobody"], "privacy_mode": True}},
+    )
+
+
+def test_groups_are_listed_and_searched(grouped: Desk) -> None:
+    """With how many people are in them, also by others; who is disabled is none."""
+    assert grouped.run("groups").rows == [
+        ("Sub", "", 1, "cn=sub,dc=x"),
+        ("Team", "team@example.com", 1, "cn=team,dc=x"),
+    ]
+    assert [row[0] for row in grouped.run("groups", pattern="team@*").rows] == ["Team"]
+    assert grouped.run("groups", pattern="tea").note == "1 of 2 groups"
+
+
+def test_a_group_is_shown_with_who_is_in_it(grouped: Desk) -> None:
+    """What holds it, what it holds, who is in it, and which names mean nobody."""
+    table = grouped.run("group show", group="sub")
+    assert ("is in", "Team") in table.rows
+    assert ("person", "alice@example.com") in table.rows
+    assert ("nobody here", "uid=stranger") in table.rows
+    assert ("holds the group", "Sub") in grouped.run("group show", group="TEAM@example.com").rows
+
+
+def test_an_unclear_group_is_asked_back() -> None:
+    """By the DNs of those of the name; an unknown one gets a hint."""
+    desk = Desk(ALICE, groups=[SUB, OTHER_SUB])
+    with pytest.raises(CommandFailed, match=r"several groups are called .*cn=sub,dc=y, cn=sub,dc=x"):
+        desk.run("group show", group="Sub")
+    with pytest.raises(CommandFailed, match="see: groups"):
+        desk.run("group show", group="x")
+    assert desk.run("group show", group="cn=sub,dc=y").rows[0] == ("name", "sub")
+
+
+def test_a_persons_groups_are_shown(grouped: Desk) -> None:
+    """With all that is known of him."""
+    assert pairs(grouped.run("user show", user="alice"))["groups"] == "Sub, Team"
+    assert pairs(grouped.run("directory status"))["groups"] == 2
+
+
+def test_a_dry_run_shows_groups_too(grouped: Desk) -> None:
+    """What would be added, changed and removed."""
+    grouped.source.groups = [replace(TEAM, name="Crew"), OTHER_SUB]
+    table = grouped.run("directory pull", "dry-run")
+    assert [row[:2] for row in table.rows if "group" in str(row[0])] == [
+        ("add group", "sub"),
+        ("change group", "Crew"),
+        ("remove group", "Sub"),
+    ]
+    assert "groups: 1 added, 1 changed, 1 removed" in table.note
+
+
+def test_policies_are_listed_in_their_order(grouped: Desk) -> None:
+    """With whom they name, and which entries mean nobody."""
+    rows = grouped.run("policies").rows
+    assert [(row[0], row[1], row[3]) for row in rows] == [("quiet", "team", "Nobody"), ("default", "", None)]
+    assert "privacy_mode yes" in str(rows[0][2])
+    assert "meeting_size 20" in str(rows[0][2])
+
+
+def test_a_users_policy_is_shown_with_its_reason(grouped: Desk) -> None:
+    """Each field, and by which entry it is his."""
+    shown = pairs(grouped.run("policy show", user="alice"))
+    assert (shown["policy"], shown["privacy_mode"], shown["meeting_size"]) == ("quiet", True, 20)
+    assert shown["why"] == '[policies.quiet] names the group "team", which he is in'
+    with pytest.raises(CommandFailed, match="nobody is known"):
+        grouped.run("policy show", user="zed")
+
+
+def test_names_can_be_completed(grouped: Desk) -> None:
+    """Groups and users."""
+    words = {one.name: one for one in grouped.unit.offer.commands}
+    for name, first in (("group show", "Sub"), ("policy show", "alice@example.com")):
+        choices = words[name].args[0].choices
+        assert choices is not None
+        assert choices()[0] == first

@@ -1,171 +1,17 @@
 """Two people talk: what is passed on, counted, recorded and refused."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import pytest
-from twisted.internet.task import Clock
-from zope.interface import implementer
 
-from lyncpy.backends.memory import MemoryBus, MemoryRecords
-from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import EndpointGone
-from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
-from lyncpy.contracts.privacy import IPrivacy
+from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.contracts.refusal import Refused, StoreUnavailable
-from lyncpy.contracts.workload import Asked, CommandFailed, Table
-from lyncpy.core.forward import Forward
-from lyncpy.core.timers import Timers
-from lyncpy.sip.message import Headers, Request, Response
-from lyncpy.workloads.im.routes import asserted
-from lyncpy.workloads.im.service import Im
-from lyncpy.workloads.im.settings import Settings
-from lyncpy.workloads.registrar.bindings import Bindings
-from tests.kit.hall import FewPeople
-from tests.kit.outbound import FakeOutbound
-from tests.kit.results import result_of, started
-
-ALICE, BOB, CAROL = (Aor(f"sip:{name}@example.test") for name in ("alice", "bob", "carol"))
-SDP = b"v=0\r\nm=message 5060 sip null\r\n"
-
-
-@implementer(IPrivacy)
-class Blocks:
-    """Who blocks whom."""
-
-    def __init__(self) -> None:
-        self.pairs: set[tuple[Aor, Aor]] = set()
-
-    async def is_blocked(self, owner: Aor, other: Aor) -> bool:
-        """Look it up."""
-        return (owner, other) in self.pairs
-
-
-class Scene:
-    """Alice and Bob are signed in; Carol is not."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.clock = Clock()
-        self.timers = Timers(self.clock, lambda: 1000.0 + self.clock.seconds())
-        self.bus = MemoryBus(NodeName("n"), self.clock)
-        self.records = MemoryRecords()
-        self.bindings = Bindings(self.bus, self.timers)
-        self.outbound = FakeOutbound()
-        self.privacy = Blocks()
-        people = FewPeople(
-            [
-                Person(ALICE, "a", display_name="Alice"),
-                Person(BOB, "b"),
-                Person(CAROL, "c"),
-                Person(Aor("sip:dave@example.test"), "d", enabled=False),
-            ]
-        )
-        forward = Forward(self.outbound, "sip:sip.example.test:5061;lr", self.timers)
-        self.im = Im(
-            self.records,
-            self.bus,
-            self.bindings,
-            people,
-            self.privacy,
-            self.outbound,
-            forward,
-            NodeName("n"),
-            Settings(**settings),
-            self.timers,
-        )
-        result_of(self.im.open())
-        self.sign_in(ALICE, "a1")
-        self.sign_in(BOB, "b1")
-
-    def sign_in(self, aor: Aor, epid: str) -> Endpoint:
-        endpoint = Endpoint(
-            aor,
-            Epid(epid),
-            f"instance-{epid}",
-            f"{aor};opaque=user:epid:{epid};gruu",
-            f"sip:127.0.0.1:1;x={epid}",
-            FlowName(f"n/{epid}"),
-            "Purple",
-            0.0,
-            9e9,
-            "127.0.0.1",
-        )
-        self.bindings.keep(endpoint)
-        return endpoint
-
-    def send(
-        self,
-        method: str,
-        *,
-        by: Aor = ALICE,
-        epid: str = "a1",
-        to: str = BOB,
-        uri: str = "",
-        tags: tuple[str, str] = ("ta", ""),
-        number: int = 1,
-        body: bytes = b"",
-        more: Sequence[tuple[str, str]] = (),
-    ) -> list[Any]:
-        """Send a request; the list gets its answer or refusal when there is one."""
-        headers = [
-            ("Via", "SIP/2.0/tls 127.0.0.1:40000"),
-            ("From", f"<{by}>;tag={tags[0]};epid={epid}"),
-            ("To", f"<{to}>" + (f";tag={tags[1]}" if tags[1] else "")),
-            ("Max-Forwards", "70"),
-            ("CSeq", f"{number} {method}"),
-            ("Call-ID", "c1"),
-            ("User-Agent", "Purple/1"),
-            ("Ms-Conversation-ID", "conv"),
-            *more,
-        ]
-        if body:
-            headers.append(("Content-Type", "application/sdp" if method == "INVITE" else "text/plain"))
-        self.arrival = Arrival(
-            Request(method, uri or to, Headers(headers), body), FlowName(f"n/{epid}"), "127.0.0.1", 0.0
-        )
-        self.arrival.who = Identity(by, Epid(epid), "NTLM")
-        results: list[Any] = []
-
-        async def answer() -> Response | None:
-            return await self.im.offer.routes[0].answer(self.arrival)
-
-        def failed(failure: Any) -> None:
-            failure.trap(Refused)
-            results.append(failure.value)
-
-        _ = started(answer()).addCallbacks(results.append, failed)
-        return results
-
-    def talk(self) -> None:
-        """Have Alice and Bob in a session with tags ta and tb."""
-        answers = self.send("INVITE", body=SDP)
-        self.outbound.to("n/b1").answers(200, tag="tb", headers=(("User-Agent", "Lync"),))
-        assert answers[0].status == 200
-        self.send("ACK", tags=("ta", "tb"))
-
-    def turn(self) -> None:
-        for _ in range(5):
-            self.clock.advance(0)
-
-    @property
-    def record(self) -> SessionRecord:
-        self.clock.advance(2)
-        found: Sequence[SessionRecord] = result_of(_await(self.records.sessions()))
-        assert len(found) == 1
-        return found[0]
-
-    def run(self, user: str = "", **flags: str) -> Table:
-        async def run() -> Table:
-            return await self.im.offer.commands[0].run(Asked({"user": user} if user else {}, flags))
-
-        return result_of(run())
-
-
-async def _await(waiting: Any) -> Any:
-    return await waiting
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.workload import CommandFailed
+from lyncpy.workloads.im.parties import asserted
+from tests.kit.fakes import awaited
+from tests.kit.results import result_of
+from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
 
 
 @pytest.fixture
@@ -458,7 +304,7 @@ def test_a_client_that_looks_for_persistent_chat_leaves_no_record(scene: Scene) 
     (no,) = scene.send("INVITE", to="sip:ocschat@example.test", body=SDP)
     assert (no.status, no.diagnostics.error_id) == (404, 4007)
     scene.clock.advance(2)
-    assert not result_of(_await(scene.records.sessions()))
+    assert not result_of(awaited(scene.records.sessions()))
 
 
 def test_a_caller_who_signs_out_while_it_rings_gives_up(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lyncpy.backends.memory import MemoryRecords
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.contracts.flows import FlowFacts
 from lyncpy.contracts.names import FlowName
@@ -24,6 +25,7 @@ def _monitored(report_bytes: int = 65_536) -> tuple[Hall, StillFlows, OpenMetric
     hall.take(
         Monitoring(
             hall.store,
+            MemoryRecords(),
             wire,
             Bindings(hall.bus, hall.timers),
             meter.render,
@@ -79,7 +81,11 @@ def test_reports_that_are_not_kept_are_accepted_all_the_same() -> None:
     hall = Hall()
     wire, meter = StillFlows(ONE), OpenMetrics()
     settings = Settings(reports=False)
-    hall.take(Monitoring(hall.store, wire, Bindings(hall.bus, hall.timers), meter.render, settings, hall.timers))
+    hall.take(
+        Monitoring(
+            hall.store, MemoryRecords(), wire, Bindings(hall.bus, hall.timers), meter.render, settings, hall.timers
+        )
+    )
     assert hall.device("alice").service(REPORT, b"<reportError/>").status == 200
     assert hall.asked("reports").rows == []
 

@@ -3,21 +3,9 @@
 import pytest
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.presence.aggregate import (
-    TABLE,
-    Activity,
-    Aggregate,
-    Band,
-    Input,
-    Machine,
-    State,
-    StateKind,
-    aggregate,
-    band_of,
-    machine_of,
-    moments,
-    word_of,
-)
+from lyncpy.workloads.presence.aggregate import aggregate, band_of, machine_of, moments, word_of
+from lyncpy.workloads.presence.model import DECISION, Band, Machine
+from lyncpy.workloads.presence.states import Activity, Aggregate, Input, State, StateKind
 
 PC, LAPTOP = Epid("pc"), Epid("laptop")
 ON_THE_PHONE = Activity("on-the-phone", 6500, 8999)
@@ -47,7 +35,7 @@ def number(*inputs: Input) -> int:
 
 def test_the_table_has_a_result_for_every_pair() -> None:
     """Whatever devices and people say, somebody is shown as something."""
-    assert {row: set(cells) for row, cells in TABLE.items()} == {row: set(Band) for row in Machine}
+    assert {row: set(cells) for row, cells in DECISION.items()} == {row: set(Band) for row in Machine}
 
 
 @pytest.mark.parametrize(
@@ -205,6 +193,12 @@ def test_device_place_and_zone_come_from_the_most_active_machine() -> None:
     phone = machine(3500, LAPTOP, device="Mobile", location="Train")
     seen = aggregate([machine(15500, location="Office"), phone], None, 0)
     assert (seen.device, seen.location) == ("Mobile", "Train")
+
+
+def test_what_is_alike_is_shown_alike_in_any_order() -> None:
+    """Two machines that changed in the same moment are not shown now as one and then as the other."""
+    twins = [machine(3500, PC, location="Home"), machine(3500, LAPTOP, location="Office")]
+    assert aggregate(twins, None, 0) == aggregate(twins[::-1], None, 0)
 
 
 def test_the_lowered_container_sees_do_not_disturb_as_urgent_only() -> None:

@@ -5,16 +5,18 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.audience import NOBODY, OWNER, Relation, audience, concerns, visible
+from lyncpy.workloads.presence.audience import NOBODY, OWNER, STRANGER, audience, concerns, relation_of, visible
+from lyncpy.workloads.presence.board import Board, settle
 from lyncpy.workloads.presence.model import (
-    Board,
     Container,
+    Delegate,
+    Delegates,
     Expire,
     Instance,
     Key,
     Member,
     MemberKind,
-    settle,
+    Relation,
 )
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
@@ -54,15 +56,21 @@ def test_a_level_that_was_taken_away_stays_away() -> None:
     ("levels", "expected"),
     [
         # Spec: explicit user, domain, sameEnterprise, federated, publicCloud, everyone: the first that lists him.
-        ({"c100": USER, "c400": ENTERPRISE}, (100,)),
-        ({"c100": DOMAIN, "c400": ENTERPRISE}, (100,)),
-        ({"c100": USER, "c400": DOMAIN}, (100,)),
-        ({"c300": USER, "c400": USER}, (400, 300)),
+        ({"c100": USER, "c400": ENTERPRISE}, (100, 400)),
+        ({"c100": DOMAIN, "c400": ENTERPRISE}, (100, 400)),
+        ({"c100": USER, "c400": DOMAIN, "c200": ENTERPRISE}, (100, 400, 200)),
+        ({"c300": USER, "c400": USER}, (400, 300, 200)),
         ({"c200": Container, "c300": EVERYONE, "c400": FEDERATED}, (300,)),
-        ({"c1000": USER}, (1000,)),
+        ({"c1000": USER}, (1000, 200)),
+        ({"c1000": USER, "c200": USER, "c100": EVERYONE}, (1000, 200, 100)),
+        # Who is blocked by a list is not helped by a less exact one, nor hurt by it.
         ({"c32000": USER, "c400": USER}, NOBODY),
+        ({"c32000": USER, "c400": ENTERPRISE}, NOBODY),
+        ({"c32000": DOMAIN}, NOBODY),
         ({"c32000": ENTERPRISE}, NOBODY),
-        ({"c32000": ENTERPRISE, "c200": USER}, (200,)),
+        ({"c32000": EVERYONE}, (200, 32000)),
+        ({"c32000": ENTERPRISE, "c200": USER}, (200, 32000)),
+        ({"c32000": CLOUD, "c200": ENTERPRISE}, (200,)),
         # What the owner's own clients compute with is nobody's audience.
         ({"c2": USER, "c200": ENTERPRISE}, (200,)),
     ],
@@ -111,6 +119,11 @@ def test_watchers_see_the_aggregate_state_only() -> None:
     assert [one.key.instance for one in visible(machine, (200,), "state")] == [1]
 
 
+def test_what_nobody_published_is_not_seen() -> None:
+    """A category that none of the containers holds is empty."""
+    assert visible(board(), (200,), "note") == ()
+
+
 def test_routing_is_shown_to_nobody() -> None:
     """Call forwarding rules are for the server."""
     assert not visible(holding(Key("routing", 0, 200)), (200,), "routing")
@@ -122,3 +135,107 @@ def test_a_change_concerns_who_may_see_it() -> None:
     assert concerns(changes, (200,)) == {"note", "contactCard"}
     assert concerns(changes, (300,)) == {"state", "contactCard"}
     assert concerns(changes, NOBODY) == frozenset()
+
+
+DAVE = Aor("sip:dave@partner.test")
+
+
+@pytest.mark.parametrize(
+    ("watcher", "expected"),
+    [
+        ("sip:bob@contoso.test", Relation.SAME_ENTERPRISE), ("bob@contoso.test", Relation.SAME_ENTERPRISE),
+        ("sip:dave@partner.test", Relation.FEDERATED), ("sip:x@cloud.test", Relation.PUBLIC_CLOUD),
+        ("", Relation.ANONYMOUS), ("sip:nobody", Relation.ANONYMOUS),
+    ],
+)  # fmt: skip
+def test_a_domain_tells_what_a_watcher_is(watcher: str, expected: Relation) -> None:
+    """Colleagues, partners, users of public services and people without an address are told apart."""
+    assert relation_of(watcher, {"contoso.test"}, {"cloud.test"}) is expected
+
+
+def test_an_anonymous_reader_is_everybody() -> None:
+    """Who does not say who he is belongs to what is for everybody, by no other name."""
+    levels = board(c400=ENTERPRISE, c300=EVERYONE, c100=FEDERATED)
+    assert audience(levels, Aor(""), Relation.ANONYMOUS) == (300,)
+    assert audience(board(), BOB, Relation.ANONYMOUS) == ()
+
+
+def test_a_category_that_is_not_held_is_looked_for_further_down() -> None:
+    """The search is for each category: who is placed by name sees there, and else what his colleagues see."""
+    notes = replace(holding(Key("note", 0, 200)), containers=board(c300=USER, c200=ENTERPRISE).containers)
+    seen_by = audience(notes, BOB)
+    assert [one.key.container for one in visible(notes, seen_by, "state")] == [300]
+    assert [one.key.container for one in visible(notes, seen_by, "note")] == [200]
+
+
+def test_an_external_contact_is_not_shown_what_colleagues_are() -> None:
+    """Somebody placed among external contacts does not see a note because he is a colleague too."""
+    notes = replace(holding(Key("note", 0, 200)), containers=board(c100=USER, c200=ENTERPRISE).containers)
+    assert not visible(notes, audience(notes, BOB), "note")
+    own = replace(holding(Key("note", 0, 100)), containers=notes.containers)
+    assert visible(own, audience(own, BOB), "note")
+
+
+def test_a_block_ends_the_search() -> None:
+    """Who is placed by name where his enterprise is blocked sees his level and nothing beyond."""
+    levels = board(c300=USER, c32000=ENTERPRISE).containers
+    half = replace(holding(Key("note", 0, 0), Key("note", 1, 32000)), containers=levels)
+    seen_by = audience(half, BOB)
+    assert visible(half, seen_by, "state")
+    assert not visible(half, seen_by, "note")
+    assert concerns({("note", 0), ("note", 32000), ("state", 300)}, seen_by) == {"state"}
+
+
+def test_a_delegate_is_of_the_workgroup_unless_he_is_placed() -> None:
+    """Who acts for somebody sees him as his team does; a level that was chosen by name counts more."""
+    acting = replace(board(), delegates=Delegates(1, (Delegate(BOB),)))
+    assert audience(acting, BOB) == (300, 200)
+    assert audience(replace(acting, containers=board(c400=USER).containers), BOB) == (400, 200)
+    assert audience(replace(acting, containers=board(c32000=USER).containers), BOB) == NOBODY
+
+
+def private(*contacts: Aor, **containers: Member) -> Board:
+    """Give a board that only contacts may see."""
+    return replace(board(**containers), private_to=frozenset(contacts))
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (private(), STRANGER),
+        (private(c200=ENTERPRISE, c300=DOMAIN, c400=EVERYONE), STRANGER),
+        (private(c300=USER), (300,)),
+        (private(BOB), (200,)),
+        (private(BOB, c300=USER), (300, 200)),
+        (private(BOB, c32000=USER), NOBODY),
+        (private(BOB, c32000=DOMAIN), NOBODY),
+        (private(BOB, c32000=EVERYONE), (200, 32000)),
+        (private(c32000=ENTERPRISE), NOBODY),
+    ],
+)
+def test_in_privacy_mode_only_contacts_and_who_is_placed_by_name_see_anything(
+    found: Board, expected: tuple[int, ...]
+) -> None:
+    """Being a colleague is not enough any more; lists can still keep somebody out."""
+    assert audience(found, BOB) == expected
+
+
+def test_in_privacy_mode_a_contact_outside_is_an_external_contact() -> None:
+    """A partner who is a contact sees what partners see; one who is not, and who is anonymous, nothing."""
+    found = private(DAVE)
+    assert audience(found, DAVE, Relation.FEDERATED) == (100,)
+    assert audience(found, DAVE, Relation.PUBLIC_CLOUD) == (100,)
+    assert audience(private(), DAVE, Relation.FEDERATED) == STRANGER
+    assert audience(found, DAVE, Relation.ANONYMOUS) == STRANGER
+    assert audience(found, ALICE) == OWNER
+
+
+def test_a_stranger_sees_who_somebody_is_and_nothing_else() -> None:
+    """In privacy mode everybody still finds the name on the server's card; what clients put there is hidden."""
+    card = Instance(Key("contactCard", 0, 0), 1, Expire.STATIC, "<card/>", 0.0)
+    mine = holding(Key("contactCard", 3, 0), Key("note", 0, 0), Key("state", 7, 0))
+    found = replace(mine, instances={**mine.instances, card.key: card}, private_to=frozenset())
+    assert visible(found, STRANGER, "contactCard") == (card,)
+    assert not visible(found, STRANGER, "note")
+    assert not visible(found, STRANGER, "state")
+    assert concerns({("contactCard", 0), ("note", 0), ("contactCard", 200)}, STRANGER) == {"contactCard"}

@@ -1,32 +1,39 @@
 """The table of boards: durable facts, other writers, deadlines, memory."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
 
+from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.facts import BoardChanged
 from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
-from lyncpy.workloads.presence.aggregate import Aggregate, State, StateKind
+from lyncpy.sip.markup import read_xml
+from lyncpy.workloads.presence.audience import STRANGER, audience
+from lyncpy.workloads.presence.board import Board, Published, publish
 from lyncpy.workloads.presence.boards import Boards, Decide
+from lyncpy.workloads.presence.bodies import read_state
+from lyncpy.workloads.presence.levels import MemberChange, set_members, subscribe
 from lyncpy.workloads.presence.model import (
-    Board,
     Container,
+    Delegate,
+    Delegates,
     Expire,
+    Instance,
     Key,
     Member,
-    MemberChange,
     MemberKind,
     Publication,
-    Published,
     Quotas,
-    publish,
-    set_members,
+    Subscriber,
 )
 from lyncpy.workloads.presence.records import read_record, write_record
+from lyncpy.workloads.presence.states import Aggregate, State, StateKind
 from tests.kit.hall import Hall
 from tests.kit.presence import people, state
 from tests.kit.results import result_of, started
@@ -261,3 +268,161 @@ def test_closing_cancels_deadlines(hall: Hall, boards: Boards) -> None:
     changed(boards, wish(USER, "", expire=Expire.TIME, expires_s=60, state=BUSY))
     boards.close()
     assert len(hall.timers) == 0
+
+
+@implementer(IContacts)
+class Lists:
+    """Contact lists that a test writes; unreadable when it says so."""
+
+    def __init__(self) -> None:
+        """Begin with nobody on any list."""
+        self.found: dict[Aor, frozenset[Aor]] = {}
+        self.fails = False
+
+    async def of(self, owner: Aor) -> frozenset[Aor]:
+        """Give a list."""
+        if self.fails:
+            raise StoreUnavailable("gone")
+        return self.found.get(owner, frozenset())
+
+
+@implementer(IPolicies)
+class Rules:
+    """A policy that a test changes."""
+
+    def __init__(self) -> None:
+        """Begin without privacy mode."""
+        self.private = False
+
+    def of(self, aor: Aor) -> Policy:
+        """Give everybody the same."""
+        return Policy(privacy_mode=self.private)
+
+
+BOB = Aor("sip:bob@contoso.test")
+PRIVATE = Key("otherOptions", 2, 1)
+WISH = "<otherOptions><privacyModeUserSelection>Private</privacyModeUserSelection></otherOptions>"
+
+
+def private_boards(hall: Hall, lists: Lists, rules: Rules) -> Boards:
+    """Give a table that knows contact lists and policies."""
+    return Boards(
+        hall.store, hall.bus, hall.people, hall.homes, hall.timers, in_memory=100, contacts=lists, policies=rules
+    )
+
+
+def sees(boards: Boards) -> bool:
+    """Tell whether Bob sees Alice."""
+    return audience(result_of(boards.read(ALICE)), BOB) != STRANGER
+
+
+def test_privacy_mode_follows_policies_and_contacts(hall: Hall) -> None:
+    """When an administrator turns it on, only contacts see a user; each change is told, so that watchers are looked at anew."""
+    lists, rules = Lists(), Rules()
+    boards = private_boards(hall, lists, rules)
+    told: list[BoardChanged] = []
+    listening = hall.bus.listen(BoardChanged, hears(told))
+    assert sees(boards)
+    rules.private = True
+    result_of(boards.reprivate_all())
+    assert not sees(boards)
+    lists.found[ALICE] = frozenset({BOB})
+    result_of(boards.reprivate(ALICE))
+    assert sees(boards)
+    rules.private = False
+    lists.found.clear()
+    result_of(boards.reprivate_all())
+    assert sees(boards)
+    hall.clock.advance(0)
+    assert [fact.members for fact in told] == [{100, 200}] * 3
+    listening.stop()
+
+
+def test_privacy_mode_holds_from_the_first_reading(hall: Hall) -> None:
+    """A board that is read for the first time is already private."""
+    rules = Rules()
+    rules.private = True
+    boards = private_boards(hall, Lists(), rules)
+    result_of(boards.reprivate(ALICE))  # not in memory: nothing to do
+    assert boards.peek(ALICE) is None
+    assert not sees(boards)
+
+
+def test_a_user_may_choose_privacy_himself(hall: Hall) -> None:
+    """His own client turns it on, and it outlasts a restart; taking the wish away turns it off."""
+    lists, rules = Lists(), Rules()
+    boards = private_boards(hall, lists, rules)
+    changed(boards, wish(PRIVATE, WISH, private=True))
+    assert not sees(boards)
+    assert not sees(private_boards(hall, lists, rules))
+    changed(boards, wish(PRIVATE, "<otherOptions/>", version=1))
+    assert sees(boards)
+
+
+def test_a_list_that_cannot_be_read_lets_nobody_in(hall: Hall) -> None:
+    """While the store is away nobody sees more than before, and it is tried again."""
+    lists, rules = Lists(), Rules()
+    lists.found[ALICE] = frozenset({BOB})
+    boards = private_boards(hall, lists, rules)
+    result_of(boards.read(ALICE))
+    lists.fails = True
+    changed(boards, wish(PRIVATE, WISH, private=True))
+    assert not sees(boards)
+    lists.fails = False
+    hall.clock.advance(31)
+    assert sees(boards)
+
+
+def test_a_new_contact_is_not_asked_about_any_more(hall: Hall) -> None:
+    """Adding somebody who watches answers the question whether one knows him."""
+    lists = Lists()
+    boards = private_boards(hall, lists, Rules())
+    changed(boards, lambda board, now: subscribe(board, BOB, "Bob", now, 200))
+    lists.found[ALICE] = frozenset({BOB})
+    result_of(boards.reprivate(ALICE))
+    assert result_of(private_boards(hall, Lists(), Rules()).read(ALICE)).subscribers == (
+        Subscriber(BOB, "Bob", acknowledged=True),
+    )
+
+
+def test_everything_durable_is_in_a_record() -> None:
+    """Delegates, subscribers and what a client chose come back as they were."""
+    text = state("userState", 6500, manual=True)
+    chosen = Instance(USER, 2, Expire.STATIC, text, 5.0, PC, None, read_state_of(text))
+    board = Board(
+        ALICE,
+        Version(9),
+        {USER: chosen},
+        {300: Container(2, frozenset({Member(MemberKind.DOMAIN, "x.test")}))},
+        (Subscriber(BOB, "Bob"),),
+        4.0,
+        Delegates(3, (Delegate(BOB, publish=True),)),
+    )
+    assert read_record(ALICE, write_record(board)) == board
+
+
+def test_a_record_of_an_older_server_is_read() -> None:
+    """An update of the server loses nothing: a record without delegates has none."""
+    old = (
+        b'{"form":1,"version":7,"last_active":null,"publications":[{"key":["note",0,200],"version":3,"expire":"static",'
+        b'"value":"<n/>","published":1.0,"epid":"pc","until":null}],"containers":{"32000":{"version":1,"members":'
+        b'[["user","bob@contoso.test"]]}},"subscribers":[["sip:bob@contoso.test","Bob",true]]}'
+    )
+    board = read_record(ALICE, old)
+    assert board.delegates == Delegates()
+    assert (board.version, board.instances[NOTE].version, board.containers[32000].version) == (7, 3, 1)
+    assert board.subscribers == (Subscriber(BOB, "Bob", acknowledged=True),)
+
+
+def read_state_of(text: str) -> State | None:
+    """Read a state as it was published."""
+    return read_state(read_xml(text.encode()))
+
+
+def hears(told: list[BoardChanged]) -> Callable[[BoardChanged], Awaitable[None]]:
+    """Give a listener that writes down what it hears."""
+
+    async def listener(fact: BoardChanged) -> None:
+        told.append(fact)
+
+    return listener

@@ -4,18 +4,17 @@ import pytest
 
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.workloads.presence.aggregate import Activity, State, StateKind
 from lyncpy.workloads.presence.bodies import (
-    DEFAULT_CATEGORIES,
     ROAMING_PARTS,
-    read_batch,
     read_publish,
     read_roaming_list,
+    read_set_delegates,
     read_set_members,
-    read_set_subscribers,
+    read_set_subscriber,
 )
-from lyncpy.workloads.presence.model import Expire, Key, Member, MemberKind
-from tests.kit.presence import ROAMING_LIST, batch_body, note, publication, publish_body, state
+from lyncpy.workloads.presence.model import Delegate, Expire, Key, Member, MemberKind, Publication
+from lyncpy.workloads.presence.states import Activity, Capability, Device, State, StateKind
+from tests.kit.presence import ROAMING_LIST, note, publication, publish_body, state
 
 ALICE = "sip:alice@contoso.test"
 
@@ -151,43 +150,120 @@ def test_refuses_changes_of_members_that_are_none(inner: str) -> None:
         read_set_members(members(inner))
 
 
+KNOWN = '<subscriber user="dave@contoso.test" acknowledged="true"/>'
+
+
+def subscribers(inner: str) -> bytes:
+    """Write who is acknowledged."""
+    return f"<setSubscribers>{inner}</setSubscribers>".encode()
+
+
 def test_reads_whom_the_user_knows() -> None:
     """A watcher is named without a scheme."""
-    body = b'<setSubscribers><subscriber user="dave@contoso.test" acknowledged="true"/></setSubscribers>'
-    assert read_set_subscribers(body) == (Aor("sip:dave@contoso.test"),)
+    assert read_set_subscriber(subscribers(KNOWN)) == Aor("sip:dave@contoso.test")
+
+
+@pytest.mark.parametrize(
+    "inner",
+    ["", KNOWN + KNOWN, KNOWN.replace("true", "false"), KNOWN.replace("dave@contoso.test", ""), "<subscriber/>"],
+    ids=["nobody", "two", "not acknowledged", "no name", "nothing"],
+)
+def test_refuses_to_acknowledge_other_than_one_watcher(inner: str) -> None:
+    """One request is about one watcher, and says that he is known."""
     with pytest.raises(RemoteProtocolError):
-        read_set_subscribers(b"<setSubscribers/>")
+        read_set_subscriber(subscribers(inner))
+
+
+DELEGATE = (
+    '<setDelegate action="add" uri="sip:john@contoso.test"><publishOperation authorization="allow"/></setDelegate>'
+)
+NO_DELEGATE = '<setDelegate action="remove" uri="jane@contoso.test"/>'
+
+
+def delegates(inner: str, version: str = "3") -> bytes:
+    """Write a change of delegates."""
+    return f'<setDelegates version="{version}">{inner}</setDelegates>'.encode()
+
+
+def test_reads_a_change_of_delegates() -> None:
+    """A right that is not spoken of is not given."""
+    version, add, remove = read_set_delegates(delegates(DELEGATE + NO_DELEGATE))
+    assert version == 3
+    assert add == (Delegate(Aor("sip:john@contoso.test"), publish=True, redelegate=False),)
+    assert remove == (Aor("sip:jane@contoso.test"),)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        delegates(""),
+        delegates(DELEGATE + DELEGATE),
+        delegates("<setDelegate/>"),
+        delegates(DELEGATE.replace("add", "bribe")),
+        delegates(DELEGATE, version="-1"),
+        b"<delegates/>",
+    ],
+    ids=["nobody", "twice", "no address", "no action", "no version", "another document"],
+)
+def test_refuses_a_change_of_delegates_that_is_none(body: bytes) -> None:
+    """What cannot be understood changes nothing."""
+    with pytest.raises(RemoteProtocolError):
+        read_set_delegates(body)
 
 
 def test_reads_which_parts_a_client_wants() -> None:
     """Without a list, a client gets all that there is."""
-    assert read_roaming_list(ROAMING_LIST) == ROAMING_PARTS
+    assert read_roaming_list(ROAMING_LIST) == ROAMING_PARTS - {"delegates"}
     assert read_roaming_list(b"") == ROAMING_PARTS
     assert read_roaming_list(b'<roamingList><roaming type="containers"/><roaming type="x"/></roamingList>') == {
         "containers"
     }
 
 
-def test_reads_a_batch() -> None:
-    """All contacts come in one request."""
-    action = read_batch(batch_body(ALICE, ["sip:Bob@contoso.test", "sip:carol@contoso.test", "sip:Bob@contoso.test"]))[
-        0
-    ]
-    assert action.subscribes
-    assert action.id == "63792024"
-    assert [(one.uri, one.aor) for one in action.resources] == [
-        ("sip:Bob@contoso.test", "sip:bob@contoso.test"),
-        ("sip:carol@contoso.test", "sip:carol@contoso.test"),
-    ]
-    assert action.categories == {"calendarData", "contactCard", "note", "state"}
+def read_one(category: str, text: str, instance: int = 1) -> Publication:
+    """Read one publication of a category."""
+    return read_publish(publish_body(ALICE, publication(category, instance, 2, text)))[1][0]
 
 
-def test_a_batch_without_categories_gets_the_usual_ones() -> None:
-    """A client that names none sees what Lync shows."""
-    assert read_batch(batch_body(ALICE, ["sip:b@x"], categories=()))[0].categories == DEFAULT_CATEGORIES
+def test_reads_what_a_device_can_do() -> None:
+    """The server needs to know which endpoint it is and what can be asked of it; elements that extend the form are none."""
+    found = read_one(
+        "device",
+        '<device endpointId="AB-CD"><capabilities preferred="true" uri="sip:a@b.c"><!-- x -->'
+        '<text render="true" capture="false" publish="true"/><calendar version="2"/><delimiter/><end/>'
+        "</capabilities><machineName>host</machineName></device>",
+    ).device
+    text, calendar = Capability("text", "true", "false", "true"), Capability("calendar", version="2")
+    assert found == Device("AB-CD", "sip:a@b.c", preferred=True, capabilities=(text, calendar))
+    assert read_one("device", "<device/>").device == Device()
+    assert read_one("device", "").device is None
 
 
-def test_refuses_an_action_that_nobody_knows() -> None:
-    """A batch asks to begin or to end."""
-    with pytest.raises(RemoteProtocolError):
-        read_batch(batch_body(ALICE, ["sip:b@x"], action="explode"))
+def test_a_device_cannot_do_everything() -> None:
+    """What one device says of itself is bounded."""
+    many = "".join(f"<c{n}/>" for n in range(100))
+    found = read_one("device", f"<device><capabilities>{many}</capabilities></device>").device
+    assert found is not None
+    assert len(found.capabilities) == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "instance", "expected"),
+    [
+        ("<otherOptions><privacyModeUserSelection>private</privacyModeUserSelection></otherOptions>", 2, True),
+        ("<otherOptions><privacyModeUserSelection>Standard</privacyModeUserSelection></otherOptions>", 2, False),
+        ("<otherOptions><privacyModeUserSelection>private</privacyModeUserSelection></otherOptions>", 0, False),
+        ("<otherOptions/>", 2, False),
+    ],
+)
+def test_reads_the_wish_for_privacy(text: str, instance: int, expected: bool) -> None:
+    """A user's own choice is read from the one publication that holds it."""
+    assert read_one("otherOptions", text, instance).private is expected
+
+
+def test_reads_which_endpoint_a_machine_is() -> None:
+    """A machine that names its endpoint is known by that."""
+    text = state("machineState", 3500, attributes=' endpointId="AB"')
+    found = read_one("state", text).state
+    assert found is not None
+    assert found.endpoint_id == "AB"

@@ -5,30 +5,24 @@ from dataclasses import replace
 from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.body import read_multipart
-from lyncpy.workloads.presence.aggregate import Activity, Aggregate
 from lyncpy.workloads.presence.audience import NOBODY
-from lyncpy.workloads.presence.documents import (
-    write_aggregate,
-    write_fault,
-    write_list,
-    write_own,
-    write_unknown,
-    write_view,
-)
+from lyncpy.workloads.presence.board import Board, Fault, Stale, settle
+from lyncpy.workloads.presence.documents import write_fault, write_list, write_own, write_unknown, write_view
 from lyncpy.workloads.presence.model import (
-    Board,
     Container,
+    Delegate,
+    Delegates,
     Expire,
-    Fault,
     Instance,
     Key,
     Member,
     MemberKind,
-    Stale,
+    Relation,
     Subscriber,
-    settle,
 )
 from lyncpy.workloads.presence.publisher import made_for
+from lyncpy.workloads.presence.states import Activity, Aggregate
+from lyncpy.workloads.presence.values import write_aggregate
 from tests.kit.hall import tree
 
 ALICE = Aor("sip:alice@contoso.test")
@@ -67,8 +61,13 @@ def test_everything_of_ones_own() -> None:
             Subscriber(Aor("sip:erin@contoso.test"), "", acknowledged=True),
         ),
     )
-    document = tree(write_own(full, subscribers=True))
-    assert {one.get("name") for one in document.iterfind("categories/category")} == {"note", "state"}
+    told = [(one, Relation.SAME_ENTERPRISE) for one in full.subscribers]
+    document = tree(write_own(full, subscribers=told))
+    assert {one.get("name") for one in document.iterfind("categories/category")} == {
+        "note",
+        "state",
+        "legacyInterop",
+    }
     assert [one.get("id") for one in document.iterfind("containers/container")] == [
         "0",
         "100",
@@ -81,8 +80,21 @@ def test_everything_of_ones_own() -> None:
     assert dict(member.attrib) == {"type": "user", "value": "bob@contoso.test"}
     watchers = document.findall("subscribers/subscriber")
     assert [(one.get("user"), one.get("displayName"), one.get("acknowledged")) for one in watchers] == [
-        ("dave@contoso.test", 'Dave "D"', "false")
+        ("dave@contoso.test", 'Dave "D"', "false"),
+        ("erin@contoso.test", "", "true"),
     ]
+    assert {one.get("type") for one in watchers} == {"sameEnterprise"}
+
+
+def test_who_acts_for_somebody_is_told_with_the_list_s_version() -> None:
+    """The form of the specification's example; without it, nothing of delegates is told."""
+    full = replace(board(), delegates=Delegates(2, (Delegate(Aor("sip:john@contoso.com"), publish=True),)))
+    found = tree(write_own(full, categories=(), containers=(), delegates=True)).find("delegates")
+    assert found.get("version") == "2"
+    assert [dict(one.attrib) for one in found] == [
+        {"uri": "john@contoso.com", "publish": "true", "redelegate": "false"}
+    ]
+    assert tree(write_own(full, categories=(), containers=())).find("delegates") is None
 
 
 def test_an_aggregate_state_is_in_the_form_that_clients_read() -> None:

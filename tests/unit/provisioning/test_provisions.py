@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from lxml import etree
 from pydantic import ValidationError
+from zope.interface import implementer
 
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.workloads.provisioning.bodies import write_groups
 from lyncpy.workloads.provisioning.provisions import provisions
 from lyncpy.workloads.provisioning.settings import Settings
@@ -15,9 +17,21 @@ from tests.kit.hall import tree
 ALICE = Aor("sip:alice@contoso.test")
 
 
-def group(name: str, settings: Settings | None = None) -> Any:  # Any: lxml's element, for XPath
+BOB = Aor("sip:bob@contoso.test")
+
+
+@implementer(IPolicies)
+class Privacy:
+    """Bob is in privacy mode, and nobody else."""
+
+    def of(self, aor: Aor) -> Policy:
+        """Give a user's policy."""
+        return Policy(privacy_mode=aor == BOB)
+
+
+def group(name: str, settings: Settings | None = None, aor: Aor = ALICE) -> Any:  # Any: lxml's element, for XPath
     """Give one group as a client parses it."""
-    return tree(write_groups([name], provisions(settings or Settings()), ALICE))[0]
+    return tree(write_groups([name], provisions(settings or Settings(), Privacy()), aor))[0]
 
 
 def values(element: Any) -> dict[str, str]:
@@ -74,7 +88,7 @@ def test_persistent_chat_is_off() -> None:
 
 def test_what_an_administrator_forbids_is_said() -> None:
     """Settings in his words become the clients' words."""
-    settings = Settings(video=False, file_transfer=False, desktop_sharing=False, meeting_size=12, privacy_mode=True)
+    settings = Settings(video=False, file_transfer=False, desktop_sharing=False, meeting_size=12)
     meeting = values(group("meetingPolicy", settings))
     assert (meeting["EnableP2PVideo"], meeting["EnableP2PFileTransfer"], meeting["MeetingSize"]) == (
         "false",
@@ -83,7 +97,16 @@ def test_what_an_administrator_forbids_is_said() -> None:
     )
     assert meeting["EnableAppDesktopSharing"] == "None"
     assert group("userSetting", settings).findtext("disableFileTransfer") == "true"
-    assert values(group("presencePolicyV2", settings))["EnablePrivacyMode"] == "true"
+
+
+def test_privacy_mode_is_said_to_whom_it_is_for() -> None:
+    """His client then follows the other grammar; what else is said of presence is the same for all."""
+    open_, private = (values(group("presencePolicyV2", aor=aor)) for aor in (ALICE, BOB))
+    assert (open_.pop("EnablePrivacyMode"), private.pop("EnablePrivacyMode")) == ("false", "true")
+    assert open_ == private
+    assert private["PersonalNoteHistoryDepth"] == "3"
+    replaced = Settings(entries={"presencePolicyV2": {"EnableLocationPrompt": "true"}})
+    assert values(group("presencePolicyV2", replaced, BOB))["EnableLocationPrompt"] == "true"
 
 
 def test_more_entries_are_given_in_the_layout_of_their_group() -> None:
@@ -155,7 +178,7 @@ def test_in_privacy_mode_networks_may_only_be_blocked() -> None:
 
 def rule(category: str, container: str) -> Any:  # Any: lxml's element
     """Give a rule of publication, with its namespaces."""
-    content = next(p.write(ALICE) for p in provisions(Settings()) if p.group == "publicationGrammar")
+    content = next(p.write(ALICE) for p in provisions(Settings(), Privacy()) if p.group == "publicationGrammar")
     root = etree.fromstring(f"<g>{content}</g>")
     path = f"//*[local-name()='publicationRule'][@categoryName='{category}'][@containerId='{container}']"
     found: Any = root.xpath(path)  # Any: XPath may give anything; this one gives elements

@@ -7,6 +7,7 @@ from lyncpy.sip.message import Response
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.provisioning.settings import Settings
 from tests.kit.hall import Device, Hall, tree
+from tests.kit.presence import FewPolicies
 from tests.kit.results import result_of
 
 EVENT = "vnd-microsoft-provisioning-v2"
@@ -22,7 +23,7 @@ def hall() -> Hall:
     def gathered() -> list[Provision]:
         return [*(provision for offer in hall.offers for provision in offer.provisions), more]
 
-    hall.take(Provisioning(gathered, hall.notifier, Settings()))
+    hall.take(Provisioning(gathered, FewPolicies(hall.bus), hall.notifier, Settings()))
     return hall
 
 
@@ -110,4 +111,5 @@ def test_a_client_of_2005_has_no_telephony(alice: Device) -> None:
 
 def test_closes() -> None:
     """Provisioning has nothing to give back."""
-    result_of(Provisioning(lambda: (), Hall().notifier, Settings()).close())
+    hall = Hall()
+    result_of(Provisioning(lambda: (), FewPolicies(hall.bus), hall.notifier, Settings()).close())

@@ -19,7 +19,8 @@ from lyncpy.contracts.flows import FlowGone, ISink
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
-from lyncpy.wire.flows import Flows
+from lyncpy.sip.prepared import Prepared
+from lyncpy.wire.flows import Flows, Seal
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory, SipStream
 from lyncpy.wire.tls import TlsFailed
@@ -55,6 +56,10 @@ class _Hall:
     def garbled(self, flow: FlowName, message: Request | None, status: int, reason: str) -> None:
         """Write down."""
         self.told.append(("garbled", flow, status))
+
+    def drained(self, flow: FlowName) -> None:
+        """Write down."""
+        self.told.append(("drained", flow))
 
     def closed(self, flow: FlowName, reason: str) -> None:
         """Write down."""
@@ -99,7 +104,7 @@ class Wire:
         self.timers = Timers(self.clock, self.clock.seconds)
         self.meter = MemoryMeter()
         self.hall = _Hall()
-        self.seal: Callable[[FlowName, Request | Response], Request | Response | None] = lambda flow, message: message
+        self.seal: Seal = lambda flow, message: message
         self.flows = Flows(
             NodeName("node"),
             lambda flow, message: self.seal(flow, message),
@@ -311,7 +316,7 @@ def test_what_was_queued_before_leaves_with_an_answer_in_order(wire: Wire) -> No
 def test_messages_are_sealed_for_their_flow(wire: Wire) -> None:
     """What leaves carries the signature of its own connection."""
     client = wire.client()
-    wire.seal = lambda flow, message: message.edited(put=[("X-Seal", flow)])
+    wire.seal = lambda flow, message: None if isinstance(message, Prepared) else message.edited(put=[("X-Seal", flow)])
     wire.flows.send(client.name, OK)
     wire.turn()
     assert b"X-Seal: node/1\r\n" in client.transport.writes[0]
@@ -580,3 +585,55 @@ def test_closing_all_waits_for_the_last() -> None:
     ready.lose()
     assert wire.hall.words() == ["opened", "closed", "waited"]
     assert Deferred.fromCoroutine(wire.flows.close_all("nobody there")).called
+
+
+# Full connections.
+
+
+def test_a_client_that_does_not_read_is_full_until_it_reads() -> None:
+    """Who asked is told when there is room; who did not ask is not disturbed."""
+    wire = Wire()
+    client, other = wire.client(), wire.client()
+    producer: Any = client.transport.producer
+    assert not wire.flows.is_full(client.name)
+    producer.pauseProducing()
+    assert wire.flows.is_full(client.name)
+    assert not wire.flows.is_full(other.name)
+    producer.resumeProducing()
+    assert wire.hall.told[-1] == ("drained", client.name)
+    assert not wire.flows.is_full(client.name)
+    producer.pauseProducing()
+    producer.resumeProducing()
+    assert wire.hall.words().count("drained") == 1
+
+
+def test_what_waits_within_a_turn_fills_a_connection_too() -> None:
+    """A thousand documents of one turn are put off before they reach the bound, and told of in the next."""
+    wire = Wire()
+    client = wire.client()
+    wire.flows.send_raw(client.name, b"x" * 65_536)
+    assert not wire.flows.is_full(client.name)
+    wire.flows.send_raw(client.name, b"x")
+    assert wire.flows.is_full(client.name)
+    wire.turn()
+    assert wire.hall.told[-1] == ("drained", client.name)
+
+
+def test_a_connection_whose_client_gets_new_keys_is_full() -> None:
+    """While messages are held back for its keys, no more than one document waits with them."""
+    wire = Wire()
+    client = wire.client()
+    wire.seal = lambda flow, message: None
+    wire.flows.send(client.name, OK)
+    assert wire.flows.is_full(client.name)
+    wire.seal = lambda flow, message: message
+    wire.flows.send(client.name, OK)
+    wire.turn()
+    assert wire.hall.told[-1] == ("drained", client.name)
+
+
+def test_a_connection_that_is_gone_is_not_full(wire: Wire) -> None:
+    """Sending says that it is gone."""
+    client = wire.client()
+    client.lose()
+    assert not wire.flows.is_full(client.name)

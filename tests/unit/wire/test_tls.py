@@ -358,6 +358,14 @@ def test_a_pull_producer_is_asked_when_all_is_sent(line: Line) -> None:
     assert producer.calls == ["resume", "resume"]
 
 
+def test_writes_leave_at_once_with_any_pyopenssl(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a release hides the shorter way to OpenSSL, the longer one does the same."""
+    monkeypatch.setattr("lyncpy.wire.tls._SSL_WRITE", None)
+    line.server.write(b"by the longer way")
+    assert line.client.read() == b"by the longer way"
+    assert line.server not in line.pump.writers
+
+
 def test_a_write_to_a_client_that_is_gone_ends_the_connection_later(line: Line) -> None:
     """Whoever writes is not pulled away from under his own feet."""
     line.client.sock.close()

@@ -11,14 +11,17 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection
 from twisted.logger import capturedLogs
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import upgrades
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.tables import metadata
 from lyncpy.contracts.names import Version
+from lyncpy.contracts.records import ConferenceRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from tests.kit.cellars import Wall
 from tests.kit.meters import MemoryMeter
@@ -29,7 +32,7 @@ NONE = Version(0)
 SECOND = '''"""A second version."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "0003", "0002"
 def upgrade():
     op.add_column("audit", sa.Column("note", sa.Text()))
 '''
@@ -61,6 +64,12 @@ class Household:
         """Ask the file itself."""
         with closing(sqlite3.connect(self.path)) as connection, connection:
             return connection.execute(statement).fetchall()
+
+    def vacuum(self) -> None:
+        """Have the file rewritten without auto_vacuum, as the first versions made it."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute("pragma auto_vacuum = none")
+            connection.execute("vacuum")
 
 
 @pytest.fixture
@@ -142,12 +151,12 @@ def test_an_upgrade_keeps_a_copy_of_what_was(
     with house.open() as store:
         assert house.pump.run(store.read("board", "alice")) is not None
 
-    copy = house.home / "lyncpy.db.before-0002"
+    copy = house.home / "lyncpy.db.before-0003"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(copy)) as connection:
-        assert connection.execute("select version_num from alembic_version").fetchall() == [("0001",)]
+        assert connection.execute("select version_num from alembic_version").fetchall() == [("0002",)]
         assert connection.execute("select key from records").fetchall() == [("alice",)]
-    assert house.sql("select version_num from alembic_version") == [("0002",)]
+    assert house.sql("select version_num from alembic_version") == [("0003",)]
     assert not list(house.home.glob("*.part"))
 
 
@@ -161,7 +170,7 @@ def test_an_upgrade_that_fails_changes_nothing(
     with_migration(tmp_path_factory.mktemp("migrations"), broken, monkeypatch)
     with pytest.raises(StoreUnavailable, match="nowhere"), house.open():
         pass
-    assert house.sql("select version_num from alembic_version") == [("0001",)]
+    assert house.sql("select version_num from alembic_version") == [("0002",)]
     assert "note" not in [row[1] for row in house.sql("pragma table_info(audit)")]
 
 
@@ -172,10 +181,10 @@ def test_without_room_for_the_copy_nothing_is_upgraded(
     with house.open():
         pass
     with_migration(tmp_path_factory.mktemp("migrations"), SECOND, monkeypatch)
-    (house.home / "lyncpy.db.before-0002.part").mkdir()
-    with pytest.raises(StoreUnavailable, match=r"before-0002.*cannot be made before.*make room"), house.open():
+    (house.home / "lyncpy.db.before-0003.part").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"before-0003.*cannot be made before.*make room"), house.open():
         pass
-    assert house.sql("select version_num from alembic_version") == [("0001",)]
+    assert house.sql("select version_num from alembic_version") == [("0002",)]
 
 
 def test_a_newer_database_is_refused(house: Household) -> None:
@@ -270,7 +279,7 @@ def test_a_damaged_file_fails_the_read_and_not_the_server(house: Household) -> N
         for n in range(200):
             house.write(store, f"user{n}", b"x" * 3000)
     with house.path.open("r+b") as file:
-        file.seek(4096 * 20)
+        file.seek(4096 * 80)
         file.write(b"\xee" * 4096 * 100)
     with house.open() as store, pytest.raises(StoreUnavailable, match="malformed"):
         house.pump.run(store.scan("board"))
@@ -294,11 +303,81 @@ def test_one_bad_value_spoils_no_other_write(house: Household) -> None:
             house.pump.run(bad)
 
 
+FIRST_SCHEMA = Path(upgrades.MIGRATIONS, "versions", "r0001_first.py")
+
+
+def test_a_database_of_the_first_version_is_upgraded_and_can_shrink(
+    house: Household, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it held is there, its copy lies beside it, conferences have their tables, and room is given back."""
+    with monkeypatch.context() as before:
+        only_first(tmp_path_factory.mktemp("first"), before)
+        with house.open() as store:
+            house.write(store, "alice", b"note")
+    house.vacuum()
+    house.sql(
+        "insert into sessions values ('s', 'c', 'f', 't', '', 'sip:a@b', 'sip:c@b', '', '', '', '', 'im', "
+        "'2026-07-20 12:00:00.000000', null, null, null, null, '', '', 0, 0, 0, 'n')"
+    )
+    assert house.sql("pragma auto_vacuum") == [(0,)]
+    tables = {str(name) for (name,) in house.sql("select name from sqlite_master where type = 'table'")}
+    assert "conferences" not in tables
+
+    with house.open() as store:
+        record = house.pump.run(store.read("board", "alice"))
+        records = SqlRecords(store._database)
+        assert record is not None and record.value == b"note"
+        assert [one.session_id for one in house.pump.run(records.sessions())] == ["s"]
+        house.pump.run(records.keep_conference([ConferenceRecord("i", "sip:focus", "sip:a@b", 1.0)]))
+        assert len(house.pump.run(records.conferences())) == 1
+
+    assert house.sql("pragma auto_vacuum") == [(2,)]
+    assert (house.home / "lyncpy.db.before-0002").exists()
+
+
+def test_a_new_database_can_shrink(house: Household) -> None:
+    """Its pages are of the kind that can be given back (incremental: 2)."""
+    with house.open():
+        pass
+    assert house.sql("pragma auto_vacuum") == [(2,)]
+
+
+def test_a_file_that_cannot_be_rewritten_now_is_used_as_it_is(
+    house: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without room for the rewriting the server starts all the same, and says what stays undone."""
+    with house.open():
+        pass
+    house.vacuum()
+
+    def lock(database: Database, connection: Connection) -> str:
+        with closing(sqlite3.connect(house.path, isolation_level=None)) as other:
+            other.execute("begin immediate")
+            return make(database, connection)
+
+    make = Database._make_shrinkable
+    monkeypatch.setattr(Database, "_make_shrinkable", lock)
+    with capturedLogs() as events, house.open() as store:
+        house.write(store, "alice")
+    assert [event["cause"] for event in events if "keeps its size" in str(event["log_format"])] == [
+        "database is locked"
+    ]
+
+
+def only_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the program as it was when there was one migration."""
+    for source in (*upgrades.MIGRATIONS.glob("*.py"), FIRST_SCHEMA):
+        target = folder / source.relative_to(upgrades.MIGRATIONS)
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(source.read_text())
+    monkeypatch.setattr(upgrades, "MIGRATIONS", folder)
+
+
 def with_migration(folder: Path, second: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the program a second migration."""
     for source in upgrades.MIGRATIONS.rglob("*.py"):
         target = folder / source.relative_to(upgrades.MIGRATIONS)
         target.parent.mkdir(exist_ok=True)
         target.write_text(source.read_text())
-    (folder / "versions" / "r0002_second.py").write_text(second)
+    (folder / "versions" / "r0003_second.py").write_text(second)
     monkeypatch.setattr(upgrades, "MIGRATIONS", folder)

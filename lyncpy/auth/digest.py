@@ -1,0 +1,173 @@
+"""Digest, by which guests prove that they know a conference's key.
+
+It signs the method, the Request-URI and a count, and nothing else of a message: the rest is
+as safe as the connection. A challenge is good for the connection and the conference that it
+was made for, answers to it are counted, and it ends. What a client calls itself in
+`username` is part of its sum and decides nothing.
+
+Spec: RFC 2617 §3, RFC 3261 §22; [MS-SIPAE] 3.2.5.6, 4.5: MD5-sess is what Lync offers, and
+its client sends credentials with every request.
+"""
+
+import hmac
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import md5
+from typing import Final
+
+from zope.interface import implementer
+
+from lyncpy.contracts.guests import GuestDoor, IKeyProof, Proof
+from lyncpy.contracts.names import FlowName
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.headers import parse_auth
+from lyncpy.sip.message import Request
+
+CHALLENGES_PER_FLOW: Final = 8
+"""Challenges of one connection that count at once; the oldest is forgotten for a ninth."""
+
+_NEEDED: Final = ("username", "realm", "nonce", "uri", "response", "cnonce", "nc")
+_COUNT_DIGITS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client sends."""
+
+    username: str
+    realm: str
+    nonce: str
+    uri: str
+    response: str
+    cnonce: str
+    nc: str
+    """Eight hexadecimal digits: how often it has answered this challenge."""
+
+    session: bool
+    """Whether the algorithm is MD5-sess; else it is MD5."""
+
+
+@dataclass(slots=True)
+class _Challenge:
+    conference: str
+    at: float
+    count: int = 0
+    cnonce: str = ""
+    """The client's first: for MD5-sess a key is made once, by RFC 2617 §3.2.2.2."""
+
+    key: str | None = None
+    """With which it was answered rightly."""
+
+
+@implementer(IKeyProof)
+class DigestProof:
+    """The challenges of all connections."""
+
+    scheme = "Digest"
+
+    def __init__(self, *, answer_s: float, lifetime_s: float) -> None:
+        """Take for how long a challenge waits for its first right answer, and for how long it is good from then on."""
+        self._answer_s = answer_s
+        self._lifetime_s = lifetime_s
+        self._flows: dict[FlowName, OrderedDict[str, _Challenge]] = {}
+
+    def challenge(self, flow: FlowName, door: GuestDoor, now: float, *, stale: bool = False) -> str:
+        """Give a new challenge. See the promise."""
+        nonce = secrets.token_urlsafe(24)
+        mine = self._flows.setdefault(flow, OrderedDict())
+        mine[nonce] = _Challenge(door.conference, now)
+        if len(mine) > CHALLENGES_PER_FLOW:
+            mine.popitem(last=False)
+        again = ", stale=true" if stale else ""
+        opaque = secrets.token_hex(4).upper()
+        return f'Digest realm="{door.realm}", nonce="{nonce}", opaque="{opaque}", algorithm=MD5-sess, qop="auth"{again}'
+
+    def check(self, flow: FlowName, request: Request, credentials: str, door: GuestDoor, now: float) -> Proof:
+        """Judge credentials. See the promise.
+
+        Whether a challenge is stale is said before the sum is looked at: who guesses keys
+        must not learn by it which guess was right.
+        """
+        found = read_credentials(credentials)
+        if found is None or found.realm != door.realm or found.uri != request.uri:
+            return Proof.WRONG
+        challenge = self._flows.get(flow, {}).get(found.nonce)
+        count = int(found.nc, 16)
+        if challenge is None or challenge.conference != door.conference or count <= challenge.count:
+            return Proof.STALE
+        if now - challenge.at >= (self._answer_s if challenge.key is None else self._lifetime_s):
+            return Proof.STALE
+        # One guess for each answer: a wrong one is spent too.
+        challenge.count = count
+        cnonces = {challenge.cnonce or found.cnonce, found.cnonce}
+        # Where there is no key, something nobody knows: it takes as long, and comes to the same.
+        keys = (challenge.key,) if challenge.key is not None else door.keys or (secrets.token_hex(8),)
+        proven = None
+        for key in keys:
+            for cnonce in cnonces:
+                expected = answer(found, key, request.method, session_cnonce=cnonce)
+                if hmac.compare_digest(expected, found.response):
+                    proven = key
+        if proven is None:
+            return Proof.WRONG
+        challenge.key = proven
+        challenge.cnonce = challenge.cnonce or found.cnonce
+        return Proof.PROVEN
+
+    def forget(self, flow: FlowName) -> None:
+        """Drop the challenges of a connection."""
+        self._flows.pop(flow, None)
+
+
+def read_credentials(value: str) -> Credentials | None:
+    """Read the value of an Authorization header; None when it is not what this scheme asks for.
+
+    Spec: RFC 2617 §3.2.2; an algorithm that is not named is MD5.
+    """
+    try:
+        scheme, given = parse_auth(value)
+    except RemoteProtocolError:
+        return None
+    algorithm = given.get("algorithm", "MD5").lower()
+    whole = scheme.lower() == "digest" and all(name in given for name in _NEEDED)
+    if not whole or algorithm not in ("md5", "md5-sess") or given.get("qop") != "auth":
+        return None
+    nc = given["nc"]
+    if len(nc) != _COUNT_DIGITS or not all(digit in "0123456789abcdefABCDEF" for digit in nc):
+        return None
+    response = given["response"].lower()
+    if not response.isascii():
+        return None
+    return Credentials(
+        given["username"],
+        given["realm"],
+        given["nonce"],
+        given["uri"],
+        response,
+        given["cnonce"],
+        nc,
+        session=algorithm == "md5-sess",
+    )
+
+
+def answer(credentials: Credentials, key: str, method: str, *, session_cnonce: str = "") -> str:
+    """Give the response that belongs to these credentials, as 32 hexadecimal digits.
+
+    Args:
+        credentials: Its own `response` is not looked at.
+        key: The password.
+        method: Of the request.
+        session_cnonce: The client nonce of the session's first request, for MD5-sess; "": that of this one.
+
+    Spec: RFC 2617 §3.2.2.1 to 3.2.2.3, with qop auth.
+    """
+    secret = _hash(f"{credentials.username}:{credentials.realm}:{key}")
+    if credentials.session:
+        secret = _hash(f"{secret}:{credentials.nonce}:{session_cnonce or credentials.cnonce}")
+    asked = _hash(f"{method}:{credentials.uri}")
+    return _hash(f"{secret}:{credentials.nonce}:{credentials.nc}:{credentials.cnonce}:auth:{asked}")
+
+
+def _hash(text: str) -> str:
+    return md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()

@@ -1,0 +1,72 @@
+"""The folder for what leaves the archive: new folders with new files, readable by their owner alone."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from zope.interface import implementer
+
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.archive import IExports
+from lyncpy.contracts.workload import IUnit
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@implementer(IExports, IUnit)
+class Exports:
+    """Writes in a thread of its own, below one folder, and never over what is there."""
+
+    name = "exports"
+
+    def __init__(self, folder: Path, threads: Threads) -> None:
+        """Take the folder, which is made when it is first needed."""
+        self._folder = folder
+        self._threads = threads
+
+    async def open(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """End the thread."""
+        self._threads.stop()
+
+    async def begin(self, name: str) -> str:
+        """Make a new, empty folder of this name; give where it is, for people.
+
+        Raises:
+            ValueError: The name is none that a folder may have here, or is taken.
+            OSError: The disk says no.
+        """
+        target = self._folder / _checked(name)
+
+        def make() -> str:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                target.mkdir(mode=0o700)
+            except FileExistsError:
+                raise ValueError(f'there is a "{name}" in "{self._folder}" already; choose another name') from None
+            return str(target)
+
+        return await self._threads.run(make)
+
+    async def write(self, name: str, file: str, content: bytes) -> None:
+        """Write a file in the folder, or add to it; only its owner can read it. Raises as `begin`."""
+        target = self._folder / _checked(name) / _checked(file)
+
+        def write() -> None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+            with os.fdopen(os.open(target, flags, 0o600), "wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())
+
+        await self._threads.run(write)
+
+
+def _checked(name: str) -> str:
+    """Give a name that leads nowhere else: no slash, and no dot in front."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f'"{name[:80]}" is no name for a folder: up to 100 letters, digits, ".", "_" and "-" are')
+    return name

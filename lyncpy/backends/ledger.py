@@ -1,0 +1,89 @@
+"""ILedger in this process, for tests; nothing outlives the process."""
+
+from collections.abc import Collection, Sequence
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from lyncpy.contracts.archive import Ends, ILedger, Line, Mark, Place, Wanted
+from lyncpy.contracts.store import Conflict
+
+
+@implementer(ILedger)
+class MemoryLedger:
+    """Lines by serial.
+
+    Attributes:
+        lines: What a test may spoil, as somebody may who can write to a database.
+        places: The index.
+        start, end: The marks.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a chain."""
+        self.lines: dict[int, Line] = {}
+        self.places: set[Place] = set()
+        self.start: Mark | None = None
+        self.end: Mark | None = None
+
+    def ends(self) -> Deferred[Ends | None]:
+        """Give the two ends."""
+        if self.start is None or self.end is None:
+            return succeed(None)
+        return succeed(Ends(self.start, self.end, max(self.lines, default=0)))
+
+    def begin(self, start: Mark, end: Mark) -> Deferred[None]:
+        """Begin an empty chain with these ends."""
+        if self.start is not None or self.end is not None:
+            return fail(Conflict("the archive has begun already"))
+        self.start, self.end = start, end
+        return succeed(None)
+
+    def append(self, lines: Sequence[Line], places: Collection[Place], end: Mark, expected: Mark) -> Deferred[None]:
+        """Add lines and their places in the index, and move the end."""
+        is_there = bool(lines) and max(self.lines, default=0) >= lines[0].serial
+        if is_there or not _is_same(self.end, expected):
+            return fail(Conflict("the end of the archive is another"))
+        self.lines.update({line.serial: line for line in lines})
+        self.places.update(places)
+        self.end = end
+        return succeed(None)
+
+    def read(self, after: int, limit: int) -> Deferred[Sequence[Line]]:
+        """Give the first lines behind this serial, in order."""
+        return self.find(Wanted(after=after, since=float("-inf"), until=float("inf")), limit)
+
+    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[Line]]:
+        """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
+        found = [
+            self.lines[serial]
+            for serial in sorted(self.lines, reverse=newest)
+            if wanted.after < serial < wanted.before
+            and wanted.since <= self.lines[serial].at < wanted.until
+            and wanted.conversation in ("", self.lines[serial].conversation)
+            and (not wanted.person or (wanted.person, self.lines[serial].conversation) in self.places)
+        ]
+        return succeed(tuple(found[:limit]))
+
+    def conversations(self, person: str, after: str, limit: int) -> Deferred[Sequence[str]]:
+        """Give index names of conversations that a person took part in, in order, behind this one."""
+        return succeed(tuple(sorted(c for p, c in self.places if p == person and c > after)[:limit]))
+
+    def misplaced(self, places: Collection[Place]) -> Deferred[Collection[Place]]:
+        """Give those of these places that the index lacks."""
+        return succeed(frozenset(places) - self.places)
+
+    def cut(self, start: Mark, expected: Mark) -> Deferred[None]:
+        """Remove lines up to this mark, and the places of conversations that have none left, and move the start."""
+        if not _is_same(self.start, expected):
+            return fail(Conflict("the start of the archive is another"))
+        touched = {line.conversation for serial, line in self.lines.items() if serial <= start.serial}
+        self.lines = {serial: line for serial, line in self.lines.items() if serial > start.serial}
+        gone = touched - {line.conversation for line in self.lines.values()}
+        self.places = {place for place in self.places if place[1] not in gone}
+        self.start = start
+        return succeed(None)
+
+
+def _is_same(mark: Mark | None, expected: Mark) -> bool:
+    return mark is not None and (mark.serial, mark.digest) == (expected.serial, expected.digest)

@@ -1,0 +1,114 @@
+"""The same thing asked of many at once: client transactions without a machine of their own.
+
+What `sip.transaction` says of a non-INVITE client comes to little on a stream: a final answer,
+its absence or the loss of the connection ends it, and a provisional one changes nothing. So one
+of these is a row in a table; all that have the same patience share a timer, since their
+deadlines come in the order in which they were asked.
+
+Spec: RFC 3261 §17.1.2.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.outbound import Hears
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.sip.message import Response, response_to
+from lyncpy.sip.prepared import Prepared, Template
+
+
+class Ask:
+    """One request under way to one of many.
+
+    Attributes:
+        request: What names its method.
+        due: Monotonic seconds at which its answer is overdue.
+    """
+
+    __slots__ = ("_forget", "_hear", "_prepared", "_queue", "branch", "due", "flow", "request")
+
+    def __init__(
+        self,
+        flow: FlowName,
+        branch: str,
+        prepared: Prepared,
+        hear: Hears,
+        queue: "Patience",
+        forget: Callable[["Ask"], None],
+    ) -> None:
+        self.flow = flow
+        self.branch = branch
+        self.request: Template = prepared.template
+        self.due = 0.0
+        self._prepared = prepared
+        self._hear: Hears | None = hear
+        self._queue = queue
+        self._forget = forget
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is an answer."""
+        return self._hear is None
+
+    def heard(self, response: Response) -> None:
+        """Take an answer of the client."""
+        if response.status >= 200:
+            self._end(response, local=False)
+
+    def lose(self) -> None:
+        """The connection is gone."""
+        self.fail(430)
+
+    def fail(self, status: int) -> None:
+        """End it without an answer of the client."""
+        self._end(response_to(self._prepared.request(), status), local=True)
+
+    def _end(self, response: Response, *, local: bool) -> None:
+        hear, self._hear = self._hear, None
+        if hear is not None:
+            self._forget(self)
+            self._queue.ended(self)
+            hear(response, local=local)
+
+
+class Patience:
+    """What waits equally long, in the order in which it was asked."""
+
+    def __init__(self, timers: ITimers, seconds: float, overdue: Callable[[Ask], None]) -> None:
+        """Begin empty; `overdue` is called with whatever has waited for so long."""
+        self._timers = timers
+        self._seconds = seconds
+        self._overdue = overdue
+        self._waiting: deque[Ask] = deque()
+        self._timer: ITimer | None = None
+
+    def add(self, ask: Ask) -> None:
+        """Let one more wait."""
+        ask.due = self._timers.now() + self._seconds
+        self._waiting.append(ask)
+        if self._timer is None:
+            self._timer = self._timers.later(self._seconds, self._look)
+
+    def ended(self, ask: Ask) -> None:
+        """One need not wait any more; when it was the first, whoever is behind it and need not either goes, too."""
+        waiting = self._waiting
+        if waiting and waiting[0] is ask:
+            self._drop_ended()
+            if not waiting and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        # A hair before the deadline is in time: sums of floats are not exact.
+        now = self._timers.now() + 1e-6
+        while self._waiting and self._waiting[0].due <= now:
+            self._overdue(self._waiting[0])
+            self._drop_ended()
+        if self._waiting and self._timer is None:
+            self._timer = self._timers.later(self._waiting[0].due - now, self._look)
+
+    def _drop_ended(self) -> None:
+        while self._waiting and self._waiting[0].is_over:
+            self._waiting.popleft()

@@ -1,0 +1,208 @@
+"""Guests at the gate: who has no account comes in where a conference's key opens, and nowhere else.
+
+A guest never signs in. He makes up an address in `anonymous.invalid`, and each of his
+requests carries the proof that he knows the key of the conference that it goes to. What we
+send him is not signed: there is nothing to sign with but the key, which others know too.
+
+His name belongs to the connection on which he first proved a key, as long as it lives: it is
+in every roster, and whoever else used it would be taken for him.
+
+Spec: [MS-SIPAE] 3.2.4.3, 3.2.5.6; [MS-OCER] 3019 to 3022.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from math import ceil
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.arrival import Arrival, Identity
+from lyncpy.contracts.authenticator import Challenge
+from lyncpy.contracts.flows import IFlows
+from lyncpy.contracts.guests import GUEST_DOMAIN, GuestDoor, IGuests, IKeyProof, Proof
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.limits import Throttle
+from lyncpy.core.settings import Settings
+from lyncpy.core.signins import NOT_YOU, SignInRules
+from lyncpy.sip.message import Request
+
+METHODS: Final = frozenset({"INVITE", "ACK", "BYE", "INFO", "MESSAGE", "UPDATE", "SUBSCRIBE", "OPTIONS"})
+"""What a guest may send; CANCEL belongs to the INVITE that it cancels, and is asked nothing."""
+
+EVENT: Final = "conference"
+
+FORBIDDEN: Final = Diagnostics(3019, "Forbidden destination for anonymous user")
+
+_ADDRESS: Final = re.compile(r"sip:[0-9a-z][0-9a-z._-]{0,63}@" + re.escape(GUEST_DOMAIN))
+_CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
+_EPID_LETTERS: Final = 16
+
+
+@dataclass(slots=True)
+class _Guest:
+    who: Identity
+    peer: str
+    idle: ITimer
+
+
+class Reception:
+    """The guests of this process, by connection; bounded in all and for each address."""
+
+    log = Logger()
+
+    def __init__(
+        self, proof: IKeyProof, flows: IFlows, meter: IMeter, rules: SignInRules, settings: Settings, timers: ITimers
+    ) -> None:
+        """Take how keys are proven; wrong ones count as failed sign-ins do, by the same `rules`."""
+        self._proof = proof
+        self._wire = flows
+        self._meter = meter
+        self._settings = settings
+        self._timers = timers
+        self._tries = Throttle(rules, rules.tries_per_user)
+        self._crowds = Throttle(rules, rules.tries_per_address)
+        self._doors: IGuests | None = None
+        self._guests: dict[FlowName, _Guest] = {}
+        self._names: dict[Aor, FlowName] = {}
+        self._peers: Counter[str] = Counter()
+        meter.gauge("lyncpy_core_guests_count", "Connections of guests.", lambda: float(len(self._guests)))
+
+    def __len__(self) -> int:
+        return len(self._guests)
+
+    def listen(self, doors: IGuests) -> None:
+        """Let guests into these conferences from now on."""
+        self._doors = doors
+
+    def knows(self, flow: FlowName) -> bool:
+        """Tell whether a connection is a guest's, who has proven a key."""
+        return flow in self._guests
+
+    def expects(self, request: Request) -> bool:
+        """Tell whether a stranger's request is that of a guest."""
+        return self._doors is not None and aor_of(request.from_.uri).endswith(f"@{GUEST_DOMAIN}")
+
+    def closed(self, flow: FlowName) -> None:
+        """Forget a connection; unknown ones are ignored."""
+        self._proof.forget(flow)
+        guest = self._guests.pop(flow, None)
+        if guest is None:
+            return
+        guest.idle.cancel()
+        del self._names[guest.who.aor]
+        self._peers[guest.peer] -= 1
+        if not self._peers[guest.peer]:
+            del self._peers[guest.peer]
+
+    def admit(self, arrival: Arrival) -> Identity | Challenge:
+        """Prove a guest's request, or give what he has to answer.
+
+        Raises:
+            Refused: 403; it goes where no guest may go, or in another's name. 503 after too
+                many wrong keys, and where there are too many guests.
+        """
+        request, guest = arrival.request, self._guests.get(arrival.flow)
+        aor = _checked_name(request)
+        door = self._door(request)
+        if guest is not None:
+            if guest.who.aor != aor:
+                raise Refused(403, NOT_YOU)
+            if request.method == "ACK":  # RFC 3261 §22.1: nobody can ask it to try again
+                return guest.who
+        else:
+            self._check_patience(door, arrival.peer)
+        credentials = self._credentials(request)
+        if credentials is None:
+            return Challenge(self._proof.challenge(arrival.flow, door, arrival.at))
+        proof = self._proof.check(arrival.flow, request, credentials, door, arrival.at)
+        if proof is not Proof.PROVEN:
+            if proof is Proof.WRONG:
+                self._failed(door, arrival.peer)
+            return Challenge(self._proof.challenge(arrival.flow, door, arrival.at, stale=proof is Proof.STALE))
+        return self._welcome(arrival, aor) if guest is None else guest.who
+
+    def _door(self, request: Request) -> GuestDoor:
+        if self._doors is None or request.method not in METHODS:
+            raise Refused(403, FORBIDDEN)
+        if request.method == "SUBSCRIBE" and request.event != EVENT:
+            raise Refused(403, FORBIDDEN)
+        door: GuestDoor = self._doors.door(request.uri)
+        return door
+
+    def _credentials(self, request: Request) -> str | None:
+        values = (value for name in _CREDENTIALS for value in request.headers.all(name))
+        return next((value for value in values if value.partition(" ")[0].lower() == self._proof.scheme.lower()), None)
+
+    # --- coming in
+
+    def _welcome(self, arrival: Arrival, aor: Aor) -> Identity:
+        if aor in self._names:
+            raise Refused(403, NOT_YOU)
+        flow, peer = arrival.flow, arrival.peer
+        if len(self._guests) >= self._settings.guests_total or self._peers[peer] >= self._settings.guests_per_address:
+            self.log.warn("too many guests, {aor} from {address} not let in", aor=aor, address=peer)
+            raise Refused(503, Diagnostics(1, "Too many guests"), headers=[("Retry-After", "60")])
+        from_ = arrival.request.from_
+        epid = from_.param("epid") or from_.tag or ""
+        who = Identity(aor, Epid(epid[:_EPID_LETTERS]), self._proof.scheme, guest=True)
+        self._guests[flow] = _Guest(who, peer, self._look_later(flow))
+        self._names[aor] = flow
+        self._peers[peer] += 1
+        self.log.info("{aor} came in from {address} on {flow} as a guest", aor=aor, address=peer, flow=flow)
+        return who
+
+    def _look_later(self, flow: FlowName) -> ITimer:
+        return self._timers.later(self._settings.guest_idle_s, partial(self._look_after, flow))
+
+    def _look_after(self, flow: FlowName) -> None:
+        """Disconnect a guest who is in no conference."""
+        guest = self._guests[flow]
+        if self._doors is not None and self._doors.is_inside(guest.who.aor):
+            guest.idle = self._look_later(flow)
+        else:
+            self._wire.close(flow, "a guest who is in no conference")
+
+    # --- wrong keys
+
+    def _check_patience(self, door: GuestDoor, peer: str) -> None:
+        now = self._timers.now()
+        wait_s = max(
+            self._tries.wait(f"{door.conference} from {peer}", now),
+            self._crowds.wait(door.conference, now),
+            self._crowds.wait(peer, now),
+        )
+        if wait_s > 0:
+            seconds = ceil(wait_s)
+            raise Refused(
+                503,
+                Diagnostics(1, f"Too many wrong keys, try again in {seconds} seconds"),
+                headers=[("Retry-After", str(seconds))],
+            )
+
+    def _failed(self, door: GuestDoor, peer: str) -> None:
+        now = self._timers.now()
+        self._tries.failed(f"{door.conference} from {peer}", now)
+        self._crowds.failed(door.conference, now)
+        self._crowds.failed(peer, now)
+        self._meter.counter("lyncpy_core_guest_failures_total", "Wrong keys of guests.").add()
+        self.log.info(
+            "a guest from {address} does not know the key of {conference}", address=peer, conference=door.conference
+        )
+
+
+def _checked_name(request: Request) -> Aor:
+    """Give the address that a guest made up.
+
+    Raises:
+        Refused: 403, it is another's, or holds more than a name.
+    """
+    aor = aor_of(request.from_.uri)
+    if _ADDRESS.fullmatch(aor) is None:
+        raise Refused(403, NOT_YOU)
+    return aor

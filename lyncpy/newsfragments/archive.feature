@@ -1,0 +1,1 @@
+Instant messages of two and of conferences are archived where a policy says so: append-only, hash-chained and sealed, found with `archive search`, taken out with `archive export` as mails or JSON, and verified with `lyncpy archive verify`; with `[archive] critical` nothing passes unarchived. docs/archive.md tells the rest.

@@ -1,0 +1,112 @@
+"""Requests written ahead: all notifications of one subscription are the same text, but for a few holes.
+
+A `Template` is that text; a `Prepared` is one request made from it, passed from hand to hand
+like any other message: the notifier gives number and body, who sends it the Via, the gate the
+signature. What goes to many in dialogs of their own, as a message of a conference does, brings
+its own lines along, which are written once for all. What leaves is, byte for byte, what the `Request` with the same headers would be.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from lyncpy.sip.encoder import encode
+from lyncpy.sip.errors import LocalProtocolError
+from lyncpy.sip.grammar import BLANKS
+from lyncpy.sip.message import Headers, Request
+
+UNFORESEEN: Final = frozenset({"via", "expires", "p-asserted-identity", "p-preferred-identity", "content-length"})
+"""What a template cannot have: Via is a hole, and the others would change what is signed, or how it is framed."""
+
+
+class Template:
+    """What the requests of a dialog with one method share.
+
+    Attributes:
+        method: Theirs.
+        dialog_text: As `Request.dialog_text`, for who signs.
+        memo: For who signs: what he need not compute again.
+    """
+
+    __slots__ = ("_after", "_before", "_between", "dialog_text", "memo", "method")
+
+    def __init__(self, request: Request) -> None:
+        """Take one of them, whole but for Via, signature and body; its CSeq number does not matter.
+
+        Raises:
+            LocalProtocolError: See `encode`; or it has a header that cannot be foreseen.
+        """
+        keys = request.headers.line_keys
+        if not UNFORESEEN.isdisjoint(keys):
+            raise LocalProtocolError(f"a prepared {request.method} has a header that cannot be foreseen")
+        start, *lines = encode(request).decode("utf-8", "surrogateescape").split("\r\n")
+        at = keys.index("cseq")
+        self.method = request.method
+        self.dialog_text = request.dialog_text
+        self.memo: tuple[object, str, str] | None = None
+        self._before = f"{start}\r\n"
+        self._between = "".join(f"\r\n{line}" for line in lines[:at]) + "\r\nCSeq: "
+        self._after = "".join(f"{line}\r\n" for line in (f" {self.method}", *lines[at + 1 : len(keys)]))
+
+    def head(self, via: str, number: int, signature: str) -> str:
+        """Give all header lines but Content-Length.
+
+        Args:
+            via: The whole line, without its end.
+            signature: The whole line with its end, or "".
+        """
+        return f"{self._before}{via}{self._between}{number}{self._after}{signature}"
+
+
+class Prepared:
+    """One request made from a template.
+
+    Attributes:
+        template: What it is made from.
+        number: Its CSeq number.
+        body: What it carries.
+        lines: Header lines that go with the body, see `lines_of`.
+        via: The Via line; "" until somebody sends it.
+        signature: The line that signs it, with its end; "" while it is unsigned.
+    """
+
+    __slots__ = ("body", "lines", "number", "signature", "template", "via")
+
+    def __init__(self, template: Template, number: int, body: bytes, lines: str = "") -> None:
+        self.template = template
+        self.number = number
+        self.body = body
+        self.lines = lines
+        self.via = ""
+        self.signature = ""
+
+    def encoded(self) -> bytes:
+        """Write it."""
+        head = self.template.head(self.via, self.number, self.signature)
+        head = f"{head}{self.lines}Content-Length: {len(self.body)}\r\n\r\n"
+        return head.encode("utf-8", "surrogateescape") + self.body
+
+    def request(self) -> Request:
+        """Give the same as a value, for who wants to read it."""
+        head = self.template.head(self.via, self.number, self.signature)
+        start, *lines = f"{head}{self.lines}".split("\r\n")
+        method, uri, _ = start.split(" ")
+        return Request(method, uri, Headers(_fields(lines)), self.body)
+
+
+def lines_of(headers: Headers) -> str:
+    """Write header lines that many prepared requests carry, each with its end.
+
+    Raises:
+        LocalProtocolError: A line break within a line; or a header that cannot be foreseen.
+    """
+    if not UNFORESEEN.isdisjoint(headers.line_keys):
+        raise LocalProtocolError("a header that cannot be foreseen")
+    head = encode(Request("MESSAGE", "sip:", headers)).decode("utf-8", "surrogateescape")
+    return head.partition("\r\n")[2].rpartition("Content-Length: ")[0]
+
+
+def _fields(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            yield name, value.strip(BLANKS)

@@ -1,0 +1,440 @@
+"""Bytes of a browser's connection → one request → one answer.
+
+Twisted reads the grammar of HTTP/1.1; what is here are the bounds. Every connection has
+exactly one deadline at any time: for the request to be there, for its answer, for the next
+request, or for its end.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import http
+
+from lyncpy.contracts.http import HttpAnswer, HttpAsked
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.timers import ITimer, ITimers
+
+Serve = Callable[[HttpAsked], Awaitable[HttpAnswer]]
+"""Answers one request; raises nothing but a bug."""
+
+QUERY_FIELDS: Final = 32
+
+
+class Bounds(Protocol):
+    """What the settings say about the door and about one connection."""
+
+    @property
+    def https_host(self) -> str:
+        """The address to listen on; "": all."""
+
+    @property
+    def https_port(self) -> int:
+        """The port; 0: none."""
+
+    @property
+    def line_bytes(self) -> int:
+        """The longest line of a head."""
+
+    @property
+    def head_bytes(self) -> int:
+        """The most bytes of a head."""
+
+    @property
+    def headers(self) -> int:
+        """The most lines of a head."""
+
+    @property
+    def body_bytes(self) -> int:
+        """The largest body."""
+
+    @property
+    def connections(self) -> int:
+        """Connections at once."""
+
+    @property
+    def connections_per_address(self) -> int:
+        """Connections at once from one address."""
+
+    @property
+    def request_s(self) -> int:
+        """Seconds for a request to be there."""
+
+    @property
+    def answer_s(self) -> int:
+        """Seconds for an answer."""
+
+    @property
+    def idle_s(self) -> int:
+        """Seconds between two requests."""
+
+    @property
+    def close_s(self) -> int:
+        """Seconds for a goodbye."""
+
+
+class Unreadable(Exception):
+    """A request that the grammar lets through and that still says nothing; the sentence goes to the client."""
+
+
+_Request: Any = http.Request
+_Channel: Any = http.HTTPChannel
+# Any: Twisted's methods have no types; as they are, each call of one would have to be excused.
+
+
+class Exchange(_Request):  # type: ignore[misc]  # see above
+    """One request and its answer."""
+
+    channel: "HttpStream"
+    answering: "Deferred[HttpAnswer] | None" = None
+
+    def gotLength(self, length: int | None) -> None:
+        """Keep the body in memory, which its bound allows; Twisted would make a file of one whose size is not told."""
+        self.content = BytesIO()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Take a piece of the body, unless it is one too many: a chunked body does not say its size before."""
+        if self.content.tell() + len(data) > self.channel.bounds.body_bytes:
+            self.channel.refuse(413, "the body is too large")
+        else:
+            super().handleContentChunk(data)
+
+    def process(self) -> None:
+        """Have it answered."""
+        channel = self.channel
+        try:
+            asked = self._asked()
+        except Unreadable as error:
+            channel.refuse(400, str(error))
+            return
+        answering = self.answering = Deferred.fromCoroutine(_answered(channel.site.serve, asked))
+        channel.await_answer(answering)
+        _ = answering.addCallbacks(self._say, self._fail)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Nobody waits for the answer any more."""
+        super().connectionLost(reason)
+        if self.answering is not None:
+            self.answering.cancel()
+
+    def _asked(self) -> HttpAsked:
+        hosts = self.requestHeaders.getRawHeaders(b"host", [])
+        if len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
+            raise Unreadable("a request names exactly one Host")
+        path, query, authority = _target(self.uri)
+        headers = {
+            name.decode("latin-1").lower(): ", ".join(value.decode("latin-1") for value in values)
+            for name, values in self.requestHeaders.getAllRawHeaders()
+        }
+        return HttpAsked(
+            method=self.method.decode("latin-1"),
+            host=_host(authority or (hosts[0].decode("latin-1") if hosts else "")),
+            path=path,
+            query=query,
+            headers=headers,
+            body=self.content.read(),
+            peer=self.channel.peer,
+        )
+
+    def _say(self, answer: HttpAnswer) -> None:
+        if self._disconnected:
+            return
+        channel = self.channel
+        self.setResponseCode(answer.status, _phrase(answer.status).encode())
+        self.responseHeaders.setRawHeaders(b"Date", [http.datetimeToString(channel.site.timers.wall())])
+        if answer.content_type:
+            self.responseHeaders.setRawHeaders(b"Content-Type", [answer.content_type.encode()])
+        if answer.status not in http.NO_BODY_CODES:
+            self.responseHeaders.setRawHeaders(b"Content-Length", [b"%d" % len(answer.body)])
+        for name, value in answer.headers:
+            self.responseHeaders.addRawHeader(name.encode(), value.encode("utf-8"))
+        # The path alone: a query or a header may hold what is nobody's business.
+        channel.log.debug(
+            "{peer} {method} {path}: {status}",
+            peer=channel.peer,
+            method=self.method.decode("latin-1")[:20],
+            path=self.path.decode("latin-1")[:80],
+            status=answer.status,
+        )
+        self.write(answer.body)
+        self.finish()
+
+    def _fail(self, failure: Failure) -> None:
+        if self._disconnected:
+            return
+        if not failure.check(CancelledError):
+            self.channel.log.failure("a request was not answered", failure=failure)
+        slow = failure.check(CancelledError) is not None
+        self._say(plain(503 if slow else 500, "this takes too long, try again later" if slow else "the server failed"))
+
+
+class HttpStream(_Channel):  # type: ignore[misc]  # see above
+    """One browser's connection, from its acceptance to its end."""
+
+    log = Logger()
+    requestFactory = Exchange
+
+    def __init__(self, site: "HttpFactory", peer: str) -> None:
+        super().__init__()
+        self.site = site
+        self.bounds = site.bounds
+        self.peer = peer
+        self.MAX_LENGTH = site.bounds.line_bytes
+        # Both are counted here, where more than a bare 400 can be said; Twisted's own counts only stand behind.
+        self.maxHeaders = site.bounds.headers + 1
+        self.totalHeadersSize = site.bounds.head_bytes + site.bounds.line_bytes
+        self._head_bytes = 0
+        self._head_lines = 0
+        self._between = False
+        """Waiting for the next request, of which nothing has come yet."""
+        self._heard = False
+        """Something of the current request has come."""
+        self._over = False
+        self._timer: ITimer | None = None
+
+    # What Twisted calls.
+
+    def connectionMade(self) -> None:
+        """Take a place, and wait for the first request."""
+        super().connectionMade()
+        self.site.entered(self)
+        self._wait(self.bounds.request_s, self._on_slow_request)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read on, unless nothing more is wanted."""
+        if self._over:
+            return
+        self._heard = True
+        if self._between:
+            self._between = False
+            self._wait(self.bounds.request_s, self._on_slow_request)
+        super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Read a line of a head, within its bounds."""
+        if self._over:
+            return
+        self._head_bytes += len(line) + 2
+        self._head_lines += 1
+        if self._head_bytes > self.bounds.head_bytes or self._head_lines > self.bounds.headers + 1:
+            self.refuse(431, "the head of the request is too large")
+            return
+        super().lineReceived(line)
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Read a piece of a body."""
+        if not self._over:
+            super().rawDataReceived(data)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """A line does not end."""
+        if self._head_lines:
+            self.refuse(431, "a header line of the request is too long")
+        else:
+            self.refuse(414, "the address is too long")
+
+    def allHeadersReceived(self) -> None:
+        """Look at what the head says of the body, before the client is told to go on."""
+        if self._over:
+            return
+        if self.length is not None and self.length > self.bounds.body_bytes:
+            self.refuse(413, "the body is too large")
+        else:
+            super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        """A request is whole."""
+        if not self._over:
+            self._head_bytes = self._head_lines = 0
+            self._stop_waiting()
+            super().allContentReceived()
+
+    def requestDone(self, request: http.Request) -> None:
+        """It is answered; the next one may be there already."""
+        self._between, self._heard = True, False
+        self._wait(self.bounds.idle_s, self.loseConnection)
+        super().requestDone(request)
+
+    def loseConnection(self) -> None:
+        """Send what is left and say goodbye, but not for ever."""
+        self._over = True
+        self._wait(self.bounds.close_s, self.abort)
+        super().loseConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Give the place back."""
+        self._over = True
+        self._stop_waiting()
+        self.site.left(self)
+        super().connectionLost(reason)
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        # This is how Twisted says that it cannot read a request; without this method it says so in fewer words.
+        self.refuse(400, "this is no HTTP request")
+
+    # What the exchange and the door call.
+
+    def await_answer(self, answering: "Deferred[HttpAnswer]") -> None:
+        """Give an answer its time."""
+        self._wait(self.bounds.answer_s, answering.cancel)
+
+    def refuse(self, status: int, sentence: str) -> None:
+        """Answer what cannot be read or is too much, and close: nobody knows where the next request begins."""
+        if self._over:
+            return
+        self.site.count_refusal(status)
+        answer = plain(status, sentence)
+        head = (
+            f"HTTP/1.1 {status} {_phrase(status)}\r\nContent-Type: {answer.content_type}\r\n"
+            f"Content-Length: {len(answer.body)}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + answer.body)
+        self.loseConnection()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._over = True
+        self.transport.abortConnection()
+
+    def _on_slow_request(self) -> None:
+        if self._heard:
+            self.refuse(408, "the request took too long")
+        else:
+            self.loseConnection()
+
+    def _wait(self, delay_s: float, then: Callable[[], object]) -> None:
+        self._stop_waiting()
+
+        def over() -> None:
+            self._timer = None
+            then()
+
+        self._timer = self.site.timers.later(delay_s, over)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class HttpFactory(Factory):
+    """All connections of the site, within their bounds."""
+
+    noisy = False
+
+    def __init__(self, serve: Serve, bounds: Bounds, meter: IMeter, timers: ITimers) -> None:
+        """Begin with none."""
+        self.serve = serve
+        self.bounds = bounds
+        self.timers = timers
+        self._meter = meter
+        self._streams: set[HttpStream] = set()
+        self._addresses: Counter[str] = Counter()
+        self._emptied: Deferred[None] | None = None
+        meter.gauge("lyncpy_wire_http_connections", "Connections of browsers.", lambda: float(len(self._streams)))
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: a protocol that Twisted's own type cannot name
+        """Give a new connection its stream; None closes it."""
+        peer = str(getattr(addr, "host", "")).removeprefix("::ffff:")
+        full = len(self._streams) >= self.bounds.connections
+        if full or self._addresses[peer] >= self.bounds.connections_per_address:
+            self._meter.counter(
+                "lyncpy_wire_http_turned_away_total",
+                "Connections of browsers that found no place.",
+                bound="total" if full else "address",
+            ).add()
+            return None
+        return HttpStream(self, peer)
+
+    def count_refusal(self, status: int) -> None:
+        """Count a request that was refused unread."""
+        self._meter.counter(
+            "lyncpy_wire_http_unreadable_total", "Requests that were refused before they were read.", status=str(status)
+        ).add()
+
+    def entered(self, stream: HttpStream) -> None:
+        """Count a connection."""
+        self._streams.add(stream)
+        self._addresses[stream.peer] += 1
+
+    def left(self, stream: HttpStream) -> None:
+        """Count it no more."""
+        if stream not in self._streams:
+            return
+        self._streams.remove(stream)
+        self._addresses[stream.peer] -= 1
+        if not self._addresses[stream.peer]:
+            del self._addresses[stream.peer]
+        if self._emptied is not None and not self._streams:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    async def close_all(self) -> None:
+        """End every connection; `close_s` bounds it."""
+        if not self._streams:
+            return
+        emptied: Deferred[None] = Deferred()
+        self._emptied = emptied
+        for stream in tuple(self._streams):
+            stream.loseConnection()
+        await emptied
+
+
+def plain(status: int, sentence: str) -> HttpAnswer:
+    """Make an answer of a sentence for whoever reads it."""
+    text = f"{status} {_phrase(status)}\n{sentence[:1].upper()}{sentence[1:]}.\n"
+    return HttpAnswer(status, "text/plain; charset=utf-8", text.encode())
+
+
+async def _answered(serve: Serve, asked: HttpAsked) -> HttpAnswer:
+    return await serve(asked)
+
+
+def _target(uri: bytes) -> tuple[str, dict[str, str], str]:
+    """Give path, query and, of the absolute form, the authority of a request target.
+
+    Spec: RFC 9112 §3.2.
+    """
+    text = uri.decode("latin-1")
+    authority = ""
+    if not text.startswith("/"):
+        parts = urlsplit(text) if text.lower().startswith(("https://", "http://")) else None
+        if parts is None or not parts.netloc:
+            raise Unreadable("the address is not one of this site")
+        authority = parts.netloc
+        text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path, _, query = text.partition("?")
+    try:
+        plain_path = unquote_to_bytes(path).decode("utf-8")
+        fields = parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS, errors="strict")
+    except ValueError:
+        raise Unreadable("the address cannot be read") from None
+    if any(ord(mark) < 32 or ord(mark) == 127 for mark in plain_path):
+        raise Unreadable("the address cannot be read")
+    found: dict[str, str] = {}
+    for name, value in fields:
+        found.setdefault(name, value)
+    return plain_path, found, authority
+
+
+def _host(text: str) -> str:
+    """Give the name in a Host header without its port, lower case, brackets of an IPv6 address kept."""
+    host = text.strip().lower()
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0]
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,0 +1,188 @@
+"""Verification: the whole chain is walked, a slice at a time, and the first thing that is wrong is named."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lyncpy.contracts.archive import Ends, ILedger, IStamps, Line, Mark, Place, Said
+from lyncpy.workloads.archive import model
+from lyncpy.workloads.archive.keeper import CONVERSATIONS, is_ours
+from lyncpy.workloads.archive.model import Broken, Places, Point
+
+SLICE = 200
+"""Lines that are in memory at once, and between which the server does other things."""
+
+LOST = "{} entries say that messages were passed on unarchived before them"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of it."""
+
+    checked: int
+    """Entries that were found whole."""
+
+    since: Point
+    """Behind which entry it began."""
+
+    until: Point
+    """The last entry that was found whole."""
+
+    broken: int | None = None
+    """The first entry that is not; None: all are."""
+
+    wrong: str = ""
+    remarks: tuple[str, ...] = ()
+    """What is whole and still worth a look."""
+
+
+class Auditor:
+    """Verifies. Trusts the server's key, and nothing that is in the database."""
+
+    def __init__(self, ledger: ILedger, stamps: IStamps) -> None:
+        """Take what is verified and what vouches."""
+        self._ledger = ledger
+        self._stamps = stamps
+
+    async def verify(
+        self, since: Point | None = None, progress: Callable[[Point, int], None] = lambda point, end: None
+    ) -> Verdict:
+        """Walk the chain to its end of now.
+
+        Args:
+            since: An entry that was noted earlier: it must still be the same, and what is behind it is verified.
+                Otherwise all is.
+            progress: Called after each slice with the last entry that is whole, and the serial of the last one of all.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
+        return await _Walk(self._ledger, self._stamps, progress).go(since)
+
+
+class _Walk:
+    """One verification."""
+
+    def __init__(self, ledger: ILedger, stamps: IStamps, progress: Callable[[Point, int], None]) -> None:
+        self._ledger = ledger
+        self._stamps = stamps
+        self._progress = progress
+        self._places = Places(CONVERSATIONS)
+        self._lost = 0
+        self._checked = 0
+        self._since = self._point = Point(0, b"")
+
+    async def go(self, since: Point | None) -> Verdict:
+        broken: Broken | None = None
+        try:
+            await self._walk(since)
+        except Broken as found:
+            broken = found
+        remarks = (LOST.format(self._lost),) if self._lost else ()
+        if broken is None:
+            return Verdict(self._checked, self._since, self._point, remarks=remarks)
+        return Verdict(self._checked, self._since, self._point, broken.serial, broken.wrong, remarks)
+
+    async def _walk(self, since: Point | None) -> None:
+        ends = await self._ledger.ends()
+        if ends is None:
+            if since is not None:
+                raise Broken(since.serial, "is missing: there is no archive")
+            return
+        self._point = self._since = self._start(ends) if since is None else await self._noted(since, ends)
+        if not is_ours(self._stamps, "end", ends.end):
+            raise Broken(
+                ends.end.serial, "the seal of the last entry does not fit: it was not made with this server's key"
+            )
+        tear = model.tear_of(ends)
+        while self._point.serial < ends.end.serial:
+            lines = await self._ledger.read(self._point.serial, SLICE)
+            if not lines and await self._purged_meanwhile():
+                continue
+            if not lines:
+                raise Broken(
+                    self._point.serial + 1, f"is missing, and all up to {ends.end.serial}, the last one sealed"
+                )
+            await self._check(lines, ends.end)
+            self._progress(self._point, ends.end.serial)
+        if self._point.digest != ends.end.digest:
+            raise Broken(self._point.serial, "is not the one that was sealed as the last")
+        if tear:
+            raise Broken(ends.end.serial + 1, tear)
+
+    def _start(self, ends: Ends) -> Point:
+        if not is_ours(self._stamps, "start", ends.start):
+            raise Broken(
+                ends.start.serial + 1,
+                "the seal of the beginning does not fit: what is before it was not purged by this server",
+            )
+        return Point(ends.start.serial, ends.start.digest)
+
+    async def _noted(self, since: Point, ends: Ends) -> Point:
+        """Check that an entry that was noted is still the same."""
+        if since.serial > ends.end.serial:
+            raise Broken(since.serial, f"is missing: the archive ends with {ends.end.serial}")
+        if since.serial <= ends.start.serial:
+            start = self._start(ends)
+            if since.serial == start.serial and since.digest != start.digest:
+                raise Broken(since.serial, "is not the one that was noted")
+            return start
+        lines = await self._ledger.read(since.serial - 1, 1)
+        if not lines or lines[0].serial != since.serial:
+            raise Broken(since.serial, "is missing")
+        if lines[0].digest != since.digest:
+            raise Broken(since.serial, "is not the one that was noted")
+        return since
+
+    async def _check(self, lines: Sequence[Line], end: Mark) -> None:
+        """Check a slice, and move on."""
+        found: list[tuple[int, Said]] = []
+        broken: Broken | None = None
+        for line in lines:
+            if self._point.serial >= end.serial:
+                break
+            try:
+                entry = model.follow(self._point, line)
+                if line.kind == model.RESUMED:
+                    raise Broken(line.serial, _resumed(line))
+            except Broken as error:
+                broken = error
+                break
+            self._point = Point(line.serial, line.digest)
+            self._checked += 1
+            self._lost += line.kind == model.LOST
+            found.append((line.serial, entry.said))
+        await self._check_places(found)
+        if broken is not None and not await self._purged_meanwhile():
+            raise broken
+
+    async def _purged_meanwhile(self) -> bool:
+        """Tell whether what is missing was purged while we walked; then go on behind it."""
+        ends = await self._ledger.ends()
+        if ends is None or ends.start.serial <= self._point.serial:
+            return False
+        self._point = self._start(ends)
+        return True
+
+    async def _check_places(self, found: Sequence[tuple[int, Said]]) -> None:
+        """Check that the index leads to these entries; nobody could find them else."""
+        fresh = [(serial, self._places.fresh(said)) for serial, said in found]
+        wanted = frozenset[Place]().union(*(places for _, places in fresh))
+        missing = frozenset(await self._ledger.misplaced(wanted)) if wanted else frozenset()
+        for serial, places in fresh:
+            if missing & places and not await self._is_purged(serial):
+                raise Broken(serial, f"is not in the index of {min(missing & places)[0]}: a search would not find it")
+        for _, said in found:
+            self._places.note(said)
+
+    async def _is_purged(self, serial: int) -> bool:
+        ends = await self._ledger.ends()
+        return ends is not None and ends.start.serial >= serial
+
+
+def _resumed(line: Line) -> str:
+    """Say what an operator did: whoever could tear the chain could have an operator's key too, so that this is no pardon."""
+    why = line.body.decode("utf-8", "replace").replace("\n", "; ")[:300]
+    return (
+        f"says that an operator let the archive go on over a tear ({why}); what is behind it is verified "
+        f"with --from {Point(line.serial, line.digest)}"
+    )

@@ -1,0 +1,237 @@
+"""The archive's words in the admin shell.
+
+Whoever reads what others said leaves a trace: the shell records commands of this role before
+they are begun, and refuses them when it cannot.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.contracts.archive import ILedger
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.names import aor_of, bare
+from lyncpy.contracts.store import Conflict
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.core.moments import moment, since_of
+from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.bodies import Kept, plain_text
+from lyncpy.workloads.archive.exporter import FORMATS, Exporter
+from lyncpy.workloads.archive.keeper import Keeper
+from lyncpy.workloads.archive.model import Point, name_of, point_of
+from lyncpy.workloads.archive.reader import Reader, Terms
+from lyncpy.workloads.archive.settings import Settings
+
+MOST: Final = 10_000
+"""Entries that a search shows."""
+
+RECIPIENTS: Final = 5
+"""Names in a row of the table; the rest is a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the words speak of."""
+
+    ledger: ILedger
+    keeper: Keeper
+    auditor: Auditor
+    reader: Reader
+    exporter: Exporter
+    people: IPeople
+
+
+class Commands:
+    """`archive status`, `verify`, `search`, `export` and `resume`."""
+
+    def __init__(self, rooms: Rooms, settings: Settings, timers: ITimers) -> None:
+        """Take what the words speak of."""
+        self._rooms = rooms
+        self._settings = settings
+        self._timers = timers
+
+    def words(self) -> tuple[Command, ...]:
+        """Give the commands."""
+        operator = Role.OPERATOR
+        person = Arg("user", "an address, as alice@example.com", choices=self._users)
+        what = Arg(
+            "what", "an address, or the name of a conversation as `archive search` shows it", choices=self._users
+        )
+        since = Flag("since", "only what is newer: 30m, 2h, 7d, or a day as 2026-05-31", takes="WHEN")
+        until = Flag("until", "only what is older", takes="WHEN")
+        other = Flag("with", "only where this address takes part too", takes="USER")
+        conversation = Flag("conversation", "only of this conversation", takes="NAME")
+        text = Flag("text", "only what contains this", takes="TEXT")
+        limit = Flag("limit", f"at most so many, the newest; 100 when left out, {MOST} at most", takes="N")
+        form = Flag(
+            "format", "eml: one mail for each conversation; json: all entries, one a line", takes="|".join(FORMATS)
+        )
+        to = Flag("to", "the name of a new folder below [archive] export_folder", takes="NAME")
+        start = Flag(
+            "from", "verify only what is behind this entry, which must still be the same", takes="SERIAL:DIGEST"
+        )
+        why = Arg("reason", "what was found, in quotes; it becomes an entry of the archive")
+        return (
+            Command("archive status", "Whether the archive works, and where it ends.", self.status),
+            Command(
+                "archive verify",
+                "Find what was removed from the archive or altered.",
+                self.verify,
+                flags=(start,),
+                role=operator,
+            ),
+            Command(
+                "archive search",
+                "What a user said and heard, where it is archived.",
+                self.search,
+                args=(person,),
+                flags=(since, until, other, conversation, text, limit),
+                role=operator,
+            ),
+            Command(
+                "archive export",
+                "Write what is archived of a user, or of a conversation, into files.",
+                self.export,
+                args=(what,),
+                flags=(form, to, since, until, other),
+                role=operator,
+            ),
+            Command(
+                "archive resume",
+                "Go on archiving although the archive's end does not fit its seal; verify it before.",
+                self.resume,
+                args=(why,),
+                role=operator,
+            ),
+        )
+
+    async def status(self, asked: Asked) -> Table:
+        """Tell how the archive is."""
+        counts, settings = self._rooms.keeper.counts, self._settings
+        ends = await self._rooms.ledger.ends()
+        rows: list[tuple[object, ...]] = [
+            ("works", "yes" if not counts.trouble else f"no, since {moment(counts.trouble_since)}: {counts.trouble}"),
+            ("when it does not", "messages are refused" if settings.critical else "messages pass unarchived"),
+            ("kept for", f"{settings.keep_days} days" if settings.keep_days else "ever"),
+        ]
+        if ends is not None:
+            rows += [
+                ("entries", ends.end.serial - ends.start.serial),
+                ("purged", ends.start.serial),
+                ("last entry", str(Point(ends.end.serial, ends.end.digest))),
+            ]
+        rows += [
+            ("written since the start", counts.kept),
+            ("waiting", len(self._rooms.keeper)),
+            ("refused since the start", counts.refused),
+            ("passed unarchived since the start", counts.lost),
+        ]
+        return Table(
+            ("what", "value"), rows, note="note the last entry elsewhere: `archive verify --from` finds it again"
+        )
+
+    async def verify(self, asked: Asked) -> Table:
+        """Walk the chain."""
+        since = None
+        if "from" in asked.flags:
+            try:
+                since = point_of(asked.flags["from"])
+            except ValueError:
+                raise CommandFailed("--from takes SERIAL:DIGEST, as `archive status` shows the last entry") from None
+        verdict = await self._rooms.auditor.verify(since)
+        if verdict.broken is not None:
+            raise CommandFailed(wrong(verdict))
+        return Table(("what", "value"), findings(verdict), note="nothing was removed or altered")
+
+    async def search(self, asked: Asked) -> Table:
+        """Show what somebody said and heard."""
+        limit = asked.flags.get("limit", "100")
+        if not limit.isdecimal() or not 0 < int(limit[:9]) <= MOST:
+            raise CommandFailed(f'--limit takes a whole number from 1 to {MOST}, not "{limit[:80]}"')
+        terms = self._terms(asked, person=asked.args["user"], conversation=asked.flags.get("conversation", ""))
+        found = await self._rooms.reader.newest(terms, int(limit))
+        note = f"{len(found.entries)} entries" + ("" if found.all_seen else "; older ones were not looked at")
+        columns = ("entry", "at", "kind", "from", "to", "conversation", "text")
+        return Table(columns, [_row(kept) for kept in found.entries], note=note)
+
+    async def export(self, asked: Asked) -> Table:
+        """Write files."""
+        form, name = asked.flags.get("format", "eml"), asked.flags.get("to", "")
+        if form not in FORMATS:
+            raise CommandFailed(f'--format is {" or ".join(FORMATS)}, not "{form[:80]}"')
+        what = asked.args["what"]
+        if await self._rooms.reader.is_conversation(what):
+            terms = self._terms(asked, person="", conversation=what)
+        else:
+            terms = self._terms(asked, person=what, conversation="")
+        name = name or f"export-{moment(self._timers.wall()).replace(' UTC', '').replace(':', '').replace(' ', '-')}"
+        try:
+            done = await self._rooms.exporter.export(terms, form, name)
+        except (ValueError, OSError) as error:
+            raise CommandFailed(f"not exported: {error}") from error
+        rows = [(done.folder, done.files, done.conversations, done.entries)]
+        return Table(("folder", "files", "conversations", "entries"), rows, note="only the server's user can read them")
+
+    async def resume(self, asked: Asked) -> Table:
+        """Let a torn chain go on."""
+        try:
+            end = await self._rooms.keeper.resume(asked.author, asked.args["reason"])
+        except Conflict as error:
+            raise CommandFailed(f"something else was written meanwhile; try again: {error}") from error
+        if end is None:
+            raise CommandFailed("the archive fits its seal; there is nothing to resume")
+        return Table(
+            ("last entry",), [(str(end),)], note="messages are archived again; `archive verify` still tells of it"
+        )
+
+    def _terms(self, asked: Asked, *, person: str, conversation: str) -> Terms:
+        flags, now = asked.flags, self._timers.wall()
+        for address in (person, flags.get("with", "")):
+            if address and "@" not in address.strip("@"):
+                raise CommandFailed(f'"{address[:80]}" is neither an address nor a conversation that is archived')
+        return Terms(
+            person=name_of(aor_of(person)) if person else "",
+            other=name_of(aor_of(flags["with"])) if "with" in flags else "",
+            conversation=name_of(conversation),
+            since=since_of(flags["since"], now) if "since" in flags else 0.0,
+            until=since_of(flags["until"], now) if "until" in flags else Terms().until,
+            text=flags.get("text", ""),
+        )
+
+    def _users(self) -> Sequence[str]:
+        return [bare(person.aor) for person in self._rooms.people.all()]
+
+
+def wrong(verdict: Verdict) -> str:
+    """Say what a verification found."""
+    return (
+        f"the archive is not whole: entry {verdict.broken} {verdict.wrong}; "
+        f"{verdict.checked} entries up to {verdict.until} are whole"
+    )
+
+
+def findings(verdict: Verdict) -> list[tuple[object, ...]]:
+    """Tell of a chain that is whole."""
+    return [
+        ("entries", verdict.checked),
+        ("behind", str(verdict.since)),
+        ("last entry", str(verdict.until)),
+        *(("remark", remark) for remark in verdict.remarks),
+    ]
+
+
+def _row(kept: Kept) -> tuple[object, ...]:
+    said = kept.said
+    names = [bare(one) for one in said.recipients[:RECIPIENTS]]
+    more = len(said.recipients) - RECIPIENTS
+    to = " ".join([*names, f"and {more} more"] if more > 0 else names)
+    return (
+        kept.line.serial,
+        moment(said.at),
+        said.kind,
+        bare(said.sender),
+        to,
+        kept.line.conversation,
+        plain_text(said),
+    )

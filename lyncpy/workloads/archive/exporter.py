@@ -1,0 +1,120 @@
+"""Conversations → files that mail programs and other programs read."""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lyncpy.contracts.archive import IExports
+from lyncpy.workloads.archive.bodies import Kept, json_line, mail
+from lyncpy.workloads.archive.reader import Reader, Terms
+
+MAIL_ENTRIES: Final = 2000
+"""Entries of one mail at most: a year of a long conversation becomes several that can be opened."""
+
+CHUNK_BYTES: Final = 1_048_576
+"""Written at once."""
+
+FORMATS: Final = ("eml", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    folder: str
+    files: int
+    conversations: int
+    entries: int
+
+
+class Exporter:
+    """Writes what a person took part in, or one conversation, into a new folder."""
+
+    def __init__(self, reader: Reader, exports: IExports) -> None:
+        """Take where entries come from and where they go."""
+        self._reader = reader
+        self._exports = exports
+
+    async def export(self, terms: Terms, form: str, name: str) -> Exported:
+        """Write all entries that fit; `form` is one of FORMATS.
+
+        Raises:
+            ValueError: The folder's name cannot be used.
+            OSError: The disk says no.
+            StoreUnavailable: The archive cannot be read.
+        """
+        folder = await self._exports.begin(name)
+        out = _Json(self._exports, name) if form == "json" else _Mails(self._exports, name)
+        conversations = 0
+        if terms.conversation:
+            conversations = await self._conversation(terms, out)
+        else:
+            async for conversation in self._reader.conversations(terms.person):
+                conversations += await self._conversation(replace(terms, conversation=conversation), out)
+        await out.end()
+        return Exported(folder, out.files, conversations, out.entries)
+
+    async def _conversation(self, terms: Terms, out: "_Json | _Mails") -> int:
+        """Write a conversation; give 1 if anything of it was wanted."""
+        before = out.entries
+        async for kept in self._reader.entries(terms):
+            await out.add(kept)
+        await out.end_conversation()
+        return int(out.entries > before)
+
+
+class _Json:
+    """One file of JSON lines."""
+
+    FILE: Final = "archive.jsonl"
+
+    def __init__(self, exports: IExports, name: str) -> None:
+        self._exports = exports
+        self._name = name
+        self._buffer = bytearray()
+        self.files = self.entries = 0
+
+    async def add(self, kept: Kept) -> None:
+        self._buffer += json_line(kept)
+        self.entries += 1
+        if len(self._buffer) >= CHUNK_BYTES:
+            await self._flush()
+
+    async def end_conversation(self) -> None:
+        """Conversations follow one another."""
+
+    async def end(self) -> None:
+        await self._flush()
+        self.files = 1
+
+    async def _flush(self) -> None:
+        content, self._buffer = bytes(self._buffer), bytearray()
+        await self._exports.write(self._name, self.FILE, content)
+
+
+class _Mails:
+    """One mail a conversation; several for a very long one."""
+
+    def __init__(self, exports: IExports, name: str) -> None:
+        self._exports = exports
+        self._name = name
+        self._entries: list[Kept] = []
+        self._bytes = 0
+        self.files = self.entries = 0
+
+    async def add(self, kept: Kept) -> None:
+        self._entries.append(kept)
+        self._bytes += len(kept.line.body) + len(kept.line.head)
+        self.entries += 1
+        if len(self._entries) >= MAIL_ENTRIES or self._bytes >= 8 * CHUNK_BYTES:
+            await self.end_conversation()
+
+    async def end_conversation(self) -> None:
+        if self._entries:
+            self.files += 1
+            # By its first entry: unique, and in the order of time.
+            file = f"{self._entries[0].line.serial:010d}.eml"
+            await self._exports.write(self._name, file, mail(self._entries))
+            self._entries, self._bytes = [], 0
+
+    async def end(self) -> None:
+        """Each mail is written when its conversation ends."""

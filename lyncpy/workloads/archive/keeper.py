@@ -1,0 +1,369 @@
+"""The one writer of the chain: many entries in one write, each durable before its speaker is answered."""
+
+import secrets
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.archive import Ends, IArchive, ILedger, IStamps, Mark, Said
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.policy import IPolicies
+from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
+from lyncpy.contracts.store import Conflict
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.begin import begin
+from lyncpy.workloads.archive import model
+from lyncpy.workloads.archive.model import Places, Point
+from lyncpy.workloads.archive.settings import Settings
+
+GROUP: Final = 500
+"""Entries of one write at most: bounds how long the first of them waits for the last."""
+
+CONVERSATIONS: Final = 2000
+"""Conversations whose people are remembered to be in the index."""
+
+ENTRY_BYTES: Final = 400
+"""What an entry takes in memory beside its body and its recipients, about."""
+
+TRIES: Final = 3
+"""Writes of a group when another process was first (`lyncpy archive`, a second server by mistake)."""
+
+Waiting = tuple[Said, "Deferred[None]"]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What this start of the server did."""
+
+    kept: int = 0
+    refused: int = 0
+    lost: int = 0
+    """Passed on without being archived."""
+
+    trouble: str = ""
+    """Why the last write failed; "" when it did not."""
+
+    trouble_since: float = 0.0
+    """Wall clock."""
+
+
+@implementer(IArchive)
+class Keeper:
+    """Writes the chain. What waits is bounded in bytes and in time."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        ledger: ILedger,
+        stamps: IStamps,
+        policies: IPolicies,
+        meter: IMeter,
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
+        """Take where lines go, what vouches for the ends, and who is archived."""
+        self._ledger = ledger
+        self._stamps = stamps
+        self._policies = policies
+        self._settings = settings
+        self._timers = timers
+        self._end: Mark | None = None
+        self._places = Places(CONVERSATIONS)
+        self._waiting: deque[Waiting] = deque()
+        self._group: list[Waiting] = []
+        self._bytes = 0
+        self._busy = self._stuck = False
+        self._unrecorded = 0
+        self._idle: list[Deferred[None]] = []
+        self.counts = Counts()
+        self._kept = meter.counter("lyncpy_archive_entries", "Entries written to the archive")
+        self._failed = meter.counter("lyncpy_archive_failures", "Messages that could not be archived")
+        meter.gauge("lyncpy_archive_waiting", "Messages that wait for the archive", lambda: float(len(self)))
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._group)
+
+    # --- IArchive
+
+    def wants(self, people: Collection[Aor], external: bool) -> bool:
+        """Tell whether the policy of one of these people demands that they are archived."""
+        of = self._policies.of
+        if external:
+            return any(of(person).archive_external for person in people)
+        return any(of(person).archive_internal for person in people)
+
+    async def keep(self, said: Said) -> None:
+        """Write down what was said; durable when this returns.
+
+        Raises:
+            Refused: 503, in critical mode, when it cannot be written.
+        """
+        try:
+            await self._queued(said)
+        except StoreUnavailable as error:
+            self._failed.add()
+            if self._settings.critical:
+                self.counts.refused += 1
+                raise _refusal() from error
+            self.counts.lost += 1
+            self._unrecorded += 1
+
+    # --- its life
+
+    async def open(self) -> None:
+        """Find the end of the chain, or begin one.
+
+        Raises:
+            StoreUnavailable: It cannot be read. A chain that is not whole is no reason not to start.
+        """
+        try:
+            end = await self._find_end()
+            self.log.info("the archive goes on behind entry {point}", point=str(Point(end.serial, end.digest)))
+        except Torn as error:
+            self._troubled(str(error))
+
+    async def drained(self) -> None:
+        """Wait until what waits is written, or has failed."""
+        if self._busy:
+            done: Deferred[None] = Deferred()
+            self._idle.append(done)
+            await done
+
+    async def resume(self, author: str, reason: str) -> Point | None:
+        """Let the chain go on although its ends do not fit; who did it, and why, is an entry of it.
+
+        Returns:
+            The new end; None when nothing was torn.
+
+        Raises:
+            StoreUnavailable: It cannot be written.
+            Conflict: Something else was written meanwhile.
+        """
+        ends = await self._ledger.ends()
+        tear = self._tear(ends) if ends is not None else ""
+        if ends is None or not tear:
+            return None
+        said = Said(
+            self._timers.wall(),
+            conversation="",
+            kind=model.RESUMED,
+            sender=Aor(author),
+            recipients=(),
+            content_type="text/plain; charset=utf-8",
+            body=f"{tear}\n{reason}".encode("utf-8", "replace"),
+        )
+        line = model.link(model.next_of(ends), said)
+        end = self._mark("end", Point(line.serial, line.digest))
+        await self._ledger.append([line], model.places(said), end, ends.end)
+        if not is_ours(self._stamps, "start", ends.start):
+            await self._ledger.cut(self._mark("start", _point(ends.start)), ends.start)
+        self._end = end
+        self._healthy()
+        return _point(end)
+
+    async def purge(self, before: float) -> int:
+        """Remove what is older from the front of the chain, a slice at a time; give the number of entries.
+
+        Raises:
+            StoreUnavailable: Some may have been removed.
+        """
+        total = 0
+        while True:
+            ends = await self._ledger.ends()
+            if ends is None or not is_ours(self._stamps, "start", ends.start):
+                return total
+            old = model.over(await self._ledger.read(ends.start.serial, GROUP), before)
+            if not old:
+                return total
+            start = self._mark("start", Point(old[-1].serial, old[-1].digest))
+            # An entry that is written behind this must bring its places with it again.
+            self._places.forget()
+            try:
+                await self._ledger.cut(start, ends.start)
+            except Conflict:
+                return total  # another purge is at it
+            total += len(old)
+
+    # --- writing
+
+    def _queued(self, said: Said) -> "Deferred[None]":
+        waits: Deferred[None] = Deferred()
+        if self._stuck:
+            waits.errback(StoreUnavailable("the archive's disk does not answer"))
+        elif self._bytes + _size(said) > self._settings.waiting_bytes:
+            waits.errback(StoreUnavailable("too much waits for the archive"))
+        else:
+            self._bytes += _size(said)
+            self._waiting.append((said, waits))
+            if not self._busy:
+                self._busy = True
+                begin(self._write(), self.log, "writing to the archive")
+        return waits
+
+    async def _write(self) -> None:
+        """Write all that waits, group by group."""
+        try:
+            while self._waiting:
+                self._group = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP))]
+                await self._write_group()
+        finally:
+            # By a bug only: nobody is left waiting.
+            _tell([*self._group, *self._waiting], "the archive failed")
+            self._release([*self._group, *self._waiting])
+            self._group = []
+            self._waiting.clear()
+            self._busy = False
+            idle, self._idle = self._idle, []
+            for done in idle:
+                done.callback(None)
+
+    async def _write_group(self) -> None:
+        group = self._group
+        timer = self._timers.later(self._settings.wait_s, self._give_up)
+        error = ""
+        try:
+            await self._add([said for said, _ in group])
+            self._healthy()
+        except (StoreUnavailable, Torn) as failed:
+            error = str(failed)
+            self._end = None  # what was written, if anything, is asked before the next try
+            self._troubled(error)
+        finally:
+            timer.cancel()
+        self._stuck = False
+        self._group = []
+        self._release(group)
+        _tell(group, error)
+
+    async def _add(self, group: list[Said]) -> None:
+        """Write a group behind the end of the chain, wherever that is."""
+        for attempt in range(TRIES):
+            end = self._end or await self._find_end()
+            lost = self._unrecorded
+            batch = [_gap(group[0].at, lost), *group] if lost else group
+            lines, point = [], _point(end)
+            for said in batch:
+                line = model.link(point, said)
+                point = Point(line.serial, line.digest)
+                lines.append(line)
+            fresh = frozenset().union(*(self._places.fresh(said) for said in batch))
+            mark = self._mark("end", point)
+            try:
+                await self._ledger.append(lines, fresh, mark, end)
+            except Conflict:
+                self._end = None
+                if attempt + 1 == TRIES:
+                    raise StoreUnavailable("other programs write to the archive all the time") from None
+                continue
+            self._end = mark
+            self._unrecorded -= lost
+            for said in batch:
+                self._places.note(said)
+            self.counts.kept += len(group)
+            self._kept.add(len(batch))
+            return
+
+    async def _find_end(self) -> Mark:
+        """Give the end of the chain; begin one where there is none.
+
+        Raises:
+            Torn: The end is not the one that was sealed: what follows it would hide that.
+        """
+        ends = await self._ledger.ends()
+        if ends is None:
+            origin = Point(0, secrets.token_bytes(model.DIGEST_BYTES))
+            self._end = self._mark("end", origin)
+            await self._ledger.begin(self._mark("start", origin), self._end)
+            return self._end
+        tear = self._tear(ends)
+        if tear:
+            raise Torn(tear)
+        self._end = ends.end
+        return ends.end
+
+    def _tear(self, ends: Ends) -> str:
+        """Say in what the ends do not fit, or ""."""
+        for name, mark in (("start", ends.start), ("end", ends.end)):
+            if not is_ours(self._stamps, name, mark):
+                return f"the seal of the archive's {name} does not fit"
+        return model.tear_of(ends)
+
+    def _mark(self, name: str, point: Point) -> Mark:
+        return Mark(
+            point.serial, point.digest, self._stamps.stamp(model.stamped_text(name, point.serial, point.digest))
+        )
+
+    # --- who waits
+
+    def _give_up(self) -> None:
+        """Let nobody wait for a disk that does not answer; what it is writing may be kept all the same."""
+        self._stuck = True
+        error = "the archive's disk does not answer"
+        self._troubled(error)
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        self._release(waiting)
+        _tell([*self._group, *waiting], error)
+
+    def _release(self, group: Sequence[Waiting]) -> None:
+        self._bytes -= sum(_size(said) for said, _ in group)
+
+    def _troubled(self, why: str) -> None:
+        """Log the first failure of a row: a full disk must not be filled by its own log."""
+        if not self.counts.trouble:
+            self.counts.trouble_since = self._timers.wall()
+            then = "such messages are refused" if self._settings.critical else "messages pass unrecorded"
+            self.log.error("the archive cannot be written: {why}; until it works {then}", why=why, then=then)
+        self.counts.trouble = why
+
+    def _healthy(self) -> None:
+        if self.counts.trouble:
+            self.counts.trouble = ""
+            self.log.info("the archive works again")
+
+
+class Torn(Exception):
+    """The end of the chain is not what was sealed; an operator has to look at it."""
+
+
+def is_ours(stamps: IStamps, name: str, mark: Mark) -> bool:
+    """Tell whether the server's key vouches for a mark."""
+    stamp = stamps.stamp(model.stamped_text(name, mark.serial, mark.digest))
+    return secrets.compare_digest(mark.stamp, stamp)
+
+
+def _tell(group: Sequence[Waiting], error: str) -> None:
+    """Answer those who still wait."""
+    for _, waits in group:
+        if waits.called:
+            continue
+        if error:
+            waits.errback(StoreUnavailable(error))
+        else:
+            waits.callback(None)
+
+
+def _point(mark: Mark) -> Point:
+    return Point(mark.serial, mark.digest)
+
+
+def _size(said: Said) -> int:
+    return ENTRY_BYTES + len(said.body) + 40 * len(said.recipients)
+
+
+def _gap(at: float, count: int) -> Said:
+    """Tell in the chain that something is not in it."""
+    text = f"{count} messages before this were passed on, and are not archived"
+    return Said(at, "", model.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode())
+
+
+def _refusal() -> Refused:
+    reason = "Instant messages must be archived here, and the archive cannot be written now. Try again later."
+    return Refused(503, Diagnostics(1, reason), headers=[("Retry-After", "30")])

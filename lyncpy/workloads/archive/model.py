@@ -1,0 +1,239 @@
+"""The chain of entries: how they are written, linked, sealed and found out. Pure.
+
+The form is a promise to whoever verifies an archive without this program; docs/archive.md
+says the same in words.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+from lyncpy.contracts.archive import Ends, Line, Place, Said
+from lyncpy.contracts.names import Aor
+
+FORM: Final = 1
+"""The version of the form of a head."""
+
+DIGEST_BYTES: Final = 32
+NAME_CHARS: Final = 400
+"""Of an index name: a hostile Call-ID must not fill the index."""
+
+LOST: Final = "lost"
+"""An entry of the archive's own: messages passed on unrecorded before it, because it could not be written."""
+
+RESUMED: Final = "resumed"
+"""An entry of the archive's own: an operator let a chain go on whose end did not fit its seal."""
+
+
+class Broken(Exception):
+    """The chain is not whole; the first entry at which that shows, and what is wrong with it."""
+
+    def __init__(self, serial: int, wrong: str) -> None:
+        super().__init__(f"entry {serial}: {wrong}")
+        self.serial = serial
+        self.wrong = wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in the chain, as people note it: SERIAL:DIGEST."""
+
+    serial: int
+    digest: bytes
+
+    def __str__(self) -> str:
+        return f"{self.serial}:{self.digest.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a head says, and the body."""
+
+    serial: int
+    previous: bytes
+    said: Said
+
+
+def point_of(text: str) -> Point:
+    """Read SERIAL:DIGEST.
+
+    Raises:
+        ValueError: It is not that.
+    """
+    serial, _, digest = text.partition(":")
+    if not (serial.isascii() and serial.isdecimal() and len(serial) < 19 and len(digest) == 2 * DIGEST_BYTES):
+        raise ValueError(text)
+    return Point(int(serial), bytes.fromhex(digest))
+
+
+def link(after: Point, said: Said) -> Line:
+    """Write down what was said as the entry behind a point."""
+    serial, micros = after.serial + 1, round(said.at * 1_000_000)
+    head = json.dumps(
+        {
+            "form": FORM,
+            "serial": serial,
+            "previous": after.digest.hex(),
+            "at": _moment(micros),
+            "kind": said.kind,
+            "conversation": said.conversation,
+            "conference": said.conference,
+            "sender": said.sender,
+            "recipients": said.recipients,
+            "message_id": said.message_id,
+            "content_type": said.content_type,
+        },
+        # ASCII alone: lone surrogates, which bytes that are no UTF-8 became, are kept as escapes.
+        ensure_ascii=True,
+        separators=(",", ":"),
+    )
+    return Line(
+        serial, micros / 1_000_000, said.kind, name_of(said.conversation), head, said.body, digest_of(head, said.body)
+    )
+
+
+def digest_of(head: str, body: bytes) -> bytes:
+    """Give what the next entry names as the one before it."""
+    return sha256(b"%b\n%b" % (head.encode("ascii", "replace"), body)).digest()
+
+
+def read(line: Line) -> Entry:
+    """Read an entry back.
+
+    Raises:
+        Broken: Its head is none.
+    """
+    try:
+        head = json.loads(line.head)
+        texts = [
+            head[name] for name in ("at", "kind", "conversation", "sender", "message_id", "content_type", "previous")
+        ]
+        recipients = head["recipients"]
+        if not all(isinstance(text, str) for text in (*texts, *recipients)):
+            raise TypeError  # as a missing field: whoever wrote this knew only half of the form
+        at, kind, conversation, sender, message_id, content_type, previous = texts
+        said = Said(
+            at=datetime.fromisoformat(at).timestamp(),
+            conversation=conversation,
+            kind=kind,
+            sender=Aor(sender),
+            recipients=tuple(map(Aor, recipients)),
+            message_id=message_id,
+            content_type=content_type,
+            body=line.body,
+            conference=bool(head["conference"]),
+        )
+        return Entry(head["serial"], bytes.fromhex(previous), said)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        raise Broken(line.serial, "its head cannot be read") from None
+
+
+def follow(after: Point, line: Line) -> Entry:
+    """Check that a line is the entry behind a point, unchanged; give it.
+
+    Raises:
+        Broken: It is not; says what is wrong.
+    """
+    due = after.serial + 1
+    if line.serial != due:
+        raise Broken(due, f"is missing; the next one that is there is {line.serial}")
+    if digest_of(line.head, line.body) != line.digest:
+        raise Broken(due, "was changed: its digest does not fit its text")
+    entry = read(line)
+    if entry.serial != due:
+        raise Broken(due, f"is another: it calls itself {entry.serial}")
+    if entry.previous != after.digest:
+        raise Broken(due, "does not follow the one before it: that one, or this one, was replaced")
+    said = entry.said
+    if (line.kind, line.conversation) != (said.kind, name_of(said.conversation)) or abs(line.at - said.at) > 1e-6:
+        raise Broken(due, "was changed: the columns that find it say something else than its text")
+    return entry
+
+
+def places(said: Said, known: Collection[str] = frozenset()) -> frozenset[Place]:
+    """Give the rows of the index that lead to this entry, but for people who are known to have theirs."""
+    people = {said.sender, *said.recipients}.difference(known)
+    people.discard(Aor(""))
+    conversation = name_of(said.conversation) if people else ""
+    return frozenset((name_of(person), conversation) for person in people)
+
+
+def takes_part(said: Said, person: str) -> bool:
+    """Tell whether this was said by or to somebody, by his index name."""
+    return any(name_of(one) == person for one in (said.sender, *said.recipients))
+
+
+def name_of(text: str) -> str:
+    """Give text as the index has it: what no database can hold is replaced, the rest is cut."""
+    kept = text[:NAME_CHARS]
+    if kept.isascii() and "\0" not in kept:
+        return kept
+    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in kept)
+
+
+def stamped_text(end: str, serial: int, digest: bytes) -> bytes:
+    """Give what a mark's stamp is over; `end` is "start" or "end"."""
+    return f"lyncpy archive {end} {serial}:{digest.hex()}".encode()
+
+
+def tear_of(ends: Ends) -> str:
+    """Say in what the lines that are there do not fit the ends that were sealed; "" when they do."""
+    start, end, last = ends.start.serial, ends.end.serial, ends.last
+    if last > end:
+        return f"entries up to {last} are there, but {end} was sealed as the last"
+    if last < end and end > start:
+        return f"entry {end} was sealed as the last, but {f'none is behind {last}' if last else 'there is none at all'}"
+    return ""
+
+
+def next_of(ends: Ends) -> Point:
+    """Give the point behind which a torn chain goes on: no number is given twice."""
+    return Point(max(ends.end.serial, ends.last), ends.end.digest)
+
+
+def over(lines: Sequence[Line], before: float) -> Sequence[Line]:
+    """Give the lines at the front that are older than a moment.
+
+    Only whole beginnings are purged, so that the rest stays a chain. An entry that a wrong
+    clock dated into the future keeps those behind it for as long: too long, never too short.
+    """
+    count = next((n for n, line in enumerate(lines) if line.at >= before), len(lines))
+    return lines[:count]
+
+
+class Places:
+    """Who is surely in the index of which conversation: only who is new costs a write, or a look.
+
+    Holds the conversations heard last; the oldest is forgotten first.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Begin with none; `most` conversations are remembered."""
+        self._most = most
+        self._known: dict[str, set[str]] = {}
+
+    def fresh(self, said: Said) -> frozenset[Place]:
+        """Give the places of an entry that are not known to be there."""
+        return places(said, known=self._known.get(said.conversation, frozenset()))
+
+    def note(self, said: Said) -> None:
+        """Remember the places of an entry."""
+        known = self._known.pop(said.conversation, None) or set()
+        known.add(said.sender)
+        known.update(said.recipients)
+        self._known[said.conversation] = known
+        if len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+
+    def forget(self) -> None:
+        """Know nothing any more."""
+        self._known.clear()
+
+
+def _moment(micros: int) -> str:
+    """Write microseconds since the epoch as ISO 8601, UTC, always with all six digits."""
+    seconds, rest = divmod(micros, 1_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"

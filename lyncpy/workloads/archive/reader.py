@@ -1,0 +1,107 @@
+"""Searching: by person, time, conversation and text, a slice at a time."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lyncpy.contracts.archive import ILedger, Said, Wanted
+from lyncpy.workloads.archive.bodies import Kept, kept_of, plain_text
+from lyncpy.workloads.archive.model import name_of, takes_part
+
+SLICE: Final = 200
+"""Lines that are in memory at once, and between which the server does other things."""
+
+SCANNED: Final = 100_000
+"""Lines that a search looks at: bounds how long an operator's slip keeps the database busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is looked for; "" is any. Names are compared as the index has them."""
+
+    person: str = ""
+    other: str = ""
+    """Takes part too."""
+
+    conversation: str = ""
+    since: float = 0.0
+    until: float = Wanted().until
+    text: str = ""
+    """Part of what a person reads, in any case."""
+
+    def fit(self, said: Said) -> bool:
+        """Tell whether an entry is meant."""
+        return (
+            (not self.person or takes_part(said, self.person))
+            and (not self.other or takes_part(said, self.other))
+            and (not self.text or self.text.casefold() in plain_text(said).casefold())
+        )
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the ledger is asked for."""
+        return Wanted(self.person, self.conversation, self.since, self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search gave."""
+
+    entries: tuple[Kept, ...]
+    """The newest, oldest first."""
+
+    all_seen: bool
+    """False: older entries were not looked at any more."""
+
+
+class Reader:
+    """Reads; knows nothing of whether entries are whole."""
+
+    def __init__(self, ledger: ILedger) -> None:
+        """Take what is read."""
+        self._ledger = ledger
+
+    async def newest(self, terms: Terms, limit: int) -> Found:
+        """Give the newest entries that fit."""
+        wanted, found, scanned = terms.wanted, list[Kept](), 0
+        while scanned < SCANNED:
+            lines = await self._ledger.find(wanted, SLICE, newest=True)
+            for line in lines:
+                kept = kept_of(line)
+                if kept is not None and terms.fit(kept.said):
+                    found.append(kept)
+                    if len(found) == limit:
+                        return Found(tuple(reversed(found)), all_seen=False)
+            if len(lines) < SLICE:
+                return Found(tuple(reversed(found)), all_seen=True)
+            scanned += len(lines)
+            wanted = replace(wanted, before=lines[-1].serial)
+        return Found(tuple(reversed(found)), all_seen=False)
+
+    async def is_conversation(self, name: str) -> bool:
+        """Tell whether there are entries of a conversation of this name."""
+        return bool(await self._ledger.find(Wanted(conversation=name_of(name)), 1))
+
+    async def conversations(self, person: str) -> AsyncIterator[str]:
+        """Give the conversations of a person, by name."""
+        after = ""
+        while True:
+            names = await self._ledger.conversations(person, after, SLICE)
+            for name in names:
+                yield name
+            if len(names) < SLICE:
+                return
+            after = names[-1]
+
+    async def entries(self, terms: Terms) -> AsyncIterator[Kept]:
+        """Give all entries that fit, oldest first."""
+        wanted = terms.wanted
+        while True:
+            lines = await self._ledger.find(wanted, SLICE)
+            for line in lines:
+                kept = kept_of(line)
+                if kept is not None and terms.fit(kept.said):
+                    yield kept
+            if len(lines) < SLICE:
+                return
+            wanted = replace(wanted, after=lines[-1].serial)

@@ -1,0 +1,134 @@
+"""The life of the archive."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lyncpy.contracts.archive import IArchive, IExports, ILedger, IStamps, Said
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.policy import IPolicies
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.workload import IWorkload, Offer, Reason
+from lyncpy.workloads.archive.auditor import Auditor
+from lyncpy.workloads.archive.commands import Commands, Rooms
+from lyncpy.workloads.archive.exporter import Exporter
+from lyncpy.workloads.archive.keeper import Keeper
+from lyncpy.workloads.archive.reader import Reader
+from lyncpy.workloads.archive.settings import Settings
+
+FIRST_S: Final = 120.0
+EVERY_S: Final = 3600.0
+"""Seconds to the first purge and between two: before the hour in which the disk gets its room back."""
+
+DAY_S: Final = 86400.0
+
+
+@implementer(IWorkload, IArchive)
+class Archive:
+    """Keeps, finds and forgets what was said."""
+
+    name = "archive"
+    log = Logger()
+
+    def __init__(
+        self,
+        ledger: ILedger,
+        stamps: IStamps,
+        exports: IExports,
+        policies: IPolicies,
+        people: IPeople,
+        meter: IMeter,
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
+        """Build the rooms."""
+        self._policies = policies
+        self._settings = settings
+        self._timers = timers
+        self._timer: ITimer | None = None
+        self._purging: Deferred[None] | None = None
+        self._keeper = Keeper(ledger, stamps, policies, meter, settings, timers)
+        reader = Reader(ledger)
+        rooms = Rooms(ledger, self._keeper, Auditor(ledger, stamps), reader, Exporter(reader, exports), people)
+        self.offer = Offer(self.name, commands=Commands(rooms, settings, timers).words(), reasons=(self.reasons,))
+
+    # --- IArchive
+
+    def wants(self, people: Collection[Aor], external: bool) -> bool:
+        """Tell whether the policy of one of these people demands that they are archived."""
+        return self._keeper.wants(people, external)
+
+    async def keep(self, said: Said) -> None:
+        """Write it down before it is passed on. Raises Refused in critical mode."""
+        await self._keeper.keep(said)
+
+    # --- IWorkload
+
+    async def open(self) -> None:
+        """Find the end of the chain, and purge from time to time."""
+        await self._keeper.open()
+        if self._settings.keep_days:
+            self._timer = self._timers.later(FIRST_S, self._begin)
+
+    async def close(self) -> None:
+        """Write what waits; a purge under way ends at its next slice."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._purging is not None:
+            self._purging.cancel()
+        await self._keeper.drained()
+
+    async def purge(self) -> None:
+        """Remove what is over."""
+        try:
+            count = await self._keeper.purge(self._timers.wall() - self._settings.keep_days * DAY_S)
+        except StoreUnavailable as error:
+            self.log.warn("the purge of the archive did not come to its end: {cause}", cause=error)
+            return
+        if count:
+            self.log.info(
+                "{count} entries of the archive were older than {days} days and are gone",
+                count=count,
+                days=self._settings.keep_days,
+            )
+
+    async def reasons(self, aor: Aor) -> Sequence[Reason]:
+        """Say what the archive does to a user; nothing when he is not archived."""
+        policy = self._policies.of(aor)
+        scopes = [
+            scope
+            for scope, is_kept in (
+                ("among people of the enterprise", policy.archive_internal),
+                ("with others", policy.archive_external),
+            )
+            if is_kept
+        ]
+        if not scopes:
+            return ()
+        trouble = self._keeper.counts.trouble
+        if not trouble:
+            return (Reason("archive", f"what he says and hears {' and '.join(scopes)} is archived", good=True),)
+        then = "his messages are refused" if self._settings.critical else "his messages pass unarchived"
+        remedy = "make the archive work again: `archive status`, room on the disk, the log"
+        return (Reason("archive", f"{then}: {trouble}", good=False, remedy=remedy),)
+
+    def _begin(self) -> None:
+        self._timer = self._timers.later(EVERY_S, self._begin)
+        if self._purging is None:
+            purging = self._purging = Deferred.fromCoroutine(self.purge())
+            _ = purging.addErrback(self._failed).addBoth(self._ended)
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.log.failure("the purge of the archive failed", failure)
+
+    def _ended(self, _: None) -> None:
+        self._purging = None

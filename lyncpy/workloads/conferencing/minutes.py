@@ -1,0 +1,50 @@
+"""Who came and went, for the archive, where policy demands that the conversation is kept."""
+
+from collections.abc import Collection
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.archive import IArchive, Said
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import Refused, WorldUnavailable
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.begin import begin
+from lyncpy.workloads.conferencing.roster import Admitted, Arrived, Change, Gone, Meeting
+
+
+class Minutes:
+    """Notes people's coming and going; what is said is kept by the MCUs, before it is passed on."""
+
+    log = Logger()
+
+    def __init__(self, archive: IArchive, timers: ITimers) -> None:
+        """Take where it goes."""
+        self._archive = archive
+        self._timers = timers
+
+    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+        """Take one change; see `Ears`."""
+        if isinstance(change, Admitted) or (isinstance(change, Arrived) and change.first and not change.waits):
+            self._note(after, after, "joined", change.user)
+        elif isinstance(change, Gone) and change.last and not before.attendees[change.user].waits:
+            self._note(before, after, "left", change.user)
+
+    def _note(self, among: Meeting, after: Meeting, kind: str, user: Aor) -> None:
+        people = [attendee.user for attendee in among.inside]
+        external = any(not attendee.internal for attendee in among.inside)
+        if self._archive.wants(people, external):
+            others = tuple(attendee.user for attendee in after.inside if attendee.user != user)
+            begin(self._keep(after.conference.uri, kind, user, others), self.log, "noting who came and went")
+
+    async def _keep(self, conference: str, kind: str, user: Aor, others: Collection[Aor]) -> None:
+        said = Said(self._timers.wall(), conference, kind, user, tuple(others), conference=True)
+        try:
+            await self._archive.keep(said)
+        except (Refused, WorldUnavailable) as error:
+            self.log.error(
+                "the archive lacks that {user} {kind} {conference}: {reason}",
+                user=user,
+                kind=kind,
+                conference=conference,
+                reason=str(error),
+            )

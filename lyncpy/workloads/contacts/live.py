@@ -1,0 +1,85 @@
+"""The directory changes → lists of those who are signed in change, soon after and all of them."""
+
+from typing import Final
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from lyncpy.contracts.facts import GroupsChanged, PersonChanged
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.begin import begin
+from lyncpy.workloads.contacts.lists import Lists
+from lyncpy.workloads.contacts.shelves import Shelves
+
+SETTLE_S: Final = 0.5
+"""A pull tells of people one by one; a list is changed once for many of them."""
+
+RETRY_S: Final = 30.0
+"""Until lists that could not be written are tried again."""
+
+LOOKED_AT: Final = 500
+"""Users of whom one turn of the reactor finds out whether anything is new, some milliseconds."""
+
+AT_ONCE: Final = 50
+"""Lists that are written at a time: the store commits them together."""
+
+
+class Live:
+    """Keeps lists like the directory while people look at them."""
+
+    log = Logger()
+
+    def __init__(self, lists: Lists, shelves: Shelves, timers: ITimers) -> None:
+        """Take what follows what."""
+        self._lists = lists
+        self._shelves = shelves
+        self._timers = timers
+        self._timer: ITimer | None = None
+        self._closed = False
+
+    async def person_changed(self, fact: PersonChanged) -> None:
+        """See to it that lists with this person change."""
+        self._shelves.person_changed(fact.aor, fact.person)
+        self._soon(SETTLE_S)
+
+    async def groups_changed(self, fact: GroupsChanged) -> None:
+        """See to it that lists with these groups change."""
+        self._shelves.groups_changed(fact.keys)
+        self._soon(SETTLE_S)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _soon(self, delay_s: float) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = self._timers.later(delay_s, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        begin(self._refresh(), self.log, "bringing contact lists up to date")
+
+    async def _refresh(self) -> None:
+        """Look at everybody who is signed in, in pieces: others' messages go on in between."""
+        users = self._lists.signed_in()
+        for start in range(0, len(users), LOOKED_AT):
+            outdated = [aor for aor in users[start : start + LOOKED_AT] if self._lists.is_outdated(aor)]
+            for first in range(0, len(outdated), AT_ONCE):
+                await self._write(outdated[first : first + AT_ONCE])
+            turn: Deferred[None] = Deferred()
+            self._timers.later(0.0, lambda turn=turn: turn.callback(None))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            await turn
+
+    async def _write(self, users: list[Aor]) -> None:
+        writes = [Deferred.fromCoroutine(self._lists.refresh(aor)) for aor in users]
+        results: list[tuple[bool, object]] = [*await DeferredList(writes, consumeErrors=True)]
+        failures = [result for _, result in results if isinstance(result, Failure)]
+        if failures:
+            # What is not written is not told; the lists stay outdated and are found again.
+            reason = failures[0].getErrorMessage()
+            self.log.warn("{count} contact lists wait for the store: {reason}", count=len(failures), reason=reason)
+            self._soon(RETRY_S)

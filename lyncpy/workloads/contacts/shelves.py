@@ -1,0 +1,162 @@
+"""What the directory puts into contact lists: a group for each department, and groups of the directory.
+
+One `Generated` serves everybody who has it, and is made anew only when somebody in it, or
+the group, has changed: to see that nothing is new for a user is to compare a few references.
+"""
+
+import fnmatch
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from lyncpy.contracts.directory import Group, IGroups, IPeople, Person, place_of
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.workloads.contacts.model import Generated
+from lyncpy.workloads.contacts.settings import Settings
+
+DEPARTMENT: Final = "department"
+"""Key of the group of one's own department: who moves keeps the group, with another name and other people."""
+
+NAME_LONGEST: Final = 200
+"""Characters of a group's name; no client shows more."""
+
+
+class Shelves:
+    """Generated groups, by user. Bounded by the people and groups that there are."""
+
+    def __init__(self, people: IPeople, groups: IGroups, settings: Settings) -> None:
+        """Take who there is; nobody is looked at before `load`."""
+        self._people = people
+        self._groups = groups
+        self._settings = settings
+        self._department_of: dict[Aor, str] = {}
+        self._departments: dict[str, set[Aor]] = defaultdict(set)
+        self._for_all: tuple[Group, ...] = ()
+        self._for_members: dict[str, Group] = {}
+        self._made: dict[str, Generated] = {}
+
+    def load(self) -> None:
+        """Look at everybody and every group."""
+        for person in self._people.all():
+            self._file(person.aor, person)
+        self.groups_changed(group.key for group in self._groups.all())
+
+    # --- what is in a list
+
+    def wanted(self, aor: Aor) -> tuple[Generated, ...]:
+        """Give the groups that belong into a user's list, the most important first; none for who is not enabled."""
+        found = [one for one in self._all_of(aor) if self._fits(one, aor)]
+        return tuple(found[: self._settings.generated_groups])
+
+    def name_of(self, aor: Aor) -> str:
+        """Give the name that the directory has for somebody; "" when it has none."""
+        person = self._people.person(aor)
+        return "" if person is None else person.display_name
+
+    def left_out(self, aor: Aor) -> Sequence[str]:
+        """Give the names of groups that would be in his list if they were smaller, or the list had room."""
+        wanted = self.wanted(aor)
+        return [one.name for one in self._all_of(aor) if one not in wanted and one.members - {aor}]
+
+    def _all_of(self, aor: Aor) -> list[Generated]:
+        person = self._people.person(aor)
+        if person is None or not person.enabled:
+            return []
+        found = []
+        department = self._department_of.get(aor)
+        if self._settings.department_group and department is not None:
+            found.append(self._department(department))
+        found += [self._group(group) for group in self._for_all]
+        if self._for_members:
+            everywhere = {group.key for group in self._for_all}
+            mine = (group.key for group in self._groups.of(aor))
+            found += [
+                self._group(self._for_members[key])
+                for key in mine
+                if key in self._for_members and key not in everywhere
+            ]
+        return found
+
+    def _fits(self, one: Generated, aor: Aor) -> bool:
+        """Tell whether a group is neither too large nor empty to this user."""
+        return len(one.members) <= self._settings.generated_members and one.members != {aor} and bool(one.members)
+
+    # --- what changes
+
+    def person_changed(self, aor: Aor, person: Person | None) -> None:
+        """Forget what was made with a person in it."""
+        self._file(aor, person)
+        around = {group.key for group in self._groups.of(aor)}
+        most = self._settings.generated_members
+        # Of a group that is too large, not everybody is known.
+        self._forget(
+            key for key, one in self._made.items() if key in around or aor in one.members or len(one.members) > most
+        )
+
+    def groups_changed(self, keys: Iterable[str]) -> None:
+        """Look at groups again, and forget what was made of them."""
+        everywhere = {group.key: group for group in self._for_all}
+        names = self._settings.directory_groups, self._settings.directory_groups_for_all
+        for key in keys:
+            group = self._groups.group(key)
+            for patterns, found in zip(names, (self._for_members, everywhere), strict=True):
+                found.pop(key, None)
+                if group is not None and _is_meant(group, patterns):
+                    found[key] = group
+            self._made.pop(key, None)
+        self._for_all = tuple(sorted(everywhere.values(), key=lambda group: (group.name.lower(), group.key)))
+
+    def _file(self, aor: Aor, person: Person | None) -> None:
+        """Put a person with his department."""
+        department = None
+        if person is not None and person.enabled:
+            department = " ".join(person.department.split()).lower() or None
+        before = self._department_of.get(aor)
+        self._forget(f"{DEPARTMENT}:{one}" for one in (before, department) if one is not None)
+        if before is not None:
+            self._departments[before].discard(aor)
+            if not self._departments[before]:
+                del self._departments[before]
+            del self._department_of[aor]
+        if department is not None:
+            self._departments[department].add(aor)
+            self._department_of[aor] = department
+
+    def _forget(self, keys: Iterable[str]) -> None:
+        for key in tuple(keys):
+            self._made.pop(key, None)
+
+    # --- making
+
+    def _department(self, department: str) -> Generated:
+        key = f"{DEPARTMENT}:{department}"
+        made = self._made.get(key)
+        if made is None:
+            members = frozenset(self._departments[department])
+            person = self._people.person(min(members))
+            name = department if person is None else person.department
+            made = self._made[key] = Generated(DEPARTMENT, _shown(name), members)
+        return made
+
+    def _group(self, group: Group) -> Generated:
+        made = self._made.get(group.key)
+        if made is None:
+            members = self._groups.members(group.key, self._settings.generated_members + 1)
+            made = self._made[group.key] = Generated(f"group:{group.key}", _shown(group.name), frozenset(members))
+        return made
+
+
+def _is_meant(group: Group, patterns: Iterable[str]) -> bool:
+    names = (group.name.lower(), bare(group.aor), place_of(group.source))
+    return any(
+        fnmatch.fnmatchcase(name, form)
+        for one in patterns
+        for form in (one.lower(), place_of(one))
+        for name in names
+        if name
+    )
+
+
+def _shown(name: str) -> str:
+    """Give a group's name for a client: one that begins with `~` would be shown as "Other Contacts"."""
+    return " ".join(name.split()).lstrip("~ ")[:NAME_LONGEST] or "?"

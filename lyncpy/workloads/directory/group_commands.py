@@ -1,0 +1,126 @@
+"""The words of groups and policies in the admin shell."""
+
+import fnmatch
+from collections.abc import Sequence
+from typing import Final
+
+from lyncpy.contracts.directory import Group
+from lyncpy.contracts.names import aor_of, bare
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Table
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.policies import FIELDS, Policies, why
+
+MEMBERS_MOST: Final = 10_000
+"""People of a group that are counted and shown; nobody reads more."""
+
+
+class GroupCommands:
+    """`groups`, `group show`, `policies`, `policy show`."""
+
+    def __init__(self, people: People, groups: Groups, policies: Policies) -> None:
+        """Take what they show."""
+        self._people = people
+        self._groups = groups
+        self._policies = policies
+
+    def all(self) -> tuple[Command, ...]:
+        """Give the commands."""
+        group = Arg("group", "a group's name, address or DN", choices=self._names)
+        user = Arg("user", "an address or a login", choices=self._addresses)
+        pattern = Arg("pattern", "part of a name or address; * and ? are wildcards", required=False)
+        return (
+            Command("groups", help="The groups of the directory.", run=self.groups, args=(pattern,)),
+            Command(
+                "group show", help="A group, and who is in it, also by other groups.", run=self.show, args=(group,)
+            ),
+            Command("policies", help="The policies, in the order in which they count.", run=self.policies),
+            Command(
+                "policy show", help="Which policy a user has, why, and what it says.", run=self.policy, args=(user,)
+            ),
+        )
+
+    async def groups(self, asked: Asked) -> Table:
+        """List groups."""
+        pattern = asked.args.get("pattern", "").strip().lower()
+        if not any(mark in pattern for mark in "*?"):
+            pattern = f"*{pattern}*"
+        found = [
+            one
+            for one in self._groups.all()
+            if any(fnmatch.fnmatchcase(text.lower(), pattern) for text in (one.name, bare(one.aor)))
+        ]
+        rows = [(one.name, bare(one.aor), self._count(one), one.source) for one in found]
+        note = f"{len(rows)} of {len(self._groups)} groups"
+        return Table(("group", "address", "people", "source"), rows, note=note)
+
+    async def show(self, asked: Asked) -> Table:
+        """Show one group."""
+        group = self._group(asked.args["group"])
+        inner, strange = self._groups.direct(group)
+        members = self._groups.members(group.key, MEMBERS_MOST)
+        holding = [one.name for one in self._groups.all() if one.key in self._groups.around([group.key]) - {group.key}]
+        rows: list[tuple[object, ...]] = [
+            ("name", group.name),
+            ("address", bare(group.aor)),
+            ("source", group.source),
+            ("key", group.key),
+            ("is in", ", ".join(holding)),
+            *(("holds the group", one.name) for one in inner),
+            *(("person", bare(aor)) for aor in members),
+            *(("nobody here", name) for name in strange),
+        ]
+        note = f"people: {len(members)}{' or more' if len(members) == MEMBERS_MOST else ''}; who is disabled is not counted"
+        return Table(("what", "value"), [row for row in rows if row[1] != ""], note=note)
+
+    async def policies(self, asked: Asked) -> Table:
+        """List policies."""
+        rows = []
+        for policy in self._policies.all():
+            members = self._policies.members(policy.name)
+            strange = ", ".join(member.text for member in members if member.is_unknown)
+            said = ", ".join(f"{field} {_word(getattr(policy, field))}" for field in FIELDS)
+            whom = ", ".join(member.text for member in members if not member.is_unknown)
+            rows.append((policy.name, whom, said, strange or None))
+        return Table(
+            ("policy", "members", "says", "members that nobody is"), rows, note="the first that names a user is his"
+        )
+
+    async def policy(self, asked: Asked) -> Table:
+        """Show one user's policy."""
+        person = self._people.named(asked.args["user"])
+        if person is None:
+            raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"; `users` lists all')
+        chosen = self._policies.chosen(person.aor)
+        rows: list[tuple[object, ...]] = [
+            ("user", bare(person.aor)),
+            ("policy", chosen.policy.name),
+            ("why", why(chosen)),
+        ]
+        rows += [(field, getattr(chosen.policy, field)) for field in FIELDS]
+        return Table(("what", "value"), rows)
+
+    def _group(self, text: str) -> Group:
+        found = self._groups.group(text) or self._groups.named(text)
+        if found is not None:
+            return found
+        low = text.strip().lower()
+        same = [one for one in self._groups.all() if low in (one.name.lower(), bare(aor_of(one.aor)))]
+        if same:
+            raise CommandFailed(
+                f'several groups are called "{text[:80]}"; say which: {", ".join(one.source for one in same[:5])}'
+            )
+        raise CommandFailed(f'there is no group "{text[:80]}"; see: groups')
+
+    def _count(self, group: Group) -> int:
+        return len(self._groups.members(group.key, MEMBERS_MOST))
+
+    def _names(self) -> Sequence[str]:
+        return [group.name for group in self._groups.all()]
+
+    def _addresses(self) -> Sequence[str]:
+        return [bare(person.aor) for person in self._people.all()]
+
+
+def _word(value: object) -> str:
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -1,0 +1,199 @@
+"""The table of groups: every group whom this server knows, in memory, and who is in it.
+
+A group names its members as the directory writes them, and the two come apart at any time:
+a member may be unknown today and known tomorrow. So nothing is resolved when a group is
+kept; two indexes lead from a name to whom it means, and from a name to the groups that hold
+it. Each question is answered by following them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TypeVar
+
+from zope.interface import implementer
+
+from lyncpy.contracts.directory import Group, IGroups, IPeople, Person, place_of
+from lyncpy.contracts.names import Aor, aor_of
+
+T = TypeVar("T")
+
+
+@implementer(IGroups)
+class Groups:
+    """Every group, and the names by which members are found. Written by `Pulls` alone; bounded by what it may read."""
+
+    def __init__(self, people: IPeople) -> None:
+        """Begin with no group; `people` says who is known and enabled."""
+        self._people = people
+        self._groups: dict[str, Group] = {}
+        self._named: dict[str, set[str]] = defaultdict(set)
+        self._holders: dict[str, set[str]] = defaultdict(set)
+        self._means: dict[str, set[Aor]] = defaultdict(set)
+        self._inner: dict[str, str] = {}
+        self._known: dict[Aor, frozenset[str]] = {}
+        self._sorted: tuple[Group, ...] | None = ()
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    # --- IGroups
+
+    def all(self) -> Sequence[Group]:
+        """Give every group, by name."""
+        if self._sorted is None:
+            self._sorted = tuple(sorted(self._groups.values(), key=_order))
+        return self._sorted
+
+    def group(self, key: str) -> Group | None:
+        """Give the group with this key."""
+        return self._groups.get(key)
+
+    def named(self, text: str) -> Group | None:
+        """Give the group that is called so: by address, source, or name; None when several fit."""
+        text = text.strip()
+        keys = (self._named.get(name) for name in (aor_of(text), place_of(text), text.lower()))
+        return self._only(next(filter(None, keys), ()))
+
+    def by_address(self, aor: Aor) -> Group | None:
+        """Give the group that is invited under this address; None when several fit."""
+        return self._only(self._named.get(aor, ()))
+
+    def of(self, aor: Aor) -> Sequence[Group]:
+        """Give the groups that a person is in, directly or through others, by name."""
+        return sorted((self._groups[key] for key in self._above(self._known.get(aor, ()))), key=_order)
+
+    def members(self, key: str, limit: int) -> Sequence[Aor]:
+        """Give the enabled people of a group and of the groups in it, by address, at most `limit`."""
+        found: set[Aor] = set()
+        for group in self._below(key):
+            for aor in self._people_of(group):
+                if len(found) >= limit:
+                    return sorted(found)
+                found.add(aor)
+        return sorted(found)
+
+    # --- for the workload
+
+    def table(self) -> Mapping[str, Group]:
+        """Give every group by its key, to read."""
+        return MappingProxyType(self._groups)
+
+    def keep(self, group: Group) -> None:
+        """Add a group or put it in the place of its former self."""
+        self.drop(group.key)
+        self._groups[group.key] = group
+        for name in _called(group):
+            self._named[name].add(group.key)
+        for name in group.members:
+            self._holders[name].add(group.key)
+        for name in _names_of_group(group):
+            self._inner[name] = group.key
+        self._sorted = None
+
+    def drop(self, key: str) -> None:
+        """Remove a group, if it is there."""
+        group = self._groups.pop(key, None)
+        if group is None:
+            return
+        for name in _called(group):
+            _take(self._named, name, key)
+        for name in group.members:
+            _take(self._holders, name, key)
+        for name in _names_of_group(group):
+            if self._inner.get(name) == key:
+                del self._inner[name]
+        self._sorted = None
+
+    def know(self, person: Person) -> None:
+        """Take the names by which groups may mean a person, in place of those that he had."""
+        self.forget(person.aor)
+        names = _names_of_person(person)
+        self._known[person.aor] = names
+        for name in names:
+            self._means[name].add(person.aor)
+
+    def forget(self, aor: Aor) -> None:
+        """Take away the names of a person who is gone."""
+        for name in self._known.pop(aor, ()):
+            _take(self._means, name, aor)
+
+    def around(self, keys: Iterable[str]) -> frozenset[str]:
+        """Give groups and all that hold them, directly or through others."""
+        found: set[str] = set(keys)
+        for key in tuple(found):
+            group = self._groups.get(key)
+            if group is not None:
+                found |= self._above(_names_of_group(group))
+        return frozenset(found)
+
+    def direct(self, group: Group) -> tuple[Sequence[Group], Sequence[str]]:
+        """Give the groups that a group names itself, and the names that mean nobody here."""
+        inner = [self._groups[self._inner[name]] for name in group.members if name in self._inner]
+        strange = [name for name in group.members if name not in self._inner and self._one(name) is None]
+        return sorted(inner, key=_order), sorted(strange)
+
+    # --- inside
+
+    def _only(self, keys: Iterable[str]) -> Group | None:
+        found = tuple(keys)
+        return self._groups[found[0]] if len(found) == 1 else None
+
+    def _above(self, names: Iterable[str]) -> set[str]:
+        """Give the keys of all groups that hold one of these names, and of those that hold them."""
+        found: set[str] = set()
+        ahead = list(names)
+        while ahead:
+            for key in self._holders.get(ahead.pop(), ()):
+                if key not in found:
+                    found.add(key)
+                    ahead += _names_of_group(self._groups[key])
+        return found
+
+    def _below(self, key: str) -> Iterator[Group]:
+        """Give a group and all groups in it, each once."""
+        seen = {key}
+        ahead = [key]
+        while ahead:
+            group = self._groups.get(ahead.pop())
+            if group is None:
+                continue
+            yield group
+            inner = {self._inner[name] for name in group.members if name in self._inner} - seen
+            seen |= inner
+            ahead += inner
+
+    def _people_of(self, group: Group) -> Iterator[Aor]:
+        for name in group.members:
+            person = self._one(name)
+            if person is not None and person.enabled:
+                yield person.aor
+
+    def _one(self, name: str) -> Person | None:
+        """Give the person whom a name means; a login that several have means none of them."""
+        aors = self._means.get(name, ())
+        return self._people.person(next(iter(aors))) if len(aors) == 1 else None
+
+
+def _order(group: Group) -> tuple[str, str]:
+    return group.name.lower(), group.key
+
+
+def _called(group: Group) -> set[str]:
+    """Give what an operator or a setting may call a group; none of the three kinds looks like another."""
+    return {name for name in (group.name.strip().lower(), str(group.aor), place_of(group.source)) if name}
+
+
+def _names_of_group(group: Group) -> tuple[str, ...]:
+    return (group.key, place_of(group.source)) if group.source else (group.key,)
+
+
+def _names_of_person(person: Person) -> frozenset[str]:
+    logins = (f"uid:{login.strip().lower()}" for login in person.logins)
+    return frozenset(name for name in (person.key, place_of(person.source), *logins) if name)
+
+
+def _take(index: dict[str, set[T]], name: str, member: T) -> None:
+    index[name].discard(member)
+    if not index[name]:
+        del index[name]

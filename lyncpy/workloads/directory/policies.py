@@ -1,0 +1,148 @@
+"""IPolicies: which policy is whose, by the section [policies] and the groups of the directory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Final
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.directory import Group, IGroups, IPeople
+from lyncpy.contracts.facts import GroupsChanged, PersonChanged, PoliciesChanged
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.policy import IPolicies, Policy
+from lyncpy.workloads.directory.policy_settings import PoliciesSettings
+
+FIELDS: Final = tuple(field.name for field in fields(Policy) if field.name != "name")
+"""What a policy decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One entry of a policy's `members`, and whom it means now."""
+
+    text: str
+    aor: Aor | None = None
+    group: Group | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it means nobody."""
+        return self.aor is None and self.group is None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A person's policy, and why it is his."""
+
+    policy: Policy
+    member: Member | None = None
+    """Through which he has it; None: no policy names him."""
+
+
+@implementer(IPolicies)
+class Policies:
+    """Answers from memory. A person's answer is kept until he, a group or the settings change."""
+
+    log = Logger()
+
+    def __init__(self, settings: PoliciesSettings, people: IPeople, groups: IGroups, bus: IBus) -> None:
+        """Take the section, who there is, and whom to tell of changes."""
+        self._settings = settings
+        self._people = people
+        self._groups = groups
+        self._bus = bus
+        self._policies = _policies(settings)
+        self._chosen: dict[Aor, Policy] = {}
+        self._members: dict[str, tuple[Member, ...]] = {}
+
+    # --- IPolicies
+
+    def of(self, aor: Aor) -> Policy:
+        """Give a user's policy; the default for who is not known."""
+        known = self._chosen.get(aor)
+        if known is None:
+            known = self.chosen(aor).policy
+            if self._people.person(aor) is not None:  # strangers' names must not fill the memory
+                self._chosen[aor] = known
+        return known
+
+    # --- for the workload and for operators
+
+    def all(self) -> Sequence[Policy]:
+        """Give the policies in their order; "default", which is of everybody else, comes last."""
+        return tuple(self._policies.values())
+
+    def chosen(self, aor: Aor) -> Chosen:
+        """Say which policy is a user's, and why: the first that names him or a group that he is in."""
+        mine = {group.key for group in self._groups.of(aor)}
+        for name in self._settings.named:
+            for member in self.members(name):
+                if member.aor == aor or (member.group is not None and member.group.key in mine):
+                    return Chosen(self._policies[name], member)
+        return Chosen(self._policies[Policy().name])
+
+    def members(self, name: str) -> Sequence[Member]:
+        """Give whom a policy names, as it stands now."""
+        found = self._members.get(name)
+        if found is None:
+            named = self._settings.named.get(name)
+            found = self._members[name] = tuple(map(self._member, named.members if named is not None else ()))
+        return found
+
+    def take(self, settings: PoliciesSettings) -> bool:
+        """Put other policies in force; tell whether they differ."""
+        if settings == self._settings:
+            return False
+        self._settings = settings
+        self._policies = _policies(settings)
+        self._forget()
+        self._bus.tell(PoliciesChanged())
+        return True
+
+    async def groups_changed(self, fact: GroupsChanged) -> None:
+        """See who is in a policy's group now. A name may mean another group than it did."""
+        before = {member.group.key for name in self._settings.named for member in self.members(name) if member.group}
+        self._forget()
+        now = {member.group.key for name in self._settings.named for member in self.members(name) if member.group}
+        if (before | now) & fact.keys:
+            self._bus.tell(PoliciesChanged())
+
+    async def person_changed(self, fact: PersonChanged) -> None:
+        """See whether a person's policy is still his: groups may know him by another name."""
+        before = self._chosen.pop(fact.aor, None)
+        self._members.clear()
+        if before is not None and self.of(fact.aor) != before:
+            self._bus.tell(PoliciesChanged())
+
+    def _forget(self) -> None:
+        self._chosen.clear()
+        self._members.clear()
+
+    def _member(self, text: str) -> Member:
+        aor = aor_of(text)
+        if self._people.person(aor) is not None:
+            return Member(text, aor=aor)
+        return Member(text, group=self._groups.named(text))
+
+
+def why(chosen: Chosen) -> str:
+    """Say why a policy is somebody's, in words for an operator."""
+    member = chosen.member
+    if member is None:
+        return "no policy names him, so he has the default"
+    section = f"[policies.{chosen.policy.name}]"
+    if member.aor is not None:
+        return f"{section} names {bare(member.aor)}"
+    return f'{section} names the group "{member.text}", which he is in'
+
+
+def _policies(settings: PoliciesSettings) -> dict[str, Policy]:
+    """Give policies by name; what one leaves out is as in the section itself."""
+    default = Policy(**{field: getattr(settings, field) for field in FIELDS})
+    policies = {}
+    for name, one in settings.named.items():
+        given = {field: getattr(one, field) for field in FIELDS if getattr(one, field) is not None}
+        policies[name] = Policy(**{**{field: getattr(default, field) for field in FIELDS}, **given, "name": name})
+    return {**policies, default.name: default}

@@ -1,0 +1,157 @@
+"""Bodies of the chat: session descriptions, alternatives, typing, and text that rides in an INVITE."""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+from lyncpy.sip.body import media_type, read_multipart
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.markup import attr, child, local, read_xml
+from lyncpy.sip.message import Request
+
+SDP: Final = "application/sdp"
+TYPING: Final = "application/xml"
+ALTERNATIVE: Final = "multipart/alternative"
+PLAIN: Final = "text/plain"
+INVITATION: Final = "application/ms-conf-invite+xml"
+COMPOSING: Final = "application/im-iscomposing+xml"
+
+CONVEYED: Final = (
+    "text/plain multipart/alternative image/gif text/rtf text/html application/x-ms-ink application/ms-imdn+xml"
+)
+"""What participants may send to all. A file cannot be offered to many, so no text/x-msmsgsinvite."""
+
+_ACCEPT_TYPES: Final = b"a=accept-types:"
+_FIRST_TEXTS: Final = ("ms-text-format", "ms-im-format")
+_FIRST_IM: Final = re.compile(rb"<first-im\b[^>]*>(.+?)</first-im>", re.DOTALL)
+_ALTERNATIVES_MAXIMUM: Final = 16
+_TYPING_BYTES: Final = 4_096
+
+
+def accept_types(body: bytes) -> frozenset[str]:
+    """Give the media types that a session description says its sender can show, in lower case; empty: it does not say.
+
+    Spec: RFC 4975 §8.6, `a=accept-types`; [MS-CONFIM] 3.1.5.
+    """
+    for line in body.splitlines():
+        if line[: len(_ACCEPT_TYPES)].lower() == _ACCEPT_TYPES:
+            return frozenset(line[len(_ACCEPT_TYPES) :].decode("ascii", "replace").lower().split())
+    return frozenset()
+
+
+def describe(uri: str) -> bytes:
+    """Write the answer to a session description that offers messages.
+
+    No connection is made to the address: texts come in the dialog, and clients look at the kind of medium.
+    """
+    lines = (
+        "v=0",
+        "o=- 0 0 IN IP4 127.0.0.1",
+        "s=session",
+        "c=IN IP4 127.0.0.1",
+        "t=0 0",
+        f"m=message 5060 sip {uri}",
+        f"a=accept-types:{CONVEYED}",
+        "",
+    )
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def shown_as(content_type: str, body: bytes, accepted: frozenset[str]) -> tuple[str, bytes] | None:
+    """Choose what of a message somebody is sent who can show these types.
+
+    A single text goes to everybody as it came: whether he takes it is said by his own answer.
+    Of alternatives he gets all when he can take them apart, else the last one that he can show.
+
+    Returns:
+        Content-Type and body; None when there is nothing for him.
+
+    Spec: [MS-CONFIM] 3.1.5; RFC 2046 §5.1.4: the last alternative is the richest.
+    """
+    if media_type(content_type)[0] != ALTERNATIVE or not accepted or _accepts(accepted, ALTERNATIVE):
+        return content_type, body
+    parts = read_multipart(body, content_type, max_parts=_ALTERNATIVES_MAXIMUM)
+    for part in reversed(parts):
+        if part.content_type == PLAIN or _accepts(accepted, part.content_type):
+            return part.headers.get("Content-Type") or PLAIN, part.body
+    return None
+
+
+def check_shown(content_type: str, body: bytes) -> None:
+    """See that a message can be taken apart for those who need it, before it is accepted.
+
+    Raises:
+        RemoteProtocolError: No media type, or alternatives that cannot be read.
+    """
+    if media_type(content_type)[0] == ALTERNATIVE:
+        read_multipart(body, content_type, max_parts=_ALTERNATIVES_MAXIMUM)
+
+
+def _accepts(accepted: frozenset[str], kind: str) -> bool:
+    return kind in accepted or "*" in accepted or f"{kind.partition('/')[0]}/*" in accepted
+
+
+def check_typing(body: bytes) -> None:
+    """See that this is the sign that somebody is typing, or has stopped.
+
+    Raises:
+        RemoteProtocolError: It is anything else.
+    """
+    root = read_xml(body, max_bytes=_TYPING_BYTES)
+    status = child(root, "status")
+    if local(root) != "KeyboardActivity" or status is None or attr(status, "status") not in ("type", "idle"):
+        raise RemoteProtocolError("no sign of typing")
+
+
+def text_of(request: Request) -> tuple[str, bytes] | None:
+    """Give what is said by a MESSAGE, or by a text that rides in an INVITE, as Content-Type and body; None: nothing."""
+    if request.method == "INVITE":
+        return first_text(request)
+    if request.content_type == COMPOSING:
+        return None
+    return request.headers.get("Content-Type") or "", request.body
+
+
+def first_text(invite: Request) -> tuple[str, bytes] | None:
+    """Give the text that rides in an INVITE, as Content-Type and body; None: there is none.
+
+    The plain form where there is one. What cannot be decoded is given as it is written. In an
+    invitation to a conference it may stand in the body, which is no XML where the topic holds
+    a "<" (protocol notes, "conferences" §6.1): so it is looked for, and not parsed.
+
+    Spec: [MS-CONFIM] 2.2; the text is base64 in the parameter `ms-body`.
+    """
+    for name in _FIRST_TEXTS:
+        value = invite.headers.get(name)
+        if value is None:
+            continue
+        kind, *params = (part.strip() for part in value.split(";"))
+        kept = [kind]
+        text: str | None = None
+        for param in params:
+            key, _, given = param.partition("=")
+            if key.strip().lower() == "ms-body":
+                text = given.strip().strip('"')
+            else:
+                kept.append(param)
+        if text:
+            return ";".join(kept), _decoded(text)
+    found = _FIRST_IM.search(invite.body) if invite.content_type == INVITATION else None
+    return (PLAIN, found[1]) if found else None
+
+
+def takes_first_text(supported: tuple[str, ...]) -> bool:
+    """Tell from the Supported headers of a 200 whether the text in the INVITE was taken; if not, it comes again.
+
+    Client: it repeats the text as a MESSAGE unless one of these stands there (protocol notes, "instant messaging" §2.2).
+    """
+    words = {word.strip().lower() for value in supported for word in value.split(",")}
+    return not words.isdisjoint(("ms-text-format", "ms-embedded-first-message"))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,286 @@
+"""Invitations to conferences: an INVITE that is over with its answer.
+
+Whoever is invited accepts at once and joins the focus by himself; no session comes of it, and
+real clients never send a BYE for it. So nothing is kept but what lets the ACK, and the BYE of
+other clients, find their way for a moment.
+
+A user's devices all accept. The first 2xx is the answer, the other devices get CANCEL, and
+what accepts all the same gets ACK and BYE. A device that has accepted joins nevertheless, and
+may: a conference takes every device of a user.
+
+A directory group is invited by inviting its members, each with an INVITE of his own.
+
+Spec: [MS-CONFBAS] 3.2; spec notes, "conferencing" §9. Client: protocol notes, "conferences" §6.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.directory import IGroups
+from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.begin import begin
+from lyncpy.core.forward import Forward, Outcome, Patience, best
+from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response_to
+from lyncpy.workloads.im import model
+from lyncpy.workloads.im.filing import Filing
+from lyncpy.workloads.im.model import Session
+from lyncpy.workloads.im.parties import OFFLINE, UNKNOWN, Parties
+from lyncpy.workloads.im.recorder import Recorder
+from lyncpy.workloads.im.settings import Settings
+
+LINGER_S: Final = 32.0
+"""64*T1: how long an ACK or a BYE for an accepted invitation still finds its way."""
+
+BYE_S: Final = 10.0
+
+ACCEPTED: Final = "conference invitation"
+"""How the record of an accepted one ends."""
+
+MembersOf = Callable[[Aor], Sequence[Aor]]
+"""Gives the members of a directory group, groups within it resolved; empty for what is no group."""
+
+
+def nobody(aor: Aor) -> Sequence[Aor]:
+    """Know no groups."""
+    return ()
+
+
+def members_in(groups: IGroups, limit: int) -> MembersOf:
+    """Give what knows the directory's groups; of more members than `limit`, the inviter not counted, not all."""
+
+    def members_of(aor: Aor) -> Sequence[Aor]:
+        group = groups.by_address(aor)
+        return () if group is None else groups.members(group.key, limit + 2)
+
+    return members_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """An invitation that was accepted a moment ago."""
+
+    inviter: Aor
+    to_tag: str
+    endpoint: Endpoint | None
+    """Who accepted it; None for a group, whose members were acknowledged here."""
+
+
+class Invitations:
+    """Invitations under way and just over; bounded in total and per inviter, as sessions are."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        forward: Forward,
+        outbound: IOutbound,
+        parties: Parties,
+        filing: Filing,
+        recorder: Recorder,
+        members_of: MembersOf,
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
+        """Take the way to the invited and the directory's groups."""
+        self._forward = forward
+        self._outbound = outbound
+        self._parties = parties
+        self._filing = filing
+        self._recorder = recorder
+        self._members_of = members_of
+        self._settings = settings
+        self._timers = timers
+        self._patience = Patience(settings.invite_silent_s, settings.ringing_s)
+        self._accepted: dict[tuple[str, str], _Accepted] = {}
+        self._of: Counter[Aor] = Counter()
+
+    def __len__(self) -> int:
+        """Give the number of invitations under way and just over."""
+        return self._of.total()
+
+    async def offer(self, arrival: Arrival) -> Response:
+        """Invite a user, or the members of a group; the best answer is the answer.
+
+        Raises:
+            Refused: 403, the group is too large; 404 and 480 as for any user; 482, it is there
+                already; 503, too many at once.
+        """
+        inviter = arrival.sender.aor
+        if _name(arrival.request) in self._accepted:
+            raise Refused(482)
+        if self._of[inviter] >= self._settings.sessions_per_user or len(self) >= self._settings.sessions_total:
+            raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
+        arrival.provisional(response_to(arrival.request, 100))
+        self._of[inviter] += 1
+        kept = False
+        try:
+            members = self._members_of(aor_of(arrival.request.target.aor))
+            outcome = await (self._invite_all(arrival, members) if members else self._invite(arrival))
+            if outcome.response.status < 300:
+                self._keep(arrival, outcome)
+                kept = True
+            return outcome.response
+        finally:
+            if not kept:
+                self._less(inviter)
+
+    def acknowledge(self, arrival: Arrival) -> bool:
+        """Pass an ACK on, if it belongs to an invitation; tell whether it does."""
+        accepted = self._find(arrival)
+        if accepted is not None and accepted.endpoint is not None:
+            self._forward.pass_ack(arrival, accepted.endpoint)
+        return accepted is not None
+
+    async def end(self, arrival: Arrival) -> Response | None:
+        """Pass a BYE on, if it belongs to an invitation; None: it does not."""
+        accepted = self._find(arrival)
+        if accepted is None:
+            return None
+        self._forget(_name(arrival.request))
+        if accepted.endpoint is not None:
+            outcome = await self._forward.pass_on(arrival, accepted.endpoint, BYE_S)
+            if outcome.endpoint is not None:
+                return outcome.response
+        return response_to(arrival.request, 200)
+
+    # --- one
+
+    async def _invite(self, arrival: Arrival) -> Outcome:
+        """Invite one user; a record says what came of it, whatever that is."""
+        session = await self._parties.begun(arrival)
+        try:
+            endpoints = await self._parties.reachable(arrival)
+            asserted = self._parties.asserted(arrival)
+            said = self._filing.said(session, session.caller, arrival.request)
+            line = f"{arrival.request.call_id} {session.caller.tag}"
+            outcome = await self._filing.passing(
+                line, said, lambda: self._forward.fork(arrival, endpoints, self._patience, asserted)
+            )
+        except (Refused, WorldUnavailable, CancelledError) as error:
+            no = translated(error).response(arrival.request)
+            self._record(model.refused(session, no, self._timers.wall(), by_server=True))
+            raise
+        now, endpoint = self._timers.wall(), outcome.endpoint
+        if outcome.response.status < 300 and endpoint is not None:
+            session = model.answered(session, outcome.response, endpoint.epid, endpoint.instance, now)
+            self._record(model.ended(session, "user2", ACCEPTED, now))
+        else:
+            self._filing.undelivered(said)
+            self._record(model.refused(session, outcome.response, now, by_server=endpoint is None))
+        return outcome
+
+    def _record(self, session: Session) -> None:
+        self._recorder.note(session.record, at_once=True)
+
+    # --- many
+
+    async def _invite_all(self, arrival: Arrival, members: Sequence[Aor]) -> Outcome:
+        """Invite each member for the inviter: accepted when the first accepts, refused when the last has refused."""
+        request = arrival.request
+        others = [aor for aor in dict.fromkeys(members) if aor != arrival.sender.aor]
+        if len(others) > self._settings.group_members:
+            raise Refused(403, Diagnostics(4008, f"A group of more than {self._settings.group_members} members"))
+        if not others:
+            raise Refused(480, OFFLINE)
+        answers: list[Outcome] = []
+        decided: Deferred[Outcome] = Deferred()
+
+        async def invite(member: Aor) -> None:
+            outcome = await self._invite_member(arrival, member)
+            answers.append(outcome)
+            if decided.called:
+                return
+            if outcome.response.status < 300:
+                accepted = response_to(request, 200, headers=[("Contact", f"<{request.uri}>")])
+                decided.callback(Outcome(accepted, None))
+            elif len(answers) == len(others):
+                decided.callback(_for_all(request, answers))
+
+        for member in others:
+            begin(invite(member), self.log, "inviting a member of a group")
+        return await decided
+
+    async def _invite_member(self, arrival: Arrival, member: Aor) -> Outcome:
+        """Send a member an INVITE in the inviter's name, and end its dialog as soon as he has accepted."""
+        request = _addressed(arrival.request, member)
+        own = Arrival(request, arrival.flow, arrival.peer, arrival.at, arrival.who)
+        arrival.on_cancel(own.cancel)
+        try:
+            outcome = await self._invite(own)
+        except (Refused, WorldUnavailable) as error:
+            return Outcome(translated(error).response(request), None)
+        if outcome.response.status < 300 and outcome.endpoint is not None:
+            self._complete(request, outcome.response, outcome.endpoint)
+        return outcome
+
+    def _complete(self, request: Request, response: Response, endpoint: Endpoint) -> None:
+        """Acknowledge what a member accepted, and end it: for the inviter's client the group has one answer."""
+        try:
+            dialog = Dialog.from_response(request, response.edited(drop=["Record-Route"]))
+            self._outbound.tell(endpoint.flow, dialog.ack(request).edited(uri=endpoint.contact))
+            bye = dialog.next_request("BYE").edited(uri=endpoint.contact)
+            self._outbound.start(endpoint.flow, bye, timeout=BYE_S)
+        except FlowGone:
+            return
+        except RemoteProtocolError as error:  # a 2xx that makes no dialog; then there is none to end
+            self.log.debug("{flow} accepted in vain: {reason}", flow=endpoint.flow, reason=error.reason)
+
+    # --- what was accepted
+
+    def _keep(self, arrival: Arrival, outcome: Outcome) -> None:
+        name = _name(arrival.request)
+        self._accepted[name] = _Accepted(arrival.sender.aor, outcome.response.to.tag or "", outcome.endpoint)
+        self._timers.later(LINGER_S, lambda: self._forget(name))
+
+    def _find(self, arrival: Arrival) -> _Accepted | None:
+        accepted = self._accepted.get(_name(arrival.request))
+        if accepted is None or accepted.inviter != arrival.sender.aor:
+            return None
+        return accepted if accepted.to_tag == (arrival.request.to.tag or "") else None
+
+    def _forget(self, name: tuple[str, str]) -> None:
+        accepted = self._accepted.pop(name, None)
+        if accepted is not None:
+            self._less(accepted.inviter)
+
+    def _less(self, inviter: Aor) -> None:
+        self._of[inviter] -= 1
+        if not self._of[inviter]:
+            del self._of[inviter]
+
+
+def _name(request: Request) -> tuple[str, str]:
+    return request.call_id, request.from_.tag or ""
+
+
+def _addressed(request: Request, member: Aor) -> Request:
+    """Write the INVITE that goes to a member: the inviter's, in a dialog of its own."""
+    before, _, _ = (request.headers.get("From") or "").partition(">")
+    epid = request.from_.params.get("epid")
+    from_ = f"{before}>;tag={new_tag()}" + (f";epid={epid}" if epid else "")
+    put = [("From", from_), ("To", f"<{member}>"), ("Call-ID", new_call_id()), ("CSeq", "1 INVITE")]
+    return request.edited(uri=member, drop=["Via", "Route"], put=put)
+
+
+def _for_all(request: Request, answers: Sequence[Outcome]) -> Outcome:
+    """Make the group's answer of its members' refusals: the most telling one."""
+    found = best(answers)
+    if found.response.status == 404:  # who is not known here is no reason to call the group unknown
+        return Outcome(Refused(480, OFFLINE).response(request), None)
+    number = model.diagnostic_id(found.response)
+    text = UNKNOWN.reason if number == UNKNOWN.error_id else OFFLINE.reason
+    diagnostics = None if number is None else Diagnostics(number, text)
+    return Outcome(Refused(found.response.status, diagnostics).response(request), None)

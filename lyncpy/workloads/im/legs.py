@@ -1,0 +1,156 @@
+"""How participants are attached to a chat: by SIP dialogs, so far.
+
+A letter is written once for all who can show the same of it; a leg adds what its dialog has of
+its own. The dialog is the one that the participant's INVITE made, so that each of its
+requests has the Call-ID by which a client knows the conference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.contracts.outbound import IOutbound
+from lyncpy.sip.dialog import TARGET_REFRESH, Dialog
+from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
+from lyncpy.sip.headers import quote
+from lyncpy.sip.message import Headers, Request, Response
+from lyncpy.sip.prepared import Prepared, Template, lines_of
+from lyncpy.workloads.im import bodies
+from lyncpy.workloads.im.imdn import IMDN_TYPE, write_report
+from lyncpy.workloads.im.room import Failure, Hear, Kind, Letter
+
+TYPING_S: Final = 5.0
+"""How long the sign of typing is of interest, and its answer with it."""
+
+BYE_S: Final = 10.0
+"""How long the answer to a BYE is waited for."""
+
+LOST: Final = Failure(Kind.LOST, 430, '1006;reason="Error routing on client connection";source="lyncpy"')
+SILENT: Final = Failure(Kind.SILENT, 408, '6001;reason="Request Timeout";source="lyncpy";component="ImMcu"')
+NOT_FOR_HIM: Final = Failure(Kind.REFUSED, 415)
+
+NO_MORE: Final = Headers()
+
+_GONE: Final = 481
+"""The client knows the dialog no more (RFC 5057 §5.1); 408 and 480 may be about the one message."""
+
+_DIAGNOSTICS: Final = ("ms-client-diagnostics", "ms-diagnostics", "ms-diagnostics-public")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What is sent of a letter to all who can show the same types."""
+
+    lines: str
+    """Header lines, each with its end."""
+
+    body: bytes
+
+
+class SipLeg:
+    """A participant's SIP dialog with the MCU.
+
+    Attributes:
+        dialog: Made by his INVITE.
+        flow: The connection that he uses.
+        accepted: Media types that he can show; empty: he does not say.
+    """
+
+    def __init__(
+        self, outbound: IOutbound, dialog: Dialog, flow: FlowName, accepted: frozenset[str], answer_s: float
+    ) -> None:
+        """Take how long he may take to answer a message, in seconds."""
+        self.dialog: Final = dialog
+        self.flow = flow
+        self.accepted = accepted
+        self._outbound = outbound
+        self._answer_s = answer_s
+        self._template = self._shared()
+
+    @property
+    def address(self) -> str:
+        """The device's own address, which it gave as Contact."""
+        return self.dialog.target
+
+    def deliver(self, letter: Letter, hear: Hear) -> None:
+        """Send it as a MESSAGE, and tell what the client answers."""
+        form = self._form(letter)
+        if form is None:
+            hear(NOT_FOR_HIM)
+            return
+        prepared = Prepared(self._template, self.dialog.take_seq(), form.body, form.lines)
+        self._outbound.ask(self.flow, prepared, partial(_heard, hear), timeout=self._answer_s)
+
+    def types(self, author: Aor, body: bytes) -> None:
+        """Send the sign of typing."""
+        self._start("INFO", _said_by(author, bodies.TYPING), body, TYPING_S)
+
+    def report(self, number: int, failed: Sequence[tuple[str, Failure]]) -> None:
+        """Send the report, which has no answer."""
+        headers = Headers((("Content-Type", IMDN_TYPE),))
+        try:
+            self._outbound.tell(self.flow, self.dialog.next_request("BENOTIFY", headers, write_report(number, failed)))
+        except FlowGone:
+            return
+
+    def end(self, reason: str) -> None:
+        """Send BYE. Client: "You have been disconnected from this conference"."""
+        self._start("BYE", Headers((("Reason", f"SIP;cause=200;text={quote(reason)}"),)), b"", BYE_S)
+
+    def receive(self, request: Request, flow: FlowName) -> None:
+        """Check a request of his within the dialog; from now on he is where it came from.
+
+        Raises:
+            RemoteProtocolError: See `Dialog.receive`.
+        """
+        self.dialog.receive(request)
+        self.flow = flow
+        if request.method in TARGET_REFRESH:
+            self._template = self._shared()
+
+    def _shared(self) -> Template:
+        """Write what all messages to him share, as long as his address is the same."""
+        return Template(self.dialog.outline("MESSAGE", NO_MORE))
+
+    def _start(self, method: str, headers: Headers, body: bytes, timeout: float) -> None:
+        self._outbound.start(self.flow, self.dialog.next_request(method, headers, body), timeout=timeout)
+
+    def _form(self, letter: Letter) -> Form | None:
+        """Write the letter for everybody who can show what he can, unless that has been done."""
+        forms = letter.forms
+        if self.accepted not in forms:
+            forms[self.accepted] = self._written(letter)
+        form = forms[self.accepted]
+        return form if isinstance(form, Form) else None
+
+    def _written(self, letter: Letter) -> Form | None:
+        try:
+            shown = bodies.shown_as(letter.content_type, letter.body, self.accepted)
+            if shown is None:
+                return None
+            return Form(lines_of(_said_by(letter.sender.participant.user, shown[0])), shown[1])
+        except (RemoteProtocolError, LocalProtocolError):  # the media type of a part is none, or is more than a line
+            return None
+
+
+def _heard(hear: Hear, response: Response, *, local: bool) -> None:
+    hear(failure_of(response, local=local))
+
+
+def failure_of(response: Response, *, local: bool) -> Failure | None:
+    """Say what the final response to a copy means; None: he has it."""
+    status = response.status
+    if 200 <= status < 300:
+        return None
+    if local:
+        return LOST if status == 430 else SILENT if status == 408 else Failure(Kind.REFUSED, status)
+    text = next((found for name in _DIAGNOSTICS if (found := response.headers.get(name)) is not None), "")
+    return Failure(Kind.LOST if status == _GONE else Kind.REFUSED, status, text)
+
+
+def _said_by(author: Aor, content_type: str) -> Headers:
+    # Client: without Ms-Sender the text is lost, since From is the conference's.
+    return Headers((("Ms-Sender", f"<{author}>"), ("Content-Type", content_type)))

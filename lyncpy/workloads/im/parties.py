@@ -1,0 +1,94 @@
+"""Who asks and who is asked: the endpoints that can be reached, the identity that is vouched for, the record."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.names import Aor, Epid, NodeName, aor_of
+from lyncpy.contracts.privacy import IPrivacy
+from lyncpy.contracts.records import SessionRecord
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimers
+from lyncpy.workloads.im import model
+from lyncpy.workloads.im.model import Session, Side
+
+UNKNOWN: Final = Diagnostics(1003, "User does not exist")
+OFFLINE: Final = Diagnostics(1, "User could not be reached")
+
+
+class Parties:
+    """What is known of the two sides of a request before it is passed on."""
+
+    def __init__(self, locator: ILocator, people: IPeople, privacy: IPrivacy, node: NodeName, timers: ITimers) -> None:
+        """Take the promises."""
+        self._locator = locator
+        self._people = people
+        self._privacy = privacy
+        self._node = node
+        self._timers = timers
+
+    async def begun(self, arrival: Arrival) -> Session:
+        """Begin the record of what somebody asks another for; the table of sessions is left alone."""
+        request, sender = arrival.request, arrival.sender
+        own = [e.instance for e in await self._locator.endpoints(sender.aor) if e.epid == sender.epid]
+        callee = aor_of(request.target.aor)
+        record = SessionRecord(
+            session_id=str(uuid.uuid4()),
+            call_id=request.call_id,
+            from_tag=request.from_.tag or "",
+            to_tag="",
+            conversation_id=request.headers.get("Ms-Conversation-ID") or "",
+            user1=sender.aor,
+            user2=callee,
+            user1_endpoint=own[0] if own else "",
+            user2_endpoint="",
+            user1_client=request.headers.get("User-Agent") or "",
+            user2_client="",
+            media=model.media(request),
+            invited_at=self._timers.wall(),
+            node=self._node,
+        )
+        caller = Side(sender.aor, sender.epid, request.from_.tag or "", request.cseq.number)
+        return Session(record, caller, Side(callee, Epid(""), ""))
+
+    async def reachable(self, arrival: Arrival) -> Sequence[Endpoint]:
+        """Give the endpoints that a request without a dialog goes to: of the user, or the one that a GRUU names."""
+        request, sender = arrival.request, arrival.sender
+        target = request.target
+        aor = Aor(target.aor)
+        person = self._people.person(aor)
+        if person is None or not person.enabled:
+            raise Refused(404, UNKNOWN)
+        # A blocked sender must not be able to tell that he is: he hears what he hears of somebody offline.
+        if await self._privacy.is_blocked(aor, sender.aor):
+            raise Refused(480, OFFLINE)
+        if target.is_gruu:
+            named = await self._locator.by_uri(target)
+            endpoints: Sequence[Endpoint] = () if named is None else (named,)
+        else:
+            endpoints = await self._locator.endpoints(aor)
+        others = [e for e in endpoints if e.flow != arrival.flow]
+        if not others:
+            raise Refused(480, OFFLINE)
+        return others
+
+    def asserted(self, arrival: Arrival) -> str:
+        """Give the P-Asserted-Identity that this server vouches for (RFC 3325)."""
+        aor = arrival.sender.aor
+        return asserted(self._people.person(aor), aor)
+
+
+def asserted(person: Person | None, aor: Aor) -> str:
+    """Write a P-Asserted-Identity value: the address with the directory's name, and the phone line.
+
+    Client: it reads both from one header, separated by a comma, and signs over them.
+    """
+    name = "" if person is None else "".join(c for c in person.display_name if c >= " " and c != "\x7f")
+    quoted = name.replace("\\", "").replace('"', "'").replace(",", " ")
+    text = f'"{quoted}" <{aor}>' if quoted else f"<{aor}>"
+    if person is not None and person.line.startswith("tel:"):
+        text += f",<{person.line}>"
+    return text

@@ -1,0 +1,308 @@
+"""The chat of one conference: who has a place in it, and what is on its way to whom; pure.
+
+A message becomes a `Letter`, one for all who are to get it. Each place takes letters in the
+order in which they were accepted, so that each sender's order holds for every recipient, and
+has bounds of its own: who does not take what he is sent slows nobody down. A letter is
+finished when it has an outcome at each place; then its sender is told who did not get it.
+
+Methods give what has to be done now, in order; whoever runs the room does it and tells the
+outcomes. How a participant is attached is his leg's affair (`legs.py`).
+
+Spec: [MS-CONFIM] 3.1.5.
+"""
+
+import enum
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+from lyncpy.contracts.mcu import Participant
+from lyncpy.contracts.names import Aor, Epid
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one place may hold."""
+
+    window: int
+    """Messages sent to a leg that it has not answered."""
+
+    waiting: int
+    """Messages that wait behind those."""
+
+    waiting_bytes: int
+    """What the bodies of those may have together; one message always has room."""
+
+    silences: int
+    """Messages one after the other that a leg does not answer; then it is over."""
+
+
+class Kind(enum.Enum):
+    """Why a copy did not arrive."""
+
+    REFUSED = "refused"
+    SILENT = "not answered"
+    LOST = "the leg is no more"
+
+
+class Failure(NamedTuple):
+    """A copy that did not arrive."""
+
+    kind: Kind
+    status: int
+    diagnostics: str = ""
+    """The value of an ms-diagnostics header, or ""."""
+
+
+LEFT: Final = Failure(Kind.LOST, 480)
+"""He went before it was his turn."""
+
+OVERFULL: Final = Failure(Kind.SILENT, 408, '6001;reason="Request Timeout";source="lyncpy";component="ImMcu"')
+"""So much waits for him already that this cannot arrive in time."""
+
+Hear = Callable[["Failure | None"], None]
+
+
+class Leg(Protocol):
+    """How a participant is attached."""
+
+    @property
+    def address(self) -> str:
+        """How a failure report names him where more than one device of his user is here."""
+
+    def deliver(self, letter: "Letter", hear: Hear) -> None:
+        """Pass a letter on; `hear` is called once with the failure, or with None when he has it. It may be called at once."""
+
+    def types(self, author: Aor, body: bytes) -> None:
+        """Show him that somebody is typing; nobody asks whether it arrived."""
+
+    def report(self, number: int, failed: "Sequence[tuple[str, Failure]]") -> None:
+        """Tell him which addresses did not get a message of his."""
+
+    def end(self, reason: str) -> None:
+        """Tell him that it is over."""
+
+
+class Seat:
+    """One participant's place, from joining to leaving.
+
+    Attributes:
+        participant: Who.
+        leg: How he is attached.
+        is_here: Whether he has not left.
+    """
+
+    __slots__ = ("_is_open", "_size", "_under_way", "is_here", "leg", "participant", "silences", "waiting")
+
+    def __init__(self, participant: Participant, leg: Leg) -> None:
+        self.participant: Final = participant
+        self.leg: Final = leg
+        self.is_here = True
+        self.silences = 0
+        self.waiting: deque[Letter] = deque()
+        self._is_open = False
+        self._size = 0
+        self._under_way = 0
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether nothing waits for him, and he answers."""
+        return self._is_open and not self.waiting and not self.silences
+
+    def take(self, letter: "Letter", bounds: Bounds) -> "bool | None":
+        """Take a letter: True, it goes now; False, it waits; None, there is no room for it."""
+        if self._is_open and not self.waiting and self._under_way < bounds.window:
+            self._under_way += 1
+            return True
+        size = len(letter.body)
+        if self.waiting and (len(self.waiting) >= bounds.waiting or self._size + size > bounds.waiting_bytes):
+            return None
+        self.waiting.append(letter)
+        self._size += size
+        return False
+
+    def answered(self) -> None:
+        """One that was under way is not any more."""
+        self._under_way -= 1
+
+    def open(self) -> None:
+        """Let letters go from now on."""
+        self._is_open = True
+
+    def next(self, bounds: Bounds) -> "Letter | None":
+        """Give the next letter that may go now."""
+        if not self.waiting or not self._is_open or self._under_way >= bounds.window:
+            return None
+        letter = self.waiting.popleft()
+        self._size -= len(letter.body)
+        self._under_way += 1
+        return letter
+
+    def close(self) -> "tuple[Letter, ...]":
+        """Leave; give the letters that have not gone."""
+        left = tuple(self.waiting)
+        self.waiting.clear()
+        self.is_here = False
+        return left
+
+
+@dataclass(slots=True, eq=False)
+class Letter:
+    """One message on its way to everybody who was there when it came."""
+
+    number: int
+    """Message-Id: names it within the conference."""
+
+    sender: Seat
+    content_type: str
+    """As it came, with parameters."""
+
+    body: bytes
+    audience: tuple[Seat, ...]
+    open_ends: int
+    """Places without an outcome."""
+
+    failures: list[tuple[Seat, Failure]] = field(default_factory=list)
+    forms: dict[object, object] = field(default_factory=dict)
+    """What legs have made of it for all who can show the same."""
+
+
+class Deliver(NamedTuple):
+    """Give a letter to a leg, and tell `Room.settled` what came of it."""
+
+    seat: Seat
+    letter: Letter
+
+
+class Finished(NamedTuple):
+    """A letter has an outcome at every place."""
+
+    letter: Letter
+
+
+class Over(NamedTuple):
+    """A leg is to be ended: it takes nothing any more."""
+
+    seat: Seat
+    kind: Kind
+    """Silent, or lost."""
+
+
+Effect = Deliver | Finished | Over
+
+
+class Room:
+    """One conference's chat.
+
+    Attributes:
+        conference: The focus URI.
+        counts: How many messages each user has sent, since the room was made.
+        people: The users who are here now.
+        has_guests: Whether somebody here is not of this enterprise.
+    """
+
+    def __init__(self, conference: str, bounds: Bounds) -> None:
+        """Begin empty."""
+        self.conference: Final = conference
+        self.counts: Final[Counter[Aor]] = Counter()
+        self.people: frozenset[Aor] = frozenset()
+        self.has_guests = False
+        self._bounds = bounds
+        self._seats: dict[tuple[Aor, Epid], Seat] = {}
+        self._number = 0
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def seats(self) -> tuple[Seat, ...]:
+        """Give all places, in the order in which they were taken."""
+        return tuple(self._seats.values())
+
+    def of(self, user: Aor, epid: Epid | None = None) -> tuple[Seat, ...]:
+        """Give the places of a user, or of one of his devices."""
+        return tuple(seat for (who, by), seat in self._seats.items() if who == user and epid in (None, by))
+
+    def join(self, seat: Seat) -> None:
+        """Take a place; what was said before is not for it. Nothing goes to it before it is opened.
+
+        The device's earlier place must have been left.
+        """
+        self._seats[_key(seat)] = seat
+        self._look_round()
+
+    def open(self, seat: Seat) -> list[Effect]:
+        """Let go what waited for a participant whose joining is complete."""
+        seat.open()
+        return self._go_on(seat)
+
+    def leave(self, seat: Seat, why: Failure = LEFT) -> list[Effect]:
+        """Give up a place; what still waits for it did not arrive. What is under way may still be answered."""
+        if not seat.is_here:
+            return []
+        del self._seats[_key(seat)]
+        self._look_round()
+        effects: list[Effect] = []
+        for letter in seat.close():
+            effects += _outcome(letter, seat, why)
+        return effects
+
+    def accept(self, sender: Seat, content_type: str, body: bytes) -> Letter:
+        """Give a message its number and its audience: all other places, those of the sender's other devices too."""
+        self._number += 1
+        audience = tuple(seat for seat in self._seats.values() if seat is not sender)
+        return Letter(self._number, sender, content_type, body, audience, len(audience))
+
+    def spread(self, letter: Letter) -> list[Effect]:
+        """Let an accepted letter go to its audience; letters of one sender in the order in which they were accepted."""
+        self.counts[letter.sender.participant.user] += 1
+        if not letter.audience:
+            return [Finished(letter)]
+        effects: list[Effect] = []
+        bounds = self._bounds
+        for seat in letter.audience:
+            if not seat.is_here:
+                effects += _outcome(letter, seat, LEFT)
+                continue
+            goes = seat.take(letter, bounds)
+            if goes:
+                effects.append(Deliver(seat, letter))
+            elif goes is None:
+                effects += _outcome(letter, seat, OVERFULL)
+        return effects
+
+    def settled(self, seat: Seat, letter: Letter, failure: Failure | None) -> list[Effect]:
+        """Note what came of a letter at a place, and let the next one go."""
+        seat.answered()
+        effects = _outcome(letter, seat, failure)
+        if not seat.is_here:
+            return effects
+        seat.silences = seat.silences + 1 if failure is not None and failure.kind is Kind.SILENT else 0
+        if seat.silences >= self._bounds.silences:
+            effects.append(Over(seat, Kind.SILENT))
+        elif failure is not None and failure.kind is Kind.LOST:
+            effects.append(Over(seat, Kind.LOST))
+        else:
+            effects += self._go_on(seat)
+        return effects
+
+    def _go_on(self, seat: Seat) -> list[Effect]:
+        effects: list[Effect] = []
+        while (letter := seat.next(self._bounds)) is not None:
+            effects.append(Deliver(seat, letter))
+        return effects
+
+    def _look_round(self) -> None:
+        self.people = frozenset(user for user, _ in self._seats)
+        self.has_guests = any(not seat.participant.internal for seat in self._seats.values())
+
+
+def _key(seat: Seat) -> tuple[Aor, Epid]:
+    return seat.participant.user, seat.participant.epid
+
+
+def _outcome(letter: Letter, seat: Seat, failure: Failure | None) -> list[Effect]:
+    letter.open_ends -= 1
+    if failure is not None:
+        letter.failures.append((seat, failure))
+    return [] if letter.open_ends else [Finished(letter)]

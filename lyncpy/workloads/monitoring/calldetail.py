@@ -1,0 +1,138 @@
+"""`cdr USER`: what a user took part in, from the call detail records."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from lyncpy.contracts.locator import ILocator
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.records import (
+    ConferenceRecord,
+    ConferenceSessionRecord,
+    FocusJoinRecord,
+    IRecords,
+    MessageCountRecord,
+    SessionRecord,
+)
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Table
+from lyncpy.core.moments import moment, since_of
+
+MOST: Final = 10_000
+COLUMNS: Final = ("began", "ended", "what", "with", "as", "result", "sent", "received", "media", "client")
+
+Row = tuple[float, tuple[object, ...]]
+"""When it began, and the row of the table without that."""
+
+
+class CallDetail:
+    """Sessions between two and stays in conferences, as one list."""
+
+    def __init__(self, records: IRecords, locator: ILocator, timers: ITimers) -> None:
+        """Take the records, and whose addresses are completed."""
+        self._records = records
+        self._locator = locator
+        self._timers = timers
+
+    def words(self) -> tuple[Command, ...]:
+        """Give the command."""
+        user = Arg("user", "an address, as alice@example.com", choices=self._users)
+        since = Flag("since", "only what began since: 30m, 2h, 7d, or a day as 2026-05-31", takes="WHEN")
+        limit = Flag("limit", f"at most so many, the newest; 100 when left out, {MOST} at most", takes="N")
+        return (
+            Command(
+                "cdr",
+                "What a user took part in, from the call detail records; the newest first.",
+                self.cdr,
+                args=(user,),
+                flags=(since, limit),
+            ),
+        )
+
+    async def cdr(self, asked: Asked) -> Table:
+        """List a user's sessions, his stays in conferences, and his attempts to join that failed."""
+        user = aor_of(asked.args["user"])
+        since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0
+        text = asked.flags.get("limit", "100")
+        if not text.isdecimal() or not 0 < int(text[:9]) <= MOST:
+            raise CommandFailed(f'--limit takes a whole number from 1 to {MOST}, not "{text[:80]}"')
+        limit = int(text)
+        try:
+            found = [
+                *(_session(one, user) for one in await self._records.sessions(user, since, limit)),
+                *await self._stays(user, since, limit),
+            ]
+        except StoreUnavailable as error:
+            raise CommandFailed(f"the records cannot be read now: {error}") from error
+        found.sort(key=lambda row: -row[0])
+        rows = [(moment(began), *rest) for began, rest in found[:limit]]
+        return Table(COLUMNS, rows, note=f"{len(rows)} records")
+
+    async def _stays(self, user: Aor, since: float, limit: int) -> Sequence[Row]:
+        """Give the user's part in conferences."""
+        records = self._records
+        stays = await records.focus_joins(user, since=since, limit=limit)
+        counts = await records.message_counts(user, limit=MOST)
+        # A conference began before he came; all of his that were under way then are asked for.
+        meetings = await records.conferences(user, limit=MOST) if stays else ()
+        uris = {meeting.instance: meeting for meeting in meetings}
+        sent = {count.instance: count for count in counts}
+        refused = [
+            _refused(one)
+            for one in await records.conference_sessions(user, since=since, limit=limit)
+            if one.response_code is not None and one.response_code >= 300
+        ]
+        return [*(_stay(stay, uris.get(stay.instance), sent.get(stay.instance)) for stay in stays), *refused]
+
+    def _users(self) -> Sequence[str]:
+        return sorted({bare(endpoint.aor) for endpoint in self._locator.all()})
+
+
+def _session(record: SessionRecord, user: Aor) -> Row:
+    is_caller = record.user1 == user
+    counts = (record.user1_messages, record.user2_messages)
+    mine, theirs = counts if is_caller else reversed(counts)
+    client = record.user1_client if is_caller else record.user2_client
+    return record.invited_at, (
+        _ended(record.ended_at),
+        "session",
+        bare(record.user2 if is_caller else record.user1),
+        "caller" if is_caller else "callee",
+        f"{record.end_reason} {record.response_code or ''}".strip(),
+        mine,
+        theirs,
+        record.media,
+        client,
+    )
+
+
+def _stay(stay: FocusJoinRecord, meeting: ConferenceRecord | None, count: MessageCountRecord | None) -> Row:
+    return stay.joined_at, (
+        _ended(stay.left_at),
+        "conference",
+        meeting.uri if meeting is not None else stay.instance,
+        stay.role,
+        meeting.end_reason if meeting is not None else "",
+        count.messages if count is not None else 0,
+        None,
+        "",
+        stay.user_client,
+    )
+
+
+def _refused(record: ConferenceSessionRecord) -> Row:
+    return record.invited_at, (
+        _ended(record.ended_at),
+        "conference" if not record.mcu_uri else "conference medium",
+        record.mcu_uri or record.uri,
+        "",
+        f"{record.end_reason} {record.response_code} {record.diagnostic_id or ''}".strip(),
+        None,
+        None,
+        "",
+        record.user_client,
+    )
+
+
+def _ended(at: float | None) -> str | None:
+    return None if at is None else moment(at)

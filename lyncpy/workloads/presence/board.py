@@ -1,0 +1,414 @@
+"""A board, and what becomes of it: publications, endpoints that leave, time. Pure.
+
+Every function takes a board and gives a new one, and what is new on it. The rules are the
+tables of `model`; who may see a board is changed in `levels`. Spec: [MS-PRES] 3.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
+
+from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.workloads.presence.aggregate import (
+    aggregate,
+    aggregate_machine,
+    for_audience,
+    interop_of,
+    machine_of,
+    moments,
+    most_active,
+    services_of,
+    services_told,
+)
+from lyncpy.workloads.presence.model import (
+    AGGREGATE_INSTANCE,
+    AGGREGATE_MACHINE_INSTANCE,
+    AGGREGATED,
+    BLOCKED,
+    CATEGORIES,
+    DELEGATE_LEVEL,
+    ENDS,
+    IMPLIED_LEVELS,
+    INPUT,
+    INPUT_LOWERED,
+    LEGACY_INSTANCE,
+    LEVELS,
+    NO_DELEGATES,
+    OFFLINE,
+    OTHER,
+    PRIVACY_INSTANCE,
+    SELF,
+    SERVICES_INSTANCE,
+    VISIBLE,
+    Container,
+    Delegates,
+    Denial,
+    Ending,
+    Expire,
+    Instance,
+    Key,
+    Machine,
+    Publication,
+    Quotas,
+    Subscriber,
+)
+from lyncpy.workloads.presence.states import AggregateMachine, Input, LegacyInterop, Value
+
+NEVER: Final = Version(0)
+
+_PRIVACY: Final = Key("otherOptions", PRIVACY_INSTANCE, SELF)
+_MACHINE: Final = Key("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
+_SOURCES: Final = frozenset({("state", INPUT), ("state", INPUT_LOWERED), ("device", INPUT)})
+"""What aggregates are made of; publishing anything else makes none anew."""
+
+_STATE: Final = {id_: Key("state", AGGREGATE_INSTANCE, id_) for id_ in AGGREGATED}
+_SERVICES: Final = {id_: Key("services", SERVICES_INSTANCE, id_) for id_ in (INPUT, *VISIBLE)}
+_LEGACY: Final = {id_: Key("legacyInterop", LEGACY_INSTANCE, id_) for id_ in (*VISIBLE, BLOCKED)}
+_BLOCKED_INTEROP: Final = LegacyInterop(OFFLINE)
+
+
+@dataclass(frozen=True)
+class Board:
+    """All that one user has published, and who may see it."""
+
+    aor: Aor
+    version: Version = NEVER
+    """Grows by one with every change of anything on the board."""
+
+    instances: Mapping[Key, Instance] = field(default_factory=dict)
+    containers: Mapping[int, Container] = field(default_factory=dict)
+    """A new mapping whenever anything that decides who sees what is another: who kept an audience can tell by it."""
+
+    subscribers: tuple[Subscriber, ...] = ()
+    last_active: float | None = None
+    delegates: Delegates = NO_DELEGATES
+    private_to: frozenset[Aor] | None = None
+    """The user's contacts, when only they may see him (privacy mode); else None. Not stored."""
+
+    @cached_property
+    def places(self) -> Mapping[tuple[str, int], tuple[Instance, ...]]:
+        """Map category and container to what is there, in order of publication keys."""
+        places: dict[tuple[str, int], tuple[Instance, ...]] = {}
+        for key, instance in sorted(self.instances.items()):
+            place = (key.category, key.container)
+            places[place] = (*places.get(place, ()), instance)
+        return places
+
+    def of(self, category: str) -> Iterator[Instance]:
+        """Give every publication of a category, in all containers."""
+        return (instance for key, instance in sorted(self.instances.items()) if key.category == category)
+
+    @property
+    def wants_privacy(self) -> bool:
+        """Tell whether the user himself asks to be seen by his contacts only."""
+        one = self.instances.get(_PRIVACY)
+        return one is not None and one.private
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A publication that the server makes of what the directory knows."""
+
+    key: Key
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What is new on a board."""
+
+    touched: frozenset[str] = frozenset()
+    """Categories with anything new, a version included: for the user's own endpoints."""
+
+    shown: frozenset[tuple[str, int]] = frozenset()
+    """(category, container) whose content is new: for watchers."""
+
+    members: frozenset[int] = frozenset()
+    """Containers whose list is new, or who sees which is decided anew."""
+
+    subscribers: bool = False
+    delegates: bool = False
+    durable: bool = False
+    """The store has to know before this is acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A board after a change, and what is new on it."""
+
+    board: Board
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One operation whose version is out of date."""
+
+    index: int
+    """Position in the request, from 1."""
+
+    key: Key | int | None
+    """The publication, the container; None: the list of delegates."""
+
+    version: int
+    current: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Nothing was changed: these operations were made on an old version."""
+
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Nothing was changed: this is not allowed."""
+
+    denial: Denial
+
+
+Outcome = Published | Stale | Denied
+
+
+def publish(
+    board: Board,
+    publications: Sequence[Publication],
+    by: Epid,
+    now: float,
+    quotas: Quotas,
+    insisted: Mapping[Key | int, int] | None = None,
+) -> Outcome:
+    """Apply one client's publications to its user's board.
+
+    All or nothing: one stale version leaves the board as it was. A publication with
+    `expires` 0 removes its instance; removing what is not there does nothing, whatever
+    its version. The aggregate states are computed last.
+
+    Args:
+        board: The user's board.
+        publications: In document order; a fault counts them from 1.
+        by: The publishing endpoint.
+        now: Wall-clock seconds.
+        quotas: The board's bounds.
+        insisted: What this endpoint was refused for last: key → the version that it sent.
+
+    Returns:
+        The new board and what changed, or every operation that was stale, or why not.
+
+    Spec: [MS-PRES] 3.7. Client: it may know a category, but not the instance of it that it
+    publishes; then it throws the current version of a fault away and sends version 0 again,
+    without end. So 0 is accepted for an endpoint's own publication, and whatever version an
+    endpoint insists on after a fault.
+    """
+    instances = dict(board.instances)
+    faults = []
+    for index, one in enumerate(publications, 1):
+        old = instances.get(one.key)
+        removes = one.expires_s == 0
+        if old is None and removes:
+            continue
+        if (old is not None and old.made) or _is_made(one.key):
+            return Denied(Denial.READ_ONLY)
+        current = old.version if old else 0
+        own = one.version == 0 and old is not None and old.epid == by
+        if one.version != current and not own and (insisted or {}).get(one.key) != one.version:
+            faults.append(Fault(index, one.key, one.version, current))
+        elif removes:
+            del instances[one.key]
+        elif len(one.value) > quotas.value_bytes or len(one.value.encode()) > quotas.value_bytes:
+            return Denied(Denial.TOO_LONG)
+        else:
+            instances[one.key] = _instance(one, current + 1, by, now)
+    if faults:
+        return Stale(tuple(faults))
+    denial = _excess(instances, quotas) if len(instances) > len(board.instances) else None
+    if denial is not None:
+        return Denied(denial)
+    return settle(board, replace(board, instances=instances), now, [one.key for one in publications])
+
+
+def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
+    """Take off what an endpoint published that is gone; with the last one, what was bound to the user.
+
+    Spec: [MS-PRES] 3.7.5, expiry by type.
+    """
+
+    def ends(one: Instance) -> bool:
+        endings = ENDS[one.expire]
+        return not one.made and ((Ending.LEFT in endings and one.epid == epid) or (last and Ending.LAST in endings))
+
+    return _without(board, ends, now)
+
+
+def elapse(board: Board, now: float) -> Published:
+    """Take off what has lapsed, and let meetings begin and end."""
+    kept = {key: one for key, one in board.instances.items() if one.until is None or one.until > now}
+    return settle(board, replace(board, instances=kept), now)
+
+
+def deadline(board: Board, now: float) -> float | None:
+    """Give the time at which `elapse` will next change something; None: never."""
+    lapses = [one.until for one in board.instances.values() if one.until is not None]
+    states = [one.state for one in board.instances.values() if one.state is not None]
+    return min((*lapses, *moments(states, now)), default=None)
+
+
+def furnish(board: Board, made: Iterable[Made], now: float) -> Published:
+    """Put up what the server itself publishes, in place of what it published before."""
+    kept = {key: one for key, one in board.instances.items() if not one.made or not isinstance(one.value, str)}
+    for one in made:
+        old = board.instances.get(one.key)
+        if old is not None and old.value == one.value:
+            kept[one.key] = old
+        else:
+            kept[one.key] = Instance(one.key, old.version + 1 if old else 1, Expire.STATIC, one.value, now)
+    return settle(board, replace(board, instances=kept), now)
+
+
+def settle(old: Board, new: Board, now: float, keys: Collection[Key] | None = None) -> Published:
+    """Compute what the server makes of a changed board, and tell what is new on it.
+
+    Args:
+        old: The board before.
+        new: The same with other publications, members, subscribers or delegates.
+        now: Wall-clock seconds.
+        keys: The only publications that may differ; None: any, and time has passed.
+    """
+    if keys is None:
+        keys = old.instances.keys() | new.instances.keys()
+        anew = True
+    else:
+        anew = not old.version or any((key.category, key.container) in _SOURCES for key in keys)
+    last_active = now if _was_active(old) else old.last_active
+    settled, made = new, list[Key]()
+    if anew:
+        instances = dict(new.instances)
+        made = _make(new, instances, last_active, now)
+        settled = replace(new, instances=instances)
+    changes = compare(old, settled, {*keys, *made})
+    if changes == Changes() and old.version:
+        return Published(old, changes)
+    return Published(replace(settled, version=Version(old.version + 1), last_active=last_active), changes)
+
+
+def compare(old: Board, new: Board, keys: Iterable[Key] | None = None) -> Changes:
+    """Tell what is new on a board.
+
+    Args:
+        old: The board before.
+        new: The board after.
+        keys: The only publications that may differ; None: any.
+    """
+    if keys is None:
+        keys = old.instances.keys() | new.instances.keys()
+    touched, shown = set(), set()
+    subscribers, delegates = old.subscribers != new.subscribers, old.delegates != new.delegates
+    durable = subscribers or delegates
+    for key in keys:
+        before, after = old.instances.get(key), new.instances.get(key)
+        if before is after:
+            continue
+        touched.add(key.category)
+        if before is None or after is None or before.value != after.value:
+            shown.add((key.category, key.container))
+        durable = durable or any(one is not None and one.is_durable for one in (before, after))
+    members: frozenset[int] = frozenset()
+    if old.containers is not new.containers:
+        ids = old.containers.keys() | new.containers.keys()
+        members = frozenset(id_ for id_ in ids if old.containers.get(id_) != new.containers.get(id_))
+        durable = durable or bool(members)
+    if delegates:
+        members |= {DELEGATE_LEVEL}
+    if old.private_to != new.private_to:
+        members |= IMPLIED_LEVELS
+    return Changes(frozenset(touched), frozenset(shown), members, subscribers, delegates, durable)
+
+
+# --- inside
+
+
+def _is_made(key: Key) -> bool:
+    return CATEGORIES.get(key.category, OTHER).is_made(key.instance, key.container)
+
+
+def _instance(one: Publication, version: int, by: Epid, now: float) -> Instance:
+    until = now + (one.expires_s or 0) if one.expire is Expire.TIME else None
+    return Instance(one.key, version, one.expire, one.value, now, by, until, one.state, one.device, one.private)
+
+
+def _excess(instances: Mapping[Key, Instance], quotas: Quotas) -> Denial | None:
+    if sum(not one.made for one in instances.values()) > quotas.publications:
+        return Denial.TOO_MANY_PUBLICATIONS
+    if len({key.container for key, one in instances.items() if not one.made}) > quotas.containers:
+        return Denial.TOO_MANY_CONTAINERS
+    return None
+
+
+def _without(board: Board, ends: Callable[[Instance], bool], now: float) -> Published:
+    gone = [key for key, one in board.instances.items() if ends(one)]
+    kept = {key: one for key, one in board.instances.items() if key not in gone} if gone else board.instances
+    return settle(board, replace(board, instances=kept), now, gone)
+
+
+def _was_active(board: Board) -> bool:
+    one = board.instances.get(_MACHINE)
+    return (
+        one is not None
+        and isinstance(one.value, AggregateMachine)
+        and (machine_of(one.value.availability) is Machine.ACTIVE)
+    )
+
+
+def _make(board: Board, instances: dict[Key, Instance], last_active: float | None, now: float) -> list[Key]:
+    """Put up what the server makes of all publications; give the keys of what is another than before."""
+    inputs, devices = _inputs(instances)
+    wholes = {
+        source: aggregate(found, last_active, now, lower_dnd=source == INPUT_LOWERED)
+        for source, found in inputs.items()
+    }
+    changed: list[Key] = []
+
+    def put(key: Key, value: Value, *, always: bool = True, expire: Expire = Expire.USER) -> None:
+        """Put up a value, if it is another than before; what was never there is only put up `always`."""
+        before = instances.get(key)
+        if (before is None and always) or (before is not None and before.value != value):
+            instances[key] = Instance(key, before.version + 1 if before else 1, expire, value, now)
+            changed.append(key)
+
+    described = {one.epid: one.device for one in devices if one.device is not None}
+    best = most_active(inputs[INPUT])
+    put(_MACHINE, aggregate_machine(best, described), always=best is not None)
+    for container, source in AGGREGATED.items():
+        value = for_audience(wholes[source], LEVELS[container].told)
+        put(_STATE[container], value)
+        if container in _LEGACY:
+            put(_LEGACY[container], interop_of(value))
+    put(_LEGACY[BLOCKED], _BLOCKED_INTEROP, expire=Expire.STATIC)
+
+    services = services_of(devices, inputs[INPUT], board.aor)
+    put(_SERVICES[INPUT], services, always=bool(devices))
+    if _SERVICES[INPUT] in changed:
+        told = services_told(services)
+        for container in VISIBLE:
+            put(_SERVICES[container], told)
+    return changed
+
+
+def _inputs(instances: Mapping[Key, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
+    """Give the states that each aggregate is made of, and the devices.
+
+    A client that knows one of the two containers only is seen by the workgroup too: what
+    it publishes in the first counts in the second, unless the second has the same instance.
+    """
+    states: dict[int, dict[int, Input]] = {INPUT: {}, INPUT_LOWERED: {}}
+    devices = []
+    for key, one in instances.items():
+        if one.state is not None and key.container in states:
+            states[key.container][key.instance] = Input(one.state, one.epid, one.published)
+        elif one.device is not None and key.container == INPUT:
+            devices.append(one)
+    devices.sort(key=lambda one: one.key)
+    plain, lowered = states[INPUT], states[INPUT_LOWERED]
+    return {INPUT: plain.values(), INPUT_LOWERED: {**plain, **lowered}.values()}, devices

@@ -1,0 +1,60 @@
+"""How long subscriptions to presence are granted: never all for the same time."""
+
+import secrets
+from collections.abc import Callable
+from typing import Any, Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.core.notifier import Notifier, Subscription
+from lyncpy.sip.message import Response
+from lyncpy.sip.subscription import Document
+from lyncpy.workloads.presence.settings import Settings
+
+_SPREAD: Final = 6
+"""A granted lifetime differs from the setting by up to this fraction of it."""
+
+
+class Grants:
+    """Answers SUBSCRIBEs that are allowed, within the settings."""
+
+    def __init__(self, notifier: Notifier, settings: Settings) -> None:
+        """Take who keeps subscriptions."""
+        self._notifier = notifier
+        self._default_s = settings.expires_s
+        self._minimum_s = settings.expires_minimum_s
+        self._maximum_s = settings.expires_maximum_s
+
+    def is_end(self, arrival: Arrival) -> bool:
+        """Tell whether a SUBSCRIBE ends a subscription that there is.
+
+        Raises:
+            Refused: 481, it continues one that does not exist.
+        """
+        return arrival.request.expires == 0 and self._notifier.find(arrival) is not None
+
+    def accept(
+        self,
+        arrival: Arrival,
+        event: str,
+        document: Document | None,
+        data: Any = None,  # Any: each event keeps its own kind of value
+        on_end: Callable[[Subscription], None] | None = None,
+    ) -> tuple[Subscription | None, Response]:
+        """Answer with a document; give the subscription if one continues.
+
+        Raises:
+            Refused: As `Notifier.accept`.
+        """
+        # Clients that signed in together, after a restart, would refresh together for ever.
+        spread = self._default_s // _SPREAD
+        varied = self._default_s - spread + secrets.randbelow(2 * spread + 1)
+        return self._notifier.accept(
+            arrival,
+            event=event,
+            default_s=min(max(varied, self._minimum_s), self._maximum_s),
+            minimum_s=self._minimum_s,
+            maximum_s=self._maximum_s,
+            document=document,
+            data=data,
+            on_end=on_end,
+        )

@@ -1,0 +1,160 @@
+"""Who may see a board, and who is to know of whom: members, delegates, subscribers, privacy. Pure.
+
+Like the functions of `board`: a board in, a new one and what is new on it out. Who sees
+what then, is in `audience`. Spec: [MS-PRES] 3.5, 3.6.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.workloads.presence.board import Board, Changes, Denied, Fault, Outcome, Published, Stale, settle
+from lyncpy.workloads.presence.model import (
+    DEFAULT,
+    Container,
+    Delegate,
+    Delegates,
+    Denial,
+    Member,
+    MemberKind,
+    Quotas,
+    Subscriber,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChange:
+    """One container of a request to change members."""
+
+    container: int
+    version: int
+    add: frozenset[Member]
+    remove: frozenset[Member]
+
+
+def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas: Quotas) -> Outcome:
+    """Change who belongs to containers. All or nothing.
+
+    A wish that is already true changes nothing, whatever its version: clients learn of the
+    new version from a notification, and may ask again before it comes.
+
+    Spec: [MS-PRES] 3.6; the list of container 0 is fixed.
+    """
+    containers = dict(board.containers)
+    faults = []
+    for index, wish in enumerate(wishes, 1):
+        if wish.container == DEFAULT:
+            return Denied(Denial.READ_ONLY)
+        old = containers.get(wish.container, Container())
+        members = (old.members - wish.remove) | wish.add
+        if members == old.members:
+            continue
+        if wish.version != old.version:
+            faults.append(Fault(index, wish.container, wish.version, old.version))
+            continue
+        if len(members) > quotas.members:
+            return Denied(Denial.TOO_MANY_MEMBERS)
+        containers[wish.container] = Container(old.version + 1, members)
+    if faults:
+        return Stale(tuple(faults))
+    if len(containers) > quotas.containers:
+        return Denied(Denial.TOO_MANY_CONTAINERS)
+    if containers == board.containers:
+        return Published(board, Changes())
+    return settle(board, replace(board, containers=containers), now, ())
+
+
+def set_delegates(
+    board: Board, version: int, add: Collection[Delegate], remove: Collection[Aor], now: float, quotas: Quotas
+) -> Outcome:
+    """Change who acts for the user.
+
+    Args:
+        board: The user's board.
+        version: The version of the list that the client saw last.
+        add: New delegates, or the same with other rights.
+        remove: Who is one no longer; nothing happens for who is none.
+        now: Wall-clock seconds.
+        quotas: The board's bounds.
+
+    Returns:
+        As for `publish`; the fault of a stale version has no key.
+
+    Spec: [MS-PRES] 2.2.2.10, 3.5.5.5.
+    """
+    old = board.delegates
+    gone = {*remove, *(one.aor for one in add)}
+    members = tuple(sorted((*add, *(one for one in old.members if one.aor not in gone))))
+    if members == old.members:
+        return Published(board, Changes())
+    if version != old.version:
+        return Stale((Fault(1, None, version, old.version),))
+    if len(members) > quotas.delegates:
+        return Denied(Denial.TOO_MANY_DELEGATES)
+    changed = replace(board, delegates=Delegates(old.version + 1, members), containers=dict(board.containers))
+    return settle(board, changed, now, ())
+
+
+def subscribe(
+    board: Board, aor: Aor, display_name: str, now: float, limit: int, *, contacts: Collection[Aor] = ()
+) -> Published:
+    """Take note that somebody watches the user who may not know him, so that he can be told.
+
+    Nothing happens for who is noted already, is a contact or a delegate, is the user himself, or
+    is named by one of the user's own lists; nor when as many as `limit` wait to be told of.
+
+    Spec: [MS-PRES] subscribers; MaxPromptedSubscriber of the presence policy (0: nobody is
+    ever asked).
+    """
+    waiting = sum(not one.acknowledged for one in board.subscribers)
+    known = {one.aor for one in board.subscribers} | {one.aor for one in board.delegates.members} | {board.aor}
+    listed = Member(MemberKind.USER, bare(aor))
+    if aor in known or aor in contacts or waiting >= limit or _lists(board, listed):
+        return Published(board, Changes())
+    subscribers = (*board.subscribers, Subscriber(aor, display_name))
+    return settle(board, replace(board, subscribers=subscribers), now, ())
+
+
+def unsubscribe(board: Board, aor: Aor, now: float) -> Published:
+    """Forget somebody of whom the user was not told yet, because he does not watch any more."""
+    kept = tuple(one for one in board.subscribers if one.aor != aor or one.acknowledged)
+    return settle(board, replace(board, subscribers=kept), now, ())
+
+
+def acknowledge(board: Board, subscribers: Collection[Aor], now: float, quotas: Quotas) -> Published | Denied:
+    """Mark subscribers as known to the user ([MS-PRES] 3.6, setSubscribers)."""
+    if not set(subscribers) <= {one.aor for one in board.subscribers}:
+        return Denied(Denial.NO_SUBSCRIBER)
+    return _acknowledged(board, subscribers, now, quotas)
+
+
+def privatise(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas, *, private: bool) -> Published:
+    """Apply the user's contact list: it acknowledges who is on it, and in privacy mode only they see him.
+
+    Args:
+        board: The user's board.
+        contacts: Everybody on his list.
+        now: Wall-clock seconds.
+        quotas: The board's bounds.
+        private: Whether a policy wants privacy mode; the user's own wish counts as much.
+    """
+    private_to = contacts if private or board.wants_privacy else None
+    changed = board
+    if private_to != board.private_to:
+        changed = replace(board, private_to=private_to, containers=dict(board.containers))
+    return _acknowledged(board, contacts, now, quotas, changed)
+
+
+def _acknowledged(
+    board: Board, known: Collection[Aor], now: float, quotas: Quotas, changed: Board | None = None
+) -> Published:
+    subscribers = [replace(one, acknowledged=one.acknowledged or one.aor in known) for one in board.subscribers]
+    excess = sum(one.acknowledged for one in subscribers) - quotas.subscribers
+    if excess > 0:
+        oldest = [one for one in subscribers if one.acknowledged][:excess]
+        subscribers = [one for one in subscribers if one not in oldest]
+    return settle(board, replace(changed or board, subscribers=tuple(subscribers)), now, ())
+
+
+def _lists(board: Board, member: Member) -> bool:
+    return any(member in one.members for one in board.containers.values())

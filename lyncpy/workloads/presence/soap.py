@@ -1,0 +1,243 @@
+"""Presence of clients from before 2007 by SOAP: they set theirs, ask for others', and answer who watches them.
+
+Contacts have the one route of SOAP in SERVICE, and pass on what is not theirs; assembly
+gives them `Soap.answers`. Spec: [MS-SIP] setPresence, getPresence, setACE.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.locator import ILocator
+from lyncpy.contracts.names import Aor, Epid, aor_of, bare
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.markup import Element, attr, child, read_xml, text_of
+from lyncpy.sip.message import Response, response_to
+from lyncpy.workloads.presence.audience import audience
+from lyncpy.workloads.presence.board import Board, Denied, Outcome, publish
+from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.legacy import Form, person_unknown, write_legacy
+from lyncpy.workloads.presence.levels import MemberChange, acknowledge, set_members
+from lyncpy.workloads.presence.model import (
+    BLOCKED,
+    INPUT,
+    INPUT_LOWERED,
+    OFFLINE,
+    Container,
+    Expire,
+    Key,
+    Member,
+    MemberKind,
+    Publication,
+    Quotas,
+    Relation,
+)
+from lyncpy.workloads.presence.states import Activity, State, StateKind
+from lyncpy.workloads.presence.watchers import Views
+
+SOAP_TYPE: Final = "application/SOAP+xml"
+
+Answer = Callable[[Arrival], Awaitable[Response]]
+
+_REQUEST_NS: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
+_ENVELOPE_NS: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+
+_STATE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/state"
+_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+
+_ACTIVITIES: Final = ((200, 15500), (300, 5000), (400, 12500), (500, 3500), (700, 6500), (800, 15500), (1000, 3500))
+"""An old activity below → the number of today ([MS-SIP] 2.2.1)."""
+
+_IN_A_CALL: Final = range(500, 600)
+_CALL: Final = Activity("on-the-phone", 6500, 8999)
+
+_INSTANCES: Final = {StateKind.MACHINE: 0x30000000, StateKind.PHONE: 0x80000000}
+"""As newer clients number theirs, so that a device has one of each."""
+
+_REACHABLE_FROM: Final = 100
+_AGGREGATE_MAX: Final = 999
+
+_NOT_YOURS: Final = Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI")
+
+
+class Soap:
+    """What an old client says of itself becomes a state of that machine, and a watcher's right an access level."""
+
+    def __init__(
+        self,
+        boards: Boards,
+        views: Views,
+        locator: ILocator,
+        people: IPeople,
+        relation: Callable[[Aor], Relation],
+        quotas: Quotas,
+    ) -> None:
+        """Take the boards and what audiences see of them."""
+        self._boards = boards
+        self._views = views
+        self._locator = locator
+        self._people = people
+        self._relation = relation
+        self._quotas = quotas
+
+    @property
+    def answers(self) -> Mapping[str, Answer]:
+        """Map each operation to who answers it."""
+        return {"getPresence": self.get_presence, "setPresence": self.set_presence, "setACE": self.set_ace}
+
+    async def get_presence(self, arrival: Arrival) -> Response:
+        """Give what the sender may see of somebody, once.
+
+        Spec: [MS-SIP] getPresence. There somebody blocked gets a 403; here he gets what
+        everybody gets of a person who is offline, so that he cannot tell.
+        """
+        uri = _named(_operation(arrival, "getPresence"))
+        aor, watcher = aor_of(uri), arrival.sender.aor
+        if self._people.person(aor) is None:
+            document = write_legacy(person_unknown(uri), Form.PRESENTITY)
+        else:
+            board = await self._boards.read(aor)
+            seen_by = audience(board, watcher, self._relation(watcher))
+            document = self._views.of(board, seen_by, (), Form.PRESENTITY).body
+        return _answered(arrival, "getPresence", document.decode())
+
+    async def set_presence(self, arrival: Arrival) -> Response:
+        """Publish what an old client says of itself, as the state of its machine.
+
+        Raises:
+            Refused: 403 for another's presence, or without being signed in.
+
+        Spec: [MS-SIP] setPresence.
+        """
+        aor, epid = arrival.sender.aor, arrival.sender.epid
+        said = child(_operation(arrival, "setPresence"), "presentity")
+        if said is None:
+            raise RemoteProtocolError("no presentity to set")
+        uri = attr(said, "uri")
+        if uri and aor_of(uri) != aor:
+            raise Refused(403, _NOT_YOURS)
+        states = _states(_aggregate(said, "availability"), _aggregate(said, "activity"))
+        if all(endpoint.epid != epid for endpoint in await self._locator.endpoints(aor)):
+            raise Refused(403, _NOT_YOURS)
+        outcome = await self._boards.change(
+            aor, lambda board, now: publish(board, _published(board, states, epid), epid, now, self._quotas), epid
+        )
+        _require(outcome)
+        return _answered(arrival, "setPresence")
+
+    async def set_ace(self, arrival: Arrival) -> Response:
+        """Answer for a watcher: he is known from now on, and blocked if his right to presence is taken.
+
+        Spec: [MS-SIP] setACE. Of the rights only those of one user mean something here: levels
+        for everybody and for domains are those of the user's newer clients.
+        """
+        aor = arrival.sender.aor
+        ace = _operation(arrival, "setACE")
+        kind = (text_of(child(ace, "type")) or attr(ace, "type") or "").upper()
+        mask = (text_of(child(ace, "mask")) or attr(ace, "mask") or "").strip()
+        rights = (text_of(child(ace, "rights")) or attr(ace, "rights") or "").upper()
+        if kind == "USER" and mask:
+            await self._boards.change(aor, lambda board, now: acknowledge(board, (aor_of(mask),), now, self._quotas))
+            blocks = rights[:1] in ("D", "B")
+            outcome = await self._boards.change(
+                aor, lambda board, now: set_members(board, _levels(board, mask, blocks=blocks), now, self._quotas)
+            )
+            _require(outcome)
+        return _answered(arrival, "setACE")
+
+
+def _operation(arrival: Arrival, name: str) -> Element:
+    content = child(read_xml(arrival.request.body), "Body")
+    operation = None if content is None else child(content, name)
+    if operation is None:
+        raise RemoteProtocolError(f"no {name} in the SOAP body")
+    return operation
+
+
+def _named(operation: Element) -> str:
+    presentity = child(operation, "presentity")
+    uri = (attr(presentity, "uri") if presentity is not None else attr(operation, "uri")) or ""
+    if not uri.strip():
+        raise RemoteProtocolError("nobody to give the presence of")
+    return uri.strip()
+
+
+def _aggregate(presentity: Element, name: str) -> int:
+    el = child(presentity, name)
+    text = "" if el is None else (attr(el, "aggregate") or "").strip()
+    if not (text.isascii() and text.isdigit()) or int(text[:9]) > _AGGREGATE_MAX:
+        raise RemoteProtocolError(f"{name} is not a number up to {_AGGREGATE_MAX}")
+    return int(text)
+
+
+def _states(availability: int, activity: int) -> Mapping[StateKind, State | None]:
+    """Give today's states for an old pair of numbers; None: no such state any more."""
+    if availability < _REACHABLE_FROM:
+        return {StateKind.MACHINE: State(StateKind.MACHINE, OFFLINE), StateKind.PHONE: None}
+    number = next(number for below, number in _ACTIVITIES if activity < below)
+    call = State(StateKind.PHONE, number, activity=_CALL) if activity in _IN_A_CALL else None
+    return {StateKind.MACHINE: State(StateKind.MACHINE, number), StateKind.PHONE: call}
+
+
+def _published(board: Board, states: Mapping[StateKind, State | None], epid: Epid) -> tuple[Publication, ...]:
+    """Give the publications of an old client's machine, on the versions that there are: it knows of none."""
+    own = int.from_bytes(hashlib.sha256(epid.encode()).digest()[:4]) >> 4
+    found = []
+    for kind, state in states.items():
+        for container in (INPUT, INPUT_LOWERED):
+            key = Key("state", _INSTANCES[kind] | own, container)
+            old = board.instances.get(key)
+            version = old.version if old else 0
+            if state is None:
+                found.append(Publication(key, version, Expire.ENDPOINT, expires_s=0))
+            else:
+                found.append(Publication(key, version, Expire.ENDPOINT, _written(state), state=state))
+    return tuple(found)
+
+
+def _written(state: State) -> str:
+    activity = state.activity
+    said = (
+        ""
+        if activity is None
+        else (
+            f'<activity token="{activity.token}" minAvailability="{activity.minimum}" maxAvailability="{activity.maximum}"/>'
+        )
+    )
+    return (
+        f'<state xmlns="{_STATE_NS}" xmlns:xsi="{_XSI}" manual="false" xsi:type="{state.kind.value}">'
+        f"<availability>{state.availability}</availability>{said}</state>"
+    )
+
+
+def _levels(board: Board, mask: str, *, blocks: bool) -> tuple[MemberChange, ...]:
+    """Give the changes of members that block somebody, or no longer do."""
+    member = Member(MemberKind.USER, bare(aor_of(mask)))
+    there = {id_: one for id_, one in board.containers.items() if member in one.members}
+    if not blocks:
+        return tuple(
+            MemberChange(id_, one.version, frozenset(), frozenset({member}))
+            for id_, one in there.items()
+            if id_ == BLOCKED
+        )
+    others = (
+        MemberChange(id_, one.version, frozenset(), frozenset({member})) for id_, one in there.items() if id_ != BLOCKED
+    )
+    old = board.containers.get(BLOCKED, Container())
+    return (*others, MemberChange(BLOCKED, old.version, frozenset({member}), frozenset()))
+
+
+def _require(outcome: Outcome) -> None:
+    if isinstance(outcome, Denied):
+        raise Refused(413, Diagnostics(2006, "Container member limit exceeded"))
+
+
+def _answered(arrival: Arrival, name: str, inner: str = "") -> Response:
+    body = (
+        f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{_ENVELOPE_NS}"><SOAP-ENV:Body>'
+        f'<m:{name} xmlns:m="{_REQUEST_NS}">{inner}</m:{name}></SOAP-ENV:Body></SOAP-ENV:Envelope>'
+    )
+    return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=body.encode())

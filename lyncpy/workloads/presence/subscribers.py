@@ -1,0 +1,208 @@
+"""Who began to watch whom, for the question "X added you. Add him too?".
+
+A watcher's SUBSCRIBE is answered first; what it means to those whom he watches follows, one
+of them at a time. It is durable when it is told. A process that dies in between forgets it,
+and so does the watcher's connection: he subscribes again, and is noted then. Spec: [MS-PRES]
+subscribers.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.contacts import IContacts
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.facts import BoardChanged, ContactsChanged
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.policy import IPolicies
+from lyncpy.contracts.refusal import Refused, WorldUnavailable
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.begin import begin
+from lyncpy.workloads.presence.audience import NOBODY, audience
+from lyncpy.workloads.presence.board import Board, Published, compare
+from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.levels import subscribe, unsubscribe
+from lyncpy.workloads.presence.model import Relation
+from lyncpy.workloads.presence.settings import Settings
+
+_AGAIN_S: Final = 30.0
+"""When the store failed; what waits is not lost by it."""
+
+
+class Subscribers:
+    """Notes watchers on the boards of those whom they watch."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        boards: Boards,
+        contacts: IContacts,
+        policies: IPolicies,
+        people: IPeople,
+        relation: Callable[[Aor], Relation],
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
+        """Take where watchers are noted, and what decides whether they are.
+
+        Args:
+            boards: The table of boards.
+            contacts: Who is on a list needs no introduction.
+            policies: How many may wait.
+            people: Who knows names.
+            relation: What a watcher is to the enterprise.
+            settings: How many may wait to be noted (one more is noted at the next sign-in), and how many
+                are remembered as settled: as many as watch.
+            timers: For the turn after the answer.
+        """
+        self._boards = boards
+        self._contacts = contacts
+        self._policies = policies
+        self._people = people
+        self._relation = relation
+        self._timers = timers
+        self._bound = settings.prompts_waiting
+        self._known_bound = settings.watchings_total
+        self._waiting: dict[Aor, dict[Aor, bool]] = {}
+        """Whom → watcher → whether he began (or ended) to watch."""
+
+        self._count = 0
+        self._known: dict[Aor, set[Aor]] = {}
+        """Whom → watchers about whom nothing has to be decided again: else every sign-in would read the list of each contact."""
+
+        self._known_count = 0
+        self._timer: ITimer | None = None
+        self._works = False
+        self._closed = False
+
+    def __len__(self) -> int:
+        """Give the number of pairs that wait."""
+        return self._count
+
+    def began(self, watcher: Aor, watched: Iterable[Aor]) -> None:
+        """Take note, later, that somebody watches people who may not know him."""
+        for aor in watched:
+            if aor != watcher and watcher not in self._known.get(aor, ()):
+                self._add(aor, watcher, begins=True)
+        self._wake(0.0)
+
+    def ended(self, watcher: Aor, watched: Iterable[Aor]) -> None:
+        """Take a question back that nobody has heard: the watcher looks no more, and said so."""
+        for aor in watched:
+            if aor != watcher:
+                self._known_count -= watcher in self._known.get(aor, ())
+                self._known.get(aor, set()).discard(watcher)
+                self._add(aor, watcher, begins=False)
+        self._wake(0.0)
+
+    async def contacts_changed(self, fact: ContactsChanged) -> None:
+        """Forget who was settled; whoever is off the list now may be asked about."""
+        self._forget(fact.aor)
+
+    async def board_changed(self, fact: BoardChanged) -> None:
+        """Forget who was settled, when the user's lists say something else."""
+        if fact.members:
+            self._forget(fact.aor)
+
+    def close(self) -> None:
+        """Note nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        self._waiting.clear()
+        self._count = 0
+        self._works = self._closed = True
+
+    # --- inside
+
+    def _add(self, aor: Aor, watcher: Aor, *, begins: bool) -> None:
+        watchers = self._waiting.setdefault(aor, {})
+        if watcher not in watchers:
+            if self._count >= self._bound:
+                self.log.debug("too much is noted at once; {aor} hears of {watcher} later", aor=aor, watcher=watcher)
+                if not watchers:
+                    del self._waiting[aor]
+                return
+            self._count += 1
+        watchers[watcher] = begins
+
+    def _wake(self, delay_s: float) -> None:
+        if self._waiting and not self._works and self._timer is None:
+            self._timer = self._timers.later(delay_s, self._start)
+
+    def _start(self) -> None:
+        self._timer = None
+        self._works = True
+        begin(self._work(), self.log, "noting who watches whom")
+
+    async def _work(self) -> None:
+        failed: list[tuple[Aor, dict[Aor, bool]]] = []
+        try:
+            while self._waiting:
+                aor = next(iter(self._waiting))
+                watchers = self._waiting.pop(aor)
+                self._count -= len(watchers)
+                try:
+                    await self._note(aor, watchers)
+                except (Refused, WorldUnavailable) as error:
+                    self.log.debug("{aor} hears later who watches: {reason}", aor=aor, reason=str(error))
+                    failed.append((aor, watchers))
+                    if isinstance(error, WorldUnavailable):
+                        break  # the others would fare no better
+        finally:
+            self._works = self._closed
+            self._put_off(failed)
+
+    def _put_off(self, failed: Iterable[tuple[Aor, Mapping[Aor, bool]]]) -> None:
+        """Try again what failed, unless the watcher has changed his mind meanwhile."""
+        again = False
+        for aor, watchers in failed:
+            again = True
+            for watcher, begins in watchers.items():
+                self._add(aor, watcher, begins=self._waiting.get(aor, {}).get(watcher, begins))
+        self._wake(_AGAIN_S if again else 0.0)
+
+    async def _note(self, aor: Aor, watchers: dict[Aor, bool]) -> None:
+        """Note all who wait for one user in one change."""
+        if self._people.person(aor) is None:
+            return
+        limit = self._policies.of(aor).prompted_subscribers
+        begun = {watcher: self._name(watcher) for watcher, begins in watchers.items() if begins and limit}
+        contacts = await self._contacts.of(aor) if begun else frozenset()
+        open_ = {watcher: name for watcher, name in begun.items() if watcher not in contacts}
+        ended = [watcher for watcher, begins in watchers.items() if not begins]
+        self._remember(aor, begun.keys() - open_.keys())
+        if not open_ and not ended:
+            return
+
+        def decide(board: Board, now: float) -> Published:
+            noted = board
+            for watcher in ended:
+                noted = unsubscribe(noted, watcher, now).board
+            for watcher, name in open_.items():
+                if audience(noted, watcher, self._relation(watcher)) != NOBODY:
+                    noted = subscribe(noted, watcher, name, now, limit).board
+            return Published(noted, compare(board, noted))
+
+        outcome = await self._boards.change(aor, decide)
+        if isinstance(outcome, Published):
+            self._remember(aor, open_.keys() & {one.aor for one in outcome.board.subscribers})
+
+    def _name(self, watcher: Aor) -> str:
+        person = self._people.person(watcher)
+        return "" if person is None else person.display_name
+
+    def _remember(self, aor: Aor, watchers: Iterable[Aor]) -> None:
+        settled = set(watchers)
+        if settled:
+            known = self._known.setdefault(aor, set())
+            self._known_count += len(settled - known)
+            known |= settled
+        if self._known_count > self._known_bound:
+            self._known.clear()
+            self._known_count = 0
+
+    def _forget(self, aor: Aor) -> None:
+        self._known_count -= len(self._known.pop(aor, ()))

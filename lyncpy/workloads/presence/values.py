@@ -1,0 +1,159 @@
+"""The XML of what the server itself publishes: aggregates, cards, properties.
+
+Plain text without a tree; everything that came from outside is escaped. Client: protocol
+notes, "presence" §6.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import bare
+from lyncpy.sip.markup import escape, quote_attr
+from lyncpy.workloads.presence.model import Instance
+from lyncpy.workloads.presence.states import Activity, Aggregate, AggregateMachine, LegacyInterop, Service, Services
+
+_NS: Final = "http://schemas.microsoft.com/2006/09/sip"
+_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+_COMMON: Final = f"{_NS}/commontypes"
+
+
+def write_value(one: Instance) -> str:
+    """Write the value of a publication: as its client wrote it, or as the server made it."""
+    value = one.value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Aggregate):
+        return write_aggregate(value)
+    if isinstance(value, AggregateMachine):
+        return write_aggregate_machine(value)
+    if isinstance(value, Services):
+        return write_services(value)
+    return write_legacy_interop(value)
+
+
+def write_time(at: float) -> str:
+    """Write a time as clients do: UTC with milliseconds, without a zone."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at * 1000) % 1000:03}"
+
+
+def write_aggregate(value: Aggregate) -> str:
+    """Write an `aggregateState` ([MS-PRES] state category)."""
+    last = "" if value.last_active is None else f' lastActive="{write_time(value.last_active)[:19]}"'
+    text = (
+        f'<state xmlns="{_NS}/state" xmlns:xsi="{_XSI}" xsi:type="aggregateState"{last}>'
+        f"<availability>{value.availability}</availability>"
+    )
+    if value.activity is not None:
+        text += _write_activity(value.activity)
+    text += _fields(
+        (
+            ("endpointLocation", value.location),
+            ("meetingSubject", value.meeting_subject),
+            ("meetingLocation", value.meeting_location),
+        )
+    )
+    return text + _common(value.zone, value.device) + "</state>"
+
+
+def _common(zone: tuple[str, str, str], device: str) -> str:
+    names = ("timeZoneBias", "timeZoneName", "timeZoneAbbreviation", "device")
+    said = [(name, text) for name, text in zip(names, (*zone, device), strict=True) if text]
+    if not said:
+        return ""
+    fields = "".join(f'<{name} xmlns="{_COMMON}">{escape(text)}</{name}>' for name, text in said)
+    return f'<delimiter xmlns="{_COMMON}"/>{fields}<end xmlns="{_COMMON}"/>'
+
+
+def write_aggregate_machine(value: AggregateMachine) -> str:
+    """Write an `aggregateMachineState`: which of the user's machines is the most active ([MS-PRES] state category)."""
+    named = f" endpointId={quote_attr(value.endpoint_id)}" if value.endpoint_id else ""
+    return (
+        f'<state xmlns="{_NS}/state" xmlns:xsi="{_XSI}" xsi:type="aggregateMachineState"{named}>'
+        f"<availability>{value.availability}</availability>"
+        f"{_fields([('endpointLocation', value.location)])}{_common(value.zone, value.device)}</state>"
+    )
+
+
+def write_services(value: Services) -> str:
+    """Write a `services` of what all devices can do ([MS-PRES] services category)."""
+    capabilities = "".join(map(_write_service, value.services))
+    return (
+        f'<services xmlns="{_NS}/service"><service uri={quote_attr(value.uri)}>'
+        f"<capabilities>{capabilities}</capabilities></service></services>"
+    )
+
+
+def _write_service(one: Service) -> str:
+    known = one.capability
+    rows = (
+        ("render", known.render),
+        ("capture", known.capture),
+        ("publish", known.publish),
+        ("version", known.version),
+        ("preferredEndpointId", one.endpoint_id),
+        ("deviceAvailability", "" if one.availability is None else str(one.availability)),
+    )
+    return f"<{known.name}{''.join(f' {name}={quote_attr(said)}' for name, said in rows if said)}/>"
+
+
+def write_legacy_interop(value: LegacyInterop) -> str:
+    """Write a `legacyInterop`: a state for watchers of old ([MS-PRES] legacyInterop category)."""
+    token = f" token={quote_attr(value.token)}" if value.token else ""
+    return f'<legacyInterop xmlns="{_NS}/categories" availability="{value.availability}"{token}/>'
+
+
+def _write_activity(activity: Activity) -> str:
+    token = f" token={quote_attr(activity.token)}" if activity.token else ""
+    bounds = f' minAvailability="{activity.minimum}" maxAvailability="{activity.maximum}"'
+    custom = "".join(f"<custom LCID={quote_attr(lcid)}>{escape(said)}</custom>" for lcid, said in activity.custom)
+    return f"<activity{token}{bounds}>{custom}</activity>" if custom else f"<activity{token}{bounds}/>"
+
+
+def write_contact_card(person: Person, facts: Collection[str], phones: Collection[str]) -> str:
+    """Write a `contactCard` of what the directory knows.
+
+    Args:
+        person: Whose.
+        facts: Which of company, department, title and office are on it, beside name and mail.
+        phones: Which kinds of phones are on it.
+
+    Spec: the contactCard schema of Lync 2013. Client: protocol notes, "presence" §6.5.
+    """
+    names = (
+        ("displayName", person.display_name or bare(person.aor)),
+        ("firstName", person.given_name),
+        ("lastName", person.surname),
+    )
+    rows = (
+        ("company", person.company),
+        ("department", person.department),
+        ("title", person.title),
+        ("office", person.office),
+    )
+    listed = "".join(
+        f"<phone type={quote_attr(phone.kind)}><uri>{escape(_tel(phone.number))}</uri>"
+        f"<displayString>{escape(phone.number)}</displayString></phone>"
+        for phone in person.phones
+        if phone.kind in phones and _tel(phone.number) != "tel:"
+    )
+    identity = f"<name>{_fields(names)}</name>{_fields([('email', person.mail)])}"
+    known = _fields(row for row in rows if row[0] in facts)
+    return f'<contactCard xmlns="{_NS}/contactcard"><identity>{identity}</identity>{known}{listed}</contactCard>'
+
+
+def _fields(rows: Iterable[tuple[str, str]]) -> str:
+    return "".join(f"<{name}>{escape(text)}</{name}>" for name, text in rows if text)
+
+
+def write_user_properties(person: Person) -> str:
+    """Write the `userProperties`: the user's own line, for his own clients."""
+    line = f'<line lineType="Uc">{escape(person.line)}</line>' if person.line else ""
+    return f'<userProperties xmlns="{_NS}/userProperties"><lines>{line}</lines></userProperties>'
+
+
+def _tel(number: str) -> str:
+    return "tel:" + "".join(
+        mark for mark in number.removeprefix("tel:") if mark.isascii() and (mark.isdigit() or mark in "+*#")
+    )

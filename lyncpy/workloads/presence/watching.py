@@ -1,0 +1,230 @@
+"""What presence answers to watchers: batches since 2007, lists and single people before.
+
+Whom somebody watches is his own affair; what he sees is decided by audiences.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.workload import Route
+from lyncpy.core.notifier import Notifier
+from lyncpy.sip.message import Request, Response
+from lyncpy.sip.subscription import Document
+from lyncpy.workloads.presence.audience import audience
+from lyncpy.workloads.presence.batches import (
+    BATCH_TYPE,
+    DEFAULT_CATEGORIES,
+    LIST_TYPE,
+    Action,
+    Resource,
+    read_batch,
+    read_list,
+)
+from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.documents import write_list, write_unknown
+from lyncpy.workloads.presence.grants import Grants
+from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, Form, form_of, person_unknown, write_legacy
+from lyncpy.workloads.presence.model import Relation
+from lyncpy.workloads.presence.settings import Settings
+from lyncpy.workloads.presence.subscribers import Subscribers
+from lyncpy.workloads.presence.watchers import EVENT, Views, Watchers, Wish, Wishes
+
+_ACTIONS_BOUND: Final = 8
+"""Actions that ask for one person in one dialog; of more, the oldest is forgotten."""
+
+_LIMIT: Final = Diagnostics(2012, "Category subscription limit exceeded")
+
+
+class Watching:
+    """Answers SUBSCRIBE to `presence`."""
+
+    def __init__(
+        self,
+        boards: Boards,
+        watchers: Watchers,
+        views: Views,
+        subscribers: Subscribers,
+        notifier: Notifier,
+        grants: Grants,
+        people: IPeople,
+        relation: Callable[[Aor], Relation],
+        settings: Settings,
+    ) -> None:
+        """Take the tables, who notes watchers, who sends, and what a watcher is to the enterprise.
+
+        Args:
+            boards: Everybody's.
+            watchers: Who watches whom.
+            views: What audiences see.
+            subscribers: Notes who began to watch.
+            notifier: Keeps subscriptions.
+            grants: Decides for how long.
+            people: Who exists.
+            relation: What a watcher is to the enterprise.
+            settings: How many people one subscription may watch.
+        """
+        self._boards = boards
+        self._watchers = watchers
+        self._views = views
+        self._subscribers = subscribers
+        self._notifier = notifier
+        self._grants = grants
+        self._people = people
+        self._relation = relation
+        self._resources = settings.resources_per_subscription
+
+    def rows(self) -> tuple[Route, ...]:
+        """Give the table of routes."""
+        return (Route("SUBSCRIBE", self.presence, event=EVENT),)
+
+    async def presence(self, arrival: Arrival) -> Response:
+        """Give what the sender may see of people, and what changes of it from here on.
+
+        The first SUBSCRIBE of a dialog defines whom it watches; later ones add, take away or
+        ask again. Without a body it watches whom it is addressed to. People who do not
+        exist are offline: one of them must not cost the watcher all the others.
+
+        Raises:
+            Refused: 400 for a body that is none, 406 for a watcher who understands none of
+                our formats, 413 for too many people, 415, 481, 503 when everything is full.
+
+        Spec: [MS-PRES] 3.4; [MS-SIP] batched subscriptions. Client: protocol notes,
+        "presence" §6.1.
+        """
+        if self._grants.is_end(arrival):
+            return self._grants.accept(arrival, EVENT, None)[1]
+        batch, form = self._asked(arrival)
+        named = {one.aor for action in batch or () for one in action.resources}
+        if len(named) > self._resources:
+            raise Refused(413, _LIMIT)
+        found = self._notifier.find(arrival)
+        if not batch and found is not None:
+            named = set(found.data)
+        boards = {aor: await self._boards.read(aor) for aor in sorted(named) if self._people.person(aor) is not None}
+
+        # Nothing waits from here: what changes after these views were written is told to the new subscription.
+        boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
+        found = self._notifier.find(arrival)
+        before: Wishes = found.data if found is not None else {}
+        wishes, told = combined(before, batch, form)
+        if len(wishes) > self._resources:
+            raise Refused(413, _LIMIT)
+        self._watchers.require_room(len(wishes) - len(before))
+        document = self._document(arrival, {aor: wishes[aor] for aor in told}, boards)
+        subscription, response = self._grants.accept(arrival, EVENT, document, {}, self._watchers.forget)
+        if subscription is not None:
+            self._watchers.watch(subscription, wishes, boards)
+            self._note(subscription.watcher, before, wishes, boards)
+        return response
+
+    def _note(self, watcher: Aor, before: Wishes, wishes: Wishes, boards: Mapping[Aor, Board]) -> None:
+        """Have those noted whom somebody began to watch, and those whom he let go."""
+        self._subscribers.began(watcher, [aor for aor in wishes if aor not in before and aor in boards])
+        gone = [aor for aor in before if aor not in wishes and not self._watchers.is_watched_by(aor, watcher)]
+        if gone:
+            self._subscribers.ended(watcher, gone)
+
+    def _asked(self, arrival: Arrival) -> tuple[Sequence[Action], Form]:
+        """Give what a SUBSCRIBE asks for (nothing: a refresh that changes nothing), and in which format."""
+        request = arrival.request
+        form = form_of(request.headers.all("Accept"))
+        if request.body.strip():
+            if request.content_type == BATCH_TYPE:
+                return read_batch(request.body), Form.CATEGORIES
+            if request.content_type == LIST_TYPE:
+                return read_list(request.body), _legacy(form)
+            raise Refused(415, headers=[("Accept", f"{BATCH_TYPE}, {LIST_TYPE}")])
+        if self._notifier.find(arrival) is not None:
+            return (), Form.CATEGORIES
+        if form is None:
+            raise Refused(406, headers=[("Accept", ", ".join(one.value for one in Form))])
+        uri = request.to.uri
+        return (Action("", True, (Resource(uri, aor_of(uri)),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
+
+    def _document(self, arrival: Arrival, told: Wishes, boards: Mapping[Aor, Board]) -> Document | None:
+        """Write a part for everybody who was named: the client refreshes only whom it found here."""
+        watcher = arrival.sender.aor
+        views = {wish.uri: self._view(watcher, wish, boards.get(aor)) for aor, wish in told.items()}
+        if not views:
+            return None
+        content_type = next(iter(views.values())).content_type
+        if _is_list(arrival.request) or len(views) > 1:
+            return Document(*write_list(watcher, {uri: view.body for uri, view in views.items()}, content_type))
+        return next(iter(views.values()))
+
+    def _view(self, watcher: Aor, wish: Wish, board: Board | None) -> Document:
+        if board is not None:
+            seen_by = audience(board, watcher, self._relation(watcher))
+            return self._views.of(board, seen_by, wish.categories, wish.form)
+        if wish.form is Form.CATEGORIES:
+            return Document(wish.form.value, write_unknown(wish.uri, wish.categories))
+        return Document(wish.form.value, write_legacy(person_unknown(wish.uri), wish.form))
+
+
+def combined(before: Wishes, batch: Sequence[Action], form: Form) -> tuple[Wishes, Sequence[Aor]]:
+    """Apply a batch to what a subscription watches; give all that it watches now, and whom to tell of.
+
+    Whom a later batch does not name, stays. Several actions may ask for one person: he is
+    watched until the last of them has ended, for all categories that any of them wants.
+
+    Spec: [MS-SIP] batched subscriptions.
+    """
+    if not batch:
+        return before, tuple(before)
+    wishes = dict(before)
+    told: dict[Aor, None] = {}
+    for action in batch:
+        if action.subscribes:
+            single = ((action.id, action.categories),)
+            for one in action.resources:
+                old = wishes.get(one.aor)
+                wishes[one.aor] = _wish(one.uri, _begun(old, action) if old else single, old.form if old else form)
+                told[one.aor] = None
+            continue
+        named = [one.aor for one in action.resources] or list(wishes)
+        for aor in named:
+            old = wishes.get(aor)
+            if old is None:
+                continue
+            left = tuple(one for one in old.actions if one[0] != action.id)
+            if left == old.actions:
+                if not action.resources:
+                    continue
+                left = ()  # named by who does not know which action began it
+            if left:
+                wishes[aor] = _wish(old.uri, left, old.form)
+            else:
+                del wishes[aor]
+                told.pop(aor, None)
+    return wishes, tuple(told)
+
+
+def _begun(old: Wish, action: Action) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Give the actions that ask for somebody when one more does; the same one anew replaces itself."""
+    kept = tuple(one for one in old.actions if one[0] != action.id)
+    return (*kept, (action.id, action.categories))[-_ACTIONS_BOUND:]
+
+
+def _wish(uri: str, actions: tuple[tuple[str, frozenset[str]], ...], form: Form) -> Wish:
+    if form is not Form.CATEGORIES:
+        return Wish(uri, LEGACY_CATEGORIES, actions, form)
+    categories = actions[0][1] if len(actions) == 1 else _union(wanted for _, wanted in actions)
+    return Wish(uri, categories, actions)
+
+
+def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*sets)
+
+
+def _legacy(form: Form | None) -> Form:
+    """Give the format for a list of a client from before 2007: the one that it speaks of its own, whatever else it accepts."""
+    return form if form in (Form.PIDF, Form.XPIDF) else Form.PRESENTITY
+
+
+def _is_list(request: Request) -> bool:
+    return request.content_type in (BATCH_TYPE, LIST_TYPE)

@@ -1,0 +1,195 @@
+"""Who asks: nobody in particular, a user with his password, or a program with a token.
+
+Failed passwords count together with those over SIP, so that the site is no second place to
+guess them. Tokens are long and random, hence a plain digest keeps them well; the file is
+read again whenever it has changed, so that a token that is taken out is refused at once.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.authenticator import Denied
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpRefused, IPasswords, Reader, ReaderKind
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.refusal import Refused
+from lyncpy.core.homes import Homes
+from lyncpy.core.signins import SignIns
+
+REALM: Final = "lyncpy"
+_KIND: Final = "web sign-in"
+_LOGIN_CHARACTERS: Final = 254
+_FILE_BYTES: Final = 1 << 20
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{32,512}")
+"""What `Authorization: Bearer` may carry (RFC 6750 §2.1), and nothing that could be guessed."""
+
+_ADDRESS: Final = re.compile(r"(?:sip:)?[^\s@:;?<>\"]{1,64}@[A-Za-z0-9.-]{1,253}")
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+class ReadersUnusable(Exception):
+    """The file of tokens cannot be used; the sentence says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A program that may read with a token."""
+
+    name: str
+    aor: Aor
+    sha256: bytes
+
+
+def read_named(file: Path) -> tuple[Named, ...]:
+    """Read the file of tokens; none, when there is no such file.
+
+    Raises:
+        ReadersUnusable: Others may read it, or it is not what it should be.
+    """
+    try:
+        with file.open("rb") as opened:
+            if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
+                raise ReadersUnusable(f"[web] readers_file: {file} can be read by others; do: chmod 600 {file}")
+            text = opened.read(_FILE_BYTES).decode("utf-8")
+        document = tomllib.loads(text)
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ReadersUnusable(f"[web] readers_file: {file} cannot be read: {error}") from None
+    return tuple(_named(file, name, table) for name, table in document.items())
+
+
+def _named(file: Path, name: str, table: Any) -> Named:  # Any: whatever stands in the file
+    known = {"address", "sha256"}
+    if not isinstance(table, dict) or set(table) != known:
+        raise ReadersUnusable(f"[web] readers_file: {file}: [{name}] needs address and sha256, and nothing else")
+    address, digest = str(table["address"]), str(table["sha256"]).lower()
+    if not _ADDRESS.fullmatch(address):
+        raise ReadersUnusable(f"[web] readers_file: {file}: [{name}] address: write it as name@example.com")
+    if not _DIGEST.fullmatch(digest):
+        raise ReadersUnusable(
+            f"[web] readers_file: {file}: [{name}] sha256: give the 64 hexadecimal digits that sha256sum prints"
+        )
+    return Named(name, aor_of(address), bytes.fromhex(digest))
+
+
+class Tokens:
+    """The programs of the file, as it is now."""
+
+    log = Logger()
+
+    def __init__(self, file: Path) -> None:
+        """Read nothing yet."""
+        self._file = file
+        self._seen: object = None
+        self._named: tuple[Named, ...] = ()
+
+    def find(self, token: str) -> Named | None:
+        """Give whose token this is. All are compared, so that time tells nothing."""
+        digest = hashlib.sha256(token.encode()).digest()
+        found = [one for one in self._current() if hmac.compare_digest(one.sha256, digest)]
+        return found[0] if found else None
+
+    def _current(self) -> tuple[Named, ...]:
+        try:
+            status = self._file.stat()
+            seen: object = (status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode)
+        except OSError:
+            seen = "absent"
+        if seen != self._seen:
+            self._seen = seen
+            try:
+                self._named = read_named(self._file)
+            except ReadersUnusable as error:
+                # Nobody is let in by half a file.
+                self._named = ()
+                self.log.error("{reason}", reason=str(error))
+        return self._named
+
+
+class Readers:
+    """Tells who asks."""
+
+    def __init__(self, passwords: IPasswords, people: IPeople, signins: SignIns, homes: Homes, tokens: Tokens) -> None:
+        """Take who knows passwords, who counts failures, and the tokens."""
+        self._passwords = passwords
+        self._people = people
+        self._signins = signins
+        self._homes = homes
+        self._tokens = tokens
+
+    async def who(self, asked: HttpAsked) -> Reader:
+        """Give who asks; without credentials anybody.
+
+        Raises:
+            HttpRefused: 401 for credentials that are wrong, 429 after too many such.
+        """
+        scheme, _, value = asked.headers.get("authorization", "").strip().partition(" ")
+        match scheme.lower():
+            case "":
+                return ANYBODY
+            case "basic":
+                return await self._signed_in(*_basic(value), asked.peer)
+            case "bearer":
+                named = self._tokens.find(value.strip()) if _TOKEN.fullmatch(value.strip()) else None
+                if named is None:
+                    raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
+                return Reader(ReaderKind.NAMED, named.aor, named.name)
+            case _:
+                raise HttpRefused(401, "use Basic or Bearer", tuple(("WWW-Authenticate", one) for one in _ALL))
+
+    def challenges(self, kinds: Iterable[ReaderKind]) -> tuple[str, ...]:
+        """Give the WWW-Authenticate values for those who may read."""
+        return tuple(_CHALLENGES[kind] for kind in ReaderKind if kind in kinds and kind in _CHALLENGES)
+
+    async def _signed_in(self, login: str, password: str, peer: str) -> Reader:
+        person = self._people.by_login("", login)
+        aor = person.aor if person is not None else aor_of(login[:_LOGIN_CHARACTERS])
+        wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
+        try:
+            # One at a time for each name: many guesses at once would all pass before the first has failed.
+            async with self._homes.hold(_KIND, aor):
+                self._signins.check(aor, peer)
+                outcome = await self._passwords.check(login, password)
+                if isinstance(outcome, Denied):
+                    self._signins.failed(outcome, aor, peer)
+                    raise wrong
+        except Refused as no:
+            if no.status == 503:
+                waits = tuple(header for header in no.headers if header[0] == "Retry-After")
+                raise HttpRefused(429, "too many failed sign-ins, try again later", waits) from None
+            raise wrong from None
+        self._signins.succeeded(aor, peer)
+        return Reader(ReaderKind.SIGNED_IN, aor)
+
+
+def _basic(value: str) -> tuple[str, str]:
+    """Read name and password (RFC 7617 §2)."""
+    try:
+        login, colon, password = base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        login = colon = password = ""
+    if not colon or not login or len(login) > _LOGIN_CHARACTERS:
+        raise HttpRefused(401, "these are no name and password", (("WWW-Authenticate", _BASIC),))
+    return login, password
+
+
+def _bearer(error: str) -> str:
+    return f'Bearer realm="{REALM}"' + (f', error="{error}"' if error else "")
+
+
+_BASIC: Final = f'Basic realm="{REALM}", charset="UTF-8"'
+_CHALLENGES: Final[Mapping[ReaderKind, str]] = {ReaderKind.SIGNED_IN: _BASIC, ReaderKind.NAMED: _bearer("")}
+_ALL: Final = tuple(_CHALLENGES.values())

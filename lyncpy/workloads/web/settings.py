@@ -1,0 +1,67 @@
+"""The section [web]."""
+
+import re
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
+
+
+class Settings(BaseModel):
+    """The HTTPS site: presence icons and meeting pages. It uses the certificate of [sip]."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    https_host: str = ""
+    """The address on which browsers are awaited. When empty: every address of this machine, IPv4 and IPv6."""
+
+    https_port: int = Field(default=0, ge=0, le=65535)
+    """The port of the site; 443 is what browsers expect; 0 closes this door, and nothing is offered over HTTP."""
+
+    origins: tuple[str, ...] = Field(default=(), strict=False, max_length=100)
+    """Other sites whose scripts may read answers, e.g. "https://intranet.example.com"; pictures need no leave."""
+
+    readers_file: str = "web-readers.toml"
+    """A file of mode 0600 with a table for each program that may read with a token; docs/web.md tells how it is made."""
+
+    line_bytes: int = Field(default=8_192, ge=1024, le=65_536)
+    """The longest line of a request's head; a longer one is refused with 414 or 431."""
+
+    head_bytes: int = Field(default=32_768, ge=4096, le=262_144)
+    """The most bytes of a request's head; more are refused with 431."""
+
+    headers: int = Field(default=100, ge=16, le=1000)
+    """The most header lines of a request; more are refused with 431."""
+
+    body_bytes: int = Field(default=65_536, ge=0, le=16_777_216)
+    """The largest body of a request; a larger one is refused with 413."""
+
+    connections: int = Field(default=2_000, ge=1, le=100_000)
+    """Connections at once, of all browsers; one more is closed unanswered."""
+
+    connections_per_address: int = Field(default=400, ge=1, le=100_000)
+    """Connections at once from one address, which may be that of a whole office; one more is closed unanswered."""
+
+    request_s: int = Field(default=20, ge=1, le=600)
+    """Seconds within which a request has to be there whole, the TLS handshake before the first one included."""
+
+    answer_s: int = Field(default=30, ge=1, le=600)
+    """Seconds within which it is answered; then it gets 503."""
+
+    idle_s: int = Field(default=60, ge=1, le=3600)
+    """Seconds that a connection is kept for the next request, and that a browser has to read the last answer."""
+
+    close_s: int = Field(default=5, ge=1, le=60)
+    """Seconds that a browser has to say goodbye before its connection is cut."""
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin; write scheme, name and port alone, in lower case:"
+                    ' "https://intranet.example.com"'
+                )
+        return origins

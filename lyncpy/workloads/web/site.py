@@ -1,0 +1,149 @@
+"""From a request to the resource that answers it, and from its answer to one that is whole.
+
+What every answer has is said here once: headers that keep a browser from being tricked,
+validators, and which other sites' scripts may read it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Final
+
+from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
+
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, Reader, ReaderKind, Resource
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.refusal import Refused, translated
+from lyncpy.workloads.web.readers import Readers
+
+STANDING: Final[Mapping[str, str]] = {
+    # Nothing is loaded and nothing runs, unless a page says otherwise about itself.
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+"""On every answer. There is no Strict-Transport-Security: it would bind every port of the host, and others live there."""
+
+_PREFLIGHT_S: Final = 600
+
+
+class Site:
+    """All resources that workloads offer, by host and path."""
+
+    log = Logger()
+
+    def __init__(self, resources: Iterable[Resource], readers: Readers, origins: Iterable[str], meter: IMeter) -> None:
+        """Take what is offered, who tells readers apart, and whose scripts may read answers."""
+        self._resources = tuple(resources)
+        self._readers = readers
+        self._origins = frozenset(origins)
+        self._meter = meter
+
+    async def serve(self, asked: HttpAsked) -> HttpAnswer:
+        """Answer one request, whatever happens."""
+        resource = self._find(asked)
+        try:
+            answer = await self._answer(resource, asked)
+        except CancelledError:
+            raise  # the browser is gone, or it took too long: the wire knows which
+        except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a 500 of a page
+            answer = self._no(error)
+        answer = self._whole(asked, answer)
+        self._meter.counter(
+            "lyncpy_web_requests_total",
+            "Requests that were answered over HTTPS.",
+            resource=f"{resource.host}{resource.path}" if resource is not None else "",
+            status=str(answer.status),
+        ).add()
+        return answer
+
+    def _find(self, asked: HttpAsked) -> Resource | None:
+        fitting = [
+            one
+            for one in self._resources
+            if one.host in ("", asked.host)
+            and (asked.path.startswith(one.path) if one.path.endswith("/") else asked.path == one.path)
+        ]
+        return max(fitting, key=lambda one: (bool(one.host), len(one.path)), default=None)
+
+    async def _answer(self, resource: Resource | None, asked: HttpAsked) -> HttpAnswer:
+        if resource is None:
+            raise HttpRefused(404, "there is nothing at this address")
+        methods = (*resource.methods, *(("HEAD",) if "GET" in resource.methods else ()))
+        if asked.method == "OPTIONS":
+            return self._options(asked, methods)
+        if asked.method not in methods:
+            raise HttpRefused(405, f"this address answers {' and '.join(methods)}", (("Allow", ", ".join(methods)),))
+        reader = await self._reader(resource, asked)
+        method = "GET" if asked.method == "HEAD" else asked.method
+        return await resource.answer(replace(asked, method=method, reader=reader))
+
+    async def _reader(self, resource: Resource, asked: HttpAsked) -> Reader:
+        reader = await self._readers.who(asked)
+        if reader.kind in resource.readers:
+            return reader
+        if reader.kind is not ReaderKind.ANONYMOUS:
+            raise HttpRefused(403, "this is not for you")
+        challenges = self._readers.challenges(resource.readers)
+        raise HttpRefused(401, "say who you are", tuple(("WWW-Authenticate", one) for one in challenges))
+
+    def _options(self, asked: HttpAsked, methods: tuple[str, ...]) -> HttpAnswer:
+        """Tell what may be asked here; for a script of another site, whether it may ask with credentials."""
+        allowed = ", ".join((*methods, "OPTIONS"))
+        headers: tuple[tuple[str, str], ...] = (("Allow", allowed),)
+        if asked.headers.get("origin") in self._origins and "access-control-request-method" in asked.headers:
+            headers += (
+                ("Access-Control-Allow-Methods", allowed),
+                ("Access-Control-Allow-Headers", "Authorization, If-None-Match"),
+                ("Access-Control-Max-Age", str(_PREFLIGHT_S)),
+            )
+        return HttpAnswer(204, headers=headers)
+
+    def _no(self, error: Exception) -> HttpAnswer:
+        if isinstance(error, HttpRefused):
+            return _plain(error.status, error.sentence, error.headers)
+        no: Refused = translated(error)
+        if no.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.log.failure("a page failed")
+            return _plain(500, "the server failed; its log says why")
+        waits = tuple(header for header in no.headers if header[0] == "Retry-After")
+        return _plain(no.status, no.diagnostics.reason if no.diagnostics is not None else "", waits)
+
+    def _whole(self, asked: HttpAsked, answer: HttpAnswer) -> HttpAnswer:
+        headers = {**STANDING, "Cache-Control": answer.cache}
+        varying = ["Authorization"] if not answer.cache.startswith("no-store") else []
+        if self._origins:
+            varying.append("Origin")
+            origin = asked.headers.get("origin", "")
+            if origin in self._origins:
+                headers["Access-Control-Allow-Origin"] = origin
+                headers["Access-Control-Allow-Credentials"] = "true"
+                headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+        if varying:
+            headers["Vary"] = ", ".join(varying)
+        tag = f'"{answer.etag}"' if answer.etag else ""
+        if tag:
+            headers["ETag"] = tag
+        # What a page says of itself wins over what stands on all.
+        said = {name.lower() for name, _ in answer.headers}
+        kept = tuple(one for one in headers.items() if one[0].lower() not in said)
+        answer = replace(answer, headers=(*kept, *answer.headers))
+        if tag and answer.status == HTTPStatus.OK and _is_known(tag, asked.headers.get("if-none-match", "")):
+            return replace(answer, status=304, content_type="", body=b"")
+        return answer
+
+
+def _is_known(tag: str, given: str) -> bool:
+    """Whether the client has these bytes already; a weak tag compares equal here.
+
+    Spec: RFC 9110 §13.1.2.
+    """
+    return given.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in given.split(","))
+
+
+def _plain(status: int, sentence: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
+    text = f"{status} {HTTPStatus(status).phrase}\n"
+    text += f"{sentence[:1].upper()}{sentence[1:]}.\n" if sentence else ""
+    return HttpAnswer(status, "text/plain; charset=utf-8", text.encode(), headers=headers)

@@ -1,0 +1,88 @@
+"""What the archive acknowledged survives `kill -9` at any moment, and the chain is whole after each.
+
+A child process keeps entries as fast as it can and says each one that is acknowledged; it is
+killed in the middle, again and again, on the same database.
+"""
+
+import itertools
+import os
+import random
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import Clock
+
+from lyncpy.backends.settings import Settings as StoreSettings
+from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.ledger import SqlLedger
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.archive.auditor import Auditor
+from lyncpy.workloads.archive.keeper import Keeper
+from lyncpy.workloads.archive.settings import Settings
+from tests.interop.test_store_kill import write_until_killed
+from tests.kit.archive import PlainStamps
+from tests.kit.meters import MemoryMeter
+from tests.kit.threads import ThreadPump
+from tests.kit.vault import NOON, FixedPolicies, said
+
+pytestmark = pytest.mark.interop
+
+ROUNDS = 8
+
+
+@contextmanager
+def opened(home: Path) -> Iterator[tuple[ThreadPump, SqlLedger, Keeper]]:
+    """Open the archive of a folder."""
+    pump = ThreadPump()
+    database = Database(StoreSettings(), home, MemoryMeter(), pump)
+    pump.run(database.open())
+    ledger, timers = SqlLedger(database), Timers(Clock(), lambda: NOON)
+    keeper = Keeper(ledger, PlainStamps(), FixedPolicies(), MemoryMeter(), Settings(critical=True), timers)
+    pump.run(keeper.open())
+    try:
+        yield pump, ledger, keeper
+    finally:
+        pump.run(database.close())
+
+
+def test_everything_archived_is_there_and_verifies_after_kill_9(tmp_path: Path) -> None:
+    """The chain goes on where it was cut: no entry that was answered is lost, none is broken, none is double."""
+    chance = random.Random(seed := random.randrange(2**32))
+    print("seed", seed)
+    acknowledged: set[str] = set()
+    for number in range(ROUNDS):
+        acknowledged |= write_until_killed(tmp_path, number, after=chance.randrange(1, 300), script=__file__)
+        with opened(tmp_path) as (pump, ledger, _):
+            verdict = pump.run(Auditor(ledger, PlainStamps()).verify())
+        assert verdict.broken is None, verdict
+        with closing(sqlite3.connect(tmp_path / "lyncpy.db")) as connection:
+            bodies = [bytes(body).decode() for (body,) in connection.execute("select body from archive")]
+        assert len(bodies) == len(set(bodies)) == verdict.checked
+        assert acknowledged <= set(bodies), f"round {number}: {len(acknowledged - set(bodies))} are lost"
+    assert len(acknowledged) > ROUNDS
+
+
+def keep_for_ever(home: Path, number: str) -> None:
+    """Keep in groups of all sizes; say each entry when it is acknowledged (in the child)."""
+    with opened(home) as (pump, _, keeper):
+        for turn in itertools.count():
+            calls: list[Deferred[int]] = []
+            for n in range(1 + turn % 40):
+                name = f"{number}/{turn}/{n}"
+                kept = Deferred.fromCoroutine(keeper.keep(said(name, conversation=f"c{n % 3}")))
+                calls.append(kept.addCallback(said_aloud, name))
+            pump.run(gatherResults(calls))
+
+
+def said_aloud(_: None, name: str) -> int:
+    """Say an entry, in one system call: what was not said whole was not acknowledged."""
+    return os.write(1, f"{name}\n".encode())
+
+
+if __name__ == "__main__":
+    keep_for_ever(Path(sys.argv[1]), sys.argv[2])

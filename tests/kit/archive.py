@@ -1,0 +1,86 @@
+"""What an archive stands on, in memory: lines on a disk that may fail, stamps, and a folder for exports."""
+
+from collections.abc import Collection, Sequence
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from lyncpy.backends.ledger import MemoryLedger
+from lyncpy.contracts.archive import Ends, IExports, ILedger, IStamps, Line, Mark, Place, Wanted
+from tests.kit.fakes import Fragility
+
+
+@implementer(ILedger)
+class FragileLedger:
+    """A ledger in memory on a fragile disk."""
+
+    def __init__(self, inner: MemoryLedger, disk: Fragility) -> None:
+        """Take what really keeps."""
+        self._inner = inner
+        self._disk = disk
+
+    def ends(self) -> Deferred[Ends | None]:
+        """Give the two ends."""
+        return self._disk.run(self._inner.ends)
+
+    def begin(self, start: Mark, end: Mark) -> Deferred[None]:
+        """Begin a chain."""
+        return self._disk.run(lambda: self._inner.begin(start, end))
+
+    def append(self, lines: Sequence[Line], places: Collection[Place], end: Mark, expected: Mark) -> Deferred[None]:
+        """Add lines."""
+        return self._disk.run(lambda: self._inner.append(lines, places, end, expected))
+
+    def read(self, after: int, limit: int) -> Deferred[Sequence[Line]]:
+        """Give lines."""
+        return self._disk.run(lambda: self._inner.read(after, limit))
+
+    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[Line]]:
+        """Give lines that are wanted."""
+        return self._disk.run(lambda: self._inner.find(wanted, limit, newest=newest))
+
+    def conversations(self, person: str, after: str, limit: int) -> Deferred[Sequence[str]]:
+        """Give conversations of a person."""
+        return self._disk.run(lambda: self._inner.conversations(person, after, limit))
+
+    def misplaced(self, places: Collection[Place]) -> Deferred[Collection[Place]]:
+        """Give places that are missing."""
+        return self._disk.run(lambda: self._inner.misplaced(places))
+
+    def cut(self, start: Mark, expected: Mark) -> Deferred[None]:
+        """Remove lines."""
+        return self._disk.run(lambda: self._inner.cut(start, expected))
+
+
+@implementer(IStamps)
+class PlainStamps:
+    """Stamps by a word that an intruder does not know."""
+
+    def __init__(self, key: bytes = b"key") -> None:
+        """Take the word."""
+        self._key = key
+
+    def stamp(self, text: bytes) -> bytes:
+        """Put the word in front."""
+        return self._key + b"|" + text
+
+
+@implementer(IExports)
+class MemoryExports:
+    """Files by folder and name."""
+
+    def __init__(self) -> None:
+        """Begin with no folder."""
+        self.folders: dict[str, dict[str, bytes]] = {}
+
+    async def begin(self, name: str) -> str:
+        """Make a folder."""
+        if name in self.folders:
+            raise ValueError(f'there is a "{name}" already')
+        self.folders[name] = {}
+        return f"/exports/{name}"
+
+    async def write(self, name: str, file: str, content: bytes) -> None:
+        """Write a file, or add to it."""
+        folder = self.folders[name]
+        folder[file] = folder.get(file, b"") + content

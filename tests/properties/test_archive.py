@@ -1,0 +1,143 @@
+"""The archive for all inputs: whatever is done to what was stored is found."""
+
+from dataclasses import fields, replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyncpy.contracts.archive import Line, Mark, Said
+from lyncpy.contracts.names import Aor
+from lyncpy.workloads.archive import model
+from lyncpy.workloads.archive.bodies import Kept, json_line, mail, plain_text
+from tests.kit.vault import NOON, Vault
+
+TEXT = st.text(st.characters(max_codepoint=0x10FFFF), max_size=8)  # with lone surrogates
+NAMES = st.builds(Aor, TEXT)
+SAID = st.builds(
+    Said,
+    at=st.floats(0, 4e9),
+    conversation=TEXT,
+    kind=st.sampled_from(["message", "joined", "left", "undelivered"]),
+    sender=NAMES,
+    recipients=st.lists(NAMES, max_size=3).map(tuple),
+    message_id=TEXT,
+    content_type=st.sampled_from(
+        [
+            "",
+            "text/plain",
+            "text/html; charset=latin-1",
+            "text/plain; charset=rot13",
+            "multipart/alternative; boundary=x",
+        ]
+    )
+    | TEXT,
+    body=st.binary(max_size=40),
+    conference=st.booleans(),
+)
+ENTRIES = st.lists(SAID, min_size=1, max_size=6)
+
+
+def kept(entries: list[Said]) -> Vault:
+    """Keep entries."""
+    vault = Vault()
+    vault.keep(*entries)
+    return vault
+
+
+@given(ENTRIES)
+def test_whatever_was_said_is_kept_exactly_and_verifies(entries: list[Said]) -> None:
+    """Bytes, broken text and all; times to the microsecond."""
+    vault = kept(entries)
+    assert vault.verify().broken is None
+    back = [model.read(vault.ledger.lines[serial]).said for serial in sorted(vault.ledger.lines)]
+    assert [replace(one, at=0.0) for one in back] == [replace(one, at=0.0) for one in entries]
+    assert all(abs(one.at - two.at) <= 1e-6 for one, two in zip(back, entries, strict=True))
+
+
+@given(ENTRIES, st.data())
+def test_any_single_change_of_what_is_stored_is_found(entries: list[Said], data: st.DataObject) -> None:
+    """Removed, altered in any column, swapped, doubled, cut off: and no entry behind it is blamed but the next."""
+    vault = kept(entries)
+    lines = vault.ledger.lines
+    serial = data.draw(st.integers(1, len(entries)))
+    match data.draw(st.sampled_from(["remove", "alter", "swap", "cut", "append", "unlist"])):
+        case "remove":
+            del lines[serial]
+        case "alter":
+            lines[serial] = data.draw(altered(lines[serial]))
+        case "swap":
+            other = data.draw(st.integers(1, len(entries)))
+            if other == serial:
+                return
+            lines[serial], lines[other] = replace(lines[other], serial=serial), replace(lines[serial], serial=other)
+            serial = min(serial, other)
+        case "cut":
+            for later in range(serial, len(entries) + 1):
+                del lines[later]
+        case "append":
+            serial = len(entries) + 1
+            lines[serial] = replace(lines[serial - 1], serial=serial)
+        case "unlist":
+            places = model.places(entries[serial - 1])
+            if not places:
+                return
+            gone = data.draw(st.sampled_from(sorted(places)))
+            vault.ledger.places.discard(gone)
+            serial = next(n for n, one in enumerate(entries, 1) if gone in model.places(one))
+    broken = vault.verify().broken
+    assert broken is not None
+    assert serial <= broken <= serial + 1
+
+
+@given(ENTRIES, st.data())
+def test_a_chain_that_was_rewritten_without_the_key_is_found(entries: list[Said], data: st.DataObject) -> None:
+    """Also when every digest fits: the ends are sealed."""
+    vault = kept(entries)
+    ledger = vault.ledger
+    assert ledger.start is not None
+    assert ledger.end is not None
+    serial = data.draw(st.integers(1, len(entries)))
+    before = ledger.lines[serial - 1].digest if serial > 1 else ledger.start.digest
+    point = model.Point(serial - 1, before)
+    for number, one in enumerate(entries[serial - 1 :], serial):
+        line = model.link(point, replace(one, body=b"forged" if number == serial else one.body))
+        ledger.lines[number] = line
+        point = model.Point(line.serial, line.digest)
+    if entries[serial - 1].body == b"forged":
+        return
+    ledger.end = Mark(point.serial, point.digest, ledger.end.stamp)
+    assert vault.verify().broken == len(entries)
+
+
+@given(SAID)
+def test_whatever_was_said_can_be_read_and_exported(one: Said) -> None:
+    """Hostile text gives a mail and a line of JSON, never an error; no header comes out of it."""
+    line = model.link(model.Point(0, b"x" * 32), one)
+    assert isinstance(plain_text(one), str)
+    assert json_line(Kept(line, one)).count(b"\n") == 1
+    head = mail([Kept(line, one)]).split(b"\r\n\r\n", 1)[0]
+    names = [field.split(b":")[0] for field in head.split(b"\r\n") if not field.startswith((b" ", b"\t"))]
+    assert len(names) == len(set(names)) == 9
+
+
+def altered(line: Line) -> st.SearchStrategy[Line]:
+    """Give the line with another value in one of its columns."""
+    values: dict[str, st.SearchStrategy[Any]] = {
+        "at": st.floats(0, 4e9).filter(lambda at: abs(at - line.at) > 1e-5),
+        "kind": TEXT,
+        "conversation": TEXT,
+        "head": TEXT | st.just(line.head.replace("1", "2")),
+        "body": st.binary(max_size=40),
+        "digest": st.binary(min_size=32, max_size=32),
+    }
+    assert set(values) == {field.name for field in fields(line)} - {"serial"}
+    changed = st.sampled_from(sorted(values)).flatmap(
+        lambda name: values[name].map(lambda new: replace(line, **{name: new}))
+    )
+    return changed.filter(lambda one: one != line)
+
+
+def test_the_wall_clock_is_of_today() -> None:
+    """What the kit calls noon is a moment that the form can write."""
+    assert model.link(model.Point(0, b""), Said(NOON, "", "message", Aor(""), ())).at == NOON

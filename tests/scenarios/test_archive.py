@@ -1,0 +1,108 @@
+"""What two people say is archived where policy demands it, before the other hears it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from tests.kit.archive import PlainStamps
+from tests.kit.results import result_of
+from tests.kit.stage import Stage
+
+ALICE = "alice@example.com"
+
+
+@pytest.fixture
+def critical() -> Iterator[Stage]:
+    """A server that archives everybody, and passes nothing unarchived."""
+    with Stage.opened(policies={"archive_internal": True}, archive={"critical": True}) as stage:
+        yield stage
+
+
+@pytest.fixture
+def lenient() -> Iterator[Stage]:
+    """A server that archives everybody, if it can."""
+    with Stage.opened(policies={"archive_internal": True}) as stage:
+        yield stage
+
+
+def archived(stage: Stage, user: str = ALICE) -> list[str]:
+    """Give what an operator finds of somebody."""
+    table = stage.command("archive search", user=user)
+    return [str(row[table.columns.index("text")]) for row in table.rows]
+
+
+def verified(stage: Stage) -> Verdict:
+    """Verify the archive, past the disk."""
+    return result_of(Auditor(stage.ledger, PlainStamps()).verify())
+
+
+def test_nobody_is_archived_unless_policy_says_so(stage: Stage) -> None:
+    """It is off at first: nothing of what is said is kept."""
+    alice, bob = stage.sign_in("alice", "bob")
+    talk, _ = alice.talks_to(bob)
+    assert talk.says("just between us").status == 200
+    assert archived(stage) == []
+    assert not stage.ledger.lines
+
+
+def test_what_two_people_say_is_archived(critical: Stage) -> None:
+    """In order, with who said it to whom; only theirs is found under their names."""
+    alice, bob, carol = critical.sign_in("alice", "bob", "carol")
+    hers, his = alice.talks_to(bob)
+    assert hers.says("hi Bob").status == 200
+    assert his.says("hi Alice").status == 200
+    talk, _ = carol.talks_to(bob)
+    assert talk.says("hi from Carol").status == 200
+    assert archived(critical)[-2:] == ["hi Bob", "hi Alice"]
+    assert "hi from Carol" not in archived(critical)
+    assert archived(critical, "carol@example.com")[-1] == "hi from Carol"
+    assert verified(critical).broken is None
+
+
+def test_in_critical_mode_nothing_passes_unarchived(critical: Stage) -> None:
+    """Alice is told why, Bob hears nothing; when the disk works again both go on in the same conversation."""
+    alice, bob = critical.sign_in("alice", "bob")
+    talk, _ = alice.talks_to(bob)
+    critical.expect("the archive cannot be written")
+    critical.expect("call detail records wait")
+    critical.disk.broken = True
+    refused = talk.says("unrecorded")
+    assert refused.status == 503
+    assert "must be archived here" in str(refused.answer.headers.get("ms-diagnostics"))
+    assert [text.words for text in bob.texts] == []
+
+    critical.disk.broken = False
+    assert talk.says("recorded").status == 200
+    assert [text.words for text in bob.texts] == ["recorded"]
+    assert archived(critical)[-1] == "recorded"
+    assert verified(critical).broken is None
+
+
+def test_without_critical_mode_messages_pass_and_the_gap_is_known(lenient: Stage) -> None:
+    """Bob hears what cannot be archived; the archive says later that something is missing."""
+    alice, bob = lenient.sign_in("alice", "bob")
+    talk, _ = alice.talks_to(bob)
+    lenient.expect("the archive cannot be written")
+    lenient.expect("call detail records wait")
+    lenient.disk.broken = True
+    assert talk.says("unrecorded").status == 200
+    lenient.disk.broken = False
+    assert talk.says("recorded").status == 200
+    assert [text.words for text in bob.texts] == ["unrecorded", "recorded"]
+    assert archived(lenient)[-1] == "recorded"
+    assert verified(lenient).remarks == ("1 entries say that messages were passed on unarchived before them",)
+
+
+def test_what_was_acknowledged_is_archived_after_a_kill(critical: Stage) -> None:
+    """The chain goes on at the next start."""
+    alice, bob = critical.sign_in("alice", "bob")
+    talk, _ = alice.talks_to(bob)
+    assert talk.says("before").status == 200
+    critical.kill()
+    critical.start()
+    again, other = critical.sign_in("alice", "bob")
+    talk, _ = again.talks_to(other)
+    assert talk.says("after").status == 200
+    assert [text for text in archived(critical) if text in ("before", "after")] == ["before", "after"]
+    assert verified(critical).broken is None

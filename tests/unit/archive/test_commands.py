@@ -1,0 +1,309 @@
+"""The archive's words, asked for in the shell as an operator asks for them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.logger import capturedLogs
+
+from lyncpy.backends.memory import MemoryRecords
+from lyncpy.contracts.policy import Policy
+from lyncpy.contracts.workload import IWorkload, Role
+from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.admin.settings import Settings as AdminSettings
+from lyncpy.workloads.admin.shell import Reply, Shell
+from lyncpy.workloads.archive import exporter, reader
+from lyncpy.workloads.archive.service import DAY_S, EVERY_S, FIRST_S, Archive
+from tests.kit.archive import MemoryExports
+from tests.kit.hall import FewPeople
+from tests.kit.results import result_of
+from tests.kit.shell import DeafRecords, NoReactor, author, reply_of, rows_of
+from tests.kit.vault import ALICE, BOB, CAROL, NOON, Vault, said
+
+
+class Office:
+    """An archive with a shell before it."""
+
+    def __init__(self, records: MemoryRecords | None = None, **settings: Any) -> None:
+        """Open both."""
+        self.vault = Vault(**settings)
+        self.exports = MemoryExports()
+        self.records = records or MemoryRecords()
+        vault = self.vault
+        self.archive = Archive(
+            vault.fragile,
+            vault.stamps,
+            self.exports,
+            vault.policies,
+            FewPeople(()),
+            vault.meter,
+            vault.settings,
+            vault.timers,
+        )
+        vault.keeper = self.archive._keeper
+        result_of(self.archive.open())
+        admin = AdminSettings()
+        words = Admin(lambda: [self.archive.offer], self.records, Path(), admin, vault.timers, NoReactor(), list).words
+        self._shell = Shell(words, self.records, admin, vault.timers)
+
+    def ask(self, line: str, role: Role = Role.OPERATOR) -> Reply:
+        """Run a line."""
+        return reply_of(self._shell.begin(line, author(role), None))
+
+    def rows(self, line: str) -> list[dict[str, Any]]:
+        """Run a line that succeeds, and give its rows."""
+        reply = self.ask(f"{line} --json")
+        assert reply.status == 0, reply.err
+        rows: list[dict[str, Any]] = json.loads(reply.out)["rows"]
+        return rows
+
+    def keep(self) -> None:
+        """Keep some conversations."""
+        self.vault.keep(
+            said("the plan", at=NOON - 7200),
+            said("Fine, the PLAN is good", at=NOON - 3600, sender=BOB, recipients=(ALICE,)),
+            said("lunch?", at=NOON - 60, conversation="other", recipients=(CAROL,)),
+            said("", at=NOON - 30, conversation="sip:meeting", kind="joined", sender=CAROL, recipients=(ALICE,)),
+        )
+
+
+def test_is_what_it_says() -> None:
+    """A workload, and an archive for those who pass messages on."""
+    office = Office()
+    assert IWorkload.providedBy(office.archive)
+    office.vault.policies._policies = {ALICE: Policy(archive_internal=True)}
+    assert office.archive.wants([ALICE], external=False)
+    result_of(office.archive.keep(said()))
+    assert office.vault.verify().checked == 1
+
+
+def test_a_search_finds_by_person_time_text_and_company() -> None:
+    """Oldest first; what others said among themselves is not shown."""
+    office = Office()
+    office.keep()
+
+    def found(words: str) -> list[str]:
+        return [row["text"] for row in office.rows(f"archive search {words}")]
+
+    assert found("alice@example.com") == ["the plan", "Fine, the PLAN is good", "lunch?", "(joined)"]
+    assert found("SIP:Bob@Example.com") == ["the plan", "Fine, the PLAN is good"]
+    assert found("alice@example.com --since 90m") == ["Fine, the PLAN is good", "lunch?", "(joined)"]
+    assert found("alice@example.com --until 90m") == ["the plan"]
+    assert found("alice@example.com --with carol@example.com") == ["lunch?", "(joined)"]
+    assert found("alice@example.com --text plan --limit 1") == ["Fine, the PLAN is good"]
+    assert found("alice@example.com --conversation other") == ["lunch?"]
+    assert found("dave@example.com") == []
+    (row,) = office.rows("archive search carol@example.com --text lunch")
+    assert (row["entry"], row["from"], row["to"]) == (3, "alice@example.com", "carol@example.com")
+
+
+def test_a_search_looks_at_no_more_than_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator is told that older entries were not looked at."""
+    monkeypatch.setattr(reader, "SLICE", 2)
+    office = Office()
+    office.vault.keep(*(said(str(n)) for n in range(9)))
+    assert "9 entries\n" in office.ask("archive search alice@example.com").out
+    monkeypatch.setattr(reader, "SCANNED", 3)
+    assert "4 entries; older ones were not looked at" in office.ask("archive search alice@example.com").out
+
+
+def test_a_message_to_many_is_one_line() -> None:
+    """The first recipients, and how many more."""
+    office = Office()
+    office.vault.keep(said(recipients=tuple(f"sip:u{n}@example.com" for n in range(8))))
+    (row,) = office.rows("archive search alice@example.com")
+    assert row["to"].endswith("u4@example.com and 3 more")
+
+
+def test_who_reads_what_others_said_is_recorded_before_he_does() -> None:
+    """By name, with the words of his search; where that cannot be recorded nothing is shown."""
+    office = Office()
+    office.keep()
+    assert office.ask("archive search bob@example.com --text plan").status == 0
+    assert [(row.command, row.outcome) for row in rows_of(office.records)] == [
+        ("archive search bob@example.com --text plan", "ok"),
+        ("archive search bob@example.com --text plan", "begun"),
+    ]
+    assert rows_of(office.records)[0].author == "ops@desk SHA256:abc"
+    deaf = Office(DeafRecords())
+    deaf.keep()
+    for words in ("archive search bob@example.com", "archive export bob@example.com"):
+        reply = deaf.ask(words)
+        assert reply.status == 1
+        assert "cannot be recorded" in reply.err
+        assert "plan" not in reply.out
+    assert not deaf.exports.folders
+
+
+@pytest.mark.parametrize("words", ["search bob@example.com", "export bob@example.com", "verify", "resume x"])
+def test_a_viewer_reads_nothing(words: str) -> None:
+    """What others said is for operators."""
+    office = Office()
+    office.keep()
+    assert office.ask(f"archive {words}", Role.VIEWER).status == 1
+    assert office.ask("archive status", Role.VIEWER).status == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("search bob", "neither an address nor a conversation"),
+        ("search bob@example.com --limit 0", "--limit takes a whole number"),
+        ("search bob@example.com --since yesterday", "is no time"),
+        ("search bob@example.com --with @", "neither an address"),
+        ("export bob@example.com --format pdf", "--format is eml or json"),
+        ("export nothing", "neither an address nor a conversation"),
+        ("verify --from 7", "--from takes SERIAL:DIGEST"),
+        ("resume x", "nothing to resume"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_words(words: str, why: str) -> None:
+    """With what to do instead."""
+    reply = Office().ask(f"archive {words}")
+    assert reply.status == 1
+    assert why in reply.err
+
+
+def test_a_person_is_exported_as_mails() -> None:
+    """One for each conversation, in a new folder."""
+    office = Office()
+    office.keep()
+    (row,) = office.rows("archive export alice@example.com --to case-7")
+    assert row == {"folder": "/exports/case-7", "files": 3, "conversations": 3, "entries": 4}
+    files = office.exports.folders["case-7"]
+    assert sorted(files) == ["0000000001.eml", "0000000003.eml", "0000000004.eml"]
+    assert b"Subject: Conversation of alice@example.com and bob@example.com\r\n" in files["0000000001.eml"]
+    reply = office.ask("archive export alice@example.com --to case-7")
+    assert (reply.status, "already" in reply.err) == (1, True)
+
+
+def test_a_conversation_is_exported_as_json() -> None:
+    """By its name; only what was said in the time that is asked for."""
+    office = Office()
+    office.keep()
+    (row,) = office.rows("archive export talk --format json --since 90m")
+    assert (row["files"], row["entries"], row["folder"]) == (1, 1, "/exports/export-2026-07-20-120000")
+    (content,) = office.exports.folders["export-2026-07-20-120000"].values()
+    assert json.loads(content)["text"] == "Fine, the PLAN is good"
+
+
+def test_a_long_export_is_written_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A very long conversation is several mails; JSON is written as it comes."""
+    monkeypatch.setattr(exporter, "MAIL_ENTRIES", 2)
+    monkeypatch.setattr(exporter, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(reader, "SLICE", 2)
+    office = Office()
+    office.vault.keep(*(said("x", conversation=f"c{n % 3}") for n in range(15)))
+    assert office.rows("archive export bob@example.com --to a")[0]["entries"] == 15
+    office.rows("archive export bob@example.com --to b --format json")
+    assert len(office.exports.folders["a"]) == 15
+    (content,) = office.exports.folders["b"].values()
+    assert content.count(b"\n") == 15
+
+
+def test_the_status_tells_how_the_archive_is() -> None:
+    """What it holds, where it ends, and what it cannot do now."""
+    office = Office(critical=False, keep_days=0)
+    office.keep()
+    rows = {row["what"]: row["value"] for row in office.rows("archive status")}
+    assert (rows["works"], rows["entries"], rows["purged"], rows["written since the start"]) == ("yes", 4, 0, 4)
+    assert rows["last entry"] == f"4:{office.vault.ledger.lines[4].digest.hex()}"
+    assert (rows["kept for"], rows["when it does not"]) == ("ever", "messages pass unarchived")
+    office.vault.disk.broken = True
+    office.vault.keep(said("x"))
+    office.vault.disk.broken = False
+    rows = {row["what"]: row["value"] for row in office.rows("archive status")}
+    assert rows["works"].startswith("no, since 2026-07-20 12:00:00 UTC: ")
+    assert rows["passed unarchived since the start"] == 1
+
+
+def test_the_shell_verifies() -> None:
+    """A chain that is whole is status 0, one that is not is 1 and names the entry."""
+    office = Office()
+    office.keep()
+    last = f"2:{office.vault.ledger.lines[2].digest.hex()}"
+    assert "nothing was removed or altered" in office.ask("archive verify").out
+    assert office.rows(f"archive verify --from {last}")[0] == {"what": "entries", "value": 2}
+    office.vault.alter(3, body=b"dinner?")
+    reply = office.ask("archive verify")
+    assert reply.status == 1
+    assert f"entry 3 was changed: its digest does not fit its text; 2 entries up to {last} are whole" in reply.err
+
+
+def test_an_operator_resumes_a_torn_archive() -> None:
+    """He says why; the archive works again and does not forget it."""
+    office = Office()
+    office.keep()
+    office.vault.stamps._key = b"another key"
+    result_of(office.archive.open())
+    assert "no, since" in office.ask("archive status").out
+    assert office.ask("archive resume 'the key file was lost'").status == 0
+    assert "works" in office.ask("archive status").out
+    assert office.rows("archive status")[0]["value"] == "yes"
+    assert "the key file was lost" in office.ask("archive verify").err
+
+
+def test_why_says_what_the_archive_does_to_a_user() -> None:
+    """Nothing to whom it leaves alone."""
+    office = Office(critical=True)
+    office.vault.policies._policies = {
+        ALICE: Policy(archive_internal=True, archive_external=True),
+        BOB: Policy(archive_external=True),
+    }
+
+    def why(aor: Any) -> list[tuple[str, bool]]:
+        return [(one.finding, one.good) for one in result_of(office.archive.reasons(aor))]
+
+    assert why(CAROL) == []
+    assert why(BOB) == [("what he says and hears with others is archived", True)]
+    assert "among people of the enterprise and with others" in why(ALICE)[0][0]
+    office.vault.disk.broken = True
+    with pytest.raises(Exception, match="must be archived"):
+        result_of(office.archive.keep(said()))
+    assert why(ALICE) == [("his messages are refused: the disk is broken", False)]
+
+
+def test_what_is_over_is_purged_every_hour() -> None:
+    """After keep_days; never where keep_days is 0."""
+    office = Office(keep_days=1)
+    office.keep()
+    office.vault.clock.advance(FIRST_S + 60)
+    assert len(office.vault.ledger.lines) == 4
+    for _ in range(int(DAY_S / EVERY_S) + 1):
+        office.vault.clock.advance(EVERY_S)
+    assert not office.vault.ledger.lines
+    assert office.vault.verify().broken is None
+    result_of(office.archive.close())
+    for closed in (office, Office(keep_days=0)):
+        closed.vault.keep(said("old", at=1.0))
+        closed.vault.clock.advance(2 * EVERY_S)
+        assert len(closed.vault.ledger.lines) == 1
+
+
+def test_a_purge_that_fails_is_logged_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails costs a line of the log; so does a bug."""
+    office = Office()
+    office.vault.disk.broken = True
+    with capturedLogs() as events:
+        office.vault.clock.advance(FIRST_S + 60)
+    assert "did not come to its end" in str(events[0]["log_format"])
+
+    async def fail(before: float) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(office.archive._keeper, "purge", fail)
+    with capturedLogs() as events:
+        office.vault.clock.advance(EVERY_S + 60)
+    assert [event["log_failure"].type for event in events] == [ZeroDivisionError]
+
+
+def test_a_stop_gives_up_a_purge() -> None:
+    """It ends at its next slice, and is no fault."""
+    office = Office()
+    office.vault.disk.slow_down()
+    office.vault.clock.advance(FIRST_S + 60)
+    office.vault.clock.advance(EVERY_S)  # not begun twice
+    with capturedLogs() as events:
+        result_of(office.archive.close())
+    assert events == []

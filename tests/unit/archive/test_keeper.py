@@ -1,0 +1,367 @@
+"""The writer of the chain."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import LogLevel, capturedLogs
+
+from lyncpy.backends.ledger import MemoryLedger
+from lyncpy.contracts.archive import IArchive, Line, Mark
+from lyncpy.contracts.policy import Policy
+from lyncpy.contracts.refusal import Refused, StoreUnavailable
+from lyncpy.workloads.archive import keeper as keepers
+from tests.kit.archive import PlainStamps
+from tests.kit.results import result_of, started
+from tests.kit.vault import ALICE, BOB, CAROL, NOON, FixedPolicies, Vault, said
+
+
+def bodies(vault: Vault) -> list[bytes]:
+    """Give what is written down, in order."""
+    return [vault.ledger.lines[serial].body for serial in sorted(vault.ledger.lines)]
+
+
+def kept(vault: Vault, text: str) -> "Deferred[None]":
+    """Begin to keep something."""
+    return started(vault.keeper.keep(said(text)))
+
+
+def outcome(waits: "Deferred[Any]") -> Any:
+    """Give what a keep came to: None, or its error; "waits" as long as it waits."""
+    results: list[Any] = []
+    _ = waits.addBoth(results.append)
+    return getattr(results[0], "value", results[0]) if results else "waits"
+
+
+def test_is_what_it_says() -> None:
+    """The implementation declares the promise."""
+    assert IArchive.providedBy(Vault().keeper)
+
+
+def test_only_those_are_archived_whose_policy_says_so() -> None:
+    """Off for all at first; one of those who talk is enough; inside and outside are two policies."""
+    vault = Vault()
+    assert not vault.keeper.wants([ALICE, BOB], external=False)
+    vault.policies._policies = {ALICE: Policy(archive_internal=True), BOB: Policy(archive_external=True)}
+    assert [vault.keeper.wants([ALICE, CAROL], external) for external in (False, True)] == [True, False]
+    assert [vault.keeper.wants([BOB, CAROL], external) for external in (False, True)] == [False, True]
+    assert not vault.keeper.wants([], external=True)
+
+
+def test_what_was_kept_is_a_chain_that_verifies() -> None:
+    """Entries are numbered from 1, each behind the one before."""
+    vault = Vault()
+    vault.keep(said("one"), said("two"), said("", kind="joined"))
+    assert bodies(vault) == [b"one", b"two", b""]
+    verdict = vault.verify()
+    assert (verdict.broken, verdict.checked, verdict.until.serial) == (None, 3, 3)
+
+
+def test_the_chain_goes_on_after_a_restart() -> None:
+    """A new writer begins behind the last entry of the one before it."""
+    vault = Vault()
+    vault.keep(said("one"))
+    vault = Vault(vault.ledger)
+    vault.keep(said("two"))
+    assert bodies(vault) == [b"one", b"two"]
+    assert vault.verify().broken is None
+
+
+def test_nothing_is_acknowledged_before_it_is_written() -> None:
+    """While the disk writes, others queue, and are written together when it is free."""
+    vault = Vault()
+    vault.disk.slow_down()
+    writes: list[Sequence[Line]] = []
+    append = vault.ledger.append
+
+    def counted(lines: Sequence[Line], *rest: Any) -> Any:
+        writes.append(lines)
+        return append(lines, *rest)
+
+    vault.ledger.append = counted  # type: ignore[assignment, method-assign]  # looked at
+    waiting = [kept(vault, str(n)) for n in range(5)]
+    assert len(vault.keeper) == 5
+    assert vault.meter.gauges["lyncpy_archive_waiting"]() == 5.0
+    assert bodies(vault) == []
+    vault.disk.catch_up()
+    assert [outcome(one) for one in waiting] == [None] * 5
+    assert [len(lines) for lines in writes] == [1, 4]
+    assert bodies(vault) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_without_critical_mode_messages_pass_and_the_gap_is_recorded() -> None:
+    """A broken disk stops nobody; when it works again the chain says how many are missing. It is logged once."""
+    vault = Vault()
+    vault.keep(said("before"))
+    vault.disk.broken = True
+    with capturedLogs() as events:
+        vault.keep(said("lost"), said("lost too"))
+    assert vault.keeper.counts.lost == 2
+    assert vault.keeper.counts.trouble
+    assert [event["log_level"] for event in events] == [LogLevel.error]
+    assert "lost" not in str(events)
+    vault.disk.broken = False
+    vault.keep(said("after"))
+    assert bodies(vault) == [b"before", b"2 messages before this were passed on, and are not archived", b"after"]
+    assert vault.keeper.counts.trouble == ""
+    verdict = vault.verify()
+    assert verdict.broken is None
+    assert verdict.remarks == ("1 entries say that messages were passed on unarchived before them",)
+
+
+def test_in_critical_mode_what_cannot_be_written_is_refused() -> None:
+    """The speaker is told why in words, until it works again; nothing is recorded as a gap."""
+    vault = Vault(critical=True)
+    vault.disk.broken = True
+    for _ in range(2):
+        with pytest.raises(Refused) as caught:
+            vault.keep(said("refused"))
+        assert caught.value.status == 503
+        assert caught.value.diagnostics is not None
+        assert "must be archived" in caught.value.diagnostics.reason
+        assert "cannot be written" in caught.value.diagnostics.reason
+    assert (vault.keeper.counts.refused, vault.keeper.counts.lost) == (2, 0)
+    vault.disk.broken = False
+    vault.keep(said("kept"))
+    assert bodies(vault) == [b"kept"]
+
+
+def test_nobody_waits_for_ever_for_a_disk_that_hangs() -> None:
+    """After wait_s those who wait are refused; who comes meanwhile is refused at once; then all goes on."""
+    vault = Vault(critical=True, wait_s=3.0)
+    vault.disk.slow_down()
+    first, second = kept(vault, "in the write"), kept(vault, "behind it")
+    vault.clock.advance(2.9)
+    assert not first.called
+    vault.clock.advance(0.1)
+    late = kept(vault, "late")
+    assert [type(outcome(one)) for one in (first, second, late)] == [Refused] * 3
+    vault.disk.catch_up()
+    vault.keep(said("after"))
+    # What hung was kept in the end, though nobody was told; what never began was not.
+    assert bodies(vault) == [b"in the write", b"after"]
+    assert vault.keeper._bytes == 0
+    assert vault.verify().broken is None
+
+
+def test_what_waits_is_bounded() -> None:
+    """Beyond waiting_bytes a message cannot be archived; what was written makes room again."""
+    vault = Vault(critical=True, waiting_bytes=1_048_576)
+    vault.disk.slow_down()
+    first = started(vault.keeper.keep(said(b"x" * 900_000)))
+    second = started(vault.keeper.keep(said(b"x" * 900_000)))
+    assert isinstance(outcome(second), Refused)
+    vault.disk.catch_up()
+    assert outcome(first) is None
+    assert vault.keeper._bytes == 0
+
+
+def test_who_gives_up_waiting_takes_no_room() -> None:
+    """A caller that is cancelled leaves nothing behind; the others are served."""
+    vault = Vault()
+    vault.disk.slow_down()
+    gone, stays = kept(vault, "gone"), kept(vault, "stays")
+    gone.cancel()
+    outcome(gone)
+    vault.disk.catch_up()
+    assert outcome(stays) is None
+    assert vault.keeper._bytes == 0
+
+
+def test_a_second_writer_does_not_tear_the_chain() -> None:
+    """Who was second looks for the new end and writes behind it."""
+    ledger = MemoryLedger()
+    one, other = Vault(ledger), Vault(ledger)
+    one.keep(said("1"))
+    other.keep(said("2"))
+    one.keep(said("3"))
+    assert bodies(one) == [b"1", b"2", b"3"]
+    assert one.verify().broken is None
+
+
+def test_a_writer_that_is_always_second_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some tries it is as if the disk failed."""
+    vault = Vault(critical=True)
+
+    async def other() -> None:
+        Vault(vault.ledger).keep(said("mine"))
+
+    find = vault.keeper._find_end
+
+    async def then_other() -> Any:
+        end = await find()
+        await other()
+        return end
+
+    monkeypatch.setattr(vault.keeper, "_find_end", then_other)
+    vault.keeper._end = None
+    with pytest.raises(Refused):
+        vault.keep(said("mine"))
+
+
+def torn(vault: Vault, how: str) -> None:
+    """Do what an intruder does who can write the database."""
+    ledger = vault.ledger
+    assert ledger.end is not None
+    assert ledger.start is not None
+    match how:
+        case "shortened":
+            del ledger.lines[2]
+        case "shortened, and the mark moved":
+            del ledger.lines[2]
+            ledger.end = Mark(1, ledger.lines[1].digest, ledger.end.stamp)
+        case "another key":
+            vault.stamps._key = b"another"
+        case "longer":
+            ledger.lines[3] = ledger.lines[2]
+        case "another start":
+            ledger.start = Mark(1, ledger.lines[1].digest, b"forged")
+
+
+HOWS = ["shortened", "shortened, and the mark moved", "another key", "longer", "another start"]
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_torn_chain_is_not_written_on(how: str) -> None:
+    """Writing behind a false end would hide it: the server starts, says so, and archives nothing."""
+    vault = Vault()
+    vault.keep(said("1"), said("2"))
+    torn(vault, how)
+    with capturedLogs() as events:
+        result_of(vault.keeper.open())
+        vault.keeper._end = None
+        vault.keep(said("3"))
+    assert any(event["log_level"] is LogLevel.error for event in events)
+    assert vault.keeper.counts.lost == 1
+    assert b"3" not in bodies(vault)
+    assert vault.verify().broken is not None
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_an_operator_lets_a_torn_chain_go_on(how: str) -> None:
+    """Who did it and why is an entry; a tear in the chain itself is found ever after."""
+    vault = Vault()
+    vault.keep(said("1"), said("2"))
+    torn(vault, how)
+    result_of(vault.keeper.open())
+    end = result_of(vault.keeper.resume("erin", "the disk was replaced"))
+    assert end is not None
+    vault.keep(said("3"))
+    assert bodies(vault)[-2].endswith(b"\nthe disk was replaced")
+    assert bodies(vault)[-1] == b"3"
+    assert vault.keeper.counts.trouble == ""
+    verdict = vault.verify()
+    assert verdict.broken is not None
+    if how != "longer":
+        assert verdict.broken <= end.serial
+    behind = vault.verify(end)
+    assert (behind.broken, behind.checked) == (None, 1)
+    Vault(vault.ledger).keep(said("4"))
+
+
+def test_there_is_nothing_to_resume_in_a_chain_that_is_whole() -> None:
+    """Nothing is written then."""
+    vault = Vault()
+    vault.keep(said("1"))
+    assert result_of(vault.keeper.resume("erin", "why not")) is None
+    assert result_of(Vault(MemoryLedger()).keeper.resume("erin", "why not")) is None
+    assert bodies(vault) == [b"1"]
+
+
+def test_what_is_over_is_purged_and_the_rest_verifies() -> None:
+    """Slice by slice, from the front; the mark that is left is sealed, and the index forgets with it."""
+    vault = Vault()
+    vault.keep(*(said(str(n), at=NOON - 1000 + n, conversation=f"c{n // 2}") for n in range(7)))
+    assert result_of(vault.keeper.purge(NOON - 1000 + 3)) == 3
+    assert bodies(vault) == [b"3", b"4", b"5", b"6"]
+    verdict = vault.verify()
+    assert (verdict.broken, verdict.checked, verdict.since.serial) == (None, 4, 3)
+    assert (ALICE, "c0") not in vault.ledger.places
+    assert (ALICE, "c1") in vault.ledger.places
+    vault.keep(said("again", conversation="c0", at=NOON))
+    assert vault.verify().broken is None
+
+
+def test_everything_may_be_over() -> None:
+    """An archive that was purged to its last entry goes on behind it, also after a restart."""
+    vault = Vault()
+    vault.keep(said("1"), said("2"))
+    assert result_of(vault.keeper.purge(NOON + 1)) == 2
+    vault = Vault(vault.ledger)
+    vault.keep(said("3"))
+    verdict = vault.verify()
+    assert (verdict.broken, verdict.checked, verdict.until.serial) == (None, 1, 3)
+
+
+def test_a_long_archive_is_purged_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits behind a purge."""
+    monkeypatch.setattr(keepers, "GROUP", 2)
+    vault = Vault()
+    vault.keep(*(said(str(n)) for n in range(5)))
+    assert result_of(vault.keeper.purge(NOON + 1)) == 5
+
+
+def test_a_chain_with_a_forged_start_is_not_purged() -> None:
+    """The purge would put a good seal on it."""
+    vault = Vault()
+    vault.keep(said("1"), said("2"))
+    torn(vault, "another start")
+    assert result_of(vault.keeper.purge(NOON + 1)) == 0
+    assert result_of(Vault().keeper.purge(NOON + 1)) == 0
+
+
+def test_a_purge_by_two_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes second leaves it to the first."""
+    vault = Vault()
+    vault.keep(said("1"), said("2"))
+    read = vault.ledger.read
+
+    def meanwhile(after: int, limit: int) -> Any:
+        lines = read(after, limit)
+        monkeypatch.setattr(vault.ledger, "read", read)
+        result_of(Vault(vault.ledger).keeper.purge(NOON + 1))
+        return lines
+
+    monkeypatch.setattr(vault.ledger, "read", meanwhile)
+    assert result_of(vault.keeper.purge(NOON + 1)) == 0
+    assert bodies(vault) == []
+
+
+def test_an_orderly_end_waits_for_what_waits() -> None:
+    """Nothing that was to be archived is given up by a stop."""
+    vault = Vault()
+    assert outcome(started(vault.keeper.drained())) is None
+    vault.disk.slow_down()
+    waits, drained = kept(vault, "last"), started(vault.keeper.drained())
+    assert outcome(drained) == "waits"
+    vault.disk.catch_up()
+    assert outcome(gatherResults([waits, drained])) == [None, None]
+
+
+def test_a_bug_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged, and those who wait are told as of a disk that failed."""
+    vault = Vault(critical=True)
+
+    async def fail(group: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(vault.keeper, "_add", fail)
+    with capturedLogs() as events, pytest.raises(Refused):
+        vault.keep(said("x"))
+    assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
+    assert (len(vault.keeper), vault.keeper._bytes) == (0, 0)
+
+
+def test_a_store_that_cannot_be_read_is_no_archive() -> None:
+    """The server says so when it starts."""
+    vault = Vault()
+    vault.disk.broken = True
+    with pytest.raises(StoreUnavailable):
+        result_of(vault.keeper.open())
+
+
+def test_stamps_of_two_keys_differ() -> None:
+    """The fake is no weaker than what it plays."""
+    assert PlainStamps().stamp(b"x") != PlainStamps(b"other").stamp(b"x")
+    assert FixedPolicies().of(ALICE) == Policy()

@@ -1,0 +1,288 @@
+"""Lists that the directory changes, over SIP: sign-in, what is told, restart, and what devices try."""
+
+import json
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, fail
+
+from lyncpy.contracts.directory import Group, Person
+from lyncpy.contracts.facts import ContactsChanged, GroupsChanged, PersonChanged
+from lyncpy.contracts.names import Version, aor_of
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.workloads.contacts.service import Contacts
+from lyncpy.workloads.contacts.settings import Settings
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.people import People
+from tests.kit.hall import Device, Hall, tree
+from tests.kit.results import result_of
+from tests.kit.views import ContactBook
+from tests.unit.contacts.test_routes import EVENT, change, told
+
+ALICE, BOB, CAROL = (aor_of(f"{name}@contoso.test") for name in ("alice", "bob", "carol"))
+
+
+class Office:
+    """A hall with contacts whose lists follow a directory."""
+
+    def __init__(self, store: Any = None, **settings: Any) -> None:
+        self.hall = Hall()
+        if store is not None:
+            self.hall.store = store
+        self.people = self.hall.people = People()  # type: ignore[assignment]  # the real one
+        self.groups = self.hall.groups = Groups(self.people)
+        for name in ("alice", "bob"):
+            self.put(name, "Research")
+        self.put("carol", "Sales")
+        hall = self.hall
+        chosen = Settings(**{"department_group": True, "directory_groups": "*", **settings})
+        self.contacts = Contacts(
+            hall.store, hall.bus, hall.people, hall.groups, hall.homes, hall.notifier, chosen, hall.timers
+        )
+        hall.take(self.contacts)
+
+    def put(self, name: str, department: str) -> Person:
+        """Know a person; nobody is told."""
+        person = Person(aor_of(f"{name}@contoso.test"), f"key-{name}", department=department, logins=(name,))
+        self.people.keep(person)
+        self.groups.know(person)
+        return person
+
+    def moves(self, name: str, department: str) -> None:
+        """Move a person to another department, and let what follows happen."""
+        self.hall.bus.tell(PersonChanged(aor_of(f"{name}@contoso.test"), self.put(name, department)))
+        self.passes(1.0)
+
+    def regroups(self, *users: str) -> None:
+        """Say who is in the group Team; nobody: it is removed."""
+        self.groups.drop("team")
+        if users:
+            self.groups.keep(Group("team", "Team", members=frozenset(f"key-{user}" for user in users)))
+        self.hall.bus.tell(GroupsChanged(frozenset({"team"})))
+        self.passes(1.0)
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass."""
+        self.hall.clock.pump([seconds / 20] * 20 + [0.0] * 20)
+
+    def signs_in(self, user: str, epid: str = "e1", agent: str = "") -> tuple[Device, ContactBook]:
+        """Sign a device in; give it, and what it shows."""
+        device = self.hall.device(user, epid)
+        device.user_agent = agent or device.user_agent
+        book = ContactBook()
+        book.take(tree(device.subscribe(EVENT).body))
+        return device, book
+
+    def shows(self, device: Device, book: ContactBook) -> dict[str, list[str]]:
+        """Follow what a device was told; give who is in which group."""
+        for document in told(device):
+            book.take(document)
+        device.heard.clear()
+        shown = {
+            name: [aor for aor, (_, ids) in sorted(book.people.items()) if id_ in ids]
+            for id_, name in book.groups.items()
+        }
+        return {name: people for name, people in shown.items() if name != "~" or people}
+
+
+@pytest.fixture
+def office() -> Office:
+    """Alice and Bob of Research, Carol of Sales, and no group."""
+    return Office()
+
+
+def test_a_list_begins_with_the_department(office: Office) -> None:
+    """Counted and durable: the number is one more than that of a list without it."""
+    device, book = office.signs_in("alice")
+    assert office.shows(device, book) == {"Research": [BOB]}
+    assert book.number == 2
+    assert office.signs_in("alice", "e2")[1].number == 2
+
+
+def test_all_devices_are_told_what_the_directory_changes(office: Office) -> None:
+    """By deltas in order; who is not touched hears nothing."""
+    alice, phone, carol = office.signs_in("alice"), office.signs_in("alice", "e2"), office.signs_in("carol")
+    office.moves("bob", "Sales")
+    assert office.shows(*carol) == {"Sales": [BOB]}
+    assert office.shows(*alice) == office.shows(*phone) == {}
+    office.regroups("alice", "carol")
+    assert office.shows(*alice) == office.shows(*phone) == {"Team": [CAROL]}
+    dave = office.signs_in("dave")
+    office.moves("bob", "Research")
+    assert office.shows(*alice) == {"Team": [CAROL], "Research": [BOB]}
+    assert office.shows(*dave) == {}
+    office.regroups()
+    assert office.shows(*alice) == {"Research": [BOB]}
+    assert alice[1].history == [2, 3, 4, 5, 6]
+
+
+def test_many_changes_at_once_are_told_once(office: Office) -> None:
+    """A pull tells of people one by one; a list is changed when it has settled."""
+    alice = office.signs_in("alice")
+    for number in range(20):
+        person = office.put(f"new{number}", "Research")
+        office.hall.bus.tell(PersonChanged(person.aor, person))
+    office.passes(1.0)
+    assert len(alice[0].heard) == 1
+    assert len(office.shows(*alice)["Research"]) == 21
+
+
+def test_a_change_that_concerns_nobody_is_not_told(office: Office) -> None:
+    """A new title is not a new list."""
+    alice = office.signs_in("alice")
+    office.moves("bob", "Research")
+    assert alice[0].heard == []
+
+
+def test_after_a_restart_the_number_never_goes_back(office: Office) -> None:
+    """Also when the directory changed meanwhile; and it does not grow when nothing did."""
+    first = office.signs_in("alice")[1].number
+    same = Office(office.hall.store).signs_in("alice")[1].number
+    assert same == first
+    changed = Office(office.hall.store, department_group=False)
+    device, book = changed.signs_in("alice")
+    assert changed.shows(device, book) == {}
+    assert book.number == first + 1
+
+
+def test_whoever_asks_for_contacts_is_told_of_a_list_that_changed_while_nobody_looked(office: Office) -> None:
+    """Privacy is by contacts: the fact has no delta, and the whole list has them."""
+    facts: list[ContactsChanged] = []
+
+    async def hear(fact: ContactsChanged) -> None:
+        facts.append(fact)
+
+    office.hall.bus.listen(ContactsChanged, hear)
+    office.signs_in("alice")
+    office.passes(0)
+    assert [(fact.aor, fact.delta_num, fact.delta) for fact in facts] == [(ALICE, 2, b"")]
+    assert result_of(office.contacts.of(ALICE)) == {BOB}
+
+
+def test_contacts_of_who_never_signed_in_are_known(office: Office) -> None:
+    """As the directory has them now."""
+    assert result_of(office.contacts.of(BOB)) == {ALICE}
+    assert result_of(office.contacts.of(aor_of("zed@contoso.test"))) == frozenset()
+
+
+def test_what_a_device_takes_away_it_gets_back(office: Office) -> None:
+    """It alone; the refusal says why."""
+    alice, phone = office.signs_in("alice"), office.signs_in("alice", "e2")
+    response = change(alice[0], "deleteContact", URI=BOB)
+    assert response.status == 403
+    assert "by the directory" in (response.headers.get("ms-diagnostics") or "")
+    (document,) = told(alice[0])
+    assert (document[0].tag, document[0].get("groups")) == ("addedContact", "63")
+    assert change(alice[0], "modifyGroup", groupID=63, name="Mine").status == 403
+    assert change(alice[0], "deleteGroup", groupID=63).status == 403
+    assert change(alice[0], "modifyGroup", groupID=63, name="Research").status == 200
+    assert office.shows(*alice) == {"Research": [BOB]}
+    assert office.shows(*phone) == {"Research": [BOB]}
+
+
+def test_a_wish_that_is_done_in_part_is_set_right_after_its_delta(office: Office) -> None:
+    """The device follows the numbers of the delta, then hears how things stand."""
+    alice, phone = office.signs_in("alice"), office.signs_in("alice", "e2")
+    change(alice[0], "addGroup", name="Friends")
+    assert change(alice[0], "setContact", URI=BOB, groups="2").status == 200
+    assert [document.get("deltaNum") for document in told(alice[0])] == ["3", "4", "4"]
+    assert [document.get("deltaNum") for document in told(phone[0])] == ["3", "4"]
+    assert office.shows(*alice) == office.shows(*phone) == {"Friends": [BOB], "Research": [BOB]}
+    change(alice[0], "setContact", URI=BOB, groups="63")
+    assert office.shows(*alice) == {"Friends": [], "Research": [BOB]}
+
+
+def test_the_name_that_the_directory_has_is_none_of_the_users(office: Office) -> None:
+    """A client sends it where the user gave none; kept, it would hide every later one."""
+    person = Person(BOB, "key-bob", display_name="Bob B.", department="Research")
+    office.people.keep(person)
+    alice = office.signs_in("alice")
+    change(alice[0], "setContact", URI=BOB, groups="1 63", displayName="Bob B.")
+    office.shows(*alice)
+    assert alice[1].people[BOB][0] == ""
+
+
+def test_own_changes_and_the_directorys_go_together(office: Office) -> None:
+    """Whatever was first, all devices end with the same list and number."""
+    alice, phone = office.signs_in("alice"), office.signs_in("alice", "e2")
+    change(alice[0], "setContact", URI=CAROL, groups="1")
+    office.moves("carol", "Research")
+    change(phone[0], "deleteContact", URI=BOB)
+    change(phone[0], "deleteContact", URI=CAROL)
+    office.moves("bob", "Sales")
+    assert office.shows(*alice) == office.shows(*phone) == {"Research": [CAROL]}
+    assert alice[1].number == phone[1].number
+    record = json.loads(result_of(_record(office)))
+    assert (record["contacts"], record["ids"]) == ([], {"department": 63})
+
+
+async def _record(office: Office) -> bytes:
+    record = await office.hall.store.read("contacts", ALICE)
+    assert record is not None
+    return record.value
+
+
+def test_pidgin_is_not_told_that_the_directory_took_a_group_away(office: Office) -> None:
+    """It would crash; it sees nobody in it."""
+    pidgin = office.signs_in("alice", agent="Purple/2.14.12 Sipe/1.25.0")
+    office.moves("bob", "Sales")
+    (document,) = told(pidgin[0])
+    assert [part.tag for part in document] == ["deletedContact"]
+
+
+def test_lists_that_cannot_be_written_are_told_later(office: Office) -> None:
+    """A full disk delays it; nothing is told that is not kept."""
+    alice = office.signs_in("alice")
+    real, broken = office.hall.store.write, [True]
+
+    def write(*args: Any) -> Deferred[Version]:
+        return fail(StoreUnavailable("the disk is full")) if broken[0] else real(*args)
+
+    office.hall.store.write = write  # type: ignore[method-assign, assignment]  # the store of this test alone
+    office.moves("bob", "Sales")
+    assert alice[0].heard == []
+    broken[0] = False
+    office.passes(31)
+    assert office.shows(*alice) == {}
+
+
+def test_who_has_left_is_not_remembered(office: Office) -> None:
+    """After the last device nothing is kept in memory, also when a poll was all."""
+    for expires in (None, 0):
+        device = office.hall.device("alice", f"e{expires}")
+        device.subscribe(EVENT, expires=expires)
+        assert len(office.contacts._lists) == (expires is None)
+        device.subscribe(EVENT, expires=0)
+        assert len(office.contacts._lists) == 0
+    office.moves("bob", "Sales")
+    assert len(office.hall.homes) == 0
+
+
+def test_the_shell_says_who_put_somebody_into_a_list() -> None:
+    """The user, the directory, or both; and which groups had no place."""
+    office = Office(generated_members=1)
+    office.put("erin", "Research")
+    office.hall.bus.tell(PersonChanged(aor_of("erin@contoso.test"), office.people.person(aor_of("erin@contoso.test"))))
+    office.regroups("alice")
+    office.put("dave", "Sales")
+    alice = office.signs_in("alice")
+    change(alice[0], "setContact", URI=BOB, groups="1")
+    table = office.hall.asked("contacts show", user="alice")
+    assert [row[-1] for row in table.rows] == ["user"]
+    assert "left out, too large or too many" in table.note
+    assert "Research" in table.note
+    other = Office()
+    alice = other.signs_in("alice")
+    assert [row[-1] for row in other.hall.asked("contacts show", user="alice").rows] == ["directory"]
+    change(alice[0], "setContact", URI=BOB, groups="1 63")
+    assert [row[-1] for row in other.hall.asked("contacts show", user="alice").rows] == ["user and directory"]
+
+
+def test_a_closed_house_changes_no_list(office: Office) -> None:
+    """What was about to be done is left for the next start."""
+    alice = office.signs_in("alice")
+    office.hall.bus.tell(PersonChanged(BOB, office.put("bob", "Sales")))
+    office.passes(0.1)
+    result_of(office.contacts.close())
+    office.passes(60)
+    assert alice[0].heard == []

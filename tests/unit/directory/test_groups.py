@@ -1,0 +1,134 @@
+"""Groups of the directory: who is in them, however they hold one another."""
+
+import pytest
+
+from lyncpy.contracts.directory import Group
+from lyncpy.contracts.names import Aor
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.people import People
+from tests.kit.directory import person
+
+ALICE, BOB, CAROL = (person(name, logins=(name, f"corp-{name}")) for name in ("alice", "bob", "carol"))
+DAVE = person("dave", enabled=False)
+
+
+def group(name: str, *members: str, aor: str = "") -> Group:
+    """Give a group at cn=NAME,dc=x."""
+    return Group(f"key-{name}", name, Aor(aor), frozenset(members), f"CN={name}, DC=x")
+
+
+def table(*groups: Group) -> Groups:
+    """Give a table of groups, with Alice, Bob, Carol, and Dave who is disabled."""
+    people = People()
+    found = Groups(people)
+    for one in (ALICE, BOB, CAROL, DAVE):
+        people.keep(one)
+        found.know(one)
+    for each in groups:
+        found.keep(each)
+    return found
+
+
+def names(groups: object) -> list[str]:
+    """Give the names of groups."""
+    return [one.name for one in groups]  # type: ignore[attr-defined]  # whichever sequence
+
+
+def test_members_are_found_by_key_place_and_login() -> None:
+    """However the directory names them."""
+    found = table(group("g", ALICE.key, "uid=bob", "uid:corp-carol"))
+    assert found.members("key-g", 10) == [ALICE.aor, BOB.aor, CAROL.aor]
+
+
+def test_who_is_disabled_or_unknown_is_left_out() -> None:
+    """Nobody invites them."""
+    assert table(group("g", DAVE.key, "uid=stranger", ALICE.key)).members("key-g", 10) == [ALICE.aor]
+
+
+def test_groups_in_groups_count_in_circles_too() -> None:
+    """Each person once, and the search ends."""
+    found = table(group("a", "cn=b,dc=x", ALICE.key), group("b", "key-c", ALICE.key, BOB.key), group("c", "key-a"))
+    for key in ("key-a", "key-b", "key-c"):
+        assert found.members(key, 10) == [ALICE.aor, BOB.aor]
+    assert names(found.of(BOB.aor)) == ["a", "b", "c"]
+    assert found.of(CAROL.aor) == []
+
+
+def test_no_more_members_are_given_than_asked_for() -> None:
+    """Whoever asks for one more than he can bear knows that there are too many."""
+    assert len(table(group("g", ALICE.key, BOB.key, CAROL.key)).members("key-g", 2)) == 2
+
+
+def test_an_unknown_group_has_nobody() -> None:
+    """It may have been removed a moment ago."""
+    assert table().members("key-g", 10) == []
+    assert table().group("key-g") is None
+
+
+def test_a_login_that_two_have_means_nobody() -> None:
+    """A right is not given to whoever comes first."""
+    found = table(group("g", "uid:x"))
+    for one in (ALICE, BOB):
+        found.know(person(one.aor[4:].partition("@")[0], logins=("x",)))
+    assert found.members("key-g", 10) == []
+
+
+def test_who_is_forgotten_is_in_no_group_and_may_come_back() -> None:
+    """People come and go without their groups being read again."""
+    found = table(group("g", ALICE.key))
+    found.forget(ALICE.aor)
+    assert (found.members("key-g", 10), found.of(ALICE.aor)) == ([], [])
+    found.know(ALICE)
+    assert names(found.of(ALICE.aor)) == ["g"]
+
+
+@pytest.mark.parametrize("text", ["Choir", "choir ", "choir@example.com", "SIP:Choir@example.com", "cn=choir,dc=x"])
+def test_a_group_is_found_by_what_people_call_it(text: str) -> None:
+    """Name, address or DN, letters of either case."""
+    found = table(group("Choir", aor="sip:choir@example.com")).named(text)
+    assert found is not None
+    assert found.key == "key-Choir"
+
+
+def test_a_name_that_two_groups_have_means_neither() -> None:
+    """Their DNs do."""
+    one, other = group("a"), Group("other", "A", Aor(""), frozenset(), "cn=a,ou=y")
+    found = table(one, other)
+    assert found.named("a") is None
+    assert found.named("CN=A,OU=Y") == other
+    assert found.named("nothing") is None
+
+
+def test_a_group_is_found_by_its_address() -> None:
+    """As an invitation names it."""
+    choir = group("Choir", aor="sip:choir@example.com")
+    assert table(choir).by_address(choir.aor) == choir
+    assert table(choir).by_address(ALICE.aor) is None
+
+
+def test_what_is_dropped_leaves_nothing_behind() -> None:
+    """The indexes are as large as what they index."""
+    found = table(group("a", "key-b", ALICE.key, aor="sip:a@example.com"), group("b", BOB.key))
+    found.keep(group("a", CAROL.key))
+    assert found.by_address(Aor("sip:a@example.com")) is None
+    assert names(found.of(ALICE.aor)) == []
+    for key in ("key-a", "key-b", "key-b"):
+        found.drop(key)
+    for one in (ALICE, BOB, CAROL, DAVE):
+        found.forget(one.aor)
+    assert not any((found._groups, found._named, found._holders, found._means, found._inner, found._known))
+    assert (len(found), found.all()) == (0, ())
+
+
+def test_groups_around_a_group_are_those_that_hold_it() -> None:
+    """What changes in a group changes in them."""
+    found = table(group("a", "key-b"), group("b", "key-c"), group("c"), group("d"))
+    assert found.around(["key-c"]) == {"key-a", "key-b", "key-c"}
+    assert found.around(["gone"]) == {"gone"}
+
+
+def test_what_a_group_names_itself_is_told() -> None:
+    """An operator sees the groups in it, and names that mean nobody here."""
+    found = table(group("a", "key-b", ALICE.key, "uid=stranger"), group("b"))
+    inner, strange = found.direct(found.table()["key-a"])
+    assert (names(inner), strange) == (["b"], ["uid=stranger"])

@@ -1,0 +1,198 @@
+"""What two people say goes to the archive first, where policy demands it."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from lyncpy.contracts.names import Aor
+from tests.kit.chats import SlowArchive
+from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
+
+
+@pytest.fixture
+def archive() -> SlowArchive:
+    """Give an empty archive."""
+    return SlowArchive()
+
+
+@pytest.fixture
+def scene(archive: SlowArchive) -> Scene:
+    """Give Alice and Bob, who are archived."""
+    return Scene(archive=archive)
+
+
+def _says(scene: Scene, text: bytes, number: int = 2, **how: Any) -> list[Any]:
+    return scene.send("MESSAGE", tags=("ta", "tb"), number=number, body=text, **how)
+
+
+def _text(words: str) -> tuple[str, str]:
+    encoded = base64.b64encode(words.encode()).decode()
+    return "ms-text-format", f"text/plain; charset=UTF-8;msgr=WAAt;ms-body={encoded}"
+
+
+def test_a_message_is_kept_before_it_is_passed_on(scene: Scene, archive: SlowArchive) -> None:
+    """Whole, with who, to whom, when, and in which conversation."""
+    scene.talk()
+    archive.is_prompt = False
+    answers = _says(scene, b"hello")
+    assert [call.request.method for call in scene.outbound.calls] == ["INVITE"]
+    archive.catches_up()
+    scene.turn()
+    scene.outbound.to("n/b1").answers(200)
+    assert answers[0].status == 200
+    (said,) = archive.kept
+    assert (said.sender, said.recipients, said.body, said.content_type) == (ALICE, (BOB,), b"hello", "text/plain")
+    assert (said.conversation, said.message_id, said.kind, said.conference) == ("conv", "ta-2", "message", False)
+
+
+def test_a_second_message_does_not_overtake_the_first(scene: Scene, archive: SlowArchive) -> None:
+    """Order holds while the archive is slow, also where the second needs no archive; and the other side is not slowed."""
+    scene.talk()
+    archive.is_prompt = False
+    _says(scene, b"one")
+    archive.is_wanted = False
+    _says(scene, b"two", 3)
+    scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"back")
+    assert [call.request.body for call in scene.outbound.calls[1:]] == [b"back"]
+    archive.catches_up()
+    scene.turn()
+    assert [call.request.body for call in scene.outbound.calls[1:]] == [b"back", b"one", b"two"]
+
+
+def test_what_cannot_be_kept_is_not_passed_on(scene: Scene, archive: SlowArchive) -> None:
+    """Critical mode: the sender is told, the receiver gets nothing, and the record counts a failure."""
+    scene.talk()
+    archive.refuses = True
+    (no,) = _says(scene, b"hello")
+    assert no.status == 503
+    assert [call.request.method for call in scene.outbound.calls] == ["INVITE"]
+    assert scene.record.messages_failed == 1
+
+
+def test_an_invitation_with_a_text_that_cannot_be_kept_is_refused(scene: Scene, archive: SlowArchive) -> None:
+    """The first text is held to the same."""
+    archive.refuses = True
+    (no,) = scene.send("INVITE", body=SDP, more=[_text("hi")])
+    assert no.status == 503
+    assert scene.outbound.calls == []
+    assert scene.run().rows == []
+
+
+def test_what_was_not_delivered_is_noted(scene: Scene, archive: SlowArchive) -> None:
+    """The archive says so about the message that it has."""
+    scene.talk()
+    _says(scene, b"hello")
+    scene.outbound.to("n/b1").answers(480)
+    scene.turn()
+    assert [(said.kind, said.message_id, said.recipients, said.body) for said in archive.kept] == [
+        ("message", "ta-2", (BOB,), b"hello"),
+        ("undelivered", "ta-2", (BOB,), b""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "supported", "kinds"),
+    [
+        (200, "ms-text-format", ["message"]),
+        (200, "ms-embedded-first-message, timer", ["message"]),
+        (200, "ms-sender", ["message", "undelivered"]),
+        (486, "", ["message", "undelivered"]),
+    ],
+)
+def test_the_text_in_an_invitation_is_kept(
+    scene: Scene, archive: SlowArchive, status: int, supported: str, kinds: list[str]
+) -> None:
+    """Unless the answer says that it was taken, it was not: then it comes again as a message."""
+    scene.send("INVITE", body=SDP, more=[_text("hi")])
+    scene.outbound.to("n/b1").answers(status, tag="tb", headers=(("Supported", supported),))
+    scene.turn()
+    assert [said.kind for said in archive.kept] == kinds
+    assert archive.words() == ["hi"]
+    assert archive.kept[0].content_type == "text/plain;charset=UTF-8;msgr=WAAt"
+
+
+def test_an_invitation_without_a_text_is_not_kept(scene: Scene, archive: SlowArchive) -> None:
+    """There is nothing said in it."""
+    scene.talk()
+    assert archive.kept == []
+
+
+def test_a_message_without_a_session_is_kept(scene: Scene, archive: SlowArchive) -> None:
+    """Delivered or not."""
+    scene.send("MESSAGE", body=b"page")
+    scene.outbound.to("n/b1").answers(405)
+    scene.turn()
+    assert [said.kind for said in archive.kept] == ["message", "undelivered"]
+
+
+def test_what_is_said_before_the_answer_is_kept(scene: Scene, archive: SlowArchive) -> None:
+    """The invited one may write before he accepts."""
+    scene.send("INVITE", body=SDP)
+    scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"early")
+    scene.outbound.to("n/a1").answers(200)
+    assert [(said.sender, said.recipients, said.body) for said in archive.kept] == [(BOB, (ALICE,), b"early")]
+
+
+def test_typing_is_not_kept(scene: Scene, archive: SlowArchive) -> None:
+    """Signs of typing that come as messages are no text."""
+    scene.talk()
+    _says(scene, b"<isComposing/>", content_type="application/im-iscomposing+xml")
+    assert archive.kept == []
+
+
+def test_policy_is_asked_about_both(scene: Scene, archive: SlowArchive) -> None:
+    """And told whether one of them is from outside."""
+    scene.send("MESSAGE", body=b"page")
+    scene.send("MESSAGE", to=CAROL, body=b"page")
+    assert archive.asked == [(frozenset({ALICE, BOB}), False)]
+    archive.is_wanted = False
+    scene.send("MESSAGE", body=b"page", number=2)
+    assert len(archive.kept) == 1
+
+
+def test_a_message_that_is_given_up_while_it_waits_leaves_the_line(scene: Scene, archive: SlowArchive) -> None:
+    """Nothing stays behind."""
+    scene.talk()
+    archive.is_prompt = False
+    _says(scene, b"one")
+    archive.catches_up()
+    scene.turn()
+    scene.outbound.to("n/b1").answers(200)
+    assert len(scene.im._filing) == 0
+
+
+def test_strangers_are_outsiders() -> None:
+    """Whom the directory does not know is not of the enterprise."""
+    archive = SlowArchive()
+    scene = Scene(archive=archive)
+    assert scene.im._filing.wants((ALICE, Aor("sip:stranger@elsewhere.test")))
+    assert archive.asked[-1][1]
+
+
+@pytest.mark.parametrize(("status", "kinds"), [(200, ["message"]), (486, ["message", "undelivered"])])
+def test_the_text_in_an_invitation_to_a_conference_is_kept(
+    scene: Scene, archive: SlowArchive, status: int, kinds: list[str]
+) -> None:
+    """Wherever clients put it, and though a topic may make it no XML."""
+    body = b"<Conferencing><subject>a < b</subject><im available='true'><first-im>come!</first-im></im></Conferencing>"
+    kind = "application/ms-conf-invite+xml"
+    scene.send("INVITE", body=body, content_type=kind)
+    scene.outbound.to("n/b1").answers(status, tag="tb")
+    scene.turn()
+    assert [said.kind for said in archive.kept] == kinds
+    assert (archive.kept[0].body, archive.kept[0].recipients) == (b"come!", (BOB,))
+    scene.send("INVITE", body=b"<Conferencing><first-im/></Conferencing>", content_type=kind, call_id="c2")
+    assert len(archive.kept) == len(kinds)
+    scene.send("INVITE", body=body, content_type=kind, call_id="c3", more=[_text("hi")])
+    assert archive.kept[-1].body == b"hi"
+
+
+def test_an_invitation_whose_text_cannot_be_kept_is_refused(scene: Scene, archive: SlowArchive) -> None:
+    """Critical mode holds for it, too."""
+    archive.refuses = True
+    body = b"<Conferencing><first-im>come!</first-im></Conferencing>"
+    (no,) = scene.send("INVITE", body=body, content_type="application/ms-conf-invite+xml")
+    assert no.status == 503
+    assert scene.outbound.calls == []
+    assert len(scene.im._invitations) == 0

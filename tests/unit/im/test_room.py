@@ -1,0 +1,116 @@
+"""The rules of one chat, without dialogs: who gets what next, and when a message is finished."""
+
+from collections.abc import Sequence
+
+from lyncpy.contracts.mcu import Participant
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.workloads.im.room import Bounds, Deliver, Failure, Finished, Hear, Kind, Letter, Over, Room, Seat
+
+LOST = Failure(Kind.LOST, 430)
+SILENT = Failure(Kind.SILENT, 408)
+
+
+class Deaf:
+    """A leg that does nothing: the room never calls one."""
+
+    address = "sip:device"
+
+    def deliver(self, letter: Letter, hear: Hear) -> None:
+        """Nobody calls this."""
+
+    def types(self, author: Aor, body: bytes) -> None:
+        """Nobody calls this."""
+
+    def report(self, number: int, failed: Sequence[tuple[str, Failure]]) -> None:
+        """Nobody calls this."""
+
+    def end(self, reason: str) -> None:
+        """Nobody calls this."""
+
+
+def _room(*users: str, window: int = 1, waiting: int = 10, silences: int = 2) -> tuple[Room, list[Seat]]:
+    room = Room("sip:focus", Bounds(window, waiting, 100, silences))
+    seats = []
+    for user in users:
+        seat = Seat(Participant("sip:focus", Aor(f"sip:{user}@x"), Epid("e"), ""), Deaf())
+        room.join(seat)
+        assert room.open(seat) == []
+        seats.append(seat)
+    return room, seats
+
+
+def test_a_letter_is_finished_when_it_has_an_outcome_everywhere() -> None:
+    """Not earlier, whatever the outcomes are."""
+    room, (alice, bob, carol) = _room("alice", "bob", "carol")
+    letter = room.accept(alice, "text/plain", b"x")
+    assert room.spread(letter) == [Deliver(bob, letter), Deliver(carol, letter)]
+    assert room.settled(bob, letter, SILENT) == []
+    assert room.settled(carol, letter, None) == [Finished(letter)]
+    assert letter.failures == [(bob, SILENT)]
+
+
+def test_nobody_else_is_there() -> None:
+    """A message to an empty room is finished at once."""
+    room, (alice,) = _room("alice")
+    letter = room.accept(alice, "text/plain", b"x")
+    assert room.spread(letter) == [Finished(letter)]
+
+
+def test_what_waits_is_not_overtaken_even_where_the_leg_is_about_to_end() -> None:
+    """Until who runs the room has ended the leg, its line stays a line."""
+    room, (alice, bob) = _room("alice", "bob")
+    first, second, third = (room.accept(alice, "text/plain", b"x") for _ in range(3))
+    assert room.spread(first) == [Deliver(bob, first)]
+    assert room.spread(second) == []
+    assert room.settled(bob, first, LOST) == [Finished(first), Over(bob, Kind.LOST)]
+    assert room.spread(third) == []
+    assert room.leave(bob, LOST) == [Finished(second), Finished(third)]
+
+
+def test_silences_in_a_row_end_a_leg() -> None:
+    """And what is still under way then is settled without further ado."""
+    room, (alice, bob) = _room("alice", "bob", window=3)
+    letters = [room.accept(alice, "text/plain", b"x") for _ in range(3)]
+    for letter in letters:
+        room.spread(letter)
+    assert room.settled(bob, letters[0], SILENT) == [Finished(letters[0])]
+    assert room.settled(bob, letters[1], SILENT) == [Finished(letters[1]), Over(bob, Kind.SILENT)]
+    assert room.leave(bob) == []
+    assert room.settled(bob, letters[2], None) == [Finished(letters[2])]
+    assert room.leave(bob) == []
+
+
+def test_who_left_between_acceptance_and_spreading_is_named() -> None:
+    """He belongs to the audience that was recorded."""
+    room, (alice, bob) = _room("alice", "bob")
+    letter = room.accept(alice, "text/plain", b"x")
+    room.leave(bob)
+    assert room.spread(letter) == [Finished(letter)]
+    assert [seat for seat, _ in letter.failures] == [bob]
+
+
+def test_a_letter_that_is_larger_than_the_bound_has_room_alone() -> None:
+    """What is bounded is what waits behind it."""
+    room, (alice, bob) = _room("alice", "bob")
+    room.spread(room.accept(alice, "text/plain", b""))
+    large, more = room.accept(alice, "text/plain", b"x" * 500), room.accept(alice, "text/plain", b"x")
+    assert room.spread(large) == []
+    assert room.spread(more) == [Finished(more)]
+    assert more.failures[0][1].status == 408
+    assert bob.keeps_up is False
+
+
+def test_who_is_here_is_known() -> None:
+    """By user, by device, and whether guests are among them."""
+    room, (alice, bob) = _room("alice", "bob")
+    assert (len(room), room.people, room.has_guests) == (
+        2,
+        frozenset({alice.participant.user, bob.participant.user}),
+        False,
+    )
+    guest = Seat(Participant("sip:focus", Aor("sip:guest@y"), Epid("g"), "", internal=False), Deaf())
+    room.join(guest)
+    assert room.has_guests
+    assert room.of(guest.participant.user, Epid("other")) == ()
+    room.leave(guest)
+    assert not room.has_guests

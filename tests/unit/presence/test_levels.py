@@ -1,0 +1,190 @@
+"""Who may see a board: members, delegates, subscribers, privacy."""
+
+from dataclasses import replace
+
+import pytest
+
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.workloads.presence.board import Board, Changes, Denied, Fault, Outcome, Published, Stale, publish, settle
+from lyncpy.workloads.presence.levels import (
+    MemberChange,
+    acknowledge,
+    privatise,
+    set_delegates,
+    set_members,
+    subscribe,
+    unsubscribe,
+)
+from lyncpy.workloads.presence.model import (
+    BLOCKED,
+    Container,
+    Delegate,
+    Delegates,
+    Denial,
+    Expire,
+    Key,
+    Member,
+    MemberKind,
+    Publication,
+    Quotas,
+    Subscriber,
+)
+
+ALICE, DAVE = Aor("sip:alice@contoso.test"), Aor("sip:dave@contoso.test")
+BOB = Member(MemberKind.USER, "bob@contoso.test")
+ERIN = Aor("sip:erin@contoso.test")
+
+
+def empty() -> Board:
+    """Give the board of somebody who never published."""
+    return settle(Board(ALICE), Board(ALICE), 0.0).board
+
+
+def changed(outcome: Outcome) -> Board:
+    """Give the board after a change that is allowed."""
+    assert isinstance(outcome, Published), outcome
+    return outcome.board
+
+
+def change(container: int, version: int = 0, *, remove: bool = False) -> MemberChange:
+    """Give the wish to add Bob to a container, or to remove him."""
+    add, gone = (frozenset[Member](), {BOB}) if remove else ({BOB}, frozenset[Member]())
+    return MemberChange(container, version, frozenset(add), frozenset(gone))
+
+
+def test_members_have_versions_too() -> None:
+    """Two devices that change access levels do not overwrite one another."""
+    board = changed(set_members(empty(), [change(BLOCKED)], 1.0, Quotas()))
+    assert board.containers == {BLOCKED: Container(1, frozenset({BOB}))}
+    assert set_members(board, [change(BLOCKED, 0, remove=True)], 2.0, Quotas()) == Stale((Fault(1, BLOCKED, 0, 1),))
+    board = changed(set_members(board, [change(BLOCKED, 1, remove=True)], 2.0, Quotas()))
+    assert board.containers == {BLOCKED: Container(2)}
+
+
+def test_what_is_true_already_needs_no_version() -> None:
+    """A client that asks twice for the same level is not refused."""
+    board = changed(set_members(empty(), [change(BLOCKED)], 1.0, Quotas()))
+    outcome = set_members(board, [change(BLOCKED, 0)], 2.0, Quotas())
+    assert isinstance(outcome, Published)
+    assert outcome.board is board
+
+
+def test_members_are_bounded_and_container_0_is_everybodys() -> None:
+    """Neither can a list grow without end, nor can anybody be kept out of what is everybody's."""
+    assert set_members(empty(), [change(0)], 1.0, Quotas()) == Denied(Denial.READ_ONLY)
+    assert set_members(empty(), [change(200)], 1.0, Quotas(members=0)) == Denied(Denial.TOO_MANY_MEMBERS)
+    assert set_members(empty(), [change(200)], 1.0, Quotas(containers=0)) == Denied(Denial.TOO_MANY_CONTAINERS)
+
+
+def test_acknowledges_only_who_is_there() -> None:
+    """A user confirms that he knows of a watcher; of nobody else."""
+    dave = Aor("sip:dave@contoso.test")
+    board = replace(empty(), subscribers=(Subscriber(dave),))
+    assert changed(acknowledge(board, [dave], 1.0, Quotas())).subscribers == (Subscriber(dave, acknowledged=True),)
+    assert acknowledge(board, [ALICE], 1.0, Quotas()) == Denied(Denial.NO_SUBSCRIBER)
+
+
+def test_a_watcher_who_is_not_known_is_noted_once() -> None:
+    """The user will be asked about somebody who began to watch him, and not twice."""
+    outcome = subscribe(empty(), DAVE, "Dave", 1.0, 200)
+    assert outcome.board.subscribers == (Subscriber(DAVE, "Dave"),)
+    assert (outcome.changes.subscribers, outcome.changes.durable) == (True, True)
+    assert subscribe(outcome.board, DAVE, "Dave", 2.0, 200).changes == Changes()
+
+
+@pytest.mark.parametrize(
+    "board",
+    [
+        replace(empty(), subscribers=(Subscriber(DAVE, acknowledged=True),)),
+        replace(empty(), delegates=Delegates(1, (Delegate(DAVE),))),
+        replace(empty(), containers={400: Container(1, frozenset({Member(MemberKind.USER, "dave@contoso.test")}))}),
+        replace(empty(), aor=DAVE),
+    ],
+)
+def test_a_watcher_who_is_known_is_not_noted(board: Board) -> None:
+    """Whom a user has acknowledged, placed at a level or made his delegate, and the user himself, is no news."""
+    assert subscribe(board, DAVE, "", 1.0, 200).board is board
+
+
+def test_a_contact_is_not_noted() -> None:
+    """Who is on the user's list needs no introduction."""
+    assert subscribe(empty(), DAVE, "", 1.0, 200, contacts={DAVE}).changes == Changes()
+
+
+def test_only_so_many_wait_to_be_told_of() -> None:
+    """A user comes back to a bounded number of questions; where the policy says 0, he is never asked."""
+    assert subscribe(empty(), DAVE, "", 1.0, 0).board.subscribers == ()
+    one = subscribe(empty(), DAVE, "", 1.0, 1).board
+    assert subscribe(one, ERIN, "", 2.0, 1).board is one
+    known = changed(acknowledge(one, [DAVE], 3.0, Quotas()))
+    assert len(subscribe(known, ERIN, "", 4.0, 1).board.subscribers) == 2
+
+
+def test_who_stops_watching_is_forgotten_unless_he_was_told_of() -> None:
+    """A question that nobody has seen yet is taken back; an answer is kept."""
+    board = subscribe(empty(), DAVE, "", 1.0, 200).board
+    assert unsubscribe(board, DAVE, 2.0).board.subscribers == ()
+    known = changed(acknowledge(board, [DAVE], 2.0, Quotas()))
+    assert unsubscribe(known, DAVE, 3.0).board is known
+
+
+def test_answers_are_kept_up_to_a_bound() -> None:
+    """The oldest of many answers is forgotten first."""
+    board = replace(empty(), subscribers=(Subscriber(DAVE, acknowledged=True), Subscriber(ERIN)))
+    assert changed(acknowledge(board, [ERIN], 1.0, Quotas(subscribers=1))).subscribers == (
+        Subscriber(ERIN, acknowledged=True),
+    )
+
+
+def test_adding_a_watcher_as_contact_answers_the_question() -> None:
+    """Who is put on the list was obviously noticed."""
+    board = subscribe(empty(), DAVE, "", 1.0, 200).board
+    outcome = privatise(board, frozenset({DAVE}), 2.0, Quotas(), private=False)
+    assert outcome.board.subscribers == (Subscriber(DAVE, acknowledged=True),)
+    assert outcome.board.private_to is None
+
+
+def test_delegates_have_a_version() -> None:
+    """Two devices that choose delegates do not overwrite one another."""
+    board = changed(set_delegates(empty(), 0, [Delegate(DAVE, publish=True)], [], 1.0, Quotas()))
+    assert board.delegates == Delegates(1, (Delegate(DAVE, publish=True),))
+    assert set_delegates(board, 0, [Delegate(ERIN)], [], 2.0, Quotas()) == Stale((Fault(1, None, 0, 1),))
+    board = changed(set_delegates(board, 1, [Delegate(DAVE), Delegate(ERIN)], [], 2.0, Quotas()))
+    assert board.delegates == Delegates(2, (Delegate(DAVE), Delegate(ERIN)))
+    outcome = set_delegates(board, 2, [], [DAVE], 3.0, Quotas())
+    assert changed(outcome).delegates == Delegates(3, (Delegate(ERIN),))
+    assert isinstance(outcome, Published)
+    assert (outcome.changes.delegates, outcome.changes.durable) == (True, True)
+    assert outcome.changes.members == {300}
+
+
+def test_delegates_are_bounded_and_asking_twice_is_no_fault() -> None:
+    """A list cannot grow without end; what is true already needs no version."""
+    assert set_delegates(empty(), 0, [Delegate(DAVE)], [], 1.0, Quotas(delegates=0)) == Denied(
+        Denial.TOO_MANY_DELEGATES
+    )
+    board = empty()
+    assert changed(set_delegates(board, 9, [], [DAVE], 1.0, Quotas())) is board
+
+
+def test_privacy_mode_comes_by_policy_or_by_wish() -> None:
+    """A policy turns it on; so does the user, in his own client; and watchers are looked at anew each time."""
+    contacts = frozenset({DAVE})
+    outcome = privatise(empty(), contacts, 1.0, Quotas(), private=True)
+    assert outcome.board.private_to == contacts
+    assert outcome.changes.members == {100, 200}
+    assert not outcome.changes.durable
+    assert privatise(outcome.board, contacts, 2.0, Quotas(), private=True).changes == Changes()
+    assert privatise(outcome.board, contacts, 2.0, Quotas(), private=False).board.private_to is None
+    wish = Publication(Key("otherOptions", 2, 1), 0, Expire.STATIC, "<o/>", private=True)
+    board = changed(publish(empty(), [wish], Epid("pc"), 1.0, Quotas()))
+    assert privatise(board, contacts, 2.0, Quotas(), private=False).board.private_to == contacts
+
+
+def test_who_kept_an_audience_can_tell_that_it_may_be_another() -> None:
+    """Whatever decides who sees what leaves another mapping of containers behind."""
+    board = empty()
+    private = privatise(board, frozenset(), 1.0, Quotas(), private=True).board
+    delegating = changed(set_delegates(board, 0, [Delegate(DAVE)], [], 1.0, Quotas()))
+    assert private.containers is not board.containers
+    assert delegating.containers is not board.containers

@@ -1,0 +1,150 @@
+"""Notifications that are written ahead: the same bytes as those that are written each time."""
+
+import pytest
+
+from lyncpy.sip.encoder import encode
+from lyncpy.sip.errors import LocalProtocolError
+from lyncpy.sip.message import Headers, Request
+from lyncpy.sip.prepared import Prepared, Template
+from lyncpy.sip.subscription import Document, SendNotify, Subscription, Terms
+
+TERMS = Terms(default_s=28_800, minimum_s=300, maximum_s=43_200)
+VIA = "Via: SIP/2.0/TLS sip.example.com:5061;branch=z9hG4bK1"
+SIGNATURE = 'Authentication-Info: NTLM rspauth="00", srand="1", snum="1"'
+LYNC = ("com.microsoft.autoextend", "ms-benotify", "ms-piggyback-first-notify")
+STATE = Document("application/msrtc-event-categories+xml", "<state>zoë</state>".encode())
+OTHER = Document("multipart/related; boundary=x", b"<list/>")
+
+
+def subscribe(
+    *more: tuple[str, str], number: int = 1, tag: str = "", supported: tuple[str, ...] = LYNC, contact: str = "home"
+) -> Request:
+    """A SUBSCRIBE as a real client writes it."""
+    return Request(
+        "SUBSCRIBE",
+        "sip:zoe@example.com",
+        Headers(
+            [
+                ("From", '"Zoë \udcff" <sip:zoe@example.com>;tag=a;epid=01'),
+                ("To", "<sip:zoe@example.com>" + (f";tag={tag}" if tag else "")),
+                ("Call-ID", "c1"),
+                ("CSeq", f"{number} SUBSCRIBE"),
+                ("Event", "presence"),
+                ("Contact", f"<sip:zoe@example.com;opaque=user:epid:{contact};gruu>"),
+                *(("Supported", word) for word in supported),
+                *more,
+            ]
+        ),
+    )
+
+
+def begun(*more: tuple[str, str], supported: tuple[str, ...] = LYNC) -> Subscription:
+    """A subscription that has begun."""
+    request = subscribe(*more, supported=supported)
+    machine = Subscription(request, "s", "<sip:sip.example.com:5061;transport=tls>")
+    machine.subscribe(request, TERMS, STATE, 1000.1)
+    return machine
+
+
+def slowly(machine: Subscription, document: Document, now: float) -> bytes:
+    """The next notification, written line by line."""
+    [effect] = machine.notify(document, now)
+    assert isinstance(effect, SendNotify)
+    last = SIGNATURE.partition(": ")
+    via = VIA.partition(": ")
+    return encode(effect.request.edited(first=[(via[0], via[2])], last=[(last[0], last[2])]))
+
+
+def filled(machine: Subscription, document: Document, now: float) -> Prepared:
+    """The next notification, written ahead."""
+    prepared = machine.prepare(document, now)
+    assert prepared is not None
+    prepared.via = VIA
+    prepared.signature = f"{SIGNATURE}\r\n"
+    return prepared
+
+
+def same(one: Subscription, other: Subscription, now: float, document: Document = STATE) -> None:
+    """Have two subscriptions with the same history say the same."""
+    assert filled(one, document, now).encoded() == slowly(other, document, now)
+    assert one.deadline() == other.deadline()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        (("Record-Route", "<sip:edge.example.com;lr>"), ("Record-Route", "<sip:in.example.com;lr>")),
+        (("Record-Route", "<sip:strict.example.com>"),),
+    ],
+)
+def test_is_the_same_to_the_byte(more: tuple[tuple[str, str], ...]) -> None:
+    """A client cannot tell how a notification was written, whatever its name, its way and what it is told."""
+    one, other = begun(*more), begun(*more)
+    same(one, other, 1001.7)
+    same(one, other, 1002.3)
+    same(one, other, 1002.3, OTHER)
+    same(one, other, 1e7 + 0.1)
+
+
+def test_follows_the_client_to_another_address() -> None:
+    """After a refresh with another Contact and another duration, notifications go there and say so."""
+    one, other = begun(), begun()
+    same(one, other, 1001.0)
+    for machine in (one, other):
+        request = subscribe(("Expires", "600"), number=2, tag="s", contact="office")
+        machine.subscribe(request, TERMS, None, 1002.0)
+    same(one, other, 1003.0)
+    text = filled(one, STATE, 1004.0).encoded()
+    assert text.startswith(b"BENOTIFY sip:zoe@example.com;opaque=user:epid:office;gruu SIP/2.0\r\n")
+    assert b"subscription-state: active;expires=600\r\n" in text
+
+
+def test_numbers_go_on_between_both_ways() -> None:
+    """Whichever way a notification is written, its number is one higher."""
+    machine = begun()
+    first = filled(machine, STATE, 1001.0).request()
+    second = slowly(machine, STATE, 1002.0)
+    third = filled(machine, OTHER, 1003.0)
+    assert first.cseq.number == 2, "1 went with the answer to the SUBSCRIBE"
+    assert b"\r\nCSeq: 3 BENOTIFY\r\n" in second
+    assert third.number == 4
+
+
+@pytest.mark.parametrize("supported", [(), LYNC[:1], LYNC[1:], ("ms-piggyback-first-notify",)])
+def test_is_for_those_only_who_are_told_the_same_each_time(supported: tuple[str, ...]) -> None:
+    """Who answers notifications, or whose time runs down, gets each written anew."""
+    machine = begun(supported=supported)
+    before = machine.dialog.local_seq, machine.deadline()
+    assert machine.prepare(STATE, 1001.0) is None
+    assert (machine.dialog.local_seq, machine.deadline()) == before
+
+
+def test_nothing_is_said_after_the_end() -> None:
+    """A subscription that is over has nothing prepared."""
+    machine = begun()
+    filled(machine, STATE, 1001.0)
+    machine.lost()
+    assert machine.prepare(STATE, 1002.0) is None
+
+
+def test_can_be_read_as_a_message() -> None:
+    """The value has the same headers, number and body as the bytes."""
+    prepared = filled(begun(), STATE, 1001.0)
+    request = prepared.request()
+    assert (request.method, request.event, request.body) == ("BENOTIFY", "presence", STATE.body)
+    assert encode(request) == prepared.encoded()
+
+
+@pytest.mark.parametrize("name", ["Via", "Expires", "P-Asserted-Identity", "P-Preferred-Identity", "Content-Length"])
+def test_what_would_change_what_is_signed_cannot_be_prepared(name: str) -> None:
+    """It is our error, found at once."""
+    request = Request("BENOTIFY", "sip:a@b.c", Headers([("CSeq", "0 BENOTIFY"), (name, "1")]))
+    with pytest.raises(LocalProtocolError):
+        Template(request)
+
+
+def test_a_line_break_in_a_line_is_found() -> None:
+    """Nobody can put a header of his own into what others are told."""
+    with pytest.raises(LocalProtocolError):
+        Template(Request("BENOTIFY", "sip:a@b.c", Headers([("CSeq", "0 BENOTIFY"), ("Event", "x\r\nEvil: 1")])))

@@ -1,0 +1,237 @@
+"""Who asks over HTTP: passwords and tokens, and what a guesser meets."""
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from lyncpy.auth.ntlm import nt_hash
+from lyncpy.auth.passwords import Passwords
+from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpRefused, Reader, ReaderKind
+from lyncpy.contracts.names import Aor
+from lyncpy.core.homes import Homes
+from lyncpy.core.signins import SignIns
+from lyncpy.workloads.web.readers import Readers, ReadersUnusable, Tokens, read_named
+from tests.kit.gatehouse import TablePeople, TableSecrets, timers_of
+from tests.kit.logs import overheard
+from tests.kit.meters import MemoryMeter
+from tests.kit.results import result_of, started
+
+ALICE, DAN, ERIN = Aor("sip:alice@example.test"), Aor("sip:dan@example.test"), Aor("sip:erin@example.test")
+TOKEN = "b4d9c1" * 8
+
+
+def _basic(login: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()
+
+
+class SlowSecrets(TableSecrets):
+    """Secrets that take as long as the test wants."""
+
+    waiting: list["Deferred[None]"]
+
+    async def nt_hash(self, aor: Aor) -> bytes | None:
+        """Wait, then give a user's hash."""
+        turn: Deferred[None] = Deferred()
+        self.waiting.append(turn)
+        await turn
+        return self.table.get(aor)
+
+
+class Desk:
+    """Who tells readers apart, and people with and without passwords."""
+
+    def __init__(self, file: Path = Path("/nonexistent"), secrets: TableSecrets | None = None) -> None:
+        self.clock = Clock()
+        people = TablePeople(
+            Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(DAN, "2", enabled=False), Person(ERIN, "3")
+        )
+        self.secrets = secrets or TableSecrets({ALICE: nt_hash("pässword"), DAN: nt_hash("pässword")})
+        self.signins = SignIns(people, AuthSettings(), MemoryMeter(), timers_of(self.clock))
+        self.readers = Readers(Passwords(people, self.secrets), people, self.signins, Homes(), Tokens(file))
+
+    def who(self, credentials: str | None, peer: str = "192.0.2.1") -> Reader:
+        """Ask who this is."""
+        return result_of(self.readers.who(_asked(credentials, peer)))
+
+    def refusal(self, credentials: str, peer: str = "192.0.2.1") -> HttpRefused:
+        """Give the no."""
+        with pytest.raises(HttpRefused) as refused:
+            self.who(credentials, peer)
+        return refused.value
+
+
+def _asked(credentials: str | None, peer: str = "192.0.2.1") -> HttpAsked:
+    headers = {} if credentials is None else {"authorization": credentials}
+    return HttpAsked("GET", "x.test", "/", headers=headers, peer=peer)
+
+
+def _file(folder: Path, text: str, mode: int = 0o600) -> Path:
+    file = folder / "web-readers.toml"
+    file.write_text(text)
+    file.chmod(mode)
+    return file
+
+
+def _table(token: str = TOKEN, name: str = "wiki") -> str:
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return f'[{name}]\naddress = "Wiki@Example.test"\nsha256 = "{digest}"\n'
+
+
+def test_who_shows_nothing_is_anybody() -> None:
+    """No credentials, no name."""
+    assert Desk().who(None) is ANYBODY
+
+
+@pytest.mark.parametrize("login", ["alice@example.test", "ALICE@example.test", "EXAMPLE\\alice"])
+def test_a_user_signs_in_with_any_of_his_names(login: str) -> None:
+    """What works in the client works in the browser, letters beyond ASCII included."""
+    assert Desk().who(_basic(login, "pässword")) == Reader(ReaderKind.SIGNED_IN, ALICE)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        _basic("alice@example.test", "wrong"),
+        _basic("alice@example.test", ""),
+        _basic("alice@example.test", "pässword" + "x" * 300),
+        _basic("nobody@example.test", "pässword"),
+        _basic("dan@example.test", "pässword"),
+        _basic("erin@example.test", ""),
+        _basic("", "pässword"),
+        _basic("a" * 300, "x"),
+        "Basic",
+        "Basic !!!",
+        "Basic " + base64.b64encode(b"\xff\xfe:x").decode(),
+        "Basic " + base64.b64encode(b"no colon").decode(),
+        "Bearer " + TOKEN,
+        "Bearer short",
+        "Digest username=alice",
+        "NTLM TlRMTVNTUAABAAAA",
+    ],
+)
+def test_what_is_wrong_is_refused_alike(credentials: str) -> None:
+    """A guesser does not learn whether the name exists, is disabled or has no password."""
+    refused = Desk().refusal(credentials)
+    assert refused.status == 401
+    assert any(name == "WWW-Authenticate" for name, _ in refused.headers)
+    if credentials.startswith("Basic ") and "@" in base64.b64decode(credentials[6:] + "==", validate=False).decode(
+        "latin-1"
+    ):
+        assert refused.sentence == "name or password is wrong"
+
+
+def test_after_too_many_failures_even_the_right_password_waits() -> None:
+    """The site is no place to guess passwords: there are as few tries as over SIP, and they count together."""
+    desk = Desk()
+    for _ in range(AuthSettings().tries_per_user):
+        desk.refusal(_basic("alice@example.test", "wrong"))
+    refused = desk.refusal(_basic("alice@example.test", "pässword"))
+    assert refused.status == 429
+    assert dict(refused.headers)["Retry-After"] == "30"
+    assert len(desk.signins.failures(ALICE)) == 5
+    desk.clock.advance(31)
+    assert desk.who(_basic("alice@example.test", "pässword")).aor == ALICE
+
+
+def test_one_place_that_tries_many_names_waits_too() -> None:
+    """Nor can one go through the whole directory."""
+    desk = Desk()
+    statuses = [desk.refusal(_basic(f"user{n}@example.test", "x")).status for n in range(60)]
+    assert statuses[:50] == [401] * 50
+    assert statuses[-1] == 429
+
+
+def test_guesses_at_once_are_no_more_than_guesses_one_by_one() -> None:
+    """A hundred connections that all guess before the first has failed get the same few tries."""
+    secrets = SlowSecrets({ALICE: nt_hash("pässword")})
+    secrets.waiting = []
+    desk = Desk(secrets=secrets)
+    refused: list[int] = []
+
+    def note(failure: Failure) -> None:
+        assert isinstance(failure.value, HttpRefused)
+        refused.append(failure.value.status)
+
+    for n in range(100):
+        guess = _asked(_basic("alice@example.test", f"guess{n}"))
+        _ = started(desk.readers.who(guess)).addErrback(note)
+    while secrets.waiting:
+        secrets.waiting.pop().callback(None)
+    assert refused.count(401) == AuthSettings().tries_per_user
+    assert refused.count(429) == 100 - AuthSettings().tries_per_user
+
+
+def test_a_program_reads_with_its_token(tmp_path: Path) -> None:
+    """The wiki is somebody with an address, whose level people may choose."""
+    desk = Desk(_file(tmp_path, _table()))
+    assert desk.who(f"Bearer {TOKEN}") == Reader(ReaderKind.NAMED, Aor("sip:wiki@example.test"), "wiki")
+    assert desk.refusal("Bearer " + "0" * 48).status == 401
+
+
+def test_a_token_that_is_taken_out_is_refused_at_once(tmp_path: Path) -> None:
+    """No restart is needed to shut a program out, or to let one in."""
+    file = _file(tmp_path, _table())
+    desk = Desk(file)
+    desk.who(f"Bearer {TOKEN}")
+    file.write_text(_table("f" * 48, "tickets"))
+    assert desk.refusal(f"Bearer {TOKEN}").status == 401
+    assert desk.who("Bearer " + "f" * 48).name == "tickets"
+    file.unlink()
+    assert desk.refusal("Bearer " + "f" * 48).status == 401
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "says"),
+    [
+        (_table(), 0o640, "chmod 600"),
+        ("[wiki\n", 0o600, "cannot be read"),
+        ('[wiki]\naddress = "wiki@example.test"\n', 0o600, "needs address and sha256"),
+        ('wiki = "x"\n', 0o600, "needs address and sha256"),
+        ('[wiki]\naddress = "wiki@example.test"\nsha256 = "abc"\n', 0o600, "64 hexadecimal digits"),
+        (f'[wiki]\naddress = "wiki"\nsha256 = "{"0" * 64}"\n', 0o600, "name@example.com"),
+        (f'[wiki]\naddress = "wiki@example.test"\ntoken = "x"\nsha256 = "{"0" * 64}"\n', 0o600, "nothing else"),
+    ],
+)
+def test_a_file_that_cannot_be_used_lets_nobody_in_and_says_why(
+    tmp_path: Path, text: str, mode: int, says: str
+) -> None:
+    """An operator reads in the log, once, what to mend; `lyncpy check` says the same."""
+    file = _file(tmp_path, text, mode)
+    with pytest.raises(ReadersUnusable, match=says):
+        read_named(file)
+    with overheard() as events:
+        desk = Desk(file)
+        assert desk.refusal(f"Bearer {TOKEN}").status == 401
+        desk.refusal(f"Bearer {TOKEN}")
+    assert sum(says in str(event.get("reason", "")) for event in events) == 1
+
+
+def test_no_file_is_no_fault() -> None:
+    """Most servers have no such programs."""
+    assert read_named(Path("/nonexistent")) == ()
+
+
+def test_a_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
+    """Whatever is at the path, the server goes on."""
+    os.mkdir(tmp_path / "readers", 0o700)
+    with pytest.raises(ReadersUnusable):
+        read_named(tmp_path / "readers")
+
+
+def test_no_password_is_ever_in_a_log_line() -> None:
+    """What was typed stays out of the log, right or wrong."""
+    desk = Desk()
+    with overheard() as events:
+        desk.refusal(_basic("alice@example.test", "hunter2-wrong"))
+        desk.who(_basic("alice@example.test", "pässword"))
+    assert events
+    assert "hunter2" not in str(events)
+    assert "pässword" not in str(events)

@@ -1,0 +1,196 @@
+"""The site: which resource answers, for whom, and what every answer says."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from lyncpy.auth.ntlm import nt_hash
+from lyncpy.auth.passwords import Passwords
+from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, ReaderKind, Resource
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.core.homes import Homes
+from lyncpy.core.signins import SignIns
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.workloads.web.readers import Readers, Tokens
+from lyncpy.workloads.web.site import Site
+from tests.kit.gatehouse import TablePeople, TableSecrets, timers_of
+from tests.kit.logs import overheard
+from tests.kit.meters import MemoryMeter
+from tests.kit.results import result_of, started
+
+ALICE = Aor("sip:alice@example.test")
+WIKI = "https://wiki.example.test"
+
+
+class Office:
+    """A site with a few resources, and Alice who has a password."""
+
+    def __init__(self, tokens: Any, *resources: Resource, origins: tuple[str, ...] = (), **auth: Any) -> None:
+        self.clock = Clock()
+        self.meter = MemoryMeter()
+        self.people = TablePeople(Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(Aor("sip:dan@x"), "2"))
+        self.secrets = TableSecrets({ALICE: nt_hash("pässword")})
+        timers = timers_of(self.clock)
+        self.signins = SignIns(self.people, AuthSettings(**auth), self.meter, timers)
+        readers = Readers(Passwords(self.people, self.secrets), self.people, self.signins, Homes(), Tokens(tokens))
+        self.site = Site(resources, readers, origins, self.meter)
+
+    def ask(self, path: str = "/a", method: str = "GET", host: str = "x.test", **headers: str) -> HttpAnswer:
+        """Ask for something; `_` in a header's name is a hyphen."""
+        lines = {name.replace("_", "-"): value for name, value in headers.items()}
+        return result_of(self.site.serve(HttpAsked(method, host, path, headers=lines, peer="192.0.2.1")))
+
+
+def _header(answer: HttpAnswer, name: str) -> list[str]:
+    return [value for one, value in answer.headers if one == name]
+
+
+def _saying(text: str, **answer: Any) -> Any:  # Any: what HttpAnswer takes; a coroutine function
+    async def say(asked: HttpAsked) -> HttpAnswer:
+        return HttpAnswer(200, "text/plain; charset=utf-8", text.encode(), **answer)
+
+    return say
+
+
+def test_the_longest_path_of_the_right_host_answers(tmp_path: Any) -> None:
+    """Several names and several pages live on one site."""
+    office = Office(
+        tmp_path / "none",
+        Resource("/a", _saying("exactly a")),
+        Resource("/a/", _saying("below a")),
+        Resource("/a/b/", _saying("below b")),
+        Resource("/", _saying("meeting"), host="meet.test"),
+    )
+    assert office.ask("/a").body == b"exactly a"
+    assert office.ask("/a/x").body == b"below a"
+    assert office.ask("/a/b/c").body == b"below b"
+    assert office.ask("/a/b/c", host="meet.test").body == b"meeting"
+    assert office.ask("/ab").status == 404
+    assert office.ask("/").status == 404
+
+
+def test_other_methods_are_refused_with_those_that_work(tmp_path: Any) -> None:
+    """A program learns what it may ask."""
+    office = Office(tmp_path / "none", Resource("/a", _saying("a")))
+    refused = office.ask(method="DELETE")
+    assert refused.status == 405
+    assert _header(refused, "Allow") == ["GET, HEAD"]
+    assert office.ask(method="HEAD").status == 200
+    assert _header(office.ask(method="OPTIONS"), "Allow") == ["GET, HEAD, OPTIONS"]
+
+
+@pytest.mark.parametrize("path", ["/a", "/nothing", "/broken"])
+def test_every_answer_keeps_a_browser_from_being_tricked(tmp_path: Any, path: str) -> None:
+    """No scripts, no frames, no guessing of types, no referrers; errors too."""
+
+    async def broken(asked: HttpAsked) -> HttpAnswer:
+        raise ZeroDivisionError
+
+    with overheard():
+        answer = Office(tmp_path / "none", Resource("/a", _saying("a")), Resource("/broken", broken)).ask(path)
+    assert "default-src 'none'" in _header(answer, "Content-Security-Policy")[0]
+    assert "frame-ancestors 'none'" in _header(answer, "Content-Security-Policy")[0]
+    assert _header(answer, "X-Content-Type-Options") == ["nosniff"]
+    assert _header(answer, "Referrer-Policy") == ["no-referrer"]
+    assert len(_header(answer, "Cache-Control")) == 1
+
+
+def test_a_page_may_say_otherwise_about_itself(tmp_path: Any) -> None:
+    """A page with a style of its own allows that style and no more."""
+    policy = ("Content-Security-Policy", "default-src 'none'; style-src 'sha256-x'")
+    answer = Office(tmp_path / "none", Resource("/a", _saying("a", headers=(policy,)))).ask()
+    assert _header(answer, "Content-Security-Policy") == [policy[1]]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (HttpRefused(410, "it is gone"), 410),
+        (RemoteProtocolError("nonsense"), 400),
+        (StoreUnavailable("the disk at /var/lib is full"), 503),
+        (ZeroDivisionError("/usr/lib/python3"), 500),
+    ],
+)
+def test_whatever_goes_wrong_has_its_status_and_plain_words(tmp_path: Any, error: Exception, status: int) -> None:
+    """A visitor learns nothing about our insides; an operator finds a bug in the log."""
+
+    async def fails(asked: HttpAsked) -> HttpAnswer:
+        raise error
+
+    with overheard() as events:
+        answer = Office(tmp_path / "none", Resource("/a", fails)).ask()
+    assert answer.status == status
+    assert answer.content_type == "text/plain; charset=utf-8"
+    assert b"/usr" not in answer.body
+    assert b"/var" not in answer.body
+    assert (_header(answer, "Retry-After") == ["30"]) == (status == 503)
+    assert any("log_failure" in event for event in events) == (status == 500)
+
+
+def test_an_answer_that_is_known_is_not_sent_again(tmp_path: Any) -> None:
+    """A browser that has the bytes is told so, by every way of saying which."""
+    office = Office(tmp_path / "none", Resource("/a", _saying("a", etag="v1", cache="private, max-age=10")))
+    first = office.ask()
+    assert _header(first, "ETag") == ['"v1"']
+    assert _header(first, "Vary") == ["Authorization"]
+    for known in ('"v1"', 'W/"v1"', '"v0", "v1"', "*"):
+        again = office.ask(if_none_match=known)
+        assert (again.status, again.body, again.content_type) == (304, b"", "")
+        assert _header(again, "ETag") == ['"v1"']
+        assert _header(again, "Cache-Control") == ["private, max-age=10"]
+    for other in ('"v2"', "v1", ""):
+        assert office.ask(if_none_match=other).status == 200
+
+
+def test_scripts_of_other_sites_read_only_where_a_setting_lets_them(tmp_path: Any) -> None:
+    """The intranet's pages may read JSON, and nobody else's."""
+    page = Resource("/a", _saying("a"))
+    closed = Office(tmp_path / "none", page)
+    assert not _header(closed.ask(origin=WIKI), "Access-Control-Allow-Origin")
+    office = Office(tmp_path / "none", page, origins=(WIKI,))
+    assert _header(office.ask(origin=WIKI), "Access-Control-Allow-Origin") == [WIKI]
+    assert "Origin" in _header(office.ask(), "Vary")[0]
+    assert not _header(office.ask(origin="https://evil.test"), "Access-Control-Allow-Origin")
+    before = office.ask(method="OPTIONS", origin=WIKI, access_control_request_method="GET")
+    assert before.status == 204
+    assert "Authorization" in _header(before, "Access-Control-Allow-Headers")[0]
+    stranger = office.ask(method="OPTIONS", origin="https://evil.test", access_control_request_method="GET")
+    assert not _header(stranger, "Access-Control-Allow-Headers")
+
+
+def test_a_resource_that_wants_to_know_who_asks_says_how(tmp_path: Any) -> None:
+    """A browser asks for name and password; a program learns that it needs a token."""
+    both = frozenset({ReaderKind.SIGNED_IN, ReaderKind.NAMED})
+    refused = Office(tmp_path / "none", Resource("/a", _saying("a"), readers=both)).ask()
+    assert refused.status == 401
+    assert [value.split()[0] for value in _header(refused, "WWW-Authenticate")] == ["Basic", "Bearer"]
+
+
+def test_an_answer_that_nobody_waits_for_is_no_fault(tmp_path: Any) -> None:
+    """A browser that goes, or an answer that takes too long, is not logged as a bug."""
+    resource = Resource("/a", lambda asked: Deferred())
+    site = Office(tmp_path / "none", resource).site
+    with overheard() as events:
+        answering = started(site.serve(HttpAsked("GET", "x.test", "/a")))
+        answering.cancel()
+        failures: list[Any] = []
+        _ = answering.addErrback(failures.append)
+    assert failures[0].check(CancelledError)
+    assert not events
+
+
+def test_requests_are_counted_by_resource_and_status(tmp_path: Any) -> None:
+    """An operator sees what is asked for; made-up addresses make no meters of their own."""
+    office = Office(tmp_path / "none", Resource("/a/", _saying("a", etag="1")))
+    office.ask("/a/1")
+    office.ask("/a/2")
+    office.ask("/a/2", if_none_match='"1"')
+    office.ask("/x")
+    assert office.meter.count("lyncpy_web_requests_total", resource="/a/", status="200") == 2
+    assert office.meter.count("lyncpy_web_requests_total", resource="/a/", status="304") == 1
+    assert office.meter.count("lyncpy_web_requests_total", resource="", status="404") == 1

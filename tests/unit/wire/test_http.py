@@ -1,0 +1,366 @@
+"""The HTTPS site's connections without sockets: what a browser's connection may cost, and how a bad request is told."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from lyncpy.contracts.http import HttpAnswer, HttpAsked
+from lyncpy.core.timers import Timers
+from lyncpy.wire.http import HttpFactory, HttpStream
+from lyncpy.workloads.web.settings import Settings
+from tests.kit.logs import overheard
+from tests.kit.meters import MemoryMeter
+
+HELLO = HttpAnswer(200, "text/plain; charset=utf-8", b"hello", headers=(("ETag", '"1"'),))
+
+
+async def hello(asked: HttpAsked) -> HttpAnswer:
+    """Answer everything alike."""
+    return HELLO
+
+
+class Door:
+    """A door, and connections to it."""
+
+    def __init__(
+        self, serve: Callable[[HttpAsked], Awaitable[HttpAnswer]] = hello, **bounds: Any
+    ) -> None:  # Any: settings
+        self.clock = Clock()
+        self.asked: list[HttpAsked] = []
+        self.meter = MemoryMeter()
+        timers = Timers(self.clock, lambda: 1_700_000_000.0)
+
+        async def recorded(asked: HttpAsked) -> HttpAnswer:
+            self.asked.append(asked)
+            return await serve(asked)
+
+        self.factory = HttpFactory(recorded, Settings(**bounds), self.meter, timers)
+
+    def connect(self, host: str = "192.0.2.1") -> "Browser":
+        """Connect; refused when the door has no place."""
+        address = IPv4Address("TCP", host, 40_000)
+        stream = self.factory.buildProtocol(address)
+        assert isinstance(stream, HttpStream), "turned away"
+        return Browser(stream, self.clock, address)
+
+    def is_full_for(self, host: str) -> bool:
+        """Tell whether one more from there is turned away."""
+        return self.factory.buildProtocol(IPv4Address("TCP", host, 40_001)) is None
+
+
+_Transport: Any = StringTransport  # Any: it has no types
+
+
+class Transport(_Transport):  # type: ignore[misc]  # see above
+    """A transport that is over when it was closed and the browser has said goodbye."""
+
+    aborted = False
+
+    def abortConnection(self) -> None:
+        """Remember it."""
+        self.aborted = True
+
+
+class Browser:
+    """The other side of a connection."""
+
+    def __init__(self, stream: HttpStream, clock: Clock, address: IPv4Address) -> None:
+        self.transport = Transport(peerAddress=address)
+        self.stream = stream
+        self.clock = clock
+        stream.makeConnection(self.transport)
+
+    def send(self, text: str | bytes) -> str:
+        """Send bytes; give what came back since the last time."""
+        self.stream.dataReceived(text.encode("latin-1") if isinstance(text, str) else text)
+        return self.read()
+
+    def get(self, target: str = "/", *lines: str, method: str = "GET") -> str:
+        """Send a whole request without a body."""
+        return self.send("\r\n".join([f"{method} {target} HTTP/1.1", "Host: x.test", *lines, "", ""]))
+
+    def read(self) -> str:
+        """Give what came since the last time."""
+        text: str = self.transport.value().decode("latin-1")
+        self.transport.clear()
+        return text
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server has said goodbye."""
+        return bool(self.transport.disconnecting or self.transport.aborted)
+
+    def leave(self) -> None:
+        """Go."""
+        self.stream.connectionLost(Failure(ConnectionDone()))
+
+
+def test_a_request_is_answered_with_its_length_and_date() -> None:
+    """What a workload says arrives, and the connection stays for the next request."""
+    browser = Door().connect()
+    first = browser.get("/a")
+    assert first.startswith("HTTP/1.1 200 OK\r\n")
+    assert "Content-Length: 5\r\n" in first
+    assert "Date: Tue, 14 Nov 2023 22:13:20 GMT\r\n" in first
+    assert first.endswith("\r\n\r\nhello")
+    assert browser.get("/b").endswith("hello")
+    assert not browser.is_closed
+
+
+def test_what_was_asked_is_read_once_and_whole() -> None:
+    """A workload sees the path without percent signs, the first of each query field, and headers by lower-case names."""
+    door = Door()
+    door.connect("192.0.2.9").get("/presence/%C3%A4nne@x.test.svg?size=12&size=13&x=", "X-One: a", "x-one: b")
+    (asked,) = door.asked
+    assert asked.path == "/presence/änne@x.test.svg"
+    assert asked.query == {"size": "12", "x": ""}
+    assert asked.headers["x-one"] == "a, b"
+    assert (asked.host, asked.peer, asked.method) == ("x.test", "192.0.2.9", "GET")
+
+
+@pytest.mark.parametrize(
+    ("target", "line", "host"),
+    [
+        ("/", "Host: Meet.Example.TEST:8443", "meet.example.test"),
+        ("/", "Host: [::1]:443", "[::1]"),
+        ("https://meet.example.test:1/", "Host: other", "meet.example.test"),
+    ],
+)
+def test_the_host_is_known_without_its_port(target: str, line: str, host: str) -> None:
+    """One site may have several names."""
+    door = Door()
+    door.connect().send(f"GET {target} HTTP/1.1\r\n{line}\r\n\r\n")
+    assert door.asked[0].host == host
+
+
+def test_head_has_the_headers_and_no_body() -> None:
+    """A program may ask how long an answer would be."""
+    answer = Door().connect().get(method="HEAD")
+    assert "Content-Length: 5\r\n" in answer
+    assert answer.endswith("\r\n\r\n")
+
+
+def test_not_modified_has_no_body_and_leaves_the_connection_usable() -> None:
+    """A 304 never confuses where the next answer begins."""
+
+    async def known(asked: HttpAsked) -> HttpAnswer:
+        return HttpAnswer(304, headers=(("ETag", '"1"'),))
+
+    browser = Door(known).connect()
+    assert browser.get().endswith("\r\n\r\n")
+    assert browser.get().startswith("HTTP/1.1 304 Not Modified\r\n")
+
+
+def test_requests_in_one_piece_are_answered_in_order() -> None:
+    """A browser need not wait for an answer before it asks again."""
+    door = Door()
+    door.connect().send("GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert [asked.path for asked in door.asked] == ["/1", "/2"]
+
+
+def test_a_body_is_read_whole_in_both_forms() -> None:
+    """Content-Length and chunks give the same bytes."""
+    door = Door()
+    browser = door.connect()
+    browser.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+    browser.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n")
+    assert [asked.body for asked in door.asked] == [b"abc", b"abc"]
+
+
+HOSTILE = {
+    "no request": ("hello\r\n\r\n", 400),
+    "another protocol": ("REGISTER sip:x SIP/2.0\r\n\r\n", 400),
+    "HTTP/2": ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+    "no host": ("GET / HTTP/1.1\r\n\r\n", 400),
+    "two hosts": ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    "a proxy's target": ("GET ftp://x/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a tunnel": ("CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "bytes that are no text": ("GET /%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a line break in the path": ("GET /a%0d%0aSet-Cookie:x HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a zero in the path": ("GET /a%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a header without a colon": ("GET / HTTP/1.1\r\nHost x\r\n\r\n", 400),
+    "two lengths": ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+    "length and chunks": (
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "a negative length": ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+    "a broken chunk": ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    "too many fields": (f"GET /?{'a=1&' * 40} HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "a long address": (f"GET /{'a' * 9000}", 414),
+    "a long header": (f"GET / HTTP/1.1\r\nHost: x\r\nA: {'a' * 9000}", 431),
+    "many headers": ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 101, 431),
+    "a large head": ("GET / HTTP/1.1\r\n" + f"A: {'b' * 4000}\r\n" * 9, 431),
+    "a large body": ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n", 413),
+    "a huge body": (f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {'9' * 400}\r\n\r\n", 413),
+    "a body that waits to be asked for": (
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\nExpect: 100-continue\r\n\r\n",
+        413,
+    ),
+    "a large chunk": (
+        f"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10001\r\n{'a' * 65537}\r\n",
+        413,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_is_too_much_or_unreadable_is_refused_in_plain_words_and_closed(what: str) -> None:
+    """The answer says what is wrong, whole and once, and the workloads never hear of it."""
+    text, status = HOSTILE[what]
+    door = Door()
+    browser = door.connect()
+    with overheard() as events:
+        answer = browser.send(text)
+        # Whatever follows is not read as another request.
+        answer += browser.send("GET /second HTTP/1.1\r\nHost: x\r\n\r\n")
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ")
+    assert "Connection: close" in head
+    assert f"Content-Length: {len(body)}" in head
+    assert body.count("\n") == 2
+    assert answer.count("HTTP/1.1") == 1
+    assert browser.is_closed
+    assert not door.asked
+    assert not [event for event in events if event["log_level"].name in ("error", "critical")]
+
+
+def test_any_cut_of_a_request_is_the_same_request() -> None:
+    """Packets may end anywhere."""
+    text = b"POST /a?b=c HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+    for cut in range(1, len(text)):
+        door = Door()
+        browser = door.connect()
+        answer = browser.send(text[:cut]) + browser.send(text[cut:])
+        assert answer.endswith("hello"), cut
+        assert door.asked[0].body == b"abc"
+
+
+def test_a_slow_request_ends_even_if_it_drips() -> None:
+    """A byte now and then buys no time (slowloris)."""
+    door = Door(request_s=20, close_s=5)
+    browser = door.connect()
+    browser.send("GET / HTTP/1.1\r\nHost: x\r\n")
+    for _ in range(19):
+        door.clock.advance(1)
+        assert browser.send("A: b\r\n") == ""
+    door.clock.advance(1)
+    assert browser.read().startswith("HTTP/1.1 408 Request Timeout\r\n")
+    assert browser.is_closed
+    door.clock.advance(5)
+    assert browser.transport.aborted
+
+
+def test_who_says_nothing_is_closed_without_a_word() -> None:
+    """A connection alone buys no time either, nor does a TLS handshake that never ends."""
+    door = Door(request_s=20)
+    browser = door.connect()
+    door.clock.advance(20)
+    assert browser.read() == ""
+    assert browser.is_closed
+
+
+def test_an_idle_connection_is_kept_for_a_while() -> None:
+    """A browser may ask again within the time, and each request has its whole time anew."""
+    door = Door(idle_s=60, request_s=20)
+    browser = door.connect()
+    browser.get()
+    door.clock.advance(59)
+    assert browser.get().endswith("hello")
+    door.clock.advance(59)
+    browser.send("GET / HTTP/1.1\r\n")
+    door.clock.advance(19)
+    assert browser.send("Host: x\r\n\r\n").endswith("hello")
+    door.clock.advance(60)
+    assert browser.is_closed
+
+
+def test_an_answer_that_does_not_come_is_a_503() -> None:
+    """A browser is told to try again when something inside hangs, and may ask for something else."""
+    waiting: list[Deferred[HttpAnswer]] = []
+
+    def slow(asked: HttpAsked) -> Deferred[HttpAnswer]:
+        waiting.append(Deferred())
+        return waiting[-1]
+
+    door = Door(slow, answer_s=30)
+    browser = door.connect()
+    assert browser.get() == ""
+    door.clock.advance(30)
+    assert browser.read().startswith("HTTP/1.1 503 Service Unavailable\r\n")
+    assert not browser.is_closed
+
+
+def test_a_bug_is_a_500_without_its_traceback() -> None:
+    """What went wrong is in the log, not on the page."""
+
+    async def broken(asked: HttpAsked) -> HttpAnswer:
+        raise ZeroDivisionError("secret")
+
+    with overheard() as events:
+        answer = Door(broken).connect().get()
+    assert answer.startswith("HTTP/1.1 500 ")
+    assert "secret" not in answer
+    assert "ZeroDivision" not in answer
+    assert any("log_failure" in event for event in events)
+
+
+def test_a_browser_that_goes_ends_what_was_done_for_it() -> None:
+    """Nobody works for a connection that is gone, and nothing is logged about it."""
+    ended: list[bool] = []
+
+    def slow(asked: HttpAsked) -> Deferred[HttpAnswer]:
+        return Deferred(lambda _: ended.append(True))
+
+    door = Door(slow)
+    browser = door.connect()
+    browser.get()
+    with overheard() as events:
+        browser.leave()
+        door.clock.advance(1000)
+    assert ended == [True]
+    assert not [event for event in events if event["log_level"].name in ("error", "critical")]
+    assert not browser.is_closed
+
+
+def test_connections_are_bounded_in_all_and_for_each_address() -> None:
+    """One office cannot take every place, and a place that is left is free again."""
+    door = Door(connections=3, connections_per_address=2)
+    first = door.connect("192.0.2.1")
+    door.connect("192.0.2.1")
+    assert door.is_full_for("192.0.2.1")
+    door.connect("192.0.2.2")
+    assert door.is_full_for("192.0.2.3")
+    first.leave()
+    assert not door.is_full_for("192.0.2.1")
+    assert door.meter.count("lyncpy_wire_http_turned_away_total", bound="address") == 1
+    assert door.meter.count("lyncpy_wire_http_turned_away_total", bound="total") == 1
+
+
+def test_closing_ends_every_connection_within_its_time() -> None:
+    """A server that stops waits for no browser longer than it says."""
+    door = Door(close_s=5)
+    browsers = [door.connect(), door.connect()]
+    closing = Deferred.fromCoroutine(door.factory.close_all())
+    browsers[0].leave()
+    assert not closing.called
+    door.clock.advance(5)
+    assert browsers[1].transport.aborted
+    browsers[1].leave()
+    assert closing.called
+
+
+def test_credentials_are_in_no_log_line() -> None:
+    """Neither a header nor a query is ever written down."""
+    with overheard() as events:
+        Door().connect().get("/a?token=sesame", "Authorization: Basic c2VzYW1l")
+    assert events
+    assert "sesame" not in str(events)
+    assert "c2VzYW1l" not in str(events)
