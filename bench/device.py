@@ -38,7 +38,7 @@ class Device(Protocol):
     Attributes:
         notified: Called with each notification.
         told: Called with each MESSAGE.
-        held: Answers to MESSAGE that wait for `release`; None: each is given at once.
+        held: Signed answers to MESSAGE that wait for `release`; None: each is given at once.
     """
 
     def __init__(self, number: int) -> None:
@@ -48,7 +48,7 @@ class Device(Protocol):
         self.machine: Final = 0x30000000 | number
         self.notified: Callable[[Request], None] = _ignore
         self.told: Callable[[Request], None] = _ignore
-        self.held: list[Response] | None = None
+        self.held: list[bytes] | None = None
         self.ready: Deferred[None] = Deferred()
         self.lost: Deferred[None] = Deferred()
         self._ntlm = NtlmClient(f"{user(number)}@{DOMAIN}", PASSWORD, wall=time.time)
@@ -164,11 +164,14 @@ class Device(Protocol):
         request = dialog.next_request(method, (), body.encode(), kind or None)
         return await self._send(self._ntlm.sign(self._from_here(request)), status)
 
-    def release(self) -> None:
-        """Give the answers that were held."""
-        held, self.held = self.held, None
-        for answer in held or ():
-            self._write(self._ntlm.sign(answer))
+    def release(self, most: int | None = None) -> int:
+        """Give the answers that were held, or so many of them; tell how many were given. Each is a record of its own."""
+        held = self.held or []
+        given, self.held = held[:most], held[most:] if most is not None else []
+        for answer in given:
+            if self.transport is not None:
+                self.transport.write(answer)
+        return len(given)
 
     def _from_here(self, request: Request) -> Request:
         return request.edited(first=[("Via", "SIP/2.0/TLS 127.0.0.1:40000")], last=[("User-Agent", AGENT)])
@@ -231,7 +234,7 @@ class Device(Protocol):
             )
             routes = [("Record-Route", route) for route in request.headers.all("Record-Route")]
             if request.method == "MESSAGE" and self.held is not None:
-                self.held.append(answer)
+                self.held.append(encode(self._ntlm.sign(answer)))
             else:
                 self._write(self._ntlm.sign(answer.edited(last=routes)))
         if request.method == "MESSAGE":

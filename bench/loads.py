@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from statistics import median
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
@@ -27,6 +28,9 @@ AT_ONCE: Final = 8
 
 FEW: Final = 10
 """People in the smaller conference."""
+
+MOST_SAID: Final = 50
+"""Messages in one round of the smaller conference."""
 
 SETTLE_S: Final = 0.3
 """How long the server has peace before memory is looked at, and before another load begins."""
@@ -64,7 +68,7 @@ class Sizes:
     """Of the larger conference; the smaller one has ten, or as many if that is less."""
 
     said: int = 20
-    """Messages in each round of a conference of the larger size; of the smaller, as many copies."""
+    """Messages in each round of a conference of the larger size; of the smaller, `MOST_SAID` at most."""
 
     crowd: int = 1_000
     """Watchers of one publisher."""
@@ -198,10 +202,13 @@ class Bench:
         sizes = self._sizes
         costs: list[Cost] = []
         for size in sorted({min(FEW, sizes.participants), sizes.participants}):
-            meeting = Meeting(self._server, await self._ready(size))
+            meeting = Meeting(self._reactor, self._server, await self._ready(size))
+            await meeting.open()
+            own = [await meeting.alone(sizes.said) for _ in range(sizes.rounds + 1)][1:]
             await meeting.gather()
             await self._pause()
-            costs += await meeting.rounds(sizes.rounds, sizes.said * (sizes.participants // size))
+            costs.append(Cost(f"conference message that nobody hears, {size} signed in", "µs", tuple(own)))
+            costs += await meeting.rounds(sizes.rounds, min(sizes.said * (sizes.participants // size), MOST_SAID), median(own))
             await meeting.leave()
         return costs
 

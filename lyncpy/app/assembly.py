@@ -9,8 +9,10 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from lyncpy.app.claim import Claim
 from lyncpy.app.config import Config, ConfigError
 from lyncpy.auth.authenticator import NtlmAuthenticator
+from lyncpy.auth.digest import DigestProof
 from lyncpy.auth.passwords import Passwords
 from lyncpy.backends.exports import Exports
 from lyncpy.backends.ldap import LdapDirectory
@@ -39,6 +41,7 @@ from lyncpy.core.gate import Gate
 from lyncpy.core.homes import Homes
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.outbound import Outbound
+from lyncpy.core.reception import Reception
 from lyncpy.core.router import Router
 from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
@@ -98,6 +101,7 @@ class Hall:
 
     flows: Flows
     gate: Gate
+    reception: Reception
     outbound: Outbound
     router: Router
     transactions: Transactions
@@ -179,7 +183,9 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         lambda call: reactor.callLater(0, call),
     )
     ntlm = NtlmAuthenticator(people, kept, settings.auth, sip.server_name, sip.domain, timers.wall)
-    gate = Gate([ntlm], people, flows, back.meter, settings.auth, settings.limits, timers)
+    digest = DigestProof(answer_s=settings.auth.challenge_lifetime_s, lifetime_s=settings.auth.lifetime_s)
+    reception = Reception(digest, flows, back.meter, settings.auth, settings.limits, timers)
+    gate = Gate([ntlm], people, flows, back.meter, settings.auth, settings.limits, timers, reception)
     outbound = Outbound(
         flows, timers, settings.limits, back.meter, sent_by=f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
     )
@@ -198,6 +204,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     return Hall(
         flows=flows,
         gate=gate,
+        reception=reception,
         outbound=outbound,
         router=router,
         transactions=transactions,
@@ -296,7 +303,8 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     doors: list[IUnit] = [listener]
     if certificate is not None and web.https_port:
         doors.append(HttpDoor(reactor, within.site.serve, certificate, web, back.meter, timers))
-    return Built(House([*within.units, *doors], reactor), listener, within.directory, within.hall)
+    claim = Claim(config.path(config.sections.store.path))
+    return Built(House([claim, *within.units, *doors], reactor), listener, within.directory, within.hall)
 
 
 def _workloads(
@@ -311,6 +319,49 @@ def _workloads(
 
     presence, contacts = _presence(config, back, inner)
     archive = _archive(config, back, inner)
+    conferencing, im = _meetings(config, node, back, inner, presence, archive)
+    found: list[IWorkload] = [
+        directory,
+        Registrar(inner.bindings, back.bus, inner.outbound, inner.flows, inner.people, settings.registrar, timers),
+        presence,
+        contacts,
+        Provisioning(
+            provisions,
+            inner.policies,
+            inner.notifier,
+            settings.provisioning,
+            guests=settings.conferencing.guests,
+        ),
+        archive,
+        conferencing,
+        im,
+    ]
+    found.append(
+        Monitoring(back.store, back.records, inner.flows, inner.bindings, back.meters, settings.monitoring, timers)
+    )
+    offers += [workload.offer for workload in found]
+    hall_offer = Offer("hall", reasons=(inner.gate.signins.reasons,))
+    found.append(
+        Admin(
+            lambda: [*offers, hall_offer],
+            back.records,
+            config.home,
+            settings.admin,
+            timers,
+            reactor,
+            reload,
+            house=lambda: {"config": config, "hall": inner, "backends": back, **{unit.name: unit for unit in found}},
+        )
+    )
+    offers.append(found[-1].offer)
+    return found
+
+
+def _meetings(
+    config: Config, node: NodeName, back: Backends, inner: Hall, presence: Presence, archive: Archive
+) -> tuple[Conferencing, Im]:
+    """Build messages and conferences: the focus decides who is in, the IM MCU moves what they say."""
+    settings, timers = config.sections, inner.timers
     im = Im(
         back.records,
         back.bus,
@@ -343,35 +394,8 @@ def _workloads(
         archive=archive,
     )
     im.mcu.listen(conferencing.foci)
-    found: list[IWorkload] = [
-        directory,
-        Registrar(inner.bindings, back.bus, inner.outbound, inner.flows, inner.people, settings.registrar, timers),
-        presence,
-        contacts,
-        Provisioning(provisions, inner.policies, inner.notifier, settings.provisioning),
-        archive,
-        conferencing,
-        im,
-    ]
-    found.append(
-        Monitoring(back.store, back.records, inner.flows, inner.bindings, back.meters, settings.monitoring, timers)
-    )
-    offers += [workload.offer for workload in found]
-    hall_offer = Offer("hall", reasons=(inner.gate.reasons,))
-    found.append(
-        Admin(
-            lambda: [*offers, hall_offer],
-            back.records,
-            config.home,
-            settings.admin,
-            timers,
-            reactor,
-            reload,
-            house=lambda: {"config": config, "hall": inner, "backends": back, **{unit.name: unit for unit in found}},
-        )
-    )
-    offers.append(found[-1].offer)
-    return found
+    inner.reception.listen(conferencing.guests)
+    return conferencing, im
 
 
 def _presence(config: Config, back: Backends, inner: Hall) -> tuple[Presence, Contacts]:

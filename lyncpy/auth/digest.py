@@ -11,7 +11,6 @@ its client sends credentials with every request.
 
 import hmac
 import secrets
-from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import md5
 from typing import Final
@@ -25,7 +24,7 @@ from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request
 
 CHALLENGES_PER_FLOW: Final = 8
-"""Challenges of one connection that count at once; the oldest is forgotten for a ninth."""
+"""Challenges of one connection that count at once; for a ninth one is forgotten."""
 
 _NEEDED: Final = ("username", "realm", "nonce", "uri", "response", "cnonce", "nc")
 _COUNT_DIGITS: Final = 8
@@ -70,15 +69,16 @@ class DigestProof:
         """Take for how long a challenge waits for its first right answer, and for how long it is good from then on."""
         self._answer_s = answer_s
         self._lifetime_s = lifetime_s
-        self._flows: dict[FlowName, OrderedDict[str, _Challenge]] = {}
+        self._flows: dict[FlowName, dict[str, _Challenge]] = {}
 
     def challenge(self, flow: FlowName, door: GuestDoor, now: float, *, stale: bool = False) -> str:
         """Give a new challenge. See the promise."""
         nonce = secrets.token_urlsafe(24)
-        mine = self._flows.setdefault(flow, OrderedDict())
+        mine = self._flows.setdefault(flow, {})
+        if len(mine) >= CHALLENGES_PER_FLOW:
+            # What is in use outlasts what nobody has answered: a burst of requests without proof must not end it.
+            del mine[next((old for old, one in mine.items() if one.key is None), next(iter(mine)))]
         mine[nonce] = _Challenge(door.conference, now)
-        if len(mine) > CHALLENGES_PER_FLOW:
-            mine.popitem(last=False)
         again = ", stale=true" if stale else ""
         opaque = secrets.token_hex(4).upper()
         return f'Digest realm="{door.realm}", nonce="{nonce}", opaque="{opaque}", algorithm=MD5-sess, qop="auth"{again}'

@@ -16,6 +16,9 @@ class Identity:
     scheme: str
     """The authentication scheme, e.g. "NTLM"."""
 
+    guest: bool = False
+    """He has no account, and no more proven than that he knows the key of a conference."""
+
 
 @dataclass(slots=True, eq=False)
 class Arrival:

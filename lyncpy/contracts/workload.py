@@ -62,6 +62,9 @@ class Arg:
     secret: bool = False
     """Its value is masked wherever the line is recorded."""
 
+    after: str = ""
+    """Words that have to stand before it, as "as seen by"; only for the arguments at the end that may be left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
@@ -140,6 +143,9 @@ class Offer:
     provisions: tuple[Provision, ...] = ()
     reasons: tuple[Callable[[Aor], Awaitable[Sequence[Reason]]], ...] = ()
     """Asked by `why USER`."""
+
+    views: tuple[Callable[[Aor, Aor], Awaitable[Sequence[Reason]]], ...] = ()
+    """Asked by `why USER as seen by WATCHER`, in the order of the story."""
 
     resources: tuple[Resource, ...] = ()
     """What it answers over HTTP."""

@@ -22,11 +22,12 @@ class Ask:
     """One request under way to one of many.
 
     Attributes:
+        prepared: What was sent.
         request: What names its method.
         due: Monotonic seconds at which its answer is overdue.
     """
 
-    __slots__ = ("_forget", "_hear", "_prepared", "_queue", "branch", "due", "flow", "request")
+    __slots__ = ("_forget", "_hear", "_queue", "branch", "due", "flow", "prepared", "request")
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Ask:
         self.branch = branch
         self.request: Template = prepared.template
         self.due = 0.0
-        self._prepared = prepared
+        self.prepared = prepared
         self._hear: Hears | None = hear
         self._queue = queue
         self._forget = forget
@@ -62,7 +63,7 @@ class Ask:
 
     def fail(self, status: int) -> None:
         """End it without an answer of the client."""
-        self._end(response_to(self._prepared.request(), status), local=True)
+        self._end(response_to(self.prepared.request(), status), local=True)
 
     def _end(self, response: Response, *, local: bool) -> None:
         hear, self._hear = self._hear, None

@@ -12,6 +12,8 @@ would end its session ("invalid message signature"), and what we did not sign it
 in silence. So the gate holds back what is sent from the first REGISTER of a second handshake
 on and lets it go, in order, when the new association stands.
 
+Who has no account is a guest, and the `Reception`'s affair.
+
 Spec: [MS-SIPAE] 3.2, 3.3.
 """
 
@@ -33,10 +35,10 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
-from lyncpy.contracts.workload import Reason
 from lyncpy.core.limits import Bucket
+from lyncpy.core.reception import Reception
 from lyncpy.core.settings import Settings
-from lyncpy.core.signins import NOT_YOU, Failure, SignInRules, SignIns
+from lyncpy.core.signins import NOT_YOU, SignInRules, SignIns
 from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.uri import parse_uri
@@ -73,6 +75,9 @@ class _Flow:
     renewing: bool = False
     """The client has begun a second handshake, and forgotten the keys of the first."""
 
+    guest: bool = False
+    """A guest has proven a key: nobody signs in here any more."""
+
     challenged: int = 0
     deadline: ITimer | None = None
     """Runs while nobody has signed in."""
@@ -97,14 +102,19 @@ class Gate:
         rules: SignInRules,
         settings: Settings,
         timers: ITimers,
+        reception: Reception | None = None,
     ) -> None:
-        """Take the schemes in the order in which they are offered; `rules` is the section [auth]."""
+        """Take the schemes in the order in which they are offered; `rules` is the section [auth].
+
+        Without a reception there are no guests.
+        """
         self._authenticators = {authenticator.scheme.lower(): authenticator for authenticator in authenticators}
         self._wire = flows
         self._meter = meter
         self._settings = settings
         self._timers = timers
         self._signins = SignIns(people, rules, meter, timers)
+        self._reception = reception
         self._flows: dict[FlowName, _Flow] = {}
         self._strangers: Counter[str] = Counter()
         meter.gauge(
@@ -137,6 +147,8 @@ class Gate:
             state.hold.cancel()
         for authenticator in self._authenticators.values():
             authenticator.forget(flow)
+        if self._reception is not None:
+            self._reception.closed(flow)
 
     def _expect_sign_in(self, state: _Flow) -> None:
         self._strangers[state.peer] += 1
@@ -187,12 +199,14 @@ class Gate:
             raise Refused(503, Diagnostics(1, "Too many requests"), headers=[("Retry-After", str(ceil(wait_s)))])
         association, registers = state.association, request.method == "REGISTER"
         if association is None:
+            if self._reception is not None and (state.guest or self._reception.expects(request)):
+                return self._receive(state, arrival, self._reception)
             if not registers:
                 raise self._challenge(state)
         elif not (registers and _carries_token(request.headers)):
             problem = "revoked" if state.revoked else association.verify(request, arrival.at)
             if problem is None:
-                self._check_sender(request, association)
+                self._check_sender(request, association.identity.aor)
                 arrival.who = association.identity
                 return arrival
             self._count_unverified(problem)
@@ -200,7 +214,19 @@ class Gate:
                 raise self._unverified(state, request, problem)
         return await self._sign_in(state, arrival)
 
-    def _check_sender(self, request: Request, association: IAssociation) -> None:
+    def _receive(self, state: _Flow, arrival: Arrival, reception: Reception) -> Arrival:
+        """Take a request of a guest, or of who wants to be one."""
+        self._check_sender(arrival.request, aor_of(arrival.request.from_.uri))
+        outcome = reception.admit(arrival)
+        if isinstance(outcome, Challenge):
+            raise self._challenge(state, [outcome.value])
+        self._greet(state)
+        state.challenged = 0
+        state.guest = True
+        arrival.who = outcome
+        return arrival
+
+    def _check_sender(self, request: Request, aor: Aor) -> None:
         """Compare the user in From with the one who signed in.
 
         There are clients that take the first `<` for the beginning of the address, even one
@@ -208,7 +234,7 @@ class Gate:
 
         Spec: [MS-SIPAE] 3.3.5; RFC 3325 §5: what the workloads read in From is asserted here.
         """
-        uri, aor = request.from_.uri, association.identity.aor
+        uri = request.from_.uri
         if (uri != aor and parse_uri(uri).aor != aor) or _first_bracketed(request.headers.get("From") or "") != uri:
             self.log.info("{aor} sent {method} as {uri}", aor=aor, method=request.method, uri=repr(uri[:80]))
             raise Refused(403, NOT_YOU)
@@ -226,7 +252,7 @@ class Gate:
         """Tell whether a client's response may be believed; one that may not is to be dropped."""
         state = self._flows.get(flow)
         if state is None or state.association is None:
-            problem: str | None = "unsigned"
+            problem = None if state is not None and state.guest else "unsigned"
         elif state.revoked:
             problem = "revoked"
         else:
@@ -306,7 +332,7 @@ class Gate:
         if self._flows.get(state.name) is not state:
             raise Refused(430, Diagnostics(1006, "Error routing on client connection"))
         former = state.association
-        if former is not None and former.identity.aor != association.identity.aor:
+        if state.guest or (former is not None and former.identity.aor != association.identity.aor):
             self._release(state)
             raise Refused(403, NOT_YOU)
         self._greet(state)
@@ -325,7 +351,7 @@ class Gate:
     def seal(self, flow: FlowName, message: Message | Prepared) -> Message | Prepared | None:
         """Sign a message that is otherwise as it will leave; None: it is held back and comes again by itself.
 
-        Unsigned stay what is sent to a stranger, and any 401. Signatures that the message
+        Unsigned stay what is sent to strangers and guests, and any 401. Signatures that the message
         carries from another hop are removed: they would be taken for ours.
 
         Spec: [MS-SIPAE] 3.3.4.
@@ -373,18 +399,8 @@ class Gate:
 
     @property
     def signins(self) -> SignIns:
-        """Who counts failed sign-ins: tries over HTTP count with those over SIP."""
+        """Who counts failed sign-ins, and says why they failed; tries over HTTP count with those over SIP."""
         return self._signins
-
-    # What an operator asks.
-
-    def failures(self, aor: Aor) -> tuple[Failure, ...]:
-        """Give a user's last failed sign-ins, oldest first."""
-        return self._signins.failures(aor)
-
-    async def reasons(self, aor: Aor) -> Sequence[Reason]:
-        """Say why this user could not sign in lately, newest first; for `why`."""
-        return await self._signins.reasons(aor)
 
 
 def _first_bracketed(value: str) -> str:

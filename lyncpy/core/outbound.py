@@ -150,6 +150,20 @@ class Outbound:
         """Tell whether what can be said later should be; see `IFlows.is_full`."""
         return self.flows.is_full(flow)
 
+    def repeated(self, flow: FlowName, response: Response) -> Ask | None:
+        """Give what this answers, if that was asked of many and the answer repeats it word for word.
+
+        Thousands of these come at once. Nothing of such an answer needs to be read to know whose
+        it is; whether it may be believed is for the gate to say.
+        """
+        keys = response.headers.line_keys
+        if "via" not in keys:
+            return None
+        call = self._calls.get(response.headers.lines[keys.index("via")].rpartition(";branch=")[2])
+        if isinstance(call, Ask) and call.flow == flow and call.prepared.is_answered_by(response):
+            return call
+        return None
+
     def heard(self, flow: FlowName, response: Response) -> None:
         """Take a client's response; one that belongs to nothing is dropped.
 

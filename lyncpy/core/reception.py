@@ -80,10 +80,6 @@ class Reception:
         """Let guests into these conferences from now on."""
         self._doors = doors
 
-    def knows(self, flow: FlowName) -> bool:
-        """Tell whether a connection is a guest's, who has proven a key."""
-        return flow in self._guests
-
     def expects(self, request: Request) -> bool:
         """Tell whether a stranger's request is that of a guest."""
         return self._doors is not None and aor_of(request.from_.uri).endswith(f"@{GUEST_DOMAIN}")
@@ -149,7 +145,7 @@ class Reception:
             self.log.warn("too many guests, {aor} from {address} not let in", aor=aor, address=peer)
             raise Refused(503, Diagnostics(1, "Too many guests"), headers=[("Retry-After", "60")])
         from_ = arrival.request.from_
-        epid = from_.param("epid") or from_.tag or ""
+        epid = from_.epid or from_.tag or ""
         who = Identity(aor, Epid(epid[:_EPID_LETTERS]), self._proof.scheme, guest=True)
         self._guests[flow] = _Guest(who, peer, self._look_later(flow))
         self._names[aor] = flow

@@ -38,6 +38,15 @@ class Settings(BaseModel):
     unauthenticated_total: int = Field(default=10_000, ge=1, le=1_000_000)
     """Connections on which nobody has signed in yet; a further one is closed."""
 
+    guests_per_address: int = Field(default=250, ge=1, le=100_000)
+    """Connections of guests from one network address; a further one is refused with 503. A whole company may be behind one."""
+
+    guests_total: int = Field(default=5_000, ge=1, le=1_000_000)
+    """Connections of guests in all; a further one is refused with 503."""
+
+    guest_idle_s: float = Field(default=60.0, ge=5.0, le=3600.0)
+    """Seconds after which a guest who is in no conference, and waits for none, is disconnected."""
+
     requests_per_s: float = Field(default=200.0, ge=1.0, le=100_000.0)
     """Requests a second that one connection may send in the long run; beyond it they are refused with 503."""
 

@@ -154,10 +154,19 @@ class Transactions:
         try:
             if isinstance(message, Request):
                 self._request(known, message)
-            elif self._gate.heard(flow, message):
-                self._outbound.heard(flow, message)
+            else:
+                self._response(flow, message)
         except RemoteProtocolError as error:
             self.garbled(flow, message, error.status, error.reason)
+
+    def _response(self, flow: FlowName, response: Response) -> None:
+        ask = self._outbound.repeated(flow, response)  # first: then it is verified with less effort
+        if not self._gate.heard(flow, response):
+            return
+        if ask is not None:
+            ask.heard(response)
+        else:
+            self._outbound.heard(flow, response)
 
     def garbled(self, flow: FlowName, message: Request | Response | None, status: int, reason: str) -> None:
         """Something came that framing survives: answer it with `status`, whatever of its headers is missing.

@@ -12,6 +12,7 @@ from typing import Final
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys
 from lyncpy.sip.message import Headers, Message, Request, Response
+from lyncpy.sip.phrases import PHRASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,8 @@ class _Start:
 
 def _read_start(line: str) -> _Start | None:
     """Read a start line; None if it is none of SIP's, so that nothing after it can be trusted."""
+    if line in _USUAL_STATUSES:
+        return _USUAL_STATUSES[line]
     words = line.split(" ")
     if len(words) == 3 and words[2] == "SIP/2.0" and _is_method(words[0]) and _URI.fullmatch(words[1]):
         return _Start(words[0], words[1])
@@ -269,6 +272,9 @@ def _read_start(line: str) -> _Start | None:
     if line.split(" ") != words or not _URI.fullmatch(uri):
         return _Start(method, uri, error=(400, "not a request line"))
     return _Start(method, uri)
+
+
+_USUAL_STATUSES: Final = {f"SIP/2.0 {status} {phrase}": _Start("", phrase, status) for status, phrase in PHRASES.items()}
 
 
 def _is_method(word: str) -> bool:

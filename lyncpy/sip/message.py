@@ -385,6 +385,10 @@ class Response(_Views):
             self.body if body is None else body,
         )
 
+    def adopt(self, dialog_text: tuple[str, str, str, str, str]) -> None:
+        """Take what the headers say of the dialog from a message that has the same lines: it need not be read again."""
+        self._views["dialog_text"] = dialog_text
+
     def plus(self, *, last: Headers) -> "Response":
         """Give this response with headers at the end."""
         return Response(self.status, self.phrase, self.headers.plus(last=last), self.body)

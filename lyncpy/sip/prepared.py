@@ -12,7 +12,7 @@ from typing import Final
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.grammar import BLANKS
-from lyncpy.sip.message import Headers, Request
+from lyncpy.sip.message import Headers, Request, Response
 
 UNFORESEEN: Final = frozenset({"via", "expires", "p-asserted-identity", "p-preferred-identity", "content-length"})
 """What a template cannot have: Via is a hole, and the others would change what is signed, or how it is framed."""
@@ -56,6 +56,13 @@ class Template:
         """
         return f"{self._before}{via}{self._between}{number}{self._after}{signature}"
 
+    def is_repeated_in(self, headers: Headers) -> bool:
+        """Tell whether a message names the dialog in the very lines of this one, each of them once."""
+        keys, lines, own = headers.line_keys, headers.lines, self._between
+        return all(
+            keys.count(key) == 1 and f"\r\n{lines[keys.index(key)]}\r\n" in own for key in ("from", "to", "call-id")
+        )
+
 
 class Prepared:
     """One request made from a template.
@@ -84,6 +91,22 @@ class Prepared:
         head = self.template.head(self.via, self.number, self.signature)
         head = f"{head}{self.lines}Content-Length: {len(self.body)}\r\n\r\n"
         return head.encode("utf-8", "surrogateescape") + self.body
+
+    def is_answered_by(self, response: Response) -> bool:
+        """Tell whether a response repeats word for word what it has to repeat of this; nearly all do.
+
+        Then nothing of that need be read in it: what the template knows is told to it.
+
+        Spec: RFC 3261 §8.2.6.2; one that says the same in other words has to be looked at.
+        """
+        headers, template = response.headers, self.template
+        keys, lines = headers.line_keys, headers.lines
+        if keys.count("via") != 1 or keys.count("cseq") != 1 or lines[keys.index("via")] != self.via:
+            return False
+        if lines[keys.index("cseq")] != f"CSeq: {self.number} {template.method}" or not template.is_repeated_in(headers):
+            return False
+        response.adopt(template.dialog_text)
+        return True
 
     def request(self) -> Request:
         """Give the same as a value, for who wants to read it."""

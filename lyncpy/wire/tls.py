@@ -48,6 +48,8 @@ RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """SO_LINGER of no seconds: closing discards what is unsent and resets the connection."""
 
 _SSL_WRITE: Final[Any] = getattr(Binding.lib, "SSL_write", None)  # Any: a function of cffi
+_SSL_READ: Final[Any] = getattr(Binding.lib, "SSL_read", None)  # Any: as above
+_INBOX: Final[Any] = Binding.ffi.new("char[]", RECORD)  # Any: memory of cffi; what is read is copied out at once
 
 Ended = ConnectionDone | ConnectionLost
 """What the reactor is told when a connection is over."""
@@ -299,7 +301,7 @@ class TlsConnection(FileDescriptor):
 
     def _read(self) -> Ended | None:
         try:
-            data = self._connection.recv(RECORD)
+            data = self._read_record() or self._connection.recv(RECORD)
         except SSL.WantReadError:
             return None
         except SSL.WantWriteError:
@@ -313,6 +315,16 @@ class TlsConnection(FileDescriptor):
         assert self.protocol is not None, "the reactor never calls a connection that was lost"
         self.protocol.dataReceived(data)
         return None
+
+    def _read_record(self) -> bytes:
+        """Read a record if there is a whole one; else nothing has happened, and `recv` hears why.
+
+        pyOpenSSL's `recv` makes and clears 16 KiB for each, which is more than most of them have, and
+        looks for errors where there are none.
+        """
+        ssl = getattr(self._tls, "_ssl", None)
+        size: int = _SSL_READ(ssl, _INBOX, RECORD) if ssl is not None and _SSL_READ is not None else 0
+        return bytes(Binding.ffi.buffer(_INBOX, size)) if size > 0 else NOTHING
 
     def _write_record(self, data: bytes) -> bool:
         """Send a record at once if the socket takes it; else nothing has happened, and `_push` hears why.

@@ -1,6 +1,5 @@
 """Meetings of real clients, from "New chat" to the end, and what becomes of them when something dies."""
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -383,7 +382,7 @@ def mortal(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 def test_the_server_dies_in_the_middle_of_a_meeting(mortal: RunningServer, tmp_path: Path) -> None:
-    """After `kill -9` the clients come back by themselves, as what they were, and nothing acknowledged was lost."""
+    """After `kill -9` all come back, through the locked door and as what they were; nothing acknowledged was lost."""
     clients = Clients(mortal, tmp_path / "clients")
     try:
         people = [clients.make(name).login(returns=True) for name in list(mortal.accounts)[:5]]
@@ -402,34 +401,29 @@ def test_the_server_dies_in_the_middle_of_a_meeting(mortal: RunningServer, tmp_p
                 one.chat_send(f"{number} from {one.name}")
             for one in people:
                 one.until(lambda one=one, number=number: len(said(one)) >= number, "answers")  # type: ignore[misc]  # bound
+        focus = focus_of(alice)
         mortal.kill()
         for one in people:
             one.wait_for("connection_error", reason="network_error")
         acknowledged = {one: said(one) for one in people}
-        if os.environ.get("C5"):
-            import shutil
-            for one in people: shutil.copy(one._folder / "debug.log", f"/tmp/c5log-{one.name}")
-            print(mortal.tail())
         assert_all_heard(acknowledged)
+        # pidgin-sipe 1.25 frees what it knows of a conference when its connection ends, and dies of
+        # it when it is back and a window is still open; so their users close it, and join again.
+        for one in people:
+            one.chat_close("Chat #1")
         mortal.start()
 
-        try:
-          for one in people:
+        for one in people:
             one.signed_on_again()
-          together(*people)
-        except Exception:
-            if os.environ.get("C5"):
-                import shutil
-                for one in people: shutil.copy(one._folder / "debug.log", f"/tmp/c5log-{one.name}")
-                shutil.copy(mortal._log, "/tmp/c5log-server"); [shutil.copy(one._folder / "stderr.log", f"/tmp/c5err-{one.name}") for one in people]
-            raise
+            one.join_conference(focus)
+        together(*people)
         leads = {one.address: one in (alice, bob) for one in people}
         for one in people:
             assert one.members() == leads
         assert "Unlock" in bob.chat_menu()
         all_speak(*people, word="again")
         assert_all_heard(acknowledged)
-        assert len(mortal.sql("select * from conferences where uri = ?", focus_of(alice))) == 1
+        assert len(mortal.sql("select * from conferences where uri = ?", focus)) == 1
     finally:
         clients.close()
 

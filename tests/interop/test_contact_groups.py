@@ -128,6 +128,7 @@ def test_what_the_user_does_to_it_is_undone(clients: Clients) -> None:
     alice.remove_group("Research")
     alice.wait_for("group_removed", group="Research")
     shows(alice, (BOB, "Research"))
+    alice.wait_presence(BOB, status="available")
     alice.settle()
 
     alice.move_buddy(BOB, "Research", "Friends")

@@ -29,6 +29,32 @@ def test_he_sees_who_is_there(clients: Clients, server: RunningServer) -> None:
     assert "bob@example.test" in server.ssh("sessions")
 
 
+def test_he_reads_out_why_somebody_looks_so(clients: Clients, server: RunningServer) -> None:
+    """Why bob is busy for alice, in the words of the question; then bob blocks her, and that is the whole story."""
+    alice, bob = clients("alice", "bob")
+    alice.add_buddy(bob.address)
+    bob.set_status("busy", "im Garten")
+    alice.wait_presence(bob.address, status="busy")
+
+    story = server.ssh(f"why {bob.address} as seen by {alice.address}")
+
+    print(story, *(server.ssh(f"presence {w} {bob.address}") for w in ("show","watchers","watching","containers","subscribers")), sep="\n---\n")
+    assert "alice is in container 200 (colleagues): same enterprise in 200" in story
+    assert "alice sees bob as busy (6500), from container 200 (colleagues)" in story
+    assert re.search(r"bob chose busy \(6500\) at .* on device ", story)
+    assert re.search(rf"{alice.address} is told of changes on ", story)
+    assert "im Garten" not in story
+    assert server.ssh(f"why {bob.address} --seen-by {alice.address}") == story
+    for word in ("show", "watchers", "watching", "containers", "subscribers"):
+        assert server.ssh(f"presence {word} {bob.address}"), word
+    assert "known" in server.ssh(f"presence subscribers {bob.address}")
+
+    bob.block(alice.address)
+    alice.wait_presence(bob.address, status="offline")
+
+    assert "bob blocks alice: listed as user in 32000" in server.ssh(f"why {bob.address} as seen by {alice.address}")
+
+
 def test_he_gets_json_for_programs(clients: Clients, server: RunningServer) -> None:
     """Every table is JSON with --json."""
     clients("carol")

@@ -68,6 +68,8 @@ class Actor:
         provisions: Group → XML, of the answer at sign-in.
     """
 
+    makes: type[SipClient] = SipClient
+
     def __init__(
         self,
         network: Network,
@@ -78,7 +80,7 @@ class Actor:
         **how: Any,  # Any: the rest of what SipClient takes
     ) -> None:
         """Take a device that is not connected."""
-        self.sip = SipClient(network, user, domain, passes=passes, **how)
+        self.sip = self.makes(network, user, domain, passes=passes, **how)
         self.sip.documents = self._document
         self.sip.answers.update(
             INVITE=self._invited,

@@ -51,6 +51,11 @@ class Fragility:
         for do in waiting:
             do()
 
+    def lose(self) -> None:
+        """Never do what waits, as when who asked for it is dead, and be quick again."""
+        self._slow = False
+        self._waiting.clear()
+
     def do_one(self) -> None:
         """Do the first that waits, and go on being slow."""
         self._waiting.pop(0)()

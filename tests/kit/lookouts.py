@@ -4,7 +4,7 @@ A device signs, checks signatures and keeps its dialogs as real clients do (`tes
 but several subscriptions of one event at a time. What it may see is in a `Truth`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.message import Request, Response
 from lyncpy.workloads.presence.legacy import Form
 from tests.kit.presence import SELF, batch_body
-from tests.kit.presence_model import OFFLINE_VIEW, Truth, View, canonical
+from tests.kit.presence_model import Truth, View, canonical
 from tests.kit.sip_client import Exchange, SipClient
 from tests.kit.stage import DOMAIN, Stage, password_of
 
@@ -197,9 +197,9 @@ class Device:
     def signs_in(self) -> None:
         """Connect, register, and ask for the user's own data."""
         self.forgets()
+        self.truth.arrives(self.aor, self.epid, self.stage.wall())
         assert self.sip.register().status == 200
         self.registered = self.stage.wall()
-        self.truth.arrives(self.aor, self.epid, self.stage.wall())
         self.truth.board(self.aor, self.stage.wall())
         self.mirror = Mirror(SELF, self.aor, self.truth)
         assert self.asks(self.mirror, ALL_OF_ONESELF, SELF_TYPE).status == 200
@@ -211,9 +211,9 @@ class Device:
 
     def signs_out(self) -> None:
         """Say that it goes, and go."""
+        self.is_gone()
         assert self.sip.register(expires=0).status == 200
         self._line().hang_up()
-        self.is_gone()
 
     def is_cut_off(self) -> None:
         """Lose the connection."""
@@ -303,12 +303,15 @@ class Device:
     ) -> Exchange:
         """Have one more action of a batch."""
         body = batch_body(self.aor, aors, categories=sorted(categories), id_=int(action))
+        before = {aor: dict(wanted) for aor, wanted in lookout.wishes.items()}
         for aor in aors:
             lookout.wishes.setdefault(aor, {})[action] = categories
         exchange = self.asks(
             lookout, body, BATCH_TYPE, fields=[("Require", "adhoclist, categoryList")], expires=expires
         )
-        if exchange.status == 200 and lookout not in self.lookouts and not lookout.is_over:
+        if exchange.status != 200:
+            lookout.wishes = before
+        elif lookout not in self.lookouts and not lookout.is_over:
             self.lookouts.append(lookout)
         return exchange
 
@@ -330,14 +333,3 @@ class Device:
         for aor in gone:
             lookout.heard.pop(aor, None)
         return exchange, gone
-
-
-def known_views(lookouts: Iterable[Lookout]) -> Mapping[Aor, int]:
-    """Count the documents of each watcher: a comparison of silence with silence would prove nothing."""
-    counts: dict[Aor, int] = {}
-    for one in lookouts:
-        counts[one.watcher] = counts.get(one.watcher, 0) + one.documents
-    return counts
-
-
-GHOST_VIEW: Final = OFFLINE_VIEW

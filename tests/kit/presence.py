@@ -26,6 +26,11 @@ ROAMING_LIST = (
 )
 STATE_NS = "http://schemas.microsoft.com/2006/09/sip/state"
 USER_INSTANCE = 0x20000000
+CONTACT_CONTEXT = (
+    '<subscriptionContext xmlns="http://schemas.microsoft.com/2008/09/sip/SubscriptionContext" majorVersion="1"'
+    ' minorVersion="0"><watcher><contactList/></watcher></subscriptionContext>'
+)
+"""How a client of Lync says that somebody is on the watcher's contact list."""
 
 
 @implementer(ILocator)
@@ -276,9 +281,11 @@ def batch_body(
     action: str = "subscribe",
     categories: Iterable[str] = ("calendarData", "contactCard", "note", "state"),
     id_: int = 63792024,
+    context: str | None = CONTACT_CONTEXT,
 ) -> bytes:
-    """Write a batchSub document."""
-    resources = "".join(f'<resource uri="{uri}"/>' for uri in uris)
+    """Write a batchSub document; these are contacts, unless a context of None says that it is for a moment only."""
+    inner = "/>" if context is None else f"><context>{context}</context></resource>"
+    resources = "".join(f'<resource uri="{uri}"{inner}' for uri in uris)
     names = "".join(f'<category name="{name}"/>' for name in categories)
     return (
         f'<batchSub xmlns="http://schemas.microsoft.com/2006/01/sip/batch-subscribe" uri="{owner}" name="">\n'

@@ -13,7 +13,7 @@ from typing import Final
 from lxml import etree
 
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.audience import NOBODY, audience, visible
 from lyncpy.workloads.presence.board import (
     Board,
@@ -267,6 +267,3 @@ def _view(board: Board | None, watcher: Aor, category: str) -> View:
 
 def _legacy(board: Board, watcher: Aor, form: Form) -> bytes:
     return write_legacy(person_seen(board, audience(board, watcher)), form)
-
-
-NOTHING: Final = Version(0)

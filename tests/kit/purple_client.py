@@ -203,6 +203,14 @@ class PurpleClient:
         """Choose a note and keep the state."""
         self.command("set_note", note=note)
 
+    def set_idle(self, seconds: int) -> None:
+        """Have touched nothing for so long, and be away for that; 0: be back."""
+        self.command("set_idle", seconds=seconds)
+
+    def set_level(self, who: str, level: str) -> None:
+        """Choose somebody's access level in his menu: Personal, Team, Company, Public, Blocked or Unspecify."""
+        self.command("set_level", who=who, level=level)
+
     def block(self, who: str) -> None:
         """Give somebody the access level Blocked."""
         self.command("block", who=who)

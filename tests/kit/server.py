@@ -8,6 +8,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -70,7 +71,12 @@ class RunningServer:
                 people.write(f'\n[{name}]\naddress = "{address}"\ndisplay_name = "{name.title()}"\n')
             with (self.home / "demo-accounts.toml").open("a") as accounts:
                 accounts.write(f'\n[{name}]\naddress = "{address}"\npassword = "{password}"\n')
-            self.set_password(address, password)
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(
+                pool.map(
+                    lambda name: self.set_password(self.accounts[name].address, self.accounts[name].password), names
+                )
+            )
 
     # --- what a client needs
 

@@ -21,16 +21,19 @@ from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.backends.memory import MemoryBus, MemoryRecords, MemoryStore
 from lyncpy.contracts.directory import Person
+from lyncpy.contracts.guests import GUEST_DOMAIN
 from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.workload import Asked, Command, IUnit, Table
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import House
 from lyncpy.wire.stream import SipFactory
+from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.actors import Actor
 from tests.kit.archive import FragileLedger, MemoryExports, PlainStamps
 from tests.kit.directory import FakeDirectory, PlainSeals, person
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
+from tests.kit.guests import Guest, made_up
 from tests.kit.logs import LogEar
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
@@ -233,6 +236,15 @@ class Stage:
         self.actors.append(Actor(self.network, user, DOMAIN, passes=self.passes, **{**usual, **how}))
         return self.actors[-1]
 
+    def guest(self, name: str, key: str = "", **how: Any) -> Guest:  # Any: see Actor
+        """Give a device of somebody without an account, who knows this key of a conference."""
+        self._devices += 1
+        usual = {"password": key, "address": f"10.0.0.{self._devices}", "number": self._devices, "wall": self.wall}
+        usual["user"] = made_up()
+        guest = Guest(self.network, domain=GUEST_DOMAIN, passes=self.passes, name=name, **{**usual, **how})
+        self.actors.append(guest)
+        return guest
+
     def sign_in(self, *users: str) -> tuple[Actor, ...]:
         """Sign people in as their clients do, each on a device of his own."""
         actors = tuple(self.actor(user) for user in users)
@@ -252,6 +264,13 @@ class Stage:
         )
 
         table: Table = result_of(awaited(found.run(Asked(args, {}))))
+        return table
+
+    def shell(self, line: str) -> Table:
+        """Run a line of the shell, as an operator types it."""
+        units = [unit for unit in self.inside.units if hasattr(unit, "offer")]
+        use = Vocabulary(one for unit in units for one in unit.offer.commands).read(line)
+        table: Table = result_of(awaited(use.command.run(Asked(use.args, use.flags))))
         return table
 
     def sessions(self, user: str = "") -> Sequence[SessionRecord]:
@@ -282,8 +301,10 @@ class Stage:
             "places in chats": len(im.mcu),
             "lines to the archive": len(im._filing),
             "records waiting": len(im._recorder),
+            "contact lists followed": len(self.unit("contacts")._lists),
             "strangers": int(hall.gate._stranger_count()),
             "flows at the gate": len(hall.gate._flows),
+            "guests": len(hall.reception),
         }
 
     def expect(self, *words: str) -> None:

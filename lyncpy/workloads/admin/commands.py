@@ -1,14 +1,15 @@
 """The shell's own words."""
 
 import resource
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy import __version__
-from lyncpy.contracts.names import aor_of
+from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Reason, Role, Table
@@ -53,13 +54,25 @@ class Commands:
         command = Arg("command", "a command, or the first word of several; all when left out", required=False)
         word = Arg("word", "its second word", required=False)
         user = Arg("user", "an address, as alice@example.com", choices=self._users)
+        watcher = Arg(
+            "watcher",
+            "an address: what this one is shown of USER",
+            required=False,
+            choices=self._users,
+            after="as seen by",
+        )
+        seen_by = Flag("seen-by", "the same in one word: what WATCHER is shown of USER", takes="WATCHER")
         since = Flag("since", "only what is newer: 30m, 2h, 7d, or a day as 2026-05-31", takes="WHEN")
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {AUDIT_ROWS} at most", takes="N")
         operator, developer = Role.OPERATOR, Role.DEVELOPER
         return (
             Command("help", "The commands there are, or how one is used.", self.help, args=(command, word)),
             Command(
-                "why", "Why a user cannot sign in, or why he is shown as he is; trouble first.", self.why, args=(user,)
+                "why",
+                "Why a user cannot sign in, or why he is shown as he is, to himself or another; trouble first.",
+                self.why,
+                args=(user, watcher),
+                flags=(seen_by,),
             ),
             Command("status", "How the server is.", self.status),
             Command("audit", "Who has asked for what, the newest first.", self.audit, flags=(since, limit)),
@@ -86,25 +99,34 @@ class Commands:
 
     async def why(self, asked: Asked) -> Table:
         """Ask every workload about a user."""
-        user = asked.args["user"]
-        aor = aor_of(user)
-        if "@" not in user.strip("@"):
-            raise CommandFailed(f'"{user[:80]}" is not an address; write it as alice@example.com')
-        found: list[Reason] = []
-        for offer in self._offers():
-            for ask in offer.reasons:
-                try:
-                    found += await ask(aor)
-                except Exception:  # noqa: BLE001 - the findings of the others are what he needs now
-                    self.log.failure("{name} could not say why", name=offer.name)
-                    found.append(Reason(offer.name, "cannot be asked: internal error, see the log", good=False))
+        aor = _address(asked.args["user"])
+        watcher = asked.args.get("watcher") or asked.flags.get("seen-by")
+        if watcher is not None:
+            return await self._why_seen(aor, _address(watcher))
+        found = await self._asked((offer.name, partial(ask, aor)) for offer in self._offers() for ask in offer.reasons)
         found.sort(key=lambda reason: reason.good)
         bad = sum(not reason.good for reason in found)
-        rows = [("ok" if one.good else "trouble", one.concern, one.finding, one.remedy) for one in found]
         note = f"{bad} of {len(found)} findings need a look" if bad else "nothing stands in his way"
-        return Table(
-            ("state", "concern", "finding", "remedy"), rows, note=note if found else "nobody knows anything of him"
-        )
+        return _reasons(found, note if found else "nobody knows anything of him")
+
+    async def _why_seen(self, aor: Aor, watcher: Aor) -> Table:
+        """Ask what somebody is shown of a user; a story is told in its order."""
+        asks = ((offer.name, partial(ask, aor, watcher)) for offer in self._offers() for ask in offer.views)
+        found = await self._asked(asks)
+        bad = sum(not reason.good for reason in found)
+        note = f"{bad} of {len(found)} findings hide something" if bad else f"nothing hides him from {bare(watcher)}"
+        return _reasons(found, note if found else "nobody knows anything of him")
+
+    async def _asked(self, asks: Iterable[tuple[str, Callable[[], Awaitable[Sequence[Reason]]]]]) -> list[Reason]:
+        """Ask for findings, each by the name of who gives them."""
+        found: list[Reason] = []
+        for name, ask in asks:
+            try:
+                found += await ask()
+            except Exception:  # noqa: BLE001 - the findings of the others are what he needs now
+                self.log.failure("{name} could not say why", name=name)
+                found.append(Reason(name, "cannot be asked: internal error, see the log", good=False))
+        return found
 
     async def status(self, asked: Asked) -> Table:
         """Tell how the server is."""
@@ -162,6 +184,17 @@ class Commands:
         """Give the users whom the others' commands speak of."""
         args = [arg for offer in self._offers() for command in offer.commands for arg in command.args]
         return sorted(set(_users_of(arg for arg in args if arg.name == "user" and arg.choices != self._users)))
+
+
+def _address(text: str) -> Aor:
+    if "@" not in text.strip("@"):
+        raise CommandFailed(f'"{text[:80]}" is not an address; write it as alice@example.com')
+    return aor_of(text)
+
+
+def _reasons(found: Iterable[Reason], note: str) -> Table:
+    rows = [("ok" if one.good else "trouble", one.concern, one.finding, one.remedy) for one in found]
+    return Table(("state", "concern", "finding", "remedy"), rows, note=note)
 
 
 def _users_of(args: Iterable[Arg]) -> Iterable[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.contracts.workload import Command, Role
-from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary
+from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, slots
 
 LISTED: Final = 200
 """More choices than this are not listed."""
@@ -88,10 +88,14 @@ def _behind(command: Command, words: Sequence[str], fragment: str) -> Sequence[s
         return left
     given -= len(command.name.split())
     choices: Callable[[], Sequence[str]] | None = None
-    if given < len(command.args):
-        choices = command.args[given].choices
+    expected = tuple(slots(command))
+    if given < len(expected):
+        lead, arg = expected[given]
+        if lead:
+            return (lead,)
+        choices = arg.choices
         if choices is None:
-            return () if fragment or command.args[given].required else left
+            return () if fragment or arg.required else left
     return choices() if choices is not None else left
 
 

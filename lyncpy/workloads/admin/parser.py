@@ -44,6 +44,8 @@ class _Word:
     text: str
     role: Arg | Flag | None
     is_value: bool = False
+    is_lead: bool = False
+    """One of the words that stand before an argument."""
 
 
 class Vocabulary:
@@ -126,7 +128,9 @@ class Vocabulary:
 def usage(command: Command) -> str:
     """Write a command as it is used: `signout TARGET [--quiet]`."""
     parts = [command.name]
-    parts += [arg.name.upper() if arg.required else f"[{arg.name.upper()}]" for arg in command.args]
+    for arg in command.args:
+        part = f"{arg.after} {arg.name.upper()}".lstrip()
+        parts.append(part if arg.required else f"[{part}]")
     parts += [f"[{written(flag)}]" for flag in (*command.flags, JSON)]
     return " ".join(parts)
 
@@ -140,10 +144,13 @@ def _used(command: Command, words: Sequence[str]) -> Use:
     args: dict[str, str] = {}
     flags: dict[str, str] = {}
     pending: Flag | None = None
+    led: set[str] = set()
     for word in _roles(command, words):
         match word.role:
             case None:
                 raise Misused(f'"{_cut(word.text)}" is one word too many; use: {usage(command)}')
+            case Arg() if word.is_lead:
+                led.add(word.role.name)
             case Arg():
                 args[word.role.name] = word.text
             case Flag() if word.is_value:
@@ -154,7 +161,7 @@ def _used(command: Command, words: Sequence[str]) -> Use:
     if pending is not None:
         raise Misused(f"--{pending.name} takes {pending.takes}; use: {usage(command)}")
     asks = {flag.name: flags.pop(flag.name, "") == "true" for flag in EVERYWHERE}
-    missing = [arg.name.upper() for arg in command.args if arg.required and arg.name not in args]
+    missing = [arg.name.upper() for arg in command.args if (arg.required or arg.name in led) and arg.name not in args]
     if missing and not asks["help"]:
         raise Misused(f"{' and '.join(missing)} is missing; use: {usage(command)}")
     return Use(command, args, flags, json=asks["json"], help=asks["help"])
@@ -168,7 +175,7 @@ def _roles(command: Command, words: Sequence[str], *, strict: bool = True) -> It
     """
     name = command.name.split()
     flags = {flag.name: flag for flag in (*command.flags, *EVERYWHERE)}
-    args = iter(command.args)
+    args = iter(slots(command))
     only_args = False
     awaiting: Flag | None = None
     for text in words:
@@ -190,7 +197,16 @@ def _roles(command: Command, words: Sequence[str], *, strict: bool = True) -> It
         elif name:
             name.pop(0)
         else:
-            yield _Word(text, next(args, None))
+            lead, arg = next(args, ("", None))
+            yield _Word(text, arg if lead in ("", text) else None, is_lead=bool(lead))
+
+
+def slots(command: Command) -> Iterator[tuple[str, Arg]]:
+    """Give for each word that may stand behind a command's name what it has to be ("": anything), and of which argument."""
+    for arg in command.args:
+        for lead in arg.after.split():
+            yield lead, arg
+        yield "", arg
 
 
 def _check(command: Command, name: str, flag: Flag | None, *, takes: bool) -> None:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from lyncpy.contracts.names import Aor, ConferenceId, Version
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore, Record
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.begin import begin
 from lyncpy.core.homes import Homes
 from lyncpy.workloads.conferencing.model import (
     Active,
@@ -272,10 +272,9 @@ class Conferences:
 
     def _wake_later(self) -> None:
         if self._is_open:
-            self._purge = self._timers.later(self._purge_every_s, self._wake)
-
-    def _wake(self) -> None:
-        _ = Deferred.fromCoroutine(self._sweep())
+            self._purge = self._timers.later(
+                self._purge_every_s, lambda: begin(self._sweep(), self.log, "removing conferences that are over")
+            )
 
     async def _sweep(self) -> None:
         try:

@@ -7,9 +7,9 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.mcu import IFocusEars, IMcu, Participant
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.homes import Homes
@@ -60,6 +60,10 @@ class Foci:
         self._foci: dict[str, Focus] = {}
         self._of: dict[Aor, set[str]] = {}
         """Which meetings somebody is in, or waits for."""
+
+        self._ties: dict[Aor, FlowName] = {}
+        self._tied: dict[FlowName, tuple[Aor, Epid]] = {}
+        """Guests that are in a meeting, and the connections with which they go: they sign in nowhere."""
 
     def __len__(self) -> int:
         return len(self._foci)
@@ -126,7 +130,26 @@ class Foci:
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """Take a device that signed out or was lost out of every meeting."""
-        user, epid, now = fact.endpoint.aor, fact.endpoint.epid, self._timers.now()
+        self._lose(fact.endpoint.aor, fact.endpoint.epid)
+
+    async def flow_closed(self, fact: FlowClosed) -> None:
+        """Take a guest whose connection is gone out of every meeting."""
+        tied = self._tied.get(fact.flow)
+        if tied is not None:
+            self._lose(*tied)
+
+    def tie(self, guest: Aor, epid: Epid, flow: FlowName) -> None:
+        """Have a guest who has just joined leave with his connection."""
+        if guest in self._of:
+            self._tied.pop(self._ties.get(guest, flow), None)
+            self._ties[guest], self._tied[flow] = flow, (guest, epid)
+
+    def is_inside(self, user: Aor) -> bool:
+        """Tell whether somebody is in any meeting, or waits for one."""
+        return user in self._of
+
+    def _lose(self, user: Aor, epid: Epid) -> None:
+        now = self._timers.now()
         for key in tuple(self._of.get(user, ())):
             self._foci[key].note(lambda meeting: rules.leave(meeting, user, epid, now, lost=True))
 
@@ -139,6 +162,7 @@ class Foci:
             mine.discard(after.conference.key)
             if not mine:
                 self._of.pop(change.user, None)
+                self._tied.pop(self._ties.pop(change.user, FlowName("")), None)
         for ears in self._ears:
             ears.heard(before, after, change)
 

@@ -48,6 +48,7 @@ from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.foci import Foci
 from lyncpy.workloads.conferencing.focus import Focus, Rule
+from lyncpy.workloads.conferencing.guests import shown_name
 from lyncpy.workloads.conferencing.model import FOCUS, Denied, Reason, Wish, read_address
 from lyncpy.workloads.conferencing.recorder import Dialled, Recorder
 from lyncpy.workloads.conferencing.roster import Joiner, Meeting, Step
@@ -138,6 +139,8 @@ class Routes:
         tag = new_tag()
         attachment = SipAttachment(arrival, tag, self._outbound)
         focus.attach(attachment)
+        if joiner.guest:
+            self._foci.tie(joiner.user, joiner.epid, arrival.flow)
         attendee = focus.meeting.attendees[joiner.user]
         response = response_to(
             request,
@@ -185,6 +188,17 @@ class Routes:
 
     async def _joiner(self, arrival: Arrival, ask: AddUser) -> Joiner:
         sender = arrival.sender
+        if sender.guest:
+            return Joiner(
+                sender.aor,
+                sender.epid,
+                ask.entity or f"{{{str(uuid.uuid4()).upper()}}}",
+                display_name=shown_name(ask.display_name or arrival.request.from_.display),
+                internal=False,
+                guest=True,
+                lobby_capable=ask.lobby_capable,
+                client=arrival.request.headers.get("User-Agent") or "",
+            )
         person = self._people.person(sender.aor)
         endpoint = next((one for one in await self._locator.endpoints(sender.aor) if one.epid == sender.epid), None)
         return Joiner(
@@ -232,7 +246,7 @@ class Routes:
         may = rule(focus.meeting)
         if isinstance(may, Denied):
             no = refused(may)
-            self._record(focus.meeting, kind, arrival, no.response(arrival.request), no, internal=True)
+            self._record(focus.meeting, kind, arrival, no.response(arrival.request), no, internal=not sender.guest)
             raise no
         attendee = focus.meeting.attendees[sender.aor]
         participant = Participant(

@@ -8,7 +8,7 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, NodeName
@@ -25,6 +25,7 @@ from lyncpy.workloads.conferencing.commands import Commands
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.foci import Foci
+from lyncpy.workloads.conferencing.guests import Guests
 from lyncpy.workloads.conferencing.minutes import Minutes
 from lyncpy.workloads.conferencing.model import CHAT
 from lyncpy.workloads.conferencing.pages import Pages
@@ -40,6 +41,7 @@ class Conferencing:
     Attributes:
         foci: The running meetings; what MCUs tell is told to them.
         conferences: All that are kept.
+        guests: Which of them guests may come to; the gate asks.
     """
 
     name = "conferencing"
@@ -77,14 +79,7 @@ class Conferencing:
         self._counts_s = settings.record_counts_s
         kinds = {mcu.kind: mcu for mcu in mcus}
         self._chat = kinds.get(CHAT)
-        self.conferences = Conferences(
-            store,
-            homes,
-            timers,
-            settings.terms(tuple(kinds)),
-            total=settings.conferences,
-            purge_every_s=settings.purge_every_s,
-        )
+        self.conferences = _conferences(store, homes, tuple(kinds), settings, timers)
         self._recorder = Recorder(records, self._counts, node, timers, delay_s=1.0)
         self.foci = Foci(
             self.conferences,
@@ -99,11 +94,9 @@ class Conferencing:
             gather_s=settings.gather_ms / 1000,
             total=settings.meetings,
         )
-        factory = Factory(
-            self.conferences, policies, tuple(kinds), guests=settings.guests, meeting_url=settings.meeting_url
-        )
+        self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domain, welcome=settings.guests)
         routes = Routes(
-            factory,
+            Factory(self.conferences, policies, tuple(kinds), guests=settings.guests, meeting_url=settings.meeting_url),
             self.foci,
             self.conferences,
             kinds,
@@ -115,30 +108,35 @@ class Conferencing:
             self._recorder,
             timers,
         )
-        commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, timers)
-        provisions = (Provision("ServerConfiguration", _factory_uri),) if settings.announced else ()
-        self.offer = Offer(
+        self.offer = self._offering(routes, domain, settings)
+        self._listening: tuple[IListening, ...] = ()
+        self._counting: ITimer | None = None
+
+    def _offering(self, routes: Routes, domain: str, settings: Settings) -> Offer:
+        commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, self._timers)
+        return Offer(
             self.name,
             routes=routes.rows(),
             commands=commands.words(),
-            provisions=provisions,
+            provisions=(Provision("ServerConfiguration", _factory_uri),) if settings.announced else (),
             resources=Pages(self.conferences.find, domain, settings.meeting_url).rows(),
         )
-        self._listening: IListening | None = None
-        self._counting: ITimer | None = None
 
     async def open(self) -> None:
         """Read what is kept, end the records that another start left open, and go on with its meetings."""
         await self._records.close_open_conferences(self._node, self._timers.wall())
         await self.conferences.open()
         self.foci.open()
-        self._listening = self._bus.listen(EndpointGone, self.foci.endpoint_gone)
+        self._listening = (
+            self._bus.listen(EndpointGone, self.foci.endpoint_gone),
+            self._bus.listen(FlowClosed, self.foci.flow_closed),
+        )
         self._count_later()
 
     async def close(self) -> None:
         """Stop all clocks, and write what waits; meetings go on in the next process."""
-        if self._listening is not None:
-            self._listening.stop()
+        for listening in self._listening:
+            listening.stop()
         if self._counting is not None:
             self._counting.cancel()
         self._count()
@@ -159,6 +157,19 @@ class Conferencing:
     def _tick(self) -> None:
         self._count()
         self._count_later()
+
+
+def _conferences(
+    store: IStore, homes: Homes, media: tuple[str, ...], settings: Settings, timers: ITimers
+) -> Conferences:
+    return Conferences(
+        store,
+        homes,
+        timers,
+        settings.terms(media),
+        total=settings.conferences,
+        purge_every_s=settings.purge_every_s,
+    )
 
 
 def _factory_uri(aor: Aor) -> str:

@@ -69,16 +69,17 @@ class Fanout:
                 held.number = contacts.delta_num
                 self._notifier.notify(subscription, document)
 
-    def correct(self, aor: Aor, epid: Epid, truth: Delta) -> None:
+    def correct(self, aor: Aor, epid: Epid, *amends: Delta) -> None:
         """Take one device back to the truth after its change was refused, or made but in part."""
         for subscription in self._notifier.of(EVENT, aor):
             if subscription.epid != epid:
                 continue
             held: Held = subscription.data
-            if held.number < truth.number:
-                held.correction = truth
-            else:
-                self._notifier.notify(subscription, _for(held, write_delta(truth)))
+            for delta in amends:
+                if held.number < delta.number:
+                    held.correction = delta
+                else:
+                    self._notifier.notify(subscription, _for(held, write_delta(delta)))
 
 
 def _for(held: Held, delta: bytes) -> Document:

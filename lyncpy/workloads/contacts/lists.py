@@ -31,11 +31,10 @@ from lyncpy.workloads.contacts.model import (
     Limits,
     No,
     SetContact,
+    amends,
     decide,
-    place,
-    regenerated,
-    truth,
 )
+from lyncpy.workloads.contacts.placing import place, regenerated
 from lyncpy.workloads.contacts.shelves import Shelves
 
 KIND: Final = "contacts"
@@ -45,13 +44,13 @@ T = TypeVar("T")
 
 
 class Declined(Exception):
-    """A change was not made; `truth` says how things stand."""
+    """A change was not made; `amends` tell a device how things stand."""
 
-    def __init__(self, no: No, truth: Delta) -> None:
+    def __init__(self, no: No, amends: Sequence[Delta]) -> None:
         """Keep the reason and the truth."""
         super().__init__(no.name)
         self.no = no
-        self.truth = truth
+        self.amends = amends
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class Lists:
         def made(stored: _Stored) -> tuple[Decided, Book, Delta]:
             decided = decide(stored.book, change, self._limits)
             if isinstance(decided, No):
-                raise Declined(decided, truth(stored.book, change))
+                raise Declined(decided, amends(stored.book, change))
             return decided, decided.book, decided.delta
 
         if isinstance(change, SetContact) and change.name == self._shelves.name_of(change.aor):

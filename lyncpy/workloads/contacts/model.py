@@ -9,7 +9,7 @@ follows all deltas in order shows the server's list.
 
 import enum
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final, assert_never
@@ -292,39 +292,6 @@ def difference(before: Book, after: Book, aors: Iterable[Aor], groups: Iterable[
     )
 
 
-def regenerated(before: Book, after: Book) -> Delta:
-    """Say what devices have to change when the generated half is another."""
-    ids = before.generated.keys() | after.generated.keys()
-    other = [id_ for id_ in ids if before.generated.get(id_) != after.generated.get(id_)]
-    halves = [book.generated[id_].members for book in (before, after) for id_ in other if id_ in book.generated]
-    return difference(before, after, frozenset[Aor]().union(*halves), other)
-
-
-def place(book: Book, wanted: Sequence[Generated]) -> Book:
-    """Put groups of the directory into a list, in place of those that are there.
-
-    Each keeps the id that it had; a new one gets the highest free id, so that they and the
-    user's own groups, which begin below, seldom meet. When there is none, it is left out.
-    A name that the user has given to a group of his own is told from it: two groups of one
-    name would be one to a client.
-    """
-    ids = dict(book.ids)
-    taken = {group.name.casefold() for group in book.own.groups.values()}
-    placed: dict[int, Generated] = {}
-    for one in wanted:
-        id_ = ids.get(one.key)
-        if id_ is None or id_ in book.own.groups or id_ in placed:
-            id_ = _free_high_id(book.own.groups, ids, {other.key for other in wanted})
-            if id_ is None:
-                continue
-            ids = {key: known for key, known in ids.items() if known != id_ and key != one.key}
-            ids[one.key] = id_
-        name = _distinct(one.name, taken)
-        taken.add(name.casefold())
-        placed[id_] = one if name == one.name else replace(one, name=name)
-    return replace(book, ids=ids, generated=placed)
-
-
 def follow(contacts: ContactList, delta: Delta) -> ContactList:
     """Apply a delta, as every client does."""
     groups = dict(contacts.groups)
@@ -372,20 +339,31 @@ def truth(book: Book, change: Change) -> Delta:
             assert_never(change)
 
 
-def _still_there(book: Book, id_: int, delta: Delta) -> Delta:
-    """Give a group back with who is in it.
+def amends(book: Book, change: Change) -> tuple[Delta, ...]:
+    """Give what takes a device back to the truth after a change that was refused.
 
-    Client: it takes out the members of a group before it deletes it; those of a generated one
-    it was given back at once, and has put elsewhere as the group was gone. So they are added,
-    where they are missing, and put into their groups, where they are not.
+    Client: it takes out the members of a group before it deletes it. Those of a generated one
+    it was given back at once, and has put elsewhere, for the group was gone; so they are taken
+    out once more. Who is only put into another group would look offline until he changes;
+    whoever is added is asked for.
     """
+    last = truth(book, change)
+    if isinstance(change, DeleteGroup) and change.id in book.generated:
+        everybody = tuple(contact.aor for contact in last.added_contacts)
+        return Delta(last.number, last.previous, deleted_contacts=everybody), last
+    return (last,)
+
+
+def _still_there(book: Book, id_: int, delta: Delta) -> Delta:
+    """Give a group back with who is in it. A client that deletes one has taken out its members before."""
     group = book.group(id_)
     if group is None:
         return replace(delta, deleted_groups=(id_,))
     shown = book.shown().contacts.values()
     members = tuple(contact for contact in shown if id_ in contact.groups)
-    missing = members if id_ in book.generated else ()
-    return replace(delta, added_groups=(group,), added_contacts=missing, modified_contacts=members)
+    if id_ in book.generated:
+        return replace(delta, added_groups=(group,), added_contacts=members)
+    return replace(delta, added_groups=(group,), modified_contacts=members)
 
 
 def _is_unlike(after: Book, change: Change) -> bool:
@@ -467,16 +445,3 @@ def _free_id(book: Book) -> int | None:
     free = (id_ for id_ in order if id_ not in kept)
     gone = (id_ for id_ in order if id_ not in used)
     return next(free, None) or next(gone, None)
-
-
-def _free_high_id(own: Mapping[int, Group], ids: Mapping[str, int], wanted: set[str]) -> int | None:
-    """Choose an id for a generated group: a free one, else that of a group that is gone, the longest gone first."""
-    kept = {*own, *ids.values()}
-    free = (id_ for id_ in (*range(GROUP_ID_MAXIMUM, 0, -1), LAST_ID) if id_ not in kept)
-    gone = (id_ for key, id_ in ids.items() if key not in wanted and id_ not in own)
-    return next(free, None) or next(gone, None)
-
-
-def _distinct(name: str, taken: set[str]) -> str:
-    choices = (name, f"{name} (directory)", *(f"{name} ({number})" for number in range(2, LAST_ID + 3)))
-    return next(choice for choice in choices if choice.casefold() not in taken)

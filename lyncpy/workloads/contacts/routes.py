@@ -109,7 +109,7 @@ class Routes:
         try:
             decided = await self._lists.change(aor, change, arrival.sender.epid)
         except Declined as declined:
-            self._fanout.correct(aor, arrival.sender.epid, declined.truth)
+            self._fanout.correct(aor, arrival.sender.epid, *declined.amends)
             raise _refusal(*_ANSWERS[declined.no]) from declined
         if decided.correction is not None:
             self._fanout.correct(aor, arrival.sender.epid, decided.correction)

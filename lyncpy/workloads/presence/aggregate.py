@@ -9,7 +9,7 @@ states of all endpoints are given in is a set: the order makes no difference. Sp
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from lyncpy.contracts.names import Epid
 from lyncpy.workloads.presence.model import (
@@ -58,6 +58,22 @@ _NO_MACHINE: Final = (len(_RANKS), None)
 _PROVING: Final = frozenset(voice.kind for voice in VOICES if voice.proves)
 
 
+class Weighed(NamedTuple):
+    """What the decision is made of."""
+
+    best: Input | None
+    """The most active machine."""
+
+    user: Input | None
+    """What the person said last himself."""
+
+    reach: int
+    """The highest number that is said."""
+
+    machine: Machine
+    """What counts as said by the machines."""
+
+
 def band_of(availability: int) -> Band:
     """Give the class of an availability."""
     return BANDS[bisect_right(_BAND_ENDS, availability)][1]
@@ -104,15 +120,13 @@ def aggregate(
     Spec: [MS-PRES] 3.7.5; "Aggregation 1" and "Aggregation 2" of the documentation.
     """
     valid = [one for one in inputs if one.state.is_valid(now)]
-    best = most_active(valid)
-    user = _user_state(valid, lower_dnd=lower_dnd)
+    best, user, reach, machine = weigh(valid, lower_dnd=lower_dnd)
     said_offline = user is not None and band_of(user.state.availability) is Band.OFFLINE
     active = best is not None and machine_of(best.state.availability) is Machine.ACTIVE
     if best is None:
         # Who appeared offline before must not be seen leaving.
         return Aggregate(OFFLINE, last_active=None if said_offline else last_active)
-    reach = max(_base(user, best), *(_raised(one.state) for one in valid))
-    availability = _outcome(reach, _presence(user, best, valid), best.state.availability)
+    availability = _outcome(reach, machine, best.state.availability)
     if availability >= OFFLINE:
         return Aggregate(OFFLINE, last_active=None if said_offline or active else last_active)
     meeting = _meeting(valid)
@@ -127,6 +141,21 @@ def aggregate(
         meeting_subject=meeting.meeting_subject if meeting else "",
         meeting_location=meeting.meeting_location if meeting else "",
     )
+
+
+def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> Weighed:
+    """Find the cell of `DECISION` that holds: what is said, and what the machines say to it.
+
+    Args:
+        valid: The states of one container that hold now.
+        lower_dnd: As of `aggregate`.
+    """
+    best = most_active(valid)
+    user = _user_state(valid, lower_dnd=lower_dnd)
+    if best is None:
+        return Weighed(None, user, OFFLINE, Machine.OFF)
+    reach = max(_base(user, best), *(_raised(one.state) for one in valid))
+    return Weighed(best, user, reach, _presence(user, best, valid))
 
 
 def aggregate_machine(best: Input | None, devices: Mapping[Epid | None, Device]) -> AggregateMachine:

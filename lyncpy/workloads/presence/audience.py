@@ -4,7 +4,7 @@ Nobody sees what his containers do not hold; the rules are in `audience`, `visib
 `concerns`, over the tables of `model`, and nowhere else. Spec: [MS-PRES] containers.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
@@ -75,7 +75,7 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
         return OWNER
     found: list[int] = []
     for kind in LOOKUP:
-        ids = _listing(board, kind, watcher, relation)
+        ids = listing(board, kind, watcher, relation)
         if BLOCKED in ids:
             return (*found, BLOCKED)
         found.extend(id_ for id_ in ids if id_ not in found)
@@ -93,37 +93,52 @@ def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, .
         return ()
     if seen_by == STRANGER:
         return tuple(one for one in board.places.get(_CARD, ()) if one.made) if category == _CARD[0] else ()
-    for container in (*seen_by, DEFAULT):
-        if container == BLOCKED:
-            return ()
-        found = board.places.get((category, container), ())
-        if category == "state":
-            found = tuple(one for one in found if _is_aggregate(one))
-        if found or (container in LEVELS and category in LEVELS[container].closed):
-            return found
-    return ()
+    return next((found for _, found in _search(board, seen_by, category) if found), ())
 
 
-def concerns(changes: Iterable[tuple[str, int]], seen_by: Audience) -> frozenset[str]:
-    """Give the categories of which an audience may see something new after these changes."""
+def concerns(board: Board, changes: Collection[tuple[str, int]], seen_by: Audience) -> frozenset[str]:
+    """Give the categories of which an audience may see something new.
+
+    What changed behind the container that is shown is not seen, and nobody is told that there was something.
+
+    Args:
+        board: As it is now.
+        changes: Category and container of all that became another since the audience was told last.
+        seen_by: The audience; it was the same then.
+    """
     if seen_by == STRANGER:
-        return frozenset(category for category, container in changes if (category, container) == _CARD)
-    if BLOCKED in seen_by:
-        own = frozenset(seen_by[: seen_by.index(BLOCKED)])
-    else:
-        own = frozenset((*seen_by, DEFAULT))
+        return frozenset({_CARD[0]}) if _CARD in changes else frozenset()
     return frozenset(
-        category for category, container in changes if container in own and CATEGORIES.get(category, OTHER).shown
+        category
+        for category in {category for category, _ in changes}
+        if CATEGORIES.get(category, OTHER).shown
+        and any((category, container) in changes for container, _ in _search(board, seen_by, category))
     )
 
 
-def _listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) -> list[int]:
-    """Give the containers that list a watcher in one way, the highest first."""
-    member = _entry(kind, watcher, relation)
+def _search(board: Board, seen_by: Audience, category: str) -> Iterator[tuple[int, tuple[Instance, ...]]]:
+    """Give the containers that are looked into, and what is found there: the last one is shown, or nothing is."""
+    for container in (*seen_by, DEFAULT):
+        if container == BLOCKED:
+            return
+        found = board.places.get((category, container), ())
+        if category == "state":
+            found = tuple(one for one in found if _is_aggregate(one))
+        yield container, found
+        if found or (container in LEVELS and category in LEVELS[container].closed):
+            return
+
+
+def listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) -> list[int]:
+    """Give the containers that list a watcher in one way, the highest first.
+
+    Also those that count as listing him: of a delegate, of a contact in privacy mode, of the usual two levels.
+    """
+    member = entry(kind, watcher, relation)
     if member is None:
         return []
-    listing = (id_ for id_, one in board.containers.items() if member in one.members)
-    ids = sorted((id_ for id_ in listing if id_ not in _NEVER_LOOKED_IN), reverse=True)
+    named = (id_ for id_, one in board.containers.items() if member in one.members)
+    ids = sorted((id_ for id_ in named if id_ not in _NEVER_LOOKED_IN), reverse=True)
     if kind is MemberKind.USER:
         if not ids and any(one.aor == watcher for one in board.delegates.members):
             return [DELEGATE_LEVEL]
@@ -138,7 +153,7 @@ def _listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) -
     return [implied] if not ids and implied is not None and implied not in board.containers else ids
 
 
-def _entry(kind: MemberKind, watcher: Aor, relation: Relation) -> Member | None:
+def entry(kind: MemberKind, watcher: Aor, relation: Relation) -> Member | None:
     """Give the entry that would list a watcher in this way; None: none can."""
     if kind is MemberKind.EVERYONE or kind is relation.value:
         return Member(kind)

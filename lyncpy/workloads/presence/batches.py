@@ -10,7 +10,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import Element, attr, child, children, local, read_xml
+from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml
 
 BATCH_TYPE: Final = "application/msrtc-adrl-categorylist+xml"
 LIST_TYPE: Final = "application/adrl+xml"
@@ -25,6 +25,9 @@ _CATEGORIES_BOUND: Final = 64
 
 _ID_BOUND: Final = 64
 
+CONTEXT_BOUND: Final = 1024
+"""Characters of why somebody wants to watch; Lync's own context has two hundred ([MS-PRES] answers 413 to more)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -32,6 +35,8 @@ class Resource:
 
     uri: str
     aor: Aor
+    context: str | None = None
+    """Why the client wants to watch: the XML inside `context`. None: it does not say, as for a contact card that is shown for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +91,27 @@ def read_list(body: bytes) -> tuple[Action, ...]:
         begins = {"create": True, "add": True, "delete": False}.get(local(one))
         if begins is None:
             raise RemoteProtocolError(f'not an action: "{local(one)[:80]}"')
-        resources = _resources(one)
+        # These clients watch their contacts and nobody else.
+        resources = tuple(Resource(resource.uri, resource.aor, "") for resource in _resources(one))
         if resources:
             actions.append(Action("", begins, resources, frozenset()))
     return tuple(actions)
 
 
 def _resources(el: Element) -> tuple[Resource, ...]:
-    uris = ((attr(one, "uri") or "").strip() for one in children(el, "resource"))
-    return tuple(Resource(uri, aor_of(uri)) for uri in dict.fromkeys(uris) if uri)
+    found = {(attr(one, "uri") or "").strip(): _context(one) for one in children(el, "resource")}
+    return tuple(Resource(uri, aor_of(uri), context) for uri, context in found.items() if uri)
+
+
+def _context(el: Element) -> str | None:
+    context = child(el, "context")
+    if context is None:
+        return None
+    inner = next((one for one in context if isinstance(one.tag, str)), None)
+    text = "" if inner is None else outer_xml(inner)
+    if len(text) > CONTEXT_BOUND:
+        raise RemoteProtocolError("the context of a subscription is too long", 413)
+    return text
 
 
 def _category(el: Element) -> str:

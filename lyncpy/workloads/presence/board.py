@@ -53,7 +53,7 @@ from lyncpy.workloads.presence.model import (
     Quotas,
     Subscriber,
 )
-from lyncpy.workloads.presence.states import AggregateMachine, Input, LegacyInterop, Value
+from lyncpy.workloads.presence.states import AggregateMachine, Input, LegacyInterop, StateKind, Value
 
 NEVER: Final = Version(0)
 
@@ -248,6 +248,15 @@ def elapse(board: Board, now: float) -> Published:
     return settle(board, replace(board, instances=kept), now)
 
 
+def reset(board: Board, now: float) -> Published:
+    """Take off what the person said himself by hand, so that machines and calendar count again."""
+
+    def ends(one: Instance) -> bool:
+        return one.state is not None and one.state.kind is StateKind.USER and one.state.manual
+
+    return _without(board, ends, now)
+
+
 def deadline(board: Board, now: float) -> float | None:
     """Give the time at which `elapse` will next change something; None: never."""
     lapses = [one.until for one in board.instances.values() if one.until is not None]
@@ -326,6 +335,24 @@ def compare(old: Board, new: Board, keys: Iterable[Key] | None = None) -> Change
     return Changes(frozenset(touched), frozenset(shown), members, subscribers, delegates, durable)
 
 
+def inputs_of(instances: Mapping[Key, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
+    """Give the states that each aggregate is made of, and the devices.
+
+    A client that knows one of the two containers only is seen by the workgroup too: what
+    it publishes in the first counts in the second, unless the second has the same instance.
+    """
+    states: dict[int, dict[int, Input]] = {INPUT: {}, INPUT_LOWERED: {}}
+    devices = []
+    for key, one in instances.items():
+        if one.state is not None and key.container in states:
+            states[key.container][key.instance] = Input(one.state, one.epid, one.published)
+        elif one.device is not None and key.container == INPUT:
+            devices.append(one)
+    devices.sort(key=lambda one: one.key)
+    plain, lowered = states[INPUT], states[INPUT_LOWERED]
+    return {INPUT: plain.values(), INPUT_LOWERED: {**plain, **lowered}.values()}, devices
+
+
 # --- inside
 
 
@@ -363,7 +390,7 @@ def _was_active(board: Board) -> bool:
 
 def _make(board: Board, instances: dict[Key, Instance], last_active: float | None, now: float) -> list[Key]:
     """Put up what the server makes of all publications; give the keys of what is another than before."""
-    inputs, devices = _inputs(instances)
+    inputs, devices = inputs_of(instances)
     wholes = {
         source: aggregate(found, last_active, now, lower_dnd=source == INPUT_LOWERED)
         for source, found in inputs.items()
@@ -394,21 +421,3 @@ def _make(board: Board, instances: dict[Key, Instance], last_active: float | Non
         for container in VISIBLE:
             put(_SERVICES[container], told)
     return changed
-
-
-def _inputs(instances: Mapping[Key, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
-    """Give the states that each aggregate is made of, and the devices.
-
-    A client that knows one of the two containers only is seen by the workgroup too: what
-    it publishes in the first counts in the second, unless the second has the same instance.
-    """
-    states: dict[int, dict[int, Input]] = {INPUT: {}, INPUT_LOWERED: {}}
-    devices = []
-    for key, one in instances.items():
-        if one.state is not None and key.container in states:
-            states[key.container][key.instance] = Input(one.state, one.epid, one.published)
-        elif one.device is not None and key.container == INPUT:
-            devices.append(one)
-    devices.sort(key=lambda one: one.key)
-    plain, lowered = states[INPUT], states[INPUT_LOWERED]
-    return {INPUT: plain.values(), INPUT_LOWERED: {**plain, **lowered}.values()}, devices

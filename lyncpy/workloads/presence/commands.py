@@ -1,43 +1,37 @@
 """The words of presence in the admin shell."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, Epid, aor_of, bare
+from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason, Table
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason, Role, Table
 from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.aggregate import word_of
-from lyncpy.workloads.presence.audience import NOBODY, OWNER, Audience, audience, visible
-from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.audience import NOBODY, STRANGER, Audience, audience, visible
+from lyncpy.workloads.presence.board import Board, Published, reset
 from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.explain import clock, level, made_of, name_of, seen, words_of
 from lyncpy.workloads.presence.model import (
     AGGREGATE_INSTANCE,
     BLOCKED,
-    COLLEAGUES,
-    EXTERNAL,
-    FRIENDS,
     INPUT,
     OFFLINE,
-    WORKGROUP,
+    STANDARD_CONTAINERS,
+    VISIBLE,
+    Container,
     Instance,
     Key,
+    Member,
+    Relation,
 )
-from lyncpy.workloads.presence.states import Aggregate, AggregateMachine, LegacyInterop, Services, StateKind
+from lyncpy.workloads.presence.states import Aggregate, AggregateMachine, LegacyInterop, Services
 from lyncpy.workloads.presence.traffic import Traffic
 from lyncpy.workloads.presence.watchers import EVENT, Watchers, Wishes
 
 _TOP = 20
-
-_LEVELS = {
-    BLOCKED: "blocked",
-    FRIENDS: "friends",
-    WORKGROUP: "workgroup",
-    COLLEAGUES: "colleagues",
-    EXTERNAL: "external",
-}
 
 
 class Commands:
@@ -50,6 +44,8 @@ class Commands:
         notifier: Notifier,
         locator: ILocator,
         people: IPeople,
+        policies: IPolicies,
+        relation: Callable[[Aor], Relation],
         traffic: Traffic,
         timers: ITimers,
     ) -> None:
@@ -59,6 +55,8 @@ class Commands:
         self._notifier = notifier
         self._locator = locator
         self._people = people
+        self._policies = policies
+        self._relation = relation
         self._traffic = traffic
         self._timers = timers
 
@@ -69,24 +67,45 @@ class Commands:
             Command("presence show", "What a user is shown as, and all that makes it up.", self.show, args=(user,)),
             Command("presence watchers", "Who watches a user, and at which level.", self.watchers, args=(user,)),
             Command("presence watching", "Whom a user watches, and what he sees.", self.watching, args=(user,)),
+            Command("presence containers", "Who is in a user's access levels.", self.containers, args=(user,)),
+            Command("presence subscribers", "About whom a user is asked.", self.subscribers, args=(user,)),
+            Command(
+                "presence reset",
+                "Drop the states that a user has chosen by hand.",
+                self.reset,
+                args=(user,),
+                role=Role.OPERATOR,
+            ),
             Command("presence top", "Which devices published most in the last minute, and what it cost.", self.top),
         )
 
     async def show(self, asked: Asked) -> Table:
-        """List every publication on a user's board."""
+        """List how each level is shown a user, every publication on his board, and who is special to him."""
         board = await self._board(asked)
-        rows = [
+        rows: list[tuple[object, ...]] = [
+            ("level", None, id_, None, None, None, None, f"{name_of(id_)}: {_seen(board, (id_,))}")
+            for id_ in (*reversed(VISIBLE), BLOCKED)
+        ]
+        rows += [
             (
                 key.category,
                 key.instance,
                 key.container,
                 one.version,
-                one.expire.value,
+                f"time, at {clock(one.until)}" if one.until is not None else one.expire.value,
                 one.epid or "server",
-                _clock(one.published),
+                clock(one.published),
                 _content(one),
             )
             for key, one in sorted(board.instances.items())
+        ]
+        delegates = ", ".join(bare(one.aor) for one in board.delegates.members)
+        waiting = sum(not one.acknowledged for one in board.subscribers)
+        subscribers = f"{waiting} to ask about, {len(board.subscribers) - waiting} known"
+        rows += [
+            ("delegates", None, None, board.delegates.version, None, None, None, delegates or "nobody"),
+            ("subscribers", None, None, None, None, None, None, subscribers),
+            ("privacy mode", None, None, None, None, None, None, self._privacy(board)),
         ]
         columns = ("category", "instance", "container", "version", "expires", "by", "published", "content")
         return Table(columns, rows, note=f"{bare(board.aor)} is {_said(board)}")
@@ -94,17 +113,15 @@ class Commands:
     async def watchers(self, asked: Asked) -> Table:
         """List who watches a user."""
         board = await self._board(asked)
-        rows = [
-            (
-                bare(one.watcher),
-                one.epid,
-                level_of(audience(board, one.watcher)),
-                " ".join(sorted(watch.categories)),
-                one.flow,
-            )
-            for one, watch in self._watchers.of(board.aor).items()
-        ]
-        return Table(("watcher", "epid", "level", "categories", "flow"), sorted(rows), note=f"{len(rows)} watch him")
+        rows = []
+        for one, watch in self._watchers.of(board.aor).items():
+            name, because = level(board, one.watcher, self._relation(one.watcher))
+            form = watch.form.name.lower()
+            told = one.machine.dialog.local_seq
+            wants = " ".join(sorted(watch.categories))
+            rows.append((bare(one.watcher), one.epid, name, because, form, wants, told, one.flow))
+        columns = ("watcher", "epid", "level", "because", "form", "categories", "notifications", "flow")
+        return Table(columns, sorted(rows), note=f"{len(rows)} watch him")
 
     async def watching(self, asked: Asked) -> Table:
         """List whom a user watches."""
@@ -115,9 +132,53 @@ class Commands:
             for aor, wish in sorted(wishes.items()):
                 known = self._people.person(aor) is not None
                 board = await self._boards.read(aor) if known else None
-                shown = "no such user" if board is None else _seen(board, audience(board, watcher))
-                rows.append((bare(aor), subscription.epid, shown, " ".join(sorted(wish.categories))))
-        return Table(("watched", "epid", "sees", "categories"), rows, note=f"{len(rows)} watched")
+                relation = self._relation(watcher)
+                shown = "no such user" if board is None else _seen(board, audience(board, watcher, relation))
+                at = "" if board is None else level(board, watcher, relation)[0]
+                form = wish.form.name.lower()
+                rows.append((bare(aor), subscription.epid, shown, at, form, " ".join(sorted(wish.categories))))
+        columns = ("watched", "epid", "sees", "level", "form", "categories")
+        return Table(columns, rows, note=f"{len(rows)} watched")
+
+    async def containers(self, asked: Asked) -> Table:
+        """List who is in which container, and what that holds."""
+        board = await self._board(asked)
+        held: dict[int, list[str]] = {}
+        for category, container in board.places:
+            held.setdefault(container, []).append(category)
+        rows = []
+        for id_ in sorted({*STANDARD_CONTAINERS, *board.containers, *held}):
+            listed = board.containers.get(id_, Container())
+            members = ", ".join(_member(one) for one in sorted(listed.members, key=lambda one: (one[0].value, one[1])))
+            rows.append((id_, name_of(id_), listed.version, members, " ".join(sorted(held.get(id_, ())))))
+        columns = ("container", "name", "version", "members", "holds")
+        return Table(columns, rows, note=f"privacy mode: {self._privacy(board)}")
+
+    async def subscribers(self, asked: Asked) -> Table:
+        """List who began to watch a user without being known to him."""
+        board = await self._board(asked)
+        rows = [
+            (
+                bare(one.aor),
+                one.display_name,
+                self._relation(one.aor).value.value,
+                "known" if one.acknowledged else "to be asked about",
+                bool(one.context),
+            )
+            for one in board.subscribers
+        ]
+        limit = self._policies.of(board.aor).prompted_subscribers
+        note = f"as many as {limit} may wait to be asked about" if limit else "a policy asks him about nobody"
+        return Table(("watcher", "name", "relation", "state", "context"), rows, note=note)
+
+    async def reset(self, asked: Asked) -> Table:
+        """Drop what a user has chosen by hand; his devices are told."""
+        board = await self._board(asked)
+        outcome = await self._boards.change(board.aor, reset)
+        after = outcome.board if isinstance(outcome, Published) else board
+        dropped = len(board.instances) - len(after.instances)
+        note = f"{dropped} publications were dropped; {bare(board.aor)} is {_said(after)}"
+        return Table((), (), note=note if dropped else "he has chosen nothing by hand")
 
     async def top(self, asked: Asked) -> Table:
         """List the busiest devices."""
@@ -134,24 +195,47 @@ class Commands:
         if self._people.person(aor) is None:
             return ()
         board = await self._boards.read(aor)
-        states = [one for one in board.places.get(("state", INPUT), ()) if one.state is not None]
-        made_of = [f"{_content(one)} of {one.epid} at {_clock(one.published)}" for one in states]
-        reasons = [Reason("presence", f"is {_said(board)}" + "".join(f"; {text}" for text in made_of), good=True)]
-        signed_in = await self._locator.endpoints(aor)
-        if signed_in and not any(one.state and one.state.kind is StateKind.MACHINE for one in states):
-            reasons.append(
-                Reason(
-                    "presence",
-                    "signed in, but no device has published a state: shown as offline",
-                    good=False,
-                    remedy="clients publish once they have read their own data; sign the device out and in",
-                )
-            )
+        reasons = [Reason("presence", f"is {_said(board)}", good=True)]
+        devices = await self._devices(aor)
+        for one in made_of(board, INPUT, self._timers.wall(), devices):
+            reasons.append(Reason("presence", one.finding, good=one.good, remedy=one.remedy))
         if audience(board, Aor("sip:somebody@" + aor.rpartition("@")[2])) == NOBODY:
             reasons.append(
                 Reason("presence", "blocks all colleagues", good=False, remedy="the user can change his access levels")
             )
         return reasons
+
+    async def why_seen(self, aor: Aor, watcher: Aor) -> Sequence[Reason]:
+        """Explain what somebody is shown of a user."""
+        if self._people.person(aor) is None:
+            return (Reason("directory", f'there is no user "{bare(aor)}"', good=False, remedy="see: users"),)
+        relation = self._relation(watcher)
+        if relation is Relation.SAME_ENTERPRISE and self._people.person(watcher) is None:
+            return (Reason("directory", f'there is no user "{bare(watcher)}"', good=False, remedy="see: users"),)
+        board = await self._boards.read(aor)
+        story = seen(board, watcher, relation, self._timers.wall(), await self._devices(aor))
+        told = () if audience(board, watcher, relation) in (NOBODY, STRANGER) else self._watching(aor, watcher)
+        return (*story, *told)
+
+    def _watching(self, aor: Aor, watcher: Aor) -> Iterator[Reason]:
+        """Tell whether a watcher's devices have asked to be told at all."""
+        if aor == watcher:
+            return  # his own devices hear of him by another way
+        epids = sorted(one.epid for one in self._watchers.of(aor) if one.watcher == watcher)
+        if epids:
+            yield Reason("watching", f"{bare(watcher)} is told of changes on {', '.join(epids)}", good=True)
+        else:
+            hides = f"no device of {bare(watcher)} watches {bare(aor)} now"
+            yield Reason("watching", hides, good=False, remedy="he is shown nothing until he is signed in and looks")
+
+    async def _devices(self, aor: Aor) -> Mapping[Epid, str]:
+        return {one.epid: one.user_agent for one in await self._locator.endpoints(aor)}
+
+    def _privacy(self, board: Board) -> str:
+        if board.private_to is None:
+            return "off"
+        by = "a policy" if self._policies.of(board.aor).privacy_mode else "himself"
+        return f"on, by {by}: his {len(board.private_to)} contacts may see him, and who is placed by name"
 
     async def _board(self, asked: Asked) -> Board:
         user = asked.args["user"]
@@ -164,13 +248,6 @@ class Commands:
         return [bare(person.aor) for person in self._people.all()]
 
 
-def level_of(seen_by: Audience) -> str:
-    """Name an audience for an operator."""
-    if seen_by == OWNER:
-        return "himself"
-    return _LEVELS.get(seen_by[0], str(seen_by[0])) if seen_by else "everybody"
-
-
 def _said(board: Board) -> str:
     return _seen(board, (INPUT,)) if board.instances.get(Key("state", AGGREGATE_INSTANCE, INPUT)) else word_of(OFFLINE)
 
@@ -179,18 +256,12 @@ def _seen(board: Board, seen_by: Audience) -> str:
     one = next(iter(visible(board, seen_by, "state")), None)
     if one is None or not isinstance(one.value, Aggregate):
         return word_of(OFFLINE)
-    return _words(one.value)
-
-
-def _words(value: Aggregate) -> str:
-    activity = f", {value.activity.token or 'custom'}" if value.activity else ""
-    since = f", last active {_clock(value.last_active)}" if value.last_active is not None else ""
-    return f"{word_of(value.availability)} ({value.availability}{activity}{since})"
+    return words_of(one.value)
 
 
 def _content(one: Instance) -> str:
     if isinstance(one.value, Aggregate):
-        return f"aggregateState {_words(one.value)}"
+        return f"aggregateState {words_of(one.value)}"
     if one.state is not None:
         manual = " manual" if one.state.manual else ""
         token = f" {one.state.activity.token}" if one.state.activity else ""
@@ -204,5 +275,6 @@ def _content(one: Instance) -> str:
     return f"{len(one.value)} characters"
 
 
-def _clock(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+def _member(member: Member) -> str:
+    kind, value = member
+    return f"{kind.value} {value}".rstrip()

@@ -108,9 +108,10 @@ def _subscriber(one: Subscriber, relation: Relation) -> str:
     Spec: [MS-PRES] 2.2.2.6.1; the type of who is nobody in particular is unknown.
     """
     kind = "unknown" if relation is Relation.ANONYMOUS else relation.value.value
+    inner = f"><context>{one.context}</context></subscriber>" if one.context else "/>"
     return (
         f"<subscriber user={quote_attr(bare(one.aor))} displayName={quote_attr(one.display_name)}"
-        f' acknowledged="{"true" if one.acknowledged else "false"}" type="{kind}"/>'
+        f' acknowledged="{"true" if one.acknowledged else "false"}" type="{kind}"{inner}'
     )
 
 

@@ -55,14 +55,14 @@ class _Gathered:
         if fact.by is not None:
             self.by.add(fact.by)
 
-    def concerned(self) -> Concerned:
-        """Tell audiences apart, each asked about once."""
+    def concerned(self, board: Board) -> Concerned:
+        """Tell audiences of the board apart, each asked about once."""
         known: dict[Audience, frozenset[str]] = {}
 
         def categories(seen_by: Audience) -> frozenset[str]:
             found = known.get(seen_by)
             if found is None:
-                found = known[seen_by] = concerns(self.shown, seen_by)
+                found = known[seen_by] = concerns(board, self.shown, seen_by)
             return found
 
         return categories
@@ -159,7 +159,7 @@ class Fanout:
         self.log.error("watchers of {aor} were not told: {reason}", aor=aor, reason=str(failure.value))
 
     def _tell(self, board: Board, gathered: _Gathered) -> None:
-        concerned, told = gathered.concerned(), 0
+        concerned, told = gathered.concerned(board), 0
         # A notification that cannot be sent ends its subscription, and so changes the index.
         for subscription, watch in tuple(self._watchers.of(board.aor).items()):
             told += self._tell_watcher(board, subscription, watch, concerned)

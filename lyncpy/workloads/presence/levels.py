@@ -96,7 +96,14 @@ def set_delegates(
 
 
 def subscribe(
-    board: Board, aor: Aor, display_name: str, now: float, limit: int, *, contacts: Collection[Aor] = ()
+    board: Board,
+    aor: Aor,
+    display_name: str,
+    now: float,
+    limit: int,
+    *,
+    contacts: Collection[Aor] = (),
+    context: str = "",
 ) -> Published:
     """Take note that somebody watches the user who may not know him, so that he can be told.
 
@@ -111,7 +118,7 @@ def subscribe(
     listed = Member(MemberKind.USER, bare(aor))
     if aor in known or aor in contacts or waiting >= limit or _lists(board, listed):
         return Published(board, Changes())
-    subscribers = (*board.subscribers, Subscriber(aor, display_name))
+    subscribers = (*board.subscribers, Subscriber(aor, display_name, context=context))
     return settle(board, replace(board, subscribers=subscribers), now, ())
 
 

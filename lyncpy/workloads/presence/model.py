@@ -449,6 +449,8 @@ class Subscriber:
     aor: Aor
     display_name: str = ""
     acknowledged: bool = False
+    context: str = ""
+    """The XML that he gave with his wish to watch, "" for none; only the user's client reads it."""
 
 
 class Delegate(NamedTuple):

@@ -50,7 +50,7 @@ def write_record(board: Board) -> bytes:
             str(id_): {"version": one.version, "members": sorted([m.kind.value, m.value] for m in one.members)}
             for id_, one in board.containers.items()
         },
-        "subscribers": [[one.aor, one.display_name, one.acknowledged] for one in board.subscribers],
+        "subscribers": [[one.aor, one.display_name, one.acknowledged, one.context] for one in board.subscribers],
         "delegates": {"version": board.delegates.version, "members": board.delegates.members},
     }
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
@@ -73,7 +73,7 @@ def read_record(aor: Aor, data: bytes) -> Board:
             )
             for id_, one in record["containers"].items()
         },
-        tuple(Subscriber(Aor(who), name, known) for who, name, known in record["subscribers"]),
+        tuple(Subscriber(Aor(who), *rest) for who, *rest in record["subscribers"]),
         record["last_active"],
         Delegates(delegates["version"], tuple(Delegate(Aor(who), *rights) for who, *rights in delegates["members"])),
     )

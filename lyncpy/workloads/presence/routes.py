@@ -102,8 +102,9 @@ class Routes:
             if len(self._insisting) >= _INSISTING_BOUND:
                 del self._insisting[next(iter(self._insisting))]
             self._insisting[aor, epid] = {one.key: one.version for one in outcome.faults if one.key is not None}
-        board = _allowed(outcome).board
-        body = write_own(board, categories=names, containers=())
+        published = _allowed(outcome)
+        # What the server made of it, too: no notification tells a publisher what its own publication touched.
+        body = write_own(published.board, categories=names | published.changes.touched, containers=())
         return response_to(arrival.request, 200, content_type=ROAMING_SELF, body=body)
 
     async def set_members(self, arrival: Arrival) -> Response:

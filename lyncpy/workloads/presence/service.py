@@ -95,7 +95,7 @@ class Presence:
         )
         routes = Routes(boards, roaming, grants, locator, settings)
         watching = Watching(boards, watchers, views, self._subscribers, notifier, grants, people, relation, settings)
-        commands = Commands(boards, watchers, notifier, locator, people, traffic, timers)
+        commands = Commands(boards, watchers, notifier, locator, people, policies, relation, traffic, timers)
         self.soap = Soap(boards, views, locator, people, relation, quotas).answers
         """Operation → who answers it; for who has the route of SOAP."""
 
@@ -105,6 +105,7 @@ class Presence:
             resources=Resources(boards.read, people, domains, relation, settings.web_readers).rows(),
             commands=commands.words(),
             reasons=(commands.why,),
+            views=(commands.why_seen,),
         )
         self._listening: tuple[IListening, ...] = ()
 

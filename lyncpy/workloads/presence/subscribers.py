@@ -65,8 +65,8 @@ class Subscribers:
         self._timers = timers
         self._bound = settings.prompts_waiting
         self._known_bound = settings.watchings_total
-        self._waiting: dict[Aor, dict[Aor, bool]] = {}
-        """Whom → watcher → whether he began (or ended) to watch."""
+        self._waiting: dict[Aor, dict[Aor, str | None]] = {}
+        """Whom → watcher → with which context he began to watch; None: he ended."""
 
         self._count = 0
         self._known: dict[Aor, set[Aor]] = {}
@@ -81,11 +81,11 @@ class Subscribers:
         """Give the number of pairs that wait."""
         return self._count
 
-    def began(self, watcher: Aor, watched: Iterable[Aor]) -> None:
-        """Take note, later, that somebody watches people who may not know him."""
-        for aor in watched:
+    def began(self, watcher: Aor, watched: Mapping[Aor, str]) -> None:
+        """Take note, later, that somebody watches people who may not know him; each with the context that he gave."""
+        for aor, context in watched.items():
             if aor != watcher and watcher not in self._known.get(aor, ()):
-                self._add(aor, watcher, begins=True)
+                self._add(aor, watcher, context)
         self._wake(0.0)
 
     def ended(self, watcher: Aor, watched: Iterable[Aor]) -> None:
@@ -94,7 +94,7 @@ class Subscribers:
             if aor != watcher:
                 self._known_count -= watcher in self._known.get(aor, ())
                 self._known.get(aor, set()).discard(watcher)
-                self._add(aor, watcher, begins=False)
+                self._add(aor, watcher, None)
         self._wake(0.0)
 
     async def contacts_changed(self, fact: ContactsChanged) -> None:
@@ -117,7 +117,7 @@ class Subscribers:
 
     # --- inside
 
-    def _add(self, aor: Aor, watcher: Aor, *, begins: bool) -> None:
+    def _add(self, aor: Aor, watcher: Aor, context: str | None) -> None:
         watchers = self._waiting.setdefault(aor, {})
         if watcher not in watchers:
             if self._count >= self._bound:
@@ -126,7 +126,7 @@ class Subscribers:
                     del self._waiting[aor]
                 return
             self._count += 1
-        watchers[watcher] = begins
+        watchers[watcher] = context
 
     def _wake(self, delay_s: float) -> None:
         if self._waiting and not self._works and self._timer is None:
@@ -138,7 +138,7 @@ class Subscribers:
         begin(self._work(), self.log, "noting who watches whom")
 
     async def _work(self) -> None:
-        failed: list[tuple[Aor, dict[Aor, bool]]] = []
+        failed: list[tuple[Aor, dict[Aor, str | None]]] = []
         try:
             while self._waiting:
                 aor = next(iter(self._waiting))
@@ -155,24 +155,24 @@ class Subscribers:
             self._works = self._closed
             self._put_off(failed)
 
-    def _put_off(self, failed: Iterable[tuple[Aor, Mapping[Aor, bool]]]) -> None:
+    def _put_off(self, failed: Iterable[tuple[Aor, Mapping[Aor, str | None]]]) -> None:
         """Try again what failed, unless the watcher has changed his mind meanwhile."""
         again = False
         for aor, watchers in failed:
             again = True
-            for watcher, begins in watchers.items():
-                self._add(aor, watcher, begins=self._waiting.get(aor, {}).get(watcher, begins))
+            for watcher, context in watchers.items():
+                self._add(aor, watcher, self._waiting.get(aor, {}).get(watcher, context))
         self._wake(_AGAIN_S if again else 0.0)
 
-    async def _note(self, aor: Aor, watchers: dict[Aor, bool]) -> None:
+    async def _note(self, aor: Aor, watchers: Mapping[Aor, str | None]) -> None:
         """Note all who wait for one user in one change."""
         if self._people.person(aor) is None:
             return
         limit = self._policies.of(aor).prompted_subscribers
-        begun = {watcher: self._name(watcher) for watcher, begins in watchers.items() if begins and limit}
+        begun = {watcher: context for watcher, context in watchers.items() if context is not None and limit}
         contacts = await self._contacts.of(aor) if begun else frozenset()
-        open_ = {watcher: name for watcher, name in begun.items() if watcher not in contacts}
-        ended = [watcher for watcher, begins in watchers.items() if not begins]
+        open_ = {watcher: context for watcher, context in begun.items() if watcher not in contacts}
+        ended = [watcher for watcher, context in watchers.items() if context is None]
         self._remember(aor, begun.keys() - open_.keys())
         if not open_ and not ended:
             return
@@ -181,9 +181,9 @@ class Subscribers:
             noted = board
             for watcher in ended:
                 noted = unsubscribe(noted, watcher, now).board
-            for watcher, name in open_.items():
+            for watcher, context in open_.items():
                 if audience(noted, watcher, self._relation(watcher)) != NOBODY:
-                    noted = subscribe(noted, watcher, name, now, limit).board
+                    noted = subscribe(noted, watcher, self._name(watcher), now, limit, context=context).board
             return Published(noted, compare(board, noted))
 
         outcome = await self._boards.change(aor, decide)

@@ -119,12 +119,25 @@ class Watching:
         subscription, response = self._grants.accept(arrival, EVENT, document, {}, self._watchers.forget)
         if subscription is not None:
             self._watchers.watch(subscription, wishes, boards)
-            self._note(subscription.watcher, before, wishes, boards)
+            self._note(subscription.watcher, batch, before, wishes, boards)
         return response
 
-    def _note(self, watcher: Aor, before: Wishes, wishes: Wishes, boards: Mapping[Aor, Board]) -> None:
-        """Have those noted whom somebody began to watch, and those whom he let go."""
-        self._subscribers.began(watcher, [aor for aor in wishes if aor not in before and aor in boards])
+    def _note(
+        self,
+        watcher: Aor,
+        batch: Sequence[Action],
+        before: Wishes,
+        wishes: Wishes,
+        boards: Mapping[Aor, Board],
+    ) -> None:
+        """Have those noted whom somebody made his contacts, and those whom he let go.
+
+        A client that watches for a while only (a contact card, the results of a search) gives no context;
+        of that the other one is not told. Spec: `Subscriber` of UCMA: who subscribes with a context.
+        """
+        asked = [one for action in batch if action.subscribes for one in action.resources]
+        contexts = {one.aor: one.context for one in asked if one.context is not None and one.aor in boards}
+        self._subscribers.began(watcher, contexts)
         gone = [aor for aor in before if aor not in wishes and not self._watchers.is_watched_by(aor, watcher)]
         if gone:
             self._subscribers.ended(watcher, gone)
@@ -144,7 +157,7 @@ class Watching:
         if form is None:
             raise Refused(406, headers=[("Accept", ", ".join(one.value for one in Form))])
         uri = request.to.uri
-        return (Action("", True, (Resource(uri, aor_of(uri)),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
+        return (Action("", True, (Resource(uri, aor_of(uri), ""),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
 
     def _document(self, arrival: Arrival, told: Wishes, boards: Mapping[Aor, Board]) -> Document | None:
         """Write a part for everybody who was named: the client refreshes only whom it found here."""

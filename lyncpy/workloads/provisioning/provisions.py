@@ -5,33 +5,53 @@ values, properties of one instance, or properties in a list.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final
 
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.policy import IPolicies
+from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.workload import Provision
 from lyncpy.sip.markup import escape, quote_attr
 from lyncpy.workloads.provisioning.grammar import PRIVACY_PUBLICATION_GRAMMAR, PUBLICATION_GRAMMAR
 from lyncpy.workloads.provisioning.settings import Settings
 
 _PRESENCE: Final = "presencePolicyV2"
+_MEETING: Final = "meetingPolicy"
 
 Values = Mapping[str, str]
 Layout = Callable[[Values], str]
 
 
-def provisions(settings: Settings, policies: IPolicies) -> tuple[Provision, ...]:
-    """Give every group that is ours, each rendered once; `presencePolicyV2` once for each policy that there can be."""
+def provisions(settings: Settings, policies: IPolicies, *, guests: bool = True) -> tuple[Provision, ...]:
+    """Give every group that is ours, each rendered once; what a user's policy decides once for each that there is.
+
+    Args:
+        settings: What an administrator says of clients.
+        policies: What users may.
+        guests: Whether meetings may have guests at all.
+    """
     ours = _ours(settings)
+    meetings = settings.entries.get(_MEETING, {})
+
+    @cache
+    def meeting(size: int, anonymous: bool) -> str:
+        return _instance(_meeting(settings, size, guests=anonymous) | meetings)
+
+    def meeting_of(aor: Aor) -> str:
+        policy: Policy = policies.of(aor)
+        return meeting(policy.meeting_size, guests and policy.anonymous_participants)
+
     presence = {
         private: _listed(_presence(settings, private=private) | settings.entries.get(_PRESENCE, {}))
         for private in (False, True)
     }
     groups = {name: ours.get(name, {}) | settings.entries.get(name, {}) for name in (*ours, *settings.entries)}
-    groups.pop(_PRESENCE, None)
+    for decided in (_PRESENCE, _MEETING):
+        groups.pop(decided, None)
     return (
         *(_constant(name, _LAYOUTS.get(name, _listed)(values)) for name, values in groups.items()),
         Provision(_PRESENCE, lambda aor: presence[policies.of(aor).privacy_mode]),
+        Provision(_MEETING, meeting_of),
         _constant("publicationGrammar", PUBLICATION_GRAMMAR),
         _constant("privacyPublicationGrammar", PRIVACY_PUBLICATION_GRAMMAR),
     )
@@ -64,7 +84,6 @@ _LAYOUTS: Final[Mapping[str, Layout]] = {
     "ServerConfiguration": _elements,
     "userSetting": _elements,
     "publicProviders": _elements,
-    "meetingPolicy": _instance,
     "ucPolicy": _instance,
 }
 """Every other group is a list of properties, also one that an administrator invents."""
@@ -74,7 +93,6 @@ def _ours(settings: Settings) -> dict[str, dict[str, str]]:
     return {
         "ServerConfiguration": _server(settings),
         "endpointConfiguration": _endpoint(settings),
-        "meetingPolicy": _meeting(settings),
         "ucPolicy": {
             "Name": "default",
             "AllowSimultaneousRinging": "false",
@@ -161,7 +179,8 @@ def _endpoint(settings: Settings) -> dict[str, str]:
     }
 
 
-def _meeting(settings: Settings) -> dict[str, str]:
+def _meeting(settings: Settings, size: int, *, guests: bool) -> dict[str, str]:
+    """Say what the meetings that a user organises may be."""
     sharing = "Desktop" if settings.desktop_sharing else "None"
     return {
         "AllowIPAudio": "true",
@@ -179,9 +198,9 @@ def _meeting(settings: Settings) -> dict[str, str]:
         "AllowAnnotations": "false",
         "AllowFileTransfer": _flag(settings.file_transfer),
         "AllowRecording": "false",
-        "AllowAnonymousParticipants": "false",
+        "AllowAnonymousParticipants": _flag(guests),
         "EnablePstnConferencing": "false",
-        "MeetingSize": str(settings.meeting_size),
+        "MeetingSize": str(size),
         "AudioBitRate": "200",
         "VideoBitRate": "50000",
         "AppSharingBitRate": "50000",

@@ -19,11 +19,25 @@ class Provisioning:
     name = "provisioning"
 
     def __init__(
-        self, gathered: Callable[[], Sequence[Provision]], policies: IPolicies, notifier: Notifier, settings: Settings
+        self,
+        gathered: Callable[[], Sequence[Provision]],
+        policies: IPolicies,
+        notifier: Notifier,
+        settings: Settings,
+        *,
+        guests: bool = True,
     ) -> None:
-        """Build the rooms; `gathered` gives the provisions of all offers, these among them."""
+        """Build the rooms.
+
+        Args:
+            gathered: Gives the provisions of all offers, these among them.
+            policies: What users may.
+            notifier: Keeps the subscriptions.
+            settings: The section's.
+            guests: Whether meetings may have guests at all.
+        """
         routes = Routes(gathered, notifier, settings)
-        self.offer = Offer(self.name, routes=routes.rows(), provisions=provisions(settings, policies))
+        self.offer = Offer(self.name, routes=routes.rows(), provisions=provisions(settings, policies, guests=guests))
 
     async def open(self) -> None:
         """Nothing to open: clients come by themselves."""

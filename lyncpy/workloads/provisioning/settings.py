@@ -40,9 +40,6 @@ class Settings(BaseModel):
     notes_remembered: int = Field(default=3, ge=0, le=10)
     """How many of his last notes a client offers its user again."""
 
-    meeting_size: int = Field(default=250, ge=2, le=1000)
-    """The most people in one meeting."""
-
     client_logging: bool = False
     """Whether clients write a log of what they send and receive, for support."""
 

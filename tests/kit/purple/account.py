@@ -1,6 +1,7 @@
 """The one account of a client: sign-in, sign-off, its own state, and what becomes of the connection."""
 
 import html
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -158,6 +159,15 @@ class Account:
         """Choose a note and keep the state."""
         status = purple.purple_account_get_active_status(self.pointer)
         self.do_set_status(status=purple.purple_status_get_id(status), note=note)
+
+    def do_set_idle(self, *, seconds: int) -> None:
+        """Have touched nothing for so long, and be away for that, as clients with a screen do it; 0: be back."""
+        if seconds:
+            purple.purple_savedstatus_set_idleaway(1)
+        presence = purple.purple_account_get_presence(self.pointer)
+        purple.purple_presence_set_idle(presence, bool(seconds), int(time.time()) - seconds if seconds else 0)
+        if not seconds:
+            purple.purple_savedstatus_set_idleaway(0)
 
     def do_block(self, *, who: str) -> None:
         """Give somebody the access level Blocked."""

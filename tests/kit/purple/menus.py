@@ -2,7 +2,7 @@
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from tests.kit.purple.account import PROTOCOL, Account
@@ -107,13 +107,18 @@ class Menus:
         """Choose an entry of a contact's menu; dots, marks and case do not matter."""
         self.choose(self._account.buddy(who), label)
 
-    def choose(self, node: int, label: str) -> None:
-        """Choose an entry of the menu of a contact list's node."""
+    def do_set_level(self, *, who: str, level: str) -> None:
+        """Choose somebody's access level in his menu: Personal, Team, Company, Public, Blocked or Unspecify."""
+        self.choose(self._account.buddy(who), "Access level", level)
+
+    def choose(self, node: int, *path: str) -> None:
+        """Choose an entry of the menu of a contact list's node, by its label and those of the menus that it is in."""
+        *menus, label = path
         entries = list(self._entries(node))
-        entry = next((one for known, one in entries if _plain(known) == _plain(label)), None)
-        if entry is None:
-            raise CommandError(f"there is no {label!r}, only {[known for known, _ in entries]}")
-        called, data = entry.called, entry.data
+        for menu in menus:
+            entries = list(_labelled(_entry(entries, menu).children))
+        chosen = _entry(entries, label)
+        called, data = chosen.called, chosen.data
         self._loop.later(lambda: call(called, "void(pointer, pointer)", node, data))
 
     def chat_node(self, name: str) -> int:
@@ -142,9 +147,20 @@ class Menus:
 
     def _entries(self, node: int) -> Iterator[tuple[str, Any]]:  # Any: an _Entry, whose fields ctypes makes
         _ = self._account.connection
-        for address in filter(None, items(call(_protocol().node_menu, "pointer(pointer)", node))):
-            entry = _Entry.from_address(address)
-            yield entry.label.decode(), entry
+        return _labelled(call(_protocol().node_menu, "pointer(pointer)", node))
+
+
+def _labelled(chain: int) -> Iterator[tuple[str, Any]]:  # Any: as above
+    for address in filter(None, items(chain)):
+        entry = _Entry.from_address(address)
+        yield entry.label.decode(), entry
+
+
+def _entry(entries: Sequence[tuple[str, Any]], label: str) -> Any:  # Any: as above
+    entry = next((one for known, one in entries if _plain(known) == _plain(label)), None)
+    if entry is None:
+        raise CommandError(f"there is no {label!r}, only {[known for known, _ in entries]}")
+    return entry
 
 
 def _info(plugin: int) -> Any:  # Any: as above
@@ -157,5 +173,3 @@ def _protocol() -> Any:  # Any: as above
 
 def _plain(label: str) -> str:
     return re.sub(r"[_.*=…\s]+", " ", label).strip().lower()
-
-

@@ -539,10 +539,10 @@ def test_keeps_the_reasons_for_why() -> None:
     hall.failed(alice("wrong", user="alice"))
     hall.clock.advance(1)
     hall.failed(alice(wall=WALL + 9000))
-    first, second = hall.gate.failures(ALICE)
+    first, second = hall.gate.signins.failures(ALICE)
     assert (first.wall, first.address, first.reason, first.account) == (WALL, "192.0.2.1", "wrong password", "alice")
     assert second.detail == "its clock is 8999 s ahead"
-    reasons = result_of(hall.gate.reasons(ALICE))
+    reasons = result_of(hall.gate.signins.reasons(ALICE))
     assert [reason.good for reason in reasons] == [False, False]
     assert reasons[1].finding == "2023-11-14 22:13:20 UTC from 192.0.2.1 as 'alice': wrong password"
     assert "clock" in reasons[0].remedy
@@ -552,10 +552,10 @@ def test_keeps_the_reasons_for_why() -> None:
 def test_says_when_nothing_failed_and_when_somebody_must_wait() -> None:
     """`why` tells a quiet account from one whose tries are used up."""
     hall = Hall(tries_per_user=1)
-    (quiet,) = result_of(hall.gate.reasons(ALICE))
+    (quiet,) = result_of(hall.gate.signins.reasons(ALICE))
     assert quiet.good
     hall.failed(alice("wrong"))
-    assert result_of(hall.gate.reasons(ALICE))[0].finding == "refused for another 30 s after too many failures"
+    assert result_of(hall.gate.signins.reasons(ALICE))[0].finding == "refused for another 30 s after too many failures"
 
 
 def test_remembers_the_last_failures_also_of_names_that_do_not_exist() -> None:
@@ -564,8 +564,10 @@ def test_remembers_the_last_failures_also_of_names_that_do_not_exist() -> None:
     for _ in range(12):
         hall.failed(alice("wrong"))
     hall.refusal(request_of("sip:nobody@contoso.test", "REGISTER"))
-    assert len(hall.gate.failures(ALICE)) == 10
-    assert [failure.reason for failure in hall.gate.failures(Aor("sip:nobody@contoso.test"))] == ["unknown user"]
+    assert len(hall.gate.signins.failures(ALICE)) == 10
+    assert [failure.reason for failure in hall.gate.signins.failures(Aor("sip:nobody@contoso.test"))] == [
+        "unknown user"
+    ]
 
 
 def test_what_is_remembered_of_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -576,7 +578,7 @@ def test_what_is_remembered_of_users_is_bounded(monkeypatch: pytest.MonkeyPatch)
     bob = NtlmClient("bob@contoso.test", "wrong", wall=lambda: WALL)
     hall.failed(alice("wrong"))
     hall.failed(bob, BOB)
-    assert (len(hall.gate.failures(ALICE)), len(hall.gate.failures(BOB))) == (0, 1)
+    assert (len(hall.gate.signins.failures(ALICE)), len(hall.gate.signins.failures(BOB))) == (0, 1)
     hall.signed_in()
     hall.opened("n/2")
     hall.signed_in(NtlmClient("bob@contoso.test", "bob", wall=lambda: WALL), BOB, "n/2")

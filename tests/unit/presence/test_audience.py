@@ -132,9 +132,19 @@ def test_routing_is_shown_to_nobody() -> None:
 def test_a_change_concerns_who_may_see_it() -> None:
     """Only those are told whose level holds what changed."""
     changes = {("note", 200), ("state", 300), ("contactCard", 0), ("routing", 200)}
-    assert concerns(changes, (200,)) == {"note", "contactCard"}
-    assert concerns(changes, (300,)) == {"state", "contactCard"}
-    assert concerns(changes, NOBODY) == frozenset()
+    assert concerns(board(), changes, (200,)) == {"note", "contactCard"}
+    assert concerns(board(), changes, (300,)) == {"state", "contactCard"}
+    assert concerns(board(), changes, NOBODY) == frozenset()
+
+
+def test_a_change_behind_what_is_shown_concerns_nobody() -> None:
+    """Nobody is told that there was something which he cannot see: not what his level ends, nor what it covers."""
+    changes = {("note", 200), ("state", 200), ("services", 200)}
+    assert concerns(board(), changes, (100, 200)) == {"services"}
+    own = holding(Key("note", 0, 400))
+    assert concerns(own, {("note", 200)}, (400, 200)) == frozenset()
+    assert concerns(own, {("note", 400)}, (400, 200)) == {"note"}
+    assert concerns(board(), {("note", 200), ("note", 400)}, (400, 200)) == {"note"}
 
 
 DAVE = Aor("sip:dave@partner.test")
@@ -183,7 +193,7 @@ def test_a_block_ends_the_search() -> None:
     seen_by = audience(half, BOB)
     assert visible(half, seen_by, "state")
     assert not visible(half, seen_by, "note")
-    assert concerns({("note", 0), ("note", 32000), ("state", 300)}, seen_by) == {"state"}
+    assert concerns(half, {("note", 0), ("note", 32000), ("state", 300)}, seen_by) == {"state"}
 
 
 def test_a_delegate_is_of_the_workgroup_unless_he_is_placed() -> None:
@@ -238,4 +248,4 @@ def test_a_stranger_sees_who_somebody_is_and_nothing_else() -> None:
     assert visible(found, STRANGER, "contactCard") == (card,)
     assert not visible(found, STRANGER, "note")
     assert not visible(found, STRANGER, "state")
-    assert concerns({("contactCard", 0), ("note", 0), ("contactCard", 200)}, STRANGER) == {"contactCard"}
+    assert concerns(found, {("contactCard", 0), ("note", 0), ("contactCard", 200)}, STRANGER) == {"contactCard"}

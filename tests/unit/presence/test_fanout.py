@@ -93,7 +93,7 @@ def test_another_device_does_not_wait_for_one_that_publishes_too_fast() -> None:
 
 def test_a_device_that_left_is_not_in_the_list() -> None:
     """`presence top` shows who is there."""
-    room, (alice, bob) = room_of("alice", "bob")
+    room, (alice, _) = room_of("alice", "bob")
     says(alice, "bye", 0)
     room.sign_out(alice)
     assert all(row[0] != f"alice@{DOMAIN}" for row in room.hall.asked("presence top").rows)

@@ -8,7 +8,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from tests.kit.hall import tree
-from tests.kit.presence import Client, PresenceRoom, batch_body, people
+from tests.kit.presence import CONTACT_CONTEXT, Client, PresenceRoom, batch_body, people
 
 BATCH = "application/msrtc-adrl-categorylist+xml"
 SUBSCRIBER = "application/msrtc-presence-setsubscriber+xml"
@@ -231,7 +231,7 @@ def test_who_signs_out_is_not_forgotten(room: PresenceRoom, bob: Client) -> None
 
 def test_a_watcher_from_elsewhere_is_named_as_such(room: PresenceRoom, alice: Client) -> None:
     """A client shows partners and users of public services differently."""
-    room.workload._subscribers.began(Aor("sip:eve@partner.test"), [Aor("sip:alice@contoso.test")])
+    room.workload._subscribers.began(Aor("sip:eve@partner.test"), {Aor("sip:alice@contoso.test"): ""})
     room.pass_time()
     assert asked(alice) == [("eve@partner.test", "", "false", "federated")]
 
@@ -262,7 +262,7 @@ def test_a_crowd_is_noted_in_one_change(room: PresenceRoom, alice: Client) -> No
 
     room.hall.store.write = counted  # type: ignore[method-assign, assignment]  # a test's counter
     for n in range(100):
-        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), [Aor("sip:alice@contoso.test")])
+        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), {Aor("sip:alice@contoso.test"): ""})
     room.pass_time()
     assert written == ["sip:alice@contoso.test"]
     assert len(asked(alice)) == 100
@@ -274,7 +274,7 @@ def test_what_waits_is_bounded() -> None:
     alice = room.sign_in("alice")
     alice.sees_itself()
     for n in range(150):
-        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), [Aor("sip:alice@contoso.test")])
+        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), {Aor("sip:alice@contoso.test"): ""})
     assert len(room.workload._subscribers) == 100
     room.pass_time()
     assert len(asked(alice)) == 100
@@ -319,10 +319,10 @@ def test_what_is_remembered_is_bounded() -> None:
     room.pass_time()
     alice = Aor("sip:alice@contoso.test")
     for n in range(150):
-        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), [alice])
+        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), {alice: ""})
         room.pass_time()
     assert room.workload._subscribers._known_count <= 100
-    room.workload._subscribers.began(Aor("sip:u0@contoso.test"), [alice])
+    room.workload._subscribers.began(Aor("sip:u0@contoso.test"), {alice: ""})
     room.pass_time()
     assert room.contacts.read.count(alice) > 150
 
@@ -332,8 +332,55 @@ def test_nobody_is_asked_about_himself_or_for_who_is_gone(room: PresenceRoom, al
     watches(alice, "alice")
     assert asked(alice) == []
     subscribers = room.workload._subscribers
-    subscribers.began(alice.device.who.aor, [Aor("sip:ghost@contoso.test")])
+    subscribers.began(alice.device.who.aor, {Aor("sip:ghost@contoso.test"): ""})
     subscribers.ended(alice.device.who.aor, [alice.device.who.aor])
     room.pass_time()
     assert len(subscribers) == 0
     assert room.workload._boards.peek(Aor("sip:ghost@contoso.test")) is None
+
+
+# --- why somebody watches
+
+
+def batch(client: Client, context: str | None, id_: int = 1) -> int:
+    """Watch Alice in one batch with a context; give the status."""
+    body = batch_body(client.device.uri, ["sip:alice@contoso.test"], context=context, id_=id_)
+    status = client.device.subscribe("presence", body, content_type=BATCH).status
+    client.room.pass_time()
+    return status
+
+
+def test_a_glance_is_no_introduction(alice: Client, bob: Client) -> None:
+    """A contact card or a search result is watched without a context, for a moment; Alice is not told."""
+    assert batch(bob, None) == 200
+    assert asked(alice) == []
+
+
+def test_who_adds_her_after_a_glance_is_told_of(alice: Client, bob: Client) -> None:
+    """The client watches already when the user makes her his contact."""
+    batch(bob, None)
+    assert batch(bob, CONTACT_CONTEXT, id_=2) == 200
+    assert asked(alice) == [BOB]
+
+
+def test_an_empty_context_is_one(alice: Client, bob: Client) -> None:
+    """SIPE marks whom its user has just added with an empty element."""
+    assert batch(bob, "") == 200
+    assert asked(alice) == [BOB]
+
+
+def test_the_context_reaches_her_client(room: PresenceRoom, alice: Client, bob: Client) -> None:
+    """As the watcher's client wrote it, also after a restart; a client tells contacts and delegates apart by it."""
+    batch(bob, CONTACT_CONTEXT)
+    row = next(one for document in alice.hears() for one in document.findall("subscribers/subscriber"))
+    assert row.find("context/subscriptionContext/watcher/contactList") is not None
+    room.hall.router._rows.clear()
+    room.workload = room.opened()
+    body = tree(room.sign_in("alice", "ffffffffffff").sees_itself().body)
+    assert body.find("subscribers/subscriber/context/subscriptionContext") is not None
+
+
+def test_a_context_has_a_bound(alice: Client, bob: Client) -> None:
+    """It is kept on the other one's board, so nobody may fill that."""
+    assert batch(bob, f"<x>{'x' * 2000}</x>") == 413
+    assert asked(alice) == []

@@ -22,11 +22,12 @@ BOB = Aor("sip:bob@contoso.test")
 
 @implementer(IPolicies)
 class Privacy:
-    """Bob is in privacy mode, and nobody else."""
+    """Bob is in privacy mode, has small meetings and no guests; nobody else."""
 
     def of(self, aor: Aor) -> Policy:
         """Give a user's policy."""
-        return Policy(privacy_mode=aor == BOB)
+        bob = aor == BOB
+        return Policy(privacy_mode=bob, meeting_size=12 if bob else 250, anonymous_participants=not bob)
 
 
 def group(name: str, settings: Settings | None = None, aor: Aor = ALICE) -> Any:  # Any: lxml's element, for XPath
@@ -88,13 +89,9 @@ def test_persistent_chat_is_off() -> None:
 
 def test_what_an_administrator_forbids_is_said() -> None:
     """Settings in his words become the clients' words."""
-    settings = Settings(video=False, file_transfer=False, desktop_sharing=False, meeting_size=12)
+    settings = Settings(video=False, file_transfer=False, desktop_sharing=False)
     meeting = values(group("meetingPolicy", settings))
-    assert (meeting["EnableP2PVideo"], meeting["EnableP2PFileTransfer"], meeting["MeetingSize"]) == (
-        "false",
-        "false",
-        "12",
-    )
+    assert (meeting["EnableP2PVideo"], meeting["EnableP2PFileTransfer"]) == ("false", "false")
     assert meeting["EnableAppDesktopSharing"] == "None"
     assert group("userSetting", settings).findtext("disableFileTransfer") == "true"
 
@@ -107,6 +104,21 @@ def test_privacy_mode_is_said_to_whom_it_is_for() -> None:
     assert private["PersonalNoteHistoryDepth"] == "3"
     replaced = Settings(entries={"presencePolicyV2": {"EnableLocationPrompt": "true"}})
     assert values(group("presencePolicyV2", replaced, BOB))["EnableLocationPrompt"] == "true"
+
+
+def test_who_may_have_guests_and_how_many_is_said_by_policy() -> None:
+    """A client offers meetings for guests where its user may have them, and nobody's does where nobody may."""
+
+    def said(aor: Aor, settings: Settings | None = None, *, guests: bool = True) -> tuple[str, str]:
+        (written,) = [
+            one for one in provisions(settings or Settings(), Privacy(), guests=guests) if one.group == "meetingPolicy"
+        ]
+        found = values(tree(f"<group>{written.write(aor)}</group>".encode()))
+        return found["AllowAnonymousParticipants"], found["MeetingSize"]
+
+    assert (said(ALICE), said(BOB)) == (("true", "250"), ("false", "12"))
+    assert said(ALICE, guests=False) == ("false", "250")
+    assert said(BOB, Settings(entries={"meetingPolicy": {"MeetingSize": "5"}})) == ("false", "5")
 
 
 def test_more_entries_are_given_in_the_layout_of_their_group() -> None:

@@ -1,0 +1,56 @@
+"""One server for one database: a second one would not see what the first holds in memory.
+
+Programs that only look in for a moment, such as `lyncpy user`, need no claim.
+"""
+
+import fcntl
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from zope.interface import implementer
+
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.workload import IUnit
+
+
+@implementer(IUnit)
+class Claim:
+    """A lock on a file beside the database. The system lets go of it when the process ends, however it ends."""
+
+    name = "claim"
+
+    def __init__(self, database: Path) -> None:
+        """Take the database file; it need not be there yet."""
+        self._path = database.with_name(database.name + ".lock")
+        self._held: int | None = None
+
+    async def open(self) -> None:
+        """Take it.
+
+        Raises:
+            StoreUnavailable: Another server has it, or the file cannot be made.
+        """
+        try:
+            held = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f'"{self._path}" cannot be made: {error.strerror}') from error
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(held, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(held)
+            raise StoreUnavailable(
+                f'another server (process {holder}) works with the database beside "{self._path}"; stop it, '
+                "or give this one its own [store] url"
+            ) from None
+        os.truncate(held, 0)
+        os.pwrite(held, b"%d\n" % os.getpid(), 0)
+        self._held = held
+
+    async def close(self) -> None:
+        """Let go of it; the file stays, because another may be waiting to take it."""
+        if self._held is not None:
+            with suppress(OSError):
+                os.close(self._held)
+            self._held = None

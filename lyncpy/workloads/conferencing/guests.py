@@ -1,0 +1,96 @@
+"""Guests of conferences: where they may go, by which key, as whom they are shown."""
+
+import unicodedata
+from collections.abc import Callable, Collection
+from typing import Final
+
+from zope.interface import implementer
+
+from lyncpy.contracts.guests import GuestDoor, IGuests
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.sip.uri import parse_uri
+from lyncpy.workloads.conferencing.model import FOCUS, Address, Conference, read_address
+
+APP: Final = "app:conf:"
+
+NO_GUESTS: Final = Diagnostics(3019, "Forbidden destination for anonymous user")
+NO_SUCH_SERVICE: Final = Diagnostics(3020, "Anonymous user targeting non-focus or non-MCU conference URI")
+NO_CONFERENCE: Final = Diagnostics(3021, "The destination is not a conference URI, anonymous users are not authorized")
+NO_FOCUS: Final = Diagnostics(3022, "Anonymous user targeting server without focus")
+
+NAME_LETTERS: Final = 64
+MARK: Final = " (Guest)"
+NAMELESS: Final = "Guest"
+
+
+@implementer(IGuests)
+class Guests:
+    """The doors of all conferences."""
+
+    def __init__(
+        self,
+        find: Callable[[str], Conference | None],
+        is_inside: Callable[[Aor], bool],
+        kinds: Collection[str],
+        domain: str,
+        *,
+        welcome: bool,
+    ) -> None:
+        """Take what answers about conferences and meetings.
+
+        Args:
+            find: Gives the conference of a focus or MCU URI.
+            is_inside: Whether somebody is in any meeting, or waits.
+            kinds: Of the MCUs that there are.
+            domain: Of the organizers; "": any.
+            welcome: Whether there may be guests at all.
+        """
+        self._find = find
+        self._is_inside = is_inside
+        self._kinds = frozenset((FOCUS, *kinds))
+        self._domain = domain
+        self._welcome = welcome
+
+    def door(self, uri: str) -> GuestDoor:
+        """Give the door of a conference. See the promise.
+
+        There is one for every conference that could be: whether there is, and whether it has
+        a key, is seen by nobody who does not know the key.
+
+        Spec: [MS-SIPAE] 4.5: the realm is the organizer's address.
+        """
+        parsed = parse_uri(uri)
+        if not self._welcome:
+            raise Refused(403, NO_GUESTS)
+        if not parsed.opaque.lower().startswith(APP):
+            raise Refused(403, NO_CONFERENCE)
+        address = read_address(uri)
+        if address is None or address.kind not in self._kinds:
+            raise Refused(403, NO_SUCH_SERVICE)
+        if self._domain and parsed.host.lower() != self._domain:
+            raise Refused(403, NO_FOCUS)
+        conference = self._find(uri)
+        keys = () if conference is None else keys_of(conference, address)
+        return GuestDoor(address.key, bare(address.organizer), keys)
+
+    def is_inside(self, guest: Aor) -> bool:
+        """Tell whether a guest is in a meeting. See the promise."""
+        return self._is_inside(guest)
+
+
+def keys_of(conference: Conference, address: Address) -> tuple[str, ...]:
+    """Give what opens a conference to guests: its key, or, where it has none, what everybody knows who has the link.
+
+    Client: for a meeting without a key the id in its link is sent as one; others send nothing.
+    """
+    if conference.passcode:
+        return (conference.passcode,)
+    return tuple(dict.fromkeys((conference.id, address.id, "")))
+
+
+def shown_name(wished: str) -> str:
+    """Give the name under which a guest is shown: in one line, and so that nobody takes him for a colleague."""
+    letters = (" " if unicodedata.category(c)[0] in "CZ" else c for c in wished[: 4 * NAME_LETTERS])
+    name = " ".join("".join(letters).split())[:NAME_LETTERS].rstrip()
+    return name + MARK if name and name.casefold() != NAMELESS.casefold() else NAMELESS
