@@ -16,9 +16,21 @@ from twisted.internet.defer import Deferred
 from bench.costs import Cost, table
 from bench.loads import Bench, Sizes
 from bench.server import Server, serving
+from bench.storm import hanging, storm
 from bench.watching import burst, subscriptions
 
-LOADS: Final = ("sign-in", "message", "fan-out", "conference", "crowd", "burst", "stalled", "subscriptions")
+LOADS: Final = (
+    "sign-in",
+    "message",
+    "fan-out",
+    "conference",
+    "storm",
+    "hanging",
+    "crowd",
+    "burst",
+    "stalled",
+    "subscriptions",
+)
 LIMIT_S: Final = 600
 
 
@@ -70,6 +82,10 @@ async def _work(reactor: Any, server: Server, sizes: Sizes, loads: Sequence[str]
         costs += await bench.stalled()
     await bench.close()
     # What follows has a server of its own: other settings, or a memory that nothing else has stirred.
+    if "storm" in loads:
+        costs += await storm(reactor, sizes.meeting, sizes.speeches)
+    if "hanging" in loads:
+        costs += await hanging(reactor, sizes.participants, sizes.speeches)
     if "burst" in loads:
         costs += await burst(reactor, sizes.watchers, sizes.rounds)
     if "subscriptions" in loads:

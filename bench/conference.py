@@ -23,8 +23,11 @@ from lyncpy.sip.message import Request
 C3P: Final = "application/cccp+xml"
 TEXT: Final = "Shall we have lunch at half past twelve? The place at the corner has soup today."
 
-AT_ONCE: Final = 100
-"""People who hear the messages that are said before the first is answered: one message in a large meeting, some in a small one."""
+IN_A_ROW: Final = 10
+"""Messages that are said, at most, before the first is answered; fewer than `[im] chat_window`."""
+
+COPIES_IN_A_ROW: Final = 1_000
+"""Their copies, at most."""
 
 QUIET_S: Final = 0.02
 """A server whose processor time stands still for so long has nothing left to do."""
@@ -136,12 +139,13 @@ class Meeting:
         """Have everybody leave the chat."""
         for device, dialog in zip(self._devices, self._dialogs, strict=True):
             device.told = device.notified = _ignore
+            device.held = None
             await device.within(dialog, "BYE")
 
     async def _round(self, speakers: "cycle[int]", messages: int, own_us: float) -> _Round:
         reference = reference_us()
         size = len(self._devices)
-        each = max(1, AT_ONCE // size)
+        each = max(1, min(IN_A_ROW, COPIES_IN_A_ROW // size))
         count = max(1, messages // each // 2)
         together = [await self._batch(next(speakers), each, self._answer_together) for _ in range(count)]
         apart = [await self._batch(next(speakers), each, self._answer_apart) for _ in range(count)]
@@ -194,8 +198,12 @@ class Meeting:
 
     async def _answer_apart(self, devices: Sequence[Device]) -> None:
         """Wake the server up for each answer."""
-        while any([device.release(1) for device in devices]):
-            await self._turn(0.0)
+        waiting = list(devices)
+        while waiting:
+            for device in waiting:
+                device.release(1)
+                await self._turn(0.0)
+            waiting = [device for device in waiting if device.held]
 
     async def _quiet(self) -> float:
         """Wait until the server has done all it had to, and give its processor time."""

@@ -1,12 +1,12 @@
 """The loads: who signs in, who talks to whom, who watches whom, and what each costs."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from statistics import median
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 from bench import words
@@ -14,17 +14,13 @@ from bench.conference import Meeting
 from bench.costs import Cost, reference_us
 from bench.device import Device, connect
 from bench.people import DOMAIN, user
+from bench.runs import run_all
 from bench.server import Server
 from bench.watching import crowd, signed_in, stalled
 from lyncpy.sip.message import Request
 
-T = TypeVar("T")
-
 Talk = tuple[Device, Callable[[str], Request]]
 """Who speaks in a session, and what writes his messages."""
-
-AT_ONCE: Final = 8
-"""Clients that sign in at the same time."""
 
 FEW: Final = 10
 """People in the smaller conference."""
@@ -69,6 +65,12 @@ class Sizes:
 
     said: int = 20
     """Messages in each round of a conference of the larger size; of the smaller, `MOST_SAID` at most."""
+
+    meeting: int = 1_000
+    """People in the very large conference."""
+
+    speeches: int = 100
+    """Messages in it, and in the one in which clients hang, which is as large as `participants`."""
 
     crowd: int = 1_000
     """Watchers of one publisher."""
@@ -119,9 +121,9 @@ class Bench:
             for part, work in zip(
                 parts,
                 (
-                    lambda numbers=numbers: _all(numbers, open_one),
-                    lambda fresh=fresh: _all(fresh, lambda one: one.register()),
-                    lambda fresh=fresh: _all(fresh, lambda one: one.settle(self._contacts)),
+                    lambda numbers=numbers: run_all(numbers, open_one),
+                    lambda fresh=fresh: run_all(fresh, lambda one: one.register()),
+                    lambda fresh=fresh: run_all(fresh, lambda one: one.settle(self._contacts)),
                 ),
                 strict=True,
             ):
@@ -156,7 +158,7 @@ class Bench:
                 await device.ask(say(TEXT))
 
         found = [
-            await self._cost(each * len(talks), lambda: _all(talks, talk, len(talks)))
+            await self._cost(each * len(talks), lambda: run_all(talks, talk, len(talks)))
             for _ in range(self._sizes.rounds + 1)
         ]
         return _cost(f"MESSAGE with its 200, {len(talks)} at a time", found)
@@ -182,9 +184,9 @@ class Bench:
         alone, watched, kernel = [], [], 0.0
         for _ in range(sizes.rounds + 1):
             before = self._server.cpu_split_s()[1]
-            alone.append(await self._cost(count, lambda: _all([one for one, _ in stories], play, count)))
+            alone.append(await self._cost(count, lambda: run_all([one for one, _ in stories], play, count)))
             between = self._server.cpu_split_s()[1]
-            watched.append(await self._cost(count, lambda: _all([one for _, one in stories], play, count)))
+            watched.append(await self._cost(count, lambda: run_all([one for _, one in stories], play, count)))
             kernel += self._server.cpu_split_s()[1] - 2 * between + before
         size = sizes.watchers
         share = [((w - a) / size, (rw + ra) / 2) for (w, rw), (a, ra) in zip(watched, alone, strict=True)]
@@ -208,7 +210,9 @@ class Bench:
             await meeting.gather()
             await self._pause()
             costs.append(Cost(f"conference message that nobody hears, {size} signed in", "µs", tuple(own)))
-            costs += await meeting.rounds(sizes.rounds, min(sizes.said * (sizes.participants // size), MOST_SAID), median(own))
+            costs += await meeting.rounds(
+                sizes.rounds, min(sizes.said * (sizes.participants // size), MOST_SAID), median(own)
+            )
             await meeting.leave()
         return costs
 
@@ -277,19 +281,6 @@ class _Story:
         self._left -= 1
         if not self._left:
             self._told.callback(None)
-
-
-async def _all(things: Iterable[T], do: Callable[[T], Awaitable[None]], at_once: int = AT_ONCE) -> None:
-    """Do something with each, a few at a time; fails as soon as one fails."""
-    places = DeferredSemaphore(at_once)
-
-    def begin(thing: T) -> "Deferred[None]":
-        async def run() -> None:
-            await do(thing)
-
-        return Deferred.fromCoroutine(run())
-
-    await gatherResults([places.run(begin, thing) for thing in things], consumeErrors=True)
 
 
 def _cost(name: str, found: Sequence[tuple[float, float]]) -> Cost:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,12 +51,15 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path, people: int, profile: Path | None = None, *, gather_ms: int = 0) -> Iterator[Server]:
+def serving(
+    home: Path, people: int, profile: Path | None = None, *, gather_ms: int = 0, more: Sequence[str] = ()
+) -> Iterator[Server]:
     """Run a server with so many generated people; it is stopped at the end.
 
     Args:
         home: An empty folder.
         profile: Where to write what cProfile saw of the whole run.
+        more: Settings, as `section.key=value`.
     """
     port = _free_port()
     settings = [
@@ -76,6 +79,7 @@ def serving(home: Path, people: int, profile: Path | None = None, *, gather_ms: 
         # One device publishes as a whole company would.
         "presence.publications_per_minute=1000000",
         "presence.publications_burst=1000000",
+        *more,
     ]
     made = [sys.executable, "-m", "bench.people", str(home), str(people), *settings]
     subprocess.run(made, check=True, cwd=_ROOT, stdout=subprocess.DEVNULL)

@@ -99,12 +99,15 @@ def makeService(options: Options) -> IService:
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
         raise SystemExit(1) from None
 
-    def take_over() -> None:
-        """Set up the log and the signals: twistd has done its own part, and the reactor runs."""
+    def take_log() -> None:
+        """Set up the log: twistd has done its own part, and nothing of ours has said anything yet."""
         log = config.sections.log
         quieten(log.level)
         if log.json_file:
             begin_json(config.path(log.json_file), log.level)
+
+    def take_signals() -> None:
+        """Set up the signals: the reactor runs, and has set up its own."""
         signal.signal(signal.SIGHUP, on_hang_up)
         for number in (signal.SIGTERM, signal.SIGINT):
             # What a shell has set to be ignored, for a job in the background, stays ignored.
@@ -119,7 +122,7 @@ def makeService(options: Options) -> IService:
         # orderly end has status 0.
         reactor.callFromThread(_stop, reactor)
 
-    reactor.callWhenRunning(take_over)
+    reactor.callWhenRunning(take_signals)
 
     def ready() -> None:
         # Not through the log: whoever waits for this line reads it as it is.
@@ -131,7 +134,7 @@ def makeService(options: Options) -> IService:
     # A store's thread that has an answer waits for the reactor's thread to let go; at Python's own
     # 5 ms a busy reactor would make every durable write wait for that long.
     sys.setswitchinterval(0.0005)
-    service: IService = HouseService(reload.built.house, ender(reactor), ready)
+    service: IService = HouseService(reload.built.house, ender(reactor), ready, on_start=take_log)
     return service
 
 

@@ -100,7 +100,7 @@ class HttpRefused(Exception):
 class Resource:
     """A path, or all paths below it, and who answers there.
 
-    The longest path that fits wins, and one with a host before one without. `answer` may
+    The longest path that fits wins, and of two that are the same the one with a host. `answer` may
     raise HttpRefused, RemoteProtocolError (400) or WorldUnavailable (503).
     """
 

@@ -140,6 +140,7 @@ class Notifier:
         data: Any = None,  # Any: see Subscription.data
         once: bool = False,
         on_end: Callable[[Subscription], None] | None = None,
+        contact: str = "",
         headers: Iterable[tuple[str, str]] = (),
     ) -> tuple[Subscription | None, Response]:
         """Answer a SUBSCRIBE that is allowed: a new one, a refresh, an end or a poll.
@@ -154,6 +155,7 @@ class Notifier:
             data: Kept with a new subscription; a refresh keeps what is there.
             once: Answer, and keep nothing.
             on_end: Called once when the subscription is over, for whatever reason.
+            contact: The Contact value of whom the client's requests within the dialog go to; "": the server.
             headers: Added to the 200.
 
         Returns:
@@ -166,7 +168,8 @@ class Notifier:
         Spec: RFC 6665 §4.2.1; [MS-SIP] piggyback and best effort.
         """
         known = self.find(arrival)
-        found = known if known is not None else self._new(arrival, event, data, on_end)
+        contact = contact or self._contact
+        found = known if known is not None else self._new(arrival, event, data, on_end, contact)
         terms = machine.Terms(default_s, minimum_s, maximum_s, once)
         now = self._timers.now()
         try:
@@ -190,7 +193,9 @@ class Notifier:
             self._drop(found)
         else:
             self._watch(found)
-        return (None if ended is not None else found), self._granted(arrival.request, found, grant, headers)
+        return (None if ended is not None else found), self._granted(
+            arrival.request, found, grant, [("Contact", contact), *grant.headers, *headers]
+        )
 
     def notify(
         self, subscription: Subscription, document: Document, *, headers: Iterable[tuple[str, str]] = ()
@@ -226,7 +231,12 @@ class Notifier:
     # --- inside
 
     def _new(
-        self, arrival: Arrival, event: str, data: object, on_end: Callable[[Subscription], None] | None
+        self,
+        arrival: Arrival,
+        event: str,
+        data: object,
+        on_end: Callable[[Subscription], None] | None,
+        contact: str,
     ) -> Subscription:
         if len(self._on_flow.get(arrival.flow, ())) >= self._per_flow or len(self._subscriptions) >= self._total:
             raise Refused(503, TOO_MANY, headers=[("Retry-After", "60")])
@@ -237,7 +247,7 @@ class Notifier:
             epid=sender.epid,
             flow=arrival.flow,
             resource=aor_of(arrival.request.to.uri),
-            machine=machine.Subscription(arrival.request, new_tag(), self._contact),
+            machine=machine.Subscription(arrival.request, new_tag(), contact),
             data=data,
             on_end=on_end,
         )
@@ -250,7 +260,7 @@ class Notifier:
             request,
             200,
             to_tag=found.machine.dialog.local_tag,
-            headers=[("Contact", self._contact), *grant.headers, *headers],
+            headers=headers,
             content_type=None if body is None else body.content_type,
             body=b"" if body is None else body.body,
         )

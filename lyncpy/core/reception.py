@@ -121,7 +121,7 @@ class Reception:
             if proof is Proof.WRONG:
                 self._failed(door, arrival.peer)
             return Challenge(self._proof.challenge(arrival.flow, door, arrival.at, stale=proof is Proof.STALE))
-        return self._welcome(arrival, aor) if guest is None else guest.who
+        return self._welcome(arrival, aor, door) if guest is None else guest.who
 
     def _door(self, request: Request) -> GuestDoor:
         if self._doors is None or request.method not in METHODS:
@@ -137,7 +137,7 @@ class Reception:
 
     # --- coming in
 
-    def _welcome(self, arrival: Arrival, aor: Aor) -> Identity:
+    def _welcome(self, arrival: Arrival, aor: Aor, door: GuestDoor) -> Identity:
         if aor in self._names:
             raise Refused(403, NOT_YOU)
         flow, peer = arrival.flow, arrival.peer
@@ -150,6 +150,8 @@ class Reception:
         self._guests[flow] = _Guest(who, peer, self._look_later(flow))
         self._names[aor] = flow
         self._peers[peer] += 1
+        # Who knows the key has nothing left to guess. What others guessed at this conference goes on to count.
+        self._tries.forgive(_place(door, peer))
         self.log.info("{aor} came in from {address} on {flow} as a guest", aor=aor, address=peer, flow=flow)
         return who
 
@@ -169,7 +171,7 @@ class Reception:
     def _check_patience(self, door: GuestDoor, peer: str) -> None:
         now = self._timers.now()
         wait_s = max(
-            self._tries.wait(f"{door.conference} from {peer}", now),
+            self._tries.wait(_place(door, peer), now),
             self._crowds.wait(door.conference, now),
             self._crowds.wait(peer, now),
         )
@@ -183,13 +185,18 @@ class Reception:
 
     def _failed(self, door: GuestDoor, peer: str) -> None:
         now = self._timers.now()
-        self._tries.failed(f"{door.conference} from {peer}", now)
+        self._tries.failed(_place(door, peer), now)
         self._crowds.failed(door.conference, now)
         self._crowds.failed(peer, now)
         self._meter.counter("lyncpy_core_guest_failures_total", "Wrong keys of guests.").add()
         self.log.info(
             "a guest from {address} does not know the key of {conference}", address=peer, conference=door.conference
         )
+
+
+def _place(door: GuestDoor, peer: str) -> str:
+    """Name the tries of one address at one conference."""
+    return f"{door.conference} from {peer}"
 
 
 def _checked_name(request: Request) -> Aor:

@@ -92,14 +92,23 @@ class HouseService(Service):
         house: What has a life.
         end: Ends the process with this status; `ender(reactor)` gives it.
         on_ready: Called once when everything is open.
+        on_start: Called before anything is opened.
     """
 
     log = Logger()
 
-    def __init__(self, house: House, end: Callable[[int], None], on_ready: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        house: House,
+        end: Callable[[int], None],
+        on_ready: Callable[[], None] | None = None,
+        *,
+        on_start: Callable[[], None] | None = None,
+    ) -> None:
         self._house = house
         self._end = end
         self._on_ready = on_ready
+        self._on_start = on_start
         self._opening: Deferred[None] = succeed(None)
         self._stopping = False
 
@@ -107,6 +116,8 @@ class HouseService(Service):
         """Begin to open the house."""
         super().startService()  # type: ignore[no-untyped-call]  # Twisted's service module has no types
         self._stopping = False
+        if self._on_start is not None:
+            self._on_start()
         self._opening = Deferred.fromCoroutine(self._start())
 
     async def _start(self) -> None:

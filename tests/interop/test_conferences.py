@@ -382,7 +382,7 @@ def mortal(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 def test_the_server_dies_in_the_middle_of_a_meeting(mortal: RunningServer, tmp_path: Path) -> None:
-    """After `kill -9` all come back, through the locked door and as what they were; nothing acknowledged was lost."""
+    """After `kill -9` all come back, through the locked door and as what they were; nothing acknowledged before was lost."""
     clients = Clients(mortal, tmp_path / "clients")
     try:
         people = [clients.make(name).login(returns=True) for name in list(mortal.accounts)[:5]]
@@ -396,7 +396,11 @@ def test_the_server_dies_in_the_middle_of_a_meeting(mortal: RunningServer, tmp_p
             one.until(lambda one=one: one.members()[bob.address], "presenter bob")  # type: ignore[misc]  # bound
         bob.until(lambda: "Unlock" in bob.chat_menu(), "lock")
 
+        acknowledged: dict[PurpleClient, list[str]] = {}
         for number in range(10):
+            # What is answered in the very instant of the death may still be in the server's buffers for
+            # the others, who are cut off by the same death; so the last round does not count.
+            acknowledged = {one: said(one) for one in people}
             for one in people:
                 one.chat_send(f"{number} from {one.name}")
             for one in people:
@@ -405,7 +409,7 @@ def test_the_server_dies_in_the_middle_of_a_meeting(mortal: RunningServer, tmp_p
         mortal.kill()
         for one in people:
             one.wait_for("connection_error", reason="network_error")
-        acknowledged = {one: said(one) for one in people}
+        assert all(len(texts) >= 8 for texts in acknowledged.values())
         assert_all_heard(acknowledged)
         # pidgin-sipe 1.25 frees what it knows of a conference when its connection ends, and dies of
         # it when it is back and a window is still open; so their users close it, and join again.

@@ -38,7 +38,6 @@ def test_he_reads_out_why_somebody_looks_so(clients: Clients, server: RunningSer
 
     story = server.ssh(f"why {bob.address} as seen by {alice.address}")
 
-    print(story, *(server.ssh(f"presence {w} {bob.address}") for w in ("show","watchers","watching","containers","subscribers")), sep="\n---\n")
     assert "alice is in container 200 (colleagues): same enterprise in 200" in story
     assert "alice sees bob as busy (6500), from container 200 (colleagues)" in story
     assert re.search(r"bob chose busy \(6500\) at .* on device ", story)

@@ -39,6 +39,7 @@ class Fragility:
         self.calls = 0
         self._slow = False
         self._waiting: list[Callable[[], None]] = []
+        self._lost: list[Callable[[], None]] = []
 
     def slow_down(self) -> None:
         """Let everything wait from now on, in order, until `catch_up`."""
@@ -54,7 +55,9 @@ class Fragility:
     def lose(self) -> None:
         """Never do what waits, as when who asked for it is dead, and be quick again."""
         self._slow = False
-        self._waiting.clear()
+        # Kept, and so never collected: the end of a coroutine would wake what is dead.
+        self._lost += self._waiting
+        self._waiting = []
 
     def do_one(self) -> None:
         """Do the first that waits, and go on being slow."""

@@ -214,11 +214,13 @@ class Device:
         self.is_gone()
         assert self.sip.register(expires=0).status == 200
         self._line().hang_up()
+        self.stage.settle()
 
     def is_cut_off(self) -> None:
         """Lose the connection."""
         self._line().cut()
         self.is_gone()
+        self.stage.settle()
 
     def is_gone(self) -> None:
         """Take leave of what is true only while it is there."""
@@ -237,6 +239,16 @@ class Device:
     def is_deaf(self) -> bool:
         """Whether it does not read."""
         return any(one.marks for one in self.subscriptions)
+
+    def serves(self, content_type: str, body: bytes) -> Exchange:
+        """Ask for a service, and wait for nothing; an answer with the user's own data is taken."""
+        fields = [("Contact", f"<{self.sip.gruu}>"), ("Content-Type", content_type)]
+
+        def answered(response: Response) -> None:
+            if response.status == 200 and response.headers.get("Content-Type") == SELF_TYPE and self.mirror is not None:
+                self.mirror.hears(SELF_TYPE, response.body)
+
+        return self.sip.begin(self.sip.request("SERVICE", self.aor, fields, body), on_answer=answered)
 
     def asks(
         self,

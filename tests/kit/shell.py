@@ -56,6 +56,7 @@ class Weather:
                 Command("who", "Who asks.", self.who),
             ),
             reasons=(self.why, self.why_not),
+            views=(self.why_seen,),
         )
 
     async def users(self, asked: Asked) -> Table:
@@ -98,6 +99,13 @@ class Weather:
         return (
             Reason("presence", f"{aor} is shown as online", good=True),
             Reason("sign-in", "wrong password", good=False, remedy="set another"),
+        )
+
+    async def why_seen(self, aor: Aor, watcher: Aor) -> Sequence[Reason]:
+        """Give a good finding, then a bad one."""
+        return (
+            Reason("level", f"{watcher} is a friend", good=True),
+            Reason("state", f"{aor} is hidden", good=watcher.startswith("sip:al")),
         )
 
     async def why_not(self, aor: Aor) -> Sequence[Reason]:

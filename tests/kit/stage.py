@@ -92,6 +92,7 @@ class Stage:
         self.actors: Final[list[Actor]] = []
         self._expected: list[str] = []
         self._starts = 0
+        self._dead: Final[list[Inside]] = []
         self._devices = 0
         self._ear: Final = LogEar(self._hear_log)
         globalLogPublisher.addObserver(self._ear)
@@ -156,6 +157,8 @@ class Stage:
         # Nobody of the dead server hears of the connections' end any more; the clients do.
         for line in self.network.lines:
             line.vanish()
+        # Never collected: the end of what waits in it would wake it.
+        self._dead.append(self.inside)
 
     def start(self) -> None:
         """Start a server on what the last one has kept."""

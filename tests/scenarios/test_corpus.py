@@ -28,10 +28,25 @@ from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
 
 CORPUS = Path(__file__).parents[1] / "corpus" / "presence"
-ALL = (
-    "state contactCard services legacyInterop userProperties note noteHistory calendarData workingHours device dndState"
-    " routing userInformation otherOptions alerts rccOptions mwi"
-).split()
+ALL = [
+    "state",
+    "contactCard",
+    "services",
+    "legacyInterop",
+    "userProperties",
+    "note",
+    "noteHistory",
+    "calendarData",
+    "workingHours",
+    "device",
+    "dndState",
+    "routing",
+    "userInformation",
+    "otherOptions",
+    "alerts",
+    "rccOptions",
+    "mwi",
+]
 LEVELS = {"bob": 400, "carol": 300, "dave": 200, "erin": 100, "mallory": 32000}
 
 HEARD: dict[str, dict[str, set[str]]] = {
@@ -167,6 +182,17 @@ def test_a_publication_is_heard_by_whom_it_concerns(play: Play, name: str) -> No
     assert play.told() == HEARD[name]
     for word, readers in SAID[name].items():
         assert play.readers(word) == readers.split(), word
+
+
+def test_what_was_chosen_by_hand_is_reset_as_a_whole(play: Play) -> None:
+    """Lync's Do Not Disturb is in three places; none is left when an operator drops it."""
+    play.says("state-do-not-disturb")
+    assert play.watchers["dave"].hears(play.desk).availability == "do not disturb"
+    play.stage.shell("presence reset alice@example.com")
+    play.stage.passes(1)
+    assert play.watchers["dave"].hears(play.desk).availability == "available"
+    assert play.watchers["carol"].hears(play.desk).activity == ""
+    assert not [key for key in play.phone.own.versions if key[0] == "dndState"]
 
 
 def test_every_body_is_played() -> None:

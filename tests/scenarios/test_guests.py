@@ -9,7 +9,7 @@ from lyncpy.contracts.records import ConferenceSessionRecord, FocusJoinRecord
 from lyncpy.sip.message import Request
 from tests.kit.fakes import awaited
 from tests.kit.guests import Guest
-from tests.kit.meetings import Seat, code_of
+from tests.kit.meetings import Seat, code_of, new_conference
 from tests.kit.results import result_of
 from tests.kit.stage import Stage
 
@@ -229,6 +229,28 @@ def test_a_guest_who_leaves_or_is_lost_is_out(stage: Stage) -> None:
     stage.passes(61)
     assert stage.tables()["guests"] == 0  # who left is in no conference, and is disconnected
     assert not stage.unit("conferencing").foci._tied
+
+
+def test_a_guest_who_vanishes_at_the_door_leaves_nothing(stage: Stage) -> None:
+    """His connection ends while he is being let in, or while he waits: no table and no roster has him."""
+    (alice,) = stage.sign_in("alice")
+    focus = new_conference(alice.sip, policy="anonymous", extra=WITH_KEY)
+    zoe, yan = stage.guest("Zoe", KEY), stage.guest("Yan", KEY)
+    stage.disk.slow_down()
+    assert zoe.seat(focus).knocks().is_pending
+    zoe.is_cut_off()
+    stage.disk.catch_up()
+    stage.passes(1)
+    first = alice.joins(focus)
+    first.locks()
+    yan.joins(focus, lobby_capable=True)
+    stage.passes(1)
+    assert yan.aor in first.roster
+    yan.is_cut_off()
+    stage.passes(1)
+    assert list(first.roster) == [alice.aor]
+    foci = stage.unit("conferencing").foci
+    assert (foci._tied, foci._ties, stage.tables()["guests"]) == ({}, {}, 0)
 
 
 def test_a_guest_in_a_meeting_is_not_disconnected(stage: Stage) -> None:

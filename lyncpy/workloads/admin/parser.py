@@ -241,7 +241,7 @@ def _hidden_from(command: Command, words: Sequence[str]) -> Iterator[bool]:
 
 def _is_secret(word: _Word) -> bool:
     role = word.role
-    return role is not None and role.secret and (isinstance(role, Arg) or word.is_value)
+    return role is not None and role.secret and not word.is_lead and (isinstance(role, Arg) or word.is_value)
 
 
 def _cut(text: str) -> str:

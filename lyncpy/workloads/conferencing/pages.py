@@ -61,7 +61,7 @@ class Pages:
         self._domain = domain
         parts = urlsplit(meeting_url)
         self._path = f"{parts.path.rstrip('/')}/"
-        # Links at the root of a name take all of it; a folder is theirs under every name of this server.
+        # Links at the root of a name take what of it no other page has; a folder is theirs under every name of this server.
         self._host = (parts.hostname or "").lower() if self._path == "/" else ""
         self._offered = bool(meeting_url and domain)
 

@@ -46,18 +46,23 @@ class Rosters:
     def __len__(self) -> int:
         return len(self._shown)
 
-    def document_for(self, user: Aor) -> Document | None:
-        """Write all that somebody may see now, as the first document of a subscription; None: nothing."""
+    def document_for(self, user: Aor, version: int = 1) -> Document | None:
+        """Write all that somebody may see now; None: nothing. `version` is 1 but for a subscription that goes on."""
         meeting = self._meeting()
         audience = audience_of(meeting, user)
-        return None if audience is None else Document(INFO_TYPE, full(meeting, audience).at(1))
+        return None if audience is None else Document(INFO_TYPE, full(meeting, audience).at(version))
 
-    def watch(self, subscription: Subscription) -> None:
+    def next_version(self, subscription: Subscription) -> int:
+        """Give the version of the next document of a subscription. Spec: RFC 4575 §5.1, it grows by one."""
+        shown = self._shown.get(subscription)
+        return 1 if shown is None else shown.version + 1
+
+    def watch(self, subscription: Subscription, version: int = 1) -> None:
         """Remember that a subscription was told all there is in this turn: a new one, or a refresh."""
         meeting = self._meeting()
         audience = audience_of(meeting, subscription.watcher)
         if audience is not None:
-            self._shown[subscription] = _Shown(1, audience, meeting)
+            self._shown[subscription] = _Shown(version, audience, meeting)
 
     def forget(self, subscription: Subscription) -> None:
         """A subscription is over."""

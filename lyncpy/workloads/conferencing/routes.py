@@ -269,10 +269,10 @@ class Routes:
         Spec: RFC 4575; [MS-CONFBAS] 3.4. Client: it unsubscribes in a new dialog.
         """
         request, sender = arrival.request, arrival.sender
-        ends = request.expires == 0
         focus = self._foci.running(request.uri)
-        if ends:
-            if focus is not None:
+        if request.expires == 0:
+            # Within the subscription's dialog its end is the notifier's affair.
+            if focus is not None and not request.to.tag:
                 focus.rosters.end(sender.aor, sender.epid, "unsubscribed")
             return self._accept(arrival, None)
         if focus is None:
@@ -283,7 +283,11 @@ class Routes:
         return self._accept(arrival, focus)
 
     def _accept(self, arrival: Arrival, focus: Focus | None) -> Response:
-        document = None if focus is None else focus.rosters.document_for(arrival.sender.aor)
+        version, document = 1, None
+        if focus is not None:
+            known = self._notifier.find(arrival)
+            version = 1 if known is None else focus.rosters.next_version(known)
+            document = focus.rosters.document_for(arrival.sender.aor, version)
         subscription, response = self._notifier.accept(
             arrival,
             event=EVENT,
@@ -293,9 +297,10 @@ class Routes:
             document=document,
             once=focus is None,
             on_end=None if focus is None else focus.rosters.forget,
+            contact="" if focus is None else f"<{focus.uri}>;isfocus",
         )
         if subscription is not None and focus is not None:
-            focus.rosters.watch(subscription)
+            focus.rosters.watch(subscription, version)
         return response
 
     # --- commands

@@ -2,8 +2,8 @@
 
 Specification: [MS-SIP] 2.2.4 and 3.7; a client reads the list by a subscription to
 `vnd-microsoft-roaming-contacts` and changes it by SOAP in SERVICE requests to himself.
-`model.py` holds the rules, `placing.py` those for groups that the directory makes, `shelves.py`
-says which groups those are, `live.py` lets lists follow them; `lists.py` the one writer of each list, `fanout.py` tells every
-device of the user what changed. The older event `vnd-microsoft-roaming-ACL` is answered
-with an empty document. Diagnostics: 2001 to 2015.
+`model.py` holds the rules, `lists.py` the one writer of each list, `fanout.py` tells every
+device of the user what changed. Groups that the directory makes: `shelves.py` says which,
+`placing.py` where they go in a list, `live.py` has lists follow them. The older event
+`vnd-microsoft-roaming-ACL` is answered with an empty document. Diagnostics: 2001 to 2015.
 """

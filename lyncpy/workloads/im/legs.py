@@ -34,6 +34,8 @@ NOT_FOR_HIM: Final = Failure(Kind.REFUSED, 415)
 
 NO_MORE: Final = Headers()
 
+REPORT_LINES: Final = lines_of(Headers((("Content-Type", IMDN_TYPE),)))
+
 _GONE: Final = 481
 """The client knows the dialog no more (RFC 5057 §5.1); 408 and 480 may be about the one message."""
 
@@ -69,6 +71,7 @@ class SipLeg:
         self._outbound = outbound
         self._answer_s = answer_s
         self._template = self._shared()
+        self._reports: Template | None = None
 
     @property
     def address(self) -> str:
@@ -90,9 +93,11 @@ class SipLeg:
 
     def report(self, number: int, failed: Sequence[tuple[str, Failure]]) -> None:
         """Send the report, which has no answer."""
-        headers = Headers((("Content-Type", IMDN_TYPE),))
+        if self._reports is None:
+            self._reports = Template(self.dialog.outline("BENOTIFY", NO_MORE))
+        prepared = Prepared(self._reports, self.dialog.take_seq(), write_report(number, failed), REPORT_LINES)
         try:
-            self._outbound.tell(self.flow, self.dialog.next_request("BENOTIFY", headers, write_report(number, failed)))
+            self._outbound.tell(self.flow, prepared)
         except FlowGone:
             return
 
@@ -110,6 +115,7 @@ class SipLeg:
         self.flow = flow
         if request.method in TARGET_REFRESH:
             self._template = self._shared()
+            self._reports = None
 
     def _shared(self) -> Template:
         """Write what all messages to him share, as long as his address is the same."""

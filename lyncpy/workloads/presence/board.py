@@ -249,10 +249,14 @@ def elapse(board: Board, now: float) -> Published:
 
 
 def reset(board: Board, now: float) -> Published:
-    """Take off what the person said himself by hand, so that machines and calendar count again."""
+    """Take off what the person said himself by hand, so that machines and calendar count again.
+
+    With it goes `dndState`, which repeats his Do Not Disturb for who calls him.
+    """
 
     def ends(one: Instance) -> bool:
-        return one.state is not None and one.state.kind is StateKind.USER and one.state.manual
+        chosen = one.state is not None and one.state.kind is StateKind.USER and one.state.manual
+        return chosen or one.key.category == "dndState"
 
     return _without(board, ends, now)
 

@@ -17,6 +17,7 @@ from lyncpy.workloads.presence.explain import clock, level, made_of, name_of, se
 from lyncpy.workloads.presence.model import (
     AGGREGATE_INSTANCE,
     BLOCKED,
+    DEFAULT,
     INPUT,
     OFFLINE,
     STANDARD_CONTAINERS,
@@ -149,7 +150,8 @@ class Commands:
         rows = []
         for id_ in sorted({*STANDARD_CONTAINERS, *board.containers, *held}):
             listed = board.containers.get(id_, Container())
-            members = ", ".join(_member(one) for one in sorted(listed.members, key=lambda one: (one[0].value, one[1])))
+            named = sorted(listed.members, key=lambda one: (one[0].value, one[1]))
+            members = "everyone" if id_ == DEFAULT else ", ".join(_member(one) for one in named)
             rows.append((id_, name_of(id_), listed.version, members, " ".join(sorted(held.get(id_, ())))))
         columns = ("container", "name", "version", "members", "holds")
         return Table(columns, rows, note=f"privacy mode: {self._privacy(board)}")

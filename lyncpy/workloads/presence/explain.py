@@ -225,7 +225,7 @@ def _machines(who: str, valid: Sequence[Input], devices: Mapping[Epid, str]) -> 
     machines = [one for one in valid if one.state.kind is StateKind.MACHINE]
     for one in sorted(machines, key=lambda one: one is not best):
         says = f"{_AT_IT[machine_of(one.state.availability)]} ({one.state.availability}) since {clock(one.published)}"
-        client = f" ({devices[one.epid]})" if one.epid in devices else ""
+        client = f" ({devices[one.epid]})" if one.epid is not None and one.epid in devices else ""
         most = "; the most active" if one is best and len(machines) > 1 else ""
         yield Reason("made of", f"device {one.epid}{client}: {says}{most}", good=True)
 

@@ -66,7 +66,7 @@ class Site:
             if one.host in ("", asked.host)
             and (asked.path.startswith(one.path) if one.path.endswith("/") else asked.path == one.path)
         ]
-        return max(fitting, key=lambda one: (bool(one.host), len(one.path)), default=None)
+        return max(fitting, key=lambda one: (len(one.path), bool(one.host)), default=None)
 
     async def _answer(self, resource: Resource | None, asked: HttpAsked) -> HttpAnswer:
         if resource is None:

@@ -53,6 +53,22 @@ def test_why_tells_trouble_first_with_a_remedy() -> None:
     assert parlour.ask("why bob").err == '"bob" is not an address; write it as alice@example.com\n'
 
 
+def test_why_somebody_is_seen_so_is_told_in_order() -> None:
+    """A story, for one watcher; the flag asks the same."""
+    parlour = Parlour()
+    found = rows(parlour, "why bob@example.com as seen by carol@example.com")
+    assert [(row["state"], row["finding"]) for row in found] == [
+        ("ok", "sip:carol@example.com is a friend"),
+        ("trouble", "sip:bob@example.com is hidden"),
+    ]
+    assert rows(parlour, "why bob@example.com --seen-by carol@example.com") == found
+    said = parlour.ask("why bob@example.com as seen by carol@example.com").out
+    assert said.endswith("1 of 2 findings hide something\n")
+    said = parlour.ask("why bob@example.com as seen by alice@example.com").out
+    assert said.endswith("nothing hides him from alice@example.com\n")
+    assert parlour.ask("why bob@example.com as seen by carol").err.startswith('"carol" is not an address')
+
+
 def test_status_is_short() -> None:
     """Version, age, and what runs."""
     parlour = Parlour()

@@ -31,6 +31,8 @@ async def nothing(asked: Asked) -> Table:
         ("users BO", "users bob@example.com "),
         ("users 'bo", "users bob@example.com "),
         ("why bo", "why bob@example.com "),
+        ("why bob as se", "why bob as seen "),
+        ("why bob as seen by bo", "why bob as seen by bob@example.com "),
         ("help fore", "help forecast "),
         ("help forecast se", "help forecast set "),
         ("--json us", "--json users "),

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lyncpy.contracts.workload import Arg, Command
 from lyncpy.workloads.admin.parser import Misused, Vocabulary, usage
 from tests.kit.shell import Weather
 
@@ -102,3 +103,40 @@ def test_any_line_is_understood_or_refused_in_words(line: str) -> None:
         WORDS.read(line)
     except Misused as error:
         assert str(error)
+
+
+# --- words before an argument
+
+LOOK = Vocabulary([Command("look", "See.", Weather().who, args=(Arg("user", "who"), Arg("by", "whom", required=False, after="as seen by")))])  # fmt: skip
+
+
+def test_an_argument_may_have_words_before_it() -> None:
+    """A question reads as people ask it; the words are no arguments."""
+    assert LOOK.read("look bob as seen by alice").args == {"user": "bob", "by": "alice"}
+    assert LOOK.read("look bob").args == {"user": "bob"}
+    assert usage(LOOK.all()[0]) == "look USER [as seen by BY] [--json]"
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("look bob alice", '"alice" is one word too many; use: look USER [as seen by BY]'),
+        ("look bob as heard by alice", '"heard" is one word too many'),
+        ("look bob as seen by", "BY is missing"),
+        ("look bob as", "BY is missing"),
+        ("look bob as seen by alice carol", '"carol" is one word too many'),
+    ],
+)
+def test_half_a_question_is_explained(line: str, sentence: str) -> None:
+    """Wrong words, and words without what has to follow them."""
+    with pytest.raises(Misused) as misused:
+        LOOK.read(line)
+    assert sentence in str(misused.value)
+
+
+def test_masked_words_before_a_secret_are_not_secrets() -> None:
+    """Only the value is hidden."""
+    tell = Vocabulary(
+        [Command("tell", "Tell.", Weather().who, args=(Arg("word", "it", secret=True, after="the word"),))]
+    )
+    assert tell.masked("tell the word xyzzy") == "tell the word ****"

@@ -141,3 +141,28 @@ def test_a_written_document_is_read_back() -> None:
     assert 'domain = "example.com"' in text
     assert 'chain = "a.b"' in text
     assert "tcp_beyond_loopback = true" in text
+
+
+@pytest.mark.parametrize(
+    ("section", "sentence"),
+    [
+        ({"privacy_mod": True}, r'\[policies\] privacy_mod: there is no such key; did you mean "privacy_mode"\?'),
+        ({"board": {"members": [], "meeting_siz": 3}}, r'board.meeting_siz: there is no such key; did you mean "meet'),
+        ({"board": {"privacy_mode": True}}, r"\[policies\] board.members: is missing"),
+        ({"board": {"members": [], "meeting_size": 3000}}, r"board.meeting_size: 3000 cannot be used: .* 1000"),
+        ({"default": {"members": []}}, r"the defaults stand in \[policies\] itself"),
+    ],
+)
+def test_a_mistake_in_a_policy_names_table_key_and_reason(section: dict[str, object], sentence: str) -> None:
+    """A table may have any name; its keys may not, and a key of the section is no table."""
+    with pytest.raises(ConfigError, match=sentence):
+        check(FILE, {"sip": {"domain": "example.com"}, "policies": section})
+
+
+def test_policies_keep_their_order_and_can_be_overridden() -> None:
+    """The first that names a user is his, so the order of the file counts."""
+    tables = {name: {"members": [name]} for name in ("z", "a", "m")}
+    document = {"sip": {"domain": "example.com"}, "policies": tables}
+    policies = check(FILE, with_overrides(document, ["policies.a.privacy_mode=true"])).sections.policies
+    assert list(policies.named) == ["z", "a", "m"]
+    assert policies.named["a"].privacy_mode is True

@@ -208,6 +208,15 @@ def test_wrong_keys_are_counted_for_address_and_conference() -> None:
     assert house.admit(house.proven(invite(method="BYE"))).sender.guest
 
 
+def test_the_right_key_makes_up_for_wrong_ones() -> None:
+    """A guest who mistyped it does not leave the next one of his company waiting."""
+    house, second = House(tries_per_user=2, tries_per_address=100), FlowName("n/2")
+    assert house.guesses() == 401
+    house.comes()
+    house.opens(second)
+    assert [house.guesses(second) for _ in range(3)] == [401, 401, 503]
+
+
 def test_guesses_from_everywhere_find_an_end_too() -> None:
     """A conference that many guess at refuses all that are not in; an address that guesses at many, everywhere."""
     house = House(tries_per_user=100, tries_per_address=3)

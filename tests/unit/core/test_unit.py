@@ -138,14 +138,15 @@ def test_closing_twice_closes_once(build: Build, diary: list[str]) -> None:
 
 
 def test_the_service_says_when_it_is_ready(build: Build) -> None:
-    """Readiness is told once, after the last unit is open."""
+    """That it begins is told before anything is open; readiness once, after the last unit is."""
     ready: Deferred[None] = Deferred()
     told: list[str] = []
-    service = HouseService(build("wire", opens={"wire": ready}), told.append, lambda: told.append("ready"))  # type: ignore[arg-type]  # never called
+    house = build("wire", opens={"wire": ready})
+    service = HouseService(house, lambda _: None, lambda: told.append("ready"), on_start=lambda: told.append("begins"))
     service.startService()
-    assert told == []
+    assert told == ["begins"]
     ready.callback(None)
-    assert told == ["ready"]
+    assert told == ["begins", "ready"]
 
 
 def test_the_service_ends_the_process_when_a_unit_fails(build: Build, events: Sequence[LogEvent]) -> None:

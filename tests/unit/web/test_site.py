@@ -65,11 +65,16 @@ def test_the_longest_path_of_the_right_host_answers(tmp_path: Any) -> None:
         Resource("/a/", _saying("below a")),
         Resource("/a/b/", _saying("below b")),
         Resource("/", _saying("meeting"), host="meet.test"),
+        Resource("/a/x/", _saying("here"), host="meet.test"),
+        Resource("/a/x/", _saying("everywhere")),
     )
+    assert office.ask("/a/x/1", host="meet.test").body == b"here"
+    assert office.ask("/a/x/1").body == b"everywhere"
     assert office.ask("/a").body == b"exactly a"
     assert office.ask("/a/x").body == b"below a"
     assert office.ask("/a/b/c").body == b"below b"
-    assert office.ask("/a/b/c", host="meet.test").body == b"meeting"
+    assert office.ask("/c/b/a", host="meet.test").body == b"meeting"
+    assert office.ask("/a/b/c", host="meet.test").body == b"below b"
     assert office.ask("/ab").status == 404
     assert office.ask("/").status == 404
 

@@ -1,0 +1,24 @@
+"""Doing something with many, a few at a time."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeVar
+
+from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+
+T = TypeVar("T")
+
+AT_ONCE: Final = 8
+"""Clients that sign in at the same time."""
+
+
+async def run_all(things: Iterable[T], do: Callable[[T], Awaitable[None]], at_once: int = AT_ONCE) -> None:
+    """Do something with each, a few at a time; fails as soon as one fails."""
+    places = DeferredSemaphore(at_once)
+
+    def begin(thing: T) -> "Deferred[None]":
+        async def run() -> None:
+            await do(thing)
+
+        return Deferred.fromCoroutine(run())
+
+    await gatherResults([places.run(begin, thing) for thing in things], consumeErrors=True)
