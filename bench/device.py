@@ -24,6 +24,9 @@ from tests.kit.ntlm_client import NtlmClient, challenge_of
 
 AGENT: Final = "UCCAPI/15.0.4481.1000 OC/15.0.4481.1000 (Microsoft Lync)"
 CONVERSATION: Final = "m=message 5060 sip null\r\na=accept-types:text/plain\r\n"
+LONGEST: Final = 4_194_304
+"""Bytes of the longest body: the roster of a thousand people has most of a mebibyte."""
+
 _SILENT: Final = frozenset({"ACK", "BENOTIFY"})
 
 
@@ -52,7 +55,7 @@ class Device(Protocol):
         self.ready: Deferred[None] = Deferred()
         self.lost: Deferred[None] = Deferred()
         self._ntlm = NtlmClient(f"{user(number)}@{DOMAIN}", PASSWORD, wall=time.time)
-        self._decoder = Decoder(DecoderLimits())
+        self._decoder = Decoder(DecoderLimits(body_bytes=LONGEST))
         self._asked: dict[tuple[str, str], Deferred[Response]] = {}
         self._version = 0
         self._contact = f"<{self.uri};opaque=user:epid:{self.epid};gruu>"

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +20,7 @@ from lyncpy.app.assembly import Built, build
 from lyncpy.app.config import Config, ConfigError, load
 from lyncpy.app.log import begin_json, quieten
 from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.contracts.workload import CommandFailed
 from lyncpy.core.unit import HouseService, ender
 from lyncpy.wire.certificate import CertificateUnusable
 
@@ -77,6 +79,17 @@ class Reloader:
         said.append("a pull of the directory has begun")
         return said
 
+    def on_command(self) -> Sequence[str]:
+        """Reload for an operator, who is told what came of it.
+
+        Raises:
+            CommandFailed: What was read cannot be used; nothing has changed.
+        """
+        try:
+            return self()
+        except (ConfigError, CertificateUnusable) as error:
+            raise CommandFailed(f"nothing was changed: {error}") from None
+
     def on_signal(self) -> None:
         """Reload, and log what came of it."""
         try:
@@ -94,17 +107,10 @@ def makeService(options: Options) -> IService:
     try:
         config = load(Path(options["config"]), options["set"])
         reload = Reloader(config, options["set"])
-        reload.built = build(config, reactor, time.time, reload)
+        reload.built = build(config, reactor, time.time, reload.on_command)
     except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
         raise SystemExit(1) from None
-
-    def take_log() -> None:
-        """Set up the log: twistd has done its own part, and nothing of ours has said anything yet."""
-        log = config.sections.log
-        quieten(log.level)
-        if log.json_file:
-            begin_json(config.path(log.json_file), log.level)
 
     def take_signals() -> None:
         """Set up the signals: the reactor runs, and has set up its own."""
@@ -134,8 +140,16 @@ def makeService(options: Options) -> IService:
     # A store's thread that has an answer waits for the reactor's thread to let go; at Python's own
     # 5 ms a busy reactor would make every durable write wait for that long.
     sys.setswitchinterval(0.0005)
-    service: IService = HouseService(reload.built.house, ender(reactor), ready, on_start=take_log)
+    service: IService = HouseService(reload.built.house, ender(reactor), ready, on_start=partial(_take_log, config))
     return service
+
+
+def _take_log(config: Config) -> None:
+    """Set up the log: twistd has done its own part, and nothing of ours has opened yet."""
+    log = config.sections.log
+    quieten(log.level)
+    if log.json_file:
+        begin_json(config.path(log.json_file), log.level)
 
 
 def _stop(reactor: Any) -> None:  # Any: as above

@@ -7,6 +7,7 @@ told is counted in its own log.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -139,7 +140,7 @@ def test_a_level_is_changed_by_the_menu(clients: Clients, server: RunningServer)
         one.wait_presence(alice.address, status="do-not-disturb", message="behind the hedge")
     settle(alice, *others)
 
-    expected = {
+    expected: dict[str, dict[str, Any]] = {  # Any: what `wait_presence` compares with
         "carol": {"status": "busy", "message": re.compile("Urgent interruptions only.*behind the hedge")},
         "dave": {"status": "do-not-disturb", "message": "behind the hedge"},
         "erin": {"status": "do-not-disturb", "message": ""},

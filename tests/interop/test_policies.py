@@ -27,6 +27,7 @@ def test_policies_are_taken_up_while_the_server_runs(server: RunningServer) -> N
     with pytest.raises(ServerFailed, match=r"quiet.privacy_mod: there is no such key; did you mean \"privacy_mode\"\?"):
         server.ssh("reload")
     assert "quiet" in server.ssh("policy show alice@example.test")
+    assert "Traceback" not in server.log()
 
     file.write_text(before, "utf-8")
     server.ssh("reload")

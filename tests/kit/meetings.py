@@ -177,6 +177,17 @@ class Seat:
         self.client.passes(0.1)
         return exchange
 
+    def goes_on_watching(self, expires: int = 3600) -> Exchange:
+        """Refresh the subscription in its dialog, as clients do that keep to the RFC; 0 ends it."""
+        if self.watching is None:
+            raise AssertionError("not watching")
+        request = self.watching.next_request("SUBSCRIBE", [*self._watching_fields(), ("Expires", str(expires))])
+        exchange = self.client.begin(request, branch=False)
+        self.client.passes(0.1)
+        if exchange.status == 200 and exchange.answer.headers.get("ms-piggyback-cseq") is not None:
+            self.takes(exchange.answer.body)
+        return exchange
+
     def joins_chat(self, mcu: str = "") -> Talk:
         """Join the medium."""
         uri = mcu or self.chat_uri

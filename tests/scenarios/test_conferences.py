@@ -271,6 +271,8 @@ def test_the_organizer_deletes_it_at_the_factory(stage: Stage) -> None:
     assert second.is_over
     assert second.client.user == "bob"
     assert stage.actors[1].seat(first.focus).knocks().status == 404
+    (record,) = result_of(awaited(stage.records.conferences()))
+    assert record.end_reason == "the conference was deleted"
 
 
 # --- asking for what is not one's own
@@ -367,7 +369,56 @@ def test_an_invitation_that_is_refused_leaves_the_chat_as_it_was(stage: Stage) -
     assert [one.words for one in peer.texts] == ["she does not want to"]
 
 
+def test_a_watcher_who_refreshes_is_told_all_and_nothing_twice(stage: Stage) -> None:
+    """His requests within the dialog reach the conference; the full document is the next one, not the first again."""
+    alice, bob = stage.sign_in("alice", "bob")
+    first, second = meeting_of(alice, bob)
+    before = second.versions[-1]
+    assert second.goes_on_watching().status == 200
+    assert second.documents[-1].get("state") == "full"
+    first.locks()
+    stage.passes(1)
+    assert second.versions[-2:] == [before + 1, before + 2]
+    assert second.goes_on_watching(0).status == 200
+    shown = len(second.documents)
+    first.locks("false")
+    stage.passes(1)
+    assert len(second.documents) == shown
+
+
+def test_who_leaves_without_a_word_to_the_roster_watches_it_no_more(stage: Stage) -> None:
+    """The end of his part is the end of his subscription."""
+    alice, bob = stage.sign_in("alice", "bob")
+    _, second = meeting_of(alice, bob)
+    watched = stage.tables()["subscriptions"]
+    bob.sip.begin(second.dialog.next_request("BYE"), branch=False)  # type: ignore[union-attr]  # he has joined
+    stage.passes(1)
+    assert stage.tables()["subscriptions"] == watched - 1
+
+
 # --- surviving
+
+
+def test_who_comes_while_the_end_is_written_begins_anew(stage: Stage) -> None:
+    """On a slow disk the next occurrence is its own: in the records, and after `kill -9`."""
+    alice, bob = stage.sign_in("alice", "bob")
+    first, _ = meeting_of(alice, bob)
+    first.locks()
+    bob.seats[-1].leaves()
+    stage.disk.slow_down()
+    first.leaves()
+    stage.passes(1)
+    again = alice.seat(first.focus)
+    again.knocks()
+    stage.disk.catch_up()
+    stage.passes(2)
+    assert code_of(bob.joins(first.focus).knocks().answer) == "success"  # the lock was the last one's
+    ended, running = sorted(result_of(awaited(stage.records.conferences())), key=lambda one: one.ended_at is None)
+    assert ended.ended_at is not None
+    assert running.ended_at is None
+    stage.kill()
+    stage.start()
+    assert len(stage.command("conferences").rows) == 1
 
 
 def test_after_kill_9_everybody_comes_back(stage: Stage) -> None:
@@ -393,6 +444,25 @@ def test_after_kill_9_everybody_comes_back(stage: Stage) -> None:
     records = result_of(awaited(stage.records.conferences()))
     assert len(records) == 1
     assert records[0].ended_at is None
+
+
+def test_what_was_said_before_kill_9_still_counts(stage: Stage) -> None:
+    """The records of an occurrence that goes on count on from what they had."""
+    alice, bob = stage.sign_in("alice", "bob")
+    first, _ = meeting_of(alice, bob)
+    first.says("one")
+    first.says("two")
+    stage.passes(40)
+    stage.kill()
+    stage.start()
+    for who in (alice, bob):
+        who.seats.clear()
+        who.signs_in()
+    again, _ = (who.joins(first.focus) for who in (alice, bob))
+    again.says("three")
+    stage.passes(40)
+    counts = result_of(awaited(stage.records.message_counts()))
+    assert {one.user: one.messages for one in counts} == {alice.aor: 3}
 
 
 def test_after_kill_9_nobody_comes_back(stage: Stage) -> None:

@@ -36,6 +36,7 @@ class Play:
     def watches(self, watcher: Device) -> None:
         """Sign in and watch Alice."""
         watcher.signs_in()
+        self.truth.board(ALICE, self.stage.wall())
         assert watcher.watches(Lookout("presence", watcher.aor, self.truth), [ALICE], "1", CATEGORIES, expires=None).status == 200
         self.truth.began(watcher.aor, ALICE, self.stage.wall())
 

@@ -159,8 +159,9 @@ class Commands:
         """Read the configuration again."""
         try:
             sentences = self._reload()
+        except CommandFailed:
+            raise  # a configuration that cannot be used: whoever asked is told why, and needs no traceback
         except Exception as error:
-            # Whatever a wrong configuration raises says what is wrong; a bug is in the log as well.
             self.log.failure("the configuration was not reloaded")
             raise CommandFailed(f"nothing was changed: {error or type(error).__name__}") from error
         return Table(("done",), [(sentence,) for sentence in sentences], note="reloaded")

@@ -199,6 +199,12 @@ def _state(meeting: Meeting, audience: Audience) -> str:
 
 def _user(attendee: Attendee) -> str:
     """Write one participant, whole. Spec: RFC 4575 §5.6."""
+    if not attendee.written:
+        attendee.written.append(_fresh_user(attendee))
+    return attendee.written[0]
+
+
+def _fresh_user(attendee: Attendee) -> str:
     ends = "".join(_endpoint(end, waits=attendee.waits) for end in attendee.endpoints)
     name = attendee.display_name or attendee.user.removeprefix("sip:")
     return (

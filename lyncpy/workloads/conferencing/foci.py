@@ -1,6 +1,7 @@
 """The table of running meetings, and how they begin and end."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from twisted.logger import Logger
@@ -113,7 +114,9 @@ class Foci:
             raise Refused(404, NO_CONFERENCE)
         if len(self._foci) >= self._total:
             raise Refused(503, Diagnostics(1, "Too many meetings at once"), headers=[("Retry-After", "60")])
-        return self._begin(conference)
+        # All that another process left were begun when this one opened: what is still kept of an
+        # occurrence is of one that has just ended, whose end is being written.
+        return self._begin(replace(conference, active=None))
 
     def let_go(self, focus: Focus) -> None:
         """Forget a meeting that nobody got into."""
@@ -202,9 +205,7 @@ class Foci:
         focus = self._foci.get(before.key)
         if focus is None:
             return
-        if after is not None:
+        if after is None:
+            focus.note(rules.deleted)
+        else:
             focus.reform(after)
-            return
-        step = rules.end(focus.meeting, None)
-        if isinstance(step, tuple):
-            focus.note(lambda meeting: step)

@@ -195,7 +195,7 @@ class Focus:
             mcu = self._mcus.get(endpoint.kind)
             if mcu is not None:
                 mcu.dismiss(self.uri, user, epid, gone.why.value)
-        if not by_himself:
+        if gone.why is not Departure.LOST:  # whose connection is lost has lost what it watched, too
             self.rosters.end(user, epid, gone.why.value)
 
     def _over(self) -> None:

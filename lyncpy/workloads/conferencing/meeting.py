@@ -290,6 +290,11 @@ def end(meeting: Meeting, actor: Aor | None) -> Step | Denied:
     return _over(meeting, Ending.BY_OPERATOR if actor is None else Ending.BY_PRESENTER)
 
 
+def deleted(meeting: Meeting) -> Step:
+    """End the meeting because its conference exists no more."""
+    return _over(meeting, Ending.DELETED)
+
+
 # -- time -------------------------------------------------------------------------------------
 
 

@@ -76,6 +76,7 @@ class Recorder:
         self._sessions: dict[Place, ConferenceSessionRecord] = {}
         self._joins: dict[Place, FocusJoinRecord | McuJoinRecord] = {}
         self._counted: dict[str, Mapping[Aor, int]] = {}
+        self._earlier: dict[str, Mapping[Aor, int]] = {}
         self._hear: Mapping[type[Change], Callable[[Meeting, Any], None]] = {  # Any: each takes its own kind of change
             Arrived: self._arrived,
             Admitted: self._admitted,
@@ -93,6 +94,11 @@ class Recorder:
     async def drained(self) -> None:
         """Write all that waits."""
         await self._rows.drained()
+
+    def resume(self, instance: str, counts: Mapping[Aor, int]) -> None:
+        """Take what each user had said in an occurrence that another process began: it goes on from there."""
+        if counts:
+            self._earlier[instance] = counts
 
     # --- dialogs
 
@@ -163,7 +169,9 @@ class Recorder:
 
     def count(self, meeting: Meeting) -> None:
         """Note how much each user has said, where that is new."""
-        said = dict(self._counts(meeting.conference.uri))
+        earlier = self._earlier.get(meeting.instance, {})
+        now = self._counts(meeting.conference.uri)
+        said = {user: messages + earlier.get(user, 0) for user, messages in now.items()}
         former = self._counted.get(meeting.instance, {})
         if said == former:
             return
@@ -246,6 +254,7 @@ class Recorder:
     def _over(self, meeting: Meeting, change: Ended) -> None:
         self.count(meeting)
         self._counted.pop(meeting.instance, None)
+        self._earlier.pop(meeting.instance, None)
         record = self._conferences.pop(meeting.instance, None)
         if record is not None:
             self._note(replace(record, ended_at=self._timers.wall(), end_reason=change.why.value))

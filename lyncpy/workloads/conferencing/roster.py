@@ -100,6 +100,9 @@ class Attendee:
     endpoints: tuple[RosterEndpoint, ...]
     """In the order of joining; at least one is with the focus."""
 
+    written: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+    """How documents show this very value, once one did: in a large meeting each joiner is shown all the others."""
+
     @property
     def guest(self) -> bool:
         """Whether he has no account."""
@@ -177,6 +180,7 @@ class Ending(enum.Enum):
 
     BY_PRESENTER = "ended by a presenter"
     BY_OPERATOR = "ended by an operator"
+    DELETED = "the conference was deleted"
     LAST_LEFT = "the last participant left"
     NOBODY_CAME_BACK = "nobody came back"
     GUESTS_ALONE = "only guests were left"

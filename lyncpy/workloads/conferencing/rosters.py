@@ -21,6 +21,10 @@ from lyncpy.workloads.conferencing.roster import Meeting
 
 EVENT: Final = "conference"
 
+GATHERED: Final = 50
+"""Watchers above which changes are gathered for longer, in proportion: what a thousand who join together
+cost then grows with their number, not with its square, and none of them hears of it every few milliseconds."""
+
 
 @dataclass(slots=True)
 class _Shown:
@@ -84,7 +88,8 @@ class Rosters:
     def changed(self) -> None:
         """Have everybody told soon."""
         if self._timer is None and self._shown:
-            self._timer = self._timers.later(self._gather_s, self._tell)
+            crowd = max(1.0, len(self._shown) / GATHERED)
+            self._timer = self._timers.later(self._gather_s * crowd, self._tell)
 
     def _tell(self) -> None:
         self._timer = None

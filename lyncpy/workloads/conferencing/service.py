@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from zope.interface import implementer
 
@@ -32,6 +33,9 @@ from lyncpy.workloads.conferencing.pages import Pages
 from lyncpy.workloads.conferencing.recorder import Recorder
 from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.settings import Settings
+
+COUNTS: Final = 100_000
+"""People whose message counts of one meeting are read when it goes on; more than any meeting has."""
 
 
 @implementer(IWorkload)
@@ -126,6 +130,7 @@ class Conferencing:
         """Read what is kept, end the records that another start left open, and go on with its meetings."""
         await self._records.close_open_conferences(self._node, self._timers.wall())
         await self.conferences.open()
+        await self._resume_counts()
         self.foci.open()
         self._listening = (
             self._bus.listen(EndpointGone, self.foci.endpoint_gone),
@@ -143,6 +148,13 @@ class Conferencing:
         self.foci.close()
         await self.conferences.close()
         await self._recorder.drained()
+
+    async def _resume_counts(self) -> None:
+        for conference in self.conferences.active():
+            if conference.active is not None:
+                instance = conference.active.instance
+                counts = await self._records.message_counts(instance=instance, limit=COUNTS)
+                self._recorder.resume(instance, {Aor(one.user): one.messages for one in counts})
 
     def _counts(self, uri: str) -> Mapping[Aor, int]:
         return {} if self._chat is None else self._chat.counts(uri)

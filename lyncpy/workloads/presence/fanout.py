@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import BoardChanged, EndpointGone, FlowClosed, FlowDrained, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -81,17 +82,19 @@ class Fanout:
         roaming: Roaming,
         traffic: Traffic,
         notifier: Notifier,
+        people: IPeople,
         timers: ITimers,
         *,
         gather_s: float,
         limited_gather_s: float,
     ) -> None:
-        """Take where the truth is, who watches it, who tells its owner, and who sends."""
+        """Take where the truth is, who watches it, who tells its owner, who sends, and who exists."""
         self._boards = boards
         self._watchers = watchers
         self._views = views
         self._roaming = roaming
         self._notifier = notifier
+        self._people = people
         self._timers = timers
         self._gather_s = gather_s
         self._limited_gather_s = max(limited_gather_s, gather_s)
@@ -169,8 +172,9 @@ class Fanout:
     def _tell_watcher(self, board: Board, subscription: Subscription, watch: Watch, concerned: Concerned) -> bool:
         """Tell a watcher what concerns him, now or when his connection has room; False: there is nothing."""
         before = watch.seen_by
-        seen_by = watch.audience(board, subscription.watcher)
-        if before is not None and before != seen_by:
+        exists = self._people.person(board.aor) is not None
+        seen_by = watch.audience(board, subscription.watcher) if exists else watch.lose()
+        if before != seen_by:
             categories = watch.categories  # another level: everything may look different
         else:
             categories = concerned(seen_by) & watch.categories

@@ -52,12 +52,12 @@ def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas
         if wish.version != old.version:
             faults.append(Fault(index, wish.container, wish.version, old.version))
             continue
-        if len(members) > quotas.members:
+        if len(members) > max(quotas.members, len(old.members)):  # a bound that was lowered lets people be taken off
             return Denied(Denial.TOO_MANY_MEMBERS)
         containers[wish.container] = Container(old.version + 1, members)
     if faults:
         return Stale(tuple(faults))
-    if len(containers) > quotas.containers:
+    if len(containers) > max(quotas.containers, len(board.containers)):
         return Denied(Denial.TOO_MANY_CONTAINERS)
     if containers == board.containers:
         return Published(board, Changes())
@@ -89,7 +89,7 @@ def set_delegates(
         return Published(board, Changes())
     if version != old.version:
         return Stale((Fault(1, None, version, old.version),))
-    if len(members) > quotas.delegates:
+    if len(members) > max(quotas.delegates, len(old.members)):
         return Denied(Denial.TOO_MANY_DELEGATES)
     changed = replace(board, delegates=Delegates(old.version + 1, members), containers=dict(board.containers))
     return settle(board, changed, now, ())

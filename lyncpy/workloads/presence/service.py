@@ -89,6 +89,7 @@ class Presence:
             roaming,
             traffic,
             notifier,
+            people,
             timers,
             gather_s=settings.gather_ms / 1000,
             limited_gather_s=settings.limited_gather_ms / 1000,

@@ -12,7 +12,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.notifier import Subscription
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.audience import Audience, audience
+from lyncpy.workloads.presence.audience import NOBODY, Audience, audience
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.documents import write_view
 from lyncpy.workloads.presence.legacy import Form, person_seen, write_legacy
@@ -48,6 +48,8 @@ class Watch:
     relation: Relation = Relation.SAME_ENTERPRISE
     form: Form = Form.CATEGORIES
     seen_by: Audience | None = None
+    """None: he was told that there is no such user."""
+
     _containers: Mapping[int, Container] | None = None
 
     def audience(self, board: Board, watcher: Aor) -> Audience:
@@ -55,6 +57,11 @@ class Watch:
         if self.seen_by is None or self._containers is not board.containers:
             self.seen_by = audience(board, watcher, self.relation)
             self._containers = board.containers
+        return self.seen_by
+
+    def lose(self) -> Audience:
+        """Give the audience of somebody who is no user any more: nothing that he left behind is seen."""
+        self.seen_by, self._containers = NOBODY, None
         return self.seen_by
 
 

@@ -118,7 +118,7 @@ class Watching:
         document = self._document(arrival, {aor: wishes[aor] for aor in told}, boards)
         subscription, response = self._grants.accept(arrival, EVENT, document, {}, self._watchers.forget)
         if subscription is not None:
-            self._watchers.watch(subscription, wishes, boards)
+            self._watchers.watch(subscription, wishes, {aor: boards[aor] for aor in told if aor in boards})
             self._note(subscription.watcher, batch, before, wishes, boards)
         return response
 

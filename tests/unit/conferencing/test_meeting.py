@@ -11,6 +11,7 @@ from lyncpy.workloads.conferencing.meeting import (
     admit,
     begin,
     deadline,
+    deleted,
     deny,
     eject,
     end,
@@ -508,6 +509,14 @@ def test_a_presenter_or_an_operator_ends_the_meeting(actor: Aor | None, by: Endi
     assert changes(end(done(step), None)) == ()
     assert deadline(done(step)) is None
     assert expire(done(step), 1e9) == (done(step), ())
+
+
+def test_a_conference_that_is_deleted_takes_its_meeting_along() -> None:
+    """The records say that nobody in the meeting ended it."""
+    step = deleted(meeting(ALICE, BOB))
+    assert ending(step) is Ending.DELETED
+    assert departures(step) == {ALICE: Departure.ENDED, BOB: Departure.ENDED}
+    assert changes(deleted(done(step))) == ()
 
 
 # -- time -------------------------------------------------------------------------------------
