@@ -385,6 +385,8 @@ def _meetings(
         inner.bindings,
         inner.notifier,
         inner.outbound,
+        inner.forward,
+        presence,
         inner.homes,
         [im.mcu],
         node,

@@ -30,8 +30,13 @@ class Homes:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def hold(self, kind: str, key: str) -> AsyncIterator[None]:
+    async def hold(self, kind: str, key: str, *, must: bool = False) -> AsyncIterator[None]:
         """Be the only writer of `kind` `key` inside the block; first come, first served.
+
+        Args:
+            kind: What it is that is written.
+            key: Which.
+            must: Wait however many do: for what nobody would ask for again, as the end of an endpoint.
 
         Raises:
             Refused: 503, when too many wait already.
@@ -41,7 +46,7 @@ class Homes:
         if queue is None:
             self._waiting[name] = deque()
         else:
-            if len(queue) >= WAITING_BOUND:
+            if len(queue) >= WAITING_BOUND and not must:
                 raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
             turn: Deferred[None] = Deferred()
             queue.append(turn)

@@ -274,7 +274,9 @@ def _read_start(line: str) -> _Start | None:
     return _Start(method, uri)
 
 
-_USUAL_STATUSES: Final = {f"SIP/2.0 {status} {phrase}": _Start("", phrase, status) for status, phrase in PHRASES.items()}
+_USUAL_STATUSES: Final = {
+    f"SIP/2.0 {status} {phrase}": _Start("", phrase, status) for status, phrase in PHRASES.items()
+}
 
 
 def _is_method(word: str) -> bool:

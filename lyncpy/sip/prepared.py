@@ -103,7 +103,9 @@ class Prepared:
         keys, lines = headers.line_keys, headers.lines
         if keys.count("via") != 1 or keys.count("cseq") != 1 or lines[keys.index("via")] != self.via:
             return False
-        if lines[keys.index("cseq")] != f"CSeq: {self.number} {template.method}" or not template.is_repeated_in(headers):
+        if lines[keys.index("cseq")] != f"CSeq: {self.number} {template.method}" or not template.is_repeated_in(
+            headers
+        ):
             return False
         response.adopt(template.dialog_text)
         return True

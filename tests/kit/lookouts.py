@@ -28,6 +28,9 @@ ALL_OF_ONESELF: Final = (
     + "</roamingList>"
 ).encode()
 
+LATE_S: Final = 30.0
+"""How late a device may read what extended its subscription."""
+
 _EXTENSIONS: Final = ("com.microsoft.autoextend", "ms-benotify", "ms-piggyback-first-notify")
 
 
@@ -43,7 +46,7 @@ class Lookout:
         heard: What he was told last, by category.
         seen: The same in an old format.
         until: When the subscription ends unless something is heard.
-        marks: Since when he has not read; empty while he reads.
+        marks: Where in the history of each board he has stopped reading; empty while he reads.
     """
 
     event: str
@@ -121,7 +124,7 @@ class Mirror(Lookout):
     def hears(self, content_type: str, body: bytes) -> None:
         """Take a document; each category that it names is whole."""
         self.documents += 1
-        root = etree.fromstring(body)
+        root: Any = etree.fromstring(body)  # Any: lxml's tree
         rows = [one for block in root.findall("{*}categories") for one in block]
         named = {one.get("name") for one in rows}
         for key in [key for key in self.versions if key[0] in named]:
@@ -161,6 +164,7 @@ class Device:
         sip: Its SIP.
         lookouts: Its subscriptions to presence, oldest first.
         mirror: Its subscription to its user's own data.
+        is_deaf: Whether it does not read.
     """
 
     def __init__(self, stage: Stage, truth: Truth, user: str, number: int) -> None:
@@ -183,6 +187,7 @@ class Device:
         self.lookouts: list[Lookout] = []
         self.mirror: Mirror | None = None
         self.registered = 0.0
+        self.is_deaf = False
 
     @property
     def is_on(self) -> bool:
@@ -229,16 +234,27 @@ class Device:
 
     def forgets(self) -> None:
         """Hold no subscription any more."""
+        self.is_deaf = False
         self.lookouts.clear()
         self.mirror = None
 
     def _line(self) -> Any:  # Any: there is one
         return self.sip.line
 
-    @property
-    def is_deaf(self) -> bool:
-        """Whether it does not read."""
-        return any(one.marks for one in self.subscriptions)
+    def stops_reading(self) -> None:
+        """Leave what comes in the buffers of the connection."""
+        self.is_deaf = True
+        for lookout in self.subscriptions:
+            lookout.marks = {aor: self.truth.mark(aor) for aor in self.truth.people}
+        self._line().stop_reading()
+
+    def reads_again(self) -> None:
+        """Read what has come; it may tell what was true at any time since it was not read."""
+        self.is_deaf = False
+        self._line().read_again()
+        self.stage.settle()
+        for lookout in self.subscriptions:
+            lookout.marks = {}
 
     def serves(self, content_type: str, body: bytes) -> Exchange:
         """Ask for a service, and wait for nothing; an answer with the user's own data is taken."""
@@ -292,10 +308,12 @@ class Device:
             lookout.hears(response.headers.get("Content-Type") or "", response.body)
 
     def _told(self, request: Request) -> None:
-        lookout = next((one for one in self.subscriptions if one.dialog and one.dialog.call_id == request.call_id), None)
+        lookout = next(
+            (one for one in self.subscriptions if one.dialog and one.dialog.call_id == request.call_id), None
+        )
         assert lookout is not None, f"{self.aor} is told of a subscription that it has not: {request}"
         if "terminated" in (request.headers.get("subscription-state") or ""):
-            assert self.stage.wall() > lookout.until - 1, f"{self.aor}: a subscription ends too early"
+            assert self.stage.wall() > lookout.until - LATE_S, f"{self.aor}: a subscription ends too early"
             lookout.is_over = True
             self._lets_go(lookout)
         if request.body:

@@ -260,6 +260,15 @@ class Seat:
         """End it for everybody."""
         return self.commands(f'<deleteConference><conferenceKeys confEntity="{self.focus}"/></deleteConference>')
 
+    def calls_in(self, user: str, number: str = "") -> Exchange:
+        """Have the focus invite somebody, under a phone number if one is given."""
+        uri = f"<msci:endpoint-uri>{number}</msci:endpoint-uri>" if number else ""
+        return self.commands(
+            f'<addUser><conferenceKeys confEntity="{self.focus}"/><ci:user xmlns:ci="{_INFO}" entity="{user}">'
+            f'<ci:endpoint entity="{{1}}" xmlns:msci="{_MSCI}"><ci:joining-method>dialed-out</ci:joining-method>{uri}'
+            "</ci:endpoint></ci:user></addUser>"
+        )
+
     def invites(self, other: str, conversation: str = "") -> Exchange:
         """Invite somebody to the conference."""
         body = (

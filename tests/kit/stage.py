@@ -152,7 +152,7 @@ class Stage:
     def kill(self) -> None:
         """End the server as `kill -9` does: nothing that was under way goes on, connections break."""
         self.network.close()
-        for call in self.clock.getDelayedCalls():
+        for call in tuple(self.clock.getDelayedCalls()):  # the clock's own list, which every cancel shortens
             call.cancel()
         # Nobody of the dead server hears of the connections' end any more; the clients do.
         for line in self.network.lines:
@@ -302,6 +302,7 @@ class Stage:
             "sessions": len(im._sessions),
             "invitations": len(im._invitations),
             "places in chats": len(im.mcu),
+            "calls into meetings": len(self.unit("conferencing")._calls),
             "lines to the archive": len(im._filing),
             "records waiting": len(im._recorder),
             "contact lists followed": len(self.unit("contacts")._lists),

@@ -340,7 +340,8 @@ def _visible(meeting: Meeting, user: Aor) -> dict[str, tuple[str, tuple[str, ...
     """Give the roster as somebody's part lets him see it: presenters see the lobby, who waits there sees himself."""
     me = meeting.attendees[user]
     return {
-        str(one.user): (one.role.value, tuple(sorted(endpoint.kind for endpoint in one.endpoints)))
+        # Whose endpoints are on hold, since he waits, is connected by none.
+        str(one.user): (one.role.value, () if one.waits else tuple(sorted(end.kind for end in one.endpoints)))
         for one in meeting.attendees.values()
         if one is me or (not me.waits and (not one.waits or me.role is Role.PRESENTER))
     }

@@ -16,7 +16,7 @@ from unittest import mock
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from lyncpy.contracts.names import Aor
 from lyncpy.core import timers
@@ -24,12 +24,13 @@ from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, Form
 from lyncpy.workloads.presence.levels import MemberChange
 from lyncpy.workloads.presence.model import Container, Key, Member, MemberKind
 from lyncpy.workloads.presence.records import read_record
-from lyncpy.workloads.presence.values import write_time
+from tests.kit import network
 from tests.kit.actors import BATCH_TYPE, DELEGATES_TYPE, MEMBERS_TYPE, PUBLISH_TYPE, SOAP_TYPE, SUBSCRIBER_TYPE
 from tests.kit.fakes import awaited
 from tests.kit.lookouts import Device, Lookout
-from tests.kit.presence import USER_INSTANCE, batch_body, note, publication, publish_body, state
+from tests.kit.presence import batch_body, publication, publish_body
 from tests.kit.presence_model import Truth
+from tests.kit.publications import Wish, containers, lively, publications_of, requests
 from tests.kit.results import result_of
 from tests.kit.sip_client import Exchange
 from tests.kit.stage import DOMAIN, Stage
@@ -38,13 +39,21 @@ EXAMPLES: Final = int(os.environ.get("PRESENCE_EXAMPLES", "0"))
 USERS: Final = ("alice", "bob", "carol")
 DEVICES: Final = 5
 GHOST: Final = Aor(f"sip:ghost@{DOMAIN}")
-CATEGORIES: Final = ("state", "note", "contactCard", "calendarData", "services", "device", "workingHours", "noteHistory")
+CATEGORIES: Final = (
+    "state",
+    "note",
+    "contactCard",
+    "calendarData",
+    "services",
+    "device",
+    "workingHours",
+    "noteHistory",
+)
 OPTIONS: Final = "http://schemas.microsoft.com/2006/09/sip/options/otherOptions"
 
 users = st.sampled_from(USERS)
 slots = st.tuples(users, st.integers(0, DEVICES - 1))
 picks = st.integers(0, 1000)
-containers = st.sampled_from([100, 200, 200, 300, 400, 400, 1000, 32000, 32000])
 members = st.sampled_from(
     [
         *(Member(MemberKind.USER, f"{user}@{DOMAIN}") for user in USERS for _ in range(3)),
@@ -57,18 +66,6 @@ wanted = st.one_of(
     st.just(frozenset({"state", "note", "contactCard", "calendarData"})),
     st.frozensets(st.sampled_from(CATEGORIES), min_size=1),
 )
-kinds = st.sampled_from(
-    ["machine", "machine", "user", "user", "timed", "meeting", "phone", "note", "note", "note", "calendar", "device",
-     "reset", "clear", "history", "hours", "own", "forbidden", "card"]
-)  # fmt: skip
-wishes = st.tuples(
-    kinds,
-    st.sampled_from([3500, 5000, 6500, 6900, 7500, 9500, 12500, 15500, 18500]),
-    containers,
-    st.sampled_from(["static", "static", "time", "endpoint", "user"]),
-    st.sampled_from(["right", "right", "right", "right", "right", "none", "wrong"]),
-)
-requests = st.lists(wishes, min_size=1, max_size=3)
 
 
 def aor(user: str) -> Aor:
@@ -82,7 +79,9 @@ class Presence(RuleBasedStateMachine):
     stage: Stage
     calm_s = 0.1
 
-    @initialize(pace=st.sampled_from(["usual", "usual", "at once", "limited"]), present=st.lists(slots, max_size=4, unique=True))
+    @initialize(
+        pace=st.sampled_from(["usual", "usual", "at once", "limited"]), present=st.lists(slots, max_size=4, unique=True)
+    )
     def opens(self, pace: str, present: list[tuple[str, int]]) -> None:
         """Start a server, and have everybody watch everybody."""
         how: dict[str, object] = {"publications_per_minute": 1_000_000, "publications_burst": 1_000_000}
@@ -92,8 +91,13 @@ class Presence(RuleBasedStateMachine):
             how = {"publications_per_minute": 6, "publications_burst": 10, "limited_gather_ms": 1000}
             self.calm_s = 1.1
         # To the moment: what is due together within a grain would be one change here and two by the rules.
-        self.grains = mock.patch.object(timers, "GRAINS", ())
-        self.grains.start()
+        # And a connection that is full after two documents, not two hundred.
+        self.patches: list[Any] = [  # Any: what mock makes
+            mock.patch.object(timers, "GRAINS", ()),
+            mock.patch.object(network, "HIGH_WATER_BYTES", 1500),
+        ]
+        for one in self.patches:
+            one.start()
         self.stage = Stage(presence=how, auth={"lifetime_s": 86400.0}, sip={"idle_s": 86400})
         self.stage.passes(0.37)
         known = {one.aor: one for one in self.stage.directory.people}
@@ -109,7 +113,8 @@ class Presence(RuleBasedStateMachine):
         """End the server."""
         if hasattr(self, "stage"):
             self.stage.close()
-            self.grains.stop()
+            for one in self.patches:
+                one.stop()
             complaints = list(self.stage.unexpected)
             # What a killed server was doing is collected here, where nobody hears it complain, and not in another play.
             self.__dict__.clear()
@@ -126,8 +131,8 @@ class Presence(RuleBasedStateMachine):
     def _on(self, *, reads: bool = False) -> list[Device]:
         return [one for one in self.devices.values() if one.is_on and not (reads and one.is_deaf)]
 
-    def _device(self, pick: int, user: str | None = None) -> Device | None:
-        found = [one for one in self._on() if user is None or one.sip.user == user]
+    def _device(self, pick: int) -> Device | None:
+        found = self._on(reads=True)
         return found[pick % len(found)] if found else None
 
     def _rests(self, seconds: float = 0.0) -> None:
@@ -158,7 +163,8 @@ class Presence(RuleBasedStateMachine):
                 one.is_up_to_date()
                 assert self.now < one.until + 1, "a subscription outlives its time"
         held = sum(len(device.subscriptions) for device in self._on())
-        assert len(self.stage.hall.notifier) == held
+        if not any(one.is_deaf for one in self._on()):
+            assert len(self.stage.hall.notifier) == held
         assert len(self.stage.hall.bindings) == len(self._on()) == sum(map(len, self.truth.endpoints.values()))
 
     def _signs_in(self, slot: tuple[str, int]) -> None:
@@ -195,70 +201,18 @@ class Presence(RuleBasedStateMachine):
                 if one in self.truth.boards and one not in before:
                     self.truth.began(device.aor, one, self.now)
 
-    def _publication(self, device: Device, wish: tuple[str, int, int, str, str]) -> list[tuple[Key, str, str]]:
-        """Write a wish as publications: (key, XML without version)."""
-        kind, number, container, expire, _ = wish
-        mine = int(device.epid[:8], 16)
-        both = (2, 3)
-        lasts = ' expires="20"' if expire == "time" else ""
-        ends = f' endTime="{write_time(self.now + 90)}Z"' if number > 7000 else ""
-        meets = f' startTime="{write_time(self.now + 20)}Z"{ends}'
-        match kind:
-            case "machine":
-                inner = '<device xmlns="http://schemas.microsoft.com/2006/09/sip/commontypes">phone</device>' if number > 7000 else ""
-                return self._all("state", mine >> 4 | 0x30000000, both, state("machineState", number, inner=inner), "endpoint")
-            case "user":
-                return self._all("state", USER_INSTANCE, both, state("userState", number, manual=True), "static")
-            case "timed":
-                return self._all("state", USER_INSTANCE + 1, both, state("userState", number, manual=True), "time", ' expires="20"')
-            case "meeting":
-                inner = f"<meetingSubject>secret {number}</meetingSubject><meetingLocation>room</meetingLocation>"
-                return self._all("state", 0x40000000 + number % 3, both, state("calendarState", number, inner=inner, attributes=meets), "static")
-            case "phone":
-                inner = '<activity token="on-the-phone" minAvailability="6500" maxAvailability="8999"/>'
-                return self._all("state", 0x50000000 + (mine & 0xFFFF), both, state("phoneState", 6500, inner=inner), "endpoint")
-            case "note" | "history":
-                category = "note" if kind == "note" else "noteHistory"
-                return self._all(category, 0, (container,), note(f"{container} {number}"), expire, lasts)
-            case "calendar" | "hours":
-                category = "calendarData" if kind == "calendar" else "workingHours"
-                value = f'<{category} xmlns="http://schemas.microsoft.com/2006/09/sip/{category}" n="{number}"/>'
-                return self._all(category, 0, (container,), value, expire, lasts)
-            case "device":
-                words = "voice" if number > 7000 else "video"
-                value = (
-                    f'<device xmlns="http://schemas.microsoft.com/2006/09/sip/device" endpointId="{device.sip.instance}">'
-                    f'<capabilities><text render="true"/><{words} render="true" publish="x"/></capabilities></device>'
-                )
-                return self._all("device", mine, (2,), value, "endpoint")
-            case "reset":
-                return self._all("state", USER_INSTANCE, both, "", "static", ' expires="0"')
-            case "clear":
-                return self._all("note", 0, (container,), "", expire, ' expires="0"')
-            case "own":
-                return self._all("state", 5, (1000,), state("aggregateState", number), expire, lasts)
-            case "card":
-                value = f'<contactCard xmlns="http://schemas.microsoft.com/2006/09/sip/contactcard"><x>{number}</x></contactCard>'
-                return self._all("contactCard", 4, (container,), value, expire, lasts)
-            case _:
-                return self._all("state", 1, (200,), state("aggregateState", number), "static")
-
-    @staticmethod
-    def _all(category: str, instance: int, where: Sequence[int], value: str, expire: str, extra: str = "") -> list[tuple[Key, str, str]]:
-        return [(Key(category, instance, one), value, f"{expire}{extra}") for one in where]
-
-    def _body(self, device: Device, asked: Sequence[tuple[str, int, int, str, str]]) -> bytes:
+    def _body(self, device: Device, asked: Sequence[Wish]) -> bytes:
         rows: dict[Key, str] = {}
         board = self.truth.boards.get(device.aor)
         for wish in asked:
-            for key, value, how in self._publication(device, wish):
+            for key, value, how in publications_of(wish, device.epid, device.sip.instance, self.now):
                 old = board.instances.get(key) if board else None
                 version = {"right": old.version if old else 0, "none": 0, "wrong": 7}[wish[4]]
                 expire, _, extra = how.partition(" ")
                 rows[key] = publication(*key, value, expire, version, f" {extra}" if extra else "")
         return publish_body(device.aor, *rows.values())
 
-    def _publishes(self, device: Device, asked: Sequence[tuple[str, int, int, str, str]]) -> tuple[Exchange, int, Device]:
+    def _publishes(self, device: Device, asked: Sequence[Wish]) -> tuple[Exchange, int, Device]:
         body = self._body(device, asked)
         exchange = device.serves(PUBLISH_TYPE, body)
         return exchange, self.truth.publishes(device.aor, device.epid, body, self.now), device
@@ -291,9 +245,9 @@ class Presence(RuleBasedStateMachine):
     @rule(pick=picks)
     def is_cut_off(self, pick: int) -> None:
         """A device loses its connection."""
-        device = self._device(pick)
-        if device is not None:
-            device.is_cut_off()
+        found = self._on()
+        if found:
+            found[pick % len(found)].is_cut_off()
             self._rests()
 
     @rule(pick=picks)
@@ -305,7 +259,7 @@ class Presence(RuleBasedStateMachine):
             self._rests()
 
     @rule(pick=picks, asked=requests)
-    def publishes(self, pick: int, asked: list[tuple[str, int, int, str, str]]) -> None:
+    def publishes(self, pick: int, asked: list[Wish]) -> None:
         """A device publishes several things at once."""
         device = self._device(pick)
         if device is not None:
@@ -314,7 +268,11 @@ class Presence(RuleBasedStateMachine):
             self._answered(done)
             self._rests()
 
-    @rule(several=st.lists(st.tuples(picks, requests), min_size=2, max_size=4), pause_s=st.sampled_from([0.0, 0.03]), at_once=st.booleans())
+    @rule(
+        several=st.lists(st.tuples(picks, requests), min_size=2, max_size=4),
+        pause_s=st.sampled_from([0.0, 0.03]),
+        at_once=st.booleans(),
+    )
     def all_publish(self, several: list[tuple[int, list[Any]]], pause_s: float, at_once: bool) -> None:
         """Devices publish faster than watchers are told, or all in the same moment."""
         done = []
@@ -373,7 +331,12 @@ class Presence(RuleBasedStateMachine):
         self.stage.settle()
         assert exchange.status == status
 
-    @rule(pick=picks, changes=st.lists(st.tuples(containers, members, st.booleans(), st.sampled_from([True] * 5 + [False])), min_size=1, max_size=3))
+    @rule(
+        pick=picks,
+        changes=st.lists(
+            st.tuples(containers, members, st.booleans(), st.sampled_from([True] * 5 + [False])), min_size=1, max_size=3
+        ),
+    )
     def sets_members(self, pick: int, changes: list[tuple[int, Member, bool, bool]]) -> None:
         """A user changes levels, blocks and unblocks."""
         self._sets_members(pick, changes)
@@ -447,13 +410,20 @@ class Presence(RuleBasedStateMachine):
 
     # --- watching
 
-    @rule(pick=picks, which=st.integers(0, 2), names=people, action=st.sampled_from("12"), categories=wanted, expires=st.sampled_from([None, 1200]))
+    @rule(
+        pick=picks,
+        which=st.integers(0, 2),
+        names=people,
+        action=st.sampled_from("12"),
+        categories=wanted,
+        expires=st.sampled_from([None, 1200]),
+    )
     def watches(
         self, pick: int, which: int, names: list[str], action: str, categories: frozenset[str], expires: int | None
     ) -> None:
         """A device watches more people, or the same for something else, in one of its subscriptions."""
         device = self._device(pick)
-        if device is not None and not device.is_deaf:
+        if device is not None:
             self._watches(device, which, names, action, categories, expires)
             self._rests()
 
@@ -462,12 +432,14 @@ class Presence(RuleBasedStateMachine):
         """A device lets people go."""
         device = self._device(pick)
         batches = [one for one in device.lookouts if one.form is Form.CATEGORIES] if device else []
-        if device is None or not batches or device.is_deaf:
+        if device is None or not batches:
             return
         lookout = batches[which % len(batches)]
         exchange, gone = device.unwatches(lookout, [aor(name) for name in names], action)
         assert exchange.status == 200
-        others = {one for other in self._on() if other.aor == device.aor for watch in other.lookouts for one in watch.wishes}
+        others = {
+            one for other in self._on() if other.aor == device.aor for watch in other.lookouts for one in watch.wishes
+        }
         for one in gone - others:
             if one in self.truth.people:
                 self.truth.ended(device.aor, one, self.now)
@@ -477,7 +449,7 @@ class Presence(RuleBasedStateMachine):
     def refreshes(self, pick: int, which: int, ends: bool) -> None:
         """A subscription is refreshed, which tells all anew, or ended."""
         device = self._device(pick)
-        if device is None or not device.lookouts or device.is_deaf:
+        if device is None or not device.lookouts:
             return
         lookout = device.lookouts[which % len(device.lookouts)]
         lookout.heard.clear()
@@ -491,7 +463,7 @@ class Presence(RuleBasedStateMachine):
     def polls(self, pick: int, names: list[str], categories: frozenset[str]) -> None:
         """A device looks once."""
         device = self._device(pick)
-        if device is None or device.is_deaf:
+        if device is None:
             return
         for name in names:
             if aor(name) in self.truth.people:
@@ -507,7 +479,7 @@ class Presence(RuleBasedStateMachine):
     def watches_as_of_old(self, pick: int, who: str, form: Form) -> None:
         """A client of old watches somebody in its own format."""
         device = self._device(pick)
-        if device is None or device.is_deaf or len(device.lookouts) > 5:
+        if device is None or len(device.lookouts) > 5:
             return
         self.truth.board(aor(who), self.now)
         lookout = Lookout("presence", device.aor, self.truth, form, {aor(who): {"": LEGACY_CATEGORIES}})
@@ -516,11 +488,36 @@ class Presence(RuleBasedStateMachine):
         self.truth.began(device.aor, aor(who), self.now)
         self._rests()
 
+    @rule(pick=picks, several=st.lists(st.tuples(picks, requests), max_size=6), reads=st.booleans())
+    def stops_reading(self, pick: int, several: list[tuple[int, list[Any]]], reads: bool) -> None:
+        """A device is too slow for what the others say; it must not fill the server, and not be left behind."""
+        device = self._device(pick)
+        if device is None:
+            return
+        device.stops_reading()
+        for other, asked in several:
+            self.publishes(other, asked)
+        if reads:
+            self._all_read()
+
+    @rule()
+    def all_read_again(self) -> None:
+        """Whoever was too slow hears the latest of everybody."""
+        self._all_read()
+
+    def _all_read(self) -> None:
+        for device in self._on():
+            if device.is_deaf:
+                device.reads_again()
+        self._rests()
+
     # --- what happens to all
 
     @rule(seconds=st.sampled_from([1, 20, 20, 90, 700, 1500]))
     def time_passes(self, seconds: int) -> None:
         """Meetings begin and end, states and subscriptions lapse."""
+        if seconds > 1:
+            self._all_read()
         if seconds > 100:
             for device in self._on():
                 if self.now - device.registered > 3600:
@@ -544,7 +541,41 @@ class Presence(RuleBasedStateMachine):
                 self._watches(self.devices[slot], None, USERS, "1", frozenset(CATEGORIES[:4]), None)
         self._rests()
 
-    @rule(pick=picks, asked=st.lists(requests, min_size=1, max_size=2), written=st.integers(0, 2), back=st.lists(slots, min_size=1, max_size=5, unique=True))
+    @rule(first=slots, second=slots, asked=st.one_of(lively, requests))
+    def the_disk_is_slow(self, first: tuple[str, int], second: tuple[str, int], asked: list[Any]) -> None:
+        """Somebody watches people one of whom is still being read while another publishes."""
+        if first[0] == second[0]:
+            return
+        self.is_killed([first, second], False)
+        watcher, other = self.devices[first], self.devices[second]
+        lookout = Lookout("presence", watcher.aor, self.truth)
+        lookout.wishes = {aor(user): {"1": frozenset(CATEGORIES)} for user in USERS}
+        watcher.lookouts.append(lookout)
+        self.stage.disk.slow_down()
+        body = batch_body(watcher.aor, lookout.wishes, categories=CATEGORIES, id_=1)
+        exchange = watcher.asks(lookout, body, BATCH_TYPE, fields=[("Require", "adhoclist, categoryList")])
+        assert exchange.is_pending
+        done = self._publishes(other, asked)
+        self.stage.settle()
+        due = self.truth.deadline(self.now)
+        if due is None or due > self.now + 2 * self.calm_s:
+            self.stage.passes(self.calm_s)
+        for one in lookout.wishes:
+            self.truth.board(one, self.now)
+        self.stage.disk.catch_up()
+        self.stage.settle()
+        assert exchange.status == 200
+        self._answered(done)
+        for one in lookout.wishes:
+            self.truth.began(watcher.aor, one, self.now)
+        self._rests()
+
+    @rule(
+        pick=picks,
+        asked=st.lists(requests, min_size=1, max_size=2),
+        written=st.integers(0, 2),
+        back=st.lists(slots, min_size=1, max_size=5, unique=True),
+    )
     def is_killed_while_it_writes(self, pick: int, asked: list[Any], written: int, back: list[tuple[str, int]]) -> None:
         """What had an answer is there; what had none is there in full, or not at all."""
         device = self._device(pick)
@@ -574,9 +605,16 @@ class Presence(RuleBasedStateMachine):
             self.truth.stored.pop(device.aor, None)
         self._starts_again(back, True)
 
-    @rule(several=st.lists(st.tuples(picks, requests), min_size=1, max_size=4), level=st.tuples(picks, containers, members, st.booleans()), cut=st.booleans())
-    def the_disk_fails(self, several: list[tuple[int, list[Any]]], level: tuple[int, int, Member, bool], cut: bool) -> None:
+    @rule(
+        several=st.lists(st.tuples(picks, requests), min_size=1, max_size=4),
+        level=st.tuples(picks, containers, members, st.booleans()),
+        cut=st.booleans(),
+    )
+    def the_disk_fails(
+        self, several: list[tuple[int, list[Any]]], level: tuple[int, int, Member, bool], cut: bool
+    ) -> None:
         """While nothing can be written, what has to be kept is refused, and nobody is told of it."""
+        self._all_read()
         self.stage.disk.broken = self.truth.is_broken = True
         for pick, asked in several:
             device = self._device(pick)
@@ -588,7 +626,7 @@ class Presence(RuleBasedStateMachine):
             self.truth.rests()
         self._sets_members(level[0], [(level[1], level[2], level[3], True)])
         device = self._device(level[0])
-        if device is not None and not device.is_deaf:
+        if device is not None:
             self._watches(device, None, USERS, "1", frozenset(CATEGORIES[:4]), None)
             if cut:
                 device.is_cut_off()
@@ -596,7 +634,6 @@ class Presence(RuleBasedStateMachine):
         self.stage.disk.broken = self.truth.is_broken = False
         self._rests(61.0)
 
-    @precondition(lambda self: not any(one.is_deaf for one in self.devices.values()))
     @rule(pick=picks)
     def nothing_is_wrong_with_a_newcomer(self, pick: int) -> None:
         """Who watches anew is told what those know who have watched all the time."""
@@ -618,9 +655,18 @@ def _same(one: Any, other: Any) -> bool:  # Any: boards, or None
 
 
 Presence.TestCase.settings = settings(
-    max_examples=EXAMPLES or 25,
+    max_examples=EXAMPLES or 40,
     stateful_step_count=50 if EXAMPLES else 30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 TestPresence = Presence.TestCase
+
+
+def test_who_begins_to_watch_while_somebody_changes_misses_nothing() -> None:
+    """Bob's client asks for all of them; until Carol has been read, Alice is another."""
+    play = Presence()
+    play.opens(pace="usual", present=[])
+    play.the_disk_is_slow(("bob", 0), ("alice", 0), [("machine", 3500, 200, "endpoint", "right")])
+    play.the_disk_is_slow(("bob", 0), ("alice", 0), [("machine", 6500, 200, "endpoint", "right")])
+    play.teardown()

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from lyncpy.contracts.directory import Group
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.records import FocusJoinRecord
 from tests.kit.actors import Actor
 from tests.kit.fakes import awaited
@@ -394,6 +396,87 @@ def test_who_leaves_without_a_word_to_the_roster_watches_it_no_more(stage: Stage
     bob.sip.begin(second.dialog.next_request("BYE"), branch=False)  # type: ignore[union-attr]  # he has joined
     stage.passes(1)
     assert stage.tables()["subscriptions"] == watched - 1
+
+
+def test_a_group_of_the_directory_is_invited_under_its_address() -> None:
+    """Its members come, each by himself; of a group with more than the limit nobody is asked."""
+    with Stage.opened(im={"group_members": 3}) as stage:
+        keys = {user: f"key-{user}" for user in ("alice", "bob", "carol", "dave", "erin")}
+        team = Group(
+            "g-1", "Team", Aor("sip:team@example.com"), frozenset(keys[user] for user in ("alice", "bob", "carol"))
+        )
+        everybody = Group("g-2", "All", Aor("sip:all@example.com"), frozenset(keys.values()))
+        stage.directory.groups = [team, everybody]
+        stage.pulls()
+        alice, *_ = stage.sign_in("alice", "bob", "carol", "dave")
+        first = alice.meets()
+        assert first.invites(team.aor).status == 200
+        stage.passes(2)
+        assert first.who_chats() == ["alice", "bob", "carol"]
+        assert first.invites(everybody.aor).status == 403
+        stage.passes(2)
+        assert first.who_chats() == ["alice", "bob", "carol"]
+
+
+def outcome_of(seat: Seat) -> str:
+    """Give what the last final answer by INFO says, e.g. "success" or "userDeclined"."""
+    last = seat.responses[-1]
+    return str(last.get("code") if last.get("code") != "failure" else last[0].get("reason"))
+
+
+def test_a_presenter_has_somebody_called_in(stage: Stage) -> None:
+    """It takes a while, and the client is told of its end; who was called may come where only the invited may."""
+    alice, carol = stage.sign_in("alice", "carol")
+    first = alice.meets(policy="closedAuthenticated")
+    assert code_of(first.calls_in(carol.aor).answer) == "pending"
+    stage.passes(2)
+    assert outcome_of(first) == "success"
+    assert first.who_chats() == ["alice", "carol"]
+    assert code_of(first.calls_in(carol.aor).answer) == "failure: userExists"
+
+
+def test_who_is_called_in_may_not_want_to(stage: Stage) -> None:
+    """The client hears why he does not come, and who has blocked the presenter is not at home."""
+    alice, bob, carol, dave = stage.sign_in("alice", "bob", "carol", "dave")
+    bob.declines(603)
+    carol.declines(486)
+    dave.blocks(alice)
+    first = alice.meets()
+    outcomes = []
+    for who in (bob, carol, dave):
+        assert code_of(first.calls_in(who.aor).answer) == "pending"
+        stage.passes(2)
+        outcomes.append(outcome_of(first))
+    assert outcomes == ["userDeclined", "userBusy", "userNotAnswered"]
+    assert code_of(first.calls_in("sip:nobody@example.com").answer) == "failure: userDoesntExist"
+    assert code_of(first.calls_in(bob.aor, "tel:+4930123").answer) == "failure: notSupported"
+    assert len(first.responses) == 3
+
+
+def test_only_presenters_call_people_in(stage: Stage) -> None:
+    """An attendee is told so; a call that nobody answers ends, and until then is not made twice."""
+    alice, bob, carol = stage.sign_in("alice", "bob", "carol")
+    first, second = meeting_of(alice, bob)
+    first.promotes(bob.aor, "attendee")
+    assert code_of(second.calls_in(carol.aor).answer) == "failure: forbidden"
+    carol.is_silent()
+    assert code_of(first.calls_in(carol.aor).answer) == "pending"
+    assert code_of(first.calls_in(carol.aor).answer) == "failure: userExists"
+    stage.passes(40)
+    assert outcome_of(first) == "userNotAnswered"
+
+
+def test_nobody_is_called_into_a_meeting_that_is_over(stage: Stage) -> None:
+    """The call ends with it."""
+    alice, carol = stage.sign_in("alice", "carol")
+    carol.is_silent()
+    first = alice.meets()
+    first.calls_in(carol.aor)
+    assert stage.tables()["calls into meetings"] == 1
+    first.ends()
+    stage.passes(1)
+    assert stage.tables()["calls into meetings"] == 0
+    assert first.responses == []
 
 
 # --- surviving

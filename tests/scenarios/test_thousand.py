@@ -37,7 +37,10 @@ class Play:
         """Sign in and watch Alice."""
         watcher.signs_in()
         self.truth.board(ALICE, self.stage.wall())
-        assert watcher.watches(Lookout("presence", watcher.aor, self.truth), [ALICE], "1", CATEGORIES, expires=None).status == 200
+        assert (
+            watcher.watches(Lookout("presence", watcher.aor, self.truth), [ALICE], "1", CATEGORIES, expires=None).status
+            == 200
+        )
         self.truth.began(watcher.aor, ALICE, self.stage.wall())
 
     def asks(self, device: Device, content_type: str, body: bytes) -> None:
@@ -55,7 +58,11 @@ class Play:
         known = self.truth.boards[ALICE].instances
         versions = [known[Key(*key)].version if Key(*key) in known else 0 for key, *_ in rows]
         body = publish_body(
-            ALICE, *(publication(*key, value, expire, version) for (key, value, expire), version in zip(rows, versions, strict=True))
+            ALICE,
+            *(
+                publication(*key, value, expire, version)
+                for (key, value, expire), version in zip(rows, versions, strict=True)
+            ),
         )
         assert self.truth.publishes(ALICE, device.epid, body, self.stage.wall()) == 200
         self.asks(device, PUBLISH_TYPE, body)

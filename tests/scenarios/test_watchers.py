@@ -397,3 +397,42 @@ def test_an_old_client_is_asked_about_watchers_and_answers(stage: Stage) -> None
     assert bob.hears(alice).availability == "offline"
     (phone,) = stage.sign_in("alice")
     assert phone.own.subscribers == []
+
+
+# --- nobody is left with what was
+
+
+def test_who_is_no_user_any_more_leaves_nothing_behind(stage: Stage) -> None:
+    """Old watchers see what new ones see: nobody. When he is a user again, both see what he said for good."""
+    alice, bob, carol = stage.sign_in("alice", "bob", "carol")
+    alice.publishes(note="hello")
+    bob.watches(alice)
+    assert bob.hears(alice).note == "hello"
+    people = list(stage.directory.people)
+    stage.directory.people = [one for one in people if one.key != "key-alice"]
+    stage.pulls()
+    carol.watches(alice)
+    assert bob.hears(alice) == carol.hears(alice)
+    assert (bob.hears(alice).availability, bob.hears(alice).note, bob.hears(alice).name) == ("offline", "", "")
+
+    stage.directory.people = people
+    stage.pulls()
+    assert bob.hears(alice) == carol.hears(alice)
+    assert (bob.hears(alice).note, bob.hears(alice).name) == ("hello", "Alice")
+
+
+def test_a_level_that_changes_while_a_watcher_asks_for_less_is_seen(stage: Stage) -> None:
+    """Bob's card window closes in the moment in which Alice blocks him; his list still hears of it."""
+    alice, bob = stage.sign_in("alice", "bob")
+    alice.publishes(note="hello")
+    bob.watches(alice)
+    fields = [("Require", "adhoclist, categoryList"), ("Supported", "eventlist")]
+    bob.sip.subscribe(PRESENCE, batch_body(bob.aor, [alice.aor], id_=99), BATCH_TYPE, fields=fields)
+    stage.passes(1)
+    ends = batch_body(bob.aor, [alice.aor], id_=99, action="unsubscribe")
+    with alice.in_one_breath(), bob.in_one_breath():
+        alice.blocks(bob)
+        stage.settle()
+        bob.sip.subscribe(PRESENCE, ends, BATCH_TYPE, fields=fields)
+        stage.settle()
+    assert (bob.hears(alice).availability, bob.hears(alice).note) == ("offline", "")

@@ -14,6 +14,7 @@ from lyncpy.contracts.outbound import IOutbound
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.message import Request
+from lyncpy.workloads.conferencing.bodies import C3P_TYPE
 
 BYE_S: Final = 10.0
 """How long a participant may take to answer that it is over for him."""
@@ -62,6 +63,14 @@ class SipAttachment:
             RemoteProtocolError: 481, 500; see `Dialog.receive`.
         """
         self._dialog.receive(request)
+
+    def inform(self, body: bytes) -> None:
+        """Send the final answer to a command that was "pending"; nobody waits for the INFO's own answer."""
+        try:
+            info = self._dialog.next_request("INFO", [("Content-Type", C3P_TYPE)], body)
+        except LocalProtocolError:
+            return
+        self._outbound.start(self.flow, info, timeout=BYE_S)
 
     def end(self, reason: str) -> None:
         """Send BYE; nobody waits for its answer."""

@@ -104,7 +104,7 @@ def relation_of(meeting: Meeting, joiner: Joiner) -> Relation:
             return Relation.PRESENTER
         if user in meeting.kept:
             return Relation.RETURNING
-        if user in conference.invited:
+        if user in conference.invited or user in meeting.called:
             return Relation.INVITED
     return Relation.COLLEAGUE if joiner.internal else Relation.OUTSIDER
 
@@ -225,6 +225,21 @@ def deny(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | D
     """Send somebody away from the lobby."""
     found = _waiting(meeting, actor, user)
     return found if isinstance(found, Denied) else _out(meeting, found, None, Departure.DENIED, now)
+
+
+def call_in(meeting: Meeting, actor: Aor | None, user: Aor) -> Step | Denied:
+    """Have somebody called: until he comes he counts as invited, also one who had been thrown out.
+
+    Spec: [MS-CONFBAS] 2.2.3.15; attendees may not.
+    """
+    if not may(meeting, actor, Action.ADD_USER):
+        return _FORBIDDEN
+    present = meeting.attendees.get(user)
+    if present is not None:
+        return Denied(Reason.USER_EXISTS)
+    if len(meeting.inside) >= meeting.house.size:
+        return Denied(Reason.MAXIMUM_SIZE, "This meeting is full")
+    return replace(meeting, called=meeting.called | {user}, ejected=meeting.ejected - {user}), ()
 
 
 def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step | Denied:
@@ -374,6 +389,7 @@ def _entered(meeting: Meeting, attendee: Attendee, now: float) -> Meeting:
             meeting,
             begun=True,
             kept=meeting.kept - {attendee.user},
+            called=meeting.called - {attendee.user},
             account_at=meeting.account_at if attendee.guest else now,
         ),
         now,

@@ -77,7 +77,11 @@ class Reason(enum.Enum):
     SERVER_BUSY = "serverBusy"
     STATIC_DOES_NOT_MATCH = "staticFlagDoesntMatch"
     UNAUTHORIZED = "unauthorized"
+    USER_BUSY = "userBusy"
+    USER_DECLINED = "userDeclined"
     USER_DOES_NOT_EXIST = "userDoesntExist"
+    USER_EXISTS = "userExists"
+    USER_NOT_ANSWERED = "userNotAnswered"
 
 
 @dataclass(frozen=True, slots=True)

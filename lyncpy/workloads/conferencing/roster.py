@@ -135,6 +135,9 @@ class Meeting:
     """Who was lost, and may come back though the door has been shut since."""
 
     ejected: frozenset[Aor] = frozenset()
+    called: frozenset[Aor] = frozenset()
+    """Whom presenters had called in, and who has not come yet: they count as invited."""
+
     empty_since: float | None = None
     """Since when nobody is in it who had been."""
 

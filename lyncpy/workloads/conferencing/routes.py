@@ -42,8 +42,10 @@ from lyncpy.workloads.conferencing.bodies import (
     refused,
     write_added,
     write_failure,
+    write_pending,
     write_success,
 )
+from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.foci import Foci
@@ -81,6 +83,7 @@ class Routes:
         notifier: Notifier,
         outbound: IOutbound,
         recorder: Recorder,
+        calls: Calls,
         timers: ITimers,
     ) -> None:
         """Take the tables, and who sends."""
@@ -94,6 +97,7 @@ class Routes:
         self._notifier = notifier
         self._outbound = outbound
         self._recorder = recorder
+        self._calls = calls
         self._timers = timers
 
     def rows(self) -> tuple[Route, ...]:
@@ -315,6 +319,8 @@ class Routes:
         focus, attachment = self._within(arrival)
         command = read_request(arrival.request.body)
         ask = read_ask(command)
+        if isinstance(ask, AddUser) and ask.dials_out:
+            return await self._called(arrival, focus, attachment, command, ask)
         done = ask if isinstance(ask, Denied) else await self._done(focus, attachment.user, ask)
         headers = [NOT_IMPLEMENTED.header()] if done == _NOT_SUPPORTED else []
         body = (
@@ -323,6 +329,17 @@ class Routes:
             else write_success(command, self._content(focus, attachment.user, ask))
         )
         return response_to(arrival.request, 200, headers=headers, content_type=C3P_TYPE, body=body)
+
+    async def _called(
+        self, arrival: Arrival, focus: Focus, attachment: SipAttachment, command: Command, ask: AddUser
+    ) -> Response:
+        """Have somebody called into the meeting; the final answer comes by INFO."""
+        if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):
+            denied: Denied | None = Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+        else:
+            denied = await self._calls.begin(focus, attachment, arrival, command, ask)
+        body = write_pending(command) if denied is None else write_failure(command, denied.reason)
+        return response_to(arrival.request, 200, content_type=C3P_TYPE, body=body)
 
     async def _done(self, focus: Focus, actor: Aor, ask: Ask) -> Step | Denied:
         """Carry out one command."""

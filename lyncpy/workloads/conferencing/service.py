@@ -15,13 +15,16 @@ from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.policy import IPolicies
+from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
+from lyncpy.core.forward import Forward
 from lyncpy.core.homes import Homes
 from lyncpy.core.notifier import Notifier
 from lyncpy.sip.markup import escape
+from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.commands import Commands
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
@@ -60,6 +63,8 @@ class Conferencing:
         locator: ILocator,
         notifier: Notifier,
         outbound: IOutbound,
+        forward: Forward,
+        privacy: IPrivacy,
         homes: Homes,
         mcus: Sequence[IMcu],
         node: NodeName,
@@ -76,22 +81,21 @@ class Conferencing:
             domain: That of the organizers, for meeting pages.
             archive: Where it is kept who came and went, if anywhere.
         """
-        self._bus = bus
-        self._records = records
-        self._node = node
-        self._timers = timers
+        self._bus, self._records, self._node, self._timers = bus, records, node, timers
         self._counts_s = settings.record_counts_s
         kinds = {mcu.kind: mcu for mcu in mcus}
         self._chat = kinds.get(CHAT)
         self.conferences = _conferences(store, homes, tuple(kinds), settings, timers)
         self._recorder = Recorder(records, self._counts, node, timers, delay_s=1.0)
+        self._calls = Calls(forward, outbound, locator, people, privacy, timers)
+        ears = (self._recorder, self._calls, *(() if archive is None else (Minutes(archive, timers),)))
         self.foci = Foci(
             self.conferences,
             people,
             homes,
             notifier,
             kinds,
-            (self._recorder,) if archive is None else (self._recorder, Minutes(archive, timers)),
+            ears,
             lambda organizer: settings.house(policies.of(organizer)),
             lambda: str(uuid.uuid4()),
             timers,
@@ -110,6 +114,7 @@ class Conferencing:
             notifier,
             outbound,
             self._recorder,
+            self._calls,
             timers,
         )
         self.offer = self._offering(routes, domain, settings)

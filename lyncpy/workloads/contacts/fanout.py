@@ -1,13 +1,16 @@
-"""Facts → deltas: every device of a user hears of every change of his list, in order."""
+"""Facts → deltas: every device of a user hears of every change of his list, in order.
+
+One whose connection is full hears of none until it has room again, and of the whole list then.
+"""
 
 from dataclasses import dataclass
 from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.facts import ContactsChanged
-from lyncpy.contracts.names import Aor, Epid
-from lyncpy.core.notifier import Notifier
+from lyncpy.contracts.facts import ContactsChanged, FlowClosed, FlowDrained
+from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.contacts.bodies import CONTACTS_TYPE, without_deleted_groups, write_delta, write_list
 from lyncpy.workloads.contacts.lists import Lists
@@ -41,13 +44,16 @@ class Fanout:
         """Take where the truth is and who sends it."""
         self._lists = lists
         self._notifier = notifier
+        self._late: dict[FlowName, dict[Subscription, None]] = {}
 
     async def heard(self, fact: ContactsChanged) -> None:
         """Tell a change to the user's devices, the one that made it too; it counts on what the server counts."""
         lagging = False
         for subscription in self._notifier.of(EVENT, fact.aor):
             held: Held = subscription.data
-            if held.number + 1 == fact.delta_num and fact.delta:
+            if held.number < fact.delta_num and self._notifier.is_full(subscription):
+                self._late.setdefault(subscription.flow, {})[subscription] = None
+            elif held.number + 1 == fact.delta_num and fact.delta:
                 held.number = fact.delta_num
                 self._notifier.notify(subscription, _for(held, fact.delta))
                 if held.correction is not None and held.correction.number == fact.delta_num:
@@ -56,18 +62,31 @@ class Fanout:
             elif held.number < fact.delta_num:
                 lagging = True
         if lagging:
-            await self._catch_up(fact)
+            await self._catch_up(fact.aor)
 
-    async def _catch_up(self, fact: ContactsChanged) -> None:
-        """Send the whole list to devices that missed a change: a bus may lose facts."""
-        contacts = (await self._lists.read(fact.aor)).shown()
+    async def drained(self, fact: FlowDrained) -> None:
+        """Tell a connection that has room again what it missed."""
+        for aor in dict.fromkeys(one.watcher for one in self._late.pop(fact.flow, ())):
+            await self._catch_up(aor)
+
+    async def closed(self, fact: FlowClosed) -> None:
+        """Owe nothing more to a connection that is gone."""
+        self._late.pop(fact.flow, None)
+
+    async def _catch_up(self, aor: Aor) -> None:
+        """Send the whole list to devices that missed a change: a bus may lose facts, and a connection may be full."""
+        contacts = (await self._lists.read(aor)).shown()
         document = Document(CONTACTS_TYPE, write_list(contacts))
-        for subscription in self._notifier.of(EVENT, fact.aor):
+        for subscription in self._notifier.of(EVENT, aor):
             held: Held = subscription.data
-            if held.number < fact.delta_num:
-                self.log.debug("{aor} on {epid} missed a change of his contacts", aor=fact.aor, epid=subscription.epid)
-                held.number = contacts.delta_num
-                self._notifier.notify(subscription, document)
+            if held.number >= contacts.delta_num:
+                continue
+            if self._notifier.is_full(subscription):
+                self._late.setdefault(subscription.flow, {})[subscription] = None
+                continue
+            self.log.debug("{aor} on {epid} missed a change of his contacts", aor=aor, epid=subscription.epid)
+            held.number, held.correction = contacts.delta_num, None
+            self._notifier.notify(subscription, document)
 
     def correct(self, aor: Aor, epid: Epid, *amends: Delta) -> None:
         """Take one device back to the truth after its change was refused, or made but in part."""

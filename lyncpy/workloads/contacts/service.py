@@ -7,7 +7,7 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import IGroups, IPeople
-from lyncpy.contracts.facts import ContactsChanged, GroupsChanged, PersonChanged
+from lyncpy.contracts.facts import ContactsChanged, FlowClosed, FlowDrained, GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
@@ -61,6 +61,8 @@ class Contacts:
         self._shelves.load()
         self._listening = (
             self._bus.listen(ContactsChanged, self._fanout.heard),
+            self._bus.listen(FlowDrained, self._fanout.drained),
+            self._bus.listen(FlowClosed, self._fanout.closed),
             self._bus.listen(PersonChanged, self._live.person_changed),
             self._bus.listen(GroupsChanged, self._live.groups_changed),
         )

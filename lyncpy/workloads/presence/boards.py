@@ -138,7 +138,7 @@ class Boards:
     async def depart(self, aor: Aor, epid: Epid, *, last: bool) -> None:
         """Take off what an endpoint published that is gone."""
         # A board that is not in memory holds nothing of an endpoint. But one that is being written may soon.
-        async with self._homes.hold(_KIND, aor):
+        async with self._homes.hold(_KIND, aor, must=True):
             if aor in self._kept:
                 await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None)
 
@@ -154,13 +154,12 @@ class Boards:
     async def reprivate(self, aor: Aor) -> None:
         """Apply anew whom a user has as contacts, and whether only they may see him.
 
-        A board that is not in memory is read with what holds then.
+        A board that is not in memory is read with what holds then; one that is being read may have asked before.
         """
-        kept = self._kept.get(aor)
-        if kept is None or not self._asks_contacts(kept.board):
-            return
-        async with self._homes.hold(_KIND, aor):
-            await self._privatise(aor)
+        async with self._homes.hold(_KIND, aor, must=True):
+            kept = self._kept.get(aor)
+            if kept is not None and self._asks_contacts(kept.board):
+                await self._privatise(aor)
 
     async def reprivate_all(self) -> None:
         """Apply policies that were read anew."""
@@ -261,16 +260,19 @@ class Boards:
         return privatise(board, contacts, now, self._quotas, private=private)
 
     async def _privatise(self, aor: Aor) -> None:
+        """Apply the contact list. What of it cannot be written now is written later, but nobody sees more meanwhile."""
+        contacts: frozenset[Aor] | None = None
         try:
             contacts = await self._contacts.of(aor)
+            if aor in self._kept:
+                await self._changed(aor, lambda board, now: self._privatised(board, contacts, now), None)
         except StoreUnavailable as failure:
-            self.log.warn("the contacts of {aor} cannot be read: {reason}", aor=aor, reason=str(failure))
-            kept = self._kept.get(aor)
-            # Nobody is let in meanwhile whom the list did not let in before.
-            contacts = (kept.board.private_to if kept is not None else None) or frozenset()
+            self.log.warn("the contacts of {aor} do not count yet: {reason}", aor=aor, reason=str(failure))
             self._timers.later(_AGAIN_S, lambda: self._later(self.reprivate(aor), aor))
-        if aor in self._kept:
-            await self._changed(aor, lambda board, now: self._privatised(board, contacts, now), None)
+            if aor in self._kept:
+                await self._changed(
+                    aor, lambda board, now: self._privatised(board, _still_shown(board, contacts), now), None
+                )
 
     def _keep(self, aor: Aor, kept: _Kept) -> None:
         """Put a board into memory, as the one that was used last."""
@@ -310,3 +312,13 @@ class Boards:
         kept = self._kept.get(aor)
         if kept is not None:
             kept.timer = self._timers.later(_AGAIN_S, lambda: self._due(aor))
+
+
+def _still_shown(board: Board, contacts: frozenset[Aor] | None) -> frozenset[Aor]:
+    """Give to whom a private board was shown before, as far as they are known still to be contacts; None: that is not known.
+
+    Who waits for an answer of the user is left out: to answer it would have to be written.
+    """
+    shown = board.private_to or frozenset()
+    waiting = {one.aor for one in board.subscribers if not one.acknowledged}
+    return (shown if contacts is None else shown & contacts) - waiting

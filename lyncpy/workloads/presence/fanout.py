@@ -125,11 +125,13 @@ class Fanout:
 
     async def flow_drained(self, fact: FlowDrained) -> None:
         """Tell a connection what it is owed."""
+        await self._settle_own(fact.flow)
         await self._settle(fact.flow)
 
     async def flow_closed(self, fact: FlowClosed) -> None:
         """Owe nothing more to a connection that is gone."""
         self._owed.take(fact.flow)
+        self._roaming.late(fact.flow)
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """End what the endpoint published."""
@@ -186,6 +188,17 @@ class Fanout:
             self._notifier.notify(subscription, self._views.of(board, seen_by, categories, watch.form))
         return True
 
+    async def _settle_own(self, flow: FlowName) -> None:
+        """Tell an endpoint of its own user's board what it has not heard."""
+        for subscription in self._roaming.late(flow):
+            try:
+                board = await self._boards.read(subscription.watcher)
+            except StoreUnavailable:
+                self._roaming.put_off(subscription)
+                self._timers.later(AGAIN_S, lambda: self._again(flow))
+                continue
+            self._roaming.tell_late(self._boards.peek(board.aor) or board, subscription)
+
     async def _settle(self, flow: FlowName) -> None:
         """Tell the latest state of everybody of whom a connection has not heard, as far as it has room."""
         debts = dict(self._owed.take(flow))
@@ -206,7 +219,7 @@ class Fanout:
             self._timers.later(AGAIN_S, lambda: self._again(flow))
 
     def _again(self, flow: FlowName) -> None:
-        begin(self._settle(flow), self.log, "telling a connection what it is owed")
+        begin(self.flow_drained(FlowDrained(flow)), self.log, "telling a connection what it is owed")
 
 
 def _known(categories: frozenset[str], _: Audience) -> frozenset[str]:

@@ -11,7 +11,7 @@ from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.settings import Settings
 
 _SPREAD: Final = 6
-"""A granted lifetime differs from the setting by up to this fraction of it."""
+"""A granted lifetime differs from the setting, or falls short of what was asked, by up to this fraction of it."""
 
 
 class Grants:
@@ -48,12 +48,13 @@ class Grants:
         # Clients that signed in together, after a restart, would refresh together for ever.
         spread = self._default_s // _SPREAD
         varied = self._default_s - spread + secrets.randbelow(2 * spread + 1)
+        most = min(arrival.request.expires or self._maximum_s, self._maximum_s)
         return self._notifier.accept(
             arrival,
             event=event,
             default_s=min(max(varied, self._minimum_s), self._maximum_s),
             minimum_s=self._minimum_s,
-            maximum_s=self._maximum_s,
+            maximum_s=max(most - secrets.randbelow(most // _SPREAD + 1), self._minimum_s),
             document=document,
             data=data,
             on_end=on_end,

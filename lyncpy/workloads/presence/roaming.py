@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lyncpy.contracts.facts import BoardChanged
-from lyncpy.contracts.names import Aor, Epid
-from lyncpy.core.notifier import Notifier
+from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.documents import ROAMING_SELF, write_own
@@ -21,14 +21,6 @@ from lyncpy.workloads.presence.model import EXTERNAL, Relation, Subscriber
 SELF_EVENT: Final = "vnd-microsoft-roaming-self"
 PENDING_EVENT: Final = "presence.wpending"
 PENDING_TYPE: Final = "text/xml+msrtc.wpending"
-
-
-@dataclass(slots=True)
-class Held:
-    """What one of the user's endpoints asked for, and about whom it was asked."""
-
-    asked: frozenset[str]
-    prompted: frozenset[Aor] = frozenset()
 
 
 @dataclass(slots=True)
@@ -58,6 +50,29 @@ class News:
         news = {name for by, names in self.touched.items() if by != epid for name in names}
         return frozenset(news | {"state"} if self.state else news)
 
+    def joined(self, later: "News") -> "News":
+        """Give these and later ones together, as a copy."""
+        touched = {
+            by: {*self.touched.get(by, ()), *later.touched.get(by, ())} for by in {*self.touched, *later.touched}
+        }
+        return News(
+            touched,
+            state=self.state or later.state,
+            containers=self.containers | later.containers,
+            subscribers=self.subscribers or later.subscribers,
+            delegates=self.delegates or later.delegates,
+        )
+
+
+@dataclass(slots=True)
+class Held:
+    """What one of the user's endpoints asked for, and about whom it was asked."""
+
+    asked: frozenset[str]
+    prompted: frozenset[Aor] = frozenset()
+    owed: News | None = None
+    """What it was not told of because its connection was full."""
+
 
 class Roaming:
     """Tells own endpoints."""
@@ -66,6 +81,7 @@ class Roaming:
         """Take who sends, and what a watcher is to the enterprise."""
         self._notifier = notifier
         self._relation = relation
+        self._late: dict[FlowName, dict[Subscription, None]] = {}
 
     def is_heard(self, aor: Aor) -> bool:
         """Tell whether any endpoint of a user listens."""
@@ -92,26 +108,51 @@ class Roaming:
         """Tell every endpoint of a board's owner what is new to it."""
         documents: dict[object, Document] = {}  # own endpoints mostly hear the same
         for subscription in self._notifier.of(SELF_EVENT, board.aor):
-            held: Held = subscription.data
-            categories = news.categories_for(subscription.epid) if "categories" in held.asked else frozenset()
-            containers = frozenset(news.containers) if "containers" in held.asked else frozenset()
-            subscribers = self._prompts(board, held) if news.subscribers and "subscribers" in held.asked else ()
-            delegates = news.delegates and "delegates" in held.asked
-            if not (categories or containers or subscribers or delegates):
-                continue
-            key = (categories, containers, subscribers, delegates)
-            if key not in documents:
-                body = write_own(
-                    board,
-                    categories=categories,
-                    containers=containers,
-                    subscribers=self._related(subscribers) if subscribers else None,
-                    delegates=delegates,
-                )
-                documents[key] = Document(ROAMING_SELF, body)
-            self._notifier.notify(subscription, documents[key])
+            self._tell_endpoint(board, subscription, news, documents)
         if news.subscribers:
             self._tell_pending(board)
+
+    def late(self, flow: FlowName) -> tuple[Subscription, ...]:
+        """Give the subscriptions of a connection that are owed something, and forget them: each is to be told now, or put off."""
+        return tuple(self._late.pop(flow, ()))
+
+    def put_off(self, subscription: Subscription) -> None:
+        """Remember that an endpoint is owed something."""
+        self._late.setdefault(subscription.flow, {})[subscription] = None
+
+    def tell_late(self, board: Board, subscription: Subscription) -> None:
+        """Tell an endpoint what it is owed, as it is now; nothing happens for one that is gone or was told all meanwhile."""
+        if subscription.data.owed is not None and subscription in self._notifier.of(SELF_EVENT, board.aor):
+            self._tell_endpoint(board, subscription, News(), {})
+
+    def _tell_endpoint(
+        self, board: Board, subscription: Subscription, news: News, documents: dict[object, Document]
+    ) -> None:
+        held: Held = subscription.data
+        if held.owed is not None:
+            news = held.owed.joined(news)
+        if self._notifier.is_full(subscription):
+            held.owed = News().joined(news)
+            self.put_off(subscription)
+            return
+        held.owed = None
+        categories = news.categories_for(subscription.epid) if "categories" in held.asked else frozenset()
+        containers = frozenset(news.containers) if "containers" in held.asked else frozenset()
+        subscribers = self._prompts(board, held) if news.subscribers and "subscribers" in held.asked else ()
+        delegates = news.delegates and "delegates" in held.asked
+        if not (categories or containers or subscribers or delegates):
+            return
+        key = (categories, containers, subscribers, delegates)
+        if key not in documents:
+            body = write_own(
+                board,
+                categories=categories,
+                containers=containers,
+                subscribers=self._related(subscribers) if subscribers else None,
+                delegates=delegates,
+            )
+            documents[key] = Document(ROAMING_SELF, body)
+        self._notifier.notify(subscription, documents[key])
 
     def _tell_pending(self, board: Board) -> None:
         for subscription in self._notifier.of(PENDING_EVENT, board.aor):

@@ -1,8 +1,8 @@
 """The section [presence]."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from lyncpy.workloads.presence.model import Quotas
 
@@ -46,7 +46,7 @@ class Settings(BaseModel):
     """The shortest subscription that is granted, in seconds; who asks for less is refused with 423."""
 
     expires_maximum_s: int = Field(default=43200, ge=300, le=604800)
-    """The longest subscription that is granted, in seconds; who asks for more gets this."""
+    """The longest subscription that is granted, in seconds; who asks for more gets this. What is granted is up to a sixth less than was asked for, so that these refreshes come in no wave either."""
 
     resources_per_subscription: int = Field(default=1000, ge=10, le=10_000)
     """People that one device may watch; more are refused with 413."""
@@ -71,6 +71,12 @@ class Settings(BaseModel):
 
     web_readers: tuple[Literal["anonymous", "signed-in", "named"], ...] = Field(default=(), strict=False)
     """Who may read presence over HTTPS (see [web]): anybody at the level of everyone, users with their password, programs with a token; empty: nobody."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.expires_minimum_s <= self.expires_s <= self.expires_maximum_s:
+            raise ValueError("expires_s must lie between expires_minimum_s and expires_maximum_s")
+        return self
 
     def quotas(self) -> Quotas:
         """Give the bounds of one board."""

@@ -10,6 +10,7 @@ from lyncpy.workloads.conferencing.admission import MAY, Action, Relation
 from lyncpy.workloads.conferencing.meeting import (
     admit,
     begin,
+    call_in,
     deadline,
     deleted,
     deny,
@@ -22,6 +23,7 @@ from lyncpy.workloads.conferencing.meeting import (
     medium_joined,
     medium_left,
     reform,
+    relation_of,
     remembered,
     set_lock,
     set_role,
@@ -509,6 +511,19 @@ def test_a_presenter_or_an_operator_ends_the_meeting(actor: Aor | None, by: Endi
     assert changes(end(done(step), None)) == ()
     assert deadline(done(step)) is None
     assert expire(done(step), 1e9) == (done(step), ())
+
+
+def test_who_is_called_in_counts_as_invited_until_he_comes() -> None:
+    """Presenters call, nobody calls who is there, and a full meeting takes nobody."""
+    closed = meeting(ALICE, BOB, admission=Admission.CLOSED)
+    assert isinstance(call_in(closed, CAROL, DAVE), Denied)
+    assert call_in(closed, ALICE, BOB) == Denied(Reason.USER_EXISTS)
+    full = replace(closed, house=House(size=1))
+    assert isinstance(call_in(full, ALICE, DAVE), Denied)
+    called = done(call_in(closed, ALICE, DAVE))
+    assert relation_of(called, joiner(DAVE)) is Relation.INVITED
+    came = done(join(called, joiner(DAVE), 1.0))
+    assert (len(came.inside), came.called) == (2, frozenset())
 
 
 def test_a_conference_that_is_deleted_takes_its_meeting_along() -> None:

@@ -7,7 +7,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 
 from lyncpy.contracts.directory import Group, Person
-from lyncpy.contracts.facts import ContactsChanged, GroupsChanged, PersonChanged
+from lyncpy.contracts.facts import ContactsChanged, FlowClosed, FlowDrained, GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Version, aor_of
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.workloads.contacts.service import Contacts
@@ -125,6 +125,38 @@ def test_many_changes_at_once_are_told_once(office: Office) -> None:
     office.passes(1.0)
     assert len(alice[0].heard) == 1
     assert len(office.shows(*alice)["Research"]) == 21
+
+
+def test_a_device_that_does_not_read_gets_the_whole_list_when_it_does(office: Office) -> None:
+    """Of ten changes it hears one, the list as it is; the deltas go on from there. The other device hears each in order."""
+    (desk, shown), (phone, late) = office.signs_in("alice"), office.signs_in("alice", "e2")
+    office.hall.outbound.full.add(phone.flow)
+    for number in range(10):
+        office.moves("bob", f"Department {number % 2}" if number < 9 else "Research")
+        office.regroups("alice", "carol") if number % 2 else office.regroups()
+    assert phone.heard == []
+    office.hall.outbound.full.clear()
+    office.hall.bus.tell(FlowDrained(phone.flow))
+    office.passes(1.0)
+    assert [document.tag for document in told(phone)] == ["contactList"]
+    assert office.shows(phone, late) == office.shows(desk, shown) == {"Research": [BOB], "Team": [CAROL]}
+    office.regroups()
+    assert office.shows(phone, late) == office.shows(desk, shown) == {"Research": [BOB]}
+    assert shown.history == list(range(2, shown.number + 1))
+    assert late.history[-2:] == [shown.number - 1, shown.number]
+
+
+def test_a_device_that_left_without_reading_is_told_nothing(office: Office) -> None:
+    """Nothing is kept for a connection that is gone."""
+    phone, _ = office.signs_in("alice", "e2")
+    office.hall.outbound.full.add(phone.flow)
+    office.regroups("alice", "carol")
+    office.hall.bus.tell(FlowClosed(phone.flow, "gone"))
+    office.passes(1.0)
+    office.hall.outbound.full.clear()
+    office.hall.bus.tell(FlowDrained(phone.flow))
+    office.passes(1.0)
+    assert phone.heard == []
 
 
 def test_a_change_that_concerns_nobody_is_not_told(office: Office) -> None:

@@ -61,6 +61,11 @@ class Hall:
         return not (len(self.outbound) or self.outbound._of_flow or len(self.timers))
 
 
+def _options() -> Request:
+    names = ("From", "<sip:chat>;tag=l"), ("To", "<sip:bob>"), ("Call-ID", "o"), ("CSeq", "1 OPTIONS")
+    return Request("OPTIONS", "sip:bob", Headers(names))
+
+
 @pytest.fixture
 def hall() -> Hall:
     """An idle one."""
@@ -103,6 +108,27 @@ def test_only_the_one_who_was_asked_can_answer(hall: Hall) -> None:
     hall.ask()
     hall.answer(200, hall.sent(), CAROL)
     assert hall.heard == []
+
+
+def test_only_an_answer_in_the_same_words_is_known_without_reading_it(hall: Hall) -> None:
+    """Of another connection, or in other words, it has to be looked at; then it counts as much."""
+    hall.ask()
+    answer = response_to(hall.sent(), 200)
+    assert hall.outbound.repeated(BOB, answer) is not None
+    assert hall.outbound.repeated(CAROL, answer) is None
+    assert hall.outbound.repeated(BOB, answer.edited(drop=["Via"])) is None
+    assert hall.outbound.repeated(BOB, answer.edited(put=[("Via", "SIP/2.0/TLS fe1:5061;branch=z9hG4bKother")])) is None
+    other = answer.edited(put=[("Via", f"{answer.headers.get('Via')};received=192.0.2.1")])
+    assert hall.outbound.repeated(BOB, other) is None
+    hall.outbound.heard(BOB, other)
+    assert hall.heard == [(BOB, 200, False)]
+    assert hall.outbound.repeated(BOB, answer) is None, "it is answered"
+
+
+def test_an_answer_to_something_else_is_none_of_these(hall: Hall) -> None:
+    """What was asked of one alone has a machine of its own."""
+    hall.outbound.start(BOB, _options(), timeout=5)
+    assert hall.outbound.repeated(BOB, response_to(hall.sent(), 200)) is None
 
 
 def test_silence_ends_at_its_time(hall: Hall) -> None:

@@ -17,8 +17,10 @@ from lyncpy.contracts.names import FlowName
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
 from lyncpy.core.transactions import Transactions
+from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Message, Request, Response, response_to
+from lyncpy.sip.prepared import Prepared, Template
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.meters import MemoryMeter
 
@@ -522,6 +524,27 @@ def test_responses_are_believed_only_if_the_gate_says_so(hall: Hall) -> None:
     hall.gate.believes = True
     hall.sink.arrived(BOB, response_to(sent, 200))
     assert len(hall.outbound) == 0
+
+
+def test_answers_of_many_are_believed_only_if_the_gate_says_so(hall: Hall) -> None:
+    """That an answer repeats what was asked word for word proves nothing: anybody can repeat."""
+    dialog = Dialog(call_id="c", local="<sip:chat>;tag=l", remote="<sip:bob>;tag=r", target="sip:bob")
+    heard: list[int] = []
+
+    def hear(response: Response, *, local: bool) -> None:
+        heard.append(response.status)
+
+    hall.outbound.ask(BOB, Prepared(Template(dialog.outline("MESSAGE", Headers())), 1, b""), hear, timeout=60)
+    sent = hall.flows.sent[-1][1]
+    assert isinstance(sent, Request)
+    hall.gate.believes = False
+    hall.sink.arrived(BOB, response_to(sent, 200))
+    assert (heard, len(hall.outbound)) == ([], 1)
+    hall.gate.believes = True
+    hall.sink.arrived(BOB, response_to(sent, 180))
+    hall.sink.arrived(BOB, response_to(sent, 200))
+    hall.sink.arrived(BOB, response_to(sent, 200))
+    assert (heard, len(hall.outbound)) == ([200], 0)
 
 
 def test_requests_are_counted_by_method(hall: Hall) -> None:

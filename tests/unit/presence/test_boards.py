@@ -13,6 +13,7 @@ from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
+from lyncpy.core import homes
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.audience import STRANGER, audience
 from lyncpy.workloads.presence.board import Board, Published, publish
@@ -36,7 +37,7 @@ from lyncpy.workloads.presence.records import read_record, write_record
 from lyncpy.workloads.presence.states import Aggregate, State, StateKind
 from tests.kit.hall import Hall
 from tests.kit.presence import people, state
-from tests.kit.results import result_of, started
+from tests.kit.results import begun, result_of, started
 
 ALICE = Aor("sip:alice@contoso.test")
 PC = Epid("pc")
@@ -205,6 +206,23 @@ def test_an_endpoint_that_goes_while_it_publishes_leaves_nothing(
     assert availability(result_of(boards.read(ALICE))) == 18500
 
 
+def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
+    hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who floods his own board until nothing more is let in is offline all the same when his connection breaks."""
+    writing: Deferred[Version] = Deferred()
+    changed(boards, machine)
+    monkeypatch.setattr(hall.store, "write", lambda *_: writing)
+    for _ in range(homes.WAITING_BOUND + 1):
+        begun(boards.change(ALICE, wish(), PC), StoreUnavailable)
+    with pytest.raises(Refused):
+        result_of(boards.change(ALICE, wish(), PC))
+    leaving = started(boards.depart(ALICE, PC, last=True))
+    writing.errback(StoreUnavailable("gone"))
+    assert leaving.called
+    assert availability(result_of(boards.read(ALICE))) == 18500
+
+
 def test_a_time_that_is_up_ends_by_itself(hall: Hall, boards: Boards) -> None:
     """Busy for an hour ends after an hour, without a client."""
     changed(boards, machine)
@@ -278,12 +296,17 @@ class Lists:
         """Begin with nobody on any list."""
         self.found: dict[Aor, frozenset[Aor]] = {}
         self.fails = False
+        self.gate: Deferred[None] | None = None
+        """What the next answer waits for, once it is read."""
 
     async def of(self, owner: Aor) -> frozenset[Aor]:
         """Give a list."""
         if self.fails:
             raise StoreUnavailable("gone")
-        return self.found.get(owner, frozenset())
+        found = self.found.get(owner, frozenset())
+        if self.gate is not None:
+            await self.gate
+        return found
 
 
 @implementer(IPolicies)
@@ -371,6 +394,44 @@ def test_a_list_that_cannot_be_read_lets_nobody_in(hall: Hall) -> None:
     lists.fails = False
     hall.clock.advance(31)
     assert sees(boards)
+
+
+def test_who_was_taken_off_the_list_sees_nothing_while_the_store_is_away(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Privacy waits for nothing: what cannot be written meanwhile is written later."""
+    lists, rules = Lists(), Rules()
+    rules.private = True
+    carol = Aor("sip:carol@contoso.test")
+    lists.found[ALICE] = frozenset({BOB})
+    boards = private_boards(hall, lists, rules)
+    assert sees(boards)
+    changed(boards, lambda board, now: subscribe(board, carol, "Carol", now, 200))
+    lists.found[ALICE] = frozenset({carol})
+    monkeypatch.setattr(hall.store, "write", lambda *_: fail(StoreUnavailable("full")))
+    result_of(boards.reprivate(ALICE))
+    assert not sees(boards)
+    monkeypatch.undo()
+    hall.clock.advance(31)
+    board = result_of(boards.read(ALICE))
+    assert board.private_to == frozenset({carol})
+    assert board.subscribers == (Subscriber(carol, "Carol", acknowledged=True),)
+
+
+def test_a_list_that_changes_while_a_board_is_read_counts(hall: Hall) -> None:
+    """Bob, taken off in the moment in which Alice's board is read, does not see her."""
+    lists, rules = Lists(), Rules()
+    rules.private = True
+    lists.found[ALICE] = frozenset({BOB})
+    boards = private_boards(hall, lists, rules)
+    lists.gate = Deferred()
+    reading = started(boards.read(ALICE))
+    lists.found[ALICE] = frozenset()
+    _ = started(boards.reprivate(ALICE))
+    gate, lists.gate = lists.gate, None
+    gate.callback(None)
+    assert reading.called
+    assert not sees(boards)
 
 
 def test_a_new_contact_is_not_asked_about_any_more(hall: Hall) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from lyncpy.contracts.facts import FlowClosed, FlowDrained
 from lyncpy.contracts.names import aor_of
+from lyncpy.contracts.refusal import StoreUnavailable
 from tests.kit.hall import DOMAIN
 from tests.kit.presence import Client, PresenceRoom, availability, note, people, publication
 
@@ -186,3 +187,78 @@ def test_what_does_not_fit_waits_for_the_next_time() -> None:
     room.pass_time()
     assert [note_in(one) for one in bob.hears()] == ["one", "two"]
     assert aor_of(alice.device.uri) in room.hall.notifier.of("presence", bob.device.who.aor)[0].data
+
+
+# --- the user's own devices
+
+
+def own(client: Client) -> list[Any]:
+    """Give what a device was told of its own user's board since it was asked last."""
+    return [one for one in client.hears() if one.tag == "roamingData"]
+
+
+def two_devices() -> tuple[PresenceRoom, Client, Client]:
+    """A room where Alice is signed in on two devices; the second one's connection is full."""
+    room = PresenceRoom(people("alice"))
+    desk, phone = room.sign_in("alice"), room.sign_in("alice", "bbbbbbbbbbbb")
+    for one in (desk, phone):
+        one.sees_itself()
+    room.pass_time()
+    phone.hears()
+    room.hall.outbound.full.add(phone.device.flow)
+    return room, desk, phone
+
+
+def drain(room: PresenceRoom, client: Client) -> None:
+    """Let a device read on."""
+    room.hall.outbound.full.discard(client.device.flow)
+    room.hall.bus.tell(FlowDrained(client.device.flow))
+    room.pass_time()
+
+
+def test_an_own_device_that_does_not_read_is_told_the_latest_when_it_does() -> None:
+    """Of forty notes from the desk the phone hears the last one, and of the level that was changed, at once."""
+    room, desk, phone = two_devices()
+    for number in range(40):
+        says(desk, f"note {number}", number)
+        room.pass_time()
+    desk.allows(32000, 0, f'<member action="add" type="user" value="bob@{DOMAIN}"/>')
+    room.pass_time()
+    assert own(phone) == []
+    drain(room, phone)
+    [told] = own(phone)
+    assert told.findtext(".//category[@name='note']/note/body") == "note 39"
+    assert told.find(".//container[@id='32000']/member") is not None
+    says(desk, "more", 40)
+    room.pass_time()
+    [told] = own(phone)
+    assert told.find(".//container") is None, "what was told need not be told again"
+
+
+def test_an_own_device_that_asked_again_or_left_is_owed_nothing() -> None:
+    """The answer to its SUBSCRIBE told it all; one that is gone is told nothing."""
+    room, desk, phone = two_devices()
+    says(desk, "hello", 0)
+    room.pass_time()
+    phone.device.subscribe("vnd-microsoft-roaming-self", expires=0)
+    drain(room, phone)
+    assert own(phone) == []
+
+
+def test_what_an_own_device_is_owed_outlasts_a_broken_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the board cannot be read, it is read again later."""
+    room, desk, phone = two_devices()
+    says(desk, "hello", 0)
+    room.pass_time()
+    boards = room.workload._boards
+
+    async def fails(_: object) -> object:
+        raise StoreUnavailable("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(boards, "read", fails)
+        drain(room, phone)
+    assert own(phone) == []
+    room.pass_time(31.0)
+    [told] = own(phone)
+    assert told.findtext(".//category[@name='note']/note/body") == "hello"

@@ -76,6 +76,28 @@ def test_members_are_bounded_and_container_0_is_everybodys() -> None:
     assert set_members(empty(), [change(200)], 1.0, Quotas(containers=0)) == Denied(Denial.TOO_MANY_CONTAINERS)
 
 
+def test_a_bound_that_was_lowered_lets_people_be_taken_off() -> None:
+    """Who has more than an administrator allows now may still remove some, and add nobody."""
+    carol = Member(MemberKind.USER, "carol@contoso.test")
+    both = MemberChange(BLOCKED, 0, frozenset({BOB, carol, Member(MemberKind.DOMAIN, "a.test")}), frozenset())
+    board = changed(set_members(empty(), [both], 1.0, Quotas()))
+    board = changed(set_members(board, [change(200)], 1.0, Quotas()))
+    few = Quotas(members=1, containers=1)
+    assert (
+        len(changed(set_members(board, [change(BLOCKED, 1, remove=True)], 2.0, few)).containers[BLOCKED].members) == 2
+    )
+    more = MemberChange(BLOCKED, 1, frozenset({Member(MemberKind.DOMAIN, "b.test")}), frozenset())
+    assert set_members(board, [more], 2.0, few) == Denied(Denial.TOO_MANY_MEMBERS)
+    assert set_members(board, [change(300)], 2.0, few) == Denied(Denial.TOO_MANY_CONTAINERS)
+
+
+def test_fewer_delegates_than_there_are_can_be_reached_one_by_one() -> None:
+    """The same for delegates."""
+    three = [Delegate(DAVE), Delegate(ERIN), Delegate(Aor("sip:frank@contoso.test"))]
+    board = changed(set_delegates(empty(), 0, three, [], 1.0, Quotas()))
+    assert len(changed(set_delegates(board, 1, [], [DAVE], 2.0, Quotas(delegates=1))).delegates.members) == 2
+
+
 def test_acknowledges_only_who_is_there() -> None:
     """A user confirms that he knows of a watcher; of nobody else."""
     dave = Aor("sip:dave@contoso.test")

@@ -1,10 +1,13 @@
 """Notifications that are written ahead: the same bytes as those that are written each time."""
 
+from typing import Any
+
 import pytest
 
+from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
-from lyncpy.sip.message import Headers, Request
+from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 from lyncpy.sip.subscription import Document, SendNotify, Subscription, Terms
 
@@ -148,3 +151,47 @@ def test_a_line_break_in_a_line_is_found() -> None:
     """Nobody can put a header of his own into what others are told."""
     with pytest.raises(LocalProtocolError):
         Template(Request("BENOTIFY", "sip:a@b.c", Headers([("CSeq", "0 BENOTIFY"), ("Event", "x\r\nEvil: 1")])))
+
+
+def asked() -> Prepared:
+    """A message to one of many, as it left."""
+    dialog = Dialog(call_id="c", local="<sip:chat>;tag=l", remote="<sip:bob>;tag=r", target="sip:bob")
+    prepared = Prepared(Template(dialog.outline("MESSAGE", Headers())), 7, b"hello", "Content-Type: text/plain\r\n")
+    prepared.via = VIA
+    return prepared
+
+
+def test_an_answer_that_repeats_all_is_known_for_one() -> None:
+    """What a client only repeats is not read again, and what is known of it is what would be read."""
+    prepared = asked()
+    answer = response_to(prepared.request(), 200, headers=[("User-Agent", "x")])
+    assert prepared.is_answered_by(answer)
+    assert (
+        answer.dialog_text == response_to(prepared.request(), 200).dialog_text == ("c", "sip:chat", "l", "sip:bob", "r")
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"put": [("Via", f"{VIA[5:]};received=192.0.2.1")]},
+        {"first": [("Via", VIA[5:])]},
+        {"drop": ["Via"]},
+        {"put": [("CSeq", "8 MESSAGE")]},
+        {"put": [("CSeq", "7 INFO")]},
+        {"last": [("CSeq", "7 MESSAGE")]},
+        {"drop": ["CSeq"]},
+        {"put": [("To", "<sip:bob>;tag=other")]},
+        {"put": [("To", "<sip:bob>;tag=r;epid=1")]},
+        {"last": [("To", "<sip:bob>;tag=r")]},
+        {"put": [("From", "<sip:chat>")]},
+        {"put": [("Call-ID", "C")]},
+        {"drop": ["Call-ID"]},
+    ],
+)
+def test_an_answer_that_says_anything_else_is_read(changes: dict[str, Any]) -> None:  # Any: what `edited` takes
+    """One letter more, or a line that comes twice or not at all: then nothing is taken as known."""
+    answer = response_to(asked().request(), 200).edited(**changes)
+    assert not asked().is_answered_by(answer)
+    again = Response(200, "OK", answer.headers)
+    assert answer.dialog_text == again.dialog_text

@@ -1,0 +1,181 @@
+"""Calling people into a meeting: a presenter has the focus invite somebody in his name.
+
+That takes as long as the invited hesitates, so the command is answered "pending" at once, and
+what came of it follows in an INFO within the presenter's dialog. Whoever accepts joins by
+himself, as with every invitation; its dialog is over with the answer.
+
+Spec: [MS-CONFBAS] 2.2.3.15; spec notes, "conferencing" §7 (the final response by INFO), §9.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.privacy import IPrivacy
+from lyncpy.contracts.refusal import Refused, WorldUnavailable
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.begin import begin
+from lyncpy.core.forward import Forward, Outcome, Patience
+from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.headers import quote
+from lyncpy.sip.markup import escape
+from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
+from lyncpy.workloads.conferencing import meeting as rules
+from lyncpy.workloads.conferencing.admission import Action
+from lyncpy.workloads.conferencing.attachments import SipAttachment
+from lyncpy.workloads.conferencing.bodies import AddUser, Command, write_added, write_failure
+from lyncpy.workloads.conferencing.focus import Focus
+from lyncpy.workloads.conferencing.model import Denied, Reason, Role
+from lyncpy.workloads.conferencing.roster import Change, Ended, Meeting
+
+INVITATION: Final = "application/ms-conf-invite+xml"
+
+PATIENCE: Final = Patience(32.0, 180.0)
+"""Seconds until a silent device has timed out, and one that rings."""
+
+BYE_S: Final = 10.0
+TOTAL: Final = 1000
+"""Calls under way at once."""
+
+_UNKNOWN: Final = Denied(Reason.USER_DOES_NOT_EXIST)
+_SILENT: Final = Denied(Reason.USER_NOT_ANSWERED)
+_REASONS: Final[Mapping[int, Reason]] = {
+    404: Reason.USER_DOES_NOT_EXIST,
+    408: Reason.USER_NOT_ANSWERED,
+    430: Reason.USER_NOT_ANSWERED,
+    480: Reason.USER_NOT_ANSWERED,
+    486: Reason.USER_BUSY,
+    487: Reason.USER_NOT_ANSWERED,
+    600: Reason.USER_BUSY,
+}
+"""What a refusal means; all others mean that he declined."""
+
+
+class Calls:
+    """The calls under way; bounded, and one for each person in each meeting."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        forward: Forward,
+        outbound: IOutbound,
+        locator: ILocator,
+        people: IPeople,
+        privacy: IPrivacy,
+        timers: ITimers,
+    ) -> None:
+        """Take the way to the invited."""
+        self._forward = forward
+        self._outbound = outbound
+        self._locator = locator
+        self._people = people
+        self._privacy = privacy
+        self._timers = timers
+        self._calling: dict[tuple[str, Aor], Arrival] = {}
+        """Their INVITEs, by focus URI and by whom they are for."""
+
+    def __len__(self) -> int:
+        return len(self._calling)
+
+    async def begin(
+        self, focus: Focus, caller: SipAttachment, arrival: Arrival, command: Command, ask: AddUser
+    ) -> Denied | None:
+        """Begin to call somebody; None: it is under way, and `caller` will be told what came of it."""
+        if ask.target and aor_of(ask.target) != ask.user:  # a phone number, and there is no gateway
+            return Denied(Reason.NOT_SUPPORTED)
+        # First of all, so that nobody else learns who has an account.
+        if not rules.may(focus.meeting, caller.user, Action.ADD_USER):
+            return Denied(Reason.FORBIDDEN)
+        person = self._people.person(ask.user)
+        if person is None or not person.enabled:
+            return _UNKNOWN
+        step = await focus.change(lambda meeting: rules.call_in(meeting, caller.user, ask.user))
+        if isinstance(step, Denied):
+            return step
+        if (focus.uri, ask.user) in self._calling:
+            return Denied(Reason.USER_EXISTS)
+        if len(self._calling) >= TOTAL:
+            return Denied(Reason.SERVER_BUSY)
+        inviter = self._people.person(caller.user)
+        request = _invitation(focus, caller.user, "" if inviter is None else inviter.display_name, ask.user)
+        self._calling[focus.uri, ask.user] = own = Arrival(request, arrival.flow, arrival.peer, arrival.at, arrival.who)
+        begin(self._call(own, focus, caller, command, ask), self.log, "calling somebody into a meeting")
+        return None
+
+    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+        """Give up who is still being called when a meeting ends; see `Ears`."""
+        if isinstance(change, Ended):
+            for (uri, _), own in tuple(self._calling.items()):
+                if uri == after.conference.uri:
+                    own.cancel()
+
+    async def _call(self, own: Arrival, focus: Focus, caller: SipAttachment, command: Command, ask: AddUser) -> None:
+        try:
+            denied = await self._invite(own, caller.user, ask.user)
+        except (Refused, WorldUnavailable):
+            denied = Denied(Reason.OTHER)
+        finally:
+            del self._calling[focus.uri, ask.user]
+        body = write_added(command, ask, Role.ATTENDEE) if denied is None else write_failure(command, denied.reason)
+
+        def inform() -> None:
+            if focus.attachment(caller.user, caller.epid) is caller:
+                caller.inform(body)
+
+        # In a later turn: where nobody is at home, this is known before "pending" has left.
+        self._timers.later(0.0, inform)
+
+    async def _invite(self, own: Arrival, inviter: Aor, user: Aor) -> Denied | None:
+        # A blocked inviter must not be able to tell that he is: nobody is at home.
+        endpoints: Sequence[Endpoint] = (
+            () if await self._privacy.is_blocked(user, inviter) else await self._locator.endpoints(user)
+        )
+        if not endpoints:
+            return _SILENT
+        outcome = await self._forward.fork(own, endpoints, PATIENCE, f"<{inviter}>")
+        if outcome.response.status >= 300 or outcome.endpoint is None:
+            return Denied(_REASONS.get(outcome.response.status, Reason.USER_DECLINED))
+        self._complete(own.request, outcome, outcome.endpoint)
+        return None
+
+    def _complete(self, request: Request, outcome: Outcome, endpoint: Endpoint) -> None:
+        """Acknowledge what was accepted, and end its dialog."""
+        response: Response = outcome.response.edited(drop=["Record-Route"])
+        try:
+            dialog = Dialog.from_response(request, response)
+            self._outbound.tell(endpoint.flow, dialog.ack(request).edited(uri=endpoint.contact))
+            bye = dialog.next_request("BYE").edited(uri=endpoint.contact)
+            self._outbound.start(endpoint.flow, bye, timeout=BYE_S)
+        except (FlowGone, RemoteProtocolError) as error:
+            self.log.debug("{flow} accepted in vain: {reason}", flow=endpoint.flow, reason=str(error))
+
+
+def _invitation(focus: Focus, inviter: Aor, name: str, user: Aor) -> Request:
+    """Write the invitation as the inviter's own client would. Client: it reads the focus URI, and joins."""
+    subject = escape(focus.meeting.conference.subject)
+    body = (
+        f'<Conferencing version="2.0"><focus-uri>{escape(focus.uri)}</focus-uri><subject>{subject}</subject>'
+        '<im available="true"><first-im/></im></Conferencing>'
+    )
+    shown = "".join(letter for letter in name if letter >= " " and letter != "\x7f")
+    from_ = f"{quote(shown)} <{inviter}>" if shown else f"<{inviter}>"
+    headers = [
+        ("Max-Forwards", "70"),
+        ("From", f"{from_};tag={new_tag()}"),
+        ("To", f"<{user}>"),
+        ("Call-ID", new_call_id()),
+        ("CSeq", "1 INVITE"),
+        ("Contact", f"<{focus.uri}>;isfocus"),
+        ("Supported", "ms-sender"),
+        ("Content-Type", INVITATION),
+    ]
+    return Request("INVITE", user, Headers(headers), body.encode())
