@@ -56,6 +56,9 @@ class _Batch:
 class _Round:
     """What one round cost: microseconds, and seconds to the last copy."""
 
+    own_us: float
+    """A MESSAGE with its 202 and its report, and nobody who hears it."""
+
     copy_us: float
     answer_us: float
     apart_us: float
@@ -76,19 +79,20 @@ class Meeting:
         self._server = server
         self._devices = devices
         self._dialogs: list[Dialog] = []
+        self._alone: list[Dialog] = []
         self._focus = ""
         self._left = self._to_report = 0
         self._all_heard: Deferred[None] = Deferred()
         self._reported: Deferred[None] = Deferred()
 
-    async def open(self) -> None:
-        """Create the conference, and have the organizer join it."""
-        self._focus = await create(self._devices[0])
-        await self._join(self._devices[0])
-
     async def gather(self) -> None:
-        """Have everybody else join."""
-        for device in self._devices[1:]:
+        """Create the conference, and have everybody join; and another one in which the organizer is alone."""
+        organizer = self._devices[0]
+        empty = await create(organizer)
+        await join_focus(organizer, empty)
+        self._alone = [await join_chat(organizer, empty)]
+        self._focus = await create(organizer)
+        for device in self._devices:
             await self._join(device)
 
     async def _join(self, device: Device) -> None:
@@ -97,27 +101,13 @@ class Meeting:
         device.told = self._hear
         device.notified = self._hear_report
 
-    async def alone(self, messages: int) -> float:
-        """Let the organizer speak while nobody else is there; give the microseconds of a message with its 202 and report."""
-        costs = []
-        for _ in range(messages):
-            self._to_report, self._reported = 1, Deferred()
-            before = self._server.cpu_s()
-            await self._say(0)
-            await self._reported
-            costs.append((self._server.cpu_s() - before) * 1e6)
-        return median(costs)
-
-    async def rounds(self, count: int, messages: int, own_us: float) -> Sequence[Cost]:
-        """Let so many messages be said in each round; one round more warms the server up.
-
-        Args:
-            own_us: What a message costs that nobody hears.
-        """
+    async def rounds(self, count: int, messages: int) -> Sequence[Cost]:
+        """Let so many messages be said in each round; one round more warms the server up."""
         speakers = cycle(range(len(self._devices)))
-        found = [await self._round(speakers, messages, own_us) for _ in range(count + 1)][1:]
+        found = [await self._round(speakers, messages) for _ in range(count + 1)][1:]
         size = len(self._devices)
         names = {
+            "own_us": f"conference message that nobody hears, {size} signed in",
             "copy_us": f"conference message, each copy of {size - 1}",
             "answer_us": f"answer to such a copy, {size - 1} together",
             "apart_us": f"answer to such a copy, {size - 1} one by one",
@@ -141,9 +131,11 @@ class Meeting:
             device.told = device.notified = _ignore
             device.held = None
             await device.within(dialog, "BYE")
+        await self._devices[0].within(self._alone[0], "BYE")
 
-    async def _round(self, speakers: "cycle[int]", messages: int, own_us: float) -> _Round:
+    async def _round(self, speakers: "cycle[int]", messages: int) -> _Round:
         reference = reference_us()
+        own_us = await self._said_alone(messages)
         size = len(self._devices)
         each = max(1, min(IN_A_ROW, COPIES_IN_A_ROW // size))
         count = max(1, messages // each // 2)
@@ -153,12 +145,21 @@ class Meeting:
         # A message that nobody hears is reported, too; here the report is the last answer's affair.
         report = max(0.0, mean(one.last_answer for one in together) - answer)
         return _Round(
+            own_us,
             (mean(one.sent for one in said) - max(0.0, own_us - report)) / (size - 1),
             answer,
             mean(one.answer for one in apart),
             median(s for one in said for s in one.last_s),
             reference,
         )
+
+    async def _said_alone(self, messages: int) -> float:
+        before = self._server.cpu_s()
+        for _ in range(messages):
+            self._to_report, self._reported = 1, Deferred()
+            await self._say(self._alone, 0)
+            await self._reported
+        return (self._server.cpu_s() - before) / messages * 1e6
 
     async def _batch(self, speaker: int, each: int, give: "_Give") -> _Batch:
         server, others = self._server, [one for n, one in enumerate(self._devices) if n != speaker]
@@ -168,7 +169,7 @@ class Meeting:
         for _ in range(each):
             self._left, self._all_heard = len(others), Deferred()
             began = time.monotonic()
-            asked = Deferred.fromCoroutine(self._say(speaker))
+            asked = Deferred.fromCoroutine(self._say(self._dialogs, speaker))
             await self._all_heard
             times.append(time.monotonic() - began)
             await asked
@@ -182,9 +183,8 @@ class Meeting:
         sent, answers, last = [(b - a) / each * 1e6 for a, b in pairwise(spent)]
         return _Batch(sent, answers / max(1, len(others) - 1), last, times)
 
-    async def _say(self, speaker: int) -> None:
-        dialog = self._dialogs[speaker]
-        await self._devices[speaker].within(dialog, "MESSAGE", TEXT, "text/plain; charset=UTF-8", status=202)
+    async def _say(self, dialogs: Sequence[Dialog], speaker: int) -> None:
+        await self._devices[speaker].within(dialogs[speaker], "MESSAGE", TEXT, "text/plain; charset=UTF-8", status=202)
 
     async def _answer_together(self, devices: Sequence[Device]) -> None:
         """Have the answers of all in the server's sockets before it reads the first."""

@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from statistics import median
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -205,14 +204,9 @@ class Bench:
         costs: list[Cost] = []
         for size in sorted({min(FEW, sizes.participants), sizes.participants}):
             meeting = Meeting(self._reactor, self._server, await self._ready(size))
-            await meeting.open()
-            own = [await meeting.alone(sizes.said) for _ in range(sizes.rounds + 1)][1:]
             await meeting.gather()
             await self._pause()
-            costs.append(Cost(f"conference message that nobody hears, {size} signed in", "µs", tuple(own)))
-            costs += await meeting.rounds(
-                sizes.rounds, min(sizes.said * (sizes.participants // size), MOST_SAID), median(own)
-            )
+            costs += await meeting.rounds(sizes.rounds, min(sizes.said * (sizes.participants // size), MOST_SAID))
             await meeting.leave()
         return costs
 

@@ -113,7 +113,7 @@ class _Hall:
         self._reactor = reactor
         self._server = server
         self._uri = ""
-        self._left: Counter[tuple[str, int]] = Counter()
+        self._heard: Counter[tuple[str, int]] = Counter()
         self._waiting: dict[tuple[str, int], Deferred[None]] = {}
         self._reported: dict[Device, Deferred[None]] = {}
         self._wanted = self._each = 0
@@ -153,6 +153,7 @@ class _Hall:
     async def say(self, speakers: Sequence[_Place], messages: int, deaf: Sequence[Device] = ()) -> None:
         """Let speakers say so many messages together, each his next one when all have heard the last; then wait for the reports."""
         self.delays = []
+        self._heard.clear()
         each = -(-messages // len(speakers))
         self._wanted = len(self.devices) - 1 - len(deaf)
         for place in self.places:
@@ -199,10 +200,10 @@ class _Hall:
             number = int(message.body)
             place.heard.setdefault(sender, []).append(number)
             key = sender, number
-            self._left[key] += 1
-            if self._left[key] == self._wanted:
-                del self._left[key]
-                self._waiting.pop(key).callback(None)
+            self._heard[key] += 1
+            # Who hung hears it all later, when nobody waits any more.
+            if self._heard[key] == self._wanted and (waiting := self._waiting.pop(key, None)) is not None:
+                waiting.callback(None)
 
         def notice(request: Request) -> None:
             if request.content_type == "application/conference-info+xml":

@@ -275,11 +275,13 @@ class Presence(RuleBasedStateMachine):
     )
     def all_publish(self, several: list[tuple[int, list[Any]]], pause_s: float, at_once: bool) -> None:
         """Devices publish faster than watchers are told, or all in the same moment."""
-        done = []
+        done: list[tuple[Exchange, int, Device]] = []
         for pick, asked in several:
             device = self._device(pick)
             if device is None:
                 return
+            if any(device is one for *_, one in done):
+                continue  # a connection that is full of answers is not read, so that others may come first
             done.append(self._publishes(device, asked))
             if not at_once:
                 self.stage.settle()

@@ -211,8 +211,9 @@ def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
 ) -> None:
     """Who floods his own board until nothing more is let in is offline all the same when his connection breaks."""
     writing: Deferred[Version] = Deferred()
+    writes = [writing]
     changed(boards, machine)
-    monkeypatch.setattr(hall.store, "write", lambda *_: writing)
+    monkeypatch.setattr(hall.store, "write", lambda *_: writes.pop() if writes else fail(StoreUnavailable("gone")))
     for _ in range(homes.WAITING_BOUND + 1):
         begun(boards.change(ALICE, wish(), PC), StoreUnavailable)
     with pytest.raises(Refused):
