@@ -35,7 +35,7 @@ class Settings(BaseModel):
     chat_silences: int = Field(default=3, ge=1, le=100)
     """Messages in a row that a participant's device does not answer, after which it is taken out of the chat."""
 
-    chat_window: int = Field(default=16, ge=1, le=256)
+    chat_window: int = Field(default=64, ge=1, le=256)
     """Messages of a conference that may be on their way to one device at once; further ones wait for their turn."""
 
     chat_waiting: int = Field(default=200, ge=1, le=10_000)
