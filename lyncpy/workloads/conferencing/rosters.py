@@ -8,7 +8,7 @@ Spec: RFC 4575; [MS-CONFBAS] 3.4. Client: it never refreshes, applies every docu
 order of its coming, and unsubscribes in a new dialog.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -113,7 +113,3 @@ class Rosters:
             if document is None:
                 document = documents[*key, shown.version] = Document(INFO_TYPE, sheet.at(shown.version))
             self._notifier.notify(subscription, document)
-
-    def facts(self) -> Mapping[tuple[Aor, Epid], int]:
-        """Give the version of the last document of each watching device, for an operator."""
-        return {(one.watcher, one.epid): shown.version for one, shown in self._shown.items()}

@@ -58,7 +58,6 @@ from lyncpy.workloads.conferencing.rosters import EVENT
 
 FOCUS_APP: Final = "app:conf:focus:id"
 
-NO_DIALOG: Final = Diagnostics(1003, "User does not exist", public=False)
 _BAD_ADD_USER: Final = Diagnostics(3007, "AddUser C3P blob invalid")
 _BAD_FROM: Final = Diagnostics(3000, "Bad From in C3P Request")
 _BAD_ENTITY: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
