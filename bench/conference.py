@@ -240,7 +240,7 @@ async def create(organizer: Device) -> str:
         "</ci:conference-info></addConference>",
     )
     answer = await organizer.ask(organizer.request("SERVICE", factory, (), body, C3P))
-    info = next(el for el in read_xml(answer.body).iter() if str(el.tag).endswith("}conference-info"))
+    info = next(el for el in read_xml(answer.body).walk() if el.local == "conference-info")
     return attr(info, "entity") or ""
 
 

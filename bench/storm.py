@@ -229,4 +229,4 @@ _WATCHING: Final = [
 def _missed(body: bytes) -> frozenset[str]:
     """Say whom a report names."""
     document = read_xml(body)
-    return frozenset((attr(one, "uri") or "").strip("<>") for one in document.iter() if local(one) == "recipient")
+    return frozenset((attr(one, "uri") or "").strip("<>") for one in document.walk() if local(one) == "recipient")

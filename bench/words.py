@@ -62,7 +62,7 @@ def publish(uri: str, machine: int, availability: int, version: int, *, device: 
 def told(body: bytes) -> tuple[str, int]:
     """Give of whom a notification speaks, and how available he is; 0 when it does not say."""
     document = read_xml(body)
-    found = next((element.text for element in document.iter() if local(element) == "availability"), None)
+    found = next((element.text for element in document.walk() if local(element) == "availability"), None)
     return attr(document, "uri") or "", int(found or 0)
 
 

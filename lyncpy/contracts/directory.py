@@ -119,12 +119,13 @@ class Pull:
 
 _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
 
-_BLANKS: Final = re.compile(r"\s*([,+=])\s*")
+_SEPARATORS: Final = re.compile(r"([,+=])")
 
 
 def place_of(source: str) -> str:
     """Give a DN so that two ways of writing it are the same: lower case, no blanks around `,`, `+` and `=`."""
-    return _BLANKS.sub(r"\1", source.strip().lower())
+    # Not one pattern with the blanks in it: that would try each blank of a long run anew.
+    return "".join(map(str.strip, _SEPARATORS.split(source.lower())))
 
 
 class IDirectory(Interface):

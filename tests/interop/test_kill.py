@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from lyncpy.sip.markup import text_of
 from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import PATIENT, assert_calm, time_limit
@@ -104,7 +103,7 @@ class Writer:
         ]
         assert len(notes) <= 1
         for note in notes:
-            found["note"] = int(text_of(note))
+            found["note"] = int("".join(map(str, note.itertext())))
 
         expected = self.said | {what: number for what, number in self.doubtful.items() if found.get(what) == number}
         assert found == expected, (self.name, self.doubtful)

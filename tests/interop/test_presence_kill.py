@@ -16,7 +16,6 @@ from lxml import etree
 
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.body import read_multipart
-from lyncpy.sip.markup import text_of
 from lyncpy.sip.message import Request, Response
 from lyncpy.workloads.presence.audience import audience, visible
 from lyncpy.workloads.presence.board import Board
@@ -147,7 +146,10 @@ class Writer:
         found = Said()
         for one in board.iter("{*}category"):
             if one.get("name") == "note" and one.get("container"):
-                found.notes[int(str(one.get("container")))] = (int(str(one.get("version"))), text_of(one))
+                found.notes[int(str(one.get("container")))] = (
+                    int(str(one.get("version"))),
+                    "".join(map(str, one.itertext())),
+                )
         for one in board.iter("{*}container"):
             members = frozenset(str(member.get("value")) for member in one)
             if one.get("version") != "0":
@@ -203,7 +205,7 @@ class Watcher:
             document = etree.fromstring(body)
             notes = [one for one in document if one.get("name") == "note"]
             if notes:
-                text = "".join(text_of(one) for one in notes)
+                text = "".join("".join(map(str, one.itertext())) for one in notes)
                 assert self.name != "erin" or not text, text
                 assert self.name != "dave" or not text or " for 200, " in text, text
                 self.last[aor_of(str(document.get("uri")))] = text

@@ -9,9 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lxml import etree
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.sip.markup import attr
 from lyncpy.workloads.conferencing.admission import Relation
-from lyncpy.workloads.conferencing.documents import Audience, Sheet, Sight, audience_of, delta, full
+from lyncpy.workloads.conferencing.documents import MSCI_NS, Audience, Sheet, Sight, audience_of, delta, full
 from lyncpy.workloads.conferencing.meeting import (
     admit,
     begin,
@@ -104,7 +103,7 @@ class RealClient:
         info = tree(body)
         for user in info.findall("users/user"):
             connected = [end for end in user.findall("endpoint") if end.findtext("status") == "connected"]
-            inside = any(attr(end, "session-type") == CHAT for end in connected)
+            inside = any(end.get(f"{{{MSCI_NS}}}session-type") == CHAT for end in connected)
             (self.room.add if inside and user.get("state") != "deleted" else self.room.discard)(user.get("entity"))
         for view in info.findall("conference-view/entity-view/entity-state"):
             if view.findtext("media/entry/type") == CHAT:

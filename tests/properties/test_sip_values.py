@@ -7,7 +7,7 @@ from lyncpy.sip.body import Part, read_multipart, write_multipart
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import first_of_list, quote, split_list, unquote
 from lyncpy.sip.headers import parse_auth, parse_contact_list, parse_event, parse_name_addr, parse_via
-from lyncpy.sip.markup import escape, quote_attr, read_xml, text_of
+from lyncpy.sip.markup import attr, escape, quote_attr, read_xml, text_of
 from lyncpy.sip.message import Headers
 from lyncpy.sip.sdp import media_of
 from lyncpy.sip.uri import parse_uri
@@ -99,7 +99,7 @@ def test_escaped_text_makes_a_well_formed_document(text: str) -> None:
     assert text_of(root).replace("\n", "") == escape(text).replace("&amp;", "&").replace("&lt;", "<").replace(
         "&gt;", ">"
     ).replace("\r\n", "\n").replace("\r", "\n").replace("\n", "")
-    assert root.get("b") is not None
+    assert attr(root, "b") is not None
 
 
 @unhurried

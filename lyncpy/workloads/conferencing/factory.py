@@ -9,7 +9,7 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.sip.markup import child
+from lyncpy.sip.markup import attr, child
 from lyncpy.sip.message import Response, response_to
 from lyncpy.workloads.conferencing.bodies import (
     C3P_TYPE,
@@ -161,4 +161,4 @@ def _id(user: Aor, named: str) -> str:
 
 def _entity_id(user: Aor, command: Command) -> str:
     info = child(command.element, "conference-info")
-    return "" if info is None else _id(user, str(info.get("entity") or ""))
+    return "" if info is None else _id(user, attr(info, "entity") or "")

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from typing import Final
 
 from lyncpy.sip.body import media_type, read_multipart
@@ -24,7 +23,9 @@ CONVEYED: Final = (
 
 _ACCEPT_TYPES: Final = b"a=accept-types:"
 _FIRST_TEXTS: Final = ("ms-text-format", "ms-im-format")
-_FIRST_IM: Final = re.compile(rb"<first-im\b[^>]*>(.+?)</first-im>", re.DOTALL)
+_FIRST_IM: Final = b"<first-im"
+_FIRST_IM_END: Final = b"</first-im>"
+_NAME_ENDS: Final = frozenset((b">", b" ", b"\t", b"\r", b"\n"))
 _ALTERNATIVES_MAXIMUM: Final = 16
 _TYPING_BYTES: Final = 4_096
 
@@ -137,8 +138,21 @@ def first_text(invite: Request) -> tuple[str, bytes] | None:
                 kept.append(param)
         if text:
             return ";".join(kept), _decoded(text)
-    found = _FIRST_IM.search(invite.body) if invite.content_type == INVITATION else None
-    return (PLAIN, found[1]) if found else None
+    found = _first_im(invite.body) if invite.content_type == INVITATION else b""
+    return (PLAIN, found) if found else None
+
+
+def _first_im(body: bytes) -> bytes:
+    """Give what stands in the element `first-im`; b"" when there is none, or nothing in it.
+
+    Every search goes on where the last one ended: what has no end is looked through once.
+    """
+    start = body.find(_FIRST_IM)
+    while start >= 0 and body[start + len(_FIRST_IM) : start + len(_FIRST_IM) + 1] not in _NAME_ENDS:
+        start = body.find(_FIRST_IM, start + len(_FIRST_IM))
+    begins = body.find(b">", start) + 1 if start >= 0 else 0
+    ends = body.find(_FIRST_IM_END, begins) if begins else -1
+    return body[begins:ends] if ends >= 0 else b""
 
 
 def takes_first_text(supported: tuple[str, ...]) -> bool:

@@ -107,7 +107,7 @@ def _context(el: Element) -> str | None:
     context = child(el, "context")
     if context is None:
         return None
-    inner = next((one for one in context if isinstance(one.tag, str)), None)
+    inner = next(iter(context), None)
     text = "" if inner is None else outer_xml(inner)
     if len(text) > CONTEXT_BOUND:
         raise RemoteProtocolError("the context of a subscription is too long", 413)

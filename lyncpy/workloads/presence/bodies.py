@@ -155,7 +155,7 @@ def read_device(el: Element) -> Device:
     Spec: the device schema, `capabilities`.
     """
     block = child(el, "capabilities")
-    listed = () if block is None else tuple(one for one in block if isinstance(one.tag, str))
+    listed = () if block is None else tuple(block)
     found = {
         # The same few words come from every device, and stay as long as it is signed in.
         local(one): Capability(*(intern(text) for text in (local(one), *((attr(one, flag) or "") for flag in _FLAGS))))

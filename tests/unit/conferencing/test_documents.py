@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from lyncpy.contracts.names import Aor
-from lyncpy.sip.markup import attr
 from lyncpy.workloads.conferencing.documents import (
     ATTENDEES,
+    MSCI_NS,
     PRESENTERS,
     Audience,
     Sheet,
@@ -70,7 +70,7 @@ def test_the_first_document_is_what_the_real_client_needs() -> None:
         "presenter",
     )
     assert bob.findtext("roles/entry") == "attendee"
-    assert [(attr(end, "session-type"), end.findtext("status")) for end in bob.findall("endpoint")] == [
+    assert [(end.get(f"{{{MSCI_NS}}}session-type"), end.findtext("status")) for end in bob.findall("endpoint")] == [
         ("focus", "connected"),
         ("chat", "connected"),
     ]
@@ -125,7 +125,7 @@ def test_a_change_of_somebody_repeats_his_chat() -> None:
     sheet = shown(before, done(set_role(before, ALICE, BOB, Role.PRESENTER)))
     (bob,) = read(sheet).findall("users/user")
     assert bob.findtext("roles/entry") == "presenter"
-    assert "chat" in [attr(end, "session-type") for end in bob.findall("endpoint")]
+    assert "chat" in [end.get(f"{{{MSCI_NS}}}session-type") for end in bob.findall("endpoint")]
 
 
 def test_who_leaves_is_marked_as_deleted() -> None:
@@ -139,7 +139,7 @@ def test_who_leaves_the_chat_is_shown_without_it() -> None:
     before = meeting(ALICE, BOB)
     sheet = shown(before, done(medium_left(before, BOB, DESK, CHAT)))
     (bob,) = read(sheet).findall("users/user")
-    assert [attr(end, "session-type") for end in bob.findall("endpoint")] == ["focus"]
+    assert [end.get(f"{{{MSCI_NS}}}session-type") for end in bob.findall("endpoint")] == ["focus"]
 
 
 def test_nothing_new_is_no_document(closed: Meeting) -> None:

@@ -1,0 +1,62 @@
+"""A meter of work: what grows faster than what it is given.
+
+Nothing here says how fast something has to be. The same work is done on an input and on one
+of several times its size, and the two times are compared: noise of a busy machine makes both
+longer, and the best of several tries is taken.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+SIZES: Final = (20, 24, 28, 48, 512, 2048, 8192)
+"""Small steps at first: what doubles with each letter would never come back from a large one."""
+
+_FLOOR_S: Final = 0.003
+"""Below it, a clock tells little."""
+
+_TRIES: Final = 3
+
+Prepared = Callable[[], object]
+
+
+def cpu(work: Prepared, tries: int = _TRIES) -> float:
+    """Give the seconds of CPU that some work takes at best."""
+    best = float("inf")
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        for _ in range(tries):
+            begun = time.process_time()
+            work()
+            best = min(best, time.process_time() - begun)
+    finally:
+        if was_on:
+            gc.enable()
+    return best
+
+
+def grows(prepare: Callable[[int], Prepared], sizes: Sequence[int] = SIZES, floor_s: float = _FLOOR_S) -> bool:
+    """Tell whether work grows faster than its input.
+
+    What stays below the floor at the largest size is fine; where the floor is reached, the
+    size is doubled twice: in proportion that is four times the work, by a square sixteen.
+
+    Args:
+        prepare: Gives the work on an input of so many letters.
+    """
+    for size in sizes:
+        if cpu(prepare(size), 1) > floor_s and cpu(prepare(size)) > floor_s:
+            return ratio(prepare, size) > _ALLOWED
+    return False
+
+
+def ratio(prepare: Callable[[int], Prepared], size: int) -> float:
+    """Give how many times the work becomes when its input becomes four times as long."""
+    small, large = cpu(prepare(max(1, size // 4))), cpu(prepare(size))
+    return large / max(small, 1e-6)
+
+
+_ALLOWED: Final = 8.0
+"""Between four, which is in proportion, and sixteen."""

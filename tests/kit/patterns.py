@@ -1,0 +1,190 @@
+"""Every regular expression of lyncpy, and inputs that make a careless one slow.
+
+Patterns are found, not listed: a new one is tried without anybody thinking of it.
+"""
+
+import ast
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import lyncpy
+from tests.kit.costs import grows
+
+METHODS: Final = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer", "subn")
+_ROOM: Final = Path(lyncpy.__file__).parent
+
+
+@dataclass(frozen=True)
+class Found:
+    """A pattern, where it stands, and how it is applied."""
+
+    where: str
+    pattern: re.Pattern[Any]  # Any: of text or bytes
+    methods: tuple[str, ...]
+
+
+def all_patterns() -> list[Found]:
+    """Give every pattern that a module of lyncpy compiles, or hands to `re` where it is used."""
+    # Migrations run by themselves, and cannot be imported; a pattern has no business there.
+    paths = [path for path in sorted(_ROOM.rglob("*.py")) if "migrations" not in path.parts]
+    trees = {_module(path): ast.parse(path.read_text()) for path in paths}
+    kept: dict[int, tuple[str, re.Pattern[Any]]] = {}
+    for name, tree in trees.items():
+        if not any(isinstance(node, ast.Name) and node.id == "re" for node in ast.walk(tree)):
+            continue
+        for variable, value in vars(importlib.import_module(name)).items():
+            if isinstance(value, re.Pattern):
+                kept.setdefault(id(value), (f"{name}.{variable}", value))
+    used: dict[int, set[str]] = {}
+    direct = [found for name, tree in trees.items() for found in _uses(name, tree, used)]
+    compiled = [Found(where, pattern, tuple(used.get(key) or METHODS)) for key, (where, pattern) in kept.items()]
+    return compiled + direct
+
+
+def _module(path: Path) -> str:
+    parts = ("lyncpy", *path.relative_to(_ROOM).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _uses(name: str, tree: ast.Module, used: dict[int, set[str]]) -> Iterator[Found]:
+    """Note how patterns of a module are applied, and give those that have no name."""
+    names = vars(importlib.import_module(name)) if any(_calls(tree)) else {}
+    for call, of in _calls(tree):
+        assert isinstance(call.func, ast.Attribute)
+        value = names.get(of)
+        if of == "re":
+            yield from _unnamed(name, call)
+        elif isinstance(value, re.Pattern):
+            used.setdefault(id(value), set()).add(call.func.attr)
+    passed = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    for call in passed:
+        for argument in call.args:
+            value = names.get(argument.id) if isinstance(argument, ast.Name) else None
+            if isinstance(value, re.Pattern):
+                used.setdefault(id(value), set()).update(METHODS)
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+        ):
+            yield node, node.func.value.id
+
+
+def _unnamed(name: str, call: ast.Call) -> Iterator[Found]:
+    assert isinstance(call.func, ast.Attribute)
+    if call.func.attr not in METHODS:
+        return
+    where = f"{name}:{call.lineno}"
+    first = call.args[0]
+    assert isinstance(first, ast.Constant), f"{where}: a pattern that is made up while the server runs cannot be judged"
+    yield Found(where, re.compile(first.value), (call.func.attr,))
+
+
+def slow(found: Found) -> str | None:
+    """Give an input on which a pattern costs more than in proportion; None when none was found."""
+    for method in found.methods:
+        apply = _application(found.pattern, method)
+        for attack in _attacks(found.pattern):
+            if grows(partial(_work, apply, attack)):
+                return f"{found.where}.{method} on {attack!r}"
+    return None
+
+
+def _application(pattern: re.Pattern[Any], method: str) -> Callable[[Any], object]:  # Any: of text or bytes
+    call, nothing = getattr(pattern, method), pattern.pattern[:0]
+    if method in ("sub", "subn"):
+        return lambda text: call(nothing, text)
+    if method == "finditer":
+        return lambda text: sum(1 for _ in call(text))
+    return lambda text: call(text)
+
+
+def _work(apply: Callable[[Any], object], attack: tuple[Any, Any, Any], size: int) -> Callable[[], object]:
+    before, repeated, after = attack
+    text = before + repeated * (size // len(repeated)) + after
+    return lambda: apply(text)
+
+
+def _attacks(pattern: re.Pattern[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """Give what stands before, what is repeated, and what comes at the end so that nothing fits."""
+    text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
+    samples = list(dict.fromkeys(_samples(text)))
+    letters = list(dict.fromkeys(character for character in text + 'a0 "\n' if character not in "()[]{}|^$"))[:16]
+    repeated = [*samples, *letters, *(one + other for one in letters[:8] for other in letters[:8] if one != other)]
+    befores = ["", *samples[:5]]
+    for each in filter(None, repeated):
+        for before in befores:
+            for after in ("", "\x00", "!"):
+                if isinstance(pattern.pattern, str):
+                    yield before, each, after
+                else:
+                    yield before.encode("latin-1"), each.encode("latin-1"), after.encode("latin-1")
+
+
+def _samples(text: str) -> Iterator[str]:
+    """Give beginnings of what the pattern fits, up to and including each of its parts."""
+    tree = re._parser.parse(text)  # type: ignore[attr-defined]  # the one way to know a pattern's parts
+    for least in (0, 1):
+        done = ""
+        for node in tree:
+            done += _sample([node], least)
+            yield done
+            yield _sample([node], least)
+
+
+def _sample(nodes: Any, least: int) -> str:  # Any: the parser's lists
+    """Give a text that fits; what may be missing is there `least` times."""
+    parts = []
+    for op, argument in nodes:
+        word = str(op)
+        if word == "LITERAL":
+            parts.append(chr(argument))
+        elif word == "NOT_LITERAL":
+            parts.append("b" if argument == ord("a") else "a")
+        elif word == "ANY":
+            parts.append("a")
+        elif word == "IN":
+            parts.append(_member(argument))
+        elif word in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            parts.append(_sample(argument[2], least) * max(least, min(argument[0], 3)))
+        elif word == "SUBPATTERN":
+            parts.append(_sample(argument[3], least))
+        elif word == "BRANCH":
+            parts.append(_sample(argument[1][0], least))
+        elif word == "ATOMIC_GROUP":
+            parts.append(_sample(argument, least))
+    return "".join(parts)
+
+
+def _member(members: Any) -> str:  # Any: the parser's lists
+    negated = str(members[0][0]) == "NEGATE"
+    tester = {"LITERAL": lambda a, c: c == a, "RANGE": lambda a, c: a[0] <= c <= a[1]}
+    for character in map(ord, 'a0 "\t;=.-_\\,<>/:@%&#!x'):
+        inside = any(
+            tester[str(op)](argument, character) if str(op) in tester else _in_category(str(argument), chr(character))
+            for op, argument in members
+            if str(op) != "NEGATE"
+        )
+        if inside != negated:
+            return chr(character)
+    op, argument = members[-1]
+    return chr(argument[0] if str(op) == "RANGE" else argument)
+
+
+def _in_category(name: str, character: str) -> bool:
+    tests = {
+        "DIGIT": character.isdigit(),
+        "SPACE": character.isspace(),
+        "WORD": character.isalnum() or character == "_",
+    }
+    fits = tests[name.rpartition("_")[2]]
+    return not fits if "NOT" in name else fits
