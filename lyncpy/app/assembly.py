@@ -42,10 +42,11 @@ from lyncpy.core.homes import Homes
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.reception import Reception
+from lyncpy.core.recording import Recording
 from lyncpy.core.router import Router
 from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
-from lyncpy.core.unit import House
+from lyncpy.core.unit import CLOSE_TIMEOUT_S, House
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.http_door import HttpDoor
@@ -114,6 +115,7 @@ class Hall:
     groups: Groups
     policies: Policies
     secrets: ISecrets
+    recording: Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         groups=groups,
         policies=Policies(settings.policies, people, groups, back.bus),
         secrets=kept,
+        recording=Recording(back.records.keep, timers, back.meter, close_s=settings.store.close_s),
     )
 
 
@@ -263,7 +266,14 @@ def inside(
     return Inside(
         inner,
         directory,
-        (*back.units, Connections(inner.flows), inner.notifier, Revoking(back.bus, inner.gate), *workloads),
+        (
+            *back.units,
+            inner.recording,
+            Connections(inner.flows),
+            inner.notifier,
+            Revoking(back.bus, inner.gate),
+            *workloads,
+        ),
         _site(config, back, inner, workloads),
     )
 
@@ -304,7 +314,8 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     if certificate is not None and web.https_port:
         doors.append(HttpDoor(reactor, within.site.serve, certificate, web, back.meter, timers))
     claim = Claim(config.path(config.sections.store.path))
-    return Built(House([claim, *within.units, *doors], reactor), listener, within.directory, within.hall)
+    house = House([claim, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, config.sections.store.close_s + 2.0))
+    return Built(house, listener, within.directory, within.hall)
 
 
 def _workloads(
@@ -340,7 +351,7 @@ def _workloads(
         Monitoring(back.store, back.records, inner.flows, inner.bindings, back.meters, settings.monitoring, timers)
     )
     offers += [workload.offer for workload in found]
-    hall_offer = Offer("hall", reasons=(inner.gate.signins.reasons,))
+    hall_offer = Offer("hall", reasons=(inner.gate.signins.reasons,), states=(inner.recording.states,))
     found.append(
         Admin(
             lambda: [*offers, hall_offer],
@@ -364,6 +375,7 @@ def _meetings(
     settings, timers = config.sections, inner.timers
     im = Im(
         back.records,
+        inner.recording,
         back.bus,
         inner.bindings,
         inner.people,
@@ -379,6 +391,7 @@ def _meetings(
     conferencing = Conferencing(
         back.store,
         back.records,
+        inner.recording,
         back.bus,
         inner.people,
         inner.policies,

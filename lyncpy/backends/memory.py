@@ -23,6 +23,7 @@ from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.records import (
     AuditRecord,
+    CallRecord,
     ConferenceRecord,
     ConferenceRow,
     ConferenceSessionRecord,
@@ -128,9 +129,13 @@ class MemoryRecords:
         self._conferences: dict[tuple[type, tuple[str, ...]], ConferenceRow] = {}
         self._audit: list[AuditRecord] = []
 
-    def keep_session(self, record: SessionRecord) -> Deferred[None]:
-        """Insert or replace the row of this session."""
-        self._sessions[record.session_id] = _as_kept(record)
+    def keep(self, rows: Sequence[CallRecord]) -> Deferred[None]:
+        """Insert or replace rows."""
+        for row in map(_as_kept, rows):
+            if isinstance(row, SessionRecord):
+                self._sessions[row.session_id] = row
+            else:
+                self._conferences[type(row), row.key] = row
         return succeed(None)
 
     def sessions(
@@ -155,11 +160,6 @@ class MemoryRecords:
                 session, ended_at=at, ended_by="server", end_reason="restart"
             )
         return succeed(len(left))
-
-    def keep_conference(self, rows: Sequence[ConferenceRow]) -> Deferred[None]:
-        """Insert or replace rows."""
-        self._conferences.update({(type(row), row.key): _as_kept(row) for row in rows})
-        return succeed(None)
 
     def conferences(
         self, user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False

@@ -33,6 +33,9 @@ class Settings(BaseModel):
     busy_s: float = Field(default=5.0, ge=0.1, le=60.0)
     """Seconds that a write waits while another program (a backup, `lyncpy user`) writes to the same file."""
 
+    close_s: float = Field(default=10.0, ge=1.0, le=300.0)
+    """Seconds that an orderly end may take to write what still waits; what is left then is named in the log, and the process ends with status 1."""
+
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:

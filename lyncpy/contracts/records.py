@@ -57,6 +57,11 @@ class SessionRecord:
     messages_failed: int = 0
     node: str = ""
 
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names the row in its table."""
+        return (self.session_id,)
+
 
 @dataclass(frozen=True, slots=True)
 class ConferenceRecord:
@@ -225,6 +230,9 @@ ConferenceRow: TypeAlias = (
 )
 """What is kept of conferences; `(type(row), row.key)` names a row among all."""
 
+CallRecord: TypeAlias = SessionRecord | ConferenceRow
+"""Call detail of any kind, named likewise."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
@@ -247,8 +255,8 @@ class AuditRecord:
 class IRecords(Interface):
     """What happened, for people: kept in tables that SQL reads. May raise StoreUnavailable."""
 
-    def keep_session(record: SessionRecord) -> Awaitable[None]:
-        """Insert or replace the row of this session; durable when it returns."""
+    def keep(rows: Sequence[CallRecord]) -> Awaitable[None]:
+        """Insert or replace rows, all of them or none; durable when it returns. Of two with one key the last counts."""
 
     def sessions(
         user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
@@ -257,9 +265,6 @@ class IRecords(Interface):
 
     def close_open_sessions(node: str, at: float) -> Awaitable[int]:
         """End every open session that another start of this server left, with reason "restart"; give their number."""
-
-    def keep_conference(rows: Sequence[ConferenceRow]) -> Awaitable[None]:
-        """Insert or replace rows, all of them or none; durable when it returns. Of two with one key the last counts."""
 
     def conferences(
         user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
@@ -300,3 +305,21 @@ class IRecords(Interface):
 
     def purge(before: float) -> Awaitable[int]:
         """Remove sessions, and all that is kept of conferences, that ended before this time; give their number."""
+
+
+class IRecording(Interface):
+    """The one way of call records to the store. Nobody waits for it, and no answer promises that a record is durable.
+
+    What is noted is handed to the store at once, together with all that was noted while the store
+    was busy: at `kill -9` what is lost is what came within the last two transactions, and the
+    counts of sessions under way that were put off on purpose. An orderly end writes all.
+    """
+
+    def note(record: CallRecord, *, within_s: float = 0.0) -> None:
+        """Have a record written, instead of an older state of it that still waits.
+
+        `within_s`: how long a state that is soon another may wait, in seconds.
+        """
+
+    def __len__() -> int:
+        """Give how many records wait."""

@@ -147,8 +147,15 @@ class Offer:
     views: tuple[Callable[[Aor, Aor], Awaitable[Sequence[Reason]]], ...] = ()
     """Asked by `why USER as seen by WATCHER`, in the order of the story."""
 
+    states: tuple[Callable[[], Sequence[tuple[str, object]]], ...] = ()
+    """Rows of `status`: what, and its value."""
+
     resources: tuple[Resource, ...] = ()
     """What it answers over HTTP."""
+
+
+class Unfinished(Exception):
+    """An orderly end has left something undone; the sentence says what."""
 
 
 class IUnit(Interface):
@@ -160,7 +167,11 @@ class IUnit(Interface):
         """Be ready when this returns; raise with a reason that an operator can act on."""
 
     def close() -> Awaitable[None]:
-        """Be gone when this returns; called once, also after a failed open."""
+        """Be gone when this returns; called once, also after a failed open.
+
+        Raises:
+            Unfinished: It is gone, and something is lost by that.
+        """
 
 
 class IWorkload(IUnit):

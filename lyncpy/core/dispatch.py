@@ -8,6 +8,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.contracts.workload import Route
+from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Response
 
 
@@ -55,7 +56,16 @@ class Dispatch:
         """Say whose fault it is: the peer's is his 4xx, the world's a 503, ours a 500 that the log explains."""
         refused = translated(error)
         method = arrival.request.method
-        if refused.status == 500:
+        if isinstance(error, RemoteProtocolError):
+            # A client's disorder is no fault of ours, whichever status it deserves: RFC 3261 §12.2.2
+            # has 500 for a CSeq that came too late.
+            self.log.debug(
+                "{method} on {flow} breaks the protocol: {reason}",
+                method=method,
+                flow=arrival.flow,
+                reason=error.reason,
+            )
+        elif refused.status == 500:
             self.log.failure("{method} on {flow} failed", method=method, flow=arrival.flow)
         elif refused.status == 503:
             self.log.warn("{method} on {flow} refused: {reason}", method=method, flow=arrival.flow, reason=str(error))

@@ -8,15 +8,18 @@ import atexit
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import TimeoutError as TookTooLong
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.workload import IUnit
+from lyncpy.contracts.workload import IUnit, Unfinished
 
 CLOSE_TIMEOUT_S: Final = 10.0
 """A unit that takes longer to close is left behind: the others must still be closed."""
@@ -46,6 +49,7 @@ class House:
         self._clock = clock
         self._close_timeout_s = close_timeout_s
         self._open: list[IUnit] = []
+        self._failed = False
 
     async def open(self) -> None:
         """Open every unit in order, each when the one before it is open.
@@ -64,15 +68,29 @@ class House:
                 raise UnitFailed(unit.name, str(error) or type(error).__name__) from error
             self.log.debug("{unit} is open", unit=unit.name)
 
-    async def close(self) -> None:
-        """Close what is open, the last first. Never fails; each unit has its time and no more."""
+    async def close(self) -> bool:
+        """Close what is open, the last first; give whether each did so in order. Never fails.
+
+        Each unit has its time and no more.
+        """
         while self._open:
             unit = self._open.pop()
             closing = Deferred.fromCoroutine(_closed(unit)).addTimeout(self._close_timeout_s, self._clock)
             await closing.addErrback(self._lament, unit)
+        return not self._failed
 
     def _lament(self, failure: Failure, unit: IUnit) -> None:
-        self.log.failure("{unit} failed to close", failure, unit=unit.name)
+        self._failed = True
+        if failure.check(Unfinished):
+            self.log.error("the end is not in order: {unit}: {reason}", unit=unit.name, reason=str(failure.value))
+        elif failure.check(TookTooLong):
+            self.log.error(
+                "the end is not in order: {unit} did not close within {seconds} s",
+                unit=unit.name,
+                seconds=self._close_timeout_s,
+            )
+        else:
+            self.log.failure("{unit} failed to close", failure, unit=unit.name)
 
 
 async def _closed(unit: IUnit) -> None:
@@ -86,7 +104,7 @@ class HouseService(Service):
 
     Starting opens the house. If that fails, one sentence is logged and the process is ended
     with status 1. Stopping waits for the house to be closed; while it is still being
-    opened, the opening is given up first.
+    opened, the opening is given up first. If something was left undone then, the status is 1.
 
     Args:
         house: What has a life.
@@ -143,7 +161,8 @@ class HouseService(Service):
         try:
             await self._opening
         finally:
-            await self._house.close()
+            if not await self._house.close():
+                self._end(1)
 
 
 def ender(reactor: IReactorCore) -> Callable[[int], None]:
@@ -155,8 +174,9 @@ def ender(reactor: IReactorCore) -> Callable[[int], None]:
 
     def end(status: int) -> None:
         atexit.register(_exit, status)
-        # Not `stop`: a unit may fail before the reactor runs.
-        reactor.callWhenRunning(reactor.stop)
+        with suppress(ReactorNotRunning):  # it is stopping
+            # Not `stop`: a unit may fail before the reactor runs.
+            reactor.callWhenRunning(reactor.stop)
 
     return end
 

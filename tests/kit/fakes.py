@@ -10,8 +10,8 @@ from lyncpy.backends.memory import MemoryRecords, MemoryStore
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.records import (
     AuditRecord,
+    CallRecord,
     ConferenceRecord,
-    ConferenceRow,
     ConferenceSessionRecord,
     FocusJoinRecord,
     IRecords,
@@ -134,9 +134,9 @@ class FragileRecords:
         self._inner = inner
         self._disk = disk
 
-    def keep_session(self, record: SessionRecord) -> Deferred[None]:
-        """Insert or replace a row."""
-        return self._disk.run(lambda: self._inner.keep_session(record))
+    def keep(self, rows: Sequence[CallRecord]) -> Deferred[None]:
+        """Insert or replace rows."""
+        return self._disk.run(lambda: self._inner.keep(rows))
 
     def sessions(
         self, user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
@@ -147,10 +147,6 @@ class FragileRecords:
     def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
         """End what another start left."""
         return self._disk.run(lambda: self._inner.close_open_sessions(node, at))
-
-    def keep_conference(self, rows: Sequence[ConferenceRow]) -> Deferred[None]:
-        """Insert or replace rows."""
-        return self._disk.run(lambda: self._inner.keep_conference(rows))
 
     def conferences(
         self, user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False

@@ -16,6 +16,7 @@ from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import Asked, Table
 from lyncpy.core.forward import Forward
+from lyncpy.core.recording import Recording
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.workloads.im.invitations import MembersOf, nobody
@@ -25,6 +26,7 @@ from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.chats import SlowArchive
 from tests.kit.fakes import awaited
 from tests.kit.hall import FewPeople
+from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
 from tests.kit.results import result_of, started
 
@@ -75,6 +77,7 @@ class Scene:
         forward = Forward(self.outbound, "sip:sip.example.test:5061;lr", self.timers)
         self.im = Im(
             self.records,
+            Recording(lambda rows: self.records.keep(rows), self.timers, MemoryMeter(), close_s=5.0),
             self.bus,
             self.bindings,
             people,

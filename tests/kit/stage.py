@@ -304,7 +304,7 @@ class Stage:
             "places in chats": len(im.mcu),
             "calls into meetings": len(self.unit("conferencing")._calls),
             "lines to the archive": len(im._filing),
-            "records waiting": len(im._recorder),
+            "records waiting": len(hall.recording),
             "contact lists followed": len(self.unit("contacts")._lists),
             "strangers": int(hall.gate._stranger_count()),
             "flows at the gate": len(hall.gate._flows),

@@ -65,7 +65,7 @@ def test_in_critical_mode_nothing_passes_unarchived(critical: Stage) -> None:
     alice, bob = critical.sign_in("alice", "bob")
     talk, _ = alice.talks_to(bob)
     critical.expect("the archive cannot be written")
-    critical.expect("call detail records wait")
+    critical.expect("call records wait")
     critical.disk.broken = True
     refused = talk.says("unrecorded")
     assert refused.status == 503
@@ -84,7 +84,7 @@ def test_without_critical_mode_messages_pass_and_the_gap_is_known(lenient: Stage
     alice, bob = lenient.sign_in("alice", "bob")
     talk, _ = alice.talks_to(bob)
     lenient.expect("the archive cannot be written")
-    lenient.expect("call detail records wait")
+    lenient.expect("call records wait")
     lenient.disk.broken = True
     assert talk.says("unrecorded").status == 200
     lenient.disk.broken = False

@@ -46,7 +46,7 @@ def test_everything_works_again_when_the_store_does(stage: Stage) -> None:
 
 def test_people_talk_on_without_a_store(stage: Stage) -> None:
     """A conversation needs no disk; its records wait, and are written when that works again."""
-    stage.expect("call detail records wait")
+    stage.expect("call records wait")
     alice, bob = stage.sign_in("alice", "bob")
     stage.disk.broken = True
 
@@ -87,7 +87,7 @@ def test_nobody_signs_in_without_a_store_but_all_do_after(stage: Stage) -> None:
 
 def test_an_invitation_that_the_store_stops_is_refused_whole(stage: Stage) -> None:
     """Whether Carol blocks Alice cannot be read: 503, and no session is left behind."""
-    stage.expect("call detail records wait")
+    stage.expect("call records wait")
     (alice,) = stage.sign_in("alice")
     stage.disk.broken = True
     talk = alice.invites("sip:carol@example.com")

@@ -24,8 +24,8 @@ from lyncpy.backends.sql.tables import (
 from lyncpy.backends.text import storable
 from lyncpy.contracts.records import (
     AuditRecord,
+    CallRecord,
     ConferenceRecord,
-    ConferenceRow,
     ConferenceSessionRecord,
     FocusJoinRecord,
     IRecords,
@@ -38,7 +38,7 @@ SLICE: Final = 1000
 """Rows that one transaction of a purge removes: other writes go between two of them."""
 
 R = TypeVar("R")
-Kept = SessionRecord | AuditRecord | ConferenceRow
+Kept = CallRecord | AuditRecord
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,9 +71,11 @@ class SqlRecords:
         self._database = database
         self._keep = {kind: _replacing(kind, database.dialect) for kind in _SHELVES if kind is not AuditRecord}
 
-    def keep_session(self, record: SessionRecord) -> Deferred[None]:
-        """Insert or replace the row of this session; durable when it returns."""
-        return self._do([(self._keep[SessionRecord], [_values(record)])])
+    def keep(self, rows: Sequence[CallRecord]) -> Deferred[None]:
+        """Insert or replace rows, all of them or none, in one transaction; durable when it returns."""
+        last = {(type(row).__name__, row.key): row for row in rows}
+        groups = groupby((last[name] for name in sorted(last)), type)
+        return self._do([(self._keep[kind], [_values(row) for row in some]) for kind, some in groups])
 
     def sessions(
         self, user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
@@ -95,12 +97,6 @@ class SqlRecords:
         return self._database.write(lambda connection: connection.execute(statement).rowcount)
 
     # --- conferences
-
-    def keep_conference(self, rows: Sequence[ConferenceRow]) -> Deferred[None]:
-        """Insert or replace rows, all of them or none; durable when it returns."""
-        last = {(type(row).__name__, row.key): row for row in rows}
-        groups = groupby((last[name] for name in sorted(last)), type)
-        return self._do([(self._keep[kind], [_values(row) for row in some]) for kind, some in groups])
 
     def conferences(
         self, user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False

@@ -140,6 +140,7 @@ class Commands:
             ("memory at most, MiB", used.ru_maxrss // 1024),
             ("parts", ", ".join(offer.name for offer in self._offers())),
             ("shell connections", self._connections()),
+            *(row for offer in self._offers() for states in offer.states for row in states()),
         ]
         return Table(("what", "value"), rows)
 

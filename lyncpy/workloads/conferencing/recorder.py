@@ -16,12 +16,11 @@ from lyncpy.contracts.records import (
     ConferenceRow,
     ConferenceSessionRecord,
     FocusJoinRecord,
-    IRecords,
+    IRecording,
     McuJoinRecord,
     MessageCountRecord,
 )
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.recording import Recording
 from lyncpy.sip.message import Response
 from lyncpy.workloads.conferencing.model import FOCUS
 from lyncpy.workloads.conferencing.roster import (
@@ -58,7 +57,7 @@ class Recorder:
 
     def __init__(
         self,
-        records: IRecords,
+        recording: IRecording,
         counts: Callable[[str], Mapping[Aor, int]],
         node: NodeName,
         timers: ITimers,
@@ -69,9 +68,8 @@ class Recorder:
         self._counts = counts
         self._node = node
         self._timers = timers
-        self._rows: Recording[ConferenceRow] = Recording(
-            records.keep_conference, "call detail records of conferences", timers, delay_s
-        )
+        self._recording = recording
+        self._delay_s = delay_s
         self._conferences: dict[str, ConferenceRecord] = {}
         self._sessions: dict[Place, ConferenceSessionRecord] = {}
         self._joins: dict[Place, FocusJoinRecord | McuJoinRecord] = {}
@@ -86,14 +84,6 @@ class Recorder:
             Gone: self._gone,
             Ended: self._over,
         }
-
-    def __len__(self) -> int:
-        """Give how many rows wait to be written."""
-        return len(self._rows)
-
-    async def drained(self) -> None:
-        """Write all that waits."""
-        await self._rows.drained()
 
     def resume(self, instance: str, counts: Mapping[Aor, int]) -> None:
         """Take what each user had said in an occurrence that another process began: it goes on from there."""
@@ -260,4 +250,4 @@ class Recorder:
             self._note(replace(record, ended_at=self._timers.wall(), end_reason=change.why.value))
 
     def _note(self, row: ConferenceRow, *, at_once: bool = True) -> None:
-        self._rows.note((type(row), row.key), row, at_once=at_once)
+        self._recording.note(row, within_s=0.0 if at_once else self._delay_s)

@@ -16,7 +16,7 @@ from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.privacy import IPrivacy
-from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.records import IRecording, IRecords
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
@@ -57,6 +57,7 @@ class Conferencing:
         self,
         store: IStore,
         records: IRecords,
+        recording: IRecording,
         bus: IBus,
         people: IPeople,
         policies: IPolicies,
@@ -77,7 +78,6 @@ class Conferencing:
         """Build the rooms.
 
         Args:
-            mcus: The media there are.
             domain: That of the organizers, for meeting pages.
             archive: Where it is kept who came and went, if anywhere.
         """
@@ -86,16 +86,16 @@ class Conferencing:
         kinds = {mcu.kind: mcu for mcu in mcus}
         self._chat = kinds.get(CHAT)
         self.conferences = _conferences(store, homes, tuple(kinds), settings, timers)
-        self._recorder = Recorder(records, self._counts, node, timers, delay_s=1.0)
+        self._recorder = Recorder(recording, self._counts, node, timers, delay_s=1.0)
         self._calls = Calls(forward, outbound, locator, people, privacy, timers)
-        ears = (self._recorder, self._calls, *(() if archive is None else (Minutes(archive, timers),)))
+        minutes = () if archive is None else (Minutes(archive, timers),)
         self.foci = Foci(
             self.conferences,
             people,
             homes,
             notifier,
             kinds,
-            ears,
+            (self._recorder, self._calls, *minutes),
             lambda organizer: settings.house(policies.of(organizer)),
             lambda: str(uuid.uuid4()),
             timers,
@@ -118,8 +118,9 @@ class Conferencing:
             timers,
         )
         self.offer = self._offering(routes, domain, settings)
-        self._listening: tuple[IListening, ...] = ()
         self._counting: ITimer | None = None
+
+    _listening: tuple[IListening, ...] = ()
 
     def _offering(self, routes: Routes, domain: str, settings: Settings) -> Offer:
         commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, self._timers)
@@ -152,7 +153,6 @@ class Conferencing:
         self._count()
         self.foci.close()
         await self.conferences.close()
-        await self._recorder.drained()
 
     async def _resume_counts(self) -> None:
         for conference in self.conferences.active():

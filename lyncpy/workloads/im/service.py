@@ -11,7 +11,7 @@ from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.privacy import IPrivacy
-from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.records import IRecording, IRecords
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.forward import Forward
@@ -42,6 +42,7 @@ class Im:
     def __init__(
         self,
         records: IRecords,
+        recording: IRecording,
         bus: IBus,
         locator: ILocator,
         people: IPeople,
@@ -58,6 +59,7 @@ class Im:
         """Build the rooms.
 
         Args:
+            recording: Has what happens written; it is open longer than this.
             archive: Where what is said is kept, if anywhere.
             members_of: The members of a directory group; empty for what is none.
         """
@@ -66,7 +68,7 @@ class Im:
         self._node = node
         self._timers = timers
         self._listening: list[IListening] = []
-        self._recorder = Recorder(records, timers, settings.record_counts_s)
+        self._recorder = Recorder(recording, settings.record_counts_s)
         self._sessions = Sessions(
             self._recorder,
             timers,
@@ -113,4 +115,3 @@ class Im:
         self.mcu.stop()
         for session in self._sessions.all():
             self._sessions.end(model.ended(session, "server", "restart", self._timers.wall()))
-        await self._recorder.drained()

@@ -94,3 +94,13 @@ def test_a_reason_stays_within_its_quotes_and_its_line(reason: str) -> None:
     assert not set(value) & {*map(chr, range(32)), "\x7f", "\\"}
     assert value.count('"') == 4
     assert value.endswith('";source="lyncpy"')
+
+
+@pytest.mark.parametrize("status", [400, 481, 500, 503])
+def test_a_clients_disorder_is_not_logged_as_a_fault_of_ours(status: int) -> None:
+    """A CSeq that is out of order gets 500, as RFC 3261 says, and leaves no traceback."""
+    with overheard() as heard:
+        response = _served(RemoteProtocolError("CSeq is out of order", status))
+    assert response is not None
+    assert response.status == status
+    assert all(event["log_level"] is LogLevel.debug for event in heard)

@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, LogLevel, capturedLogs
 from zope.interface import implementer
 
-from lyncpy.contracts.workload import IUnit
+from lyncpy.contracts.workload import IUnit, Unfinished
 from lyncpy.core.unit import House, HouseService, UnitFailed
 from tests.kit.results import result_of, started
 
@@ -162,6 +162,20 @@ def test_the_service_ends_the_process_when_a_unit_fails(build: Build, events: Se
     assert event["log_format"].format(**event) == "lyncpy cannot start: wire: port 5061 is taken"
     assert "log_failure" not in event
     result_of(_wait(service.stopService()))
+
+
+def test_the_service_ends_with_1_when_something_was_left_undone(build: Build, events: Sequence[LogEvent]) -> None:
+    """Who supervises the process learns that its end was not in order; the log says what is lost, without a traceback."""
+    lost: Deferred[None] = Deferred()
+    lost.errback(Unfinished("3 call records are not written"))
+    statuses: list[int] = []
+    service = HouseService(build("wire", "records", closes={"records": lost}), statuses.append)
+    service.startService()
+    result_of(_wait(service.stopService()))
+    assert statuses == [1]
+    [event] = [event for event in events if event["log_level"] is LogLevel.error]
+    assert "3 call records are not written" in event["log_format"].format(**event)
+    assert "log_failure" not in event
 
 
 def test_stopping_the_service_waits_for_the_house(build: Build, diary: list[str]) -> None:

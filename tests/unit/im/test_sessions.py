@@ -1,11 +1,13 @@
 """Two people talk: what is passed on, counted, recorded and refused."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import EndpointGone
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.records import SessionRecord
+from lyncpy.contracts.records import CallRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.im.parties import asserted
@@ -253,14 +255,14 @@ def test_the_same_dialog_twice_is_a_loop(scene: Scene) -> None:
 
 def test_a_store_that_fails_delays_records_and_stops_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages go on while the disk is full, and the record is written when it is not any more."""
-    keep = scene.records.keep_session
+    keep = scene.records.keep
 
-    async def fail(record: SessionRecord) -> None:
+    async def fail(records: Sequence[CallRecord]) -> None:
         raise StoreUnavailable("disk full")
 
-    monkeypatch.setattr(scene.records, "keep_session", fail)
+    monkeypatch.setattr(scene.records, "keep", fail)
     scene.talk()
-    monkeypatch.setattr(scene.records, "keep_session", keep)
+    monkeypatch.setattr(scene.records, "keep", keep)
     scene.clock.advance(5)
     assert scene.record.answered_at is not None
 

@@ -77,8 +77,8 @@ class Desk:
         """Keep a talk, a stay in a meeting and a refusal."""
         self.disk, self.hall = Fragility(), Hall()
         records = MemoryRecords()
-        result_of(awaited(records.keep_session(TALK)))
-        result_of(awaited(records.keep_conference([MEETING, STAY, REFUSED, MessageCountRecord("i", BOB, 7, NOON)])))
+        result_of(awaited(records.keep([TALK])))
+        result_of(awaited(records.keep([MEETING, STAY, REFUSED, MessageCountRecord("i", BOB, 7, NOON)])))
         timers = Timers(self.hall.clock, lambda: NOON + 7200)
         self.records = records
         (self.command,) = CallDetail(
@@ -129,7 +129,7 @@ def test_what_lasts_has_no_end_yet() -> None:
     """And what is known of it is shown."""
     desk = Desk()
     open_stay = replace(STAY, join_id="j2", instance="unknown", joined_at=NOON + 900, left_at=None)
-    result_of(awaited(desk.records.keep_conference([open_stay])))
+    result_of(awaited(desk.records.keep([open_stay])))
     newest = shown(desk.ask("bob@example.com"))[0]
     assert (newest["ended"], newest["with"], newest["sent"]) == (None, "unknown", 0)
 

@@ -1,0 +1,1 @@
+"""A bad disk below a server of a test."""

@@ -1,0 +1,34 @@
+"""A disk that takes its time, or fails, below SQLite: Python imports this in a process whose PYTHONPATH names this folder.
+
+`SLOW_DISK_S` is how long a commit takes, as a slow fsync does; while the file that
+`BROKEN_DISK` names is there, every commit fails.
+"""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+
+class SlowConnection(sqlite3.Connection):
+    """Commits as a bad disk does."""
+
+    def commit(self) -> None:
+        """Take the time, or fail."""
+        time.sleep(float(os.environ.get("SLOW_DISK_S", "0")))
+        if Path(os.environ.get("BROKEN_DISK", "/nonexistent")).exists():
+            raise sqlite3.OperationalError("disk I/O error")
+        super().commit()
+
+
+_connect = sqlite3.connect
+
+
+def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:  # Any: passed on as it came
+    """Connect, with slow commits."""
+    made: sqlite3.Connection = _connect(*args, **{"factory": SlowConnection, **kwargs})
+    return made
+
+
+sqlite3.connect = connect  # type: ignore[assignment]  # it is called with what the real one takes
