@@ -47,6 +47,7 @@ from lyncpy.core.router import Router
 from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, House
+from lyncpy.core.vouching import Vouching
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.http_door import HttpDoor
@@ -211,7 +212,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         router=router,
         transactions=transactions,
         notifier=notifier,
-        forward=Forward(outbound, f"{contact};lr", timers),
+        forward=Forward(outbound, f"{contact};lr", Vouching(people, timers), timers),
         homes=Homes(),
         timers=timers,
         bindings=Bindings(back.bus, timers),

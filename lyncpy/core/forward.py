@@ -1,12 +1,13 @@
 """The proxy: fork to endpoints, the best answer, CANCEL, Record-Route (RFC 3261 §16).
 
 What is passed on keeps its text; only what belongs to the hop changes: Via (by
-`IOutbound`), Max-Forwards, Route, the sender's signature, and the identity we assert.
+`IOutbound`), Max-Forwards, Route, and what `sip.trust` says of people and servers: of
+that, the receiver hears this server's word and no user's.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -18,22 +19,19 @@ from lyncpy.contracts.outbound import ICall, IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
+from lyncpy.core.vouching import Vouching
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.grammar import TOKEN
 from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.sip.trust import CHALLENGES
 
-HOP_HEADERS: Final = (
-    "Authorization",
-    "Proxy-Authorization",
-    "Authentication-Info",
-    "Proxy-Authentication-Info",
-    "P-Asserted-Identity",
-    "P-Preferred-Identity",
-)
-"""Signatures end at this hop, and what a client asserts about itself is not passed on."""
+ONWARD_DROPPED: Final = ("Route", "Record-Route")
+UPSTREAM_DROPPED: Final = ("Via", "Record-Route")
+"""Where a message goes is said by the servers on its way, and there is only this one."""
 
-ONWARD_DROPPED: Final = (*HOP_HEADERS, "Route")
-UPSTREAM_DROPPED: Final = (*HOP_HEADERS, "Via", "Record-Route")
+LOCKED: Final = Diagnostics(1, "The recipient's device asked for credentials, which only a server may do")
+"""In place of a challenge: a client signs for whoever asks, so another client must not."""
 
 LEAST_HELPFUL: Final = (430, 408, 487, 480)
 """Failures that say the least about why, worst first; any other answer of a branch is better."""
@@ -65,67 +63,109 @@ class Outcome:
     """Who gave it; None: it was made here."""
 
 
+class OnEarly(Protocol):
+    """Whoever wants to know of the early dialogs of a fork."""
+
+    def __call__(self, tag: str, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
+        """Hear that `endpoint` has answered provisionally with this To tag; `give_up` cancels its branch alone."""
+
+
 class Forward:
     """Passes requests on to endpoints. Keeps nothing between calls but what each call needs."""
 
-    def __init__(self, outbound: IOutbound, record_route: str, timers: ITimers) -> None:
+    def __init__(self, outbound: IOutbound, record_route: str, vouching: Vouching, timers: ITimers) -> None:
         """Take the URI (with `lr`) that keeps this server in the path of dialogs."""
         self._outbound = outbound
         self._record_route = f"<{record_route}>"
+        self._vouching = vouching
         self._timers = timers
 
     async def fork(
-        self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience, asserted: str = ""
+        self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience, on_early: OnEarly | None = None
     ) -> Outcome:
         """Ask all endpoints at once; the first 2xx wins, and the others are cancelled.
 
         Args:
             endpoints: At least one.
-            asserted: The P-Asserted-Identity value that this server vouches for.
+            on_early: Hears of each provisional answer that makes an early dialog, before it is passed on.
 
         Raises:
             Refused: 483 when the request has been passed on too often.
         """
-        request = self._onward(arrival.request, asserted)
-        return await _Fork(self._outbound, self._timers, arrival, self._upstream).run(request, endpoints, patience)
+        request = self._onward(arrival)
+        if request.method == "INVITE":
+            # Spec: RFC 4244 §4.3.1, RFC 7044 §10: where the request was sent to, before it was retargeted.
+            request = request.edited(last=[("History-Info", f"<{request.uri}>;index=1")])
+        fork = _Fork(self._outbound, self._timers, arrival, self._upstream, on_early)
+        return await fork.run(request, endpoints, patience)
 
-    async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float, asserted: str = "") -> Outcome:
+    async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float) -> Outcome:
         """Ask one endpoint within a dialog; its answer, or a 430 or 408 of our own."""
+        request = arrival.request
+
+        def on_provisional(response: Response) -> None:
+            if response.status > 100:  # a 100 is for the hop
+                arrival.provisional(self._upstream(request, response, endpoint))
+
         call = self._outbound.start(
-            endpoint.flow,
-            self._onward(arrival.request, asserted, endpoint.contact),
-            timeout=timeout,
-            on_provisional=lambda response: arrival.provisional(self._upstream(arrival.request, response)),
+            endpoint.flow, self._onward(arrival, endpoint.contact), timeout=timeout, on_provisional=on_provisional
         )
         arrival.on_cancel(call.cancel)
         response = await call.final
-        return _outcome(arrival.request, response, endpoint, local=call.local, upstream=self._upstream)
+        if request.method == "REFER" and 200 <= response.status < 300:
+            self._vouching.referred(arrival.sender.aor, endpoint.aor)
+        return _outcome(request, response, endpoint, local=call.local, upstream=self._upstream)
 
     def pass_ack(self, arrival: Arrival, endpoint: Endpoint) -> None:
         """Pass an ACK on; nobody can be told when it does not arrive."""
         try:
-            self._outbound.tell(endpoint.flow, self._onward(arrival.request, "", endpoint.contact))
+            self._outbound.tell(endpoint.flow, self._onward(arrival, endpoint.contact))
         except (FlowGone, Refused):
             return
 
-    def _onward(self, request: Request, asserted: str, uri: str | None = None) -> Request:
+    def _onward(self, arrival: Arrival, uri: str | None = None) -> Request:
+        request, sender = arrival.request, arrival.sender.aor
         left = request.max_forwards
         if left is not None and left <= 0:
             raise Refused(483, Diagnostics(1007, "Temporarily cannot route"))
         put = [("Max-Forwards", str(69 if left is None else left - 1))]
         first = [("Record-Route", self._record_route)] if request.method == "INVITE" else []
-        last = [("P-Asserted-Identity", asserted)] if asserted else []
-        return request.edited(uri=uri, drop=ONWARD_DROPPED, put=put, first=first, last=last)
+        # Nobody answers an ACK or looks whose it is.
+        last = [("P-Asserted-Identity", self._vouching.identity(sender))] if request.method != "ACK" else []
+        drop = (*ONWARD_DROPPED, *self._vouching.unbacked(request.headers, sender))
+        return request.edited(uri=uri, drop=drop, put=put, first=first, last=last)
 
-    def _upstream(self, request: Request, response: Response) -> Response:
+    def _upstream(self, request: Request, response: Response, endpoint: Endpoint) -> Response:
         """Make an endpoint's answer fit the request that it answers, whatever the endpoint wrote."""
+        if response.status in CHALLENGES:
+            return Refused(480, LOCKED).response(request)
         own = request.headers
         put = [(name, value) for name in ("From", "Call-ID", "CSeq") if (value := own.get(name)) is not None]
+        put.append(("To", _to(request, response)))
         dialog = request.method == "INVITE" and response.status > 100 and response.status < 300
         first = [("Via", value) for value in own.all("Via")]
         if dialog:
             first.append(("Record-Route", self._record_route))
-        return response.edited(drop=UPSTREAM_DROPPED, put=put, first=first)
+        drop = (*UPSTREAM_DROPPED, *self._vouching.unbacked(response.headers, endpoint.aor))
+        last = [("P-Asserted-Identity", self._vouching.identity(endpoint.aor))]
+        return response.edited(drop=drop, put=put, first=first, last=last)
+
+
+def _to(request: Request, response: Response) -> str:
+    """Give the To of a response: the request's, and of the endpoint no more than its tag and its epid.
+
+    Client: it finds the conversation by the address that stands here.
+    Spec: RFC 3261 §8.2.6.2.
+    """
+    asked, answered = request.headers.get("To") or "", response.headers.get("To") or ""
+    if request.to.tag:
+        return asked
+    if answered.startswith(asked) and answered[len(asked) : len(asked) + 1] in ("", ";"):
+        return answered
+    made = "".join(
+        f";{name}={value}" for name in ("tag", "epid") if TOKEN.fullmatch(value := response.to.get(name) or "")
+    )
+    return asked + made
 
 
 class _Fork:
@@ -134,9 +174,15 @@ class _Fork:
     log = Logger()
 
     def __init__(
-        self, outbound: IOutbound, timers: ITimers, arrival: Arrival, upstream: Callable[[Request, Response], Response]
+        self,
+        outbound: IOutbound,
+        timers: ITimers,
+        arrival: Arrival,
+        upstream: Callable[[Request, Response, Endpoint], Response],
+        on_early: OnEarly | None,
     ) -> None:
         self._outbound = outbound
+        self._on_early = on_early
         self._timers = timers
         self._arrival = arrival
         self._upstream = upstream
@@ -161,11 +207,12 @@ class _Fork:
 
     def _begin(self, request: Request, endpoint: Endpoint, patience: Patience) -> None:
         branch = request.edited(uri=endpoint.contact)
-        call = self._outbound.start(
+        # Called later than `start` returns: an answer comes in a later turn.
+        call: ICall = self._outbound.start(
             endpoint.flow,
             branch,
             timeout=patience.ringing_s if request.method == "INVITE" else patience.silent_s,
-            on_provisional=self._provisional,
+            on_provisional=lambda response: self._provisional(response, endpoint, call.cancel),
             on_late=lambda response: self._unwanted(branch, response, endpoint),
         )
         self._calls.append(call)
@@ -185,11 +232,15 @@ class _Fork:
         elif self._pending == 0:
             self._finish(best(self._answers))
 
-    def _provisional(self, response: Response) -> None:
+    def _provisional(self, response: Response, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
         if response.status == 100 or self._done.called:
             return
         self._ringing = True
-        self._arrival.provisional(self._upstream(self._arrival.request, response))
+        passed = self._upstream(self._arrival.request, response, endpoint)
+        tag = passed.to.tag
+        if tag and self._on_early is not None:
+            self._on_early(tag, endpoint, give_up)
+        self._arrival.provisional(passed)
 
     def _silent(self) -> None:
         if not self._ringing and not self._done.called:
@@ -228,10 +279,10 @@ def _outcome(
     endpoint: Endpoint,
     *,
     local: bool,
-    upstream: Callable[[Request, Response], Response],
+    upstream: Callable[[Request, Response, Endpoint], Response],
 ) -> Outcome:
     if not local:
-        return Outcome(upstream(request, response), endpoint)
+        return Outcome(upstream(request, response, endpoint), endpoint)
     if response.status == 408:
         return timed_out(request)
     return Outcome(Refused(430, Diagnostics(1006, "Error routing on client connection")).response(request), None)

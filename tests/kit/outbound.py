@@ -30,9 +30,9 @@ class FakeCall:
         """Count it; a real endpoint may or may not react."""
         self.cancelled += 1
 
-    def rings(self, status: int = 180) -> None:
+    def rings(self, status: int = 180, *, tag: str = "early", headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Answer provisionally."""
-        self._hooks["on_provisional"](response_to(self.request, status, to_tag="early"))
+        self._hooks["on_provisional"](response_to(self.request, status, to_tag=tag, headers=headers))
 
     def answers(self, status: int, *, tag: str = "", headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Answer finally, as the endpoint."""

@@ -18,6 +18,7 @@ from lyncpy.contracts.workload import Asked, Table
 from lyncpy.core.forward import Forward
 from lyncpy.core.recording import Recording
 from lyncpy.core.timers import Timers
+from lyncpy.core.vouching import Vouching
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.workloads.im.invitations import MembersOf, nobody
 from lyncpy.workloads.im.service import Im
@@ -74,7 +75,7 @@ class Scene:
                 Person(Aor("sip:dave@example.test"), "d", enabled=False),
             ]
         )
-        forward = Forward(self.outbound, "sip:sip.example.test:5061;lr", self.timers)
+        forward = Forward(self.outbound, "sip:sip.example.test:5061;lr", Vouching(people, self.timers), self.timers)
         self.im = Im(
             self.records,
             Recording(lambda rows: self.records.keep(rows), self.timers, MemoryMeter(), close_s=5.0),

@@ -141,7 +141,7 @@ class Calls:
         )
         if not endpoints:
             return _SILENT
-        outcome = await self._forward.fork(own, endpoints, PATIENCE, f"<{inviter}>")
+        outcome = await self._forward.fork(own, endpoints, PATIENCE)
         if outcome.response.status >= 300 or outcome.endpoint is None:
             return Denied(_REASONS.get(outcome.response.status, Reason.USER_DECLINED))
         self._complete(own.request, outcome, outcome.endpoint)

@@ -163,11 +163,10 @@ class Invitations:
         session = await self._parties.begun(arrival)
         try:
             endpoints = await self._parties.reachable(arrival)
-            asserted = self._parties.asserted(arrival)
             said = self._filing.said(session, session.caller, arrival.request)
             line = f"{arrival.request.call_id} {session.caller.tag}"
             outcome = await self._filing.passing(
-                line, said, lambda: self._forward.fork(arrival, endpoints, self._patience, asserted)
+                line, said, lambda: self._forward.fork(arrival, endpoints, self._patience)
             )
         except (Refused, WorldUnavailable, CancelledError) as error:
             no = translated(error).response(arrival.request)

@@ -1,11 +1,11 @@
-"""Who asks and who is asked: the endpoints that can be reached, the identity that is vouched for, the record."""
+"""Who asks and who is asked: the endpoints that can be reached, and the record."""
 
 import uuid
 from collections.abc import Sequence
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid, NodeName, aor_of
 from lyncpy.contracts.privacy import IPrivacy
@@ -74,21 +74,3 @@ class Parties:
         if not others:
             raise Refused(480, OFFLINE)
         return others
-
-    def asserted(self, arrival: Arrival) -> str:
-        """Give the P-Asserted-Identity that this server vouches for (RFC 3325)."""
-        aor = arrival.sender.aor
-        return asserted(self._people.person(aor), aor)
-
-
-def asserted(person: Person | None, aor: Aor) -> str:
-    """Write a P-Asserted-Identity value: the address with the directory's name, and the phone line.
-
-    Client: it reads both from one header, separated by a comma, and signs over them.
-    """
-    name = "" if person is None else "".join(c for c in person.display_name if c >= " " and c != "\x7f")
-    quoted = name.replace("\\", "").replace('"', "'").replace(",", " ")
-    text = f'"{quoted}" <{aor}>' if quoted else f"<{aor}>"
-    if person is not None and person.line.startswith("tel:"):
-        text += f",<{person.line}>"
-    return text

@@ -153,7 +153,7 @@ class Routes:
         return outcome.response
 
     async def _fork(self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience) -> Outcome:
-        return await self._forward.fork(arrival, endpoints, patience, self._parties.asserted(arrival))
+        return await self._forward.fork(arrival, endpoints, patience)
 
     def _gave_up(self, arrival: Arrival) -> bool:
         """End an invitation whose caller says BYE before anybody has answered; tell whether there is one.
@@ -275,7 +275,7 @@ class Routes:
         return outcome.response
 
     async def _pass_on(self, arrival: Arrival, peer: Endpoint, patience_s: float) -> Outcome:
-        return await self._forward.pass_on(arrival, peer, patience_s, self._parties.asserted(arrival))
+        return await self._forward.pass_on(arrival, peer, patience_s)
 
     async def _bye(self, arrival: Arrival, session: Session, side: Side) -> Response:
         """End a session. It is over for the sender whatever the other side makes of it."""

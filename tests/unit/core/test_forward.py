@@ -6,13 +6,17 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.arrival import Arrival, Identity
+from lyncpy.contracts.directory import Person
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.forward import Forward, Outcome, Patience
 from lyncpy.core.timers import Timers
+from lyncpy.core.vouching import Vouching
+from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
+from tests.kit.hall import FewPeople
 from tests.kit.outbound import FakeOutbound
 from tests.kit.results import result_of, started
 
@@ -46,7 +50,13 @@ def _arrival(method: str = "INVITE", extra: tuple[tuple[str, str], ...] = ()) ->
             *extra,
         ]
     )
-    return Arrival(Request(method, "sip:bob@example.test", headers, b"v=0"), FlowName("n/a"), "127.0.0.1", 0.0)
+    return Arrival(
+        Request(method, "sip:bob@example.test", headers, b"v=0"), FlowName("n/a"), "127.0.0.1", 0.0, ALICE_SENDS
+    )
+
+
+ALICE, BOB = Aor("sip:alice@example.test"), Aor("sip:bob@example.test")
+ALICE_SENDS = Identity(ALICE, Epid("e1"), "NTLM")
 
 
 class Scene:
@@ -55,9 +65,13 @@ class Scene:
     def __init__(self) -> None:
         self.clock = Clock()
         self.outbound = FakeOutbound()
-        self.forward = Forward(
-            self.outbound, "sip:sip.example.test:5061;transport=tls;lr", Timers(self.clock, lambda: 0.0)
+        timers = Timers(self.clock, lambda: 0.0)
+        people = FewPeople(
+            [Person(ALICE, "a", display_name="Alice"), Person(BOB, "b", display_name="Bob", line="tel:+1555")]
         )
+        self.vouching = Vouching(people, timers)
+        self.forward = Forward(self.outbound, "sip:sip.example.test:5061;transport=tls;lr", self.vouching, timers)
+        self.early: list[tuple[str, str]] = []
         self.answers: list[Outcome] = []
         self.provisional: list[Response] = []
 
@@ -65,9 +79,11 @@ class Scene:
         arrival = _arrival(method, extra)
         arrival.provisional = self.provisional.append
         endpoints = [_endpoint(name) for name in names]
-        work: Deferred[Any] = started(
-            self.forward.fork(arrival, endpoints, Patience(20.0, 180.0), '"Alice" <sip:alice@example.test>')
-        )
+
+        def early(tag: str, endpoint: Endpoint, give_up: object) -> None:
+            self.early.append((tag, endpoint.epid))
+
+        work: Deferred[Any] = started(self.forward.fork(arrival, endpoints, Patience(20.0, 180.0), early))
         _ = work.addCallback(self.answers.append)
         return arrival
 
@@ -233,6 +249,113 @@ def test_the_answer_is_made_to_fit_the_request(scene: Scene) -> None:
     assert response.headers.get("Supported") == "ms-text-format"
     assert response.headers.all("Record-Route") == ("<sip:sip.example.test:5061;transport=tls;lr>",)
     assert "Authorization" not in response.headers
+
+
+@pytest.mark.parametrize("status", [180, 183, 200, 486])
+def test_an_answer_carries_the_identity_of_who_gave_it(scene: Scene, status: int) -> None:
+    """Who answers, rings or refuses is said by the directory: name, address and line; what the device says is not."""
+    scene.fork("desk")
+    claimed = (("P-Asserted-Identity", '"The boss" <sip:boss@example.test>'), ("Remote-Party-ID", "<sip:boss@x.test>"))
+    if status < 200:
+        scene.outbound.to("desk").rings(status, headers=claimed)
+    else:
+        scene.outbound.to("desk").answers(status, headers=claimed)
+    answer = (scene.provisional or [one.response for one in scene.answers])[0]
+    assert answer.status == status
+    assert answer.headers.all("P-Asserted-Identity") == ('"Bob" <sip:bob@example.test>,<tel:+1555>',)
+    assert "Remote-Party-ID" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [401, 407])
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE"])
+def test_a_device_cannot_ask_for_credentials(scene: Scene, status: int, method: str) -> None:
+    """A client signs for whoever asks in the server's name: it hears that the recipient cannot be reached."""
+    scene.fork("desk", method=method)
+    scene.outbound.to("desk").answers(
+        status, headers=(("WWW-Authenticate", 'NTLM realm="x", targetname="evil"'), ("Proxy-Authenticate", "NTLM"))
+    )
+    response = scene.answers[0].response
+    assert response.status == 480
+    assert (response.headers.get("ms-diagnostics") or "").startswith("1;")
+    assert "WWW-Authenticate" not in response.headers
+    assert "Proxy-Authenticate" not in response.headers
+
+
+def test_a_challenge_is_the_least_telling_refusal(scene: Scene) -> None:
+    """What the other device says counts."""
+    scene.fork("desk", "laptop")
+    scene.outbound.to("desk").answers(401)
+    scene.outbound.to("laptop").answers(486)
+    assert scene.status == 486
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        '"The boss" <sip:boss@example.test>;tag=b1;epid=e2',
+        "<sip:bob@example.test.evil>;tag=b1;epid=e2",
+        "<sip:bob@example.test>, <sip:boss@example.test>;tag=b1;epid=e2",
+    ],
+)
+def test_a_device_answers_as_who_was_asked(scene: Scene, to: str) -> None:
+    """Whoever writes another into To is still who was asked; tag and epid are the device's."""
+    scene.fork("desk")
+    call = scene.outbound.to("desk")
+    answer = Response(486, "", call.request.headers.edited(put=[("To", to)]))
+    if "," in to:
+        with pytest.raises(RemoteProtocolError):
+            _ = answer.to  # such an answer is dropped on its way in
+        return
+    call.final.callback(answer)
+    assert scene.answers[0].response.headers.get("To") == "<sip:bob@example.test>;tag=b1;epid=e2"
+
+
+def test_within_a_dialog_an_answer_keeps_the_tags(scene: Scene) -> None:
+    """A device that answers in the name of another dialog does so in vain."""
+    arrival = _arrival("UPDATE")
+    arrival.request = arrival.request.edited(put=[("To", "<sip:bob@example.test>;tag=b1")])
+    work = started(scene.forward.pass_on(arrival, _endpoint("desk"), 30.0))
+    _ = work.addCallback(scene.answers.append)
+    call = scene.outbound.to("desk")
+    call.final.callback(Response(200, "OK", call.request.headers.edited(put=[("To", "<sip:x@y.test>;tag=other")])))
+    assert scene.answers[0].response.headers.get("To") == "<sip:bob@example.test>;tag=b1"
+
+
+def test_an_invitation_says_where_it_was_sent_to(scene: Scene) -> None:
+    """A device sees for which address it rings; what the caller claims of that does not count."""
+    scene.fork("desk", extra=(("History-Info", "<sip:boss@example.test>;index=1"), ("Diversion", "<sip:boss@x.test>")))
+    sent = scene.outbound.to("desk").request
+    assert sent.headers.all("History-Info") == ("<sip:bob@example.test>;index=1",)
+    assert "Diversion" not in sent.headers
+
+
+def test_each_device_that_rings_has_an_early_dialog(scene: Scene) -> None:
+    """The tags of all are told before the caller can use them."""
+    scene.fork("desk", "laptop")
+    scene.outbound.to("desk").rings(183, tag="t1")
+    scene.outbound.to("laptop").rings(180, tag="t2")
+    scene.outbound.to("laptop").rings(100, tag="t3")
+    assert scene.early == [("t1", "desk"), ("t2", "laptop")]
+    assert [one.to.tag for one in scene.provisional] == ["t1", "t2"]
+    assert all(one.headers.get("Record-Route") for one in scene.provisional)
+
+
+def test_who_was_referred_may_say_by_whom_for_a_while(scene: Scene) -> None:
+    """Alice refers Bob: his next call may name her. Nobody else may, and no later call."""
+    work = started(scene.forward.pass_on(_arrival("REFER"), _endpoint("desk"), 30.0))
+    _ = work.addCallback(scene.answers.append)
+    said = Headers([("Referred-By", "<sip:alice@example.test>")])
+    assert scene.vouching.unbacked(said, BOB)
+    scene.outbound.to("desk").answers(202)
+    assert not scene.vouching.unbacked(said, BOB)
+    assert scene.vouching.unbacked(said, Aor("sip:carol@example.test"))
+    scene.clock.advance(200)
+    scene.vouching.referred(ALICE, BOB)
+    scene.clock.advance(200)
+    assert not scene.vouching.unbacked(said, BOB)
+    scene.clock.advance(101)
+    assert scene.vouching.unbacked(said, BOB)
+    assert not scene.vouching._referred
 
 
 def test_a_request_does_not_go_round_for_ever() -> None:

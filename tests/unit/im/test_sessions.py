@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import EndpointGone
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.records import CallRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import CommandFailed
-from lyncpy.workloads.im.parties import asserted
 from tests.kit.fakes import awaited
 from tests.kit.results import result_of
 from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
@@ -283,13 +281,6 @@ def test_an_operator_sees_who_talks(scene: Scene) -> None:
     assert len(scene.run(past="10").rows) == 1
     with pytest.raises(CommandFailed):
         scene.run(past="all")
-
-
-def test_an_identity_is_written_as_clients_read_it() -> None:
-    """Name and line stand in one header; a name cannot break it."""
-    person = Person(ALICE, "k", display_name='Alice "A, B"\r\n', line="tel:+1555")
-    assert asserted(person, ALICE) == "\"Alice 'A  B'\" <sip:alice@example.test>,<tel:+1555>"
-    assert asserted(None, ALICE) == "<sip:alice@example.test>"
 
 
 def test_an_endpoint_that_left_before_it_was_answered_tells_nobody(scene: Scene) -> None:

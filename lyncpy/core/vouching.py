@@ -1,0 +1,85 @@
+"""What this server vouches for when it passes on what one user says to another, and what it lets pass.
+
+The rules are a table in `sip.trust`. What they need to know is kept here: the directory's names,
+and who has referred whom a moment ago.
+"""
+
+from collections.abc import Collection
+from functools import partial
+from typing import Final
+
+from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.timers import ITimers
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.message import Headers
+from lyncpy.sip.trust import unbacked
+
+REFERRAL_S: Final = 300.0
+"""How long somebody who was referred may say so: a person looks at the question before the client calls."""
+
+REFERRALS_PER_USER: Final = 64
+"""People whom one user may have referred in that time; one more is not noted, and calls without saying so."""
+
+_UNQUOTABLE: Final = {**dict.fromkeys((*range(32), 127)), ord("\\"): None, ord('"'): "'", ord(","): " "}
+
+
+class Vouching:
+    """Identities and referrals."""
+
+    def __init__(self, people: IPeople, timers: ITimers) -> None:
+        """Take the directory."""
+        self._people = people
+        self._timers = timers
+        self._referred: dict[Aor, dict[Aor, float]] = {}
+        """By who referred: whom, and until when they may say so, in monotonic seconds."""
+
+    def identity(self, aor: Aor) -> str:
+        """Give the P-Asserted-Identity that this server vouches for (RFC 3325 §9.1)."""
+        return asserted(self._people.person(aor), aor)
+
+    def unbacked(self, headers: Headers, sender: Aor) -> Collection[str]:
+        """Name the fields of a user's message that must not reach another user; see `sip.trust`."""
+        return unbacked(headers, partial(self._may_refer, sender))
+
+    def referred(self, referrer: Aor, whom: Aor) -> None:
+        """Note that a user has referred another somewhere: for a while, the other may say by whom.
+
+        Spec: RFC 3892 §2.1.
+        """
+        mine = self._referred.setdefault(referrer, {})
+        is_new = whom not in mine
+        if is_new and len(mine) >= REFERRALS_PER_USER:
+            return
+        mine[whom] = self._timers.now() + REFERRAL_S
+        if is_new:
+            self._timers.later(REFERRAL_S, lambda: self._look_at(referrer, whom))
+
+    def _may_refer(self, sender: Aor, uri: str) -> bool:
+        try:
+            referrer = aor_of(uri)
+        except RemoteProtocolError:
+            return False
+        return referrer == sender or sender in self._referred.get(referrer, ())
+
+    def _look_at(self, referrer: Aor, whom: Aor) -> None:
+        mine = self._referred[referrer]
+        left_s = mine[whom] - self._timers.now()
+        if left_s > 0:
+            self._timers.later(left_s, lambda: self._look_at(referrer, whom))
+            return
+        del mine[whom]
+        if not mine:
+            del self._referred[referrer]
+
+
+def asserted(person: Person | None, aor: Aor) -> str:
+    """Write a P-Asserted-Identity value: the address with the directory's name, and the phone line.
+
+    Client: it reads both from one header, separated by a comma, and signs over them.
+    """
+    quoted = "" if person is None else person.display_name.translate(_UNQUOTABLE)
+    text = f'"{quoted}" <{aor}>' if quoted else f"<{aor}>"
+    if person is not None and person.line.startswith("tel:"):
+        text += f",<{person.line}>"
+    return text

@@ -1,0 +1,33 @@
+"""Identities as clients read them, and referrals within their bounds."""
+
+from twisted.internet.task import Clock
+
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import Aor
+from lyncpy.core.timers import Timers
+from lyncpy.core.vouching import REFERRALS_PER_USER, Vouching, asserted
+from lyncpy.sip.message import Headers
+from tests.kit.hall import FewPeople
+
+ALICE = Aor("sip:alice@example.test")
+
+
+def test_an_identity_is_written_as_clients_read_it() -> None:
+    """Name and line stand in one header; a name cannot break it."""
+    person = Person(ALICE, "k", display_name='Alice "A, B"\r\n', line="tel:+1555")
+    assert asserted(person, ALICE) == "\"Alice 'A  B'\" <sip:alice@example.test>,<tel:+1555>"
+    assert asserted(None, ALICE) == "<sip:alice@example.test>"
+
+
+def test_referrals_have_a_bound() -> None:
+    """Whoever refers everybody is not remembered without end, and what is remembered ends."""
+    clock = Clock()
+    vouching = Vouching(FewPeople([]), Timers(clock, lambda: 0.0))
+    for number in range(REFERRALS_PER_USER + 10):
+        vouching.referred(ALICE, Aor(f"sip:u{number}@example.test"))
+    said = Headers([("Referred-By", f"<{ALICE}>")])
+    assert not vouching.unbacked(said, Aor("sip:u0@example.test"))
+    assert vouching.unbacked(said, Aor(f"sip:u{REFERRALS_PER_USER}@example.test"))
+    clock.advance(301)
+    assert not vouching._referred
+    assert vouching.unbacked(said, Aor("sip:u0@example.test"))
