@@ -194,7 +194,15 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     )
     router = Router((sip.domain,), _own_hosts(config))
     transactions = Transactions(
-        flows, Dispatch(gate, router), gate, outbound, back.bus, timers, settings.limits, back.meter
+        flows,
+        Dispatch(gate, router),
+        gate,
+        outbound,
+        back.bus,
+        timers,
+        settings.limits,
+        back.meter,
+        source=sip.server_name,
     )
     notifier = Notifier(
         outbound,

@@ -24,6 +24,9 @@ from lyncpy.sip.prepared import Prepared
 WINDOW: Final = 256
 """How far behind the newest message number another may come ([MS-SIPAE] 3.2.5)."""
 
+VERSION_SAID: Final = 3
+"""The first version of signatures that is named in them: before it, there was no such parameter."""
+
 _SEEN_MASK: Final = (1 << WINDOW) - 1
 _NUMBER_DIGITS: Final = 10
 _NONCES_AT_ONCE: Final = 256
@@ -124,7 +127,9 @@ class Association:
         self._window = ReplayWindow()
         self._sent = 0
         self._front = f"<{realm}><{target}>"
-        self._tail = f'opaque="{opaque}", qop="auth", targetname="{target}", realm="{realm}"'
+        # Clients of Lync are told the version of each signature; older ones are not ([MS-SIPAE] 2.2.2).
+        said = f", version={version}" if version >= VERSION_SAID else ""
+        self._tail = f'opaque="{opaque}", qop="auth", targetname="{target}", realm="{realm}"{said}'
         self._trusted: str | None = None
 
     def verify(self, message: Message, now: float) -> str | None:

@@ -1,11 +1,11 @@
 """A deliberate no: status, diagnostics and body ([MS-OCER])."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.sip.message import Request, Response, phrase_of, response_to
 
 # A reason may repeat what the peer wrote; then it must not end the quotes, or the line.
 _QUOTABLE: Final = {ord('"'): "'", ord("\\"): "/", **dict.fromkeys((*range(32), 127), " ")}
@@ -24,15 +24,12 @@ class Diagnostics:
     """True: `ms-diagnostics-public`, which may leave the enterprise."""
 
     def header(self) -> tuple[str, str]:
-        """Give the header's name and value ([MS-OCER] 2.2.1.1)."""
+        """Give the header's name and value; who says it is added when it leaves, see `explained`.
+
+        Spec: [MS-OCER] 2.2.1.1; what may leave the enterprise names no host of it.
+        """
         name = "ms-diagnostics-public" if self.public else "ms-diagnostics"
-        text = self.reason.translate(_QUOTABLE)
-        return (
-            name,
-            f'{self.error_id};reason="{text}";source="lyncpy"'
-            if not self.public
-            else f'{self.error_id};reason="{text}"',
-        )
+        return name, f'{self.error_id};reason="{self.reason.translate(_QUOTABLE)}"'
 
 
 class Refused(Exception):
@@ -65,6 +62,41 @@ class Refused(Exception):
         return response_to(
             request, self.status, phrase=self.phrase, headers=headers, content_type=self.content_type, body=self.body
         )
+
+
+EXPECTED_FAILURE: Final = 61_000
+"""The first of the numbers that [MS-OCER] leaves to a server for failures that it has no number for."""
+
+_UNEXPLAINED: Final[Mapping[int, Diagnostics]] = {
+    500: Diagnostics(0, "Server internal error"),
+    503: Diagnostics(1, "Service unavailable"),
+    504: Diagnostics(1, "Service unavailable"),
+}
+
+_CHALLENGES: Final = (401, 407)
+"""They are no failures, and nobody explains them."""
+
+
+def explained(response: Response, source: str) -> Response:
+    """Give a response as it leaves this server: one of our own that refuses says why, and who refuses.
+
+    What an endpoint answered and is only passed on stays as it is; it does not name our Server.
+
+    Args:
+        source: This server's host name.
+
+    Spec: [MS-OCER] 2.2.1.1.
+    """
+    keys = response.headers.line_keys
+    if response.status < 300 or response.status in _CHALLENGES or "server" not in keys:
+        return response
+    if "ms-diagnostics-public" in keys and "ms-diagnostics" not in keys:
+        return response
+    said = response.headers.get("ms-diagnostics")
+    if said is None:
+        general = Diagnostics(EXPECTED_FAILURE + response.status, response.phrase or phrase_of(response.status))
+        said = _UNEXPLAINED.get(response.status, general).header()[1]
+    return response.edited(put=[("ms-diagnostics", f'{said};source="{source}"')])
 
 
 class WorldUnavailable(Exception):

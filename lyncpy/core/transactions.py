@@ -22,7 +22,7 @@ from lyncpy.contracts.facts import FlowClosed, FlowDrained
 from lyncpy.contracts.flows import FlowGone, IFlows, ISink
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
@@ -98,6 +98,7 @@ class Transactions:
         timers: The deadlines.
         settings: The bounds of the table, and its patience.
         meter: Counts requests, refusals and what is pending.
+        source: This server's host name, for who wants to know who refused.
     """
 
     log = Logger()
@@ -112,7 +113,10 @@ class Transactions:
         timers: ITimers,
         settings: Settings,
         meter: IMeter,
+        *,
+        source: str,
     ) -> None:
+        self.source: Final = source
         self.flows: Final = flows
         self.timers: Final = timers
         self.settings: Final = settings
@@ -250,7 +254,7 @@ class Transactions:
     def _reply(self, flow: FlowName, response: Response) -> None:
         """Answer without a transaction: nothing is remembered."""
         try:
-            self.flows.send(flow, response)
+            self.flows.send(flow, explained(response, self.source))
         except FlowGone:
             self.log.debug("no answer on {flow}: it is gone", flow=flow)
 
@@ -400,7 +404,7 @@ class ServerTransaction:
                 raise AssertionError(f"no effect of a server: {effect}")
 
     def _send(self, response: Response) -> None:
-        self._response = response
+        self._response = response = explained(response, self._transactions.source)
         try:
             self._transactions.flows.send(self._flow.name, response)
         except FlowGone:
@@ -409,7 +413,7 @@ class ServerTransaction:
             self.log.failure("an answer to {method} cannot be written", method=self.request.method)
             if response.status >= 200:
                 # Of our own it says nothing but the status; the rest comes from the request, as it came.
-                self._response = response_to(self.request, 500)
+                self._response = explained(response_to(self.request, 500), self._transactions.source)
                 self._transactions.flows.send(self._flow.name, self._response)
 
     def _abandon(self, patience_s: float) -> None:

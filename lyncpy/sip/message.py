@@ -5,6 +5,7 @@ line nobody asked for leaves as it came, byte for byte. Content-Length is no hea
 it belongs to the framing, so the decoder takes it away and the encoder writes it.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -288,6 +289,41 @@ def _head_word(text: str | None) -> str:
     return text.partition(";")[0].strip(BLANKS).lower() if text else ""
 
 
+_FORGED: Final = re.compile(r";[ \t]*(?:ms-)?received(?:-port|-cid)?[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
+_RPORT: Final = re.compile(r"(;[ \t]*rport)[ \t]*=?[ \t]*(?=;|$)", re.IGNORECASE)
+
+
+class Origin:
+    """Where the messages of one connection come from, as the Via of each is to say it.
+
+    Attributes:
+        address: The remote address; "" when it is not known.
+        port: The remote port.
+        cid: Names the connection.
+    """
+
+    __slots__ = ("_marks", "address", "cid", "port")
+
+    def __init__(self, address: str, port: int, cid: str) -> None:
+        self.address = address
+        self.port = port
+        self.cid = cid
+        self._marks = f";received={address};ms-received-port={port};ms-received-cid={cid}"
+
+    def on(self, line: str) -> str:
+        """Write it on the first value of a Via line."""
+        low = line.lower()
+        if "received" in low or "rport" in low or "," in low or low[-1] in "; \t":
+            return self._on_unusual(line)
+        return line + self._marks
+
+    def _on_unusual(self, line: str) -> str:
+        value, rest = first_of_list(_value(line))
+        value = value.rstrip("; \t")
+        value = _RPORT.sub(rf"\1={self.port}", _FORGED.sub("", value))
+        return f"{_name(line)}: {value}{self._marks}" + (f", {rest}" if rest else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Request(_Views):
     """A request."""
@@ -332,21 +368,38 @@ class Request(_Views):
             self.body if body is None else body,
         )
 
+    def arrived(self, origin: Origin) -> "Request":
+        """Give this request as it arrived: its topmost Via says where it really came from.
+
+        What the sender wrote there itself about that goes. Whoever answers copies the Via, so
+        every response tells it. A request without a Via stays as it is.
+
+        Spec: RFC 3261 §18.2.1 (`received`), RFC 3581 §4 (`rport`); [MS-CONMGMT] 2.2 (`ms-received-*`).
+        """
+        keys, lines = self.headers.line_keys, self.headers.lines
+        if not origin.address or "via" not in keys:
+            return self
+        at = keys.index("via")
+        lines = [*lines]
+        lines[at] = origin.on(lines[at])
+        return Request(self.method, self.uri, Headers.of_lines(keys, lines), self.body)
+
     def plus(
         self,
         *,
         first: Headers | None = None,
         last: Headers | None = None,
         method: str | None = None,
+        uri: str | None = None,
         body: bytes | None = None,
     ) -> "Request":
-        """Give this request with headers on top and at the end that do not say whose dialog it belongs to.
+        """Give this request with another start line, or headers on top and at the end that do not say whose dialog it belongs to.
 
         Every message that leaves passes here, and what was read of its dialog stays known.
         """
         result = Request(
             self.method if method is None else method,
-            self.uri,
+            self.uri if uri is None else uri,
             self.headers.plus(first=first, last=last),
             self.body if body is None else body,
         )
@@ -398,6 +451,11 @@ Message = Request | Response
 
 _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
+SERVER: Final = "RTC/5.0"
+"""What this server is to clients: the generation of Lync Server 2013. They read the number, and choose by it."""
+
+_SERVER_LINE: Final = f"Server: {SERVER}"
+
 
 def response_to(
     request: Request,
@@ -414,7 +472,7 @@ def response_to(
     Never fails: of a request without what is essential, what is there is copied.
 
     Args:
-        headers: More fields, after the copied ones.
+        headers: More fields, after the copied ones. Server is always there.
         content_type: The body's; needed with a body.
         to_tag: Our side of the dialog. Without one, a final response to a request without a
             To tag gets a fresh one.
@@ -432,6 +490,8 @@ def response_to(
     more = Headers(headers)
     keys += more.line_keys
     lines += more.lines
+    keys.append("server")
+    lines.append(_SERVER_LINE)
     if content_type is not None:
         keys.append("content-type")
         lines.append(f"Content-Type: {content_type}")

@@ -20,7 +20,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.encoder import encode
-from lyncpy.sip.message import Request, Response
+from lyncpy.sip.message import Origin, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.wire.settings import Settings
 
@@ -104,15 +104,17 @@ class Flow:
         "messages_in",
         "messages_out",
         "name",
+        "origin",
         "peer",
         "security",
         "since",
         "unwritten",
     )
 
-    def __init__(self, name: FlowName, peer: str, security: str, now: float, inlet: Inlet, outlet: Outlet) -> None:
+    def __init__(self, name: FlowName, origin: Origin, security: str, now: float, inlet: Inlet, outlet: Outlet) -> None:
         self.name = name
-        self.peer = peer
+        self.origin = origin
+        self.peer = origin.address
         self.security = security
         self.since = self.heard = now
         self.closing: str | None = None
@@ -353,10 +355,12 @@ class Flows:
         self._inlets.add(inlet)
         self._addresses[inlet.peer] += 1
 
-    def ready(self, inlet: Inlet, outlet: Outlet, security: str) -> Flow:
+    def ready(self, inlet: Inlet, outlet: Outlet, security: str, port: int = 0) -> Flow:
         """A connection can be used: give it a name."""
-        name = FlowName(f"{self._node}/{next(self._serials)}")
-        flow = Flow(name, inlet.peer, security, self._timers.now(), inlet, outlet)
+        serial = next(self._serials)
+        name = FlowName(f"{self._node}/{serial}")
+        # As others write it: a hexadecimal number, its last two digits 0.
+        flow = Flow(name, Origin(inlet.peer, port, f"{serial << 8:X}"), security, self._timers.now(), inlet, outlet)
         self._flows[name] = flow
         return flow
 

@@ -15,6 +15,7 @@ from lyncpy.contracts.flows import ISink
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Item, Ping
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.message import Request
 from lyncpy.wire.flows import Flow, Flows, Outlet
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.tls import TlsConnection, TlsFailed
@@ -31,8 +32,9 @@ class SipStream(Protocol):
 
     log = Logger()
 
-    def __init__(self, factory: "SipFactory", peer: str) -> None:
+    def __init__(self, factory: "SipFactory", peer: str, port: int = 0) -> None:
         self.peer = peer
+        self._port = port
         self._factory = factory
         self._flows = factory.flows
         self._timers = factory.timers
@@ -117,7 +119,7 @@ class SipStream(Protocol):
 
     def _become_ready(self, security: str) -> None:
         self._stop_timer()
-        flow = self._flow = self._flows.ready(self, self._outlet, security)
+        flow = self._flow = self._flows.ready(self, self._outlet, security, self._port)
         cast(IConsumer, self.transport).registerProducer(flow, streaming=True)
         self._timer = self._timers.later(self._settings.idle_s, self._look_at_the_clock)
         self.log.debug(
@@ -150,9 +152,11 @@ class SipStream(Protocol):
         self._flows.messages_in += 1
         if isinstance(item, Garbled):
             self.log.debug("{flow} sent what cannot be read: {reason}", flow=flow.name, reason=item.reason)
-            self._tell(flow, self._factory.sink.garbled, item.request, item.status, item.reason)
+            request = None if item.request is None else item.request.arrived(flow.origin)
+            self._tell(flow, self._factory.sink.garbled, request, item.status, item.reason)
         else:
-            self._tell(flow, self._factory.sink.arrived, item)
+            message = item.arrived(flow.origin) if isinstance(item, Request) else item
+            self._tell(flow, self._factory.sink.arrived, message)
 
     def _tell(self, flow: Flow, hear: Callable[..., None], *what: object) -> None:
         try:
@@ -240,7 +244,8 @@ class SipFactory(Factory):
         """Give a stream, or None to have the connection closed."""
         # A socket for both families shows IPv4 clients as ::ffff:192.0.2.1.
         peer = str(getattr(addr, "host", "")).removeprefix("::ffff:")
-        return SipStream(self, peer) if self.flows.has_room(peer) else None
+        port = int(getattr(addr, "port", 0))
+        return SipStream(self, peer, port) if self.flows.has_room(peer) else None
 
 
 def _words(reason: Failure) -> str:

@@ -28,8 +28,8 @@ TYPING_S: Final = 5.0
 BYE_S: Final = 10.0
 """How long the answer to a BYE is waited for."""
 
-LOST: Final = Failure(Kind.LOST, 430, '1006;reason="Error routing on client connection";source="lyncpy"')
-SILENT: Final = Failure(Kind.SILENT, 408, '6001;reason="Request Timeout";source="lyncpy";component="ImMcu"')
+LOST: Final = Failure(Kind.LOST, 430, '1006;reason="Error routing on client connection"')
+SILENT: Final = Failure(Kind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
 NOT_FOR_HIM: Final = Failure(Kind.REFUSED, 415)
 
 NO_MORE: Final = Headers()

@@ -58,7 +58,7 @@ class Failure(NamedTuple):
 LEFT: Final = Failure(Kind.LOST, 480)
 """He went before it was his turn."""
 
-OVERFULL: Final = Failure(Kind.SILENT, 408, '6001;reason="Request Timeout";source="lyncpy";component="ImMcu"')
+OVERFULL: Final = Failure(Kind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
 """So much waits for him already that this cannot arrive in time."""
 
 Hear = Callable[["Failure | None"], None]

@@ -8,7 +8,7 @@ from twisted.logger import LogLevel
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
+from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable, explained
 from lyncpy.contracts.workload import Route
 from lyncpy.core.dispatch import Dispatch
 from lyncpy.sip.errors import RemoteProtocolError
@@ -90,10 +90,61 @@ def test_an_ack_has_no_answer() -> None:
 @pytest.mark.parametrize("reason", ["a\r\nInjected: yes", "a\x00\x1b\x7f", 'a";source="other', "a\\", "\u2028\x85"])
 def test_a_reason_stays_within_its_quotes_and_its_line(reason: str) -> None:
     """What a client wrote may come back in the reason; it cannot make a header, or a parameter, of it."""
-    _, value = Diagnostics(1018, reason).header()
+    response = explained(
+        Refused(400, Diagnostics(1018, reason)).response(_arrival("MESSAGE").request), "fe1.example.com"
+    )
+    value = response.headers.get("ms-diagnostics") or ""
     assert not set(value) & {*map(chr, range(32)), "\x7f", "\\"}
     assert value.count('"') == 4
-    assert value.endswith('";source="lyncpy"')
+    assert value.endswith('";source="fe1.example.com"')
+
+
+@pytest.mark.parametrize(
+    "status", [400, 403, 404, 405, 406, 408, 409, 413, 415, 421, 423, 480, 481, 482, 487, 488, 489]
+)
+def test_every_refusal_says_why_and_who_refuses(status: int) -> None:
+    """One without a reason of its own has the number that [MS-OCER] leaves to servers for what is expected to fail."""
+    response = explained(Refused(status).response(_arrival().request), "fe1.example.com")
+    text = response.headers.get("ms-diagnostics") or ""
+    assert text == f'{61000 + status};reason="{response.phrase}";source="fe1.example.com"'
+
+
+@pytest.mark.parametrize(("status", "number"), [(500, 0), (503, 1), (504, 1)])
+def test_what_is_nobodys_fault_has_the_common_numbers(status: int, number: int) -> None:
+    """Clients have words for these."""
+    response = explained(response_to(_arrival().request, status), "fe1.example.com")
+    assert (response.headers.get("ms-diagnostics") or "").startswith(f"{number};reason=")
+
+
+def test_a_reason_is_said_once() -> None:
+    """The reason that a workload gives is the one that is told, with its source."""
+    response = explained(
+        Refused(409, Diagnostics(2141, "Delegate version is out of date")).response(_arrival().request),
+        "fe1.example.com",
+    )
+    assert response.headers.all("ms-diagnostics") == (
+        '2141;reason="Delegate version is out of date";source="fe1.example.com"',
+    )
+
+
+def test_what_may_leave_the_enterprise_names_no_host() -> None:
+    """ms-diagnostics-public has no source."""
+    response = explained(Refused(403, Diagnostics(4004, "Not you", public=True)).response(_arrival().request), "fe1")
+    assert response.headers.get("ms-diagnostics-public") == '4004;reason="Not you"'
+    assert "ms-diagnostics" not in response.headers
+
+
+@pytest.mark.parametrize("status", [100, 180, 200, 202, 401, 407])
+def test_what_is_no_refusal_is_not_explained(status: int) -> None:
+    """An answer, and a challenge."""
+    response = response_to(_arrival().request, status)
+    assert explained(response, "fe1") is response
+
+
+def test_what_an_endpoint_answered_stays_as_it_is() -> None:
+    """Only what this server says is explained by it."""
+    response = Response(486, "Busy Here", Headers([("User-Agent", "UCCAPI")]))
+    assert explained(response, "fe1") is response
 
 
 @pytest.mark.parametrize("status", [400, 481, 500, 503])

@@ -107,7 +107,15 @@ class Hall:
         settings = Settings(**limits)
         self.outbound = Outbound(self.flows, self.timers, settings, self.meter, sent_by="fe1.example.com:5061")
         self.sink = Transactions(
-            self.flows, self.desk, self.gate, self.outbound, self.bus, self.timers, settings, self.meter
+            self.flows,
+            self.desk,
+            self.gate,
+            self.outbound,
+            self.bus,
+            self.timers,
+            settings,
+            self.meter,
+            source="fe1.example.com",
         )
         self.sink.opened(ALICE, "10.0.0.1", True)
         self.sink.opened(BOB, "10.0.0.2", False)

@@ -6,6 +6,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import CSeq
 from lyncpy.sip.message import (
     Headers,
+    Origin,
     Request,
     Response,
     new_branch,
@@ -161,7 +162,7 @@ def test_a_response_repeats_what_identifies_the_request() -> None:
     assert response.headers.all("Via") == invite().headers.all("Via")
     assert response.cseq == CSeq(7, "INVITE")
     assert response.to.tag
-    assert list(response.headers)[-2:] == [("Expires", "60"), ("Content-Type", "text/plain")]
+    assert list(response.headers)[-3:] == [("Expires", "60"), ("Server", "RTC/5.0"), ("Content-Type", "text/plain")]
     assert "Max-Forwards" not in response.headers
 
 
@@ -177,8 +178,42 @@ def test_the_to_tag_is_given_fresh_or_kept() -> None:
 
 def test_a_request_without_essentials_can_still_be_answered() -> None:
     """What is there is copied; what is broken stays so."""
-    assert list(response_to(Request("X", "sip:a", Headers()), 400, phrase="No").headers) == []
+    answer = response_to(Request("X", "sip:a", Headers()), 400, phrase="No")
+    assert list(answer.headers) == [("Server", "RTC/5.0")]
     assert response_to(bad("To", "<broken"), 400).headers.get("To") == "<broken"
+
+
+SEEN = ";received=192.0.2.7;ms-received-port=4711;ms-received-cid=2600"
+
+
+@pytest.mark.parametrize(
+    ("via", "seen"),
+    [
+        ("SIP/2.0/TLS 10.1.2.3:5061;branch=z9", f"SIP/2.0/TLS 10.1.2.3:5061;branch=z9{SEEN}"),
+        ("SIP/2.0/tls 10.1.2.3:5061", f"SIP/2.0/tls 10.1.2.3:5061{SEEN}"),
+        ("SIP/2.0/TLS h;branch=z9, SIP/2.0/TLS p", f"SIP/2.0/TLS h;branch=z9{SEEN}, SIP/2.0/TLS p"),
+        ("SIP/2.0/TLS h;received=1.1.1.1;branch=z9;ms-received-port=1", f"SIP/2.0/TLS h;branch=z9{SEEN}"),
+        ("SIP/2.0/TLS h;MS-Received-Cid=AA;Received = 1.1.1.1 ;branch=z9", f"SIP/2.0/TLS h;branch=z9{SEEN}"),
+        ("SIP/2.0/TLS h;rport;branch=z9", f"SIP/2.0/TLS h;rport=4711;branch=z9{SEEN}"),
+        ("SIP/2.0/TLS h;branch=z9;rport", f"SIP/2.0/TLS h;branch=z9;rport=4711{SEEN}"),
+        ("SIP/2.0/TLS h;branch=z9;", f"SIP/2.0/TLS h;branch=z9{SEEN}"),
+        ("rubbish", f"rubbish{SEEN}"),
+    ],
+)
+def test_a_request_says_where_it_came_from(via: str, seen: str) -> None:
+    """The topmost Via, and no other, has the address that was seen, whatever the client claimed of itself."""
+    fields = [("To", "<sip:a@b>"), ("Via", via), ("Via", "SIP/2.0/TLS other")]
+    arrived = Request("MESSAGE", "sip:a@b", Headers(fields), b"x").arrived(Origin("192.0.2.7", 4711, "2600"))
+    assert arrived.headers.all("Via") == (seen, "SIP/2.0/TLS other")
+    assert (arrived.headers.get("To"), arrived.body) == ("<sip:a@b>", b"x")
+    assert response_to(arrived, 200).headers.all("Via")[0] == seen
+
+
+def test_what_came_from_nowhere_stays_as_it_is() -> None:
+    """Without a Via, or without an address, there is nothing to say."""
+    bare = Request("MESSAGE", "sip:a@b", Headers([("To", "<sip:a@b>")]))
+    assert bare.arrived(Origin("192.0.2.7", 1, "100")) is bare
+    assert invite().arrived(Origin("", 0, "100")) == invite()
 
 
 def test_messages_are_edited_by_copy() -> None:
