@@ -189,8 +189,14 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     digest = DigestProof(answer_s=settings.auth.challenge_lifetime_s, lifetime_s=settings.auth.lifetime_s)
     reception = Reception(digest, flows, back.meter, settings.auth, settings.limits, timers)
     gate = Gate([ntlm], people, flows, back.meter, settings.auth, settings.limits, timers, reception)
+    bindings = Bindings(back.bus, timers)
     outbound = Outbound(
-        flows, timers, settings.limits, back.meter, sent_by=f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
+        flows,
+        timers,
+        settings.limits,
+        back.meter,
+        sent_by=f"{sip.server_name}:{sip.tls_port or sip.tcp_port}",
+        contact=bindings.contact,
     )
     router = Router((sip.domain,), _own_hosts(config))
     transactions = Transactions(
@@ -223,7 +229,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         forward=Forward(outbound, f"{contact};lr", Vouching(people, timers), timers),
         homes=Homes(),
         timers=timers,
-        bindings=Bindings(back.bus, timers),
+        bindings=bindings,
         people=people,
         groups=groups,
         policies=Policies(settings.policies, people, groups, back.bus),

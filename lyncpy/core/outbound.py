@@ -24,6 +24,7 @@ from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
 from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.transaction import INVITE_CLIENT, NON_INVITE_CLIENT, Effect, Event, Transaction, answer_event
+from lyncpy.sip.uri import device_key
 
 Hear = Callable[[Response], None]
 
@@ -39,6 +40,9 @@ class Outbound:
         meter: Counts what is under way and what nobody answered.
         sent_by: Our host and port, as the Via says it: "sip.example.com:5061".
         transport: The Via's transport.
+        contact: Gives the registered Contact of whom a `uri.device_key` names, if it was registered over
+            this flow, else None. Requests for a GRUU are addressed to that, whoever wrote them: a GRUU
+            means something to us alone, and clients know themselves by their own Contact.
     """
 
     log = Logger()
@@ -52,10 +56,12 @@ class Outbound:
         *,
         sent_by: str,
         transport: str = "TLS",
+        contact: Callable[[FlowName, str], str | None] = lambda _flow, _key: None,
     ) -> None:
         self.flows: Final = flows
         self.timers: Final = timers
         self.settings: Final = settings
+        self._contact = contact
         self._via = f"SIP/2.0/{transport} {sent_by};branch="
         # A branch that nobody answers has to be nobody else's, and need not be hard to guess.
         self._told = f"Via: {self._via}{new_branch()}."
@@ -89,7 +95,7 @@ class Outbound:
 
         A full table is answered with a local 503.
         """
-        call = Call(self, flow, request, new_branch(), timeout, on_provisional, on_late)
+        call = Call(self, flow, self._addressed(flow, request), new_branch(), timeout, on_provisional, on_late)
         here = self._room_on(flow, request.method)
         if here is None:
             call.refuse()
@@ -109,6 +115,7 @@ class Outbound:
             patience = self._patience[timeout] = Patience(self.timers, timeout, self._overdue)
         number = next(self._tellings)
         prepared.via = f"{self._told}{number}"
+        self._address(flow, prepared)
         call = Ask(flow, f"{self._branch}{number}", prepared, hear, patience, self.forget)
         self._calls[call.branch] = here[call.branch] = call
         patience.add(call)
@@ -142,9 +149,26 @@ class Outbound:
         via = f"{self._told}{next(self._tellings)}"
         if isinstance(request, Prepared):
             request.via = via
+            self._address(flow, request)
             self.flows.send(flow, request)
         else:
+            request = self._addressed(flow, request)
             self.flows.send(flow, request.plus(first=Headers.of_lines(["via"], [via])))
+
+    def _addressed(self, flow: FlowName, request: Request) -> Request:
+        """Address a request to the Contact that its receiver has registered here, if it names them by their GRUU.
+
+        Spec: RFC 5627 §5.1 (the registrar translates); RFC 3261 §16.5.
+        """
+        key = device_key(request.uri)
+        contact = self._contact(flow, key) if key else None
+        return request if contact is None else request.plus(uri=contact)
+
+    def _address(self, flow: FlowName, prepared: Prepared) -> None:
+        """Do the same for a prepared one, each time anew: the Contact may be another since the last."""
+        key = prepared.template.device
+        if key:
+            prepared.uri = self._contact(flow, key) or prepared.template.uri
 
     def is_full(self, flow: FlowName) -> bool:
         """Tell whether what can be said later should be; see `IFlows.is_full`."""

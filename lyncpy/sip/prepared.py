@@ -13,6 +13,7 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.grammar import BLANKS
 from lyncpy.sip.message import Headers, Request, Response
+from lyncpy.sip.uri import device_key
 
 UNFORESEEN: Final = frozenset({"via", "expires", "p-asserted-identity", "p-preferred-identity", "content-length"})
 """What a template cannot have: Via is a hole, and the others would change what is signed, or how it is framed."""
@@ -23,11 +24,13 @@ class Template:
 
     Attributes:
         method: Theirs.
+        uri: Their Request-URI, unless somebody knows a better one, see `Prepared.uri`.
+        device: As `uri.device_key` of it.
         dialog_text: As `Request.dialog_text`, for who signs.
         memo: For who signs: what he need not compute again.
     """
 
-    __slots__ = ("_after", "_before", "_between", "dialog_text", "memo", "method")
+    __slots__ = ("_after", "_between", "device", "dialog_text", "memo", "method", "uri")
 
     def __init__(self, request: Request) -> None:
         """Take one of them, whole but for Via, signature and body; its CSeq number does not matter.
@@ -38,23 +41,25 @@ class Template:
         keys = request.headers.line_keys
         if not UNFORESEEN.isdisjoint(keys):
             raise LocalProtocolError(f"a prepared {request.method} has a header that cannot be foreseen")
-        start, *lines = encode(request).decode("utf-8", "surrogateescape").split("\r\n")
+        _, *lines = encode(request).decode("utf-8", "surrogateescape").split("\r\n")
         at = keys.index("cseq")
         self.method = request.method
+        self.uri = request.uri
+        self.device = device_key(request.uri)
         self.dialog_text = request.dialog_text
         self.memo: tuple[object, str, str] | None = None
-        self._before = f"{start}\r\n"
         self._between = "".join(f"\r\n{line}" for line in lines[:at]) + "\r\nCSeq: "
         self._after = "".join(f"{line}\r\n" for line in (f" {self.method}", *lines[at + 1 : len(keys)]))
 
-    def head(self, via: str, number: int, signature: str) -> str:
-        """Give all header lines but Content-Length.
+    def head(self, uri: str, via: str, number: int, signature: str) -> str:
+        """Give the start line and all header lines but Content-Length.
 
         Args:
+            uri: The Request-URI.
             via: The whole line, without its end.
             signature: The whole line with its end, or "".
         """
-        return f"{self._before}{via}{self._between}{number}{self._after}{signature}"
+        return f"{self.method} {uri} SIP/2.0\r\n{via}{self._between}{number}{self._after}{signature}"
 
     def is_repeated_in(self, headers: Headers) -> bool:
         """Tell whether a message names the dialog in the very lines of this one, each of them once."""
@@ -72,23 +77,25 @@ class Prepared:
         number: Its CSeq number.
         body: What it carries.
         lines: Header lines that go with the body, see `lines_of`.
+        uri: The Request-URI; whoever sends it may replace it.
         via: The Via line; "" until somebody sends it.
         signature: The line that signs it, with its end; "" while it is unsigned.
     """
 
-    __slots__ = ("body", "lines", "number", "signature", "template", "via")
+    __slots__ = ("body", "lines", "number", "signature", "template", "uri", "via")
 
     def __init__(self, template: Template, number: int, body: bytes, lines: str = "") -> None:
         self.template = template
         self.number = number
         self.body = body
         self.lines = lines
+        self.uri = template.uri
         self.via = ""
         self.signature = ""
 
     def encoded(self) -> bytes:
         """Write it."""
-        head = self.template.head(self.via, self.number, self.signature)
+        head = self.template.head(self.uri, self.via, self.number, self.signature)
         head = f"{head}{self.lines}Content-Length: {len(self.body)}\r\n\r\n"
         return head.encode("utf-8", "surrogateescape") + self.body
 
@@ -112,7 +119,7 @@ class Prepared:
 
     def request(self) -> Request:
         """Give the same as a value, for who wants to read it."""
-        head = self.template.head(self.via, self.number, self.signature)
+        head = self.template.head(self.uri, self.via, self.number, self.signature)
         start, *lines = f"{head}{self.lines}".split("\r\n")
         method, uri, _ = start.split(" ")
         return Request(method, uri, Headers(_fields(lines)), self.body)

@@ -120,6 +120,27 @@ def parse_uri(text: str) -> Uri:
     raise RemoteProtocolError(f'not a URI: "{text[:80]}"')
 
 
+def device_key(text: str) -> str:
+    """Give the one spelling of a URI that names a device of a user, or the user; "" for any other URI.
+
+    Two GRUUs name the same device when these are equal, however their parameters are ordered
+    and their addresses are written. What comes after the question mark does not count.
+
+    Spec: RFC 5627 §3.1; [MS-SIPRE] 2.2.2.
+    """
+    low = text.lower()
+    if not low.startswith("sip:") or (";" in low and "opaque=user:epid:" not in low):
+        return ""
+    try:
+        uri = parse_uri(text)
+    except RemoteProtocolError:
+        return ""
+    if uri.user is None or uri.port is not None:
+        return ""
+    token = uri.opaque[len("user:epid:") :]
+    return f"{uri.aor};opaque=user:epid:{token};gruu" if token else uri.aor
+
+
 def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
     user: str | None
     user, at, place = rest.partition("@")

@@ -16,7 +16,7 @@ from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.uri import Uri
-from lyncpy.workloads.registrar.model import token_of
+from lyncpy.workloads.registrar.model import Thread, token_of
 
 LAPSE_GRACE_S = 30
 """A refresh that is this late still finds its binding."""
@@ -26,6 +26,7 @@ LAPSE_GRACE_S = 30
 class _Binding:
     endpoint: Endpoint
     timer: ITimer
+    thread: Thread | None
 
 
 @implementer(ILocator)
@@ -38,6 +39,9 @@ class Bindings:
         self._timers = timers
         self._users: dict[Aor, dict[Epid, _Binding]] = {}
         self._flows: dict[FlowName, set[tuple[Aor, Epid]]] = {}
+        self._contacts: dict[tuple[FlowName, str], str] = {}
+        """Maps connection and GRUU, and connection and user, to the Contact that was registered there."""
+
         self._count = 0
 
     def __len__(self) -> int:
@@ -64,6 +68,10 @@ class Bindings:
         """Give the endpoints that were registered over a connection."""
         return self.on(flow)
 
+    def contact(self, flow: FlowName, key: str) -> str | None:
+        """Give the Contact of the endpoint that a `device_key` names, if it was registered over this connection."""
+        return self._contacts.get((flow, key))
+
     def all(self) -> Sequence[Endpoint]:
         """Give every endpoint, by user."""
         return tuple(b.endpoint for aor in sorted(self._users) for b in self._users[aor].values())
@@ -83,7 +91,12 @@ class Bindings:
         binding = self._users.get(aor, {}).get(epid)
         return binding.endpoint if binding else None
 
-    def keep(self, endpoint: Endpoint) -> str:
+    def thread(self, aor: Aor, epid: Epid) -> Thread | None:
+        """Give the dialog in which an endpoint is told of its registration; None: it asked for none, or is gone."""
+        binding = self._users.get(aor, {}).get(epid)
+        return binding.thread if binding else None
+
+    def keep(self, endpoint: Endpoint, thread: Thread | None = None) -> str:
         """Add or refresh an endpoint; give the register-action: "added" or "refreshed".
 
         An endpoint that comes back over another connection replaces its old self: the old
@@ -94,12 +107,16 @@ class Bindings:
             binding = self._users[endpoint.aor][endpoint.epid]
             binding.timer.cancel()
             binding.endpoint = replace(endpoint, since=known.since)
+            binding.thread = thread
+            self._note_contact(endpoint)
             binding.timer = self._lapse_later(binding.endpoint)
             return "refreshed"
         if known is not None:
             self.drop(known, "replaced")
-        self._users.setdefault(endpoint.aor, {})[endpoint.epid] = _Binding(endpoint, self._lapse_later(endpoint))
+        binding = _Binding(endpoint, self._lapse_later(endpoint), thread)
+        self._users.setdefault(endpoint.aor, {})[endpoint.epid] = binding
         self._flows.setdefault(endpoint.flow, set()).add((endpoint.aor, endpoint.epid))
+        self._note_contact(endpoint)
         self._count += 1
         self._bus.tell(EndpointArrived(endpoint))
         return "added"
@@ -113,6 +130,8 @@ class Bindings:
         mine.pop(endpoint.epid).timer.cancel()
         if not mine:
             del self._users[endpoint.aor]
+        for key in (known.gruu, known.aor):
+            self._contacts.pop((known.flow, key), None)
         names = self._flows[endpoint.flow]
         names.discard((endpoint.aor, endpoint.epid))
         if not names:
@@ -125,6 +144,10 @@ class Bindings:
         """Remove all endpoints of a connection that is gone."""
         for aor, epid in tuple(self._flows.get(flow, ())):
             self.drop(self._users[aor][epid].endpoint, reason)
+
+    def _note_contact(self, endpoint: Endpoint) -> None:
+        for key in (endpoint.gruu, endpoint.aor):
+            self._contacts[endpoint.flow, key] = endpoint.contact
 
     def _lapse_later(self, endpoint: Endpoint) -> ITimer:
         delay = max(0.0, endpoint.expires - self._timers.now()) + LAPSE_GRACE_S

@@ -3,10 +3,11 @@
 import base64
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
+from lyncpy.sip.uri import parse_uri
 
 EPID_LONGEST: Final = 16
 """[MS-SIPREGE]: a longer one is refused with 4012."""
@@ -30,13 +31,32 @@ class Wish:
     """UUID, lower case, 36 characters."""
 
     contact: str
-    """The Contact URI as it came."""
+    """The Contact URI as it came, or as `replaced` made it."""
 
     expires_s: int | None
     """None: the server chooses; 0: sign out."""
 
     every: bool = False
     """`Contact: *`: all endpoints on this connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """The dialog that a REGISTER with `Event: registration` makes: in it the client is told when it is signed out.
+
+    Spec: [MS-SIPREGE] 2.2.1.1.
+    """
+
+    call_id: str
+    remote: str
+    """From of the REGISTER, with its tag: To of what is sent."""
+
+    local: str
+    """To of its 200, with our tag: From of what is sent."""
+
+    def goes_on_in(self, call_id: str, remote: str) -> bool:
+        """Tell whether a REGISTER with this Call-ID and From is of the same dialog."""
+        return (self.call_id, self.remote) == (call_id, remote)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +108,21 @@ def gruu_of(aor: Aor, instance: str) -> str:
 def token_of(opaque: str) -> str:
     """Give the endpoint's token in a GRUU's opaque parameter, or "" when it names no endpoint."""
     return opaque[len("user:epid:") :] if opaque.lower().startswith("user:epid:") else ""
+
+
+def replaced(contact: str, address: str, port: int, cid: str) -> str:
+    """Put the place that a connection comes from into a Contact URI, and the connection's name.
+
+    A client writes `proxy=replace` because it does not know how it is seen from here. All other
+    parameters stay, `ms-opaque` above all.
+
+    Spec: [MS-CONMGMT] 3.2; only a SIP URI has a place.
+    """
+    uri = parse_uri(contact)
+    if uri.scheme == "tel":
+        return contact
+    host = f"[{address}]" if ":" in address else address
+    return str(replace(uri, host=host, port=port, params={**uri.params, "ms-received-cid": cid}))
 
 
 def display(name: str, aor: Aor, tag: str, epid: str) -> str:

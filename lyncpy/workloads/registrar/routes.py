@@ -13,7 +13,7 @@ from lyncpy.contracts.names import Aor, Epid, aor_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
-from lyncpy.sip.headers import NameAddr, parse_contact_list, parse_delta_seconds
+from lyncpy.sip.headers import NameAddr, parse_contact_list, parse_delta_seconds, parse_name_addr
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar import model
@@ -88,11 +88,12 @@ class Routes:
             expires=now + lifetime,
             address=arrival.peer,
         )
-        old = self._bindings.get(aor, wish.epid)
-        action = self._bindings.keep(endpoint)
+        old, thread = self._bindings.get(aor, wish.epid), self._bindings.thread(aor, wish.epid)
+        own = thread_of(request, thread)
+        action = self._bindings.keep(endpoint, own if request.event else None)
         if action == "added":
-            self._after_arrival(endpoint, old)
-        return self._accepted(request, endpoint, lifetime, action)
+            self._after_arrival(endpoint, old, thread)
+        return self._accepted(request, endpoint, lifetime, action, own)
 
     def _checked(self, arrival: Arrival) -> Aor:
         request = arrival.request
@@ -109,10 +110,14 @@ class Routes:
             raise Refused(421, Diagnostics(2057, "gruu-10 extension required"), headers=[("Require", "gruu-10")])
         return aor
 
-    def _after_arrival(self, endpoint: Endpoint, old: Endpoint | None) -> None:
-        """A new binding: the one it replaced leaves its connection, and the quota is kept."""
-        if old is not None and old.flow != endpoint.flow and not self._bindings.on(old.flow):
-            self._flows.close(old.flow, "replaced by a newer connection of the same device")
+    def _after_arrival(self, endpoint: Endpoint, old: Endpoint | None, thread: model.Thread | None) -> None:
+        """A new binding: the one it replaced is told so and leaves its connection, and the quota is kept.
+
+        It has to be told: a client that is only cut off takes it for a fault of the network and comes
+        back, and two of them that share a device's name would throw each other out for ever.
+        """
+        if old is not None and old.flow != endpoint.flow:
+            self._signout.tell(old, thread, Causes.REPLACED)
         mine = self._bindings.of(endpoint.aor)
         for extra in mine[: max(0, len(mine) - self._settings.endpoints_per_user)]:
             self._signout.now(extra, Causes.QUOTA)
@@ -135,9 +140,11 @@ class Routes:
         for endpoint in gone:
             self._bindings.drop(endpoint, "signed out")
             self.log.info("{aor} signed out on {epid}", aor=aor, epid=endpoint.epid)
-        return response_to(arrival.request, 200, headers=[("Expires", "0"), ("Server", "RTC/5.0")])
+        return response_to(arrival.request, 200, headers=[("Expires", "0")])
 
-    def _accepted(self, request: Request, endpoint: Endpoint, lifetime: int, action: str) -> Response:
+    def _accepted(
+        self, request: Request, endpoint: Endpoint, lifetime: int, action: str, thread: model.Thread
+    ) -> Response:
         """Write the 200.
 
         Client: each Supported token stands on a line of its own, and only the binding of
@@ -148,7 +155,7 @@ class Routes:
         response = response_to(
             request,
             200,
-            to_tag=new_tag(),
+            to_tag=parse_name_addr(thread.local).tag,
             headers=[
                 ("ms-keep-alive", f"UAS; tcp=no; hop-hop=yes; end-end=no; timeout={self._settings.keep_alive_s}"),
                 (
@@ -161,7 +168,6 @@ class Routes:
                 ("Supported", "adhoclist"),
                 ("Supported", "msrtc-event-categories"),
                 ("Supported", "ms-keepalive-deregister"),
-                ("Server", "RTC/5.0"),
             ],
         )
         sender = request.from_
@@ -190,7 +196,7 @@ def read_wish(request: Request) -> model.Wish:
             return model.Wish(_epid(epid), "", "", 0)
         raise Refused(400, Diagnostics(4010, "Missing Contact"))
     contact = contacts[0]
-    parse_uri(contact.uri)  # what is sent to this endpoint will begin with it
+    uri = _contact(contact, request)
     instance = _instance(contact)
     if not epid and not instance:
         raise Refused(400, Diagnostics(4010, "Missing endpoint identifier"))
@@ -199,7 +205,29 @@ def read_wish(request: Request) -> model.Wish:
         expires = parse_delta_seconds(own)
     # An endpoint without an epid of its own is known by its instance: the last 12 digits, as short and as stable.
     name = _epid(epid or instance[-12:])
-    return model.Wish(name, instance or model.instance_of(name), contact.uri, expires)
+    return model.Wish(name, instance or model.instance_of(name), uri, expires)
+
+
+def thread_of(request: Request, known: model.Thread | None) -> model.Thread:
+    """Give the dialog that the 200 to a REGISTER makes, which is the one that is `known` if the client goes on in it."""
+    call_id, remote, to = request.call_id, request.headers.get("From") or "", request.headers.get("To") or ""
+    if request.to.tag is not None:
+        return model.Thread(call_id, remote, to)
+    if known is not None and known.goes_on_in(call_id, remote):
+        return known
+    return model.Thread(call_id, remote, f"{to};tag={new_tag()}")
+
+
+def _contact(contact: NameAddr, request: Request) -> str:
+    """Give the URI under which a client is to be known: as it wrote it, or as it is seen from here if it asks for that."""
+    parse_uri(contact.uri)  # what is sent to this endpoint will begin with it
+    if (contact.get("proxy") or "").lower() != "replace" or "Via" not in request.headers:
+        return contact.uri
+    seen = request.via.params  # the wire wrote there where the request came from, see `Request.arrived`
+    port = seen.get("ms-received-port", "")
+    if not port.isdigit():
+        return contact.uri
+    return model.replaced(contact.uri, seen.get("received", ""), int(port), seen.get("ms-received-cid", ""))
 
 
 def _epid(text: str) -> Epid:

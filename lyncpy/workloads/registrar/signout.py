@@ -13,6 +13,7 @@ from lyncpy.contracts.refusal import Diagnostics
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.message import Headers, Request, new_call_id, new_tag
 from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.model import Thread
 
 LINGER_S: Final = 3.0
 """A client that has been told leaves by itself; its connection is closed when it does not."""
@@ -32,6 +33,11 @@ class Causes(enum.Enum):
 
     DISABLED = Cause("disabled", "rejected", Diagnostics(4141, "User disabled for SIP", public=True))
     QUOTA = Cause("quota", "unregistered", Diagnostics(4142, "Too many devices are signed in", public=True))
+    REPLACED = Cause(
+        "replaced",
+        "unregistered",
+        Diagnostics(4139, "The same device has signed in over another connection", public=True),
+    )
     OPERATOR = Cause(
         "signed out by operator", "deactivated", Diagnostics(4140, "Signed out by the administrator", public=True)
     )
@@ -51,14 +57,19 @@ class SignOut:
 
     def now(self, endpoint: Endpoint, cause: Causes) -> bool:
         """Sign one endpoint out; False when it is gone already."""
+        thread = self._bindings.thread(endpoint.aor, endpoint.epid)
         if not self._bindings.drop(endpoint, cause.value.reason):
             return False
+        self.tell(endpoint, thread, cause)
+        return True
+
+    def tell(self, endpoint: Endpoint, thread: Thread | None, cause: Causes) -> None:
+        """Tell an endpoint that is signed out by now, and close its connection if it does not leave by itself."""
         self.log.info(
             "{aor} on {epid} signed out: {reason}", aor=endpoint.aor, epid=endpoint.epid, reason=cause.value.reason
         )
-        self._outbound.start(endpoint.flow, notice(endpoint, cause.value), timeout=LINGER_S)
+        self._outbound.start(endpoint.flow, notice(endpoint, thread, cause.value), timeout=LINGER_S)
         self._timers.later(LINGER_S, lambda: self._close_if_empty(endpoint))
-        return True
 
     def _close_if_empty(self, endpoint: Endpoint) -> None:
         """Close the connection unless somebody has signed in over it again."""
@@ -66,16 +77,19 @@ class SignOut:
             self._flows.close(endpoint.flow, "signed out")
 
 
-def notice(endpoint: Endpoint, cause: Cause) -> Request:
-    """Write the NOTIFY that ends a registration.
+def notice(endpoint: Endpoint, thread: Thread | None, cause: Cause) -> Request:
+    """Write the NOTIFY that ends a registration, in the dialog that the REGISTER made.
 
-    It opens a dialog of its own: no SUBSCRIBE exists for this event. Client: the body must
-    end right after the event's name.
+    A client that asked for no such dialog is told in a new one. Client: the body must end right
+    after the event's name. Spec: [MS-SIPREGE] 2.2.1.1, 3.2.5.
     """
+    if thread is None:
+        remote = f"<{endpoint.aor}>;epid={endpoint.epid}"
+        thread = Thread(new_call_id(), remote, f"<{endpoint.aor}>;tag={new_tag()}")
     headers = (
-        ("From", f"<{endpoint.aor}>;tag={new_tag()}"),
-        ("To", f"<{endpoint.aor}>;epid={endpoint.epid}"),
-        ("Call-ID", new_call_id()),
+        ("From", thread.local),
+        ("To", thread.remote),
+        ("Call-ID", thread.call_id),
         ("CSeq", "1 NOTIFY"),
         ("Max-Forwards", "70"),
         ("Event", "registration-notify"),

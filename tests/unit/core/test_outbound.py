@@ -12,6 +12,7 @@ from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
+from lyncpy.sip.prepared import Prepared, Template
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.meters import MemoryMeter
 
@@ -399,3 +400,81 @@ def test_the_meter_reads_the_table(hall: Hall) -> None:
     """An operator sees how much is under way."""
     hall.start()
     assert hall.meter.gauges["lyncpy_core_sent_pending_count"]() == 1
+
+
+GRUU = "sip:bob@example.com;opaque=user:epid:AAAA;gruu"
+FIRST = "sip:10.0.0.2:5000;transport=tls;ms-opaque=d347"
+LATER = "sip:10.0.0.2:6000;transport=tls;ms-opaque=d348"
+
+
+class Registered(Hall):
+    """One that knows what Bob has registered over his connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.contacts = {(BOB, GRUU): FIRST}
+        self.outbound = Outbound(
+            self.flows,
+            timers_of(self.clock),
+            Settings(),
+            self.meter,
+            sent_by="fe1.example.com:5061",
+            contact=lambda flow, key: self.contacts.get((flow, key)),
+        )
+
+    def sends(self, how: str, uri: str, flow: FlowName = BOB) -> str:
+        """Send something in one of the ways that there are; give the Request-URI with which it left."""
+        said = request().edited(uri=uri, drop=["Via"])
+        match how:
+            case "start":
+                self.outbound.start(flow, said, timeout=1.0)
+            case "tell":
+                self.outbound.tell(flow, said)
+            case "tell prepared":
+                self.outbound.tell(flow, Prepared(Template(said), 1, b""))
+            case "ask":
+                self.outbound.ask(flow, Prepared(Template(said), 1, b""), lambda response, *, local: None, timeout=1.0)
+        return self.sent().uri
+
+
+@pytest.mark.parametrize("how", ["start", "tell", "tell prepared", "ask"])
+def test_what_is_for_a_device_is_addressed_to_its_registered_contact(how: str) -> None:
+    """A client knows itself by its Contact; the GRUU is translated on every way out (RFC 5627 §5.1)."""
+    hall = Registered()
+    assert hall.sends(how, GRUU) == FIRST
+    assert hall.sends(how, "sip:Bob@EXAMPLE.com;gruu;opaque=user:epid:AAAA") == FIRST
+
+
+@pytest.mark.parametrize("how", ["start", "tell", "tell prepared", "ask"])
+@pytest.mark.parametrize("uri", ["sip:bob@10.0.0.2:5000", "sip:carol@example.com;opaque=user:epid:AAAA;gruu"])
+def test_any_other_address_stays(how: str, uri: str) -> None:
+    """A Contact of the dialog's own, and a name that nobody has registered here."""
+    assert Registered().sends(how, uri) == uri
+
+
+@pytest.mark.parametrize("how", ["start", "tell", "tell prepared", "ask"])
+def test_nobody_learns_where_somebody_else_is(how: str) -> None:
+    """Who gives another's GRUU as their own Contact is not told what that one has registered."""
+    assert Registered().sends(how, GRUU, CAROL) == GRUU
+
+
+def test_a_contact_that_is_new_is_followed_at_once() -> None:
+    """What was prepared before a REGISTER with another Contact leaves with the new one."""
+    hall = Registered()
+    template = Template(request().edited(uri=GRUU, drop=["Via"]))
+    for contact in (FIRST, LATER):
+        hall.contacts[BOB, GRUU] = contact
+        hall.outbound.tell(BOB, Prepared(template, 1, b""))
+        assert hall.sent().uri == contact
+
+
+def test_the_cancel_and_the_ack_go_where_the_invite_went() -> None:
+    """They are matched by their Request-URI, too (RFC 3261 §9.1)."""
+    hall = Registered()
+    call = hall.outbound.start(BOB, request("INVITE").edited(uri=GRUU), timeout=5.0)
+    invite = hall.sent()
+    hall.answer(180, invite)
+    call.cancel()
+    assert (hall.sent().method, hall.sent().uri) == ("CANCEL", FIRST)
+    hall.answer(487, invite)
+    assert (hall.sent().method, hall.sent().uri) == ("ACK", FIRST)

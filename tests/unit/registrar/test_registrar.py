@@ -68,20 +68,23 @@ class Scene:
         contact: str | None = "",
         to: str = ALICE,
         event: str = "registration",
+        tag: str = "5447647476",
+        call_id: str = "c",
+        seen: str = "",
     ) -> Response:
         """Send a REGISTER as a real client does."""
         if contact == "":
             contact = f'<sip:127.0.0.1:46844;transport=tls;ms-opaque=d3470f2e1d>;methods="INVITE, MESSAGE";proxy=replace;+sip.instance="<urn:uuid:{UUID}>"'
         headers = [
-            ("Via", "SIP/2.0/tls 127.0.0.1:46844;branch=z9hG4bK5"),
-            ("From", f"<{ALICE}>;tag=5447647476" + (f";epid={epid}" if epid else "")),
+            ("Via", f"SIP/2.0/tls 127.0.0.1:46844;branch=z9hG4bK5{seen}"),
+            ("From", f"<{ALICE}>;tag={tag}" + (f";epid={epid}" if epid else "")),
             ("To", f"<{to}>"),
             ("CSeq", "3 REGISTER"),
-            ("Call-ID", "c"),
+            ("Call-ID", call_id),
             ("User-Agent", "Purple"),
             *([("Contact", contact)] if contact else []),
             ("Supported", "gruu-10, adhoclist, msrtc-event-categories, com.microsoft.msrtc.presence"),
-            ("Event", event),
+            *([("Event", event)] if event else []),
             *([("Expires", expires)] if expires else []),
         ]
         arrival = Arrival(Request("REGISTER", "sip:example.test", Headers(headers)), FlowName(flow), "127.0.0.1", 0.0)
@@ -183,6 +186,8 @@ def test_a_device_that_comes_back_replaces_itself(scene: Scene) -> None:
     scene.register(flow="n/1")
     scene.register(flow="n/2")
     assert sorted(scene.told) == ["arrived", "arrived", "replaced"]
+    assert scene.flows.closed == []
+    scene.clock.advance(10)
     assert scene.flows.closed == ["n/1"]
     assert [e.flow for e in scene.bindings.of(ALICE)] == ["n/2"]
     scene.bus.tell(FlowClosed(FlowName("n/1"), "lost"))
@@ -209,6 +214,94 @@ def test_one_device_too_many_signs_out_the_oldest(scene: Scene) -> None:
     assert notice.method == "NOTIFY"
     assert notice.event == "registration-notify"
     assert notice.body == b"deregistered;event=unregistered"
+
+
+def test_the_notice_is_in_the_dialog_of_the_register(scene: Scene) -> None:
+    """A client that asked for the event is told where it listens: its Call-ID, its tag, and the tag of the 200."""
+    answer = scene.register(tag="31", call_id="d")
+    scene.run("signout", target="alice@example.test")
+    notice = scene.outbound.to("n/1").request
+    assert notice.call_id == "d"
+    assert notice.headers.get("To") == f"<{ALICE}>;tag=31;epid=abb2cb12b77f"
+    assert notice.headers.get("From") == f"<{ALICE}>;tag={answer.to.tag}"
+    assert notice.cseq.number == 1
+    assert notice.uri == "sip:127.0.0.1:46844;transport=tls;ms-opaque=d3470f2e1d"
+
+
+def test_a_refresh_with_the_same_tag_stays_in_its_dialog(scene: Scene) -> None:
+    """A client that keeps its tag hears the same tag of ours; one that takes another is in another dialog."""
+    first, again, other = scene.register(tag="31"), scene.register(tag="31"), scene.register(tag="32")
+    assert first.to.tag == again.to.tag != other.to.tag
+    scene.run("signout", target="alice@example.test")
+    notice = scene.outbound.to("n/1").request
+    assert (notice.to.tag, notice.from_.tag) == ("32", other.to.tag)
+
+
+def test_a_register_that_names_its_dialog_is_taken_at_its_word(scene: Scene) -> None:
+    """Who writes a To tag is told in the dialog of that tag."""
+    scene.register(to=f"{ALICE}>;tag=ours;x=<")
+    scene.run("signout", target="alice@example.test")
+    assert scene.outbound.to("n/1").request.from_.tag == "ours"
+
+
+def test_who_did_not_ask_for_the_event_is_told_in_a_dialog_of_its_own(scene: Scene) -> None:
+    """Without Event: registration there is no dialog, and it is told all the same."""
+    scene.register(event="")
+    scene.run("signout", target="alice@example.test")
+    notice = scene.outbound.to("n/1").request
+    assert notice.call_id != "c"
+    assert notice.to.tag is None
+    assert notice.from_.tag
+
+
+def test_who_is_replaced_is_told_so_before_the_end(scene: Scene) -> None:
+    """Two clients with one device's name: the earlier hears why it has to leave, in its own dialog, and is not cut off."""
+    scene.register(flow="n/1", tag="31", call_id="d")
+    scene.register(flow="n/2", tag="32", call_id="e")
+    (call,) = scene.outbound.calls
+    assert (call.flow, call.request.method, call.request.event) == ("n/1", "NOTIFY", "registration-notify")
+    assert (call.request.call_id, call.request.to.tag) == ("d", "31")
+    assert call.request.body == b"deregistered;event=unregistered"
+    assert (call.request.headers.get("ms-diagnostics-public") or "").startswith('4139;reason="The same device')
+    assert scene.flows.closed == []
+
+
+@pytest.mark.parametrize(
+    ("address", "uri"),
+    [
+        ("192.0.2.7", "sip:192.0.2.7:4711;transport=tls;ms-opaque=d3470f2e1d;ms-received-cid=2600"),
+        ("2001:db8::7", "sip:[2001:db8::7]:4711;transport=tls;ms-opaque=d3470f2e1d;ms-received-cid=2600"),
+    ],
+)
+def test_a_contact_is_replaced_where_the_client_asks_for_it(scene: Scene, address: str, uri: str) -> None:
+    """`proxy=replace`: the client is known by where its connection comes from; the rest of its Contact stays."""
+    seen = f";received={address};ms-received-port=4711;ms-received-cid=2600"
+    answer = scene.register(seen=seen)
+    assert (answer.headers.get("Contact") or "").startswith(f"<{uri}>;expires=7200;")
+    (endpoint,) = scene.bindings.all()
+    assert endpoint.contact == uri
+    assert scene.bindings.contact(endpoint.flow, endpoint.gruu) == uri
+
+
+def test_a_contact_stays_where_the_client_does_not_ask(scene: Scene) -> None:
+    """Without `proxy=replace` it is known as it wrote."""
+    contact = f'<sip:alice@10.0.0.5:5061;ms-opaque=1>;+sip.instance="<urn:uuid:{UUID}>"'
+    scene.register(contact=contact, seen=";received=192.0.2.7;ms-received-port=4711;ms-received-cid=2600")
+    assert scene.bindings.all()[0].contact == "sip:alice@10.0.0.5:5061;ms-opaque=1"
+
+
+def test_a_contact_is_known_as_long_as_its_endpoint(scene: Scene) -> None:
+    """The newest is given, on its own connection, and none after the end."""
+    scene.register(contact=f'<sip:127.0.0.1:1;ms-opaque=1>;+sip.instance="<urn:uuid:{UUID}>"')
+    (endpoint,) = scene.bindings.all()
+    assert scene.bindings.contact(FlowName("n/1"), endpoint.gruu) == "sip:127.0.0.1:1;ms-opaque=1"
+    assert scene.bindings.contact(FlowName("n/1"), ALICE) == "sip:127.0.0.1:1;ms-opaque=1"
+    assert scene.bindings.contact(FlowName("n/2"), endpoint.gruu) is None
+    scene.register(contact=f'<sip:127.0.0.1:2;ms-opaque=2>;+sip.instance="<urn:uuid:{UUID}>"')
+    assert scene.bindings.contact(FlowName("n/1"), endpoint.gruu) == "sip:127.0.0.1:2;ms-opaque=2"
+    scene.register(expires="0")
+    assert scene.bindings.contact(FlowName("n/1"), endpoint.gruu) is None
+    assert not scene.bindings._contacts
 
 
 def test_a_full_server_refuses_in_words(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.uri import Uri, parse_uri
+from lyncpy.sip.uri import Uri, device_key, parse_uri
 
 
 @pytest.mark.parametrize(
@@ -133,3 +133,27 @@ def test_different_uris_are_not_the_same(one: str, two: str) -> None:
 def test_equal_uris_have_one_place_in_a_set() -> None:
     """URIs can be members of sets."""
     assert len({parse_uri("sip:a@b;x=1"), parse_uri("sip:a@b;x=1")}) == 1
+
+
+GRUU = "sip:alice@example.com;opaque=user:epid:21nYNIVlkV-jtN6FPBU0fQAA;gruu"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (GRUU, GRUU),
+        ("sip:alice@example.com;gruu;opaque=user:epid:21nYNIVlkV-jtN6FPBU0fQAA", GRUU),
+        ("SIP:Alice@Example.COM;OPAQUE=user:epid:21nYNIVlkV-jtN6FPBU0fQAA;GRUU;x=y", GRUU),
+        ("sip:%61lice@example.com;opaque=user:epid:21nYNIVlkV-jtN6FPBU0fQAA;gruu?Subject=x", GRUU),
+        ("sip:Alice@example.com", "sip:alice@example.com"),
+        ("sip:alice@example.com;gruu;opaque=app:conf:focus:id:ABC", ""),
+        ("sip:10.0.0.1:4711;transport=tls;ms-opaque=d3470f2e1d", ""),
+        ("sip:alice@10.0.0.1:4711;opaque=user:epid:21nYNIVlkV-jtN6FPBU0fQAA", ""),
+        ("sip:fe1.example.com", ""),
+        ("tel:+15550100", ""),
+        ("sip:alice@", ""),
+    ],
+)
+def test_a_device_has_one_spelling(text: str, key: str) -> None:
+    """However a GRUU is written, it names the same device; what names none has no key."""
+    assert device_key(text) == key
