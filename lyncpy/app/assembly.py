@@ -172,7 +172,9 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     """Build the hall, and the tables that it shares with workloads."""
     settings = config.sections
     sip = settings.sip
-    contact = f"sip:{sip.server_name}:{sip.tls_port or sip.tcp_port};transport={'tls' if sip.tls_port else 'tcp'}"
+    limits, meter = settings.limits, back.meter
+    place = f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
+    contact = f"sip:{place};transport={'tls' if sip.tls_port else 'tcp'}"
     people = People()
     groups = Groups(people)
     kept = StoredSecrets(back.store, people, back.bus, back.seals)
@@ -190,33 +192,18 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     reception = Reception(digest, flows, back.meter, settings.auth, settings.limits, timers)
     gate = Gate([ntlm], people, flows, back.meter, settings.auth, settings.limits, timers, reception)
     bindings = Bindings(back.bus, timers)
-    outbound = Outbound(
-        flows,
-        timers,
-        settings.limits,
-        back.meter,
-        sent_by=f"{sip.server_name}:{sip.tls_port or sip.tcp_port}",
-        contact=bindings.contact,
-    )
+    outbound = Outbound(flows, timers, limits, meter, sent_by=place, contact=bindings.contact)
     router = Router((sip.domain,), _own_hosts(config))
     transactions = Transactions(
-        flows,
-        Dispatch(gate, router),
-        gate,
-        outbound,
-        back.bus,
-        timers,
-        settings.limits,
-        back.meter,
-        source=sip.server_name,
+        flows, Dispatch(gate, router), gate, outbound, back.bus, timers, limits, meter, source=sip.server_name
     )
     notifier = Notifier(
         outbound,
         back.bus,
         contact,
         timers,
-        per_flow=settings.limits.subscriptions_per_flow,
-        total=settings.limits.subscriptions_total,
+        per_flow=limits.subscriptions_per_flow,
+        total=limits.subscriptions_total,
     )
     return Hall(
         flows=flows,

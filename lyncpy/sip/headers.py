@@ -26,6 +26,7 @@ __all__ = [
     "CSeq",
     "Event",
     "NameAddr",
+    "Origin",
     "Via",
     "first_of_list",
     "parse_auth",
@@ -43,6 +44,8 @@ __all__ = [
 
 _NO_PARAMS: Final[Mapping[str, str]] = {}
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^;\s]*)", re.IGNORECASE)
+_FORGED: Final = re.compile(r";[ \t]*(?:ms-)?received(?:-port|-cid)?[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
+_RPORT: Final = re.compile(r"(;[ \t]*rport)[ \t]*=?[ \t]*(?=;|$)", re.IGNORECASE)
 _CSEQ_LIMIT: Final = 2**31
 _DELTA_LIMIT: Final = 2**32 - 1
 
@@ -64,6 +67,38 @@ class Via:
     def branch(self) -> str | None:
         """The transaction's name; None if there is none, as in all in-dialog requests of one client."""
         return self.params.get("branch")
+
+
+class Origin:
+    """Where the messages of one connection come from, as the Via of each is to say it.
+
+    Attributes:
+        address: The remote address; "" when it is not known.
+        port: The remote port.
+        cid: Names the connection.
+    """
+
+    __slots__ = ("_marks", "address", "cid", "port")
+
+    def __init__(self, address: str, port: int, cid: str) -> None:
+        self.address = address
+        self.port = port
+        self.cid = cid
+        self._marks = f";received={address};ms-received-port={port};ms-received-cid={cid}"
+
+    def on(self, line: str) -> str:
+        """Write it on the first value of a Via line."""
+        low = line.lower()
+        if "received" in low or "rport" in low or "," in low or low[-1] in "; \t":
+            return self._on_unusual(line)
+        return line + self._marks
+
+    def _on_unusual(self, line: str) -> str:
+        name, _, values = line.partition(":")
+        value, rest = first_of_list(values.strip(BLANKS))
+        value = value.rstrip("; \t")
+        value = _RPORT.sub(rf"\1={self.port}", _FORGED.sub("", value))
+        return f"{name}: {value}{self._marks}" + (f", {rest}" if rest else "")
 
 
 @dataclass(frozen=True, slots=True)

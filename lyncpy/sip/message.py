@@ -5,7 +5,6 @@ line nobody asked for leaves as it came, byte for byte. Content-Length is no hea
 it belongs to the framing, so the decoder takes it away and the encoder writes it.
 """
 
-import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from lyncpy.sip.grammar import BLANKS, KEYS, LONG_NAMES, first_of_list, key_of
 from lyncpy.sip.headers import (
     CSeq,
     NameAddr,
+    Origin,
     Via,
     parse_cseq,
     parse_delta_seconds,
@@ -287,41 +287,6 @@ class _Views:
 
 def _head_word(text: str | None) -> str:
     return text.partition(";")[0].strip(BLANKS).lower() if text else ""
-
-
-_FORGED: Final = re.compile(r";[ \t]*(?:ms-)?received(?:-port|-cid)?[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
-_RPORT: Final = re.compile(r"(;[ \t]*rport)[ \t]*=?[ \t]*(?=;|$)", re.IGNORECASE)
-
-
-class Origin:
-    """Where the messages of one connection come from, as the Via of each is to say it.
-
-    Attributes:
-        address: The remote address; "" when it is not known.
-        port: The remote port.
-        cid: Names the connection.
-    """
-
-    __slots__ = ("_marks", "address", "cid", "port")
-
-    def __init__(self, address: str, port: int, cid: str) -> None:
-        self.address = address
-        self.port = port
-        self.cid = cid
-        self._marks = f";received={address};ms-received-port={port};ms-received-cid={cid}"
-
-    def on(self, line: str) -> str:
-        """Write it on the first value of a Via line."""
-        low = line.lower()
-        if "received" in low or "rport" in low or "," in low or low[-1] in "; \t":
-            return self._on_unusual(line)
-        return line + self._marks
-
-    def _on_unusual(self, line: str) -> str:
-        value, rest = first_of_list(_value(line))
-        value = value.rstrip("; \t")
-        value = _RPORT.sub(rf"\1={self.port}", _FORGED.sub("", value))
-        return f"{_name(line)}: {value}{self._marks}" + (f", {rest}" if rest else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.encoder import encode
-from lyncpy.sip.message import Origin, Request, Response
+from lyncpy.sip.headers import Origin
+from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.wire.settings import Settings
 

@@ -3,10 +3,9 @@
 import pytest
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.headers import CSeq
+from lyncpy.sip.headers import CSeq, Origin
 from lyncpy.sip.message import (
     Headers,
-    Origin,
     Request,
     Response,
     new_branch,
