@@ -1,0 +1,140 @@
+"""Strangers in the order in which they came, and who of them makes room. Pure.
+
+Whoever comes late must get in, however many came before: the oldest makes room, of the
+network that has sent the most. So a flood from twenty addresses throws out its own, and a
+stranger who is alone at his address stays.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+from lyncpy.contracts.networks import network_of
+
+T = TypeVar("T", bound=Hashable)
+
+
+class Crowd(Generic[T]):
+    """Strangers by network. Every call takes the same time, however many there are."""
+
+    def __init__(self) -> None:
+        # Ordered ones give their first in the same time also when thousands were taken off before it.
+        self._networks: dict[str, OrderedDict[T, None]] = {}
+        self._of: dict[T, str] = {}
+        self._sizes: dict[int, OrderedDict[str, None]] = {}
+        """How many → the networks that have so many; none of them is empty."""
+        self._largest = 0
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._of
+
+    def count(self, network: str) -> int:
+        """Give how many came from a network."""
+        return len(self._networks.get(network, ()))
+
+    def add(self, one: T, network: str) -> None:
+        """Somebody came; he is the youngest."""
+        self.remove(one)
+        members = self._networks.setdefault(network, OrderedDict())
+        self._resize(network, len(members), len(members) + 1)
+        members[one] = None
+        self._of[one] = network
+
+    def remove(self, one: T) -> None:
+        """Somebody is no stranger any more, or gone; who is not here, is passed over."""
+        network = self._of.pop(one, None)
+        if network is None:
+            return
+        members = self._networks[network]
+        self._resize(network, len(members), len(members) - 1)
+        del members[one]
+        if not members:
+            del self._networks[network]
+
+    def of(self, network: str) -> tuple[T, ...]:
+        """Give those of one network, the oldest first."""
+        return tuple(self._networks.get(network, ()))
+
+    def eldest(self, network: str) -> T | None:
+        """Give who came first of a network."""
+        return next(iter(self._networks.get(network, ())), None)
+
+    def first_to_go(self) -> T | None:
+        """Give who makes room: the oldest of the network that has sent the most; None: nobody is here."""
+        networks = self._sizes.get(self._largest)
+        return self.eldest(next(iter(networks))) if networks else None
+
+    def _resize(self, network: str, before: int, after: int) -> None:
+        if before:
+            alike = self._sizes[before]
+            del alike[network]
+            if not alike:
+                del self._sizes[before]
+        if after:
+            self._sizes.setdefault(after, OrderedDict())[network] = None
+        if after > self._largest:
+            self._largest = after
+        elif before == self._largest and before not in self._sizes:
+            self._largest = after  # sizes change by one: the network that left is among the largest now
+
+
+class Newcomers(Generic[T]):
+    """Strangers of two kinds: those from where somebody has signed in before, and all others.
+
+    Who comes from a known network is never thrown out for one who does not, as long as there is one
+    of these left to go.
+    """
+
+    def __init__(self, *, remembered: int) -> None:
+        """Take how many networks are remembered; of more, the one that was used least lately is forgotten."""
+        self._remembered = remembered
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._strangers: Crowd[T] = Crowd()
+        self._friends: Crowd[T] = Crowd()
+
+    def __len__(self) -> int:
+        return len(self._strangers) + len(self._friends)
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._strangers or one in self._friends
+
+    def count(self, address: str) -> int:
+        """Give how many came from the network of an address."""
+        network = network_of(address)
+        return self._strangers.count(network) + self._friends.count(network)
+
+    def add(self, one: T, address: str) -> None:
+        """Somebody came, from this address."""
+        network = network_of(address)
+        self.remove(one)
+        (self._friends if network in self._known else self._strangers).add(one, network)
+
+    def remove(self, one: T) -> None:
+        """Somebody is no stranger any more, or gone."""
+        self._strangers.remove(one)
+        self._friends.remove(one)
+
+    def know(self, address: str) -> None:
+        """Somebody has signed in from this address."""
+        network = network_of(address)
+        if self._known.pop(network, self) is self:
+            for one in self._strangers.of(network):
+                self._strangers.remove(one)
+                self._friends.add(one, network)
+        self._known[network] = None
+        if len(self._known) > self._remembered:
+            self._known.popitem(last=False)
+
+    def eldest(self, address: str) -> T | None:
+        """Give who came first from the network of an address."""
+        network = network_of(address)
+        found = self._strangers.eldest(network)
+        return self._friends.eldest(network) if found is None else found
+
+    def first_to_go(self) -> T | None:
+        """Give who makes room; None: nobody is here."""
+        found = self._strangers.first_to_go()
+        return self._friends.first_to_go() if found is None else found

@@ -1,0 +1,65 @@
+"""Where a connection comes from: the address that counts, and relays that speak for others. Pure."""
+
+from collections.abc import Sequence
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+HOST_BITS: Final = 64
+"""Bits of an IPv6 address that one host may choose at will (RFC 4291 §2.5.1): they tell nobody apart."""
+
+
+def network_of(address: str) -> str:
+    """Give the name under which an address is counted: IPv4 itself, of IPv6 the network of 64 bits.
+
+    What is no address (a test's, a socket's that is gone) stays as it is.
+    """
+    if ":" not in address:
+        return address
+    try:
+        found = IPv6Address(address.partition("%")[0])
+    except AddressValueError:
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Network((int(found) >> HOST_BITS << HOST_BITS, 128 - HOST_BITS)))
+
+
+class Relays:
+    """The relays in front of this server: connections from them are other people's."""
+
+    def __init__(self, names: Sequence[str] = (), *, send_proxy: bool = True) -> None:
+        """Take addresses and networks, as `check_relays` lets them pass.
+
+        Args:
+            names: "192.0.2.7", "2001:db8::/64".
+            send_proxy: They begin each connection with a PROXY header; else they are only exempt from counts.
+        """
+        self._networks = [ip_network(name, strict=False) for name in names]
+        self.send_proxy = send_proxy
+
+    def __contains__(self, address: object) -> bool:
+        """Tell whether an address is a relay's."""
+        if not self._networks or not isinstance(address, str):
+            return False
+        try:
+            found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        return any(found in network for network in self._networks)
+
+
+def check_relays(names: Sequence[str]) -> None:
+    """Check what stands in a setting.
+
+    Raises:
+        ValueError: One of them is no address and no network.
+    """
+    for name in names:
+        try:
+            ip_network(name, strict=False)
+        except ValueError:
+            raise ValueError(
+                f'{name!r} is no address and no network; write them like "192.0.2.7" or "2001:db8::/64"'
+            ) from None

@@ -1,0 +1,72 @@
+"""A bound with shares: how much there may be in all, and how much of it may be one owner's. Pure.
+
+A table with a bound in total alone belongs to whoever is quickest. Here every entry is
+taken for its owners, one of each kind (a user, a device, an address), and what is over a
+share hits its owner alone. `docs/limits.md` has the list of all tables.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from typing import Final
+
+from lyncpy.contracts.meter import IMeter
+
+TOTAL: Final = "total"
+"""The name of the bound that is everybody's."""
+
+Owners = Mapping[str, Hashable]
+"""Kind → whose; each kind has its share."""
+
+
+class Shares:
+    """How much of a table is taken, in all and by owner."""
+
+    def __init__(self, total: int, each: Mapping[str, int]) -> None:
+        """Take the bounds: in all, and of one owner of each kind."""
+        self._total = total
+        self._each = dict(each)
+        self._taken: dict[str, Counter[Hashable]] = {kind: Counter() for kind in each}
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Give how much is taken in all."""
+        return self._count
+
+    def of(self, kind: str, owner: Hashable) -> int:
+        """Give how much one owner has."""
+        return self._taken[kind].get(owner, 0)
+
+    def excess(self, owners: Owners, amount: int = 1) -> str:
+        """Tell which bound stands in the way of taking more: a kind of owner, `TOTAL`, or "" for none.
+
+        An owner's own share is named first: whoever is over it need not know how full the table is.
+        """
+        for kind, owner in owners.items():
+            if self.of(kind, owner) + amount > self._each[kind]:
+                return kind
+        return TOTAL if self._count + amount > self._total else ""
+
+    def take(self, owners: Owners, amount: int = 1) -> str:
+        """Take for these owners; nothing is taken if a bound is in the way, and that is the result."""
+        excess = self.excess(owners, amount)
+        if not excess:
+            self._add(owners, amount)
+        return excess
+
+    def give(self, owners: Owners, amount: int = 1) -> None:
+        """Give back what was taken for these owners."""
+        self._add(owners, -amount)
+
+    def metered(self, meter: IMeter, room: str, what: str, help: str) -> "Shares":
+        """Have an operator see how full it is, beside how full it may be; give itself."""
+        meter.gauge(f"lyncpy_{room}_{what}_count", help, lambda: self._count)
+        meter.gauge(f"lyncpy_{room}_{what}_bound", f"Bound of: {help}", lambda: self._total)
+        return self
+
+    def _add(self, owners: Owners, amount: int) -> None:
+        self._count += amount
+        for kind, owner in owners.items():
+            taken = self._taken[kind]
+            taken[owner] += amount
+            if taken[owner] <= 0:
+                del taken[owner]

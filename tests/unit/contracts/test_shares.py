@@ -1,0 +1,48 @@
+"""Bounds with shares: over one's own share nothing more is had, and others lose nothing by it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lyncpy.contracts.shares import TOTAL, Shares
+from tests.kit.meters import MemoryMeter
+
+
+def test_a_share_ends_before_the_whole() -> None:
+    """The greedy one is told which share is used up; another one still has room."""
+    shares = Shares(10, {"user": 4, "device": 3})
+    assert shares.take({"user": "a", "device": 1}, 3) == ""
+    assert shares.take({"user": "a", "device": 1}) == "device"
+    assert shares.take({"user": "a", "device": 2}) == ""
+    assert shares.take({"user": "a", "device": 3}) == "user"
+    assert shares.take({"user": "b", "device": 4}, 3) == ""
+    assert shares.take({"user": "c", "device": 5}, 3) == ""
+    assert shares.take({"user": "d", "device": 6}) == TOTAL
+    shares.give({"user": "a", "device": 1}, 3)
+    assert shares.take({"user": "d", "device": 6}) == ""
+
+
+def test_an_operator_sees_how_full_it_is() -> None:
+    """Beside each count stands its bound."""
+    meter = MemoryMeter()
+    Shares(10, {"user": 4}).metered(meter, "presence", "watchings", "Pairs.").take({"user": "a"}, 2)
+    assert {name: read() for name, read in meter.gauges.items()} == {
+        "lyncpy_presence_watchings_count": 2,
+        "lyncpy_presence_watchings_bound": 10,
+    }
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4), st.integers(1, 5))))
+def test_no_bound_is_ever_passed(steps: list[tuple[str, int, int]]) -> None:
+    """Whatever is taken and given back: no share and no total is exceeded, and nothing is left at the end."""
+    shares, taken = Shares(12, {"user": 7, "device": 5}), []
+    for user, device, amount in steps:
+        owners = {"user": user, "device": (user, device)}
+        if not shares.take(owners, amount):
+            taken.append((owners, amount))
+        assert len(shares) == sum(amount for _, amount in taken) <= 12
+        for name in "abc":
+            assert shares.of("user", name) == sum(n for one, n in taken if one["user"] == name) <= 7
+    for owners, amount in taken:
+        shares.give(owners, amount)
+    assert len(shares) == 0
+    assert not any(shares._taken.values())
