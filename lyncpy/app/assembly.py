@@ -32,6 +32,7 @@ from lyncpy.contracts.directory import IDirectory, ISecrets
 from lyncpy.contracts.facts import PersonChanged, SecretChanged
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Provision
@@ -49,6 +50,7 @@ from lyncpy.core.transactions import Transactions
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, House
 from lyncpy.core.vouching import Vouching
 from lyncpy.wire.certificate import Certificate
+from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.http_door import HttpDoor
 from lyncpy.wire.listener import Connections, Listener
@@ -186,6 +188,8 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         timers,
         back.meter,
         lambda call: reactor.callLater(0, call),
+        strangers_total=settings.limits.unauthenticated_total,
+        strangers_per_address=settings.limits.unauthenticated_per_address,
     )
     ntlm = NtlmAuthenticator(people, kept, settings.auth, sip.server_name, sip.domain, timers.wall)
     digest = DigestProof(answer_s=settings.auth.challenge_lifetime_s, lifetime_s=settings.auth.lifetime_s)
@@ -310,11 +314,22 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     certificate = None
     if sip.tls_port or web.https_port:
         certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
-    others = web.connections if web.https_port else 0
-    listener = Listener(reactor, within.hall.flows, within.hall.transactions, certificate, sip, timers, others=others)
+    files = OpenFiles(sip.connections, web.connections if web.https_port else 0, config.sections.admin.open_files)
+    listener = Listener(reactor, within.hall.flows, within.hall.transactions, certificate, sip, timers, files=files)
     doors: list[IUnit] = [listener]
     if certificate is not None and web.https_port:
-        doors.append(HttpDoor(reactor, within.site.serve, certificate, web, back.meter, timers))
+        doors.append(
+            HttpDoor(
+                reactor,
+                within.site.serve,
+                certificate,
+                web,
+                back.meter,
+                timers,
+                relays=Relays(sip.relays, send_proxy=sip.relays_send_proxy),
+                connections=lambda: listener.granted.web,
+            )
+        )
     claim = Claim(config.path(config.sections.store.path))
     house = House([claim, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, config.sections.store.close_s + 2.0))
     return Built(house, listener, within.directory, within.hall)

@@ -59,6 +59,12 @@ class IFlows(Interface):
     def close(flow: FlowName, reason: str) -> None:
         """Close a connection after what is queued was written; unknown names are ignored."""
 
+    def vouch(flow: FlowName, known: bool) -> None:
+        """Somebody has signed in on a connection, or (not `known`) may not any more; unknown names are ignored.
+
+        Strangers may send less, and make room for others.
+        """
+
     def peer(flow: FlowName) -> str:
         """Give the remote address (no port), or "" when the flow is gone."""
 

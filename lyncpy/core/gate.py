@@ -17,7 +17,6 @@ Who has no account is a guest, and the `Reception`'s affair.
 Spec: [MS-SIPAE] 3.2, 3.3.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -36,6 +35,7 @@ from lyncpy.contracts.names import Aor, FlowName, aor_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.limits import Bucket
+from lyncpy.core.per_user import ConnectionsPerUser
 from lyncpy.core.reception import Reception
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU, SignInRules, SignIns
@@ -116,23 +116,18 @@ class Gate:
         self._signins = SignIns(people, rules, meter, timers)
         self._reception = reception
         self._flows: dict[FlowName, _Flow] = {}
-        self._strangers: Counter[str] = Counter()
+        self._expected = 0
         meter.gauge(
-            "lyncpy_core_unauthenticated_count", "Connections on which nobody has signed in.", self._stranger_count
+            "lyncpy_core_unauthenticated_count",
+            "Connections on which nobody has signed in.",
+            lambda: float(self._expected),
         )
-
-    def _stranger_count(self) -> float:
-        return float(self._strangers.total())
+        self._of_users = ConnectionsPerUser(settings.connections_per_user)
 
     # The life of a flow.
 
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
         """Expect somebody to sign in on a new connection, soon."""
-        crowd = self._strangers[peer] >= self._settings.unauthenticated_per_address
-        if crowd or self._strangers.total() >= self._settings.unauthenticated_total:
-            self.log.warn("too many connections without sign-in, {flow} from {address} closed", flow=flow, address=peer)
-            self._wire.close(flow, "too many connections without sign-in")
-            return
         state = _Flow(flow, peer, Bucket(self._settings.requests_burst, self._timers.now()))
         self._flows[flow] = state
         self._expect_sign_in(state)
@@ -142,7 +137,9 @@ class Gate:
         state = self._flows.pop(flow, None)
         if state is None:
             return
-        self._greet(state)
+        self._stop_expecting(state)
+        if state.association is not None:
+            self._of_users.remove(state.association.identity.aor, state.name)
         if state.hold is not None:
             state.hold.cancel()
         for authenticator in self._authenticators.values():
@@ -151,18 +148,21 @@ class Gate:
             self._reception.closed(flow)
 
     def _expect_sign_in(self, state: _Flow) -> None:
-        self._strangers[state.peer] += 1
+        self._expected += 1
         state.deadline = self._timers.later(self._settings.unauthenticated_s, partial(self._on_overdue, state))
 
     def _greet(self, state: _Flow) -> None:
         """Count a flow among the strangers no longer."""
+        if self._stop_expecting(state):
+            self._wire.vouch(state.name, known=True)
+
+    def _stop_expecting(self, state: _Flow) -> bool:
         if state.deadline is None:
-            return
+            return False
         state.deadline.cancel()
         state.deadline = None
-        self._strangers[state.peer] -= 1
-        if not self._strangers[state.peer]:
-            del self._strangers[state.peer]
+        self._expected -= 1
+        return True
 
     def _on_overdue(self, state: _Flow) -> None:
         self._wire.close(state.name, "nobody signed in")
@@ -177,6 +177,7 @@ class Gate:
             if state.association is not None and not state.revoked and state.association.identity.aor == aor:
                 state.revoked = True
                 self._expect_sign_in(state)
+                self._wire.vouch(state.name, known=False)
 
     # What arrives.
 
@@ -338,6 +339,8 @@ class Gate:
         self._greet(state)
         self._signins.succeeded(association.identity.aor, state.peer)
         state.association = association
+        for excess in self._of_users.add(association.identity.aor, state.name):
+            self._wire.close(excess, "its user has too many connections ([limits] connections_per_user)")
         state.revoked = state.renewing = False
         state.challenged = 0
         self._release(state)

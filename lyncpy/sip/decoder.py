@@ -82,6 +82,10 @@ class Decoder:
         self._skip = 0  # bytes of a body nobody wants
         self._lost: str | None = None
 
+    def bound(self, limits: DecoderLimits) -> None:
+        """Hold as much as these limits say from the next message on."""
+        self._limits = limits
+
     @property
     def idle(self) -> bool:
         """Whether the stream is between two messages, so that the peer owes us nothing."""

@@ -5,7 +5,6 @@ that does not read is first not read from either, then dropped.
 """
 
 import enum
-from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from typing import Final, Protocol
@@ -23,6 +22,7 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.headers import Origin
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
+from lyncpy.wire.places import Inlet, Places
 from lyncpy.wire.settings import Settings
 
 Message = Request | Response | Prepared
@@ -32,9 +32,6 @@ Seal = Callable[[FlowName, Message], Message | None]
 
 FULL: Final = 65_536
 """Bytes waiting to leave above which a connection is full: what can be said later, and better, should be."""
-
-COMPLAIN_EVERY_S: Final = 60.0
-"""One line a minute about refused connections, however many there are: a flood must not fill the log."""
 
 
 class Outlet(Protocol):
@@ -51,24 +48,6 @@ class Outlet(Protocol):
 
     def unregisterProducer(self) -> None:
         """Do not pause and resume the flow any more."""
-
-
-class Inlet(Protocol):
-    """The reading side of a connection."""
-
-    peer: str
-
-    def pause(self) -> None:
-        """Read nothing, hand over nothing."""
-
-    def resume(self) -> None:
-        """Go on."""
-
-    def end(self, reason: str) -> None:
-        """Close; at once if the connection was not ready."""
-
-    def drained(self) -> None:
-        """Somebody was told that the flow is full, and it is not any more."""
 
 
 class Hold(enum.Flag):
@@ -94,6 +73,7 @@ class Flow:
         "_inlet",
         "_is_blocked",
         "_outlet",
+        "_owings",
         "_put_off",
         "bytes_in",
         "bytes_out",
@@ -106,13 +86,16 @@ class Flow:
         "messages_out",
         "name",
         "origin",
+        "owed",
         "peer",
         "security",
         "since",
         "unwritten",
     )
 
-    def __init__(self, name: FlowName, origin: Origin, security: str, now: float, inlet: Inlet, outlet: Outlet) -> None:
+    def __init__(
+        self, name: FlowName, origin: Origin, security: str, now: float, inlet: Inlet, outlet: Outlet, owings: "Owings"
+    ) -> None:
         self.name = name
         self.origin = origin
         self.peer = origin.address
@@ -128,6 +111,9 @@ class Flow:
         """The seal holds back what is sent."""
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
         self.unwritten = 0
+        self.owed = 0
+        """Bytes that a client which does not read has coming, those that its transport was given included."""
+        self._owings = owings
         self._put_off = False
         """Somebody waits for room."""
         self._chunks: list[bytes] = []
@@ -136,10 +122,17 @@ class Flow:
         self._inlet = inlet
         self._outlet = outlet
 
+    @property
+    def inlet(self) -> Inlet:
+        """Its reading side."""
+        return self._inlet
+
     def queue(self, data: bytes) -> None:
         """Keep bytes until the flush."""
         self._chunks.append(data)
         self.unwritten += len(data)
+        if self._is_blocked:
+            self._owings.add(self, len(data))
 
     def flush(self) -> None:
         """Write all that is queued at once, unless the transport is still busy with what it has."""
@@ -189,12 +182,15 @@ class Flow:
 
     def pauseProducing(self) -> None:
         """The transport has enough."""
-        self._is_blocked = True
+        if not self._is_blocked:
+            self._is_blocked = True
+            self._owings.add(self, self.unwritten + FULL)
         self.hold(Hold.OUTLET)
 
     def resumeProducing(self) -> None:
         """The transport has sent what it had."""
         self._is_blocked = False
+        self._owings.forget(self)
         self.release(Hold.OUTLET)
         self.flush()
 
@@ -221,9 +217,34 @@ class Flow:
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
-        self.unwritten = 0
         self.bytes_out += len(data)
+        # The transport may say within this that it has enough: then all of this is what it has.
         self._outlet.write(data)
+        self.unwritten = 0
+
+
+class Owings:
+    """What clients that do not read have coming, all of them together."""
+
+    def __init__(self) -> None:
+        self._flows: dict[Flow, None] = {}
+        self.total = 0
+
+    def add(self, flow: Flow, size_bytes: int) -> None:
+        """A client that does not read has more coming."""
+        flow.owed += size_bytes
+        self.total += size_bytes
+        self._flows[flow] = None
+
+    def forget(self, flow: Flow) -> None:
+        """A client has read what it had coming, or is gone."""
+        self.total -= flow.owed
+        flow.owed = 0
+        self._flows.pop(flow, None)
+
+    def largest(self) -> Flow | None:
+        """Give the connection that has most coming."""
+        return max(self._flows, key=lambda flow: flow.owed, default=None)
 
 
 @implementer(IFlows, IBrake)
@@ -233,6 +254,8 @@ class Flows:
     Args:
         node: The first half of every flow's name.
         soon: Calls back in the next turn of the reactor.
+        strangers_total: Connections on which nobody has signed in.
+        strangers_per_address: The same, from one address.
     """
 
     log = Logger()
@@ -245,6 +268,9 @@ class Flows:
         timers: ITimers,
         meter: IMeter,
         soon: Callable[[Callable[[], None]], object],
+        *,
+        strangers_total: int = 10_000,
+        strangers_per_address: int = 500,
     ) -> None:
         self._node = node
         self._seal = seal
@@ -253,15 +279,15 @@ class Flows:
         self.soon = soon
         self._serials = count(1)
         self._flows: dict[FlowName, Flow] = {}
-        self._inlets: set[Inlet] = set()
-        self._addresses: Counter[str] = Counter()
+        self.places = Places(
+            settings, timers, meter, strangers_total=strangers_total, strangers_per_address=strangers_per_address
+        )
+        self._owings = Owings()
         self._unflushed: list[Flow] = []
         self._emptied: list[Deferred[None]] = []
-        self._refused = self._refused_before = self._dropped = 0
-        self._complained = float("-inf")
+        self._dropped = 0
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
-        meter.gauge("lyncpy_wire_connections", "Connections, ready or not.", lambda: len(self._inlets))
-        meter.gauge("lyncpy_wire_refused_connections", "Connections refused at a bound.", lambda: self._refused)
+        meter.gauge("lyncpy_wire_unread_bytes", "Bytes for clients that do not read them.", lambda: self._owings.total)
         meter.gauge(
             "lyncpy_wire_dropped_connections", "Connections of clients that did not read.", lambda: self._dropped
         )
@@ -321,6 +347,17 @@ class Flows:
         if (living := self._flows.get(flow)) is not None:
             living.release(Hold.HALL)
 
+    def vouch(self, flow: FlowName, known: bool) -> None:
+        """Somebody has signed in on a connection, or may not any more; unknown names are ignored."""
+        living = self._flows.get(flow)
+        if living is None:
+            return
+        if known:
+            self.places.vouched(living.inlet)
+        else:
+            self.places.doubted(living.inlet)
+        living.inlet.trust(known=known)
+
     # For the shell.
 
     def facts(self) -> tuple[FlowFacts, ...]:
@@ -329,55 +366,38 @@ class Flows:
 
     # For the streams.
 
-    def has_room(self, peer: str) -> bool:
-        """Whether one more connection from this address may be kept; says in the log, now and then, if not."""
-        settings = self._settings
-        if len(self._inlets) >= settings.connections:
-            bound = "[sip] connections"
-        elif self._addresses[peer] >= settings.connections_per_address:
-            bound = "[sip] connections_per_address"
-        else:
-            return True
-        self._refused += 1
-        now = self._timers.now()
-        if now - self._complained >= COMPLAIN_EVERY_S:
-            self._complained = now
-            self.log.warn(
-                "connection from {peer} refused, {count} since the last such line: {bound} is reached",
-                peer=peer,
-                count=self._refused - self._refused_before,
-                bound=bound,
-            )
-            self._refused_before = self._refused
-        return False
+    def cut(self, flow: FlowName, reason: str) -> None:
+        """Close a connection at once; what is unsent is lost. Unknown names are ignored."""
+        living = self._flows.pop(flow, None)
+        if living is not None:
+            living.closing = reason
+            living.abort()
 
     def entered(self, inlet: Inlet) -> None:
         """A connection was accepted; it takes a place."""
-        self._inlets.add(inlet)
-        self._addresses[inlet.peer] += 1
+        self.places.entered(inlet)
 
     def ready(self, inlet: Inlet, outlet: Outlet, security: str, port: int = 0) -> Flow:
         """A connection can be used: give it a name."""
         serial = next(self._serials)
         name = FlowName(f"{self._node}/{serial}")
         # As others write it: a hexadecimal number, its last two digits 0.
-        flow = Flow(name, Origin(inlet.peer, port, f"{serial << 8:X}"), security, self._timers.now(), inlet, outlet)
+        origin = Origin(inlet.peer, port, f"{serial << 8:X}")
+        flow = Flow(name, origin, security, self._timers.now(), inlet, outlet, self._owings)
         self._flows[name] = flow
         return flow
 
     def gone(self, flow: Flow) -> None:
         """A flow cannot be used any more; its name is free of meaning from now on."""
         self._flows.pop(flow.name, None)
+        self._owings.forget(flow)
         if flow.cut is not None:
             flow.cut.cancel()
 
     def left(self, inlet: Inlet) -> None:
         """A connection is over and everybody knows; its place is free."""
-        self._inlets.discard(inlet)
-        self._addresses[inlet.peer] -= 1
-        if not self._addresses[inlet.peer]:
-            del self._addresses[inlet.peer]
-        if not self._inlets:
+        self.places.left(inlet)
+        if not self.places:
             waiting, self._emptied = self._emptied, []
             for deferred in waiting:
                 deferred.callback(None)
@@ -386,9 +406,9 @@ class Flows:
 
     async def close_all(self, reason: str) -> None:
         """Close every connection and wait until the last is gone; `close_s` bounds the wait."""
-        for inlet in tuple(self._inlets):
+        for inlet in self.places.all():
             inlet.end(reason)
-        if self._inlets:
+        if self.places:
             deferred: Deferred[None] = Deferred()
             self._emptied.append(deferred)
             await deferred
@@ -404,12 +424,16 @@ class Flows:
     def _queue(self, flow: Flow, data: bytes) -> None:
         # One message always has room: a client that reads is not dropped for a long contact list.
         if flow.unwritten and flow.unwritten + len(data) > self._settings.unwritten_bytes:
-            self._drop(flow)
+            self._drop(flow, flow.unwritten, "unwritten_bytes")
             raise FlowGone(flow.name)
         flow.queue(data)
         flow.messages_out += 1
         self.messages_out += 1
         self.bytes_out += len(data)
+        while self._owings.total > self._settings.unwritten_total_bytes:
+            self._drop_largest()
+        if flow.closing is not None:
+            raise FlowGone(flow.name)
         if not flow.flush_comes:
             flow.flush_comes = True
             self._unflushed.append(flow)
@@ -423,15 +447,23 @@ class Flows:
             if flow.closing is None:
                 flow.flush()
 
-    def _drop(self, flow: Flow) -> None:
+    def _drop_largest(self) -> None:
+        """All clients that do not read have too much coming together: the one with most of it goes."""
+        largest = self._owings.largest()
+        if largest is not None:
+            self._drop(largest, largest.owed, "unwritten_total_bytes")
+
+    def _drop(self, flow: Flow, count: int, bound: str) -> None:
         """A client that does not read costs memory without end."""
         self._flows.pop(flow.name, None)
+        self._owings.forget(flow)
         self._dropped += 1
         flow.closing = "the client does not read"
         self.log.warn(
-            "{flow} from {peer} dropped: its client left {count} bytes unread ([sip] unwritten_bytes)",
+            "{flow} from {peer} dropped: its client left {count} bytes unread ([sip] {bound})",
             flow=flow.name,
             peer=flow.peer,
-            count=flow.unwritten,
+            count=count,
+            bound=bound,
         )
         flow.abort()

@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any, Final, Protocol
-from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit
+from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IAddress
@@ -19,14 +18,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from lyncpy.contracts.crowd import Crowd
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.wire.http_target import Unreadable, host_of, target_of
+from lyncpy.wire.proxy import ProxyHeader
 
 Serve = Callable[[HttpAsked], Awaitable[HttpAnswer]]
 """Answers one request; raises nothing but a bug."""
-
-QUERY_FIELDS: Final = 32
 
 
 class Bounds(Protocol):
@@ -81,10 +82,6 @@ class Bounds(Protocol):
         """Seconds for a goodbye."""
 
 
-class Unreadable(Exception):
-    """A request that the grammar lets through and that still says nothing; the sentence goes to the client."""
-
-
 _Request: Any = http.Request
 _Channel: Any = http.HTTPChannel
 # Any: Twisted's methods have no types; as they are, each call of one would have to be excused.
@@ -129,14 +126,14 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
         hosts = self.requestHeaders.getRawHeaders(b"host", [])
         if len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
             raise Unreadable("a request names exactly one Host")
-        path, query, authority = _target(self.uri)
+        path, query, authority = target_of(self.uri)
         headers = {
             name.decode("latin-1").lower(): ", ".join(value.decode("latin-1") for value in values)
             for name, values in self.requestHeaders.getAllRawHeaders()
         }
         return HttpAsked(
             method=self.method.decode("latin-1"),
-            host=_host(authority or (hosts[0].decode("latin-1") if hosts else "")),
+            host=host_of(authority or (hosts[0].decode("latin-1") if hosts else "")),
             path=path,
             query=query,
             headers=headers,
@@ -182,11 +179,14 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     log = Logger()
     requestFactory = Exchange
 
-    def __init__(self, site: "HttpFactory", peer: str) -> None:
+    def __init__(self, site: "HttpFactory", peer: str, *, is_relayed: bool = False) -> None:
         super().__init__()
         self.site = site
         self.bounds = site.bounds
         self.peer = peer
+        self.is_relayed = is_relayed
+        self.preamble = ProxyHeader() if is_relayed and site.relays.send_proxy else None
+        """A relay's PROXY header, until its transport has read it."""
         self.MAX_LENGTH = site.bounds.line_bytes
         # Both are counted here, where more than a bare 400 can be said; Twisted's own counts only stand behind.
         self.maxHeaders = site.bounds.headers + 1
@@ -255,11 +255,13 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         if not self._over:
             self._head_bytes = self._head_lines = 0
             self._stop_waiting()
+            self.site.is_busy(self)
             super().allContentReceived()
 
     def requestDone(self, request: http.Request) -> None:
         """It is answered; the next one may be there already."""
         self._between, self._heard = True, False
+        self.site.is_idle(self)
         self._wait(self.bounds.idle_s, self.loseConnection)
         super().requestDone(request)
 
@@ -279,6 +281,22 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     def _respondToBadRequestAndDisconnect(self) -> None:
         # This is how Twisted says that it cannot read a request; without this method it says so in fewer words.
         self.refuse(400, "this is no HTTP request")
+
+    # What the transport of a relay's connection calls.
+
+    def relayed(self, address: str, port: int) -> bool:
+        """A relay has told for whom this is ("": for itself); False: there is no room for it."""
+        self.preamble = None
+        return not address or self.site.told(self, address)
+
+    def malformed(self, reason: str) -> None:
+        """A relay did not say for whom it is; it is an operator's question."""
+        self.log.warn(
+            "browser's connection from relay {peer} cut: {reason} ([sip] relays, relays_send_proxy)",
+            peer=self.peer,
+            reason=reason,
+        )
+        self.abort()
 
     # What the exchange and the door call.
 
@@ -326,33 +344,77 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
 
 
 class HttpFactory(Factory):
-    """All connections of the site, within their bounds."""
+    """All connections of the site, within their bounds.
+
+    For one more than there may be, an idle one makes room: of the address with the most, the one that
+    came first. One is refused only where all are being answered.
+    """
 
     noisy = False
 
-    def __init__(self, serve: Serve, bounds: Bounds, meter: IMeter, timers: ITimers) -> None:
+    def __init__(
+        self, serve: Serve, bounds: Bounds, meter: IMeter, timers: ITimers, relays: Relays | None = None
+    ) -> None:
         """Begin with none."""
         self.serve = serve
         self.bounds = bounds
         self.timers = timers
+        self.relays = relays or Relays()
+        self.connections = bounds.connections
+        """How many there may be; fewer than the setting says where the system allows fewer open files."""
+
         self._meter = meter
         self._streams: set[HttpStream] = set()
         self._addresses: Counter[str] = Counter()
+        self._idle: Crowd[HttpStream] = Crowd()
         self._emptied: Deferred[None] | None = None
         meter.gauge("lyncpy_wire_http_connections", "Connections of browsers.", lambda: float(len(self._streams)))
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: a protocol that Twisted's own type cannot name
         """Give a new connection its stream; None closes it."""
         peer = str(getattr(addr, "host", "")).removeprefix("::ffff:")
-        full = len(self._streams) >= self.bounds.connections
-        if full or self._addresses[peer] >= self.bounds.connections_per_address:
-            self._meter.counter(
-                "lyncpy_wire_http_turned_away_total",
-                "Connections of browsers that found no place.",
-                bound="total" if full else "address",
-            ).add()
+        is_relayed = peer in self.relays
+        if not is_relayed and not self._has_room_at(peer):
             return None
-        return HttpStream(self, peer)
+        if len(self._streams) >= self.connections and not self._make_room(self._idle.first_to_go(), "total"):
+            return None
+        return HttpStream(self, peer, is_relayed=is_relayed)
+
+    def told(self, stream: HttpStream, peer: str) -> bool:
+        """A relay has told for whom a connection is; False: there is no room for it."""
+        if not self._has_room_at(peer):
+            return False
+        stream.peer, stream.is_relayed = peer, False
+        self._addresses[network_of(peer)] += 1
+        self._idle.add(stream, network_of(peer))
+        return True
+
+    def is_busy(self, stream: HttpStream) -> None:
+        """A request is being answered: its connection makes room for nobody."""
+        self._idle.remove(stream)
+
+    def is_idle(self, stream: HttpStream) -> None:
+        """It is answered."""
+        if stream in self._streams:
+            self._idle.add(stream, network_of(stream.peer))
+
+    def _has_room_at(self, peer: str) -> bool:
+        network = network_of(peer)
+        full = self._addresses[network] >= self.bounds.connections_per_address
+        return not full or self._make_room(self._idle.eldest(network), "address")
+
+    def _make_room(self, stream: HttpStream | None, bound: str) -> bool:
+        if stream is None:
+            self._meter.counter(
+                "lyncpy_wire_http_turned_away_total", "Connections of browsers that found no place.", bound=bound
+            ).add()
+            return False
+        self._meter.counter(
+            "lyncpy_wire_http_made_room_total", "Idle connections of browsers that made room for others.", bound=bound
+        ).add()
+        self.left(stream)
+        stream.abort()
+        return True
 
     def count_refusal(self, status: int) -> None:
         """Count a request that was refused unread."""
@@ -363,16 +425,21 @@ class HttpFactory(Factory):
     def entered(self, stream: HttpStream) -> None:
         """Count a connection."""
         self._streams.add(stream)
-        self._addresses[stream.peer] += 1
+        self._idle.add(stream, network_of(stream.peer))
+        if not stream.is_relayed:
+            self._addresses[network_of(stream.peer)] += 1
 
     def left(self, stream: HttpStream) -> None:
         """Count it no more."""
         if stream not in self._streams:
             return
         self._streams.remove(stream)
-        self._addresses[stream.peer] -= 1
-        if not self._addresses[stream.peer]:
-            del self._addresses[stream.peer]
+        self._idle.remove(stream)
+        network = network_of(stream.peer)
+        if not stream.is_relayed:
+            self._addresses[network] -= 1
+        if not self._addresses[network]:
+            del self._addresses[network]
         if self._emptied is not None and not self._streams:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
@@ -396,41 +463,6 @@ def plain(status: int, sentence: str) -> HttpAnswer:
 
 async def _answered(serve: Serve, asked: HttpAsked) -> HttpAnswer:
     return await serve(asked)
-
-
-def _target(uri: bytes) -> tuple[str, dict[str, str], str]:
-    """Give path, query and, of the absolute form, the authority of a request target.
-
-    Spec: RFC 9112 §3.2.
-    """
-    text = uri.decode("latin-1")
-    authority = ""
-    if not text.startswith("/"):
-        parts = urlsplit(text) if text.lower().startswith(("https://", "http://")) else None
-        if parts is None or not parts.netloc:
-            raise Unreadable("the address is not one of this site")
-        authority = parts.netloc
-        text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    path, _, query = text.partition("?")
-    try:
-        plain_path = unquote_to_bytes(path).decode("utf-8")
-        fields = parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS, errors="strict")
-    except ValueError:
-        raise Unreadable("the address cannot be read") from None
-    if any(ord(mark) < 32 or ord(mark) == 127 for mark in plain_path):
-        raise Unreadable("the address cannot be read")
-    found: dict[str, str] = {}
-    for name, value in fields:
-        found.setdefault(name, value)
-    return plain_path, found, authority
-
-
-def _host(text: str) -> str:
-    """Give the name in a Host header without its port, lower case, brackets of an IPv6 address kept."""
-    host = text.strip().lower()
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
 
 
 def _phrase(status: int) -> str:

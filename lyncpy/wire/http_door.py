@@ -1,6 +1,7 @@
 """The port of the HTTPS site: opened last, closed first."""
 
 import errno
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
@@ -10,6 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
@@ -25,6 +27,8 @@ class HttpDoor:
     Args:
         certificate: Whose context each new connection takes.
         ephemeral: Let the system choose the port, for tests; `doors` tells it.
+        relays: Relays in front of this door too.
+        connections: Asked at `open`: how many there may be, where the system allows fewer than the setting says.
     """
 
     name = "https"
@@ -40,12 +44,15 @@ class HttpDoor:
         timers: ITimers,
         *,
         ephemeral: bool = False,
+        relays: Relays | None = None,
+        connections: Callable[[], int] | None = None,
     ) -> None:
         self._reactor = reactor
         self._certificate = certificate
         self._bounds = bounds
         self._ephemeral = ephemeral
-        self._factory = HttpFactory(serve, bounds, meter, timers)
+        self._factory = HttpFactory(serve, bounds, meter, timers, relays or Relays())
+        self._connections = connections
         self._port: Port | None = None
 
     @property
@@ -63,6 +70,8 @@ class HttpDoor:
             CannotOpen: With a sentence that names the setting and what to do.
         """
         bounds = self._bounds
+        if self._connections is not None:
+            self._factory.connections = self._connections()
         number = 0 if self._ephemeral else bounds.https_port
         # "::" takes both families where there is IPv6; where there is none, IPv4 is every address.
         hosts = (bounds.https_host,) if bounds.https_host else ("::", "0.0.0.0")  # noqa: S104 - as the setting says

@@ -1,7 +1,6 @@
 """The ports: opened last, closed first."""
 
 import errno
-import resource
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,16 +14,14 @@ from lyncpy.contracts.flows import ISink
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
+from lyncpy.wire.files import Granted, OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory
-from lyncpy.wire.tls import TlsPort
+from lyncpy.wire.tls import PlainPort, TlsPort
 
 BACKLOG: Final = 1024
 """Connections that the kernel keeps while we are busy: after a network came back, everybody calls at once."""
-
-OTHER_FILES: Final = 200
-"""Open files besides connections: the store, the log, libraries."""
 
 
 class CannotOpen(Exception):
@@ -72,7 +69,7 @@ class Listener:
         reactor: Listens and tells the time; the one thing here that needs a real one.
         certificate: None only when `tls_port` is 0.
         ephemeral: Let the system choose the ports that are open, for tests; `doors` tells them.
-        others: Connections of other doors, which are open files as well.
+        files: Shares the open files that the system allows; others ask it after this one was opened.
     """
 
     name = "wire"
@@ -88,10 +85,13 @@ class Listener:
         timers: ITimers,
         *,
         ephemeral: bool = False,
-        others: int = 0,
+        files: OpenFiles | None = None,
     ) -> None:
         self._reactor = reactor
-        self._other_files = OTHER_FILES + others
+        self._files = files or OpenFiles(settings.connections, 0, 0)
+        self.granted = Granted(settings.connections, 0)
+        """How many connections the doors may have, once this one was opened."""
+
         self._flows = flows
         self._sink = sink
         self._certificate = certificate
@@ -112,7 +112,8 @@ class Listener:
             CannotOpen: One of them cannot be opened.
         """
         settings = self._settings
-        self._make_room_for_files()
+        self.granted = self._files.claim()
+        self._flows.places.connections = self.granted.sip
         if settings.tls_port:
             self._open("tls", settings.tls_host, settings.tls_port)
         if settings.tcp_port:
@@ -159,7 +160,7 @@ class Listener:
     def _port(self, kind: str, host: str, number: int) -> Port:
         factory = SipFactory(self._flows, self._sink, self._settings, self._timers, secure=kind == "tls")
         if kind == "tcp":
-            return Port(number, factory, BACKLOG, host, self._reactor)
+            return PlainPort(number, factory, BACKLOG, host, self._reactor)
         certificate = self._certificate
         if certificate is None:
             raise CannotOpen("[sip] certificate: the TLS port needs one")
@@ -171,24 +172,6 @@ class Listener:
             backlog=BACKLOG,
             reactor=self._reactor,
         )
-
-    def _make_room_for_files(self) -> None:
-        """Every connection is an open file, and the usual limit is 1024; it may be raised up to the hard one."""
-        wanted = self._settings.connections + self._other_files
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft == resource.RLIM_INFINITY or soft >= wanted:
-            return
-        granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
-        if granted < wanted:
-            self.log.warn(
-                "this system allows {granted} open files, so about {reachable} connections; for the {connections} of"
-                " [sip] connections set LimitNOFILE={wanted} in the service's unit",
-                granted=granted,
-                reachable=max(granted - self._other_files, 0),
-                connections=self._settings.connections,
-                wanted=wanted,
-            )
 
 
 def _sentence(kind: str, host: str, number: int, code: int | None, error: CannotListenError) -> str:

@@ -3,7 +3,9 @@
 from ipaddress import ip_address
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lyncpy.contracts.networks import check_relays
 
 
 class Settings(BaseModel):
@@ -57,10 +59,22 @@ class Settings(BaseModel):
     """The largest body of a message; a message with a larger one is refused with 413."""
 
     connections: int = Field(default=16_000, ge=1, le=1_000_000)
-    """Connections at once, of all clients; one more is closed unanswered. Each costs about 30 KB and one open file."""
+    """Connections at once, of all clients; for one more the oldest makes room on which nobody has signed in, and without such a one it is closed. Each costs about 30 KB and one open file; where the system allows fewer open files, there are as many as it allows."""
 
     connections_per_address: int = Field(default=2_000, ge=1, le=1_000_000)
-    """Connections at once from one address, which may be that of a whole office; one more is closed unanswered."""
+    """Connections at once from one address (of IPv6: one network of 64 bits), which may be that of a whole office; one more as for `connections`."""
+
+    relays: tuple[str, ...] = Field(default=(), strict=False, max_length=1000)
+    """Addresses and networks of relays in front of this server, e.g. ["192.0.2.7", "2001:db8:1::/64"]; their own addresses are never counted."""
+
+    relays_send_proxy: bool = True
+    """Whether those relays begin every connection with a PROXY header (version 1 or 2) that tells the client's true address; then one without it is closed. When false nothing is read, and all clients of a relay have its address in the log."""
+
+    stranger_body_bytes: int = Field(default=16_384, ge=4096, le=16_777_216)
+    """The largest body of a message on a connection on which nobody has signed in; a larger one is refused with 413."""
+
+    strangers_bytes: int = Field(default=16_777_216, ge=1_048_576, le=1_073_741_824)
+    """Bytes kept of unfinished messages on all connections together on which nobody has signed in; beyond it the one that began first is closed."""
 
     handshake_s: int = Field(default=15, ge=1, le=120)
     """Seconds that a client may take for the TLS handshake."""
@@ -71,8 +85,17 @@ class Settings(BaseModel):
     unwritten_bytes: int = Field(default=2_097_152, ge=65_536, le=67_108_864)
     """Bytes kept for a client that does not read them; one more and its connection is dropped."""
 
+    unwritten_total_bytes: int = Field(default=268_435_456, ge=1_048_576, le=68_719_476_736)
+    """Bytes kept for all clients together that do not read; beyond it the connection with most of them is dropped."""
+
     close_s: int = Field(default=5, ge=1, le=60)
     """Seconds that a client has to read the last bytes and say goodbye before its connection is cut."""
+
+    @field_validator("relays")
+    @classmethod
+    def _are_networks(cls, relays: tuple[str, ...]) -> tuple[str, ...]:
+        check_relays(relays)
+        return relays
 
     @model_validator(mode="before")
     @classmethod

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from dataclasses import replace
+from typing import Final, cast
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IConsumer, IHandshakeListener, IPushProducer, ITCPTransport
@@ -12,13 +13,17 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.flows import ISink
+from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Item, Ping
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request
 from lyncpy.wire.flows import Flow, Flows, Outlet
+from lyncpy.wire.proxy import Malformed, ProxyHeader
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.tls import TlsConnection, TlsFailed
+
+_PROXY_WORD: Final = b"PROXY "
 
 
 @implementer(IHandshakeListener)
@@ -32,17 +37,22 @@ class SipStream(Protocol):
 
     log = Logger()
 
-    def __init__(self, factory: "SipFactory", peer: str, port: int = 0) -> None:
+    def __init__(self, factory: "SipFactory", peer: str, port: int = 0, *, is_relayed: bool = False) -> None:
         self.peer = peer
         self._port = port
+        self.is_relayed = is_relayed
+        self.preamble = ProxyHeader() if is_relayed and factory.relays.send_proxy else None
+        """A relay's PROXY header, until it is whole; where there is TLS, its transport reads it."""
         self._factory = factory
         self._flows = factory.flows
         self._timers = factory.timers
         self._settings = factory.settings
-        self._decoder = Decoder(factory.limits)
+        self._decoder = Decoder(factory.stranger_limits)
+        self._is_stranger = True
         self._left: list[Item] = []
         """What was read but not handed over, while the flow is held."""
         self._flow: Flow | None = None
+        self._first_word = b""
         self._paused = False
         self._timer: ITimer | None = None
 
@@ -55,7 +65,7 @@ class SipStream(Protocol):
         if ITCPTransport.providedBy(tcp):
             tcp.setTcpNoDelay(True)
             tcp.setTcpKeepAlive(True)
-        if self._factory.secure:
+        if self._factory.secure or self.preamble is not None:
             self._timer = self._timers.later(self._settings.handshake_s, self._on_slow_handshake)
         else:
             self._become_ready("")
@@ -65,8 +75,20 @@ class SipStream(Protocol):
         tls = self.transport
         self._become_ready(tls.security if isinstance(tls, TlsConnection) else "TLS")
 
+    def relayed(self, address: str, port: int) -> bool:
+        """A relay has told for whom this is ("": for itself); False: there is no room for it."""
+        self.preamble = None
+        if not address:
+            return True
+        self._port = port
+        return self._flows.places.told(self, address)
+
     def dataReceived(self, data: bytes) -> None:
         """Decode, and hand over what is whole."""
+        if self.preamble is not None and not self._factory.secure:
+            data = self._read_preamble(self.preamble, data)
+            if not data:
+                return
         flow = self._flow
         if flow is None or flow.closing is not None:
             return
@@ -74,8 +96,12 @@ class SipStream(Protocol):
         flow.bytes_in += len(data)
         self._flows.bytes_in += len(data)
         items, self._left = self._left, []
+        if not flow.messages_in and not self._first_word:
+            self._first_word = data[: len(_PROXY_WORD)]
         with suppress(RemoteProtocolError):  # `_hand_over` asks for it when all that came before was handed over
             items += self._decoder.feed(data)
+        if self._is_stranger:
+            self._flows.places.holds(self, self._decoder.buffered)
         self._hand_over(flow, items)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008 - Twisted's signature
@@ -115,7 +141,46 @@ class SipStream(Protocol):
         else:
             self._outlet.abortConnection()
 
+    def cut(self, reason: str) -> None:
+        """Close at once; what is unsent is lost."""
+        self.log.debug("{peer} cut: {reason}", peer=self.peer, reason=reason)
+        if self._flow is not None:
+            self._flows.cut(self._flow.name, reason)
+        else:
+            self._outlet.abortConnection()
+
+    def trust(self, *, known: bool) -> None:
+        """Somebody has signed in on it, or may not any more: what one message may hold changes."""
+        self._is_stranger = not known
+        self._decoder.bound(self._factory.limits if known else self._factory.stranger_limits)
+
     # How it is done.
+
+    def _read_preamble(self, preamble: ProxyHeader, data: bytes) -> bytes:
+        """Read a relay's header; give what follows it."""
+        try:
+            while preamble.wants and data:
+                part, data = data[: preamble.wants], data[preamble.wants :]
+                preamble.feed(part)
+        except Malformed as error:
+            self.malformed(str(error))
+            return b""
+        if preamble.address is None:
+            return b""
+        if not self.relayed(preamble.address, preamble.port):
+            self._outlet.abortConnection()
+            return b""
+        self._become_ready("")
+        return data
+
+    def malformed(self, reason: str) -> None:
+        """A relay did not say for whom it is; it is an operator's question."""
+        self.log.warn(
+            "connection from relay {peer} cut: {reason} ([sip] relays, relays_send_proxy)",
+            peer=self.peer,
+            reason=reason,
+        )
+        self._outlet.abortConnection()
 
     def _become_ready(self, security: str) -> None:
         self._stop_timer()
@@ -177,7 +242,10 @@ class SipStream(Protocol):
         A message that could be answered has been. What is no SIP gets a line that a
         human at the other end may read.
         """
-        self.log.info("{flow} from {peer} closed: {reason}", flow=flow.name, peer=self.peer, reason=lost.reason)
+        hint = "" if self._first_word != _PROXY_WORD else "; a PROXY header is taken from [sip] relays alone"
+        self.log.info(
+            "{flow} from {peer} closed: {reason}{hint}", flow=flow.name, peer=self.peer, reason=lost.reason, hint=hint
+        )
         if not flow.messages_in:
             self._flows.send_raw(flow.name, f"SIP/2.0 400 {lost.reason}\r\nContent-Length: 0\r\n\r\n".encode())
         self._flows.close(flow.name, lost.reason)
@@ -239,13 +307,17 @@ class SipFactory(Factory):
             headers=settings.headers,
             body_bytes=settings.body_bytes,
         )
+        self.stranger_limits = replace(self.limits, body_bytes=min(settings.stranger_body_bytes, settings.body_bytes))
+        self.relays = Relays(settings.relays, send_proxy=settings.relays_send_proxy)
 
     def buildProtocol(self, addr: IAddress | None) -> SipStream | None:
         """Give a stream, or None to have the connection closed."""
         # A socket for both families shows IPv4 clients as ::ffff:192.0.2.1.
         peer = str(getattr(addr, "host", "")).removeprefix("::ffff:")
-        port = int(getattr(addr, "port", 0))
-        return SipStream(self, peer, port) if self.flows.has_room(peer) else None
+        is_relayed = peer in self.relays
+        if not self.flows.places.admits(peer, is_relayed=is_relayed):
+            return None
+        return SipStream(self, peer, int(getattr(addr, "port", 0)), is_relayed=is_relayed)
 
 
 def _words(reason: Failure) -> str:

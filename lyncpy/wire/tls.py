@@ -11,7 +11,7 @@ because a transport cannot know how long is too long (`abortConnection` ends bot
 import struct
 from collections.abc import Callable, Iterable
 from socket import AF_INET6, IPPROTO_TCP, SHUT_RDWR, SHUT_WR, SO_KEEPALIVE, SO_LINGER, SOL_SOCKET, TCP_NODELAY, socket
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import SSL
@@ -31,6 +31,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.wire.certificate import reason_of
+from lyncpy.wire.proxy import Malformed, ProxyHeader
 
 RECORD: Final = 16_384
 """The most a TLS record carries (RFC 8446 §5.1). Reading this much leaves nothing behind inside of
@@ -51,8 +52,23 @@ _SSL_WRITE: Final[Any] = getattr(Binding.lib, "SSL_write", None)  # Any: a funct
 _SSL_READ: Final[Any] = getattr(Binding.lib, "SSL_read", None)  # Any: as above
 _INBOX: Final[Any] = Binding.ffi.new("char[]", RECORD)  # Any: memory of cffi; what is read is copied out at once
 
+ACCEPTED_AT_ONCE: Final = 64
+"""Connections accepted in one turn: strangers that made room for them give their files back in the next."""
+
 Ended = ConnectionDone | ConnectionLost
 """What the reactor is told when a connection is over."""
+
+
+class Relayed(Protocol):
+    """What is asked of the protocol of a connection that begins with a PROXY header."""
+
+    preamble: ProxyHeader | None
+
+    def relayed(self, address: str, port: int) -> bool:
+        """The header is whole; False: there is no room for its client."""
+
+    def malformed(self, reason: str) -> None:
+        """It is none: end the connection."""
 
 
 class TlsFailed(ConnectionLost):
@@ -280,7 +296,33 @@ class TlsConnection(FileDescriptor):
         (self._reactor.addReader if read else self._reactor.removeReader)(self)
         (self._reactor.addWriter if write else self._reactor.removeWriter)(self)
 
+    def _read_preamble(self, preamble: ProxyHeader) -> Ended | None:
+        """Read what a relay says before the handshake, and not a byte of that.
+
+        There is always one more read after it: the reactor comes back as long as the socket has bytes.
+        """
+        protocol = cast(Relayed, self.protocol)
+        try:
+            while preamble.wants:
+                data = self._socket.recv(preamble.wants)
+                if not data:
+                    return CONNECTION_LOST
+                preamble.feed(data)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        except Malformed as error:
+            protocol.malformed(str(error))
+            return None
+        if not protocol.relayed(preamble.address or "", preamble.port):
+            self.abortConnection()
+        return None
+
     def _shake(self) -> Ended | None:
+        preamble: ProxyHeader | None = getattr(self.protocol, "preamble", None)
+        if preamble is not None:
+            return self._read_preamble(preamble)
         self._read_blocked = False
         try:
             self._connection.do_handshake()
@@ -410,7 +452,17 @@ class TlsConnection(FileDescriptor):
         return self._tls
 
 
-class TlsPort(Port):
+class PlainPort(Port):
+    """A listening port that lets others have their turn, however many want in."""
+
+    def doRead(self) -> None:
+        """Accept some of those who wait; the reactor comes back for the others."""
+        # Twisted's own number grows with every full round.
+        self.numberAccepts = min(self.numberAccepts, ACCEPTED_AT_ONCE)
+        super().doRead()  # type: ignore[no-untyped-call]  # Twisted's has no types
+
+
+class TlsPort(PlainPort):
     """A listening port whose connections are TLS from their first byte."""
 
     transport = TlsConnection  # type: ignore[assignment]  # Port documents that any class with Server's arguments does

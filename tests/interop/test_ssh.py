@@ -485,8 +485,8 @@ def greeted(address: tuple[str, int]) -> socket.socket:
 
 
 async def test_strangers_are_bounded_and_leave_nothing(open_desk: Opened) -> None:
-    """Whoever does not sign in is cut in time and takes no more than his share; noise disturbs nobody."""
-    desk = await open_desk(connections=4)
+    """Whoever does not sign in is cut in time and makes room for who does; noise disturbs nobody."""
+    desk = await open_desk(strangers=4)
     server = desk.admin.server
     assert server is not None
 
@@ -494,32 +494,39 @@ async def test_strangers_are_bounded_and_leave_nothing(open_desk: Opened) -> Non
         for transport in list(server.transports):
             transport.check_login()
 
-    def work() -> tuple[bytes, Said]:
+    def work() -> tuple[Said, Said]:
         address = ("127.0.0.1", desk.admin.port)
         for noise in (b"GET / HTTP/1.1\r\n\r\n", b"SSH-2.0-x\r\n" + b"\x00\x00\x00\x0c" + b"\x14" * 64, b"\xff" * 9000):
             with socket.create_connection(address) as raw:
                 raw.sendall(noise)
-        with greeted(address) as one, greeted(address) as two:
-            sent_away = greeting(address)
+        with contextlib.ExitStack() as crowd:
+            silent_ones = [crowd.enter_context(greeted(address)) for _ in range(4)]
+            in_between = desk.run("who")
+            silent_ones += [crowd.enter_context(greeted(address)) for _ in range(60)]
             reactor.callFromThread(too_late)  # type: ignore[attr-defined]  # twisted gives the module this name
-            for silent in (one, two):
+            for silent in silent_ones:
                 with contextlib.suppress(ConnectionResetError):
                     while silent.recv(65536):
                         pass
-        return sent_away, desk.run("who")
+        return in_between, desk.run("who")
 
-    sent_away, said = await deferToThread(work)
-    assert sent_away == b""
-    assert said.status == 0
+    in_between, said = await deferToThread(work)
+    assert (in_between.status, said.status) == (0, 0)
+    assert not server.transports or all(one.is_admitted for one in server.transports)
 
 
-def greeting(address: tuple[str, int]) -> bytes:
-    """Connect, and give the first bytes that come."""
-    with socket.create_connection(address, timeout=PATIENCE_S) as one:
-        try:
-            return one.recv(4)
-        except ConnectionResetError:
-            return b""
+async def test_of_too_many_operators_the_idle_one_goes(open_desk: Opened) -> None:
+    """Somebody with a key always gets in: who has pressed no key for longest is told, and leaves."""
+    desk = await open_desk(connections=2)
+
+    def work() -> tuple[int, int, int | None]:
+        with Terminal(desk) as oldest, Terminal(desk) as other:
+            oldest.until("lyncpy> ")
+            other.until("lyncpy> ")
+            status = desk.run("who").status
+            return oldest.ended(), status, other.process.poll()
+
+    assert await deferToThread(work) == (0, 0, None)
 
 
 async def test_an_idle_prompt_is_closed(open_desk: Opened) -> None:

@@ -68,6 +68,7 @@ class RecordedFlows:
     def __init__(self) -> None:
         self.sent: list[tuple[FlowName, Message]] = []
         self.closed: dict[FlowName, str] = {}
+        self.vouched: dict[FlowName, bool] = {}
 
     def send(self, flow: FlowName, message: Message | Prepared) -> None:
         """Remember; a closed flow is gone."""
@@ -86,6 +87,10 @@ class RecordedFlows:
     def close(self, flow: FlowName, reason: str) -> None:
         """Remember the reason."""
         self.closed[flow] = reason
+
+    def vouch(self, flow: FlowName, known: bool) -> None:
+        """Remember."""
+        self.vouched[flow] = known
 
     def peer(self, flow: FlowName) -> str:
         """Give no address."""

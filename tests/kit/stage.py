@@ -306,7 +306,9 @@ class Stage:
             "lines to the archive": len(im._filing),
             "records waiting": len(hall.recording),
             "contact lists followed": len(self.unit("contacts")._lists),
-            "strangers": int(hall.gate._stranger_count()),
+            "strangers": hall.gate._expected,
+            "strangers' places": sum(hall.flows.places.is_stranger(one) for one in hall.flows.places.all()),
+            "unread bytes": hall.flows._owings.total,
             "flows at the gate": len(hall.gate._flows),
             "guests": len(hall.reception),
         }

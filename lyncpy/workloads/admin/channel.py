@@ -97,6 +97,7 @@ class Connection(SSHConnection):
         self.input_at = self.transport.factory.given.timers.now()
         author = self.transport.avatar.admission.author
         self.log.info("{author} uses the shell from {address}", author=author, address=self.transport.address)
+        self.transport.factory.admitted(self.transport)
 
     def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:
         """Open a session, if it is one and there is room."""

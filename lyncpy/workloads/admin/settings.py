@@ -29,7 +29,10 @@ class Settings(BaseModel):
     """Whether developers may have a Python prompt inside the running server (`ssh -t HOST python`): it can do anything that the server can."""
 
     connections: int = Field(default=16, ge=1, le=256)
-    """Connections to the shell at once, signed in or not; one more is closed at once."""
+    """Connections to the shell at once on which a key was proven; for one more, the one without a key pressed for longest is closed."""
+
+    strangers: int = Field(default=32, ge=4, le=256)
+    """Connections to the shell at once on which no key was proven yet; for one more, one of them is closed: the oldest that has said least, of the address with the most."""
 
     sessions_per_connection: int = Field(default=8, ge=1, le=64)
     """Prompts and commands at once over one connection."""
@@ -54,3 +57,8 @@ class Settings(BaseModel):
 
     history_lines: int = Field(default=200, ge=0, le=10_000)
     """Lines that a prompt remembers, until it is closed."""
+
+    @property
+    def open_files(self) -> int:
+        """How many files the shell may have open."""
+        return self.connections + self.strangers + 1 if self.port else 0

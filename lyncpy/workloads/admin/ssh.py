@@ -6,6 +6,7 @@ key says who he is.
 """
 
 import errno
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimer
 from lyncpy.workloads.admin.channel import BROKEN, QUIET, Connection, Given, User
 from lyncpy.workloads.admin.keyring import SIGNATURES, Admission, AuthorizedKeys, fingerprint
@@ -37,6 +39,11 @@ KEY_EXCHANGES: Final = [name for name in SSHServerTransport.supportedKeyExchange
 MACS: Final = [b"hmac-sha2-512", b"hmac-sha2-256"]
 FAREWELL_S: Final = 1.0
 """Between the end of a client's sessions and that of its connection, if it does not go by itself."""
+
+KNOWN_NETWORKS: Final = 1024
+"""Networks from which somebody was let in; they are remembered until the end of the process."""
+
+COMPLAIN_EVERY_S: Final = 60.0
 
 COMPRESSIONS: Final = [b"none"]
 """What strangers send compressed could be small and become large."""
@@ -147,12 +154,17 @@ class Transport(SSHServerTransport):
         """Tell whether a key was proven."""
         return hasattr(self, "avatar")
 
+    @property
+    def stage(self) -> int:
+        """Tell how far a stranger has come: nothing said, a version, keys exchanged."""
+        return int(bool(self.gotVersion)) + int(self.sessionID is not None)
+
     def connectionMade(self) -> None:
         """Begin, with a bound on the time until the key is proven."""
         self.address = self.transport.getPeer().host
         self.transport.setTcpKeepAlive(1)
         given: Given = self.factory.given
-        self.factory.transports.add(self)
+        self.factory.transports[self] = None
         self._timer = given.timers.later(given.settings.login_s, self.check_login)
         self._conch.connectionMade()
 
@@ -234,7 +246,14 @@ class Server(SSHFactory):
 
     def __init__(self, given: Given, host_keys: Sequence[Key]) -> None:
         self.given = given
-        self.transports: set[Transport] = set()
+        self.transports: dict[Transport, None] = {}
+        """Every connection, in the order in which they came."""
+
+        self._known: dict[str, None] = {}
+        """Networks from which somebody was let in."""
+
+        self._made_room = 0
+        self._complained = float("-inf")
         self.portal = Portal(Realm(given), [KeyChecker(given.keys)])
         self.privateKeys = {key.sshType(): key for key in host_keys}
         self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
@@ -282,27 +301,63 @@ class Server(SSHFactory):
 
     def lost(self, transport: Transport) -> None:
         """Forget a connection."""
-        self.transports.discard(transport)
+        self.transports.pop(transport, None)
         if not self.transports and self._emptied is not None:
             emptied, self._emptied = self._emptied, None
             emptied.callback(None)
 
-    def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: None closes the connection at once
-        """Take a connection, if there is room.
-
-        Strangers may take half of it, so that those who are in can come again.
-        """
-        most = self.given.settings.connections
-        strangers = sum(not one.is_admitted for one in self.transports)
-        if len(self.transports) >= most or strangers >= (most + 1) // 2:
-            self.log.warn(
-                "the shell is full ([admin] connections): {address} was sent away", address=getattr(addr, "host", addr)
-            )
-            return None
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: what Twisted's own type cannot name
+        """Take a connection. Of too many strangers one makes room, so that an operator always gets in."""
+        strangers = [one for one in self.transports if not one.is_admitted]
+        if len(strangers) >= self.given.settings.strangers:
+            self._make_room(strangers)
         transport = super().buildProtocol(addr)
         # Spec: RFC 8332 §3.1: "ssh-rsa" is a signature with SHA-1.
         transport.supportedPublicKeys = [name for name in transport.supportedPublicKeys if name != b"ssh-rsa"]
         return transport
+
+    def _make_room(self, strangers: Sequence[Transport]) -> None:
+        """Cut the stranger who is least likely to be an operator.
+
+        Nobody was let in from there before; of the same, who has said least; of these, one of the address
+        with the most connections; of these, the oldest.
+        """
+        crowds = Counter(network_of(one.address) for one in strangers)
+
+        def likelihood(one: Transport) -> tuple[bool, int, int]:
+            network = network_of(one.address)
+            return network in self._known, one.stage, -crowds[network]
+
+        least = min(strangers, key=likelihood)  # the first of equals: they are in the order in which they came
+        self._made_room += 1
+        now = self.given.timers.now()
+        if now - self._complained >= COMPLAIN_EVERY_S:
+            self._complained = now
+            self.log.warn(
+                "strangers make room at the shell ([admin] strangers): {address} was cut, {count} in all",
+                address=least.address,
+                count=self._made_room,
+            )
+        self.transports.pop(least, None)
+        least.transport.abortConnection()
+
+    def admitted(self, transport: Transport) -> None:
+        """A key was proven; of too many who are in, the one goes who has pressed no key for longest."""
+        network = network_of(transport.address)
+        self._known.pop(network, None)
+        self._known[network] = None
+        if len(self._known) > KNOWN_NETWORKS:
+            del self._known[next(iter(self._known))]
+        inside = {one: one.service for one in self.transports if isinstance(one.service, Connection)}
+        if len(inside) <= self.given.settings.connections:
+            return
+        idle = {
+            one: service.input_at for one, service in inside.items() if not any(s.is_busy for s in service.sessions)
+        }
+        idle.pop(transport, None)
+        leaves = min(idle, key=lambda one: idle[one], default=transport)
+        self.log.warn("the shell is full ([admin] connections): {address} is sent away", address=leaves.address)
+        leaves.farewell("\nThe shell is full ([admin] connections): somebody else came in.\n")
 
     def getService(self, transport: Any, service: bytes) -> Any:  # Any: a maker of a service, or None
         """Give what makes a service; what there is not is None instead of an error."""

@@ -488,16 +488,27 @@ def test_closes_a_flow_on_which_nobody_signs_in() -> None:
     assert hall.meter.gauges["lyncpy_core_unauthenticated_count"]() == 0.0
 
 
-def test_bounds_the_strangers_of_an_address_and_of_all() -> None:
-    """One address, and all together, may keep only so many connections without sign-in."""
-    hall = Hall({"unauthenticated_per_address": 2, "unauthenticated_total": 3})
-    for number in range(2, 6):
+def test_the_wire_is_told_who_is_no_stranger_any_more() -> None:
+    """What strangers may not, who signed in may; who is revoked is a stranger again."""
+    hall = Hall()
+    hall.signed_in()
+    assert hall.flows.vouched == {FLOW: True}
+    hall.gate.forget(ALICE)
+    assert hall.flows.vouched == {FLOW: False}
+
+
+def test_one_user_has_only_so_many_connections() -> None:
+    """Whoever opens more and more loses their own oldest, and nobody else's."""
+    hall = Hall({"connections_per_user": 2})
+    hall.signed_in()
+    for number in (2, 3):
         hall.opened(f"n/{number}")
-    assert set(hall.flows.closed) == {"n/3", "n/4", "n/5"}
-    hall.opened("n/6", "203.0.113.1")
-    hall.opened("n/7", "203.0.113.2")
-    assert "n/6" not in hall.flows.closed
-    assert "n/7" in hall.flows.closed
+        hall.signed_in(flow=FlowName(f"n/{number}"))
+    assert hall.flows.closed == {FLOW: "its user has too many connections ([limits] connections_per_user)"}
+    hall.gate.closed(FLOW)
+    hall.gate.closed(FlowName("n/2"))
+    hall.gate.closed(FlowName("n/3"))
+    assert not len(hall.gate._of_users)
     hall.gate.closed(FlowName("n/2"))
     hall.opened("n/8")
     assert "n/8" not in hall.flows.closed

@@ -1,5 +1,6 @@
 """Flows and streams: names, order, one write a turn, bounds, brakes, clocks, ends."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -98,7 +99,14 @@ class _Transport(StringTransport):
 class Wire:
     """A table of flows, a hall that listens, and clients at will."""
 
-    def __init__(self, *, secure: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        secure: bool = False,
+        strangers_total: int = 10_000,
+        strangers_per_address: int = 500,
+        **settings: Any,
+    ) -> None:
         self.settings = Settings(domain="example.com", **settings)
         self.clock = Clock()
         self.timers = Timers(self.clock, self.clock.seconds)
@@ -112,6 +120,8 @@ class Wire:
             self.timers,
             self.meter,
             lambda call: self.clock.callLater(0, call),
+            strangers_total=strangers_total,
+            strangers_per_address=strangers_per_address,
         )
         self.factory = SipFactory(self.flows, self.hall, self.settings, self.timers, secure=secure)
 
@@ -120,10 +130,16 @@ class Wire:
         protocol = self.factory.buildProtocol(IPv4Address("TCP", host, 4711))
         return Client(self, protocol) if protocol is not None else None
 
-    def client(self) -> "Client":
+    def client(self, host: str = "192.0.2.7") -> "Client":
         """Accept a client."""
-        client = self.connect()
+        client = self.connect(host)
         assert client is not None
+        return client
+
+    def signed_in(self, host: str = "192.0.2.7") -> "Client":
+        """Accept a client on whose connection somebody signs in."""
+        client = self.client(host)
+        self.flows.vouch(client.name, known=True)
         return client
 
     def turn(self) -> None:
@@ -148,6 +164,11 @@ class Client:
     def send(self, data: bytes) -> None:
         """Bytes come from the client."""
         self.protocol.dataReceived(data)
+
+    def stop_reading(self) -> None:
+        """The client reads no more: its transport has enough."""
+        producer: Any = self.transport.producer
+        producer.pauseProducing()
 
     def lose(self, why: Exception | None = None) -> None:
         """The connection is gone."""
@@ -361,6 +382,10 @@ def test_an_operator_sees_what_a_flow_did(wire: Wire) -> None:
     assert read == {
         "connections": 1,
         "refused_connections": 0,
+        "strangers": 1,
+        "strangers_bytes": 0,
+        "made_room_connections": 0,
+        "unread_bytes": 0,
         "dropped_connections": 0,
         "received_messages": 1,
         "sent_messages": 1,
@@ -460,12 +485,12 @@ def test_a_client_that_reads_gets_a_message_of_any_length() -> None:
 # Bounds.
 
 
-def test_connections_are_bounded_in_total_and_per_address(log: list[str]) -> None:
-    """One address cannot take all places; the log says it once a minute, with a count."""
+def test_signed_in_connections_are_bounded_in_total_and_per_address(log: list[str]) -> None:
+    """Where nobody is left to make room, one more is refused; the log says it once a minute, with a count."""
     wire = Wire(connections=3, connections_per_address=2)
-    first, second = wire.client(), wire.client()
+    first, second = wire.signed_in(), wire.signed_in()
     assert wire.connect() is None
-    assert wire.connect("192.0.2.8") is not None
+    wire.signed_in("192.0.2.8")
     assert wire.connect("192.0.2.9") is None
     assert len(log) == 1
     wire.advance(61)
@@ -474,6 +499,168 @@ def test_connections_are_bounded_in_total_and_per_address(log: list[str]) -> Non
     first.lose()
     assert wire.connect() is not None
     second.lose()
+
+
+def test_the_oldest_stranger_of_an_address_makes_room_for_the_next() -> None:
+    """Whoever comes late gets in, however many came from the same address before."""
+    wire = Wire(strangers_per_address=2)
+    clients = [wire.client() for _ in range(4)]
+    assert [client.transport.ended for client in clients] == ["aborted", "aborted", "", ""]
+    assert wire.flows.names() == ("node/3", "node/4")
+
+
+def test_an_ipv6_host_has_one_share_whatever_it_calls_itself() -> None:
+    """The last 64 bits are a host's own to choose."""
+    wire = Wire(strangers_per_address=1)
+    first = wire.client("2001:db8::1")
+    wire.client("2001:db8::2")
+    other = wire.client("2001:db8:0:1::1")
+    assert (first.transport.ended, other.transport.ended) == ("aborted", "")
+
+
+@pytest.mark.parametrize("secure", [True, False], ids=["in the handshake", "silent"])
+def test_a_flood_makes_room_for_somebody_new(secure: bool) -> None:
+    """Twenty addresses hold every place there is: who comes from elsewhere has one, and keeps it."""
+    wire = Wire(secure=secure, connections=200, strangers_total=150)
+    flood = [wire.client(f"198.51.100.{number % 20}") for number in range(1000)]
+    honest = wire.client("192.0.2.9")
+    flood += [wire.client(f"198.51.100.{number % 20}") for number in range(1000)]
+    assert honest.transport.ended == ""
+    assert sum(not client.transport.ended for client in flood) == 149
+
+
+def test_a_known_address_does_not_make_room_for_strangers() -> None:
+    """Where somebody has signed in before, the next one of them is let in and stays."""
+    wire = Wire(connections=10, strangers_total=4)
+    wire.signed_in("192.0.2.9").lose()
+    known = [wire.client("192.0.2.9") for _ in range(3)]
+    flood = [wire.client(f"198.51.100.{number}") for number in range(100)]
+    assert [client.transport.ended for client in known] == [""] * 3
+    assert sum(not client.transport.ended for client in flood) == 1
+
+
+def test_who_signed_in_makes_room_for_nobody_until_he_is_revoked() -> None:
+    """A flood costs no user his connection."""
+    wire = Wire(connections=4, strangers_total=2)
+    user = wire.signed_in()
+    for number in range(10):
+        wire.client(f"198.51.100.{number}")
+    assert user.transport.ended == ""
+    wire.flows.vouch(user.name, known=False)
+    assert wire.flows.places.is_stranger(user.protocol)
+
+
+def test_unfinished_messages_of_strangers_are_bounded_together() -> None:
+    """Half messages cost as much memory as the bound says, whoever sends how many."""
+    wire = Wire(strangers_bytes=1_048_576, stranger_body_bytes=16_384)
+    half = b"MESSAGE sip:example.com SIP/2.0\r\n" + HEAD.format(length=16_000).encode() + b"x" * 15_000
+    clients = [wire.client(f"198.51.100.{number}") for number in range(100)]
+    for client in clients:
+        client.send(half)
+        assert wire.meter.gauges["lyncpy_wire_strangers_bytes"]() <= 1_048_576
+    ended = [client.transport.ended for client in clients]
+    assert ended == sorted(ended, reverse=True), "the one that began first goes first"
+    assert ended.count("") > 60
+    for client in clients:
+        client.lose()
+    assert wire.meter.gauges["lyncpy_wire_strangers_bytes"]() == 0
+
+
+def test_a_stranger_may_send_less_than_a_user() -> None:
+    """A large body is refused before sign-in and skipped, not kept; afterwards it arrives."""
+    wire = Wire()
+    client = wire.client()
+    large = b"MESSAGE sip:example.com SIP/2.0\r\n" + HEAD.format(length=100_000).encode() + b"x" * 100_000
+    client.send(large)
+    assert wire.hall.told[-1] == ("garbled", client.name, 413)
+    wire.flows.vouch(client.name, known=True)
+    client.send(large)
+    assert wire.hall.words()[-1] == "arrived"
+
+
+def test_clients_that_do_not_read_are_bounded_together(log: list[str]) -> None:
+    """Many deaf clients cost as much memory as the bound says; the one with most coming goes, and no other."""
+    wire = Wire(unwritten_total_bytes=1_048_576)
+    deaf = [wire.signed_in() for _ in range(4)]
+    hearing = wire.signed_in()
+    for client in deaf:
+        client.stop_reading()
+    for number in range(20):
+        for client in deaf[number % 2 :]:
+            with contextlib.suppress(FlowGone):
+                wire.flows.send_raw(client.name, b"x" * 40_000)
+        assert wire.meter.gauges["lyncpy_wire_unread_bytes"]() <= 1_048_576 + 40_000
+    assert {client.transport.ended for client in deaf} == {"", "aborted"}
+    assert hearing.transport.ended == ""
+    assert any("dropped" in line for line in log)
+    for client in deaf:
+        client.lose()
+    assert wire.meter.gauges["lyncpy_wire_unread_bytes"]() == 0
+
+
+# Relays.
+
+RELAY = "192.0.2.200"
+V1 = b"PROXY TCP4 203.0.113.9 192.0.2.1 40000 5061\r\n"
+
+
+def test_a_relay_tells_the_true_address() -> None:
+    """Log, limits and operators see the client's address, not the relay's."""
+    wire = Wire(relays=[RELAY], connections_per_address=2)
+    clients = [wire.client(RELAY) for _ in range(5)]
+    assert wire.hall.told == []
+    for number, client in enumerate(clients):
+        client.send(V1.replace(b"113.9", b"113.%d" % number) + OPTIONS)
+    assert wire.hall.words() == ["opened", "arrived"] * 5
+    assert [entry[2] for entry in wire.hall.told if entry[0] == "opened"] == [f"203.0.113.{n}" for n in range(5)]
+    assert [facts.peer for facts in wire.flows.facts()] == [f"203.0.113.{n}" for n in range(5)]
+
+
+def test_the_true_address_counts() -> None:
+    """Behind a relay a crowd makes room among itself, as it would in front of it."""
+    wire = Wire(relays=[RELAY], strangers_per_address=2)
+    clients = [wire.client(RELAY) for _ in range(3)]
+    for client in clients:
+        client.send(V1)
+    assert [client.transport.ended for client in clients] == ["aborted", "", ""]
+
+
+@pytest.mark.parametrize("first", [OPTIONS, b"PROXY nonsense is no header\r\n", b"\0" * 40])
+def test_a_relay_that_does_not_tell_is_cut(first: bytes, log: list[str]) -> None:
+    """What a client behind the relay sends could else pass for the header."""
+    wire = Wire(relays=["192.0.2.0/24"])
+    client = wire.client(RELAY)
+    client.send(first)
+    assert client.transport.ended == "aborted"
+    assert wire.hall.told == []
+    assert len(log) == 1
+
+
+def test_nobody_else_is_believed(wire: Wire, log: list[str]) -> None:
+    """A header from an address that no setting names is refused like all that is no SIP."""
+    client = wire.client()
+    client.send(V1 + OPTIONS)
+    assert wire.hall.words() == ["opened"]
+    assert client.transport.ended == "lost"
+    assert log == ["info: {flow} from {peer} closed: {reason}{hint}"]
+
+
+def test_a_relay_that_sends_no_header_is_exempt_from_counts() -> None:
+    """With the setting off, its connections begin at once, and are as many as all others' together."""
+    wire = Wire(relays=[RELAY], relays_send_proxy=False, connections_per_address=2, strangers_per_address=1)
+    clients = [wire.client(RELAY) for _ in range(5)]
+    clients[0].send(OPTIONS)
+    assert wire.hall.words() == ["opened"] * 5 + ["arrived"]
+    assert not any(client.transport.ended for client in clients)
+
+
+def test_a_relay_that_says_nothing_is_cut_in_time() -> None:
+    """A header has as long as a handshake."""
+    wire = Wire(relays=[RELAY], handshake_s=15)
+    client = wire.client(RELAY)
+    client.send(V1[:20])
+    wire.advance(16)
+    assert client.transport.ended == "aborted"
 
 
 # Clocks.

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
@@ -12,6 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
+from lyncpy.contracts.networks import Relays
 from lyncpy.core.timers import Timers
 from lyncpy.wire.http import HttpFactory, HttpStream
 from lyncpy.workloads.web.settings import Settings
@@ -23,6 +26,12 @@ HELLO = HttpAnswer(200, "text/plain; charset=utf-8", b"hello", headers=(("ETag",
 
 async def hello(asked: HttpAsked) -> HttpAnswer:
     """Answer everything alike."""
+    return HELLO
+
+
+async def never(asked: HttpAsked) -> HttpAnswer:
+    """Think for ever."""
+    await Deferred()
     return HELLO
 
 
@@ -331,17 +340,77 @@ def test_a_browser_that_goes_ends_what_was_done_for_it() -> None:
 
 
 def test_connections_are_bounded_in_all_and_for_each_address() -> None:
-    """One office cannot take every place, and a place that is left is free again."""
-    door = Door(connections=3, connections_per_address=2)
+    """One more is turned away only where every connection has an answer coming."""
+    door = Door(never, connections=3, connections_per_address=2)
     first = door.connect("192.0.2.1")
-    door.connect("192.0.2.1")
+    busy = [first, door.connect("192.0.2.1")]
+    for browser in busy:
+        browser.get()
     assert door.is_full_for("192.0.2.1")
-    door.connect("192.0.2.2")
+    busy.append(door.connect("192.0.2.2"))
+    busy[-1].get()
     assert door.is_full_for("192.0.2.3")
     first.leave()
     assert not door.is_full_for("192.0.2.1")
     assert door.meter.count("lyncpy_wire_http_turned_away_total", bound="address") == 1
     assert door.meter.count("lyncpy_wire_http_turned_away_total", bound="total") == 1
+
+
+def test_idle_connections_make_room() -> None:
+    """Whoever holds places and asks nothing loses them to who asks; the one who is alone at their address stays."""
+    door = Door(connections=20, connections_per_address=8)
+    alone = door.connect("192.0.2.9")
+    crowd = [door.connect(f"198.51.100.{number % 5}") for number in range(200)]
+    late = door.connect("203.0.113.1")
+    assert late.get().startswith("HTTP/1.1 200 ")
+    assert not alone.transport.aborted
+    assert sum(not browser.transport.aborted for browser in crowd) == 18
+    assert door.meter.count("lyncpy_wire_http_turned_away_total", bound="total") == 0
+
+
+def test_a_relay_tells_for_whom_a_browser_is() -> None:
+    """The client's address is what a resource sees and what counts."""
+    door = Door(connections_per_address=2)
+    door.factory.relays = Relays(["192.0.2.200"])
+    browsers = [door.connect("192.0.2.200") for _ in range(4)]
+    for number, browser in enumerate(browsers):
+        assert browser.stream.preamble is not None
+        assert browser.stream.relayed(f"203.0.113.{number}", 40_000)
+        browser.get()
+    assert [asked.peer for asked in door.asked] == [f"203.0.113.{number}" for number in range(4)]
+    for browser in browsers:
+        browser.leave()
+    assert not door.factory._addresses
+
+
+TARGETS = (
+    "https://[::1/", "http://[", "https://]/", "https://[::1]]/", "https://[v1.x]/", "https://a:b@[::1/", "//[::1/",
+    "https://x:99999999/", "https://\u2100/", "*", "x:443", "/%zz", "/%ff", "/\x1b[31m", "/?%ff=%ff", "https://[::1]:x/",
+)  # fmt: skip
+HOSTS = ("x", "[::1", "[::1]", "]", "x:port", "x y", "x\x1b[31m", "a,b", "[::1]:443", "x@y", "", "x:1:2", "[]", "%zz")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_address_that_is_none_is_answered_and_never_a_bug(target: str, host: str) -> None:
+    """Whatever stands in the request line and in Host: one whole answer below 500, and no traceback."""
+    door = Door()
+    with overheard() as events:
+        browser = door.connect()
+        said = browser.send(f"GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert 200 <= int(said.split(" ", 2)[1]) < 500
+    assert not [event for event in events if event["log_level"].name in ("error", "critical")]
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
+def test_no_bytes_of_a_head_are_a_bug(target: bytes, name: bytes, value: bytes) -> None:
+    """Any bytes where an address, a header's name and its value would be."""
+    door = Door()
+    with overheard() as events:
+        browser = door.connect()
+        said = browser.send(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n" + name + b": " + value + b"\r\n\r\n\r\n\r\n")
+    assert not said or 200 <= int(said.split(" ", 2)[1]) < 500
+    assert not [event for event in events if event["log_level"].name in ("error", "critical")]
 
 
 def test_closing_ends_every_connection_within_its_time() -> None:

@@ -10,6 +10,8 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.timers import Timers
+from lyncpy.wire import files
+from lyncpy.wire.files import Granted, OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.listener import CannotOpen, Listener
 from lyncpy.wire.settings import Settings
@@ -76,25 +78,37 @@ def test_tls_needs_a_certificate() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "raised_to", "lines"),
+    ("limits", "raised_to", "granted"),
     [
-        ((1024, 4096), 1200, 0),
-        ((1024, 1100), 1100, 1),
-        ((1024, resource.RLIM_INFINITY), 1200, 0),
-        ((65536, 65536), None, 0),
-        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, 0),
+        ((1024, 4096), 1350, Granted(1000, 200)),
+        ((1024, 1110), 1110, Granted(800, 160)),
+        ((1024, resource.RLIM_INFINITY), 1350, Granted(1000, 200)),
+        ((65536, 65536), None, Granted(1000, 200)),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, Granted(1000, 200)),
+        ((256, 256), 256, Granted(89, 17)),
+        ((64, 64), 64, Granted(4, 4)),
     ],
 )
-def test_makes_room_for_as_many_files_as_connections(
-    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], raised_to: int | None, lines: int
+def test_connections_are_as_many_as_open_files_allow(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], raised_to: int | None, granted: Granted
 ) -> None:
-    """The usual limit of 1024 open files is raised; where the system forbids it, the log says what to set."""
+    """The limit is raised; where the system forbids it, store and shell keep theirs and the log says what to set."""
     raised: list[int] = []
     logged: list[str] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: raised.append(new[0]))
-    monkeypatch.setattr(Listener, "log", type("Log", (), {"warn": lambda _, text, **fields: logged.append(text)})())
-    with pytest.raises(CannotOpen):
-        result_of(_listener(connections=1000, tls_port=0, tcp_port=0).open())
+    monkeypatch.setattr(files, "_open_now", lambda: 50)
+    monkeypatch.setattr(OpenFiles, "log", type("Log", (), {"warn": lambda _, text, **fields: logged.append(text)})())
+    assert OpenFiles(1000, 200, 36).claim() == granted
     assert raised == ([raised_to] if raised_to is not None else [])
-    assert len(logged) == lines
+    assert len(logged) == (granted != Granted(1000, 200))
+
+
+def test_the_doors_open_no_more_than_was_granted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `ulimit` forbids is refused at the door, not where somebody else needs the file."""
+    monkeypatch.setattr(OpenFiles, "claim", lambda _: Granted(7, 3))
+    listener = _listener(connections=1000, tls_port=0, tcp_port=0)
+    with pytest.raises(CannotOpen):
+        result_of(listener.open())
+    assert listener.granted.web == 3
+    assert listener._flows.places.connections == 7

@@ -1,0 +1,230 @@
+"""Who has a place on the wire: every connection from its acceptance to its end, strangers apart.
+
+A stranger is a connection on which nobody has signed in: in the TLS handshake, silent, or
+asking. Whoever comes is let in and the oldest stranger makes room (`contracts/crowd.py`);
+a connection is refused only where nobody is left to make room. What strangers have sent of
+messages that are not whole is bounded for all of them together.
+"""
+
+from collections import Counter, OrderedDict
+from typing import Final, Protocol
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.crowd import Newcomers
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.networks import network_of
+from lyncpy.contracts.timers import ITimers
+from lyncpy.wire.settings import Settings
+
+COMPLAIN_EVERY_S: Final = 60.0
+"""One line a minute about refused connections, however many there are: a flood must not fill the log."""
+
+KNOWN_NETWORKS: Final = 65_536
+"""Networks from which somebody has signed in; some 8 MB when full."""
+
+MADE_ROOM: Final = "makes room: nobody has signed in on it, and others want to"
+
+
+class Inlet(Protocol):
+    """The reading side of a connection."""
+
+    peer: str
+
+    is_relayed: bool
+    """It comes through a relay, whose own address says nothing about its user."""
+
+    def __hash__(self) -> int: ...
+
+    def pause(self) -> None:
+        """Read nothing, hand over nothing."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+    def end(self, reason: str) -> None:
+        """Close; at once if the connection was not ready."""
+
+    def cut(self, reason: str) -> None:
+        """Close at once; what is unsent is lost."""
+
+    def trust(self, *, known: bool) -> None:
+        """Somebody has signed in on it, or may not any more: what one message may hold changes."""
+
+    def drained(self) -> None:
+        """Somebody was told that the flow is full, and it is not any more."""
+
+
+class Places:
+    """Every connection of the SIP doors.
+
+    Args:
+        settings: The bounds of all connections.
+        timers: The clock of complaints.
+        meter: Counts.
+        strangers_total: Connections on which nobody has signed in.
+        strangers_per_address: The same, from one address.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, settings: Settings, timers: ITimers, meter: IMeter, *, strangers_total: int, strangers_per_address: int
+    ) -> None:
+        self._settings = settings
+        self._timers = timers
+        self.connections = settings.connections
+        """How many there may be; fewer than the setting says where the system allows fewer open files."""
+
+        self._strangers_total = strangers_total
+        self._strangers_per_address = strangers_per_address
+        self._inlets: set[Inlet] = set()
+        self._addresses: Counter[str] = Counter()
+        self._strangers: Newcomers[Inlet] = Newcomers(remembered=KNOWN_NETWORKS)
+        self._buffers: OrderedDict[Inlet, int] = OrderedDict()
+        """Strangers with a message that is not whole, the oldest first → its bytes so far."""
+
+        self._buffered = 0
+        self._refused = self._refused_before = self._made_room = 0
+        self._complained = float("-inf")
+        meter.gauge("lyncpy_wire_connections", "Connections, ready or not.", lambda: len(self._inlets))
+        meter.gauge("lyncpy_wire_refused_connections", "Connections refused at a bound.", lambda: self._refused)
+        meter.gauge("lyncpy_wire_strangers", "Connections on which nobody has signed in.", lambda: len(self._strangers))
+        meter.gauge("lyncpy_wire_strangers_bytes", "Bytes of strangers' unfinished messages.", lambda: self._buffered)
+        meter.gauge(
+            "lyncpy_wire_made_room_connections", "Strangers that made room for others.", lambda: self._made_room
+        )
+
+    def __len__(self) -> int:
+        return len(self._inlets)
+
+    def all(self) -> tuple[Inlet, ...]:
+        """Give every connection."""
+        return tuple(self._inlets)
+
+    def admits(self, peer: str, *, is_relayed: bool = False) -> bool:
+        """Make room for one more connection from this address; False: nobody is left to make it.
+
+        A relay's address is not counted: it is that of everybody.
+        """
+        bound = "" if is_relayed else self._room_at(peer)
+        if not bound and len(self._inlets) >= self.connections and not self._make_room(self._strangers.first_to_go()):
+            bound = "[sip] connections"
+        if bound:
+            self._complain(peer, bound)
+        return not bound
+
+    def entered(self, inlet: Inlet) -> None:
+        """A connection was accepted; it takes a place, as a stranger's."""
+        self._inlets.add(inlet)
+        if inlet.is_relayed:
+            self._strangers.know(inlet.peer)
+        else:
+            self._addresses[network_of(inlet.peer)] += 1
+        self._strangers.add(inlet, inlet.peer)
+        self._bound_strangers(inlet)
+
+    def told(self, inlet: Inlet, peer: str) -> bool:
+        """A relay has told for whom a connection is; False: there is no room for it."""
+        bound = self._room_at(peer)
+        if bound:
+            self._complain(peer, bound)
+            return False
+        inlet.peer, inlet.is_relayed = peer, False
+        self._addresses[network_of(peer)] += 1
+        self._strangers.add(inlet, peer)
+        self._bound_strangers(inlet)
+        return True
+
+    def vouched(self, inlet: Inlet) -> None:
+        """Somebody has signed in on a connection: it makes room for nobody any more."""
+        self._strangers.remove(inlet)
+        self._forget_buffer(inlet)
+        if not inlet.is_relayed:
+            self._strangers.know(inlet.peer)
+
+    def doubted(self, inlet: Inlet) -> None:
+        """Who had signed in on a connection may not any more."""
+        if inlet in self._inlets:
+            self._strangers.add(inlet, inlet.peer)
+
+    def is_stranger(self, inlet: Inlet) -> bool:
+        """Tell whether nobody has signed in on a connection."""
+        return inlet in self._strangers
+
+    def holds(self, inlet: Inlet, size_bytes: int) -> None:
+        """A stranger's unfinished message has so many bytes by now; the oldest of them make room for it."""
+        before = self._buffers.get(inlet, 0)
+        if size_bytes == before:
+            return
+        if not size_bytes:
+            self._forget_buffer(inlet)
+            return
+        self._buffers[inlet] = size_bytes
+        self._buffered += size_bytes - before
+        while self._buffered > self._settings.strangers_bytes and self._buffers:
+            self._make_room(next(iter(self._buffers)))
+
+    def left(self, inlet: Inlet) -> None:
+        """A connection is over and everybody knows; its place is free."""
+        self._forget_buffer(inlet)
+        self._strangers.remove(inlet)
+        if inlet not in self._inlets:
+            return
+        self._inlets.discard(inlet)
+        if not inlet.is_relayed:
+            network = network_of(inlet.peer)
+            self._addresses[network] -= 1
+            if not self._addresses[network]:
+                del self._addresses[network]
+
+    # --- inside
+
+    def _room_at(self, peer: str) -> str:
+        """Make room among the connections of one address; give the setting that forbids it, or ""."""
+        if self._addresses[network_of(peer)] < self._settings.connections_per_address:
+            return ""
+        return "" if self._make_room(self._strangers.eldest(peer)) else "[sip] connections_per_address"
+
+    def _bound_strangers(self, inlet: Inlet) -> None:
+        if not inlet.is_relayed and self._strangers.count(inlet.peer) > self._strangers_per_address:
+            self._make_room(self._strangers.eldest(inlet.peer))
+        # A bound of strangers that is not below that of all would leave no reserve to those who are known.
+        if len(self._strangers) > min(self._strangers_total, max(1, self.connections * 3 // 4)):
+            self._make_room(self._strangers.first_to_go())
+
+    def _make_room(self, stranger: Inlet | None) -> bool:
+        if stranger is None:
+            return False
+        self._made_room += 1
+        # Its place is free at once; its socket in the next turn.
+        self.left(stranger)
+        stranger.cut(MADE_ROOM)
+        self._say(
+            "strangers make room for others: {peer} was cut, {count} connections in all ({bound})",
+            peer=stranger.peer,
+            count=self._made_room,
+            bound="[limits] unauthenticated_total, unauthenticated_per_address, [sip] connections, strangers_bytes",
+        )
+        return True
+
+    def _complain(self, peer: str, bound: str) -> None:
+        self._refused += 1
+        if self._say(
+            "connection from {peer} refused, {count} since the last such line: {bound} is reached",
+            peer=peer,
+            count=self._refused - self._refused_before,
+            bound=bound,
+        ):
+            self._refused_before = self._refused
+
+    def _say(self, text: str, **fields: object) -> bool:
+        now = self._timers.now()
+        if now - self._complained < COMPLAIN_EVERY_S:
+            return False
+        self._complained = now
+        self.log.warn(text, **fields)
+        return True
+
+    def _forget_buffer(self, inlet: Inlet) -> None:
+        self._buffered -= self._buffers.pop(inlet, 0)
