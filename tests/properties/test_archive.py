@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lyncpy.contracts.archive import Line, Mark, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import model
-from lyncpy.workloads.archive.bodies import Kept, json_line, mail, plain_text
+from lyncpy.workloads.archive.bodies import Kept, Mail, json_line, plain_text
 from tests.kit.vault import NOON, Vault
 
 TEXT = st.text(st.characters(max_codepoint=0x10FFFF), max_size=8)  # with lone surrogates
@@ -116,7 +116,9 @@ def test_whatever_was_said_can_be_read_and_exported(one: Said) -> None:
     line = model.link(model.Point(0, b"x" * 32), one)
     assert isinstance(plain_text(one), str)
     assert json_line(Kept(line, one)).count(b"\n") == 1
-    head = mail([Kept(line, one)]).split(b"\r\n\r\n", 1)[0]
+    mail = Mail()
+    mail.add(Kept(line, one))
+    head = b"".join(mail.pieces()).split(b"\r\n\r\n", 1)[0]
     names = [field.split(b":")[0] for field in head.split(b"\r\n") if not field.startswith((b" ", b"\t"))]
     assert len(names) == len(set(names)) == 9
 

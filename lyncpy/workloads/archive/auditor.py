@@ -1,6 +1,6 @@
 """Verification: the whole chain is walked, a slice at a time, and the first thing that is wrong is named."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from lyncpy.contracts.archive import Ends, ILedger, IStamps, Line, Mark, Place, Said
@@ -9,7 +9,10 @@ from lyncpy.workloads.archive.keeper import CONVERSATIONS, is_ours
 from lyncpy.workloads.archive.model import Broken, Places, Point
 
 SLICE = 200
-"""Lines that are in memory at once, and between which the server does other things."""
+"""Lines that are in memory at once."""
+
+ENTRY_BYTES = 200
+"""What it costs to check an entry, beside its digest, as if it were so many bytes of that."""
 
 LOST = "{} entries say that messages were passed on unarchived before them"
 
@@ -35,13 +38,18 @@ class Verdict:
     """What is whole and still worth a look."""
 
 
+async def no_rest(count: int) -> None:
+    """Go on at once: where nobody else waits for their turn."""
+
+
 class Auditor:
     """Verifies. Trusts the server's key, and nothing that is in the database."""
 
-    def __init__(self, ledger: ILedger, stamps: IStamps) -> None:
-        """Take what is verified and what vouches."""
+    def __init__(self, ledger: ILedger, stamps: IStamps, rest: Callable[[int], Awaitable[None]] = no_rest) -> None:
+        """Take what is verified and what vouches, and what gives others their turn after so many bytes."""
         self._ledger = ledger
         self._stamps = stamps
+        self._rest = rest
 
     async def verify(
         self, since: Point | None = None, progress: Callable[[Point, int], None] = lambda point, end: None
@@ -56,15 +64,22 @@ class Auditor:
         Raises:
             StoreUnavailable: It cannot be read.
         """
-        return await _Walk(self._ledger, self._stamps, progress).go(since)
+        return await _Walk(self._ledger, self._stamps, self._rest, progress).go(since)
 
 
 class _Walk:
     """One verification."""
 
-    def __init__(self, ledger: ILedger, stamps: IStamps, progress: Callable[[Point, int], None]) -> None:
+    def __init__(
+        self,
+        ledger: ILedger,
+        stamps: IStamps,
+        rest: Callable[[int], Awaitable[None]],
+        progress: Callable[[Point, int], None],
+    ) -> None:
         self._ledger = ledger
         self._stamps = stamps
+        self._rest = rest
         self._progress = progress
         self._places = Places(CONVERSATIONS)
         self._lost = 0
@@ -140,6 +155,7 @@ class _Walk:
         for line in lines:
             if self._point.serial >= end.serial:
                 break
+            await self._rest(len(line.head) + len(line.body) + ENTRY_BYTES)
             try:
                 entry = model.follow(self._point, line)
                 if line.kind == model.RESUMED:

@@ -6,14 +6,13 @@ A message's text may be hostile: it is shown, never interpreted.
 import base64
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from html.parser import HTMLParser
 from typing import Final
 
 from lyncpy.contracts.archive import Line, Said
@@ -21,13 +20,21 @@ from lyncpy.contracts.names import Aor, bare
 from lyncpy.sip.body import media_type, read_multipart
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.workloads.archive import model
+from lyncpy.workloads.archive.hypertext import text_of_html
 
 RECIPIENTS: Final = 100
 """Addresses in a mail's To; a mail program chokes on a thousand, and the transcript names all."""
 
+PIECE_BYTES: Final = 57 * 4_096
+"""Of a mail encoded at once, whole lines of base64: some milliseconds."""
+
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9.-]+")
+_CHARSET: Final = re.compile(
+    r"(?:us-)?ascii|utf-?8|utf-?(?:16|32)(?:-?[lb]e)?|latin-?1|iso-?8859-?[0-9]{1,2}|(?:windows-?|cp)[0-9]{3,4}"
+    r"|koi8-[rut]|gb2312|gbk|gb18030|big5|shift[_-]jis|euc-(?:jp|kr)|iso-2022-(?:jp|kr)",
+    re.IGNORECASE,
+)
 _CONTROLS: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range(55296, 57344)), "�")
-_BREAKS: Final = frozenset({"br", "p", "div", "tr", "li"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +56,96 @@ def plain_text(said: Said) -> str:
 
 def json_line(kept: Kept) -> bytes:
     """Write an entry as one line of JSON, from which its digest can be computed again."""
+    return _json_line(kept, plain_text(kept.said))
+
+
+def _json_line(kept: Kept, text: str) -> bytes:
     line = kept.line
     entry = {
         "serial": line.serial,
         "digest": line.digest.hex(),
         "head": line.head,
         "body": base64.b64encode(line.body).decode("ascii"),
-        "text": plain_text(kept.said),
+        "text": text,
     }
     return json.dumps(entry, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def mail(entries: Sequence[Kept]) -> bytes:
-    """Write entries of one conversation, at least one, as a mail: a transcript, and the entries as they are kept."""
-    first, last = entries[0], entries[-1]
-    people = list(dict.fromkeys(one for kept in entries for one in (kept.said.sender, *kept.said.recipients) if one))
-    names = [_name(one) for one in people]
-    message = EmailMessage(policy=SMTP)
-    message["From"] = _address(names[0] if names else "")
-    message["To"] = [_address(name) for name in names[1 : 1 + RECIPIENTS]] or [_address(names[0] if names else "")]
-    message["Date"] = format_datetime(datetime.fromtimestamp(first.said.at, UTC))
-    message["Subject"] = _subject(first.said, names)
-    message["Message-ID"] = f"<{first.line.serial}-{last.line.serial}.{last.line.digest.hex()[:32]}@archive.invalid>"
-    message["X-Archive-Entries"] = f"{first.line.serial}-{last.line.serial}"
-    message["X-Archive-Digest"] = last.line.digest.hex()
-    head = [f"Conversation: {_one_line(first.said.conversation)}", f"Participants: {', '.join(names)}", ""]
-    message.set_content("\n".join([*head, *(_spoken(kept.said) for kept in entries), ""]))
-    message.add_attachment(
-        b"".join(json_line(kept) for kept in entries),
-        maintype="application",
-        subtype="json",
-        filename="entries.jsonl",
-    )
-    return message.as_bytes()
+class Mail:
+    """Entries of one conversation as a mail: a transcript, and the entries as they are kept.
+
+    It is written as the entries come, and given in pieces: to have a library make eight
+    megabytes of mail at once would keep everybody else waiting for seconds.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._first: Kept | None = None
+        self._last: Kept | None = None
+        self._people: dict[Aor, None] = {}
+        self._spoken: list[bytes] = []
+        self._kept: list[bytes] = []
+        self.size = 0
+        """Bytes of what was added."""
+
+    def __len__(self) -> int:
+        """Count the entries."""
+        return len(self._kept)
+
+    @property
+    def serial(self) -> int:
+        """The first entry's number."""
+        return 0 if self._first is None else self._first.line.serial
+
+    def add(self, kept: Kept) -> None:
+        """Add an entry."""
+        self._first = self._first or kept
+        self._last = kept
+        self._people.update(dict.fromkeys(filter(None, (kept.said.sender, *kept.said.recipients))))
+        text = plain_text(kept.said)
+        self._spoken.append(_spoken(kept.said, text).replace("\n", "\r\n").encode("utf-8", "replace"))
+        self._kept.append(_json_line(kept, text))
+        self.size += len(self._spoken[-1]) + len(self._kept[-1])
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give the mail of at least one entry, a piece at a time."""
+        first, last = self._first, self._last
+        assert first is not None
+        assert last is not None
+        names = [_name(one) for one in self._people]
+        boundary = f"entries-{last.line.digest.hex()[:32]}"
+        message = EmailMessage(policy=SMTP)
+        message["From"] = _address(names[0] if names else "")
+        message["To"] = [_address(name) for name in names[1 : 1 + RECIPIENTS]] or [_address(names[0] if names else "")]
+        message["Date"] = format_datetime(datetime.fromtimestamp(first.said.at, UTC))
+        message["Subject"] = _subject(first.said, names)
+        message["Message-ID"] = (
+            f"<{first.line.serial}-{last.line.serial}.{last.line.digest.hex()[:32]}@archive.invalid>"
+        )
+        message["X-Archive-Entries"] = f"{first.line.serial}-{last.line.serial}"
+        message["X-Archive-Digest"] = last.line.digest.hex()
+        kind = f'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="{boundary}"\r\n'
+        yield message.as_bytes().rstrip() + b"\r\n" + kind.encode()
+        head = [f"Conversation: {_one_line(first.said.conversation)}", f"Participants: {', '.join(names)}", "", ""]
+        yield _part_head(boundary, 'text/plain; charset="utf-8"')
+        yield from _encoded(["\r\n".join(head).encode("utf-8", "replace"), *self._spoken])
+        yield _part_head(boundary, "application/json", 'attachment; filename="entries.jsonl"')
+        yield from _encoded(self._kept)
+        yield f"\r\n--{boundary}--\r\n".encode()
+
+
+def _part_head(boundary: str, kind: str, disposition: str = "inline") -> bytes:
+    return (
+        f"\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: base64\r\n"
+        f"Content-Disposition: {disposition}\r\n\r\n"
+    ).encode()
+
+
+def _encoded(content: Sequence[bytes]) -> Iterator[bytes]:
+    """Give base64 in lines, a piece at a time."""
+    whole = b"".join(content)
+    for start in range(0, len(whole), PIECE_BYTES):
+        yield base64.encodebytes(whole[start : start + PIECE_BYTES]).replace(b"\n", b"\r\n")
 
 
 def _subject(said: Said, names: Sequence[str]) -> str:
@@ -90,14 +154,14 @@ def _subject(said: Said, names: Sequence[str]) -> str:
     return f"Conversation of {' and '.join(names[:2])}" if names else "Conversation"
 
 
-def _spoken(said: Said) -> str:
+def _spoken(said: Said, text: str) -> str:
     """Write an entry as a line of a transcript; further lines of its text are indented."""
     when = f"{datetime.fromtimestamp(said.at, UTC):%Y-%m-%d %H:%M:%S}"
-    text = plain_text(said).replace("\n", "\n    ")
+    text = text.replace("\n", "\n    ")
     if said.kind == "undelivered":
         whom = ", ".join(_name(one) for one in said.recipients)
         text = f"(not delivered to {whom}) {text}".rstrip()
-    return f"[{when}] {_name(said.sender)}: {text}"
+    return f"[{when}] {_name(said.sender)}: {text}\n"
 
 
 def _name(aor: Aor) -> str:
@@ -128,7 +192,7 @@ def _text(body: bytes, content_type: str, depth: int) -> str:
         if found:
             return _text(found[0].body, found[0].content_type, depth - 1)
     if kind == "text/html":
-        return _stripped(_decoded(body, parameters.get("charset", "")))
+        return text_of_html(_decoded(body, parameters.get("charset", "")))
     if kind == "" or (kind.startswith("text/") and kind != "text/rtf"):
         return _decoded(body, parameters.get("charset", ""))
     return f"({kind}, {len(body)} bytes)"
@@ -142,50 +206,20 @@ def _kind(content_type: str) -> tuple[str, dict[str, str]]:
 
 
 def _decoded(body: bytes, charset: str) -> str:
+    """Decode text as its sender says; as UTF-8 where they say nothing that is known.
+
+    Only what is listed is looked up: Python has codecs that are none of texts, some of which
+    cost a square, and keeps for ever what it was asked for in vain.
+    """
     try:
-        return body.decode(charset or "utf-8", "replace")
-    except (LookupError, ValueError):  # no such charset, or one that is not for text
+        return body.decode(charset if _CHARSET.fullmatch(charset) else "utf-8", "replace")
+    except (LookupError, ValueError):  # no such number
         return body.decode("utf-8", "replace")
 
 
 def _shown(text: str) -> str:
     """Give text with one kind of line end, and without characters that play with terminals."""
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
-
-
-def _stripped(source: str) -> str:
-    """Give the text of HTML, without scripts and styles."""
-    parser = _Text()
-    try:
-        parser.feed(source)
-        parser.close()
-    except AssertionError:  # what the parser says of some broken declarations
-        return source
-    return "".join(parser.parts).strip()
-
-
-class _Text(HTMLParser):
-    """Keeps what a person reads."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Hide scripts and styles; break lines."""
-        self._hidden += tag in ("script", "style")
-        if tag in _BREAKS and self.parts:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        """Show again."""
-        self._hidden -= tag in ("script", "style") and self._hidden > 0
-
-    def handle_data(self, data: str) -> None:
-        """Keep text."""
-        if not self._hidden:
-            self.parts.append(data)
 
 
 def kept_of(line: Line) -> Kept | None:

@@ -4,11 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lyncpy.contracts.archive import IExports
-from lyncpy.workloads.archive.bodies import Kept, json_line, mail
+from lyncpy.workloads.archive.bodies import Kept, Mail, json_line
 from lyncpy.workloads.archive.reader import Reader, Terms
 
 MAIL_ENTRIES: Final = 2000
 """Entries of one mail at most: a year of a long conversation becomes several that can be opened."""
+
+MAIL_BYTES: Final = 16_777_216
+"""Bytes of one mail at about; a mail server takes no more."""
 
 CHUNK_BYTES: Final = 1_048_576
 """Written at once."""
@@ -97,24 +100,24 @@ class _Mails:
     def __init__(self, exports: IExports, name: str) -> None:
         self._exports = exports
         self._name = name
-        self._entries: list[Kept] = []
-        self._bytes = 0
+        self._mail = Mail()
         self.files = self.entries = 0
 
     async def add(self, kept: Kept) -> None:
-        self._entries.append(kept)
-        self._bytes += len(kept.line.body) + len(kept.line.head)
+        self._mail.add(kept)
         self.entries += 1
-        if len(self._entries) >= MAIL_ENTRIES or self._bytes >= 8 * CHUNK_BYTES:
+        if len(self._mail) >= MAIL_ENTRIES or self._mail.size >= MAIL_BYTES:
             await self.end_conversation()
 
     async def end_conversation(self) -> None:
-        if self._entries:
+        mail, self._mail = self._mail, Mail()
+        if len(mail):
             self.files += 1
             # By its first entry: unique, and in the order of time.
-            file = f"{self._entries[0].line.serial:010d}.eml"
-            await self._exports.write(self._name, file, mail(self._entries))
-            self._entries, self._bytes = [], 0
+            file = f"{mail.serial:010d}.eml"
+            for piece in mail.pieces():
+                # Each is written by another thread, so that others have their turn in between.
+                await self._exports.write(self._name, file, piece)
 
     async def end(self) -> None:
         """Each mail is written when its conversation ends."""

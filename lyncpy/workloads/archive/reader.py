@@ -1,15 +1,15 @@
 """Searching: by person, time, conversation and text, a slice at a time."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lyncpy.contracts.archive import ILedger, Said, Wanted
+from lyncpy.contracts.archive import ILedger, Line, Said, Wanted
 from lyncpy.workloads.archive.bodies import Kept, kept_of, plain_text
 from lyncpy.workloads.archive.model import name_of, takes_part
 
 SLICE: Final = 200
-"""Lines that are in memory at once, and between which the server does other things."""
+"""Lines that are in memory at once."""
 
 SCANNED: Final = 100_000
 """Lines that a search looks at: bounds how long an operator's slip keeps the database busy."""
@@ -54,12 +54,26 @@ class Found:
     """False: older entries were not looked at any more."""
 
 
+ENTRY_BYTES: Final = 200
+"""What it costs to read an entry, beside its text, as if it were so many bytes of that."""
+
+SLICE_BYTES: Final = 16_384
+"""Texts read in one turn of the reactor: a millisecond for most, ten for the most contrived HTML."""
+
+
 class Reader:
     """Reads; knows nothing of whether entries are whole."""
 
-    def __init__(self, ledger: ILedger) -> None:
-        """Take what is read."""
+    def __init__(self, ledger: ILedger, rest: Callable[[int], Awaitable[None]]) -> None:
+        """Take what is read, and what gives others their turn; it is told how many bytes were read."""
         self._ledger = ledger
+        self._rest = rest
+
+    async def _fitting(self, line: Line, terms: Terms) -> Kept | None:
+        """Give an entry that fits; None for another, or a spoiled one."""
+        await self._rest(ENTRY_BYTES + len(line.head) + len(line.body))
+        kept = kept_of(line)
+        return kept if kept is not None and terms.fit(kept.said) else None
 
     async def newest(self, terms: Terms, limit: int) -> Found:
         """Give the newest entries that fit."""
@@ -67,8 +81,8 @@ class Reader:
         while scanned < SCANNED:
             lines = await self._ledger.find(wanted, SLICE, newest=True)
             for line in lines:
-                kept = kept_of(line)
-                if kept is not None and terms.fit(kept.said):
+                kept = await self._fitting(line, terms)
+                if kept is not None:
                     found.append(kept)
                     if len(found) == limit:
                         return Found(tuple(reversed(found)), all_seen=False)
@@ -99,8 +113,8 @@ class Reader:
         while True:
             lines = await self._ledger.find(wanted, SLICE)
             for line in lines:
-                kept = kept_of(line)
-                if kept is not None and terms.fit(kept.said):
+                kept = await self._fitting(line, terms)
+                if kept is not None:
                     yield kept
             if len(lines) < SLICE:
                 return

@@ -16,11 +16,12 @@ from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
+from lyncpy.core.slices import Slices
 from lyncpy.workloads.archive.auditor import Auditor
 from lyncpy.workloads.archive.commands import Commands, Rooms
 from lyncpy.workloads.archive.exporter import Exporter
 from lyncpy.workloads.archive.keeper import Keeper
-from lyncpy.workloads.archive.reader import Reader
+from lyncpy.workloads.archive.reader import SLICE_BYTES, Reader
 from lyncpy.workloads.archive.settings import Settings
 
 FIRST_S: Final = 120.0
@@ -55,8 +56,10 @@ class Archive:
         self._timer: ITimer | None = None
         self._purging: Deferred[None] | None = None
         self._keeper = Keeper(ledger, stamps, policies, meter, settings, timers)
-        reader = Reader(ledger)
-        rooms = Rooms(ledger, self._keeper, Auditor(ledger, stamps), reader, Exporter(reader, exports), people)
+        rest = Slices(timers, SLICE_BYTES).spend
+        reader = Reader(ledger, rest)
+        auditor = Auditor(ledger, stamps, rest)
+        rooms = Rooms(ledger, self._keeper, auditor, reader, Exporter(reader, exports), people)
         self.offer = Offer(self.name, commands=Commands(rooms, settings, timers).words(), reasons=(self.reasons,))
 
     # --- IArchive

@@ -13,7 +13,7 @@ import pytest
 from lyncpy.contracts.archive import Line, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import bodies, model
-from lyncpy.workloads.archive.bodies import Kept, kept_of, plain_text
+from lyncpy.workloads.archive.bodies import Kept, Mail, kept_of, plain_text
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, said
 
 ALTERNATIVE = (
@@ -34,7 +34,10 @@ def chain(*some: Said) -> list[Kept]:
 
 def opened(*some: Said) -> EmailMessage:
     """Open the mail of a conversation as a mail program does."""
-    message: Any = message_from_bytes(bodies.mail(chain(*some)), policy=default)
+    mail = Mail()
+    for kept in chain(*some):
+        mail.add(kept)
+    message: Any = message_from_bytes(b"".join(mail.pieces()), policy=default)
     assert not message.defects
     opened: EmailMessage = message
     return opened
