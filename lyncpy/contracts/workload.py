@@ -1,8 +1,10 @@
 """What a workload offers: routes, commands, provisions, a life."""
 
 import enum
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar, overload
 
 from zope.interface import Attribute, Interface
 
@@ -10,6 +12,8 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.http import Resource
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.message import Response
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,38 @@ class Table:
     rows: Sequence[tuple[object, ...]]
     note: str = ""
     """A sentence below the table; in JSON the key "note"."""
+
+
+class Ordered(Sequence[str], Generic[T]):
+    """Completions that are in order already and are written when they are looked at.
+
+    Tab looks for where a fragment stands, instead of walking over everybody; nothing is copied.
+    All are in lower case.
+    """
+
+    def __init__(self, things: Sequence[T], written: Callable[[T], str]) -> None:
+        """Take what is named, in the order of the names, and how one is written."""
+        self._things = things
+        self._written = written
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        """Give one, or several."""
+        if isinstance(index, slice):
+            return [self._written(thing) for thing in self._things[index]]
+        return self._written(self._things[index])
+
+    def __len__(self) -> int:
+        """Count them."""
+        return len(self._things)
+
+    def beginning(self, fragment: str) -> tuple[int, int]:
+        """Give the place of the first one that begins so, and the place behind the last."""
+        low = fragment.lower()
+        return bisect_left(self, low), bisect_left(self, low + "\U0010ffff")
 
 
 @dataclass(frozen=True, slots=True)

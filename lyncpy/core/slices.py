@@ -1,13 +1,15 @@
 """Work that may take long, cut into slices between which everybody else has their turn."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import TypeVar
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.timers import ITimers
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 
 async def next_turn(timers: ITimers) -> None:
@@ -45,3 +47,51 @@ class Slices:
             if start:
                 await next_turn(self._timers)
             yield items[start : start + self._size]
+
+
+class Rota(Generic[K]):
+    """Long work of many people, one piece at a time: whoever asks for much waits behind others who ask for little.
+
+    Bounded by what waits for its answer elsewhere: each waiting piece belongs to a request.
+    """
+
+    def __init__(self, timers: ITimers) -> None:
+        self._timers = timers
+        self._waiting: dict[K, deque[Deferred[None]]] = {}
+        self._busy = False
+
+    def __len__(self) -> int:
+        """Count the pieces that wait."""
+        return sum(map(len, self._waiting.values()))
+
+    async def run(self, who: K, work: Callable[[], Awaitable[T]]) -> T:
+        """Do a piece of work when it is its turn. May be cancelled."""
+        waits = self._busy
+        if waits:
+            turn: Deferred[None] = Deferred(lambda turn: self._leave(who, turn))
+            self._waiting.setdefault(who, deque()).append(turn)
+            await turn
+        self._busy = True
+        try:
+            if waits:  # not within the end of another's work, and of the next one's in it, and so on
+                await next_turn(self._timers)
+            return await work()
+        finally:
+            self._next()
+
+    def _next(self) -> None:
+        """Let the next one begin; whoever had a turn goes behind all others."""
+        self._busy = bool(self._waiting)
+        if self._waiting:
+            who = next(iter(self._waiting))
+            turns = self._waiting.pop(who)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[who] = turns
+            turn.callback(None)
+
+    def _leave(self, who: K, turn: Deferred[None]) -> None:
+        turns = self._waiting[who]
+        turns.remove(turn)
+        if not turns:
+            del self._waiting[who]

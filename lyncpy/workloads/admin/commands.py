@@ -12,7 +12,7 @@ from lyncpy import __version__
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Reason, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Ordered, Reason, Role, Table
 from lyncpy.core.moments import moment, since_of
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
 from lyncpy.workloads.admin.settings import Settings
@@ -185,7 +185,14 @@ class Commands:
     def _users(self) -> Sequence[str]:
         """Give the users whom the others' commands speak of."""
         args = [arg for offer in self._offers() for command in offer.commands for arg in command.args]
-        return sorted(set(_users_of(arg for arg in args if arg.name == "user" and arg.choices != self._users)))
+        found = [
+            choices()
+            for choices in {arg.choices for arg in args if arg.name == "user"}
+            if choices not in (None, self._users)
+        ]
+        # Whoever has everybody has them in order; to gather them once more would take a while.
+        everybody = max((some for some in found if isinstance(some, Ordered)), key=len, default=())
+        return everybody or sorted({one for some in found for one in some})
 
 
 def _address(text: str) -> Aor:
@@ -197,12 +204,6 @@ def _address(text: str) -> Aor:
 def _reasons(found: Iterable[Reason], note: str) -> Table:
     rows = [("ok" if one.good else "trouble", one.concern, one.finding, one.remedy) for one in found]
     return Table(("state", "concern", "finding", "remedy"), rows, note=note)
-
-
-def _users_of(args: Iterable[Arg]) -> Iterable[str]:
-    for choices in {arg.choices for arg in args}:
-        if choices is not None:
-            yield from choices()
 
 
 def explained(command: Command) -> Table:

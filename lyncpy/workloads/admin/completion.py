@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.contracts.workload import Command, Role
+from lyncpy.contracts.workload import Command, Ordered, Role
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, slots
 
 LISTED: Final = 200
@@ -37,16 +37,21 @@ def complete(vocabulary: Vocabulary, role: Role, before: str) -> Completion:
     """
     words, start, fragment = _split(before)
     found = _choices(vocabulary, role, words, fragment)
-    fitting = sorted({one for one in found if one.lower().startswith(fragment.lower())})
-    if not fitting:
+    if not isinstance(found, Ordered):
+        found = sorted({one for one in found if one.lower().startswith(fragment.lower())})
+        low, high = 0, len(found)
+    else:  # of everybody there is, only those are looked at that are shown
+        low, high = found.beginning(fragment)
+    if low == high:
         return Completion(before)
-    if len(fitting) == 1:
-        blank = "" if fitting[0].endswith(_WITHIN_ONE_WORD) else " "
-        return Completion(before[:start] + _quoted(fitting[0]) + blank)
-    common = _common(fitting[0], fitting[-1])
+    first, last = found[low], found[high - 1]
+    if high - low == 1:
+        blank = "" if first.endswith(_WITHIN_ONE_WORD) else " "
+        return Completion(before[:start] + _quoted(first) + blank)
+    common = _common(first, last)
     if len(common) > len(fragment):
         return Completion(before[:start] + _quoted(common))
-    return Completion(before, tuple(fitting[:LISTED]), more=max(len(fitting) - LISTED, 0))
+    return Completion(before, tuple(found[low : min(high, low + LISTED)]), more=max(high - low - LISTED, 0))
 
 
 def _common(first: str, last: str) -> str:

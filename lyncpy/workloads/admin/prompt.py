@@ -85,6 +85,7 @@ SEQUENCES: Final = {
 
 _LONGEST_SEQUENCE: Final = 16
 _LEAST_ROOM: Final = 8
+_LETTERS_A_CELL: Final = 4
 
 
 class Keys:
@@ -218,7 +219,8 @@ class Editor:
     def drawn(self) -> str:
         """Give what draws the row anew, as much of the line around the cursor as fits."""
         room = max(self.width - cells_wide(self._prompt) - 1, _LEAST_ROOM)
-        start = 0
+        # Not the whole line for each letter of a long one; few letters take no cell.
+        start = max(0, self._at - _LETTERS_A_CELL * room)
         while cells_wide(self._text[start : self._at]) > room:
             # All but certainly one step for a line of plain characters.
             start += max(cells_wide(self._text[start : self._at]) - room, 2) // 2
@@ -234,7 +236,7 @@ class Editor:
         self._text = self._text[: self._at] + one + self._text[self._at :]
         self._at += 1
         room = self.width - cells_wide(self._prompt) - 1
-        if self._at == len(self._text) and cells_wide(self._text) <= room:
+        if self._at == len(self._text) and self._at <= room and cells_wide(self._text) <= room:
             return Pressed(one)
         return Pressed(self.drawn())
 

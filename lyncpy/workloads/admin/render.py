@@ -46,36 +46,49 @@ def sentences(text: str) -> str:
     return "\n".join(clean(line) for line in text.splitlines())
 
 
-def as_json(table: Table) -> str:
-    """Write `{"rows": [{column: cell}], "note": text}`."""
-    rows = [{name: _value(cell) for name, cell in zip(table.columns, row, strict=False)} for row in table.rows]
-    document = json.dumps({"rows": rows, "note": table.note}, ensure_ascii=False, indent=2)
+def as_json(table: Table) -> Iterator[str]:
+    """Write `{"rows": [{column: cell}], "note": text}`, a piece at a time."""
+    before = "\n"
+    yield '{\n  "rows": ['
+    for row in table.rows:
+        named = {name: _value(cell) for name, cell in zip(table.columns, row, strict=False)}
+        yield f"{before}    " + _json(named).replace("\n", "\n    ")
+        before = ",\n"
+    yield "]" if before == "\n" else "\n  ]"
+    yield f',\n  "note": {_json(table.note)}\n}}\n'
+
+
+def _json(value: object) -> str:
+    document = json.dumps(value, ensure_ascii=False, indent=2)
     # JSON itself leaves these as they are; they stand inside strings only, where an escape means the same.
-    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document) + "\n"
+    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
 def _value(cell: object) -> object:
     return cell if cell is None or isinstance(cell, str | int | float) else str(cell)
 
 
-def as_text(table: Table, width: int | None = None) -> str:
-    """Write rows below headings, and the note.
+def as_text(table: Table, width: int | None = None, most: int | None = None) -> Iterator[str]:
+    """Write rows below headings, and the note, a piece at a time.
+
+    While a long table is measured the pieces are empty: whoever writes it can do something
+    else after each.
 
     Args:
         table: Rows of any length; what is beyond the columns is left out.
         width: Of the terminal, in its cells; None when lines may be as long as they are. What
             is too wide is wrapped within its column; where that leaves too little, every row
             becomes a block of lines `column  cell`.
+        most: Rows that come after so many letters are left out: whoever asks cuts the text there.
     """
-    parts = []
-    if table.columns and table.rows:
-        cells = [tuple(_cell(one) for one in row[: len(table.columns)]) for row in table.rows]
-        parts.append("\n".join(_laid_out(table, cells, width)))
+    has_rows = bool(table.columns and table.rows)
+    if has_rows:
+        for line in _laid_out(table, width, most):
+            yield f"{line}\n" if line is not None else ""
     if table.note:
-        parts.append(sentences(table.note))
-    elif not parts and table.columns:
-        parts.append("none")
-    return "\n\n".join(parts) + "\n" if parts else ""
+        yield ("\n" if has_rows else "") + sentences(table.note) + "\n"
+    elif not has_rows and table.columns:
+        yield "none\n"
 
 
 def _cell(value: object) -> str:
@@ -90,25 +103,49 @@ def _cell(value: object) -> str:
             return clean(str(value))
 
 
-def _laid_out(table: Table, cells: Sequence[tuple[str, ...]], width: int | None) -> Iterator[str]:
+def _laid_out(table: Table, width: int | None, most: int | None) -> Iterator[str | None]:
+    """Give the lines of a table; None for each row that is measured before."""
     headings = tuple(clean(name).upper() for name in table.columns)
-    natural = [max(map(cells_wide, column)) for column in zip(headings, *cells, strict=True)]
+    natural = list(map(cells_wide, headings))
+    right = _Right(len(headings))
+    cells: list[tuple[str, ...]] = []
+    letters = 0
+    for row in table.rows:
+        written = tuple(_cell(one) for one in row[: len(headings)])
+        natural = [max(wide, cells_wide(cell)) for wide, cell in zip(natural, written, strict=True)]
+        right.look_at(row)
+        cells.append(written)
+        letters += sum(map(len, written))
+        yield None
+        if most is not None and letters > most:
+            break
     widths = natural if width is None else _fitted(headings, natural, width)
     if widths is None:
         yield from _blocks(table.columns, cells, width or 0)
         return
-    right = [_is_number(table.rows, index) for index in range(len(headings))]
-    yield _line(headings, widths, right)
-    for row in cells:
-        wrapped = [wrap(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+    yield _line(headings, widths, right.columns)
+    for cell_row in cells:
+        wrapped = [wrap(cell, wide) for cell, wide in zip(cell_row, widths, strict=True)]
         for number in range(max(map(len, wrapped))):
-            yield _line([lines[number] if number < len(lines) else "" for lines in wrapped], widths, right)
+            yield _line([lines[number] if number < len(lines) else "" for lines in wrapped], widths, right.columns)
 
 
-def _is_number(rows: Sequence[tuple[object, ...]], index: int) -> bool:
-    """Tell whether a column holds numbers, which line up at the right."""
-    found = [row[index] for row in rows if row[index] is not None]
-    return bool(found) and all(isinstance(one, int | float) and not isinstance(one, bool) for one in found)
+class _Right:
+    """Which columns hold numbers, which line up at the right."""
+
+    def __init__(self, columns: int) -> None:
+        self._number = [False] * columns
+        self._other = [False] * columns
+
+    def look_at(self, row: Sequence[object]) -> None:
+        for index, cell in enumerate(row[: len(self._number)]):
+            if cell is not None:
+                is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+                (self._number if is_number else self._other)[index] = True
+
+    @property
+    def columns(self) -> list[bool]:
+        return [number and not other for number, other in zip(self._number, self._other, strict=True)]
 
 
 def _fitted(headings: Sequence[str], natural: Sequence[int], width: int) -> Sequence[int] | None:

@@ -15,7 +15,8 @@ from twisted.logger import Logger
 from lyncpy.contracts.records import AuditRecord, IRecords
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Asked, CommandFailed, Role, Table
+from lyncpy.contracts.workload import Asked, CommandFailed, Role
+from lyncpy.core.slices import Slices
 from lyncpy.workloads.admin.commands import explained
 from lyncpy.workloads.admin.parser import Misused, Use, Vocabulary
 from lyncpy.workloads.admin.render import as_json, as_text, clean, sentences
@@ -26,6 +27,9 @@ T = TypeVar("T")
 OK: Final = 0
 FAILED: Final = 1
 MISUSED: Final = 2
+
+ROWS_AT_ONCE: Final = 200
+"""Rows of a table measured, or written, in one turn of the reactor: some milliseconds."""
 
 _OUTCOME_CHARS: Final = 500
 
@@ -178,13 +182,8 @@ class Shell:
     async def _run(self, use: Use, author: Author, width: int | None, running: Running) -> tuple[Reply, str]:
         command = use.command
         try:
-            if use.help:
-                table = explained(command)
-            else:
-                asked = Asked(args=use.args, flags=use.flags, author=author.name)
-                table = await self._in_time(command.run(asked), running)
             then = Then.GO_ON if use.help else _THEN.get(command.name, Then.GO_ON)
-            return self._shown(table, width, then, json=use.json), "ok"
+            return await self._in_time(self._answered(use, author, width, then), running), "ok"
         except CommandFailed as error:
             return _failed(str(error)), str(error)
         except WorldUnavailable as error:
@@ -196,17 +195,24 @@ class Shell:
             self.log.failure("the command {command} failed", command=command.name)
             return _failed("internal error, see the log"), "internal error"
 
-    def _shown(self, table: Table, width: int | None, then: Then, *, json: bool) -> Reply:
-        most = self._settings.output_bytes
-        text = as_json(table) if json else as_text(table, width)
-        # Four bytes are the longest character: short text need not be encoded to be measured.
-        if len(text) * 4 <= most or len(text.encode()) <= most:
-            return Reply(OK, text, then=then)
-        why = f"the answer is longer than {most} bytes ([admin] output_bytes); ask for less"
-        if json:  # half a document is none
-            return _failed(why)
-        cut = text.encode()[:most].decode(errors="ignore").rpartition("\n")[0]
-        return Reply(FAILED, f"{cut}\n", f"{why}\n")
+    async def _answered(self, use: Use, author: Author, width: int | None, then: Then) -> Reply:
+        """Run a command, and write what it gives; others have their turn while a long table is written."""
+        if use.help:
+            table = explained(use.command)
+        else:
+            table = await use.command.run(Asked(args=use.args, flags=use.flags, author=author.name))
+        most, size, slices = self._settings.output_bytes, 0, Slices(self._timers, ROWS_AT_ONCE)
+        pieces: list[str] = []
+        for piece in as_json(table) if use.json else as_text(table, width, most):
+            # A letter that cannot be encoded is written as an escape before.
+            size += len(piece.encode())
+            if size > most:
+                why = f"the answer is longer than {most} bytes ([admin] output_bytes); ask for less"
+                # Half a document is none.
+                return _failed(why) if use.json else Reply(FAILED, "".join(pieces), f"{why}\n")
+            pieces.append(piece)
+            await slices.spend()
+        return Reply(OK, "".join(pieces), then=then)
 
     async def _recorded(self, reply: Reply, masked: str, author: Author, outcome: str) -> Reply:
         trouble = await self.record(masked, author, outcome)

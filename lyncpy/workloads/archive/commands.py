@@ -14,6 +14,7 @@ from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.core.choices import addresses
 from lyncpy.core.moments import moment, since_of
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from lyncpy.workloads.archive.bodies import Kept, plain_text
@@ -200,7 +201,7 @@ class Commands:
         )
 
     def _users(self) -> Sequence[str]:
-        return [bare(person.aor) for person in self._rooms.people.all()]
+        return addresses(self._rooms.people)
 
 
 def wrong(verdict: Verdict) -> str:

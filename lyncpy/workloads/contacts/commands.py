@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Table
+from lyncpy.core.choices import addresses
 from lyncpy.workloads.contacts.lists import Lists
 from lyncpy.workloads.contacts.model import Book, ContactList
 from lyncpy.workloads.contacts.shelves import Shelves
@@ -46,7 +47,7 @@ class Commands:
         return person.aor
 
     def _addresses(self) -> Sequence[str]:
-        return [bare(person.aor) for person in self._people.all()]
+        return addresses(self._people)
 
 
 def _by(book: Book, aor: Aor) -> str:

@@ -1,29 +1,43 @@
 """The words of the directory in the admin shell."""
 
 import fnmatch
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from lyncpy.contracts.directory import ISecrets, Person
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.core.choices import addresses
+from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Outcome, Pulls
+from lyncpy.workloads.directory.search import AT_ONCE
 from lyncpy.workloads.directory.settings import Settings
 
 
 class Commands:
     """`directory …`, `users`, `user show`."""
 
-    def __init__(self, pulls: Pulls, people: People, groups: Groups, secrets: ISecrets, settings: Settings) -> None:
+    def __init__(
+        self,
+        pulls: Pulls,
+        people: People,
+        groups: Groups,
+        secrets: ISecrets,
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
         """Take what they show and what they do."""
         self._pulls = pulls
         self._people = people
         self._groups = groups
         self._secrets = secrets
         self._settings = settings
+        self._timers = timers
 
     def all(self) -> tuple[Command, ...]:
         """Give the commands."""
@@ -105,11 +119,10 @@ class Commands:
         pattern = asked.args.get("pattern", "").strip().lower()
         if not any(mark in pattern for mark in "*?"):
             pattern = f"*{pattern}*"
-        found = [
-            one
-            for one in self._people.all()
-            if any(fnmatch.fnmatchcase(text.lower(), pattern) for text in _searched(one))
-        ]
+        fits = re.compile(fnmatch.translate(pattern)).match
+        found: list[Person] = []
+        async for some in Slices(self._timers, AT_ONCE).of(self._people.all()):
+            found += (one for one in some if any(fits(text.lower()) for text in _searched(one)))
         rows = [(bare(one.aor), one.display_name, one.title, one.department, one.enabled) for one in found]
         return Table(
             ("user", "name", "title", "department", "enabled"), rows, note=f"{len(rows)} of {len(self._people)} people"
@@ -149,7 +162,7 @@ class Commands:
         return Table(("what", "value"), [row for row in rows if row[1] != ""])
 
     def _addresses(self) -> Sequence[str]:
-        return [bare(person.aor) for person in self._people.all()]
+        return addresses(self._people)
 
 
 def moment(at: float) -> str | None:

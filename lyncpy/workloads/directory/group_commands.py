@@ -7,6 +7,7 @@ from typing import Final
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Table
+from lyncpy.core.choices import addresses
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import FIELDS, Policies, why
@@ -119,7 +120,7 @@ class GroupCommands:
         return [group.name for group in self._groups.all()]
 
     def _addresses(self) -> Sequence[str]:
-        return [bare(person.aor) for person in self._people.all()]
+        return addresses(self._people)
 
 
 def _word(value: object) -> str:

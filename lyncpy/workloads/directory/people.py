@@ -1,15 +1,32 @@
 """The table of people: everybody whom this server knows, in memory, found by address and by login."""
 
 import difflib
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
 from types import MappingProxyType
+from typing import Final
 
 from zope.interface import implementer
 
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, aor_of, bare
+
+_LETTERS: Final = 96
+"""Of an address that is looked for; what is longer was not mistyped."""
+
+_BESIDE: Final = 25
+_SAME_NAME: Final = 25
+"""How many are compared who stand beside an address in order, and who have one name in several domains."""
+
+_FEW: Final = 200
+"""People put in order one by one, each by moving half a megabyte; for more, all are sorted."""
+
+_AOR: Final = attrgetter("aor")
+_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz0123456789._-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,9 @@ class People:
         self._logins: dict[str, set[Aor]] = defaultdict(set)
         self._locals: dict[str, set[Aor]] = defaultdict(set)
         self._sorted: tuple[Person, ...] | None = ()
+        self._order: list[Person] = []
+        self._touched: set[Aor] = set()  # those for whom `_order` is not right any more
+        self._shared: set[str] = set()  # logins that more than one person has
 
     def __len__(self) -> int:
         return len(self._people)
@@ -67,8 +87,20 @@ class People:
     def all(self) -> Sequence[Person]:
         """Give everybody, by address."""
         if self._sorted is None:
-            self._sorted = tuple(self._people[aor] for aor in sorted(self._people))
+            if len(self._touched) > _FEW:
+                self._order = sorted(self._people.values(), key=_AOR)
+            else:
+                for aor in self._touched:
+                    self._place(aor)
+            self._touched.clear()
+            self._sorted = tuple(self._order)
         return self._sorted
+
+    def _place(self, aor: Aor) -> None:
+        """Put one person where he belongs in order, or take him out."""
+        at, person = bisect_left(self._order, aor, key=_AOR), self._people.get(aor)
+        there = at < len(self._order) and self._order[at].aor == aor
+        self._order[at : at + there] = () if person is None else (person,)
 
     # --- for the workload
 
@@ -81,9 +113,12 @@ class People:
         self.drop(person.aor)
         self._people[person.aor] = person
         for login in _logins(person):
-            self._logins[login].add(person.aor)
+            who = self._logins[login]
+            who.add(person.aor)
+            if len(who) > 1:
+                self._shared.add(login)
         self._locals[_local(person.aor)].add(person.aor)
-        self._sorted = None
+        self._changed(person.aor)
 
     def drop(self, aor: Aor) -> None:
         """Remove a person, if he is there."""
@@ -92,27 +127,58 @@ class People:
             return
         for login in _logins(person):
             _take(self._logins, login, aor)
+            if len(self._logins.get(login, ())) < 2:
+                self._shared.discard(login)
         _take(self._locals, _local(aor), aor)
+        self._changed(aor)
+
+    def _changed(self, aor: Aor) -> None:
         self._sorted = None
+        self._touched.add(aor)
 
     def ambiguous(self) -> tuple[Ambiguous, ...]:
         """Give the logins that more than one person has."""
-        return tuple(
-            Ambiguous(login, tuple(sorted(who))) for login, who in sorted(self._logins.items()) if len(who) > 1
-        )
+        return tuple(Ambiguous(login, tuple(sorted(self._logins[login]))) for login in sorted(self._shared))
 
     def named(self, text: str) -> Person | None:
         """Give the person whom an operator means: an address with or without `sip:`, or a login."""
         return self._people.get(aor_of(text)) or self.by_login("", text)
 
     def near(self, aor: Aor, most: int = 3) -> list[str]:
-        """Give addresses that look like this one, the nearest first, without scheme."""
-        return [bare(one) for one in difflib.get_close_matches(aor, self._people, most, 0.75)]
+        """Give addresses that look like this one, the nearest first, without scheme.
+
+        Of all people only those are compared who can be near: with one letter wrong, missing,
+        too many or exchanged before the @, with another domain, or beside it in order.
+        """
+        aor = Aor(aor[:_LETTERS])
+        near = set(self._beside(aor))
+        for name in _misspelt(_local(aor)):
+            near.update(islice(self._locals.get(name, ()), _SAME_NAME))
+        return [bare(one) for one in difflib.get_close_matches(aor, sorted(near), most, 0.75)]
+
+    def _beside(self, aor: Aor) -> Iterator[Aor]:
+        """Give the addresses before and behind one, in order."""
+        people = self.all()
+        at = bisect_left(people, aor, key=_AOR)
+        return map(_AOR, people[max(0, at - _BESIDE) : at + _BESIDE])
 
     def _only(self, found: Iterable[Aor]) -> Person | None:
         """Give the person of a set of one."""
         aors = tuple(found)
         return self._people[aors[0]] if len(aors) == 1 else None
+
+
+def _misspelt(name: str) -> Iterator[str]:
+    """Give a name, and each that a slip of a finger makes of it."""
+    yield name
+    for at in range(len(name) + 1):
+        head, tail = name[:at], name[at:]
+        if tail:
+            yield head + tail[1:]
+            yield head + tail[1:2] + tail[:1] + tail[2:]
+        for letter in _ALPHABET:
+            yield head + letter + tail
+            yield head + letter + tail[1:]
 
 
 def _logins(person: Person) -> set[str]:

@@ -4,22 +4,20 @@ All SOAP in SERVICE requests has one media type and so one route, which contacts
 pass on what is not theirs. Assembly gives them `Search.answer` for "directorySearch".
 """
 
+from collections.abc import Sequence
 from typing import Final
-
-from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.slices import Rota, Slices
 from lyncpy.sip.message import Response, response_to
 from lyncpy.workloads.directory.bodies import SOAP_TYPE, read_search, write_found
-from lyncpy.workloads.directory.search import finder, in_order
+from lyncpy.workloads.directory.search import AT_ONCE, Condition, finder, in_order
 
 RESULTS_MAXIMUM: Final = 100
 """A client asks for no more, and a person reads no more."""
-
-AT_ONCE: Final = 1000
-"""People looked at in one turn of the reactor, about a millisecond: everybody else's messages go on in between."""
 
 
 class Search:
@@ -29,23 +27,21 @@ class Search:
         """Take the people, and what gives others their turn."""
         self._people = people
         self._timers = timers
+        self._queue: Rota[Aor] = Rota(timers)
 
     async def answer(self, arrival: Arrival) -> Response:
         """Answer a directorySearch. Client: it is sent to the domain when no address book is provisioned."""
         conditions, most = read_search(arrival.request.body, RESULTS_MAXIMUM)
-        fits = finder(conditions)
-        found: list[Person] = []
-        people = self._people.all()
-        for start in range(0, len(people), AT_ONCE):
-            if start:
-                await self._others_first()
-            found += filter(fits, people[start : start + AT_ONCE])
-            if len(found) > most:
-                break
+        found = await self._queue.run(arrival.sender.aor, lambda: self._found(conditions, most))
         body = write_found(in_order(found[:most]), more=len(found) > most)
         return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=body)
 
-    async def _others_first(self) -> None:
-        turn: Deferred[None] = Deferred()
-        self._timers.later(0.0, lambda: turn.callback(None))
-        await turn
+    async def _found(self, conditions: Sequence[Condition], most: int) -> list[Person]:
+        """Give people who fit; one more than `most` where there are more."""
+        fits = finder(conditions)
+        found: list[Person] = []
+        async for some in Slices(self._timers, AT_ONCE).of(self._people.all()):
+            found += filter(fits, some)
+            if len(found) > most:
+                break
+        return found

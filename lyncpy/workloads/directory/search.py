@@ -16,6 +16,9 @@ class Condition:
     value: str
 
 
+AT_ONCE: Final = 1000
+"""People looked at in one turn of the reactor, about a millisecond: everybody else's messages go on in between."""
+
 Attribute = Callable[[Person], tuple[str, ...]]
 
 _ATTRIBUTES: Final[Mapping[str, Attribute]] = {

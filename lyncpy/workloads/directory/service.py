@@ -53,7 +53,7 @@ class Directory:
         self.offer = Offer(
             self.name,
             commands=(
-                *Commands(self.pulls, people, groups, secrets, settings).all(),
+                *Commands(self.pulls, people, groups, secrets, settings, timers).all(),
                 *GroupCommands(people, groups, policies).all(),
             ),
             reasons=(self.reasons,),

@@ -8,6 +8,7 @@ from lyncpy.contracts.names import Aor, Epid, aor_of, bare
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason, Role, Table
+from lyncpy.core.choices import addresses
 from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.aggregate import word_of
 from lyncpy.workloads.presence.audience import NOBODY, STRANGER, Audience, audience, visible
@@ -247,7 +248,7 @@ class Commands:
         return await self._boards.read(person.aor)
 
     def _addresses(self) -> Sequence[str]:
-        return [bare(person.aor) for person in self._people.all()]
+        return addresses(self._people)
 
 
 def _said(board: Board) -> str:

@@ -1,10 +1,12 @@
 """What Tab makes of a line."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.workload import Arg, Asked, Command, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, Command, Ordered, Role, Table
 from lyncpy.workloads.admin.completion import Completion, complete
 from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.shell import Parlour
@@ -81,3 +83,27 @@ def test_choices_are_quoted_and_bounded() -> None:
 def test_nothing_typed_breaks_tab(before: str) -> None:
     """Any line has a completion, if only itself."""
     assert isinstance(complete(WORDS, Role.OPERATOR, before), Completion)
+
+
+class Looked(list[str]):
+    """Names that count how often one is looked at."""
+
+    seen = 0
+
+    def __getitem__(self, index: Any) -> Any:  # Any: as a list has it
+        self.seen += 1
+        return super().__getitem__(index)
+
+
+def test_of_a_hundred_thousand_those_are_looked_at_that_are_shown() -> None:
+    """Tab goes to where they stand; what it gives is what it gives of any other list."""
+    names = Looked(f"p{number:06}@example.com" for number in range(100_000))
+    vocabulary = [
+        Vocabulary([Command("show", "", nothing, args=(Arg("user", "", choices=choices),))])
+        for choices in (lambda: Ordered(names, str), lambda: list[str](names))
+    ]
+    for before in ("show ", "show p", "show P0123", "show p01234", "show p012345", "show q", "show a"):
+        names.seen = 0
+        found = complete(vocabulary[0], Role.VIEWER, before)
+        assert names.seen < 100
+        assert found == complete(vocabulary[1], Role.VIEWER, before)

@@ -16,9 +16,19 @@ PEOPLE = Table(
 )
 
 
+def text(table: Table, width: int | None = None) -> str:
+    """Write a table for people."""
+    return "".join(as_text(table, width))
+
+
+def json_text(table: Table) -> str:
+    """Write a table for programs."""
+    return "".join(as_json(table))
+
+
 def test_columns_line_up_and_numbers_at_the_right() -> None:
     """Wide letters count twice, so that what is behind them still lines up."""
-    assert as_text(PEOPLE).splitlines() == [
+    assert text(PEOPLE).splitlines() == [
         "USER               NAME                           AGE",
         "alice@example.com  Alice Liddell                    7",
         "bob@example.com    Zoë \\x1b]0;pwned\\x07\\u202e 山  110",
@@ -31,20 +41,20 @@ def test_columns_line_up_and_numbers_at_the_right() -> None:
 def test_cells_are_written_for_people() -> None:
     """Truths are yes and no, nothing is a dash, and fractions are short."""
     table = Table(("a", "b", "c", "d"), [(True, False, None, 1.25), ("", "x", 0, 2.0)])
-    assert [line.split() for line in as_text(table).splitlines()[1:]] == [["yes", "no", "-", "1.25"], ["x", "0", "2"]]
+    assert [line.split() for line in text(table).splitlines()[1:]] == [["yes", "no", "-", "1.25"], ["x", "0", "2"]]
 
 
 def test_a_table_without_rows_says_so() -> None:
     """Its note is enough; without one there is a word."""
-    assert as_text(Table(("user",), [], note="nobody")) == "nobody\n"
-    assert as_text(Table(("user",), [])) == "none\n"
-    assert as_text(Table((), ())) == ""
+    assert text(Table(("user",), [], note="nobody")) == "nobody\n"
+    assert text(Table(("user",), [])) == "none\n"
+    assert text(Table((), ())) == ""
 
 
 def test_what_is_too_wide_is_wrapped_in_its_column() -> None:
     """The widest column gives way first; nothing is left out."""
     table = Table(("user", "finding"), [("alice", "the password was changed three days ago by the operator")])
-    lines = as_text(table, 40).splitlines()
+    lines = text(table, 40).splitlines()
     assert max(map(len, lines)) <= 40
     assert lines[:3] == ["USER   FINDING", "alice  the password was changed three", "       days ago by the operator"]
 
@@ -52,7 +62,7 @@ def test_what_is_too_wide_is_wrapped_in_its_column() -> None:
 def test_a_terminal_too_narrow_for_columns_gets_blocks() -> None:
     """Every row becomes lines of its own."""
     table = Table(tuple("abcdefgh"), [tuple(name * 30 for name in "abcdefgh")] * 2)
-    lines = as_text(table, 60).splitlines()
+    lines = text(table, 60).splitlines()
     assert lines[0] == "A  " + "a" * 30
     assert lines[8] == ""
     assert len(lines) == 17
@@ -60,8 +70,8 @@ def test_a_terminal_too_narrow_for_columns_gets_blocks() -> None:
 
 def test_json_is_one_document_whose_text_is_harmless() -> None:
     """A program reads back what was there; a terminal that shows it obeys nothing."""
-    text = as_json(PEOPLE)
-    assert json.loads(text) == {
+    document = json_text(PEOPLE)
+    assert json.loads(document) == {
         "rows": [
             {"user": "alice@example.com", "name": "Alice Liddell", "age": 7},
             {"user": "bob@example.com", "name": NASTY, "age": 110},
@@ -69,16 +79,16 @@ def test_json_is_one_document_whose_text_is_harmless() -> None:
         ],
         "note": "3 people",
     }
-    assert "山" in text
-    assert all(one.isprintable() or one == "\n" for one in text)
-    assert json.loads(as_json(Table(("who",), [(frozenset({"x"}),)])))["rows"] == [{"who": "frozenset({'x'})"}]
+    assert "山" in document
+    assert all(one.isprintable() or one == "\n" for one in document)
+    assert json.loads(json_text(Table(("who",), [(frozenset({"x"}),)])))["rows"] == [{"who": "frozenset({'x'})"}]
 
 
 def test_lone_surrogates_can_be_shown() -> None:
     """Bytes that were no UTF-8 come as halves of characters; they do not break the output."""
     table = Table(("x",), [("a\udcffb",)], note="\udc80")
-    assert "a\\udcffb" in as_text(table)
-    assert json.loads(as_json(table).encode())["rows"] == [{"x": "a\udcffb"}]
+    assert "a\\udcffb" in text(table)
+    assert json.loads(json_text(table).encode())["rows"] == [{"x": "a\udcffb"}]
 
 
 def test_words_stand_side_by_side() -> None:
@@ -107,5 +117,20 @@ def test_wrapped_lines_fit_and_lose_no_letter(text: str, width: int) -> None:
 @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=30), st.integers()), max_size=5), st.integers(20, 120))
 def test_no_line_is_wider_than_the_terminal(rows: list[tuple[str, str, int]], width: int) -> None:
     """Whatever is in a table, it fits."""
-    lines = as_text(Table(("first", "second", "n"), rows), width).splitlines()
+    lines = text(Table(("first", "second", "n"), rows), width).splitlines()
     assert all(cells_wide(line) <= max(width, 20) for line in lines)
+
+
+def test_rows_beyond_what_is_shown_are_not_looked_at() -> None:
+    """Whoever cuts the answer is not kept waiting for what is cut off."""
+    shown = "".join(as_text(Table(("x",), [("x" * 10,)] * 100), most=50))
+    assert shown.count("\n") == 1 + 6
+
+
+def test_long_tables_are_written_a_piece_at_a_time() -> None:
+    """A piece for each row that is measured, and one for each that is written."""
+    table = Table(("x",), [(number,) for number in range(100)], note="100")
+    assert len(list(as_text(table))) >= 200
+    assert len(list(as_json(table))) >= 100
+    assert json.loads(json_text(table)) == {"rows": [{"x": number} for number in range(100)], "note": "100"}
+    assert json.loads(json_text(Table(("x",), []))) == {"rows": [], "note": ""}

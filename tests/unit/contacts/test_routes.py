@@ -344,7 +344,7 @@ def test_the_shell_shows_a_list(hall: Hall, alice: Device) -> None:
     assert table.note == "contacts: 1; groups: 1 ~, 2 Work; delta number: 3"
     (word,) = hall.offers[0].commands
     assert word.args[0].choices is not None
-    assert word.args[0].choices() == ["alice@contoso.test"]
+    assert list(word.args[0].choices()) == ["alice@contoso.test"]
 
 
 def test_the_shell_does_not_know_strangers(hall: Hall) -> None:

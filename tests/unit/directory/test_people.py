@@ -1,8 +1,15 @@
 """Finding people by address and by login."""
 
-import pytest
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from typing import Any
 
-from lyncpy.contracts.names import Aor
+import pytest
+from pytest import MonkeyPatch
+
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.workloads.directory.people import People
 from tests.kit.directory import person
 
@@ -77,3 +84,50 @@ def test_a_person_who_is_dropped_leaves_nothing_behind(people: People) -> None:
 def test_the_nearest_address_is_suggested(people: People) -> None:
     """A typing mistake is recognised."""
     assert people.near(Aor("sip:alcie@example.com"))[0] == "alice@example.com"
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("alcie@example.com", "alice@example.com"),
+        ("alce@example.com", "alice@example.com"),
+        ("aliice@example.com", "alice@example.com"),
+        ("slice@example.com", "alice@example.com"),
+        ("alice@exampel.com", "alice@example.com"),
+        ("alicee@example.co", "alice@example.com"),
+        ("nobody-at-all@elsewhere.org", None),
+    ],
+)
+def test_slips_of_a_finger_are_recognised_among_many(asked: str, meant: str | None) -> None:
+    """A letter wrong, missing, too many, exchanged; another domain. Not everybody is compared."""
+    people = People()
+    people.keep(person("alice"))
+    for number in range(3_000):
+        people.keep(person(f"zz{number:06}"))
+    compared = list[int]()
+    matches = difflib.get_close_matches
+
+    def counted(word: str, among: Sequence[str], *more: Any) -> list[str]:
+        compared.append(len(among))
+        return matches(word, among, *more)
+
+    with MonkeyPatch.context() as patch:
+        patch.setattr(difflib, "get_close_matches", counted)
+        assert next(iter(people.near(aor_of(asked))), None) == meant
+    assert max(compared) < 200
+
+
+def test_everybody_is_in_order_whoever_comes_and_goes() -> None:
+    """Few changes are put in their places, many are sorted."""
+    people, random = People(), Random(1)
+    for _ in range(60):
+        for _ in range(random.choice((1, 3, 300))):
+            name = f"p{random.randrange(500):03}"
+            if random.random() < 0.6:
+                people.keep(person(name, logins=(name, f"l{random.randrange(300)}")))
+            else:
+                people.drop(aor_of(f"{name}@example.com"))
+        assert [one.aor for one in people.all()] == sorted(people.table())
+        assert set(people.all()) == set(people.table().values())
+        logins = Counter(login for one in people.all() for login in one.logins)
+        assert [one.login for one in people.ambiguous()] == sorted(login for login, many in logins.items() if many > 1)

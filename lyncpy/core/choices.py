@@ -1,0 +1,10 @@
+"""What Tab offers where somebody is to be named."""
+
+from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.names import bare
+from lyncpy.contracts.workload import Ordered
+
+
+def addresses(people: IPeople) -> Ordered[Person]:
+    """Give everybody's address, without its scheme."""
+    return Ordered(people.all(), lambda person: bare(person.aor))
