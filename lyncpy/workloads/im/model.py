@@ -13,6 +13,10 @@ ENDED_BY_STATUS: Final = {487: "cancelled", 408: "timed out", 430: "connection l
 """How an invitation ended that was not accepted, where its status tells; else it was rejected."""
 
 
+EARLY_MAXIMUM: Final = 64
+"""Early dialogs of one invitation that are noted; in a further one, requests go by their Request-URI alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """One of the two participants."""
@@ -32,12 +36,22 @@ class Session:
     caller: Side
     callee: Side
     answered: bool = False
+    early: tuple[Side, ...] = ()
+    """The early dialogs: devices of the callee that have said something while none of them has accepted."""
 
-    def side_of(self, tag: str) -> Side | None:
-        """Give the side that this tag names."""
-        if tag and tag == self.caller.tag:
-            return self.caller
-        return self.callee if tag and tag == self.callee.tag else None
+    def at_callee(self, tag: str) -> Side | None:
+        """Give the side of the callee that has this tag; None: this tag is of a device that did not get the call.
+
+        While nobody has accepted, an unknown tag is that of a device which is not known yet.
+        """
+        if self.answered:
+            return self.callee if self.callee.tag in ("", tag) else None
+        return next((side for side in self.early if side.tag == tag), Side(self.callee.aor, Epid(""), tag))
+
+    def side_at(self, aor: Aor, epid: Epid) -> Side:
+        """Give the side of a device of one of the two."""
+        is_caller = aor == self.caller.aor and (aor != self.callee.aor or epid == self.caller.epid)
+        return self.caller if is_caller else self.callee
 
     def other(self, side: Side) -> Side:
         """Give the other side."""
@@ -54,8 +68,33 @@ def answered(session: Session, response: Response, epid: Epid, instance: str, at
         answered_at=at,
         response_code=response.status,
     )
-    callee = replace(session.callee, epid=epid, tag=response.to.tag or "")
-    return replace(session, record=record, callee=callee, answered=True)
+    tag = response.to.tag or ""
+    # What this device has said before it accepted has used up sequence numbers.
+    spoken = next((side.cseq for side in session.early if side.tag == tag), session.callee.cseq)
+    callee = replace(session.callee, epid=epid, tag=tag, cseq=spoken)
+    return replace(session, record=record, callee=callee, answered=True, early=())
+
+
+def sides(session: Session, from_tag: str, to_tag: str) -> tuple[Side, Side] | None:
+    """Say who speaks in a dialog of this session, and to whom; None: it has no such dialog.
+
+    Several devices of the callee may be in an early dialog each, with tags of their own, until
+    one of them has accepted.
+
+    Spec: RFC 3261 §12.1, §13.2.2.4.
+    """
+    if from_tag == session.caller.tag:
+        callee = session.at_callee(to_tag)
+        return None if callee is None else (session.caller, callee)
+    callee = session.at_callee(from_tag)
+    return None if callee is None else (callee, session.caller)
+
+
+def heard_early(session: Session, side: Side) -> Session:
+    """Note that a device of the callee is in an early dialog; of too many, the last ones are not noted."""
+    if session.answered or len(session.early) >= EARLY_MAXIMUM or any(one.tag == side.tag for one in session.early):
+        return session
+    return replace(session, early=(*session.early, side))
 
 
 def refused(session: Session, response: Response, at: float, *, by_server: bool = False) -> Session:
@@ -92,7 +131,11 @@ def passed(session: Session, side: Side, request: Request) -> Session:
     if number <= side.cseq:
         return session
     moved = replace(side, cseq=number)
-    return replace(session, caller=moved) if side.tag == session.caller.tag else replace(session, callee=moved)
+    if side.tag == session.caller.tag:
+        return replace(session, caller=moved)
+    if not session.answered:
+        return replace(session, early=tuple(moved if one.tag == side.tag else one for one in session.early))
+    return replace(session, callee=moved)
 
 
 def counted(session: Session, side_tag: str, *, delivered: bool) -> Session:

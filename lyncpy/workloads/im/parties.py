@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
@@ -32,9 +33,29 @@ class Parties:
 
     async def begun(self, arrival: Arrival) -> Session:
         """Begin the record of what somebody asks another for; the table of sessions is left alone."""
+        callee = Side(aor_of(arrival.request.target.aor), Epid(""), "")
+        record, caller = await self._record(arrival, callee)
+        return Session(record, caller, callee)
+
+    async def resumed(self, arrival: Arrival, endpoint: Endpoint) -> Session:
+        """Begin the record anew of a dialog that both clients hold, and this server does not know (any more).
+
+        Who of them called is not known either: the one who speaks first.
+        """
+        callee = Side(endpoint.aor, endpoint.epid, arrival.request.to.tag or "")
+        record, caller = await self._record(arrival, callee)
+        record = replace(
+            record,
+            to_tag=callee.tag,
+            user2_endpoint=endpoint.instance,
+            answered_at=record.invited_at,
+            response_code=200,
+        )
+        return Session(record, caller, callee, answered=True)
+
+    async def _record(self, arrival: Arrival, callee: Side) -> tuple[SessionRecord, Side]:
         request, sender = arrival.request, arrival.sender
         own = [e.instance for e in await self._locator.endpoints(sender.aor) if e.epid == sender.epid]
-        callee = aor_of(request.target.aor)
         record = SessionRecord(
             session_id=str(uuid.uuid4()),
             call_id=request.call_id,
@@ -42,7 +63,7 @@ class Parties:
             to_tag="",
             conversation_id=request.headers.get("Ms-Conversation-ID") or "",
             user1=sender.aor,
-            user2=callee,
+            user2=callee.aor,
             user1_endpoint=own[0] if own else "",
             user2_endpoint="",
             user1_client=request.headers.get("User-Agent") or "",
@@ -51,8 +72,15 @@ class Parties:
             invited_at=self._timers.wall(),
             node=self._node,
         )
-        caller = Side(sender.aor, sender.epid, request.from_.tag or "", request.cseq.number)
-        return Session(record, caller, Side(callee, Epid(""), ""))
+        return record, Side(sender.aor, sender.epid, request.from_.tag or "", request.cseq.number)
+
+    def is_known(self, aor: Aor) -> bool:
+        """Tell whether this is somebody's address."""
+        return self._people.person(aor) is not None
+
+    async def may_speak(self, sender: Aor, to: Aor) -> bool:
+        """Tell whether a user lets another speak to them outside of any session that is known."""
+        return not await self._privacy.is_blocked(to, sender)
 
     async def reachable(self, arrival: Arrival) -> Sequence[Endpoint]:
         """Give the endpoints that a request without a dialog goes to: of the user, or the one that a GRUU names."""

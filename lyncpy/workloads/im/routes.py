@@ -5,13 +5,14 @@ answer here is an endpoint's, or a failure.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from twisted.internet.defer import CancelledError
+from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
 from lyncpy.contracts.timers import ITimers
@@ -20,6 +21,7 @@ from lyncpy.core.forward import Forward, Outcome, Patience
 from lyncpy.core.router import FORWARD
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies, model
+from lyncpy.workloads.im.dialogs import NO_DIALOG, Dialogs, Line
 from lyncpy.workloads.im.filing import Filing
 from lyncpy.workloads.im.invitations import Invitations
 from lyncpy.workloads.im.model import Session, Side
@@ -27,8 +29,6 @@ from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.recorder import Recorder
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
-
-NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
 NO_SERVICE: Final = Diagnostics(4007, "Resource is unknown in this deployment")
 
@@ -45,17 +45,31 @@ alone, so one that a user could address to another would forge contacts or sign 
 WITHIN_DIALOG: Final = frozenset({"BYE", "INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "REFER", "UPDATE"})
 """What participants may send each other besides ACK and the NOTIFY that a REFER asks for; the same holds here."""
 
-EARLY: Final = frozenset({"INFO", "MESSAGE"})
-"""What the invited side may send in a dialog before it has accepted."""
+RECORDED: Final = frozenset({"INVITE", "MESSAGE"})
+"""What begins the record anew of a dialog that is in no table: nothing else is counted there."""
+
+EARLY_END_S: Final = 1.0
+"""How long a device whose early dialog was ended by BYE may take to answer its INVITE, before it gets CANCEL."""
+
+
+@dataclass(eq=False, slots=True)
+class _Ringing:
+    """An invitation without an answer."""
+
+    arrival: Arrival
+    branches: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """How to give up each device that has answered provisionally, by its To tag."""
 
 
 class Routes:
     """Passes requests between users and keeps what their sessions did."""
 
+    log = Logger()
+
     def __init__(
         self,
         forward: Forward,
-        locator: ILocator,
+        dialogs: Dialogs,
         parties: Parties,
         invitations: Invitations,
         filing: Filing,
@@ -66,7 +80,7 @@ class Routes:
     ) -> None:
         """Take the promises, the table and the settings."""
         self._forward = forward
-        self._locator = locator
+        self._dialogs = dialogs
         self._parties = parties
         self._invitations = invitations
         self._filing = filing
@@ -75,7 +89,7 @@ class Routes:
         self._timers = timers
         self._invite = Patience(settings.invite_silent_s, settings.ringing_s)
         self._message = Patience(settings.message_s, settings.message_s)
-        self._ringing: dict[tuple[str, str], Arrival] = {}
+        self._ringing: dict[tuple[str, str], _Ringing] = {}
         """Invitations without an answer, by Call-ID and the caller's tag; as many as sessions, at most."""
 
         self._first: Mapping[str, Callable[[Arrival], Awaitable[Response]]] = {
@@ -99,22 +113,21 @@ class Routes:
         if request.method == "ACK":
             await self._acknowledge(arrival)
             return None
-        if request.method == "BYE" and self._gave_up(arrival):
-            return response_to(request, 200)
         if request.to.tag:
             return await self._within(arrival)
+        if request.method == "BYE":
+            return await self._untagged_bye(arrival)
         first = self._first.get(request.method)
         if first is None:
-            raise Refused(
-                481 if request.method == "BYE" else 405, headers=[("Allow", ", ".join(sorted(OUT_OF_DIALOG)))]
-            )
+            raise Refused(405, headers=[("Allow", ", ".join(sorted(OUT_OF_DIALOG)))])
         return await first(arrival)
 
     def leave(self, aor: Aor, epid: Epid) -> None:
         """Give up what an endpoint that is gone has still ringing."""
-        for arrival in tuple(self._ringing.values()):
-            if (arrival.sender.aor, arrival.sender.epid) == (aor, epid):
-                arrival.cancel()
+        for ringing in tuple(self._ringing.values()):
+            sender = ringing.arrival.sender
+            if (sender.aor, sender.epid) == (aor, epid):
+                ringing.arrival.cancel()
 
     # --- without a dialog
 
@@ -126,7 +139,7 @@ class Routes:
         name = _name(arrival.request)
         if name in self._ringing:
             raise Refused(482)
-        self._ringing[name] = arrival
+        self._ringing[name] = _Ringing(arrival)
         try:
             return await offer(arrival)
         finally:
@@ -141,7 +154,7 @@ class Routes:
             endpoints = await self._parties.reachable(arrival)
             said = self._filing.said(session, session.caller, arrival.request)
             outcome = await self._filing.passing(
-                _line(arrival.request), said, lambda: self._fork(arrival, endpoints, self._invite)
+                _line(arrival.request), said, lambda: self._offer(arrival, session, endpoints)
             )
         except (Refused, WorldUnavailable, CancelledError) as error:
             response = translated(error).response(arrival.request)
@@ -152,20 +165,17 @@ class Routes:
         self._settle(session, outcome)
         return outcome.response
 
-    async def _fork(self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience) -> Outcome:
-        return await self._forward.fork(arrival, endpoints, patience)
+    async def _offer(self, arrival: Arrival, session: Session, endpoints: Sequence[Endpoint]) -> Outcome:
+        ringing = self._ringing[_name(arrival.request)]
 
-    def _gave_up(self, arrival: Arrival) -> bool:
-        """End an invitation whose caller says BYE before anybody has answered; tell whether there is one.
+        def on_early(tag: str, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
+            current = self._sessions.current(session)
+            if current is not None:
+                self._sessions.moved(model.heard_early(current, Side(endpoint.aor, endpoint.epid, tag)))
+            if len(ringing.branches) < model.EARLY_MAXIMUM:
+                ringing.branches.setdefault(tag, give_up)
 
-        Client: it sends no CANCEL, but this BYE, and mostly without a To tag (protocol notes, "other" §4.5).
-        Spec: RFC 3261 §15 allows it in an early dialog.
-        """
-        invitation = self._ringing.get(_name(arrival.request))
-        if invitation is None or invitation.flow != arrival.flow:
-            return False
-        invitation.cancel()
-        return True
+        return await self._forward.fork(arrival, endpoints, self._invite, on_early)
 
     def _settle(self, session: Session, outcome: Outcome) -> None:
         now = self._timers.wall()
@@ -190,7 +200,7 @@ class Routes:
             raise
         said = self._filing.said(session, session.caller, arrival.request)
         outcome = await self._filing.passing(
-            _line(arrival.request), said, lambda: self._fork(arrival, endpoints, self._message)
+            _line(arrival.request), said, lambda: self._forward.fork(arrival, endpoints, self._message)
         )
         now = self._timers.wall()
         if _is_good(outcome) and outcome.endpoint is not None:
@@ -208,62 +218,59 @@ class Routes:
     async def _question(self, arrival: Arrival) -> Response:
         """Pass OPTIONS on."""
         endpoints = await self._parties.reachable(arrival)
-        return (await self._fork(arrival, endpoints, self._message)).response
+        return (await self._forward.fork(arrival, endpoints, self._message)).response
 
     # --- within a dialog
 
     async def _within(self, arrival: Arrival) -> Response:
         request = arrival.request
-        early = self._sessions.early(request, arrival.sender.aor)
-        if early is not None and request.method in EARLY:
-            return await self._early(arrival, early)
+        if request.method not in WITHIN_DIALOG and not model.tells_of_referral(request):
+            raise Refused(405, headers=[("Allow", ", ".join(sorted(WITHIN_DIALOG)))])
         if request.method == "BYE":
             response = await self._invitations.end(arrival)
             if response is not None:
                 return response
-        session, side = self._session_of(arrival)
-        if request.method not in WITHIN_DIALOG and not model.tells_of_referral(request):
-            raise Refused(405, headers=[("Allow", ", ".join(sorted(WITHIN_DIALOG)))])
-        session = model.passed(session, side, request)
-        self._sessions.moved(session)
+        line = await self._dialogs.line(arrival)
+        self._note(arrival, line)
         if request.method == "BYE":
-            return await self._bye(arrival, session, side)
-        peer = await self._peer(session, side)
-        if peer is None:
-            self._sessions.end(model.ended(session, "server", "connection lost", self._timers.wall()))
+            return await self._bye(arrival, line)
+        if line.endpoint is None:
             raise Refused(481, NO_DIALOG)
         if request.method == "MESSAGE":
-            return await self._message_to(arrival, session, side, peer)
+            return await self._message_to(arrival, line, line.endpoint)
         if request.method == "INVITE":
             arrival.provisional(response_to(request, 100))
         patience = self._invite.ringing_s if request.method == "INVITE" else self._message.silent_s
-        return (await self._pass_on(arrival, peer, patience)).response
+        return (await self._forward.pass_on(arrival, line.endpoint, patience)).response
 
-    async def _early(self, arrival: Arrival, session: Session) -> Response:
-        """Pass on what the invited side says before it has answered.
+    def _note(self, arrival: Arrival, line: Line) -> None:
+        """Have the record follow what its dialog does; the dialog does not depend on it."""
+        if line.is_known:
+            self._sessions.moved(model.passed(line.session, line.side, arrival.request))
+        elif arrival.request.method in RECORDED:
+            try:
+                self._sessions.add(line.session)
+            except Refused as no:
+                self.log.info(
+                    "a conversation of {aor} goes on without a record: {reason}", aor=line.side.aor, reason=str(no)
+                )
 
-        COMPAT pidgin-sipe 1.25: with a second device signed in it accepts ten seconds late, takes
-        the dialog for established meanwhile, and ends it when what its user writes is refused.
-        """
-        side = replace(session.callee, tag=arrival.request.from_.tag or "")
-        peer = await self._peer(session, side)
-        if peer is None:
-            raise Refused(481, NO_DIALOG)
-        if arrival.request.method == "MESSAGE":
-            return await self._message_to(arrival, session, side, peer)
-        return (await self._pass_on(arrival, peer, self._message.silent_s)).response
-
-    async def _message_to(self, arrival: Arrival, session: Session, side: Side, peer: Endpoint) -> Response:
+    async def _message_to(self, arrival: Arrival, line: Line, peer: Endpoint) -> Response:
         """Pass a message on: archived before, if it is to be, and counted after.
+
+        Before anybody has accepted, too. COMPAT pidgin-sipe 1.25: with a second device signed in it
+        accepts ten seconds late, takes the dialog for established meanwhile, and ends it when what
+        its user writes is refused.
 
         Raises:
             Refused: 503, it is to be archived and cannot be.
         """
+        session, side = line.session, line.side
         said = self._filing.said(session, side, arrival.request)
         delivered = False
         try:
             outcome = await self._filing.passing(
-                _line(arrival.request), said, lambda: self._pass_on(arrival, peer, self._message.silent_s)
+                _line(arrival.request), said, lambda: self._forward.pass_on(arrival, peer, self._message.silent_s)
             )
             delivered = _is_good(outcome)
         finally:
@@ -274,41 +281,83 @@ class Routes:
             self._filing.undelivered(said)
         return outcome.response
 
-    async def _pass_on(self, arrival: Arrival, peer: Endpoint, patience_s: float) -> Outcome:
-        return await self._forward.pass_on(arrival, peer, patience_s)
-
-    async def _bye(self, arrival: Arrival, session: Session, side: Side) -> Response:
-        """End a session. It is over for the sender whatever the other side makes of it."""
-        by = "user1" if side.tag == session.caller.tag else "user2"
-        peer = await self._peer(session, side)
-        self._sessions.end(model.ended(session, by, "bye", self._timers.wall(), arrival.request))
-        if peer is None:
-            return response_to(arrival.request, 200)
-        outcome = await self._forward.pass_on(arrival, peer, self._message.silent_s)
-        return outcome.response if outcome.endpoint is not None else response_to(arrival.request, 200)
-
     async def _acknowledge(self, arrival: Arrival) -> None:
         if self._invitations.acknowledge(arrival):
             return
-        session, side = self._session_of(arrival)
-        peer = await self._peer(session, side)
-        if peer is not None:
-            self._forward.pass_ack(arrival, peer)
+        line = await self._dialogs.line(arrival)
+        if line.endpoint is not None:
+            self._forward.pass_ack(arrival, line.endpoint)
 
-    def _session_of(self, arrival: Arrival) -> tuple[Session, Side]:
-        """Find the session; only its own participants may speak in it."""
-        found = self._sessions.find(arrival.request)
-        if found is None or found[1].aor != arrival.sender.aor:
+    # --- the end
+
+    async def _bye(self, arrival: Arrival, line: Line) -> Response:
+        """End a session. It is over for the sender whatever the other side makes of it."""
+        if line.is_known and not line.session.answered:
+            return await self._early_bye(arrival, line)
+        self._end(arrival, line)
+        return await self._pass_bye(arrival, line.endpoint)
+
+    def _end(self, arrival: Arrival, line: Line) -> None:
+        if line.is_known:
+            by = "user1" if line.side.tag == line.session.caller.tag else "user2"
+            session = model.ended(line.session, by, "bye", self._timers.wall(), arrival.request)
+            if line.is_exact:
+                self._sessions.close(session)
+            else:
+                self._sessions.end(session)
+
+    async def _early_bye(self, arrival: Arrival, line: Line) -> Response:
+        """End the early dialog with one device, or what the caller does not know to be early.
+
+        The other devices ring on. A device that does not refuse its INVITE by itself gets CANCEL.
+        What a callee's BYE means for the INVITE is said by its answer to that.
+
+        Spec: RFC 3261 §15, §15.1.2.
+        """
+        if line.side.tag == line.session.caller.tag:
+            ringing = self._ringing.get(_name(arrival.request))
+            give_up = ringing.branches.get(arrival.request.to.tag or "") if ringing is not None else None
+            if ringing is not None and give_up is None:  # no device that we know has this tag: nobody is to ring
+                ringing.arrival.cancel()
+                return response_to(arrival.request, 200)
+            if give_up is not None:
+                self._timers.later(EARLY_END_S, give_up)
+        return await self._pass_bye(arrival, line.endpoint)
+
+    async def _untagged_bye(self, arrival: Arrival) -> Response:
+        """End what the caller has begun, and heard no answer to.
+
+        COMPAT pidgin-sipe 1.25: it sends no CANCEL, but this BYE. It says the same when an
+        invitation of the other side has crossed its own: it accepts that one, and so does the other
+        client with its own. Each then speaks in the dialog that the other has given up, and shows
+        what it hears. So neither session is ended: that would take away the dialogs in which both speak.
+
+        Spec: RFC 3261 §15 allows BYE in an early dialog.
+        """
+        request = arrival.request
+        session = self._sessions.begun(request, arrival.sender.aor)
+        if session is not None and self._sessions.crossing(session) is not None:
+            return response_to(request, 200)
+        ringing = self._ringing.get(_name(request))
+        if ringing is not None and ringing.arrival.flow == arrival.flow:
+            ringing.arrival.cancel()
+            return response_to(request, 200)
+        if session is None or not session.answered:
             raise Refused(481, NO_DIALOG)
-        return found
+        # It has crossed the answer: for the callee, the dialog has its tag.
+        callee = session.callee
+        tagged = request.edited(put=[("To", f"{request.headers.get('To')};tag={callee.tag}")])
+        own = Arrival(tagged, arrival.flow, arrival.peer, arrival.at, arrival.who)
+        endpoint = await self._dialogs.device(callee)
+        self._end(own, Line(session, session.caller, endpoint))
+        return await self._pass_bye(own, endpoint)
 
-    async def _peer(self, session: Session, side: Side) -> Endpoint | None:
-        """Give the endpoint at the other end of a dialog, if it is still signed in."""
-        other = session.other(side)
-        for endpoint in await self._locator.endpoints(other.aor):
-            if endpoint.epid == other.epid:
-                return endpoint
-        return None
+    async def _pass_bye(self, arrival: Arrival, endpoint: Endpoint | None) -> Response:
+        if endpoint is not None:
+            outcome = await self._forward.pass_on(arrival, endpoint, self._message.silent_s)
+            if outcome.endpoint is not None:
+                return outcome.response
+        return response_to(arrival.request, 200)
 
 
 def _name(request: Request) -> tuple[str, str]:

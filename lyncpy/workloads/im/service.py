@@ -17,6 +17,7 @@ from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.forward import Forward
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.commands import Commands
+from lyncpy.workloads.im.dialogs import Dialogs
 from lyncpy.workloads.im.farewell import Farewell
 from lyncpy.workloads.im.filing import Filing
 from lyncpy.workloads.im.invitations import Invitations, MembersOf, nobody
@@ -83,7 +84,7 @@ class Im:
         )
         routes = Routes(
             forward,
-            locator,
+            Dialogs(locator, parties, self._sessions),
             parties,
             self._invitations,
             self._filing,

@@ -2,20 +2,27 @@
 
 Keyed by Call-ID and the caller's tag: two real clients may use the same Call-ID, so it
 says nothing alone.
+
+Two people may invite each other in the same moment. Each such session knows the other one, for
+clients give up one of them in words that would otherwise mean that nobody wants to talk.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im import model
-from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.model import Session
 from lyncpy.workloads.im.recorder import Recorder
 
 Key = tuple[str, str]
+
+OVER_S: Final = 32.0
+"""64*T1: how long a dialog is known to be over; after that, its clients have to know (RFC 3261 §17)."""
 
 
 class Sessions:
@@ -33,6 +40,17 @@ class Sessions:
         self._begun: Counter[Aor] = Counter()
         self._idle: dict[Key, ITimer] = {}
         self._seen: dict[Key, float] = {}
+        self._between: dict[tuple[str, Aor, Aor], Key] = {}
+        """The newest session of two users with this Call-ID, whoever of them began it."""
+
+        self._asked: dict[tuple[Aor, Aor, str], dict[Key, None]] = {}
+        """Sessions that nobody has accepted yet, by caller, callee and media; oldest first."""
+
+        self._crossing: dict[Key, Key] = {}
+        """Sessions of two people who invited each other at once."""
+
+        self._over: OrderedDict[tuple[str, str, str], float] = OrderedDict()
+        """Dialogs that one of the two has ended, and until when that is known, in monotonic seconds; oldest first."""
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -67,23 +85,43 @@ class Sessions:
         self._begun[caller] += 1
         for user in {caller, session.callee.aor}:
             self._of.setdefault(user, set()).add(key)
+        for names in _both_ways(session):
+            self._between[names] = key
+        if not session.answered:
+            self._ask(key, session)
         self._seen[key] = self._timers.now()
         self._watch(key, self._idle_s)
 
-    def find(self, request: Request) -> tuple[Session, Side] | None:
-        """Give the session that a request within a dialog belongs to, and the side that sent it."""
-        call_id, from_tag, to_tag = request.call_id, request.from_.tag or "", request.to.tag or ""
-        for key in ((call_id, from_tag), (call_id, to_tag)):
-            session = self._sessions.get(key)
-            side = session.side_of(from_tag) if session is not None else None
-            if session is not None and side is not None and session.other(side).tag in ("", to_tag):
-                return session, side
-        return None
+    def find(self, request: Request) -> Session | None:
+        """Give the session that a request within a dialog belongs to, by its Call-ID and the caller's tag."""
+        call_id = request.call_id
+        found = self._sessions.get((call_id, request.from_.tag or ""))
+        return found if found is not None else self._sessions.get((call_id, request.to.tag or ""))
 
-    def early(self, request: Request, sender: Aor) -> Session | None:
-        """Give the session whose invitation an endpoint of `sender` has and has not answered yet, but speaks in."""
-        session = self._sessions.get((request.call_id, request.to.tag or ""))
-        return session if session is not None and not session.answered and session.callee.aor == sender else None
+    def between(self, call_id: str, one: Aor, other: Aor) -> Session | None:
+        """Give a session of two users with this Call-ID, for a request whose tags are of no session.
+
+        COMPAT pidgin-sipe 1.25: when both have invited, it goes on with the Call-ID of one dialog
+        and the tags of the other.
+        """
+        key = self._between.get((call_id, one, other))
+        return None if key is None else self._sessions[key]
+
+    def begun(self, request: Request, caller: Aor) -> Session | None:
+        """Give the session that a user has begun with this Call-ID and From tag."""
+        found = self._sessions.get((request.call_id, request.from_.tag or ""))
+        return found if found is not None and found.caller.aor == caller else None
+
+    def crossing(self, session: Session) -> Session | None:
+        """Give the session by which the other one invited in the same moment, as long as that lasts."""
+        key = self._crossing.get(_key(session))
+        return None if key is None else self._sessions.get(key)
+
+    def is_over(self, request: Request) -> bool:
+        """Tell whether one of the two has ended the dialog that a request names, a moment ago."""
+        call_id, one, other = request.call_id, request.from_.tag or "", request.to.tag or ""
+        now = self._timers.now()
+        return any(self._over.get(name, now) > now for name in ((call_id, one, other), (call_id, other, one)))
 
     def current(self, session: Session) -> Session | None:
         """Give the present state of a session, or None when it has ended."""
@@ -93,6 +131,8 @@ class Sessions:
         """Keep a new state and have it recorded; nothing happens when the session has ended meanwhile."""
         key = _key(session)
         if key in self._sessions:
+            if session.answered and not self._sessions[key].answered:
+                self._answer(key, session)
             self._sessions[key] = session
             self._seen[key] = self._timers.now()
             self._recorder.note(session.record, at_once=at_once)
@@ -113,12 +153,42 @@ class Sessions:
             del self._begun[session.caller.aor]
         self._idle.pop(key).cancel()
         del self._seen[key]
+        self._answer(key, session)
+        self._crossing.pop(key, None)
+        for names in _both_ways(session):
+            if self._between.get(names) == key:
+                del self._between[names]
         for user in {session.caller.aor, session.callee.aor}:
             mine = self._of[user]
             mine.discard(key)
             if not mine:
                 del self._of[user]
         self._recorder.note(session.record, at_once=True)
+
+    def close(self, session: Session) -> None:
+        """End a session whose dialog one of the two has ended: nobody speaks in it any more."""
+        now = self._timers.now()
+        while self._over and (len(self._over) >= self._total or next(iter(self._over.values())) <= now):
+            self._over.popitem(last=False)
+        self._over[session.record.call_id, session.caller.tag, session.callee.tag] = now + OVER_S
+        self.end(session)
+
+    def _ask(self, key: Key, session: Session) -> None:
+        """Note that a session waits for its answer, and whether it crosses one of the other side."""
+        caller, callee, media = session.caller.aor, session.callee.aor, session.record.media
+        opposite = self._asked.get((callee, caller, media)) if caller != callee else None
+        if opposite:
+            other = next(reversed(opposite))
+            self._crossing[key], self._crossing[other] = other, key
+        self._asked.setdefault((caller, callee, media), {})[key] = None
+
+    def _answer(self, key: Key, session: Session) -> None:
+        name = session.caller.aor, session.callee.aor, session.record.media
+        asked = self._asked.get(name)
+        if asked is not None:
+            asked.pop(key, None)
+            if not asked:
+                del self._asked[name]
 
     def _watch(self, key: Key, delay_s: float) -> None:
         self._idle[key] = self._timers.later(delay_s, lambda: self._look_at(key))
@@ -130,6 +200,11 @@ class Sessions:
             self._watch(key, self._idle_s - silent_s)
         else:
             self.end(model.ended(self._sessions[key], "server", "idle", self._timers.wall()))
+
+
+def _both_ways(session: Session) -> Sequence[tuple[str, Aor, Aor]]:
+    call_id, caller, callee = session.record.call_id, session.caller.aor, session.callee.aor
+    return (call_id, caller, callee), (call_id, callee, caller)
 
 
 def _key(session: Session) -> Key:

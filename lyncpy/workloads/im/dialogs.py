@@ -1,0 +1,131 @@
+"""Requests within a dialog: who speaks, to whom, and at which device.
+
+The two clients own the dialog; the table of sessions keeps a record of it, and may know less:
+a fork has several early dialogs, a device may speak before it has answered, the server may have
+been started anew, and a client may have mixed up the tags of two dialogs when both sides invited
+at once. So a request goes where its Request-URI says, as through any proxy (RFC 3261 §16.4 to
+§16.6), and the record follows. It is refused where it contradicts what is known: its sender is
+no party to that dialog, its dialog was ended, its Request-URI names another user than the one
+who is at the other end, or a device that is not signed in.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.sip.uri import Uri
+from lyncpy.workloads.im import model
+from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.parties import Parties
+from lyncpy.workloads.im.sessions import Sessions
+
+DEVICE: Final = "user:epid:"
+"""How the `opaque` of a GRUU begins that names a device ([MS-SIPRE] 2.2.1)."""
+
+NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One direction of a dialog, as a request names it."""
+
+    session: Session
+    """Its record; one that was begun for this request is in no table yet."""
+
+    side: Side
+    """Who speaks."""
+
+    endpoint: Endpoint | None
+    """The device at the other end; None: it is gone, and the record does not know it yet."""
+
+    is_known: bool = True
+    """Whether the record is in the table."""
+
+    is_exact: bool = True
+    """Whether the record has this dialog's tags."""
+
+
+class Dialogs:
+    """Finds the line of a request."""
+
+    def __init__(self, locator: ILocator, parties: Parties, sessions: Sessions) -> None:
+        """Take who is signed in where, and the records."""
+        self._locator = locator
+        self._parties = parties
+        self._sessions = sessions
+
+    async def line(self, arrival: Arrival) -> Line:
+        """Say who speaks to which device in the dialog that a request names.
+
+        Raises:
+            Refused: 481, it contradicts what is known of that dialog or of its users.
+        """
+        request = arrival.request
+        session = self._sessions.find(request)
+        if session is not None:
+            return await self._known(arrival, session)
+        if self._sessions.is_over(request):
+            raise Refused(481, NO_DIALOG)
+        endpoint = await self._named(arrival)
+        if endpoint is None or not await self._parties.may_speak(arrival.sender.aor, endpoint.aor):
+            raise Refused(481, NO_DIALOG)
+        between = self._sessions.between(request.call_id, arrival.sender.aor, endpoint.aor)
+        if between is not None:
+            side = between.side_at(arrival.sender.aor, arrival.sender.epid)
+            return Line(between, side, endpoint, is_exact=False)
+        resumed = await self._parties.resumed(arrival, endpoint)
+        return Line(resumed, resumed.caller, endpoint, is_known=False)
+
+    async def _known(self, arrival: Arrival, session: Session) -> Line:
+        request, sender = arrival.request, arrival.sender
+        sides = model.sides(session, request.from_.tag or "", request.to.tag or "")
+        if sides is None or sides[0].aor != sender.aor:
+            raise Refused(481, NO_DIALOG)
+        side, other = sides
+        if not side.epid and not session.answered:
+            # An invited device says something before it has answered, and names the dialog by that.
+            side = replace(side, epid=sender.epid)
+            session = model.heard_early(session, side)
+            self._sessions.moved(session)
+        target = request.target
+        if self._names_another(target, other.aor):
+            raise Refused(481, NO_DIALOG)
+        return Line(session, side, await self._at(target, request.uri, other, arrival))
+
+    def _names_another(self, target: Uri, aor: Aor) -> bool:
+        """Tell whether a Request-URI is somebody else's address or GRUU; the Contact of a device is nobody's."""
+        named = Aor(target.aor)
+        return named != aor and (target.is_gruu or self._parties.is_known(named))
+
+    async def _at(self, target: Uri, uri: str, other: Side, arrival: Arrival) -> Endpoint | None:
+        """Give the device that the Request-URI names, else the one that the record names."""
+        if target.is_gruu:
+            named = await self._locator.by_uri(target)
+            if named is not None and named.flow != arrival.flow:
+                return named
+            if named is None and target.opaque.startswith(DEVICE):
+                return None
+        found = await self.device(other)
+        if found is None and not other.epid:
+            found = next((one for one in await self._locator.endpoints(other.aor) if one.contact == uri), None)
+        return found
+
+    async def device(self, side: Side) -> Endpoint | None:
+        """Give the device of a side, if it is signed in."""
+        for endpoint in await self._locator.endpoints(side.aor):
+            if endpoint.epid == side.epid:
+                return endpoint
+        return None
+
+    async def _named(self, arrival: Arrival) -> Endpoint | None:
+        """Give the device that a request names without any help of a record: by its GRUU, or by its Contact."""
+        request = arrival.request
+        if request.target.is_gruu:
+            found = await self._locator.by_uri(request.target)
+        else:
+            here = await self._locator.endpoints(aor_of(request.to.uri))
+            found = next((endpoint for endpoint in here if endpoint.contact == request.uri), None)
+        return None if found is None or found.flow == arrival.flow else found
