@@ -1,0 +1,10 @@
+"""What holds for all tests."""
+
+import pytest
+
+LONGEST_IN_A_NAME = 50
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name a long value by its argument: keys and signatures differ from run to run, and names must not."""
+    return argname if isinstance(val, str | bytes) and len(val) > LONGEST_IN_A_NAME else None
