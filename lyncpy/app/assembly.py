@@ -35,7 +35,7 @@ from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.store import IStore
-from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Provision
+from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Provision, Reason
 from lyncpy.core.dispatch import Dispatch
 from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
@@ -49,7 +49,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, House
 from lyncpy.core.vouching import Vouching
-from lyncpy.wire.certificate import Certificate
+from lyncpy.wire.certificate import Certificate, CertificateWatch
 from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.http_door import HttpDoor
@@ -77,6 +77,8 @@ from lyncpy.workloads.web.site import Site
 
 Reload = Callable[[], Sequence[str]]
 """Reads the configuration again; gives sentences."""
+
+Conditions = tuple[Callable[[], Sequence[Reason]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +252,15 @@ class Inside:
 
 
 def inside(
-    config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any, reload: Reload
-) -> Inside:  # Any: as above
-    """Build the hall and the workloads on backends, whichever they are."""
+    config: Config,
+    node: NodeName,
+    back: Backends,
+    timers: Timers,
+    reactor: Any,  # Any: as above
+    reload: Reload,
+    conditions: Conditions = (),
+) -> Inside:
+    """Build the hall and the workloads on backends, whichever they are; `conditions` are the doors' own."""
     inner = hall(config, node, back, timers, reactor)
     directory = Directory(
         back.directory,
@@ -266,7 +274,7 @@ def inside(
         config.sections.directory,
         timers,
     )
-    workloads = _workloads(config, node, back, inner, directory, reactor, reload)
+    workloads = _workloads(config, node, back, inner, directory, reactor, reload, conditions)
     for workload in workloads:
         inner.router.add(workload.offer.routes)
     return Inside(
@@ -310,13 +318,14 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     node = node_name()
     timers = Timers(reactor, wall)
     back = backends(config, node, timers, reactor)
-    within = inside(config, node, back, timers, reactor, reload)
-    certificate = None
+    certificate, watches = None, []
     if sip.tls_port or web.https_port:
         certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
+        watches.append(CertificateWatch(certificate, timers))
+    within = inside(config, node, back, timers, reactor, reload, tuple(watch.conditions for watch in watches))
     files = OpenFiles(sip.connections, web.connections if web.https_port else 0, config.sections.admin.open_files)
     listener = Listener(reactor, within.hall.flows, within.hall.transactions, certificate, sip, timers, files=files)
-    doors: list[IUnit] = [listener]
+    doors: list[IUnit] = [*watches, listener]
     if certificate is not None and web.https_port:
         doors.append(
             HttpDoor(
@@ -336,7 +345,14 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
 
 
 def _workloads(
-    config: Config, node: NodeName, back: Backends, inner: Hall, directory: Directory, reactor: Any, reload: Reload
+    config: Config,
+    node: NodeName,
+    back: Backends,
+    inner: Hall,
+    directory: Directory,
+    reactor: Any,  # Any: as above
+    reload: Reload,
+    conditions: Conditions,
 ) -> Sequence[IWorkload]:
     """Build floor 4 in the order in which it is opened."""
     settings, timers = config.sections, inner.timers
@@ -368,7 +384,7 @@ def _workloads(
         Monitoring(back.store, back.records, inner.flows, inner.bindings, back.meters, settings.monitoring, timers)
     )
     offers += [workload.offer for workload in found]
-    hall_offer = Offer("hall", reasons=(inner.gate.signins.reasons,), states=(inner.recording.states,))
+    hall_offer = Offer("hall", reasons=(inner.gate.signins.reasons,), states=(inner.recording.states,), conditions=conditions)
     found.append(
         Admin(
             lambda: [*offers, hall_offer],

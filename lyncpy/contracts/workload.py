@@ -189,6 +189,9 @@ class Offer:
     resources: tuple[Resource, ...] = ()
     """What it answers over HTTP."""
 
+    conditions: tuple[Callable[[], Sequence[Reason]], ...] = ()
+    """What is wrong with the server itself, or soon will be, whoever asks; empty when all is well. They cost nothing."""
+
 
 class Unfinished(Exception):
     """An orderly end has left something undone; the sentence says what."""

@@ -6,7 +6,7 @@ operator who has to mend it. Connections keep the context they began with.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +19,18 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
 from twisted.logger import Logger
+from zope.interface import implementer
 
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.wire.settings import Settings
+
+TOLD_BEFORE: Final = timedelta(days=30)
+"""From when on the end of the certificate is told."""
+
+TOLD_EACH_S: Final = 86_400.0
+
+RENEW: Final = "put the new certificate and its key in place, then: reload"
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
@@ -66,12 +76,30 @@ class Credentials:
         """The last moment at which clients accept the certificate."""
         return self.certificate.not_valid_after_utc
 
+    def ending(self, now: datetime) -> str:
+        """Give the sentence about its end, from `TOLD_BEFORE` on; "" earlier.
+
+        An issuer's certificate that clients get with it counts as well: they believe neither without the other.
+        """
+        first = min((self.certificate, *self.chain), key=lambda one: one.not_valid_after_utc)
+        left = first.not_valid_after_utc - now
+        if left >= TOLD_BEFORE:
+            return ""
+        what = (
+            "certificate" if first is self.certificate else f"certificate: its issuer {first.subject.rfc4514_string()}"
+        )
+        when = f"{first.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        if left <= timedelta(0):
+            return f"[sip] {what} ended on {when}; clients refuse to connect, and the next start is refused"
+        days = "today" if left.days == 0 else "in 1 day" if left.days == 1 else f"in {left.days} days"
+        return f"[sip] {what} ends {days}, on {when}"
+
     def doubts(self, server_name: str, now: datetime) -> tuple[str, ...]:
         """Give sentences about what clients may dislike though we can use it; empty when all is well."""
         found = []
-        left = self.expires - now
-        if left.days < 30:
-            found.append(f"[sip] certificate ends in {left.days} days, on {self.expires:%Y-%m-%d}; renew it")
+        ending = self.ending(now)
+        if ending:
+            found.append(ending)
         if not any(_is_named(server_name, name) for name in self.names):
             found.append(
                 f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(self.names) or 'no name'};"
@@ -95,10 +123,11 @@ def read_credentials(settings: Settings, folder: Path, now: datetime) -> Credent
         CertificateUnusable: A file is missing, unreadable, no PEM; the key is not the
             certificate's; the certificate has ended or not begun.
     """
-    certificate, *issuers = _read_certificates("certificate", folder / settings.certificate)
+    found = _read_certificates("certificate", folder / settings.certificate)
     private_key = _read_key(folder / settings.private_key)
     if settings.chain:
-        issuers += _read_certificates("chain", folder / settings.chain)
+        found += _read_certificates("chain", folder / settings.chain)
+    certificate, issuers = _in_order(found, private_key)
     if private_key.public_key() != certificate.public_key():
         raise CertificateUnusable(
             f"[sip] private_key: {folder / settings.private_key} is not the key of the certificate in"
@@ -114,7 +143,7 @@ def read_credentials(settings: Settings, folder: Path, now: datetime) -> Credent
             f"[sip] certificate: {folder / settings.certificate} begins on"
             f" {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; check the clock of this machine"
         )
-    return Credentials(certificate, private_key, tuple(issuers))
+    return Credentials(certificate, private_key, issuers)
 
 
 def make_context(credentials: Credentials, tls_minimum: str) -> SSL.Context:
@@ -162,6 +191,10 @@ class Certificate:
         self._wall = wall
         self.reload()
 
+    def ending(self) -> str:
+        """Give the sentence about its end when that is near; "" while it is not."""
+        return self.credentials.ending(self._wall())
+
     def reload(self) -> tuple[str, ...]:
         """Read the files again; from the next connection on they are used.
 
@@ -184,6 +217,38 @@ class Certificate:
             expires=credentials.expires.isoformat(),
         )
         return doubts
+
+
+@implementer(IUnit)
+class CertificateWatch:
+    """Tells that the certificate is about to end: in the log each day, and whoever asks."""
+
+    name = "certificate"
+    log = Logger()
+
+    def __init__(self, certificate: Certificate, timers: ITimers) -> None:
+        self._certificate = certificate
+        self._timers = timers
+        self._timer: ITimer | None = None
+
+    async def open(self) -> None:
+        """Begin; what is to be said now was said when the files were read."""
+        self._timer = self._timers.later(TOLD_EACH_S, self._look)
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def conditions(self) -> tuple[Reason, ...]:
+        """Give what an operator has to know now."""
+        ending = self._certificate.ending()
+        return (Reason("certificate", ending, good=False, remedy=RENEW),) if ending else ()
+
+    def _look(self) -> None:
+        for condition in self.conditions():
+            self.log.warn("{finding}; {remedy}", finding=condition.finding, remedy=condition.remedy)
+        self._timer = self._timers.later(TOLD_EACH_S, self._look)
 
 
 def reason_of(error: SSL.Error) -> str:
@@ -209,6 +274,24 @@ def _read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(data)
     except ValueError:
         raise CertificateUnusable(f"[sip] {setting}: {path} holds no certificate in PEM") from None
+
+
+def _in_order(
+    found: Sequence[x509.Certificate], private_key: PrivateKey
+) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    """Give the key's certificate, the first one where none is, and the others: each issuer behind what it issued.
+
+    Authorities hand out bundles in either order, and TLS wants the server's own first (RFC 5246 §7.4.2).
+    """
+    own = next((one for one in found if one.public_key() == private_key.public_key()), found[0])
+    others = list(dict.fromkeys(one for one in found if one != own))
+    ordered: list[x509.Certificate] = []
+    last = own
+    while issuer := next((one for one in others if one.subject == last.issuer), None):
+        others.remove(issuer)
+        ordered.append(issuer)
+        last = issuer
+    return own, (*ordered, *others)
 
 
 def _read_key(path: Path) -> PrivateKey:

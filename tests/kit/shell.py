@@ -30,6 +30,7 @@ class Weather:
     def __init__(self) -> None:
         self.slow: Deferred[None] = Deferred()
         self.done: list[str] = []
+        self.stormy = False
 
     def offer(self) -> Offer:
         """Give its commands and reasons."""
@@ -57,6 +58,7 @@ class Weather:
             ),
             reasons=(self.why, self.why_not),
             views=(self.why_seen,),
+            conditions=(self.storm,),
         )
 
     async def users(self, asked: Asked) -> Table:
@@ -93,6 +95,10 @@ class Weather:
     async def who(self, asked: Asked) -> Table:
         """Give who asks."""
         return Table(("author",), [(asked.author,)])
+
+    def storm(self) -> Sequence[Reason]:
+        """Give what is wrong with the whole, when something is."""
+        return (Reason("weather", "a storm is near", good=False, remedy="go home"),) if self.stormy else ()
 
     async def why(self, aor: Aor) -> Sequence[Reason]:
         """Give a good finding, then a bad one."""

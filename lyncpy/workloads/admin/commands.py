@@ -104,10 +104,15 @@ class Commands:
         if watcher is not None:
             return await self._why_seen(aor, _address(watcher))
         found = await self._asked((offer.name, partial(ask, aor)) for offer in self._offers() for ask in offer.reasons)
+        found += self._conditions()
         found.sort(key=lambda reason: reason.good)
         bad = sum(not reason.good for reason in found)
         note = f"{bad} of {len(found)} findings need a look" if bad else "nothing stands in his way"
         return _reasons(found, note if found else "nobody knows anything of him")
+
+    def _conditions(self) -> list[Reason]:
+        """Ask what is wrong with the server itself."""
+        return [one for offer in self._offers() for ask in offer.conditions for one in ask()]
 
     async def _why_seen(self, aor: Aor, watcher: Aor) -> Table:
         """Ask what somebody is shown of a user; a story is told in its order."""
@@ -142,6 +147,7 @@ class Commands:
             ("shell connections", self._connections()),
             *(row for offer in self._offers() for states in offer.states for row in states()),
         ]
+        rows += [(one.concern, f"{one.finding}; {one.remedy}") for one in self._conditions()]
         return Table(("what", "value"), rows)
 
     async def audit(self, asked: Asked) -> Table:

@@ -80,6 +80,17 @@ def test_status_is_short() -> None:
     assert found["shell connections"] == 0
 
 
+def test_what_is_wrong_with_the_server_is_told_by_status_and_why() -> None:
+    """Whoever looks for another reason reads it as well."""
+    parlour = Parlour()
+    assert "weather" not in [row["what"] for row in rows(parlour, "status")]
+    parlour.weather.stormy = True
+    assert rows(parlour, "status")[-1] == {"what": "weather", "value": "a storm is near; go home"}
+    assert {"state": "trouble", "concern": "weather", "finding": "a storm is near", "remedy": "go home"} in rows(
+        parlour, "why bob@example.com"
+    )
+
+
 def test_audit_lists_what_was_asked() -> None:
     """The newest first, within a time and a number."""
     parlour = Parlour()

@@ -9,10 +9,21 @@ from cryptography.hazmat.primitives.asymmetric import ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
-from lyncpy.wire.certificate import Certificate, CertificateUnusable, read_credentials, reason_of
+from lyncpy.core.timers import Timers
+from lyncpy.wire.certificate import (
+    TOLD_EACH_S,
+    Certificate,
+    CertificateUnusable,
+    CertificateWatch,
+    read_credentials,
+    reason_of,
+)
 from lyncpy.wire.settings import Settings
 from tests.kit.certificates import TODAY, authority, issue, put
+from tests.kit.results import result_of
 
 SETTINGS = Settings(domain="example.com")
 
@@ -171,6 +182,69 @@ def test_reload_swaps_a_good_certificate_and_keeps_the_old_one_otherwise(folder:
     (doubt,) = certificate.reload()
     assert "other.example.com" in doubt
     assert certificate.context is not first
+
+
+@pytest.mark.parametrize(
+    ("left_days", "says"),
+    [
+        (31.0, ""),
+        (29.9, "ends in 29 days, on 2031-02-19 12:00 UTC"),
+        (1.5, "ends in 1 day, on 2031-02-19 12:00 UTC"),
+        (0.5, "ends today, on 2031-02-19 12:00 UTC"),
+        (-1.0, "ended on 2031-02-19 12:00 UTC; clients refuse to connect"),
+    ],
+)
+def test_the_end_is_told_from_thirty_days_before(folder: Path, left_days: float, says: str) -> None:
+    """An operator has time to renew it, and reads afterwards why nobody gets in."""
+    put(folder, issue("sip.example.com", days=(-30, 400)))
+    credentials = read_credentials(SETTINGS, folder, TODAY)
+    ending = credentials.ending(credentials.expires - timedelta(days=left_days))
+    assert says in ending
+    assert bool(ending) is bool(says)
+
+
+def test_an_issuer_that_ends_first_is_told(folder: Path) -> None:
+    """Clients refuse a certificate with its issuer."""
+    ours = issue("sip.example.com")
+    put(folder, ours, issue("Middle Authority", days=(-30, 5)))
+    assert "its issuer CN=Middle Authority ends in 5 days" in read_credentials(SETTINGS, folder, TODAY).ending(TODAY)
+
+
+def test_a_server_that_runs_tells_each_day_that_its_certificate_ends(folder: Path) -> None:
+    """In the log each day, and to whoever asks, until a new one is in place."""
+    clock = Clock()
+    put(folder, issue("sip.example.com", days=(-30, 31)))
+    certificate = Certificate(SETTINGS, folder, lambda: TODAY + timedelta(seconds=clock.seconds()))
+    timers = Timers(clock, clock.seconds)
+    watch = CertificateWatch(certificate, timers)
+    result_of(watch.open())
+    with capturedLogs() as events:
+        clock.pump([TOLD_EACH_S] * 2)
+        (condition,) = watch.conditions()
+        assert "ends in 29 days" in condition.finding
+        clock.pump([TOLD_EACH_S] * 2)
+        assert len(events) == 3
+        put(folder, issue("sip.example.com"))
+        certificate.reload()
+        told = len(events)
+        clock.pump([TOLD_EACH_S] * 2)
+    assert len(events) == told
+    assert watch.conditions() == ()
+    result_of(watch.close())
+    assert len(timers) == 0
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+def test_a_bundle_is_put_in_order(tmp_path: Path, order: tuple[int, ...]) -> None:
+    """Authorities hand out the server's certificate first or last; clients need it first, each issuer behind."""
+    middle = issue("Middle", by=authority())
+    ours = issue("sip.example.com", by=middle)
+    bundle = [ours.pem, middle.pem, authority().pem]
+    (tmp_path / "server.pem").write_bytes(b"".join(bundle[place] for place in order))
+    (tmp_path / "server.key").write_bytes(ours.key_pem())
+    credentials = read_credentials(SETTINGS, tmp_path, TODAY)
+    assert credentials.certificate == ours.certificate
+    assert credentials.chain == (middle.certificate, authority().certificate)
 
 
 def test_gives_openssls_reason_where_there_is_one() -> None:
