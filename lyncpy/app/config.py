@@ -91,7 +91,7 @@ def load(file: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: With every fault that was found, not only the first.
     """
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError([f"{file}: there is no such file; make one with: lyncpy init {file.parent}"]) from None
     except (OSError, UnicodeDecodeError) as error:

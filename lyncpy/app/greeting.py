@@ -34,7 +34,7 @@ def greeting(config: Config) -> Iterator[str]:
 
 def _accounts(file: Path) -> Iterator[str]:
     try:
-        accounts = tomllib.loads(file.read_text(encoding="utf-8"))
+        accounts = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, tomllib.TOMLDecodeError):
         return
     for account in accounts.values():

@@ -193,7 +193,7 @@ class LdapDirectory:
         if terms.bind_password_file:
             path = self._home / terms.bind_password_file
             try:
-                password = path.read_text("utf-8").strip("\r\n")
+                password = path.read_text("utf-8-sig").strip("\r\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise DirectoryUnavailable(
                     f'the password file "{path}" ([directory] bind_password_file) cannot be read ({error}): '

@@ -97,7 +97,7 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
             key is unknown or of the wrong type. The text names file, table, key and remedy.
     """
     try:
-        tables = tomllib.loads(content.decode("utf-8"))
+        tables = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DirectoryUnavailable(f'"{path}" is not UTF-8 text (byte {error.start}); save it as UTF-8') from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -89,7 +89,7 @@ def _read_key(path: Path) -> bytes:
     named = f'the key file "{path}" ([store] key_file)'
     try:
         mode = path.stat().st_mode
-        text = path.read_text(encoding="ascii").strip()
+        text = path.read_text(encoding="utf-8-sig").strip()
     except FileNotFoundError:
         raise StoreUnavailable(
             f"{named} is missing: bring it back from a copy; `lyncpy init` makes one for a new server"

@@ -115,7 +115,9 @@ class Weather:
         )
 
     async def why_not(self, aor: Aor) -> Sequence[Reason]:
-        """Fail."""
+        """Fail, by a fault of the world or of ours."""
+        if self.stormy:
+            raise StoreUnavailable("bring back the key that belongs to this database")
         raise RuntimeError("nothing is known")
 
 

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from lyncpy import __version__
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Ordered, Reason, Role, Table
 from lyncpy.core.moments import moment, since_of
@@ -128,6 +129,8 @@ class Commands:
         for name, ask in asks:
             try:
                 found += await ask()
+            except WorldUnavailable as error:
+                found.append(Reason(name, f"not known now: {error}", good=False))
             except Exception:  # noqa: BLE001 - the findings of the others are what he needs now
                 self.log.failure("{name} could not say why", name=name)
                 found.append(Reason(name, "cannot be asked: internal error, see the log", good=False))

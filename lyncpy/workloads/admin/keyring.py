@@ -208,11 +208,13 @@ class AuthorizedKeys:
             return Ring({}, ("lets nobody in, because others may write to it; take that away with: chmod go-w",))
         if now.st_size > _FILE_BYTES:
             return Ring({}, (f"lets nobody in, because it is longer than {_FILE_BYTES} bytes",))
-        return read_ring(self._file.read_text(encoding="utf-8"), self._default_role)
+        return read_ring(self._file.read_text(encoding="utf-8-sig"), self._default_role)
 
     def _missing(self, error: OSError | UnicodeDecodeError) -> str:
         if isinstance(error, FileNotFoundError):
             return "there is no such file, so nobody can sign in to the shell; put public keys into it, one a line"
+        if isinstance(error, UnicodeDecodeError):
+            return f"lets nobody in, because it is not UTF-8 text (byte {error.start}); save it as UTF-8"
         return f"lets nobody in, because it cannot be read: {error}"
 
 

@@ -62,7 +62,7 @@ def read_named(file: Path) -> tuple[Named, ...]:
         with file.open("rb") as opened:
             if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
                 raise ReadersUnusable(f"[web] readers_file: {file} can be read by others; do: chmod 600 {file}")
-            text = opened.read(_FILE_BYTES).decode("utf-8")
+            text = opened.read(_FILE_BYTES).decode("utf-8-sig")
         document = tomllib.loads(text)
     except FileNotFoundError:
         return ()

@@ -2,6 +2,8 @@
 
 import json
 
+from twisted.logger import capturedLogs
+
 from lyncpy.contracts.workload import Role
 from lyncpy.core.moments import moment
 from lyncpy.workloads.admin.commands import duration
@@ -89,6 +91,16 @@ def test_what_is_wrong_with_the_server_is_told_by_status_and_why() -> None:
     assert {"state": "trouble", "concern": "weather", "finding": "a storm is near", "remedy": "go home"} in rows(
         parlour, "why bob@example.com"
     )
+
+
+def test_why_says_in_words_what_cannot_be_read_now() -> None:
+    """A database with another server's key is nothing that needs a traceback."""
+    parlour = Parlour()
+    parlour.weather.stormy = True
+    with capturedLogs() as events:
+        findings = [row["finding"] for row in rows(parlour, "why bob@example.com")]
+    assert "not known now: bring back the key that belongs to this database" in findings
+    assert not [event for event in events if "log_failure" in event]
 
 
 def test_audit_lists_what_was_asked() -> None:

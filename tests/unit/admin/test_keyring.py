@@ -91,8 +91,11 @@ def test_the_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
     assert "chmod go-w" in keys.ring().faults[0]
     file.chmod(0o600)
     assert keys.ring().admissions
+    file.write_bytes(b"\xef\xbb\xbf" + EC.encode() + b"\r\n")  # as Windows' editor saves it
+    assert keys.ring().faults == ()
+    assert len(keys.ring().admissions) == 1
     file.write_bytes(b"\xff\xfe")
-    assert "cannot be read" in keys.ring().faults[0]
+    assert "save it as UTF-8" in keys.ring().faults[0]
     file.write_bytes(b"#" * 2_000_000)
     assert "longer than" in keys.ring().faults[0]
     file.unlink()
