@@ -71,13 +71,19 @@ def read_change(operation: Element) -> Change | None:
                 subscribed=_text(operation, "subscribed").lower() not in ("false", "0"),
                 external_uri=_text(operation, "externalURI"),
                 extension=_extension(operation),
+                is_trimmed=_is_trimmed(operation, "displayName"),
             )
         case "deleteContact":
             return DeleteContact(_address(operation))
         case "addGroup":
-            return AddGroup(_name(operation), _text(operation, "externalURI"))
+            return AddGroup(_name(operation), _text(operation, "externalURI"), _is_trimmed(operation, "name"))
         case "modifyGroup":
-            return ModifyGroup(_group_id(operation), _name(operation), _text(operation, "externalURI"))
+            return ModifyGroup(
+                _group_id(operation),
+                _name(operation),
+                _text(operation, "externalURI"),
+                _is_trimmed(operation, "name"),
+            )
         case "deleteGroup":
             return DeleteGroup(_group_id(operation))
         case _:
@@ -157,6 +163,11 @@ def _text(operation: Element, name: str) -> str:
     if len(text) > TEXT_MAXIMUM:
         raise RemoteProtocolError(f"{name} is longer than {TEXT_MAXIMUM} letters", 413)
     return text
+
+
+def _is_trimmed(operation: Element, name: str) -> bool:
+    text = text_of(child(operation, name))
+    return text != text.strip()
 
 
 def _address(operation: Element) -> Aor:

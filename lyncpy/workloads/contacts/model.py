@@ -159,6 +159,9 @@ class SetContact:
     extension: str | None = None
     """None: leave it as it is. One client's extension survives another client that knows none."""
 
+    is_trimmed: bool = False
+    """Whether the client wrote the name with blanks around it, and so shows another one than the list has."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeleteContact:
@@ -173,6 +176,8 @@ class AddGroup:
 
     name: str
     external_uri: str = ""
+    is_trimmed: bool = False
+    """As of `SetContact`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +187,8 @@ class ModifyGroup:
     id: int
     name: str
     external_uri: str = ""
+    is_trimmed: bool = False
+    """As of `SetContact`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +256,13 @@ def decide(book: Book, change: Change, limits: Limits) -> Decided | No:
     groups = own.groups.items() ^ book.own.groups.items()
     aors = (change.aor,) if isinstance(change, SetContact | DeleteContact) else ()
     delta = difference(book, after, aors, {id_ for id_, _ in groups})
-    return Decided(after, delta, truth(after, change) if _is_unlike(after, change) else None)
+    if not _is_unlike(after, change):
+        return Decided(after, delta)
+    if isinstance(change, AddGroup):
+        # The delta brings the group; the device that asked knows its id by then, and has another name for it.
+        number = after.own.delta_num
+        return Decided(after, delta, Delta(number, number, modified_groups=delta.added_groups))
+    return Decided(after, delta, truth(after, change))
 
 
 def _own_half(book: Book, change: Change, limits: Limits) -> ContactList | No:
@@ -261,7 +274,7 @@ def _own_half(book: Book, change: Change, limits: Limits) -> ContactList | No:
             if aor not in own.contacts:
                 return No.CONTACT_GENERATED if book.given(aor) else No.CONTACT_UNKNOWN
             return replace(own, contacts={other: one for other, one in own.contacts.items() if other != aor})
-        case AddGroup(name, external_uri):
+        case AddGroup(name=name, external_uri=external_uri):
             id_ = _free_id(book)
             if _named(book, name) is not None:
                 return No.NAME_TAKEN
@@ -369,6 +382,8 @@ def _still_there(book: Book, id_: int, delta: Delta) -> Delta:
 def _is_unlike(after: Book, change: Change) -> bool:
     """Tell whether the client that asked shows something else now than the list has."""
     match change:
+        case SetContact(is_trimmed=True) | AddGroup(is_trimmed=True) | ModifyGroup(is_trimmed=True):
+            return True
         case SetContact(aor, groups=groups):
             shown = after.contact(aor)
             return shown is None or set(shown.groups) != (set(groups) or {OTHERS})

@@ -122,6 +122,29 @@ def test_changes_are_told_in_order(alice: Device) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("operation", "parts", "element", "kept"),
+    [
+        ("addGroup", {"name": " Team "}, "modifiedGroup", ("3", "Team")),
+        ("modifyGroup", {"groupID": 2, "name": "Work "}, "modifiedGroup", ("2", "Work")),
+        ("modifyGroup", {"groupID": 2, "name": "\tLabour"}, "modifiedGroup", ("2", "Labour")),
+        ("setContact", {"URI": BOB, "displayName": " Bobby "}, "modifiedContact", (None, "Bobby")),
+    ],
+)
+def test_a_name_that_is_trimmed_is_told_back_as_it_is_kept(
+    hall: Hall, alice: Device, operation: str, parts: dict[str, Any], element: str, kept: tuple[str | None, str]
+) -> None:
+    """The device that wrote blanks around it shows the same name as the others, not only after its next sign-in."""
+    change(alice, "addGroup", name="Work")
+    laptop = hall.device("alice", "e2")
+    for device in (alice, laptop):
+        device.subscribe(EVENT)
+    assert change(alice, operation, **parts).status == 200
+    last = told(alice)[-1].find(element)
+    assert (last.get("id"), last.get("name")) == kept
+    assert len(told(alice)) == len(told(laptop)) + 1
+
+
 def test_pidgin_is_not_told_that_a_group_is_gone(hall: Hall, alice: Device) -> None:
     """It would crash; it gets every other change, and counts on."""
     pidgin = hall.device("alice", "e2")
