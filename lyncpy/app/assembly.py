@@ -384,7 +384,9 @@ def _workloads(
         Monitoring(back.store, back.records, inner.flows, inner.bindings, back.meters, settings.monitoring, timers)
     )
     offers += [workload.offer for workload in found]
-    hall_offer = Offer("hall", reasons=(inner.gate.signins.reasons,), states=(inner.recording.states,), conditions=conditions)
+    hall_offer = Offer(
+        "hall", reasons=(inner.gate.signins.reasons,), states=(inner.recording.states,), conditions=conditions
+    )
     found.append(
         Admin(
             lambda: [*offers, hall_offer],

@@ -19,11 +19,34 @@ class Condition:
 AT_ONCE: Final = 1000
 """People looked at in one turn of the reactor, about a millisecond: everybody else's messages go on in between."""
 
+WORDS_MOST: Final = 8
+"""Words of a shown name behind each of which a surname may begin."""
+
 Attribute = Callable[[Person], tuple[str, ...]]
 
+
+def _given_names(person: Person) -> tuple[str, ...]:
+    """Give the given name; where the directory has no names but the one that is shown, what may be it."""
+    if person.given_name or person.surname:
+        return (person.given_name,)
+    before, comma, behind = person.display_name.partition(",")
+    return (behind.strip(),) if comma else (before,)
+
+
+def _surnames(person: Person) -> tuple[str, ...]:
+    """Give the surname, or what may be it: of "Anna van Dyck" each end, "van Dyck" and "Dyck"."""
+    if person.given_name or person.surname:
+        return (person.surname,)
+    before, comma, _ = person.display_name.partition(",")
+    if comma:
+        return (before.strip(),)
+    words = before.split()
+    return tuple(" ".join(words[place:]) for place in range(1, len(words))[:WORDS_MOST]) or tuple(words)
+
+
 _ATTRIBUTES: Final[Mapping[str, Attribute]] = {
-    "givenname": lambda person: (person.given_name,),
-    "sn": lambda person: (person.surname,),
+    "givenname": _given_names,
+    "sn": _surnames,
     "displayname": lambda person: (person.display_name,),
     "mail": lambda person: (person.mail,),
     # Who types half an address does not type the scheme; the client adds it now and then.

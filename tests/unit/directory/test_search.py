@@ -93,6 +93,28 @@ def test_all_conditions_must_fit(conditions: list[tuple[str, str]], expected: li
     assert found(search(device(BOB, BEA, GONE), *conditions)) == expected
 
 
+@pytest.mark.parametrize(
+    ("shown", "conditions", "is_found"),
+    [
+        ("Alice Adler", [("givenName", "ali"), ("sn", "ad")], True),
+        ("Alice Adler", [("sn", "ali")], False),
+        ("Anna Maria van Dyck", [("givenName", "Anna Maria"), ("sn", "van d")], True),
+        ("Anna Maria van Dyck", [("sn", "dyck")], True),
+        ("Adler, Alice", [("givenName", "alice"), ("sn", "adler")], True),
+        ("Adler, Alice", [("givenName", "adler")], False),
+        ("Prince", [("givenName", "pri")], True),
+        ("Prince", [("sn", "pri")], True),
+        ("", [("sn", "a")], False),
+    ],
+)
+def test_finds_by_parts_of_the_name_that_is_shown(
+    shown: str, conditions: list[tuple[str, str]], *, is_found: bool
+) -> None:
+    """A people file need not say which part is which; clients ask for first and last name."""
+    person = Person(Aor("sip:x@contoso.test"), "x", display_name=shown)
+    assert (found(search(device(person), *conditions)) == ["sip:x@contoso.test"]) is is_found
+
+
 def test_says_when_there_are_more() -> None:
     """A client that asked for one is told that it did not see all."""
     response = search(device(BOB, BEA), ("givenName", "b"), most="1")
