@@ -12,7 +12,7 @@ from typing import Any, Final
 from twisted.internet import task
 from twisted.internet.defer import Deferred
 
-from lyncpy.app import assembly, cli
+from lyncpy.app import assembly, backends, cli
 from lyncpy.app.config import Config, load
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.names import aor_of
@@ -49,7 +49,7 @@ def make(home: Path, count: int, settings: list[str]) -> None:
 
 async def _keep_passwords(reactor: Any, config: Config, count: int) -> None:  # Any: several interfaces at once
     timers = Timers(reactor, lambda: datetime.datetime.now(datetime.UTC).timestamp())
-    back = assembly.backends(config, assembly.node_name(), timers, reactor)
+    back = backends.backends(config, assembly.node_name(), timers, reactor)
     house = House(back.units, reactor)
     await house.open()
     secrets = StoredSecrets(back.store, People(), back.bus, back.seals)

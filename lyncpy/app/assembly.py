@@ -9,32 +9,17 @@ from typing import Any
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from lyncpy.app.backends import Backends, backends
 from lyncpy.app.claim import Claim
-from lyncpy.app.config import Config, ConfigError
+from lyncpy.app.config import Config
 from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.auth.digest import DigestProof
 from lyncpy.auth.passwords import Passwords
-from lyncpy.backends.exports import Exports
-from lyncpy.backends.ldap import LdapDirectory
-from lyncpy.backends.memory import MemoryBus
-from lyncpy.backends.openmetrics import OpenMetrics
-from lyncpy.backends.people import PeopleFile
-from lyncpy.backends.retention import Retention
-from lyncpy.backends.sealing import Sealer
-from lyncpy.backends.sql.database import Database
-from lyncpy.backends.sql.ledger import SqlLedger
-from lyncpy.backends.sql.records import SqlRecords
-from lyncpy.backends.sql.store import SqlStore
-from lyncpy.backends.threads import Threads
-from lyncpy.contracts.archive import IExports, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import IDirectory, ISecrets
+from lyncpy.contracts.directory import ISecrets
 from lyncpy.contracts.facts import PersonChanged, SecretChanged
-from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
-from lyncpy.contracts.records import IRecords
-from lyncpy.contracts.store import IStore
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Provision, Reason
 from lyncpy.core.dispatch import Dispatch
 from lyncpy.core.forward import Forward
@@ -63,7 +48,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.routes import Search
-from lyncpy.workloads.directory.secrets import Seals, StoredSecrets
+from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.service import Directory
 from lyncpy.workloads.im.invitations import members_in
 from lyncpy.workloads.im.service import Im
@@ -79,26 +64,6 @@ Reload = Callable[[], Sequence[str]]
 """Reads the configuration again; gives sentences."""
 
 Conditions = tuple[Callable[[], Sequence[Reason]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Backends:
-    """Floor 3 as the configuration chooses it."""
-
-    store: IStore
-    records: IRecords
-    bus: IBus
-    meter: IMeter
-    directory: IDirectory
-    seals: Seals
-    ledger: ILedger
-    stamps: IStamps
-    exports: IExports
-    meters: Callable[[], bytes] = bytes
-    """Gives all meters as OpenMetrics text."""
-
-    units: tuple[IUnit, ...] = ()
-    """What has to be open before the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,40 +101,6 @@ class Built:
 def node_name() -> NodeName:
     """Name this process, and this start of it."""
     return NodeName(f"n{secrets.token_hex(4)}")
-
-
-def backends(
-    config: Config, node: NodeName, timers: Timers, reactor: Any
-) -> Backends:  # Any: a reactor is several interfaces
-    """Choose and build what keeps the promises of store, records, bus, directory and meter."""
-    settings = config.sections
-    meter = OpenMetrics()
-    database = Database(settings.store, config.home, meter, reactor)
-    directory: IDirectory
-    threads = Threads(reactor, "directory")
-    if settings.directory.is_ldap:
-        try:
-            directory = LdapDirectory(settings.directory, settings.sip.domain, config.home, threads, timers)
-        except ValueError as error:
-            raise ConfigError([f"{config.file}: [directory] {error}"]) from None
-    else:
-        directory = PeopleFile(config.path(settings.directory.url), settings.sip.domain, threads)
-    store, records = SqlStore(database, timers.wall), SqlRecords(database)
-    sealer = Sealer(config.path(settings.store.key_file))
-    exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
-    return Backends(
-        store=store,
-        records=records,
-        bus=MemoryBus(node, reactor),
-        meter=meter,
-        directory=directory,
-        seals=sealer,
-        ledger=SqlLedger(database),
-        stamps=sealer,
-        exports=exports,
-        meters=meter.render,
-        units=(database, Retention(database, store, records, settings.store, timers), exports),
-    )
 
 
 def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any) -> Hall:  # Any: as above

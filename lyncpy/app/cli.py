@@ -14,7 +14,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from lyncpy import __version__
-from lyncpy.app import assembly, home
+from lyncpy.app import assembly, backends, home
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
 from lyncpy.app.greeting import greeting
@@ -184,7 +184,7 @@ def _verify(options: argparse.Namespace) -> int:
             # Whoever interrupts this can go on here: --from takes the same words.
             sys.stderr.write(f"{point.serial} of {end} are whole; last {point}\n")
 
-    async def work(back: assembly.Backends) -> None:
+    async def work(back: backends.Backends) -> None:
         verdicts.append(await Auditor(back.ledger, back.stamps).verify(since, progress))
 
     _with_backends(load(options.config), work)
@@ -229,14 +229,14 @@ def _with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]
     _with_backends(config, lambda back: do(StoredSecrets(back.store, People(), back.bus, back.seals)))
 
 
-def _with_backends(config: Config, do: Callable[[assembly.Backends], Awaitable[None]]) -> None:
+def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[None]]) -> None:
     """Open the store, do one thing, close it; the server may run meanwhile."""
     problems: list[Exception] = []
 
     async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
         timers = Timers(reactor, _Clock())
         try:
-            back = assembly.backends(config, assembly.node_name(), timers, reactor)
+            back = backends.backends(config, assembly.node_name(), timers, reactor)
             house = House(back.units, reactor)
             try:
                 await house.open()

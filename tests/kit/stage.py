@@ -15,7 +15,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
-from lyncpy.app.assembly import Backends, Inside, inside
+from lyncpy.app.assembly import Inside, inside
+from lyncpy.app.backends import Backends
 from lyncpy.app.config import check
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.ledger import MemoryLedger

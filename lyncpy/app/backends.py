@@ -1,0 +1,83 @@
+"""Chooses what keeps the promises of store, records, bus, directory and meter, as the configuration says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lyncpy.app.config import Config, ConfigError
+from lyncpy.backends.exports import Exports
+from lyncpy.backends.ldap import LdapDirectory
+from lyncpy.backends.memory import MemoryBus
+from lyncpy.backends.openmetrics import OpenMetrics
+from lyncpy.backends.people import PeopleFile
+from lyncpy.backends.retention import Retention
+from lyncpy.backends.sealing import Sealer
+from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.ledger import SqlLedger
+from lyncpy.backends.sql.records import SqlRecords
+from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.archive import IExports, ILedger, IStamps
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.directory import IDirectory
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.store import IStore
+from lyncpy.contracts.workload import IUnit
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.secrets import Seals
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """Floor 3 as the configuration chooses it."""
+
+    store: IStore
+    records: IRecords
+    bus: IBus
+    meter: IMeter
+    directory: IDirectory
+    seals: Seals
+    ledger: ILedger
+    stamps: IStamps
+    exports: IExports
+    meters: Callable[[], bytes] = bytes
+    """Gives all meters as OpenMetrics text."""
+
+    units: tuple[IUnit, ...] = ()
+    """What has to be open before the rest."""
+
+
+def backends(
+    config: Config, node: NodeName, timers: Timers, reactor: Any
+) -> Backends:  # Any: a reactor is several interfaces
+    """Choose and build what keeps the promises of store, records, bus, directory and meter."""
+    settings = config.sections
+    meter = OpenMetrics()
+    database = Database(settings.store, config.home, meter, reactor)
+    directory: IDirectory
+    threads = Threads(reactor, "directory")
+    if settings.directory.is_ldap:
+        try:
+            directory = LdapDirectory(settings.directory, settings.sip.domain, config.home, threads, timers)
+        except ValueError as error:
+            raise ConfigError([f"{config.file}: [directory] {error}"]) from None
+    else:
+        directory = PeopleFile(config.path(settings.directory.url), settings.sip.domain, threads)
+    store, records = SqlStore(database, timers.wall), SqlRecords(database)
+    sealer = Sealer(config.path(settings.store.key_file))
+    exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
+    return Backends(
+        store=store,
+        records=records,
+        bus=MemoryBus(node, reactor),
+        meter=meter,
+        directory=directory,
+        seals=sealer,
+        ledger=SqlLedger(database),
+        stamps=sealer,
+        exports=exports,
+        meters=meter.render,
+        units=(database, Retention(database, store, records, settings.store, timers), exports),
+    )
