@@ -24,8 +24,8 @@ from lyncpy.sip.prepared import Prepared
 WINDOW: Final = 256
 """How far behind the newest message number another may come ([MS-SIPAE] 3.2.5)."""
 
-VERSION_SAID: Final = 3
-"""The first version of signatures that is named in them: before it, there was no such parameter."""
+VERSION_SAID: Final = 4
+"""The first version of signatures that is named in them: clients of version 3 are not told ([MS-SIPREGE] 4.1.1)."""
 
 _SEEN_MASK: Final = (1 << WINDOW) - 1
 _NUMBER_DIGITS: Final = 10

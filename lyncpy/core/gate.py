@@ -32,7 +32,7 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.limits import Bucket
 from lyncpy.core.per_user import ConnectionsPerUser
@@ -188,9 +188,10 @@ class Gate:
             Refused: 401 with challenges while nobody has signed in, and to a REGISTER that
                 does not verify. 403 to any other such request: real clients repeat what
                 gets a 401, at once and for ever. 404, 403 or 503 with the reason why somebody
-                cannot sign in. 503 past the flow's rate.
+                cannot sign in. 503 past the flow's rate. 488 to the wish for compression, from
+                anybody: the connection goes on without.
 
-        Spec: [MS-SIPAE] 3.3.5.
+        Spec: [MS-SIPAE] 3.3.5; [MS-SIPCOMP] 3.2.
         """
         state, request = self._flows.get(arrival.flow), arrival.request
         if state is None:
@@ -198,6 +199,9 @@ class Gate:
         wait_s = state.bucket.take(self._settings.requests_per_s, self._settings.requests_burst, arrival.at)
         if wait_s > 0:
             raise Refused(503, Diagnostics(1, "Too many requests"), headers=[("Retry-After", str(ceil(wait_s)))])
+        if request.method == "NEGOTIATE":
+            # Asked before sign-in: with a challenge a client would wait for somebody to answer it for.
+            raise Refused(488, Diagnostics(EXPECTED_FAILURE + 488, "Compression is not offered"))
         association, registers = state.association, request.method == "REGISTER"
         if association is None:
             if self._reception is not None and (state.guest or self._reception.expects(request)):

@@ -51,6 +51,9 @@ class Subscription:
     """Whom or what the SUBSCRIBE asked about."""
 
     machine: machine.Subscription
+    documents: int = 0
+    """How many documents with numbers of their own it was sent; whoever writes them counts."""
+
     data: Any = None  # Any: each workload keeps its own kind of value
     on_end: Callable[["Subscription"], None] | None = None
     timer: ITimer | None = field(default=None, repr=False)
@@ -142,6 +145,7 @@ class Notifier:
         on_end: Callable[[Subscription], None] | None = None,
         contact: str = "",
         headers: Iterable[tuple[str, str]] = (),
+        shared: Sequence[tuple[str, str]] = (),
     ) -> tuple[Subscription | None, Response]:
         """Answer a SUBSCRIBE that is allowed: a new one, a refresh, an end or a poll.
 
@@ -157,6 +161,7 @@ class Notifier:
             on_end: Called once when the subscription is over, for whatever reason.
             contact: The Contact value of whom the client's requests within the dialog go to; "": the server.
             headers: Added to the 200.
+            shared: Added to the 200 and to each notification of a new subscription.
 
         Returns:
             The subscription, or None when nothing continues; and the 200.
@@ -169,7 +174,7 @@ class Notifier:
         """
         known = self.find(arrival)
         contact = contact or self._contact
-        found = known if known is not None else self._new(arrival, event, data, on_end, contact)
+        found = known if known is not None else self._new(arrival, event, data, on_end, contact, shared)
         terms = machine.Terms(default_s, minimum_s, maximum_s, once)
         now = self._timers.now()
         try:
@@ -237,6 +242,7 @@ class Notifier:
         data: object,
         on_end: Callable[[Subscription], None] | None,
         contact: str,
+        shared: Sequence[tuple[str, str]],
     ) -> Subscription:
         if len(self._on_flow.get(arrival.flow, ())) >= self._per_flow or len(self._subscriptions) >= self._total:
             raise Refused(503, TOO_MANY, headers=[("Retry-After", "60")])
@@ -247,7 +253,7 @@ class Notifier:
             epid=sender.epid,
             flow=arrival.flow,
             resource=aor_of(arrival.request.to.uri),
-            machine=machine.Subscription(arrival.request, new_tag(), contact),
+            machine=machine.Subscription(arrival.request, new_tag(), contact, shared),
             data=data,
             on_end=on_end,
         )

@@ -11,7 +11,7 @@ Spec: RFC 6665 §4.2; [MS-SIP], best effort NOTIFY, piggyback first NOTIFY, subs
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -149,14 +149,23 @@ class Subscription:
         state: New, active or terminated.
     """
 
-    __slots__ = ("_contact", "_duration_s", "_last", "_template", "_until", "_ways", "dialog", "event", "state")
+    __slots__ = (
+        "_contact", "_duration_s", "_last", "_shared", "_template", "_until", "_ways", "dialog", "event", "state",
+    )  # fmt: skip
 
-    def __init__(self, request: Request, local_tag: str, contact: str = "") -> None:
+    def __init__(
+        self, request: Request, local_tag: str, contact: str = "", shared: Sequence[tuple[str, str]] = ()
+    ) -> None:
         """Begin with the SUBSCRIBE that asks for it; `subscribe` then answers the same request.
 
-        `contact` is the Contact value of notifications; "" leaves it out.
+        Args:
+            request: The SUBSCRIBE.
+            local_tag: Our side of the dialog.
+            contact: The Contact value of notifications; "" leaves it out.
+            shared: What else stands in the answers to SUBSCRIBE and in every notification.
         """
         self._contact = contact
+        self._shared = shared
         self._last: tuple[str, str, Headers] | None = None
         self._template: tuple[str, Template] | None = None
         """A content type and all that its notifications share; kept until the subscriber says something."""
@@ -287,6 +296,7 @@ class Subscription:
             ("subscription-state", self._state_now(now)),
             # One a line: a real client compares whole values.
             *(("Supported", way) for way in (BENOTIFY, PIGGYBACK, AUTOEXTEND) if way in self._ways),
+            *self._shared,
         ]
         if document is None or PIGGYBACK not in self._ways:
             return Grant(tuple(headers))
@@ -305,7 +315,7 @@ class Subscription:
         """Give what stands in a notification besides the dialog's: mostly the same as in the one before."""
         last = self._last
         if last is None or last[0] != state or last[1] != content_type:
-            lines = [("Event", self.event), ("subscription-state", state)]
+            lines = [("Event", self.event), ("subscription-state", state), *self._shared]
             if self._contact:
                 lines.append(("Contact", self._contact))
             if content_type:

@@ -178,11 +178,17 @@ def _conf_uris(conference: Conference) -> str:
 
 
 def _kept(conference: Conference) -> str:
-    """Write what the factory keeps. Spec: [MS-CONFPRO] 2.2.1.2."""
+    """Write what the factory keeps.
+
+    Each generation of servers added to what a description says, behind a separator, so that older
+    clients can pass it over. Spec: [MS-CONFPRO] 2.2.1.2, 4.1.
+    """
     return (
         f"<msci:conference-id>{conference.id}</msci:conference-id>"
         f"<msci:expiry-time>{_time(conference.expires)}</msci:expiry-time>"
-        f"<msci:admission-policy>{conference.admission.value}</msci:admission-policy>{_SEPARATOR}"
+        f"<msci:admission-policy>{conference.admission.value}</msci:admission-policy>"
+        # What is known of phones would stand between the two; here are none.
+        f"{_SEPARATOR}{_SEPARATOR}"
         f"<msci:autopromote>{int(conference.autopromote)}</msci:autopromote>"
         f"<msci:pstn-lobby-bypass>{_truth(conference.pstn_lobby_bypass)}</msci:pstn-lobby-bypass>"
     )

@@ -90,13 +90,14 @@ def read_change(operation: Element) -> Change | None:
             return None
 
 
-def write_answer(operation: str, delta: Delta) -> bytes:
-    """Write the answer to a change; that to addGroup names the id, or the client forgets whom it was adding.
+def write_answer(delta: Delta) -> bytes:
+    """Write the answer to addGroup: the group's id, without which the client forgets whom it was adding.
 
-    Client: the element has the request's name, not the name with "Response".
+    Every other change is answered without a body. Client: the element has the request's name, not
+    the name with "Response".
     """
     inner = "".join(f"<m:groupID>{group.id}</m:groupID>" for group in delta.added_groups)
-    return _envelope(f'<m:{operation} xmlns:m="{_REQUEST_NS}">{inner}</m:{operation}>')
+    return _envelope(f'<m:addGroup xmlns:m="{_REQUEST_NS}">{inner}</m:addGroup>')
 
 
 def write_fault(code: str, reason: str) -> bytes:

@@ -24,7 +24,7 @@ from lyncpy.workloads.contacts.bodies import (
 )
 from lyncpy.workloads.contacts.fanout import EVENT, Fanout, Held
 from lyncpy.workloads.contacts.lists import Declined, Lists
-from lyncpy.workloads.contacts.model import No
+from lyncpy.workloads.contacts.model import AddGroup, No
 from lyncpy.workloads.contacts.settings import Settings
 
 ACL_EVENT: Final = "vnd-microsoft-roaming-acl"
@@ -113,7 +113,9 @@ class Routes:
             raise _refusal(*_ANSWERS[declined.no]) from declined
         if decided.correction is not None:
             self._fanout.correct(aor, arrival.sender.epid, decided.correction)
-        return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=write_answer(name, decided.delta))
+        if not isinstance(change, AddGroup):
+            return response_to(arrival.request, 200)
+        return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=write_answer(decided.delta))
 
     def _forget_if_gone(self, aor: Aor) -> None:
         """Remember nothing for who has no device that shows his list."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml
+from lyncpy.sip.markup import Element, attr, escape, local, outer_xml, read_xml, text_of
 
 BATCH_TYPE: Final = "application/msrtc-adrl-categorylist+xml"
 LIST_TYPE: Final = "application/adrl+xml"
@@ -50,6 +50,13 @@ class Action:
 
     categories: frozenset[str]
 
+    once: bool = False
+    """Only to be told now, and to watch nobody."""
+
+
+_ACTIONS: Final = {"subscribe": (True, False), "unsubscribe": (False, False), "query": (True, True)}
+"""Maps what an action is called to `Action.subscribes` and `Action.once`."""
+
 
 def read_batch(body: bytes) -> tuple[Action, ...]:
     """Read a `batchSub` document.
@@ -57,25 +64,37 @@ def read_batch(body: bytes) -> tuple[Action, ...]:
     Raises:
         RemoteProtocolError: 400, when it is not one.
 
-    Spec: [MS-PRES] 2.2.2, `batchSub`; [MS-SIP] for the dialog.
+    Spec: [MS-PRES] 2.2.2.4.1, 6.8 (`batchSub`); [MS-SIP] for the dialog. Names count in any case, and
+    a list of categories for all actions may stand beside them.
     """
-    return tuple(_action(one) for one in children(_root(body, "batchSub"), "action"))
+    root = _root(body, "batchSub")
+    shared = _categories(root) or DEFAULT_CATEGORIES
+    return tuple(_action(one, shared) for one in _named(root, "action"))
 
 
-def _action(el: Element) -> Action:
-    name = attr(el, "name")
-    if name not in ("subscribe", "unsubscribe"):
-        raise RemoteProtocolError(f'not an action: "{(name or "")[:80]}"')
-    listed, asked = child(el, "adhocList"), child(el, "categoryList")
-    names = [] if asked is None else [_category(one) for one in children(asked, "category")]
+def _action(el: Element, shared: frozenset[str]) -> Action:
+    name = (attr(el, "name") or "").strip()
+    kind = _ACTIONS.get(name.lower())
+    if kind is None:
+        raise RemoteProtocolError(f'not an action: "{name[:80]}"')
+    # Somebody who is named twice is meant once, with the last of what is said about them.
+    found = {one.uri: one for block in (*_named(el, "adhocList"), el) for one in _resources(block)}
+    return Action(
+        (attr(el, "id") or "")[:_ID_BOUND], kind[0], tuple(found.values()), _categories(el) or shared, once=kind[1]
+    )
+
+
+def _categories(el: Element) -> frozenset[str]:
+    names = [_category(one) for block in _named(el, "categoryList") for one in _named(block, "category")]
     if len(names) > _CATEGORIES_BOUND:
         raise RemoteProtocolError("too many categories")
-    return Action(
-        (attr(el, "id") or "")[:_ID_BOUND],
-        name == "subscribe",
-        () if listed is None else _resources(listed),
-        frozenset(names) or DEFAULT_CATEGORIES,
-    )
+    return frozenset(names)
+
+
+def _named(el: Element, name: str) -> list[Element]:
+    """Give the children of this name, in any case."""
+    wanted = name.lower()
+    return [one for one in el if local(one).lower() == wanted]
 
 
 def read_list(body: bytes) -> tuple[Action, ...]:
@@ -88,7 +107,7 @@ def read_list(body: bytes) -> tuple[Action, ...]:
     """
     actions = []
     for one in _root(body, "adhoclist"):
-        begins = {"create": True, "add": True, "delete": False}.get(local(one))
+        begins = {"create": True, "add": True, "delete": False}.get(local(one).lower())
         if begins is None:
             raise RemoteProtocolError(f'not an action: "{local(one)[:80]}"')
         # These clients watch their contacts and nobody else.
@@ -99,16 +118,17 @@ def read_list(body: bytes) -> tuple[Action, ...]:
 
 
 def _resources(el: Element) -> tuple[Resource, ...]:
-    found = {(attr(one, "uri") or "").strip(): _context(one) for one in children(el, "resource")}
+    found = {(attr(one, "uri") or "").strip(): _context(one) for one in _named(el, "resource")}
     return tuple(Resource(uri, aor_of(uri), context) for uri, context in found.items() if uri)
 
 
 def _context(el: Element) -> str | None:
-    context = child(el, "context")
-    if context is None:
+    """Give why a client wants to watch: the XML within `context`, or the words of it; None: it does not say."""
+    context, words = next(iter(_named(el, "context")), None), attr(el, "context")
+    if context is None and words is None:
         return None
-    inner = next(iter(context), None)
-    text = "" if inner is None else outer_xml(inner)
+    inner = None if context is None else next(iter(context), None)
+    text = outer_xml(inner) if inner is not None else escape((words or text_of(context)).strip())
     if len(text) > CONTEXT_BOUND:
         raise RemoteProtocolError("the context of a subscription is too long", 413)
     return text

@@ -32,6 +32,9 @@ from lyncpy.workloads.presence.states import Activity, Capability, Device, State
 ROAMING_PARTS: Final = frozenset({"categories", "containers", "subscribers", "delegates"})
 """What an endpoint may ask for of its user's own data."""
 
+_ROAMING_ELEMENTS: Final = frozenset({"roaming", "roamingex"})
+"""How a part is asked for, in lower case."""
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _VERSION_MAX: Final = 0x7FFFFFFF
 _EXPIRES_MAX: Final = 366 * 86400
@@ -255,10 +258,20 @@ def _is_allowed(el: Element, name: str) -> bool:
 
 
 def read_roaming_list(body: bytes) -> frozenset[str]:
-    """Read which parts of his own data a client wants; without a body, all."""
+    """Read which parts of his own data a client wants; without a body, all.
+
+    What came later than the first clients (delegates) is asked for by an element with a name and a
+    namespace of its own. Parts that nobody here knows are passed over: there is nothing to tell of them.
+
+    Raises:
+        RemoteProtocolError: 400, when it is not such a list.
+
+    Spec: [MS-PRES] 2.2.2.5, 4.4.1 (`roaming`, `roamingEx`).
+    """
     if not body.strip():
         return ROAMING_PARTS
-    asked = {attr(one, "type") or "" for one in children(_root(body, "roamingList"), "roaming")}
+    root = _root(body, "roamingList")
+    asked = {(attr(one, "type") or "").strip().lower() for one in root if local(one).lower() in _ROAMING_ELEMENTS}
     return ROAMING_PARTS & asked
 
 

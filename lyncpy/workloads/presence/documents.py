@@ -162,15 +162,19 @@ def write_unknown(uri: str, categories: Iterable[str]) -> bytes:
     return f'<categories xmlns="{_NS}/categories" uri={quote_attr(uri)}>{"".join(parts)}</categories>'.encode()
 
 
-def write_list(owner: Aor, views: Mapping[str, bytes], content_type: str = CATEGORIES_TYPE) -> tuple[str, bytes]:
+def write_list(
+    owner: Aor, views: Mapping[str, bytes], content_type: str = CATEGORIES_TYPE, *, number: int = 1, whole: bool = True
+) -> tuple[str, bytes]:
     """Write the views of several people as one body: an rlmi list and a part for each.
 
     Args:
         owner: The watcher; the list is his.
         views: Maps the URI, as the watcher wrote it, to a document about that person.
         content_type: Of these documents.
+        number: Of this list within its subscription, from 1.
+        whole: Whether everybody is in it whom the subscription watches.
 
-    Spec: RFC 4662 §5. Client: an instance without `state` crashes it.
+    Spec: RFC 4662 §5; [MS-SIP] 3.3.5.1 (the first is number 1, and whole). Client: an instance without `state` crashes it.
     """
     mark, host = secrets.token_hex(8), owner.rpartition("@")[2]
     resources = "".join(
@@ -178,7 +182,8 @@ def write_list(owner: Aor, views: Mapping[str, bytes], content_type: str = CATEG
         for index, uri in enumerate(views)
     )
     rlmi = (
-        f'<list xmlns="urn:ietf:params:xml:ns:rlmi" uri={quote_attr(owner)} version="0" fullState="false">'
+        f'<list xmlns="urn:ietf:params:xml:ns:rlmi" uri={quote_attr(owner)}'
+        f' version="{number}" fullState="{"true" if whole else "false"}">'
         f"{resources}</list>"
     )
     parts = [_part(f"r.{mark}@{host}", _RLMI, rlmi.encode())]

@@ -14,6 +14,10 @@ _SPREAD: Final = 6
 """A granted lifetime differs from the setting, or falls short of what was asked, by up to this fraction of it."""
 
 
+_LISTED: Final = (("Require", "eventlist"),)
+"""Spec: RFC 4662 §4.1; [MS-PRES] 4.4.3 has it in what a user hears of himself, too."""
+
+
 class Grants:
     """Answers SUBSCRIBEs that are allowed, within the settings."""
 
@@ -23,6 +27,14 @@ class Grants:
         self._default_s = settings.expires_s
         self._minimum_s = settings.expires_minimum_s
         self._maximum_s = settings.expires_maximum_s
+
+    def known(self, arrival: Arrival) -> Subscription | None:
+        """Give the subscription that a SUBSCRIBE continues, if it does.
+
+        Raises:
+            Refused: 481, it continues one that does not exist.
+        """
+        return self._notifier.find(arrival)
 
     def is_end(self, arrival: Arrival) -> bool:
         """Tell whether a SUBSCRIBE ends a subscription that there is.
@@ -39,8 +51,20 @@ class Grants:
         document: Document | None,
         data: Any = None,  # Any: each event keeps its own kind of value
         on_end: Callable[[Subscription], None] | None = None,
+        *,
+        in_list: bool = False,
+        once: bool = False,
     ) -> tuple[Subscription | None, Response]:
         """Answer with a document; give the subscription if one continues.
+
+        Args:
+            arrival: The SUBSCRIBE.
+            event: Its package.
+            document: What there is to tell now.
+            data: See `Notifier.accept`, as the rest.
+            on_end: Hears of the end.
+            in_list: Whether it is one to many at once; notifications then say that they require as much.
+            once: Whether nothing is to be told after this.
 
         Raises:
             Refused: As `Notifier.accept`.
@@ -57,5 +81,7 @@ class Grants:
             maximum_s=max(most - secrets.randbelow(most // _SPREAD + 1), self._minimum_s),
             document=document,
             data=data,
+            once=once,
             on_end=on_end,
+            shared=_LISTED if in_list else (),
         )

@@ -56,7 +56,7 @@ def form_of(accept: Iterable[str]) -> Form | None:
     accepted.discard("")
     if not accepted or "*/*" in accepted:
         return Form.CATEGORIES
-    return next((form for form in Form if form.value in accepted), None)
+    return next((form for form in Form if {form.value, form.value.partition("/")[0] + "/*"} & accepted), None)
 
 
 @dataclass(frozen=True, slots=True)

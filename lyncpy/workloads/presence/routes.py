@@ -6,7 +6,7 @@ from typing import Final
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Response, response_to
 from lyncpy.workloads.presence.board import Board, Denied, Outcome, Published, Stale, publish
@@ -45,6 +45,7 @@ _DENIALS: Final[Mapping[Denial, tuple[int, Diagnostics]]] = {
 
 _NOT_YOURS: Final = Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI")
 _NO_SUBSCRIBER: Final = Diagnostics(2004, "Subscriber is not authorized to subscribe")
+_PUBLICATION_STALE: Final = Diagnostics(EXPECTED_FAILURE + 409, "Publication version is out of date")
 _DELEGATES_STALE: Final = Diagnostics(2141, "Delegate version is out of date")
 
 
@@ -160,9 +161,13 @@ class Routes:
         aor = _own(arrival, _NO_SUBSCRIBER)
         if self._grants.is_end(arrival):
             return self._grants.accept(arrival, SELF_EVENT, None)[1]
-        asked = read_roaming_list(arrival.request.body)
+        known = self._grants.known(arrival)
+        if known is not None and not arrival.request.body.strip():
+            asked = known.data.asked  # a refresh that says nothing new
+        else:
+            asked = read_roaming_list(arrival.request.body)
         document, held = self._roaming.whole(await self._boards.read(aor), asked)
-        subscription, response = self._grants.accept(arrival, SELF_EVENT, document, held)
+        subscription, response = self._grants.accept(arrival, SELF_EVENT, document, held, in_list=True)
         if subscription is not None:
             subscription.data = held
         return response
@@ -193,7 +198,7 @@ def _own(arrival: Arrival, no: Diagnostics) -> Aor:
 def _allowed(outcome: Outcome, stale: Diagnostics | None = None) -> Published:
     if isinstance(outcome, Stale):
         # No number of [MS-OCER] but that of delegates says this; clients read the fault.
-        raise Refused(409, stale, content_type=FAULT_TYPE, body=write_fault(outcome))
+        raise Refused(409, stale or _PUBLICATION_STALE, content_type=FAULT_TYPE, body=write_fault(outcome))
     if isinstance(outcome, Denied):
         status, diagnostics = _DENIALS[outcome.denial]
         raise Refused(status, diagnostics)

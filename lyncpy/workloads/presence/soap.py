@@ -126,7 +126,7 @@ class Soap:
             aor, lambda board, now: publish(board, _published(board, states, epid), epid, now, self._quotas), epid
         )
         _require(outcome)
-        return _answered(arrival, "setPresence")
+        return response_to(arrival.request, 200)
 
     async def set_ace(self, arrival: Arrival) -> Response:
         """Answer for a watcher: he is known from now on, and blocked if his right to presence is taken.
@@ -146,7 +146,7 @@ class Soap:
                 aor, lambda board, now: set_members(board, _levels(board, mask, blocks=blocks), now, self._quotas)
             )
             _require(outcome)
-        return _answered(arrival, "setACE")
+        return response_to(arrival.request, 200)
 
 
 def _operation(arrival: Arrival, name: str) -> Element:
@@ -235,7 +235,7 @@ def _require(outcome: Outcome) -> None:
         raise Refused(413, Diagnostics(2006, "Container member limit exceeded"))
 
 
-def _answered(arrival: Arrival, name: str, inner: str = "") -> Response:
+def _answered(arrival: Arrival, name: str, inner: str) -> Response:
     body = (
         f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{_ENVELOPE_NS}"><SOAP-ENV:Body>'
         f'<m:{name} xmlns:m="{_REQUEST_NS}">{inner}</m:{name}></SOAP-ENV:Body></SOAP-ENV:Envelope>'

@@ -115,9 +115,14 @@ class Watching:
         if len(wishes) > self._resources:
             raise Refused(413, _LIMIT)
         self._watchers.require_room(len(wishes) - len(before))
-        document = self._document(arrival, {aor: wishes[aor] for aor in told}, boards)
-        subscription, response = self._grants.accept(arrival, EVENT, document, {}, self._watchers.forget)
+        number = 1 if found is None else found.documents + 1
+        document = self._document(arrival, told, boards, number, whole=told.keys() >= wishes.keys())
+        only_asks = found is None and bool(batch) and all(action.once for action in batch)
+        subscription, response = self._grants.accept(
+            arrival, EVENT, document, {}, self._watchers.forget, in_list=_is_list(arrival.request), once=only_asks
+        )
         if subscription is not None:
+            subscription.documents = number
             self._watchers.watch(subscription, wishes, {aor: boards[aor] for aor in told if aor in boards})
             self._note(subscription.watcher, batch, before, wishes, boards)
         return response
@@ -135,7 +140,7 @@ class Watching:
         A client that watches for a while only (a contact card, the results of a search) gives no context;
         of that the other one is not told. Spec: `Subscriber` of UCMA: who subscribes with a context.
         """
-        asked = [one for action in batch if action.subscribes for one in action.resources]
+        asked = [one for action in batch if action.subscribes and not action.once for one in action.resources]
         contexts = {one.aor: one.context for one in asked if one.context is not None and one.aor in boards}
         self._subscribers.began(watcher, contexts)
         gone = [aor for aor in before if aor not in wishes and not self._watchers.is_watched_by(aor, watcher)]
@@ -159,15 +164,23 @@ class Watching:
         uri = request.to.uri
         return (Action("", True, (Resource(uri, aor_of(uri), ""),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
 
-    def _document(self, arrival: Arrival, told: Wishes, boards: Mapping[Aor, Board]) -> Document | None:
-        """Write a part for everybody who was named: the client refreshes only whom it found here."""
+    def _document(
+        self, arrival: Arrival, told: Wishes, boards: Mapping[Aor, Board], number: int, *, whole: bool
+    ) -> Document | None:
+        """Write a part for everybody who was named: the client refreshes only whom it found here.
+
+        Args:
+            number: Of the list, from 1 in each subscription.
+            whole: Whether these are all whom the subscription watches.
+        """
         watcher = arrival.sender.aor
         views = {wish.uri: self._view(watcher, wish, boards.get(aor)) for aor, wish in told.items()}
         if not views:
             return None
         content_type = next(iter(views.values())).content_type
         if _is_list(arrival.request) or len(views) > 1:
-            return Document(*write_list(watcher, {uri: view.body for uri, view in views.items()}, content_type))
+            bodies = {uri: view.body for uri, view in views.items()}
+            return Document(*write_list(watcher, bodies, content_type, number=number, whole=whole))
         return next(iter(views.values()))
 
     def _view(self, watcher: Aor, wish: Wish, board: Board | None) -> Document:
@@ -179,8 +192,8 @@ class Watching:
         return Document(wish.form.value, write_legacy(person_unknown(wish.uri), wish.form))
 
 
-def combined(before: Wishes, batch: Sequence[Action], form: Form) -> tuple[Wishes, Sequence[Aor]]:
-    """Apply a batch to what a subscription watches; give all that it watches now, and whom to tell of.
+def combined(before: Wishes, batch: Sequence[Action], form: Form) -> tuple[Wishes, Wishes]:
+    """Apply a batch to what a subscription watches; give all that it watches now, and what to tell of whom.
 
     Whom a later batch does not name, stays. Several actions may ask for one person: he is
     watched until the last of them has ended, for all categories that any of them wants.
@@ -188,33 +201,44 @@ def combined(before: Wishes, batch: Sequence[Action], form: Form) -> tuple[Wishe
     Spec: [MS-SIP] batched subscriptions.
     """
     if not batch:
-        return before, tuple(before)
+        return before, before
     wishes = dict(before)
     told: dict[Aor, None] = {}
+    asked: dict[Aor, Wish] = {}
     for action in batch:
-        if action.subscribes:
-            single = ((action.id, action.categories),)
-            for one in action.resources:
-                old = wishes.get(one.aor)
-                wishes[one.aor] = _wish(one.uri, _begun(old, action) if old else single, old.form if old else form)
-                told[one.aor] = None
-            continue
-        named = [one.aor for one in action.resources] or list(wishes)
-        for aor in named:
-            old = wishes.get(aor)
-            if old is None:
-                continue
-            left = tuple(one for one in old.actions if one[0] != action.id)
-            if left == old.actions:
-                if not action.resources:
-                    continue
-                left = ()  # named by who does not know which action began it
-            if left:
-                wishes[aor] = _wish(old.uri, left, old.form)
-            else:
-                del wishes[aor]
+        if not action.subscribes:
+            for aor in _ended(wishes, action):
                 told.pop(aor, None)
-    return wishes, tuple(told)
+            continue
+        single = ((action.id, action.categories),)
+        for one in action.resources:
+            if action.once:
+                asked[one.aor] = _wish(one.uri, single, form)
+                continue
+            old = wishes.get(one.aor)
+            wishes[one.aor] = _wish(one.uri, _begun(old, action) if old else single, old.form if old else form)
+            told[one.aor] = None
+    return wishes, {**{aor: wishes[aor] for aor in told}, **asked}
+
+
+def _ended(wishes: dict[Aor, Wish], action: Action) -> Sequence[Aor]:
+    """End what an action asked for; give those who are watched no more."""
+    gone = []
+    for aor in [one.aor for one in action.resources] or list(wishes):
+        old = wishes.get(aor)
+        if old is None:
+            continue
+        left = tuple(one for one in old.actions if one[0] != action.id)
+        if left == old.actions:
+            if not action.resources:
+                continue
+            left = ()  # named by who does not know which action began it
+        if left:
+            wishes[aor] = _wish(old.uri, left, old.form)
+        else:
+            del wishes[aor]
+            gone.append(aor)
+    return gone
 
 
 def _begun(old: Wish, action: Action) -> tuple[tuple[str, frozenset[str]], ...]:

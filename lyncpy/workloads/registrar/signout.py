@@ -29,17 +29,17 @@ class Cause:
 
 
 class Causes(enum.Enum):
-    """The causes there are."""
+    """The causes there are. Spec: [MS-SIPREGE] 2.2.1.13, which number goes with which event."""
 
     DISABLED = Cause("disabled", "rejected", Diagnostics(4141, "User disabled for SIP", public=True))
-    QUOTA = Cause("quota", "unregistered", Diagnostics(4142, "Too many devices are signed in", public=True))
+    QUOTA = Cause("quota", "unregistered", Diagnostics(4140, "Too many devices are signed in", public=True))
     REPLACED = Cause(
         "replaced",
         "unregistered",
-        Diagnostics(4139, "The same device has signed in over another connection", public=True),
+        Diagnostics(4140, "The same device has signed in over another connection", public=True),
     )
     OPERATOR = Cause(
-        "signed out by operator", "deactivated", Diagnostics(4140, "Signed out by the administrator", public=True)
+        "signed out by operator", "deactivated", Diagnostics(4142, "Signed out by the administrator", public=True)
     )
 
 

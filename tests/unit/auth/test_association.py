@@ -145,9 +145,9 @@ def test_ends_with_its_lifetime() -> None:
 def test_signs_what_a_client_can_check(version: int) -> None:
     """Our signature is over the message's own text, with a count of ours and each parameter quoted.
 
-    Its version is said from 3 on: a client that says none knows of none.
+    Its version is said from 4 on: older clients know of none.
     """
-    said = "" if version == 2 else f", version={version}"
+    said = ", version=4" if version == 4 else ""
     one = association(version)
     message = Response(200, "OK", subscribe().headers)
     for number in (1, 2):

@@ -80,6 +80,18 @@ def test_the_first_document_is_what_the_real_client_needs() -> None:
     assert (view.findtext("media/entry/type"), view.findtext("locked")) == (CHAT, "false")
 
 
+def test_each_generation_of_terms_stands_behind_its_separator() -> None:
+    """An older client passes over what comes after a separator that it does not know ([MS-CONFPRO] 4.1)."""
+    about = read(full(meeting(ALICE), ATTENDEES), 1).find("conference-description")
+    names = [one.tag.rpartition("}")[2] for one in about]
+    assert names[names.index("admission-policy") + 1 :][:4] == [
+        "separator",
+        "separator",
+        "autopromote",
+        "pstn-lobby-bypass",
+    ]
+
+
 def test_the_version_is_the_watchers() -> None:
     """One rendering serves all; the number alone differs."""
     sheet = full(meeting(ALICE), PRESENTERS)

@@ -144,7 +144,7 @@ def test_a_delta_is_written_in_the_order_of_the_specification() -> None:
 
 def test_the_answer_to_add_group_names_the_id() -> None:
     """Without the id the client forgets whom it was adding."""
-    body = write_answer("addGroup", Delta(2, 1, added_groups=(Group(9, "New"),)))
+    body = write_answer(Delta(2, 1, added_groups=(Group(9, "New"),)))
     assert tree(body).findtext("Body/addGroup/groupID") == "9"
 
 

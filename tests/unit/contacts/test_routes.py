@@ -171,6 +171,20 @@ def test_add_group_is_answered_with_the_id(alice: Device) -> None:
     assert tree(response.body).findtext("Body/addGroup/groupID") == "2"
 
 
+def test_other_changes_are_answered_without_a_body(alice: Device) -> None:
+    """There is nothing to say but that it is done; what changed comes as a notification."""
+    change(alice, "addGroup", name="Work")
+    changes: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("setContact", {"URI": "sip:bob@contoso.test", "groups": "2"}),
+        ("modifyGroup", {"groupID": "2", "name": "Play"}),
+        ("deleteContact", {"URI": "sip:bob@contoso.test"}),
+        ("deleteGroup", {"groupID": "2"}),
+    )
+    for operation, parts in changes:
+        response = change(alice, operation, **parts)
+        assert (response.status, response.body, response.content_type) == (200, b"", "")
+
+
 def test_a_wrong_delta_number_is_no_reason_to_refuse(alice: Device) -> None:
     """A client counts on after a refusal, and never learns that it is ahead."""
     assert change(alice, "addGroup", name="Work", delta_num=77).status == 200

@@ -117,6 +117,15 @@ def test_asks_a_stranger_who_he_is() -> None:
     assert "Authentication-Info" not in answer.headers
 
 
+def test_the_wish_for_compression_is_refused_in_plain_words() -> None:
+    """It comes before sign-in: with a challenge a client would wait for ever, with a refusal it goes on."""
+    hall = Hall()
+    with pytest.raises(Refused) as refused:
+        hall.admit(request_of(ALICE, "NEGOTIATE"))
+    assert refused.value.status == 488
+    assert not [name for name, _ in refused.value.headers if name == "WWW-Authenticate"]
+
+
 def test_lets_a_user_in_and_signs_from_then_on() -> None:
     """The last REGISTER is admitted with its sender, and its 200 is signed."""
     hall, client = Hall(), alice()

@@ -60,3 +60,92 @@ def test_refuses_a_list_that_is_none(body: bytes) -> None:
     """Nothing else can be done to a list."""
     with pytest.raises(RemoteProtocolError):
         read_list(body)
+
+
+BATCHES = "http://schemas.microsoft.com/2006/01/sip/batch-subscribe"
+LISTS = "http://schemas.microsoft.com/2006/09/sip/categorylist"
+WATCHER = (
+    '<subscriptionContext xmlns="http://schemas.microsoft.com/2008/09/sip/SubscriptionContext" majorVersion="1" '
+    'minorVersion="0"><watcher><contactList /></watcher></subscriptionContext>'
+)
+SPELLINGS = {
+    "as the specification has it": f'''<batchSub xmlns="{BATCHES}" uri="{ALICE}" name=""><action name="subscribe" id="7">
+        <adhocList><resource uri="sip:b@x"/><resource uri="sip:c@x"><context>{WATCHER}</context></resource></adhocList>
+        <categoryList xmlns="{LISTS}"><category name="note"/><category name="state"/></categoryList></action></batchSub>''',
+    "with prefixes": f'''<b:batchSub xmlns:b="{BATCHES}" uri="{ALICE}" name=""><b:action name="subscribe" id="7">
+        <b:adhocList><b:resource uri="sip:b@x"/><b:resource uri="sip:c@x"><b:context>{WATCHER}</b:context></b:resource>
+        </b:adhocList><cl:categoryList xmlns:cl="{LISTS}"><cl:category name="note"/><cl:category name="state"/>
+        </cl:categoryList></b:action></b:batchSub>''',
+    "without namespaces, in small letters": f'''<batchsub uri="{ALICE}"><action NAME="Subscribe" ID="7"><adhoclist>
+        <resource URI="sip:b@x"/><resource uri="sip:c@x"><context>{WATCHER}</context></resource></adhoclist>
+        <categorylist><category name="note"/><category name="state"/></categorylist></action></batchsub>''',
+    "in several lists": f'''<batchSub xmlns="{BATCHES}"><action name="subscribe" id="7"><adhocList><resource uri="sip:b@x"/>
+        </adhocList><adhocList><resource uri="sip:c@x"><context>{WATCHER}</context></resource></adhocList><categoryList>
+        <category name="note"/></categoryList><categoryList><category name="state"/></categoryList></action></batchSub>''',
+    "with the categories for all actions": f'''<batchSub xmlns="{BATCHES}"><categoryList xmlns="{LISTS}"><category name="note"/>
+        <category name="state"/></categoryList><action name="subscribe" id="7"><adhocList><resource uri=" sip:b@x "/>
+        <resource uri="sip:c@x"><context>{WATCHER}</context></resource></adhocList></action></batchSub>''',
+    "without a list around the resources": f'''<batchSub xmlns="{BATCHES}"><action name="subscribe" id="7">
+        <resource uri="sip:b@x"/><resource uri="sip:c@x"><context>{WATCHER}</context></resource><categoryList>
+        <category name="note"/><category name="state"/></categoryList></action></batchSub>''',
+    "with what nobody knows in between": f'''<batchSub xmlns="{BATCHES}" new="1"><action name="subscribe" id="7" new="1">
+        <x:y xmlns:x="urn:x"/><adhocList new="1"><x:y xmlns:x="urn:x"/><resource uri="sip:b@x" new="1"/><resource uri="sip:c@x">
+        <context>{WATCHER}</context></resource></adhocList><categoryList><category name="note"><x/></category>
+        <category name="state"/></categoryList></action></batchSub>''',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", SPELLINGS.values(), ids=SPELLINGS)
+def test_a_batch_is_the_same_however_it_is_spelled(body: str) -> None:
+    """Prefixes, letters' case, lists in pieces and what later versions add make no difference."""
+    (action,) = read_batch(body.encode())
+    assert (action.id, action.subscribes, action.once) == ("7", True, False)
+    assert [one.aor for one in action.resources] == ["sip:b@x", "sip:c@x"]
+    assert action.categories == {"note", "state"}
+    plain, with_context = (one.context for one in action.resources)
+    assert plain is None
+    assert with_context is not None
+    assert "contactList" in with_context
+
+
+@pytest.mark.parametrize(
+    ("name", "subscribes", "once"),
+    [("subscribe", True, False), ("unsubscribe", False, False), ("query", True, True), (" Query ", True, True)],
+)
+def test_an_action_has_one_of_three_names(name: str, subscribes: bool, once: bool) -> None:
+    """Begin, end, or tell once."""
+    (action,) = read_batch(batch_body(ALICE, ["sip:b@x"], action=name))
+    assert (action.subscribes, action.once) == (subscribes, once)
+
+
+@pytest.mark.parametrize(
+    ("resource", "context"),
+    [
+        ('<resource uri="sip:b@x"/>', None),
+        ('<resource uri="sip:b@x"><context/></resource>', ""),
+        ('<resource uri="sip:b@x"><context>for a &lt;call&gt;</context></resource>', "for a &lt;call&gt;"),
+        ('<resource uri="sip:b@x" context="for a &lt;call&gt;"/>', "for a &lt;call&gt;"),
+        ('<resource uri="sip:b@x" context=""/>', ""),
+        ('<resource uri="sip:b@x" context="words"><context><a/></context></resource>', "<a/>"),
+    ],
+)
+def test_a_context_may_be_an_element_words_or_an_attribute(resource: str, context: str | None) -> None:
+    """Whatever it is, it can stand in a document; without one the client does not say why it watches."""
+    body = f'<batchSub><action name="subscribe" id="1"><adhocList>{resource}</adhocList></action></batchSub>'
+    ((found,),) = (action.resources for action in read_batch(body.encode()))
+    assert found.context == context
+
+
+def test_a_batch_may_have_several_actions() -> None:
+    """Each has its own people and categories."""
+    body = (
+        '<batchSub><action name="unsubscribe" id="1"/><action name="subscribe" id="2"><adhocList>'
+        '<resource uri="b@x"/></adhocList></action><action name="query" id="3"><adhocList><resource uri="sip:c@x"/>'
+        '</adhocList><categoryList><category name="note"/></categoryList></action></batchSub>'
+    )
+    ended, begun, asked = read_batch(body.encode())
+    assert (ended.subscribes, ended.resources) == (False, ())
+    assert [one.aor for one in begun.resources] == ["sip:b@x"]
+    assert begun.categories == DEFAULT_CATEGORIES
+    assert [one.aor for one in asked.resources] == ["sip:c@x"]
+    assert asked.categories == {"note"}

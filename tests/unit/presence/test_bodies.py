@@ -220,6 +220,36 @@ def test_reads_which_parts_a_client_wants() -> None:
     }
 
 
+_LIST = 'roamingList xmlns="http://schemas.microsoft.com/2006/09/sip/roaming-self"'
+_EX = 'xmlns="http://schemas.microsoft.com/2007/09/sip/roaming-self-ex"'
+
+
+@pytest.mark.parametrize(
+    ("body", "parts"),
+    [
+        (
+            f'<{_LIST}><roaming type="categories"/><roaming type="containers"/><roaming type="subscribers"/>'
+            f'<roamingEx {_EX} type="delegates"/></roamingList>',
+            {"categories", "containers", "subscribers", "delegates"},
+        ),
+        (f'<{_LIST}><roamingEx type="delegates"/></roamingList>', {"delegates"}),
+        (f'<{_LIST}><roaming type="delegates"/></roamingList>', {"delegates"}),
+        (f'<{_LIST}><x:roamingEx xmlns:x="urn:x" type="delegates"/></roamingList>', {"delegates"}),
+        ('<s:roamingList xmlns:s="urn:s"><s:roaming type="categories"/></s:roamingList>', {"categories"}),
+        (
+            '<roamingList><roaming Type=" Containers "/><RoamingEx TYPE="Delegates"/></roamingList>',
+            {"containers", "delegates"},
+        ),
+        ('<roamingList><roamingEx type="somethingNew"/><roaming type="subscribers"/></roamingList>', {"subscribers"}),
+        ('<roamingList><roaming/><other type="containers"/></roamingList>', set()),
+        ("<roamingList/>", set()),
+    ],
+)
+def test_parts_are_asked_for_in_several_ways(body: str, parts: set[str]) -> None:
+    """Delegates came later than the other parts, and have an element of their own; what is unknown asks for nothing."""
+    assert read_roaming_list(body.encode()) == parts
+
+
 def read_one(category: str, text: str, instance: int = 1) -> Publication:
     """Read one publication of a category."""
     return read_publish(publish_body(ALICE, publication(category, instance, 2, text)))[1][0]

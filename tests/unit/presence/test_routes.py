@@ -389,6 +389,15 @@ def test_a_client_hears_only_the_parts_that_it_asked_for(alice: Client) -> None:
     assert [[part.tag for part in one] for one in alice.hears()] == [["containers"]]
 
 
+def test_a_refresh_without_a_list_keeps_what_was_asked_for(alice: Client) -> None:
+    """A client that only wants more time says nothing, and hears what it heard before."""
+    body = b'<roamingList><roaming type="containers"/></roamingList>'
+    alice.device.subscribe("vnd-microsoft-roaming-self", body, content_type="application/x+xml")
+    response = alice.device.subscribe("vnd-microsoft-roaming-self")
+    assert [one.tag for one in tree(response.body)] == ["containers"]
+    assert response.headers.get("Require") == "eventlist"
+
+
 def test_a_board_that_left_the_memory_meanwhile_is_still_told_of(
     room: PresenceRoom, alice: Client, bob: Client
 ) -> None:

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
 from lyncpy.workloads.presence.batches import Action, Resource
 from lyncpy.workloads.presence.legacy import Form
 from lyncpy.workloads.presence.watching import combined
+from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, availability, batch_body, note, people, publication, views
 
 BATCH = "application/msrtc-adrl-categorylist+xml"
@@ -78,6 +80,52 @@ def test_an_action_asked_again_replaces_itself(alice: Client, bob: Client) -> No
     asks(bob, ALICE, id_=1)
     alice.publishes(publication("note", 0, 200, note("hi")))
     assert bob.hears() == []
+
+
+def rlmi(response: Response) -> tuple[str | None, str | None, list[str | None]]:
+    """Give version, fullState and the addresses of an answer's list."""
+    parts = read_multipart(response.body, response.headers.get("Content-Type") or "")
+    root = tree(parts[0].body)
+    return root.get("version"), root.get("fullState"), [one.get("uri") for one in root.findall("resource")]
+
+
+def test_the_first_list_is_whole_and_later_ones_are_counted(bob: Client) -> None:
+    """A list says which it is, and whether everybody is in it (RFC 4662 §5.2)."""
+    first = asks(bob, ALICE, id_=1)
+    assert rlmi(first) == ("1", "true", [ALICE])
+    assert first.headers.get("Require") == "eventlist"
+    assert rlmi(asks(bob, CAROL, id_=2)) == ("2", "false", [CAROL])
+    assert rlmi(asks(bob, ALICE, CAROL, id_=3)) == ("3", "true", [ALICE, CAROL])
+
+
+def test_notifications_of_a_list_say_so(alice: Client, bob: Client) -> None:
+    """They require what the subscription offered; those about one person do not."""
+    asks(bob, ALICE, id_=1)
+    alice.publishes(*alice.states(6500, 1))
+    assert [one.headers.get("Require") for one in bob.device.heard] == ["eventlist"]
+
+
+def test_a_question_is_answered_once(alice: Client, bob: Client) -> None:
+    """`query` tells what there is and watches nobody; alone, it is a poll."""
+    body = batch_body(bob.device.uri, [ALICE], action="query", categories=("state",))
+    response = bob.device.subscribe("presence", body, content_type=BATCH)
+    assert (response.status, response.headers.get("Expires")) == (200, "0")
+    assert (response.headers.get("subscription-state") or "").startswith("terminated")
+    assert named([views(response)["alice"]]) == [{"state"}]
+    alice.publishes(*alice.states(6500, 1))
+    assert bob.hears() == []
+
+
+def test_a_question_changes_nothing_of_what_is_watched(alice: Client, bob: Client) -> None:
+    """Within a dialog it tells of somebody else, or of more, and what is watched stays as it was."""
+    asks(bob, ALICE, id_=1)
+    body = batch_body(bob.device.uri, [ALICE, CAROL], action="query", categories=("note",), id_=2)
+    response = bob.device.subscribe("presence", body, content_type=BATCH)
+    assert {name: named([view]) for name, view in views(response).items()} == {"alice": [{"note"}], "carol": [{"note"}]}
+    alice.publishes(publication("note", 0, 200, note("hi")))
+    assert bob.hears() == []
+    alice.publishes(*alice.states(6500, 1))
+    assert named(bob.hears()) == [{"state"}]
 
 
 def test_actions_without_end_are_bounded() -> None:

@@ -262,7 +262,7 @@ def test_who_is_replaced_is_told_so_before_the_end(scene: Scene) -> None:
     assert (call.flow, call.request.method, call.request.event) == ("n/1", "NOTIFY", "registration-notify")
     assert (call.request.call_id, call.request.to.tag) == ("d", "31")
     assert call.request.body == b"deregistered;event=unregistered"
-    assert (call.request.headers.get("ms-diagnostics-public") or "").startswith('4139;reason="The same device')
+    assert (call.request.headers.get("ms-diagnostics-public") or "").startswith('4140;reason="The same device')
     assert scene.flows.closed == []
 
 
