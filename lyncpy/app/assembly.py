@@ -18,7 +18,7 @@ from lyncpy.auth.passwords import Passwords
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import ISecrets
 from lyncpy.contracts.facts import PersonChanged, SecretChanged
-from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.names import NodeName, domain_of
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Provision, Reason
 from lyncpy.core.dispatch import Dispatch
@@ -371,7 +371,7 @@ def _meetings(
         node,
         settings.conferencing,
         timers,
-        domain=settings.sip.domain.lower(),
+        domain=domain_of(settings.sip.domain),
         archive=archive,
     )
     im.mcu.listen(conferencing.foci)
@@ -403,7 +403,7 @@ def _presence(config: Config, back: Backends, inner: Hall) -> tuple[Presence, Co
         inner.policies,
         inner.notifier,
         inner.homes,
-        (config.sections.sip.domain.lower(),),
+        (domain_of(config.sections.sip.domain),),
         config.sections.presence,
         inner.timers,
     )

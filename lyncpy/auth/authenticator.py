@@ -10,18 +10,16 @@ from zope.interface import implementer
 from lyncpy.auth.association import Association, nonces
 from lyncpy.auth.ntlm import Authenticate, Place, exported_key, macs, read_authenticate, write_challenge
 from lyncpy.auth.settings import Settings
-from lyncpy.contracts.arrival import Identity
+from lyncpy.contracts.arrival import Identity, device_of
 from lyncpy.contracts.authenticator import Challenge, Denied, IAuthenticator
 from lyncpy.contracts.directory import IPeople, ISecrets, Person
-from lyncpy.contracts.names import Epid, aor_of
+from lyncpy.contracts.names import aor_of
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request
 
 _NOBODY: Final = bytes(16)
 """Stands in for the NT hash of nobody, so that an unknown user takes as long as a wrong password."""
-
-EPID_CHARACTERS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +107,9 @@ class NtlmAuthenticator:
         try:
             message = read_authenticate(token)
             version = self._version(given)
-            from_ = request.from_
+            identity = Identity(aor_of(request.from_.uri), device_of(request)[0], self.scheme)
         except RemoteProtocolError as error:
             return Denied("malformed", detail=error.reason)
-        identity = Identity(aor_of(from_.uri), Epid((from_.epid or "")[:EPID_CHARACTERS]), self.scheme)
         proved = await self._prove(message, pending.challenge, identity)
         if isinstance(proved, Denied):
             return proved

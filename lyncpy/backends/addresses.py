@@ -3,13 +3,15 @@
 import re
 from typing import Final
 
-from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.names import Aor, aor_of, domain_of
 
 LONGEST: Final = 254
 """Characters of an address; mail systems, which most addresses are shared with, take no more."""
 
-_USER: Final = re.compile(r"[a-z0-9](?:[a-z0-9_.!~*'+$&=-]*[a-z0-9_!~*'+$&=-])?")
-"""RFC 3261 §25.1 `user`, less what clients cannot have in a sign-in address."""
+_USER: Final = re.compile(r"[a-z0-9\-_.!~*'()&=+$]+")
+"""RFC 3261 §25.1 `user`, less what needs an escape in the normal form: clients cannot have that in a sign-in address."""
+
+_ESCAPE: Final = re.compile(r"%[0-9a-f]{2}")
 
 
 class BadEntry(Exception):
@@ -25,16 +27,33 @@ class BadEntry(Exception):
 def address_of(text: str, domain: str) -> Aor:
     """Read `sip:User@Domain` or `user@domain` as an address of this domain.
 
+    Every user part that RFC 3261 allows is taken, but for the characters that need an escape,
+    and `, ; ? /`, behind which clients take an address to end.
+
     Raises:
         BadEntry: It is none, or belongs to another domain.
     """
     aor = aor_of(text)
     user, _, host = aor[4:].rpartition("@")
-    if len(aor) > LONGEST or not _USER.fullmatch(user):
+    if len(aor) > LONGEST or not aor.startswith("sip:") or not user or "%" in host:
         raise BadEntry(f'the address "{shown(text)}" is not of the form sip:user@domain')
-    if host != domain.lower():
+    if not _USER.fullmatch(user):
+        raise BadEntry(f'the address "{shown(text)}" is not of the form sip:user@domain: {_objection(user)}')
+    if host != domain_of(domain):
         raise BadEntry(f'the address "{shown(text)}" is not in the domain "{domain}" ([sip] domain)')
     return aor
+
+
+def _objection(user: str) -> str:
+    """Say what clients cannot have in the user part of an address, here in its normal form."""
+    escapes = "".join(_ESCAPE.findall(user))
+    if not escapes or "%" in _ESCAPE.sub("", user):
+        return "a % stands only before two hexadecimal digits, and a : nowhere"
+    characters = bytes.fromhex(escapes.replace("%", "")).decode("utf-8", "replace")
+    found = " ".join(
+        dict.fromkeys(one if one.isprintable() and one != " " else f"U+{ord(one):04X}" for one in characters)
+    )
+    return f"before the @ stand only letters A to Z, digits and - _ . ! ~ * ' ( ) & = + $, not {found}"
 
 
 def shown(text: str) -> str:

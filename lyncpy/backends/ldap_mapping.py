@@ -16,6 +16,7 @@ from typing import Final
 
 from lyncpy.backends.addresses import BadEntry, address_of, shown
 from lyncpy.contracts.directory import Person, Phone
+from lyncpy.contracts.names import aor_of, domain_of
 
 Raw = Mapping[str, Sequence[bytes]]
 """An entry's attributes: lower-case names, values as they came."""
@@ -230,11 +231,11 @@ class Mapped:
 
     def _address(self, raw: Raw) -> str:
         """Give the address as text: of several the first in our domain."""
-        ending = "@" + self.domain.lower()
+        ending = "@" + domain_of(self.domain)
         for one in self.address:
             values = one.values(raw, self.domain)
             if values:
-                return next((value for value in values if value.lower().endswith(ending)), values[0])
+                return next((value for value in values if aor_of(value).endswith(ending)), values[0])
         names = " or ".join(one.text or one.names[0] for one in self.address)
         raise BadEntry(f"it has no address ({names})")
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, epid_of, instance_of
+from lyncpy.sip.headers import parse_contact_list
 from lyncpy.sip.message import Request, Response
 
 
@@ -62,3 +63,18 @@ class Arrival:
             for hear in self._on_cancel:
                 hear()
             self._on_cancel.clear()
+
+
+def device_of(request: Request) -> tuple[Epid, Instance]:
+    """Name the device that a REGISTER signs in: its epid and its instance, "" each where it says none.
+
+    A device without an epid of its own is known by its instance: the last 12 digits, as short and as stable.
+
+    Raises:
+        RemoteProtocolError: From or Contact cannot be read.
+
+    Spec: [MS-SIPREGE] 2.2.1; RFC 5626 §4.1.
+    """
+    contacts = parse_contact_list(request.headers.get("Contact") or "")
+    instance = instance_of(contacts[0].get("+sip.instance") or "") if contacts else Instance("")
+    return epid_of(request.from_.epid or instance[-12:]), instance

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from zope.interface import Interface
 
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.sip.uri import Uri
 
 
@@ -15,8 +15,8 @@ class Endpoint:
 
     aor: Aor
     epid: Epid
-    instance: str
-    """The +sip.instance UUID: 36 lower-case characters, no `urn:uuid:`."""
+    instance: Instance
+    """The UUID of +sip.instance."""
 
     gruu: str
     """`sip:user@domain;opaque=user:epid:…;gruu`."""

@@ -24,7 +24,7 @@ from lyncpy.contracts.authenticator import Challenge
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.guests import GUEST_DOMAIN, GuestDoor, IGuests, IKeyProof, Proof
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
+from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.limits import Throttle
@@ -41,7 +41,6 @@ FORBIDDEN: Final = Diagnostics(3019, "Forbidden destination for anonymous user")
 
 _ADDRESS: Final = re.compile(r"sip:[0-9a-z][0-9a-z._-]{0,63}@" + re.escape(GUEST_DOMAIN))
 _CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
-_EPID_LETTERS: Final = 16
 
 
 @dataclass(slots=True)
@@ -145,8 +144,7 @@ class Reception:
             self.log.warn("too many guests, {aor} from {address} not let in", aor=aor, address=peer)
             raise Refused(503, Diagnostics(1, "Too many guests"), headers=[("Retry-After", "60")])
         from_ = arrival.request.from_
-        epid = from_.epid or from_.tag or ""
-        who = Identity(aor, Epid(epid[:_EPID_LETTERS]), self._proof.scheme, guest=True)
+        who = Identity(aor, epid_of(from_.epid or from_.tag or ""), self._proof.scheme, guest=True)
         self._guests[flow] = _Guest(who, peer, self._look_later(flow))
         self._names[aor] = flow
         self._peers[peer] += 1

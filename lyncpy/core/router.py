@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import domain_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Request
@@ -24,8 +25,8 @@ class Router:
 
     def __init__(self, domains: Collection[str], hosts: Collection[str]) -> None:
         """Take the SIP domains that are ours and the names and addresses of this server (host or host:port)."""
-        self._domains = frozenset(domain.lower() for domain in domains)
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._domains = frozenset(domain_of(domain) for domain in domains)
+        self._hosts = frozenset(domain_of(host) for host in hosts)
         self._rows: dict[tuple[str, str | None, str | None], list[Route]] = {}
         self._about_users: set[str] = set()
         self._forward: Route | None = None
@@ -59,14 +60,14 @@ class Router:
         if app is not None or self._is_ours(uri, request.method):
             return self._answering(request, app)
         # Within a dialog the Request-URI is whatever Contact the peer gave; the session says who that is.
-        if uri.scheme in ("sip", "sips") and uri.host.lower() not in self._domains and not request.to.tag:
+        if uri.scheme in ("sip", "sips") and domain_of(uri.host) not in self._domains and not request.to.tag:
             raise Refused(404, Diagnostics(1005, "Cannot route to destination domain"))
         if self._forward is None:
             raise Refused(404, Diagnostics(1003, "User does not exist"))
         return self._forward
 
     def _is_ours(self, uri: Uri, method: str) -> bool:
-        host = uri.host.lower()
+        host = domain_of(uri.host)
         if uri.user is None:
             return host in self._domains or host in self._hosts or f"{host}:{uri.port}" in self._hosts
         # SUBSCRIBE and SERVICE are questions to the server about a user, whoever he is; what a
@@ -100,5 +101,5 @@ class Router:
 
 def _app(uri: Uri) -> str | None:
     """The application that a GRUU of the server names, if any ([MS-CONFBAS] 2.2.1; `srvr:` for services)."""
-    opaque = uri.opaque
+    opaque = uri.opaque.lower()
     return opaque if opaque.startswith(("app:", "srvr:")) else None

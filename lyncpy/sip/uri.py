@@ -1,7 +1,21 @@
-"""Uri: what a sip, sips or tel URI says, and when two say the same.
+"""Uri: what a sip, sips or tel URI says, when two say the same, and the one normal form of an address.
 
 A parsed URI keeps no text: whoever needs the text as it came (signatures, forwarding)
 keeps the text. GRUUs and service URIs are SIP URIs with the parameters `gruu` and `opaque`.
+
+The normal form of an address, in which everything that is compared or stored is written:
+
+- `sip:user@host`; a `sips:` URI names the same person. No port, no parameters, no headers.
+- Escapes of what may stand in a user part without one are undone (RFC 3261 §19.1.4), also of
+  `& = + $`, which separate nothing there (§25.1 `user-unreserved`). All others stay, so that
+  `bob%40evil`, `bob%3Apassword` and `bob%00` are nobody's second name; so do those of `, ; ? /`,
+  which hasty readers take for the end of the user part: raw ones become escapes.
+- Letters of either case are the same, in the host (§19.1.4) and, as Lync has it, in the user
+  part too. Only the letters A to Z have a case here: that of others depends on a language.
+- What RFC 3261 allows nowhere in an address, like `ü`, is as its escaped UTF-8 bytes. A user
+  part with a broken escape (`%zz`) is nobody's: it is left as it is, and equals no other.
+- A host may end with a dot, which says nothing (§25.1 `hostname`). IDNs are written as their
+  A-labels (`xn--…`), and IPv6 addresses compared as text: neither is a domain of people.
 """
 
 import re
@@ -17,6 +31,18 @@ _HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.\-]*)|\[[0-9A-Fa-f:.]+\]"
 _FORBIDDEN: Final = re.compile(r"[\x00-\x20<>\"\x7f]")
 _ESCAPED: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()")
+_PLAIN_IN_USER: Final = _UNRESERVED | frozenset("&=+$")
+"""What the normal form writes plainly: `user` of RFC 3261 §25.1 without `, ; ? /`."""
+
+_PLAIN_USER: Final = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$]+")
+_PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9\-_.:\[\]]+")
+_NORMAL: Final = re.compile(r"sip:[a-z0-9\-_.!~*'()&=+$]++@(?:[a-z0-9_\-]++\.)*+[a-z0-9_\-]++")
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_PART_OF_USER: Final = re.compile(r"%([0-9A-Fa-f]{2})|[^:]", re.DOTALL)
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9\-_.:\[\]+*#%]", re.DOTALL)
+_ENDS_HOST: Final = re.compile(r"[;?]")
+_PORT: Final = re.compile(r":[0-9]{1,5}$")
+_ASCII_LOWER: Final = {ord(c): ord(c) + 32 for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 _NEVER_IGNORED: Final = ("user", "ttl", "method", "maddr", "transport")
 _VISUAL: Final = str.maketrans("", "", "-.()")
 
@@ -43,16 +69,17 @@ class Uri:
 
     @property
     def aor(self) -> str:
-        """The address-of-record: `sip:user@host` in lower case, without port, parameters and needless escapes."""
+        """The address-of-record in its normal form (see the module): `sip:user@host`, or `tel:` and a number."""
         if self.scheme == "tel":
-            return "tel:" + (self.user or "").translate(_VISUAL).lower()
-        host = self.host.lower()
-        return f"sip:{_unescaped(self.user).lower()}@{host}" if self.user is not None else f"sip:{host}"
+            return _normal_number(self.user or "")
+        host = normal_host(self.host)
+        return f"sip:{_normal_user(self.user)}@{host}" if self.user is not None else f"sip:{host}"
 
     @property
     def opaque(self) -> str:
-        """The `opaque` parameter: which service or endpoint of the address is meant; "" if none."""
-        return self.params.get("opaque", "")
+        """The `opaque` parameter, no escapes left: which service or endpoint of the address is meant; "" if none."""
+        opaque = self.params.get("opaque", "")
+        return opaque if "%" not in opaque else _ESCAPED.sub(lambda found: chr(int(found[1], 16)), opaque)
 
     @property
     def is_gruu(self) -> bool:
@@ -75,7 +102,7 @@ class Uri:
             and self.host.lower() == other.host.lower()
             and self.port == other.port
             and (self.user is None) == (other.user is None)
-            and _unescaped(self.user) == _unescaped(other.user)
+            and _unescaped_user(self.user) == _unescaped_user(other.user)
             and _same_params(self.params, other.params)
             and _header_set(self.headers) == _header_set(other.headers)
         )
@@ -96,6 +123,38 @@ class Uri:
 
     def __hash__(self) -> int:
         return hash((self.scheme, self.user, self.host, self.port))
+
+
+def address_of_record(text: str) -> str:
+    """Give the normal form of an address, however somebody wrote it: `user@domain`, `SIP:User@Domain;x=y`.
+
+    Whatever the text, there is an answer: printable ASCII without blanks, quotes and angle
+    brackets, whose own normal form it is. That of text that is no address equals no person's.
+    """
+    if _NORMAL.fullmatch(text):
+        return text
+    text = text.strip()
+    scheme, colon, rest = text.partition(":")
+    scheme = lowered(scheme)
+    if colon and scheme == "tel":
+        return _normal_number(rest.partition(";")[0])
+    if not (colon and scheme in ("sip", "sips")):
+        rest = text
+    user, at, place = rest.partition("@")
+    host = normal_host(_PORT.sub("", _ENDS_HOST.split(place if at else rest, maxsplit=1)[0]))
+    return f"sip:{_normal_user(user)}@{host}" if at else f"sip:{host}"
+
+
+def normal_host(host: str) -> str:
+    """Give the normal form of a host or domain, without a port: lower case, no dot at the end."""
+    if host[-1:] == "." and host[-2:-1] not in ("", "."):
+        host = host[:-1]
+    return host.lower() if _PLAIN_HOST.fullmatch(host) else _NOT_PLAIN.sub(_escape, lowered(host))
+
+
+def lowered(text: str) -> str:
+    """Give text with the letters A to Z in lower case. `str.lower` makes one of `K` (the Kelvin sign) and `k`."""
+    return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
 
 
 def parse_uri(text: str) -> Uri:
@@ -149,9 +208,22 @@ def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
     place, _, headers = place.partition("?")
     place, _, params = place.partition(";")
     host, port = parse_host_port(place)
-    if user == "" or "@" in place:
+    if user == "" or "@" in place or (user is not None and "%" in user and _BROKEN_ESCAPE.search(user)):
         raise RemoteProtocolError(f'not a URI: "{text[:80]}"')
     return Uri(scheme, user, host, port, _parse_uri_params(params) if params else {}, headers)
+
+
+def parse_address(text: str) -> Uri:
+    """Read the address of a person, with its scheme or without one: `user@domain` is as `sip:user@domain`.
+
+    Raises:
+        RemoteProtocolError: 400 for anything else.
+    """
+    text = text.strip()
+    uri = parse_uri(text if lowered(text[:5]).startswith(("sip:", "sips:")) else f"sip:{text}")
+    if not uri.user or not uri.host:
+        raise RemoteProtocolError(f'not the address of a person: "{text[:80]}"')
+    return uri
 
 
 def parse_host_port(text: str) -> tuple[str, int | None]:
@@ -182,6 +254,44 @@ def _parse_uri_params(text: str) -> dict[str, str]:
         if name:
             params.setdefault(name.lower(), value)
     return params
+
+
+def _normal_number(text: str) -> str:
+    """Give a tel URI of a number without its visual separators (RFC 3966 §5)."""
+    return "tel:" + _NOT_PLAIN.sub(_escape, lowered(text).translate(_VISUAL))
+
+
+def _normal_user(user: str) -> str:
+    """Give the normal form of a user part; a colon stays: what follows it is a password."""
+    if _PLAIN_USER.fullmatch(user):
+        return user.lower()
+    if "%" in user and _BROKEN_ESCAPE.search(user):
+        return _NOT_PLAIN.sub(_escape, lowered(user))
+    return _PART_OF_USER.sub(_normal_part, user)
+
+
+def _normal_part(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return found[0].lower() if found[0] in _PLAIN_IN_USER else _escape(found)
+    character = chr(int(found[1], 16))
+    return character.lower() if character in _PLAIN_IN_USER else found[0].lower()
+
+
+def _escape(found: re.Match[str]) -> str:
+    """Write a character as escapes, their digits in lower case as all of the normal form."""
+    return "".join(f"%{byte:02x}" for byte in found[0].encode("utf-8", "surrogatepass"))
+
+
+def _unescaped_user(user: str | None) -> str:
+    """Undo the escapes of what may stand in a user part without one; the case of letters stays."""
+    if user is None or "%" not in user:
+        return user or ""
+    return _ESCAPED.sub(_unescape_one_of_user, user)
+
+
+def _unescape_one_of_user(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if character in _PLAIN_IN_USER or character in ",;?/" else found[0].upper()
 
 
 def _unescaped(text: str | None) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.markup import quote_attr
 from lyncpy.sip.message import Request, Response, response_to
 from tests.kit.hall import tree
 from tests.kit.sip_client import Exchange, SipClient
@@ -39,7 +40,7 @@ def c3p(sender: str, to: str, command: str, number: int = 1) -> bytes:
     """Write a C3P request around a command."""
     return (
         f'<?xml version="1.0"?><request xmlns="{_NS}" xmlns:mscp="http://schemas.microsoft.com/rtc/2005/08/cccpextensions"'
-        f' C3PVersion="1" to="{to}" from="{sender}" requestId="{number}">{command}</request>'
+        f' C3PVersion="1" to={quote_attr(to)} from={quote_attr(sender)} requestId="{number}">{command}</request>'
     ).encode()
 
 
@@ -139,7 +140,7 @@ class Seat:
             else ""
         )
         command = (
-            f'<addUser><conferenceKeys confEntity="{self.focus}"/>'
+            f"<addUser><conferenceKeys confEntity={quote_attr(self.focus)}/>"
             f'<ci:user xmlns:ci="{_INFO}" entity="{self.client.aor}">'
             f"<ci:roles><ci:entry>{self.role}</ci:entry></ci:roles>"
             f'<ci:endpoint entity="{self.entity}" xmlns:msci="{_MSCI}">{capable}</ci:endpoint></ci:user></addUser>'
@@ -234,37 +235,41 @@ class Seat:
     def locks(self, locked: str = "true") -> Exchange:
         """Lock the conference, or unlock it."""
         return self.commands(
-            f'<modifyConferenceLock><conferenceKeys confEntity="{self.focus}"/><locked>{locked}</locked>'
+            f"<modifyConferenceLock><conferenceKeys confEntity={quote_attr(self.focus)}/><locked>{locked}</locked>"
             "</modifyConferenceLock>"
         )
 
     def promotes(self, user: str, role: str = "presenter") -> Exchange:
         """Give somebody a role."""
         return self.commands(
-            f'<modifyUserRoles><userKeys confEntity="{self.focus}" userEntity="{user}"/>'
+            f'<modifyUserRoles><userKeys confEntity={quote_attr(self.focus)} userEntity="{user}"/>'
             f'<user-roles xmlns="{_INFO}"><entry>{role}</entry></user-roles></modifyUserRoles>'
         )
 
     def ejects(self, user: str) -> Exchange:
         """Remove somebody."""
-        return self.commands(f'<deleteUser><userKeys confEntity="{self.focus}" userEntity="{user}"/></deleteUser>')
+        return self.commands(
+            f'<deleteUser><userKeys confEntity={quote_attr(self.focus)} userEntity="{user}"/></deleteUser>'
+        )
 
     def decides_on(self, user: str, access: str = "granted") -> Exchange:
         """Let somebody in who waits in the lobby, or send him away ("denied")."""
         return self.commands(
-            f'<setLobbyAccess><conferenceKeys confEntity="{self.focus}"/><userEntity>{user}</userEntity>'
+            f"<setLobbyAccess><conferenceKeys confEntity={quote_attr(self.focus)}/><userEntity>{user}</userEntity>"
             f"<access>{access}</access></setLobbyAccess>"
         )
 
     def ends(self) -> Exchange:
         """End it for everybody."""
-        return self.commands(f'<deleteConference><conferenceKeys confEntity="{self.focus}"/></deleteConference>')
+        return self.commands(
+            f"<deleteConference><conferenceKeys confEntity={quote_attr(self.focus)}/></deleteConference>"
+        )
 
     def calls_in(self, user: str, number: str = "") -> Exchange:
         """Have the focus invite somebody, under a phone number if one is given."""
         uri = f"<msci:endpoint-uri>{number}</msci:endpoint-uri>" if number else ""
         return self.commands(
-            f'<addUser><conferenceKeys confEntity="{self.focus}"/><ci:user xmlns:ci="{_INFO}" entity="{user}">'
+            f'<addUser><conferenceKeys confEntity={quote_attr(self.focus)}/><ci:user xmlns:ci="{_INFO}" entity="{user}">'
             f'<ci:endpoint entity="{{1}}" xmlns:msci="{_MSCI}"><ci:joining-method>dialed-out</ci:joining-method>{uri}'
             "</ci:endpoint></ci:user></addUser>"
         )

@@ -10,7 +10,7 @@ from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import ContactsChanged, EndpointGone, PoliciesChanged
 from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import Aor, FlowName, aor_of
+from lyncpy.contracts.names import Aor, FlowName, Instance, aor_of
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
@@ -138,7 +138,7 @@ class PresenceRoom:
             Endpoint(
                 aor=device.who.aor,
                 epid=device.who.epid,
-                instance="",
+                instance=Instance(""),
                 gruu=f"{device.uri};opaque=user:epid:{epid};gruu",
                 contact="",
                 flow=device.flow,

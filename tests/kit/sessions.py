@@ -10,7 +10,7 @@ from lyncpy.backends.memory import MemoryBus, MemoryRecords
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
+from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, NodeName
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Refused
@@ -100,7 +100,7 @@ class Scene:
         endpoint = Endpoint(
             aor,
             Epid(epid),
-            f"instance-{epid}",
+            Instance(f"instance-{epid}"),
             f"{aor};opaque=user:epid:{epid};gruu",
             f"sip:127.0.0.1:1;x={epid}",
             FlowName(f"n/{epid}"),

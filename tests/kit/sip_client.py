@@ -85,6 +85,7 @@ class SipClient:
         gruu: The device's name, from the answer to REGISTER.
         is_signed_in: Whether a REGISTER was accepted.
         line: The connection; None before the first one.
+        says_epid: Whether it names its epid at all.
         is_hurried: Whether it lets no time pass, whatever it asks for.
     """
 
@@ -101,17 +102,23 @@ class SipClient:
         wall: Callable[[], float],
         login: str = "",
         version: int = 4,
+        epid: str = "",
+        spelled: str = "",
         agent: str = "UCCAPI/15.0.4420.1017 OC/15.0.4420.1017 (Microsoft Lync)",
     ) -> None:
-        """Take who signs in, and from where; `number` makes the epid, `passes` lets time pass."""
-        self.aor: Final = f"sip:{user}@{domain}"
+        """Take who signs in, and from where; `number` makes the epid, `passes` lets time pass.
+
+        `epid` is one that the device writes itself, `spelled` the user part of its address as it writes that.
+        """
+        self.aor: Final = f"sip:{spelled or user}@{domain}"
         self.user: Final = user
         self.domain: Final = domain
-        self.epid: Final = hashlib.sha256(f"{user}/{number}".encode()).hexdigest()[:12]
-        self.instance: Final = str(uuid.uuid5(uuid.NAMESPACE_OID, self.epid))
+        self.epid: Final = epid or hashlib.sha256(f"{user}/{number}".encode()).hexdigest()[:12]
+        self.instance = str(uuid.uuid5(uuid.NAMESPACE_OID, self.epid))
         self.agent: Final = agent
         self.address: Final = address
         self.is_hurried = False
+        self.says_epid = True
         self._passes = passes
         self.ntlm = NtlmClient(login or f"{user}@{domain}", password, version=version, wall=wall)
         self.heard: list[Request] = []
@@ -196,7 +203,7 @@ class SipClient:
     def request(self, method: str, uri: str, fields: Fields = (), body: bytes = b"", *, to: str = "") -> Request:
         """Write a request outside of any dialog; `to` is the address in To where it is not `uri`."""
         lines = [
-            ("From", f"<{self.aor}>;tag={new_tag()[:10]};epid={self.epid}"),
+            ("From", f"<{self.aor}>;tag={new_tag()[:10]}" + (f";epid={self.epid}" if self.says_epid else "")),
             ("To", f"<{to or uri}>"),
             ("Max-Forwards", "70"),
             ("CSeq", f"1 {method}"),

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import Ends, IArchive, ILedger, IStamps, Mark, Said
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
@@ -154,7 +154,7 @@ class Keeper:
             self._timers.wall(),
             conversation="",
             kind=model.RESUMED,
-            sender=Aor(author),
+            sender=kept_aor(author),
             recipients=(),
             content_type="text/plain; charset=utf-8",
             body=f"{tear}\n{reason}".encode("utf-8", "replace"),

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Final
 
 from lyncpy.contracts.archive import Ends, Line, Place, Said
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, kept_aor
 
 FORM: Final = 1
 """The version of the form of a head."""
@@ -119,8 +119,8 @@ def read(line: Line) -> Entry:
             at=datetime.fromisoformat(at).timestamp(),
             conversation=conversation,
             kind=kind,
-            sender=Aor(sender),
-            recipients=tuple(map(Aor, recipients)),
+            sender=kept_aor(sender),
+            recipients=tuple(map(kept_aor, recipients)),
             message_id=message_id,
             content_type=content_type,
             body=line.body,

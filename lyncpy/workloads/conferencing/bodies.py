@@ -14,6 +14,7 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, quote_attr, read_xml, text_of
+from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.conferencing.model import Denied, Reason, Role, Wish
 
 C3P_TYPE: Final = "application/cccp+xml"
@@ -163,10 +164,11 @@ def _keys(element: Element) -> str:
 def _user(uri: str | None) -> Aor | None:
     """Give the address of a user entity; None if it is none."""
     text = (uri or "").strip()
-    user = aor_of(text)
-    name, at, host = user[4:].partition("@")
-    fits = len(text) <= URI_LETTERS and at and name and host and not set(text) & set(' \t\r\n<>"')
-    return user if text[:4].lower() == "sip:" and fits else None
+    try:
+        parsed = parse_uri(text) if len(text) <= URI_LETTERS else None
+    except RemoteProtocolError:
+        return None
+    return aor_of(parsed.aor) if parsed is not None and parsed.user and parsed.host else None
 
 
 _MALFORMED: Final = Denied(Reason.REQUEST_MALFORMED)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from lyncpy.contracts.mcu import IMcu
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
 from lyncpy.workloads.conferencing import meeting as rules
@@ -179,7 +179,7 @@ class Commands:
     def _find(self, asked: Asked) -> tuple[Conference, Focus | None]:
         wanted = asked.args["id"]
         by_uri = self._conferences.at(wanted)
-        found = [by_uri] if by_uri else [one for one in self._conferences.all() if one.id.lower() == wanted.lower()]
+        found = [by_uri] if by_uri else [one for one in self._conferences.all() if same_conference(one.id, wanted)]
         if not found:
             raise CommandFailed(f'there is no conference "{wanted}"; see: conferences --all')
         if len(found) > 1:

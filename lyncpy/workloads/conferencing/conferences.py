@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.names import Aor, ConferenceId, Version
+from lyncpy.contracts.names import Aor, Version, aor_of, conference_id_of
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore, Record
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -335,8 +335,8 @@ def unpack(value: bytes) -> Conference:
     return Conference(
         **{
             **stored,
-            "organizer": Aor(stored["organizer"]),
-            "id": ConferenceId(stored["id"]),
+            "organizer": aor_of(stored["organizer"]),
+            "id": conference_id_of(stored["id"]),
             "admission": Admission(stored["admission"]),
             "autopromote": Autopromote(stored["autopromote"]),
             "media": tuple(stored["media"]),
@@ -348,8 +348,8 @@ def unpack(value: bytes) -> Conference:
                 active["since"],
                 active["locked"],
                 _read_roles(active["granted"]),
-                frozenset(map(Aor, active["kept"])),
-                frozenset(map(Aor, active["ejected"])),
+                frozenset(map(aor_of, active["kept"])),
+                frozenset(map(aor_of, active["ejected"])),
             ),
         }
     )
@@ -360,4 +360,4 @@ def _roles(roles: Mapping[Aor, Role]) -> dict[str, str]:
 
 
 def _read_roles(stored: Mapping[str, str]) -> dict[Aor, Role]:
-    return {Aor(user): Role(role) for user, role in stored.items()}
+    return {aor_of(user): Role(role) for user, role in stored.items()}

@@ -221,7 +221,7 @@ def _fresh_user(attendee: Attendee) -> str:
 
 def _endpoint(end: RosterEndpoint, *, waits: bool) -> str:
     """Write one endpoint. Spec: [MS-CONFBAS] 2.2.2; who is on hold waits in the lobby."""
-    named = (("session-type", end.kind), ("epid", end.epid), ("endpoint-uri", end.gruu))
+    named = (("session-type", end.kind), ("epid", end.epid.written), ("endpoint-uri", end.gruu))
     about = "".join(f" msci:{name}={quote_attr(value)}" for name, value in named if value)
     status = "on-hold" if waits else "connected"
     media = (

@@ -7,7 +7,7 @@ from typing import Final
 from zope.interface import implementer
 
 from lyncpy.contracts.guests import GuestDoor, IGuests
-from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.names import Aor, bare, domain_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.conferencing.model import FOCUS, Address, Conference, read_address
@@ -68,7 +68,7 @@ class Guests:
         address = read_address(uri)
         if address is None or address.kind not in self._kinds:
             raise Refused(403, NO_SUCH_SERVICE)
-        if self._domain and parsed.host.lower() != self._domain:
+        if self._domain and domain_of(parsed.host) != self._domain:
             raise Refused(403, NO_FOCUS)
         conference = self._find(uri)
         keys = () if conference is None else keys_of(conference, address)

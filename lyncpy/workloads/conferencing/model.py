@@ -10,7 +10,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from lyncpy.contracts.names import Aor, ConferenceId
+from lyncpy.contracts.names import Aor, ConferenceId, aor_of, conference_id_of, conference_key, same_conference
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.uri import parse_uri
 
 DAY_S: Final = 86_400
 YEAR_S: Final = 31_557_600
@@ -20,8 +22,7 @@ FOCUS: Final = "focus"
 
 _ID: Final = re.compile(r"[0-9A-Za-z]{8,32}")
 _PASSCODE: Final = re.compile(r"[0-9A-Za-z]{4,16}")
-_ENTITY: Final = re.compile(r"(?P<aor>sip:[^;?\s]+)(?P<params>(?:;[^;?\s]+)*)", re.IGNORECASE)
-_OPAQUE: Final = re.compile(r"opaque=app:conf:(?P<kind>[a-z-]{1,32}):id:(?P<id>[0-9a-z]{8,32})", re.IGNORECASE)
+_OPAQUE: Final = re.compile(r"app:conf:(?P<kind>[a-z-]{1,32}):id:(?P<id>[0-9a-z]{8,32})", re.IGNORECASE)
 
 
 class Role(enum.Enum):
@@ -194,19 +195,21 @@ def focus_uri(organizer: Aor, id_: str) -> str:
 
 def key_of(organizer: Aor, id_: str) -> str:
     """Name a conference in the store: ids are unique for an organizer, in any case."""
-    return f"{organizer}/{id_.lower()}"
+    return f"{organizer}/{conference_key(id_)}"
 
 
 def read_address(uri: str) -> Address | None:
     """Read a focus or MCU URI, with its parameters in any order and case; None if it is none."""
-    entity = _ENTITY.fullmatch(uri.strip())
-    if entity is None or len(uri) > 1024:
+    if len(uri) > 1024:
         return None
-    found = [_OPAQUE.fullmatch(param) for param in entity["params"].split(";")]
-    for match in found:
-        if match is not None:
-            return Address(Aor(entity["aor"].lower()), match["kind"].lower(), ConferenceId(match["id"]))
-    return None
+    try:
+        entity = parse_uri(uri.strip())
+    except RemoteProtocolError:
+        return None
+    match = _OPAQUE.fullmatch(entity.opaque)
+    if match is None or entity.scheme == "tel" or entity.headers:
+        return None
+    return Address(aor_of(entity.aor), match["kind"].lower(), conference_id_of(match["id"]))
 
 
 def join_url(base: str, conference: Conference) -> str:
@@ -277,7 +280,7 @@ def schedule(
     """
     if wish.id is None or _ID.fullmatch(wish.id) is None:
         return Denied(Reason.INVALID_ID)
-    if any(other.id.lower() == wish.id.lower() for other in existing):
+    if any(same_conference(other.id, wish.id) for other in existing):
         return Denied(Reason.CONFERENCE_EXISTS)
     if len(existing) >= terms.per_organizer:
         return Denied(Reason.MAXIMUM_CONFERENCES)
@@ -285,7 +288,7 @@ def schedule(
         return Denied(Reason.MAXIMUM_STATIC)
     bare = Conference(
         organizer,
-        ConferenceId(wish.id),
+        conference_id_of(wish.id),
         created=now,
         updated=now,
         expires=now + terms.ad_hoc_s,
@@ -306,7 +309,7 @@ def modify(conference: Conference, wish: Wish, terms: Terms, now: float, *, gues
 
     Spec: [MS-CONFPRO] 3.2.5.5.
     """
-    if wish.id is not None and wish.id.lower() != conference.id.lower():
+    if wish.id is not None and not same_conference(wish.id, conference.id):
         return Denied(Reason.INVALID_ID)
     if wish.static is not None and wish.static != conference.static:
         return Denied(Reason.STATIC_DOES_NOT_MATCH)

@@ -12,7 +12,7 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IMcu
-from lyncpy.contracts.names import Aor, NodeName
+from lyncpy.contracts.names import Aor, NodeName, aor_of
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.privacy import IPrivacy
@@ -159,7 +159,7 @@ class Conferencing:
             if conference.active is not None:
                 instance = conference.active.instance
                 counts = await self._records.message_counts(instance=instance, limit=COUNTS)
-                self._recorder.resume(instance, {Aor(one.user): one.messages for one in counts})
+                self._recorder.resume(instance, {aor_of(one.user): one.messages for one in counts})
 
     def _counts(self, uri: str) -> Mapping[Aor, int]:
         return {} if self._chat is None else self._chat.counts(uri)

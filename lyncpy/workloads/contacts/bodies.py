@@ -10,7 +10,7 @@ from typing import Final
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, child, escape, local, outer_xml, quote_attr, read_xml, text_of
-from lyncpy.sip.uri import parse_uri
+from lyncpy.sip.uri import parse_address
 from lyncpy.workloads.contacts.model import (
     AddGroup,
     Change,
@@ -174,10 +174,7 @@ def _is_trimmed(operation: Element, name: str) -> bool:
 def _address(operation: Element) -> Aor:
     """Read whom a change is about: a SIP address with a user and a host."""
     text = _text(operation, "URI") or _text(operation, "uri")
-    uri = parse_uri(text if text[:4].lower() == "sip:" else f"sip:{text}")
-    if not uri.user or not uri.host:
-        raise RemoteProtocolError("a contact needs the address of a person")
-    return aor_of(uri.aor)
+    return aor_of(parse_address(text).aor)
 
 
 def _alias(operation: Element) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import ContactsChanged
-from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.names import Aor, Epid, Version, aor_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.core.homes import Homes
@@ -223,7 +223,7 @@ def unpack(value: bytes, owner: Aor) -> tuple[Book, str]:
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
     groups = (Group(*row) for row in stored["groups"])
     people = (
-        Contact(Aor(aor), name, tuple(ids), subscribed, external_uri, extension)
+        Contact(aor_of(aor), name, tuple(ids), subscribed, external_uri, extension)
         for aor, name, ids, subscribed, external_uri, extension in stored["contacts"]
     )
     own = ContactList(stored["delta_num"], {g.id: g for g in groups}, {c.aor: c for c in people})

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.directory import Group, Person, Phone, Skipped
-from lyncpy.contracts.names import Aor, Version
+from lyncpy.contracts.names import Aor, Version, aor_of, kept_aor
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.workloads.directory.secrets import Seals
@@ -60,7 +60,7 @@ class Kept:
         """Give everybody who was kept. A record that cannot be read is left out and named; the next full pull replaces it."""
         people = []
         for record in await self._store.scan(PERSON):
-            aor = Aor(record.key)
+            aor = aor_of(record.key)
             self._versions[PERSON, aor] = record.version
             try:
                 people.append(self._read(record.value, aor))
@@ -171,7 +171,7 @@ def _written_group(group: Group) -> bytes:
 
 def _read_group(value: bytes, key: str) -> Group:
     fields: dict[str, Any] = json.loads(value)  # Any: JSON
-    return Group(key, fields["name"], Aor(fields["aor"]), frozenset(fields["members"]), fields["source"])
+    return Group(key, fields["name"], kept_aor(fields["aor"]), frozenset(fields["members"]), fields["source"])
 
 
 def chunks(several: Sequence[T]) -> Iterator[Sequence[T]]:

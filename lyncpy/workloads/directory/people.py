@@ -13,7 +13,7 @@ from typing import Final
 from zope.interface import implementer
 
 from lyncpy.contracts.directory import IPeople, Person
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, aor_of, bare, kept_aor
 
 _LETTERS: Final = 96
 """Of an address that is looked for; what is longer was not mistyped."""
@@ -150,7 +150,7 @@ class People:
         Of all people only those are compared who can be near: with one letter wrong, missing,
         too many or exchanged before the @, with another domain, or beside it in order.
         """
-        aor = Aor(aor[:_LETTERS])
+        aor = kept_aor(aor[:_LETTERS])
         near = set(self._beside(aor))
         for name in _misspelt(_local(aor)):
             near.update(islice(self._locals.get(name, ()), _SAME_NAME))

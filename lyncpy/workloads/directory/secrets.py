@@ -8,7 +8,7 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.facts import SecretChanged
-from lyncpy.contracts.names import Aor, Version
+from lyncpy.contracts.names import Aor, Version, aor_of
 from lyncpy.contracts.store import Conflict, IStore
 
 KIND: Final = "secret"
@@ -53,7 +53,7 @@ class StoredSecrets:
 
     async def kept(self) -> tuple[Aor, ...]:
         """Give the users whose password was set here, by address."""
-        return tuple(Aor(record.key) for record in await self._store.scan(KIND))
+        return tuple(aor_of(record.key) for record in await self._store.scan(KIND))
 
     async def keep(self, aor: Aor, nt_hash: bytes | None) -> None:
         """Set or remove the hash; the last of two writers wins."""

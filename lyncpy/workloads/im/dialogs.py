@@ -97,7 +97,7 @@ class Dialogs:
 
     def _names_another(self, target: Uri, aor: Aor) -> bool:
         """Tell whether a Request-URI is somebody else's address or GRUU; the Contact of a device is nobody's."""
-        named = Aor(target.aor)
+        named = aor_of(target.aor)
         return named != aor and (target.is_gruu or self._parties.is_known(named))
 
     async def _at(self, target: Uri, uri: str, other: Side, arrival: Arrival) -> Endpoint | None:

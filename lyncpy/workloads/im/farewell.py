@@ -68,8 +68,8 @@ def bye(session: Session, gone: Side, peer: Endpoint) -> Request:
     """Write the BYE that the vanished endpoint can no longer send itself (RFC 3261 §15.1.1)."""
     left = session.other(gone)
     headers = (
-        ("From", f"<{gone.aor}>;tag={gone.tag};epid={gone.epid}"),
-        ("To", f"<{left.aor}>;tag={left.tag};epid={left.epid}"),
+        ("From", f"<{gone.aor}>;tag={gone.tag};epid={gone.epid.written}"),
+        ("To", f"<{left.aor}>;tag={left.tag};epid={left.epid.written}"),
         ("Call-ID", session.record.call_id),
         ("CSeq", f"{gone.cseq + 1} BYE"),
         ("Max-Forwards", "70"),

@@ -8,7 +8,7 @@ from typing import Final
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import Aor, Epid, NodeName, aor_of
+from lyncpy.contracts.names import NO_EPID, Aor, NodeName, aor_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Diagnostics, Refused
@@ -33,7 +33,7 @@ class Parties:
 
     async def begun(self, arrival: Arrival) -> Session:
         """Begin the record of what somebody asks another for; the table of sessions is left alone."""
-        callee = Side(aor_of(arrival.request.target.aor), Epid(""), "")
+        callee = Side(aor_of(arrival.request.target.aor), NO_EPID, "")
         record, caller = await self._record(arrival, callee)
         return Session(record, caller, callee)
 
@@ -86,7 +86,7 @@ class Parties:
         """Give the endpoints that a request without a dialog goes to: of the user, or the one that a GRUU names."""
         request, sender = arrival.request, arrival.sender
         target = request.target
-        aor = Aor(target.aor)
+        aor = aor_of(target.aor)
         person = self._people.person(aor)
         if person is None or not person.enabled:
             raise Refused(404, UNKNOWN)

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from sys import intern
 from typing import Final, TypeVar
 
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml, text_of
-from lyncpy.workloads.presence.levels import MemberChange
+from lyncpy.workloads.presence.levels import MemberChange, member_of
 from lyncpy.workloads.presence.model import (
     HIGHEST_CONTAINER,
     HIGHEST_INSTANCE,
@@ -200,10 +200,10 @@ def _member_change(el: Element) -> MemberChange:
         kind = _word(one, "type", MemberKind, None)
         if side is None or kind is None:
             raise RemoteProtocolError("not a change of members")
-        value = bare((attr(one, "value") or "").strip().lower())
+        value = (attr(one, "value") or "").strip()
         if (value != "") != (kind in (MemberKind.USER, MemberKind.DOMAIN)):
             raise RemoteProtocolError("a member without value, or with one too many")
-        side.add(Member(kind, value))
+        side.add(member_of(kind, value))
     return MemberChange(
         _number(el, "id", HIGHEST_CONTAINER),
         _number(el, "version", _VERSION_MAX, 0),

@@ -202,7 +202,7 @@ class Commands:
         devices = await self._devices(aor)
         for one in made_of(board, INPUT, self._timers.wall(), devices):
             reasons.append(Reason("presence", one.finding, good=one.good, remedy=one.remedy))
-        if audience(board, Aor("sip:somebody@" + aor.rpartition("@")[2])) == NOBODY:
+        if audience(board, aor_of("sip:somebody@" + aor.rpartition("@")[2])) == NOBODY:
             reasons.append(
                 Reason("presence", "blocks all colleagues", good=False, remedy="the user can change his access levels")
             )

@@ -7,7 +7,7 @@ what then, is in `audience`. Spec: [MS-PRES] 3.5, 3.6.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.names import Aor, aor_of, bare, domain_of
 from lyncpy.workloads.presence.board import Board, Changes, Denied, Fault, Outcome, Published, Stale, settle
 from lyncpy.workloads.presence.model import (
     DEFAULT,
@@ -30,6 +30,17 @@ class MemberChange:
     version: int
     add: frozenset[Member]
     remove: frozenset[Member]
+
+
+def member_of(kind: MemberKind, text: str) -> Member:
+    """Make a member of what somebody wrote: an address in its normal form, a domain in its own, else nothing."""
+    match kind:
+        case MemberKind.USER:
+            return Member(kind, bare(aor_of(text)) if text else "")
+        case MemberKind.DOMAIN:
+            return Member(kind, domain_of(text))
+        case _:
+            return Member(kind, text)
 
 
 def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas: Quotas) -> Outcome:

@@ -7,10 +7,11 @@ the server makes is made anew.
 import json
 from typing import Any, Final
 
-from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.names import Aor, Version, aor_of, epid_of
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.bodies import READ, read_value
+from lyncpy.workloads.presence.levels import member_of
 from lyncpy.workloads.presence.model import (
     Container,
     Delegate,
@@ -18,7 +19,6 @@ from lyncpy.workloads.presence.model import (
     Expire,
     Instance,
     Key,
-    Member,
     MemberKind,
     Subscriber,
 )
@@ -69,13 +69,13 @@ def read_record(aor: Aor, data: bytes) -> Board:
         {one.key: one for one in instances},
         {
             int(id_): Container(
-                one["version"], frozenset(Member(MemberKind(kind), value) for kind, value in one["members"])
+                one["version"], frozenset(member_of(MemberKind(kind), value) for kind, value in one["members"])
             )
             for id_, one in record["containers"].items()
         },
-        tuple(Subscriber(Aor(who), *rest) for who, *rest in record["subscribers"]),
+        tuple(Subscriber(aor_of(who), *rest) for who, *rest in record["subscribers"]),
         record["last_active"],
-        Delegates(delegates["version"], tuple(Delegate(Aor(who), *rights) for who, *rights in delegates["members"])),
+        Delegates(delegates["version"], tuple(Delegate(aor_of(who), *rights) for who, *rights in delegates["members"])),
     )
 
 
@@ -88,7 +88,7 @@ def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
         Expire(one["expire"]),
         value,
         one["published"],
-        Epid(one["epid"]),
+        None if one["epid"] is None else epid_of(one["epid"]),
         one["until"],
         *read_value(key, read_xml(value.encode()) if value and key.category in READ else None),
     )

@@ -18,7 +18,7 @@ from lyncpy.contracts.facts import (
     PoliciesChanged,
 )
 from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, domain_of
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.store import IStore
@@ -68,7 +68,7 @@ class Presence:
         """
         self._bus = bus
         self._people = people
-        public = frozenset(domain.lower() for domain in settings.public_domains)
+        public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
         quotas, in_memory = settings.quotas(), settings.boards_in_memory
         self._boards = boards = Boards(

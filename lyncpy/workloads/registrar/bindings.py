@@ -13,7 +13,7 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone
 from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.uri import Uri
 from lyncpy.workloads.registrar.model import Thread, token_of
@@ -59,7 +59,7 @@ class Bindings:
         if not token:
             return None
         gruu_end = f"opaque=user:epid:{token};gruu"
-        for endpoint in self.of(Aor(uri.aor)):
+        for endpoint in self.of(aor_of(uri.aor)):
             if endpoint.gruu.endswith(gruu_end):
                 return endpoint
         return None

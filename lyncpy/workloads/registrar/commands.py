@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, aor_of, bare, epid_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason, Role, Table
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -63,9 +63,9 @@ class Commands:
     async def sign_out(self, asked: Asked) -> Table:
         """Sign out every endpoint that the target names."""
         target = asked.args["target"]
-        address, _, epid = target.partition("/")
+        address, _, epid = target.rpartition("/") if "/" in target else (target, "", "")
         aor = aor_of(address)
-        gone = [e for e in self._bindings.of(aor) if not epid or e.epid == epid.lower()]
+        gone = [e for e in self._bindings.of(aor) if not epid or e.epid == epid_of(epid)]
         if not gone:
             known = self._people.person(aor) is not None
             raise CommandFailed(

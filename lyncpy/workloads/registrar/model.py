@@ -6,11 +6,8 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.names import Aor, Epid, Instance, instance_of
 from lyncpy.sip.uri import parse_uri
-
-EPID_LONGEST: Final = 16
-"""[MS-SIPREGE]: a longer one is refused with 4012."""
 
 INSTANCE_NAMESPACE: Final = uuid.UUID("fcacfb03-8a73-46ef-91b1-e5ebeeaba4fe")
 """The namespace from which clients derive +sip.instance ([MS-SIPRE])."""
@@ -27,8 +24,7 @@ class Wish:
     """What a REGISTER asks for."""
 
     epid: Epid
-    instance: str
-    """UUID, lower case, 36 characters."""
+    instance: Instance
 
     contact: str
     """The Contact URI as it came, or as `replaced` made it."""
@@ -79,24 +75,17 @@ def granted(wish_s: int | None, terms: Terms) -> int:
     return min(max(wish_s, terms.minimum_s), terms.maximum_s)
 
 
-def is_uuid(text: str) -> bool:
-    """Tell whether text is a UUID of 36 characters."""
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False
-
-
-def instance_of(epid: Epid) -> str:
+def derived_instance(epid: Epid) -> Instance:
     """Derive the +sip.instance UUID of an epid, for a client that sends none.
 
-    Spec: [MS-SIPRE] 3.1: SHA-1 over the namespace's bytes as a GUID and the epid; version 5.
+    Spec: [MS-SIPRE] 3.1: SHA-1 over the namespace's bytes as a GUID and the epid; version 5. A
+    client derives its own from the letters that it writes.
     """
-    digest = hashlib.sha1(INSTANCE_NAMESPACE.bytes_le + epid.encode(), usedforsecurity=False).digest()
-    return str(uuid.UUID(bytes_le=digest[:16], version=5))
+    digest = hashlib.sha1(INSTANCE_NAMESPACE.bytes_le + epid.written.encode(), usedforsecurity=False).digest()
+    return instance_of(str(uuid.UUID(bytes_le=digest[:16], version=5)))
 
 
-def gruu_of(aor: Aor, instance: str) -> str:
+def gruu_of(aor: Aor, instance: Instance) -> str:
     """Name an endpoint by a globally routable URI ([MS-SIPRE] 2.2.2).
 
     The opaque part is URL-safe base64 of the GUID's 16 bytes and two zero bytes.
@@ -125,11 +114,11 @@ def replaced(contact: str, address: str, port: int, cid: str) -> str:
     return str(replace(uri, host=host, port=port, params={**uri.params, "ms-received-cid": cid}))
 
 
-def display(name: str, aor: Aor, tag: str, epid: str) -> str:
+def display(name: str, uri: str, tag: str, epid: str) -> str:
     """Write the From header of a 200, with the name that the directory knows.
 
     Spec: [MS-SIPREGE] 3.2: clients learn their own display name here.
     """
     quoted = "".join(c for c in name if c >= " " and c != "\x7f").replace("\\", "\\\\").replace('"', '\\"')
-    text = f'"{quoted}"<{aor}>' if quoted else f"<{aor}>"
+    text = f'"{quoted}"<{uri}>' if quoted else f"<{uri}>"
     return text + (f";tag={tag}" if tag else "") + (f";epid={epid}" if epid else "")

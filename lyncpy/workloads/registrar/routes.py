@@ -5,11 +5,11 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.arrival import Arrival, device_of
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor, Epid, aor_of
+from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, Instance, aor_of, epid_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
@@ -174,9 +174,7 @@ class Routes:
         name = person.display_name if person is not None else ""
         if not name:
             return response
-        return response.edited(
-            put=[("From", model.display(name, Aor(sender.uri), sender.tag or "", sender.epid or ""))]
-        )
+        return response.edited(put=[("From", model.display(name, sender.uri, sender.tag or "", sender.epid or ""))])
 
 
 def read_wish(request: Request) -> model.Wish:
@@ -187,25 +185,24 @@ def read_wish(request: Request) -> model.Wish:
     """
     fields = request.headers.all("Contact")
     if [text.strip() for text in fields] == ["*"]:
-        return model.Wish(Epid(request.from_.epid or ""), "", "", 0, every=True)
+        return model.Wish(NO_EPID, Instance(""), "", 0, every=True)
     contacts = [contact for field in fields for contact in parse_contact_list(field)]
     expires = request.expires
     epid = request.from_.epid or ""
     if not contacts:
         if expires == 0 and epid:
-            return model.Wish(_epid(epid), "", "", 0)
+            return model.Wish(epid_of(_checked_epid(epid)), Instance(""), "", 0)
         raise Refused(400, Diagnostics(4010, "Missing Contact"))
     contact = contacts[0]
     uri = _contact(contact, request)
-    instance = _instance(contact)
+    name, instance = device_of(request)
     if not epid and not instance:
         raise Refused(400, Diagnostics(4010, "Missing endpoint identifier"))
     own = contact.get("expires")
     if own:
         expires = parse_delta_seconds(own)
-    # An endpoint without an epid of its own is known by its instance: the last 12 digits, as short and as stable.
-    name = _epid(epid or instance[-12:])
-    return model.Wish(name, instance or model.instance_of(name), uri, expires)
+    _checked_epid(epid or name)
+    return model.Wish(name, instance or model.derived_instance(name), uri, expires)
 
 
 def thread_of(request: Request, known: model.Thread | None) -> model.Thread:
@@ -230,16 +227,9 @@ def _contact(contact: NameAddr, request: Request) -> str:
     return model.replaced(contact.uri, seen.get("received", ""), int(port), seen.get("ms-received-cid", ""))
 
 
-def _epid(text: str) -> Epid:
-    if len(text) > model.EPID_LONGEST:
+def _checked_epid(text: str) -> str:
+    if len(text) > EPID_LONGEST:
         raise Refused(400, Diagnostics(4012, "Epid too long"))
-    if not text.isalnum():
+    if not (text.isascii() and text.isalnum()):
         raise Refused(400, Diagnostics(4010, "Missing endpoint identifier"))
-    return Epid(text.lower())
-
-
-def _instance(contact: NameAddr) -> str:
-    """Give the UUID of +sip.instance in lower case, or "" when there is none that reads as one."""
-    text = (contact.get("+sip.instance") or "").strip('"<> ').lower()
-    text = text.removeprefix("urn:uuid:")
-    return text if model.is_uuid(text) else ""
+    return text

@@ -84,7 +84,7 @@ def notice(endpoint: Endpoint, thread: Thread | None, cause: Cause) -> Request:
     after the event's name. Spec: [MS-SIPREGE] 2.2.1.1, 3.2.5.
     """
     if thread is None:
-        remote = f"<{endpoint.aor}>;epid={endpoint.epid}"
+        remote = f"<{endpoint.aor}>;epid={endpoint.epid.written}"
         thread = Thread(new_call_id(), remote, f"<{endpoint.aor}>;tag={new_tag()}")
     headers = (
         ("From", thread.local),

@@ -30,6 +30,36 @@ def test_text_that_is_no_address_is_named(text: str) -> None:
         address_of(text, "example.com")
 
 
+@pytest.mark.parametrize("user", ["+14255550100", "_ops", ".dot.", "a..b", "r&d", "o'neil", "x(1)", "a=b$c~!*", "-"])
+def test_what_rfc_3261_allows_is_taken(user: str) -> None:
+    """Also at the beginning, also at the end."""
+    assert address_of(f"{user}@example.com", "Example.com.") == f"sip:{user}@example.com"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("sip:bob%40evil@example.com", "not @"),
+        ("bob%2fx@example.com", "not /"),
+        ("a;b@example.com", "not ;"),
+        ("müller@example.com", "not ü"),
+        ("bob%0a@example.com", r"not U\+000A"),
+        ("bob%zz@example.com", "two hexadecimal digits"),
+        ("bob:secret@example.com", "a : nowhere"),
+    ],
+)
+def test_what_clients_cannot_have_is_refused_with_the_reason(text: str, reason: str) -> None:
+    """Whoever reads `directory skipped` knows which character it is."""
+    with pytest.raises(BadEntry, match=f"not of the form sip:user@domain: .*{reason}"):
+        address_of(text, "example.com")
+
+
+@pytest.mark.parametrize("text", ["sip:anne%2Btest@example.com", "Anne+Test@example.com"])
+def test_an_escape_that_says_nothing_is_undone(text: str) -> None:
+    """RFC 3261 §19.1.4."""
+    assert address_of(text, "example.com") == "sip:anne+test@example.com"
+
+
 def test_an_address_of_another_domain_is_named_with_the_setting() -> None:
     """An operator sees which domain is served."""
     with pytest.raises(BadEntry, match=r'not in the domain "example.com" \(\[sip\] domain\)'):

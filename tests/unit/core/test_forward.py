@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.forward import Forward, Outcome, Patience
 from lyncpy.core.timers import Timers
@@ -25,7 +25,7 @@ def _endpoint(name: str) -> Endpoint:
     return Endpoint(
         aor=Aor("sip:bob@example.test"),
         epid=Epid(name),
-        instance="",
+        instance=Instance(""),
         gruu="",
         contact=f"sip:127.0.0.1:{len(name)}000;transport=tls",
         flow=FlowName(name),

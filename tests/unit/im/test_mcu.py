@@ -5,7 +5,7 @@ import pytest
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.mcu import IMcu, Participant
-from lyncpy.contracts.names import Epid, FlowName
+from lyncpy.contracts.names import Epid, FlowName, Instance
 from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.message import Response
 from tests.kit.chats import CHAT, FOCUS, Chat, Member, SlowArchive, number_of, sdp
@@ -533,7 +533,7 @@ def test_signing_out_ends_the_places_of_that_device(chat: Chat) -> None:
     """The connection stays; another device of the user is not concerned."""
     bob = chat.joins("bob")
     chat.joins("bob", "e2")
-    endpoint = Endpoint(bob.aor, Epid("e1"), "", "", "", bob.flow, "", 0.0, 9e9, "")
+    endpoint = Endpoint(bob.aor, Epid("e1"), Instance(""), "", "", bob.flow, "", 0.0, 9e9, "")
     result_of(chat.mcu.endpoint_gone(EndpointGone(endpoint, "signed out", last=False)))
     assert chat.ears.heard == [("bob/e1", "signed out")]
     assert len(chat.mcu) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.names import Aor, Epid, Instance
 from lyncpy.workloads.registrar import model
 
 TERMS = model.Terms(default_s=7200, minimum_s=300, maximum_s=28800)
@@ -10,12 +10,12 @@ TERMS = model.Terms(default_s=7200, minimum_s=300, maximum_s=28800)
 
 def test_an_instance_is_derived_from_the_epid() -> None:
     """The documented example: epid 01010101."""
-    assert model.instance_of(Epid("01010101")) == "4b1682a8-f968-5701-83fc-7c6741dc6697"
+    assert model.derived_instance(Epid("01010101")) == "4b1682a8-f968-5701-83fc-7c6741dc6697"
 
 
 def test_a_gruu_carries_the_instance() -> None:
     """The documented example: its token is base64 of the GUID and two zero bytes."""
-    gruu = model.gruu_of(Aor("sip:user@cosmo.local"), "4b1682a8-f968-5701-83fc-7c6741dc6697")
+    gruu = model.gruu_of(Aor("sip:user@cosmo.local"), Instance("4b1682a8-f968-5701-83fc-7c6741dc6697"))
     assert gruu == "sip:user@cosmo.local;opaque=user:epid:qIIWS2j5AVeD_HxnQdxmlwAA;gruu"
 
 
