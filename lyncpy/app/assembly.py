@@ -57,6 +57,7 @@ from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.service import Registrar
+from lyncpy.workloads.web.front import Front
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
 
@@ -229,7 +230,8 @@ def _site(config: Config, back: Backends, inner: Hall, workloads: Sequence[IWork
     passwords = Passwords(inner.people, inner.secrets)
     tokens = Tokens(config.path(web.readers_file))
     readers = Readers(passwords, inner.people, inner.gate.signins, inner.homes, tokens)
-    resources = [resource for workload in workloads for resource in workload.offer.resources]
+    offered = [resource for workload in workloads for resource in workload.offer.resources]
+    resources = [*offered, *Front(config.sections.sip.domain).rows()]
     return Site(resources, readers, web.origins, back.meter)
 
 

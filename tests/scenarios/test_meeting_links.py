@@ -39,6 +39,13 @@ def started_by(answer: HttpAnswer) -> str:
     return unquote(html.unescape(found[1]))
 
 
+def test_the_bare_address_answers(stage: Stage) -> None:
+    """The root of the meetings' name and of the server's own are no riddle."""
+    asked = HttpAsked("GET", "sip.example.com", "/")
+    answer: HttpAnswer = result_of(awaited(stage.inside.site.serve(asked)))
+    assert (answer.status, "Messages and meetings of example.com" in answer.body.decode()) == (200, True)
+
+
 def test_a_link_leads_into_the_meeting(stage: Stage) -> None:
     """Scheduled by Alice, the link comes with the answer; its page leads Bob and a guest to her meeting."""
     alice, bob = stage.sign_in("alice", "bob")

@@ -6,8 +6,6 @@ is in it are not told: whoever has the link may see no more than the way to the 
 the focus asks who he is. Client: protocol notes, "web services" §8, "conferencing" §7.
 """
 
-import base64
-import hashlib
 import html
 import re
 from collections.abc import Callable
@@ -16,32 +14,12 @@ from urllib.parse import quote, urlsplit
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, Resource
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.core.pages import page
 
 _LINK: Final = re.compile(r"([^/\s@:;?<>\"%]{1,64})/([A-Za-z0-9]{1,64})/?")
 """Organizer and id, behind what all links begin with."""
 
 _PLAIN_IN_URI: Final = ":;=@+$,&!~*'()/-_."
-
-_STYLE: Final = (
-    ":root{color-scheme:light dark;--page:#fff;--text:#1b1b1b;--quiet:#555;--button:#1a5fb4;--label:#fff}"
-    "@media(prefers-color-scheme:dark){:root{--page:#1f1f1f;--text:#f0f0f0;--quiet:#b8b8b8;--button:#99c1f1;--label:#102a43}}"
-    "body{margin:0;background:var(--page);color:var(--text);font:1.0625rem/1.5 system-ui,sans-serif}"
-    "main{max-width:36rem;margin:0 auto;padding:10vh 1.5rem 2rem}"
-    "h1{font-size:1.75rem;line-height:1.2;margin:0 0 1rem}h2{font-size:1.125rem;margin:2.5rem 0 .5rem}"
-    "ul{padding-left:1.25rem}li{margin:.5rem 0}code{overflow-wrap:anywhere}.quiet{color:var(--quiet)}"
-    ".join{display:inline-block;background:var(--button);color:var(--label);font-weight:600;"
-    "padding:.75rem 1.5rem;border-radius:.375rem;text-decoration:none}"
-    ".join:hover{text-decoration:underline}a:focus-visible{outline:3px solid var(--text);outline-offset:3px}"
-)
-_STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_HEADERS: Final = (
-    (
-        "Content-Security-Policy",
-        f"default-src 'none'; style-src 'sha256-{_STYLE_DIGEST}'; frame-src conf:; base-uri 'none';"
-        " form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("X-Robots-Tag", "noindex, nofollow"),
-)
 
 
 class Meetable(Protocol):
@@ -76,17 +54,8 @@ class Pages:
             raise HttpRefused(404, "this is no link to a meeting")
         conference = self._find(aor_of(f"{matched[1]}@{self._domain}"), matched[2])
         if conference is None:
-            return _page(404, "There is no such meeting", _NONE)
-        return _page(200, "Join the meeting", _door(conference.uri))
-
-
-def _page(status: int, title: str, inside: str) -> HttpAnswer:
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><main><h1>{title}</h1>{inside}</main></body></html>\n"
-    )
-    return HttpAnswer(status, "text/html; charset=utf-8", text.encode(), headers=_HEADERS)
+            return page(404, "There is no such meeting", _NONE)
+        return page(200, "Join the meeting", _door(conference.uri), frames="conf:")
 
 
 def _door(uri: str) -> str:

@@ -1,0 +1,1 @@
+The bare address of the HTTPS site answers with a page that says what it is and where to sign in.

@@ -1,0 +1,39 @@
+"""The front page: what somebody reads who opens the bare address of this server in a browser."""
+
+import html
+from typing import Final
+
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, Resource
+from lyncpy.core.pages import page
+
+NOTHING: Final = "there is nothing at this address"
+
+
+class Front:
+    """Answers at the root, and says of every other path that nothing is there."""
+
+    def __init__(self, domain: str) -> None:
+        """Take the domain of the addresses with which people sign in."""
+        self._domain = html.escape(domain)
+
+    def rows(self) -> tuple[Resource, ...]:
+        """Give what is offered."""
+        return (Resource("/", self.answer),)
+
+    async def answer(self, asked: HttpAsked) -> HttpAnswer:
+        """Answer with the page."""
+        if asked.path != "/":
+            raise HttpRefused(404, NOTHING)
+        return page(200, f"Messages and meetings of {self._domain}", self._inside())
+
+    def _inside(self) -> str:
+        return (
+            "<p>This is the address of a communications server. It is meant for programs: links to meetings and"
+            " icons of presence lead here.</p>"
+            "<h2>To sign in</h2>"
+            f"<p>Start Lync, Skype for Business or Pidgin on your computer and sign in with your address, which ends"
+            f" in <code>@{self._domain}</code>.</p>"
+            "<h2>To join a meeting</h2>"
+            "<p>Open the link in your invitation, whole.</p>"
+            '<p class="quiet">There is nothing to sign in to on this page.</p>'
+        )
