@@ -21,8 +21,12 @@ from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Message
 from lyncpy.sip.prepared import Prepared
 
-WINDOW: Final = 256
-"""How far behind the newest message number another may come ([MS-SIPAE] 3.2.5)."""
+WINDOW: Final = 4_096
+"""How far behind the newest message number another may come.
+
+[MS-SIPAE] 3.2.5 has 256. Requests wait for their turn while the same client's responses, which
+are newer, do not: what is under way and what waits of one connection has to fit.
+"""
 
 VERSION_SAID: Final = 4
 """The first version of signatures that is named in them: clients of version 3 are not told ([MS-SIPREGE] 4.1.1)."""

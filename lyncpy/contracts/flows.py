@@ -74,10 +74,6 @@ class IFlows(Interface):
     def facts() -> tuple[FlowFacts, ...]:
         """Give what an operator may want to know of each flow of this process."""
 
-
-class IBrake(Interface):
-    """Slowing down a client that asks faster than it can be answered. What keeps IFlows keeps this too."""
-
     def hold(flow: FlowName) -> None:
         """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""
 

@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
-from math import ceil
 from typing import Final, overload
 
 from twisted.logger import Logger
@@ -34,7 +33,6 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
-from lyncpy.core.limits import Bucket
 from lyncpy.core.per_user import ConnectionsPerUser
 from lyncpy.core.reception import Reception
 from lyncpy.core.settings import Settings
@@ -64,7 +62,6 @@ class _Flow:
 
     name: FlowName
     peer: str
-    bucket: Bucket
     association: IAssociation | None = None
     revoked: bool = False
     """The association may still sign (the farewell), but nothing verifies with it."""
@@ -128,7 +125,7 @@ class Gate:
 
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
         """Expect somebody to sign in on a new connection, soon."""
-        state = _Flow(flow, peer, Bucket(self._settings.requests_burst, self._timers.now()))
+        state = _Flow(flow, peer)
         self._flows[flow] = state
         self._expect_sign_in(state)
 
@@ -188,17 +185,14 @@ class Gate:
             Refused: 401 with challenges while nobody has signed in, and to a REGISTER that
                 does not verify. 403 to any other such request: real clients repeat what
                 gets a 401, at once and for ever. 404, 403 or 503 with the reason why somebody
-                cannot sign in. 503 past the flow's rate. 488 to the wish for compression, from
-                anybody: the connection goes on without.
+                cannot sign in. 488 to the wish for compression, from anybody: the connection
+                goes on without.
 
         Spec: [MS-SIPAE] 3.3.5; [MS-SIPCOMP] 3.2.
         """
         state, request = self._flows.get(arrival.flow), arrival.request
         if state is None:
             raise Refused(430, Diagnostics(1006, "Error routing on client connection"))
-        wait_s = state.bucket.take(self._settings.requests_per_s, self._settings.requests_burst, arrival.at)
-        if wait_s > 0:
-            raise Refused(503, Diagnostics(1, "Too many requests"), headers=[("Retry-After", str(ceil(wait_s)))])
         if request.method == "NEGOTIATE":
             # Asked before sign-in: with a challenge a client would wait for somebody to answer it for.
             raise Refused(488, Diagnostics(EXPECTED_FAILURE + 488, "Compression is not offered"))

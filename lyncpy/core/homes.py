@@ -13,8 +13,9 @@ from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.refusal import Diagnostics, Refused
 
-WAITING_BOUND: Final = 256
-"""Writers that may queue for one name; a client that floods its own board meets this first."""
+WAITING_BOUND: Final = 8_192
+"""Writers that may queue for one name: more than all devices of one user may have under way together
+(`pending_per_flow`), so that nobody is refused for being quick. It guards against what nobody has thought of."""
 
 
 class Homes:

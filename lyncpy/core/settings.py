@@ -9,10 +9,16 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
     pending_per_flow: int = Field(default=256, ge=1, le=100_000)
-    """Requests of one connection that may wait for their answer at once; a further one is refused with 503."""
+    """Requests of one connection that may be under way at once; the next ones wait for their turn. So many of its INVITEs may ring at once, too; a further one is refused with 503 when it finds no room in 5 seconds."""
 
     pending_total: int = Field(default=50_000, ge=1, le=10_000_000)
-    """Requests of all connections together that may wait for their answer at once; a further one is refused with 503."""
+    """Requests of all connections together that may be under way at once; beyond it those connections wait that have most under way."""
+
+    waiting_bytes_per_flow: int = Field(default=262_144, ge=16_384, le=16_777_216)
+    """Bytes of requests of one connection that may wait for their turn; while more wait, nothing is read from it."""
+
+    waiting_bytes: int = Field(default=67_108_864, ge=1_048_576, le=4_294_967_296)
+    """Bytes of requests of all connections together that may wait for their turn; while more wait, nothing is read from those that have some."""
 
     sent_per_flow: int = Field(default=1_024, ge=1, le=100_000)
     """Requests to one client that may wait for its answer at once; a further one fails as if the client had said 503."""
@@ -51,7 +57,7 @@ class Settings(BaseModel):
     """Seconds after which a guest who is in no conference, and waits for none, is disconnected."""
 
     requests_per_s: float = Field(default=200.0, ge=1.0, le=100_000.0)
-    """Requests a second that one connection may send in the long run; beyond it they are refused with 503."""
+    """Requests a second that one connection may send in the long run; beyond it they wait, and in the end nothing more is read."""
 
     requests_burst: float = Field(default=2_000.0, ge=10.0, le=1_000_000.0)
     """Requests that one connection may send at once before `requests_per_s` counts."""

@@ -24,6 +24,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.intake import Intake, Queue
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
@@ -75,13 +76,13 @@ class Guards(Protocol):
 class _Flow:
     """What is known of one connection: its address and its transactions."""
 
-    __slots__ = ("complained", "name", "peer", "pending", "transactions")
+    __slots__ = ("complained", "name", "peer", "queue", "transactions")
 
-    def __init__(self, name: FlowName, peer: str) -> None:
+    def __init__(self, name: FlowName, peer: str, queue: Queue) -> None:
         self.name = name
         self.peer = peer
+        self.queue = queue
         self.transactions: dict[Key, ServerTransaction] = {}
-        self.pending = 0
         self.complained = False
 
 
@@ -125,15 +126,14 @@ class Transactions:
         self._outbound = outbound
         self._bus = bus
         self._flows: dict[FlowName, _Flow] = {}
-        self._pending = 0
+        self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
         help_ = "Requests that came in, by method."
         self._counters = {name: meter.counter("lyncpy_core_requests_total", help_, method=name) for name in METERED}
         self._others = meter.counter("lyncpy_core_requests_total", help_, method="other")
         self._repeated = meter.counter("lyncpy_core_requests_repeated_total", "Requests that came again.")
-        self._refused = meter.counter("lyncpy_core_requests_refused_total", "Requests refused: too many were pending.")
+        self._refused = meter.counter("lyncpy_core_requests_refused_total", "INVITEs refused: too many rang already.")
         self._broken = meter.counter("lyncpy_core_messages_broken_total", "Messages that could not be read.")
         meter.gauge("lyncpy_core_flows_count", "Client connections.", lambda: len(self._flows))
-        meter.gauge("lyncpy_core_requests_pending_count", "Requests that wait for an answer.", lambda: self._pending)
         meter.gauge("lyncpy_core_transactions_count", "Server transactions, answered ones included.", lambda: len(self))
 
     def __len__(self) -> int:
@@ -143,11 +143,11 @@ class Transactions:
     @property
     def pending(self) -> int:
         """Give the number of requests that wait for their answer."""
-        return self._pending
+        return self._intake.pending
 
     def opened(self, flow: FlowName, peer: str, secure: bool) -> None:
         """A connection is ready: TCP accepted, TLS handshake done."""
-        self._flows[flow] = _Flow(flow, peer)
+        self._flows[flow] = _Flow(flow, peer, self._intake.opened(flow))
         self._gate.opened(flow, peer, secure=secure)
 
     def arrived(self, flow: FlowName, message: Request | Response) -> None:
@@ -193,6 +193,7 @@ class Transactions:
         known = self._flows.pop(flow, None)
         if known is None:
             return
+        self._intake.closed(known.queue)
         for transaction in tuple(known.transactions.values()):
             transaction.lose()
         self._outbound.closed(flow)
@@ -216,35 +217,52 @@ class Transactions:
             return
         if old is not None:
             old.lose()
-        if self._is_full(flow, request):
-            refused = Refused(503, UNAVAILABLE, headers=[("Retry-After", RETRY_AFTER_S)])
-            self._reply(flow.name, refused.response(request))
+        self._intake.take(flow.queue, key, request)
+
+    def _begin(self, name: FlowName, key: Key, request: Request) -> None:
+        """The intake has room for a request."""
+        flow = self._flows.get(name)
+        if flow is None:
             return
-        ServerTransaction(self, flow, key, request).begin()
+        if request.method == "ACK":
+            self._pass_on(flow, request)
+        else:
+            ServerTransaction(self, flow, key, request).begin()
 
     def _ack(self, flow: _Flow, key: Key, request: Request) -> None:
         transaction = flow.transactions.get(key)
         if transaction is not None and not transaction.acknowledge():
             return
         # For a 2xx, or for an INVITE that is long forgotten: whoever keeps the dialog knows.
-        if self._is_full(flow, request):
-            return
-        running = self.serve(flow, self.arrival(flow, request))
-        self.end_after(running, self.settings.answer_timeout_s)
+        # It ends the other side's waiting, and so it does not wait behind what may wait for that.
+        if self._intake.take_at_once(flow.queue):
+            self._pass_on(flow, request)
+        else:
+            self._intake.take(flow.queue, ("ACK", *key[1:]), request)
 
-    def _is_full(self, flow: _Flow, request: Request) -> bool:
-        if flow.pending < self.settings.pending_per_flow and self._pending < self.settings.pending_total:
-            return False
+    def _pass_on(self, flow: _Flow, ack: Request) -> None:
+        self.end_after(self.serve(flow, self.arrival(flow, ack)), self.settings.answer_timeout_s)
+
+    def _refuse(self, name: FlowName, request: Request) -> None:
+        """The intake has no room for an INVITE."""
         self._refused.add()
+        flow = self._flows.get(name)
         # Once a connection: the meter counts the others, and a flood must not fill the log.
-        if not flow.complained:
+        if flow is not None and not flow.complained:
             flow.complained = True
-            self.log.warn("{method} on {flow} refused: too many are pending", method=request.method, flow=flow.name)
-        return True
+            self.log.warn("{method} on {flow} refused: too many ring already", method=request.method, flow=name)
+        refused = Refused(503, UNAVAILABLE, headers=[("Retry-After", RETRY_AFTER_S)])
+        self._reply(name, refused.response(request))
 
     def _cancel(self, flow: _Flow, request: Request) -> None:
         """Spec: RFC 3261 §9.2. The INVITE's own answer, a 487, comes from whoever answers it."""
-        transaction = flow.transactions.get(server_key(request, "INVITE"))
+        key = server_key(request, "INVITE")
+        transaction = flow.transactions.get(key)
+        invite = self._intake.withdraw(flow.queue, key) if transaction is None else None
+        if invite is not None:
+            self._reply(flow.name, response_to(request, 200))
+            self._reply(flow.name, response_to(invite, 487))
+            return
         if transaction is None:
             self._reply(flow.name, Refused(481, Diagnostics(1018, "Nothing to cancel")).response(request))
             return
@@ -267,9 +285,9 @@ class Transactions:
 
     def serve(self, flow: _Flow, arrival: Arrival) -> "Deferred[Response | None]":
         """Start the coroutine of one request; it counts as pending until it ends, whatever becomes of the flow."""
-        flow.pending += 1
-        self._pending += 1
-        return Deferred.fromCoroutine(self._dispatch.serve(arrival)).addBoth(partial(self._served, flow))
+        self._intake.begun(flow.queue, arrival.request)
+        serving = Deferred.fromCoroutine(self._dispatch.serve(arrival))
+        return serving.addBoth(partial(self._served, flow, arrival.request))
 
     def end_after(self, running: "Deferred[Any]", patience_s: float) -> None:  # Any: whatever it gives
         """End a coroutine that does not end by itself in time."""
@@ -277,9 +295,8 @@ class Transactions:
             end = self.timers.later(patience_s, running.cancel)
             _ = running.addBoth(_cancelling(end))
 
-    def _served(self, flow: _Flow, result: Response | Failure | None) -> Response | Failure | None:
-        flow.pending -= 1
-        self._pending -= 1
+    def _served(self, flow: _Flow, request: Request, result: Response | Failure | None) -> Response | Failure | None:
+        self._intake.served(flow.queue, request)
         return result
 
 

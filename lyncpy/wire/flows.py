@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.flows import FlowFacts, FlowGone, IBrake, IFlows
+from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -247,7 +247,7 @@ class Owings:
         return max(self._flows, key=lambda flow: flow.owed, default=None)
 
 
-@implementer(IFlows, IBrake)
+@implementer(IFlows)
 class Flows:
     """Every connection of this process, from its first byte to its last.
 

@@ -23,7 +23,7 @@ SLOW_S = "0.05"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """Give a server on a disk that takes 50 ms for each commit, and fails when a file "broken" appears beside it."""
-    running = RunningServer(tmp_path / "home", limits__pending_per_flow=1_000, **PATIENT).init()
+    running = RunningServer(tmp_path / "home", **PATIENT).init()
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(next(iter(slow_disk.__path__)))),

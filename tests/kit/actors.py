@@ -485,7 +485,7 @@ class Actor:
     def _views(self, content_type: str, body: bytes) -> Sequence[Any]:  # Any: lxml's trees
         if not content_type.startswith("multipart/"):
             return [tree(body)]
-        parts = read_multipart(body, content_type)
+        parts = read_multipart(body, content_type, max_parts=2_000)
         return [tree(part.body) for part in parts if part.content_type == "application/msrtc-event-categories+xml"]
 
 

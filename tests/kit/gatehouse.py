@@ -69,6 +69,7 @@ class RecordedFlows:
         self.sent: list[tuple[FlowName, Message]] = []
         self.closed: dict[FlowName, str] = {}
         self.vouched: dict[FlowName, bool] = {}
+        self.held: set[FlowName] = set()
 
     def send(self, flow: FlowName, message: Message | Prepared) -> None:
         """Remember; a closed flow is gone."""
@@ -103,6 +104,14 @@ class RecordedFlows:
     def facts(self) -> tuple[FlowFacts, ...]:
         """Give none."""
         return ()
+
+    def hold(self, flow: FlowName) -> None:
+        """Remember."""
+        self.held.add(flow)
+
+    def release(self, flow: FlowName) -> None:
+        """Forget."""
+        self.held.discard(flow)
 
 
 def request_of(aor: str, method: str, *more: tuple[str, str], number: int = 1, epid: str = "e1") -> Request:

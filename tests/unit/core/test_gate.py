@@ -533,18 +533,6 @@ def test_stops_a_client_that_cannot_stop_asking() -> None:
     assert FLOW in hall.flows.closed
 
 
-def test_bounds_the_rate_of_a_flow() -> None:
-    """Past its burst a connection hears 503 and when to come again."""
-    hall = Hall({"requests_per_s": 1.0, "requests_burst": 10.0})
-    client = hall.signed_in()
-    for _ in range(7):
-        hall.admit(client.sign(request_of(ALICE, "SERVICE")))
-    answer = hall.refusal(client.sign(request_of(ALICE, "SERVICE")))
-    assert (answer.status, answer.headers.get("Retry-After")) == (503, "1")
-    hall.clock.advance(1)
-    hall.admit(client.sign(request_of(ALICE, "SERVICE")))
-
-
 def test_refuses_for_a_flow_that_is_gone() -> None:
     """A request whose connection has closed is not asked for credentials."""
     assert Hall().refusal(request_of(ALICE, "REGISTER"), "n/9").status == 430

@@ -1,6 +1,7 @@
 """Requests of clients: each is answered once, whatever else happens, and nothing of them stays."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -21,6 +22,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Message, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
+from tests.kit.fakes import awaited
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.meters import MemoryMeter
 
@@ -96,7 +98,7 @@ class ToldBus:
 class Hall:
     """Transactions and what surrounds it, with two open flows."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, **limits: Any) -> None:  # Any: the section [limits]
         self.clock = Clock()
         self.timers = timers_of(self.clock)
         self.flows = RecordedFlows()
@@ -364,21 +366,159 @@ def test_a_garbled_request_is_refused_with_its_status(hall: Hall) -> None:
     assert hall.heard() == [513]
 
 
-@pytest.mark.parametrize("limits", [{"pending_per_flow": 2}, {"pending_total": 2}])
-def test_too_many_at_once_are_refused(limits: dict[str, int]) -> None:
-    """Beyond the bound a client hears 503 and when to try again; an ACK is dropped. Room is made by answers."""
-    hall = Hall(**limits)
-    for number in (1, 2, 3):
-        hall.says(via=NO_BRANCH, cseq=f"{number} MESSAGE")
-    hall.says("ACK")
-    assert (len(hall.desk.arrivals), hall.heard()) == (2, [503])
-    assert hall.last().headers.get("Retry-After") == "5"
-    hall.takes(BOB, request())
-    assert hall.heard(BOB) == ([] if "pending_per_flow" in limits else [503])
+def burst(hall: Hall, flow: FlowName, count: int, method: str = "MESSAGE", start: int = 1) -> None:
+    """A client sends many requests at once."""
+    for number in range(start, start + count):
+        hall.takes(flow, request(method, via=NO_BRANCH, cseq=f"{number} {method}"))
+
+
+def numbers(hall: Hall) -> list[int]:
+    """The CSeq numbers of what began, in order."""
+    return [arrival.request.cseq.number for arrival in hall.desk.arrivals]
+
+
+def test_who_is_quick_waits_and_is_not_refused() -> None:
+    """Beyond the bound requests wait for their turn, in order; each is answered, and nothing stays."""
+    hall = Hall(pending_per_flow=2)
+    burst(hall, ALICE, 5)
+    assert (numbers(hall), hall.heard()) == ([1, 2], [])
+    for number in range(5):
+        hall.desk.answer(200, number)
+    assert (numbers(hall), hall.heard()) == ([1, 2, 3, 4, 5], [200] * 5)
+    assert hall.is_empty()
+
+
+def test_many_that_are_answered_at_once_are_not_too_deep_for_the_interpreter() -> None:
+    """Ten thousand wait behind one; when it ends each begins and ends in its turn, a few in each turn of the reactor."""
+    hall = Hall(pending_per_flow=1, waiting_bytes_per_flow=16_000_000, requests_burst=20_000.0)
+    burst(hall, ALICE, 10_000)
+    hall.desk.at_once = lambda arrival: response_to(arrival.request, 200)
     hall.desk.answer(200, 0)
-    hall.says(via=NO_BRANCH, cseq="4 MESSAGE")
-    assert hall.heard() == [503, 200]
-    assert hall.meter.count("lyncpy_core_requests_refused_total") >= 2
+    hall.clock.pump([0.0] * 300)
+    assert hall.heard() == [200] * 10_000
+    assert hall.is_empty()
+
+
+def test_who_has_too_much_waiting_is_not_read_from() -> None:
+    """A flood costs so many bytes and no more; when half of it is done its connection is read from again."""
+    hall = Hall(pending_per_flow=1, waiting_bytes_per_flow=16_384)
+    burst(hall, ALICE, 30)
+    assert hall.flows.held == {ALICE}
+    was_held = []
+    for number in range(30):
+        was_held.append(ALICE in hall.flows.held)
+        hall.desk.answer(200, number)
+    assert was_held == sorted(was_held, reverse=True)
+    assert 15 < sum(was_held) < 30
+    assert hall.heard() == [200] * 30
+
+
+def test_all_that_waits_has_a_bound_in_total() -> None:
+    """When many wait, each who has something waiting is read from no more, and nobody else."""
+    hall = Hall(pending_per_flow=1, waiting_bytes=1_048_576, waiting_bytes_per_flow=16_777_216)
+    burst(hall, ALICE, 1_000)
+    assert hall.flows.held == {ALICE}
+    burst(hall, BOB, 2)
+    assert hall.flows.held == {ALICE, BOB}
+    hall.sink.closed(ALICE, "gone")
+    for number in (1, 2):
+        hall.desk.answer(200, number)
+    assert hall.flows.held == {ALICE}
+    assert hall.heard(BOB) == [200, 200]
+
+
+def test_what_ends_something_does_not_wait(hall: Hall) -> None:
+    """Responses, CANCELs and ACKs of who waits are heard: two who wait for each other's answers go on."""
+    hall = Hall(pending_per_flow=1)
+    hall.says("INVITE", via=BRANCH)
+    burst(hall, ALICE, 3)
+    heard: list[Response] = []
+    final = hall.outbound.start(ALICE, request("INFO"), timeout=30.0).final
+    _ = Deferred.fromCoroutine(awaited(final)).addCallback(heard.append)
+    asked = hall.flows.sent[-1][1]
+    assert isinstance(asked, Request)
+    hall.sink.arrived(ALICE, response_to(asked, 200))
+    assert [response.status for response in heard] == [200]
+    hall.says("ACK", call_id="another", via=BRANCH.replace("aa", "bb"))
+    assert [arrival.request.method for arrival in hall.desk.arrivals] == ["INVITE", "MESSAGE", "ACK"]
+    cancelled: list[bool] = []
+    hall.desk.arrivals[0].on_cancel(lambda: cancelled.append(True))
+    hall.says("CANCEL", via=BRANCH)
+    assert (hall.heard(), cancelled) == ([200], [True])
+
+
+def test_an_invite_that_waits_can_be_cancelled() -> None:
+    """It never rings: 487, as if it had."""
+    hall = Hall(pending_per_flow=1)
+    burst(hall, ALICE, 2, "INVITE")
+    hall.takes(ALICE, request("CANCEL", via=NO_BRANCH, cseq="2 CANCEL"))
+    assert hall.heard() == [200, 487]
+    hall.desk.answer(486, 0)
+    assert numbers(hall) == [1]
+
+
+def test_invitations_that_ring_have_a_bound_of_their_own() -> None:
+    """One more waits for some seconds and is refused with 503 then; messages go on, and room is made by answers."""
+    hall = Hall(pending_per_flow=2)
+    burst(hall, ALICE, 4, "INVITE")
+    burst(hall, ALICE, 1, start=5)
+    assert numbers(hall) == [1, 2, 5]
+    hall.desk.answer(486, 0)
+    assert numbers(hall) == [1, 2, 5, 3]
+    hall.clock.advance(5)
+    assert hall.heard() == [486, 503]
+    assert hall.last().headers.get("Retry-After") == "5"
+
+
+def test_one_that_came_again_while_it_waits_is_one() -> None:
+    """A repetition of what waits begins once."""
+    hall = Hall(pending_per_flow=1)
+    burst(hall, ALICE, 2)
+    burst(hall, ALICE, 2)
+    hall.desk.answer(200, 0)
+    hall.desk.answer(200, 1)
+    assert numbers(hall) == [1, 2]
+
+
+def test_a_full_house_makes_the_heaviest_wait() -> None:
+    """Who has much under way waits; who has little gets in, until there is no room at all."""
+    hall = Hall(pending_total=8)
+    burst(hall, ALICE, 12)
+    assert len(hall.desk.arrivals) == 8
+    burst(hall, BOB, 3)
+    assert [arrival.flow for arrival in hall.desk.arrivals].count(BOB) == 2
+    for number in range(15):
+        hall.desk.answer(200, number)
+    assert (hall.heard(ALICE), hall.heard(BOB)) == ([200] * 12, [200] * 3)
+    assert hall.is_empty()
+
+
+def test_who_is_too_fast_is_slowed() -> None:
+    """Past its burst a connection's requests begin as the rate has it, all of them, and in order; nobody else waits."""
+    hall = Hall(requests_per_s=2.0, requests_burst=10.0)
+    burst(hall, ALICE, 16)
+    assert numbers(hall) == list(range(1, 11))
+    burst(hall, BOB, 1, start=100)
+    hall.clock.pump([0.125] * 8)
+    assert numbers(hall) == [*range(1, 11), 100, 11, 12]
+    hall.clock.pump([0.125] * 16)
+    assert numbers(hall) == [*range(1, 11), 100, *range(11, 17)]
+    for number in range(17):
+        hall.desk.answer(200, number)
+    assert hall.is_empty()
+
+
+def test_a_connection_that_is_lost_takes_what_waits_with_it() -> None:
+    """Nothing of it begins afterwards, and nothing is left."""
+    hall = Hall(pending_per_flow=1)
+    burst(hall, ALICE, 2, "INVITE", 4)
+    burst(hall, ALICE, 3)
+    hall.sink.closed(ALICE, "gone")
+    hall.desk.answer(200, 0)
+    hall.desk.answer(200, 1)
+    hall.clock.advance(60)
+    assert numbers(hall) == [4, 1]
+    assert hall.is_empty()
 
 
 def test_a_request_nobody_answers_gets_504(hall: Hall, events: Sequence[LogEvent]) -> None:
@@ -566,5 +706,6 @@ def test_requests_are_counted_by_method(hall: Hall) -> None:
         "lyncpy_core_sent_pending_count": 0,
         "lyncpy_core_flows_count": 2,
         "lyncpy_core_requests_pending_count": 3,
+        "lyncpy_core_requests_waiting_bytes": 0,
         "lyncpy_core_transactions_count": 3,
     }

@@ -1,0 +1,319 @@
+"""How much of what clients ask is under way at once; what comes faster waits for its turn.
+
+Nobody is refused for being quick. Of each connection so many requests are under way, and so
+many begin in a second; the next ones wait here, in order, and when enough of them wait nothing
+more is read from that connection: TCP slows the client down. What ends something (responses,
+CANCEL, the ACK of an acceptance) does not wait, so that two clients who wait for each other's
+answers go on. Whoever is read from no more gets on by the time limits of what is under way.
+
+INVITEs ring, for minutes: they have a bound of their own, and one that finds no room in a few
+seconds is refused.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.flows import IFlows
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.limits import Bucket
+from lyncpy.core.settings import Settings
+from lyncpy.sip.message import Request
+from lyncpy.sip.transaction import Key
+
+BESIDE_BYTES: Final = 1_000
+"""What a request takes in memory beside its text, about."""
+
+INVITE_WAIT_S: Final = 5.0
+"""How long an INVITE waits while as many as may ring do; its caller should hear no before he gives up."""
+
+PACE_S: Final = 0.02
+"""The least time between two looks at who is too fast: a few requests begin at each."""
+
+SLICE: Final = 50
+"""Requests that begin in one turn of the reactor for one connection; the others' turn comes between."""
+
+OVER: Final = 4
+"""A full house has room for a quarter more, for those who have little under way."""
+
+
+class Queue:
+    """What is known of one connection's haste."""
+
+    __slots__ = ("bucket", "flow", "held", "invites", "pending", "ringing", "running", "size", "timer", "waiting")
+
+    def __init__(self, flow: FlowName, bucket: Bucket) -> None:
+        self.flow = flow
+        self.bucket = bucket
+        self.pending = 0
+        """Requests under way, INVITEs not counted."""
+        self.ringing = 0
+        """INVITEs under way."""
+        self.waiting: dict[Key, Request] = {}
+        """In the order in which they came."""
+        self.invites: dict[Key, tuple[Request, float]] = {}
+        """INVITEs that found no room, and until when they wait."""
+        self.size = 0
+        """Bytes of all that waits, about."""
+        self.held = False
+        self.running = False
+        self.timer: ITimer | None = None
+
+    def __len__(self) -> int:
+        return len(self.waiting) + len(self.invites)
+
+    @property
+    def under_way(self) -> int:
+        """Give the number of requests that wait for their answer."""
+        return self.pending + self.ringing
+
+
+class Intake:
+    """Lets requests begin, in order, as there is room.
+
+    Args:
+        flows: What is not read from while too much waits.
+        begin: Begins a request; it calls `begun`, and `served` at its end.
+        refuse: Answers an INVITE that found no room.
+        settings: The bounds.
+        timers: The deadlines.
+        meter: Counts what had to wait.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        flows: IFlows,
+        begin: Callable[[FlowName, Key, Request], None],
+        refuse: Callable[[FlowName, Request], None],
+        settings: Settings,
+        timers: ITimers,
+        meter: IMeter,
+    ) -> None:
+        self._flows = flows
+        self._begin = begin
+        self._refuse = refuse
+        self._settings = settings
+        self._timers = timers
+        self._queues: dict[FlowName, Queue] = {}
+        self._starved: dict[FlowName, Queue] = {}
+        """Who waits for nothing but the house."""
+        self._under_way = self._busy = self._size = 0
+        self._delayed = meter.counter("lyncpy_core_requests_delayed_total", "Requests that had to wait for their turn.")
+        self._holds = meter.counter("lyncpy_core_flows_held_total", "Times that a connection was read from no more.")
+        meter.gauge("lyncpy_core_requests_waiting_bytes", "Requests that wait for their turn.", lambda: self._size)
+        meter.gauge("lyncpy_core_requests_pending_count", "Requests that wait for an answer.", lambda: self._under_way)
+
+    @property
+    def pending(self) -> int:
+        """Give the number of requests that wait for their answer."""
+        return self._under_way
+
+    def opened(self, flow: FlowName) -> Queue:
+        """Give the queue of a new connection."""
+        queue = self._queues[flow] = Queue(flow, Bucket(self._settings.requests_burst, self._timers.now()))
+        return queue
+
+    def closed(self, queue: Queue) -> None:
+        """Forget what waits; what is under way still counts until it ends."""
+        self._queues.pop(queue.flow, None)
+        self._starved.pop(queue.flow, None)
+        self._stop_timer(queue)
+        self._size -= queue.size
+        queue.size = 0
+        queue.waiting.clear()
+        queue.invites.clear()
+
+    # --- what arrives
+
+    def take(self, queue: Queue, key: Key, request: Request) -> None:
+        """Have a request begin: now, or when its turn comes. One that came again while it waits is one."""
+        if not queue.waiting and self._has_room(queue, request) and self._may_begin(queue):
+            self._begin(queue.flow, key, request)
+        elif key not in queue.waiting and key not in queue.invites:
+            self._put_off(queue, key, request)
+
+    def take_at_once(self, queue: Queue) -> bool:
+        """Tell whether what must not wait may begin; there is twice the usual room for it."""
+        return queue.pending < 2 * self._settings.pending_per_flow and self._may_begin(queue)
+
+    def withdraw(self, queue: Queue, key: Key) -> Request | None:
+        """Give a request that waits, and let it wait no more: it was cancelled."""
+        if key in queue.invites:
+            request = queue.invites.pop(key)[0]
+        elif key in queue.waiting:
+            request = queue.waiting.pop(key)
+        else:
+            return None
+        self._count(queue, -_size(request))
+        return request
+
+    def drop(self, queue: Queue) -> tuple[Request, ...]:
+        """Give all that waits, and let it wait no more: the server ends."""
+        waiting = (*queue.waiting.values(), *(request for request, _ in queue.invites.values()))
+        queue.waiting.clear()
+        queue.invites.clear()
+        self._count(queue, -queue.size)
+        self._stop_timer(queue)
+        self._relieve(queue)
+        return waiting
+
+    # --- what is under way
+
+    def begun(self, queue: Queue, request: Request) -> None:
+        """Count a request that begins."""
+        self._under_way += 1
+        self._busy += not queue.under_way
+        if request.method == "INVITE":
+            queue.ringing += 1
+        else:
+            queue.pending += 1
+
+    def served(self, queue: Queue, request: Request) -> None:
+        """Count a request that has ended, and let the next one begin."""
+        self._under_way -= 1
+        if request.method == "INVITE":
+            queue.ringing -= 1
+        else:
+            queue.pending -= 1
+        self._busy -= not queue.under_way
+        if queue.waiting or queue.invites:
+            self._go_on(queue)
+        if self._starved:
+            self._feed()
+
+    # --- how it is done
+
+    def _has_room(self, queue: Queue, request: Request) -> bool:
+        own = queue.ringing if request.method == "INVITE" else queue.pending
+        return own < self._settings.pending_per_flow and self._house_has_room(queue)
+
+    def _house_has_room(self, queue: Queue) -> bool:
+        """Tell whether one more may begin; in a full house only of those who have less than their share."""
+        total = self._settings.pending_total
+        if self._under_way < total:
+            return True
+        return self._under_way < total + max(1, total // OVER) and queue.under_way < total // (self._busy + 1)
+
+    def _may_begin(self, queue: Queue) -> bool:
+        """Ask for the rate, last of all: it counts who asks."""
+        settings = self._settings
+        wait_s = queue.bucket.take(settings.requests_per_s, settings.requests_burst, self._timers.now())
+        if wait_s <= 0:
+            return True
+        if queue.timer is None:
+            queue.timer = self._timers.later(max(wait_s, PACE_S), partial(self._on_time, queue))
+        return False
+
+    def _put_off(self, queue: Queue, key: Key, request: Request) -> None:
+        self._delayed.add()
+        if request.method == "INVITE" and queue.ringing >= self._settings.pending_per_flow:
+            self._ring_later(queue, key, request)
+        else:
+            queue.waiting[key] = request
+            if not self._house_has_room(queue):
+                self._starved[queue.flow] = queue
+        self._count(queue, _size(request))
+        settings = self._settings
+        if not queue.held and (queue.size > settings.waiting_bytes_per_flow or self._size > settings.waiting_bytes):
+            queue.held = True
+            self._holds.add()
+            self._flows.hold(queue.flow)
+
+    def _ring_later(self, queue: Queue, key: Key, request: Request) -> None:
+        queue.invites[key] = (request, self._timers.now() + INVITE_WAIT_S)
+        if queue.timer is None:
+            queue.timer = self._timers.later(INVITE_WAIT_S, partial(self._on_time, queue))
+
+    def _on_time(self, queue: Queue) -> None:
+        queue.timer = None
+        self._go_on(queue)
+
+    def _go_on(self, queue: Queue) -> None:
+        """Let begin what may."""
+        if queue.running:
+            return  # what begins may end at once: the loop below sees that
+        queue.running = True
+        try:
+            self._call(queue)
+            self._run(queue)
+        finally:
+            queue.running = False
+        self._relieve(queue)
+
+    def _run(self, queue: Queue) -> None:
+        for _ in range(SLICE):
+            key, request = next(iter(queue.waiting.items()), (None, None))
+            if key is None or request is None:
+                return
+            if request.method == "INVITE" and queue.ringing >= self._settings.pending_per_flow:
+                del queue.waiting[key]
+                self._ring_later(queue, key, request)
+                continue
+            if not self._has_room(queue, request):
+                if queue.pending < self._settings.pending_per_flow:
+                    self._starved[queue.flow] = queue
+                return
+            if not self._may_begin(queue):
+                return
+            del queue.waiting[key]
+            self._count(queue, -_size(request))
+            self._begin(queue.flow, key, request)
+        if queue.waiting and queue.timer is None:
+            queue.timer = self._timers.later(0.0, partial(self._on_time, queue))
+
+    def _call(self, queue: Queue) -> None:
+        """Let INVITEs ring that found no room before; refuse those that have waited long enough."""
+        now = self._timers.now()
+        for key, (request, until) in tuple(queue.invites.items()):
+            if self._has_room(queue, request):
+                if not self._may_begin(queue):
+                    return
+                call = self._begin
+            elif now >= until:
+                call = self._refused
+            else:
+                if queue.timer is None:
+                    queue.timer = self._timers.later(until - now, partial(self._on_time, queue))
+                return
+            del queue.invites[key]
+            self._count(queue, -_size(request))
+            call(queue.flow, key, request)
+
+    def _refused(self, flow: FlowName, key: Key, request: Request) -> None:
+        self._refuse(flow, request)
+
+    def _feed(self) -> None:
+        """Give the house's room to the first of those who wait for it."""
+        queue = self._starved.pop(next(iter(self._starved)))
+        if not self._house_has_room(queue):
+            self._starved[queue.flow] = queue  # behind the others
+            return
+        self._go_on(queue)
+
+    def _relieve(self, queue: Queue) -> None:
+        """Read again when half of what may wait is gone."""
+        if not queue.held or queue.size > self._settings.waiting_bytes_per_flow // 2:
+            return
+        if queue.size and self._size > self._settings.waiting_bytes:
+            return
+        queue.held = False
+        self._flows.release(queue.flow)
+
+    def _count(self, queue: Queue, size: int) -> None:
+        queue.size += size
+        self._size += size
+
+    def _stop_timer(self, queue: Queue) -> None:
+        if queue.timer is not None:
+            queue.timer.cancel()
+            queue.timer = None
+
+
+def _size(request: Request) -> int:
+    return BESIDE_BYTES + len(request.body) + sum(map(len, request.headers.lines))
