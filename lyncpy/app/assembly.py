@@ -34,6 +34,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, House
 from lyncpy.core.vouching import Vouching
+from lyncpy.core.wallclock import ClockWatch
 from lyncpy.wire.certificate import Certificate, CertificateWatch
 from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.flows import Flows
@@ -125,7 +126,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         strangers_total=settings.limits.unauthenticated_total,
         strangers_per_address=settings.limits.unauthenticated_per_address,
     )
-    ntlm = NtlmAuthenticator(people, kept, settings.auth, sip.server_name, sip.domain, timers.wall)
+    ntlm = NtlmAuthenticator(people, kept, settings.auth, sip.server_name, sip.domain, timers)
     digest = DigestProof(answer_s=settings.auth.challenge_lifetime_s, lifetime_s=settings.auth.lifetime_s)
     reception = Reception(digest, flows, back.meter, settings.auth, settings.limits, timers)
     gate = Gate([ntlm], people, flows, back.meter, settings.auth, settings.limits, timers, reception)
@@ -214,6 +215,7 @@ def inside(
         directory,
         (
             *back.units,
+            ClockWatch(back.store, timers, timers.clock),
             inner.recording,
             Connections(inner.flows),
             inner.notifier,

@@ -65,7 +65,7 @@ def backends(
             raise ConfigError([f"{config.file}: [directory] {error}"]) from None
     else:
         directory = PeopleFile(config.path(settings.directory.url), settings.sip.domain, threads)
-    store, records = SqlStore(database, timers.wall), SqlRecords(database)
+    store, records = SqlStore(database, timers.steady), SqlRecords(database)
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     return Backends(

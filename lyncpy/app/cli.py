@@ -5,7 +5,6 @@ import datetime
 import getpass
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from lyncpy.backends.sealing import write_key
 from lyncpy.contracts.directory import ISecrets
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
-from lyncpy.core.timers import Timers
+from lyncpy.core.timers import Timers, host_clock, steady
 from lyncpy.core.unit import House, UnitFailed
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from lyncpy.workloads.archive.commands import wrong
@@ -132,7 +131,7 @@ async def _keep_all(accounts: home.Accounts, secrets: ISecrets) -> None:
 def _check(options: argparse.Namespace) -> int:
     config = load(options.file, options.set)
     bad = 0
-    for finding in findings(config, datetime.datetime.now(datetime.UTC)):
+    for finding in findings(config, datetime.datetime.fromtimestamp(host_clock(), datetime.UTC)):
         sys.stdout.write(f"{'ok ' if finding.good else 'BAD'} {finding.sentence}\n")
         bad += not finding.good
     return 1 if bad else 0
@@ -216,14 +215,6 @@ def _ask_password(who: str) -> str:
     return password
 
 
-@dataclass(frozen=True, slots=True)
-class _Clock:
-    """The wall clock, where a command runs."""
-
-    def __call__(self) -> float:
-        return datetime.datetime.now(datetime.UTC).timestamp()
-
-
 def _with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> None:
     """Do one thing with the passwords; a running server sees it at once."""
     _with_backends(config, lambda back: do(StoredSecrets(back.store, People(), back.bus, back.seals)))
@@ -234,7 +225,8 @@ def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[N
     problems: list[Exception] = []
 
     async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
-        timers = Timers(reactor, _Clock())
+        steady(reactor)
+        timers = Timers(reactor, host_clock)
         try:
             back = backends.backends(config, assembly.node_name(), timers, reactor)
             house = House(back.units, reactor)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lyncpy.app import config
+from lyncpy.core.timers import host_clock
 
 DOMAIN: Final = "example.test"
 YEARS: Final = datetime.timedelta(days=3650)
@@ -122,7 +123,7 @@ def _sign(
     subject: x509.Name, issuer: x509.Name, public: rsa.RSAPublicKey, by: rsa.RSAPrivateKey, names: Sequence[str]
 ) -> bytes:
     """Issue a certificate: of an authority when it has no names, else of a server."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.fromtimestamp(host_clock(), datetime.UTC)
     is_ca = not names
     builder = (
         x509.CertificateBuilder()

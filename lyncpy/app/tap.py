@@ -3,7 +3,6 @@
 import gc
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,6 +21,7 @@ from lyncpy.app.config import Config, ConfigError, load
 from lyncpy.app.log import begin_json, quieten
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.workload import CommandFailed
+from lyncpy.core.timers import host_clock, steady
 from lyncpy.core.unit import HouseService, ender
 from lyncpy.wire.certificate import CertificateUnusable
 
@@ -105,10 +105,12 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor as the_reactor
 
     reactor: Any = the_reactor  # Any: the reactor module has no types
+    # Before anything is scheduled: no deadline of this process may go by a clock that can be set.
+    steady(reactor)
     try:
         config = load(Path(options["config"]), options["set"])
         reload = Reloader(config, options["set"])
-        reload.built = build(config, reactor, time.time, reload.on_command)
+        reload.built = build(config, reactor, host_clock, reload.on_command)
     except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
         raise SystemExit(1) from None

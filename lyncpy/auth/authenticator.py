@@ -1,6 +1,5 @@
 """NTLM handshakes: challenges under way, and the proof of a password ([MS-SIPAE] 3.3.5)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from secrets import token_bytes, token_hex
 from typing import Final
@@ -14,6 +13,7 @@ from lyncpy.contracts.arrival import Identity, device_of
 from lyncpy.contracts.authenticator import Challenge, Denied, IAuthenticator
 from lyncpy.contracts.directory import IPeople, ISecrets, Person
 from lyncpy.contracts.names import aor_of
+from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request
@@ -40,7 +40,7 @@ class NtlmAuthenticator:
     Args:
         server_name: The name that clients know this server by; its host part of NetBIOS too.
         domain: The SIP domain.
-        wall: Gives seconds since the epoch.
+        timers: Gives the time: a client's clock is compared with it.
     """
 
     scheme = "NTLM"
@@ -52,13 +52,13 @@ class NtlmAuthenticator:
         settings: Settings,
         server_name: str,
         domain: str,
-        wall: Callable[[], float],
+        timers: ITimers,
     ) -> None:
         self._people = people
         self._secrets = secrets
         self._nonces = nonces()
         self._settings = settings
-        self._wall = wall
+        self._timers = timers
         self._target = settings.target_name or server_name
         self._place = Place(
             netbios_domain=settings.netbios_domain or domain.partition(".")[0].upper()[:15],
@@ -121,7 +121,9 @@ class NtlmAuthenticator:
             del self._pending[next(iter(self._pending))]
         pending = _Pending(token_bytes(8), token_hex(4).upper(), now + self._settings.challenge_lifetime_s)
         self._pending[flow] = pending
-        data = write_challenge(pending.challenge, self._place, self._wall() if self._settings.challenge_time else None)
+        data = write_challenge(
+            pending.challenge, self._place, self._timers.wall() if self._settings.challenge_time else None
+        )
         return Challenge(f'{self.scheme} opaque="{pending.opaque}", gssapi-data="{data}", {self._parameters}')
 
     def _version(self, given: dict[str, str]) -> int:
@@ -152,7 +154,9 @@ class NtlmAuthenticator:
             return Denied("not this user", message.account, person.aor, detail=f"signed in as {identity.aor}")
         if not person.enabled:
             return Denied("disabled", message.account, person.aor)
-        skew = message.at - self._wall()
+        # A client is wrong that differs from this host's clock as it is and as it was before somebody set it:
+        # when the server's own clock is set to a wrong time, clients that are right still get in.
+        skew = min((message.at - self._timers.wall(), message.at - self._timers.steady()), key=abs)
         if abs(skew) > self._settings.skew_s:
             way = "ahead" if skew > 0 else "behind"
             return Denied("clock skew", message.account, person.aor, detail=f"its clock is {abs(skew):.0f} s {way}")

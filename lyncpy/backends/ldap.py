@@ -29,11 +29,12 @@ from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
 
-OVERLAP_S: Final = 60
-"""Read again from a little before the last mark: replicas and seconds of one second deliver late."""
-
-LEAD_S: Final = 3600
+LEAD_S: Final = 60
 """An entry whose timestamp is later than this from now is not believed: it would hide all changes until then."""
+
+OVERLAP_S: Final = 180
+"""Read again from a little before the last mark: replicas and seconds of one second deliver late by a minute, and a
+believed timestamp is ahead by `LEAD_S` at most, and by as much again where our own clock is."""
 
 STAMP: Final = "%Y%m%d%H%M%SZ"
 
@@ -113,7 +114,9 @@ def read_cookie(text: str) -> Cookie | None:
 class Now:
     """When a pull begins."""
 
-    wall: float
+    past: float
+    """Seconds since the epoch that have surely passed: our clock, unless that jumped ahead lately."""
+
     monotonic: float
     run: str
     """The name of this start of the server, of whose clock `monotonic` is."""
@@ -181,7 +184,7 @@ class LdapDirectory:
         self._threads.stop()
 
     def _now(self) -> Now:
-        return Now(self._timers.wall(), self._timers.now(), self._run)
+        return Now(self._timers.past(), self._timers.now(), self._run)
 
     def _too_late(self) -> str:
         limit_s = self._terms.pull_timeout_s
@@ -340,8 +343,10 @@ class _Reading:
             return Cookie(self._fit, "usn", str(root.usn + 1), root.service, sweep).text()
         # The last change that is seen was made before now by the server's clock. So what is changed from now on is
         # newer than that by at least the time that has passed here since: no clock is compared with another.
+        # A timestamp that is ahead of us is not believed, for its clock may have been put right since: then the mark
+        # moves on with the time alone. One that is too early costs work, one that is too late hides changes.
         times = [_time(one.raw) for one in entries]
-        latest = datetime.fromtimestamp(self._now.wall, UTC) + timedelta(seconds=LEAD_S)
+        latest = datetime.fromtimestamp(self._now.past, UTC) + timedelta(seconds=LEAD_S)
         seen = [time for time in times if time is not None and time <= latest]
         if before is not None and (mark := _read_mark(before.mark)) is not None:
             passed_s = max(0.0, self._now.monotonic - before.at) if before.run == self._now.run else 0.0

@@ -54,13 +54,16 @@ class Retention:
             self._purging.cancel()
 
     async def purge(self) -> None:
-        """Remove all whose time is over, and give its room back to the disk."""
-        wall, settings = self._timers.wall(), self._settings
+        """Remove all whose time is over, and give its room back to the disk.
+
+        By a time that has surely passed: a clock that is set ahead deletes nothing.
+        """
+        past, settings = self._timers.past(), self._settings
         try:
-            expired = await self._store.purge()
-            lines = await self._store.purge_journals(wall - settings.journal_days * DAY_S)
-            calls = await self._records.purge(wall - settings.cdr_days * DAY_S)
-            commands = await self._records.purge_audit(wall - settings.audit_days * DAY_S)
+            expired = await self._store.purge(past)
+            lines = await self._store.purge_journals(past - settings.journal_days * DAY_S)
+            calls = await self._records.purge(past - settings.cdr_days * DAY_S)
+            commands = await self._records.purge_audit(past - settings.audit_days * DAY_S)
             pages = await self._database.shrink()
         except StoreUnavailable as error:
             self.log.warn("the purge did not come to its end: {cause}", cause=error)

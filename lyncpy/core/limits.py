@@ -20,7 +20,7 @@ class Bucket:
 
     def take(self, rate: float, burst: float, now: float) -> float:
         """Take one token; give 0, or the seconds after which there will be one."""
-        level = min(burst, self._level + (now - self._at) * rate)
+        level = min(burst, self._level + max(0.0, now - self._at) * rate)
         self._at = now
         if level >= 1.0:
             self._level = level - 1.0

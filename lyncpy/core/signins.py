@@ -44,7 +44,7 @@ _REMEDIES: Final = {
     "no password set": "set one with `lyncpy user passwd`, or map the directory's NT hash attribute",
     "unknown user": "the login name that the client sent belongs to nobody; see `users` for the names that do",
     "disabled": "enable the user in the directory",
-    "clock skew": "set the clock of the client's computer, or raise auth.skew_s",
+    "clock skew": "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
     "not this user": "the login name belongs to another user than the sign-in address",
 }
 

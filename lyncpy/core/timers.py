@@ -1,22 +1,52 @@
-"""One wheel for every deadline in the process."""
+"""One wheel for every deadline in the process, and the clocks that everybody goes by.
 
+This is the module that gives the time. A reactor of Twisted's counts its delays by the wall
+clock on POSIX (only asyncio's does not): each `callLater` under way would come an hour late when
+the host's clock is set back by one. `steady` gives it a clock that cannot be set.
+"""
+
+import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python import runtime
 from zope.interface import implementer
 
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.wallclock import WallClock
 
 GRAINS: Final[tuple[tuple[float, float], ...]] = ((3600.0, 16.0), (60.0, 1.0), (1.0, 0.125))
 """A delay of at least the first number is rounded up to a multiple of the second (powers of two: exact as floats)."""
 
 SLICE: Final = 500
 """Deadlines met in one turn of the reactor; the rest waits for the next, so that reading goes on."""
+
+
+def host_clock() -> float:
+    """Give the host's wall clock: seconds since the epoch, UTC. Only for `Timers`."""
+    return time.time()
+
+
+def steady(reactor: Any) -> None:  # Any: a reactor's own clock is in no interface
+    """Have a reactor count time by the monotonic clock; what it has to do already comes as late as before.
+
+    Done before anything of ours is scheduled, with any reactor: all that they inherit reads the
+    clock through `reactor.seconds`. One that is monotonic already (asyncio's) stays as it is.
+    """
+    before = reactor.seconds
+    if before is not runtime.seconds:
+        return
+    waiting = [(call, call.getTime() - before()) for call in reactor.getDelayedCalls()]
+    reactor.seconds = time.monotonic
+    for call, left in waiting:
+        call.seconds = time.monotonic
+        call.reset(max(0.0, left))
 
 
 @implementer(ITimer)
@@ -47,14 +77,18 @@ class Timers:
 
     Args:
         clock: The reactor, or a clock of a test.
-        wall: Gives seconds since the epoch, UTC.
+        wall: Gives seconds since the epoch, UTC, as the host has them.
+
+    Attributes:
+        clock: What is made of `wall`.
     """
 
     log = Logger()
 
     def __init__(self, clock: IReactorTime, wall: Callable[[], float]) -> None:
         self._clock = clock
-        self._wall = wall
+        self.clock = WallClock(wall, self.now)
+        self._ears: list[Callable[[float], None]] = []
         self._buckets: dict[float, dict[Timer, None]] = {}
         # The times of `_buckets`. A bucket that was emptied by cancelling stays until its time has
         # come, so that no time is ever in here twice.
@@ -72,8 +106,20 @@ class Timers:
         return float(self._clock.seconds())
 
     def wall(self) -> float:
-        """Seconds since the epoch, UTC; only for bodies, journals and records."""
-        return self._wall()
+        """Seconds since the epoch, UTC, as the host has them. See the promise."""
+        return self.clock.wall()
+
+    def steady(self) -> float:
+        """Seconds since the epoch, without the steps since the start. See the promise."""
+        return self.clock.steady()
+
+    def past(self) -> float:
+        """Seconds since the epoch that have surely passed. See the promise."""
+        return self.clock.past()
+
+    def on_step(self, hear: Callable[[float], None]) -> None:
+        """Tell from now on when the wall clock was set. See the promise."""
+        self._ears.append(hear)
 
     def later(self, delay_s: float, call: Callable[[], None]) -> ITimer:
         """Call once, at the earliest after the delay. A call that fails is logged."""
@@ -104,8 +150,20 @@ class Timers:
         self._turn_at = at
         self._turn = self._clock.callLater(max(at - self.now(), 0.0), self._on_turn)
 
+    def _look_at_the_wall(self) -> None:
+        by = self.clock.step()
+        if by:
+            self.log.warn(
+                "the clock of this host was set {way} by {seconds} s; nothing that waits here goes by it",
+                way="forward" if by > 0 else "back",
+                seconds=round(abs(by), 1),
+            )
+            for hear in self._ears:
+                self._run(partial(hear, by))
+
     def _on_turn(self) -> None:
         self._turn = None
+        self._look_at_the_wall()
         # The reactor adds and subtracts floats: by its own clock it may call a hair before the time.
         now = max(self.now(), self._turn_at)
         while self._times and self._times[0] <= now:

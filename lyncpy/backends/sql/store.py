@@ -40,7 +40,7 @@ class SqlStore:
     """
 
     def __init__(self, database: Database, wall: Callable[[], float]) -> None:
-        """Take the database, which is opened and closed elsewhere, and the clock of `expires`."""
+        """Take the database, which is opened and closed elsewhere, and the clock of `expires`: one that does not step."""
         self._database = database
         self._wall = wall
         self._create = create(database.dialect)
@@ -158,9 +158,9 @@ class SqlStore:
 
         return self._database.write(job)
 
-    def purge(self) -> Deferred[int]:
-        """Forget expired and removed records, but not which versions they had; give their number."""
-        values = {"now": self._wall()}
+    def purge(self, before: float) -> Deferred[int]:
+        """Forget removed records, and those that expired before this, but not which versions they had; give their number."""
+        values = {"now": before}
 
         def job(connection: Connection) -> int:
             for kind, version in connection.execute(DEAD_VERSIONS, values).all():

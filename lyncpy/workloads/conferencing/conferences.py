@@ -115,7 +115,7 @@ class Conferences:
 
     def of(self, organizer: Aor) -> tuple[Conference, ...]:
         """Give an organizer's conferences, the latest modified first."""
-        now = self._timers.wall()
+        now = self._timers.past()
         found = [each for each in self._organizers.get(organizer, {}).values() if not purgeable(each, now)]
         return tuple(sorted(found, key=lambda each: (-each.updated, each.id)))
 
@@ -125,11 +125,11 @@ class Conferences:
 
     def all(self) -> tuple[Conference, ...]:
         """Give every one that is not over for good."""
-        now = self._timers.wall()
+        now = self._timers.past()
         return tuple(each for each in self._table.values() if not purgeable(each, now))
 
     def _living(self, conference: Conference | None) -> Conference | None:
-        return None if conference is None or purgeable(conference, self._timers.wall()) else conference
+        return None if conference is None or purgeable(conference, self._timers.past()) else conference
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Conferences:
     async def purge(self) -> int:
         """Remove those that are over for good; give how many were."""
         removed = 0
-        now = self._timers.wall()
+        now = self._timers.past()
         for key in [key for key, each in self._table.items() if purgeable(each, now)]:
             removed += await self._purged(key)
         return removed
@@ -260,7 +260,7 @@ class Conferences:
         async with self._homes.hold(KIND, conference.organizer):
             # While this one waited it may have been made anew.
             present = self._table.get(key)
-            if present is None or not purgeable(present, self._timers.wall()):
+            if present is None or not purgeable(present, self._timers.past()):
                 return False
             try:
                 await self._store.remove(KIND, key, self._versions[key])

@@ -35,6 +35,9 @@ from lyncpy.workloads.directory.settings import Settings
 START_WAIT_S: Final = 1.5
 """How long a start waits for the first pull when people are known already; a frozen directory must not delay it."""
 
+STEP_S: Final = 60.0
+"""A clock that is set by less is covered by what every pull reads again."""
+
 NAMED_MOST: Final = 20
 """Skipped entries that one pull names in the log; all are in `directory skipped`."""
 
@@ -79,6 +82,8 @@ class Pulls:
         self._lock = DeferredLock()
         self._timer: ITimer | None = None
         self._closed = False
+        self._full_due = 0.0
+        """Monotonic seconds at which everything is read again."""
         self.state = State()
         self.failure = ""
         """Why the directory cannot be read now; "" when the last try succeeded."""
@@ -105,6 +110,8 @@ class Pulls:
         for group in await self._kept.groups():
             self._groups.keep(group)
         self.state = await self._kept.state()
+        self._full_due = self._timers.now() + self._full_left_s()
+        self._timers.on_step(self._on_step)
         if len(self._people) and self.state.url == self._settings.url:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
             return
@@ -165,8 +172,19 @@ class Pulls:
     def _cookie(self) -> str:
         """Give the cookie, or "" when it is time to read everything."""
         state = self.state
-        due = self._timers.wall() - state.full_at >= self._settings.full_interval_s
+        due = self._timers.now() >= self._full_due
         return "" if due or state.url != self._settings.url else state.cookie
+
+    def _full_left_s(self) -> float:
+        """Give the seconds until everything is read again, at a start: only the wall clock knows how long we were off."""
+        age_s = self._timers.wall() - self.state.full_at
+        # A pull in the future: the clock was set back since, and its age is unknown.
+        return self._settings.full_interval_s - age_s if age_s >= 0 else 0.0
+
+    def _on_step(self, by_s: float) -> None:
+        """Have the next pull read everything: a directory on this host dates its changes by the same clock."""
+        if abs(by_s) >= STEP_S:
+            self._full_due = self._timers.now()
 
     async def _ask(self, cookie: str) -> tuple[Changes, GroupChanges, Pull]:
         answer = await self._directory.pull(cookie)
@@ -258,6 +276,8 @@ class Pulls:
     async def _note(self, changes: Changes, answer: Pull) -> None:
         """Remember where pulls stand; the store is spared when an incremental pull found nothing new."""
         at = self._timers.wall()
+        if answer.complete:
+            self._full_due = self._timers.now() + self._settings.full_interval_s
         before = self.state
         self.state = State(
             url=self._settings.url,

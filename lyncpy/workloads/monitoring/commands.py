@@ -15,6 +15,8 @@ from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Role, 
 from lyncpy.workloads.monitoring.routes import JOURNAL
 
 NEWEST: Final = 100
+ALWAYS: Final = float("inf")
+"""Lines that were written while the clock was ahead are shown too."""
 
 
 class Commands:
@@ -106,7 +108,7 @@ class Commands:
     async def reports(self, asked: Asked) -> Table:
         """List reports, the newest last."""
         try:
-            entries = await self._store.replay(JOURNAL, 0.0, self._timers.wall() + 1.0, NEWEST)
+            entries = await self._store.replay(JOURNAL, 0.0, ALWAYS, NEWEST)
         except StoreUnavailable as error:
             raise CommandFailed(f"the reports cannot be read now: {error}") from error
         rows: Sequence[tuple[object, ...]] = [_row(entry.at, json.loads(entry.entry)) for entry in entries]

@@ -248,6 +248,28 @@ def elapse(board: Board, now: float) -> Published:
     return settle(board, replace(board, instances=kept), now)
 
 
+def carry(board: Board, by_s: float) -> Board:
+    """Give the board as it would be, had the wall clock been what it was set to: lifetimes and ages stay what they were.
+
+    Which state of two is newer, and how long a publication still lives, must not change because
+    the host's clock was set. What a calendar says begins and ends by everybody's clock, and so
+    stays as it is; so does when somebody was last active, which was told to others.
+
+    Args:
+        by_s: Seconds by which the clock was set; negative: back.
+    """
+    moved = {
+        key: one._replace(published=one.published + by_s, until=None if one.until is None else one.until + by_s)
+        for key, one in board.instances.items()
+    }
+    return replace(board, instances=moved)
+
+
+def ahead_s(board: Board, now: float) -> float:
+    """Give by how much a board that was kept is from the future: it was written before the clock was set back."""
+    return max((one.published - now for one in board.instances.values()), default=0.0)
+
+
 def reset(board: Board, now: float) -> Published:
     """Take off what the person said himself by hand, so that machines and calendar count again.
 

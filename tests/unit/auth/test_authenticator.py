@@ -15,6 +15,7 @@ from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import Challenge, Denied
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
+from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Request, Response
 from tests.kit.gatehouse import WALL, TablePeople, TableSecrets, request_of
 from tests.kit.ntlm_client import NtlmClient
@@ -40,7 +41,7 @@ class Desk:
             Settings.model_validate(settings),
             "fe1.contoso.test",
             "contoso.test",
-            lambda: self.wall,
+            Timers(self.clock, lambda: self.wall),
         )
 
     def step(self, request: Request, flow: str = "f/1", now: float = 0.0) -> Outcome:

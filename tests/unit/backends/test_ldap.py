@@ -122,12 +122,12 @@ def test_the_mark_moves_on_with_the_time_that_has_passed() -> None:
     cookie = read(pages, clock, "run", "")
     clock.advance(300)
     cookie = read(pages, clock, "run", cookie)
-    assert pages.filters[1] == "(&(a=b)(modifyTimestamp>=20240501095900Z))"
+    assert pages.filters[1] == "(&(a=b)(modifyTimestamp>=20240501095700Z))"
     cookie = read(pages, clock, "run", cookie)
-    assert pages.filters[3] == "(&(a=b)(modifyTimestamp>=20240501100400Z))"
+    assert pages.filters[3] == "(&(a=b)(modifyTimestamp>=20240501100200Z))"
     clock.advance(999)
     read(pages, clock, "after a restart", read(pages, clock, "after a restart", cookie))
-    assert pages.filters[-2] == "(&(a=b)(modifyTimestamp>=20240501100400Z))"
+    assert pages.filters[-2] == "(&(a=b)(modifyTimestamp>=20240501100200Z))"
 
 
 def test_a_timestamp_of_the_far_future_does_not_hide_changes() -> None:

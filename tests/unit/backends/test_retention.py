@@ -54,6 +54,17 @@ class Timers:
         """Give seconds since the epoch."""
         return self.wall_clock()
 
+    def steady(self) -> float:
+        """Give the same."""
+        return self.wall_clock()
+
+    def past(self) -> float:
+        """Give the same."""
+        return self.wall_clock()
+
+    def on_step(self, hear: Callable[[float], None]) -> None:
+        """Never tell."""
+
     def later(self, delay_s: float, call: Callable[[], None]) -> Timer:
         """Keep a deadline."""
         self.set.append(Timer(delay_s, call))

@@ -47,7 +47,7 @@ class Hall:
         self.meter = MemoryMeter()
         timers = timers_of(self.clock)
         rules = AuthSettings.model_validate(auth)
-        self.ntlm = NtlmAuthenticator(self.people, self.secrets, rules, "fe1.contoso.test", "contoso.test", timers.wall)
+        self.ntlm = NtlmAuthenticator(self.people, self.secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         settings = Settings.model_validate(limits or {})
         self.gate = Gate([self.ntlm], self.people, self.flows, self.meter, rules, settings, timers)
         self.opened()

@@ -62,7 +62,7 @@ class House:
         self.reception = Reception(proof, self.flows, self.meter, rules, settings, timers)
         self.reception.listen(self.doors)
         people, secrets = TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash("secret")})
-        ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers.wall)
+        ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         self.gate = Gate([ntlm], people, self.flows, self.meter, rules, settings, timers, self.reception)
         self.asked: dict[FlowName, dict[str, str]] = {}
         self.counts: dict[FlowName, int] = {}

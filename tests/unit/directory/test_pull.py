@@ -33,6 +33,7 @@ class Server:
         self, *people: Person, store: MemoryStore | None = None, clock: Clock | None = None, **settings: Any
     ) -> None:
         self.clock = clock or Clock()
+        self.set_by = 0.0
         self.store = store or MemoryStore(self.wall)
         self.directory = FakeDirectory(*people)
         self.people = People()
@@ -45,7 +46,7 @@ class Server:
 
     def wall(self) -> float:
         """Give the time of day."""
-        return 1.7e9 + self.clock.seconds()
+        return 1.7e9 + self.set_by + self.clock.seconds()
 
     def again(self, *people: Person, **settings: Any) -> "Server":
         """Start another time."""
@@ -206,6 +207,17 @@ def test_everything_is_read_again_once_a_day() -> None:
     assert server.directory.cookies[-1] == "cookie-1"
     server.clock.advance(86401)
     assert server.directory.cookies[-1] == ""
+
+
+@pytest.mark.parametrize(("by", "cookie"), [(-3600.0, ""), (3600.0, "cookie-1"), (2 * 86400.0, "")])
+def test_a_start_reads_everything_when_nobody_knows_how_old_the_last_full_pull_is(by: float, cookie: str) -> None:
+    """One that is dated into the future was made before the clock was set back."""
+    first = Server(ALICE)
+    result_of(first.pulls.open())
+    second = first.again(ALICE)
+    second.set_by = by
+    result_of(second.pulls.open())
+    assert second.directory.cookies == [cookie]
 
 
 class BrokenStore(MemoryStore):
