@@ -7,8 +7,9 @@ time are not real. Actors (`tests.kit.actors`) are its clients.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
@@ -44,6 +45,8 @@ DOMAIN: Final = "example.com"
 WALL: Final = 1_784_548_800.0
 """Where the wall clock begins: 2026-07-20 12:00 UTC."""
 
+STARTED_S: Final = 600.0
+
 CAST: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
 """Everybody whom the directory knows at first; the password of each is `password_of` his name."""
 
@@ -74,13 +77,18 @@ class Stage:
         actors: Everybody who ever stood on it.
     """
 
+    steps: ClassVar[Sequence[float]] = (0.0,)
+    """By how much the host's clock is set in the middle of each time that passes, in turn."""
+
     def __init__(self, **settings: Mapping[str, object]) -> None:
         """Start a server; each keyword is a section."""
         self.clock: Final = MemoryReactorClock()
         self.network: Final = Network(self.clock)
         self.directory = FakeDirectory(*(self.someone(user) for user in CAST))
         self.disk: Final = Fragility()
-        self.store: Final = MemoryStore(self.wall)
+        self._stepped = 0.0
+        self._steps = cycle(self.steps)
+        self.store: Final = MemoryStore(self.true_wall)
         self.records: Final = MemoryRecords()
         self.ledger: Final = MemoryLedger()
         self.exports: Final = MemoryExports()
@@ -161,8 +169,13 @@ class Stage:
         # Never collected: the end of what waits in it would wake it.
         self._dead.append(self.inside)
 
-    def start(self) -> None:
-        """Start a server on what the last one has kept."""
+    def start(self, *, clock_is_right: bool = True) -> None:
+        """Start a server on what the last one has kept.
+
+        Who starts one has its clock right within minutes: beyond that clients would be told that theirs is wrong.
+        """
+        if clock_is_right:
+            self._stepped = max(-STARTED_S, min(STARTED_S, self._stepped))
         self._start()
 
     def unit(self, name: str) -> Any:  # Any: IUnit, or what it really is; a promise has no class
@@ -182,8 +195,16 @@ class Stage:
     # --- time
 
     def wall(self) -> float:
-        """Seconds since the epoch."""
+        """Seconds since the epoch, as the server's host has them."""
+        return self.true_wall() + self._stepped
+
+    def true_wall(self) -> float:
+        """Seconds since the epoch, as all others have them."""
         return WALL + float(self.clock.seconds())
+
+    def step(self, seconds: float) -> None:
+        """Set the clock of the server's host; no time passes, and nobody else's clock changes."""
+        self._stepped += seconds
 
     def settle(self) -> None:
         """Let happen what happens at once."""
@@ -195,7 +216,15 @@ class Stage:
         raise AssertionError("something goes round in circles")
 
     def passes(self, seconds: float) -> None:
-        """Let time pass; each thing happens at its time."""
+        """Let time pass; each thing happens at its time. In its middle somebody may set the host's clock."""
+        if seconds >= 1.0:
+            self._pass(seconds / 2)
+            self.step(next(self._steps))
+            self._pass(seconds / 2)
+        else:
+            self._pass(seconds)
+
+    def _pass(self, seconds: float) -> None:
         end = float(self.clock.seconds()) + seconds
         self.settle()
         while True:
@@ -235,7 +264,7 @@ class Stage:
             "password": password_of(user),
             "address": f"10.0.0.{self._devices}",
             "number": self._devices,
-            "wall": self.wall,
+            "wall": self.true_wall,
         }
         self.actors.append(Actor(self.network, user, DOMAIN, passes=self.passes, **{**usual, **how}))
         return self.actors[-1]
@@ -243,7 +272,7 @@ class Stage:
     def guest(self, name: str, key: str = "", **how: Any) -> Guest:  # Any: see Actor
         """Give a device of somebody without an account, who knows this key of a conference."""
         self._devices += 1
-        usual = {"password": key, "address": f"10.0.0.{self._devices}", "number": self._devices, "wall": self.wall}
+        usual = {"password": key, "address": f"10.0.0.{self._devices}", "number": self._devices, "wall": self.true_wall}
         usual["user"] = made_up()
         guest = Guest(self.network, domain=GUEST_DOMAIN, passes=self.passes, name=name, **{**usual, **how})
         self.actors.append(guest)

@@ -15,6 +15,7 @@ def _only(stage: Stage) -> SessionRecord:
     return found[0]
 
 
+@pytest.mark.steady_clock  # it reads times as they were written down
 def test_a_whole_conversation_is_recorded(stage: Stage) -> None:
     """Both people, both devices, both clients, the times, and how many messages each way were received."""
     alice, bob = stage.sign_in("alice", "bob")

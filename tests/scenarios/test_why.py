@@ -66,6 +66,7 @@ def test_the_words_and_the_flag_are_one(stage: Stage, alice: Actor) -> None:
     assert len(why(stage, BOB)) > 5
 
 
+@pytest.mark.steady_clock  # it reads times as they were written down
 def test_a_state_is_explained_by_what_it_was_made_of(stage: Stage, alice: Actor) -> None:
     """The device, what she chose and when, and what the level makes of it."""
     (bob,) = stage.sign_in("bob")
@@ -88,6 +89,7 @@ def test_a_state_is_explained_by_what_it_was_made_of(stage: Stage, alice: Actor)
     assert story[-1] == ("watching", f"{BOB} is told of changes on {bob.sip.epid}")
 
 
+@pytest.mark.steady_clock  # it reads times as they were written down
 def test_a_meeting_is_named_by_its_time_and_by_what_ends_it(stage: Stage, alice: Actor) -> None:
     """The operator learns that there is one and who is told what it is about, but not what she wrote."""
     (bob,) = stage.sign_in("bob")
@@ -103,6 +105,7 @@ def test_a_meeting_is_named_by_its_time_and_by_what_ends_it(stage: Stage, alice:
     assert "Merger" not in everything and "Room 5" not in everything
 
 
+@pytest.mark.steady_clock  # it reads times as they were written down
 def test_what_is_to_come_is_told(stage: Stage, alice: Actor) -> None:
     """A meeting that has not begun, a note that lapses."""
     meets(alice, "2026-07-20T14:00:00Z", "2026-07-20T15:00:00Z")
@@ -197,6 +200,7 @@ def test_privacy_mode_is_said(stage: Stage) -> None:
         )
 
 
+@pytest.mark.steady_clock  # it reads times as they were written down
 def test_an_external_is_told_what_is_closed(stage: Stage, alice: Actor) -> None:
     """A partner sees a number; the rest is named as hidden, with the reason."""
     alice.publishes(note="secret plans")

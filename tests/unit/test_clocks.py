@@ -1,0 +1,107 @@
+"""Who reads which clock: every place where a clock that can be set is read, and what a step does there."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import lyncpy
+
+TOP: Final = Path(lyncpy.__file__).parent
+
+READS: Final[Mapping[str, tuple[int, str]]] = {
+    "app/assembly.py": (0, "given on, to the certificate: compared with its dates, which are others'"),
+    "auth/authenticator.py": (2, "NTLM's time is the client's; it is compared with the steady clock as well"),
+    "core/gate.py": (1, "Date in a 401, by which a client sees whose clock is wrong"),
+    "core/signins.py": (1, "when a sign-in failed, for an operator"),
+    "core/timers.py": (1, "is what gives it"),
+    "core/wallclock.py": (1, "a sentence in the log"),
+    "wire/http.py": (1, "Date of an answer"),
+    "workloads/admin/commands.py": (2, "when the server started and `--since`, for an operator"),
+    "workloads/admin/shell.py": (1, "when a command was given, written down"),
+    "workloads/archive/commands.py": (2, "a file's name and `--since`, for an operator"),
+    "workloads/archive/keeper.py": (2, "when trouble began, written down; the chain's order is its numbers'"),
+    "workloads/conferencing/conferences.py": (
+        2,
+        "when it was made, and until when its organizer's client wants it: both by everybody's clock",
+    ),
+    "workloads/conferencing/foci.py": (1, "when a meeting began, written down"),
+    "workloads/conferencing/minutes.py": (1, "when it was said, written down"),
+    "workloads/conferencing/recorder.py": (6, "call records, written down; an end may be before its beginning"),
+    "workloads/conferencing/service.py": (1, "call records of the last process, written down"),
+    "workloads/directory/pull.py": (
+        3,
+        "when a pull was, shown; at a start, its age: in doubt everything is read again",
+    ),
+    "workloads/im/chat.py": (1, "when it was said, written down"),
+    "workloads/im/farewell.py": (1, "call records, written down"),
+    "workloads/im/filing.py": (2, "when it was said, written down"),
+    "workloads/im/invitations.py": (2, "call records, written down"),
+    "workloads/im/parties.py": (1, "call records, written down"),
+    "workloads/im/routes.py": (6, "call records, written down"),
+    "workloads/im/service.py": (2, "call records of the last process, written down"),
+    "workloads/im/sessions.py": (1, "call records, written down"),
+    "workloads/monitoring/calldetail.py": (1, "`--since`, for an operator"),
+    "workloads/monitoring/routes.py": (1, "when a client reported, written down"),
+    "workloads/presence/boards.py": (
+        5,
+        "calendars begin and end by everybody's clock; lifetimes and the order of publications are taken along",
+    ),
+    "workloads/presence/commands.py": (2, "as the boards, for an operator"),
+}
+"""File → how often it asks `wall()` at most, and why it may although that steps.
+
+Whatever waits, counts, ages or decides which of two is newer asks `now()`; lifetimes that are
+written down ask `steady()`; what deletes for age asks `past()`. See `contracts/timers.py`.
+"""
+
+HOST: Final = frozenset({"app/cli.py", "app/home.py", "app/tap.py", "core/timers.py"})
+"""Where `host_clock` is named: commands that end at once, and the start."""
+
+_BANNED: Final = frozenset({"time", "monotonic", "time_ns", "perf_counter", "utcnow", "today", "formatdate"})
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Give every module of the server."""
+    for path in sorted(TOP.rglob("*.py")):
+        yield path.relative_to(TOP).as_posix(), ast.parse(path.read_text("utf-8"))
+
+
+def test_the_wall_clock_is_read_where_it_is_listed() -> None:
+    """A new place that reads it has to say here what a step does to it."""
+    found: Counter[str] = Counter()
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "wall":
+                found[name] += 1
+    assert {name: count for name, count in found.items() if count > READS.get(name, (0, ""))[0]} == {}
+
+
+def test_the_wall_clock_is_given_on_to_the_certificate_alone() -> None:
+    """Whoever is handed the function reads it unseen."""
+    given = set()
+    for name, tree in modules():
+        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        for node in ast.walk(tree):
+            is_timers = isinstance(node, ast.Attribute) and node.attr == "wall" and id(node) not in called
+            if is_timers and "timers" in ast.unparse(node):
+                given.add(name)
+    assert given == set()
+
+
+def test_the_host_is_asked_in_one_place() -> None:
+    """Nothing but the module that gives the time knows a clock of the host."""
+    asked, named = set(), set()
+    for name, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and node.id == "host_clock":
+                named.add(name)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                whose = ast.unparse(node.func.value)
+                if whose in ("time", "datetime", "datetime.datetime") and node.func.attr in _BANNED | {"now"}:
+                    asked.add(name)
+            if isinstance(node, ast.ImportFrom) and node.module == "time":
+                asked.add(name)
+    assert asked == {"core/timers.py"}
+    assert named <= HOST
