@@ -4,7 +4,6 @@ A board is in memory from the first time that somebody asks for it. Those of peo
 are signed out leave it when there are too many.
 """
 
-from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,13 +27,12 @@ from lyncpy.workloads.presence.board import (
     Board,
     Outcome,
     Published,
-    ahead_s,
-    carry,
     deadline,
     elapse,
     furnish,
     leave,
 )
+from lyncpy.workloads.presence.carrying import Carrier
 from lyncpy.workloads.presence.levels import privatise
 from lyncpy.workloads.presence.model import SIGNED_IN, Quotas
 from lyncpy.workloads.presence.publisher import made_for
@@ -44,9 +42,6 @@ _KIND: Final = "board"
 _TRIES: Final = 3
 _SEARCHED: Final = 64
 """Boards looked at for one to let go; more would make every cold read slow when nobody is signed out."""
-
-_CARRIED_S: Final = 1.0
-_CARRIED_AT_ONCE: Final = 200
 
 _AGAIN_S: Final = 30.0
 """When the store failed while something lapsed."""
@@ -64,6 +59,11 @@ class _Kept:
     timer: ITimer | None = None
     stepped: float = 0.0
     """By how much the wall clock that the board's times are of has been set since the start."""
+
+    def carry(self, carrier: Carrier) -> None:
+        """Take along what is on the board when the wall clock was set."""
+        self.board = carrier.carried(self.board, self.stepped)
+        self.stepped = carrier.stepped()
 
     @property
     def is_idle(self) -> bool:
@@ -124,9 +124,9 @@ class Boards:
         self._timers = timers
         self._in_memory = in_memory
         self._kept: dict[Aor, _Kept] = {}
-        self._to_carry: deque[Aor] = deque()
-        self._began = timers.steady()
-        timers.on_step(lambda _: self._carry_all())
+        self._carrier = Carrier(
+            timers, lambda: [aor for aor, kept in self._kept.items() if kept.timer is not None], self._due
+        )
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -197,7 +197,7 @@ class Boards:
     async def _changed(self, aor: Aor, decide: Decide, by: Epid | None) -> Outcome:
         kept = await self._load(aor)
         for _ in range(_TRIES):
-            self._carry(kept)
+            kept.carry(self._carrier)
             outcome = decide(kept.board, self._timers.wall())
             if not isinstance(outcome, Published) or outcome.board is kept.board:
                 return outcome
@@ -233,17 +233,14 @@ class Boards:
     async def _stored(self, aor: Aor) -> _Kept:
         record = await self._store.read(_KIND, aor)
         if record is None:
-            return _Kept(Board(aor), Version(0), stepped=self._stepped())
-        board, now = read_record(aor, record.value), self._timers.wall()
-        if ahead_s(board, now) > 0:
-            # Written before the clock was set back: what was published last was published at our start, at the latest.
-            board = carry(board, -ahead_s(board, self._began + self._stepped()))
-        return _Kept(elapse(board, now).board, record.version, stepped=self._stepped())
+            return _Kept(Board(aor), Version(0), stepped=self._carrier.stepped())
+        board, now = self._carrier.as_read(read_record(aor, record.value)), self._timers.wall()
+        return _Kept(elapse(board, now).board, record.version, stepped=self._carrier.stepped())
 
     async def _reread(self, aor: Aor, kept: _Kept) -> None:
         """Take over what another process has written; what belongs to endpoints of this one stays."""
         stored = await self._stored(aor)
-        self._carry(kept)
+        kept.carry(self._carrier)
         mine = {key: one for key, one in kept.board.instances.items() if not one.is_durable}
         theirs = {key: one for key, one in stored.board.instances.items() if one.is_durable}
         newest = max(kept.board.version, stored.board.version)
@@ -255,31 +252,6 @@ class Boards:
             private_to=kept.board.private_to,
         )
         kept.record, kept.stepped = stored.record, stored.stepped
-
-    def _stepped(self) -> float:
-        return self._timers.wall() - self._timers.steady()
-
-    def _carry(self, kept: _Kept) -> None:
-        """Take along what is on a board when the wall clock was set."""
-        stepped = self._stepped()
-        if abs(stepped - kept.stepped) >= _CARRIED_S:
-            kept.board = carry(kept.board, stepped - kept.stepped)
-            kept.stepped = stepped
-
-    def _carry_all(self) -> None:
-        """Set anew the deadlines of all boards that have one, some in each turn; the others are taken along when they change."""
-        idle = not self._to_carry
-        self._to_carry.extend(aor for aor, kept in self._kept.items() if kept.timer is not None)
-        if idle:
-            self._carry_some()
-
-    def _carry_some(self) -> None:
-        for _ in range(min(_CARRIED_AT_ONCE, len(self._to_carry))):
-            aor = self._to_carry.popleft()
-            if aor in self._kept:
-                self._due(aor)
-        if self._to_carry:
-            self._timers.later(0.0, self._carry_some)
 
     def _tell(self, published: Published, by: Epid | None) -> None:
         board, changes = published.board, published.changes
@@ -345,7 +317,7 @@ class Boards:
             self._kept[aor] = kept
 
     def _due(self, aor: Aor) -> None:
-        """Something on a board ends, or a meeting begins."""
+        """Something on a board ends, or a meeting begins, or the clock was set."""
         self._later(self._elapse(aor), aor)
 
     def _later(self, work: Coroutine[Deferred[object], object, None], aor: Aor) -> None:
