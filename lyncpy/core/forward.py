@@ -99,8 +99,12 @@ class Forward:
         fork = _Fork(self._outbound, self._timers, arrival, self._upstream, on_early)
         return await fork.run(request, endpoints, patience)
 
-    async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float) -> Outcome:
-        """Ask one endpoint within a dialog; its answer, or a 430 or 408 of our own."""
+    async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float, *, call_id: str = "") -> Outcome:
+        """Ask one endpoint within a dialog; its answer, or a 430 or 408 of our own.
+
+        Args:
+            call_id: By which the endpoint knows the dialog; "": as the sender does.
+        """
         request = arrival.request
 
         def on_provisional(response: Response) -> None:
@@ -108,7 +112,10 @@ class Forward:
                 arrival.provisional(self._upstream(request, response, endpoint))
 
         call = self._outbound.start(
-            endpoint.flow, self._onward(arrival, endpoint.contact), timeout=timeout, on_provisional=on_provisional
+            endpoint.flow,
+            self._onward(arrival, endpoint.contact, call_id),
+            timeout=timeout,
+            on_provisional=on_provisional,
         )
         arrival.on_cancel(call.cancel)
         response = await call.final
@@ -116,19 +123,21 @@ class Forward:
             self._vouching.referred(arrival.sender.aor, endpoint.aor)
         return _outcome(request, response, endpoint, local=call.local, upstream=self._upstream)
 
-    def pass_ack(self, arrival: Arrival, endpoint: Endpoint) -> None:
+    def pass_ack(self, arrival: Arrival, endpoint: Endpoint, *, call_id: str = "") -> None:
         """Pass an ACK on; nobody can be told when it does not arrive."""
         try:
-            self._outbound.tell(endpoint.flow, self._onward(arrival, endpoint.contact))
+            self._outbound.tell(endpoint.flow, self._onward(arrival, endpoint.contact, call_id))
         except (FlowGone, Refused):
             return
 
-    def _onward(self, arrival: Arrival, uri: str | None = None) -> Request:
+    def _onward(self, arrival: Arrival, uri: str | None = None, call_id: str = "") -> Request:
         request, sender = arrival.request, arrival.sender.aor
         left = request.max_forwards
         if left is not None and left <= 0:
             raise Refused(483, Diagnostics(1007, "Temporarily cannot route"))
         put = [("Max-Forwards", str(69 if left is None else left - 1))]
+        if call_id and call_id != request.call_id:
+            put.append(("Call-ID", call_id))
         first = [("Record-Route", self._record_route)] if request.method == "INVITE" else []
         # Nobody answers an ACK or looks whose it is.
         last = [("P-Asserted-Identity", self._vouching.identity(sender))] if request.method != "ACK" else []

@@ -102,6 +102,7 @@ FIRST_OF_CLIENTS: Final = 24_000
 
 _NAMED: Final = frozenset(TABLE)
 _BEGINNINGS: Final = tuple(FAMILIES)
+_INITIALS: Final = frozenset(beginning[0] for beginning in FAMILIES)
 
 
 def trust_of(name: str) -> Trust | None:
@@ -123,9 +124,11 @@ def unbacked(headers: Headers, may_refer: Callable[[str], bool]) -> Collection[s
         Names in lower case; empty for nearly every message.
     """
     keys = headers.line_keys
-    found = {key for key in keys if key.startswith(_BEGINNINGS)}
+    found = {key for key in keys if key[:1] in _INITIALS and key.startswith(_BEGINNINGS)}
     if not _NAMED.isdisjoint(keys):
         found.update(_NAMED.intersection(keys))
+    if not found:
+        return found
     return {key for key in found if trust_of(key) is not Trust.CHECKED or not is_backed(key, headers, may_refer)}
 
 

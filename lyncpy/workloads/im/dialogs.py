@@ -44,8 +44,10 @@ class Line:
     is_known: bool = True
     """Whether the record is in the table."""
 
-    is_exact: bool = True
-    """Whether the record has this dialog's tags."""
+    @property
+    def call_id(self) -> str:
+        """The Call-ID by which the device at the other end knows the dialog."""
+        return self.session.record.call_id
 
 
 class Dialogs:
@@ -69,13 +71,12 @@ class Dialogs:
             return await self._known(arrival, session)
         if self._sessions.is_over(request):
             raise Refused(481, NO_DIALOG)
+        session = self._sessions.by_tags(request)
+        if session is not None and arrival.sender.aor in (session.caller.aor, session.callee.aor):
+            return await self._known(arrival, session)
         endpoint = await self._named(arrival)
         if endpoint is None or not await self._parties.may_speak(arrival.sender.aor, endpoint.aor):
             raise Refused(481, NO_DIALOG)
-        between = self._sessions.between(request.call_id, arrival.sender.aor, endpoint.aor)
-        if between is not None:
-            side = between.side_at(arrival.sender.aor, arrival.sender.epid)
-            return Line(between, side, endpoint, is_exact=False)
         resumed = await self._parties.resumed(arrival, endpoint)
         return Line(resumed, resumed.caller, endpoint, is_known=False)
 

@@ -9,7 +9,9 @@ from lyncpy.sip.headers import first_of_list
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.sdp import media_of
 
-ENDED_BY_STATUS: Final = {487: "cancelled", 408: "timed out", 430: "connection lost"}
+CANCELLED: Final = "cancelled"
+
+ENDED_BY_STATUS: Final = {487: CANCELLED, 408: "timed out", 430: "connection lost"}
 """How an invitation ended that was not accepted, where its status tells; else it was rejected."""
 
 
@@ -47,11 +49,6 @@ class Session:
         if self.answered:
             return self.callee if self.callee.tag in ("", tag) else None
         return next((side for side in self.early if side.tag == tag), Side(self.callee.aor, Epid(""), tag))
-
-    def side_at(self, aor: Aor, epid: Epid) -> Side:
-        """Give the side of a device of one of the two."""
-        is_caller = aor == self.caller.aor and (aor != self.callee.aor or epid == self.caller.epid)
-        return self.caller if is_caller else self.callee
 
     def other(self, side: Side) -> Side:
         """Give the other side."""

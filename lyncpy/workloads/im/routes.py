@@ -241,7 +241,7 @@ class Routes:
         if request.method == "INVITE":
             arrival.provisional(response_to(request, 100))
         patience = self._invite.ringing_s if request.method == "INVITE" else self._message.silent_s
-        return (await self._forward.pass_on(arrival, line.endpoint, patience)).response
+        return (await self._pass_on(arrival, line, line.endpoint, patience)).response
 
     def _note(self, arrival: Arrival, line: Line) -> None:
         """Have the record follow what its dialog does; the dialog does not depend on it."""
@@ -270,7 +270,7 @@ class Routes:
         delivered = False
         try:
             outcome = await self._filing.passing(
-                _line(arrival.request), said, lambda: self._forward.pass_on(arrival, peer, self._message.silent_s)
+                _line(arrival.request), said, lambda: self._pass_on(arrival, line, peer, self._message.silent_s)
             )
             delivered = _is_good(outcome)
         finally:
@@ -286,7 +286,7 @@ class Routes:
             return
         line = await self._dialogs.line(arrival)
         if line.endpoint is not None:
-            self._forward.pass_ack(arrival, line.endpoint)
+            self._forward.pass_ack(arrival, line.endpoint, call_id=line.call_id)
 
     # --- the end
 
@@ -295,16 +295,13 @@ class Routes:
         if line.is_known and not line.session.answered:
             return await self._early_bye(arrival, line)
         self._end(arrival, line)
-        return await self._pass_bye(arrival, line.endpoint)
+        return await self._pass_bye(arrival, line)
 
     def _end(self, arrival: Arrival, line: Line) -> None:
         if line.is_known:
             by = "user1" if line.side.tag == line.session.caller.tag else "user2"
             session = model.ended(line.session, by, "bye", self._timers.wall(), arrival.request)
-            if line.is_exact:
-                self._sessions.close(session)
-            else:
-                self._sessions.end(session)
+            self._sessions.close(session)
 
     async def _early_bye(self, arrival: Arrival, line: Line) -> Response:
         """End the early dialog with one device, or what the caller does not know to be early.
@@ -322,7 +319,7 @@ class Routes:
                 return response_to(arrival.request, 200)
             if give_up is not None:
                 self._timers.later(EARLY_END_S, give_up)
-        return await self._pass_bye(arrival, line.endpoint)
+        return await self._pass_bye(arrival, line)
 
     async def _untagged_bye(self, arrival: Arrival) -> Response:
         """End what the caller has begun, and heard no answer to.
@@ -336,7 +333,7 @@ class Routes:
         """
         request = arrival.request
         session = self._sessions.begun(request, arrival.sender.aor)
-        if session is not None and self._sessions.crossing(session) is not None:
+        if session is not None and self._sessions.is_crossing(session):
             return response_to(request, 200)
         ringing = self._ringing.get(_name(request))
         if ringing is not None and ringing.arrival.flow == arrival.flow:
@@ -348,16 +345,19 @@ class Routes:
         callee = session.callee
         tagged = request.edited(put=[("To", f"{request.headers.get('To')};tag={callee.tag}")])
         own = Arrival(tagged, arrival.flow, arrival.peer, arrival.at, arrival.who)
-        endpoint = await self._dialogs.device(callee)
-        self._end(own, Line(session, session.caller, endpoint))
-        return await self._pass_bye(own, endpoint)
+        line = Line(session, session.caller, await self._dialogs.device(callee))
+        self._end(own, line)
+        return await self._pass_bye(own, line)
 
-    async def _pass_bye(self, arrival: Arrival, endpoint: Endpoint | None) -> Response:
-        if endpoint is not None:
-            outcome = await self._forward.pass_on(arrival, endpoint, self._message.silent_s)
+    async def _pass_bye(self, arrival: Arrival, line: Line) -> Response:
+        if line.endpoint is not None:
+            outcome = await self._pass_on(arrival, line, line.endpoint, self._message.silent_s)
             if outcome.endpoint is not None:
                 return outcome.response
         return response_to(arrival.request, 200)
+
+    async def _pass_on(self, arrival: Arrival, line: Line, peer: Endpoint, patience_s: float) -> Outcome:
+        return await self._forward.pass_on(arrival, peer, patience_s, call_id=line.call_id)
 
 
 def _name(request: Request) -> tuple[str, str]:

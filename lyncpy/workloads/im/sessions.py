@@ -40,14 +40,17 @@ class Sessions:
         self._begun: Counter[Aor] = Counter()
         self._idle: dict[Key, ITimer] = {}
         self._seen: dict[Key, float] = {}
-        self._between: dict[tuple[str, Aor, Aor], Key] = {}
-        """The newest session of two users with this Call-ID, whoever of them began it."""
+        self._by_tags: dict[tuple[str, str], Key] = {}
+        """Sessions that were accepted, by the caller's tag and the callee's."""
 
         self._asked: dict[tuple[Aor, Aor, str], dict[Key, None]] = {}
         """Sessions that nobody has accepted yet, by caller, callee and media; oldest first."""
 
         self._crossing: dict[Key, Key] = {}
         """Sessions of two people who invited each other at once."""
+
+        self._left_over: set[Key] = set()
+        """Of two that crossed, those whose other one was cancelled in their favour."""
 
         self._over: OrderedDict[tuple[str, str, str], float] = OrderedDict()
         """Dialogs that one of the two has ended, and until when that is known, in monotonic seconds; oldest first."""
@@ -85,9 +88,9 @@ class Sessions:
         self._begun[caller] += 1
         for user in {caller, session.callee.aor}:
             self._of.setdefault(user, set()).add(key)
-        for names in _both_ways(session):
-            self._between[names] = key
-        if not session.answered:
+        if session.answered:
+            self._by_tags[session.caller.tag, session.callee.tag] = key
+        else:
             self._ask(key, session)
         self._seen[key] = self._timers.now()
         self._watch(key, self._idle_s)
@@ -98,13 +101,14 @@ class Sessions:
         found = self._sessions.get((call_id, request.from_.tag or ""))
         return found if found is not None else self._sessions.get((call_id, request.to.tag or ""))
 
-    def between(self, call_id: str, one: Aor, other: Aor) -> Session | None:
-        """Give a session of two users with this Call-ID, for a request whose tags are of no session.
+    def by_tags(self, request: Request) -> Session | None:
+        """Give the session whose tags a request has, whatever its Call-ID.
 
-        COMPAT pidgin-sipe 1.25: when both have invited, it goes on with the Call-ID of one dialog
-        and the tags of the other.
+        COMPAT pidgin-sipe 1.25: when both have invited, it goes on with the tags of one dialog
+        and the Call-ID of the other.
         """
-        key = self._between.get((call_id, one, other))
+        one, other = request.from_.tag or "", request.to.tag or ""
+        key = self._by_tags.get((one, other)) or self._by_tags.get((other, one))
         return None if key is None else self._sessions[key]
 
     def begun(self, request: Request, caller: Aor) -> Session | None:
@@ -112,10 +116,10 @@ class Sessions:
         found = self._sessions.get((request.call_id, request.from_.tag or ""))
         return found if found is not None and found.caller.aor == caller else None
 
-    def crossing(self, session: Session) -> Session | None:
-        """Give the session by which the other one invited in the same moment, as long as that lasts."""
-        key = self._crossing.get(_key(session))
-        return None if key is None else self._sessions.get(key)
+    def is_crossing(self, session: Session) -> bool:
+        """Tell whether the other one has invited in the same moment, and has not been refused."""
+        key = _key(session)
+        return key in self._left_over or self._crossing.get(key) in self._sessions
 
     def is_over(self, request: Request) -> bool:
         """Tell whether one of the two has ended the dialog that a request names, a moment ago."""
@@ -133,6 +137,7 @@ class Sessions:
         if key in self._sessions:
             if session.answered and not self._sessions[key].answered:
                 self._answer(key, session)
+                self._by_tags[session.caller.tag, session.callee.tag] = key
             self._sessions[key] = session
             self._seen[key] = self._timers.now()
             self._recorder.note(session.record, at_once=at_once)
@@ -154,10 +159,13 @@ class Sessions:
         self._idle.pop(key).cancel()
         del self._seen[key]
         self._answer(key, session)
-        self._crossing.pop(key, None)
-        for names in _both_ways(session):
-            if self._between.get(names) == key:
-                del self._between[names]
+        tags = session.caller.tag, session.callee.tag
+        if self._by_tags.get(tags) == key:
+            del self._by_tags[tags]
+        self._left_over.discard(key)
+        other = self._crossing.pop(key, None)
+        if other in self._sessions and session.record.end_reason == model.CANCELLED:
+            self._left_over.add(other)
         for user in {session.caller.aor, session.callee.aor}:
             mine = self._of[user]
             mine.discard(key)
@@ -200,11 +208,6 @@ class Sessions:
             self._watch(key, self._idle_s - silent_s)
         else:
             self.end(model.ended(self._sessions[key], "server", "idle", self._timers.wall()))
-
-
-def _both_ways(session: Session) -> Sequence[tuple[str, Aor, Aor]]:
-    call_id, caller, callee = session.record.call_id, session.caller.aor, session.callee.aor
-    return (call_id, caller, callee), (call_id, callee, caller)
 
 
 def _key(session: Session) -> Key:

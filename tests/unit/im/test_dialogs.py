@@ -141,27 +141,60 @@ def test_a_bye_that_crosses_nothing_gives_up(scene: Scene) -> None:
     assert len(scene.im._sessions) == 0
     assert not scene.im._sessions._asked
     assert not scene.im._sessions._crossing
-    assert not scene.im._sessions._between
+    assert not scene.im._sessions._left_over
+    assert not scene.im._sessions._by_tags
 
 
 def test_tags_that_a_client_has_mixed_up_find_their_session(scene: Scene) -> None:
-    """After a crossing, a real client goes on with the Call-ID of one dialog and the tags of the other."""
+    """After a crossing, a real client goes on with the tags of one dialog and the Call-ID of the other.
+
+    The other client hears it in the dialog whose tags these are; the answer comes back under the Call-ID that was used.
+    """
     _cross(scene)
     scene.outbound.to("n/a1").answers(200, tag="ty")
     scene.outbound.to("n/b1").answers(200, tag="tb")
     (alice,), (bob,) = scene.bindings.of(ALICE), scene.bindings.of(BOB)
-    mine = scene.send("MESSAGE", uri=bob.gruu, tags=("ta", "tb"), call_id="c2", body=b"one")
+    scene.send("ACK", uri=bob.gruu, tags=("ta", "tb"), call_id="c2")
+    assert scene.outbound.told[-1][1].call_id == "c1"
+    mine = scene.send("MESSAGE", uri=bob.gruu, tags=("ta", "tb"), call_id="c2", number=2, body=b"one")
+    assert scene.outbound.to("n/b1").request.call_id == "c1"
     scene.outbound.to("n/b1").answers(200)
-    his = scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, uri=alice.gruu, tags=("tx", "ty"), body=b"two")
+    his = scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, uri=alice.gruu, tags=("tx", "ty"), number=2, body=b"two")
     scene.outbound.to("n/a1").answers(200)
-    assert (mine[0].status, his[0].status) == (200, 200)
+    assert [(one[0].status, one[0].call_id) for one in (mine, his)] == [(200, "c2"), (200, "c1")]
     assert len(scene.im._sessions) == 2
     counts = {one.call_id: (one.user1_messages, one.user2_messages) for one in scene.all_records()}
-    assert counts == {"c2": (0, 1), "c1": (0, 1)}
+    assert counts == {"c1": (1, 0), "c2": (1, 0)}
     bye = scene.send("BYE", uri=bob.gruu, tags=("ta", "tb"), call_id="c2", number=9)
     scene.outbound.to("n/b1").answers(200)
     assert bye[0].status == 200
-    assert [one.call_id for one in scene.all_records() if one.ended_at is not None] == ["c2"]
+    assert [one.call_id for one in scene.all_records() if one.ended_at is not None] == ["c1"]
+
+
+def test_mixed_up_tags_are_of_no_use_to_a_stranger(scene: Scene) -> None:
+    """Carol has overheard the tags: whatever Call-ID she puts beside them, she has no part in that dialog."""
+    scene.talk()
+    scene.sign_in(CAROL, "c1")
+    (bob,) = scene.bindings.of(BOB)
+    scene.send("INFO", by=CAROL, epid="c1", uri=bob.gruu, tags=("ta", "tb"), call_id="other", number=2)
+    sent = scene.outbound.to("n/b1").request
+    assert (sent.method, sent.call_id, sent.from_.uri) == ("INFO", "other", CAROL)
+
+
+def test_a_crossing_invitation_stands_when_the_other_one_is_cancelled(scene: Scene) -> None:
+    """Alice's client gives up its own by CANCEL, and Bob's gives up his by BYE: his is the one that Alice accepts."""
+    scene.send("INVITE", body=SDP)
+    alice_gives_up = scene.arrival.cancel
+    scene.send("INVITE", by=BOB, epid="b1", to=ALICE, tags=("tx", ""), call_id="c2", body=SDP)
+    hers = scene.outbound.to("n/b1")
+    alice_gives_up()
+    (answer,) = scene.send("BYE", by=BOB, epid="b1", to=ALICE, tags=("tx", ""), number=2, call_id="c2")
+    assert answer.status == 200
+    assert hers.cancelled == 1
+    assert scene.outbound.to("n/a1").cancelled == 0
+    scene.outbound.to("n/a1").answers(200, tag="ty")
+    (session,) = scene.im._sessions.all()
+    assert (session.caller.aor, session.answered) == (BOB, True)
 
 
 def test_a_forgotten_dialog_goes_on_where_its_address_leads(scene: Scene) -> None:
