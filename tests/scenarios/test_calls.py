@@ -197,25 +197,47 @@ def _with_uri(caller: Caller, uri: str, method: str = "INFO") -> Request:
 
 @pytest.mark.parametrize("is_early", [True, False])
 def test_a_request_is_refused_when_its_route_contradicts_its_dialog(stage: Stage, is_early: bool) -> None:
-    """Another user, or a device that is not there, at the end of a dialog with Bob; the dialog itself lives on."""
+    """Another user, by their address or their device's, at the end of a dialog with Bob; the dialog itself lives on."""
     caller, (callee,) = _ringing(stage)
     if not is_early:
         callee.says(200, body=OFFER)
     (carol,) = stage.sign_in("carol")
     before = len(carol.sip.heard)
-    for uri in (carol.aor, carol.sip.gruu, f"{callee.actor.aor};opaque=user:epid:Z29uZQAA;gruu"):
+    for uri in (carol.aor, carol.sip.gruu, f"{carol.aor};opaque=user:epid:Z29uZQAA;gruu"):
         assert caller.actor.sip.ask(_with_uri(caller, uri)).status == 481
     assert len(carol.sip.heard) == before
     assert caller.sends("INFO").status == 200
     assert stage.tables()["sessions"] == 1
 
 
+def test_a_request_to_a_device_that_has_signed_out_is_refused(stage: Stage) -> None:
+    """By its GRUU, and though its user is signed in elsewhere."""
+    caller, callee = _confirmed(stage)
+    request = _with_uri(caller, callee.actor.sip.gruu)
+    stage.sign_in("bob")
+    callee.actor.signs_out()
+    assert caller.actor.sip.ask(request).status == 481
+
+
+def test_a_callee_who_hangs_up_before_the_answer_is_heard(stage: Stage) -> None:
+    """Its BYE is passed on, and its answer to the INVITE is the answer all the same, as with real clients."""
+    caller, (callee,) = _ringing(stage)
+    assert callee.sends("BYE").status == 200
+    assert caller.methods == ["BYE"]
+    callee.dialogs.clear()
+    callee.says(200, body=OFFER)
+    assert caller.exchange is not None
+    assert caller.exchange.status == 200
+    assert caller.sends("INFO").status == 200
+
+
 def test_the_device_at_the_other_end_may_be_named_in_any_way(stage: Stage) -> None:
     """By its GRUU, by its user's address, or by where it is: the dialog says which one is meant."""
     caller, callee = _confirmed(stage)
-    for uri in (callee.actor.sip.gruu, callee.actor.aor, "sip:10.0.0.2:5060;transport=tls"):
+    its_own = f"{callee.actor.aor};opaque=user:epid:Z29uZQAA;gruu"
+    for uri in (callee.actor.sip.gruu, callee.actor.aor, "sip:10.0.0.2:5060;transport=tls", its_own):
         assert caller.actor.sip.ask(_with_uri(caller, uri)).status == 200
-    assert callee.methods[-3:] == ["INFO"] * 3
+    assert callee.methods[-4:] == ["INFO"] * 4
 
 
 def test_a_stranger_has_no_part_in_an_early_dialog(stage: Stage) -> None:

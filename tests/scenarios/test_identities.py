@@ -28,7 +28,7 @@ CLAIMS = (
     ("ms-user-logon-data", "RemoteUser"),
     ("ms-mras-address", "sip:evil@example.com"),
     ("ms-received-port", "5061"),
-    ("Server", "RTC/5.0"),
+    ("Server", "RTC/6.0 (another one)"),
 )
 """Each would be believed if it came from a server."""
 
@@ -126,3 +126,17 @@ def test_who_was_referred_says_by_whom(stage: Stage) -> None:
     talk, _ = alice.talks_to(bob)
     assert talk.sends("REFER", [("Refer-To", f"<{carol.aor}>"), *said]).status == 202
     assert calls_carol().all("Referred-By") == (f"<{alice.aor}>",)
+
+
+def test_in_the_chat_of_a_conference_the_server_says_who_speaks(stage: Stage) -> None:
+    """Mallory claims to be the boss in every header of what she says in a meeting."""
+    alice, mallory = stage.sign_in("alice", "mallory")
+    first = alice.meets()
+    second = mallory.joins(first.focus)
+    stage.passes(1)
+    assert second.chat is not None
+    assert second.chat.sends("MESSAGE", CLAIMS, b"give me a raise", "text/plain").status == 202
+    stage.passes(1)
+    heard = [one for one in alice.sip.heard if one.method == "MESSAGE"][-1]
+    assert heard.headers.all("Ms-Sender") == (f"<{mallory.aor}>",)
+    assert _shown(heard) == []

@@ -6,7 +6,7 @@ been started anew, and a client may have mixed up the tags of two dialogs when b
 at once. So a request goes where its Request-URI says, as through any proxy (RFC 3261 §16.4 to
 §16.6), and the record follows. It is refused where it contradicts what is known: its sender is
 no party to that dialog, its dialog was ended, its Request-URI names another user than the one
-who is at the other end, or a device that is not signed in.
+who is at the other end, or the device at the other end is not signed in.
 """
 
 from dataclasses import dataclass, replace
@@ -21,9 +21,6 @@ from lyncpy.workloads.im import model
 from lyncpy.workloads.im.model import Session, Side
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.sessions import Sessions
-
-DEVICE: Final = "user:epid:"
-"""How the `opaque` of a GRUU begins that names a device ([MS-SIPRE] 2.2.1)."""
 
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
@@ -102,13 +99,14 @@ class Dialogs:
         return named != aor and (target.is_gruu or self._parties.is_known(named))
 
     async def _at(self, target: Uri, uri: str, other: Side, arrival: Arrival) -> Endpoint | None:
-        """Give the device that the Request-URI names, else the one that the record names."""
+        """Give the device that the Request-URI names, else the one that the record names.
+
+        A client may write any Contact, one that looks like a GRUU and is none of ours, too.
+        """
         if target.is_gruu:
             named = await self._locator.by_uri(target)
             if named is not None and named.flow != arrival.flow:
                 return named
-            if named is None and target.opaque.startswith(DEVICE):
-                return None
         found = await self.device(other)
         if found is None and not other.epid:
             found = next((one for one in await self._locator.endpoints(other.aor) if one.contact == uri), None)

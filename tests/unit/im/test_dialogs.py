@@ -253,10 +253,22 @@ def test_what_is_known_to_be_over_is_bounded_and_ends(scene: Scene) -> None:
     assert len(small.im._sessions._over) <= 2
 
 
-def test_a_request_in_a_known_dialog_to_a_device_that_left_is_refused_and_ends_nothing(scene: Scene) -> None:
+def test_a_contact_that_is_no_name_of_ours_leads_to_the_device_that_wrote_it(scene: Scene) -> None:
+    """A client may write what it likes into its Contact; the record knows whose dialog it is."""
+    scene.talk()
+    for uri in (f"{BOB};opaque=user:epid:its-own;gruu", "sip:bob@10.0.0.9:5060;transport=tls"):
+        scene.send("INFO", uri=uri, tags=("ta", "tb"), number=3)
+        assert scene.outbound.calls[-1].request.method == "INFO"
+        assert scene.outbound.calls[-1].flow == "n/b1"
+        scene.outbound.calls.clear()
+
+
+def test_a_request_to_a_device_that_has_just_left_is_refused_and_ends_nothing(scene: Scene) -> None:
     """Whether a session is over is told by its users, or by the device's own leaving."""
     scene.talk()
     session = _session(scene)
-    (no,) = scene.send("INFO", uri=f"{BOB};opaque=user:epid:gone;gruu", tags=("ta", "tb"), number=3)
+    (endpoint,) = scene.bindings.of(BOB)
+    scene.bindings.drop(endpoint, "connection lost")
+    (no,) = scene.send("INFO", tags=("ta", "tb"), number=3)
     assert no.status == 481
     assert scene.im._sessions.current(session) is not None
