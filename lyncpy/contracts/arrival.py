@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, epid_of, instance_of
 from lyncpy.sip.headers import parse_contact_list
@@ -38,6 +39,9 @@ class Arrival:
 
     provisional: Callable[[Response], None] = lambda response: None
     """Send a 1xx on the server transaction."""
+
+    order: int = field(default_factory=count(1).__next__)
+    """Which of all came first: what is waited for may let a later request overtake an earlier one."""
 
     _cancelled: bool = False
     _on_cancel: list[Callable[[], None]] = field(default_factory=list)

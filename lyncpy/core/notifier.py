@@ -55,6 +55,8 @@ class Subscription:
     """How many documents with numbers of their own it was sent; whoever writes them counts."""
 
     data: Any = None  # Any: each workload keeps its own kind of value
+    newest: int = 0
+    """`Arrival.order` of the last of its SUBSCRIBEs that came."""
     on_end: Callable[["Subscription"], None] | None = None
     timer: ITimer | None = field(default=None, repr=False)
 
@@ -107,13 +109,14 @@ class Notifier:
         """Give the subscription that a SUBSCRIBE continues; None for a new one.
 
         Raises:
-            Refused: 481, it continues one that does not exist.
+            Refused: 481, it continues one that does not exist, or is of another package.
         """
         request = arrival.request
         if not request.to.tag:
             return None
         found = self._subscriptions.get((arrival.flow, request.call_id, request.to.tag)) or self._mixed_up(arrival)
-        if found is None:
+        # A dialog may have several subscriptions (RFC 6665 §4.5.2); here each has its own, of one package.
+        if found is None or found.event != request.event:
             raise Refused(481, NO_DIALOG)
         return found
 
@@ -178,10 +181,7 @@ class Notifier:
         terms = machine.Terms(default_s, minimum_s, maximum_s, once)
         now = self._timers.now()
         try:
-            request = arrival.request
-            if request.call_id != found.machine.dialog.call_id:  # see _mixed_up
-                request = request.edited(put=[("Call-ID", found.machine.dialog.call_id)])
-            effects = found.machine.subscribe(request, terms, document, now)
+            effects = found.machine.subscribe(_in_its_dialog(found, arrival), terms, document, now)
         except machine.TooBrief as brief:
             raise Refused(423, headers=[("Min-Expires", str(brief.minimum_s))]) from brief
         grant = next(effect for effect in effects if isinstance(effect, machine.Grant))
@@ -350,3 +350,19 @@ class Notifier:
             found = self._subscriptions[key]
             if found.watcher == fact.endpoint.aor and found.epid == fact.endpoint.epid:
                 self._perform(found, found.machine.lost())
+
+
+def _in_its_dialog(found: Subscription, arrival: Arrival) -> Request:
+    """Give a SUBSCRIBE as its dialog can take it, where that does not have it so for no fault of its sender's.
+
+    What a workload has to read first takes its time: of two SUBSCRIBEs that came in order the second
+    may be ready first. And whoever takes two dialogs for one (see `Notifier._mixed_up`) counts for both.
+    """
+    request, dialog = arrival.request, found.machine.dialog
+    is_mixed_up = request.call_id != dialog.call_id
+    latest = dialog.remote_seq or 0
+    put = [("Call-ID", dialog.call_id)] if is_mixed_up else []
+    if request.cseq.number < latest and (is_mixed_up or arrival.order < found.newest):
+        put.append(("CSeq", f"{latest} SUBSCRIBE"))
+    found.newest = max(found.newest, arrival.order)
+    return request.edited(put=put) if put else request

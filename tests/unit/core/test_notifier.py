@@ -13,6 +13,7 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, NodeName
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.timers import Timers
+from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.subscription import Document
 from tests.kit.outbound import FakeOutbound
@@ -48,8 +49,34 @@ class Scene:
         call_id: str = "c1",
         flow: FlowName = FLOW,
         once: bool = False,
+        number: int = 0,
+        arrival: Arrival | None = None,
     ) -> tuple[Subscription | None, Response]:
-        self.number += 1
+        arrival = arrival or self.subscribe(
+            tag=tag, expires=expires, supported=supported, call_id=call_id, flow=flow, number=number
+        )
+        return self.notifier.accept(
+            arrival,
+            event="presence",
+            default_s=3600,
+            minimum_s=60,
+            maximum_s=7200,
+            document=DOCUMENT,
+            once=once,
+            on_end=self.ended.append,
+        )
+
+    def subscribe(
+        self,
+        *,
+        tag: str = "",
+        expires: int | None = None,
+        supported: tuple[str, ...] = MODERN,
+        call_id: str = "c1",
+        flow: FlowName = FLOW,
+        number: int = 0,
+    ) -> Arrival:
+        self.number = number or self.number + 1
         headers = [
             ("Via", "SIP/2.0/TLS 127.0.0.1:1;branch=z9hG4bK1"),
             ("From", f"<{ALICE}>;tag=a1;epid=e1"),
@@ -64,16 +91,7 @@ class Scene:
             headers.append(("Expires", str(expires)))
         arrival = Arrival(Request("SUBSCRIBE", ALICE, Headers(headers)), flow, "127.0.0.1", self.clock.seconds())
         arrival.who = Identity(ALICE, Epid("e1"), "NTLM")
-        return self.notifier.accept(
-            arrival,
-            event="presence",
-            default_s=3600,
-            minimum_s=60,
-            maximum_s=7200,
-            document=DOCUMENT,
-            once=once,
-            on_end=self.ended.append,
-        )
+        return arrival
 
     @property
     def told(self) -> list[Request]:
@@ -270,3 +288,34 @@ def test_the_server_ends_a_subscription(scene: Scene) -> None:
     scene.notifier.end(subscription, "moved")
     assert (scene.told[-1].headers.get("subscription-state") or "").startswith("terminated")
     assert scene.ended == [subscription]
+
+
+def test_what_was_overtaken_on_its_way_through_us_is_in_order(scene: Scene) -> None:
+    """The first of two SUBSCRIBEs had something to read from the disk: both are answered 200."""
+    first, _ = scene.ask()
+    assert first is not None
+    tag = first.machine.dialog.local_tag
+    earlier, later = scene.subscribe(tag=tag), scene.subscribe(tag=tag)
+    assert scene.ask(arrival=later)[1].status == 200
+    assert scene.ask(arrival=earlier)[1].status == 200
+    assert scene.ask(tag=tag)[1].status == 200
+
+
+def test_a_client_that_counts_backwards_is_out_of_order(scene: Scene) -> None:
+    """A number that is less than one before it, and came behind it, is refused with 500, as RFC 3261 has it."""
+    first, _ = scene.ask(number=5)
+    assert first is not None
+    with pytest.raises(RemoteProtocolError, match="out of order") as refused:
+        scene.ask(tag=first.machine.dialog.local_tag, number=4)
+    assert refused.value.status == 500
+
+
+def test_a_client_that_takes_two_dialogs_for_one_counts_for_both(scene: Scene) -> None:
+    """With one dialog's Call-ID, the other's tags and whichever number: it goes on in the one that the tag names."""
+    scene.ask(call_id="c1", number=1)
+    second, _ = scene.ask(call_id="c2", number=9)
+    assert second is not None
+    for number in (2, 3):
+        found, response = scene.ask(call_id="c1", tag=second.machine.dialog.local_tag, number=number)
+        assert (found, response.status) == (second, 200)
+        assert response.headers.get("CSeq") == f"{number} SUBSCRIBE"
