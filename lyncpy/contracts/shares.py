@@ -50,23 +50,24 @@ class Shares:
         """Take for these owners; nothing is taken if a bound is in the way, and that is the result."""
         excess = self.excess(owners, amount)
         if not excess:
-            self._add(owners, amount)
+            self.add(owners, amount)
         return excess
 
-    def give(self, owners: Owners, amount: int = 1) -> None:
-        """Give back what was taken for these owners."""
-        self._add(owners, -amount)
-
-    def metered(self, meter: IMeter, room: str, what: str, help: str) -> "Shares":
-        """Have an operator see how full it is, beside how full it may be; give itself."""
-        meter.gauge(f"lyncpy_{room}_{what}_count", help, lambda: self._count)
-        meter.gauge(f"lyncpy_{room}_{what}_bound", f"Bound of: {help}", lambda: self._total)
-        return self
-
-    def _add(self, owners: Owners, amount: int) -> None:
+    def add(self, owners: Owners, amount: int = 1) -> None:
+        """Take for these owners what `excess` has let pass before."""
         self._count += amount
         for kind, owner in owners.items():
             taken = self._taken[kind]
             taken[owner] += amount
             if taken[owner] <= 0:
                 del taken[owner]
+
+    def give(self, owners: Owners, amount: int = 1) -> None:
+        """Give back what was taken for these owners."""
+        self.add(owners, -amount)
+
+    def metered(self, meter: IMeter, room: str, what: str, help: str) -> "Shares":
+        """Have an operator see how full it is, beside how full it may be; give itself."""
+        meter.gauge(f"lyncpy_{room}_{what}_count", help, lambda: self._count)
+        meter.gauge(f"lyncpy_{room}_{what}_bound", f"Bound of: {help}", lambda: self._total)
+        return self

@@ -20,6 +20,7 @@ from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.begin import begin
@@ -74,15 +75,22 @@ class Notifier:
     log = Logger()
 
     def __init__(
-        self, outbound: IOutbound, bus: IBus, contact: str, timers: ITimers, *, per_flow: int, total: int
+        self,
+        outbound: IOutbound,
+        bus: IBus,
+        contact: str,
+        timers: ITimers,
+        *,
+        per_flow: int,
+        total: int,
+        per_user: int = 6_000,
     ) -> None:
         """Take the URI at which this server hears requests in the dialogs."""
         self._outbound = outbound
         self._bus = bus
         self._contact = f"<{contact}>"
         self._timers = timers
-        self._per_flow = per_flow
-        self._total = total
+        self._shares = Shares(total, {"flow": per_flow, "user": per_user})
         self._subscriptions: dict[Key, Subscription] = {}
         self._on_flow: dict[FlowName, set[Key]] = {}
         self._of: dict[tuple[str, Aor], dict[Key, Subscription]] = {}
@@ -244,7 +252,7 @@ class Notifier:
         contact: str,
         shared: Sequence[tuple[str, str]],
     ) -> Subscription:
-        if len(self._on_flow.get(arrival.flow, ())) >= self._per_flow or len(self._subscriptions) >= self._total:
+        if self._shares.excess({"flow": arrival.flow, "user": arrival.sender.aor}):
             raise Refused(503, TOO_MANY, headers=[("Retry-After", "60")])
         sender = arrival.sender
         return Subscription(
@@ -272,6 +280,8 @@ class Notifier:
         )
 
     def _add(self, found: Subscription) -> None:
+        if found.key not in self._subscriptions:
+            self._shares.add({"flow": found.flow, "user": found.watcher})
         self._subscriptions[found.key] = found
         self._on_flow.setdefault(found.flow, set()).add(found.key)
         self._of.setdefault((found.event, found.watcher), {})[found.key] = found
@@ -287,6 +297,7 @@ class Notifier:
             found.timer = None
         if self._subscriptions.pop(found.key, None) is None:
             return
+        self._shares.give({"flow": found.flow, "user": found.watcher})
         for table, name in ((self._on_flow, found.flow), (self._of, (found.event, found.watcher))):
             entry: Any = table[name]  # type: ignore[index]  # two tables, each with its own key; Any: set or dict
             entry.pop(found.key) if isinstance(entry, dict) else entry.discard(found.key)

@@ -65,5 +65,8 @@ class Settings(BaseModel):
     subscriptions_per_flow: int = Field(default=1_500, ge=8, le=100_000)
     """Subscriptions of one connection; a further one is refused with 503. An old client needs one for each contact."""
 
+    subscriptions_per_user: int = Field(default=6_000, ge=8, le=100_000)
+    """Subscriptions of all connections of one user; a further one is refused with 503."""
+
     subscriptions_total: int = Field(default=200_000, ge=8, le=10_000_000)
     """Subscriptions of all connections together; a further one is refused with 503."""

@@ -37,8 +37,9 @@ from lyncpy.workloads.presence.levels import (
     subscribe,
     unsubscribe,
 )
-from lyncpy.workloads.presence.model import Delegate, Denial, Key, Quotas
+from lyncpy.workloads.presence.model import Delegate, Denial, Key
 from lyncpy.workloads.presence.publisher import made_for
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import Aggregate
 from lyncpy.workloads.presence.values import write_aggregate, write_value
 

@@ -43,9 +43,9 @@ from lyncpy.workloads.presence.model import (
     Member,
     MemberKind,
     Publication,
-    Quotas,
     Relation,
 )
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_record, write_record
 from lyncpy.workloads.presence.states import StateKind
 from lyncpy.workloads.presence.values import write_value

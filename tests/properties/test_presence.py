@@ -11,7 +11,8 @@ from lyncpy.workloads.presence.aggregate import aggregate
 from lyncpy.workloads.presence.audience import NOBODY, audience, visible
 from lyncpy.workloads.presence.board import Board, Published, compare, elapse, leave, publish, settle
 from lyncpy.workloads.presence.documents import write_view
-from lyncpy.workloads.presence.model import Container, Expire, Key, Member, MemberKind, Publication, Quotas
+from lyncpy.workloads.presence.model import Container, Expire, Key, Member, MemberKind, Publication
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_record, write_record
 from lyncpy.workloads.presence.states import Activity, Aggregate, Input, State, StateKind
 from tests.kit.hall import tree

@@ -1,16 +1,135 @@
-"""Sessions → call detail records."""
+"""Sessions → call detail records, and how many of them one user may cause."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from twisted.logger import Logger
 
 from lyncpy.contracts.records import IRecording, SessionRecord
+from lyncpy.core.limits import Bucket
+
+LETTERS: Final = 255
+"""Of each text in a record that a client wrote; a Call-ID may have thirty thousand."""
+
+PAIRS: Final = 10_000
+"""Refused messages that are gathered at once, by who wrote to whom; of more, the oldest begins a record of its own."""
+
+USERS: Final = 50_000
+"""Users whose records are counted at once; who has not caused any for longest is forgotten, and begins anew."""
+
+HOUR_S: Final = 3600.0
+
+_TEXTS: Final = ("call_id", "from_tag", "to_tag", "conversation_id", "user1_endpoint", "user2_endpoint", "user1_client",
+                 "user2_client", "media", "user1", "user2")  # fmt: skip
 
 
 class Recorder:
-    """Has the newest state of each session written."""
+    """Has the newest state of each session written.
 
-    def __init__(self, recording: IRecording, delay_s: float) -> None:
-        """Take how long counts of a session under way may wait, in seconds."""
+    Refused messages without a session, from one user to the same other, are one record for a while: a
+    program that tries again and again fills no disk. Beyond its share of an hour a user's sessions leave
+    no record; they are counted, and the log says whose.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        recording: IRecording,
+        delay_s: float,
+        now: Callable[[], float],
+        *,
+        per_hour: int,
+        gather_s: float,
+    ) -> None:
+        """Take how records are kept few.
+
+        Args:
+            recording: Has them written.
+            delay_s: How long counts of a session under way may wait.
+            now: The clock of shares, monotonic.
+            per_hour: Records that one user may begin in an hour.
+            gather_s: How long refused messages are gathered into one record.
+        """
         self._recording = recording
         self._delay_s = delay_s
+        self._now = now
+        self._per_hour = per_hour
+        self._gather_s = gather_s
+        self._begun: set[str] = set()
+        """Sessions that last and have a record."""
+        self._left_out: set[str] = set()
+        """Sessions that last and have none: their caller was over the share."""
+        self._shares: OrderedDict[str, Bucket] = OrderedDict()
+        self._refused: OrderedDict[tuple[str, str, int | None], tuple[SessionRecord, float]] = OrderedDict()
+        self.left_out = 0
+
+    def __len__(self) -> int:
+        """Give how many sessions that last are known here."""
+        return len(self._begun) + len(self._left_out)
 
     def note(self, record: SessionRecord, *, at_once: bool) -> None:
         """Have a record written: now for a beginning or an end, soon for counts."""
-        self._recording.note(record, within_s=0.0 if at_once else self._delay_s)
+        if not self._has_room(record):
+            return
+        self._recording.note(cut(record), within_s=0.0 if at_once else self._delay_s)
+
+    def refused_message(self, record: SessionRecord) -> None:
+        """Have it recorded that a message without a session was refused; several soon after one another are one record."""
+        key = (record.user1, record.user2, record.response_code)
+        first, until = self._refused.get(key, (None, 0.0))
+        if first is None or self._now() >= until:
+            self._refused.pop(key, None)
+            if not self._has_room(record):
+                return
+            gathered, until = cut(record), self._now() + self._gather_s
+        else:
+            failed = first.messages_failed + record.messages_failed
+            gathered = replace(first, ended_at=record.ended_at, messages_failed=failed)
+        self._refused[key] = gathered, until
+        if len(self._refused) > PAIRS:
+            self._refused.popitem(last=False)
+        self._recording.note(gathered, within_s=0.0 if first is None else self._delay_s)
+
+    # --- inside
+
+    def _has_room(self, record: SessionRecord) -> bool:
+        """Tell whether a session is recorded, which is decided when it is noted first."""
+        name, lasts = record.session_id, record.ended_at is None
+        for known, recorded in ((self._begun, True), (self._left_out, False)):
+            if name in known:
+                if not lasts:
+                    known.discard(name)
+                return recorded
+        recorded = self._take(record.user1)
+        if lasts:
+            (self._begun if recorded else self._left_out).add(name)
+        return recorded
+
+    def _take(self, user: str) -> bool:
+        now = self._now()
+        share = self._shares.pop(user, None) or Bucket(float(self._per_hour), now)
+        self._shares[user] = share
+        if len(self._shares) > USERS:
+            self._shares.popitem(last=False)
+        if share.take(self._per_hour / HOUR_S, float(self._per_hour), now) == 0.0:
+            return True
+        self.left_out += 1
+        # Once for every thousand: a flood must not fill the log either.
+        if self.left_out % 1000 == 1:
+            self.log.warn(
+                "{aor} begins more than {count} sessions an hour ([im] records_per_user): further ones leave no record,"
+                " {left_out} in all",
+                aor=user,
+                count=self._per_hour,
+                left_out=self.left_out,
+            )
+        return False
+
+
+def cut(record: SessionRecord) -> SessionRecord:
+    """Give a record whose texts have a bound."""
+    long = {name: text[:LETTERS] for name in _TEXTS if len(text := getattr(record, name)) > LETTERS}
+    return replace(record, **long) if long else record

@@ -195,8 +195,9 @@ class Routes:
             endpoints = await self._parties.reachable(arrival)
         except Refused as no:
             response = no.response(arrival.request)
+            session = model.counted(session, session.caller.tag, delivered=False)
             failed = model.refused(session, response, self._timers.wall(), by_server=True)
-            self._recorder.note(failed.record, at_once=True)
+            self._recorder.refused_message(failed.record)
             raise
         said = self._filing.said(session, session.caller, arrival.request)
         outcome = await self._filing.passing(
@@ -212,6 +213,8 @@ class Routes:
             self._filing.undelivered(said)
             session = model.counted(session, session.caller.tag, delivered=False)
             session = model.refused(session, outcome.response, now, by_server=outcome.endpoint is None)
+            self._recorder.refused_message(session.record)
+            return outcome.response
         self._recorder.note(session.record, at_once=True)
         return outcome.response
 

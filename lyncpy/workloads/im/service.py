@@ -69,7 +69,13 @@ class Im:
         self._node = node
         self._timers = timers
         self._listening: list[IListening] = []
-        self._recorder = Recorder(recording, settings.record_counts_s)
+        self._recorder = Recorder(
+            recording,
+            settings.record_counts_s,
+            timers.now,
+            per_hour=settings.records_per_user,
+            gather_s=settings.refused_gather_s,
+        )
         self._sessions = Sessions(
             self._recorder,
             timers,

@@ -29,6 +29,12 @@ class Settings(BaseModel):
     record_counts_s: float = Field(default=1.0, ge=0.1, le=60.0)
     """Seconds after which new message counts of a session under way reach its call detail record."""
 
+    records_per_user: int = Field(default=2_000, ge=10, le=1_000_000)
+    """Call detail records that one user may begin in an hour; sessions beyond it work, but leave no record, and the log says whose they are."""
+
+    refused_gather_s: float = Field(default=60.0, ge=0.0, le=3600.0)
+    """Seconds for which messages without a session that one user writes to the same other and that are refused alike are one call detail record, with their number."""
+
     chat_answer_s: float = Field(default=20.0, ge=5.0, le=120.0)
     """Seconds until a conference's message that a participant's device does not answer is reported as not delivered."""
 

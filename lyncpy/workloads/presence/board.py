@@ -50,9 +50,9 @@ from lyncpy.workloads.presence.model import (
     Key,
     Machine,
     Publication,
-    Quotas,
     Subscriber,
 )
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import AggregateMachine, Input, LegacyInterop, StateKind, Value
 
 NEVER: Final = Version(0)
@@ -224,6 +224,8 @@ def publish(
     if faults:
         return Stale(tuple(faults))
     denial = _excess(instances, quotas) if len(instances) > len(board.instances) else None
+    if denial is None and _size(instances) > max(quotas.board_bytes, _size(board.instances)):
+        denial = Denial.BOARD_FULL
     if denial is not None:
         return Denied(denial)
     return settle(board, replace(board, instances=instances), now, [one.key for one in publications])
@@ -397,6 +399,12 @@ def _excess(instances: Mapping[Key, Instance], quotas: Quotas) -> Denial | None:
     if len({key.container for key, one in instances.items() if not one.made}) > quotas.containers:
         return Denial.TOO_MANY_CONTAINERS
     return None
+
+
+def _size(instances: Mapping[Key, Instance]) -> int:
+    """Give the bytes of all that clients published."""
+    texts = [one.value for one in instances.values() if one.epid is not None and isinstance(one.value, str)]
+    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
 
 
 def _without(board: Board, ends: Callable[[Instance], bool], now: float) -> Published:

@@ -34,8 +34,9 @@ from lyncpy.workloads.presence.board import (
 )
 from lyncpy.workloads.presence.carrying import Carrier
 from lyncpy.workloads.presence.levels import privatise
-from lyncpy.workloads.presence.model import SIGNED_IN, Quotas
+from lyncpy.workloads.presence.model import SIGNED_IN
 from lyncpy.workloads.presence.publisher import made_for
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_record, write_record
 
 _KIND: Final = "board"

@@ -123,6 +123,12 @@ class Fanout:
             gathered.timer = self._timers.later(wait_s, lambda: self._due(fact.aor))
         gathered.take(fact)
 
+    def owe(self, subscription: Subscription, aor: Aor, categories: frozenset[str]) -> None:
+        """Tell a watcher of somebody later on, as fast as the watcher reads."""
+        if not self._owed.owes(subscription.flow):
+            self._timers.later(0.0, lambda: self._again(subscription.flow))
+        self._owed.put_off(subscription, aor, categories)
+
     async def flow_drained(self, fact: FlowDrained) -> None:
         """Tell a connection what it is owed."""
         await self._settle_own(fact.flow)

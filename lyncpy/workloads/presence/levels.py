@@ -4,7 +4,7 @@ Like the functions of `board`: a board in, a new one and what is new on it out. 
 what then, is in `audience`. Spec: [MS-PRES] 3.5, 3.6.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lyncpy.contracts.names import Aor, aor_of, bare, domain_of
@@ -17,9 +17,9 @@ from lyncpy.workloads.presence.model import (
     Denial,
     Member,
     MemberKind,
-    Quotas,
     Subscriber,
 )
+from lyncpy.workloads.presence.quotas import Quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas
         containers[wish.container] = Container(old.version + 1, members)
     if faults:
         return Stale(tuple(faults))
+    if _members(containers) > max(quotas.members_in_all, _members(board.containers)):
+        return Denied(Denial.TOO_MANY_MEMBERS)
     if len(containers) > max(quotas.containers, len(board.containers)):
         return Denied(Denial.TOO_MANY_CONTAINERS)
     if containers == board.containers:
@@ -172,6 +174,10 @@ def _acknowledged(
         oldest = [one for one in subscribers if one.acknowledged][:excess]
         subscribers = [one for one in subscribers if one not in oldest]
     return settle(board, replace(changed or board, subscribers=tuple(subscribers)), now, ())
+
+
+def _members(containers: Mapping[int, Container]) -> int:
+    return sum(len(one.members) for one in containers.values())
 
 
 def _lists(board: Board, member: Member) -> bool:

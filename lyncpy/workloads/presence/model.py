@@ -472,25 +472,13 @@ class Delegates:
 NO_DELEGATES: Final = Delegates()
 
 
-@dataclass(frozen=True, slots=True)
-class Quotas:
-    """How much one board may hold; beyond it, 413."""
-
-    publications: int = 400
-    value_bytes: int = 65536
-    containers: int = 64
-    members: int = 1000
-    delegates: int = 25
-    subscribers: int = 1000
-    """Acknowledged ones; beyond it the oldest is forgotten, and asked about again."""
-
-
 class Denial(enum.Enum):
     """Why a well-formed change is not made."""
 
     READ_ONLY = "the server's own publication"
     TOO_MANY_PUBLICATIONS = "too many publications"
     TOO_LONG = "a publication is too long"
+    BOARD_FULL = "all publications together are too long"
     TOO_MANY_CONTAINERS = "too many containers"
     TOO_MANY_MEMBERS = "too many members in a container"
     TOO_MANY_DELEGATES = "too many delegates"

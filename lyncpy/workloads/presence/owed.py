@@ -24,6 +24,10 @@ class Owed:
         """Give the number of pairs of a subscription and a person."""
         return sum(map(len, self._flows.values()))
 
+    def owes(self, flow: FlowName) -> bool:
+        """Tell whether a connection is owed anything."""
+        return flow in self._flows
+
     def put_off(self, subscription: Subscription, aor: Aor, categories: frozenset[str]) -> None:
         """Remember that there is news."""
         debts = self._flows.setdefault(subscription.flow, {})

@@ -36,6 +36,7 @@ _INSISTING_BOUND: Final = 10_000
 _DENIALS: Final[Mapping[Denial, tuple[int, Diagnostics]]] = {
     Denial.READ_ONLY: (403, Diagnostics(2003, "Category publication failed - Cannot overwrite read only publication")),
     Denial.TOO_MANY_PUBLICATIONS: (413, Diagnostics(2010, "Category size limit exceeded")),
+    Denial.BOARD_FULL: (413, Diagnostics(2010, "Category size limit exceeded")),
     Denial.TOO_LONG: (413, Diagnostics(2010, "Category size limit exceeded")),
     Denial.TOO_MANY_CONTAINERS: (413, Diagnostics(2006, "Container member limit exceeded")),
     Denial.TOO_MANY_MEMBERS: (413, Diagnostics(2006, "Container member limit exceeded")),

@@ -1,6 +1,6 @@
 """The life of presence."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 from zope.interface import implementer
@@ -31,6 +31,7 @@ from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import Fanout
 from lyncpy.workloads.presence.grants import Grants
+from lyncpy.workloads.presence.model import Relation
 from lyncpy.workloads.presence.resources import Resources
 from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.routes import Routes
@@ -74,8 +75,7 @@ class Presence:
         self._boards = boards = Boards(
             store, bus, people, homes, timers, in_memory=in_memory, contacts=contacts, policies=policies, quotas=quotas
         )
-        watchers = Watchers(relation, total=settings.watchings_total)
-        views = Views(boards=in_memory)
+        watchers, views = _tables(relation, settings)
         roaming = Roaming(notifier, relation)
         grants = Grants(notifier, settings)
         traffic = Traffic(
@@ -95,7 +95,9 @@ class Presence:
             limited_gather_s=settings.limited_gather_ms / 1000,
         )
         routes = Routes(boards, roaming, grants, locator, settings)
-        watching = Watching(boards, watchers, views, self._subscribers, notifier, grants, people, relation, settings)
+        watching = Watching(
+            boards, watchers, views, self._subscribers, self._fanout, notifier, grants, people, relation, settings
+        )
         commands = Commands(boards, watchers, notifier, locator, people, policies, relation, traffic, timers)
         self.soap = Soap(boards, views, locator, people, relation, quotas).answers
         """Operation → who answers it; for who has the route of SOAP."""
@@ -143,3 +145,14 @@ class Presence:
 
     async def _policies_changed(self, fact: PoliciesChanged) -> None:
         await self._boards.reprivate_all()
+
+
+def _tables(relation: Callable[[Aor], Relation], settings: Settings) -> tuple[Watchers, Views]:
+    """Make the tables of watchers and of what is written for them, within their bounds."""
+    watchers = Watchers(
+        relation,
+        total=settings.watchings_total,
+        per_user=settings.watchings_per_user,
+        per_device=settings.watchings_per_device,
+    )
+    return watchers, Views(boards=settings.boards_in_memory, size_bytes=settings.views_bytes)

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lyncpy.workloads.presence.model import Quotas
+from lyncpy.workloads.presence.quotas import Quotas
 
 
 class Settings(BaseModel):
@@ -21,17 +21,26 @@ class Settings(BaseModel):
     publication_bytes: int = Field(default=65536, ge=4096, le=1_048_576)
     """The longest publication in bytes; a longer one is refused with 413."""
 
+    board_bytes: int = Field(default=262_144, ge=65_536, le=16_777_216)
+    """Bytes of all publications that one user may have together; more are refused with 413. All of them may go to each watcher."""
+
     containers_per_user: int = Field(default=64, ge=8, le=1000)
     """Containers that one user may have; one more is refused with 413."""
 
     members_per_container: int = Field(default=1000, ge=10, le=10_000)
     """People and domains that one container may list; one more is refused with 413."""
 
+    members_per_user: int = Field(default=4000, ge=10, le=100_000)
+    """People and domains in all containers of one user together; one more is refused with 413."""
+
     delegates_per_user: int = Field(default=25, ge=0, le=1000)
     """People who may act for one user; one more is refused with 413."""
 
     subscribers_remembered: int = Field(default=1000, ge=0, le=100_000)
     """Watchers of one user about whom he was asked whether to add them; of more, the oldest is asked about again."""
+
+    prompts_per_watcher: int = Field(default=2_000, ge=10, le=1_000_000)
+    """Such questions that wait because of one watcher; what is beyond it is noted when they sign in next."""
 
     prompts_waiting: int = Field(default=10_000, ge=100, le=1_000_000)
     """Watchers in the whole process who wait to be noted for those questions; what is beyond it is noted when they sign in next."""
@@ -53,6 +62,18 @@ class Settings(BaseModel):
 
     watchings_total: int = Field(default=1_000_000, ge=100, le=10_000_000)
     """Pairs of a watching device and a watched person in the whole process; beyond it new ones are refused with 503."""
+
+    watchings_per_user: int = Field(default=20_000, ge=100, le=10_000_000)
+    """Such pairs of all devices of one watcher; beyond it new ones are refused with 413, for that watcher alone."""
+
+    watchings_per_device: int = Field(default=5_000, ge=10, le=10_000_000)
+    """Such pairs of one device, in all its subscriptions; beyond it new ones are refused with 413, for that device alone."""
+
+    answer_bytes: int = Field(default=1_048_576, ge=65_536, le=16_777_216)
+    """Bytes of presence in the answer to one subscription to many people; of those beyond it the device is told in notifications that follow as fast as it reads."""
+
+    views_bytes: int = Field(default=67_108_864, ge=1_048_576, le=4_294_967_296)
+    """Bytes of documents that are kept written for the next watcher who sees the same; of more, the oldest are written anew when asked for."""
 
     boards_in_memory: int = Field(default=20_000, ge=100, le=1_000_000)
     """Users whose presence is kept in memory; beyond it those who are signed out are read from the store when asked for."""
@@ -87,4 +108,6 @@ class Settings(BaseModel):
             self.members_per_container,
             self.delegates_per_user,
             self.subscribers_remembered,
+            self.board_bytes,
+            self.members_per_user,
         )

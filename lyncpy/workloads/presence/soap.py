@@ -32,9 +32,9 @@ from lyncpy.workloads.presence.model import (
     Member,
     MemberKind,
     Publication,
-    Quotas,
     Relation,
 )
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import Activity, State, StateKind
 from lyncpy.workloads.presence.watchers import Views
 

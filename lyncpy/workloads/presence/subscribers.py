@@ -17,6 +17,7 @@ from lyncpy.contracts.facts import BoardChanged, ContactsChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
+from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
 from lyncpy.workloads.presence.audience import NOBODY, audience
@@ -63,12 +64,11 @@ class Subscribers:
         self._people = people
         self._relation = relation
         self._timers = timers
-        self._bound = settings.prompts_waiting
         self._known_bound = settings.watchings_total
         self._waiting: dict[Aor, dict[Aor, str | None]] = {}
         """Whom → watcher → with which context he began to watch; None: he ended."""
 
-        self._count = 0
+        self._shares = Shares(settings.prompts_waiting, {"watcher": settings.prompts_per_watcher})
         self._known: dict[Aor, set[Aor]] = {}
         """Whom → watchers about whom nothing has to be decided again: else every sign-in would read the list of each contact."""
 
@@ -79,7 +79,7 @@ class Subscribers:
 
     def __len__(self) -> int:
         """Give the number of pairs that wait."""
-        return self._count
+        return len(self._shares)
 
     def began(self, watcher: Aor, watched: Mapping[Aor, str]) -> None:
         """Take note, later, that somebody watches people who may not know him; each with the context that he gave."""
@@ -111,22 +111,25 @@ class Subscribers:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
+        for watchers in self._waiting.values():
+            self._give_back(watchers)
         self._waiting.clear()
-        self._count = 0
         self._works = self._closed = True
 
     # --- inside
 
     def _add(self, aor: Aor, watcher: Aor, context: str | None) -> None:
         watchers = self._waiting.setdefault(aor, {})
-        if watcher not in watchers:
-            if self._count >= self._bound:
-                self.log.debug("too much is noted at once; {aor} hears of {watcher} later", aor=aor, watcher=watcher)
-                if not watchers:
-                    del self._waiting[aor]
-                return
-            self._count += 1
+        if watcher not in watchers and self._shares.take({"watcher": watcher}):
+            self.log.debug("too much is noted at once; {aor} hears of {watcher} later", aor=aor, watcher=watcher)
+            if not watchers:
+                del self._waiting[aor]
+            return
         watchers[watcher] = context
+
+    def _give_back(self, watchers: Iterable[Aor]) -> None:
+        for watcher in watchers:
+            self._shares.give({"watcher": watcher})
 
     def _wake(self, delay_s: float) -> None:
         if self._waiting and not self._works and self._timer is None:
@@ -143,7 +146,7 @@ class Subscribers:
             while self._waiting:
                 aor = next(iter(self._waiting))
                 watchers = self._waiting.pop(aor)
-                self._count -= len(watchers)
+                self._give_back(watchers)
                 try:
                     await self._note(aor, watchers)
                 except (Refused, WorldUnavailable) as error:

@@ -4,12 +4,14 @@ A subscription to `presence` watches many people; its `data` maps each to a `Wis
 the same is kept the other way round, because a change asks for the watchers of one.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.shares import TOTAL, Owners, Shares
 from lyncpy.core.notifier import Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.audience import NOBODY, Audience, audience
@@ -19,6 +21,11 @@ from lyncpy.workloads.presence.legacy import Form, person_seen, write_legacy
 from lyncpy.workloads.presence.model import Container, Relation
 
 EVENT: Final = "presence"
+
+_LIMIT: Final = Diagnostics(2012, "Category subscription limit exceeded")
+
+_VIEWS_PER_BOARD: Final = 32
+"""Documents kept of one board: levels and sets of categories; those of all clients of Lync are fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +75,17 @@ class Watch:
 class Watchers:
     """The index. Bounded by the pairs of a subscription and a watched person."""
 
-    def __init__(self, relation: Callable[[Aor], Relation], *, total: int) -> None:
+    def __init__(
+        self, relation: Callable[[Aor], Relation], *, total: int, per_user: int = 20_000, per_device: int = 5_000
+    ) -> None:
         """Begin with nobody watched; `relation` tells what a watcher is to the enterprise."""
         self._watched: dict[Aor, dict[Subscription, Watch]] = {}
         self._relation = relation
-        self._total = total
-        self._count = 0
+        self._shares = Shares(total, {"device": per_device, "user": per_user})
 
     def __len__(self) -> int:
         """Give the number of pairs."""
-        return self._count
+        return len(self._shares)
 
     def __contains__(self, aor: Aor) -> bool:
         return aor in self._watched
@@ -90,16 +98,17 @@ class Watchers:
         """Tell whether any device of a watcher watches somebody."""
         return any(one.watcher == watcher for one in self._watched.get(aor, ()))
 
-    def require_room(self, more: int) -> None:
+    def require_room(self, watcher: Aor, epid: Epid, more: int) -> None:
         """Refuse what would be too much.
 
         Raises:
-            Refused: 503.
+            Refused: 413, it is more than this device's or this watcher's share; 503, the table is full.
         """
-        if self._count + more > self._total:
-            raise Refused(
-                503, Diagnostics(2012, "Category subscription limit exceeded"), headers=[("Retry-After", "60")]
-            )
+        excess = self._shares.excess(_owners(watcher, epid), more) if more > 0 else ""
+        if excess == TOTAL:
+            raise Refused(503, _LIMIT, headers=[("Retry-After", "60")])
+        if excess:
+            raise Refused(413, _LIMIT)
 
     def watch(self, subscription: Subscription, wishes: Wishes, boards: Mapping[Aor, Board]) -> None:
         """Have a subscription watch exactly these people.
@@ -117,7 +126,7 @@ class Watchers:
             watch = row.get(subscription)
             if watch is None:
                 watch = row[subscription] = Watch(wish.categories, relation)
-                self._count += 1
+                self._shares.add(_owners(subscription.watcher, subscription.epid))
             watch.categories, watch.form = wish.categories, wish.form
             if aor in boards:
                 watch.audience(boards[aor], subscription.watcher)
@@ -132,37 +141,65 @@ class Watchers:
     def _remove(self, subscription: Subscription, aor: Aor) -> None:
         row = self._watched.get(aor)
         if row is not None and row.pop(subscription, None) is not None:
-            self._count -= 1
+            self._shares.give(_owners(subscription.watcher, subscription.epid))
             if not row:
                 del self._watched[aor]
+
+
+def _owners(watcher: Aor, epid: Epid) -> Owners:
+    return {"device": (watcher, epid), "user": watcher}
 
 
 class Views:
     """What each audience sees of a board, written once for all who belong to it.
 
-    Kept until the board is another; bounded, because many people are asked about once.
+    Kept until the board is another; bounded, because many people are asked about once, and because
+    a watcher may ask for any set of categories.
     """
 
-    def __init__(self, *, boards: int) -> None:
-        """Keep views of this many boards."""
+    def __init__(self, *, boards: int, size_bytes: int = 67_108_864) -> None:
+        """Keep views of this many boards, and of as many bytes."""
         self._boards = boards
-        self._kept: dict[Aor, tuple[Board, dict[tuple[Audience, frozenset[str], Form], Document]]] = {}
+        self._size = size_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Aor, _Written] = OrderedDict()
 
     def of(
         self, board: Board, seen_by: Audience, categories: Collection[str], form: Form = Form.CATEGORIES
     ) -> Document:
         """Give the document for an audience; one in an old format is whole, whatever categories are asked for."""
         kept = self._kept.get(board.aor)
-        if kept is None or kept[0] is not board:
-            kept = self._kept[board.aor] = (board, {})
-            if len(self._kept) > self._boards:
-                del self._kept[next(iter(self._kept))]
+        if kept is None or kept.board is not board:
+            self._forget(board.aor)
+            kept = self._kept[board.aor] = _Written(board)
         key = (seen_by, frozenset(categories) if form is Form.CATEGORIES else frozenset(), form)
-        document = kept[1].get(key)
+        document = kept.documents.get(key)
         if document is None:
             if form is Form.CATEGORIES:
                 body = write_view(board, seen_by, categories)
             else:
                 body = write_legacy(person_seen(board, seen_by), form)
-            document = kept[1][key] = Document(form.value, body)
+            document = kept.documents[key] = Document(form.value, body)
+            kept.size += len(body)
+            self._bytes += len(body)
+            if len(kept.documents) > _VIEWS_PER_BOARD:
+                oldest = kept.documents.pop(next(iter(kept.documents)))
+                kept.size -= len(oldest.body)
+                self._bytes -= len(oldest.body)
+            while len(self._kept) > self._boards or (self._bytes > self._size and len(self._kept) > 1):
+                self._forget(next(iter(self._kept)))
         return document
+
+    def _forget(self, aor: Aor) -> None:
+        kept = self._kept.pop(aor, None)
+        if kept is not None:
+            self._bytes -= kept.size
+
+
+@dataclass(slots=True)
+class _Written:
+    """What is written of one board."""
+
+    board: Board
+    documents: dict[tuple[Audience, frozenset[str], Form], Document] = field(default_factory=dict)
+    size: int = 0

@@ -27,6 +27,7 @@ from lyncpy.workloads.presence.batches import (
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.documents import write_list, write_unknown
+from lyncpy.workloads.presence.fanout import Fanout
 from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, Form, form_of, person_unknown, write_legacy
 from lyncpy.workloads.presence.model import Relation
@@ -36,6 +37,9 @@ from lyncpy.workloads.presence.watchers import EVENT, Views, Watchers, Wish, Wis
 
 _ACTIONS_BOUND: Final = 8
 """Actions that ask for one person in one dialog; of more, the oldest is forgotten."""
+
+_POLLED: Final = 16
+"""How much longer the answer to a question may be that nothing follows."""
 
 _LIMIT: Final = Diagnostics(2012, "Category subscription limit exceeded")
 
@@ -49,6 +53,7 @@ class Watching:
         watchers: Watchers,
         views: Views,
         subscribers: Subscribers,
+        fanout: Fanout,
         notifier: Notifier,
         grants: Grants,
         people: IPeople,
@@ -62,6 +67,7 @@ class Watching:
             watchers: Who watches whom.
             views: What audiences see.
             subscribers: Notes who began to watch.
+            fanout: Tells of people later of whom there is too much for one answer.
             notifier: Keeps subscriptions.
             grants: Decides for how long.
             people: Who exists.
@@ -72,11 +78,13 @@ class Watching:
         self._watchers = watchers
         self._views = views
         self._subscribers = subscribers
+        self._fanout = fanout
         self._notifier = notifier
         self._grants = grants
         self._people = people
         self._relation = relation
         self._resources = settings.resources_per_subscription
+        self._answer_bytes = settings.answer_bytes
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""
@@ -114,10 +122,14 @@ class Watching:
         wishes, told = combined(before, batch, form)
         if len(wishes) > self._resources:
             raise Refused(413, _LIMIT)
-        self._watchers.require_room(len(wishes) - len(before))
+        self._watchers.require_room(arrival.sender.aor, arrival.sender.epid, len(wishes) - len(before))
         number = 1 if found is None else found.documents + 1
-        document = self._document(arrival, told, boards, number, whole=told.keys() >= wishes.keys())
         only_asks = found is None and bool(batch) and all(action.once for action in batch)
+        is_all = only_asks or arrival.request.expires == 0
+        views, late = self._views_of(arrival.sender.aor, told, boards, _POLLED if is_all else 1)
+        if late and is_all:
+            raise Refused(413, _LIMIT)
+        document = self._document(arrival, views, number, whole=told.keys() >= wishes.keys())
         subscription, response = self._grants.accept(
             arrival, EVENT, document, {}, self._watchers.forget, in_list=_is_list(arrival.request), once=only_asks
         )
@@ -125,6 +137,8 @@ class Watching:
             subscription.documents = number
             self._watchers.watch(subscription, wishes, {aor: boards[aor] for aor in told if aor in boards})
             self._note(subscription.watcher, batch, before, wishes, boards)
+            for aor in late:
+                self._fanout.owe(subscription, aor, wishes[aor].categories)
         return response
 
     def _note(
@@ -165,7 +179,7 @@ class Watching:
         return (Action("", True, (Resource(uri, aor_of(uri), ""),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
 
     def _document(
-        self, arrival: Arrival, told: Wishes, boards: Mapping[Aor, Board], number: int, *, whole: bool
+        self, arrival: Arrival, views: Mapping[str, Document], number: int, *, whole: bool
     ) -> Document | None:
         """Write a part for everybody who was named: the client refreshes only whom it found here.
 
@@ -174,7 +188,6 @@ class Watching:
             whole: Whether these are all whom the subscription watches.
         """
         watcher = arrival.sender.aor
-        views = {wish.uri: self._view(watcher, wish, boards.get(aor)) for aor, wish in told.items()}
         if not views:
             return None
         content_type = next(iter(views.values())).content_type
@@ -182,6 +195,25 @@ class Watching:
             bodies = {uri: view.body for uri, view in views.items()}
             return Document(*write_list(watcher, bodies, content_type, number=number, whole=whole))
         return next(iter(views.values()))
+
+    def _views_of(
+        self, watcher: Aor, told: Wishes, boards: Mapping[Aor, Board], times: int
+    ) -> tuple[Mapping[str, Document], Sequence[Aor]]:
+        """Give what a watcher is told of each, by address as the watcher wrote it.
+
+        Of those for whom there is no room in one answer it says nothing yet; they are given beside it.
+        """
+        views: dict[str, Document] = {}
+        late: list[Aor] = []
+        left = self._answer_bytes * times
+        for aor, wish in told.items():
+            view = self._view(watcher, wish, boards.get(aor))
+            if len(view.body) > left and views and aor in boards:
+                late.append(aor)
+                view = self._view(watcher, wish, None)
+            left -= len(view.body)
+            views[wish.uri] = view
+        return views, late
 
     def _view(self, watcher: Aor, wish: Wish, board: Board | None) -> Document:
         if board is not None:

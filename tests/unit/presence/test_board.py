@@ -35,8 +35,8 @@ from lyncpy.workloads.presence.model import (
     Member,
     MemberKind,
     Publication,
-    Quotas,
 )
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import (
     Activity,
     Aggregate,
@@ -457,3 +457,16 @@ def test_a_note_makes_no_state_anew() -> None:
     after = published(board, note())
     assert {key for key, one in after.instances.items() if board.instances.get(key) is not one} == {NOTE}
     assert after.version == board.version + 1
+
+
+def test_a_board_is_bounded_in_all() -> None:
+    """However publications are cut: what one user may show is bounded, and what is there can be taken off."""
+    quotas = replace(Quotas(), board_bytes=1000)
+    board = published(empty(), note("x" * 300), replace(note("y" * 300), key=Key("note", 8, 200)))
+    wide = "ä" * 300
+    outcome = publish(board, [replace(note(wide), key=Key("note", 9, 200))], PC, 2.0, quotas)
+    assert outcome == Denied(Denial.BOARD_FULL)
+    fits = publish(board, [replace(note("z" * 200), key=Key("note", 9, 200))], PC, 2.0, quotas)
+    assert isinstance(fits, Published)
+    lowered = publish(board, [replace(note("x" * 299, 1))], PC, 2.0, replace(quotas, board_bytes=10))
+    assert isinstance(lowered, Published), "a bound that was lowered lets a board shrink"

@@ -30,9 +30,9 @@ from lyncpy.workloads.presence.model import (
     Member,
     MemberKind,
     Publication,
-    Quotas,
     Subscriber,
 )
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_record, write_record
 from lyncpy.workloads.presence.states import Aggregate, State, StateKind
 from tests.kit.hall import Hall

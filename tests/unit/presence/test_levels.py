@@ -26,9 +26,9 @@ from lyncpy.workloads.presence.model import (
     Member,
     MemberKind,
     Publication,
-    Quotas,
     Subscriber,
 )
+from lyncpy.workloads.presence.quotas import Quotas
 
 ALICE, DAVE = Aor("sip:alice@contoso.test"), Aor("sip:dave@contoso.test")
 BOB = Member(MemberKind.USER, "bob@contoso.test")

@@ -9,7 +9,8 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.aggregate import aggregate, band_of, is_shaded, machine_of
 from lyncpy.workloads.presence.board import Board, Published, leave, publish, settle
-from lyncpy.workloads.presence.model import Band, Expire, Key, Machine, Publication, Quotas
+from lyncpy.workloads.presence.model import Band, Expire, Key, Machine, Publication
+from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import Activity, Aggregate, Input, LegacyInterop, State, StateKind
 
 ALICE = Aor("sip:alice@contoso.test")

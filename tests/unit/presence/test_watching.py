@@ -264,3 +264,61 @@ def test_to_end_what_never_began_changes_nothing(alice: Client, bob: Client) -> 
     asks(bob, id_=7, ends=True)
     alice.publishes(*alice.states(6500, 1))
     assert named(bob.hears()) == [{"state"}]
+
+
+# --- shares
+
+
+def test_a_greedy_device_fills_its_own_share_alone() -> None:
+    """One device watches invented people without end: it is refused, its user's other devices and others are not."""
+    room = PresenceRoom(people("alice", "bob"), watchings_per_device=60, watchings_per_user=100, watchings_total=1000)
+    greedy, second, carol = room.sign_in("bob", "b1"), room.sign_in("bob", "b2"), room.sign_in("alice", "a1")
+
+    def watches(client: Client, first: int, count: int) -> int:
+        uris = [f"sip:invented{number}@contoso.test" for number in range(first, first + count)]
+        body = batch_body(client.device.uri, uris, id_=first)
+        client.device._dialogs.pop("presence", None)  # a dialog of its own each time
+        return client.device.subscribe("presence", body, content_type=BATCH).status
+
+    assert [watches(greedy, first, 20) for first in (0, 20, 40, 60)] == [200, 200, 200, 413]
+    assert [watches(second, first, 20) for first in (0, 20, 40)] == [200, 200, 413]
+    assert watches(carol, 0, 20) == 200
+
+
+def test_an_answer_about_many_is_bounded_and_the_rest_follows() -> None:
+    """Whose presence does not fit into one answer is told of at once behind it, whole."""
+    names = [f"user{number}" for number in range(40)]
+    room = PresenceRoom(people("bob", *names), answer_bytes=65_536)
+    for name in names:
+        client = room.sign_in(name, f"e{int(name[4:]):011}")
+        client.comes_online()
+        client.publishes(publication("note", 0, 200, note(name * 1000)))
+    bob = room.sign_in("bob", "bbbbbbbbbbbb")
+    uris = [f"sip:{name}@contoso.test" for name in names]
+    response = bob.device.subscribe(
+        "presence", batch_body(bob.device.uri, uris, categories=("note", "state")), content_type=BATCH
+    )
+    assert len(response.body) < 120_000
+    seen = {name: availability(view) for name, view in views(response).items()}
+    assert set(seen) == set(names)
+    assert 5 < sum(number == 3500 for number in seen.values()) < 20
+    room.hall.clock.advance(0.1)
+    for document in bob.hears():
+        seen[document.get("uri").partition(":")[2].partition("@")[0]] = availability(document)
+    assert set(seen.values()) == {3500}
+
+
+def test_documents_that_are_kept_are_bounded() -> None:
+    """A watcher who asks for ever other sets of categories makes nothing grow."""
+    room = PresenceRoom(people("alice", "bob"))
+    room.sign_in("alice").comes_online()
+    bob = room.sign_in("bob", "bbbbbbbbbbbb")
+    for number in range(100):
+        bob.device.subscribe(
+            "presence", batch_body(bob.device.uri, [ALICE], categories=("state", f"x{number}")), content_type=BATCH
+        )
+    kept = room.workload._fanout._views._kept
+    assert max(len(one.documents) for one in kept.values()) <= 32
+    assert room.workload._fanout._views._bytes == sum(
+        len(document.body) for one in kept.values() for document in one.documents.values()
+    )
