@@ -12,6 +12,7 @@ from lyncpy.sip.dialog import Dialog, State
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from tests.kit.actors import Actor
 from tests.kit.sip_client import Exchange
+from tests.kit.stage import Stage
 
 OFFER: Final = (
     b"v=0\r\no=- 0 0 IN IP4 10.0.0.1\r\ns=session\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 50000 RTP/SAVP 0\r\n"
@@ -200,3 +201,15 @@ class Caller(Phone):
             dialog.local_seq = early.local_seq
         self.dialogs = {tag: dialog}
         self.actor.sip.begin(dialog.ack(self.exchange.request))
+
+
+def ringing(stage: Stage, *, devices: int = 1) -> tuple[Caller, list[Callee]]:
+    """Have Alice call Bob, each of whose devices has said 183 reliably."""
+    (alice,) = stage.sign_in("alice")
+    bobs = stage.sign_in(*["bob"] * devices)
+    caller, callees = Caller(alice), [Callee(bob) for bob in bobs]
+    caller.calls(bobs[0])
+    for number, callee in enumerate(callees):
+        callee.says_reliably(183, number + 1)
+    assert [one.status for one in caller.looks()] == [200] * devices
+    return caller, callees

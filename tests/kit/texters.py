@@ -8,7 +8,7 @@ and resolves a crossing by one of several rules.
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -18,6 +18,7 @@ from lyncpy.sip.headers import parse_name_addr
 from lyncpy.sip.message import Headers, Request, Response, new_tag, response_to
 from tests.kit.actors import Actor
 from tests.kit.sip_client import Exchange
+from tests.kit.stage import Stage
 from tests.kit.talks import PLAIN, session_description
 
 TEXT_IN_INVITE: Final = "ms-text-format"
@@ -346,3 +347,60 @@ class Strict(Texter):
     def _of(self, request: Request) -> Dialog | None:
         name = request.call_id, request.to.tag or "", request.from_.tag or ""
         return next((one for one in self.dialogs if one.key == name), None)
+
+
+LATENCY_S: Final = 0.05
+"""What each byte takes from one end to the other while two people write."""
+
+
+def write(stage: Stage, kinds: "tuple[Kind, Kind]", words: Sequence[tuple[int, float]]) -> tuple[Texter, Texter]:
+    """Have Alice and Bob sign in with clients of these kinds, and write to each other.
+
+    Args:
+        words: Who says something (0 is Alice), and after how many latencies the next word comes.
+    """
+    both = kinds[0](stage, "alice", "bob"), kinds[1](stage, "bob", "alice")
+    stage.network.latency_s = LATENCY_S
+    for count, (who, latencies) in enumerate(words):
+        both[who].says(f"{'ab'[who]}{count}")
+        stage.passes(latencies * LATENCY_S)
+    stage.passes(40)
+    return both
+
+
+def fates(one: Texter, other: Texter) -> dict[str, str]:
+    """Say of each text what became of it; "lost" is neither shown nor told to be undelivered."""
+    found = {}
+    for writer, reader in ((one, other), (other, one)):
+        shown, reported = set(reader.shown), set(writer.reported)
+        for text in writer.said:
+            found[text] = "shown" if text in shown else "reported" if text in reported else "lost"
+    return found
+
+
+Kind = Callable[[Stage, str, str], Texter]
+"""Signs a user in, to write to another."""
+
+
+def loose(delay_s: float = 0.0) -> Kind:
+    """Give the kind of client that is like pidgin-sipe."""
+
+    def make(stage: Stage, user: str, peer: str) -> Texter:
+        return Loose(_signed_in(stage, user), f"sip:{peer}@example.com", stage.network.clock.callLater, delay_s)
+
+    return make
+
+
+def strict(rule: str) -> Kind:
+    """Give the kind of client that keeps its dialogs by the book."""
+
+    def make(stage: Stage, user: str, peer: str) -> Texter:
+        return Strict(_signed_in(stage, user), f"sip:{peer}@example.com", stage.network.clock.callLater, rule)
+
+    return make
+
+
+def _signed_in(stage: Stage, user: str) -> Actor:
+    actor = stage.actor(user)
+    actor.signs_in()
+    return actor

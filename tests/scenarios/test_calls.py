@@ -1,24 +1,10 @@
 """A call that rings: early dialogs and what happens in them, as Lync's audio, video and sharing make them."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from lyncpy.sip.message import Request
-from tests.kit.phones import OFFER, Callee, Caller
+from tests.kit.phones import OFFER, Callee, Caller, ringing
 from tests.kit.stage import Stage
-
-
-def _ringing(stage: Stage, *, devices: int = 1) -> tuple[Caller, list[Callee]]:
-    """Have Alice call Bob, each of whose devices has said 183 reliably."""
-    (alice,) = stage.sign_in("alice")
-    bobs = stage.sign_in(*["bob"] * devices)
-    caller, callees = Caller(alice), [Callee(bob) for bob in bobs]
-    caller.calls(bobs[0])
-    for number, callee in enumerate(callees):
-        callee.says_reliably(183, number + 1)
-    assert [one.status for one in caller.looks()] == [200] * devices
-    return caller, callees
 
 
 def _hears(callee: Callee) -> list[str]:
@@ -27,7 +13,7 @@ def _hears(callee: Callee) -> list[str]:
 
 def test_a_call_with_early_media(stage: Stage) -> None:
     """INVITE, 183 with 100rel, PRACK, UPDATE both ways, 180, 200, ACK, and the rest of its life until BYE."""
-    caller, (callee,) = _ringing(stage)
+    caller, (callee,) = ringing(stage)
     assert callee.methods == ["PRACK"]
     assert callee.heard[0].headers.get("RAck") == "1 1 INVITE"
     assert caller.sends("UPDATE", body=OFFER).status == 200
@@ -68,7 +54,7 @@ def test_every_provisional_answer_is_passed_on(stage: Stage, status: int) -> Non
 
 def test_a_fork_has_an_early_dialog_with_each_device(stage: Stage) -> None:
     """Each device has its own, in both directions; the one that is answered lives, and the other ends."""
-    caller, (desk, phone) = _ringing(stage, devices=2)
+    caller, (desk, phone) = ringing(stage, devices=2)
     for device in (desk, phone):
         assert caller.sends("UPDATE", body=OFFER, tag=device.tag).status == 200
         assert caller.sends("INFO", tag=device.tag).status == 200
@@ -88,7 +74,7 @@ def test_a_fork_has_an_early_dialog_with_each_device(stage: Stage) -> None:
 
 def test_a_device_that_rang_and_accepts_late_is_sent_away(stage: Stage) -> None:
     """It did not hear the CANCEL: it gets ACK and BYE in its own dialog, and the call goes on with the other."""
-    caller, (desk, phone) = _ringing(stage, devices=2)
+    caller, (desk, phone) = ringing(stage, devices=2)
     desk.is_deaf = True
     phone.says(200, body=OFFER)
     desk.says(200, body=OFFER)
@@ -114,7 +100,7 @@ def test_a_call_may_ring_without_early_media_on_one_device(stage: Stage) -> None
 
 def test_the_caller_ends_one_early_dialog(stage: Stage) -> None:
     """BYE to one device ends its ringing; the other one rings on, and is answered."""
-    caller, (desk, phone) = _ringing(stage, devices=2)
+    caller, (desk, phone) = ringing(stage, devices=2)
     assert caller.sends("BYE", tag=desk.tag).status == 200
     stage.passes(2)
     assert (desk.methods[-1], phone.cancels) == ("BYE", 0)
@@ -127,7 +113,7 @@ def test_the_caller_ends_one_early_dialog(stage: Stage) -> None:
 
 def test_the_caller_ends_the_only_early_dialog(stage: Stage) -> None:
     """The device answers BYE and INVITE; one that knows no early BYE gets CANCEL."""
-    caller, (desk,) = _ringing(stage)
+    caller, (desk,) = ringing(stage)
     assert caller.sends("BYE").status == 200
     stage.passes(2)
     assert caller.exchange is not None
@@ -137,7 +123,7 @@ def test_the_caller_ends_the_only_early_dialog(stage: Stage) -> None:
 
 def test_a_device_that_ignores_an_early_bye_is_cancelled(stage: Stage) -> None:
     """It says 200 to the BYE and rings on, as if nothing had happened."""
-    caller, (desk,) = _ringing(stage)
+    caller, (desk,) = ringing(stage)
     desk.is_deaf = False
     desk.dialogs.clear()  # it knows no early dialog: 481 to the BYE
     assert caller.sends("BYE").status == 481
@@ -148,7 +134,7 @@ def test_a_device_that_ignores_an_early_bye_is_cancelled(stage: Stage) -> None:
 
 def test_cancel_ends_a_call_that_rings_in_early_dialogs(stage: Stage) -> None:
     """Every device hears it, and nothing of the call is left."""
-    caller, callees = _ringing(stage, devices=2)
+    caller, callees = ringing(stage, devices=2)
     assert caller.cancels().status == 200
     assert caller.exchange is not None
     assert caller.exchange.status == 487
@@ -158,7 +144,7 @@ def test_cancel_ends_a_call_that_rings_in_early_dialogs(stage: Stage) -> None:
 
 def test_early_dialogs_do_not_end_the_session_when_one_device_refuses(stage: Stage) -> None:
     """The desk is busy after it rang: what is said to the phone still arrives."""
-    caller, (desk, phone) = _ringing(stage, devices=2)
+    caller, (desk, phone) = ringing(stage, devices=2)
     desk.says(486)
     assert caller.sends("UPDATE", body=OFFER, tag=phone.tag).status == 200
     phone.says(200, body=OFFER)
@@ -184,7 +170,7 @@ def test_a_device_speaks_before_it_has_said_anything_else(stage: Stage) -> None:
 
 
 def _confirmed(stage: Stage) -> tuple[Caller, Callee]:
-    caller, (callee,) = _ringing(stage)
+    caller, (callee,) = ringing(stage)
     callee.says(200, body=OFFER)
     return caller, callee
 
@@ -198,7 +184,7 @@ def _with_uri(caller: Caller, uri: str, method: str = "INFO") -> Request:
 @pytest.mark.parametrize("is_early", [True, False])
 def test_a_request_is_refused_when_its_route_contradicts_its_dialog(stage: Stage, is_early: bool) -> None:
     """Another user, by their address or their device's, at the end of a dialog with Bob; the dialog itself lives on."""
-    caller, (callee,) = _ringing(stage)
+    caller, (callee,) = ringing(stage)
     if not is_early:
         callee.says(200, body=OFFER)
     (carol,) = stage.sign_in("carol")
@@ -221,7 +207,7 @@ def test_a_request_to_a_device_that_has_signed_out_is_refused(stage: Stage) -> N
 
 def test_a_callee_who_hangs_up_before_the_answer_is_heard(stage: Stage) -> None:
     """Its BYE is passed on, and its answer to the INVITE is the answer all the same, as with real clients."""
-    caller, (callee,) = _ringing(stage)
+    caller, (callee,) = ringing(stage)
     assert callee.sends("BYE").status == 200
     assert caller.methods == ["BYE"]
     callee.dialogs.clear()
@@ -242,7 +228,7 @@ def test_the_device_at_the_other_end_may_be_named_in_any_way(stage: Stage) -> No
 
 def test_a_stranger_has_no_part_in_an_early_dialog(stage: Stage) -> None:
     """Mallory has overheard Call-ID and tags of what rings; they are of no use, in either direction."""
-    caller, (callee,) = _ringing(stage)
+    caller, (callee,) = ringing(stage)
     (mallory,) = stage.sign_in("mallory")
     for phone in (caller, callee):
         dialog = next(iter(phone.dialogs.values()))
@@ -306,39 +292,3 @@ def test_a_forgotten_dialog_is_no_way_to_say_what_a_server_says(stage: Stage, me
     exchange = mallory.sip.ask(request.edited(put=[("To", f"<{bob.aor}>;tag=made-up")]))
     assert exchange.is_pending or exchange.status in (405, 481, 489)
     assert [one.method for one in bob.sip.heard[before:]] == []
-
-
-# --- any order
-
-
-EARLY_STEPS = st.lists(
-    st.tuples(st.sampled_from(["caller", "desk", "phone"]), st.sampled_from(["UPDATE", "INFO", "MESSAGE"])),
-    max_size=8,
-)
-
-
-@settings(max_examples=25, deadline=None)
-@given(early=EARLY_STEPS, answers=st.sampled_from(["desk", "phone"]), later=EARLY_STEPS, target=st.booleans())
-def test_whatever_is_said_in_a_dialog_arrives_in_it(
-    early: list[tuple[str, str]], answers: str, later: list[tuple[str, str]], target: bool
-) -> None:
-    """Any requests, in any order, by any of the devices: each arrives at the right device, and its answer comes back."""
-    with Stage.opened() as stage:
-        caller, (desk, phone) = _ringing(stage, devices=2)
-        devices: dict[str, Callee] = {"desk": desk, "phone": phone}
-        for who, method in early:
-            to = devices["desk" if target else "phone"]
-            exchange = (
-                caller.sends(method, body=b"x", tag=to.tag)
-                if who == "caller"
-                else devices[who].sends(method, body=b"x")
-            )
-            assert exchange.status == 200
-        winner = devices[answers]
-        winner.says(200, body=OFFER)
-        for who, method in later:
-            exchange = caller.sends(method, body=b"x") if who == "caller" else winner.sends(method, body=b"x")
-            assert exchange.status == 200
-        assert caller.sends("BYE").status == 200
-        assert caller.strays == desk.strays == phone.strays == []
-        assert stage.tables()["sessions"] == 0

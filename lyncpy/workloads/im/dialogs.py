@@ -16,7 +16,9 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.sip.uri import Uri
+from lyncpy.sip.headers import parse_name_addr, split_list
+from lyncpy.sip.message import Request
+from lyncpy.sip.uri import Uri, parse_uri
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.model import Session, Side
 from lyncpy.workloads.im.parties import Parties
@@ -72,7 +74,9 @@ class Dialogs:
         if session is not None and arrival.sender.aor in (session.caller.aor, session.callee.aor):
             return await self._known(arrival, session)
         endpoint = await self._named(arrival)
-        if endpoint is None or not await self._parties.may_speak(arrival.sender.aor, endpoint.aor):
+        if endpoint is None or self._contradicts(request, endpoint.aor):
+            raise Refused(481, NO_DIALOG)
+        if not await self._parties.may_speak(arrival.sender.aor, endpoint.aor):
             raise Refused(481, NO_DIALOG)
         resumed = await self._parties.resumed(arrival, endpoint)
         return Line(resumed, resumed.caller, endpoint, is_known=False)
@@ -88,15 +92,20 @@ class Dialogs:
             side = replace(side, epid=sender.epid)
             session = model.heard_early(session, side)
             self._sessions.moved(session)
-        target = request.target
-        if self._names_another(target, other.aor):
+        if self._contradicts(request, other.aor):
             raise Refused(481, NO_DIALOG)
-        return Line(session, side, await self._at(target, request.uri, other, arrival))
+        return Line(session, side, await self._at(request.target, request.uri, other, arrival))
+
+    def _contradicts(self, request: Request, aor: Aor) -> bool:
+        """Tell whether a request names somebody else than the user at the other end: by its Request-URI, or by Route."""
+        routes = (route for value in request.headers.all("Route") if "@" in value for route in split_list(value))
+        targets = (request.target, *(parse_uri(parse_name_addr(route).uri) for route in routes))
+        return any(self._names_another(target, aor) for target in targets)
 
     def _names_another(self, target: Uri, aor: Aor) -> bool:
-        """Tell whether a Request-URI is somebody else's address or GRUU; the Contact of a device is nobody's."""
+        """Tell whether this is somebody else's address or GRUU; the Contact of a device is nobody's, nor is a server's."""
         named = aor_of(target.aor)
-        return named != aor and (target.is_gruu or self._parties.is_known(named))
+        return named != aor and target.user is not None and (target.is_gruu or self._parties.is_known(named))
 
     async def _at(self, target: Uri, uri: str, other: Side, arrival: Arrival) -> Endpoint | None:
         """Give the device that the Request-URI names, else the one that the record names.

@@ -243,8 +243,8 @@ class Routes:
             return await self._message_to(arrival, line, line.endpoint)
         if request.method == "INVITE":
             arrival.provisional(response_to(request, 100))
-        patience = self._invite.ringing_s if request.method == "INVITE" else self._message.silent_s
-        return (await self._pass_on(arrival, line, line.endpoint, patience)).response
+            return (await self._say(arrival, line, line.endpoint, self._invite.ringing_s)).response
+        return (await self._pass_on(arrival, line, line.endpoint, self._message.silent_s)).response
 
     def _note(self, arrival: Arrival, line: Line) -> None:
         """Have the record follow what its dialog does; the dialog does not depend on it."""
@@ -254,35 +254,40 @@ class Routes:
             try:
                 self._sessions.add(line.session)
             except Refused as no:
-                self.log.info(
+                self.log.debug(
                     "a conversation of {aor} goes on without a record: {reason}", aor=line.side.aor, reason=str(no)
                 )
 
     async def _message_to(self, arrival: Arrival, line: Line, peer: Endpoint) -> Response:
-        """Pass a message on: archived before, if it is to be, and counted after.
+        """Pass a message on, and count it after.
 
         Before anybody has accepted, too. COMPAT pidgin-sipe 1.25: with a second device signed in it
         accepts ten seconds late, takes the dialog for established meanwhile, and ends it when what
         its user writes is refused.
+        """
+        delivered = False
+        try:
+            outcome = await self._say(arrival, line, peer, self._message.silent_s)
+            delivered = _is_good(outcome)
+        finally:
+            current = self._sessions.current(line.session)
+            if current is not None:
+                self._sessions.change(model.counted(current, line.side.tag, delivered=delivered), at_once=False)
+        return outcome.response
+
+    async def _say(self, arrival: Arrival, line: Line, peer: Endpoint, patience_s: float) -> Outcome:
+        """Pass on what may hold a text: it is archived before, if it is to be.
 
         Raises:
             Refused: 503, it is to be archived and cannot be.
         """
-        session, side = line.session, line.side
-        said = self._filing.said(session, side, arrival.request)
-        delivered = False
-        try:
-            outcome = await self._filing.passing(
-                _line(arrival.request), said, lambda: self._pass_on(arrival, line, peer, self._message.silent_s)
-            )
-            delivered = _is_good(outcome)
-        finally:
-            current = self._sessions.current(session)
-            if current is not None:
-                self._sessions.change(model.counted(current, side.tag, delivered=delivered), at_once=False)
-        if not delivered:
+        said = self._filing.said(line.session, line.side, arrival.request)
+        outcome = await self._filing.passing(
+            _line(arrival.request), said, lambda: self._pass_on(arrival, line, peer, patience_s)
+        )
+        if not _is_good(outcome):
             self._filing.undelivered(said)
-        return outcome.response
+        return outcome
 
     async def _acknowledge(self, arrival: Arrival) -> None:
         if self._invitations.acknowledge(arrival):

@@ -7,6 +7,7 @@ import pytest
 from lyncpy.contracts.names import Epid
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.model import Session, Side
+from tests.kit.chats import SlowArchive
 from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
 
 
@@ -272,3 +273,29 @@ def test_a_request_to_a_device_that_has_just_left_is_refused_and_ends_nothing(sc
     (no,) = scene.send("INFO", tags=("ta", "tb"), number=3)
     assert no.status == 481
     assert scene.im._sessions.current(session) is not None
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_route_to_somebody_else_contradicts_the_dialog(scene: Scene, is_known: bool) -> None:
+    """What names Carol on the way to Bob is not passed to either; a server's name, and Bob's own, are."""
+    if is_known:
+        scene.talk()
+    (bob,) = scene.bindings.of(BOB)
+    calls = len(scene.outbound.calls)
+    for route in (f"<{CAROL};lr>", f"<sip:sip.example.test;lr>, <{CAROL};opaque=user:epid:x;gruu>"):
+        (no,) = scene.send("INFO", uri=bob.gruu, tags=("ta", "tb"), number=3, more=[("Route", route)])
+        assert no.status == 481
+    assert len(scene.outbound.calls) == calls
+    for route in ("<sip:sip.example.test:5061;lr>", f"<sip:10.0.0.9;lr>,<{bob.gruu}>"):
+        assert scene.send("INFO", uri=bob.gruu, tags=("ta", "tb"), number=3, more=[("Route", route)]) == []
+
+
+def test_what_is_said_in_a_forgotten_dialog_is_archived() -> None:
+    """Nobody gets around the archive by a dialog of which there is no record, nor by a text in a re-INVITE."""
+    archive = SlowArchive()
+    scene = Scene(archive=archive)
+    (bob,) = scene.bindings.of(BOB)
+    scene.send("MESSAGE", uri=bob.gruu, tags=("old", "older"), number=5, body=b"psst")
+    text = [("ms-text-format", "text/plain;ms-body=cHNzdCE=")]
+    scene.send("INVITE", uri=bob.gruu, tags=("old", "older"), number=6, body=SDP, more=text)
+    assert archive.words() == ["psst", "psst!"]
