@@ -185,7 +185,7 @@ def _unknown(where: str, section: str, key: str) -> str:
     inner = _table(section) if "." in key else None
     models = [model for model in (inner or SECTIONS.get(section),) if model is not None]
     known = list(SECTIONS) if not key else [name for model in models for name in model.model_fields]
-    near = difflib.get_close_matches(key.rpartition(".")[2] or section, known, 1)
+    near = difflib.get_close_matches((key.rpartition(".")[2] or section)[:80], known, 1)
     remedy = f'did you mean "{near[0]}"?' if near else f"remove it; known are: {', '.join(known)}"
     return f"{where}: there is no such {'key' if key else 'section'}; {remedy}"
 

@@ -129,7 +129,7 @@ class _Fields:
         self._table = table
         for key in table:
             if key not in known:
-                near = difflib.get_close_matches(key, known, 1)
+                near = difflib.get_close_matches(key[:80], known, 1)
                 hint = f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(sorted(known))}"
                 raise DirectoryUnavailable(f'{self._where}: unknown key "{shown(key)}"{hint}')
 

@@ -45,7 +45,7 @@ __all__ = [
 _NO_PARAMS: Final[Mapping[str, str]] = {}
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^;\s]*)", re.IGNORECASE)
 _FORGED: Final = re.compile(r";[ \t]*(?:ms-)?received(?:-port|-cid)?[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
-_RPORT: Final = re.compile(r"(;[ \t]*rport)[ \t]*=?[ \t]*(?=;|$)", re.IGNORECASE)
+_RPORT: Final = re.compile(r"(;[ \t]*rport)[ \t]*+(?:=[ \t]*+)?(?=;|$)", re.IGNORECASE)
 _CSEQ_LIMIT: Final = 2**31
 _DELTA_LIMIT: Final = 2**32 - 1
 

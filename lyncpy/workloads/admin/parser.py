@@ -55,6 +55,7 @@ class Vocabulary:
         self._commands: dict[tuple[str, ...], Command] = {}
         for command in commands:
             self._commands.setdefault(tuple(command.name.split()), command)
+        self._longest = max(map(len, self._commands), default=0)
 
     def all(self) -> tuple[Command, ...]:
         """Give the commands, by name."""
@@ -62,7 +63,7 @@ class Vocabulary:
 
     def find(self, words: Sequence[str]) -> Command | None:
         """Give the command with the longest name that these words begin with."""
-        for length in range(len(words), 0, -1):
+        for length in range(min(len(words), self._longest), 0, -1):
             command = self._commands.get(tuple(words[:length]))
             if command is not None:
                 return command
@@ -109,7 +110,7 @@ class Vocabulary:
     def _unknown(self, words: Sequence[str]) -> str:
         if not words:
             return "no command is named; `help` lists them"
-        for length in range(len(words), 0, -1):
+        for length in range(min(len(words), self._longest), 0, -1):
             following = self.following(words[:length])
             if following:
                 start = " ".join(words[:length])
@@ -118,9 +119,11 @@ class Vocabulary:
                     return f"`{start}` goes on: {several}"
                 return f'`{start}` does not go on with "{_cut(words[length])}", but: {several}'
         names = [command.name for command in self.all()]
-        given = " ".join(words[:2])
-        near = difflib.get_close_matches(given, names, 1) or difflib.get_close_matches(words[0], names, 1)
-        firsts = difflib.get_close_matches(words[0], [name.split()[0] for name in names], 1)
+        # What is longer was not mistyped, and would be compared letter by letter.
+        first = words[0][:_SHOWN]
+        given = " ".join(word[:_SHOWN] for word in words[:2])
+        near = difflib.get_close_matches(given, names, 1) or difflib.get_close_matches(first, names, 1)
+        firsts = difflib.get_close_matches(first, [name.split()[0] for name in names], 1)
         hint = f"did you mean `{(near or firsts)[0]}`?" if near or firsts else "`help` lists all"
         return f'there is no command "{_cut(words[0])}"; {hint}'
 
@@ -212,7 +215,7 @@ def slots(command: Command) -> Iterator[tuple[str, Arg]]:
 def _check(command: Command, name: str, flag: Flag | None, *, takes: bool) -> None:
     if flag is None:
         known = [one.name for one in (*command.flags, *EVERYWHERE)]
-        near = difflib.get_close_matches(name.lstrip("-"), known, 1)
+        near = difflib.get_close_matches(name.lstrip("-")[:_SHOWN], known, 1)
         hint = f"did you mean --{near[0]}?" if near else f"use: {usage(command)}"
         raise Misused(f'`{command.name}` has no flag "{_cut(name)}"; {hint}')
     if takes and not flag.takes:

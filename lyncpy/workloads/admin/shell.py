@@ -159,10 +159,11 @@ class Shell:
             stopping.working(None)
 
     async def _serve(self, line: str, author: Author, width: int | None, running: Running) -> Reply:
-        words = self._words()
-        masked = words.masked(line)
-        if len(line.encode(errors="replace")) > self._settings.line_bytes:
-            why = f"the line is longer than {self._settings.line_bytes} bytes ([admin] line_bytes)"
+        words, most = self._words(), self._settings.line_bytes
+        # Of what is too long, no more is looked at than is recorded: the lexer costs a square.
+        masked = words.masked(line[:most])
+        if len(line) > most or len(line.encode(errors="replace")) > most:
+            why = f"the line is longer than {most} bytes ([admin] line_bytes)"
             return await self._recorded(_failed(why, MISUSED), masked, author, why)
         try:
             use = words.read(line)

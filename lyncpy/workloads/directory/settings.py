@@ -135,7 +135,7 @@ class Settings(BaseModel):
     def _known(cls, attributes: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
         for name in attributes:
             if name not in FACTS:
-                near = difflib.get_close_matches(name, FACTS, 1)
+                near = difflib.get_close_matches(name[:80], FACTS, 1)
                 raise ValueError(
                     f'unknown fact "{name}"; '
                     + (f'did you mean "{near[0]}"?' if near else f"known are {', '.join(FACTS)}")
