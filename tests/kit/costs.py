@@ -7,7 +7,8 @@ longer, and the best of several tries is taken.
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 SIZES: Final = (20, 24, 28, 48, 512, 2048, 8192)
@@ -24,17 +25,24 @@ Prepared = Callable[[], object]
 def cpu(work: Prepared, tries: int = _TRIES) -> float:
     """Give the seconds of CPU that some work takes at best."""
     best = float("inf")
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
+    with uncollected():
         for _ in range(tries):
             begun = time.process_time()
             work()
             best = min(best, time.process_time() - begun)
+    return best
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Let nothing be collected meanwhile: the rubbish of other tests is no matter of this one."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if was_on:
             gc.enable()
-    return best
 
 
 def grows(prepare: Callable[[int], Prepared], sizes: Sequence[int] = SIZES, floor_s: float = _FLOOR_S) -> bool:

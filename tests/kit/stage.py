@@ -295,16 +295,25 @@ class Stage:
             for one in (unit.offer.commands if hasattr(unit, "offer") else ())
             if one.name == words
         )
-
-        table: Table = result_of(awaited(found.run(Asked(args, {}))))
-        return table
+        return self._answered(found, Asked(args, {}))
 
     def shell(self, line: str) -> Table:
         """Run a line of the shell, as an operator types it."""
         units = [unit for unit in self.inside.units if hasattr(unit, "offer")]
         use = Vocabulary(one for unit in units for one in unit.offer.commands).read(line)
-        table: Table = result_of(awaited(use.command.run(Asked(use.args, use.flags))))
-        return table
+        return self._answered(use.command, Asked(use.args, use.flags))
+
+    def _answered(self, command: Command, asked: Asked) -> Table:
+        """Run a command to its end, which may take some turns of the reactor."""
+        tables: list[Table] = []
+
+        async def run() -> None:
+            tables.append(await command.run(asked))
+
+        running = Deferred.fromCoroutine(run())
+        self.settle()
+        _raise(running)
+        return tables[0]
 
     def sessions(self, user: str = "") -> Sequence[SessionRecord]:
         """Give the call detail records, oldest first."""

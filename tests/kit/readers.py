@@ -1,0 +1,282 @@
+"""What reads text from outside, or text that was stored from it: each by itself, and a text that it likes.
+
+A row for each reader; a new one gets a row here, and `scripts/fuzz` tries it.
+"""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.backends.people import read_people
+from lyncpy.contracts.archive import Line, Said
+from lyncpy.contracts.directory import place_of
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
+from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Role, Table
+from lyncpy.core.moments import since_of
+from lyncpy.sip import body, grammar, headers, uri
+from lyncpy.sip.decoder import Decoder, Garbled, Ping
+from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.markup import outer_xml, read_xml
+from lyncpy.sip.message import Headers, Request, Response, response_to
+from lyncpy.wire.http_target import Unreadable, host_of, target_of
+from lyncpy.workloads.admin import completion, parser
+from lyncpy.workloads.admin.keyring import read_ring
+from lyncpy.workloads.admin.prompt import Editor, Keys
+from lyncpy.workloads.admin.render import as_json, as_text, clean, wrap
+from lyncpy.workloads.admin.settings import Settings
+from lyncpy.workloads.archive.bodies import Kept, Mail
+from lyncpy.workloads.conferencing import bodies as conferencing
+from lyncpy.workloads.conferencing.model import read_address
+from lyncpy.workloads.contacts import bodies as contacts
+from lyncpy.workloads.directory.bodies import read_search
+from lyncpy.workloads.im import bodies as im
+from lyncpy.workloads.presence import batches
+from lyncpy.workloads.presence import bodies as presence
+from lyncpy.workloads.provisioning.bodies import read_groups
+
+_CORPUS: Final = Path(__file__).parents[1] / "corpus"
+
+DECLARED: Final = (
+    RemoteProtocolError,
+    Refused,
+    CommandFailed,
+    parser.Misused,
+    DirectoryUnavailable,
+    Unreadable,
+    BadEntry,
+    ValueError,
+)
+"""How readers say no."""
+
+Reader = Callable[[str], object]
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _of_bytes(read: Callable[[bytes], object]) -> Reader:
+    return lambda text: read(_bytes(text))
+
+
+def _decoded(text: str) -> object:
+    """Read a stream of messages, and all that a message's headers say."""
+    decoder = Decoder()
+    data = _bytes(text)
+    for start in range(0, len(data), 16_384):
+        for item in decoder.feed(data[start : start + 16_384]):
+            if not isinstance(item, Ping | Garbled):
+                _views(item)
+    return decoder
+
+
+def _trickled(text: str) -> object:
+    """Read a stream that comes in little pieces."""
+    decoder = Decoder()
+    data = _bytes(text)
+    for start in range(0, len(data), 7):
+        decoder.feed(data[start : start + 7])
+    return decoder
+
+
+def _views(message: Request | Response) -> None:
+    for look in (
+        lambda: message.via,
+        lambda: message.from_,
+        lambda: message.to,
+        lambda: message.cseq,
+        lambda: message.call_id,
+        lambda: message.dialog_text,
+        lambda: message.event,
+        lambda: message.content_type,
+        lambda: message.expires,
+        lambda: [headers.parse_contact_list(value) for value in message.headers.all("contact")],
+        lambda: [headers.parse_contact_list(value) for value in message.headers.all("record-route")],
+        lambda: [headers.parse_auth(value) for value in message.headers.all("authorization")],
+        lambda: message.edited(drop=["via"], first=[("Via", "x")], put=[("Contact", "y")], drop_first="route"),
+        lambda: response_to(message, 200) if isinstance(message, Request) else None,
+        lambda: isinstance(message, Request) and Dialog.from_request(message, "tag"),
+    ):
+        with contextlib.suppress(RemoteProtocolError):
+            look()
+
+
+def _xml(text: str) -> object:
+    return [outer_xml(one) for one in read_xml(_bytes(text))]
+
+
+def _c3p(text: str) -> object:
+    command = conferencing.read_request(_bytes(text))
+    info = next((one for one in command.element if one.local == "conference-info"), None)
+    if info is not None:
+        conferencing.read_wish(info)
+    return conferencing.read_ask(command)
+
+
+def _contact(text: str) -> object:
+    return contacts.read_change(contacts.read_operation(_bytes(text)))
+
+
+def _invite(text: str) -> object:
+    return im.first_text(Request("INVITE", "sip:a@b", Headers([("Content-Type", im.INVITATION)]), _bytes(text)))
+
+
+def _text_header(text: str) -> object:
+    return im.first_text(Request("INVITE", "sip:a@b", Headers([("ms-text-format", text)])))
+
+
+_MULTIPART: Final = 'multipart/alternative; boundary="b"'
+
+
+def _shown(text: str) -> object:
+    im.check_shown(_MULTIPART, _bytes(text))
+    return im.shown_as(_MULTIPART, _bytes(text), frozenset({"text/plain"}))
+
+
+def _mailed(content_type: str) -> Reader:
+    def mail(text: str) -> object:
+        content = _bytes(text)
+        alice = Aor("sip:alice@example.com")
+        said = Said(1.0, "talk", "message", alice, (alice,), "1", content_type, content)
+        whole = Mail()
+        whole.add(Kept(Line(1, 1.0, "message", "talk", "{}", content, b"x" * 32), said))
+        return list(whole.pieces())
+
+    return mail
+
+
+_LINE: Final = Settings().line_bytes
+
+
+async def _nothing(asked: Asked) -> Table:
+    return Table((), ())
+
+
+_WORDS: Final = parser.Vocabulary(
+    [
+        Command(
+            "user passwd",
+            "",
+            _nothing,
+            args=(Arg("user", "", choices=lambda: ["alice"]), Arg("password", "", secret=True)),
+        ),
+        Command("users", "", _nothing, args=(Arg("pattern", "", required=False),)),
+    ]
+)
+
+
+def _typed(text: str) -> object:
+    """Read a command line; the shell looks at no more of it than it may be long."""
+    text = text[:_LINE]
+    _WORDS.masked(text)
+    completion.complete(_WORDS, Role.DEVELOPER, text)
+    return _WORDS.read(text)
+
+
+def _edited(text: str) -> object:
+    """Type at a prompt, whose lines are bounded."""
+    text = text[:_LINE]
+    editor = Editor("> ", 80, lambda before: completion.complete(_WORDS, Role.DEVELOPER, before), 512, 10)
+    return [editor.press(key) for key in Keys().read(_bytes(text))]
+
+
+def _table(text: str) -> object:
+    table = Table(("a", "b"), [(text, 1), ("x", text)], note=text)
+    return [clean(text), wrap(text, 40), list(as_text(table, 60)), list(as_text(table)), list(as_json(table))]
+
+
+def _body(name: str) -> str:
+    return (_CORPUS / "presence" / f"{name}.xml").read_text()
+
+
+def _message(name: str) -> str:
+    return (_CORPUS / "clients" / f"{name}.sip").read_bytes().decode("utf-8", "surrogateescape")
+
+
+_ENVELOPE: Final = (
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/" xmlns:m="urn:m"><s:Body>{}</s:Body></s:Envelope>'
+)
+_INFO: Final = (
+    '<request xmlns="urn:ietf:params:xml:ns:cccp" requestId="1"><{0}><ci:conference-info xmlns:ci="urn:i" entity="sip:a@b">'
+    "<ci:conference-description><ci:subject>s</ci:subject><ci:notification-data><x y='z'>t</x></ci:notification-data>"
+    '</ci:conference-description><ci:users><ci:user entity="sip:b@c"/></ci:users><ci:conference-view>'
+    '<ci:entity-view entity="chat"/></ci:conference-view></ci:conference-info></{0}></request>'
+)
+_SDP: Final = "v=0\r\no=- 0 0 IN IP4 1.2.3.4\r\nm=message 5060 sip null\r\na=accept-types:text/plain text/html\r\n"
+_TEXT: Final = "<html><body><p>hello <b title='x'>you</b> &amp; all<!-- there --><script>no</script></p></body></html>"
+
+READERS: Final[dict[str, tuple[str, Reader]]] = {
+    **{
+        f"stream {name}": (_message(name), _decoded)
+        for name in ("pidgin-register", "pidgin-invite", "lync-2013-invite")
+    },
+    "trickle": (_message("lync-2013-register"), _trickled),
+    "xml": (_body("routing"), _xml),
+    "publish": (_body("state-meeting"), _of_bytes(presence.read_publish)),
+    "publish device": (_body("device"), _of_bytes(presence.read_publish)),
+    "members": (_body("set-members-user"), _of_bytes(presence.read_set_members)),
+    "delegates": (_body("set-delegates"), _of_bytes(presence.read_set_delegates)),
+    "roaming": (_body("roaming-list"), _of_bytes(presence.read_roaming_list)),
+    "batch": (_body("batch-subscribe"), _of_bytes(batches.read_batch)),
+    "old list": (
+        '<adhoclist uri="sip:a@b"><create><resource uri="sip:b@c"/></create></adhoclist>',
+        _of_bytes(batches.read_list),
+    ),
+    "provisioning": (
+        '<provisioningGroupList xmlns="urn:p"><provisioningGroup name="ucPolicy"/></provisioningGroupList>',
+        _of_bytes(read_groups),
+    ),
+    "contact": (
+        _ENVELOPE.format(
+            "<m:setContact><m:displayName>B</m:displayName><m:groups>1 2</m:groups><m:URI>sip:b@c</m:URI>"
+            "<m:contactExtension><x y='z'/></m:contactExtension></m:setContact>"
+        ),
+        _contact,
+    ),
+    "search": (
+        _ENVELOPE.format('<m:directorySearch/><m:Array><m:row m:attrib="mail" m:value="b"/></m:Array>'),
+        _of_bytes(lambda data: read_search(data, 100)),
+    ),
+    "c3p schedule": (_INFO.format("addConference"), _c3p),
+    "c3p modify": (_INFO.format("modifyConference"), _c3p),
+    "invitation": ("<Conferencing><subject>a < b</subject><im><first-im>hello</first-im></im></Conferencing>", _invite),
+    "text header": ('text/plain; charset=UTF-8; ms-body="aGVsbG8="', _text_header),
+    "session": (_SDP, _of_bytes(im.accept_types)),
+    "typing": ('<KeyboardActivity><status status="type"/></KeyboardActivity>', _of_bytes(im.check_typing)),
+    "alternatives": ("--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b\r\n\r\nx\r\n--b--\r\n", _shown),
+    "media type": ('text/plain; charset="utf-8"; a=b', body.media_type),
+    "list": ('"a, b" <sip:a@b>;x=y, sip:c@d, <sip:e@f;g>;h="i"', grammar.split_list),
+    "addresses": ('"a, b" <sip:a@b>;x=y, sip:c@d, <sip:e@f;g>;h="i"', headers.parse_contact_list),
+    "parameters": ('a=b;c="d;e";f', grammar.parse_params),
+    "credentials": ('NTLM qop="auth", realm="x", targetname="y", gssapi-data="AAAA", version=4', headers.parse_auth),
+    "via": ("SIP/2.0/TLS 1.2.3.4:5;branch=z9hG4bK1;received=5.6.7.8", headers.parse_via),
+    "uri": ("sip:%61lice@example.com:5060;opaque=user:epid:x;gruu?a=b&c=d", lambda text: uri.parse_uri(text).aor),
+    "same uri": ("sip:a@b;c=d;e=f?g=h", lambda text: uri.parse_uri(text).same_as(uri.parse_uri(text.upper()))),
+    "address": ("sip:Alice%2bx@Example.com;a=b?c", aor_of),
+    "directory address": ("SIP:Alice@Example.com", lambda text: address_of(text, "example.com")),
+    "conference": ("sip:a@b;gruu;opaque=app:conf:focus:id:ABCDEFGH", read_address),
+    "place": ("CN=A B , OU = x+y, DC=z", place_of),
+    "mail html": (_TEXT, _mailed("text/html; charset=utf-8")),
+    "mail text": ("hello\r\nyou", _mailed("text/plain")),
+    "mail parts": ("--b\r\nContent-Type: text/html\r\n\r\n<p>x</p>\r\n--b--\r\n", _mailed(_MULTIPART)),
+    "mail type": ("text/html; charset=utf-8; a=b", lambda text: _mailed(text)("<p>hello")),
+    "line": ("user passwd 'alice b' \"secret\" --json", _typed),
+    "table": ("Alice\x1b[0m  Liddell \u202e 山", _table),
+    "prompt": ("show alice\x1b[D\x1b[C\t山", _edited),
+    "keys": (
+        'command="x y",no-pty ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJ0 alice\n',
+        lambda text: read_ring(text, Role.VIEWER),
+    ),
+    "people": (
+        '[alice]\naddress = "alice@example.com"\ndisplay_name = "Alice"\nlogins = ["a", "b"]\n',
+        lambda text: read_people(_bytes(text), "people.toml", "example.com"),
+    ),
+    "target": ("/a/b%20c?d=e&f=g", lambda text: target_of(_bytes(text))),
+    "host": ("www.example.com:443", host_of),
+    "moment": ("2026-05-31T12:00:00+00:00", lambda text: since_of(text, 0.0)),
+}
+"""By name: a text, and what reads it."""
