@@ -22,6 +22,7 @@ from lyncpy.contracts.names import NodeName, domain_of
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Provision, Reason
 from lyncpy.core.dispatch import Dispatch
+from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
 from lyncpy.core.homes import Homes
@@ -88,6 +89,7 @@ class Hall:
     policies: Policies
     secrets: ISecrets
     recording: Recording
+    draining: Draining
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         policies=Policies(settings.policies, people, groups, back.bus),
         secrets=kept,
         recording=Recording(back.records.keep, timers, back.meter, close_s=settings.store.close_s),
+        draining=Draining(transactions, timers, settings.limits.drain_s),
     )
 
 
@@ -221,6 +224,7 @@ def inside(
             inner.notifier,
             Revoking(back.bus, inner.gate),
             *workloads,
+            inner.draining,
         ),
         _site(config, back, inner, workloads),
     )
@@ -275,7 +279,9 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
             )
         )
     claim = Claim(config.path(config.sections.store.path))
-    house = House([claim, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, config.sections.store.close_s + 2.0))
+    # Each of what may take its time has its own bound, which is to come first.
+    patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
+    house = House([claim, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
     return Built(house, listener, within.directory, within.hall)
 
 

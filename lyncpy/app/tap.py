@@ -4,11 +4,10 @@ import gc
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
@@ -20,10 +19,14 @@ from lyncpy.app.assembly import Built, build
 from lyncpy.app.config import Config, ConfigError, load
 from lyncpy.app.log import begin_json, quieten
 from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.contracts.timers import ITimer
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.core.timers import host_clock, steady
 from lyncpy.core.unit import HouseService, ender
 from lyncpy.wire.certificate import CertificateUnusable
+
+GATHER_S: Final = 5.0
+"""The least seconds between two reloads because of SIGHUP."""
 
 
 class Options(usage.Options):
@@ -52,6 +55,9 @@ class Reloader:
         self._config = config
         self._overrides = overrides
         self.built: Built | None = None
+        self._timer: ITimer | None = None
+        self._next = 0.0
+        self._pulling = self._again = False
 
     def __call__(self) -> Sequence[str]:
         """Take up what can change while the server runs; give sentences about the rest.
@@ -74,11 +80,25 @@ class Reloader:
             said += [
                 f"[{name}] {key} has changed in {fresh.file.name}; it counts from the next start" for key in changed
             ]
-        _ = Deferred.fromCoroutine(self.built.directory.pulls.pull()).addErrback(
-            lambda failure: self.log.failure("pull failed", failure=failure)
-        )
+        self._pull(self.built)
         said.append("a pull of the directory has begun")
         return said
+
+    def _pull(self, built: Built) -> None:
+        """Pull the directory; behind a pull under way once more, however often that is asked."""
+        self._again = self._pulling
+        if self._pulling:
+            return
+        self._pulling = True
+        pulling = Deferred.fromCoroutine(built.directory.pulls.pull())
+        _ = pulling.addErrback(lambda failure: self.log.failure("pull failed", failure=failure)).addBoth(
+            self._pulled, built
+        )
+
+    def _pulled(self, _: object, built: Built) -> None:
+        self._pulling = False
+        if self._again:
+            self._pull(built)
 
     def on_command(self) -> Sequence[str]:
         """Reload for an operator, who is told what came of it.
@@ -92,7 +112,17 @@ class Reloader:
             raise CommandFailed(f"nothing was changed: {error}") from None
 
     def on_signal(self) -> None:
+        """Reload now or soon, once for all signals of a moment: a script may send hundreds."""
+        if self.built is None or self._timer is not None:
+            return
+        timers = self.built.hall.timers
+        self._timer = timers.later(max(0.0, self._next - timers.now()), self._on_time)
+
+    def _on_time(self) -> None:
         """Reload, and log what came of it."""
+        self._timer = None
+        if self.built is not None:
+            self._next = self.built.hall.timers.now() + GATHER_S
         try:
             for sentence in self():
                 self.log.info("reload: {sentence}", sentence=sentence)
@@ -129,7 +159,7 @@ def makeService(options: Options) -> IService:
     def on_end(number: int, frame: FrameType | None) -> None:
         # twistd's own handler ends the process by the signal, once more, after all is closed; an
         # orderly end has status 0.
-        reactor.callFromThread(_stop, reactor)
+        reactor.callFromThread(_stop, reactor, reload)
 
     reactor.callWhenRunning(take_signals)
 
@@ -159,7 +189,10 @@ def _take_log(config: Config) -> None:
         begin_json(config.path(log.json_file), log.level)
 
 
-def _stop(reactor: Any) -> None:  # Any: as above
-    """Stop, unless that is under way: an impatient operator presses Ctrl-C twice."""
-    with suppress(ReactorNotRunning):
+def _stop(reactor: Any, reload: Reloader) -> None:  # Any: as above
+    """Stop; if that is under way, wait for nobody any more: an impatient operator presses Ctrl-C twice."""
+    try:
         reactor.stop()
+    except ReactorNotRunning:
+        if reload.built is not None:
+            reload.built.hall.draining.hasten()

@@ -6,6 +6,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.errors import RemoteProtocolError
@@ -24,6 +25,26 @@ class Chooses(Protocol):
 
     def choose(self, arrival: Arrival) -> Route:
         """Find the route; raise Refused."""
+
+
+class Serves(Protocol):
+    """What transactions need of Dispatch."""
+
+    async def serve(self, arrival: Arrival) -> Response | None:
+        """Answer one request; never raises."""
+
+
+class Guards(Protocol):
+    """What transactions need of the gate."""
+
+    def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
+        """A connection is ready."""
+
+    def heard(self, flow: FlowName, response: Response) -> bool:
+        """Whether a client's response may be believed."""
+
+    def closed(self, flow: FlowName) -> None:
+        """A connection is gone."""
 
 
 class Dispatch:

@@ -90,7 +90,7 @@ class Intake:
         self,
         flows: IFlows,
         begin: Callable[[FlowName, Key, Request], None],
-        refuse: Callable[[FlowName, Request], None],
+        refuse: Callable[[FlowName, Key, Request], None],
         settings: Settings,
         timers: ITimers,
         meter: IMeter,
@@ -103,6 +103,7 @@ class Intake:
         self._queues: dict[FlowName, Queue] = {}
         self._starved: dict[FlowName, Queue] = {}
         """Who waits for nothing but the house."""
+        self._on_idle: Callable[[], None] | None = None
         self._under_way = self._busy = self._size = 0
         self._delayed = meter.counter("lyncpy_core_requests_delayed_total", "Requests that had to wait for their turn.")
         self._holds = meter.counter("lyncpy_core_flows_held_total", "Times that a connection was read from no more.")
@@ -163,6 +164,11 @@ class Intake:
         self._relieve(queue)
         return waiting
 
+    def when_idle(self, done: Callable[[], None]) -> None:
+        """Call once nothing is under way, in a later turn."""
+        self._on_idle = done
+        self._tell_idle()
+
     # --- what is under way
 
     def begun(self, queue: Queue, request: Request) -> None:
@@ -186,8 +192,14 @@ class Intake:
             self._go_on(queue)
         if self._starved:
             self._feed()
+        self._tell_idle()
 
     # --- how it is done
+
+    def _tell_idle(self) -> None:
+        if self._on_idle is not None and not self._under_way:
+            done, self._on_idle = self._on_idle, None
+            self._timers.later(0.0, done)  # the answer leaves first
 
     def _has_room(self, queue: Queue, request: Request) -> bool:
         own = queue.ringing if request.method == "INVITE" else queue.pending
@@ -276,7 +288,7 @@ class Intake:
                     return
                 call = self._begin
             elif now >= until:
-                call = self._refused
+                call = self._refuse
             else:
                 if queue.timer is None:
                     queue.timer = self._timers.later(until - now, partial(self._on_time, queue))
@@ -284,9 +296,6 @@ class Intake:
             del queue.invites[key]
             self._count(queue, -_size(request))
             call(queue.flow, key, request)
-
-    def _refused(self, flow: FlowName, key: Key, request: Request) -> None:
-        self._refuse(flow, request)
 
     def _feed(self) -> None:
         """Give the house's room to the first of those who wait for it."""

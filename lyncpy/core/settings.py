@@ -26,6 +26,9 @@ class Settings(BaseModel):
     sent_total: int = Field(default=100_000, ge=1, le=10_000_000)
     """Requests to all clients together that may wait for an answer at once; a further one fails with 503."""
 
+    drain_s: float = Field(default=5.0, ge=0.0, le=60.0)
+    """Seconds that an orderly end waits for the answers of requests under way; new ones are refused with 503 and Retry-After meanwhile. A second SIGTERM ends the wait."""
+
     transaction_timeout_s: float = Field(default=32.0, ge=1.0, le=600.0)
     """Seconds for which an answered INVITE is remembered, and a cancelled one is waited for; RFC 3261 says 32."""
 

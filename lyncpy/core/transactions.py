@@ -9,7 +9,7 @@ Keyed by flow, since real clients that start in the same second choose the same 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -24,6 +24,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.dispatch import Guards, Serves
 from lyncpy.core.intake import Intake, Queue
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
@@ -50,27 +51,10 @@ CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
 
 RETRY_AFTER_S: Final = "5"
 
+ENDING: Final = frozenset({"BYE", "PRACK"})
+"""What the server takes, beside ACK and CANCEL, while it ends: they bring to an end what is under way."""
+
 UNAVAILABLE: Final = Diagnostics(1, "Service unavailable")
-
-
-class Serves(Protocol):
-    """What is needed of Dispatch."""
-
-    async def serve(self, arrival: Arrival) -> Response | None:
-        """Answer one request; never raises."""
-
-
-class Guards(Protocol):
-    """What is needed of the gate."""
-
-    def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
-        """A connection is ready."""
-
-    def heard(self, flow: FlowName, response: Response) -> bool:
-        """Whether a client's response may be believed."""
-
-    def closed(self, flow: FlowName) -> None:
-        """A connection is gone."""
 
 
 class _Flow:
@@ -126,6 +110,7 @@ class Transactions:
         self._outbound = outbound
         self._bus = bus
         self._flows: dict[FlowName, _Flow] = {}
+        self._ending = False
         self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
         help_ = "Requests that came in, by method."
         self._counters = {name: meter.counter("lyncpy_core_requests_total", help_, method=name) for name in METERED}
@@ -217,7 +202,28 @@ class Transactions:
             return
         if old is not None:
             old.lose()
-        self._intake.take(flow.queue, key, request)
+        if self._ending and request.method not in ENDING:
+            self._refuse_now(flow.name, request)
+        else:
+            self._intake.take(flow.queue, key, request)
+
+    def drain(self, done: Callable[[], None]) -> None:
+        """Refuse from now on what is new, and what waits for its turn; call once nothing is under way."""
+        self._ending = True
+        for flow in tuple(self._flows.values()):
+            for request in self._intake.drop(flow.queue):
+                self._refuse_now(flow.name, request)
+        self._intake.when_idle(done)
+
+    def give_up(self) -> int:
+        """Refuse what is still under way; give the number of requests."""
+        under_way = [one for flow in self._flows.values() for one in flow.transactions.values()]
+        return sum([one.give_up() for one in under_way])
+
+    def _refuse_now(self, flow: FlowName, request: Request) -> None:
+        if request.method != "ACK":
+            refused = Refused(503, UNAVAILABLE, headers=[("Retry-After", RETRY_AFTER_S)])
+            self._reply(flow, refused.response(request))
 
     def _begin(self, name: FlowName, key: Key, request: Request) -> None:
         """The intake has room for a request."""
@@ -243,7 +249,7 @@ class Transactions:
     def _pass_on(self, flow: _Flow, ack: Request) -> None:
         self.end_after(self.serve(flow, self.arrival(flow, ack)), self.settings.answer_timeout_s)
 
-    def _refuse(self, name: FlowName, request: Request) -> None:
+    def _refuse(self, name: FlowName, key: Key, request: Request) -> None:
         """The intake has no room for an INVITE."""
         self._refused.add()
         flow = self._flows.get(name)
@@ -251,8 +257,7 @@ class Transactions:
         if flow is not None and not flow.complained:
             flow.complained = True
             self.log.warn("{method} on {flow} refused: too many ring already", method=request.method, flow=name)
-        refused = Refused(503, UNAVAILABLE, headers=[("Retry-After", RETRY_AFTER_S)])
-        self._reply(name, refused.response(request))
+        self._refuse_now(name, request)
 
     def _cancel(self, flow: _Flow, request: Request) -> None:
         """Spec: RFC 3261 §9.2. The INVITE's own answer, a 487, comes from whoever answers it."""
@@ -372,6 +377,15 @@ class ServerTransaction:
         """A CANCEL came; it changes nothing once the final answer was given."""
         if self._machine.state is State.PROCEEDING:
             self._arrival.cancel()
+
+    def give_up(self) -> bool:
+        """Answer with 503 because the server ends, unless an answer was given; give whether it was missing."""
+        if self._machine.state not in (State.TRYING, State.PROCEEDING):
+            return False
+        refused = Refused(503, UNAVAILABLE, headers=[("Retry-After", RETRY_AFTER_S)])
+        self._receive(answer_event(503), refused.response(self.request))
+        self._abandon(0.0)
+        return True
 
     def lose(self) -> None:
         """Nobody waits for the answer any more."""

@@ -53,6 +53,17 @@ class Farewell:
             if session.answered:
                 await self._tell(session, gone)
 
+    async def server_ends(self) -> None:
+        """Have clients leave the dialogs that end with this server, without waiting for their answers.
+
+        Only those of instant messages alone: their clients open another with the next message. A call
+        goes on without us, and whoever is in a conference comes back to it by themselves.
+        """
+        for session in self._sessions.all():
+            if session.answered and session.record.media == "im":
+                await self._tell(session, session.caller)
+                await self._tell(session, session.callee)
+
     async def _tell(self, session: Session, gone: Side) -> None:
         left = session.other(gone)
         for peer in await self._locator.endpoints(left.aor):

@@ -120,5 +120,6 @@ class Im:
         for listening in self._listening:
             listening.stop()
         self.mcu.stop()
+        await self._farewell.server_ends()
         for session in self._sessions.all():
             self._sessions.end(model.ended(session, "server", "restart", self._timers.wall()))
