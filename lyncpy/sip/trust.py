@@ -52,6 +52,8 @@ TABLE: Final[Mapping[str, Trust]] = {
     "origination-id": Trust.REMOVED,
     "cellular-network-info": Trust.REMOVED,
     "on-behalf-of": Trust.REMOVED,
+    "relayed-charge": Trust.REMOVED,
+    "priv-answer-mode": Trust.REMOVED,  # RFC 5373 §4.5: makes a device answer without its user, for who may
     "ms-sender": Trust.REMOVED,  # ours in the chat of a conference, which writes its messages itself
     "referred-by": Trust.CHECKED,
     # Where a request has been: RFC 4244 and 7044, RFC 5806.
@@ -82,6 +84,7 @@ FAMILIES: Final[Mapping[str, Trust]] = {
     "ms-verified-": Trust.REMOVED,
     "ms-edge-": Trust.REMOVED,  # [MS-SIPRE] 2.2.15: a client must not add it
     "ms-entrust": Trust.REMOVED,
+    "ms-on-behalf": Trust.REMOVED,
     "ms-trust": Trust.REMOVED,
     "ms-source-": Trust.REMOVED,
     "ms-federation": Trust.REMOVED,

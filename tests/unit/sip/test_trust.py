@@ -23,7 +23,7 @@ def _passes(name: str, value: str = "x") -> bool:
         "P-Access-Network-Info", "P-Anything-New", "ms-diagnostics-public", "ms-telemetry-id", "ms-mras-address",
         "Server", "ms-user-logon-data", "Authentication-Info", "Proxy-Authentication-Info", "WWW-Authenticate",
         "Proxy-Authenticate", "Authorization", "Proxy-Authorization", "ms-source-verified-user", "ms-routing-phase",
-        "P-Session-On-Behalf-Of",
+        "P-Session-On-Behalf-Of", "Priv-Answer-Mode", "ms-on-behalf-of",
     ],
 )  # fmt: skip
 def test_what_only_a_server_says_does_not_pass(name: str) -> None:
