@@ -6,11 +6,14 @@ from typing import Final
 
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import aor_of, bare
+from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Table
 from lyncpy.core.choices import addresses
+from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import FIELDS, Policies, why
+from lyncpy.workloads.directory.search import AT_ONCE
 
 MEMBERS_MOST: Final = 10_000
 """People of a group that are counted and shown; nobody reads more."""
@@ -19,11 +22,12 @@ MEMBERS_MOST: Final = 10_000
 class GroupCommands:
     """`groups`, `group show`, `policies`, `policy show`."""
 
-    def __init__(self, people: People, groups: Groups, policies: Policies) -> None:
+    def __init__(self, people: People, groups: Groups, policies: Policies, timers: ITimers) -> None:
         """Take what they show."""
         self._people = people
         self._groups = groups
         self._policies = policies
+        self._timers = timers
 
     def all(self) -> tuple[Command, ...]:
         """Give the commands."""
@@ -46,12 +50,13 @@ class GroupCommands:
         pattern = asked.args.get("pattern", "").strip().lower()
         if not any(mark in pattern for mark in "*?"):
             pattern = f"*{pattern}*"
-        found = [
-            one
-            for one in self._groups.all()
-            if any(fnmatch.fnmatchcase(text.lower(), pattern) for text in (one.name, bare(one.aor)))
-        ]
-        rows = [(one.name, bare(one.aor), self._count(one), one.source) for one in found]
+        slices, rows = Slices(self._timers, AT_ONCE), list[tuple[object, ...]]()
+        for one in self._groups.all():
+            count = 0
+            if any(fnmatch.fnmatchcase(text.lower(), pattern) for text in (one.name, bare(one.aor))):
+                count = self._count(one)
+                rows.append((one.name, bare(one.aor), count, one.source))
+            await slices.spend(1 + count)
         note = f"{len(rows)} of {len(self._groups)} groups"
         return Table(("group", "address", "people", "source"), rows, note=note)
 
@@ -60,7 +65,8 @@ class GroupCommands:
         group = self._group(asked.args["group"])
         inner, strange = self._groups.direct(group)
         members = self._groups.members(group.key, MEMBERS_MOST)
-        holding = [one.name for one in self._groups.all() if one.key in self._groups.around([group.key]) - {group.key}]
+        around = self._groups.around([group.key]) - {group.key}
+        holding = [one.name for one in self._groups.all() if one.key in around]
         rows: list[tuple[object, ...]] = [
             ("name", group.name),
             ("address", bare(group.aor)),

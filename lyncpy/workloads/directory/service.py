@@ -54,7 +54,7 @@ class Directory:
             self.name,
             commands=(
                 *Commands(self.pulls, people, groups, secrets, settings, timers).all(),
-                *GroupCommands(people, groups, policies).all(),
+                *GroupCommands(people, groups, policies, timers).all(),
             ),
             reasons=(self.reasons,),
         )
