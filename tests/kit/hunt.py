@@ -116,7 +116,9 @@ def steepness(case: Case) -> float:
         cost = case.cost(letters)
         if before is not None and cost > FLOOR_S and cost / max(before, 0.002) > ALLOWED:
             # Once more, and more carefully.
-            steepest = max(steepest, case.best(letters) / max(case.best(letters // 4), 0.002))
+            least = case.best(letters)
+            if least > FLOOR_S:
+                steepest = max(steepest, least / max(case.best(letters // 4), 0.002))
         before = cost
     return steepest
 
@@ -151,6 +153,8 @@ def hunt(chance: Random, until: Callable[[], bool], only: str = "", told: Callab
             told(f"STEEP {kind} {name}: {steep:.1f} times the work of a quarter; {_short(case)}")
         largest = case.sizes[-1]
         each = case.cost(largest) / largest * 1e6
+        if each > 2 * found.dearest.get(f"{kind} {name}", (0.0, case))[0]:
+            each = case.best(largest) / largest * 1e6
         if each > found.dearest.get(f"{kind} {name}", (0.0, case))[0]:
             found.dearest[f"{kind} {name}"] = each, case
     return found
