@@ -1,5 +1,6 @@
 """People sign in with pidgin-sipe; when they cannot, it tells them why in words."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,24 @@ def test_disabled_users_are_signed_out_and_kept_out(clients: Clients, server: Ru
     server.ssh("directory pull")
     erin.wait_for("signed_off")
     erin.login()
+
+
+def test_two_clients_on_one_machine_do_not_throw_each_other_out_for_ever(
+    clients: Clients, server: RunningServer
+) -> None:
+    """They derive the same name for their device: the later stays, the earlier is told why and does not come back."""
+    first, second = clients.make("frank"), clients.make("frank")
+    first.login(returns=True)
+    second.login(returns=True)
+
+    out = first.wait_for("connection_error")
+    assert (out["reason"], "another connection" in out["text"]) == ("invalid_username", True), out
+    first.wait_for("signed_off")
+
+    # Longer than a client waits before it connects again, and than a connection is left to one that was told.
+    time.sleep(8)
+    assert not [event for event in second.events if event["event"] in ("connection_error", "signed_off")]
+    assert server.log().count("sip:frank@example.test signed in from") == 2
 
 
 def test_ten_clients_sign_in_at_once(clients: Clients, server: RunningServer) -> None:

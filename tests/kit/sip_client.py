@@ -18,6 +18,7 @@ from lyncpy.sip.headers import parse_contact_list
 from lyncpy.sip.message import Headers, Request, Response, new_branch, new_call_id, new_tag, response_to
 from tests.kit.network import Line, Network
 from tests.kit.ntlm_client import NtlmClient, challenge_of
+from tests.kit.shapes import lacks, names_of
 
 Answer = Callable[[Request], Response | None]
 """What a device does with a request; None: it stays silent, for now."""
@@ -28,6 +29,9 @@ BOUNCE_S: Final = 0.02
 """After which a client repeats what got a 401, in place of a round trip."""
 
 KEEP_ALIVE_S: Final = 300.0
+
+FULLY_SIGNED: Final = 4
+"""The version of signatures with which recorded messages are signed."""
 
 UNANSWERED: Final = frozenset({"ACK", "BENOTIFY"})
 
@@ -86,6 +90,9 @@ class SipClient:
         is_signed_in: Whether a REGISTER was accepted.
         line: The connection; None before the first one.
         says_epid: Whether it names its epid at all.
+        opaque: The `ms-opaque` of its Contact.
+        registered: The Contact URI under which the server knows it; "" while it is not signed in.
+        shapes: Of which kinds of recorded messages it has heard some.
         is_hurried: Whether it lets no time pass, whatever it asks for.
     """
 
@@ -122,6 +129,9 @@ class SipClient:
         self._passes = passes
         self.ntlm = NtlmClient(login or f"{user}@{domain}", password, version=version, wall=wall)
         self.heard: list[Request] = []
+        self.opaque = "d3470f2e1d"
+        self.registered = ""
+        self.shapes: set[str] = set()
         self.answers: dict[str, Answer] = {"NOTIFY": self._noted, "OPTIONS": lambda request: response_to(request, 200)}
         self.documents: Callable[[str, str, bytes], None] = lambda event, content_type, body: None
         self.gruu = ""
@@ -150,6 +160,7 @@ class SipClient:
             self.subscriptions.clear()
             self.ntlm.restart()
             self.is_signed_in = False
+            self.registered = ""
             self.line = self._network.connect(self.address, self._received)
             self._network.clock.callLater(KEEP_ALIVE_S, self._keep_alive, self.line)
         return self.line
@@ -181,6 +192,7 @@ class SipClient:
             if isinstance(item, Ping):
                 continue
             self._check(item)
+            self._compare(item)
             if isinstance(item, Request):
                 self._request(item)
             else:
@@ -197,6 +209,18 @@ class SipClient:
         if not self.ntlm.verify(message):
             what = message.method if isinstance(message, Request) else f"{message.status} to {message.cseq.method}"
             raise AssertionError(f"invalid message signature received by {self.user}: {what}")
+
+    def _compare(self, message: Request | Response) -> None:
+        """Insist on all that recorded messages of this kind have, and on being addressed as this device has registered."""
+        signed = self.ntlm.ready and self.ntlm.version >= FULLY_SIGNED
+        self.shapes.update(names_of(message, signed=signed))
+        what = message.method if isinstance(message, Request) else f"{message.status} to {message.cseq.method}"
+        if isinstance(message, Request) and self.registered and message.uri != self.registered:
+            raise AssertionError(f"{what} to {self.user} is addressed to {message.uri}, not to {self.registered}")
+        if isinstance(message, Request) and not self.registered:
+            return  # nobody knows how to address it
+        if missing := lacks(message, signed=signed):
+            raise AssertionError(f"{what} to {self.user} lacks {sorted(missing)}")
 
     # --- requests of this device
 
@@ -267,6 +291,8 @@ class SipClient:
 
     def _request(self, request: Request) -> None:
         self.heard.append(request)
+        if request.event == "registration-notify":
+            self.registered = ""
         answer = self.answers.get(request.method)
         if request.method in UNANSWERED:
             self._noted(request)
@@ -318,9 +344,11 @@ class SipClient:
 
     def _register(self, expires: int | None) -> Request:
         self._number += 1
+        if expires == 0:
+            self.registered = ""
         port = self.connect().peer.port
         contact = (
-            f"<sip:{self.address}:{port};transport=tls;ms-opaque=d3470f2e1d>;"
+            f"<sip:{self.address}:{port};transport=tls;ms-opaque={self.opaque}>;"
             'methods="INVITE, MESSAGE, INFO, SUBSCRIBE, OPTIONS, BYE, CANCEL, NOTIFY, ACK, REFER, BENOTIFY";'
             f'proxy=replace;+sip.instance="<urn:uuid:{self.instance}>"'
         )
@@ -338,8 +366,10 @@ class SipClient:
         if not exchange.is_pending and exchange.status == 200:
             answer = exchange.answer
             self.is_signed_in = answer.expires != 0
+            self.registered = ""
             for contact in parse_contact_list(answer.headers.get("Contact") or ""):
                 self.gruu = (contact.get("gruu") or "").strip('"')
+                self.registered = contact.uri
         return exchange
 
     # --- subscriptions
