@@ -1,0 +1,142 @@
+"""From where people sign in: their devices' places, which outlive a restart.
+
+A place is a network address, for IPv6 its /64: whoever has one address there has them all. What
+somebody has signed in from before is a *known* place, and the device a known device; guesses made
+elsewhere never count there. Known places are kept for `KEPT_DAYS` after they were used last.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.store import Conflict, IStore
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import IUnit
+from lyncpy.core.begin import begin
+
+KIND: Final = "places"
+
+DEVICES: Final = 16
+"""Known devices of one user; a further one takes the place of the one that was used longest ago."""
+
+USERS: Final = 250_000
+"""Users whose places are in memory; some 400 bytes each."""
+
+KEPT_DAYS: Final = 90
+DAY_S: Final = 86_400.0
+
+Device = tuple[str, str]
+"""A place and the device's epid; the epid is "" for a browser."""
+
+
+@implementer(IUnit)
+class Places:
+    """The known places of everybody, by the directory's key: a new address of theirs keeps them."""
+
+    log = Logger()
+    name = "places"
+
+    def __init__(self, store: IStore, timers: ITimers) -> None:
+        """Know nothing yet."""
+        self._store = store
+        self._timers = timers
+        self._known: OrderedDict[str, dict[Device, int]] = OrderedDict()
+        """Key → device → day of its last sign-in, the latest last."""
+        self._versions: dict[str, Version] = {}
+        self._writing: set[str] = set()
+        self._stale: set[str] = set()
+
+    def __len__(self) -> int:
+        """Give the number of users with a known place."""
+        return len(self._known)
+
+    async def open(self) -> None:
+        """Read what is known, without what is too old. What cannot be read is left out, and written anew."""
+        oldest = int(self._timers.past() // DAY_S) - KEPT_DAYS
+        for record in await self._store.scan(KIND):
+            self._versions[record.key] = record.version
+            devices = {device: day for device, day in _read(record.value) if day >= oldest}
+            if devices and len(self._known) < USERS:
+                self._known[record.key] = devices
+            else:
+                await self._forget(record.key)
+
+    async def close(self) -> None:
+        """Nothing to do: what was learned is written."""
+
+    def knows(self, key: str, place: str, epid: str | None = None) -> bool:
+        """Tell whether somebody has signed in from there, with this device if one is given."""
+        devices = self._known.get(key, {})
+        if epid is not None:
+            return (place, epid) in devices
+        return any(where == place for where, _ in devices)
+
+    def of(self, key: str) -> Sequence[Device]:
+        """Give somebody's known devices, the latest last."""
+        return tuple(self._known.get(key, ()))
+
+    def learn(self, key: str, place: str, epid: str) -> None:
+        """Note a sign-in. It is written soon after, and only when it says something new of that day."""
+        # A clock ahead must not make places immortal, nor one behind forget them.
+        today, device = int(self._timers.past() // DAY_S), (place, epid)
+        devices = self._known.setdefault(key, {})
+        self._known.move_to_end(key)
+        is_new = devices.pop(device, None) != today
+        devices[device] = today
+        if len(devices) > DEVICES:
+            del devices[next(iter(devices))]
+        if len(self._known) > USERS:
+            self._known.popitem(last=False)
+        if is_new:
+            self._write(key)
+
+    def _write(self, key: str) -> None:
+        """Have it written; what changes while that is under way is written after it, once."""
+        if key in self._writing:
+            self._stale.add(key)
+            return
+        self._writing.add(key)
+        begin(self._written(key), self.log, "keeping a known place")
+
+    async def _written(self, key: str) -> None:
+        try:
+            again = True
+            while again:
+                self._stale.discard(key)
+                await self._put(key)
+                again = key in self._stale
+        except StoreUnavailable as error:
+            self.log.debug("a known place of {key} is not kept: {cause}", key=key, cause=error)
+        finally:
+            self._writing.discard(key)
+            self._stale.discard(key)
+
+    async def _put(self, key: str) -> None:
+        value = json.dumps([[*device, day] for device, day in self._known.get(key, {}).items()]).encode()
+        version = self._versions.get(key, Version(0))
+        try:
+            self._versions[key] = await self._store.write(KIND, key, value, version)
+        except Conflict:
+            record = await self._store.read(KIND, key)
+            version = record.version if record is not None else Version(0)
+            self._versions[key] = await self._store.write(KIND, key, value, version)
+
+    async def _forget(self, key: str) -> None:
+        try:
+            await self._store.remove(KIND, key, self._versions.pop(key))
+        except (Conflict, StoreUnavailable) as error:
+            self.log.debug("old places of {key} stay: {cause}", key=key, cause=error)
+
+
+def _read(value: bytes) -> Iterator[tuple[Device, int]]:
+    try:
+        for place, epid, day in json.loads(value):
+            yield (str(place), str(epid)), int(day)
+    except (ValueError, TypeError):
+        return
