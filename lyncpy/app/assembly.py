@@ -26,13 +26,17 @@ from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
 from lyncpy.core.homes import Homes
+from lyncpy.core.locks import Locks
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.outbound import Outbound
+from lyncpy.core.places import Places
 from lyncpy.core.reception import Reception
 from lyncpy.core.recording import Recording
 from lyncpy.core.router import Router
+from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
+from lyncpy.core.tries import Tries
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, House
 from lyncpy.core.vouching import Vouching
 from lyncpy.core.wallclock import ClockWatch
@@ -130,8 +134,11 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     )
     ntlm = NtlmAuthenticator(people, kept, settings.auth, sip.server_name, sip.domain, timers)
     digest = DigestProof(answer_s=settings.auth.challenge_lifetime_s, lifetime_s=settings.auth.lifetime_s)
-    reception = Reception(digest, flows, back.meter, settings.auth, settings.limits, timers)
-    gate = Gate([ntlm], people, flows, back.meter, settings.auth, settings.limits, timers, reception)
+    relays = Relays(sip.relays)
+    reception = Reception(digest, flows, back.meter, settings.auth, settings.limits, timers, relays)
+    tries = Tries(people, Places(back.store, timers), relays, settings.auth)
+    signins = SignIns(people, tries, back.meter, timers)
+    gate = Gate([ntlm], signins, flows, back.meter, settings.limits, timers, reception)
     bindings = Bindings(back.bus, timers)
     outbound = Outbound(flows, timers, limits, meter, sent_by=place, contact=bindings.contact)
     router = Router((sip.domain,), _own_hosts(config))
@@ -219,6 +226,7 @@ def inside(
         (
             *back.units,
             ClockWatch(back.store, timers, timers.clock),
+            inner.gate.signins.tries.places,
             inner.recording,
             Connections(inner.flows),
             inner.notifier,
@@ -325,9 +333,7 @@ def _workloads(
         Monitoring(back.store, back.records, inner.flows, inner.bindings, back.meters, settings.monitoring, timers)
     )
     offers += [workload.offer for workload in found]
-    hall_offer = Offer(
-        "hall", reasons=(inner.gate.signins.reasons,), states=(inner.recording.states,), conditions=conditions
-    )
+    hall_offer = _of_hall(inner, conditions)
     found.append(
         Admin(
             lambda: [*offers, hall_offer],
@@ -342,6 +348,18 @@ def _workloads(
     )
     offers.append(found[-1].offer)
     return found
+
+
+def _of_hall(inner: Hall, conditions: Conditions) -> Offer:
+    """Give what the hall itself offers to operators."""
+    signins = inner.gate.signins
+    return Offer(
+        "hall",
+        commands=Locks(signins.tries, inner.people, inner.timers).commands(),
+        reasons=(signins.reasons,),
+        states=(inner.recording.states,),
+        conditions=conditions,
+    )
 
 
 def _meetings(

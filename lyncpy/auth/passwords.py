@@ -7,12 +7,9 @@ from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.authenticator import Denied
-from lyncpy.contracts.directory import IPeople, ISecrets
+from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets
 from lyncpy.contracts.http import IPasswords
 from lyncpy.contracts.names import Aor
-
-_NOBODY: Final = Aor("sip:nobody@invalid")
-"""Whose secret is looked for when nobody has the name, so that this takes as long."""
 
 _NO_HASH: Final = bytes(16)
 
@@ -32,7 +29,7 @@ class Passwords:
     async def check(self, login: str, password: str) -> Aor | Denied:
         """Give whose login and password these are."""
         person = self._people.by_login("", login)
-        secret = await self._secrets.nt_hash(person.aor if person is not None else _NOBODY)
+        secret = await self._secrets.nt_hash(person.aor if person is not None else NOBODY)
         given = nt_hash(password[:PASSWORD_CHARACTERS])
         is_right = hmac.compare_digest(given, secret or _NO_HASH) and len(password) <= PASSWORD_CHARACTERS
         if person is None:

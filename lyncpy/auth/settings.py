@@ -41,16 +41,16 @@ class Settings(BaseModel):
     """Challenges that may wait for their answer at once; beyond it the oldest is forgotten."""
 
     tell_unknown_users: bool = True
-    """Tell a client at once that its address does not exist here, as Lync does; false: ask for a password and refuse it."""
+    """Tell a client at once that its address does not exist here, as Lync does, until a place has tried `tries_per_address` such; false: ask for a password and refuse it."""
 
     tries_per_user: int = Field(default=5, ge=1, le=1000)
-    """Failed sign-ins as one user within `tries_window_s` after which further ones are refused unseen for a while."""
+    """Failed sign-ins as one user from one place within `tries_window_s`, after which that pair waits for a while; guests' keys too."""
 
     tries_per_address: int = Field(default=50, ge=1, le=100_000)
-    """Failed sign-ins from one network address within `tries_window_s` after which the address is refused for a while."""
+    """Failed sign-ins from one place (an address, of IPv6 its /64), after which who never signed in from there waits for a while."""
 
     tries_window_s: float = Field(default=900.0, ge=10.0, le=86_400.0)
-    """Seconds after which failed sign-ins are forgotten."""
+    """Seconds after which a failed sign-in is forgotten, each by itself."""
 
     tries_delay_s: float = Field(default=30.0, ge=1.0, le=3600.0)
     """Seconds of the first refusal; each further failure doubles it."""
@@ -59,4 +59,4 @@ class Settings(BaseModel):
     """Seconds of the longest refusal."""
 
     tries_remembered: int = Field(default=50_000, ge=100, le=10_000_000)
-    """Users and addresses whose failed sign-ins are remembered at once; beyond it the oldest is forgotten."""
+    """Pairs of a user and a place whose failed sign-ins are remembered at once; beyond it the oldest is forgotten."""

@@ -192,6 +192,10 @@ class IGroups(Interface):
         """
 
 
+NOBODY: Final = Aor("sip:nobody@invalid")
+"""Whose secret is looked for when nobody has the name that was given, so that this takes as long."""
+
+
 class ISecrets(Interface):
     """NT hashes of people. An NT hash is a password: it never reaches a log, a repr or a command's output."""
 

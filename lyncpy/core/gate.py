@@ -27,16 +27,16 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import Challenge, Denied, IAssociation, IAuthenticator
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import Aor, FlowName, aor_of
+from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.per_user import ConnectionsPerUser
 from lyncpy.core.reception import Reception
 from lyncpy.core.settings import Settings
-from lyncpy.core.signins import NOT_YOU, SignInRules, SignIns
+from lyncpy.core.signins import NOT_YOU, SignIns
+from lyncpy.core.tries import Attempt
 from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.uri import parse_uri
@@ -93,15 +93,14 @@ class Gate:
     def __init__(
         self,
         authenticators: Sequence[IAuthenticator],
-        people: IPeople,
+        signins: SignIns,
         flows: IFlows,
         meter: IMeter,
-        rules: SignInRules,
         settings: Settings,
         timers: ITimers,
         reception: Reception | None = None,
     ) -> None:
-        """Take the schemes in the order in which they are offered; `rules` is the section [auth].
+        """Take the schemes in the order in which they are offered, and who counts failures.
 
         Without a reception there are no guests.
         """
@@ -110,7 +109,7 @@ class Gate:
         self._meter = meter
         self._settings = settings
         self._timers = timers
-        self._signins = SignIns(people, rules, meter, timers)
+        self._signins = signins
         self._reception = reception
         self._flows: dict[FlowName, _Flow] = {}
         self._expected = 0
@@ -146,7 +145,9 @@ class Gate:
 
     def _expect_sign_in(self, state: _Flow) -> None:
         self._expected += 1
-        state.deadline = self._timers.later(self._settings.unauthenticated_s, partial(self._on_overdue, state))
+        state.deadline = self._timers.later(
+            self._settings.unauthenticated_s, partial(self._wire.close, state.name, "nobody signed in")
+        )
 
     def _greet(self, state: _Flow) -> None:
         """Count a flow among the strangers no longer."""
@@ -160,9 +161,6 @@ class Gate:
         state.deadline = None
         self._expected -= 1
         return True
-
-    def _on_overdue(self, state: _Flow) -> None:
-        self._wire.close(state.name, "nobody signed in")
 
     def forget(self, aor: Aor) -> None:
         """Let nothing more verify as this user: he was disabled, or his password changed.
@@ -286,9 +284,10 @@ class Gate:
         request = arrival.request
         aor = aor_of(request.from_.uri)
         association = state.association
+        attempt = self._signins.attempt(aor, state.peer, epid_of(request.from_.epid or ""))
         if association is None or state.revoked or association.identity.aor != aor:
-            # Nobody else's guesses shut out who is signed in and renews his keys.
-            self._signins.check(aor, state.peer)
+            # Nobody else's guesses shut out who is signed in and renews their keys.
+            self._signins.check(attempt)
         state.renewing = association is not None
         offered = self._credentials(request.headers)
         if association is not None:
@@ -298,19 +297,32 @@ class Gate:
             raise self._challenge(state)
         if state.stepping:
             raise Refused(503, Diagnostics(1, "Another sign-in is under way"), headers=[("Retry-After", "1")])
-        authenticator, value = offered
+        try:
+            return await self._judge(state, arrival, attempt, *offered)
+        finally:
+            # What came to no verdict was no guess.
+            self._signins.spare(attempt)
+
+    async def _judge(
+        self, state: _Flow, arrival: Arrival, attempt: Attempt, authenticator: IAuthenticator, value: str
+    ) -> Arrival:
+        """Take a step of the handshake, and what follows from it."""
+        if _carries_proof(value):
+            # It counts from here on: many guesses at once would all pass before the first has failed.
+            self._signins.begin(attempt)
         state.stepping = True
         try:
-            outcome = await authenticator.step(state.name, request, value, arrival.at)
+            outcome = await authenticator.step(state.name, arrival.request, value, arrival.at)
         finally:
             state.stepping = False
         if isinstance(outcome, Challenge):
             raise self._challenge(state, [outcome.value])
         if isinstance(outcome, Denied):
             self._release(state)
-            self._signins.failed(outcome, aor, state.peer)
+            self._signins.failed(outcome, attempt)
             raise self._challenge(state)
         self._establish(state, outcome)
+        self._signins.succeeded(attempt)
         arrival.who = outcome.identity
         return arrival
 
@@ -335,7 +347,6 @@ class Gate:
             self._release(state)
             raise Refused(403, NOT_YOU)
         self._greet(state)
-        self._signins.succeeded(association.identity.aor, state.peer)
         state.association = association
         for excess in self._of_users.add(association.identity.aor, state.name):
             self._wire.close(excess, "its user has too many connections ([limits] connections_per_user)")
@@ -413,6 +424,12 @@ def _first_bracketed(value: str) -> str:
 def _answers_register(response: Response) -> bool:
     """Look at the text alone: a refusal of a broken request has its broken CSeq, or none."""
     return (response.headers.get("CSeq") or "").endswith("REGISTER")
+
+
+def _carries_proof(value: str) -> bool:
+    """Tell whether a header value has a token that is not empty: the answer to a challenge."""
+    _, found, token = value.partition("gssapi-data=")
+    return bool(found) and token.lstrip('"')[:1] not in ("", ",", " ") and not token.startswith('""')
 
 
 def _carries_token(headers: Headers) -> bool:

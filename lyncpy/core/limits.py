@@ -3,9 +3,13 @@
 Both are pure: time is an argument, tables are bounded and forget the oldest.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
+
+_EXCESS: Final = 32
+"""Failures beyond the free ones that are remembered of a name: the refusal has long been the longest."""
 
 
 class Bucket:
@@ -34,7 +38,7 @@ class TryRules(Protocol):
 
     @property
     def tries_window_s(self) -> float:
-        """Seconds after which failures are forgotten."""
+        """Seconds after which a failure is forgotten."""
 
     @property
     def tries_delay_s(self) -> float:
@@ -49,64 +53,115 @@ class TryRules(Protocol):
         """Names remembered at once."""
 
 
+class Held(NamedTuple):
+    """Somebody who has to wait."""
+
+    name: Hashable
+    wait_s: float
+    failures: int
+
+
 @dataclass(slots=True)
 class _Tries:
-    failures: int
-    last: float
+    times: deque[float]
     until: float = 0.0
 
 
 class Throttle:
-    """Failed tries by name (a user, an address), and for how long a name is refused because of them.
+    """Failed tries by name, in a window that slides, and for how long a name is refused because of them.
 
-    The first `allowed` failures cost nothing. From then on each failure refuses the name for
-    a while, at first for `tries_delay_s`, then for twice that, and so on. Tries that are
-    refused do not count, or a client that repeats itself would never be let in again.
+    The first `allowed` failures of a window cost nothing. From then on each failure refuses the
+    name for a while, at first for `tries_delay_s`, then for twice that, and so on. Each is
+    forgotten by itself, a window after it happened, so that one now and then never adds up. Tries
+    that are refused do not count, or a client that repeats itself would never be let in again.
     """
 
     def __init__(self, rules: TryRules, allowed: int) -> None:
         """Take how many failures are free for each name of this throttle."""
         self._rules = rules
         self._allowed = allowed
-        self._tries: OrderedDict[str, _Tries] = OrderedDict()
+        self._tries: OrderedDict[Hashable, _Tries] = OrderedDict()
 
     def __len__(self) -> int:
         """Give the number of names remembered."""
         return len(self._tries)
 
-    def wait(self, name: str, now: float) -> float:
-        """Give the seconds for which this name is still refused; 0: it may try."""
-        tries = self._current(name, now)
-        return max(0.0, tries.until - now) if tries is not None else 0.0
+    def wait(self, name: Hashable, now: float, *, allowed: int | None = None) -> float:
+        """Give the seconds for which this name is still refused; 0: it may try.
 
-    def failures(self, name: str, now: float) -> int:
+        Args:
+            allowed: Failures that are free for this once, where that is fewer than usual.
+        """
+        tries = self._current(name, now)
+        if tries is None:
+            return 0.0
+        until = tries.until
+        if allowed is not None and len(tries.times) >= allowed:
+            until = max(until, tries.times[-1] + self._delay_s(len(tries.times), allowed))
+        return max(0.0, until - now)
+
+    def failures(self, name: Hashable, now: float) -> int:
         """Give the number of failures that still count."""
         tries = self._current(name, now)
-        return tries.failures if tries is not None else 0
+        return len(tries.times) if tries is not None else 0
 
-    def failed(self, name: str, now: float) -> None:
+    def failed(self, name: Hashable, now: float) -> None:
         """Count a failure."""
         tries = self._current(name, now)
         if tries is None:
             while len(self._tries) >= self._rules.tries_remembered:
                 self._tries.popitem(last=False)
-            tries = self._tries[name] = _Tries(0, now)
-        tries.failures += 1
-        tries.last = now
+            # More than free ones come slowly, so this many tell of any excess that matters.
+            tries = self._tries[name] = _Tries(deque(maxlen=self._allowed + _EXCESS))
+        tries.times.append(now)
         self._tries.move_to_end(name)
-        excess = tries.failures - self._allowed
-        if excess >= 0:
-            # The exponent is capped where no setting can tell the difference, lest the number overflow.
-            delay = self._rules.tries_delay_s * 2.0 ** min(excess, 32)
-            tries.until = now + min(delay, self._rules.tries_delay_maximum_s)
+        tries.until = self._until(tries)
 
-    def forgive(self, name: str) -> None:
-        """Forget a name's failures: it has proved itself."""
-        self._tries.pop(name, None)
-
-    def _current(self, name: str, now: float) -> _Tries | None:
+    def spare(self, name: Hashable, count: int = 1) -> None:
+        """Count the latest so many failures of a name no more: they were none, or are forgiven."""
         tries = self._tries.get(name)
-        if tries is not None and now - tries.last >= self._rules.tries_window_s and now >= tries.until:
+        if tries is None:
+            return
+        for _ in range(min(count, len(tries.times))):
+            tries.times.pop()
+        if tries.times:
+            tries.until = self._until(tries)
+        else:
+            del self._tries[name]
+
+    def forgive(self, name: Hashable) -> int:
+        """Forget a name's failures, for it has proved itself; give how many were remembered."""
+        tries = self._tries.pop(name, None)
+        return len(tries.times) if tries is not None else 0
+
+    def held(self, now: float) -> Iterator[Held]:
+        """Give every name that has to wait. Walks the table: for operators."""
+        for name, tries in self._tries.items():
+            if tries.until > now:
+                yield Held(name, tries.until - now, len(tries.times))
+
+    def names(self) -> tuple[Hashable, ...]:
+        """Give every name that is remembered. For operators."""
+        return tuple(self._tries)
+
+    def _until(self, tries: _Tries) -> float:
+        if len(tries.times) < self._allowed:
+            return 0.0
+        return tries.times[-1] + self._delay_s(len(tries.times), self._allowed)
+
+    def _delay_s(self, failures: int, allowed: int) -> float:
+        # The exponent is capped where no setting can tell the difference, lest the number overflow.
+        delay = self._rules.tries_delay_s * 2.0 ** min(failures - allowed, 32)
+        return min(delay, self._rules.tries_delay_maximum_s)
+
+    def _current(self, name: Hashable, now: float) -> _Tries | None:
+        tries = self._tries.get(name)
+        if tries is None:
+            return None
+        before = now - self._rules.tries_window_s
+        while tries.times and tries.times[0] <= before:
+            tries.times.popleft()
+        if not tries.times and now >= tries.until:
             del self._tries[name]
             return None
         return tries

@@ -25,11 +25,13 @@ from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.guests import GUEST_DOMAIN, GuestDoor, IGuests, IKeyProof, Proof
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
+from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.limits import Throttle
 from lyncpy.core.settings import Settings
-from lyncpy.core.signins import NOT_YOU, SignInRules
+from lyncpy.core.signins import NOT_YOU
+from lyncpy.core.tries import SignInRules
 from lyncpy.sip.message import Request
 
 METHODS: Final = frozenset({"INVITE", "ACK", "BYE", "INFO", "MESSAGE", "UPDATE", "SUBSCRIBE", "OPTIONS"})
@@ -56,14 +58,25 @@ class Reception:
     log = Logger()
 
     def __init__(
-        self, proof: IKeyProof, flows: IFlows, meter: IMeter, rules: SignInRules, settings: Settings, timers: ITimers
+        self,
+        proof: IKeyProof,
+        flows: IFlows,
+        meter: IMeter,
+        rules: SignInRules,
+        settings: Settings,
+        timers: ITimers,
+        relays: Relays | None = None,
     ) -> None:
-        """Take how keys are proven; wrong ones count as failed sign-ins do, by the same `rules`."""
+        """Take how keys are proven; wrong ones count as failed sign-ins do, by the same `rules`.
+
+        An address of `relays` is many people's and is not counted.
+        """
         self._proof = proof
         self._wire = flows
         self._meter = meter
         self._settings = settings
         self._timers = timers
+        self._relays = relays or Relays()
         self._tries = Throttle(rules, rules.tries_per_user)
         self._crowds = Throttle(rules, rules.tries_per_address)
         self._doors: IGuests | None = None
@@ -91,9 +104,10 @@ class Reception:
             return
         guest.idle.cancel()
         del self._names[guest.who.aor]
-        self._peers[guest.peer] -= 1
-        if not self._peers[guest.peer]:
-            del self._peers[guest.peer]
+        network = network_of(guest.peer)
+        self._peers[network] -= 1
+        if not self._peers[network]:
+            del self._peers[network]
 
     def admit(self, arrival: Arrival) -> Identity | Challenge:
         """Prove a guest's request, or give what he has to answer.
@@ -140,14 +154,15 @@ class Reception:
         if aor in self._names:
             raise Refused(403, NOT_YOU)
         flow, peer = arrival.flow, arrival.peer
-        if len(self._guests) >= self._settings.guests_total or self._peers[peer] >= self._settings.guests_per_address:
+        crowd = self._peers[network_of(peer)] >= self._settings.guests_per_address and peer not in self._relays
+        if len(self._guests) >= self._settings.guests_total or crowd:
             self.log.warn("too many guests, {aor} from {address} not let in", aor=aor, address=peer)
             raise Refused(503, Diagnostics(1, "Too many guests"), headers=[("Retry-After", "60")])
         from_ = arrival.request.from_
         who = Identity(aor, epid_of(from_.epid or from_.tag or ""), self._proof.scheme, guest=True)
         self._guests[flow] = _Guest(who, peer, self._look_later(flow))
         self._names[aor] = flow
-        self._peers[peer] += 1
+        self._peers[network_of(peer)] += 1
         # Who knows the key has nothing left to guess. What others guessed at this conference goes on to count.
         self._tries.forgive(_place(door, peer))
         self.log.info("{aor} came in from {address} on {flow} as a guest", aor=aor, address=peer, flow=flow)
@@ -168,11 +183,11 @@ class Reception:
 
     def _check_patience(self, door: GuestDoor, peer: str) -> None:
         now = self._timers.now()
-        wait_s = max(
-            self._tries.wait(_place(door, peer), now),
-            self._crowds.wait(door.conference, now),
-            self._crowds.wait(peer, now),
-        )
+        # Many who guess at a conference leave each new place one try: they do not shut out who has the key.
+        crowded = self._crowds.wait(door.conference, now) > 0
+        wait_s = self._tries.wait(_place(door, peer), now, allowed=1 if crowded else None)
+        if peer not in self._relays:
+            wait_s = max(wait_s, self._crowds.wait(network_of(peer), now))
         if wait_s > 0:
             seconds = ceil(wait_s)
             raise Refused(
@@ -185,7 +200,8 @@ class Reception:
         now = self._timers.now()
         self._tries.failed(_place(door, peer), now)
         self._crowds.failed(door.conference, now)
-        self._crowds.failed(peer, now)
+        if peer not in self._relays:
+            self._crowds.failed(network_of(peer), now)
         self._meter.counter("lyncpy_core_guest_failures_total", "Wrong keys of guests.").add()
         self.log.info(
             "a guest from {address} does not know the key of {conference}", address=peer, conference=door.conference
@@ -194,7 +210,7 @@ class Reception:
 
 def _place(door: GuestDoor, peer: str) -> str:
     """Name the tries of one address at one conference."""
-    return f"{door.conference} from {peer}"
+    return f"{door.conference} from {network_of(peer)}"
 
 
 def _checked_name(request: Request) -> Aor:

@@ -7,28 +7,27 @@ that, and whether an address exists, unless the settings conceal this too.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.authenticator import Denied
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
-from lyncpy.core.limits import Throttle, TryRules
+from lyncpy.core.tries import KNOWN, Attempt, Pair, Tries
 
 FAILURES_PER_USER: Final = 10
 USERS_REMEMBERED: Final = 4096
 STRANGERS_REMEMBERED: Final = 256
-PLACES_REMEMBERED: Final = 65_536
-"""Pairs of a user and an address from which he signed in; some 10 MB when full."""
+ACCOUNT_CHARACTERS: Final = 254
 
 NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI", public=True)
 _SKEW: Final = Diagnostics(1013, "Significant time skew detected during authentication")
@@ -47,22 +46,6 @@ _REMEDIES: Final = {
     "clock skew": "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
     "not this user": "the login name belongs to another user than the sign-in address",
 }
-
-
-class SignInRules(TryRules, Protocol):
-    """What the settings of sign-in say about failures."""
-
-    @property
-    def tell_unknown_users(self) -> bool:
-        """Whether an unknown address is refused as such."""
-
-    @property
-    def tries_per_user(self) -> int:
-        """Failures as one user that cost nothing."""
-
-    @property
-    def tries_per_address(self) -> int:
-        """Failures from one address that cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,35 +69,42 @@ Failures = OrderedDict[Aor, deque[Failure]]
 class SignIns:
     """Judges who may try to sign in, and keeps why it failed: in the log, in meters, and per user for `why`.
 
-    A user's failures count together wherever they come from. Only where he has signed in
-    before they count for themselves, so that a stranger who guesses his password cannot
-    shut him out of his own office.
+    What is counted for whom is the affair of `Tries`.
     """
 
     log = Logger()
 
-    def __init__(self, people: IPeople, rules: SignInRules, meter: IMeter, timers: ITimers) -> None:
+    def __init__(self, people: IPeople, tries: Tries, meter: IMeter, timers: ITimers) -> None:
         self._people = people
-        self._rules = rules
+        self.tries: Final = tries
         self._meter = meter
         self._timers = timers
-        self._users = Throttle(rules, rules.tries_per_user)
-        self._addresses = Throttle(rules, rules.tries_per_address)
-        self._places: OrderedDict[tuple[Aor, str], None] = OrderedDict()
         self._failures: Failures = OrderedDict()
         self._strangers: Failures = OrderedDict()
 
-    def check(self, aor: Aor, address: str) -> None:
-        """Let somebody try to sign in as this user from this address.
+    def attempt(self, aor: Aor, address: str, epid: str = "") -> Attempt:
+        """Give a try to sign in as this user, from this address, with this device ("": a browser)."""
+        return self.tries.attempt(aor, address, epid)
+
+    def check(self, attempt: Attempt) -> None:
+        """Let somebody try.
 
         Raises:
             Refused: 404 for an address that does not exist, 503 after too many failures.
         """
         now = self._timers.now()
-        self._check_patience(max(self._users.wait(self._name(aor, address), now), self._addresses.wait(address, now)))
-        if self._rules.tell_unknown_users and self._people.person(aor) is None:
-            self._note(Denied("unknown user"), aor, address)
+        if not attempt.is_user and self.tries.may_know(attempt, now):
+            self._note(Denied("unknown user"), attempt)
             raise Refused(404, _UNKNOWN)
+        self._check_patience(self.tries.wait(attempt, now))
+
+    def begin(self, attempt: Attempt) -> None:
+        """Count a try as failed until its password was looked at."""
+        self.tries.begin(attempt, self._timers.now())
+
+    def spare(self, attempt: Attempt) -> None:
+        """Count a try no more that came to no verdict; may be called for any."""
+        self.tries.spare(attempt)
 
     def _check_patience(self, wait_s: float) -> None:
         if wait_s > 0:
@@ -126,19 +116,24 @@ class SignIns:
                 headers=[("Retry-After", str(seconds))],
             )
 
-    def failed(self, denied: Denied, aor: Aor, address: str) -> None:
-        """Take note of a failed handshake for the user `aor` in From; return where the client shall begin anew.
+    def failed(self, denied: Denied, attempt: Attempt) -> None:
+        """Take note of a failed handshake; return where the client shall begin anew.
 
         Raises:
             Refused: With the words that the client shall show.
         """
         now = self._timers.now()
-        # Who signs in under his own address to guess another's password finds that one's patience at an end too.
-        other = denied.aor if denied.aor is not None and denied.aor != aor else None
-        refused_s = self._users.wait(self._name(other, address), now) if other is not None else 0.0
-        self._note(denied, aor, address)
-        if other is not None and denied.reason in _GUESSES:
-            self._punish(self._users, self._name(other, address))
+        guessed = self._guessed(denied, attempt)
+        # Who signs in under their own address to guess another's password finds that one's patience at an end too.
+        refused_s = self.tries.wait(guessed, now) if guessed is not attempt else 0.0
+        self._note(denied, attempt)
+        if denied.reason in _GUESSES:
+            if guessed is not attempt:
+                self.tries.spare(attempt)
+            self.tries.failed(guessed, now)
+            self._warn(guessed, now)
+        else:
+            self.tries.spare(attempt)
         self._check_patience(refused_s)
         if denied.reason == "disabled":
             raise Refused(403, _DISABLED)
@@ -147,48 +142,46 @@ class SignIns:
         if denied.reason == "not this user":
             raise Refused(403, NOT_YOU)
 
-    def succeeded(self, aor: Aor, address: str) -> None:
-        """Forget a user's failed tries. Those of the address stay: one valid account must not buy more guesses."""
-        self._users.forgive(self._name(aor, address))
-        self._places[aor, address] = None
-        self._places.move_to_end((aor, address))
-        if len(self._places) > PLACES_REMEMBERED:
-            self._places.popitem(last=False)
+    def _guessed(self, denied: Denied, attempt: Attempt) -> Attempt:
+        """Give the try that this really was: at the account that was named, whoever stands in From."""
+        if denied.aor is not None:
+            account = denied.aor
+        elif denied.reason == "unknown user" and denied.account:
+            # A name that does not exist wears out as one that does, or else it could be told from one.
+            account = aor_of(denied.account[:ACCOUNT_CHARACTERS])
+        else:
+            account = attempt.aor
+        return attempt if account == attempt.aor else self.tries.attempt(account, attempt.address, attempt.epid)
 
-    def _name(self, aor: Aor, address: str) -> str:
-        """Give the name under which a user's failures from this address count."""
-        return f"{aor} from {address}" if (aor, address) in self._places else aor
+    def succeeded(self, attempt: Attempt) -> None:
+        """Forgive what the user failed before at this place, and know the place from now on."""
+        self.tries.succeeded(attempt)
 
-    def _note(self, denied: Denied, aor: Aor, address: str) -> None:
+    def _note(self, denied: Denied, attempt: Attempt) -> None:
         self.log.info(
             "{aor} could not sign in from {address} as {account}: {reason} {detail}",
-            aor=_shown(aor),
-            address=address,
+            aor=_shown(attempt.aor),
+            address=attempt.address,
             account=repr(denied.account[:80]),
             reason=denied.reason,
             detail=_shown(denied.detail),
         )
         self._count(denied.reason)
-        failure = Failure(self._timers.wall(), address, denied.reason, denied.account[:80], denied.detail)
+        failure = Failure(self._timers.wall(), attempt.address, denied.reason, denied.account[:80], denied.detail)
         # Made-up names have a table of their own, lest a flood of them drive real users out.
-        if self._people.person(aor) is not None:
-            _remember(self._failures, USERS_REMEMBERED, aor, failure)
+        if attempt.is_user:
+            _remember(self._failures, USERS_REMEMBERED, attempt.aor, failure)
         else:
-            _remember(self._strangers, STRANGERS_REMEMBERED, aor, failure)
-        if denied.reason in _GUESSES:
-            self._punish(self._users, self._name(aor, address))
-            self._punish(self._addresses, address)
+            _remember(self._strangers, STRANGERS_REMEMBERED, attempt.aor, failure)
 
-    def _punish(self, throttle: Throttle, name: str) -> None:
-        now = self._timers.now()
-        throttle.failed(name, now)
-        wait_s = throttle.wait(name, now)
+    def _warn(self, guessed: Attempt, now: float) -> None:
+        wait_s = self.tries.wait(guessed, now)
         if wait_s > 0:
             self.log.warn(
-                "sign-in of {name} is refused for {wait_s} s after {count} failures",
-                name=_shown(name),
-                wait_s=wait_s,
-                count=throttle.failures(name, now),
+                "sign-in of {aor} from {place} is refused for {wait_s} s after too many failures",
+                aor=_shown(guessed.aor),
+                place=guessed.place,
+                wait_s=ceil(wait_s),
             )
 
     def _count(self, reason: str) -> None:
@@ -200,17 +193,7 @@ class SignIns:
 
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say why this user could not sign in lately, newest first; for `why`."""
-        wait_s = self._users.wait(aor, self._timers.now())
-        found = []
-        if wait_s > 0:
-            found.append(
-                Reason(
-                    "sign-in",
-                    f"refused for another {ceil(wait_s)} s after too many failures",
-                    good=False,
-                    remedy="wait; see who tries in the lines below",
-                )
-            )
+        found = [*self._holds(aor)]
         for failure in reversed(self.failures(aor)):
             when = datetime.fromtimestamp(failure.wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             account = f" as {failure.account!r}" if failure.account else ""
@@ -218,6 +201,28 @@ class SignIns:
             finding = f"{when} from {failure.address}{account}: {failure.reason}{detail}"
             found.append(Reason("sign-in", finding, good=False, remedy=_REMEDIES.get(failure.reason, "")))
         return tuple(found) or (Reason("sign-in", "no failed sign-in since the server started", good=True),)
+
+    def _holds(self, aor: Aor) -> Iterator[Reason]:
+        """Say what keeps this user from trying, where, and how to end it."""
+        now = self._timers.now()
+        for name, wait_s, failures in self.tries.held(now):
+            if isinstance(name, Pair) and name.aor == aor:
+                finding = f"refused from {where(name)} for another {ceil(wait_s)} s after {failures} failures"
+                remedy = f"wait, or `signin unlock {bare(aor)}`; see who tries in the lines below"
+                yield Reason("sign-in", finding, good=False, remedy=remedy)
+            elif not isinstance(name, Pair):
+                finding = f"{name}: who never signed in from there is refused for another {ceil(wait_s)} s after {failures} failures"
+                yield Reason("sign-in", finding, good=False, remedy=f"wait, or `signin unlock {name}`")
+        pressure = self.tries.pressure(aor, now)
+        if pressure:
+            finding = f"{pressure} failures from places where this user never signed in: each such place has one try"
+            yield Reason("sign-in", finding, good=False, remedy=f"it ends by itself, or by `signin unlock {bare(aor)}`")
+
+
+def where(pair: Pair) -> str:
+    """Give the place of a pair in words."""
+    device = {"": "", KNOWN: " (another device there)"}.get(pair.device, f" (device {pair.device})")
+    return pair.place + device
 
 
 def _remember(failures: Failures, most: int, aor: Aor, failure: Failure) -> None:

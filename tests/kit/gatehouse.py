@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.directory import IPeople, ISecrets, Person
 from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
 from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.contracts.networks import Relays
+from lyncpy.core.places import Places
+from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
+from lyncpy.core.tries import SignInRules, Tries
 from lyncpy.sip.message import Headers, Message, Request
 from lyncpy.sip.prepared import Prepared
+from tests.kit.meters import MemoryMeter
 
 WALL = 1_700_000_000.0
 """The wall-clock time at which every test begins."""
@@ -59,6 +65,14 @@ class TableSecrets:
     async def keep(self, aor: Aor, nt_hash: bytes | None) -> None:
         """Set or remove it."""
         self.table[aor] = nt_hash or b""
+
+
+def signins_of(
+    people: IPeople, rules: SignInRules, meter: MemoryMeter, timers: Timers, relays: Sequence[str] = ()
+) -> SignIns:
+    """Give who counts failed sign-ins, with a store of its own for known places."""
+    places = Places(MemoryStore(timers.steady), timers)
+    return SignIns(people, Tries(people, places, Relays(relays), rules), meter, timers)
 
 
 @implementer(IFlows)

@@ -299,8 +299,8 @@ class Stage:
 
     def shell(self, line: str) -> Table:
         """Run a line of the shell, as an operator types it."""
-        units = [unit for unit in self.inside.units if hasattr(unit, "offer")]
-        use = Vocabulary(one for unit in units for one in unit.offer.commands).read(line)
+        words: Vocabulary = self.unit("admin").words()
+        use = words.read(line)
         return self._answered(use.command, Asked(use.args, use.flags))
 
     def _answered(self, command: Command, asked: Asked) -> Table:

@@ -161,17 +161,22 @@ class Readers:
         try:
             # One at a time for each name: many guesses at once would all pass before the first has failed.
             async with self._homes.hold(_KIND, aor):
-                self._signins.check(aor, peer)
-                outcome = await self._passwords.check(login, password)
-                if isinstance(outcome, Denied):
-                    self._signins.failed(outcome, aor, peer)
-                    raise wrong
+                attempt = self._signins.attempt(aor, peer)
+                self._signins.check(attempt)
+                self._signins.begin(attempt)
+                try:
+                    outcome = await self._passwords.check(login, password)
+                    if isinstance(outcome, Denied):
+                        self._signins.failed(outcome, attempt)
+                        raise wrong
+                    self._signins.succeeded(attempt)
+                finally:
+                    self._signins.spare(attempt)
         except Refused as no:
             if no.status == 503:
                 waits = tuple(header for header in no.headers if header[0] == "Retry-After")
                 raise HttpRefused(429, "too many failed sign-ins, try again later", waits) from None
             raise wrong from None
-        self._signins.succeeded(aor, peer)
         return Reader(ReaderKind.SIGNED_IN, aor)
 
 

@@ -9,8 +9,8 @@ from twisted.internet.task import Clock
 
 from lyncpy.auth.association import Association
 from lyncpy.auth.authenticator import NtlmAuthenticator
+from lyncpy.auth.ntlm import Authenticate, exported_key, nt_hash, read_authenticate
 from lyncpy.auth.ntlm import macs as macs_of
-from lyncpy.auth.ntlm import nt_hash, read_authenticate
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import Challenge, Denied
 from lyncpy.contracts.directory import Person
@@ -266,3 +266,34 @@ def test_lets_a_foreign_client_in(challenge_time: bool) -> None:
 def _stamp_of(token: bytes) -> float:
     """The clock in an AUTHENTICATE message."""
     return read_authenticate(base64.b64encode(token).decode()).at
+
+
+@pytest.mark.parametrize(
+    ("login", "known"),
+    [
+        ("alice@contoso.test", True),
+        ("bob@contoso.test", True),
+        ("nobody@contoso.test", False),
+        ("\u00fc@contoso.test", False),
+    ],
+)
+def test_whoever_fails_costs_the_same_work(login: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a password, without one, disabled, or nobody: as many secrets are read, as many sums are made."""
+    desk = Desk(alice=Person(ALICE, "1", logins=("alice",), enabled=False))
+    assert (desk.people.by_login("", login) is not None) is known
+    read: list[str] = []
+    sums: list[bytes] = []
+    honest_read, honest_sum = desk.secrets.nt_hash, exported_key
+
+    async def nt_hash_counted(aor: Aor) -> bytes | None:
+        read.append(aor)
+        return await honest_read(aor)
+
+    def sum_counted(message: Authenticate, challenge: bytes, secret: bytes) -> bytes | None:
+        sums.append(secret)
+        return honest_sum(message, challenge, secret)
+
+    monkeypatch.setattr(desk.secrets, "nt_hash", nt_hash_counted)
+    monkeypatch.setattr("lyncpy.auth.authenticator.exported_key", sum_counted)
+    assert denial(desk.sign_in(client(login, "guess"))) in ("wrong password", "no password set", "unknown user")
+    assert (len(read), [len(secret) for secret in sums]) == (1, [16])

@@ -24,7 +24,7 @@ from lyncpy.core.gate import CHALLENGES_PER_FLOW, HELD_MESSAGES, HOLD_S, Gate
 from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
-from tests.kit.gatehouse import WALL, RecordedFlows, TablePeople, TableSecrets, request_of, timers_of
+from tests.kit.gatehouse import WALL, RecordedFlows, TablePeople, TableSecrets, request_of, signins_of, timers_of
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 from tests.kit.ntlm_client import NtlmClient, challenge_of
@@ -49,7 +49,9 @@ class Hall:
         rules = AuthSettings.model_validate(auth)
         self.ntlm = NtlmAuthenticator(self.people, self.secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         settings = Settings.model_validate(limits or {})
-        self.gate = Gate([self.ntlm], self.people, self.flows, self.meter, rules, settings, timers)
+        self.gate = Gate(
+            [self.ntlm], signins_of(self.people, rules, self.meter, timers), self.flows, self.meter, settings, timers
+        )
         self.opened()
 
     def opened(self, flow: str = FLOW, peer: str = "192.0.2.1") -> None:
@@ -224,11 +226,62 @@ def test_a_stranger_cannot_shut_a_user_out_of_his_own_office() -> None:
 def test_too_many_tries_make_an_address_wait() -> None:
     """Trying one password on many users is noticed, too; other addresses are not concerned."""
     hall = Hall(tries_per_address=2)
-    for name in ("x", "y"):
-        assert hall.refusal(request_of(f"sip:{name}@contoso.test", "REGISTER")).status == 404
+    bob = NtlmClient("bob@contoso.test", "guess", wall=lambda: WALL)
+    for _ in range(2):
+        hall.failed(bob, BOB)
     assert hall.refusal(request_of(ALICE, "REGISTER")).status == 503
     hall.opened("n/2", "203.0.113.9")
     hall.signed_in(flow="n/2")
+
+
+def test_invented_names_shut_out_nobody_and_are_soon_not_told_from_others() -> None:
+    """Fifty names that do not exist, in no time: who is behind the same address signs in, and a list stays secret."""
+    hall = Hall(limits={"requests_burst": 10_000.0})
+    for n in range(50):
+        assert hall.refusal(request_of(f"sip:x{n}@contoso.test", "REGISTER")).status == 404
+    hall.opened("n/2")
+    assert hall.refusal(request_of("sip:x51@contoso.test", "REGISTER"), "n/2").status == 401
+    assert hall.refusal(request_of(ALICE, "REGISTER"), "n/2").status == 401
+    hall.signed_in(flow="n/2")
+
+
+def test_wrong_passwords_elsewhere_shut_nobody_out() -> None:
+    """Neither where Alice signed in before nor where she never was; in the guesser's own network they do."""
+    hall = Hall()
+    hall.opened("n/2", "2001:db8::1")
+    for _ in range(5):
+        hall.failed(alice("wrong"), flow="n/2")
+    hall.opened("n/3", "2001:db8::2")
+    assert hall.refusal(request_of(ALICE, "REGISTER"), "n/3").status == 503
+    hall.opened("n/4", "2001:db8:0:1::1")
+    hall.signed_in(flow="n/4")
+
+
+def test_many_guesses_at_once_are_no_more_than_one_by_one() -> None:
+    """Who answers a hundred challenges in one moment gets the same few looked at."""
+    hall = Hall(limits={"requests_burst": 10_000.0})
+    slow: list[Deferred[bytes]] = []
+
+    async def nt_hash_slowly(aor: Aor) -> bytes:
+        slow.append(Deferred())
+        return await slow[-1]
+
+    hall.secrets.nt_hash = nt_hash_slowly  # type: ignore[method-assign]  # a slow disk
+    answers = []
+    for n in range(100):
+        hall.opened(f"f/{n}")
+        answers.append((hall.challenged(alice("guess"), flow=f"f/{n}"), f"f/{n}"))
+    refused: list[int] = []
+
+    def note(failure: Failure) -> None:
+        assert isinstance(failure.value, Refused)
+        refused.append(failure.value.status)
+
+    for answer, flow in answers:
+        _ = started(hall.gate.admit(hall.arrival(answer, flow))).addErrback(note)
+    for secret in slow:
+        secret.callback(nt_hash(PASSWORD))
+    assert (len(slow), refused.count(401), refused.count(503)) == (5, 5, 95)
 
 
 def test_guessing_under_another_address_spends_the_same_tries() -> None:
@@ -236,13 +289,15 @@ def test_guessing_under_another_address_spends_the_same_tries() -> None:
     hall = Hall()
     for _ in range(5):
         hall.failed(alice("wrong"), aor=BOB)
-        hall.gate._signins._users.forgive(BOB)
+    hall.opened("n/2")
+    bob = NtlmClient("bob@contoso.test", "bob", wall=lambda: WALL)
     assert hall.failed(alice(), aor=BOB).status == 503
+    hall.signed_in(bob, BOB, "n/2")  # Bob has failed nothing
 
 
 def test_who_is_signed_in_renews_his_keys_whatever_others_try() -> None:
     """A guesser elsewhere does not end a session that stands."""
-    hall = Hall(tries_per_address=1)
+    hall = Hall(tries_per_user=1)
     client = hall.signed_in()
     hall.opened("n/2")
     hall.failed(alice("wrong"), flow="n/2")
@@ -563,7 +618,10 @@ def test_says_when_nothing_failed_and_when_somebody_must_wait() -> None:
     (quiet,) = result_of(hall.gate.signins.reasons(ALICE))
     assert quiet.good
     hall.failed(alice("wrong"))
-    assert result_of(hall.gate.signins.reasons(ALICE))[0].finding == "refused for another 30 s after too many failures"
+    assert (
+        result_of(hall.gate.signins.reasons(ALICE))[0].finding
+        == "refused from 192.0.2.1 for another 30 s after 1 failures"
+    )
 
 
 def test_remembers_the_last_failures_also_of_names_that_do_not_exist() -> None:
@@ -579,22 +637,13 @@ def test_remembers_the_last_failures_also_of_names_that_do_not_exist() -> None:
 
 
 def test_what_is_remembered_of_users_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the bounds the oldest history and the oldest known place go."""
+    """At the bound the oldest history goes."""
     monkeypatch.setattr(signins, "USERS_REMEMBERED", 1)
-    monkeypatch.setattr(signins, "PLACES_REMEMBERED", 1)
     hall = Hall()
     bob = NtlmClient("bob@contoso.test", "wrong", wall=lambda: WALL)
     hall.failed(alice("wrong"))
     hall.failed(bob, BOB)
     assert (len(hall.gate.signins.failures(ALICE)), len(hall.gate.signins.failures(BOB))) == (0, 1)
-    hall.signed_in()
-    hall.opened("n/2")
-    hall.signed_in(NtlmClient("bob@contoso.test", "bob", wall=lambda: WALL), BOB, "n/2")
-    hall.opened("n/3", "203.0.113.9")
-    for _ in range(5):
-        hall.failed(alice("wrong"), flow="n/3")
-    hall.opened("n/4")
-    assert hall.refusal(request_of(ALICE, "REGISTER"), "n/4").status == 503
 
 
 def test_logs_a_failure_with_its_reason_and_no_secret() -> None:

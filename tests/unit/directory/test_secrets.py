@@ -1,11 +1,14 @@
 """Password hashes: whose counts, and where they are."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from twisted.internet.defer import Deferred
 
 from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.facts import SecretChanged
-from lyncpy.contracts.names import Version
+from lyncpy.contracts.names import Aor, Version
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from tests.kit.directory import Facts, PlainSeals, answer_of, person
@@ -44,6 +47,30 @@ def test_who_has_none_has_none(secrets: StoredSecrets) -> None:
     bob = person("bob").aor
     result_of(secrets.keep(bob, None))
     assert result_of(secrets.nt_hash(bob)) is None
+
+
+@pytest.mark.parametrize("aor", [ALICE.aor, person("bob").aor, person("nobody").aor])
+def test_whoever_is_asked_about_costs_the_same(
+    secrets: StoredSecrets, aor: Aor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One record is read and one seal is opened, whether there is one or not."""
+    result_of(secrets.keep(person("carol").aor, b"\x02" * 16))
+    work: list[str] = []
+    unseal, read = secrets._seals.unseal, secrets._store.read
+
+    def counted(name: str, does: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*words: Any) -> Any:  # Any: what is passed through
+            work.append(name)
+            return does(*words)
+
+        return call
+
+    monkeypatch.setattr(secrets._seals, "unseal", counted("unseal", unseal))
+    monkeypatch.setattr(secrets._store, "read", counted("read", read))
+    result_of(secrets.nt_hash(person("carol").aor))
+    told, work[:] = tuple(work), []
+    result_of(secrets.nt_hash(aor))
+    assert tuple(work) == told
 
 
 def test_the_store_holds_only_what_was_sealed(secrets: StoredSecrets) -> None:

@@ -14,11 +14,10 @@ from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, ReaderKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.core.homes import Homes
-from lyncpy.core.signins import SignIns
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
-from tests.kit.gatehouse import TablePeople, TableSecrets, timers_of
+from tests.kit.gatehouse import TablePeople, TableSecrets, signins_of, timers_of
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of, started
@@ -36,7 +35,7 @@ class Office:
         self.people = TablePeople(Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(Aor("sip:dan@x"), "2"))
         self.secrets = TableSecrets({ALICE: nt_hash("pässword")})
         timers = timers_of(self.clock)
-        self.signins = SignIns(self.people, AuthSettings(**auth), self.meter, timers)
+        self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
         readers = Readers(Passwords(self.people, self.secrets), self.people, self.signins, Homes(), Tokens(tokens))
         self.site = Site(resources, readers, origins, self.meter)
 
