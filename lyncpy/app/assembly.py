@@ -443,7 +443,15 @@ def _archive(config: Config, back: Backends, inner: Hall) -> Archive:
     """Build what keeps what was said."""
     settings = config.sections.archive
     return Archive(
-        back.ledger, back.stamps, back.exports, inner.policies, inner.people, back.meter, settings, inner.timers
+        back.ledger,
+        back.stamps,
+        back.exports,
+        back.gap_file,
+        inner.policies,
+        inner.people,
+        back.meter,
+        settings,
+        inner.timers,
     )
 
 

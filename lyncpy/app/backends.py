@@ -6,6 +6,7 @@ from typing import Any
 
 from lyncpy.app.config import Config, ConfigError
 from lyncpy.backends.exports import Exports
+from lyncpy.backends.gapfile import GapFile
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.memory import MemoryBus
 from lyncpy.backends.openmetrics import OpenMetrics
@@ -17,7 +18,7 @@ from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.threads import Threads
-from lyncpy.contracts.archive import IExports, ILedger, IStamps
+from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IDirectory
 from lyncpy.contracts.meter import IMeter
@@ -42,6 +43,7 @@ class Backends:
     ledger: ILedger
     stamps: IStamps
     exports: IExports
+    gap_file: IGapFile
     meters: Callable[[], bytes] = bytes
     """Gives all meters as OpenMetrics text."""
 
@@ -68,6 +70,7 @@ def backends(
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
+    gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
     return Backends(
         store=store,
         records=records,
@@ -78,6 +81,7 @@ def backends(
         ledger=SqlLedger(database),
         stamps=sealer,
         exports=exports,
+        gap_file=gap_file,
         meters=meter.render,
-        units=(database, Retention(database, store, records, settings.store, timers), exports),
+        units=(database, Retention(database, store, records, settings.store, timers), exports, gap_file),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from zope.interface import Interface
 
@@ -170,6 +170,20 @@ class IStamps(Interface):
 
     def stamp(text: bytes) -> bytes:
         """Give a code of 32 bytes that nobody without the key can make; always the same for the same text."""
+
+
+GAP_BYTES: Final = 1024
+"""The most that a gap file holds."""
+
+
+class IGapFile(Interface):
+    """A few bytes beside the archive that can be written when the archive cannot; see `workloads/archive/gaps.py`."""
+
+    def read() -> Awaitable[bytes]:
+        """Give what was written last, whole; b"" when nothing was. Raises OSError."""
+
+    def write(content: bytes) -> Awaitable[None]:
+        """Replace it, by at most GAP_BYTES; durable when it returns. Raises OSError; then it is as it was."""
 
 
 class IExports(Interface):

@@ -22,10 +22,11 @@ from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.archive.auditor import Auditor
+from lyncpy.workloads.archive.gaps import Gaps
 from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.settings import Settings
 from tests.interop.test_store_kill import write_until_killed
-from tests.kit.archive import PlainStamps
+from tests.kit.archive import MemoryGapFile, PlainStamps
 from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
 from tests.kit.vault import NOON, FixedPolicies, said
@@ -42,7 +43,15 @@ def opened(home: Path) -> Iterator[tuple[ThreadPump, SqlLedger, Keeper]]:
     database = Database(StoreSettings(), home, MemoryMeter(), pump)
     pump.run(database.open())
     ledger, timers = SqlLedger(database), Timers(Clock(), lambda: NOON)
-    keeper = Keeper(ledger, PlainStamps(), FixedPolicies(), MemoryMeter(), Settings(critical=True), timers)
+    keeper = Keeper(
+        ledger,
+        PlainStamps(),
+        FixedPolicies(),
+        MemoryMeter(),
+        Settings(critical=True),
+        timers,
+        gaps=Gaps(MemoryGapFile()),
+    )
     pump.run(keeper.open())
     try:
         yield pump, ledger, keeper

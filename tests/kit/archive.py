@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.ledger import MemoryLedger
-from lyncpy.contracts.archive import Ends, IExports, ILedger, IStamps, Line, Mark, Place, Wanted
+from lyncpy.contracts.archive import Ends, IExports, IGapFile, ILedger, IStamps, Line, Mark, Place, Wanted
 from tests.kit.fakes import Fragility
 
 
@@ -50,6 +50,26 @@ class FragileLedger:
     def cut(self, start: Mark, expected: Mark) -> Deferred[None]:
         """Remove lines."""
         return self._disk.run(lambda: self._inner.cut(start, expected))
+
+
+@implementer(IGapFile)
+class MemoryGapFile:
+    """What a gap file holds; `broken`: it cannot be written. `written` has all that it ever held, in order."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        """Take what another start has left."""
+        self.written = [content]
+        self.broken = False
+
+    async def read(self) -> bytes:
+        """Give the newest."""
+        return self.written[-1]
+
+    async def write(self, content: bytes) -> None:
+        """Replace it."""
+        if self.broken:
+            raise OSError("the disk is broken")
+        self.written.append(content)
 
 
 @implementer(IStamps)

@@ -32,7 +32,7 @@ from lyncpy.core.unit import House
 from lyncpy.wire.stream import SipFactory
 from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.actors import Actor
-from tests.kit.archive import FragileLedger, MemoryExports, PlainStamps
+from tests.kit.archive import FragileLedger, MemoryExports, MemoryGapFile, PlainStamps
 from tests.kit.directory import FakeDirectory, PlainSeals, person
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
 from tests.kit.guests import Guest, made_up
@@ -92,6 +92,7 @@ class Stage:
         self.records: Final = MemoryRecords()
         self.ledger: Final = MemoryLedger()
         self.exports: Final = MemoryExports()
+        self.gap_file: Final = MemoryGapFile()
         self.complaints: Final[list[str]] = []
         # The shell's door is the only one that a server of `inside` opens by itself.
         least: dict[str, Mapping[str, object]] = {"sip": {"domain": DOMAIN}, "admin": {"port": 0}}
@@ -137,6 +138,7 @@ class Stage:
             ledger=FragileLedger(self.ledger, self.disk),
             stamps=PlainStamps(),
             exports=self.exports,
+            gap_file=self.gap_file,
         )
         self.inside: Inside = inside(config, node, back, self.timers, self.clock, lambda: ())
         self.hall = self.inside.hall

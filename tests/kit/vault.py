@@ -13,10 +13,11 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.gaps import Gaps
 from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.model import Point
 from lyncpy.workloads.archive.settings import Settings
-from tests.kit.archive import FragileLedger, PlainStamps
+from tests.kit.archive import FragileLedger, MemoryGapFile, PlainStamps
 from tests.kit.fakes import Fragility
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of
@@ -56,7 +57,9 @@ class FixedPolicies:
 class Vault:
     """An archive over a ledger in memory; `disk` may be broken."""
 
-    def __init__(self, ledger: MemoryLedger | None = None, **settings: Any) -> None:
+    def __init__(
+        self, ledger: MemoryLedger | None = None, gap_file: MemoryGapFile | None = None, **settings: Any
+    ) -> None:
         """Open it."""
         self.clock = Clock()
         self.timers = Timers(self.clock, lambda: NOON + self.clock.seconds())
@@ -67,7 +70,10 @@ class Vault:
         self.policies = FixedPolicies()
         self.settings = Settings(**settings)
         self.stamps = PlainStamps()
-        self.keeper = Keeper(self.fragile, self.stamps, self.policies, self.meter, self.settings, self.timers)
+        self.gap_file = gap_file or MemoryGapFile()
+        self.keeper = Keeper(
+            self.fragile, self.stamps, self.policies, self.meter, self.settings, self.timers, gaps=Gaps(self.gap_file)
+        )
         self.auditor = Auditor(self.fragile, self.stamps)
         result_of(self.keeper.open())
 

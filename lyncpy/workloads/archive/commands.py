@@ -19,6 +19,7 @@ from lyncpy.core.moments import moment, since_of
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from lyncpy.workloads.archive.bodies import Kept, plain_text
 from lyncpy.workloads.archive.exporter import FORMATS, Exporter
+from lyncpy.workloads.archive.gaps import Gap
 from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.model import Point, name_of, point_of
 from lyncpy.workloads.archive.reader import Reader, Terms
@@ -127,6 +128,8 @@ class Commands:
             ("waiting", len(self._rooms.keeper)),
             ("refused since the start", counts.refused),
             ("passed unarchived since the start", counts.lost),
+            ("passed unarchived, told in the archive since the start", counts.told),
+            ("passed unarchived, not told there yet", _missing(self._rooms.keeper.gap)),
         ]
         return Table(
             ("what", "value"), rows, note="note the last entry elsewhere: `archive verify --from` finds it again"
@@ -236,3 +239,8 @@ def _row(kept: Kept) -> tuple[object, ...]:
         kept.line.conversation,
         plain_text(said),
     )
+
+
+def _missing(gap: Gap) -> str:
+    """Say how many messages are missing, and of which time."""
+    return f"{gap.count}, from {moment(gap.since)} to {moment(gap.until)}" if gap.count else "0"

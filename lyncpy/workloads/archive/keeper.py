@@ -3,7 +3,7 @@
 import secrets
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -16,9 +16,11 @@ from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
-from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
+from lyncpy.core.moments import moment
 from lyncpy.workloads.archive import model
+from lyncpy.workloads.archive.gaps import Doubt, Gap, Gaps
 from lyncpy.workloads.archive.model import Places, Point
 from lyncpy.workloads.archive.settings import Settings
 
@@ -34,6 +36,9 @@ ENTRY_BYTES: Final = 400
 TRIES: Final = 3
 """Writes of a group when another process was first (`lyncpy archive`, a second server by mistake)."""
 
+AGAIN_S: Final = 30.0
+"""When it is tried again to tell in the chain what is missing, if nobody says anything before."""
+
 Waiting = tuple[Said, "Deferred[None]"]
 
 
@@ -45,6 +50,9 @@ class Counts:
     refused: int = 0
     lost: int = 0
     """Passed on without being archived."""
+
+    told: int = 0
+    """Of those, and of what passed before the start: told in the chain."""
 
     trouble: str = ""
     """Why the last write failed; "" when it did not."""
@@ -67,8 +75,10 @@ class Keeper:
         meter: IMeter,
         settings: Settings,
         timers: ITimers,
+        *,
+        gaps: Gaps,
     ) -> None:
-        """Take where lines go, what vouches for the ends, and who is archived."""
+        """Take where lines go, what vouches for the ends, who is archived, and what counts those that are not."""
         self._ledger = ledger
         self._stamps = stamps
         self._policies = policies
@@ -80,7 +90,10 @@ class Keeper:
         self._group: list[Waiting] = []
         self._bytes = 0
         self._busy = self._stuck = False
-        self._unrecorded = 0
+        self._gaps = gaps
+        self._attempt: Doubt | None = None
+        """The write that is under way, and how much of the gap it tells of."""
+        self._again: ITimer | None = None
         self._idle: list[Deferred[None]] = []
         self.counts = Counts()
         self._kept = meter.counter("lyncpy_archive_entries", "Entries written to the archive")
@@ -100,20 +113,17 @@ class Keeper:
         return any(of(person).archive_internal for person in people)
 
     async def keep(self, said: Said) -> None:
-        """Write down what was said; durable when this returns.
+        """Write down what was said, or out of critical mode that it is missing; durable when this returns.
 
         Raises:
-            Refused: 503, in critical mode, when it cannot be written.
+            Refused: 503, in critical mode, when it cannot be written; otherwise when not even
+                the gap can be noted.
         """
         try:
             await self._queued(said)
         except StoreUnavailable as error:
-            self._failed.add()
-            if self._settings.critical:
-                self.counts.refused += 1
-                raise _refusal() from error
-            self.counts.lost += 1
-            self._unrecorded += 1
+            self.counts.refused += 1
+            raise _refusal() from error
 
     # --- its life
 
@@ -123,18 +133,33 @@ class Keeper:
         Raises:
             StoreUnavailable: It cannot be read. A chain that is not whole is no reason not to start.
         """
+        await self._gaps.open()
         try:
             end = await self._find_end()
             self.log.info("the archive goes on behind entry {point}", point=str(Point(end.serial, end.digest)))
         except Torn as error:
             self._troubled(str(error))
+        self._tell_gap()
+        await self._idled()
 
     async def drained(self) -> None:
         """Wait until what waits is written, or has failed."""
+        await self._idled()
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        await self._gaps.drained()
+
+    async def _idled(self) -> None:
         if self._busy:
             done: Deferred[None] = Deferred()
             self._idle.append(done)
             await done
+
+    @property
+    def gap(self) -> Gap:
+        """Give what passed unarchived and is not told in the chain yet."""
+        return self._gaps.gap
 
     async def resume(self, author: str, reason: str) -> Point | None:
         """Let the chain go on although its ends do not fit; who did it, and why, is an entry of it.
@@ -147,7 +172,7 @@ class Keeper:
             Conflict: Something else was written meanwhile.
         """
         ends = await self._ledger.ends()
-        tear = self._tear(ends) if ends is not None else ""
+        tear = tear_of(self._stamps, ends) if ends is not None else ""
         if ends is None or not tear:
             return None
         said = Said(
@@ -196,9 +221,9 @@ class Keeper:
     def _queued(self, said: Said) -> "Deferred[None]":
         waits: Deferred[None] = Deferred()
         if self._stuck:
-            waits.errback(StoreUnavailable("the archive's disk does not answer"))
+            self._fail((), [(said, waits)], "the archive's disk does not answer")
         elif self._bytes + _size(said) > self._settings.waiting_bytes:
-            waits.errback(StoreUnavailable("too much waits for the archive"))
+            self._fail((), [(said, waits)], "too much waits for the archive")
         else:
             self._bytes += _size(said)
             self._waiting.append((said, waits))
@@ -215,7 +240,7 @@ class Keeper:
                 await self._write_group()
         finally:
             # By a bug only: nobody is left waiting.
-            _tell([*self._group, *self._waiting], "the archive failed")
+            self._fail((), [*self._group, *self._waiting], "the archive failed")
             self._release([*self._group, *self._waiting])
             self._group = []
             self._waiting.clear()
@@ -237,17 +262,37 @@ class Keeper:
             self._troubled(error)
         finally:
             timer.cancel()
-        self._stuck = False
+        was_given_up, self._stuck = self._stuck, False
         self._group = []
         self._release(group)
-        _tell(group, error)
+        if error and not was_given_up:
+            self._fail(group, (), error)
+        elif not was_given_up:
+            _tell(group)
+        self._attempt = None
+
+    def _tell_gap(self) -> None:
+        """Write an entry about what passed unarchived, if that is missing and nothing else is being written."""
+        self._again = None
+        if self.gap.count and not self._busy:
+            self._busy = True
+            begin(self._write_gap(), self.log, "telling in the archive what is missing")
+
+    async def _write_gap(self) -> None:
+        self._group = []
+        try:
+            await self._write_group()
+        finally:
+            await self._write()
 
     async def _add(self, group: list[Said]) -> None:
         """Write a group behind the end of the chain, wherever that is."""
         for attempt in range(TRIES):
             end = self._end or await self._find_end()
-            lost = self._unrecorded
-            batch = [_gap(group[0].at, lost), *group] if lost else group
+            lost = self.gap
+            batch = [_gap(self._timers.wall(), lost), *group] if lost.count else group
+            if not batch:
+                return
             lines, point = [], _point(end)
             for said in batch:
                 line = model.link(point, said)
@@ -255,20 +300,37 @@ class Keeper:
                 lines.append(line)
             fresh = frozenset().union(*(self._places.fresh(said) for said in batch))
             mark = self._mark("end", point)
+            await self._ready(point, lost.count)
             try:
                 await self._ledger.append(lines, fresh, mark, end)
             except Conflict:
-                self._end = None
+                self._end = self._attempt = None
                 if attempt + 1 == TRIES:
                     raise StoreUnavailable("other programs write to the archive all the time") from None
                 continue
             self._end = mark
-            self._unrecorded -= lost
+            self._gaps.settle(done=True)
+            self.counts.told += lost.count
             for said in batch:
                 self._places.note(said)
             self.counts.kept += len(group)
             self._kept.add(len(batch))
             return
+
+    async def _ready(self, point: Point, lost: int) -> None:
+        """See that a write whose end nobody hears of does harm to no count.
+
+        Raises:
+            StoreUnavailable: Who waits has been told that it is not written, and so it must not be.
+        """
+        try:
+            if lost:
+                await self._gaps.doubted(point, lost)
+        except OSError as error:
+            raise StoreUnavailable(f"the archive's gap file cannot be written: {error}") from error
+        if self._stuck:
+            raise StoreUnavailable("the archive's disk does not answer")
+        self._attempt = Doubt(point.serial, point.digest.hex(), lost)
 
     async def _find_end(self) -> Mark:
         """Give the end of the chain; begin one where there is none.
@@ -282,18 +344,14 @@ class Keeper:
             self._end = self._mark("end", origin)
             await self._ledger.begin(self._mark("start", origin), self._end)
             return self._end
-        tear = self._tear(ends)
+        tear = tear_of(self._stamps, ends)
         if tear:
             raise Torn(tear)
+        doubt = self.gap.doubt
+        if doubt is not None:
+            self._gaps.resolve(await self._ledger.read(doubt.serial - 1, 1))
         self._end = ends.end
         return ends.end
-
-    def _tear(self, ends: Ends) -> str:
-        """Say in what the ends do not fit, or ""."""
-        for name, mark in (("start", ends.start), ("end", ends.end)):
-            if not is_ours(self._stamps, name, mark):
-                return f"the seal of the archive's {name} does not fit"
-        return model.tear_of(ends)
 
     def _mark(self, name: str, point: Point) -> Mark:
         return Mark(
@@ -310,7 +368,37 @@ class Keeper:
         waiting = list(self._waiting)
         self._waiting.clear()
         self._release(waiting)
-        _tell([*self._group, *waiting], error)
+        self._fail(self._group, waiting, error)
+
+    def _fail(self, group: Sequence[Waiting], others: Sequence[Waiting], error: str) -> None:
+        """Tell those who still wait that what they said is not archived, or have it pass when that is noted.
+
+        Args:
+            group: What is in the write that is under way, which may be done all the same.
+            others: What is in none.
+            error: Why.
+        """
+        waiting = [one for one in (*group, *others) if not one[1].called]
+        self._failed.add(len(waiting))
+        if self._settings.critical:
+            _tell(waiting, error)
+            return
+        if not waiting:
+            return
+        doubt = self._attempt
+        if doubt is not None and group:
+            doubt = replace(doubt, count=doubt.count + len(group))
+        noted = self._gaps.lost([said.at for said, _ in waiting], doubt if group else None)
+        late = self._timers.later(self._settings.wait_s, lambda: _tell(waiting, "the gap cannot be noted"))
+        _ = noted.addCallbacks(
+            lambda _: self._passed(waiting), lambda failure: _tell(waiting, f"the gap cannot be noted: {failure.value}")
+        ).addBoth(lambda _: late.cancel())
+
+    def _passed(self, waiting: Sequence[Waiting]) -> None:
+        """The gap is durable: let them pass."""
+        passing = [one for one in waiting if not one[1].called]
+        self.counts.lost += len(passing)
+        _tell(passing)
 
     def _release(self, group: Sequence[Waiting]) -> None:
         self._bytes -= sum(_size(said) for said, _ in group)
@@ -322,6 +410,8 @@ class Keeper:
             then = "such messages are refused" if self._settings.critical else "messages pass unrecorded"
             self.log.error("the archive cannot be written: {why}; until it works {then}", why=why, then=then)
         self.counts.trouble = why
+        if self._again is None:
+            self._again = self._timers.later(AGAIN_S, self._tell_gap)
 
     def _healthy(self) -> None:
         if self.counts.trouble:
@@ -339,7 +429,15 @@ def is_ours(stamps: IStamps, name: str, mark: Mark) -> bool:
     return secrets.compare_digest(mark.stamp, stamp)
 
 
-def _tell(group: Sequence[Waiting], error: str) -> None:
+def tear_of(stamps: IStamps, ends: Ends) -> str:
+    """Say in what the ends do not fit, or ""."""
+    for name, mark in (("start", ends.start), ("end", ends.end)):
+        if not is_ours(stamps, name, mark):
+            return f"the seal of the archive's {name} does not fit"
+    return model.tear_of(ends)
+
+
+def _tell(group: Sequence[Waiting], error: str = "") -> None:
     """Answer those who still wait."""
     for _, waits in group:
         if waits.called:
@@ -358,9 +456,9 @@ def _size(said: Said) -> int:
     return ENTRY_BYTES + len(said.body) + 40 * len(said.recipients)
 
 
-def _gap(at: float, count: int) -> Said:
+def _gap(at: float, gap: Gap) -> Said:
     """Tell in the chain that something is not in it."""
-    text = f"{count} messages before this were passed on, and are not archived"
+    text = f"{gap.count} messages were passed on from {moment(gap.since)} to {moment(gap.until)}, and are not archived"
     return Said(at, "", model.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode())
 
 

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import IArchive, IExports, ILedger, IStamps, Said
+from lyncpy.contracts.archive import IArchive, IExports, IGapFile, ILedger, IStamps, Said
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor
@@ -20,6 +20,7 @@ from lyncpy.core.slices import Slices
 from lyncpy.workloads.archive.auditor import Auditor
 from lyncpy.workloads.archive.commands import Commands, Rooms
 from lyncpy.workloads.archive.exporter import Exporter
+from lyncpy.workloads.archive.gaps import Gaps
 from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.reader import SLICE_BYTES, Reader
 from lyncpy.workloads.archive.settings import Settings
@@ -43,6 +44,7 @@ class Archive:
         ledger: ILedger,
         stamps: IStamps,
         exports: IExports,
+        gap_file: IGapFile,
         policies: IPolicies,
         people: IPeople,
         meter: IMeter,
@@ -55,7 +57,7 @@ class Archive:
         self._timers = timers
         self._timer: ITimer | None = None
         self._purging: Deferred[None] | None = None
-        self._keeper = Keeper(ledger, stamps, policies, meter, settings, timers)
+        self._keeper = Keeper(ledger, stamps, policies, meter, settings, timers, gaps=Gaps(gap_file))
         rest = Slices(timers, SLICE_BYTES).spend
         reader = Reader(ledger, rest)
         auditor = Auditor(ledger, stamps, rest)

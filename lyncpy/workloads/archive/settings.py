@@ -20,5 +20,8 @@ class Settings(BaseModel):
     waiting_bytes: int = Field(default=67_108_864, ge=1_048_576, le=1_073_741_824)
     """The most bytes of messages that wait for the disk at once; beyond it a message cannot be archived."""
 
+    gap_file: str = Field(default="archive.gap", min_length=1)
+    """A file of 8 KiB beside the database, whose room is taken at the first start: how many messages passed unarchived is written there before they pass. Out of critical mode they are refused only when even that cannot be written."""
+
     export_folder: str = Field(default="exports", min_length=1)
     """The folder below which `archive export` writes, each time into a new folder, readable by its owner alone."""

@@ -35,6 +35,7 @@ class Office:
             vault.fragile,
             vault.stamps,
             self.exports,
+            vault.gap_file,
             vault.policies,
             FewPeople(()),
             vault.meter,

@@ -103,7 +103,11 @@ def test_without_critical_mode_messages_pass_and_the_gap_is_recorded() -> None:
     assert "lost" not in str(events)
     vault.disk.broken = False
     vault.keep(said("after"))
-    assert bodies(vault) == [b"before", b"2 messages before this were passed on, and are not archived", b"after"]
+    assert bodies(vault) == [
+        b"before",
+        b"2 messages were passed on from 2026-07-20 12:00:00 UTC to 2026-07-20 12:00:00 UTC, and are not archived",
+        b"after",
+    ]
     assert vault.keeper.counts.trouble == ""
     verdict = vault.verify()
     assert verdict.broken is None

@@ -15,9 +15,10 @@ from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.gaps import Gaps
 from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.settings import Settings
-from tests.kit.archive import PlainStamps
+from tests.kit.archive import MemoryGapFile, PlainStamps
 from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
 from tests.kit.vault import NOON, FixedPolicies, said
@@ -34,7 +35,13 @@ class Cell:
         self.ledger = SqlLedger(self.database)
         timers = Timers(Clock(), lambda: NOON)
         self.keeper = Keeper(
-            self.ledger, PlainStamps(), FixedPolicies(), MemoryMeter(), Settings(critical=True), timers
+            self.ledger,
+            PlainStamps(),
+            FixedPolicies(),
+            MemoryMeter(),
+            Settings(critical=True),
+            timers,
+            gaps=Gaps(MemoryGapFile()),
         )
         self.pump.run(self.keeper.open())
 
