@@ -13,8 +13,10 @@ from typing import Final
 
 from lyncpy.backends.addresses import BadEntry, address_of
 from lyncpy.backends.ldap_mapping import Mapped, Raw
-from lyncpy.contracts.directory import Group, place_of
+from lyncpy.contracts.directory import Group
+from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor
+from lyncpy.sip.text import one_line
 
 FILTERS: Final = {
     "openldap": ("(objectClass=groupOfNames)", "(objectClass=groupOfUniqueNames)", "(objectClass=posixGroup)"),
@@ -113,8 +115,8 @@ def _following(raw: Raw) -> int | None:
 
 
 def _texts(raw: Raw, names: Iterable[str]) -> list[str]:
-    texts = (" ".join(_text(value).split()) for name in names for value in raw.get(name, ()))
-    return ["".join(character for character in text if character.isprintable()) for text in texts if text]
+    texts = (one_line(_text(value)) for name in names for value in raw.get(name, ()))
+    return [text for text in texts if text]
 
 
 def _text(value: bytes) -> str:

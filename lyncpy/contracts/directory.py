@@ -1,8 +1,8 @@
 """People and their groups: where they come from, who is known, and people's secrets."""
 
-import re
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -23,6 +23,17 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When something about a person begins or ends, and what says so."""
+
+    at: float
+    """Seconds since the epoch."""
+
+    by: str
+    """The attribute or key, for an operator."""
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """What a directory knows about one user. Empty text: not known."""
 
@@ -31,6 +42,8 @@ class Person:
     """The directory's own stable key of the entry: entryUUID, objectGUID or the table's name."""
 
     enabled: bool = True
+    """Whether they may sign in: not switched off, and now is between `begins` and `until`."""
+
     display_name: str = ""
     given_name: str = ""
     surname: str = ""
@@ -51,6 +64,69 @@ class Person:
 
     source: str = ""
     """For an operator: the DN or the file and table that this came from."""
+
+    barred: str = ""
+    """What the directory says that switches them off, for an operator: `msRTCSIP-UserEnabled=FALSE`."""
+
+    begins: Moment | None = None
+    """Before this they may not sign in; None: they always might."""
+
+    until: Moment | None = None
+    """From this on they may not sign in, and are signed out; None: for ever."""
+
+    must_change: Moment | None = None
+    """From this on they cannot sign in before they have changed their password; who is signed in stays so."""
+
+    is_out_of_time: bool = False
+    """Whether `enabled` is false because of `begins` or `until`; see `judged`."""
+
+
+def judged(person: Person, wall: float) -> Person:
+    """Give a person as they are at a time: enabled only between `begins` and `until`. The same object where nothing changes.
+
+    Args:
+        person: As the directory says, or as they were at another time.
+        wall: Seconds since the epoch.
+    """
+    if person.begins is None and person.until is None and not person.is_out_of_time:
+        return person
+    early = person.begins is not None and wall < person.begins.at
+    late = person.until is not None and wall >= person.until.at
+    could = person.enabled or person.is_out_of_time
+    out = could and (early or late)
+    if out == person.is_out_of_time:
+        return person
+    return replace(person, enabled=could and not out, is_out_of_time=out)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why somebody may not sign in."""
+
+    reason: str
+    """"disabled", "expired", "not yet valid" or "must change password", as in `Denied`."""
+
+    words: str
+    """What follows their name in a sentence for an operator."""
+
+
+def objection_to(person: Person, wall: float) -> Objection | None:
+    """Say why somebody may not sign in at a time; None when they may."""
+    person = judged(person, wall)
+    if person.is_out_of_time:
+        if person.until is not None and wall >= person.until.at:
+            return Objection("expired", f"expired on {_when(person.until)}")
+        if person.begins is not None:
+            return Objection("not yet valid", f"may sign in from {_when(person.begins)} on")
+    if not person.enabled:
+        return Objection("disabled", f"is switched off: {person.barred}" if person.barred else "is switched off")
+    if person.must_change is not None and wall >= person.must_change.at:
+        return Objection("must change password", f"must change the password first ({person.must_change.by})")
+    return None
+
+
+def _when(moment: Moment) -> str:
+    return f"{datetime.fromtimestamp(moment.at, UTC):%Y-%m-%d %H:%M:%S} UTC ({moment.by})"
 
 
 _NO_ADDRESS: Final = Aor("")
@@ -86,7 +162,7 @@ class Skipped:
     """The entry's stable key, where it could be read."""
 
     keeps: bool = False
-    """Whether a person known by this key stays as he was: the entry is still his, but could not be read whole."""
+    """Whether the entry is used all the same, without what the reason says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +187,13 @@ class Pull:
     """As `present`, of groups."""
 
     sources: Mapping[str, str] = field(default_factory=lambda: _NOWHERE)
-    """With `present`: where each person's entry stands now, by key."""
+    """With `present`: where the entries of people and groups stand now, by key."""
 
     cookie: str = ""
     """Give this back at the next pull; empty: none."""
 
 
 _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
-
-_SEPARATORS: Final = re.compile(r"([,+=])")
-
-
-def place_of(source: str) -> str:
-    """Give a DN so that two ways of writing it are the same: lower case, no blanks around `,`, `+` and `=`."""
-    # Not one pattern with the blanks in it: that would try each blank of a long run anew.
-    return "".join(map(str.strip, _SEPARATORS.split(source.lower())))
 
 
 class IDirectory(Interface):

@@ -70,6 +70,15 @@ def bare(aor: str) -> str:
     return aor[4:] if aor[:4].lower() == "sip:" else aor
 
 
+def listed(address: str) -> str:
+    """Give an address as lists write it from which clients copy: `&` as an escape, which is the same address.
+
+    COMPAT pidgin-sipe 1.25: it copies addresses into XML without escaping them; a plain `&` of one contact would
+    make the server refuse the subscription to all.
+    """
+    return address.replace("&", "%26") if "&" in address else address
+
+
 def kept_aor(text: str) -> Aor:
     """Take an address back from where it was kept, letter for letter, for a record whose other parts name it so too."""
     return Aor(text)

@@ -11,7 +11,7 @@ from typing import Final
 from lyncpy.backends.addresses import BadEntry, address_of
 from lyncpy.backends.people import read_people
 from lyncpy.contracts.archive import Line, Said
-from lyncpy.contracts.directory import place_of
+from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Role, Table

@@ -9,8 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from lyncpy.contracts.directory import Group, IGroups, IPeople, Person, place_of
+from lyncpy.contracts.directory import Group, IGroups, IPeople, Person
+from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, bare
+from lyncpy.sip.text import one_line
 from lyncpy.workloads.contacts.model import Generated
 from lyncpy.workloads.contacts.settings import Settings
 
@@ -159,4 +161,4 @@ def _is_meant(group: Group, patterns: Iterable[str]) -> bool:
 
 def _shown(name: str) -> str:
     """Give a group's name for a client: one that begins with `~` would be shown as "Other Contacts"."""
-    return " ".join(name.split()).lstrip("~ ")[:NAME_LONGEST] or "?"
+    return one_line(name).lstrip("~ ")[:NAME_LONGEST] or "?"

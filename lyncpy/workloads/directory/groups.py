@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from zope.interface import implementer
 
-from lyncpy.contracts.directory import Group, IGroups, IPeople, Person, place_of
+from lyncpy.contracts.directory import Group, IGroups, IPeople, Person
+from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 
 T = TypeVar("T")

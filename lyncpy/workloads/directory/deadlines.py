@@ -1,0 +1,150 @@
+"""The moments at which somebody's time begins or ends: they pass though nothing in the directory changes.
+
+Such a moment is a date that somebody wrote down, so the wall clock is asked. It is asked again when
+it was stepped, and at least every `CHECK_S` of the monotonic one: forwards or backwards, everybody is
+as that clock says within a minute.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from zope.interface import implementer
+
+from lyncpy.contracts.directory import IDirectory, IPeople, Person, Pull, judged
+from lyncpy.contracts.facts import PersonChanged
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.timers import ITimer, ITimers
+
+CHECK_S: Final = 60.0
+"""The longest time without a look at the wall clock while somebody's moment is still to come, or has been."""
+
+
+@implementer(IDirectory)
+class Judging:
+    """A directory whose people are enabled only between the moments that it names."""
+
+    def __init__(self, directory: IDirectory, timers: ITimers) -> None:
+        """Take the directory as it is."""
+        self._directory = directory
+        self._timers = timers
+
+    async def pull(self, cookie: str) -> Pull:
+        """Read it; see the promise."""
+        answer: Pull = await self._directory.pull(cookie)
+        wall = self._timers.wall()
+        return replace(answer, people=tuple(judged(person, wall) for person in answer.people))
+
+    def close(self) -> Awaitable[None]:
+        """Close it; see the promise."""
+        closed: Awaitable[None] = self._directory.close()
+        return closed
+
+
+class Deadlines:
+    """Wakes when a moment passes; bounded by the people there are, who have two each at most."""
+
+    def __init__(self, people: IPeople, rejudge: Callable[[Sequence[Aor]], None], timers: ITimers) -> None:
+        """Take who there is, and who is told of people whose moment has come, or, by a clock that went back, has not."""
+        self._people = people
+        self._rejudge = rejudge
+        self._timers = timers
+        self._moments: list[tuple[float, Aor]] = []
+        self._new: list[tuple[float, Aor]] = []
+        self._seen = 0.0
+        self._timer: ITimer | None = None
+        self._due: deque[Aor] = deque()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._moments) + len(self._new)
+
+    def open(self) -> None:
+        """Begin: everybody is as the wall clock says now."""
+        self._seen = self._timers.wall()
+        self._begin_again(self._people.all())
+        self._arm()
+        self._timers.on_step(self._stepped)
+
+    def close(self) -> None:
+        """End."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def person_changed(self, fact: PersonChanged) -> None:
+        """Take up new moments; old ones are found out when they come."""
+        found = _moments_of(fact.person)
+        if found and not self._closed:
+            self._new += found
+            self._arm()
+
+    def _begin_again(self, people: Iterable[Person]) -> None:
+        self._new.clear()
+        self._moments = sorted(moment for person in people for moment in _moments_of(person))
+
+    def _settle(self) -> None:
+        """Sort what is new among the rest."""
+        if len(self._moments) + len(self._new) > 1000 + 4 * len(self._people.all()):
+            self._begin_again(self._people.all())
+        elif self._new:
+            self._moments += self._new
+            self._new.clear()
+            self._moments.sort()
+
+    def _stepped(self, _: float) -> None:
+        if not self._closed:
+            self._look()
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._closed or not (self._moments or self._new):
+            return
+        nearest = min((at for at, _ in self._new), default=float("inf"))
+        following = bisect_right(self._moments, (self._seen, _LAST))
+        if following < len(self._moments):
+            nearest = min(nearest, self._moments[following][0])
+        delay_s = min(CHECK_S, max(0.0, nearest - self._timers.wall()))
+        self._timer = self._timers.later(delay_s, self._look)
+
+    def _look(self) -> None:
+        """Judge those whose moment lies between the last look and this one, whichever way the clock went."""
+        self._settle()
+        wall = self._timers.wall()
+        low, high = sorted((self._seen, wall))
+        self._seen = wall
+        start, end = (bisect_right(self._moments, (at, _LAST)) for at in (low, high))
+        is_at_it = bool(self._due)
+        self._due += dict.fromkeys(aor for _, aor in self._moments[start:end])
+        if self._due and not is_at_it:
+            self._go_on()
+        self._arm()
+
+    def _go_on(self) -> None:
+        """Judge some; when a thousand contracts end at one midnight, others get their turn between."""
+        some = tuple(islice(self._due, AT_ONCE))
+        for _ in some:
+            self._due.popleft()
+        if self._due and not self._closed:
+            self._timers.later(PAUSE_S, self._go_on)
+        self._rejudge(some)
+
+
+AT_ONCE: Final = 100
+"""People who are judged before anybody else's turn."""
+
+PAUSE_S: Final = 0.01
+
+_LAST: Final = Aor("\U0010ffff")
+"""Behind all addresses."""
+
+
+def _moments_of(person: Person | None) -> list[tuple[float, Aor]]:
+    if person is None:
+        return []
+    return [(moment.at, person.aor) for moment in (person.begins, person.until) if moment is not None]
