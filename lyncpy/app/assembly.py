@@ -241,7 +241,7 @@ def inside(
 def _site(config: Config, back: Backends, inner: Hall, workloads: Sequence[IWorkload]) -> Site:
     """Gather what is offered over HTTP."""
     web = config.sections.web
-    passwords = Passwords(inner.people, inner.secrets)
+    passwords = Passwords(inner.people, inner.secrets, inner.timers)
     tokens = Tokens(config.path(web.readers_file))
     readers = Readers(passwords, inner.people, inner.gate.signins, inner.homes, tokens)
     offered = [resource for workload in workloads for resource in workload.offer.resources]

@@ -11,7 +11,7 @@ from lyncpy.auth.ntlm import Authenticate, Place, exported_key, macs, read_authe
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
 from lyncpy.contracts.authenticator import Challenge, Denied, IAuthenticator
-from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person
+from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person, objection_to
 from lyncpy.contracts.names import aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.errors import RemoteProtocolError
@@ -153,8 +153,9 @@ class NtlmAuthenticator:
     def _objection(self, message: Authenticate, person: Person, identity: Identity) -> Denied | None:
         if person.aor != identity.aor:
             return Denied("not this user", message.account, person.aor, detail=f"signed in as {identity.aor}")
-        if not person.enabled:
-            return Denied("disabled", message.account, person.aor)
+        objection = objection_to(person, self._timers.wall())
+        if objection is not None:
+            return Denied(objection.reason, message.account, person.aor, detail=objection.words)
         # A client is wrong that differs from this host's clock as it is and as it was before somebody set it:
         # when the server's own clock is set to a wrong time, clients that are right still get in.
         skew = min((message.at - self._timers.wall(), message.at - self._timers.steady()), key=abs)

@@ -7,9 +7,10 @@ from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.authenticator import Denied
-from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets
+from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, objection_to
 from lyncpy.contracts.http import IPasswords
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.timers import ITimers
 
 _NO_HASH: Final = bytes(16)
 
@@ -21,10 +22,11 @@ PASSWORD_CHARACTERS: Final = 256
 class Passwords:
     """Compares, and tells an operator what was wrong."""
 
-    def __init__(self, people: IPeople, secrets: ISecrets) -> None:
-        """Take who there is and where their secrets are."""
+    def __init__(self, people: IPeople, secrets: ISecrets, timers: ITimers) -> None:
+        """Take who there is, where their secrets are, and the clocks."""
         self._people = people
         self._secrets = secrets
+        self._timers = timers
 
     async def check(self, login: str, password: str) -> Aor | Denied:
         """Give whose login and password these are."""
@@ -38,6 +40,7 @@ class Passwords:
             return Denied("no password set", login, person.aor)
         if not is_right:
             return Denied("wrong password", login, person.aor)
-        if not person.enabled:
-            return Denied("disabled", login, person.aor)
+        objection = objection_to(person, self._timers.wall())
+        if objection is not None:
+            return Denied(objection.reason, login, person.aor, detail=objection.words)
         return person.aor

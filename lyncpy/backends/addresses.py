@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of, domain_of
+from lyncpy.sip.text import shown
 
 LONGEST: Final = 254
 """Characters of an address; mail systems, which most addresses are shared with, take no more."""
@@ -17,11 +18,10 @@ _ESCAPE: Final = re.compile(r"%[0-9a-f]{2}")
 class BadEntry(Exception):
     """An entry of a directory cannot be used; the text says why, for an operator."""
 
-    def __init__(self, reason: str, *, keeps: bool = False) -> None:
-        """Keep the reason; `keeps` when the entry is a person's all the same (see `Skipped`)."""
+    def __init__(self, reason: str) -> None:
+        """Keep the reason."""
         super().__init__(reason)
         self.reason = reason
-        self.keeps = keeps
 
 
 def address_of(text: str, domain: str) -> Aor:
@@ -54,9 +54,3 @@ def _objection(user: str) -> str:
         dict.fromkeys(one if one.isprintable() and one != " " else f"U+{ord(one):04X}" for one in characters)
     )
     return f"before the @ stand only letters A to Z, digits and - _ . ! ~ * ' ( ) & = + $, not {found}"
-
-
-def shown(text: str) -> str:
-    """Give text for a sentence: one line, at most 80 characters, nothing that moves a terminal's cursor."""
-    clean = "".join(character if character.isprintable() else "?" for character in text)
-    return clean if len(clean) <= 80 else clean[:79] + "…"

@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, Protocol
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from lyncpy.backends.addresses import BadEntry, shown
+from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
 from lyncpy.backends.ldap_link import Access, Found, Link, Root
 from lyncpy.backends.ldap_mapping import PRESETS, Mapped, Raw, mapped
@@ -28,6 +28,7 @@ from lyncpy.backends.people import Runs
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
+from lyncpy.sip.text import shown
 
 LEAD_S: Final = 60
 """An entry whose timestamp is later than this from now is not believed: it would hide all changes until then."""
@@ -35,6 +36,9 @@ LEAD_S: Final = 60
 OVERLAP_S: Final = 180
 """Read again from a little before the last mark: replicas and seconds of one second deliver late by a minute, and a
 believed timestamp is ahead by `LEAD_S` at most, and by as much again where our own clock is."""
+
+READS: Final = 2
+"""How entries are read by this version; whoever changes what is made of one raises it, and everybody is read anew once."""
 
 STAMP: Final = "%Y%m%d%H%M%SZ"
 
@@ -54,6 +58,9 @@ class Terms(Protocol):
     address: tuple[str, ...]
     attributes: Mapping[str, tuple[str, ...]]
     disabled_when: tuple[str, ...] | None
+    since: tuple[str, ...] | None
+    until: tuple[str, ...] | None
+    must_change: tuple[str, ...] | None
     group_bases: tuple[str, ...]
     group_filters: tuple[str, ...] | None
     groups_max: int
@@ -144,7 +151,16 @@ class LdapDirectory:
         """
         self._terms = terms
         self._home = home
-        self._mapped = mapped(terms.preset, domain, terms.address, terms.attributes, terms.disabled_when)
+        self._mapped = mapped(
+            terms.preset,
+            domain,
+            terms.address,
+            terms.attributes,
+            terms.disabled_when,
+            terms.since,
+            terms.until,
+            terms.must_change,
+        )
         self._filters = Filters(
             people=_any_of(terms.filters or PRESETS[terms.preset].filters),
             groups=_any_of(FILTERS[terms.preset] if terms.group_filters is None else terms.group_filters),
@@ -260,7 +276,9 @@ class _Reading:
             keys = self._bounded(self._found(link, bases, self._filters.people, self._mapped.key))
             sources = {self._mapped.key_of(one.raw, one.dn): one.dn for one in keys}
             present = frozenset(sources)
-            groups_present = self._group_keys(link, bases)
+            placed = self._group_places(link, bases)
+            groups_present = None if placed is None else frozenset(placed)
+            sources |= placed or {}
         following = replace(known, sweep=0 if present is not None else known.sweep + 1)
         cookie = self._cookie(root, entries.values(), following)
         return Pull(
@@ -289,14 +307,15 @@ class _Reading:
             try:
                 groups[key] = self._grouped.group(one.raw, one.dn, lambda dn, name: link.entry(dn, (name,)))
             except BadEntry as bad:
-                skipped.append(Skipped(one.dn, bad.reason, key=key, keeps=bad.keeps))
+                skipped.append(Skipped(one.dn, bad.reason, key=key))
         return tuple(groups.values()), tuple(skipped)
 
-    def _group_keys(self, link: Link, bases: Sequence[str]) -> frozenset[str] | None:
+    def _group_places(self, link: Link, bases: Sequence[str]) -> dict[str, str] | None:
+        """Give where each group stands, by key; None when the directory is not asked for groups."""
         if not self._filters.groups:
             return None
         found = self._found_groups(link, bases, self._filters.groups, self._mapped.key)
-        return frozenset(self._mapped.key_of(one.raw, one.dn) for one in found)
+        return {self._mapped.key_of(one.raw, one.dn): one.dn for one in found}
 
     def _found_groups(
         self, link: Link, bases: Sequence[str], filters: str, attributes: Sequence[str]
@@ -330,10 +349,15 @@ class _Reading:
         people: list[Person] = []
         skipped: list[Skipped] = []
         for key, one in entries.items():
+            reasons: list[str] = []
             try:
-                people.append(self._mapped.person(one.raw, one.dn))
+                people.append(self._mapped.person(one.raw, one.dn, reasons.append))
             except BadEntry as bad:
-                skipped.append(Skipped(one.dn, bad.reason, key=key, keeps=bad.keeps))
+                skipped.append(Skipped(one.dn, bad.reason, key=key))
+            else:
+                if reasons:
+                    text = "; ".join(dict.fromkeys(reasons))
+                    skipped.append(Skipped(one.dn, f"the person is known without this: {text}", key=key, keeps=True))
         return tuple(people), tuple(skipped), frozenset(one.key for one in skipped if not one.keeps)
 
     def _cookie(self, root: Root, entries: Iterable[Found], before: Cookie | None) -> str:
@@ -400,6 +424,7 @@ def _any_of(filters: Sequence[str]) -> str:
 def _digest(terms: Terms, domain: str) -> str:
     """Give a digest of everything that decides who is read and how."""
     parts: Any = (  # Any: JSON
+        READS,
         domain,
         terms.url,
         terms.preset,
@@ -408,6 +433,9 @@ def _digest(terms: Terms, domain: str) -> str:
         terms.address,
         sorted(terms.attributes.items()),
         terms.disabled_when,
+        terms.since,
+        terms.until,
+        terms.must_change,
         terms.group_bases,
         terms.group_filters,
         terms.group_members_max,

@@ -23,9 +23,9 @@ from ldap3.core.exceptions import (
     LDAPStartTLSError,
 )
 
-from lyncpy.backends.addresses import shown
 from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.sip.text import shown
 
 PORTS: Final = {"ldap": 389, "ldaps": 636}
 PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"

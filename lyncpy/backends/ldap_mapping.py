@@ -3,23 +3,33 @@
 A fact about a person has *sources*, tried in order; the first that has a value gives it.
 A source is an attribute's name (`displayName`) or a template (`{givenName} {sn}`,
 `sip:{uid}@example.com`). A person is disabled when one of some *conditions* holds:
-`attribute` (it is there), `attribute=value`, `attribute!=value` (also when it is absent),
-`attribute&bit`, and `!attribute` (it is absent).
+`attribute` (it is there), `attribute=value` (one of its values is that), `attribute!=value`
+(one is another, or it is absent), `attribute&bit`, `attribute~letters` (they are in it), and
+`!attribute` (it is absent). When an account begins and ends is in `ldap_times`.
+
+What takes rights away is read by itself and always counts; where it cannot be read, they are
+taken away. Any other fact that cannot be read is left out, and the person is there without it.
 """
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from lyncpy.backends.addresses import BadEntry, address_of, shown
-from lyncpy.contracts.directory import Person, Phone
+from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.backends.ldap_times import Deadline, Unreadable, deadline, deadlines
+from lyncpy.contracts.directory import Moment, Person, Phone
+from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import aor_of, domain_of
+from lyncpy.sip.text import one_line, shown
 
 Raw = Mapping[str, Sequence[bytes]]
 """An entry's attributes: lower-case names, values as they came."""
+
+LeftOut = Callable[[str], None]
+"""Hears, in words for an operator, what of an entry could not be read."""
 
 TEXT_LONGEST: Final = 500
 """Characters that are kept of one value; a client shows far fewer."""
@@ -36,6 +46,9 @@ class Preset:
     address: tuple[str, ...]
     key: tuple[str, ...]
     disabled_when: tuple[str, ...]
+    since: tuple[str, ...]
+    until: tuple[str, ...]
+    must_change: tuple[str, ...]
     attributes: Mapping[str, tuple[str, ...]]
 
 
@@ -62,7 +75,29 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             key=("entryUUID",),
             # Of pwdAccountLockedTime only the value that an administrator sets: a lock that wrong
             # passwords cause would let anybody sign anybody out.
-            disabled_when=("msRTCSIP-UserEnabled=FALSE", "userAccountControl&2", "pwdAccountLockedTime=000001010000Z"),
+            disabled_when=(
+                "msRTCSIP-UserEnabled=FALSE",
+                "userAccountControl&2",
+                "pwdAccountLockedTime=000001010000Z",
+                "nsAccountLock=TRUE",
+                "sambaAcctFlags~D",
+            ),
+            since=("pwdStartTime:time",),
+            until=(
+                "accountExpires:filetime",
+                "shadowExpire:days",
+                "sambaKickoffTime:seconds",
+                "krbPrincipalExpiration:time",
+                "pwdEndTime:time",
+            ),
+            must_change=(
+                "pwdReset=TRUE",
+                "pwdLastSet=0",
+                "sambaPwdLastSet=0",
+                "sambaPwdMustChange:seconds",
+                "shadowLastChange=0",
+                "krbPasswordExpiration:time",
+            ),
             attributes={
                 **_COMMON,
                 "company": ("company", "o"),
@@ -75,6 +110,10 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             address=("msRTCSIP-PrimaryUserAddress",),
             key=("objectGUID", "entryUUID"),
             disabled_when=("msRTCSIP-UserEnabled!=TRUE", "userAccountControl&2"),
+            since=(),
+            until=("accountExpires:filetime",),
+            # Of the computed flags the one that says that the password's age has ended it ([MS-ADTS] 3.1.1.4.5.17).
+            must_change=("pwdLastSet=0", "msDS-User-Account-Control-Computed&8388608"),
             attributes={
                 **_COMMON,
                 "company": ("company",),
@@ -98,16 +137,16 @@ class Source:
     names: tuple[str, ...]
     """Attributes, as written."""
 
-    def values(self, raw: Raw, domain: str) -> list[str]:
-        """Give the values, none when an attribute that it needs is absent.
+    def values(self, raw: Raw, domain: str, left_out: LeftOut) -> list[str]:
+        """Give the values, none when an attribute that it needs is absent or cannot be read.
 
         A template is filled once for each value of its first attribute.
         """
         if not self.text:
-            return _texts(raw, self.names[0])
+            return _texts(raw, self.names[0], left_out)
         if not self.names:
             return [self.text.replace("{domain}", domain)]
-        found = [_texts(raw, name) for name in self.names]
+        found = [_texts(raw, name, left_out) for name in self.names]
         if not all(found):
             return []
         given = {name: values[0] for name, values in zip(self.names, found, strict=True)}
@@ -119,7 +158,7 @@ class Source:
 
 _PLACE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9.;-]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.;-]*")
-_CONDITION: Final = re.compile(r"(!?)([A-Za-z0-9][A-Za-z0-9.;-]*)(?:(=|!=|&)(.*))?")
+_CONDITION: Final = re.compile(r"(!?)([A-Za-z0-9][A-Za-z0-9.;-]*)(?:(=|!=|&|~)(.*))?")
 
 
 def source(text: str) -> Source:
@@ -144,12 +183,17 @@ class Condition:
 
     name: str
     sign: str
-    """"", "!", "=", "!=" or "&"."""
+    """"", "!", "=", "!=", "&" or "~"."""
 
     value: str = ""
 
+    @property
+    def text(self) -> str:
+        """Give it as an operator writes it."""
+        return f"!{self.name}" if self.sign == "!" else f"{self.name}{self.sign}{self.value}"
+
     def holds(self, raw: Raw) -> bool:
-        """Tell whether it holds for an entry."""
+        """Tell whether it holds for an entry; of several values one is enough, and one that cannot be read is."""
         values = raw.get(self.name.lower(), ())
         match self.sign:
             case "":
@@ -157,10 +201,13 @@ class Condition:
             case "!":
                 return not values
             case "&":
-                return any(_number(value) & int(self.value) for value in values)
+                return any(_has_bits(value, int(self.value)) for value in values)
+            case "~":
+                return any(self.value.lower() in _lower(value) for value in values)
+            case "=":
+                return any(_lower(value) == self.value.lower() for value in values)
             case _:
-                same = any(value.decode("utf-8", "replace").lower() == self.value.lower() for value in values)
-                return same if self.sign == "=" else not same
+                return not values or any(_lower(value) != self.value.lower() for value in values)
 
 
 def condition(text: str) -> Condition:
@@ -172,7 +219,7 @@ def condition(text: str) -> Condition:
     match = _CONDITION.fullmatch(text.strip())
     if match is None or (match[1] and match[3]) or (match[3] == "&" and not match[4].strip().isdigit()):
         raise ValueError(
-            f'"{shown(text)}" is not a condition: write "name", "!name", "name=value", "name!=value" or "name&bit"'
+            f'"{shown(text)}" is not a condition: write "name", "!name", "name=value", "name!=value", "name&bit" or "name~letters"'
         )
     return Condition(match[2], match[1] or match[3] or "", (match[4] or "").strip())
 
@@ -185,13 +232,17 @@ class Mapped:
     address: tuple[Source, ...]
     key: tuple[str, ...]
     disabled_when: tuple[Condition, ...]
+    since: tuple[Deadline, ...]
+    until: tuple[Deadline, ...]
+    must_change: tuple[Condition | Deadline, ...]
     attributes: Mapping[str, tuple[Source, ...]]
 
     def wanted(self) -> tuple[str, ...]:
         """Give the names of all attributes that are read."""
         sources = [*self.address, *(one for several in self.attributes.values() for one in several)]
         names = [name for one in sources for name in one.names]
-        names += [one.name for one in self.disabled_when]
+        for rule in (*self.disabled_when, *self.since, *self.until, *self.must_change):
+            names += [rule.name] if isinstance(rule, Condition) else rule.names
         return tuple({name.lower(): name for name in (*names, *self.key)}.values())
 
     def key_of(self, raw: Raw, dn: str) -> str:
@@ -200,63 +251,121 @@ class Mapped:
             values = raw.get(name.lower())
             if values:
                 return _key(name, values[0])
-        return dn.lower()
+        return place_of(dn)
 
-    def person(self, raw: Raw, dn: str) -> Person:
-        """Read one entry.
+    def person(self, raw: Raw, dn: str, left_out: LeftOut = lambda reason: None) -> Person:
+        """Read one entry; `left_out` hears of each fact that could not be read.
 
         Raises:
-            BadEntry: It has no address, one that cannot be used, or an attribute that
-                cannot be read.
+            BadEntry: It has no address, or one that cannot be used.
         """
-        aor = address_of(self._address(raw), self.domain)
+        barred, since, until = self._rights(raw, left_out)
+        nt_hash, lock = self._nt_hash(raw, left_out)
+        barred = barred or lock
+        aor = address_of(self._address(raw, left_out), self.domain)
+
+        def first(fact: str) -> str:
+            return next(iter(self._all(fact, raw, left_out)), "")
+
         return Person(
             aor=aor,
             key=self.key_of(raw, dn),
-            enabled=not any(one.holds(raw) for one in self.disabled_when),
-            display_name=self._first("display_name", raw),
-            given_name=self._first("given_name", raw),
-            surname=self._first("surname", raw),
-            mail=self._first("mail", raw),
-            title=self._first("title", raw),
-            company=self._first("company", raw),
-            department=self._first("department", raw),
-            office=self._first("office", raw),
-            phones=tuple(Phone(kind, number) for kind in _KINDS for number in self._all(f"phone_{kind}", raw)),
-            line=self._first("line", raw),
-            logins=self._all("logins", raw),
-            nt_hash=self._nt_hash(raw),
+            enabled=not barred,
+            display_name=first("display_name"),
+            given_name=first("given_name"),
+            surname=first("surname"),
+            mail=first("mail"),
+            title=first("title"),
+            company=first("company"),
+            department=first("department"),
+            office=first("office"),
+            phones=tuple(
+                Phone(kind, number) for kind in _KINDS for number in self._every(f"phone_{kind}", raw, left_out)
+            ),
+            line=first("line"),
+            logins=self._every("logins", raw, left_out),
+            nt_hash=nt_hash,
             source=dn,
+            barred=barred,
+            begins=since,
+            until=until,
+            must_change=self._must_change(raw, left_out),
         )
 
-    def _address(self, raw: Raw) -> str:
+    def _rights(self, raw: Raw, left_out: LeftOut) -> tuple[str, Moment | None, Moment | None]:
+        """Give what switches the person off, and from when to when they may sign in."""
+        barred = next((one.text for one in self.disabled_when if one.holds(raw)), "")
+        try:
+            since = max((at for one in self.since for at in one.moments(raw)), key=_at, default=None)
+            until = min((at for one in self.until for at in one.moments(raw)), key=_at, default=None)
+        except Unreadable as error:
+            # It may have been reached: who wrote it meant to take something away.
+            left_out(str(error))
+            return barred or str(error), None, None
+        return barred, since, until
+
+    def _must_change(self, raw: Raw, left_out: LeftOut) -> Moment | None:
+        """Give from when on another password is needed: at once (the epoch) for a condition that holds."""
+        found: list[Moment] = []
+        for rule in self.must_change:
+            try:
+                if isinstance(rule, Deadline):
+                    found += rule.moments(raw)
+                elif rule.holds(raw):
+                    found.append(Moment(0.0, rule.text))
+            except Unreadable as error:
+                left_out(str(error))
+                found.append(Moment(0.0, rule.text))
+        return min(found, key=_at, default=None)
+
+    def _address(self, raw: Raw, left_out: LeftOut) -> str:
         """Give the address as text: of several the first in our domain."""
         ending = "@" + domain_of(self.domain)
         for one in self.address:
-            values = one.values(raw, self.domain)
+            values = one.values(raw, self.domain, left_out)
             if values:
                 return next((value for value in values if aor_of(value).endswith(ending)), values[0])
+            unreadable = next((name for name in one.names if raw.get(name.lower())), "")
+            # Another attribute's address would be another person's.
+            if unreadable and all(raw.get(name.lower()) for name in one.names):
+                raise BadEntry(f'its address cannot be read: the attribute "{unreadable}" holds no text')
         names = " or ".join(one.text or one.names[0] for one in self.address)
         raise BadEntry(f"it has no address ({names})")
 
-    def _first(self, fact: str, raw: Raw) -> str:
-        for one in self.attributes[fact]:
-            values = one.values(raw, self.domain)
-            if values:
-                return values[0]
-        return ""
+    def _all(self, fact: str, raw: Raw, left_out: LeftOut) -> list[str]:
+        """Give the values of the first source that has any."""
+        found = (one.values(raw, self.domain, left_out) for one in self.attributes[fact])
+        return next((values for values in found if values), [])
 
-    def _all(self, fact: str, raw: Raw) -> tuple[str, ...]:
-        values = [value for one in self.attributes[fact] for value in one.values(raw, self.domain)]
+    def _every(self, fact: str, raw: Raw, left_out: LeftOut) -> tuple[str, ...]:
+        """Give the values of all sources, each once."""
+        values = [value for one in self.attributes[fact] for value in one.values(raw, self.domain, left_out)]
         return tuple(dict.fromkeys(values))[:VALUES_MOST]
 
-    def _nt_hash(self, raw: Raw) -> bytes | None:
-        for one in self.attributes["nt_hash"]:
-            values = raw.get(one.names[0].lower()) if one.names else None
-            if values:
-                return _hash(one.names[0], values[0])
-        return None
+    def _nt_hash(self, raw: Raw, left_out: LeftOut) -> tuple[bytes | None, str]:
+        """Give the hash, and why the person is locked, or "".
 
+        A hash that was made useless by a mark before it is how tools lock an account (as with
+        shadow(5)): that is a lock for every way to sign in. Any other that cannot be read is none.
+        """
+        found: bytes | None = None
+        for one in self.attributes["nt_hash"]:
+            for value in raw.get(one.names[0].lower(), ()) if one.names else ():
+                if _LOCKED.match(value):
+                    return None, f"{one.names[0]} is locked"
+                if found is None:
+                    found = _hash(one.names[0], value, left_out)
+            if found is not None:
+                break
+        return found, ""
+
+
+def _at(moment: Moment) -> float:
+    return moment.at
+
+
+_LOCKED: Final = re.compile(rb"\s*(?:\{[A-Za-z0-9/._-]*\})?\s*[!*]")
+"""`!31d6…`, `*`, `{CRYPT}!…`: how locking tools write; a real hash has hexadecimal digits there."""
 
 _KINDS: Final = ("work", "mobile", "home", "other")
 
@@ -267,6 +376,9 @@ def mapped(
     address: Iterable[str],
     attributes: Mapping[str, Iterable[str]],
     disabled_when: Iterable[str] | None,
+    since: Iterable[str] | None = None,
+    until: Iterable[str] | None = None,
+    must_change: Iterable[str] | None = None,
 ) -> Mapped:
     """Put together a preset and what settings say otherwise.
 
@@ -283,21 +395,25 @@ def mapped(
         address=tuple(map(source, tuple(address) or known.address)),
         key=known.key,
         disabled_when=tuple(map(condition, known.disabled_when if disabled_when is None else disabled_when)),
+        since=deadlines(known.since if since is None else since),
+        until=deadlines(known.until if until is None else until),
+        must_change=tuple(
+            deadline(text, zero_is_never=False) or condition(text)
+            for text in (known.must_change if must_change is None else must_change)
+        ),
         attributes={fact: tuple(map(source, sources)) for fact, sources in chosen.items()},
     )
 
 
-def _texts(raw: Raw, name: str) -> list[str]:
-    """Give an attribute's values as text of one line each."""
+def _texts(raw: Raw, name: str, left_out: LeftOut) -> list[str]:
+    """Give an attribute's values as text of one line each, those that are text."""
     texts = []
     for value in raw.get(name.lower(), ())[:VALUES_MOST]:
         try:
-            text = value.decode("utf-8")
+            text = one_line(value.decode("utf-8"))
         except UnicodeDecodeError:
-            raise BadEntry(f'its attribute "{name}" cannot be read: it is not UTF-8 text', keeps=True) from None
-        text = " ".join(text.split())
-        if not text.isprintable():
-            text = "".join(character for character in text if character.isprintable())
+            left_out(f'its attribute "{name}" cannot be read: it is not UTF-8 text')
+            continue
         if text:
             texts.append(text[:TEXT_LONGEST])
     return texts
@@ -313,7 +429,7 @@ def _key(name: str, value: bytes) -> str:
         return value.hex()
 
 
-def _hash(name: str, value: bytes) -> bytes | None:
+def _hash(name: str, value: bytes, left_out: LeftOut) -> bytes | None:
     """Read an NT hash: 16 bytes, or 32 hexadecimal digits. Never quotes it."""
     if len(value) == 16:
         return value
@@ -325,13 +441,20 @@ def _hash(name: str, value: bytes) -> bytes | None:
     except ValueError:
         digits = b""
     if len(digits) != 16:
-        raise BadEntry(f'its attribute "{name}" cannot be read: it is not 32 hexadecimal digits', keeps=True)
+        left_out(
+            f'its attribute "{name}" cannot be read: it is not 32 hexadecimal digits; there is no password from it'
+        )
+        return None
     return digits
 
 
-def _number(value: bytes) -> int:
-    """Read a bit mask; what is no number has no bits. A negative one is two's complement, as AD writes them."""
+def _lower(value: bytes) -> str:
+    return value.decode("utf-8", "replace").strip().lower()
+
+
+def _has_bits(value: bytes, bits: int) -> bool:
+    """Tell whether a bit mask has one of these, or cannot be read. A negative one is two's complement, as AD writes them."""
     try:
-        return int(value)
+        return bool(int(value) & bits)
     except ValueError:
-        return 0
+        return True

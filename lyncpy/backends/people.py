@@ -12,6 +12,9 @@ name = "Engineering"
 members = ["alice", "bob@example.com", "Interns"]
 ```
 
+`until = 2026-12-31` says to the end of which day (UTC), or until which time, a person may sign in;
+`must_change_password = true` that they have to change their password first.
+
 A member is a person's table or address, or the name or address of another group.
 """
 
@@ -19,21 +22,24 @@ import difflib
 import hashlib
 import tomllib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from zope.interface import implementer
 
-from lyncpy.backends.addresses import BadEntry, address_of, shown
-from lyncpy.contracts.directory import Group, IDirectory, Person, Phone, Pull, Skipped
+from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.contracts.directory import Group, IDirectory, Moment, Person, Phone, Pull, Skipped
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.sip.text import one_line, shown
 
 T = TypeVar("T")
 
 TEXTS: Final = ("display_name", "given_name", "surname", "mail", "title", "company", "department", "office", "line")
-KEYS: Final = ("address", "enabled", "logins", "phones", *TEXTS)
+KEYS: Final = ("address", "enabled", "until", "must_change_password", "logins", "phones", *TEXTS)
 GROUP: Final = "group"
 GROUP_KEYS: Final = ("name", "address", "members")
 KINDS: Final = ("work", "mobile", "home", "other")
@@ -115,7 +121,7 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
         try:
             people.append(_person(_Fields(f'"{path}", table [{shown(name)}]', table, KEYS), name, source, domain))
         except BadEntry as bad:
-            skipped.append(Skipped(source, bad.reason, key=name, keeps=bad.keeps))
+            skipped.append(Skipped(source, bad.reason, key=name))
     groups, useless = _read_groups(arrays, path, domain, people)
     skipped += useless
     return Pull(tuple(people), frozenset(), complete=True, skipped=tuple(skipped), groups=tuple(groups), cookie=cookie)
@@ -137,13 +143,27 @@ class _Fields:
         value = self._table.get(key, "")
         if not isinstance(value, str):
             raise self._wrong(key, 'text in quotes, e.g. "Alice"')
-        return " ".join(value.split())
+        return one_line(value)
 
     def truth(self, key: str, *, default: bool) -> bool:
         value = self._table.get(key, default)
         if not isinstance(value, bool):
             raise self._wrong(key, "true or false")
         return value
+
+    def moment(self, key: str) -> Moment | None:
+        """Read a day, which counts to its end, or a time; UTC where no zone is said."""
+        value = self._table.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = date.fromisoformat(value) if len(value) == len("2026-12-31") else datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            return Moment((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp(), key)
+        if isinstance(value, date):
+            return Moment(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp() + 86400, key)
+        raise self._wrong(key, "a day or a time, e.g. 2026-12-31 or 2026-12-31T18:00:00+01:00")
 
     def texts(self, key: str) -> tuple[str, ...]:
         return self._texts(key, self._table.get(key, ()))
@@ -171,6 +191,11 @@ def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
         aor=Aor(""),
         key=name,
         enabled=fields.truth("enabled", default=True),
+        barred="" if fields.truth("enabled", default=True) else "enabled = false",
+        until=fields.moment("until"),
+        must_change=Moment(0.0, "must_change_password")
+        if fields.truth("must_change_password", default=False)
+        else None,
         phones=fields.phones(),
         logins=fields.texts("logins"),
         source=source,

@@ -23,7 +23,7 @@ class Denied:
     """The handshake failed."""
 
     reason: str
-    """For the operator: one of "unknown user", "disabled", "no password set", "wrong password", "clock skew",
+    """For the operator: one of "unknown user", "disabled", "expired", "not yet valid", "must change password", "no password set", "wrong password", "clock skew",
     "malformed", "expired challenge", "not this user"."""
 
     account: str = ""

@@ -23,6 +23,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.tries import KNOWN, Attempt, Pair, Tries
+from lyncpy.sip.text import shown
 
 FAILURES_PER_USER: Final = 10
 USERS_REMEMBERED: Final = 4096
@@ -32,7 +33,14 @@ ACCOUNT_CHARACTERS: Final = 254
 NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI", public=True)
 _SKEW: Final = Diagnostics(1013, "Significant time skew detected during authentication")
 _SKEW_SHOWN: Final = Diagnostics(1013, "The clock of your computer is wrong", public=True)
-_DISABLED: Final = Diagnostics(4141, "User disabled", public=True)
+_BARRED: Final = {
+    "disabled": Diagnostics(4141, "User disabled", public=True),
+    "expired": Diagnostics(4141, "User disabled, the account has expired", public=True),
+    "not yet valid": Diagnostics(4141, "User disabled, the account is not valid yet", public=True),
+    "must change password": Diagnostics(4141, "The password must be changed first", public=True),
+}
+"""What is wrong with an account whose password is right."""
+
 _UNKNOWN: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
 
 # Failures that a guesser of passwords or names causes. The others need the password, or none was tried.
@@ -43,6 +51,9 @@ _REMEDIES: Final = {
     "no password set": "set one with `lyncpy user passwd`, or map the directory's NT hash attribute",
     "unknown user": "the login name that the client sent belongs to nobody; see `users` for the names that do",
     "disabled": "enable the user in the directory",
+    "expired": "give them a later date in the directory",
+    "not yet valid": "wait, or give them an earlier date in the directory",
+    "must change password": "change it where the directory keeps it, and run `directory pull`; or see [directory] must_change",
     "clock skew": "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
     "not this user": "the login name belongs to another user than the sign-in address",
 }
@@ -135,8 +146,8 @@ class SignIns:
         else:
             self.tries.spare(attempt)
         self._check_patience(refused_s)
-        if denied.reason == "disabled":
-            raise Refused(403, _DISABLED)
+        if denied.reason in _BARRED:
+            raise Refused(403, _BARRED[denied.reason])
         if denied.reason == "clock skew":
             raise Refused(403, _SKEW, headers=[_SKEW_SHOWN.header()])
         if denied.reason == "not this user":
@@ -160,11 +171,11 @@ class SignIns:
     def _note(self, denied: Denied, attempt: Attempt) -> None:
         self.log.info(
             "{aor} could not sign in from {address} as {account}: {reason} {detail}",
-            aor=_shown(attempt.aor),
+            aor=shown(attempt.aor),
             address=attempt.address,
             account=repr(denied.account[:80]),
             reason=denied.reason,
-            detail=_shown(denied.detail),
+            detail=shown(denied.detail),
         )
         self._count(denied.reason)
         failure = Failure(self._timers.wall(), attempt.address, denied.reason, denied.account[:80], denied.detail)
@@ -179,7 +190,7 @@ class SignIns:
         if wait_s > 0:
             self.log.warn(
                 "sign-in of {aor} from {place} is refused for {wait_s} s after too many failures",
-                aor=_shown(guessed.aor),
+                aor=shown(guessed.aor),
                 place=guessed.place,
                 wait_s=ceil(wait_s),
             )
@@ -233,8 +244,3 @@ def _remember(failures: Failures, most: int, aor: Aor, failure: Failure) -> None
         known = failures[aor] = deque(maxlen=FAILURES_PER_USER)
     known.append(failure)
     failures.move_to_end(aor)
-
-
-def _shown(text: str) -> str:
-    """Give what a stranger wrote as a log may show it: briefly, and nothing that a terminal would obey."""
-    return "".join(c if c.isprintable() else "?" for c in text[:80])

@@ -72,8 +72,10 @@ class Uri:
         """The address-of-record in its normal form (see the module): `sip:user@host`, or `tel:` and a number."""
         if self.scheme == "tel":
             return _normal_number(self.user or "")
-        host = normal_host(self.host)
-        return f"sip:{_normal_user(self.user)}@{host}" if self.user is not None else f"sip:{host}"
+        if self.user is None:
+            return f"sip:{normal_host(self.host)}"
+        text = f"sip:{self.user}@{self.host}"
+        return text if _NORMAL.fullmatch(text) else f"sip:{_normal_user(self.user)}@{normal_host(self.host)}"
 
     @property
     def opaque(self) -> str:

@@ -68,9 +68,9 @@ class RunningServer:
         for name in names:
             address, password = f"{name}@{domain}", f"{name}'s secret"
             with (self.home / "people.toml").open("a") as people:
-                people.write(f'\n[{name}]\naddress = "{address}"\ndisplay_name = "{name.title()}"\n')
+                people.write(f'\n["{name}"]\naddress = "{address}"\ndisplay_name = "{name.title()}"\n')
             with (self.home / "demo-accounts.toml").open("a") as accounts:
-                accounts.write(f'\n[{name}]\naddress = "{address}"\npassword = "{password}"\n')
+                accounts.write(f'\n["{name}"]\naddress = "{address}"\npassword = "{password}"\n')
         with ThreadPoolExecutor(len(names)) as pool:
             list(
                 pool.map(

@@ -12,7 +12,11 @@ TOP: Final = Path(lyncpy.__file__).parent
 
 READS: Final[Mapping[str, tuple[int, str]]] = {
     "app/assembly.py": (0, "given on, to the certificate: compared with its dates, which are others'"),
-    "auth/authenticator.py": (2, "NTLM's time is the client's; it is compared with the steady clock as well"),
+    "auth/authenticator.py": (
+        3,
+        "NTLM's time is the client's, compared with the steady clock as well; dates of accounts, by everybody's clock",
+    ),
+    "auth/passwords.py": (1, "dates of accounts, by everybody's clock"),
     "core/gate.py": (1, "Date in a 401, by which a client sees whose clock is wrong"),
     "core/signins.py": (1, "when a sign-in failed, for an operator"),
     "core/timers.py": (1, "is what gives it"),
@@ -30,10 +34,12 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/conferencing/minutes.py": (1, "when it was said, written down"),
     "workloads/conferencing/recorder.py": (6, "call records, written down; an end may be before its beginning"),
     "workloads/conferencing/service.py": (1, "call records of the last process, written down"),
+    "workloads/directory/deadlines.py": (4, "dates of accounts, by everybody's clock; a step judges them anew"),
     "workloads/directory/pull.py": (
-        3,
-        "when a pull was, shown; at a start, its age: in doubt everything is read again",
+        5,
+        "when a pull was, shown; at a start, its age: in doubt everything is read again; dates of accounts, as above",
     ),
+    "workloads/directory/service.py": (1, "dates of accounts, for an operator"),
     "workloads/im/chat.py": (1, "when it was said, written down"),
     "workloads/im/farewell.py": (1, "call records, written down"),
     "workloads/im/filing.py": (2, "when it was said, written down"),

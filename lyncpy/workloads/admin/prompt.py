@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from lyncpy.sip.text import JOINERS
 from lyncpy.workloads.admin.completion import Completion
 from lyncpy.workloads.admin.render import cells_wide, side_by_side
 
@@ -115,7 +116,7 @@ class Keys:
             return None
         if one in CONTROLS:
             return CONTROLS[one]
-        return one if one.isprintable() else None
+        return one if one.isprintable() or one in JOINERS else None
 
     def _go_on(self, one: str) -> Key | None:
         sequence = f"{self._sequence}{one}"

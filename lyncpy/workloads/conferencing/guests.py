@@ -9,6 +9,7 @@ from zope.interface import implementer
 from lyncpy.contracts.guests import GuestDoor, IGuests
 from lyncpy.contracts.names import Aor, bare, domain_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.sip.text import JOINERS, one_line
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.conferencing.model import FOCUS, Address, Conference, read_address
 
@@ -91,6 +92,11 @@ def keys_of(conference: Conference, address: Address) -> tuple[str, ...]:
 
 def shown_name(wished: str) -> str:
     """Give the name under which a guest is shown: in one line, and so that nobody takes him for a colleague."""
-    letters = (" " if unicodedata.category(c)[0] in "CZ" else c for c in wished[: 4 * NAME_LETTERS])
-    name = " ".join("".join(letters).split())[:NAME_LETTERS].rstrip()
+    name = one_line("".join(map(_plain, wished[: 4 * NAME_LETTERS])))[:NAME_LETTERS].rstrip()
     return name + MARK if name and name.casefold() != NAMELESS.casefold() else NAMELESS
+
+
+def _plain(letter: str) -> str:
+    """Give a letter of a stranger's name; what cannot be seen is left out, but for joiners, which belong to spelling."""
+    kind = unicodedata.category(letter)
+    return " " if kind == "Cc" else "" if kind == "Cf" and letter not in JOINERS else letter

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, aor_of, bare, listed
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, child, escape, local, outer_xml, quote_attr, read_xml, text_of
 from lyncpy.sip.uri import parse_address
@@ -123,7 +123,7 @@ def write_delta(delta: Delta) -> bytes:
         *(_contact("addedContact", contact, contact.aor) for contact in delta.added_contacts),
         *(_contact("modifiedContact", contact, contact.aor) for contact in delta.modified_contacts),
         *(f'<deletedGroup id="{group}"/>' for group in delta.deleted_groups),
-        *(f"<deletedContact uri={quote_attr(aor)}/>" for aor in delta.deleted_contacts),
+        *(f"<deletedContact uri={quote_attr(listed(aor))}/>" for aor in delta.deleted_contacts),
     ]
     head = f'<contactDelta deltaNum="{delta.number}" prevDeltaNum="{delta.previous}" xmlns="{_LIST_NS}">'
     return f"{head}{''.join(parts)}</contactDelta>".encode()
@@ -140,7 +140,7 @@ def _group(element: str, group: Group) -> str:
 
 def _contact(element: str, contact: Contact, uri: str) -> str:
     head = (
-        f"<{element} uri={quote_attr(uri)} name={quote_attr(contact.name)}"
+        f"<{element} uri={quote_attr(listed(uri))} name={quote_attr(contact.name)}"
         f' groups="{_numbers(contact.groups)}" subscribed="{str(contact.subscribed).lower()}"'
         f" externalURI={quote_attr(contact.external_uri)}"
     )

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from lyncpy.contracts.directory import ISecrets, Person
+from lyncpy.contracts.directory import ISecrets, Moment, Person
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -143,6 +143,10 @@ class Commands:
         rows: list[tuple[object, ...]] = [
             ("address", bare(person.aor)),
             ("enabled", person.enabled),
+            ("switched off by", person.barred),
+            ("may sign in from", _dated(person.begins)),
+            ("may sign in until", _dated(person.until)),
+            ("must change password from", _dated(person.must_change)),
             ("password set", has_secret),
             ("display name", person.display_name),
             ("given name", person.given_name),
@@ -168,6 +172,11 @@ class Commands:
 def moment(at: float) -> str | None:
     """Give a wall-clock time for an operator; None for never."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else None
+
+
+def _dated(when: Moment | None) -> str:
+    """Give a moment and what says it; the epoch is as long as anybody remembers."""
+    return "" if when is None else f"{moment(when.at) or 'now'} ({when.by})"
 
 
 def _searched(person: Person) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.directory import Group, Person, Phone, Skipped
+from lyncpy.contracts.directory import Group, Moment, Person, Phone, Skipped
 from lyncpy.contracts.names import Aor, Version, aor_of, kept_aor
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore
@@ -159,6 +159,7 @@ class Kept:
         sealed = fields.pop("nt_hash", None)
         nt_hash = self._seals.unseal(base64.b64decode(sealed), f"{PERSON}:{aor}") if sealed else None
         phones = tuple(Phone(kind, number) for kind, number in fields.pop("phones", ()))
+        fields |= {name: Moment(**fields[name]) for name in ("begins", "until", "must_change") if name in fields}
         return Person(
             **{**fields, "aor": aor, "logins": tuple(fields.get("logins", ()))}, phones=phones, nt_hash=nt_hash
         )

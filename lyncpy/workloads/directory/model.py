@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from lyncpy.contracts.directory import Group, Person, Pull, Skipped
+from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor
 
 
@@ -69,7 +70,7 @@ def compare(known: Mapping[Aor, Person], skipped: Sequence[Skipped], pull: Pull)
         # Somebody is there whom no change announced (he was moved in, or a group now names him), or somebody
         # left and what he had may be free for an entry that was skipped.
         incomplete=(pull.present is not None and not pull.present <= everybody)
-        or (bool(past) and _leaves(known, table)),
+        or (any(not one.keeps for one in past) and _leaves(known, table)),
     )
 
 
@@ -143,14 +144,18 @@ def compare_groups(
         changed=changed,
         removed=tuple(known[key] for key in known if key in absent),
         unchanged=len(known) - len(changed) - len(absent),
-        incomplete=not pull.complete and (strange or (bool(known or told) and _are_moved(people, pull))),
+        # Active Directory calls a group that was renamed by its new name in all that hold it, and touches none of them.
+        incomplete=not pull.complete
+        and (strange or (bool(known or told) and _are_moved(people, pull)) or _are_moved(known.values(), pull)),
     )
 
 
-def _are_moved(people: Iterable[Person], pull: Pull) -> bool:
+def _are_moved(known: Iterable[Person | Group], pull: Pull) -> bool:
     """Tell whether a known entry stands elsewhere now."""
-    now = {**pull.sources, **{person.key: person.source for person in pull.people}}
-    return any(now.get(person.key, person.source) != person.source for person in people)
+    told: tuple[Person | Group, ...] = (*pull.people, *(pull.groups or ()))
+    now = {**pull.sources, **{one.key: one.source for one in told}}
+    former = ((one.source, now.get(one.key, one.source)) for one in known)
+    return any(old != new and place_of(old) != place_of(new) for old, new in former)
 
 
 def refusal(changes: Changes, known: int, limits: Limits) -> str:

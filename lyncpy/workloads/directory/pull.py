@@ -13,8 +13,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped
-from lyncpy.contracts.facts import GroupsChanged, PersonChanged
+from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped, judged, objection_to
+from lyncpy.contracts.facts import GroupsChanged, PersonChanged, SecretChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -221,7 +221,8 @@ class Pulls:
         for chunk in chunks(changes.removed):
             await self._kept.drop(chunk)
             for person in chunk:
-                self._hide(person.aor)
+                self._people.drop(person.aor)
+                self._groups.forget(person.aor)
                 self._bus.tell(PersonChanged(person.aor, None))
         disabled = frozenset(person.aor for person in changes.disabled)
         for chunk in chunks(
@@ -229,8 +230,11 @@ class Pulls:
         ):
             await self._kept.keep(chunk)
             for person in chunk:
-                self._show(person)
-                self._bus.tell(PersonChanged(person.aor, person))
+                former, shown = self._people.person(person.aor), self._show(person)
+                self._bus.tell(PersonChanged(person.aor, shown))
+                if former is not None and former.nt_hash is not None and person.nt_hash is None:
+                    # What was proven with a password that the directory took back holds no longer.
+                    self._bus.tell(SecretChanged(person.aor))
         await self._regroup(groups)
         await self._note(changes, answer)
         if not (changes.is_empty and groups.is_empty):
@@ -265,13 +269,21 @@ class Pulls:
                 self._groups.keep(group)
             self._bus.tell(GroupsChanged(touched | self._groups.around(group.key for group in chunk)))
 
-    def _show(self, person: Person) -> None:
+    def rejudge(self, aors: Sequence[Aor]) -> None:
+        """Show people as they are now whose time may have begun or ended. Nothing is kept: the dates are."""
+        for aor in aors:
+            former, wall = self._people.person(aor), self._timers.wall()
+            if former is not None and judged(former, wall) is not former:
+                person, objection = self._show(former), objection_to(former, wall)
+                self.log.info("{aor} {what}", aor=aor, what="may sign in now" if objection is None else objection.words)
+                self._bus.tell(PersonChanged(aor, person))
+
+    def _show(self, person: Person) -> Person:
+        """Take somebody into the tables as they are by the clock: it may have gone on since the directory was read."""
+        person = judged(person, self._timers.wall())
         self._people.keep(person)
         self._groups.know(person)
-
-    def _hide(self, aor: Aor) -> None:
-        self._people.drop(aor)
-        self._groups.forget(aor)
+        return person
 
     async def _note(self, changes: Changes, answer: Pull) -> None:
         """Remember where pulls stand; the store is spared when an incremental pull found nothing new."""

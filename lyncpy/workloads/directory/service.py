@@ -1,17 +1,19 @@
 """The life of the directory, and what it finds out for `why`."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus, IListening
-from lyncpy.contracts.directory import IDirectory, ISecrets, Person
+from lyncpy.contracts.directory import IDirectory, ISecrets, Person, objection_to
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.workloads.directory.commands import Commands, moment
+from lyncpy.workloads.directory.deadlines import Deadlines, Judging
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept
@@ -49,7 +51,9 @@ class Directory:
         self._listening: tuple[IListening, ...] = ()
         self._secrets = secrets
         self._settings = settings
-        self.pulls = Pulls(directory, Kept(store, seals), people, groups, bus, settings, timers)
+        self._timers = timers
+        self.pulls = Pulls(Judging(directory, timers), Kept(store, seals), people, groups, bus, settings, timers)
+        self._deadlines = Deadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
             self.name,
             commands=(
@@ -64,11 +68,14 @@ class Directory:
         self._listening = (
             self._bus.listen(GroupsChanged, self._policies.groups_changed),
             self._bus.listen(PersonChanged, self._policies.person_changed),
+            self._bus.listen(PersonChanged, self._deadlines.person_changed),
         )
         await self.pulls.open()
+        self._deadlines.open()
 
     async def close(self) -> None:
         """Stop pulling."""
+        self._deadlines.close()
         await self.pulls.close()
         for listening in self._listening:
             listening.stop()
@@ -97,14 +104,26 @@ class Directory:
         ]
 
     def _known(self, person: Person) -> list[Reason]:
-        if person.enabled:
-            return [Reason("directory", f"known from {person.source or person.key}, and enabled", good=True)]
+        objection = objection_to(person, self._timers.wall())
+        where = person.source or person.key
+        detail = (
+            "" if objection is None or objection.words == "is switched off" else f"{bare(person.aor)} {objection.words}"
+        )
+        if objection is None:
+            return [Reason("directory", f"known from {where}, and enabled", good=True)]
         return [
             Reason(
                 "directory",
-                f"disabled in the directory ({person.source or person.key})",
+                f"disabled in the directory ({where})" + (f": {detail}" if detail else ""),
                 good=False,
-                remedy="enable the person there and run `directory pull`",
+                remedy=_REMEDIES.get(objection.reason, "enable the person there and run `directory pull`"),
+            )
+            if objection.reason != "must change password"
+            else Reason(
+                "sign-in",
+                f"{bare(person.aor)} {objection.words}; who is signed in stays so until the next sign-in",
+                good=False,
+                remedy="change it in the directory and run `directory pull`, or see [directory] must_change",
             )
         ]
 
@@ -121,14 +140,16 @@ class Directory:
         ]
 
     def _skipped(self, aor: Aor) -> list[Reason]:
+        person = self._people.person(aor)
+        mine = [one for one in self.pulls.state.skipped if person is not None and one.keeps and one.key == person.key]
         return [
             Reason(
                 "directory",
-                f"an entry was skipped: {one.source}: {one.reason}",
+                f"{'something is left out' if one.keeps else 'an entry was skipped'}: {one.source}: {one.reason}",
                 good=False,
                 remedy="correct the entry and run `directory pull`",
             )
-            for one in naming(self.pulls.state.skipped, aor)
+            for one in dict.fromkeys((*naming(self.pulls.state.skipped, aor), *mine))
         ]
 
     def _state(self) -> list[Reason]:
@@ -152,3 +173,9 @@ class Directory:
                 )
             )
         return found
+
+
+_REMEDIES: Final = {
+    "expired": "give them a later date there and run `directory pull`",
+    "not yet valid": "wait, or give them an earlier date there and run `directory pull`",
+}

@@ -80,7 +80,16 @@ class Settings(BaseModel):
     """Other sources for single facts, e.g. { office = "roomNumber", display_name = "{givenName} {sn}", title = [] }; empty: the preset's."""
 
     disabled_when: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
-    """When a person may not sign in, any of: "name", "!name" (absent), "name=value", "name!=value", "name&bit". Left out: the preset's; []: never."""
+    """When a person may not sign in, any of: "name", "!name" (absent), "name=value", "name!=value", "name&bit", "name~letters". Left out: the preset's; []: never."""
+
+    since: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
+    """Attributes that say from when on somebody may sign in, each with its form: filetime, days, seconds or time, e.g. ["pwdStartTime:time"]; the latest counts. Left out: the preset's; []: none."""
+
+    until: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
+    """Attributes that say until when, written as in since; the earliest counts, e.g. ["accountExpires:filetime", "shadowLastChange+shadowMax+shadowInactive:days"]. Left out: the preset's; []: none."""
+
+    must_change: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
+    """When a person must change the password before the next sign-in: conditions as in disabled_when, or times as in since. Left out: the preset's; []: never."""
 
     group_bases: Texts = ()
     """The DNs under which groups are searched, e.g. ["ou=groups,dc=example,dc=com"]; empty: those of bases."""

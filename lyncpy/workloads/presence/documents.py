@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.names import Aor, bare, listed
 from lyncpy.sip.body import Part, write_multipart
 from lyncpy.sip.markup import quote_attr
 from lyncpy.sip.message import Headers
@@ -96,7 +96,7 @@ def _container(id_: int, container: Container) -> str:
     if not container.members:
         return f'<container id="{id_}" version="{container.version}"/>'
     members = "".join(
-        f'<member type="{kind.value}"' + (f" value={quote_attr(value)}/>" if value else "/>")
+        f'<member type="{kind.value}"' + (f" value={quote_attr(listed(value))}/>" if value else "/>")
         for kind, value in sorted(container.members, key=lambda member: (member.kind.value, member.value))
     )
     return f'<container id="{id_}" version="{container.version}">{members}</container>'
@@ -110,7 +110,7 @@ def _subscriber(one: Subscriber, relation: Relation) -> str:
     kind = "unknown" if relation is Relation.ANONYMOUS else relation.value.value
     inner = f"><context>{one.context}</context></subscriber>" if one.context else "/>"
     return (
-        f"<subscriber user={quote_attr(bare(one.aor))} displayName={quote_attr(one.display_name)}"
+        f"<subscriber user={quote_attr(listed(bare(one.aor)))} displayName={quote_attr(one.display_name)}"
         f' acknowledged="{"true" if one.acknowledged else "false"}" type="{kind}"{inner}'
     )
 
@@ -118,7 +118,7 @@ def _subscriber(one: Subscriber, relation: Relation) -> str:
 def _delegates(delegates: Delegates) -> str:
     """Write who acts for the user ([MS-PRES] 2.2.2.10.1)."""
     rows = "".join(
-        f"<delegate uri={quote_attr(bare(one.aor))}"
+        f"<delegate uri={quote_attr(listed(bare(one.aor)))}"
         f' publish="{"true" if one.publish else "false"}" redelegate="{"true" if one.redelegate else "false"}"/>'
         for one in delegates.members
     )

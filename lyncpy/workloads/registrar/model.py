@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, Instance, instance_of
+from lyncpy.sip.text import one_line
 from lyncpy.sip.uri import parse_uri
 
 INSTANCE_NAMESPACE: Final = uuid.UUID("fcacfb03-8a73-46ef-91b1-e5ebeeaba4fe")
@@ -119,6 +120,6 @@ def display(name: str, uri: str, tag: str, epid: str) -> str:
 
     Spec: [MS-SIPREGE] 3.2: clients learn their own display name here.
     """
-    quoted = "".join(c for c in name if c >= " " and c != "\x7f").replace("\\", "\\\\").replace('"', '\\"')
+    quoted = one_line(name).replace("\\", "\\\\").replace('"', '\\"')
     text = f'"{quoted}"<{uri}>' if quoted else f"<{uri}>"
     return text + (f";tag={tag}" if tag else "") + (f";epid={epid}" if epid else "")

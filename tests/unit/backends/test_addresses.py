@@ -2,7 +2,8 @@
 
 import pytest
 
-from lyncpy.backends.addresses import BadEntry, address_of, shown
+from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.sip.text import shown
 
 
 @pytest.mark.parametrize("text", ["sip:Alice@Example.com", "alice@example.COM", " SIP:alice@example.com;x=y "])

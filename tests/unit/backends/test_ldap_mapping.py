@@ -12,11 +12,15 @@ from lyncpy.workloads.directory.settings import FACTS
 DN = "uid=alice,dc=example,dc=com"
 
 
-def raw(**attributes: str | bytes | list[bytes]) -> Mapping[str, Sequence[bytes]]:
+Value = str | bytes | Sequence[str | bytes]
+
+
+def raw(**attributes: Value) -> Mapping[str, Sequence[bytes]]:
     """Give attributes as they come; `_` stands for `-`."""
 
-    def values(one: str | bytes | list[bytes]) -> list[bytes]:
-        return one if isinstance(one, list) else [one.encode() if isinstance(one, str) else one]
+    def values(one: Value) -> list[bytes]:
+        several = [one] if isinstance(one, str | bytes) else one
+        return [value.encode() if isinstance(value, str) else value for value in several]
 
     return {name.replace("_", "-").lower(): values(one) for name, one in attributes.items()}
 
@@ -128,11 +132,75 @@ def test_an_nt_hash_is_hexadecimal_or_raw(value: bytes, expected: bytes | None) 
 
 
 def test_an_nt_hash_that_cannot_be_read_is_never_quoted() -> None:
-    """Somebody put a password there: it must not reach the log."""
-    with pytest.raises(BadEntry) as caught:
-        openldap().person(raw(mail="a@example.com", sambaNTPassword="hunter2"), DN)
-    assert "hunter2" not in caught.value.reason
-    assert caught.value.keeps
+    """Somebody put a password there: it must not reach the log; the person is there without it."""
+    reasons: list[str] = []
+    found = openldap().person(raw(mail="a@example.com", sambaNTPassword="hunter2"), DN, reasons.append)
+    assert (found.nt_hash, found.enabled) == (None, True)
+    assert len(reasons) == 1
+    assert "sambaNTPassword" in reasons[0] and "hunter2" not in reasons[0]
+
+
+@pytest.mark.parametrize("value", ["!" + "AB" * 16, "*", "!", "{CRYPT}!x", "{SSHA}*", " !AB"])
+def test_a_locked_hash_is_a_lock(value: str) -> None:
+    """Locking tools write a mark before the hash: no password signs in, wherever it was set."""
+    found = openldap().person(raw(mail="a@example.com", sambaNTPassword=value), DN)
+    assert (found.nt_hash, found.enabled, found.barred) == (None, False, "sambaNTPassword is locked")
+
+
+def test_of_several_hashes_one_that_can_be_read_counts_unless_one_is_locked() -> None:
+    """An attribute may have more values than it should."""
+    mapping = openldap()
+    assert mapping.person(raw(mail="a@example.com", sambaNTPassword=["x", "AB" * 16]), DN).nt_hash == b"\xab" * 16
+    assert not mapping.person(raw(mail="a@example.com", sambaNTPassword=["AB" * 16, "!" + "AB" * 16]), DN).enabled
+
+
+@pytest.mark.parametrize(
+    "fact", ["physicalDeliveryOfficeName", "telephoneNumber", "displayName", "uid", "title", "mobile"]
+)
+def test_a_side_fact_that_cannot_be_read_is_left_out_and_named(fact: str) -> None:
+    """An office in an old encoding keeps nobody out."""
+    reasons: list[str] = []
+    found = openldap().person(raw(mail="a@example.com", cn="Ann", **{fact: [b"B\xfcro", b"ok"]}), DN, reasons.append)
+    assert found.enabled
+    assert set(reasons) == {f'its attribute "{fact}" cannot be read: it is not UTF-8 text'}
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        {"msRTCSIP-UserEnabled": "FALSE"},
+        {"msRTCSIP-UserEnabled": " false "},
+        {"msRTCSIP-UserEnabled": ["TRUE", "FALSE"]},
+        {"userAccountControl": "514"},
+        {"userAccountControl": "what?"},
+        {"pwdAccountLockedTime": "000001010000Z"},
+        {"nsAccountLock": "true"},
+        {"sambaAcctFlags": "[UD         ]"},
+        {"accountExpires": "soon"},
+        {"shadowExpire": b"\xff"},
+    ],
+)
+@pytest.mark.parametrize("fact", ["sambaNTPassword", "physicalDeliveryOfficeName", "cn", "telephoneNumber", "uid"])
+def test_what_takes_rights_away_counts_whatever_else_cannot_be_read(off: dict[str, Value], fact: str) -> None:
+    """Also when it cannot be read itself."""
+    entry: dict[str, Value] = {**off, fact: b"\xff\xfe", "mail": "a@example.com"}
+    assert not openldap().person(raw(**entry), DN).enabled
+
+
+def test_an_address_that_cannot_be_read_is_none() -> None:
+    """It is not taken from the next attribute either: that would be somebody else's."""
+    mapping = openldap()
+    entry = raw(mail="a@example.com", **{"msRTCSIP-PrimaryUserAddress": b"sip:\xff@example.com"})
+    with pytest.raises(BadEntry, match='its address cannot be read: the attribute "msRTCSIP-PrimaryUserAddress"'):
+        mapping.person(entry, DN)
+    both = raw(mail="x", **{"msRTCSIP-PrimaryUserAddress": [b"\xff", b"sip:A%2Bb@example.com"]})
+    assert mapping.person(both, DN).aor == "sip:a+b@example.com"
+
+
+@pytest.mark.parametrize("name", ["می\u200cخواهم", "ශ්\u200dරී", "\u200fשלום", "👩\u200d💻"])
+def test_names_keep_the_joiners_that_they_are_written_with(name: str) -> None:
+    """Only controls and changes of direction are taken out."""
+    assert openldap().person(raw(mail="a@example.com", displayName=f"\u202e{name}\x07"), DN).display_name == name
 
 
 def test_text_is_one_clean_line() -> None:

@@ -1,11 +1,12 @@
 """People from a TOML file."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from lyncpy.backends.people import PeopleFile, read_people
-from lyncpy.contracts.directory import Phone
+from lyncpy.contracts.directory import Moment, Phone
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import Inline
 from tests.kit.results import result_of
@@ -145,3 +146,32 @@ def test_a_group_of_no_use_is_skipped(text: str) -> None:
     """It is named, and the people are used."""
     pull = read_people((ALICE + text).encode(), "people.toml", "example.com")
     assert (len(pull.people), pull.groups, len(pull.skipped)) == (2, (), 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "second"),
+    [
+        ("2026-12-31", "2027-01-01T00:00:00+00:00"),
+        ('"2026-12-31"', "2027-01-01T00:00:00+00:00"),
+        ("2026-12-31T18:00:00", "2026-12-31T18:00:00+00:00"),
+        ("2026-12-31T18:00:00+01:00", "2026-12-31T17:00:00+00:00"),
+    ],
+)
+def test_somebodys_time_may_end(written: str, second: str) -> None:
+    """A day counts to its end; without a zone it is UTC."""
+    pull = read_people(f'[alice]\naddress = "alice@example.com"\nuntil = {written}\n'.encode(), "f", "example.com")
+    assert pull.people[0].until == Moment(datetime.fromisoformat(second).timestamp(), "until")
+
+
+def test_a_day_that_is_none_is_told() -> None:
+    """With the key and what it should be."""
+    with pytest.raises(DirectoryUnavailable, match='key "until" must be a day or a time'):
+        read_people(b'[alice]\naddress = "alice@example.com"\nuntil = "soon"\n', "f", "example.com")
+
+
+def test_somebody_may_have_to_change_the_password() -> None:
+    """And who is switched off is so by a key that has a name."""
+    text = b'[a]\naddress = "a@example.com"\nmust_change_password = true\n[b]\naddress = "b@example.com"\nenabled = false\n'
+    first, second = read_people(text, "f", "example.com").people
+    assert first.must_change == Moment(0.0, "must_change_password")
+    assert (second.enabled, second.barred) == (False, "enabled = false")

@@ -415,10 +415,12 @@ def test_an_incremental_answer_changes_the_groups_that_it_names() -> None:
         {"groups_present": frozenset({"t", "moved in"})},
         {"sources": {ALICE.key: "uid=alice,ou=elsewhere"}},
         {"people": (replace(ALICE, source="uid=alice,ou=elsewhere"),)},
+        {"sources": {TEAM.key: "cn=crew,dc=x"}},
+        {"groups": (replace(TEAM, source="cn=crew,dc=x"),)},
     ],
 )
 def test_what_an_increment_cannot_tell_of_groups_is_read_whole(answer: dict[str, Any]) -> None:
-    """A group that was moved in, or somebody whose entry was moved: what groups call him is old then."""
+    """A group that was moved in, or an entry that was moved or renamed: what groups call it is old then."""
     server = Server(ALICE)
     server.directory.groups = [TEAM]
     result_of(server.pulls.open())

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.memory import MemoryStore
-from lyncpy.contracts.directory import Group, Person, Skipped
+from lyncpy.contracts.directory import Group, Moment, Person, Skipped
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import Asked, CommandFailed, Table
 from lyncpy.core.timers import Timers
@@ -34,11 +34,12 @@ class Desk:
         *people: Person,
         groups: Sequence[Group] = (),
         policies: Mapping[str, Any] | None = None,
+        skipped: Sequence[Skipped] = (),
         **settings: Any,
     ) -> None:
         wall = lambda: 1.7e9  # noqa: E731 - a clock
         self.source = FakeDirectory(*people)
-        self.source.skipped = [Skipped("uid=carol,dc=x", "it has no address (mail)", key="c")]
+        self.source.skipped = [Skipped("uid=carol,dc=x", "it has no address (mail)", key="c"), *skipped]
         store, bus, table, seals = MemoryStore(wall), Facts(), People(), PlainSeals()
         secrets = StoredSecrets(store, table, bus, seals)
         if groups:
@@ -249,3 +250,24 @@ def test_names_can_be_completed(grouped: Desk) -> None:
         choices = words[name].args[0].choices
         assert choices is not None
         assert choices()[0] == first
+
+
+def test_a_users_dates_are_shown() -> None:
+    """Until when, from when on, and what says so."""
+    dated = replace(ALICE, until=Moment(1_800_000_000.0, "accountExpires"), must_change=Moment(0.0, "pwdLastSet=0"))
+    rows = pairs(Desk(dated, BOB).run("user show", user="al"))
+    assert rows["may sign in until"] == "2027-01-15 08:00:00 UTC (accountExpires)"
+    assert rows["must change password from"] == "now (pwdLastSet=0)"
+    assert "may sign in from" not in rows
+
+
+def test_why_names_what_is_left_out_of_somebody_and_what_switched_them_off() -> None:
+    """A person who is there without an attribute is not said to be skipped."""
+    left = Skipped(ALICE.source, 'the person is known without this: its attribute "x"', key=ALICE.key, keeps=True)
+    locked = replace(BOB, enabled=False, barred="sambaNTPassword is locked")
+    desk = Desk(ALICE, locked, skipped=(left,))
+    said = [finding for finding, _ in desk.why("alice@example.com")]
+    assert f"something is left out: {left.source}: {left.reason}" in said
+    assert not any("was skipped" in one for one in said)
+    told = [finding for finding, _ in desk.why("bob@example.com")]
+    assert told[0] == "disabled in the directory (uid=bob): bob@example.com is switched off: sambaNTPassword is locked"

@@ -30,10 +30,10 @@ def test_a_lifetime_stays_within_its_bounds(wish: int | None, granted: int) -> N
     [
         ("Alice Adler", '"Alice Adler"<sip:a@x>;tag=1;epid=e'),
         ('Al "Ace" \\ B', '"Al \\"Ace\\" \\\\ B"<sip:a@x>;tag=1;epid=e'),
-        ("Al\r\nVia: evil", '"AlVia: evil"<sip:a@x>;tag=1;epid=e'),
+        ("Al\r\nVia: evil", '"Al Via: evil"<sip:a@x>;tag=1;epid=e'),
         ("", "<sip:a@x>;tag=1;epid=e"),
     ],
 )
 def test_a_display_name_cannot_break_its_header(name: str, value: str) -> None:
-    """A directory's text is quoted, and line ends vanish."""
+    """A directory's text is quoted, and a line end is a blank."""
     assert model.display(name, Aor("sip:a@x"), "1", "e") == value

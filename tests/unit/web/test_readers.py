@@ -54,7 +54,9 @@ class Desk:
         )
         self.secrets = secrets or TableSecrets({ALICE: nt_hash("pässword"), DAN: nt_hash("pässword")})
         self.signins = signins_of(people, AuthSettings(), MemoryMeter(), timers_of(self.clock))
-        self.readers = Readers(Passwords(people, self.secrets), people, self.signins, Homes(), Tokens(file))
+        self.readers = Readers(
+            Passwords(people, self.secrets, timers_of(self.clock)), people, self.signins, Homes(), Tokens(file)
+        )
 
     def who(self, credentials: str | None, peer: str = "192.0.2.1") -> Reader:
         """Ask who this is."""

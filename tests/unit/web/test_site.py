@@ -36,7 +36,9 @@ class Office:
         self.secrets = TableSecrets({ALICE: nt_hash("pässword")})
         timers = timers_of(self.clock)
         self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
-        readers = Readers(Passwords(self.people, self.secrets), self.people, self.signins, Homes(), Tokens(tokens))
+        readers = Readers(
+            Passwords(self.people, self.secrets, timers), self.people, self.signins, Homes(), Tokens(tokens)
+        )
         self.site = Site(resources, readers, origins, self.meter)
 
     def ask(self, path: str = "/a", method: str = "GET", host: str = "x.test", **headers: str) -> HttpAnswer:

@@ -1,0 +1,142 @@
+"""Until when: attributes that say when an account begins, ends, or needs another password. Pure.
+
+A *deadline* is `attribute:form`, or a sum, `shadowLastChange+shadowMax:days`. The forms:
+
+| Form | The value is | Never |
+|---|---|---|
+| `filetime` | a number of 100 ns since 1601, UTC ([MS-DTYP] 2.3.3) | 0, and 2^63-1 ([MS-ADA1] accountExpires) |
+| `days` | days since 1970, each from midnight UTC (shadow(5)) | below 0 |
+| `seconds` | seconds since 1970 | below 0, 2^31-1 and more; 0 where it would end something |
+| `time` | GeneralizedTime (RFC 4517 §3.3.13) | 1970-01-01 where it would end something |
+
+A value that is empty says nothing. One that cannot be read is an error: whoever asks has to
+decide what it takes away.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from lyncpy.contracts.directory import Moment
+from lyncpy.sip.text import shown
+
+FORMS: Final = ("filetime", "days", "seconds", "time")
+
+_DEADLINE: Final = re.compile(r"([A-Za-z][A-Za-z0-9.;-]*(?:\+[A-Za-z][A-Za-z0-9.;-]*)*):([a-z]+)")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
+_TIME: Final = re.compile(
+    r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})(?:([0-9]{2})([0-9]{2})?)?(?:[.,][0-9]{1,9})?(?:Z|([+-])([0-9]{2})([0-9]{2})?)"
+)
+_1601_S: Final = 11_644_473_600
+_FILETIME_NEVER: Final = 2**63 - 1
+_SECONDS_NEVER: Final = 2**31 - 1
+_LAST_S: Final = 253_402_300_800
+"""The year 10000: nobody's account ends later."""
+
+
+class Unreadable(Exception):
+    """A value is none of its form; the text says so, for an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Where a moment comes from."""
+
+    names: tuple[str, ...]
+    """Attributes, as written; several are added."""
+
+    form: str
+    zero_is_never: bool = True
+
+    @property
+    def text(self) -> str:
+        """Give what an operator knows it by."""
+        return "+".join(self.names)
+
+    def moments(self, raw: Mapping[str, Sequence[bytes]]) -> list[Moment]:
+        """Give the moments that an entry names; none when an attribute is absent, or says never.
+
+        Raises:
+            Unreadable: A value is none of its form.
+        """
+        several = [raw.get(name.lower(), ()) for name in self.names]
+        if len(several) == 1:
+            found = [self._second(self.names[0], value) for value in several[0]]
+        elif all(several):
+            parts = [self._second(name, values[0]) for name, values in zip(self.names, several, strict=True)]
+            found = [None if None in parts else sum(part for part in parts if part is not None)]
+        else:
+            found = []
+        return [Moment(at, self.text) for at in found if at is not None and at < _LAST_S]
+
+    def _second(self, name: str, value: bytes) -> float | None:
+        text = value.decode("ascii", "replace").strip()
+        if not text:
+            return None
+        if self.form == "time":
+            at = _read_time(text)
+        elif _NUMBER.fullmatch(text):
+            at = _from_number(int(text), self.form)
+        else:
+            at = None
+        if at is None:
+            raise Unreadable(f'its attribute "{name}" cannot be read: "{shown(text, 40)}" is no {self.form}')
+        if at < 0 or (at == 0 and self.zero_is_never and self.form != "days"):
+            return None
+        return at
+
+
+def deadline(text: str, *, zero_is_never: bool) -> Deadline | None:
+    """Read `attribute:form`; None for text that is something else.
+
+    Raises:
+        ValueError: A form that there is not.
+    """
+    found = _DEADLINE.fullmatch(text.strip())
+    if found is None:
+        return None
+    if found[2] not in FORMS:
+        raise ValueError(f'"{shown(text)}" has no form that is known: write attribute:{"|".join(FORMS)}')
+    names = tuple(found[1].split("+"))
+    return Deadline(names, found[2], zero_is_never)
+
+
+def deadlines(texts: Iterable[str]) -> tuple[Deadline, ...]:
+    """Read several of which each must be one.
+
+    Raises:
+        ValueError: With what is wrong with the first that is none.
+    """
+    found = []
+    for text in texts:
+        one = deadline(text, zero_is_never=True)
+        if one is None:
+            raise ValueError(f'"{shown(text)}" is not a time: write attribute:{"|".join(FORMS)}')
+        found.append(one)
+    return tuple(found)
+
+
+def _from_number(number: int, form: str) -> float:
+    """Give seconds since 1970; below 0 for never."""
+    if form == "days":
+        return number * 86400.0
+    if form == "seconds":
+        return -1.0 if number >= _SECONDS_NEVER else float(number)
+    return -1.0 if number <= 0 or number >= _FILETIME_NEVER else max(0.5, number / 1e7 - _1601_S)
+
+
+def _read_time(text: str) -> float | None:
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    try:
+        year, month, day, hour = (int(found[number]) for number in range(1, 5))
+        at = datetime(year, month, day, hour, int(found[5] or 0), min(int(found[6] or 0), 59), tzinfo=UTC)
+        if found[7]:
+            away = timedelta(hours=int(found[8]), minutes=int(found[9] or 0))
+            at = at - away if found[7] == "+" else at + away
+        return max(0.0, at.timestamp())
+    except (ValueError, OverflowError):
+        return None
