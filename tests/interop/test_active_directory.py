@@ -1,5 +1,6 @@
 """People from a real Active Directory (a Samba domain controller): who they are, what changes, what an operator is told."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lyncpy.contracts.directory import Moment, judged
 from lyncpy.contracts.names import Aor
 from tests.kit.certificates import authority
 from tests.kit.office import Office, OpenOffice
@@ -378,3 +380,20 @@ def test_a_controller_that_is_stopped_changes_nothing(office: Office, branch: Br
     outcome = office.pull()
     assert not outcome.complete
     assert [person.title for person in outcome.changes.changed] == ["Director"]
+
+
+def test_accounts_expire_and_passwords_must_be_changed(office: Office, branch: Branch, samba: Samba) -> None:
+    """AccountExpires in the past or the future or never; pwdLastSet 0; all by an increment."""
+    office.pull()
+    now = time.time()
+    samba.modify(branch.alice, accountExpires=str(int((now - 3600 + 11_644_473_600) * 10_000_000)))
+    samba.modify(branch.bob, accountExpires="0", pwdLastSet="0")
+    samba.modify(branch.carol, accountExpires="9223372036854775807")
+    assert not office.pull().complete
+    alice, bob, carol = (office.people.person(aor) for aor in (ALICE, BOB, CAROL))
+    assert alice is not None and bob is not None and carol is not None
+    assert alice.until is not None
+    assert abs(alice.until.at - (now - 3600)) < 1
+    assert not judged(alice, now).enabled
+    assert (bob.until, carol.until) == (None, None)
+    assert bob.must_change == Moment(0.0, "pwdLastSet=0")

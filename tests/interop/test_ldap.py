@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
+from lyncpy.contracts.directory import Moment, judged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.workloads.directory.kept import Kept
@@ -157,7 +158,7 @@ def test_bad_entries_are_skipped_and_named_and_the_rest_goes_on(office: Office, 
     server.add("broken", ou=ou, msRTCSIP_PrimaryUserAddress="sip:not an address")
     server.add("foreign", ou=ou, msRTCSIP_PrimaryUserAddress="sip:foreign@other.example")
     server.add("twin", ou=ou, msRTCSIP_PrimaryUserAddress="sip:Alice@Example.com")
-    server.add("hash", ou=ou, sambaNTPassword="secret-nonsense")
+    server.add("hash", ou=ou, msRTCSIP_PrimaryUserAddress="sip:hash@example.com", sambaNTPassword="secret-nonsense")
     outcome = office.pull()
     reasons = {one.source.partition(",")[0]: one.reason for one in outcome.changes.skipped}
     assert set(reasons) == {"uid=noaddress", "uid=broken", "uid=foreign", "uid=twin", "uid=hash"}
@@ -167,11 +168,11 @@ def test_bad_entries_are_skipped_and_named_and_the_rest_goes_on(office: Office, 
     assert f"already that of uid=alice,{ou}" in reasons["uid=twin"]
     assert "sambaNTPassword" in reasons["uid=hash"]
     assert "nonsense" not in reasons["uid=hash"]
-    assert {person.aor for person in office.people.all()} == {ALICE, BOB, CAROL}
+    assert {person.aor for person in office.people.all()} == {ALICE, BOB, CAROL, Aor("sip:hash@example.com")}
 
 
-def test_an_attribute_that_is_no_text_skips_its_entry_only(server: Slapd, ou: str, opened: OpenOffice) -> None:
-    """Bytes that are not UTF-8 are named by attribute; who was known stays as he was."""
+def test_an_attribute_that_is_no_text_is_left_out_and_named(server: Slapd, ou: str, opened: OpenOffice) -> None:
+    """Bytes that are not UTF-8 are named by attribute, and keep nobody out; what stood there before is forgotten."""
     office = opened(server, bases=[ou], attributes={"title": "rawNote"})
     server.modify(f"uid=bob,{ou}", rawNote=b"Engineer")
     office.pull()
@@ -182,8 +183,54 @@ def test_an_attribute_that_is_no_text_skips_its_entry_only(server: Slapd, ou: st
     assert 'attribute "rawNote" cannot be read' in outcome.changes.skipped[0].reason
     bob = office.people.person(BOB)
     assert bob is not None
-    assert bob.title == "Engineer"
-    assert office.people.person(Aor("sip:dave@example.com")) is None
+    assert (bob.title, bob.enabled) == ("", True)
+    assert office.people.person(Aor("sip:dave@example.com")) is not None
+    server.modify(f"uid=bob,{ou}", rawNote=b"Director")
+    assert {one.source.partition(",")[0] for one in office.pull().changes.skipped} == {"uid=dave"}
+
+
+def test_who_is_disabled_is_so_whatever_else_cannot_be_read(server: Slapd, ou: str, opened: OpenOffice) -> None:
+    """Locking tools write a mark before the hash, and others leave half an office behind."""
+    office = opened(server, bases=[ou], attributes={"office": "rawNote"})
+    server.modify(f"uid=alice,{ou}", sambaNTPassword="0123456789ABCDEF0123456789ABCDEF")
+    office.pull()
+    server.modify(
+        f"uid=alice,{ou}",
+        sambaNTPassword="!0123456789ABCDEF0123456789ABCDEF",
+        msRTCSIP_UserEnabled="FALSE",
+        rawNote=b"\xff",
+    )
+    server.modify(f"uid=bob,{ou}", sambaNTPassword="!")
+    outcome = office.pull()
+    alice, bob = office.people.person(ALICE), office.people.person(BOB)
+    assert alice is not None and bob is not None
+    assert (alice.enabled, alice.nt_hash, bob.enabled) == (False, None, False)
+    assert {person.aor for person in outcome.changes.disabled} == {ALICE, BOB}
+
+
+def test_people_have_time_and_passwords_until_they_have_not(server: Slapd, ou: str, office: Office) -> None:
+    """A moment to come, one that is past, and never."""
+    now = int(time.time())
+    server.modify(f"uid=alice,{ou}", accountExpires=_filetime(now + 3600), pwdLastSet="0")
+    server.modify(f"uid=bob,{ou}", accountExpires=_filetime(now - 3600))
+    server.modify(f"uid=carol,{ou}", accountExpires="9223372036854775807")
+    office.pull()
+    alice, bob, carol = (office.people.person(aor) for aor in (ALICE, BOB, CAROL))
+    assert alice is not None and bob is not None and carol is not None
+    assert alice.until == Moment(now + 3600, "accountExpires")
+    assert alice.must_change == Moment(0.0, "pwdLastSet=0")
+    assert not judged(bob, now).enabled
+    assert carol.until is None
+    server.modify(f"uid=bob,{ou}", accountExpires="soon")
+    outcome = office.pull()
+    assert [one.source for one in outcome.changes.skipped] == [f"uid=bob,{ou}"]
+    bob = office.people.person(BOB)
+    assert bob is not None
+    assert not bob.enabled
+
+
+def _filetime(second: int) -> str:
+    return str((second + 11_644_473_600) * 10_000_000)
 
 
 def test_the_address_of_a_skipped_twin_is_free_when_the_first_is_removed(

@@ -223,3 +223,29 @@ def test_groups_of_active_directory_are_followed(samba: Samba, opened: OpenOffic
     samba.delete(inner)
     assert [group.name for group in office.pull().groups.removed] == ["Inner"]
     assert members(office, "Outer") == [BOB]
+
+
+def test_a_renamed_group_of_active_directory_stays_in_the_groups_that_hold_it(samba: Samba, opened: OpenOffice) -> None:
+    """It is called by its new name there, though those groups count as unchanged; so with the folder it stands in."""
+    branch = Branch(samba, 2)
+    office = opened(samba, **reading(samba, bases=[branch.dn]))
+    folder = samba.add_ou(f"OU=Teams,{branch.dn}")
+    inner = f"CN=Inner,{folder}"
+    samba.do("add", inner, attributes={"objectClass": "group", "sAMAccountName": "Inner2", "member": [branch.alice]})
+    middle = ad_group(branch, "Middle", inner)
+    ad_group(branch, "Outer", middle, branch.bob)
+    office.pull()
+    assert members(office, "Outer") == [ALICE, BOB]
+
+    samba.rename(inner, r"CN=Inner\, renamed")
+    office.pull()
+    assert members(office, "Outer") == [ALICE, BOB]
+
+    samba.rename(folder, "OU=Crews")
+    office.pull()
+    assert members(office, "Outer") == [ALICE, BOB]
+
+    samba.rename(middle, "CN=Centre")
+    office.pull()
+    assert members(office, "Outer") == [ALICE, BOB]
+    assert not office.pull().complete

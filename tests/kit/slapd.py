@@ -44,6 +44,8 @@ ATTRIBUTES: Mapping[str, str] = {
     "department": TEXT,
     "otherTelephone": TEXT,
     "locked": TEXT,
+    "accountExpires": TEXT,
+    "pwdLastSet": TEXT,
     "rawNote": OCTETS,
     "dsServiceName": TEXT,
     "highestCommittedUSN": TEXT,

@@ -1,5 +1,8 @@
 """What the directory decides while people are signed in: who may, who may not any more, and who they are."""
 
+import pytest
+
+from lyncpy.contracts.directory import Moment
 from tests.kit.actors import Actor
 from tests.kit.stage import Stage
 
@@ -101,3 +104,97 @@ def test_people_are_found_by_name(stage: Stage) -> None:
     assert found.status == 200
     assert b"Bob Builder" in found.answer.body
     assert b"carol@example.com" not in found.answer.body
+
+
+# --- what takes rights away
+
+
+def _until(stage: Stage, in_s: float) -> Moment:
+    return Moment(stage.wall() + in_s, "accountExpires")
+
+
+@pytest.mark.steady_clock
+def test_an_account_ends_at_its_moment_though_nothing_changes(stage: Stage) -> None:
+    """No pull is needed: she is told, disconnected, refused with the reason, and `why` names the attribute."""
+    stage.changes("bob", until=_until(stage, 1000))
+    stage.pulls()
+    alice, bob = stage.sign_in("alice", "bob")
+    alice.watches(bob)
+    stage.passes(690)
+    assert bob.sip.is_connected
+    stage.passes(15)
+    assert _farewell(bob)[0].startswith("4141;")
+    assert not bob.sip.is_connected
+    assert alice.hears(bob).availability == "offline"
+    refused = bob.sip.register()
+    assert refused.status == 403
+    assert "the account has expired" in (refused.answer.headers.get("ms-diagnostics-public") or "")
+    assert alice.pages(bob, "still there?").status == 404
+    said = " ".join(str(cell) for row in stage.shell("why bob@example.com").rows for cell in row)
+    assert "expired on 2026-07-20 12:16:40 UTC (accountExpires)" in said
+
+
+@pytest.mark.steady_clock
+def test_an_account_that_has_ended_does_not_sign_in(stage: Stage) -> None:
+    """Whatever the password; and one that begins later not yet."""
+    stage.changes("bob", until=_until(stage, -5))
+    stage.changes("carol", begins=_until(stage, 1000))
+    stage.pulls()
+    assert stage.actor("bob").sip.register().status == 403
+    carol = stage.actor("carol")
+    assert carol.sip.register().status == 403
+    stage.passes(700)
+    assert carol.sip.register().status == 200
+
+
+@pytest.mark.steady_clock
+def test_a_longer_time_lets_somebody_in_again(stage: Stage) -> None:
+    """With the pull that finds it."""
+    stage.changes("bob", until=_until(stage, -5))
+    stage.pulls()
+    bob = stage.actor("bob")
+    assert bob.sip.register().status == 403
+    stage.changes("bob", until=_until(stage, 86400))
+    stage.pulls()
+    assert bob.sip.register().status == 200
+
+
+@pytest.mark.steady_clock
+def test_dates_outlive_a_restart(stage: Stage) -> None:
+    """They are kept with the person: an outage of the directory gives nobody more time."""
+    stage.changes("bob", until=_until(stage, 1000))
+    stage.pulls()
+    stage.stop()
+    stage.directory.down = "down"
+    stage.passes(1000)
+    stage.start()
+    assert stage.actor("bob").sip.register().status == 403
+    assert stage.actor("alice").sip.register().status == 200
+
+
+def test_who_must_change_the_password_ends_with_the_next_sign_in(stage: Stage) -> None:
+    """A conversation goes on; a new sign-in is refused with the reason, until it is changed."""
+    alice, bob = stage.sign_in("alice", "bob")
+    talk, _ = alice.talks_to(bob)
+    stage.changes("bob", must_change=Moment(0.0, "pwdReset=TRUE"))
+    stage.pulls()
+    assert talk.says("still here").status == 200
+    other = stage.actor("bob")
+    refused = other.sip.register()
+    assert refused.status == 403
+    assert "must be changed" in (refused.answer.headers.get("ms-diagnostics-public") or "")
+    said = " ".join(str(cell) for row in stage.shell("why bob@example.com").rows for cell in row)
+    assert "must change the password first (pwdReset=TRUE)" in said
+    stage.changes("bob")
+    stage.pulls()
+    assert other.sip.register().status == 200
+
+
+def test_a_password_that_the_directory_took_back_ends_what_it_opened(stage: Stage) -> None:
+    """Its hash cannot be read any more: it is no old right that is kept alive."""
+    (bob,) = stage.sign_in("bob")
+    stage.changes("bob", nt_hash=None)
+    stage.pulls()
+    stage.passes(301)
+    assert not bob.sip.is_connected
+    assert bob.sip.register().status != 200
