@@ -1,0 +1,70 @@
+"""Boards when the wall clock is set: lifetimes, and which of two is newer, stay what they were."""
+
+import pytest
+from twisted.internet.task import Clock
+
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.presence.board import Board, ahead_s, carry
+from lyncpy.workloads.presence.carrying import AT_ONCE, Carrier
+from lyncpy.workloads.presence.model import Expire, Instance, Key
+
+NOON = 1_784_548_800.0
+ALICE = Aor("sip:alice@x")
+
+
+def board_of(*published: float, lasts_s: float = 600.0) -> Board:
+    """Give a board with notes of these times."""
+    keys = [Key("note", n, 200) for n in range(len(published))]
+    notes = (
+        Instance(key, 1, Expire.TIME, "note", at, Epid("e"), at + lasts_s)
+        for key, at in zip(keys, published, strict=True)
+    )
+    return Board(ALICE, instances=dict(zip(keys, notes, strict=True)))
+
+
+@pytest.mark.parametrize("by", [-3600.0, 3600.0])
+def test_what_is_on_a_board_keeps_its_age_and_its_order(by: float) -> None:
+    """The older stays the older, and each lives as long as before."""
+    first, second = carry(board_of(NOON, NOON + 5), by).instances.values()
+    assert (first.published, second.published) == (NOON + by, NOON + by + 5)
+    assert first.until == NOON + by + 600
+
+
+@pytest.mark.parametrize("by", [-3600.0, 3600.0, 0.4])
+def test_a_board_is_taken_along_once(by: float) -> None:
+    """By as much as the clock was set since the board's times were right; what NTP does is no step."""
+    clock, off = Clock(), [0.0]
+    carrier = Carrier(Timers(clock, lambda: NOON + off[0] + clock.seconds()), list, print)
+    board = board_of(NOON)
+    off[0] = by
+    carried = carrier.carried(board, 0.0)
+    assert (carried is board) is (abs(by) < 1)
+    assert carrier.carried(carried, carrier.stepped()) is carried
+
+
+def test_a_board_of_the_future_was_written_before_the_clock_was_set_back() -> None:
+    """What was published last was published at the start, at the latest; what is older is as much older as before."""
+    clock = Clock()
+    carrier = Carrier(Timers(clock, lambda: NOON + clock.seconds()), list, print)
+    clock.advance(100)
+    read = carrier.as_read(board_of(NOON + 3000, NOON + 3600))
+    assert [one.published for one in read.instances.values()] == [NOON - 600, NOON]
+    assert ahead_s(read, NOON + 100) == -100
+    past = board_of(NOON - 5)
+    assert carrier.as_read(past) is past
+
+
+def test_many_boards_are_looked_at_in_slices() -> None:
+    """A step does not hold up the server, however many boards have something that ends."""
+    clock, off = Clock(), [0.0]
+    timers = Timers(clock, lambda: NOON + off[0] + clock.seconds())
+    looked: list[Aor] = []
+    Carrier(timers, lambda: [Aor(f"sip:u{n}@x") for n in range(3 * AT_ONCE)], looked.append)
+    timers.later(1, lambda: None)
+    turns: list[int] = []
+    clock.callLater(1, lambda: turns.append(len(looked)))
+    off[0] = 3600.0
+    clock.advance(1)
+    assert turns[0] <= 2 * AT_ONCE
+    assert len(looked) == 3 * AT_ONCE
