@@ -313,9 +313,13 @@ def _workloads(
     presence, contacts = _presence(config, back, inner)
     archive = _archive(config, back, inner)
     conferencing, im = _meetings(config, node, back, inner, presence, archive)
+    registrar = Registrar(
+        inner.bindings, back.bus, inner.outbound, inner.flows, inner.people, settings.registrar, timers
+    )
+    inner.outbound.on_silence = registrar.doubt
     found: list[IWorkload] = [
         directory,
-        Registrar(inner.bindings, back.bus, inner.outbound, inner.flows, inner.people, settings.registrar, timers),
+        registrar,
         presence,
         contacts,
         Provisioning(

@@ -1,5 +1,6 @@
 """Sending by name, and where arrivals go."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zope.interface import Interface
@@ -73,6 +74,9 @@ class IFlows(Interface):
 
     def facts() -> tuple[FlowFacts, ...]:
         """Give what an operator may want to know of each flow of this process."""
+
+    def silent(since: float) -> Sequence[FlowName]:
+        """Give the flows from which nothing has come since then (monotonic seconds); not those that are held."""
 
     def hold(flow: FlowName) -> None:
         """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""

@@ -72,6 +72,8 @@ class Outbound:
         self._patience: dict[float, Patience] = {}
         """By seconds: settings of those who ask, so these are few."""
 
+        self.on_silence: Callable[[FlowName], None] = lambda flow: None
+        """Hears of connections whose client has not answered a request in time."""
         self.silent: Final = meter.counter(
             "lyncpy_core_sent_unanswered_total", "Requests that no client answered in time."
         )
@@ -125,8 +127,13 @@ class Outbound:
             call.lose()
 
     def _overdue(self, call: Ask) -> None:
-        self.silent.add()
+        self.was_silent(call.flow)
         call.fail(408)
+
+    def was_silent(self, flow: FlowName) -> None:
+        """A request was not answered in time: its client may not be there any more."""
+        self.silent.add()
+        self.on_silence(flow)
 
     def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | Ask] | None":
         """Give what is under way on a flow, if one more may be."""
@@ -319,7 +326,7 @@ class Call:
             case Effect.CANCEL:
                 self._send(self._same_branch("CANCEL", last=(("Reason", reason),) if reason else ()))
             case Effect.TIMEOUT:
-                self._outbound.silent.add()
+                self._outbound.was_silent(self.flow)
                 self.answer_locally(408)
             case Effect.GONE:
                 self.answer_locally(430)

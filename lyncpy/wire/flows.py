@@ -5,7 +5,7 @@ that does not read is first not read from either, then dropped.
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final, Protocol
 
@@ -336,6 +336,10 @@ class Flows:
     def names(self) -> tuple[FlowName, ...]:
         """Give the flows of this process."""
         return tuple(self._flows)
+
+    def silent(self, since: float) -> Sequence[FlowName]:
+        """Give the flows from which nothing has come since then; one that is not read from cannot be heard."""
+        return [flow.name for flow in self._flows.values() if flow.heard < since and not flow.held]
 
     def hold(self, flow: FlowName) -> None:
         """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""

@@ -80,7 +80,10 @@ class Settings(BaseModel):
     """Seconds that a client may take for the TLS handshake."""
 
     idle_s: int = Field(default=900, ge=60, le=86_400)
-    """Seconds after which a silent connection is closed; signed-in clients send keep-alives every 300 seconds."""
+    """Seconds after which a silent connection is closed, whoever is on it; signed-in clients send keep-alives far more often ([registrar] keep_alive_s)."""
+
+    dead_s: int = Field(default=60, ge=10, le=3600)
+    """Seconds after which the system ends a connection whose other end does not answer it any more (TCP keep-alives, and bytes that nobody acknowledges)."""
 
     unwritten_bytes: int = Field(default=2_097_152, ge=65_536, le=67_108_864)
     """Bytes kept for a client that does not read them; one more and its connection is dropped."""

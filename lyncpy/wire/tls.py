@@ -203,6 +203,10 @@ class TlsConnection(FileDescriptor):
         """Have small writes leave at once, or wait for more."""
         self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, enabled)
 
+    def getHandle(self) -> socket:
+        """Give the socket, for its options alone."""
+        return self._socket
+
     def getTcpKeepAlive(self) -> bool:
         """Whether the kernel probes a silent peer."""
         return bool(self._socket.getsockopt(SOL_SOCKET, SO_KEEPALIVE))

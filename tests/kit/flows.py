@@ -46,6 +46,10 @@ class StillFlows:
         """Give them."""
         return self._facts
 
+    def silent(self, since: float) -> tuple[FlowName, ...]:
+        """Everybody was just heard."""
+        return ()
+
     def hold(self, flow: FlowName) -> None:
         """Nobody is read from."""
 

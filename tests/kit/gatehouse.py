@@ -119,6 +119,10 @@ class RecordedFlows:
         """Give none."""
         return ()
 
+    def silent(self, since: float) -> tuple[FlowName, ...]:
+        """Everybody was just heard."""
+        return ()
+
     def hold(self, flow: FlowName) -> None:
         """Remember."""
         self.held.add(flow)

@@ -28,7 +28,7 @@ Fields = Iterable[tuple[str, str]]
 BOUNCE_S: Final = 0.02
 """After which a client repeats what got a 401, in place of a round trip."""
 
-KEEP_ALIVE_S: Final = 300.0
+KEEP_ALIVE_S: Final = 40.0
 
 FULLY_SIGNED: Final = 4
 """The version of signatures with which recorded messages are signed."""

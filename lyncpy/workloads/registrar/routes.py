@@ -1,6 +1,6 @@
 """REGISTER, and OPTIONS to the server itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.logger import Logger
@@ -9,7 +9,7 @@ from lyncpy.contracts.arrival import Arrival, device_of
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, Instance, aor_of, epid_of
+from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, FlowName, Instance, aor_of, epid_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
@@ -32,9 +32,17 @@ class Routes:
     log = Logger()
 
     def __init__(
-        self, bindings: Bindings, signout: SignOut, people: IPeople, flows: IFlows, settings: Settings, timers: ITimers
+        self,
+        bindings: Bindings,
+        signout: SignOut,
+        people: IPeople,
+        flows: IFlows,
+        settings: Settings,
+        timers: ITimers,
+        promised: Callable[[FlowName], None],
     ) -> None:
-        """Take the table and what the answers need."""
+        """Take the table and what the answers need; `promised` hears of who sends keep-alives."""
+        self._promised = promised
         self._bindings = bindings
         self._signout = signout
         self._people = people
@@ -74,6 +82,8 @@ class Routes:
                 count=len(self._bindings),
             )
             raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
+        if (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"):
+            self._promised(arrival.flow)
         lifetime = model.granted(wish.expires_s, self._terms)
         now = self._timers.now()
         endpoint = Endpoint(

@@ -23,5 +23,5 @@ class Settings(BaseModel):
     endpoints_total: int = Field(default=20000, ge=1, le=1_000_000)
     """Devices of all users that may be signed in at once; beyond it sign-in is refused with 503."""
 
-    keep_alive_s: int = Field(default=300, ge=30, le=1200)
-    """Seconds after which an idle client sends a keep-alive."""
+    keep_alive_s: int = Field(default=40, ge=30, le=1200)
+    """Seconds after which an idle client sends a keep-alive. One that has promised them, and is silent for 10 seconds longer, is asked whether it is there; when nothing comes for another 10 it is taken for gone."""
