@@ -157,7 +157,6 @@ class Stage:
         _raise(closing)
 
     async def _stopped(self) -> None:
-        await self.hall.flows.close_all("the server stops")
         await self._house.close()
 
     def kill(self) -> None:
