@@ -47,8 +47,9 @@ CHALLENGES_PER_FLOW: Final = 64
 HOLD_S: Final = 10.0
 """How long a second handshake may take before held messages go out as before."""
 
-HELD_MESSAGES: Final = 256
-"""Messages held back for one client; one more and it is disconnected."""
+HELD_MESSAGES: Final = 1_024
+"""Messages held back for one client; one more and it is disconnected. The answers to all that it may
+have under way (`pending_per_flow`) have room, and what it is told meanwhile."""
 
 _CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
 _SIGNATURES: Final = frozenset(
