@@ -50,10 +50,25 @@ class EndpointGone(Fact):
 
 @dataclass(frozen=True, slots=True)
 class PersonChanged(Fact):
-    """The directory's facts about a person changed; `person` is None when he was removed."""
+    """The directory's facts about who has an address changed; `person` is None when they have it no more.
+
+    When an address goes from one to another, first that the one has lost it is told, then who has it.
+    """
 
     aor: Aor
     person: Person | None
+    moved: Aor | None = None
+    """With `person` None: the address that they have from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressesChanged(Fact):
+    """These addresses mean others than before: what names people by address has to ask `IOwners` again.
+
+    Told after `PersonChanged`, and not of addresses that nobody ever had before.
+    """
+
+    aors: frozenset[Aor]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ class Table:
     note: str = ""
     """A sentence below the table; in JSON the key "note"."""
 
+    failed: str = ""
+    """Why the command is no success though it has something to show: said on the error output, with status 1."""
+
 
 class Ordered(Sequence[str], Generic[T]):
     """Completions that are in order already and are written when they are looked at.

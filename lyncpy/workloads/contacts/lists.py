@@ -7,19 +7,21 @@ is another.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Epid, Version, aor_of
+from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners, resolve
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.core.homes import Homes
 from lyncpy.workloads.contacts.bodies import write_delta
 from lyncpy.workloads.contacts.model import (
+    OTHERS,
     Book,
     Change,
     Contact,
@@ -33,6 +35,7 @@ from lyncpy.workloads.contacts.model import (
     SetContact,
     amends,
     decide,
+    difference,
 )
 from lyncpy.workloads.contacts.placing import place, regenerated
 from lyncpy.workloads.contacts.shelves import Shelves
@@ -57,11 +60,27 @@ class Declined(Exception):
 class _Given:
     """What the directory has put into the list of a user who is signed in."""
 
+    owner: OwnerId
     wanted: tuple[Generated, ...]
     """As the directory has it."""
 
     placed: Mapping[int, Generated]
     """As his devices show it."""
+
+
+Row = list[Any]  # Any: JSON
+"""A contact as it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Whom the names in a list mean."""
+
+    meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
+    """By the address that they have now."""
+
+    asleep: tuple[tuple[Row, OwnerId], ...] = ()
+    """Contacts who are gone and whose address is another's now; nobody sees them, until they come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +92,33 @@ class _Stored:
     """Of the generated half that its number counts."""
 
     version: Version
+    owner: OwnerId
+    """Whose it is; NOBODY, when nobody has the address."""
+
+    names: _Names
+    former: Book | None = None
+    """As it is stored, when names in it mean other addresses now than those that are written there."""
 
 
 class Lists:
     """Contact lists in the store, one writer of each at a time."""
 
-    def __init__(self, store: IStore, bus: IBus, homes: Homes, limits: Limits, shelves: Shelves) -> None:
-        """Take where lists are kept, whom to tell of changes, and what the directory puts into them."""
+    def __init__(
+        self,
+        store: IStore,
+        bus: IBus,
+        homes: Homes,
+        limits: Limits,
+        shelves: Shelves,
+        owners: IOwners | None = None,
+    ) -> None:
+        """Take where lists are kept, whom to tell of changes, what the directory puts into them, and whose addresses are."""
         self._store = store
         self._bus = bus
         self._homes = homes
         self._limits = limits
         self._shelves = shelves
+        self._owners: IOwners = AddressOwners() if owners is None else owners
         self._given: dict[Aor, _Given] = {}
 
     def __len__(self) -> int:
@@ -151,6 +185,11 @@ class Lists:
         given = self._given.get(aor)
         return given is not None and given.wanted != self._shelves.wanted(aor)
 
+    def is_lost(self, aor: Aor) -> bool:
+        """Tell whether the user whose devices are told of an address's list has it no more."""
+        given = self._given.get(aor)
+        return given is not None and given.owner != self._owners.owner(aor)
+
     async def _follow(self, aor: Aor) -> Book:
         """Bring a list to what the directory says now, count that, and tell it."""
         wanted = self._shelves.wanted(aor)
@@ -163,35 +202,77 @@ class Lists:
             after = replace(after, own=replace(after.own, delta_num=after.own.delta_num + 1))
             return after, after, regenerated(stored.book, after) if given is not None else _unknown(after)
 
+        owner = self._owners.owner(aor)
         book = await self._written(aor, regrown, None)
-        self._given[aor] = _Given(wanted, book.generated)
+        self._given[aor] = _Given(owner, wanted, book.generated)
         return book
+
+    async def readdress(self, aor: Aor) -> None:
+        """Write down, and tell a user's devices, what the names in their list mean now.
+
+        Raises:
+            StoreUnavailable: Nothing was told; it is still to be done.
+        """
+
+        def unchanged(stored: _Stored) -> tuple[None, Book, None]:
+            return None, stored.book, None
+
+        async with self.hold(aor):
+            await self._written(aor, unchanged, None)
 
     # --- the store
 
     async def _written(self, aor: Aor, decide: Callable[[_Stored], tuple[T, Book, Delta | None]], by: Epid | None) -> T:
-        """Read, decide, write, tell; again when another process was first. No delta: nothing is written."""
+        """Read, decide, write, tell; again when another process was first. No delta: nothing is written.
+
+        What names mean now comes first, as a change of its own: devices follow the list by its numbers.
+        """
         for _ in range(TRIES):
             stored = await self._read(aor)
-            result, book, delta = decide(stored)
-            if delta is None:
-                return result
             try:
-                await self._store.write(KIND, aor, pack(book), stored.version)
+                if stored.former is not None:
+                    stored = await self._readdressed(stored, stored.former)
+                result, book, delta = decide(stored)
+                if delta is None:
+                    return result
+                await self._put(stored, book, delta, by)
             except Conflict:
                 continue
-            document = b"" if delta.is_unknown else write_delta(delta)
-            self._bus.tell(ContactsChanged(aor, delta.number, document, by))
             return result
         raise Refused(503, Diagnostics(1, "Service unavailable"), headers=[("Retry-After", "5")])
 
+    async def _readdressed(self, stored: _Stored, former: Book) -> _Stored:
+        book = stored.book
+        book = replace(book, own=replace(book.own, delta_num=book.own.delta_num + 1))
+        both = {**former.own.contacts, **book.own.contacts}
+        other = [aor for aor in both if former.own.contacts.get(aor) != book.own.contacts.get(aor)]
+        version = await self._put(stored, book, difference(former, book, other, ()), None)
+        return replace(stored, book=book, version=version, former=None)
+
+    async def _put(self, stored: _Stored, book: Book, delta: Delta, by: Epid | None) -> Version:
+        """Write a list to whoever it was read of, and tell."""
+        if not stored.owner:
+            raise Refused(404, Diagnostics(1003, "User does not exist"))
+        named = {one: stored.names.meant.get(one) or self._owners.meant(one) for one in book.own.contacts}
+        version = await self._store.write(KIND, stored.owner, pack(book, named, stored.names.asleep), stored.version)
+        document = b"" if delta.is_unknown else write_delta(delta)
+        self._bus.tell(ContactsChanged(book.owner, delta.number, document, by))
+        return version
+
     async def _read(self, aor: Aor) -> _Stored:
         """Read a list and put in what his devices show of the directory; where none does, what they would."""
-        record = await self._store.read(KIND, aor)
-        book, mark = (Book(aor), "") if record is None else unpack(record.value, aor)
+        owner = self._owners.owner(aor)
+        record = await self._store.read(KIND, owner) if owner else None
+        book, mark, names, former = Book(aor), "", _Names(), None
+        if record is not None:
+            book, mark, names, former = unpack(record.value, aor, self._owners)
         given = self._given.get(aor)
+        if given is not None and given.owner != owner:
+            given = None
         book = place(book, self._shelves.wanted(aor)) if given is None else replace(book, generated=given.placed)
-        return _Stored(book, mark, Version(0) if record is None else record.version)
+        if former is not None:
+            former = replace(former, generated=book.generated)
+        return _Stored(book, mark, Version(0) if record is None else record.version, owner, names, former)
 
 
 def _unknown(book: Book) -> Delta:
@@ -199,8 +280,14 @@ def _unknown(book: Book) -> Delta:
     return Delta(book.own.delta_num, book.own.delta_num - 1, is_unknown=True)
 
 
-def pack(book: Book) -> bytes:
-    """Write a list as it is stored: JSON that an operator can read. Of the generated half, only ids and a digest."""
+def pack(book: Book, meant: Mapping[Aor, OwnerId] | None = None, asleep: Sequence[tuple[Row, OwnerId]] = ()) -> bytes:
+    """Write a list as it is stored: JSON that an operator can read. Of the generated half, only ids and a digest.
+
+    Args:
+        book: The list.
+        meant: Whom its contacts are.
+        asleep: Contacts whom nobody sees for now.
+    """
     own = book.own
     return json.dumps(
         {
@@ -212,19 +299,60 @@ def pack(book: Book) -> bytes:
             ],
             "ids": dict(book.ids),
             "mark": book.mark,
+            "owners": {aor: owner for aor, owner in (meant or {}).items() if owner},
+            **({"asleep": [[row, owner] for row, owner in asleep]} if asleep else {}),
         },
         ensure_ascii=False,
         separators=(",", ":"),
     ).encode()
 
 
-def unpack(value: bytes, owner: Aor) -> tuple[Book, str]:
-    """Read what `pack` wrote: the book without its generated half, and the digest of that."""
+def unpack(value: bytes, owner: Aor, owners: IOwners | None = None) -> tuple[Book, str, _Names, Book | None]:
+    """Read what `pack` wrote.
+
+    Returns:
+        The book without its generated half, its contacts under the addresses that they have
+        now; the digest of the other half; whom the names mean; and the book as it is
+        written, where that differs.
+    """
+    owners = AddressOwners() if owners is None else owners
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
-    groups = (Group(*row) for row in stored["groups"])
-    people = (
-        Contact(aor_of(aor), name, tuple(ids), subscribed, external_uri, extension)
-        for aor, name, ids, subscribed, external_uri, extension in stored["contacts"]
-    )
-    own = ContactList(stored["delta_num"], {g.id: g for g in groups}, {c.aor: c for c in people})
-    return Book(owner, own, stored.get("ids", {})), stored.get("mark", "")
+    groups = {group.id: group for group in (Group(*row) for row in stored["groups"])}
+    rows: list[Row] = stored["contacts"]
+    rows = [[aor_of(row[0]), *row[1:]] for row in rows]
+    meant = read_owners(owners, stored.get("owners"), [row[0] for row in rows])
+    written = {row[0]: _contact(row, groups) for row in rows}
+    number, ids, mark = stored["delta_num"], stored.get("ids", {}), stored.get("mark", "")
+    as_written = Book(owner, ContactList(number, groups, written), ids)
+    sleeping = [(row, OwnerId(one)) for row, one in stored.get("asleep", ())]
+    if not sleeping and all(resolve(owners, aor, one) == aor for aor, one in meant.items()):
+        return as_written, mark, _Names(meant), None
+    named = [*((row, meant[row[0]]) for row in rows), *sleeping]
+    found, names = _present(named, owner, owners, groups)
+    contacts = {aor: found[aor] for aor in (*(one for one in written if one in found), *found)}
+    book = Book(owner, ContactList(number, groups, contacts), ids)
+    return book, mark, names, None if written == found else as_written
+
+
+def _present(
+    named: Iterable[tuple[Row, OwnerId]], owner: Aor, owners: IOwners, groups: Mapping[int, Group]
+) -> tuple[dict[Aor, Contact], _Names]:
+    """Give contacts under the addresses that they have now, and those who sleep."""
+    found: dict[Aor, Contact] = {}
+    meant: dict[Aor, OwnerId] = {}
+    asleep: list[tuple[Row, OwnerId]] = []
+    # Who is there under the address that is written is so before anybody who came to it since.
+    for row, one in sorted(named, key=lambda pair: owners.address(pair[1]) != pair[0][0]):
+        aor = resolve(owners, Aor(row[0]), one)
+        if aor is not None and aor not in found and aor != owner:
+            found[aor], meant[aor] = _contact([aor, *row[1:]], groups), one
+        elif one and owners.keeps(one):
+            asleep.append((row, one))
+    return found, _Names(meant, tuple(asleep))
+
+
+def _contact(row: Row, groups: Mapping[int, Group]) -> Contact:
+    """Read a contact; one who slept while his groups were deleted is in the default group."""
+    aor, name, ids, subscribed, external_uri, extension = row
+    left = tuple(id_ for id_ in ids if id_ in groups)
+    return Contact(Aor(aor), name, left if left or not ids else (OTHERS,), subscribed, external_uri, extension)

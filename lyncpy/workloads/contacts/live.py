@@ -1,12 +1,13 @@
 """The directory changes → lists of those who are signed in change, soon after and all of them."""
 
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.facts import GroupsChanged, PersonChanged
+from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
@@ -38,10 +39,20 @@ class Live:
         self._timers = timers
         self._timer: ITimer | None = None
         self._closed = False
+        self._readdress = False
+        """Whether anybody in any list may have another address."""
 
     async def person_changed(self, fact: PersonChanged) -> None:
         """See to it that lists with this person change."""
         self._shelves.person_changed(fact.aor, fact.person)
+        self._soon(SETTLE_S)
+
+    async def addresses_changed(self, fact: AddressesChanged) -> None:
+        """See to it that lists with these people show the addresses that they have now."""
+        for aor in fact.aors:
+            if self._lists.is_lost(aor):
+                self._lists.left(aor)
+        self._readdress = True
         self._soon(SETTLE_S)
 
     async def groups_changed(self, fact: GroupsChanged) -> None:
@@ -65,17 +76,27 @@ class Live:
 
     async def _refresh(self) -> None:
         """Look at everybody who is signed in, in pieces: others' messages go on in between."""
+        readdress, self._readdress = self._readdress, False
         users = self._lists.signed_in()
         for start in range(0, len(users), LOOKED_AT):
-            outdated = [aor for aor in users[start : start + LOOKED_AT] if self._lists.is_outdated(aor)]
+            some = users[start : start + LOOKED_AT]
+            if readdress:
+                # Lists are not in memory: whose name stands in which is known only by reading them.
+                for first in range(0, len(some), AT_ONCE):
+                    if not await self._write(some[first : first + AT_ONCE], self._lists.readdress):
+                        self._readdress = True
+            outdated = [aor for aor in some if self._lists.is_outdated(aor)]
             for first in range(0, len(outdated), AT_ONCE):
-                await self._write(outdated[first : first + AT_ONCE])
+                await self._write(outdated[first : first + AT_ONCE], self._lists.refresh)
             turn: Deferred[None] = Deferred()
             self._timers.later(0.0, lambda turn=turn: turn.callback(None))  # type: ignore[misc]  # mypy cannot infer a lambda's default
             await turn
 
-    async def _write(self, users: list[Aor]) -> None:
-        writes = [Deferred.fromCoroutine(self._lists.refresh(aor)) for aor in users]
+    async def _write(
+        self, users: Sequence[Aor], work: Callable[[Aor], Coroutine[Deferred[object], object, None]]
+    ) -> bool:
+        """Work on lists together; tell whether all of it could be done."""
+        writes = [Deferred.fromCoroutine(work(aor)) for aor in users]
         results: list[tuple[bool, object]] = [*await DeferredList(writes, consumeErrors=True)]
         failures = [result for _, result in results if isinstance(result, Failure)]
         if failures:
@@ -83,3 +104,4 @@ class Live:
             reason = failures[0].getErrorMessage()
             self.log.warn("{count} contact lists wait for the store: {reason}", count=len(failures), reason=reason)
             self._soon(RETRY_S)
+        return not failures

@@ -7,8 +7,16 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import IGroups, IPeople
-from lyncpy.contracts.facts import ContactsChanged, FlowClosed, FlowDrained, GroupsChanged, PersonChanged
+from lyncpy.contracts.facts import (
+    AddressesChanged,
+    ContactsChanged,
+    FlowClosed,
+    FlowDrained,
+    GroupsChanged,
+    PersonChanged,
+)
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer
@@ -41,6 +49,7 @@ class Contacts:
         settings: Settings,
         timers: ITimers,
         soap: Mapping[str, Answer] | None = None,
+        owners: IOwners | None = None,
     ) -> None:
         """Build the rooms; `soap` names who answers SOAP operations that are not about contacts.
 
@@ -48,7 +57,7 @@ class Contacts:
         """
         limits = Limits(settings.contacts_per_user, settings.groups_per_user, settings.extension_bytes)
         self._shelves = Shelves(people, groups, settings)
-        self._lists = lists = Lists(store, bus, homes, limits, self._shelves)
+        self._lists = lists = Lists(store, bus, homes, limits, self._shelves, owners)
         self._bus = bus
         self._fanout = Fanout(lists, notifier)
         self._live = Live(lists, self._shelves, timers)
@@ -64,6 +73,7 @@ class Contacts:
             self._bus.listen(FlowDrained, self._fanout.drained),
             self._bus.listen(FlowClosed, self._fanout.closed),
             self._bus.listen(PersonChanged, self._live.person_changed),
+            self._bus.listen(AddressesChanged, self._live.addresses_changed),
             self._bus.listen(GroupsChanged, self._live.groups_changed),
         )
 

@@ -4,8 +4,8 @@ A board is in memory from the first time that somebody asks for it. Those of peo
 are signed out leave it when there are too many.
 """
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -18,6 +18,7 @@ from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import BoardChanged
 from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore
@@ -35,14 +36,18 @@ from lyncpy.workloads.presence.board import (
 from lyncpy.workloads.presence.carrying import Carrier
 from lyncpy.workloads.presence.levels import privatise
 from lyncpy.workloads.presence.model import SIGNED_IN
+from lyncpy.workloads.presence.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.publisher import made_for
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.records import read_record, write_record
+from lyncpy.workloads.presence.records import read_named, write_record
 
 _KIND: Final = "board"
 _TRIES: Final = 3
 _SEARCHED: Final = 64
 """Boards looked at for one to let go; more would make every cold read slow when nobody is signed out."""
+
+_LOOKED_AT: Final = 500
+"""Boards looked at in one turn of the reactor for people with other addresses."""
 
 _AGAIN_S: Final = 30.0
 """When the store failed while something lapsed."""
@@ -56,6 +61,11 @@ class _Kept:
     board: Board
     record: Version
     """Of what is in the store."""
+
+    owner: OwnerId
+    """Whose it is; who else has the address later has another."""
+
+    names: Names = field(default_factory=Names)
 
     timer: ITimer | None = None
     stepped: float = 0.0
@@ -72,6 +82,40 @@ class _Kept:
         return self.timer is None and not any(
             not one.made and one.expire in SIGNED_IN for one in self.board.instances.values()
         )
+
+
+class _Memory:
+    """The boards in memory: of each address, that of who has it."""
+
+    def __init__(self, owners: IOwners, most: int) -> None:
+        """Hold none; past `most`, those of people who are signed out are let go."""
+        self._owners = owners
+        self._most = most
+        self.kept: dict[Aor, _Kept] = {}
+        self.left: dict[Aor, frozenset[tuple[str, int]]] = {}
+        """What watchers were shown of who had an address before; until they are told of who has it now."""
+
+    def mine(self, aor: Aor) -> _Kept | None:
+        """Give what is in memory of who has an address now; of who had it before, nothing is given."""
+        kept = self.kept.get(aor)
+        return kept if kept is not None and kept.owner == self._owners.owner(aor) else None
+
+    def evict(self, aor: Aor) -> None:
+        """Forget what is in memory of who had an address before."""
+        kept = self.kept.pop(aor, None)
+        if kept is None:
+            return
+        if kept.timer is not None:
+            kept.timer.cancel()
+        self.left[aor] = self.left.get(aor, frozenset()) | kept.board.places.keys()
+
+    def let_go(self) -> None:
+        """Forget the board that was used longest ago, if there are too many."""
+        for aor in tuple(self.kept)[:_SEARCHED] if len(self.kept) > self._most else ():
+            kept = self.kept.pop(aor)
+            if kept.is_idle:
+                return
+            self.kept[aor] = kept
 
 
 @implementer(IContacts)
@@ -113,6 +157,7 @@ class Boards:
         contacts: IContacts | None = None,
         policies: IPolicies | None = None,
         quotas: Quotas | None = None,
+        owners: IOwners | None = None,
     ) -> None:
         """Begin with nothing in memory."""
         self._store = store
@@ -123,23 +168,27 @@ class Boards:
         self._quotas = quotas or Quotas()
         self._homes = homes
         self._timers = timers
-        self._in_memory = in_memory
-        self._kept: dict[Aor, _Kept] = {}
+        self._owners: IOwners = AddressOwners() if owners is None else owners
+        self._memory = memory = _Memory(self._owners, in_memory)
         self._carrier = Carrier(
-            timers, lambda: [aor for aor, kept in self._kept.items() if kept.timer is not None], self._due
+            timers, lambda: [aor for aor, kept in memory.kept.items() if kept.timer is not None], self._due
         )
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._memory.kept)
 
     def peek(self, aor: Aor) -> Board | None:
         """Give a board that is in memory."""
-        kept = self._kept.get(aor)
+        kept = self._memory.mine(aor)
         return None if kept is None else kept.board
+
+    def has_to_tell(self, aor: Aor) -> bool:
+        """Tell whether there is anything in memory that was published under an address, by whomever."""
+        return aor in self._memory.kept or aor in self._memory.left
 
     async def read(self, aor: Aor) -> Board:
         """Give a user's board; who never published has an empty one. Only ask for people who exist."""
-        kept = self._kept.get(aor)
+        kept = self._memory.mine(aor)
         if kept is None:
             async with self._homes.hold(_KIND, aor):
                 kept = await self._load(aor)
@@ -159,17 +208,57 @@ class Boards:
         """Take off what an endpoint published that is gone."""
         # A board that is not in memory holds nothing of an endpoint. But one that is being written may soon.
         async with self._homes.hold(_KIND, aor, must=True):
-            if aor in self._kept:
+            if self._memory.mine(aor) is not None:
                 await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None)
 
     async def refurnish(self, aor: Aor) -> None:
-        """Publish anew what the directory knows of somebody."""
-        made = made_for(self._people.person(aor))
+        """Publish anew what the directory knows of who has an address; all of theirs, if another had it."""
         async with self._homes.hold(_KIND, aor):
-            if aor not in self._kept:
+            made = made_for(self._people.person(aor))
+            if self._memory.mine(aor) is None:
                 # As it was read, without cards: what is on them now counts as new.
+                self._memory.evict(aor)
                 self._keep(aor, await self._stored(aor))
             await self._changed(aor, lambda board, now: furnish(board, made, now), None)
+            left = self._memory.left.pop(aor, None)
+            if left is not None:
+                board = self._memory.kept[aor].board
+                shown = left | board.places.keys()
+                touched = frozenset(category for category, _ in shown)
+                self._bus.tell(BoardChanged(aor, board.version, touched, None, shown=shown))
+
+    async def readdress(self, aors: Collection[Aor]) -> None:
+        """Name people by the addresses that they have now, on every board in memory; some of these are others' now."""
+        for start in range(0, len(self._memory.kept), _LOOKED_AT):
+            for aor in tuple(self._memory.kept)[start : start + _LOOKED_AT]:
+                kept = self._memory.mine(aor)
+                if kept is not None and is_concerned(kept.board, kept.names, aors):
+                    await self._readdress(aor)
+            turn: Deferred[None] = Deferred()
+            self._timers.later(0.0, lambda turn=turn: turn.callback(None))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            await turn
+
+    async def _readdress(self, aor: Aor) -> None:
+        async with self._homes.hold(_KIND, aor, must=True):
+            kept = self._memory.mine(aor)
+            if kept is None:
+                return
+
+            def decide(board: Board, now: float) -> Published:
+                published, names = readdress(board, kept.names, self._owners, now)
+                kept.names = names
+                return published
+
+            try:
+                await self._changed(aor, decide, None)
+            except StoreUnavailable as failure:
+                # Nobody sees more meanwhile than they may: it counts here, and is written with the next change.
+                self.log.warn("new addresses on the board of {aor} are not written: {reason}", aor=aor, reason=failure)
+                published = decide(kept.board, self._timers.wall())
+                kept.board = published.board
+                self._tell(published, None)
+            if _asks_contacts(kept.board, self._policies):
+                await self._privatise(aor)
 
     async def reprivate(self, aor: Aor) -> None:
         """Apply anew whom a user has as contacts, and whether only they may see him.
@@ -177,18 +266,18 @@ class Boards:
         A board that is not in memory is read with what holds then; one that is being read may have asked before.
         """
         async with self._homes.hold(_KIND, aor, must=True):
-            kept = self._kept.get(aor)
-            if kept is not None and self._asks_contacts(kept.board):
+            kept = self._memory.mine(aor)
+            if kept is not None and _asks_contacts(kept.board, self._policies):
                 await self._privatise(aor)
 
     async def reprivate_all(self) -> None:
         """Apply policies that were read anew."""
-        for aor in tuple(self._kept):
+        for aor in tuple(self._memory.kept):
             await self.reprivate(aor)
 
     def close(self) -> None:
         """Let no more deadlines come."""
-        for kept in self._kept.values():
+        for kept in self._memory.kept.values():
             if kept.timer is not None:
                 kept.timer.cancel()
                 kept.timer = None
@@ -203,8 +292,13 @@ class Boards:
             if not isinstance(outcome, Published) or outcome.board is kept.board:
                 return outcome
             if outcome.changes.durable:
+                names = _noted(kept, outcome.board, self._owners)
+                if not kept.owner:
+                    raise Refused(404, Diagnostics(1003, "User does not exist"))
+                record = write_record(outcome.board, names)
                 try:
-                    kept.record = await self._store.write(_KIND, aor, write_record(outcome.board), kept.record)
+                    kept.record = await self._store.write(_KIND, kept.owner, record, kept.record)
+                    kept.names = names
                 except Conflict:
                     self.log.debug("another process was first to change the board of {aor}", aor=aor)
                     await self._reread(aor, kept)
@@ -219,24 +313,29 @@ class Boards:
         raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
 
     async def _load(self, aor: Aor) -> _Kept:
-        kept = self._kept.get(aor)
+        kept = self._memory.mine(aor)
         if kept is None:
+            self._memory.evict(aor)
             kept = await self._stored(aor)
             now = self._timers.wall()
             kept.board = furnish(kept.board, made_for(self._people.person(aor)), now).board
-            if self._asks_contacts(kept.board):
+            if _asks_contacts(kept.board, self._policies):
                 contacts = await self._contacts.of(aor)
-                kept.board = self._privatised(kept.board, contacts, now).board
+                kept.board = _privatised(kept.board, contacts, now, self._quotas, self._policies).board
             self._keep(aor, kept)
-            self._let_go()
+            self._memory.let_go()
         return kept
 
     async def _stored(self, aor: Aor) -> _Kept:
-        record = await self._store.read(_KIND, aor)
+        owner = self._owners.owner(aor)
+        record = await self._store.read(_KIND, owner) if owner else None
         if record is None:
-            return _Kept(Board(aor), Version(0), stepped=self._carrier.stepped())
-        board, now = self._carrier.as_read(read_record(aor, record.value)), self._timers.wall()
-        return _Kept(elapse(board, now).board, record.version, stepped=self._carrier.stepped())
+            return _Kept(Board(aor), Version(0), owner, stepped=self._carrier.stepped())
+        board, names = read_named(aor, record.value, self._owners)
+        now = self._timers.wall()
+        published, names = readdress(self._carrier.as_read(board), names, self._owners, now)
+        board = elapse(published.board, now).board
+        return _Kept(board, record.version, owner, names, stepped=self._carrier.stepped())
 
     async def _reread(self, aor: Aor, kept: _Kept) -> None:
         """Take over what another process has written; what belongs to endpoints of this one stays."""
@@ -252,7 +351,7 @@ class Boards:
             last_active=kept.board.last_active,
             private_to=kept.board.private_to,
         )
-        kept.record, kept.stepped = stored.record, stored.stepped
+        kept.record, kept.names, kept.stepped = stored.record, stored.names, stored.stepped
 
     def _tell(self, published: Published, by: Epid | None) -> None:
         board, changes = published.board, published.changes
@@ -269,38 +368,31 @@ class Boards:
             )
         )
 
-    def _asks_contacts(self, board: Board) -> bool:
-        """Tell whether a user's contact list makes a difference to his board."""
-        return (
-            board.private_to is not None
-            or board.wants_privacy
-            or self._policies.of(board.aor).privacy_mode
-            or any(not one.acknowledged for one in board.subscribers)
-        )
-
-    def _privatised(self, board: Board, contacts: frozenset[Aor], now: float) -> Published:
-        private = self._policies.of(board.aor).privacy_mode
-        return privatise(board, contacts, now, self._quotas, private=private)
-
     async def _privatise(self, aor: Aor) -> None:
         """Apply the contact list. What of it cannot be written now is written later, but nobody sees more meanwhile."""
         contacts: frozenset[Aor] | None = None
         try:
             contacts = await self._contacts.of(aor)
-            if aor in self._kept:
-                await self._changed(aor, lambda board, now: self._privatised(board, contacts, now), None)
+            if self._memory.mine(aor) is not None:
+                await self._changed(
+                    aor, lambda board, now: _privatised(board, contacts, now, self._quotas, self._policies), None
+                )
         except StoreUnavailable as failure:
             self.log.warn("the contacts of {aor} do not count yet: {reason}", aor=aor, reason=str(failure))
             self._timers.later(_AGAIN_S, lambda: self._later(self.reprivate(aor), aor))
-            if aor in self._kept:
+            if self._memory.mine(aor) is not None:
                 await self._changed(
-                    aor, lambda board, now: self._privatised(board, _still_shown(board, contacts), now), None
+                    aor,
+                    lambda board, now: _privatised(
+                        board, _still_shown(board, contacts), now, self._quotas, self._policies
+                    ),
+                    None,
                 )
 
     def _keep(self, aor: Aor, kept: _Kept) -> None:
         """Put a board into memory, as the one that was used last."""
-        self._kept.pop(aor, None)
-        self._kept[aor] = kept
+        self._memory.kept.pop(aor, None)
+        self._memory.kept[aor] = kept
         self._wind(aor, kept)
 
     def _wind(self, aor: Aor, kept: _Kept) -> None:
@@ -310,13 +402,6 @@ class Boards:
         at = deadline(kept.board, now)
         kept.timer = None if at is None else self._timers.later(max(at - now, 0.0), lambda: self._due(aor))
 
-    def _let_go(self) -> None:
-        for aor in tuple(self._kept)[:_SEARCHED] if len(self._kept) > self._in_memory else ():
-            kept = self._kept.pop(aor)
-            if kept.is_idle:
-                return
-            self._kept[aor] = kept
-
     def _due(self, aor: Aor) -> None:
         """Something on a board ends, or a meeting begins, or the clock was set."""
         self._later(self._elapse(aor), aor)
@@ -325,16 +410,44 @@ class Boards:
         _ = Deferred.fromCoroutine(work).addErrback(self._put_off, aor)
 
     async def _elapse(self, aor: Aor) -> None:
+        if self._memory.mine(aor) is None:
+            return
         await self.change(aor, elapse)
-        kept = self._kept.get(aor)
+        kept = self._memory.mine(aor)
         if kept is not None:
             self._wind(aor, kept)  # a meeting that changes nothing also has an end
 
     def _put_off(self, failure: Failure, aor: Aor) -> None:
         self.log.warn("what lapsed on the board of {aor} stays for now: {reason}", aor=aor, reason=str(failure.value))
-        kept = self._kept.get(aor)
+        kept = self._memory.kept.get(aor)
         if kept is not None:
             kept.timer = self._timers.later(_AGAIN_S, lambda: self._due(aor))
+
+
+def _noted(kept: _Kept, board: Board, owners: IOwners) -> Names:
+    """Give whom the names on a changed board mean."""
+    before = kept.board
+    if (
+        board.containers is before.containers
+        and board.subscribers is before.subscribers
+        and board.delegates is before.delegates
+    ):
+        return kept.names
+    return noted(kept.names, board, owners)
+
+
+def _privatised(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas, policies: IPolicies) -> Published:
+    return privatise(board, contacts, now, quotas, private=policies.of(board.aor).privacy_mode)
+
+
+def _asks_contacts(board: Board, policies: IPolicies) -> bool:
+    """Tell whether a user's contact list makes a difference to his board."""
+    return (
+        board.private_to is not None
+        or board.wants_privacy
+        or policies.of(board.aor).privacy_mode
+        or any(not one.acknowledged for one in board.subscribers)
+    )
 
 
 def _still_shown(board: Board, contacts: frozenset[Aor] | None) -> frozenset[Aor]:

@@ -146,7 +146,7 @@ class Fanout:
 
     async def person_changed(self, fact: PersonChanged) -> None:
         """Publish anew what the directory knows; nothing to do for who is neither in memory nor watched."""
-        if self._boards.peek(fact.aor) is not None or fact.aor in self._watchers:
+        if self._boards.has_to_tell(fact.aor) or fact.aor in self._watchers:
             await self._boards.refurnish(fact.aor)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import json
 from typing import Any, Final
 
 from lyncpy.contracts.names import Aor, Version, aor_of, epid_of
+from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.bodies import READ, read_value
@@ -22,14 +23,16 @@ from lyncpy.workloads.presence.model import (
     MemberKind,
     Subscriber,
 )
+from lyncpy.workloads.presence.naming import Names, Sleeper, named
 
 _FORM: Final = 2
 """1 knew no delegates; such a record is read as one without any."""
 
 
-def write_record(board: Board) -> bytes:
-    """Write what of a board has to be durable."""
-    record = {
+def write_record(board: Board, names: Names | None = None) -> bytes:
+    """Write what of a board has to be durable, and whom its names mean."""
+    names = names or Names()
+    record: dict[str, object] = {
         "form": _FORM,
         "version": board.version,
         "last_active": board.last_active,
@@ -52,18 +55,35 @@ def write_record(board: Board) -> bytes:
         },
         "subscribers": [[one.aor, one.display_name, one.acknowledged, one.context] for one in board.subscribers],
         "delegates": {"version": board.delegates.version, "members": board.delegates.members},
+        "owners": dict(names.meant),
     }
+    if names.asleep:
+        record["asleep"] = [
+            [
+                one.aor,
+                one.owner,
+                one.containers,
+                one.subscriber and [one.subscriber.display_name, one.subscriber.acknowledged, one.subscriber.context],
+                one.delegate and one.delegate[1:],
+            ]
+            for one in names.asleep
+        ]
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def read_record(aor: Aor, data: bytes) -> Board:
     """Read a board as `write_record` wrote it; the aggregate states and the server's publications are missing."""
+    return read_named(aor, data, AddressOwners())[0]
+
+
+def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
+    """Read a board as `read_record` does, and whom its names mean; they are as they were written."""
     record: dict[str, Any] = json.loads(data)  # Any: JSON, written by us
     if record["form"] > _FORM:
         raise ValueError(f"the presence of {aor} was stored by a newer server: form {record['form']}")
     instances = [_instance(one) for one in record["publications"]]
     delegates = record.get("delegates", {"version": 0, "members": []})
-    return Board(
+    board = Board(
         aor,
         Version(record["version"]),
         {one.key: one for one in instances},
@@ -77,6 +97,30 @@ def read_record(aor: Aor, data: bytes) -> Board:
         record["last_active"],
         Delegates(delegates["version"], tuple(Delegate(aor_of(who), *rights) for who, *rights in delegates["members"])),
     )
+    return board, _names(board, record, owners)
+
+
+def _names(board: Board, record: dict[str, Any], owners: IOwners) -> Names:  # Any: JSON, written by us
+    texts = {Aor(f"sip:{text}"): text for text in named(board)}
+    stored: dict[str, str] | None = record.get("owners")
+    written = None if stored is None else {f"sip:{text}": owner for text, owner in stored.items()}
+    # Where it is who has the address now, as nearly always, that text is used: one for all boards that name them.
+    found = {aor: _shared(owners.owner(aor), owner) for aor, owner in read_owners(owners, written, texts).items()}
+    asleep = tuple(
+        Sleeper(
+            Aor(aor),
+            OwnerId(owner),
+            tuple(containers),
+            None if subscriber is None else Subscriber(Aor(aor), *subscriber),
+            None if delegate is None else Delegate(Aor(aor), *delegate),
+        )
+        for aor, owner, containers, subscriber, delegate in record.get("asleep", ())
+    )
+    return Names({texts[aor]: owner for aor, owner in found.items() if owner}, asleep)
+
+
+def _shared(present: OwnerId, owner: OwnerId) -> OwnerId:
+    return present if present == owner else owner
 
 
 def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us

@@ -9,6 +9,7 @@ from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import (
+    AddressesChanged,
     BoardChanged,
     ContactsChanged,
     EndpointGone,
@@ -19,6 +20,7 @@ from lyncpy.contracts.facts import (
 )
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, domain_of
+from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.store import IStore
@@ -62,6 +64,7 @@ class Presence:
         domains: Collection[str],
         settings: Settings,
         timers: ITimers,
+        owners: IOwners | None = None,
     ) -> None:
         """Build the rooms; boards are read from the store when somebody asks for them.
 
@@ -72,9 +75,8 @@ class Presence:
         public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
         quotas, in_memory = settings.quotas(), settings.boards_in_memory
-        self._boards = boards = Boards(
-            store, bus, people, homes, timers, in_memory=in_memory, contacts=contacts, policies=policies, quotas=quotas
-        )
+        rules = partial(Boards, contacts=contacts, policies=policies, quotas=quotas, owners=owners)
+        self._boards = boards = rules(store, bus, people, homes, timers, in_memory=in_memory)
         watchers, views = _tables(relation, settings)
         roaming = Roaming(notifier, relation)
         grants = Grants(notifier, settings)
@@ -121,6 +123,7 @@ class Presence:
             self._bus.listen(FlowDrained, self._fanout.flow_drained),
             self._bus.listen(FlowClosed, self._fanout.flow_closed),
             self._bus.listen(PersonChanged, self._fanout.person_changed),
+            self._bus.listen(AddressesChanged, self._addresses_changed),
             self._bus.listen(ContactsChanged, self._subscribers.contacts_changed),
             self._bus.listen(ContactsChanged, self._contacts_changed),
             self._bus.listen(PoliciesChanged, self._policies_changed),
@@ -142,6 +145,10 @@ class Presence:
 
     async def _contacts_changed(self, fact: ContactsChanged) -> None:
         await self._boards.reprivate(fact.aor)
+
+    async def _addresses_changed(self, fact: AddressesChanged) -> None:
+        self._subscribers.addresses_changed()
+        await self._boards.readdress(fact.aors)
 
     async def _policies_changed(self, fact: PoliciesChanged) -> None:
         await self._boards.reprivate_all()

@@ -106,6 +106,11 @@ class Subscribers:
         if fact.members:
             self._forget(fact.aor)
 
+    def addresses_changed(self) -> None:
+        """Forget who was settled: an address may be another's now, of whom nobody was told."""
+        self._known.clear()
+        self._known_count = 0
+
     def close(self) -> None:
         """Note nothing more."""
         if self._timer is not None:

@@ -1,0 +1,106 @@
+"""Whose a thing is: people are told apart by the directory's key, whatever their address is.
+
+What belongs to somebody (a board, a contact list, a password, a conference) is stored under
+their `OwnerId`, never under an address; so it goes along with a new address, and nobody who
+gets a used one finds it. Where one person's things name another, as a contact list does, the
+name is kept with the `OwnerId` that it meant, and `resolve` says what it means now.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, NewType
+
+from zope.interface import Interface, implementer
+
+from lyncpy.contracts.names import Aor
+
+OwnerId = NewType("OwnerId", str)
+"""Somebody whom the directory has named, for ever: it is never given to another key."""
+
+NOBODY: Final = OwnerId("")
+
+
+class IOwners(Interface):
+    """Who has which address, now and before; in memory, kept by the directory workload.
+
+    That an address has another holder than before is told as `AddressesChanged`.
+    """
+
+    def owner(aor: Aor) -> OwnerId:
+        """Give who has this address now, disabled people too; NOBODY for an address of nobody."""
+
+    def meant(aor: Aor) -> OwnerId:
+        """Give whom somebody means who names this address now: its holder, else who had it last, else NOBODY."""
+
+    def address(owner: OwnerId) -> Aor | None:
+        """Give the present address; None of who was removed, or is not known."""
+
+    def keeps(owner: OwnerId) -> bool:
+        """Tell whether there is such an owner, present or held back; if not, what is left of theirs may be deleted."""
+
+    def knows(owner: OwnerId) -> bool:
+        """Tell whether there is or was such an owner."""
+
+    def led_to(aor: Aor) -> Aor | None:
+        """Give the new address of who left this one, while what is sent to it is still passed on; else None."""
+
+
+@implementer(IOwners)
+class AddressOwners:
+    """Where nobody's address ever changes: everybody is their address."""
+
+    def owner(self, aor: Aor) -> OwnerId:
+        """Give the address."""
+        return OwnerId(aor)
+
+    def meant(self, aor: Aor) -> OwnerId:
+        """Give the address."""
+        return OwnerId(aor)
+
+    def address(self, owner: OwnerId) -> Aor | None:
+        """Give the address."""
+        return Aor(owner)
+
+    def keeps(self, owner: OwnerId) -> bool:
+        """Keep everybody."""
+        return True
+
+    def knows(self, owner: OwnerId) -> bool:
+        """Know everybody."""
+        return True
+
+    def led_to(self, aor: Aor) -> Aor | None:
+        """Lead nowhere."""
+        return None
+
+
+def resolve(owners: IOwners, aor: Aor, owner: OwnerId) -> Aor | None:
+    """Say whom a name means now that was written down as `aor` and meant `owner`.
+
+    Returns:
+        The present address. Of somebody who is gone the address as it was written, for it
+        shows who is missing; but None when it is another's by now, who was not meant.
+    """
+    if not owner:
+        return aor
+    present: Aor | None = owners.address(owner)
+    if present is not None:
+        return present
+    return None if owners.owner(aor) else aor
+
+
+def read_owners(owners: IOwners, stored: Mapping[str, str] | None, named: Iterable[Aor]) -> dict[Aor, OwnerId]:
+    """Give whom the names in a stored thing meant when it was written.
+
+    Args:
+        owners: Who there is.
+        stored: As it was stored with the names; None when a server wrote it that knew people by
+            their address alone: then they are who had the addresses when this one began.
+        named: The addresses that the thing names.
+    """
+    if stored is not None:
+        return {aor: OwnerId(stored.get(aor, NOBODY)) for aor in named}
+    return {aor: OwnerId(aor) if owners.knows(OwnerId(aor)) else NOBODY for aor in named}
+
+
+Resolve = Callable[[Aor], Aor | None]
+"""An address as it was written → what it means now, or None."""

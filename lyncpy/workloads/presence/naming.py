@@ -1,0 +1,141 @@
+"""Whom the names on a board mean, and what becomes of them when people get other addresses. Pure.
+
+A board names people by address, as clients do: members of containers, subscribers,
+delegates. Beside it is kept whom each of these addresses meant. Who is gone, and whose
+address is another's by now, sleeps: nobody sees them, they see nothing, and when they come
+back they are where they were.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
+from lyncpy.workloads.presence.board import Board, Changes, Published, settle
+from lyncpy.workloads.presence.model import Container, Delegate, Delegates, Member, MemberKind, Subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """Somebody who is named on a board, but is not there now."""
+
+    aor: Aor
+    """The address by which they were named last."""
+
+    owner: OwnerId
+    containers: tuple[int, ...] = ()
+    subscriber: Subscriber | None = None
+    delegate: Delegate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Whom the names on a board mean."""
+
+    meant: Mapping[str, OwnerId] = field(default_factory=dict)
+    """By address without `sip:`; of who is not here, whom nobody knew when they were named."""
+
+    asleep: tuple[Sleeper, ...] = ()
+
+
+def named(board: Board) -> set[str]:
+    """Give the addresses of all people who are named on a board, without `sip:`."""
+    found = {
+        member.value for one in board.containers.values() for member in one.members if member.kind is MemberKind.USER
+    }
+    found.update(bare(one.aor) for one in board.subscribers)
+    found.update(bare(one.aor) for one in board.delegates.members)
+    return found
+
+
+def noted(names: Names, board: Board, owners: IOwners) -> Names:
+    """Note whom new names on a board mean; those that are there no more are forgotten."""
+    meant = {one: names.meant.get(one) or owners.meant(_aor(one)) for one in named(board)}
+    return replace(names, meant={one: owner for one, owner in meant.items() if owner})
+
+
+def is_concerned(board: Board, names: Names, aors: Iterable[Aor]) -> bool:
+    """Tell whether these addresses, which mean others than before, may make a difference to a board."""
+    if names.asleep:
+        return True
+    return any(bare(aor) in names.meant or aor in (board.private_to or ()) for aor in aors)
+
+
+def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[Published, Names]:
+    """Name people on a board by the addresses that they have now.
+
+    Args:
+        board: The user's board.
+        names: Whom its names mean.
+        owners: Who has which address.
+        now: Wall-clock seconds.
+    """
+    asleep = [(one, resolve(owners, one.aor, one.owner)) for one in names.asleep]
+    awake = [(one, aor) for one, aor in asleep if aor is not None and owners.keeps(one.owner)]
+    where = {one: resolve(owners, _aor(one), names.meant.get(one, NOBODY)) for one in named(board)}
+    if not awake and all(aor is not None and bare(aor) == one for one, aor in where.items()):
+        return Published(board, Changes()), names
+    gone = {one: names.meant[one] for one, aor in where.items() if aor is None}
+    sleepers = [one for one, aor in asleep if aor is None and owners.keeps(one.owner)]
+    sleepers += [_put_to_sleep(board, one, owner) for one, owner in gone.items() if owners.keeps(owner)]
+    containers = {id_: _members(id_, one, where, awake) for id_, one in board.containers.items()}
+    if all(new is board.containers[id_] for id_, new in containers.items()):
+        containers = dict(board.containers)  # another mapping: who sees what is decided anew
+    members = _delegates(board.delegates.members, where, awake)
+    delegates = board.delegates
+    if members != delegates.members:
+        delegates = Delegates(delegates.version + 1, members)
+    after = replace(
+        board, containers=containers, subscribers=_subscribers(board.subscribers, where, awake), delegates=delegates
+    )
+    meant = {bare(aor): names.meant.get(one, NOBODY) for one, aor in where.items() if aor is not None}
+    meant.update((bare(aor), one.owner) for one, aor in awake)
+    kept = Names({one: owner for one, owner in meant.items() if owner}, tuple(sleepers))
+    return settle(board, after, now, ()), kept
+
+
+_Where = Mapping[str, Aor | None]
+_Awake = Iterable[tuple[Sleeper, Aor]]
+
+
+def _aor(text: str) -> Aor:
+    return Aor(f"sip:{text}")
+
+
+def _put_to_sleep(board: Board, text: str, owner: OwnerId) -> Sleeper:
+    member, aor = Member(MemberKind.USER, text), _aor(text)
+    return Sleeper(
+        aor,
+        owner,
+        tuple(id_ for id_, one in board.containers.items() if member in one.members),
+        next((one for one in board.subscribers if one.aor == aor), None),
+        next((one for one in board.delegates.members if one.aor == aor), None),
+    )
+
+
+def _members(id_: int, container: Container, where: _Where, awake: _Awake) -> Container:
+    members = set()
+    for member in container.members:
+        aor = where[member.value] if member.kind is MemberKind.USER else None
+        if member.kind is not MemberKind.USER:
+            members.add(member)
+        elif aor is not None:
+            members.add(Member(MemberKind.USER, bare(aor)))
+    members.update(Member(MemberKind.USER, bare(aor)) for one, aor in awake if id_ in one.containers)
+    return container if members == container.members else Container(container.version + 1, frozenset(members))
+
+
+def _subscribers(subscribers: Iterable[Subscriber], where: _Where, awake: _Awake) -> tuple[Subscriber, ...]:
+    found = {aor: replace(one, aor=aor) for one in subscribers if (aor := where[bare(one.aor)]) is not None}
+    for one, aor in awake:
+        if one.subscriber is not None:
+            found.setdefault(aor, replace(one.subscriber, aor=aor))
+    return tuple(found.values())
+
+
+def _delegates(delegates: Iterable[Delegate], where: _Where, awake: _Awake) -> tuple[Delegate, ...]:
+    found = {aor: one._replace(aor=aor) for one in delegates if (aor := where[bare(one.aor)]) is not None}
+    for one, aor in awake:
+        if one.delegate is not None:
+            found.setdefault(aor, one.delegate._replace(aor=aor))
+    return tuple(sorted(found.values()))
