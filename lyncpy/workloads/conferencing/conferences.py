@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from lyncpy.contracts.names import Aor, Version, aor_of, conference_id_of
+from lyncpy.contracts.names import Aor, Version, aor_of, conference_id_of, conference_key
+from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore, Record
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -30,18 +32,76 @@ from lyncpy.workloads.conferencing.model import (
     Wish,
     key_of,
     modify,
+    noted,
     purgeable,
     read_address,
+    readdressed,
     schedule,
 )
 
 KIND: Final = "conference"
 TRIES: Final = 3
+NOBODYS: Final = Aor("sip:removed@organizer.invalid")
+"""Stands for the organizer who left the directory while the meeting runs; no person can have this address."""
+
+LOOKED_AT: Final = 1000
+"""Conferences looked at in one turn of the reactor for people with other addresses."""
 
 _UNKNOWN: Final = Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
 
 Hear = Callable[[Conference, Conference | None], None]
 Decide = Callable[[Conference], Conference | Denied]
+
+
+class _Table:
+    """All conferences in memory, by the key of their URI and by who their organizer is."""
+
+    def __init__(self, owners: IOwners) -> None:
+        """Begin with none."""
+        self._owners = owners
+        self.table: dict[str, Conference] = {}
+        self.organizers: dict[Aor, dict[str, Conference]] = {}
+        """By id, lower case."""
+
+        self.versions: dict[str, Version] = {}
+
+    def keep(self, conference: Conference, version: Version) -> None:
+        """Put a conference in, or in the place of its former self."""
+        self.forget(conference.key)
+        self.table[conference.key] = conference
+        # An address may be that of who is held back, too, and of who has it now.
+        theirs = self.organizers.setdefault(conference.organizer, {})
+        other = theirs.get(conference_key(conference.id))
+        if other is None or self.is_held(other):
+            theirs[conference_key(conference.id)] = conference
+        self.versions[conference.key] = version
+
+    def forget(self, key: str) -> None:
+        """Take a conference out, if it is there."""
+        conference = self.table.pop(key, None)
+        self.versions.pop(key, None)
+        if conference is not None:
+            theirs = self.organizers.get(conference.organizer, {})
+            if theirs.get(conference_key(conference.id)) is conference:
+                del theirs[conference_key(conference.id)]
+            if not theirs:
+                self.organizers.pop(conference.organizer, None)
+
+    def is_held(self, conference: Conference) -> bool:
+        """Tell whether a conference waits for who left the directory."""
+        owner = conference.owner
+        return bool(owner) and self._owners.address(owner) != conference.organizer
+
+    def living(self, conference: Conference | None, now: float) -> Conference | None:
+        """Give a conference unless it is over for good, or waits for who left the directory."""
+        if conference is None or purgeable(conference, now) or self.is_held(conference):
+            return None
+        return conference
+
+    def is_over(self, conference: Conference, now: float) -> bool:
+        """Tell whether a conference is over for good, or its organizer's data was deleted."""
+        lost = bool(conference.owner) and not self._owners.keeps(conference.owner)
+        return purgeable(conference, now) or (lost and conference.active is None)
 
 
 class Conferences:
@@ -58,6 +118,7 @@ class Conferences:
         *,
         total: int,
         purge_every_s: float,
+        owners: IOwners | None = None,
     ) -> None:
         """Take where conferences are kept and what they may be.
 
@@ -68,6 +129,7 @@ class Conferences:
             terms: The house's.
             total: Conferences that are kept in all.
             purge_every_s: How often those that are over for good are removed.
+            owners: Who has which address.
         """
         self._store = store
         self._homes = homes
@@ -75,20 +137,19 @@ class Conferences:
         self._terms = terms
         self._total = total
         self._purge_every_s = purge_every_s
-        self._table: dict[str, Conference] = {}
-        self._organizers: dict[Aor, dict[str, Conference]] = {}
-        self._versions: dict[str, Version] = {}
+        self._owners: IOwners = AddressOwners() if owners is None else owners
+        self._kept = _Table(self._owners)
         self._ears: list[Hear] = []
         self._purge: ITimer | None = None
         self._is_open = False
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self._kept.table)
 
     async def open(self) -> None:
         """Read all conferences, and remove those that are over for good from time to time."""
         for record in await self._store.scan(KIND):
-            self._keep(unpack(record.value), record.version)
+            self._kept.keep(self._read(record), record.version)
         self._is_open = True
         self._wake_later()
 
@@ -105,31 +166,33 @@ class Conferences:
     # -- asking -------------------------------------------------------------------------------
 
     def find(self, organizer: Aor, id_: str) -> Conference | None:
-        """Give a conference by its organizer and id, in any case."""
-        return self._living(self._table.get(key_of(organizer, id_)))
+        """Give a conference by its organizer's present address and its id, in any case."""
+        return self._kept.living(self._kept.organizers.get(organizer, {}).get(conference_key(id_)), self._timers.past())
 
     def at(self, uri: str) -> Conference | None:
         """Give the conference of a focus or MCU URI, its parameters in any order."""
         address = read_address(uri)
-        return None if address is None else self._living(self._table.get(address.key))
+        return None if address is None else self._kept.living(self._kept.table.get(address.key), self._timers.past())
+
+    def linked(self, place: Aor, id_: str) -> Conference | None:
+        """Give the conference whose link names this address and id, whatever its organizer's address is by now."""
+        return self._kept.living(self._kept.table.get(key_of(place, id_)), self._timers.past())
 
     def of(self, organizer: Aor) -> tuple[Conference, ...]:
         """Give an organizer's conferences, the latest modified first."""
         now = self._timers.past()
-        found = [each for each in self._organizers.get(organizer, {}).values() if not purgeable(each, now)]
+        theirs = self._kept.organizers.get(organizer, {}).values()
+        found = [each for each in theirs if self._kept.living(each, now) is not None]
         return tuple(sorted(found, key=lambda each: (-each.updated, each.id)))
 
     def active(self) -> tuple[Conference, ...]:
         """Give those that are running, or were when the process died."""
-        return tuple(each for each in self._table.values() if each.active is not None)
+        return tuple(each for each in self._kept.table.values() if each.active is not None)
 
     def all(self) -> tuple[Conference, ...]:
         """Give every one that is not over for good."""
         now = self._timers.past()
-        return tuple(each for each in self._table.values() if not purgeable(each, now))
-
-    def _living(self, conference: Conference | None) -> Conference | None:
-        return None if conference is None or purgeable(conference, self._timers.past()) else conference
+        return tuple(each for each in self._kept.table.values() if self._kept.living(each, now) is not None)
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -143,9 +206,13 @@ class Conferences:
             made = schedule(organizer, wish, self.of(organizer), self._terms, self._timers.wall(), guests=guests)
             if isinstance(made, Denied):
                 return made
-            # One that is over for good may still be in the store under this name; it gives way.
-            if made.key not in self._table and len(self._table) >= self._total:
-                self.log.warn("{count} conferences are kept, none is made any more", count=len(self._table))
+            # One that is over for good may still be in the store under this name; it gives way. But not one of who
+            # had the address before: its link is in others' calendars.
+            before = self._kept.table.get(made.key)
+            if before is not None and not purgeable(before, self._timers.past()):
+                return Denied(Reason.CONFERENCE_EXISTS)
+            if made.key not in self._kept.table and len(self._kept.table) >= self._total:
+                self.log.warn("{count} conferences are kept, none is made any more", count=len(self._kept.table))
                 return Denied(Reason.SERVER_BUSY)
             try:
                 await self._write(made)
@@ -177,17 +244,17 @@ class Conferences:
     async def delete(self, organizer: Aor, id_: str) -> Conference | Denied:
         """Remove a conference for good, and tell who listens; give what it was."""
         async with self._homes.hold(KIND, organizer):
-            key = key_of(organizer, id_)
             for _ in range(TRIES):
                 old = self.find(organizer, id_)
                 if old is None:
                     return _UNKNOWN
+                key = old.key
                 try:
-                    await self._store.remove(KIND, key, self._versions[key])
+                    await self._store.remove(KIND, key, self._kept.versions[key])
                 except Conflict:
                     await self._reread(key)
                     continue
-                self._forget(key)
+                self._kept.forget(key)
                 self._tell(old, None)
                 return old
         raise _busy()
@@ -212,36 +279,53 @@ class Conferences:
         raise _busy()
 
     async def _write(self, conference: Conference) -> None:
-        expected = self._versions.get(conference.key, Version(0))
-        self._keep(conference, await self._store.write(KIND, conference.key, pack(conference), expected))
+        conference = noted(conference, self._owners)
+        expected = self._kept.versions.get(conference.key, Version(0))
+        self._kept.keep(conference, await self._store.write(KIND, conference.key, pack(conference), expected))
 
     async def _reread(self, key: str) -> Conference | None:
         """Another process wrote it: take what it wrote."""
         record: Record | None = await self._store.read(KIND, key)
         if record is None:
-            self._forget(key)
+            self._kept.forget(key)
             return None
-        conference = unpack(record.value)
-        self._keep(conference, record.version)
+        conference = self._read(record)
+        self._kept.keep(conference, record.version)
         return conference
 
-    def _keep(self, conference: Conference, version: Version) -> None:
-        self._table[conference.key] = conference
-        self._organizers.setdefault(conference.organizer, {})[conference.key] = conference
-        self._versions[conference.key] = version
-
-    def _forget(self, key: str) -> None:
-        conference = self._table.pop(key, None)
-        self._versions.pop(key, None)
-        if conference is not None:
-            theirs = self._organizers[conference.organizer]
-            del theirs[key]
-            if not theirs:
-                del self._organizers[conference.organizer]
+    def _read(self, record: Record) -> Conference:
+        return readdressed(unpack(record.value, self._owners), self._owners)
 
     def _tell(self, before: Conference, after: Conference | None) -> None:
         for hear in self._ears:
             hear(before, after)
+
+    # -- who somebody is ----------------------------------------------------------------------
+
+    async def addresses_changed(self, aors: frozenset[Aor]) -> None:
+        """Name people by the addresses that they have now; it counts at once, and is written with the next change."""
+        for number, conference in enumerate(tuple(self._kept.table.values()), 1):
+            if number % LOOKED_AT == 0:
+                turn: Deferred[None] = Deferred()
+                self._timers.later(0.0, lambda turn=turn: turn.callback(None))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+                await turn
+            named = (conference.organizer, *conference.meant)
+            if not conference.asleep and aors.isdisjoint(named):
+                continue
+            async with self._homes.hold(KIND, conference.organizer, must=True):
+                present = self._kept.table.get(conference.key)
+                if present is not None:
+                    self._readdress(present)
+
+    def _readdress(self, conference: Conference) -> None:
+        """The store names who is meant; so what is there is right, whatever addresses stand beside."""
+        new = readdressed(conference, self._owners)
+        self._kept.keep(new, self._kept.versions[conference.key])
+        if self._kept.is_held(new):
+            # A meeting that runs goes on, but whoever has the address next is not its organizer.
+            self._tell(conference, replace(new, home=new.place, organizer=NOBODYS))
+        else:
+            self._tell(conference, new)
 
     # -- purging ------------------------------------------------------------------------------
 
@@ -249,25 +333,25 @@ class Conferences:
         """Remove those that are over for good; give how many were."""
         removed = 0
         now = self._timers.past()
-        for key in [key for key, each in self._table.items() if purgeable(each, now)]:
+        for key in [key for key, each in self._kept.table.items() if self._kept.is_over(each, now)]:
             removed += await self._purged(key)
         return removed
 
     async def _purged(self, key: str) -> bool:
-        conference = self._table.get(key)
+        conference = self._kept.table.get(key)
         if conference is None:
             return False
         async with self._homes.hold(KIND, conference.organizer):
             # While this one waited it may have been made anew.
-            present = self._table.get(key)
-            if present is None or not purgeable(present, self._timers.past()):
+            present = self._kept.table.get(key)
+            if present is None or not self._kept.is_over(present, self._timers.past()):
                 return False
             try:
-                await self._store.remove(KIND, key, self._versions[key])
+                await self._store.remove(KIND, key, self._kept.versions[key])
             except Conflict:
                 await self._reread(key)
                 return False
-            self._forget(key)
+            self._kept.forget(key)
             return True
 
     def _wake_later(self) -> None:
@@ -312,6 +396,10 @@ def pack(conference: Conference) -> bytes:
         "passcode": conference.passcode,
         "notification_data": conference.notification_data,
         "static": conference.static,
+        "home": conference.home,
+        "owner": conference.owner,
+        "meant": dict(conference.meant),
+        "asleep": {owner: [aor, role.value] for owner, (aor, role) in conference.asleep.items()},
         "version": conference.version,
         "activated": conference.activated,
         "active": None
@@ -328,11 +416,14 @@ def pack(conference: Conference) -> bytes:
     return json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def unpack(value: bytes) -> Conference:
-    """Read what `pack` wrote."""
+def unpack(value: bytes, owners: IOwners | None = None) -> Conference:
+    """Read what `pack` wrote; people are named by the addresses that they had then."""
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
     active = stored.pop("active")
-    return Conference(
+    meant, asleep = stored.pop("meant", None), stored.pop("asleep", {})
+    owner = stored.pop("owner", None)
+    owners = AddressOwners() if owners is None else owners
+    conference = Conference(
         **{
             **stored,
             "organizer": aor_of(stored["organizer"]),
@@ -351,8 +442,13 @@ def unpack(value: bytes) -> Conference:
                 frozenset(map(aor_of, active["kept"])),
                 frozenset(map(aor_of, active["ejected"])),
             ),
+            "asleep": {OwnerId(one): (Aor(aor), Role(role)) for one, (aor, role) in asleep.items()},
         }
     )
+    if owner is None:
+        owner = read_owners(owners, None, [conference.organizer])[conference.organizer]
+    named = read_owners(owners, meant, conference.people())
+    return replace(conference, owner=OwnerId(owner), meant={aor: one for aor, one in named.items() if one})
 
 
 def _roles(roles: Mapping[Aor, Role]) -> dict[str, str]:

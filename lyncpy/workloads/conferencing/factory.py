@@ -25,7 +25,7 @@ from lyncpy.workloads.conferencing.bodies import (
 )
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.documents import kept
-from lyncpy.workloads.conferencing.model import Conference, Denied, Reason, Wish, read_address
+from lyncpy.workloads.conferencing.model import Conference, Denied, Reason, Wish
 
 FACTORY: Final = "app:conf:focusfactory"
 PAGE: Final = 100
@@ -117,7 +117,7 @@ class Factory:
         return self._shown(command, await self._conferences.schedule(user, wish, guests=self._may_have_guests(user)))
 
     async def _get(self, user: Aor, command: Command) -> bytes | Denied:
-        found = self._conferences.find(user, _id(user, read_conference_id(command.element)))
+        found = self._conferences.find(user, self._id(user, read_conference_id(command.element)))
         return self._shown(command, found or _UNKNOWN)
 
     async def _list(self, user: Aor, command: Command) -> bytes:
@@ -132,11 +132,11 @@ class Factory:
         wish = self._wish(command)
         if isinstance(wish, Denied):
             return wish
-        id_ = _id(user, read_conference_id(command.element)) or wish.id or _entity_id(user, command)
+        id_ = self._id(user, read_conference_id(command.element)) or wish.id or self._entity_id(user, command)
         return self._shown(command, await self._conferences.modify(user, id_, wish, guests=self._may_have_guests(user)))
 
     async def _delete(self, user: Aor, command: Command) -> bytes | Denied:
-        deleted = await self._conferences.delete(user, _id(user, read_conference_id(command.element)))
+        deleted = await self._conferences.delete(user, self._id(user, read_conference_id(command.element)))
         return deleted if isinstance(deleted, Denied) else write_success(command)
 
     async def _unsupported(self, user: Aor, command: Command) -> Denied:
@@ -150,15 +150,13 @@ class Factory:
     def _shown(self, command: Command, found: Conference | Denied) -> bytes | Denied:
         return found if isinstance(found, Denied) else write_success(command, kept(found, self._meeting_url))
 
+    def _id(self, user: Aor, named: str) -> str:
+        """Give the id in what names a conference: an id, or the URI of one of the user's own."""
+        if ":" not in named:
+            return named
+        conference = self._conferences.at(named)
+        return "" if conference is None or conference.organizer != user else conference.id
 
-def _id(user: Aor, named: str) -> str:
-    """Give the id in what names a conference: an id, or the URI of one of the user's own."""
-    if ":" not in named:
-        return named
-    address = read_address(named)
-    return "" if address is None or address.organizer != user else address.id
-
-
-def _entity_id(user: Aor, command: Command) -> str:
-    info = child(command.element, "conference-info")
-    return "" if info is None else _id(user, attr(info, "entity") or "")
+    def _entity_id(self, user: Aor, command: Command) -> str:
+        info = child(command.element, "conference-info")
+        return "" if info is None else self._id(user, attr(info, "entity") or "")

@@ -69,9 +69,10 @@ class Guests:
         address = read_address(uri)
         if address is None or address.kind not in self._kinds:
             raise Refused(403, NO_SUCH_SERVICE)
-        if self._domain and domain_of(parsed.host) != self._domain:
-            raise Refused(403, NO_FOCUS)
         conference = self._find(uri)
+        # A link outlives the domain in which it was made.
+        if conference is None and self._domain and domain_of(parsed.host) != self._domain:
+            raise Refused(403, NO_FOCUS)
         keys = () if conference is None else keys_of(conference, address)
         return GuestDoor(address.key, bare(address.organizer), keys)
 

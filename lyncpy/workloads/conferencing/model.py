@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, ConferenceId, aor_of, conference_id_of, conference_key, same_conference
+from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.uri import parse_uri
 
@@ -152,19 +153,43 @@ class Conference:
     active: Active | None = None
     """The occurrence that is running, or was when the process died."""
 
+    home: Aor | None = None
+    """The address that stands in its URIs, if the organizer has another by now: links in calendars are never old."""
+
+    owner: OwnerId = NOBODY
+    """Who the organizer is, whatever their address."""
+
+    meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
+    """Who the other people are that it names."""
+
+    asleep: Mapping[OwnerId, tuple[Aor, Role]] = field(default_factory=dict)
+    """Who is invited, but gone, and whose address is another's now; they are again when they come back."""
+
+    @property
+    def place(self) -> Aor:
+        """The address that stands in its URIs."""
+        return self.home or self.organizer
+
     @property
     def key(self) -> str:
         """Its name in the store."""
-        return key_of(self.organizer, self.id)
+        return key_of(self.place, self.id)
 
     @property
     def uri(self) -> str:
         """Its focus URI, always spelled the same. Spec: [MS-CONFBAS] 2.2.1."""
-        return focus_uri(self.organizer, self.id)
+        return focus_uri(self.place, self.id)
 
     def mcu(self, kind: str) -> str:
         """Give the URI of one of its MCUs, e.g. of "chat"."""
-        return entity_uri(self.organizer, kind, self.id)
+        return entity_uri(self.place, kind, self.id)
+
+    def people(self) -> set[Aor]:
+        """Give the addresses of all whom it names, beside the organizer."""
+        named = set(self.invited)
+        if self.active is not None:
+            named.update(self.active.granted, self.active.kept, self.active.ejected)
+        return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +239,53 @@ def read_address(uri: str) -> Address | None:
 
 def join_url(base: str, conference: Conference) -> str:
     """Give the link of a meeting: `<base>/<user>/<id>`; "" when the house has no site for meetings."""
-    user = conference.organizer.removeprefix("sip:").partition("@")[0]
+    user = conference.place.removeprefix("sip:").partition("@")[0]
     return f"{base.rstrip('/')}/{user}/{conference.id}" if base else ""
+
+
+# -- who somebody is ---------------------------------------------------------------------------
+
+
+def noted(conference: Conference, owners: IOwners) -> Conference:
+    """Note who the people are that a conference names; those who are noted already stay who they are."""
+    owner = conference.owner or owners.meant(conference.organizer)
+    meant = {aor: conference.meant.get(aor) or owners.meant(aor) for aor in conference.people()}
+    return replace(conference, owner=owner, meant={aor: one for aor, one in meant.items() if one})
+
+
+def readdressed(conference: Conference, owners: IOwners) -> Conference:
+    """Name people by the addresses that they have now; its own address stays what it was."""
+    organizer: Aor = owners.address(conference.owner) or conference.organizer
+    where = {aor: resolve(owners, aor, conference.meant.get(aor, NOBODY)) for aor in conference.people()}
+    awake = {
+        owner: (aor, role)
+        for owner, (before, role) in conference.asleep.items()
+        if (aor := resolve(owners, before, owner)) is not None and owners.keeps(owner)
+    }
+    if organizer == conference.organizer and not awake and all(aor == to for aor, to in where.items()):
+        return conference
+    asleep = {owner: one for owner, one in conference.asleep.items() if owner not in awake and owners.keeps(owner)}
+    asleep.update((conference.meant[aor], (aor, role)) for aor, role in conference.invited.items() if not where[aor])
+    meant = {to: conference.meant.get(aor, NOBODY) for aor, to in where.items() if to is not None}
+    meant.update((aor, owner) for owner, (aor, _) in awake.items())
+    active = conference.active
+    if active is not None:
+        active = replace(
+            active,
+            granted={to: role for aor, role in active.granted.items() if (to := where[aor]) is not None},
+            kept=frozenset(to for aor in active.kept if (to := where[aor]) is not None),
+            ejected=frozenset(to for aor in active.ejected if (to := where[aor]) is not None),
+        )
+    invited = {to: role for aor, role in conference.invited.items() if (to := where[aor]) is not None}
+    return replace(
+        conference,
+        organizer=organizer,
+        home=None if conference.place == organizer else conference.place,
+        invited={**dict(awake.values()), **invited},
+        active=active,
+        meant={aor: owner for aor, owner in meant.items() if owner},
+        asleep=asleep,
+    )
 
 
 # -- scheduling -------------------------------------------------------------------------------

@@ -9,11 +9,12 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.facts import EndpointGone, FlowClosed
+from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, NodeName, aor_of
 from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import IRecording, IRecords
@@ -52,6 +53,7 @@ class Conferencing:
     """
 
     name = "conferencing"
+    _counting: ITimer | None = None
 
     def __init__(
         self,
@@ -74,18 +76,19 @@ class Conferencing:
         *,
         domain: str = "",
         archive: IArchive | None = None,
+        owners: IOwners | None = None,
     ) -> None:
         """Build the rooms.
 
         Args:
             domain: That of the organizers, for meeting pages.
-            archive: Where it is kept who came and went, if anywhere.
+            archive, owners: Where it is kept who came and went, if anywhere; who has which address.
         """
-        self._bus, self._records, self._node, self._timers = bus, records, node, timers
-        self._counts_s = settings.record_counts_s
+        self._bus, self._records, self._node = bus, records, node
+        self._timers, self._counts_s = timers, settings.record_counts_s
         kinds = {mcu.kind: mcu for mcu in mcus}
         self._chat = kinds.get(CHAT)
-        self.conferences = _conferences(store, homes, tuple(kinds), settings, timers)
+        self.conferences = _conferences(store, homes, tuple(kinds), settings, timers, owners)
         self._recorder = Recorder(recording, self._counts, node, timers, delay_s=1.0)
         self._calls = Calls(forward, outbound, locator, people, privacy, timers)
         minutes = () if archive is None else (Minutes(archive, timers),)
@@ -118,7 +121,6 @@ class Conferencing:
             timers,
         )
         self.offer = self._offering(routes, domain, settings)
-        self._counting: ITimer | None = None
 
     _listening: tuple[IListening, ...] = ()
 
@@ -129,7 +131,7 @@ class Conferencing:
             routes=routes.rows(),
             commands=commands.words(),
             provisions=(Provision("ServerConfiguration", _factory_uri),) if settings.announced else (),
-            resources=Pages(self.conferences.find, domain, settings.meeting_url).rows(),
+            resources=Pages(self.conferences.linked, domain, settings.meeting_url).rows(),
         )
 
     async def open(self) -> None:
@@ -141,6 +143,7 @@ class Conferencing:
         self._listening = (
             self._bus.listen(EndpointGone, self.foci.endpoint_gone),
             self._bus.listen(FlowClosed, self.foci.flow_closed),
+            self._bus.listen(AddressesChanged, self._addresses_changed),
         )
         self._count_later()
 
@@ -153,6 +156,9 @@ class Conferencing:
         self._count()
         self.foci.close()
         await self.conferences.close()
+
+    async def _addresses_changed(self, fact: AddressesChanged) -> None:
+        await self.conferences.addresses_changed(fact.aors)
 
     async def _resume_counts(self) -> None:
         for conference in self.conferences.active():
@@ -177,7 +183,12 @@ class Conferencing:
 
 
 def _conferences(
-    store: IStore, homes: Homes, media: tuple[str, ...], settings: Settings, timers: ITimers
+    store: IStore,
+    homes: Homes,
+    media: tuple[str, ...],
+    settings: Settings,
+    timers: ITimers,
+    owners: IOwners | None,
 ) -> Conferences:
     return Conferences(
         store,
@@ -186,6 +197,7 @@ def _conferences(
         settings.terms(media),
         total=settings.conferences,
         purge_every_s=settings.purge_every_s,
+        owners=owners,
     )
 
 
