@@ -11,7 +11,7 @@ from typing import Final, NewType
 
 from zope.interface import Interface, implementer
 
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, kept_aor
 
 OwnerId = NewType("OwnerId", str)
 """Somebody whom the directory has named, for ever: it is never given to another key."""
@@ -58,7 +58,7 @@ class AddressOwners:
 
     def address(self, owner: OwnerId) -> Aor | None:
         """Give the address."""
-        return Aor(owner)
+        return kept_aor(owner)
 
     def keeps(self, owner: OwnerId) -> bool:
         """Keep everybody."""

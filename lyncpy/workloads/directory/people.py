@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, aor_of, bare, kept_aor
+from lyncpy.workloads.directory.owners import Owners
 
 _LETTERS: Final = 96
 """Of an address that is looked for; what is longer was not mistyped."""
@@ -43,6 +44,9 @@ class People:
 
     def __init__(self) -> None:
         """Begin with nobody."""
+        self.owners = Owners()
+        """Whose an address is and was; also of who is removed."""
+
         self._people: dict[Aor, Person] = {}
         self._logins: dict[str, set[Aor]] = defaultdict(set)
         self._locals: dict[str, set[Aor]] = defaultdict(set)
