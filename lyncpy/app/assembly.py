@@ -120,7 +120,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     contact = f"sip:{place};transport={'tls' if sip.tls_port else 'tcp'}"
     people = People()
     groups = Groups(people)
-    kept = StoredSecrets(back.store, people, back.bus, back.seals)
+    kept = StoredSecrets(back.store, people, back.bus, back.seals, people.owners)
     # The wire is lent the gate's seal, and the gate the wire: each is asked only when both are there.
     flows = Flows(
         node,
@@ -405,6 +405,7 @@ def _meetings(
         timers,
         domain=domain_of(settings.sip.domain),
         archive=archive,
+        owners=inner.people.owners,
     )
     im.mcu.listen(conferencing.foci)
     inner.reception.listen(conferencing.guests)
@@ -425,6 +426,7 @@ def _presence(config: Config, back: Backends, inner: Hall) -> tuple[Presence, Co
         config.sections.contacts,
         inner.timers,
         soap=soap,
+        owners=inner.people.owners,
     )
     presence = Presence(
         back.store,
@@ -438,6 +440,7 @@ def _presence(config: Config, back: Backends, inner: Hall) -> tuple[Presence, Co
         (domain_of(config.sections.sip.domain),),
         config.sections.presence,
         inner.timers,
+        inner.people.owners,
     )
     soap.update(presence.soap)
     return presence, contacts

@@ -27,8 +27,9 @@ from lyncpy.core.unit import House, UnitFailed
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from lyncpy.workloads.archive.commands import wrong
 from lyncpy.workloads.archive.model import Point, point_of
+from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.secrets import StoredSecrets
+from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 
 PASSWORD_LONGEST = 256
 """Characters; Windows takes no longer one either."""
@@ -217,7 +218,19 @@ def _ask_password(who: str) -> str:
 
 def _with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> None:
     """Do one thing with the passwords; a running server sees it at once."""
-    _with_backends(config, lambda back: do(StoredSecrets(back.store, People(), back.bus, back.seals)))
+
+    async def work(back: backends.Backends) -> None:
+        people = People()
+        for person, owner in await Kept(back.store, back.seals).people(settle=False):
+            people.owners.keep(owner)
+            if not owner.is_held:
+                people.keep(person)
+        try:
+            await do(StoredSecrets(back.store, people, back.bus, back.seals, people.owners))
+        except AddressLeft as error:
+            raise Wrong(str(error)) from None
+
+    _with_backends(config, work)
 
 
 def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[None]]) -> None:
@@ -235,7 +248,7 @@ def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[N
                 await do(back)
             finally:
                 await house.close()
-        except (WorldUnavailable, UnitFailed) as error:
+        except (Wrong, WorldUnavailable, UnitFailed) as error:
             problems.append(error)
 
     try:

@@ -35,9 +35,13 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/conferencing/recorder.py": (6, "call records, written down; an end may be before its beginning"),
     "workloads/conferencing/service.py": (1, "call records of the last process, written down"),
     "workloads/directory/deadlines.py": (4, "dates of accounts, by everybody's clock; a step judges them anew"),
+    "workloads/directory/deeds.py": (
+        6,
+        "since when an address is whose, written down; what deletes asks `past`; dates of accounts, as above",
+    ),
     "workloads/directory/pull.py": (
-        5,
-        "when a pull was, shown; at a start, its age: in doubt everything is read again; dates of accounts, as above",
+        4,
+        "when a pull was, shown, and since when data is held that a former server left; at a start, its age: in doubt everything is read again",
     ),
     "workloads/directory/service.py": (1, "dates of accounts, for an operator"),
     "workloads/im/chat.py": (1, "when it was said, written down"),
@@ -52,7 +56,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/monitoring/routes.py": (1, "when a client reported, written down"),
     "workloads/presence/carrying.py": (2, "is what takes boards along when it steps"),
     "workloads/presence/boards.py": (
-        4,
+        5,
         "calendars begin and end by everybody's clock; lifetimes and the order of publications are taken along",
     ),
     "workloads/presence/commands.py": (2, "as the boards, for an operator"),

@@ -184,7 +184,8 @@ class Shell:
         command = use.command
         try:
             then = Then.GO_ON if use.help else _THEN.get(command.name, Then.GO_ON)
-            return await self._in_time(self._answered(use, author, width, then), running), "ok"
+            reply = await self._in_time(self._answered(use, author, width, then), running)
+            return reply, " ".join(reply.err.split()) or "ok"
         except CommandFailed as error:
             return _failed(str(error)), str(error)
         except WorldUnavailable as error:
@@ -213,6 +214,8 @@ class Shell:
                 return _failed(why) if use.json else Reply(FAILED, "".join(pieces), f"{why}\n")
             pieces.append(piece)
             await slices.spend()
+        if table.failed:
+            return Reply(FAILED, "".join(pieces), f"{sentences(table.failed)}\n", then)
         return Reply(OK, "".join(pieces), then=then)
 
     async def _recorded(self, reply: Reply, masked: str, author: Author, outcome: str) -> Reply:

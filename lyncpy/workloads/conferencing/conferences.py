@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from lyncpy.contracts.names import Aor, Version, aor_of, conference_id_of, conference_key
@@ -20,6 +19,7 @@ from lyncpy.contracts.store import Conflict, IStore, Record
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
 from lyncpy.core.homes import Homes
+from lyncpy.core.slices import next_turn
 from lyncpy.workloads.conferencing.model import (
     Active,
     Admission,
@@ -149,7 +149,7 @@ class Conferences:
     async def open(self) -> None:
         """Read all conferences, and remove those that are over for good from time to time."""
         for record in await self._store.scan(KIND):
-            self._kept.keep(self._read(record), record.version)
+            self._kept.keep(_read(record, self._owners), record.version)
         self._is_open = True
         self._wake_later()
 
@@ -289,12 +289,9 @@ class Conferences:
         if record is None:
             self._kept.forget(key)
             return None
-        conference = self._read(record)
+        conference = _read(record, self._owners)
         self._kept.keep(conference, record.version)
         return conference
-
-    def _read(self, record: Record) -> Conference:
-        return readdressed(unpack(record.value, self._owners), self._owners)
 
     def _tell(self, before: Conference, after: Conference | None) -> None:
         for hear in self._ears:
@@ -306,9 +303,7 @@ class Conferences:
         """Name people by the addresses that they have now; it counts at once, and is written with the next change."""
         for number, conference in enumerate(tuple(self._kept.table.values()), 1):
             if number % LOOKED_AT == 0:
-                turn: Deferred[None] = Deferred()
-                self._timers.later(0.0, lambda turn=turn: turn.callback(None))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-                await turn
+                await next_turn(self._timers)
             named = (conference.organizer, *conference.meant)
             if not conference.asleep and aors.isdisjoint(named):
                 continue
@@ -368,6 +363,10 @@ class Conferences:
         except (StoreUnavailable, Refused) as error:
             self.log.warn("conferences that are over could not be removed: {reason}", reason=str(error))
         self._wake_later()
+
+
+def _read(record: Record, owners: IOwners) -> Conference:
+    return readdressed(unpack(record.value, owners), owners)
 
 
 def _busy() -> Refused:
@@ -442,7 +441,7 @@ def unpack(value: bytes, owners: IOwners | None = None) -> Conference:
                 frozenset(map(aor_of, active["kept"])),
                 frozenset(map(aor_of, active["ejected"])),
             ),
-            "asleep": {OwnerId(one): (Aor(aor), Role(role)) for one, (aor, role) in asleep.items()},
+            "asleep": {OwnerId(one): (aor_of(aor), Role(role)) for one, (aor, role) in asleep.items()},
         }
     )
     if owner is None:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import ContactsChanged
-from lyncpy.contracts.names import Aor, Epid, Version, aor_of
+from lyncpy.contracts.names import Aor, Epid, Version, aor_of, kept_aor
 from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners, resolve
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.store import Conflict, IStore
@@ -343,7 +343,7 @@ def _present(
     asleep: list[tuple[Row, OwnerId]] = []
     # Who is there under the address that is written is so before anybody who came to it since.
     for row, one in sorted(named, key=lambda pair: owners.address(pair[1]) != pair[0][0]):
-        aor = resolve(owners, Aor(row[0]), one)
+        aor = resolve(owners, aor_of(row[0]), one)
         if aor is not None and aor not in found and aor != owner:
             found[aor], meant[aor] = _contact([aor, *row[1:]], groups), one
         elif one and owners.keeps(one):
@@ -355,4 +355,4 @@ def _contact(row: Row, groups: Mapping[int, Group]) -> Contact:
     """Read a contact; one who slept while his groups were deleted is in the default group."""
     aor, name, ids, subscribed, external_uri, extension = row
     left = tuple(id_ for id_ in ids if id_ in groups)
-    return Contact(Aor(aor), name, left if left or not ids else (OTHERS,), subscribed, external_uri, extension)
+    return Contact(kept_aor(aor), name, left if left or not ids else (OTHERS,), subscribed, external_uri, extension)

@@ -11,6 +11,7 @@ from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChange
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
+from lyncpy.core.slices import next_turn
 from lyncpy.workloads.contacts.lists import Lists
 from lyncpy.workloads.contacts.shelves import Shelves
 
@@ -88,9 +89,7 @@ class Live:
             outdated = [aor for aor in some if self._lists.is_outdated(aor)]
             for first in range(0, len(outdated), AT_ONCE):
                 await self._write(outdated[first : first + AT_ONCE], self._lists.refresh)
-            turn: Deferred[None] = Deferred()
-            self._timers.later(0.0, lambda turn=turn: turn.callback(None))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-            await turn
+            await next_turn(self._timers)
 
     async def _write(
         self, users: Sequence[Aor], work: Callable[[Aor], Coroutine[Deferred[object], object, None]]

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from lyncpy.contracts.directory import ISecrets, Moment, Person
-from lyncpy.contracts.names import aor_of, bare
+from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
+from lyncpy.workloads.directory.deeds import NAMED_MOST
 from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.owners import Owner, Owners
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Outcome, Pulls
 from lyncpy.workloads.directory.search import AT_ONCE
@@ -49,7 +51,30 @@ class Commands:
                 flags=(
                     Flag("dry-run", "show what a pull would do, and do nothing"),
                     Flag("full", "read everything, not only what has changed"),
-                    Flag("force", "carry it out even if it removes very many people"),
+                    Flag("force", "remove people and groups even if they are very many"),
+                    Flag("same-people", "the directory was built anew: who has an address there is who had it here"),
+                ),
+                role=Role.OPERATOR,
+            ),
+            Command(
+                "directory held",
+                help="People who left the directory, and whose data waits for them.",
+                run=self.held,
+            ),
+            Command(
+                "directory purge",
+                help="Delete the data of somebody who left the directory, before its time.",
+                run=self.purge,
+                args=(Arg("who", "their last address, or the owner as `directory held` shows it", choices=self._held),),
+                role=Role.OPERATOR,
+            ),
+            Command(
+                "directory restore",
+                help="Say that a person has a new key: they get all that waits for who left the directory.",
+                run=self.restore,
+                args=(
+                    Arg("who", "their last address, or the owner as `directory held` shows it", choices=self._held),
+                    Arg("user", "the address that they have now", choices=self._addresses),
                 ),
                 role=Role.OPERATOR,
             ),
@@ -75,10 +100,60 @@ class Commands:
         """Pull, or show what a pull would do."""
         dry_run = "dry-run" in asked.flags
         try:
-            outcome = await self._pulls.pull(dry_run=dry_run, force="force" in asked.flags, full="full" in asked.flags)
+            outcome = await self._pulls.pull(
+                dry_run=dry_run,
+                force="force" in asked.flags,
+                full="full" in asked.flags,
+                same_people="same-people" in asked.flags,
+            )
         except WorldUnavailable as error:
             raise CommandFailed(f"nothing was changed: {error}") from error
-        return Table(("what", "user", "detail"), _deeds(outcome, self._people), note=_summary(outcome, dry_run=dry_run))
+        return Table(
+            ("what", "user", "detail"),
+            _deeds(outcome, self._people),
+            note=_summary(outcome, dry_run=dry_run),
+            failed=_undone(outcome),
+        )
+
+    async def held(self, asked: Asked) -> Table:
+        """Show whose data waits for them."""
+        rows = [
+            (
+                bare(one.aor),
+                one.name,
+                moment(one.removed_at),
+                moment(one.removed_at + self._settings.held_s),
+                one.id,
+                one.key or None,
+            )
+            for one in self._people.owners.held()
+        ]
+        return Table(("last address", "name", "removed", "deleted after", "owner", "key"), rows)
+
+    async def purge(self, asked: Asked) -> Table:
+        """Delete what waits for somebody."""
+        owner = self._waiting(asked.args["who"])
+        await self._pulls.delete(owner.id)
+        return Table(("what", "value"), [("deleted", bare(owner.aor)), ("owner", owner.id)])
+
+    async def restore(self, asked: Asked) -> Table:
+        """Give a person what waits for who they are."""
+        owner, person = self._waiting(asked.args["who"]), self._people.named(asked.args["user"])
+        if person is None:
+            raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"')
+        await self._pulls.give(owner.id, person.aor)
+        return Table(("what", "value"), [("address", bare(person.aor)), ("has all that waited for", owner.id)])
+
+    def _waiting(self, text: str) -> Owner:
+        """Give who is held back, by their last address or as `directory held` names them."""
+        found = [one for one in self._people.owners.held() if text in (one.id, bare(one.aor), one.aor)]
+        if len(found) != 1:
+            why = "several were called so, name the owner" if found else "nobody is held back under this name"
+            raise CommandFailed(f'"{text[:80]}": {why}; see `directory held`')
+        return found[0]
+
+    def _held(self) -> Sequence[str]:
+        return [one.id for one in self._people.owners.held()]
 
     async def status(self, asked: Asked) -> Table:
         """Show where pulls stand."""
@@ -95,7 +170,10 @@ class Commands:
             ("last full pull", moment(state.full_at)),
             ("interval_s", self._settings.interval_s),
             ("pull under way", pulls.is_running),
-            ("refused", pulls.refused or None),
+            ("held back", len(self._people.owners.held())),
+            ("removals withheld", pulls.refused or None),
+            *(("withheld", bare(one.aor)) for one in pulls.withheld[:NAMED_MOST]),
+            *(("withheld group", one.name) for one in pulls.withheld_groups[:NAMED_MOST]),
             ("failing since", moment(pulls.failing_since) if pulls.failure else None),
             ("failure", pulls.failure or None),
         ]
@@ -162,6 +240,7 @@ class Commands:
             ("groups", ", ".join(group.name for group in self._groups.of(person.aor))),
             ("source", person.source),
             ("key", person.key),
+            *_pasts(self._people.owners, person.aor),
         ]
         return Table(("what", "value"), [row for row in rows if row[1] != ""])
 
@@ -192,7 +271,11 @@ def _deeds(outcome: Outcome, people: People) -> list[tuple[object, ...]]:
             if what == "change":
                 detail = _difference(people.person(person.aor), person)
             rows.append((what, bare(person.aor), detail))
+    for move in changes.moved:
+        rows.append(("move", bare(move.before.aor), f"to {bare(move.after.aor)}"))
+    rows += [("withhold removal", bare(one.aor), one.display_name) for one in changes.withheld]
     groups = outcome.groups
+    rows += [("withhold removal of group", one.name, one.source) for one in groups.withheld]
     for what, found in (("add", groups.added), ("change", groups.changed), ("remove", groups.removed)):
         rows += [(f"{what} group", group.name, f"members named: {len(group.members)}") for group in found]
     rows += [("skip", one.source, one.reason) for one in changes.skipped]
@@ -210,13 +293,35 @@ def _difference(old: Person | None, new: Person) -> str:
 def _summary(outcome: Outcome, *, dry_run: bool) -> str:
     changes = outcome.changes
     counts = (
-        f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.removed)} removed, "
+        f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.moved)} moved, "
+        f"{len(changes.removed)} removed, "
         f"{changes.unchanged} unchanged, {len(changes.skipped)} skipped; "
         f"{_groups_in_short(outcome)}{'everything' if outcome.complete else 'changes'} read in {outcome.took_s:.2f} s"
     )
     if outcome.refused:
         return f"refused, nothing was changed: {outcome.refused}. It would be: {counts}"
     return f"dry run, nothing was changed. It would be: {counts}" if dry_run else counts
+
+
+def _undone(outcome: Outcome) -> str:
+    """Say what a pull did not do of what the directory says, or give ""."""
+    if outcome.refused:
+        return f"nothing was changed: {outcome.refused}"
+    if not outcome.withheld:
+        return ""
+    count = len(outcome.changes.withheld) + len(outcome.groups.withheld)
+    return f"{count} removals are held back: {outcome.withheld}; all else counts; `directory pull --force` removes them"
+
+
+def _pasts(owners: Owners, aor: Aor) -> list[tuple[object, ...]]:
+    """Say what addresses a person had, and who had the present one before."""
+    owner = owners.get(owners.owner(aor))
+    rows: list[tuple[object, ...]] = []
+    if owner is not None:
+        rows.append(("owner", owner.id))
+        rows += [("former address", f"{bare(one.aor)} until {moment(one.until)}") for one in reversed(owner.former)]
+    rows += [("address formerly of", one.id) for one in owners.had(aor) if owner is None or one.id != owner.id]
+    return rows
 
 
 def _groups_in_short(outcome: Outcome) -> str:

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -11,17 +11,30 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.directory import Group, Moment, Person, Phone, Skipped
-from lyncpy.contracts.names import Aor, Version, aor_of, kept_aor
+from lyncpy.contracts.names import Version, aor_of, kept_aor
+from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.store import Conflict, IStore
-from lyncpy.workloads.directory.secrets import Seals
+from lyncpy.contracts.store import Conflict, IStore, Record
+from lyncpy.workloads.directory.owners import Former, Owner
+from lyncpy.workloads.directory.secrets import KIND as SECRET
+from lyncpy.workloads.directory.secrets import WAITING, Seals
 
 T = TypeVar("T")
+
+Known = tuple[Person, Owner]
+"""Somebody, and whose all that is theirs is."""
 
 PERSON: Final = "person"
 GROUP: Final = "group"
 DIRECTORY: Final = "directory"
 STATE: Final = "pull"
+MOVES: Final = "moves"
+FORM: Final = "owners"
+
+OWNED: Final = (SECRET, "contacts", "board")
+"""Kinds of records whose key is an `OwnerId`. Conferences have keys of their own, and name their owner inside."""
+
+CONFERENCE: Final = "conference"
 
 AT_ONCE: Final = 200
 """Writes under way at a time: enough for the store to commit many together, few beside what waits for it otherwise."""
@@ -55,18 +68,67 @@ class Kept:
         self._seals = seals
         self._versions: dict[tuple[str, str], Version] = {}
         self._state_version = Version(0)
+        self.deleted: set[OwnerId] = set()
+        """Owners whose data was deleted, as far as anything may still name them; known once `people` were read."""
 
-    async def people(self) -> list[Person]:
-        """Give everybody who was kept. A record that cannot be read is left out and named; the next full pull replaces it."""
-        people = []
+    async def people(self, *, settle: bool = True) -> list[Known]:
+        """Give everybody who was kept, those who are held back too, in the order in which they got their addresses.
+
+        Moves that were begun are brought to their end, in the store too if it is to `settle`. Of a record that cannot be read only
+        its owner is known; the next full pull replaces it.
+        """
+        found: dict[OwnerId, Known] = {}
+        self.deleted = set()
         for record in await self._store.scan(PERSON):
-            aor = aor_of(record.key)
-            self._versions[PERSON, aor] = record.version
-            try:
-                people.append(self._read(record.value, aor))
-            except (ValueError, TypeError, KeyError, StoreUnavailable) as error:
-                self.log.warn("the kept record of {aor} cannot be read: {reason}", aor=aor, reason=str(error))
-        return people
+            self._versions[PERSON, record.key] = record.version
+            known = self._known(record)
+            if known is not None:
+                found[known[1].id] = known
+        moves = await self._moves(found)
+        found.update((known[1].id, known) for known in moves)
+        if moves and settle:
+            await self.keep(moves)
+            await self._put(DIRECTORY, MOVES, None)
+        return sorted(found.values(), key=lambda known: known[1].since)
+
+    def _known(self, record: Record) -> Known | None:
+        id_ = OwnerId(record.key)
+        try:
+            fields: dict[str, Any] = json.loads(record.value)  # Any: JSON
+            if fields.pop("deleted", False):
+                self.deleted.add(id_)
+                return None
+            return self._read(fields, id_)
+        except (ValueError, TypeError, KeyError) as error:
+            self.log.warn("the kept record of {owner} cannot be read: {reason}", owner=id_, reason=str(error))
+            # What is theirs stays theirs: the key is learned from whoever has the address at the next pull.
+            aor = aor_of(id_.partition("#")[0])
+            return Person(aor, "", enabled=False), Owner(id_, "", aor)
+
+    async def _moves(self, found: Mapping[OwnerId, Known]) -> list[Known]:
+        """Give those who were being moved, where they belong; the note that says so was durable."""
+        record = await self._store.read(DIRECTORY, MOVES)
+        if record is None:
+            return []
+        self._versions[DIRECTORY, MOVES] = record.version
+        note: dict[str, Any] = json.loads(record.value)  # Any: JSON
+        moved = []
+        for id_, aor in note["moves"].items():
+            person, owner = found[OwnerId(id_)]
+            moved.append((replace(person, aor=kept_aor(aor)), owner.moved(kept_aor(aor), note["at"])))
+        return moved
+
+    async def move(self, people: Sequence[Known], at: float) -> None:
+        """Write people who take the addresses of one another: all of them or none, whatever happens meanwhile.
+
+        A note of where everybody belongs is written first. From then on they are there, also
+        for a server that starts anew.
+        """
+        note = {"at": at, "moves": {owner.id: person.aor for person, owner in people}}
+        await self._put(DIRECTORY, MOVES, json.dumps(note, ensure_ascii=False).encode())
+        for chunk in chunks(people):
+            await self.keep(chunk)
+        await self._put(DIRECTORY, MOVES, None)
 
     async def groups(self) -> list[Group]:
         """Give every group that was kept; as of people."""
@@ -105,13 +167,59 @@ class Kept:
             version = record.version if record is not None else Version(0)
             self._state_version = await self._store.write(DIRECTORY, STATE, value, version)
 
-    async def keep(self, people: Sequence[Person]) -> None:
+    async def keep(self, people: Sequence[Known]) -> None:
         """Write people."""
-        await self._each(PERSON, [(person.aor, self._written(person)) for person in people])
+        await self._each(PERSON, [(owner.id, self._written(person, owner)) for person, owner in people])
 
-    async def drop(self, people: Sequence[Person]) -> None:
-        """Remove people."""
-        await self._each(PERSON, [(person.aor, None) for person in people])
+    async def delete(self, owner: OwnerId) -> None:
+        """Remove all that somebody owned, and then what was known of them; may be called again after it failed.
+
+        Conferences are removed by who keeps them.
+        """
+        for kind in OWNED:
+            record = await self._store.read(kind, owner)
+            if record is not None:
+                await self._store.remove(kind, owner, record.version)
+        # An id that is an address may be meant by what an older server has written; it must stay known as gone.
+        await self._put(PERSON, owner, None if "#" in owner else b'{"deleted":true}')
+
+    async def claim(self, people: Sequence[Known]) -> None:
+        """Give people who are new the passwords that were set for their addresses before they came."""
+        waiting = {record.key: record for record in await self._store.scan(SECRET) if record.key.endswith(WAITING)}
+        for person, owner in people:
+            record = waiting.get(f"{person.aor}{WAITING}")
+            if record is None:
+                continue
+            hash_ = self._seals.unseal(record.value, f"{SECRET}:{record.key}")
+            theirs = await self._store.read(SECRET, owner.id)
+            version = theirs.version if theirs is not None else Version(0)
+            # Before it is taken away it is durable here; the person is known only after both.
+            await self._store.write(SECRET, owner.id, self._seals.seal(hash_, f"{SECRET}:{owner.id}"), version)
+            await self._store.remove(SECRET, record.key, record.version)
+
+    # --- a store of a server that knew people by their addresses
+
+    async def adopt(self, known: Iterable[OwnerId], now: float) -> list[Known]:
+        """Give what is stored its owners, once: what belongs to nobody who is known is held back.
+
+        A record's key was the address; from now on it is the id of who had that address.
+        """
+        form = await self._store.read(DIRECTORY, FORM)
+        if form is not None:
+            return []
+        found: list[Known] = []
+        if self._state_version or self._versions:
+            named: set[str] = set()
+            for kind in OWNED:
+                named |= {record.key for record in await self._store.scan(kind)}
+            named |= {record.key.rpartition("/")[0] for record in await self._store.scan(CONFERENCE)}
+            for key in sorted(named.difference(known)):
+                owner = Owner(OwnerId(key), "", aor_of(key)).removed("", now)
+                found.append((Person(aor_of(key), "", enabled=False), owner))
+            for chunk in chunks(found):
+                await self.keep(chunk)
+        await self._put(DIRECTORY, FORM, b'{"form":1}')
+        return found
 
     async def keep_groups(self, groups: Sequence[Group]) -> None:
         """Write groups."""
@@ -145,24 +253,39 @@ class Kept:
         else:
             self._versions[kind, key] = await self._store.write(kind, key, value, version)
 
-    def _written(self, person: Person) -> bytes:
-        """Give a person as JSON without what is not known; the hash is sealed."""
+    def _written(self, person: Person, owner: Owner) -> bytes:
+        """Give a person as JSON without what is not known; the hash is sealed, and none is kept of who is removed."""
         fields: dict[str, Any] = {name: value for name, value in asdict(replace(person, nt_hash=None)).items() if value}
         fields["enabled"] = person.enabled
         fields["phones"] = [[phone.kind, phone.number] for phone in person.phones]
-        if person.nt_hash is not None:
-            fields["nt_hash"] = base64.b64encode(self._seals.seal(person.nt_hash, f"{PERSON}:{person.aor}")).decode()
+        if person.nt_hash is not None and not owner.is_held:
+            fields["nt_hash"] = base64.b64encode(self._seals.seal(person.nt_hash, f"{PERSON}:{owner.id}")).decode()
+        if owner.since:
+            fields["since"] = owner.since
+        if owner.former:
+            fields["former"] = [[one.aor, one.since, one.until] for one in owner.former]
+        if owner.is_held:
+            fields["removed_at"] = owner.removed_at
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
 
-    def _read(self, value: bytes, aor: Aor) -> Person:
-        fields: dict[str, Any] = json.loads(value)  # Any: JSON
+    def _read(self, fields: dict[str, Any], id_: OwnerId) -> Known:  # Any: JSON
         sealed = fields.pop("nt_hash", None)
-        nt_hash = self._seals.unseal(base64.b64decode(sealed), f"{PERSON}:{aor}") if sealed else None
+        former = tuple(Former(aor_of(aor), since, until) for aor, since, until in fields.pop("former", ()))
+        since, removed_at = fields.pop("since", 0.0), fields.pop("removed_at", 0.0)
         phones = tuple(Phone(kind, number) for kind, number in fields.pop("phones", ()))
-        fields |= {name: Moment(**fields[name]) for name in ("begins", "until", "must_change") if name in fields}
-        return Person(
-            **{**fields, "aor": aor, "logins": tuple(fields.get("logins", ()))}, phones=phones, nt_hash=nt_hash
-        )
+        fields["aor"] = aor_of(fields.get("aor") or id_)
+        fields["logins"] = tuple(fields.get("logins", ()))
+        fields |= {one: Moment(**fields[one]) for one in ("begins", "until", "must_change") if one in fields}
+        person = Person(**{"key": "", **fields}, phones=phones, nt_hash=self._unsealed(sealed, id_))
+        name = person.display_name if removed_at else ""
+        return person, Owner(id_, person.key, person.aor, since, former, removed_at, name)
+
+    def _unsealed(self, sealed: str | None, id_: OwnerId) -> bytes | None:
+        try:
+            return self._seals.unseal(base64.b64decode(sealed), f"{PERSON}:{id_}") if sealed else None
+        except StoreUnavailable as error:
+            self.log.warn("the kept password of {owner} cannot be read: {reason}", owner=id_, reason=str(error))
+            return None
 
 
 def _written_group(group: Group) -> bytes:

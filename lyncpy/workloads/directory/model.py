@@ -1,11 +1,16 @@
 """What a pull changes. Pure: known people and groups and an answer in, changes out."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final, TypeVar
 
 from lyncpy.contracts.directory import Group, Person, Pull, Skipped
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +22,21 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """Somebody who has another address than before."""
+
+    before: Person
+    after: Person
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What a pull would do to the people that are known."""
 
     added: tuple[Person, ...]
     changed: tuple[Person, ...]
+    """Who has the same address, and something else is new."""
+
     removed: tuple[Person, ...]
     unchanged: int
     disabled: tuple[Person, ...]
@@ -33,65 +48,228 @@ class Changes:
     incomplete: bool = False
     """Whether everything must be read: the answer was incremental and does not tell all that is needed."""
 
+    moved: tuple[Move, ...] = ()
+    """Who has another address, whatever else is new."""
+
+    withheld: tuple[Person, ...] = ()
+    """Who would be removed, and stays because they are too many to be believed."""
+
     @property
     def is_empty(self) -> bool:
-        """Whether nobody is added, changed or removed."""
-        return not (self.added or self.changed or self.removed)
+        """Whether nobody is added, changed, moved or removed."""
+        return not (self.added or self.changed or self.moved or self.removed)
 
 
-def compare(known: Mapping[Aor, Person], skipped: Sequence[Skipped], pull: Pull) -> Changes:
-    """Find what an answer changes.
+def compare(
+    known: Mapping[Aor, Person],
+    skipped: Sequence[Skipped],
+    pull: Pull,
+    *,
+    withhold: bool = False,
+    renewed: Mapping[str, str] | None = None,
+) -> Changes:
+    """Find what an answer changes, in one go; see `comparing`."""
+    return drained(comparing(known, skipped, pull, withhold=withhold, renewed=renewed))
 
-    An address belongs to the entry that had it first: of two entries with one address the
-    one that is known stays, else the one that the directory names first; the other is
-    skipped. An entry that cannot be read whole leaves its person as he was.
+
+def comparing(
+    known: Mapping[Aor, Person],
+    skipped: Sequence[Skipped],
+    pull: Pull,
+    *,
+    withhold: bool = False,
+    renewed: Mapping[str, str] | None = None,
+) -> Generator[int, None, Changes]:
+    """Find what an answer changes; yields how many people it looked at since it last did, at most `SLICE`.
+
+    A person is their key: who has another address has moved, and another key under the same
+    address is somebody else. An address belongs to the entry that had it first: of two
+    entries with one address the one that is known stays, else the one that the directory
+    names first; the other is skipped. An entry that cannot be read whole leaves its person
+    as they were.
 
     Args:
-        known: Everybody, by address.
+        known: Everybody, by address; the same until the end.
         skipped: What earlier pulls skipped; an incremental answer does not repeat it.
         pull: The directory's answer.
+        withhold: Nobody is removed whose entry is gone.
+        renewed: For people who are the same under another key: that key, by the one that is known.
     """
-    told = {person.key: person for person in pull.people}
+    told: dict[str, Person] = {}
+    mine: dict[str, Person] = {}
+    for some in cut(pull.people):
+        told.update((person.key, person) for person in some)
+        yield len(some)
+    other = renewed or {}
+    for some in cut(known.values()):
+        mine.update((other.get(person.key, person.key), person) for person in some)
+        yield len(some)
     bad = {one.key: one for one in pull.skipped if one.key}
-    absent = _absent(known.values(), pull, told, bad)
-    table = {person.aor: person for person in known.values() if person.key not in absent and person.key not in told}
-    clashes: list[Skipped] = []
-    for person in _incumbents_first(told.values(), known):
-        holder = table.setdefault(person.aor, person)
-        if holder is not person:
-            clashes.append(_clash(person, holder))
-    heard = {*told, *bad, *pull.gone, *(group.key for group in pull.groups or ())}
-    past = () if pull.complete else tuple(one for one in skipped if _lasts(one, pull, heard))
-    everybody = {person.key for person in known.values()} | {one.key for one in past} | set(told) | set(bad)
-    return _changes(
-        known,
-        table,
-        skipped=(*past, *pull.skipped, *clashes),
+    absent = yield from _absent(mine, pull, told, frozenset(key for key, one in bad.items() if one.keeps))
+    table, clashes = yield from _table(mine, told, absent, withhold=withhold)
+    heard = {*bad, *pull.gone, *(group.key for group in pull.groups or ())}
+    past = () if pull.complete else tuple(one for one in skipped if _lasts(one, pull, told, heard))
+    changes = yield from _changes(mine, table, (*past, *pull.skipped, *clashes))
+    counted = {*bad, *(one.key for one in past)}
+    strange = yield from _strangers(pull.present, mine, told, counted)
+    left = bool(changes.removed) or any(move.before.aor not in table for move in changes.moved)
+    return replace(
+        changes,
         # Somebody is there whom no change announced (he was moved in, or a group now names him), or somebody
         # left and what he had may be free for an entry that was skipped.
-        incomplete=(pull.present is not None and not pull.present <= everybody)
-        or (any(not one.keeps for one in past) and _leaves(known, table)),
+        incomplete=strange or (any(not one.keeps for one in past) and left),
+        withheld=tuple(mine[key] for key in absent) if withhold else (),
     )
 
 
-def _leaves(known: Mapping[Aor, Person], table: Mapping[Aor, Person]) -> bool:
-    return any(aor not in table for aor in known)
+def _absent(
+    mine: Mapping[str, Person], pull: Pull, told: Mapping[str, Person], stay: Set[str]
+) -> Generator[int, None, dict[str, None]]:
+    """Give the keys of known people whose entries are gone or have become of no use, in their order."""
+    absent: dict[str, None] = {}
+    for some in cut(mine):
+        for key in some:
+            if key in stay:
+                continue
+            if pull.complete:
+                is_gone = key not in told
+            else:
+                is_gone = key in pull.gone or (pull.present is not None and key not in pull.present and key not in told)
+            if is_gone:
+                absent[key] = None
+        yield len(some)
+    return absent
+
+
+def _table(
+    mine: Mapping[str, Person], told: Mapping[str, Person], absent: Collection[str], *, withhold: bool
+) -> Generator[int, None, tuple[dict[Aor, Person], list[Skipped]]]:
+    """Give who has which address from now on, and the entries whose address is another's."""
+    table: dict[Aor, Person] = {}
+    clashes: list[Skipped] = []
+    for some in cut(mine.items()):
+        for key, person in some:
+            now = told.get(key)
+            if now is None:
+                if withhold or key not in absent:
+                    table[person.aor] = person if person.key == key else replace(person, key=key)
+            elif now.aor == person.aor:
+                table[now.aor] = now
+        yield len(some)
+    for news in cut(told.values()):
+        for person in news:
+            holder = table.setdefault(person.aor, person)
+            if holder.key == person.key:
+                continue
+            clashes.append(_clash(person, holder, withheld=holder.key in absent))
+            before = mine.get(person.key)
+            if before is not None and holder.key in absent and before.aor not in table:
+                # The address is not free because of our own doubt; nobody who is there may lose what he has by it.
+                table[before.aor] = replace(person, aor=before.aor)
+        yield len(news)
+    return table, clashes
 
 
 def _changes(
-    known: Mapping[Aor, Person], table: Mapping[Aor, Person], *, skipped: tuple[Skipped, ...], incomplete: bool
-) -> Changes:
-    both = [(known[aor], person) for aor, person in table.items() if aor in known]
-    changed = [(old, new) for old, new in both if old != new]
+    mine: Mapping[str, Person], table: Mapping[Aor, Person], skipped: tuple[Skipped, ...]
+) -> Generator[int, None, Changes]:
+    added: list[Person] = []
+    changed: list[Person] = []
+    moved: list[Move] = []
+    disabled: list[Person] = []
+    stay: set[str] = set()
+    for some in cut(table.values()):
+        for person in some:
+            stay.add(person.key)
+            old = mine.get(person.key)
+            if old is None:
+                added.append(person)
+            elif old.aor != person.aor:
+                moved.append(Move(old, person))
+            elif old != person:
+                changed.append(person)
+                if old.enabled and not person.enabled:
+                    disabled.append(person)
+        yield len(some)
+    removed: list[Person] = []
+    for gone in cut(mine.items()):
+        removed += (person for key, person in gone if key not in stay)
+        yield len(gone)
     return Changes(
-        added=tuple(person for aor, person in table.items() if aor not in known),
-        changed=tuple(new for _, new in changed),
-        removed=tuple(person for aor, person in known.items() if aor not in table),
-        unchanged=len(both) - len(changed),
-        disabled=tuple(new for old, new in changed if old.enabled and not new.enabled),
+        added=tuple(added),
+        changed=tuple(changed),
+        removed=tuple(removed),
+        unchanged=len(table) - len(added) - len(moved) - len(changed),
+        disabled=tuple(disabled),
         skipped=skipped,
-        incomplete=incomplete,
+        moved=tuple(moved),
     )
+
+
+def _strangers(
+    present: Collection[str] | None, mine: Collection[str], told: Collection[str], useless: Collection[str]
+) -> Generator[int, None, bool]:
+    """Tell whether there are entries of which nothing is known."""
+    for some in cut(present or ()):
+        if any(key not in mine and key not in told and key not in useless for key in some):
+            return True
+        yield len(some)
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Moves that are made in one step."""
+
+    people: tuple[Move, ...]
+    together: bool = False
+    """Whether each takes the address of another of them: all are made, or none."""
+
+
+def in_order(moves: Sequence[Move]) -> Iterator[Moves]:
+    """Put moves in an order in which each address is free when somebody gets it; those in a circle come together."""
+    leaving = {move.before.aor: move for move in moves}
+    waiting = {move.after.aor: move for move in moves if move.after.aor in leaving}
+    ready = [move for move in moves if move.after.aor not in leaving]
+    while ready:
+        step = tuple(ready[:STEP])
+        del ready[:STEP]
+        yield Moves(step)
+        for move in step:
+            follower = waiting.pop(move.before.aor, None)
+            if follower is not None:
+                ready.append(follower)
+    while waiting:
+        circle = [next(iter(waiting.values()))]
+        while circle[-1].after.aor != circle[0].before.aor:
+            circle.append(leaving[circle[-1].after.aor])
+        for move in circle:
+            del waiting[move.after.aor]
+        yield Moves(tuple(circle), together=True)
+
+
+STEP: Final = 200
+"""Moves made at once that have nothing to do with one another."""
+
+SLICE: Final = 1000
+"""People looked at in one turn of the reactor, about a millisecond: everybody else's messages go on in between."""
+
+
+def cut(several: Iterable[T]) -> Iterator[Sequence[T]]:
+    """Cut into slices of at most SLICE."""
+    items = iter(several)
+    while some := tuple(islice(items, SLICE)):
+        yield some
+
+
+def drained(work: Generator[int, None, R]) -> R:
+    """Do sliced work in one go."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: R = end.value
+            return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +283,9 @@ class GroupChanges:
     incomplete: bool = False
     """As of people. Also when somebody's entry was moved: what groups call him is old then."""
 
+    withheld: tuple[Group, ...] = ()
+    """Which would be removed, and stay because they are too many to be believed."""
+
     forgotten: bool = False
     """Whether they are removed because the directory is not asked for groups any more."""
 
@@ -115,101 +296,143 @@ class GroupChanges:
 
 
 def compare_groups(
-    known: Mapping[str, Group], people: Iterable[Person], skipped: Iterable[Skipped], pull: Pull
+    known: Mapping[str, Group],
+    people: Iterable[Person],
+    skipped: Iterable[Skipped],
+    pull: Pull,
+    *,
+    withhold: bool = False,
 ) -> GroupChanges:
-    """Find what an answer changes of groups.
+    """Find what an answer changes of groups, in one go; see `comparing_groups`."""
+    return drained(comparing_groups(known, people, skipped, pull, withhold=withhold))
+
+
+def comparing_groups(
+    known: Mapping[str, Group],
+    people: Iterable[Person],
+    skipped: Iterable[Skipped],
+    pull: Pull,
+    *,
+    withhold: bool = False,
+) -> Generator[int, None, GroupChanges]:
+    """Find what an answer changes of groups; yields as `comparing` does.
 
     Args:
         known: Every group, by key.
         people: Everybody who is known.
         skipped: What earlier pulls skipped.
         pull: The directory's answer.
+        withhold: No group is removed that is gone, unless groups are not asked for any more.
     """
     if pull.groups is None:
         return GroupChanges(removed=tuple(known.values()), forgotten=True)
-    told = {group.key: group for group in pull.groups}
-    stay = {one.key for one in pull.skipped if one.keeps}
-    absent: set[str] = set()
-    if pull.complete:
-        absent = known.keys() - told.keys() - stay
-    elif pull.groups_present is not None:
-        absent = known.keys() - pull.groups_present - told.keys() - stay
+    told: dict[str, Group] = {}
+    changed: list[Group] = []
+    for some in cut(pull.groups):
+        told.update((group.key, group) for group in some)
+        changed += (group for group in some if group.key in known and known[group.key] != group)
+        yield len(some)
+    absent = yield from _absent_groups(known, told, pull)
     # A group that is there, but was never told of, and not because it is of no use: it was moved in.
     useless = {one.key for one in (*skipped, *pull.skipped)}
-    strange = pull.groups_present is not None and not pull.groups_present <= known.keys() | told.keys() | useless
-    both = [(known[key], group) for key, group in told.items() if key in known]
-    changed = tuple(new for old, new in both if old != new)
+    strange = yield from _strangers(pull.groups_present, known, told, useless)
+    moved = False
+    if not pull.complete and (known or told):
+        moved = yield from _are_moved(people, pull)
+    if not pull.complete and not moved:
+        # Active Directory calls a group that was renamed by its new name in all that hold it, and touches none of them.
+        moved = yield from _are_moved(known.values(), pull)
+    removed = () if withhold else absent
     return GroupChanges(
         added=tuple(group for key, group in told.items() if key not in known),
-        changed=changed,
-        removed=tuple(known[key] for key in known if key in absent),
-        unchanged=len(known) - len(changed) - len(absent),
-        # Active Directory calls a group that was renamed by its new name in all that hold it, and touches none of them.
-        incomplete=not pull.complete
-        and (strange or (bool(known or told) and _are_moved(people, pull)) or _are_moved(known.values(), pull)),
+        changed=tuple(changed),
+        removed=tuple(removed),
+        unchanged=len(known) - len(changed) - len(removed),
+        incomplete=not pull.complete and (strange or moved),
+        withheld=absent if withhold else (),
     )
 
 
-def _are_moved(known: Iterable[Person | Group], pull: Pull) -> bool:
+def _absent_groups(
+    known: Mapping[str, Group], told: Mapping[str, Group], pull: Pull
+) -> Generator[int, None, tuple[Group, ...]]:
+    stay = {one.key for one in pull.skipped if one.keeps}
+    present: Collection[str] | None = () if pull.complete else pull.groups_present
+    absent: list[Group] = []
+    for some in cut(known.items() if present is not None else ()):
+        absent += (group for key, group in some if key not in told and key not in stay and key not in (present or ()))
+        yield len(some)
+    return tuple(absent)
+
+
+def _are_moved(known: Iterable[Person | Group], pull: Pull) -> Generator[int, None, bool]:
     """Tell whether a known entry stands elsewhere now."""
-    told: tuple[Person | Group, ...] = (*pull.people, *(pull.groups or ()))
-    now = {**pull.sources, **{one.key: one.source for one in told}}
-    former = ((one.source, now.get(one.key, one.source)) for one in known)
-    return any(old != new and place_of(old) != place_of(new) for old, new in former)
+    now = {person.key: person.source for person in pull.people}
+    now.update((group.key, group.source) for group in pull.groups or ())
+    for some in cut(known):
+        for one in some:
+            place = now.get(one.key) or pull.sources.get(one.key, one.source)
+            if place != one.source and place_of(place) != place_of(one.source):
+                return True
+        yield len(some)
+    return False
 
 
 def refusal(changes: Changes, known: int, limits: Limits) -> str:
-    """Say why a pull is not to be believed, or give ""."""
-    removed, disabled = len(changes.removed), len(changes.disabled)
-    if not _is_too_much(removed, removed + disabled, known, limits, replaced=bool(changes.added)):
+    """Say why the removals of a pull are not to be believed, or give "". Whatever else it says always counts."""
+    removed = len(changes.removed)
+    if not _is_too_much(removed, known, limits, replaced=bool(changes.added or changes.moved)):
         return ""
-    deeds = " and ".join(f"{verb} {count}" for verb, count in (("remove", removed), ("disable", disabled)) if count)
-    return f"it would {deeds} of {known} people, more than the share of {limits.share:g} ([directory] removal_share)"
+    return f"it would remove {removed} of {known} people, more than the share of {limits.share:g} ([directory] removal_share)"
 
 
 def group_refusal(changes: GroupChanges, known: int, limits: Limits) -> str:
-    """Say why what a pull makes of groups is not to be believed, or give ""."""
+    """Say why the removals of groups are not to be believed, or give ""."""
     removed = len(changes.removed)
-    if changes.forgotten or not _is_too_much(removed, removed, known, limits, replaced=bool(changes.added)):
+    if changes.forgotten or not _is_too_much(removed, known, limits, replaced=bool(changes.added)):
         return ""
     return f"it would remove {removed} of {known} groups, more than the share of {limits.share:g} ([directory] removal_share)"
 
 
-def _is_too_much(removed: int, lost: int, known: int, limits: Limits, *, replaced: bool) -> bool:
+def _is_too_much(removed: int, known: int, limits: Limits, *, replaced: bool) -> bool:
     nobody_left = known > 1 and removed == known and not replaced
-    return limits.share < 1.0 and (nobody_left or (lost >= limits.minimum and lost > limits.share * known))
+    return limits.share < 1.0 and (nobody_left or (removed >= limits.minimum and removed > limits.share * known))
 
 
-def _clash(person: Person, holder: Person) -> Skipped:
+def _clash(person: Person, holder: Person, *, withheld: bool) -> Skipped:
     reason = f'its address "{person.aor}" is already that of {holder.source or holder.key}'
+    if withheld:
+        reason += ", whose removal is held back; `directory pull --force` carries it out"
     return Skipped(person.source, reason, key=person.key)
 
 
-def _absent(known: Iterable[Person], pull: Pull, told: Mapping[str, Person], bad: Mapping[str, Skipped]) -> set[str]:
-    """Give the keys of known people whose entries are gone or have become of no use."""
-    keys = {person.key for person in known}
-    stay = {key for key, one in bad.items() if one.keeps}
-    if pull.complete:
-        return keys - set(told) - stay
-    gone = set(pull.gone)
-    if pull.present is not None:
-        gone |= keys - pull.present - set(told)
-    return (keys & gone) - stay
-
-
-def _lasts(one: Skipped, pull: Pull, heard: Set[str]) -> bool:
+def _lasts(one: Skipped, pull: Pull, told: Collection[str], heard: Set[str]) -> bool:
     """Tell whether a finding of an earlier pull still stands after an incremental one."""
-    if one.key in heard:
+    if one.key in heard or one.key in told:
         return False
     return not one.key or pull.present is None or one.key in pull.present or one.key in (pull.groups_present or ())
 
 
-def _incumbents_first(people: Iterable[Person], known: Mapping[Aor, Person]) -> list[Person]:
-    def is_new(person: Person) -> bool:
-        holder = known.get(person.aor)
-        return holder is None or holder.key != person.key
+def renewals(known: Mapping[Aor, Person], keys: Collection[str], pull: Pull) -> dict[str, str]:
+    """Find people who are the same under other keys, because the directory is another, or was built anew.
 
-    return sorted(people, key=is_new)
+    Whoever has an address there has had it here, unless either key says otherwise.
+
+    Args:
+        known: Everybody, by address.
+        keys: Every key that is known, of those too whose data is held back.
+        pull: A complete answer.
+
+    Returns:
+        New keys by known ones.
+    """
+    told = {person.key for person in pull.people}
+    found: dict[str, str] = {}
+    for person in pull.people:
+        holder = known.get(person.aor)
+        if holder is not None and person.key not in keys and holder.key not in told:
+            found.setdefault(holder.key, person.key)
+    return found
 
 
 def naming(skipped: Iterable[Skipped], aor: Aor) -> tuple[Skipped, ...]:

@@ -4,42 +4,46 @@ At start, at an interval, and on command; never two at once. A directory that ca
 read changes nothing: who is known stays known, it is logged once, and tried again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import IDirectory, Person, Pull, Skipped, judged, objection_to
-from lyncpy.contracts.facts import GroupsChanged, PersonChanged, SecretChanged
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.slices import Slices
+from lyncpy.workloads.directory.deeds import NAMED_MOST, Deeds
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept, State, chunks
 from lyncpy.workloads.directory.model import (
+    SLICE,
     Changes,
     GroupChanges,
     Limits,
-    compare,
-    compare_groups,
+    comparing,
+    comparing_groups,
     group_refusal,
+    in_order,
     refusal,
+    renewals,
 )
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.settings import Settings
+
+R = TypeVar("R")
 
 START_WAIT_S: Final = 1.5
 """How long a start waits for the first pull when people are known already; a frozen directory must not delay it."""
 
 STEP_S: Final = 60.0
 """A clock that is set by less is covered by what every pull reads again."""
-
-NAMED_MOST: Final = 20
-"""Skipped entries that one pull names in the log; all are in `directory skipped`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,20 @@ class Outcome:
     took_s: float
     refused: str = ""
     """Why nothing was done; "" when it was."""
+
+    withheld: str = ""
+    """Why people or groups are not removed who are gone; "" when none are held back. All else was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be done."""
+
+    answer: Pull
+    changes: Changes
+    groups: GroupChanges
+    refused: str = ""
+    withheld: str = ""
 
 
 class Pulls:
@@ -76,7 +94,8 @@ class Pulls:
         self._kept = kept
         self._people = people
         self._groups = groups
-        self._bus = bus
+        self._deeds = Deeds(kept, people, groups, bus, timers)
+        self.rejudge = self._deeds.rejudge
         self._settings = settings
         self._timers = timers
         self._lock = DeferredLock()
@@ -92,7 +111,14 @@ class Pulls:
         """Wall-clock seconds."""
 
         self.refused = ""
-        """Why the last pull was not carried out."""
+        """Why removals are held back; "" when none are."""
+
+        self.withheld: tuple[Person, ...] = ()
+        self.withheld_groups: tuple[Group, ...] = ()
+        """Who and which groups would be removed."""
+
+        people.owners.forward_s = settings.forward_s
+        people.owners.now = timers.past
 
     @property
     def is_running(self) -> bool:
@@ -105,13 +131,17 @@ class Pulls:
         Raises:
             DirectoryUnavailable: The directory cannot be read and nobody is known from before.
         """
-        for person in await self._kept.people():
-            self._show(person)
+        self.state = await self._kept.state()
+        for person, owner in await self._kept.people():
+            self._deeds.know(person, owner)
+        self._people.owners.delete(self._kept.deleted)
         for group in await self._kept.groups():
             self._groups.keep(group)
-        self.state = await self._kept.state()
         self._full_due = self._timers.now() + self._full_left_s()
         self._timers.on_step(self._on_step)
+        known = [one.id for one in self._people.owners.everybody()]
+        for _, owner in await self._kept.adopt(known, self._timers.wall()):
+            self._people.owners.keep(owner)
         if len(self._people) and self.state.url == self._settings.url:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
             return
@@ -136,13 +166,16 @@ class Pulls:
         await self._lock.acquire()
         self._lock.release()
 
-    async def pull(self, *, dry_run: bool = False, force: bool = False, full: bool = False) -> Outcome:
+    async def pull(
+        self, *, dry_run: bool = False, force: bool = False, full: bool = False, same_people: bool = False
+    ) -> Outcome:
         """Read the directory and carry out what it says; wait for a pull under way first.
 
         Args:
             dry_run: Only find out what would be done.
-            force: Carry it out even if it removes very many.
+            force: Remove people and groups even if they are very many.
             full: Read everything, also when less would do.
+            same_people: Who has an address in the directory is who had it here, though the key is another.
 
         Raises:
             DirectoryUnavailable: It cannot be read; nothing was changed.
@@ -151,19 +184,41 @@ class Pulls:
         await self._lock.acquire()
         try:
             began = self._timers.now()
-            changes, groups, answer = await self._ask("" if full else self._cookie())
-            refused = "" if force else self._refusal(changes, groups)
-            if not dry_run:
-                if refused:
-                    self._refuse(refused)
-                else:
-                    await self._carry_out(changes, groups, answer)
-                    self.refused = ""
+            cookie = "" if full or same_people else self._cookie()
+            found = await self._found(cookie, force=force, same_people=same_people)
+            if not dry_run and not found.refused:
+                await self._carry_out(found)
+                await self._deeds.delete_over(self._timers.past() - self._settings.held_s)
             self._recovered()
-            return Outcome(changes, groups, answer.complete, self._timers.now() - began, refused)
+            took_s = self._timers.now() - began
+            return Outcome(found.changes, found.groups, found.answer.complete, took_s, found.refused, found.withheld)
         except WorldUnavailable as error:
             self._failed(str(error))
             raise
+        finally:
+            self._lock.release()
+
+    async def delete(self, owner: OwnerId) -> None:
+        """Delete all that somebody owned who is held back; wait for a pull under way first.
+
+        Raises:
+            KeyError: Nobody is held back under this name.
+            StoreUnavailable: Not all could be deleted.
+        """
+        await self._lock.acquire()
+        try:
+            held = self._people.owners.get(owner)
+            if held is None or not held.is_held:
+                raise KeyError(owner)
+            await self._deeds.delete(held)
+        finally:
+            self._lock.release()
+
+    async def give(self, owner: OwnerId, aor: Aor) -> None:
+        """Give what is held back of somebody to who has an address, as `Deeds.give` does; wait for a pull under way first."""
+        await self._lock.acquire()
+        try:
+            await self._deeds.give(owner, aor)
         finally:
             self._lock.release()
 
@@ -186,117 +241,106 @@ class Pulls:
         if abs(by_s) >= STEP_S:
             self._full_due = self._timers.now()
 
-    async def _ask(self, cookie: str) -> tuple[Changes, GroupChanges, Pull]:
-        answer = await self._directory.pull(cookie)
-        changes, groups = self._compared(answer)
+    async def _found(self, cookie: str, *, force: bool, same_people: bool) -> _Found:
+        """Ask, and decide what of the answer is to be believed."""
+        moved_house = self.state.url not in ("", self._settings.url)
+        answer = await self._directory.pull("" if moved_house else cookie)
+        changes, groups = await self._compared(answer, same_people=same_people or moved_house)
         if changes.incomplete or groups.incomplete:
             answer = await self._directory.pull("")
-            changes, groups = self._compared(answer)
-        return changes, groups, answer
-
-    def _compared(self, answer: Pull) -> tuple[Changes, GroupChanges]:
-        people = self._people.table()
-        return (
-            compare(people, self.state.skipped, answer),
-            compare_groups(self._groups.table(), people.values(), self.state.skipped, answer),
-        )
-
-    def _refusal(self, changes: Changes, groups: GroupChanges) -> str:
-        """Say why this is not to be believed, or give ""."""
-        settings = self._settings
-        if self.state.url != settings.url:
+            changes, groups = await self._compared(answer, same_people=same_people or moved_house)
+        if self.state.url != self._settings.url:
             # Other people are what an operator wants who names another directory; nobody is not.
             lost_all = len(changes.removed) == len(self._people) > 0 and not changes.added
-            return (
-                "it has nobody who could be used: correct bases, filters and address ([directory])" if lost_all else ""
+            why = "it has nobody who could be used: correct bases, filters and address ([directory])"
+            return _Found(answer, changes, groups, refused=why if lost_all else "")
+        limits = Limits(self._settings.removal_share, self._settings.removal_minimum)
+        doubts = "" if force else refusal(changes, len(self._people), limits)
+        group_doubts = "" if force else group_refusal(groups, len(self._groups), limits)
+        if doubts or group_doubts:
+            changes, groups = await self._compared(
+                answer, same_people=same_people, withhold=bool(doubts), withhold_groups=bool(group_doubts)
             )
-        limits = Limits(settings.removal_share, settings.removal_minimum)
-        return refusal(changes, len(self._people), limits) or group_refusal(groups, len(self._groups), limits)
+        return _Found(answer, changes, groups, withheld="; ".join(filter(None, (doubts, group_doubts))))
+
+    async def _compared(
+        self, answer: Pull, *, same_people: bool, withhold: bool = False, withhold_groups: bool = False
+    ) -> tuple[Changes, GroupChanges]:
+        people = self._people.table()
+        renewed = renewals(people, self._people.owners.keys(), answer) if same_people and answer.complete else {}
+        return (
+            await self._in_turns(comparing(people, self.state.skipped, answer, withhold=withhold, renewed=renewed)),
+            await self._in_turns(
+                comparing_groups(
+                    self._groups.table(), people.values(), self.state.skipped, answer, withhold=withhold_groups
+                )
+            ),
+        )
+
+    async def _in_turns(self, work: Generator[int, None, R]) -> R:
+        """Do sliced work, and let others have their turn whenever it was a whole slice."""
+        slices = Slices(self._timers, SLICE)
+        while True:
+            try:
+                done = next(work)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            await slices.spend(done)
 
     # --- carrying out
 
-    async def _carry_out(self, changes: Changes, groups: GroupChanges, answer: Pull) -> None:
+    async def _carry_out(self, found: _Found) -> None:
         """Keep, then show, then tell: what is told is durable. Those who lose something come first."""
+        changes = found.changes
         news = [one for one in changes.skipped if one not in frozenset(self.state.skipped)]
-        for chunk in chunks(changes.removed):
-            await self._kept.drop(chunk)
-            for person in chunk:
-                self._people.drop(person.aor)
-                self._groups.forget(person.aor)
-                self._bus.tell(PersonChanged(person.aor, None))
+        for removed in chunks(changes.removed):
+            await self._deeds.remove(removed)
         disabled = frozenset(person.aor for person in changes.disabled)
-        for chunk in chunks(
-            (*changes.disabled, *(one for one in changes.changed if one.aor not in disabled), *changes.added)
-        ):
-            await self._kept.keep(chunk)
-            for person in chunk:
-                former, shown = self._people.person(person.aor), self._show(person)
-                self._bus.tell(PersonChanged(person.aor, shown))
-                if former is not None and former.nt_hash is not None and person.nt_hash is None:
-                    # What was proven with a password that the directory took back holds no longer.
-                    self._bus.tell(SecretChanged(person.aor))
-        await self._regroup(groups)
-        await self._note(changes, answer)
-        if not (changes.is_empty and groups.is_empty):
-            self.log.info(
-                "pulled {url}: {added} added, {changed} changed, {removed} removed, {unchanged} unchanged, {skipped} skipped; "
-                "groups: {groups_added} added, {groups_changed} changed, {groups_removed} removed",
-                url=self._settings.url,
-                added=len(changes.added),
-                changed=len(changes.changed),
-                removed=len(changes.removed),
-                unchanged=changes.unchanged,
-                skipped=len(changes.skipped),
-                groups_added=len(groups.added),
-                groups_changed=len(groups.changed),
-                groups_removed=len(groups.removed),
-            )
+        for chunk in chunks((*changes.disabled, *(one for one in changes.changed if one.aor not in disabled))):
+            await self._deeds.keep(chunk)
+        for moves in in_order(changes.moved):
+            await self._deeds.move(moves)
+        for added in chunks(changes.added):
+            await self._deeds.add(added)
+        await self._deeds.regroup(found.groups)
+        await self._note(found)
+        self._withhold(found)
+        self._log(found)
         self._name(news)
 
-    async def _regroup(self, changes: GroupChanges) -> None:
-        """Do the same with groups; one fact tells of all that one chunk touches."""
-        for chunk in chunks(changes.removed):
-            await self._kept.drop_groups(chunk)
-            touched = self._groups.around(group.key for group in chunk)
-            for group in chunk:
-                self._groups.drop(group.key)
-            self._bus.tell(GroupsChanged(touched))
-        for chunk in chunks((*changes.changed, *changes.added)):
-            await self._kept.keep_groups(chunk)
-            # Who held a group under its old name held it until now; who holds it under its new one does from now on.
-            touched = self._groups.around(group.key for group in chunk)
-            for group in chunk:
-                self._groups.keep(group)
-            self._bus.tell(GroupsChanged(touched | self._groups.around(group.key for group in chunk)))
+    def _log(self, found: _Found) -> None:
+        changes, groups = found.changes, found.groups
+        if changes.is_empty and groups.is_empty:
+            return
+        self.log.info(
+            "pulled {url}: {added} added, {changed} changed, {moved} moved, {removed} removed, {unchanged} unchanged, "
+            "{skipped} skipped; groups: {groups_added} added, {groups_changed} changed, {groups_removed} removed",
+            url=self._settings.url,
+            added=len(changes.added),
+            changed=len(changes.changed),
+            moved=len(changes.moved),
+            removed=len(changes.removed),
+            unchanged=changes.unchanged,
+            skipped=len(changes.skipped),
+            groups_added=len(groups.added),
+            groups_changed=len(groups.changed),
+            groups_removed=len(groups.removed),
+        )
 
-    def rejudge(self, aors: Sequence[Aor]) -> None:
-        """Show people as they are now whose time may have begun or ended. Nothing is kept: the dates are."""
-        for aor in aors:
-            former, wall = self._people.person(aor), self._timers.wall()
-            if former is not None and judged(former, wall) is not former:
-                person, objection = self._show(former), objection_to(former, wall)
-                self.log.info("{aor} {what}", aor=aor, what="may sign in now" if objection is None else objection.words)
-                self._bus.tell(PersonChanged(aor, person))
-
-    def _show(self, person: Person) -> Person:
-        """Take somebody into the tables as they are by the clock: it may have gone on since the directory was read."""
-        person = judged(person, self._timers.wall())
-        self._people.keep(person)
-        self._groups.know(person)
-        return person
-
-    async def _note(self, changes: Changes, answer: Pull) -> None:
+    async def _note(self, found: _Found) -> None:
         """Remember where pulls stand; the store is spared when an incremental pull found nothing new."""
         at = self._timers.wall()
+        before, answer = self.state, found.answer
         if answer.complete:
             self._full_due = self._timers.now() + self._settings.full_interval_s
-        before = self.state
         self.state = State(
             url=self._settings.url,
-            cookie=answer.cookie,
+            # What was held back is to be told again: an increment would say it only once.
+            cookie=before.cookie if found.withheld else answer.cookie,
             pulled_at=at,
             full_at=at if answer.complete else before.full_at,
-            skipped=changes.skipped,
+            skipped=found.changes.skipped,
         )
         if replace(self.state, pulled_at=before.pulled_at) != before:
             await self._kept.keep_state(self.state)
@@ -309,14 +353,21 @@ class Pulls:
 
     # --- what the schedule knows
 
-    def _refuse(self, reason: str) -> None:
-        if self.refused != reason:
-            self.log.warn(
-                "the pull of {url} was refused: {reason}; `directory pull --dry-run` shows more, `directory pull --force` does it",
-                url=self._settings.url,
-                reason=reason,
+    def _withhold(self, found: _Found) -> None:
+        """Note what was not carried out; it is logged once."""
+        self.withheld, self.withheld_groups = found.changes.withheld, found.groups.withheld
+        if found.withheld and self.refused != found.withheld:
+            names = ", ".join(
+                (*(bare(one.aor) for one in self.withheld), *(one.name for one in self.withheld_groups))[:NAMED_MOST]
             )
-        self.refused = reason
+            self.log.warn(
+                "removals are held back, all else of the pull of {url} was carried out: {reason} ({names}); "
+                "`directory pull --dry-run` shows them, `directory pull --force` carries them out",
+                url=self._settings.url,
+                reason=found.withheld,
+                names=names,
+            )
+        self.refused = found.withheld
 
     def _recovered(self) -> None:
         if self.failure:

@@ -8,12 +8,20 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.facts import SecretChanged
-from lyncpy.contracts.names import Aor, Version, aor_of
+from lyncpy.contracts.names import Aor, Version, bare, kept_aor
+from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId
 from lyncpy.contracts.store import Conflict, IStore
 
 KIND: Final = "secret"
+WAITING: Final = "#"
+"""Ends the key of a password that waits for the first person who gets an address; no `OwnerId` ends so."""
+
 NT_HASH_BYTES: Final = 16
 TRIES: Final = 3
+
+
+class AddressLeft(Exception):
+    """A password was to be set for an address that somebody had who has it no more."""
 
 
 class Seals(Protocol):
@@ -28,7 +36,7 @@ class Seals(Protocol):
 
 @implementer(ISecrets)
 class StoredSecrets:
-    """One record for each user whose password was set here; nothing is kept in memory.
+    """One record for each person whose password was set here; nothing is kept in memory.
 
     The store is read at each sign-in, so that a password set by another process counts at
     once.
@@ -36,42 +44,62 @@ class StoredSecrets:
 
     log = Logger()
 
-    def __init__(self, store: IStore, people: IPeople, bus: IBus, seals: Seals) -> None:
-        """Take the store, those whose directory may have hashes, whom to tell, and the seal."""
+    def __init__(self, store: IStore, people: IPeople, bus: IBus, seals: Seals, owners: IOwners | None = None) -> None:
+        """Take the store, those whose directory may have hashes, whom to tell, the seal, and whose an address is."""
         self._store = store
         self._people = people
         self._bus = bus
         self._seals = seals
+        self._owners: IOwners = AddressOwners() if owners is None else owners
         self._decoy: bytes | None = None
 
     async def nt_hash(self, aor: Aor) -> bytes | None:
         """Give the hash that was set here, else the directory's."""
-        record = await self._store.read(KIND, aor)
+        person, owner = self._people.person(aor), self._owners.owner(aor)
+        # Of nobody a record is read that there is not.
+        record = await self._store.read(KIND, owner or WAITING)
         if record is not None:
-            return self._seals.unseal(record.value, f"{KIND}:{aor}")
+            return self._seals.unseal(record.value, f"{KIND}:{owner}")
         # Who has no record takes as long as who has one: nobody can tell by the time who has none.
         if self._decoy is None:
             self._decoy = self._seals.seal(bytes(NT_HASH_BYTES), KIND)
         self._seals.unseal(self._decoy, KIND)
-        person = self._people.person(aor)
         return person.nt_hash if person is not None else None
 
     async def kept(self) -> tuple[Aor, ...]:
-        """Give the users whose password was set here, by address."""
-        return tuple(aor_of(record.key) for record in await self._store.scan(KIND))
+        """Give the users whose password was set here, by address; those who left the directory are left out."""
+        found = []
+        for record in await self._store.scan(KIND):
+            aor: Aor | None = self._owners.address(OwnerId(record.key))
+            if record.key.endswith(WAITING):
+                aor = kept_aor(record.key.removesuffix(WAITING))
+            if aor is not None:
+                found.append(aor)
+        return tuple(sorted(found))
 
     async def keep(self, aor: Aor, nt_hash: bytes | None) -> None:
-        """Set or remove the hash; the last of two writers wins."""
+        """Set or remove the hash; the last of two writers wins.
+
+        For an address that nobody ever had, it waits for the first person who gets it.
+
+        Raises:
+            AddressLeft: Nobody has the address any more, and whoever gets it next is another.
+        """
         if nt_hash is not None and len(nt_hash) != NT_HASH_BYTES:
             raise ValueError("an NT hash has 16 bytes")
+        owner = self._owners.owner(aor)
+        if not owner:
+            if self._owners.meant(aor):
+                raise AddressLeft(f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says who had it")
+            owner = OwnerId(f"{aor}{WAITING}")
         for attempt in range(TRIES):
-            record = await self._store.read(KIND, aor)
+            record = await self._store.read(KIND, owner)
             version = record.version if record is not None else Version(0)
             try:
                 if nt_hash is None:
-                    await self._store.remove(KIND, aor, version)
+                    await self._store.remove(KIND, owner, version)
                 else:
-                    await self._store.write(KIND, aor, self._seals.seal(nt_hash, f"{KIND}:{aor}"), version)
+                    await self._store.write(KIND, owner, self._seals.seal(nt_hash, f"{KIND}:{owner}"), version)
                 break
             except Conflict:
                 if attempt == TRIES - 1:

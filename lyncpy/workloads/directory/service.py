@@ -84,7 +84,41 @@ class Directory:
         """Say what the directory has to do with a person's fate."""
         person = self._people.person(aor)
         found = self._unknown(aor) if person is None else [*self._known(person), *await self._secret(person)]
-        return [*found, *self._skipped(aor), *self._state()]
+        if any(one.aor == aor for one in self.pulls.withheld):
+            found.append(
+                Reason(
+                    "directory",
+                    "the entry is gone from the directory, but the removal is held back with many others",
+                    good=False,
+                    remedy="`directory pull --force` carries it out",
+                )
+            )
+        return [*found, *self._pasts(aor), *self._skipped(aor), *self._state()]
+
+    def _pasts(self, aor: Aor) -> list[Reason]:
+        """Say who had the address before, and what addresses its holder had."""
+        owners = self._people.owners
+        mine = owners.get(owners.owner(aor))
+        found = []
+        for one in mine.former if mine is not None else ():
+            if one.aor != aor:
+                found.append(Reason("directory", f"was {bare(one.aor)} until {moment(one.until)}", good=True))
+        for other in owners.had(aor):
+            if mine is not None and other.id == mine.id:
+                continue
+            if not other.is_held:
+                led = ", and messages to it still arrive there" if owners.led_to(aor) == other.aor else ""
+                text = f"it was the address of who is {bare(other.aor)} now{led}"
+                found.append(Reason("directory", text, good=mine is not None, remedy=""))
+                continue
+            until = moment(other.removed_at + self._settings.held_s)
+            text = f"the address was that of somebody who left the directory at {moment(other.removed_at)}"
+            text += f' ("{other.name}")' if other.name else ""
+            remedy = "`directory restore` if the person is the same under a new key" if mine is not None else ""
+            found.append(
+                Reason("directory", f"{text}; their data is kept until {until}", good=mine is not None, remedy=remedy)
+            )
+        return found
 
     def _unknown(self, aor: Aor) -> list[Reason]:
         near = self._people.near(aor)
@@ -167,7 +201,7 @@ class Directory:
             found.append(
                 Reason(
                     "directory",
-                    f"the last pull was refused: {self.pulls.refused}",
+                    f"removals are held back: {self.pulls.refused}",
                     good=False,
                     remedy="correct the directory, or run `directory pull --force` if it is right",
                 )

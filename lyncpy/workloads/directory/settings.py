@@ -119,10 +119,16 @@ class Settings(BaseModel):
     """With every how many-th incremental pull the entries are counted to find the removed ones; raise it for very large directories."""
 
     removal_share: float = Field(default=0.25, ge=0.0, le=1.0)
-    """A pull that would remove or disable more than this share of all people is refused: more likely the directory is broken. 1.0: never refused."""
+    """If a pull would remove more than this share of all people (or groups), it removes none: more likely the directory is broken. All else it says counts. 1.0: always removed."""
 
     removal_minimum: int = Field(default=3, ge=1, le=100_000)
     """Fewer removals than this are always done, unless nobody would remain."""
+
+    held_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
+    """Seconds for which the data of removed people waits for them: password, contacts, levels, meetings. Only who comes back with the same key gets it; then it is deleted."""
+
+    forward_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
+    """Seconds for which messages, calls and subscriptions to a former address still reach who has left it for another; ends when somebody else gets it."""
 
     page_size: int = Field(default=500, ge=1, le=10_000)
     """Entries that are asked for at once; Active Directory gives at most 1000."""

@@ -24,6 +24,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.homes import Homes
+from lyncpy.core.slices import next_turn
 from lyncpy.workloads.presence.board import (
     Board,
     Outcome,
@@ -234,9 +235,7 @@ class Boards:
                 kept = self._memory.mine(aor)
                 if kept is not None and is_concerned(kept.board, kept.names, aors):
                     await self._readdress(aor)
-            turn: Deferred[None] = Deferred()
-            self._timers.later(0.0, lambda turn=turn: turn.callback(None))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-            await turn
+            await next_turn(self._timers)
 
     async def _readdress(self, aor: Aor) -> None:
         async with self._homes.hold(_KIND, aor, must=True):

@@ -9,7 +9,7 @@ back they are where they were.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.names import Aor, bare, kept_aor
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
 from lyncpy.workloads.presence.board import Board, Changes, Published, settle
 from lyncpy.workloads.presence.model import Container, Delegate, Delegates, Member, MemberKind, Subscriber
@@ -99,7 +99,7 @@ _Awake = Iterable[tuple[Sleeper, Aor]]
 
 
 def _aor(text: str) -> Aor:
-    return Aor(f"sip:{text}")
+    return kept_aor(f"sip:{text}")
 
 
 def _put_to_sleep(board: Board, text: str, owner: OwnerId) -> Sleeper:

@@ -7,7 +7,7 @@ the server makes is made anew.
 import json
 from typing import Any, Final
 
-from lyncpy.contracts.names import Aor, Version, aor_of, epid_of
+from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.board import Board
@@ -101,18 +101,18 @@ def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
 
 
 def _names(board: Board, record: dict[str, Any], owners: IOwners) -> Names:  # Any: JSON, written by us
-    texts = {Aor(f"sip:{text}"): text for text in named(board)}
+    texts = {kept_aor(f"sip:{text}"): text for text in named(board)}
     stored: dict[str, str] | None = record.get("owners")
     written = None if stored is None else {f"sip:{text}": owner for text, owner in stored.items()}
     # Where it is who has the address now, as nearly always, that text is used: one for all boards that name them.
     found = {aor: _shared(owners.owner(aor), owner) for aor, owner in read_owners(owners, written, texts).items()}
     asleep = tuple(
         Sleeper(
-            Aor(aor),
+            aor_of(aor),
             OwnerId(owner),
             tuple(containers),
-            None if subscriber is None else Subscriber(Aor(aor), *subscriber),
-            None if delegate is None else Delegate(Aor(aor), *delegate),
+            None if subscriber is None else Subscriber(aor_of(aor), *subscriber),
+            None if delegate is None else Delegate(aor_of(aor), *delegate),
         )
         for aor, owner, containers, subscriber, delegate in record.get("asleep", ())
     )

@@ -142,19 +142,33 @@ def test_two_pulls_are_never_made_at_once() -> None:
     assert (one.called, two.called, server.directory.most_running) == (True, True, 1)
 
 
-def test_a_refused_pull_changes_nothing_and_is_shown_until_one_is_carried_out() -> None:
-    """Mass removal waits for an operator."""
+def test_mass_removal_is_held_back_and_all_else_is_carried_out() -> None:
+    """It waits for an operator; a new hire does not, nor does a locked account."""
     people = [person(f"u{n}") for n in range(8)]
     server = Server(*people)
     result_of(server.pulls.open())
     server.facts.clear()
-    server.directory.people = people[:2]
+    server.directory.people = [replace(people[0], enabled=False), people[1], CAROL]
     outcome = result_of(server.pulls.pull())
-    assert "remove 6 of 8" in outcome.refused
-    assert server.pulls.refused == outcome.refused
-    assert (len(server.people), server.facts.told) == (8, [])
-    assert result_of(server.pulls.pull(force=True)).refused == ""
-    assert (len(server.people), server.pulls.refused) == (2, "")
+    assert "remove 6 of 8" in outcome.withheld
+    assert (server.pulls.refused, server.pulls.withheld) == (outcome.withheld, tuple(people[2:]))
+    assert server.facts.about() == [(people[0].aor, True), (CAROL.aor, True)]
+    assert len(server.people) == 9
+    assert result_of(server.pulls.pull(force=True)).withheld == ""
+    assert (len(server.people), server.pulls.refused, server.pulls.withheld) == (3, "", ())
+
+
+def test_what_is_held_back_is_asked_for_again() -> None:
+    """A directory tells a removal only once after a cookie; so the cookie stays what it was."""
+    people = [person(f"u{n}") for n in range(8)]
+    server = Server(*people)
+    result_of(server.pulls.open())
+    gone = frozenset(one.key for one in people[2:])
+    server.directory.answers = [Pull((), gone, complete=False, cookie="after")] * 2
+    result_of(server.pulls.pull())
+    result_of(server.pulls.pull(force=True))
+    assert server.directory.cookies == ["", "cookie-1", "cookie-1"]
+    assert (len(server.people), server.pulls.state.cookie) == (2, "after")
 
 
 def test_a_dry_run_changes_neither_people_nor_store_nor_cookie() -> None:
@@ -168,22 +182,27 @@ def test_a_dry_run_changes_neither_people_nor_store_nor_cookie() -> None:
     assert outcome.changes.added == (CAROL,)
     assert server.pulls.state == state
     assert server.facts.told == []
-    assert answer_of(server.store.read("person", CAROL.aor)) is None
+    assert len(answer_of(server.store.scan("person"))) == 1
 
 
-def test_who_is_removed_is_forgotten_by_the_store_and_may_come_back() -> None:
-    """Removal and return survive restarts."""
+def test_who_is_removed_may_come_back() -> None:
+    """Removal and return survive restarts, and it is the same person."""
     server = Server(ALICE, BOB)
     result_of(server.pulls.open())
+    owner = server.people.owners.owner(BOB.aor)
     server.directory.people = [ALICE]
     result_of(server.pulls.pull())
-    assert [record.key for record in answer_of(server.store.scan("person"))] == [ALICE.aor]
-    server.directory.people = [ALICE, BOB]
-    result_of(server.pulls.pull())
-    second = server.again()
-    second.directory.down = "down"
+    second = server.again(ALICE)
     result_of(second.pulls.open())
-    assert second.people.all() == (ALICE, BOB)
+    assert second.people.all() == (ALICE,)
+    assert [one.id for one in second.people.owners.held()] == [owner]
+    second.directory.people = [ALICE, BOB]
+    result_of(second.pulls.pull())
+    third = second.again()
+    third.directory.down = "down"
+    result_of(third.pulls.open())
+    assert third.people.all() == (ALICE, BOB)
+    assert third.people.owners.owner(BOB.aor) == owner
 
 
 def test_an_incremental_answer_that_does_not_suffice_is_followed_by_a_full_one() -> None:
@@ -268,13 +287,15 @@ def test_damaged_records_cost_a_pull_and_no_start() -> None:
     """What cannot be read is read from the directory again."""
     first = Server(ALICE, BOB)
     result_of(first.pulls.open())
-    for kind, key in (("person", ALICE.aor), ("directory", "pull")):
+    owner = first.people.owners.owner(ALICE.aor)
+    for kind, key in (("person", owner), ("directory", "pull")):
         record = answer_of(first.store.read(kind, key))
         assert record is not None
         answer_of(first.store.write(kind, key, b"{", record.version))
     second = first.again(ALICE, BOB)
     result_of(second.pulls.open())
     assert second.people.all() == (ALICE, BOB)
+    assert second.people.owners.owner(ALICE.aor) == owner
     assert second.directory.cookies == [""]
 
 
@@ -368,7 +389,7 @@ def test_groups_that_vanish_together_are_not_believed() -> None:
     server.directory.groups = [TEAM, STAFF]
     result_of(server.pulls.open())
     server.directory.groups = []
-    assert result_of(server.pulls.pull()).refused.startswith("it would remove 2 of 2 groups")
+    assert result_of(server.pulls.pull()).withheld.startswith("it would remove 2 of 2 groups")
     assert names(server) == ["Staff", "Team"]
     result_of(server.pulls.pull(force=True))
     assert names(server) == []

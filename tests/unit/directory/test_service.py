@@ -111,9 +111,9 @@ def test_a_dry_run_lists_what_would_be_done(desk: Desk) -> None:
         ("remove", "bob@example.com", "Bob"),
     ]
     assert table.note.startswith(
-        "dry run, nothing was changed. It would be: 1 added, 1 changed, 1 removed, 0 unchanged, 1 skipped;"
+        "dry run, nothing was changed. It would be: 1 added, 1 changed, 0 moved, 1 removed, 0 unchanged, 1 skipped;"
     )
-    assert desk.run("directory pull").note.startswith("1 added, 1 changed, 1 removed")
+    assert desk.run("directory pull").note.startswith("1 added, 1 changed, 0 moved, 1 removed")
 
 
 def test_a_pull_that_fails_says_why(desk: Desk) -> None:
@@ -156,11 +156,18 @@ def test_why_says_where_ldap_was_searched() -> None:
     assert "under ou=people,dc=x, with (uid=*)" in desk.why("mallory@example.com")[0][0]
 
 
-def test_a_refused_pull_is_a_reason_for_everybody(desk: Desk) -> None:
-    """Whoever wonders about a stale directory learns of it."""
+def test_removals_that_are_held_back_are_named_and_fail_the_command(desk: Desk) -> None:
+    """Whoever wonders about a stale directory learns of it, and a script by the status."""
     desk.source.people = []
-    assert desk.run("directory pull").note.startswith("refused, nothing was changed: it would remove 2 of 2 people")
-    assert any("the last pull was refused" in finding for finding, _ in desk.why("alice@example.com"))
+    table = desk.run("directory pull")
+    assert "2 removals are held back: it would remove 2 of 2 people" in table.failed
+    assert [row[:2] for row in table.rows][:2] == [
+        ("withhold removal", "alice@example.com"),
+        ("withhold removal", "bob@example.com"),
+    ]
+    assert any("removals are held back" in finding for finding, _ in desk.why("alice@example.com"))
+    assert any("its removal" in finding or "the removal" in finding for finding, _ in desk.why("bob@example.com"))
+    assert ("withheld", "bob@example.com") in desk.run("directory status").rows
 
 
 TEAM = Group("t", "Team", Aor("sip:team@example.com"), frozenset({"s", BOB.key}), "cn=team,dc=x")

@@ -1,0 +1,190 @@
+"""What a pull changes is carried out: kept, then shown, then told. One deed at a time.
+
+What is told is durable. Nothing that somebody owns is moved by any of this: it is stored
+under who they are, and who has an address is what is changed here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.directory import Person, judged, objection_to
+from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged, SecretChanged
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.owners import OwnerId
+from lyncpy.contracts.timers import ITimers
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.kept import Kept, chunks
+from lyncpy.workloads.directory.model import GroupChanges, Moves
+from lyncpy.workloads.directory.owners import Owner
+from lyncpy.workloads.directory.people import People
+
+NAMED_MOST: Final = 20
+"""People or entries that the log names of one pull; `directory` says all."""
+
+
+class Deeds:
+    """Changes the tables of people, owners and groups, and what is kept of them."""
+
+    log = Logger()
+
+    def __init__(self, kept: Kept, people: People, groups: Groups, bus: IBus, timers: ITimers) -> None:
+        """Take what is kept, the tables, and whom to tell."""
+        self._kept = kept
+        self._people = people
+        self._groups = groups
+        self._bus = bus
+        self._timers = timers
+
+    def know(self, person: Person, owner: Owner) -> Person:
+        """Show somebody, unless they are held back, or their record could not be read; give them as they are now."""
+        self._people.owners.keep(owner)
+        return self._show(person) if owner.key and not owner.is_held else person
+
+    async def remove(self, people: Sequence[Person]) -> None:
+        """Hold back what is theirs."""
+        now = self._timers.wall()
+        held = []
+        for person in people:
+            owner = self._people.owners.get(self._people.owners.owner(person.aor))
+            if owner is not None:
+                held.append((person, owner.removed(person.display_name, now)))
+        await self._kept.keep(held)
+        for person, owner in held:
+            self._hide(person.aor)
+            self._people.owners.keep(owner)
+            self._bus.tell(PersonChanged(person.aor, None))
+        self._bus.tell(AddressesChanged(frozenset(person.aor for person, _ in held)))
+
+    async def keep(self, people: Sequence[Person]) -> None:
+        """Keep what is new of people who have the address that they had."""
+        known = []
+        for person in people:
+            owner = self._people.owners.get(self._people.owners.owner(person.aor))
+            if owner is not None:
+                known.append((person, owner if owner.key == person.key else replace(owner, key=person.key)))
+        await self._kept.keep(known)
+        for person, owner in known:
+            former, shown = self._people.person(person.aor), self.know(person, owner)
+            self._bus.tell(PersonChanged(person.aor, shown))
+            if former is not None and former.nt_hash is not None and person.nt_hash is None:
+                # What was proven with a password that the directory took back holds no longer.
+                self._bus.tell(SecretChanged(person.aor))
+
+    async def move(self, moves: Moves) -> None:
+        """Give people other addresses; with all that is theirs, for nothing is kept under an address."""
+        now = self._timers.wall()
+        known = []
+        for move in moves.people:
+            owner = self._people.owners.get(self._people.owners.owner(move.before.aor))
+            if owner is not None:
+                known.append((move.before, move.after, replace(owner, key=move.after.key).moved(move.after.aor, now)))
+        kept = [(after, owner) for _, after, owner in known]
+        await (self._kept.move(kept, now) if moves.together else self._kept.keep(kept))
+        for before, after, _ in known:
+            self._hide(before.aor)
+            self._bus.tell(PersonChanged(before.aor, None, after.aor))
+        for _, after, owner in known:
+            self._bus.tell(PersonChanged(after.aor, self.know(after, owner)))
+        self._bus.tell(
+            AddressesChanged(frozenset(aor for before, after, _ in known for aor in (before.aor, after.aor)))
+        )
+        for before, after, _ in known[:NAMED_MOST]:
+            self.log.info("{former} has the address {aor} now", former=before.aor, aor=after.aor)
+
+    async def add(self, people: Sequence[Person]) -> None:
+        """Know people who were not there: new ones, and those who come back to what is theirs."""
+        now = self._timers.wall()
+        owners = self._people.owners
+        known = [(person, owners.made(person, now)) for person in people]
+        back = {owner.id: before for _, owner in known if (before := owners.get(owner.id)) is not None}
+        await self._kept.claim([one for one in known if one[1].id not in back])
+        await self._kept.keep(known)
+        touched = {one.aor for one in back.values()}
+        for person, owner in known:
+            if owner.id in back or owners.has_past(person.aor):
+                touched.add(person.aor)
+            self._bus.tell(PersonChanged(person.aor, self.know(person, owner)))
+        if touched:
+            self._bus.tell(AddressesChanged(frozenset(touched)))
+        for owner_id, before in back.items():
+            self.log.info("{aor} is in the directory again, with what is theirs", aor=before.aor, owner=owner_id)
+
+    async def regroup(self, changes: GroupChanges) -> None:
+        """Do the same with groups; one fact tells of all that one chunk touches."""
+        for chunk in chunks(changes.removed):
+            await self._kept.drop_groups(chunk)
+            touched = self._groups.around(group.key for group in chunk)
+            for group in chunk:
+                self._groups.drop(group.key)
+            self._bus.tell(GroupsChanged(touched))
+        for chunk in chunks((*changes.changed, *changes.added)):
+            await self._kept.keep_groups(chunk)
+            # Who held a group under its old name held it until now; who holds it under its new one does from now on.
+            touched = self._groups.around(group.key for group in chunk)
+            for group in chunk:
+                self._groups.keep(group)
+            self._bus.tell(GroupsChanged(touched | self._groups.around(group.key for group in chunk)))
+
+    async def give(self, owner: OwnerId, aor: Aor) -> None:
+        """Say that who has an address is the same person as one who is held back, and gets all that is theirs.
+
+        What they had since they came under their new key is deleted.
+
+        Raises:
+            KeyError: Nobody is held back under this name, or nobody has the address.
+            StoreUnavailable: Not all could be kept; it may be tried again.
+        """
+        owners = self._people.owners
+        held, holder, person = owners.get(owner), owners.get(owners.owner(aor)), self._people.person(aor)
+        if held is None or not held.is_held or holder is None or person is None:
+            raise KeyError(owner)
+        self._hide(aor)
+        self._bus.tell(PersonChanged(aor, None))
+        await self.delete(holder)
+        came_back = replace(held, key=person.key).moved(aor, self._timers.wall())
+        await self._kept.keep([(person, came_back)])
+        self.know(person, came_back)
+        self._bus.tell(PersonChanged(aor, person))
+        self._bus.tell(AddressesChanged(frozenset({aor, held.aor})))
+
+    async def delete(self, owner: Owner) -> None:
+        """Delete all that somebody owned.
+
+        Raises:
+            StoreUnavailable: Not all could be deleted; it may be tried again.
+        """
+        await self._kept.delete(owner.id)
+        self._people.owners.delete([owner.id])
+        self._bus.tell(AddressesChanged(frozenset({owner.aor})))
+
+    async def delete_over(self, until: float) -> None:
+        """Delete the data of people who left the directory before this, in wall-clock seconds."""
+        over = [one for one in self._people.owners.held() if one.removed_at <= until]
+        for owner in over:
+            await self.delete(owner)
+        if over:
+            self.log.info("the data of {count} people who are gone for good was deleted", count=len(over))
+
+    def rejudge(self, aors: Sequence[Aor]) -> None:
+        """Show people as they are now whose time may have begun or ended. Nothing is kept: the dates are."""
+        for aor in aors:
+            former, wall = self._people.person(aor), self._timers.wall()
+            if former is not None and judged(former, wall) is not former:
+                person, objection = self._show(former), objection_to(former, wall)
+                self.log.info("{aor} {what}", aor=aor, what="may sign in now" if objection is None else objection.words)
+                self._bus.tell(PersonChanged(aor, person))
+
+    def _show(self, person: Person) -> Person:
+        """Take somebody into the tables as they are by the clock: it may have gone on since the directory was read."""
+        person = judged(person, self._timers.wall())
+        self._people.keep(person)
+        self._groups.know(person)
+        return person
+
+    def _hide(self, aor: Aor) -> None:
+        self._people.drop(aor)
+        self._groups.forget(aor)
