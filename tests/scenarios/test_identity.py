@@ -1,0 +1,191 @@
+"""Who somebody is: the directory's key. An address comes and goes, and what is theirs stays theirs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import Aor, aor_of
+from tests.kit.actors import Actor
+from tests.kit.meetings import asks_factory
+from tests.kit.stage import Stage, password_of
+
+BOB, ROBERT = "sip:bob@example.com", "sip:robert@example.com"
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """A server that believes every removal."""
+    with Stage.opened(directory={"removal_share": 1.0}) as stage:
+        yield stage
+
+
+def removes(stage: Stage, *users: str) -> None:
+    """Take people out of the directory."""
+    gone = {f"key-{user}" for user in users}
+    stage.directory.people = [one for one in stage.directory.people if one.key not in gone]
+
+
+def renames(stage: Stage, user: str, other: str) -> None:
+    """Give somebody another address; the key stays."""
+    stage.changes(user, aor=aor_of(f"{other}@example.com"))
+
+
+def hires(stage: Stage, user: str, key: str = "another") -> None:
+    """Add somebody else under an address."""
+    newcomer: Person = stage.someone(user, key=key, display_name="The Other")
+    stage.directory.people.append(newcomer)
+
+
+def come_in(stage: Stage, *users: str) -> tuple[Actor, ...]:
+    """Let people sign in who know the password of the directory."""
+    return stage.sign_in(*users)
+
+
+def bobs_life(stage: Stage) -> tuple[Actor, Actor, str]:
+    """Let Bob have a password of this server, a contact, somebody blocked and a meeting, and be Alice's friend."""
+    alice, bob = stage.sign_in("alice", "bob")
+    bob.adds("sip:carol@example.com")
+    bob.allows(alice, 400)
+    bob.sets_members({32000: '<member action="add" type="user" value="dave@example.com"/>'})
+    alice.adds(BOB)
+    alice.allows(bob, 400)
+    alice.publishes(note="party at eight", container=400)
+    focus = bob.meets(subject="Bob's own").focus
+    stage.sets_password("bob", "bob's own")
+    return alice, bob, focus
+
+
+def meetings(actor: Actor) -> bytes:
+    """Give what somebody's focus factory lists."""
+    return asks_factory(actor.sip, "<getConferences/>").answer.body
+
+
+def test_a_newcomer_with_a_used_address_starts_clean(stage: Stage) -> None:
+    """Neither the password nor contacts, levels, blocks or meetings of who had it before are theirs."""
+    alice, bob, focus = bobs_life(stage)
+    alice.watches(BOB)
+    removes(stage, "bob")
+    hires(stage, "bob")
+    stage.pulls()
+    stage.passes(4)
+
+    assert not bob.sip.is_connected
+    assert stage.actor("bob", password="bob's own").sip.register().status == 401
+    (other,) = come_in(stage, "bob")
+    assert other.contacts.people == {}
+    assert meetings(other).count(b"<conference-info ") == 0
+    stage.passes(7200)  # the meeting that ran is over
+    assert other.joins(focus).dialog is None
+    (erin,) = come_in(stage, "erin")
+    assert not erin.contacts.people
+    assert stage.shell("presence containers bob").rows == stage.shell("presence containers erin").rows
+    # What Alice said of Bob was not said of whoever comes after him.
+    assert BOB not in alice.contacts.people
+    other.watches(alice)
+    assert other.hears(alice).note == ""
+    assert alice.hears(BOB).name == "The Other"
+
+
+def test_nobody_unblocks_a_newcomer_or_blocks_them(stage: Stage) -> None:
+    """A block is of a person too; and it is there again when that person is."""
+    alice, bob = stage.sign_in("alice", "bob")
+    alice.blocks(bob)
+    removes(stage, "bob")
+    hires(stage, "bob")
+    stage.pulls()
+    (other,) = come_in(stage, "bob")
+    other.watches(alice)
+    assert other.hears(alice).availability == "available"
+    stage.directory.people = [one for one in stage.directory.people if one.key != "another"]
+    renames(stage, "bob", "robert")
+    stage.pulls()
+    (robert,) = [stage.actor("robert", password=password_of("bob"))]
+    robert.signs_in()
+    robert.watches(alice)
+    assert robert.hears(alice).availability == "offline"
+
+
+def test_who_comes_back_in_time_has_everything(stage: Stage) -> None:
+    """Under another address even; others find them where they were."""
+    _, _, focus = bobs_life(stage)
+    removes(stage, "bob")
+    stage.pulls()
+    hires(stage, "bob")
+    stage.pulls()
+    stage.stop()
+    stage.start()
+    (alice,) = stage.sign_in("alice")
+    assert BOB not in alice.contacts.people
+    renames(stage, "bob", "robert")
+    stage.pulls()
+    (robert,) = [stage.actor("robert", password="bob's own")]
+    robert.signs_in()
+    assert set(robert.contacts.people) == {"sip:carol@example.com"}
+    assert b"Bob's own" in meetings(robert)
+    assert alice.contacts.people[ROBERT]
+    robert.watches(alice)
+    assert robert.hears(alice).note == "party at eight"
+    assert robert.joins(focus).roster[robert.aor].role == "presenter"
+    assert set(stage.hall.people.owners.keys()) >= {"key-bob", "another"}
+
+
+def test_after_its_time_it_is_deleted(stage: Stage) -> None:
+    """Who comes back later begins anew, and nothing of theirs is left in the store."""
+    _, _, _ = bobs_life(stage)
+    owner = stage.hall.people.owners.owner(Aor(BOB))
+    removes(stage, "bob")
+    stage.pulls()
+    assert [row[0] for row in stage.shell("directory held").rows] == ["bob@example.com"]
+    stage.passes(31 * 86400)
+    assert stage.shell("directory held").rows == []
+    assert not [key for kind, key in stage.store._records if owner in key]
+    stage.changes("bob")
+    stage.pulls()
+    (bob,) = come_in(stage, "bob")
+    assert bob.contacts.people == {}
+    assert meetings(bob).count(b"<conference-info ") == 0
+
+
+def test_a_marriage_carries_everything_along(stage: Stage) -> None:
+    """The same key has another address: password, contacts, levels and meetings are theirs; others follow at once."""
+    alice, bob, focus = bobs_life(stage)
+    renames(stage, "bob", "robert")
+    stage.pulls()
+    stage.passes(4)
+
+    assert not bob.sip.is_connected
+    assert stage.actor("bob", password="bob's own").sip.register().status == 404
+    assert ROBERT in alice.contacts.people
+    assert BOB not in alice.contacts.people
+    robert = stage.actor("robert", password="bob's own")
+    robert.signs_in()
+    assert set(robert.contacts.people) == {"sip:carol@example.com"}
+    assert b"Bob's own" in meetings(robert)
+    assert robert.joins(focus).roster[robert.aor].role == "presenter"
+    assert alice.joins(focus).dialog is not None
+    robert.watches(alice)
+    assert robert.hears(alice).note == "party at eight"
+    listed = stage.shell("presence containers alice").rows
+    assert "robert@example.com" in str(listed)
+    assert "bob@example.com" not in str(listed).replace("robert@example.com", "")
+
+
+def test_two_who_swap_addresses_swap_nothing_else(stage: Stage) -> None:
+    """Each has their own password, contacts and levels under the other address."""
+    alice, _, _ = bobs_life(stage)
+    renames(stage, "bob", "carol")
+    renames(stage, "carol", "bob")
+    stage.pulls()
+    stage.passes(4)
+    assert stage.actor("bob", password="bob's own").sip.register().status == 401
+    one, two = stage.actor("carol", password="bob's own"), stage.actor("bob", password=password_of("carol"))
+    one.signs_in()
+    two.signs_in()
+    # Bob had Carol in his list; she is called bob@ now.
+    assert set(one.contacts.people) == {BOB}
+    assert two.contacts.people == {}
+    assert set(alice.contacts.people) == {"sip:carol@example.com"}
+    one.watches(alice)
+    two.watches(alice)
+    assert (one.hears(alice).note, two.hears(alice).note) == ("party at eight", "")
