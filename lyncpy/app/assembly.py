@@ -142,9 +142,8 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     bindings = Bindings(back.bus, timers)
     outbound = Outbound(flows, timers, limits, meter, sent_by=place, contact=bindings.contact)
     router = Router((sip.domain,), _own_hosts(config))
-    transactions = Transactions(
-        flows, Dispatch(gate, router), gate, outbound, back.bus, timers, limits, meter, source=sip.server_name
-    )
+    serving = Dispatch(gate, router, people.owners)
+    transactions = Transactions(flows, serving, gate, outbound, back.bus, timers, limits, meter, source=sip.server_name)
     notifier = Notifier(
         outbound,
         back.bus,

@@ -6,7 +6,8 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.names import FlowName, aor_of
+from lyncpy.contracts.owners import AddressOwners, IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.errors import RemoteProtocolError
@@ -52,16 +53,18 @@ class Dispatch:
 
     log = Logger()
 
-    def __init__(self, gate: Admits, router: Chooses) -> None:
-        """Take the two who may say no before a workload is asked."""
+    def __init__(self, gate: Admits, router: Chooses, owners: IOwners | None = None) -> None:
+        """Take the two who may say no before a workload is asked, and who has which address."""
         self._gate = gate
         self._router = router
+        self._owners: IOwners = AddressOwners() if owners is None else owners
 
     async def serve(self, arrival: Arrival) -> Response | None:
         """Answer one request, whatever happens; None for an ACK, which has no answer."""
         request = arrival.request
         try:
             admitted = await self._gate.admit(arrival)
+            self._lead_on(admitted)
             response = await self._router.choose(admitted).answer(admitted)
         except Refused as no:
             response = no.response(request)
@@ -72,6 +75,20 @@ class Dispatch:
         except Exception as error:  # noqa: BLE001 - the one place a bug becomes a 500
             response = self._failed(arrival, error)
         return None if request.method == "ACK" else response
+
+    def _lead_on(self, arrival: Arrival) -> None:
+        """Send what is for a former address to the one that its user has now, for as long as that is done.
+
+        Spec: RFC 3261 §16.5: the server is responsible for the address, and its location service
+        gives another target. To stays as the sender wrote it, and a dialog is left alone.
+        """
+        request = arrival.request
+        target = request.target
+        if target.user is None or target.opaque:
+            return
+        new = self._owners.led_to(aor_of(target.aor))
+        if new is not None and not request.to.tag:
+            arrival.request = request.edited(uri=new)
 
     def _failed(self, arrival: Arrival, error: Exception) -> Response:
         """Say whose fault it is: the peer's is his 4xx, the world's a 503, ours a 500 that the log explains."""

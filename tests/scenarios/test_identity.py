@@ -1,16 +1,20 @@
 """Who somebody is: the directory's key. An address comes and goes, and what is theirs stays theirs."""
 
+import base64
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.owners import OwnerId
 from tests.kit.actors import Actor
 from tests.kit.meetings import asks_factory
 from tests.kit.stage import Stage, password_of
 
-BOB, ROBERT = "sip:bob@example.com", "sip:robert@example.com"
+BOB, ROBERT, CAROL = "sip:bob@example.com", "sip:robert@example.com", "sip:carol@example.com"
 
 
 @pytest.fixture
@@ -189,3 +193,102 @@ def test_two_who_swap_addresses_swap_nothing_else(stage: Stage) -> None:
     one.watches(alice)
     two.watches(alice)
     assert (one.hears(alice).note, two.hears(alice).note) == ("party at eight", "")
+
+
+def test_a_former_address_leads_on_for_a_time(stage: Stage) -> None:
+    """Messages, invitations and subscriptions to it arrive; until somebody else has it, or the time is over."""
+    (alice,) = stage.sign_in("alice")
+    renames(stage, "bob", "robert")
+    stage.pulls()
+    robert = stage.actor("robert", password=password_of("bob"))
+    robert.signs_in()
+    assert alice.pages(BOB, "are you still there?").status == 200
+    assert alice.invites(BOB).is_answered
+    alice.watches(BOB)
+    assert alice.hears(ROBERT).availability == "available"
+    assert "now, and messages to it still arrive" in str(stage.shell("why bob@example.com").rows)
+    assert "was bob@example.com until" in str(stage.shell("why robert@example.com").rows)
+
+    hires(stage, "bob")
+    stage.pulls()
+    (other,) = come_in(stage, "bob")
+    assert alice.pages(BOB, "and you are?").status == 200
+    assert ("and you are?" in str(robert.texts), "and you are?" in str(other.texts)) == (False, True)
+
+    removes(stage, "bob", "another")
+    stage.directory.people = [one for one in stage.directory.people if one.key != "another"]
+    stage.changes("bob", aor=aor_of(ROBERT))
+    stage.pulls()
+    stage.passes(31 * 86400)
+    (carol,) = come_in(stage, "carol")
+    assert carol.pages(BOB, "after a month").status == 404
+
+
+def test_a_domain_is_renamed(stage: Stage) -> None:
+    """Everybody has another address at once, and everything is where it was."""
+    _, _, focus = bobs_life(stage)
+    stage.directory.people = [
+        stage.someone(user, aor=aor_of(f"{user}@example.org"))
+        for user in ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
+    ]
+    stage.pulls()
+    people = stage.hall.people
+    assert {one.aor for one in people.all()} == {
+        f"sip:{user}@example.org" for user in ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
+    }
+    conferences = stage.unit("conferencing").conferences
+    (meeting,) = conferences.of(Aor("sip:bob@example.org"))
+    assert (meeting.uri, conferences.at(focus)) == (focus, meeting)
+    listed = str(stage.shell("contacts show bob@example.org").rows)
+    assert "carol@example.org" in listed
+    assert "bob@example.org" in str(stage.shell("presence containers alice@example.org").rows)
+
+
+def test_a_store_of_a_server_that_knew_addresses_alone(stage: Stage) -> None:
+    """Who has an address at the first start is whose the things are; of who is gone already, they are nobody's."""
+    bobs_life(stage)
+    come_in(stage, "carol")[0].adds(BOB)
+    removes(stage, "carol")
+    stage.pulls()
+    stage.stop()
+    as_before(stage)
+    stage.directory.people = [one for one in stage.directory.people if one.key != "key-frank"]
+    stage.start()
+    held = {row[0]: row[4] for row in stage.shell("directory held").rows}
+    assert held == {"carol@example.com": CAROL, "frank@example.com": "sip:frank@example.com"}
+    renames(stage, "bob", "robert")
+    hires(stage, "carol")
+    stage.pulls()
+    stage.pulls()
+    robert, alice = stage.actor("robert", password="bob's own"), stage.actor("alice")
+    robert.signs_in()
+    alice.signs_in()
+    assert robert.contacts.people == {}
+    assert ROBERT in alice.contacts.people
+    assert b"Bob's own" in meetings(robert)
+    stage.stop()
+    stage.start()
+    assert len(stage.shell("directory held").rows) == 2
+
+
+def as_before(stage: Stage) -> None:
+    """Have the store as a server left it that stored everything under addresses and forgot who was removed."""
+    owners = {one.id: one for one in stage.hall.people.owners.everybody()}
+    records = {}
+    for (kind, key), record in stage.store._records.items():
+        owner = owners.get(OwnerId(key))
+        if (kind, key) == ("directory", "owners") or (kind == "person" and owner is not None and owner.is_held):
+            continue
+        value, name = record.value, key if owner is None else owner.aor
+        if kind in ("person", "contacts", "board", "conference"):
+            fields = json.loads(value)
+            for new in ("since", "former", "owners", "owner", "meant", "asleep", "home"):
+                fields.pop(new, None)
+            if kind == "person":
+                hash_ = base64.b64decode(fields["nt_hash"]).rpartition(b"|")[2]
+                fields["nt_hash"] = base64.b64encode(f"person:{name}|".encode() + hash_).decode()
+            value = json.dumps(fields).encode()
+        if kind == "secret":
+            value = f"secret:{name}|".encode() + value.rpartition(b"|")[2]
+        records[kind, name] = replace(record, key=name, value=value)
+    stage.store._records = records

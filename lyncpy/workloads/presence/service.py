@@ -97,9 +97,8 @@ class Presence:
             limited_gather_s=settings.limited_gather_ms / 1000,
         )
         routes = Routes(boards, roaming, grants, locator, settings)
-        watching = Watching(
-            boards, watchers, views, self._subscribers, self._fanout, notifier, grants, people, relation, settings
-        )
+        watch = partial(Watching, boards, watchers, views, self._subscribers, self._fanout, notifier, grants)
+        watching = watch(people, relation, settings, owners)
         commands = Commands(boards, watchers, notifier, locator, people, policies, relation, traffic, timers)
         self.soap = Soap(boards, views, locator, people, relation, quotas).answers
         """Operation → who answers it; for who has the route of SOAP."""

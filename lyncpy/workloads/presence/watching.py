@@ -4,11 +4,13 @@ Whom somebody watches is his own affair; what he sees is decided by audiences.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.owners import AddressOwners, IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.notifier import Notifier
@@ -59,6 +61,7 @@ class Watching:
         people: IPeople,
         relation: Callable[[Aor], Relation],
         settings: Settings,
+        owners: IOwners | None = None,
     ) -> None:
         """Take the tables, who notes watchers, who sends, and what a watcher is to the enterprise.
 
@@ -73,7 +76,9 @@ class Watching:
             people: Who exists.
             relation: What a watcher is to the enterprise.
             settings: How many people one subscription may watch.
+            owners: Where former addresses lead.
         """
+        self._owners: IOwners = AddressOwners() if owners is None else owners
         self._boards = boards
         self._watchers = watchers
         self._views = views
@@ -106,7 +111,8 @@ class Watching:
         """
         if self._grants.is_end(arrival):
             return self._grants.accept(arrival, EVENT, None)[1]
-        batch, form = self._asked(arrival)
+        asked, form = self._asked(arrival)
+        batch = tuple(map(self._led_on, asked))
         named = {one.aor for action in batch or () for one in action.resources}
         if len(named) > self._resources:
             raise Refused(413, _LIMIT)
@@ -160,6 +166,13 @@ class Watching:
         gone = [aor for aor in before if aor not in wishes and not self._watchers.is_watched_by(aor, watcher)]
         if gone:
             self._subscribers.ended(watcher, gone)
+
+    def _led_on(self, action: Action) -> Action:
+        """Watch who has left an address for another, while what is sent to the former one arrives."""
+        if all(self._owners.led_to(one.aor) is None for one in action.resources):
+            return action
+        led = (replace(one, aor=self._owners.led_to(one.aor) or one.aor) for one in action.resources)
+        return replace(action, resources=tuple(led))
 
     def _asked(self, arrival: Arrival) -> tuple[Sequence[Action], Form]:
         """Give what a SUBSCRIBE asks for (nothing: a refresh that changes nothing), and in which format."""
