@@ -6,18 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.logger import Logger
-from zope.interface import implementer
-
 from lyncpy.app.backends import Backends, backends
 from lyncpy.app.claim import Claim
 from lyncpy.app.config import Config
+from lyncpy.app.units import Noting, Revoking
 from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.auth.digest import DigestProof
 from lyncpy.auth.passwords import Passwords
-from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import ISecrets
-from lyncpy.contracts.facts import PersonChanged, SecretChanged
 from lyncpy.contracts.names import NodeName, domain_of
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Provision, Reason
@@ -51,6 +47,7 @@ from lyncpy.workloads.conferencing.service import Conferencing
 from lyncpy.workloads.contacts.routes import Answer
 from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.routes import Search
@@ -91,6 +88,7 @@ class Hall:
     people: People
     groups: Groups
     policies: Policies
+    meanings: Meanings
     secrets: ISecrets
     recording: Recording
     draining: Draining
@@ -119,7 +117,7 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
     place = f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
     contact = f"sip:{place};transport={'tls' if sip.tls_port else 'tcp'}"
     people = People()
-    groups = Groups(people)
+    groups, meanings = Groups(people), Meanings(back.store, people.owners)
     kept = StoredSecrets(back.store, people, back.bus, back.seals, people.owners)
     # The wire is lent the gate's seal, and the gate the wire: each is asked only when both are there.
     flows = Flows(
@@ -166,7 +164,8 @@ def hall(config: Config, node: NodeName, back: Backends, timers: Timers, reactor
         bindings=bindings,
         people=people,
         groups=groups,
-        policies=Policies(settings.policies, people, groups, back.bus),
+        policies=Policies(settings.policies, people, groups, back.bus, meanings),
+        meanings=meanings,
         secrets=kept,
         recording=Recording(back.records.keep, timers, back.meter, close_s=settings.store.close_s),
         draining=Draining(transactions, timers, settings.limits.drain_s),
@@ -215,7 +214,9 @@ def inside(
         back.seals,
         config.sections.directory,
         timers,
+        inner.meanings,
     )
+    readers = _readers(config, inner)
     workloads = _workloads(config, node, back, inner, directory, reactor, reload, conditions)
     for workload in workloads:
         inner.router.add(workload.offer.routes)
@@ -231,18 +232,23 @@ def inside(
             inner.notifier,
             Revoking(back.bus, inner.gate),
             *workloads,
+            Noting(readers),
             inner.draining,
         ),
-        _site(config, back, inner, workloads),
+        _site(config, back, readers, workloads),
     )
 
 
-def _site(config: Config, back: Backends, inner: Hall, workloads: Sequence[IWorkload]) -> Site:
+def _readers(config: Config, inner: Hall) -> Readers:
+    """Build who tells who asks over HTTP."""
+    passwords = Passwords(inner.people, inner.secrets, inner.timers)
+    tokens = Tokens(config.path(config.sections.web.readers_file))
+    return Readers(passwords, inner.people, inner.gate.signins, inner.homes, tokens, inner.meanings)
+
+
+def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload]) -> Site:
     """Gather what is offered over HTTP."""
     web = config.sections.web
-    passwords = Passwords(inner.people, inner.secrets, inner.timers)
-    tokens = Tokens(config.path(web.readers_file))
-    readers = Readers(passwords, inner.people, inner.gate.signins, inner.homes, tokens)
     offered = [resource for workload in workloads for resource in workload.offer.resources]
     resources = [*offered, *Front(config.sections.sip.domain).rows()]
     return Site(resources, readers, web.origins, back.meter)
@@ -459,33 +465,3 @@ def _archive(config: Config, back: Backends, inner: Hall) -> Archive:
         settings,
         inner.timers,
     )
-
-
-@implementer(IUnit)
-class Revoking:
-    """A password that was changed or a user who was disabled ends what was proven with it."""
-
-    name = "revoking"
-    log = Logger()
-
-    def __init__(self, bus: IBus, gate: Gate) -> None:
-        """Take where it is told and who has to forget."""
-        self._bus = bus
-        self._gate = gate
-        self._listening: list[Any] = []  # Any: IListening, whose promise has no class
-
-    async def open(self) -> None:
-        """Listen."""
-        self._listening = [self._bus.listen(SecretChanged, self._secret), self._bus.listen(PersonChanged, self._person)]
-
-    async def close(self) -> None:
-        """Hear no more."""
-        for listening in self._listening:
-            listening.stop()
-
-    async def _secret(self, fact: SecretChanged) -> None:
-        self._gate.forget(fact.aor)
-
-    async def _person(self, fact: PersonChanged) -> None:
-        if fact.person is None or not fact.person.enabled:
-            self._gate.forget(fact.aor)

@@ -8,6 +8,7 @@ from zope.interface import implementer
 
 from lyncpy.auth.association import Association, nonces
 from lyncpy.auth.ntlm import Authenticate, Place, exported_key, macs, read_authenticate, write_challenge
+from lyncpy.auth.passwords import still
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
 from lyncpy.contracts.authenticator import Challenge, Denied, IAuthenticator
@@ -141,6 +142,7 @@ class NtlmAuthenticator:
         person = self._people.by_login(message.domain, message.user)
         # Nobody's secret is looked for just as well: without that an unknown name is answered milliseconds sooner.
         secret = await self._secrets.nt_hash(person.aor if person is not None else NOBODY)
+        person = still(self._people, person)
         key = exported_key(message, challenge, secret or _NO_HASH)
         if person is None:
             return Denied("unknown user", message.account)

@@ -7,7 +7,7 @@ from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.authenticator import Denied
-from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, objection_to
+from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person, objection_to
 from lyncpy.contracts.http import IPasswords
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
@@ -32,6 +32,7 @@ class Passwords:
         """Give whose login and password these are."""
         person = self._people.by_login("", login)
         secret = await self._secrets.nt_hash(person.aor if person is not None else NOBODY)
+        person = still(self._people, person)
         given = nt_hash(password[:PASSWORD_CHARACTERS])
         is_right = hmac.compare_digest(given, secret or _NO_HASH) and len(password) <= PASSWORD_CHARACTERS
         if person is None:
@@ -44,3 +45,12 @@ class Passwords:
         if objection is not None:
             return Denied(objection.reason, login, person.aor, detail=objection.words)
         return person.aor
+
+
+def still(people: IPeople, person: Person | None) -> Person | None:
+    """Give a person as they are after a wait: a pull may have come between.
+
+    None: they have the address no more; who has it now is somebody else, whose password nobody has given.
+    """
+    now: Person | None = None if person is None else people.person(person.aor)
+    return now if now is not None and person is not None and now.key == person.key else None

@@ -6,7 +6,7 @@ gets a used one finds it. Where one person's things name another, as a contact l
 name is kept with the `OwnerId` that it meant, and `resolve` says what it means now.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, NewType
 
 from zope.interface import Interface, implementer
@@ -42,6 +42,35 @@ class IOwners(Interface):
 
     def led_to(aor: Aor) -> Aor | None:
         """Give the new address of who left this one, while what is sent to it is still passed on; else None."""
+
+
+class IMeanings(Interface):
+    """Whom an address in an operator's file means: who had it when the server first read it there."""
+
+    def meant(place: str, aor: Aor) -> Aor | None:
+        """Give the present address of whom `aor` means in `place`; None of who left the directory.
+
+        An address that nobody ever had is given as it is; whoever gets it first is meant from then on.
+
+        Args:
+            place: A file, or a part of it, in a few words that stay the same.
+            aor: As it is written there.
+        """
+
+    def only(place: str, aors: Collection[Aor]) -> None:
+        """Forget addresses that are not in a place any more: who writes one again means who has it then."""
+
+
+@implementer(IMeanings)
+class AddressMeanings:
+    """Where nobody's address ever changes."""
+
+    def meant(self, place: str, aor: Aor) -> Aor | None:
+        """Give the address as it is."""
+        return aor
+
+    def only(self, place: str, aors: Collection[Aor]) -> None:
+        """Forget nothing."""
 
 
 @implementer(IOwners)

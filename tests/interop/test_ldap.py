@@ -114,13 +114,47 @@ def test_a_renamed_entry_stays_the_same_person(office: Office, ou: str, server: 
     assert renamed.source == f"uid=alice.new,{ou}"
 
 
-def test_a_new_address_is_a_new_person_and_the_old_one_is_gone(office: Office, ou: str, server: Slapd) -> None:
-    """After a marriage the old address signs in nobody."""
+def test_a_new_address_is_the_same_person(office: Office, ou: str, server: Slapd) -> None:
+    """After a marriage the old address signs in nobody, and all that is theirs is under the new one."""
     office.pull()
+    owner = office.people.owners.owner(ALICE)
     server.modify(f"uid=alice,{ou}", msRTCSIP_PrimaryUserAddress="sip:alice.smith@example.com")
-    office.pull()
+    outcome = office.pull()
+    assert not outcome.complete
+    assert [(move.before.aor, move.after.aor) for move in outcome.changes.moved] == [
+        (ALICE, "sip:alice.smith@example.com")
+    ]
     assert office.people.person(ALICE) is None
-    assert office.people.person(Aor("sip:alice.smith@example.com")) is not None
+    assert office.people.owners.owner(Aor("sip:alice.smith@example.com")) == owner
+    assert office.people.owners.led_to(ALICE) == "sip:alice.smith@example.com"
+
+
+def test_an_entry_made_anew_under_the_same_address_is_somebody_else(office: Office, ou: str, server: Slapd) -> None:
+    """Another entryUUID is another person; the one before is held back."""
+    office.pull()
+    owner = office.people.owners.owner(ALICE)
+    server.delete(f"uid=alice,{ou}")
+    server.add("alice", ou=ou)
+    outcome = office.pull()
+    assert [person.aor for person in outcome.changes.removed] == [ALICE]
+    assert [person.aor for person in outcome.changes.added] == [ALICE]
+    assert office.people.owners.owner(ALICE) not in (owner, "")
+    assert [one.id for one in office.people.owners.held()] == [owner]
+
+
+def test_two_entries_that_swap_their_addresses(office: Office, ou: str, server: Slapd) -> None:
+    """In one pull, as in two with a time at which both have one address."""
+    office.pull()
+    alice, bob = office.people.owners.owner(ALICE), office.people.owners.owner(BOB)
+    for uid, address in (("alice", BOB), ("bob", ALICE)):
+        server.modify(f"uid={uid},{ou}", msRTCSIP_PrimaryUserAddress=address)
+    office.pull()
+    assert (office.people.owners.owner(BOB), office.people.owners.owner(ALICE)) == (alice, bob)
+    server.modify(f"uid=alice,{ou}", msRTCSIP_PrimaryUserAddress=ALICE)
+    office.pull()
+    server.modify(f"uid=bob,{ou}", msRTCSIP_PrimaryUserAddress=BOB)
+    office.pull()
+    assert (office.people.owners.owner(ALICE), office.people.owners.owner(BOB)) == (alice, bob)
 
 
 def test_who_is_moved_out_of_the_base_is_gone_and_comes_back_with_it(office: Office, ou: str, server: Slapd) -> None:
@@ -248,15 +282,15 @@ def test_the_address_of_a_skipped_twin_is_free_when_the_first_is_removed(
 
 
 def test_an_emptied_base_removes_nobody(office: Office, ou: str, server: Slapd) -> None:
-    """Somebody emptied the tree: the pull is refused, says why, and can be forced."""
+    """Somebody emptied the tree: nobody is removed, it says why, and can be forced."""
     office.pull()
     for uid in ("alice", "bob", "carol"):
         server.delete(f"uid={uid},{ou}")
     outcome = office.pull()
-    assert "remove 3 of 3 people" in outcome.refused
+    assert "remove 3 of 3 people" in outcome.withheld
     assert len(office.people) == 3
-    assert "remove 3 of 3" in office.pull(full=True).refused
-    assert office.pull(force=True).refused == ""
+    assert "remove 3 of 3" in office.pull(full=True).withheld
+    assert office.pull(force=True).withheld == ""
     assert len(office.people) == 0
 
 

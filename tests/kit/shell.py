@@ -52,6 +52,7 @@ class Weather:
                 Command("lock", "Lock a user out.", self.change, args=(user, Arg("word", "a word", secret=True))),
                 Command("slow", "Take for ever.", self.wait),
                 Command("broken", "Fail unexpectedly.", self.fail),
+                Command("half", "Do some of it.", self.half),
                 Command("refuse", "Say no.", self.refuse),
                 Command("flood", "Say very much.", self.flood),
                 Command("who", "Who asks.", self.who),
@@ -79,6 +80,10 @@ class Weather:
         """Wait until somebody lets it go on."""
         await self.slow
         return Table((), (), note="at last")
+
+    async def half(self, asked: Asked) -> Table:
+        """Show what was done, and say what was not."""
+        return Table(("done",), [("this",)], failed="that was not done")
 
     async def fail(self, asked: Asked) -> Table:
         """Fail as a bug does."""

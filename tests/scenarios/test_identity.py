@@ -292,3 +292,19 @@ def as_before(stage: Stage) -> None:
             value = f"secret:{name}|".encode() + value.rpartition(b"|")[2]
         records[kind, name] = replace(record, key=name, value=value)
     stage.store._records = records
+
+
+def test_a_policy_is_of_who_had_the_address_when_it_was_written() -> None:
+    """It follows a new address, and is not what a newcomer finds."""
+    policies = {"board": {"members": [BOB], "meeting_size": 7}}
+    with Stage.opened(directory={"removal_share": 1.0}, policies=policies) as stage:
+        of = stage.hall.policies.of
+        assert of(Aor(BOB)).meeting_size == 7
+        renames(stage, "bob", "robert")
+        hires(stage, "bob")
+        stage.pulls()
+        assert (of(Aor(ROBERT)).meeting_size, of(Aor(BOB)).meeting_size == 7) == (7, False)
+        stage.stop()
+        stage.start()
+        of = stage.hall.policies.of
+        assert (of(Aor(ROBERT)).meeting_size, of(Aor(BOB)).meeting_size == 7) == (7, False)

@@ -159,10 +159,12 @@ class Commands:
         """Show where pulls stand."""
         pulls, state = self._pulls, self._pulls.state
         enabled = sum(person.enabled for person in self._people.all())
+        by_place = sum(person.key == person.source.lower() for person in self._people.all())
         rows: list[tuple[object, ...]] = [
             ("directory", self._settings.url),
             ("people", len(self._people)),
             ("enabled", enabled),
+            *([("known by their DN alone", by_place)] if by_place else []),
             ("groups", len(self._groups)),
             ("skipped entries", len(state.skipped)),
             ("ambiguous logins", len(self._people.ambiguous())),

@@ -11,8 +11,11 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import Group, IGroups, IPeople
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.owners import AddressMeanings, IMeanings
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
+
+PLACE: Final = "policies"
 
 FIELDS: Final = tuple(field.name for field in fields(Policy) if field.name != "name")
 """What a policy decides."""
@@ -47,13 +50,22 @@ class Policies:
 
     log = Logger()
 
-    def __init__(self, settings: PoliciesSettings, people: IPeople, groups: IGroups, bus: IBus) -> None:
-        """Take the section, who there is, and whom to tell of changes."""
+    def __init__(
+        self,
+        settings: PoliciesSettings,
+        people: IPeople,
+        groups: IGroups,
+        bus: IBus,
+        meanings: IMeanings | None = None,
+    ) -> None:
+        """Take the section, who there is, whom to tell of changes, and whom addresses in the section mean."""
+        self._meanings: IMeanings = AddressMeanings() if meanings is None else meanings
         self._settings = settings
         self._people = people
         self._groups = groups
         self._bus = bus
         self._policies = _policies(settings)
+        self._texts: frozenset[Aor] | None = None
         self._chosen: dict[Aor, Policy] = {}
         self._members: dict[str, tuple[Member, ...]] = {}
 
@@ -97,7 +109,10 @@ class Policies:
             return False
         self._settings = settings
         self._policies = _policies(settings)
+        self._texts = None
+        self._meanings.only(PLACE, self._named())
         self._forget()
+        self.note()
         self._bus.tell(PoliciesChanged())
         return True
 
@@ -113,16 +128,30 @@ class Policies:
         """See whether a person's policy is still his: groups may know him by another name."""
         before = self._chosen.pop(fact.aor, None)
         self._members.clear()
+        if fact.person is not None and fact.aor in self._named():
+            self.note()
         if before is not None and self.of(fact.aor) != before:
             self._bus.tell(PoliciesChanged())
+
+    def note(self) -> None:
+        """Look whom all policies mean, so that it is noted while they have the addresses."""
+        for name in self._settings.named:
+            self.members(name)
+
+    def _named(self) -> frozenset[Aor]:
+        """Give the addresses that policies name."""
+        if self._texts is None:
+            named = self._settings.named.values()
+            self._texts = frozenset(aor_of(text) for one in named for text in one.members)
+        return self._texts
 
     def _forget(self) -> None:
         self._chosen.clear()
         self._members.clear()
 
     def _member(self, text: str) -> Member:
-        aor = aor_of(text)
-        if self._people.person(aor) is not None:
+        aor = self._meanings.meant(PLACE, aor_of(text))
+        if aor is not None and self._people.person(aor) is not None:
             return Member(text, aor=aor)
         return Member(text, group=self._groups.named(text))
 

@@ -17,6 +17,7 @@ from lyncpy.workloads.directory.deadlines import Deadlines, Judging
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept
+from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.model import naming
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
@@ -43,9 +44,11 @@ class Directory:
         seals: Seals,
         settings: Settings,
         timers: ITimers,
+        meanings: Meanings | None = None,
     ) -> None:
         """Introduce them to one another; nothing is read before `open`. The directory is closed with this."""
         self._people = people
+        self._meanings = meanings
         self._policies = policies
         self._bus = bus
         self._listening: tuple[IListening, ...] = ()
@@ -70,8 +73,14 @@ class Directory:
             self._bus.listen(PersonChanged, self._policies.person_changed),
             self._bus.listen(PersonChanged, self._deadlines.person_changed),
         )
+        if self._meanings is not None:
+            await self._meanings.open()
+        await self.pulls.open()
+        if self._meanings is not None:
+            await self._meanings.open()
         await self.pulls.open()
         self._deadlines.open()
+        self._policies.note()
 
     async def close(self) -> None:
         """Stop pulling."""

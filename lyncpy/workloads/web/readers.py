@@ -24,6 +24,7 @@ from lyncpy.contracts.authenticator import Denied
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpRefused, IPasswords, Reader, ReaderKind
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.owners import AddressMeanings, IMeanings
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.homes import Homes
 from lyncpy.core.signins import SignIns
@@ -96,6 +97,10 @@ class Tokens:
         self._seen: object = None
         self._named: tuple[Named, ...] = ()
 
+    def all(self) -> tuple[Named, ...]:
+        """Give all programs."""
+        return self._current()
+
     def find(self, token: str) -> Named | None:
         """Give whose token this is. All are compared, so that time tells nothing."""
         digest = hashlib.sha256(token.encode()).digest()
@@ -122,8 +127,17 @@ class Tokens:
 class Readers:
     """Tells who asks."""
 
-    def __init__(self, passwords: IPasswords, people: IPeople, signins: SignIns, homes: Homes, tokens: Tokens) -> None:
-        """Take who knows passwords, who counts failures, and the tokens."""
+    def __init__(
+        self,
+        passwords: IPasswords,
+        people: IPeople,
+        signins: SignIns,
+        homes: Homes,
+        tokens: Tokens,
+        meanings: IMeanings | None = None,
+    ) -> None:
+        """Take who knows passwords, who counts failures, the tokens, and whom the addresses beside them mean."""
+        self._meanings: IMeanings = AddressMeanings() if meanings is None else meanings
         self._passwords = passwords
         self._people = people
         self._signins = signins
@@ -146,9 +160,26 @@ class Readers:
                 named = self._tokens.find(value.strip()) if _TOKEN.fullmatch(value.strip()) else None
                 if named is None:
                     raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
-                return Reader(ReaderKind.NAMED, named.aor, named.name)
+                return Reader(ReaderKind.NAMED, self._meant(named), named.name)
             case _:
                 raise HttpRefused(401, "use Basic or Bearer", tuple(("WWW-Authenticate", one) for one in _ALL))
+
+    def note(self) -> None:
+        """Look whom all tokens mean, so that it is noted while they have the addresses."""
+        for named in self._tokens.all():
+            self._meanings.meant(_place(named), named.aor)
+
+    def _meant(self, named: Named) -> Aor:
+        """Give the present address of whose token it is; it ends with its person.
+
+        Raises:
+            HttpRefused: 401, when they left the directory, or are disabled.
+        """
+        aor = self._meanings.meant(_place(named), named.aor)
+        person = None if aor is None else self._people.person(aor)
+        if aor is None or (person is not None and not person.enabled):
+            raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
+        return aor
 
     def challenges(self, kinds: Iterable[ReaderKind]) -> tuple[str, ...]:
         """Give the WWW-Authenticate values for those who may read."""
@@ -178,6 +209,11 @@ class Readers:
                 raise HttpRefused(429, "too many failed sign-ins, try again later", waits) from None
             raise wrong from None
         return Reader(ReaderKind.SIGNED_IN, aor)
+
+
+def _place(named: Named) -> str:
+    """Name a token; another one for the same address means who has it then."""
+    return f"token {named.sha256.hex()[:16]}"
 
 
 def _basic(value: str) -> tuple[str, str]:

@@ -101,6 +101,15 @@ def test_a_bug_is_one_sentence() -> None:
     assert parlour.ask("users").status == 0
 
 
+def test_a_command_that_did_not_all_shows_what_it_did_and_fails() -> None:
+    """A script learns it from the status, a person from the last line; the record says it too."""
+    parlour = Parlour()
+    reply = parlour.ask("half")
+    assert (reply.status, reply.err) == (1, "that was not done\n")
+    assert "this" in reply.out
+    assert parlour.audited() == [("half", "that was not done")]
+
+
 def test_a_command_that_takes_too_long_is_given_up() -> None:
     """After the setting's time, naming it."""
     parlour = Parlour(command_s=30)

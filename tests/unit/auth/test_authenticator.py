@@ -146,6 +146,30 @@ def test_nobody_signs_in_as_another() -> None:
     assert outcome.aor == ALICE
 
 
+@pytest.mark.parametrize(
+    ("now", "reason"),
+    [
+        (None, "unknown user"),
+        (Person(ALICE, "another", logins=("alice",)), "unknown user"),
+        (Person(ALICE, "1", enabled=False, logins=("alice",)), "disabled"),
+    ],
+)
+def test_a_pull_in_the_middle_of_a_handshake_counts(now: Person | None, reason: str) -> None:
+    """Who lost the address, or the right to sign in, while the password was looked up does not come in."""
+    desk = Desk()
+
+    class Pulled(TableSecrets):
+        """Secrets that are given when the directory has been pulled."""
+
+        async def nt_hash(self, aor: Aor) -> bytes | None:
+            """Pull, then give a user's hash."""
+            desk.people.table = {} if now is None else {ALICE: now}
+            return self.table.get(aor)
+
+    desk.locks._secrets = Pulled(desk.secrets.table)
+    assert denial(desk.sign_in(client())) == reason
+
+
 @pytest.mark.parametrize("secret", [None, b""])
 def test_a_user_without_hash_has_no_secret_way_in(secret: bytes | None) -> None:
     """The stand-in hash of nobody opens no account."""

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import Passwords
@@ -16,6 +18,7 @@ from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpRefused, Reader, ReaderKind
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.owners import IMeanings
 from lyncpy.core.homes import Homes
 from lyncpy.workloads.web.readers import Readers, ReadersUnusable, Tokens, read_named
 from tests.kit.gatehouse import TablePeople, TableSecrets, signins_of, timers_of
@@ -236,3 +239,39 @@ def test_no_password_is_ever_in_a_log_line() -> None:
     assert events
     assert "hunter2" not in str(events)
     assert "pässword" not in str(events)
+
+
+@implementer(IMeanings)
+class Left:
+    """Addresses that mean others than when the file was written; None: who has left."""
+
+    def __init__(self, **now: Aor | None) -> None:
+        self.now = now
+        self.places: list[str] = []
+
+    def meant(self, place: str, aor: Aor) -> Aor | None:
+        """Give whom an address means."""
+        self.places.append(place)
+        return self.now.get(aor[4:].partition("@")[0], aor)
+
+    def only(self, place: str, aors: Collection[Aor]) -> None:
+        """Forget nothing."""
+
+
+def test_a_token_goes_where_its_person_goes(tmp_path: Path) -> None:
+    """Under a new address it reads as that one; who has left or is disabled reads nothing, whoever has the address now."""
+    file = tmp_path / "readers.toml"
+    digest = hashlib.sha256(TOKEN.encode()).hexdigest()
+    file.write_text(f'[wall]\naddress = "alice@example.test"\nsha256 = "{digest}"\n')
+    file.chmod(0o600)
+    for now, expected in ((ERIN, ERIN), (None, None), (DAN, None)):
+        desk = Desk(file)
+        left = Left(alice=now)
+        desk.readers._meanings = left
+        desk.readers.note()
+        assert left.places == [f"token {digest[:16]}"]
+        if expected is not None:
+            assert desk.who(f"Bearer {TOKEN}").aor == expected
+        else:
+            with pytest.raises(HttpRefused, match="nobody has this token"):
+                desk.who(f"Bearer {TOKEN}")
