@@ -185,9 +185,9 @@ class Kept:
 
     async def claim(self, people: Sequence[Known]) -> None:
         """Give people who are new the passwords that were set for their addresses before they came."""
-        waiting = {record.key: record for record in await self._store.scan(SECRET) if record.key.endswith(WAITING)}
+        waiting = {record.key: record for record in await self._store.scan(SECRET, WAITING)}
         for person, owner in people:
-            record = waiting.get(f"{person.aor}{WAITING}")
+            record = waiting.get(f"{WAITING}{person.aor}")
             if record is None:
                 continue
             hash_ = self._seals.unseal(record.value, f"{SECRET}:{record.key}")
@@ -211,7 +211,8 @@ class Kept:
         if self._state_version or self._versions:
             named: set[str] = set()
             for kind in OWNED:
-                named |= {record.key for record in await self._store.scan(kind)}
+                keys = {record.key for record in await self._store.scan(kind)}
+                named |= {key for key in keys if not key.startswith(WAITING)}
             named |= {record.key.rpartition("/")[0] for record in await self._store.scan(CONFERENCE)}
             for key in sorted(named.difference(known)):
                 owner = Owner(OwnerId(key), "", aor_of(key)).removed("", now)

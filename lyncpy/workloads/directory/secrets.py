@@ -13,8 +13,8 @@ from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId
 from lyncpy.contracts.store import Conflict, IStore
 
 KIND: Final = "secret"
-WAITING: Final = "#"
-"""Ends the key of a password that waits for the first person who gets an address; no `OwnerId` ends so."""
+WAITING: Final = "waiting:"
+"""Begins the key of a password that waits for the first person who gets an address; no `OwnerId` begins so."""
 
 NT_HASH_BYTES: Final = 16
 TRIES: Final = 3
@@ -71,8 +71,8 @@ class StoredSecrets:
         found = []
         for record in await self._store.scan(KIND):
             aor: Aor | None = self._owners.address(OwnerId(record.key))
-            if record.key.endswith(WAITING):
-                aor = kept_aor(record.key.removesuffix(WAITING))
+            if record.key.startswith(WAITING):
+                aor = kept_aor(record.key.removeprefix(WAITING))
             if aor is not None:
                 found.append(aor)
         return tuple(sorted(found))
@@ -91,7 +91,7 @@ class StoredSecrets:
         if not owner:
             if self._owners.meant(aor):
                 raise AddressLeft(f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says who had it")
-            owner = OwnerId(f"{aor}{WAITING}")
+            owner = OwnerId(f"{WAITING}{aor}")
         for attempt in range(TRIES):
             record = await self._store.read(KIND, owner)
             version = record.version if record is not None else Version(0)

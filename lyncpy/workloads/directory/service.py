@@ -76,9 +76,6 @@ class Directory:
         if self._meanings is not None:
             await self._meanings.open()
         await self.pulls.open()
-        if self._meanings is not None:
-            await self._meanings.open()
-        await self.pulls.open()
         self._deadlines.open()
         self._policies.note()
 

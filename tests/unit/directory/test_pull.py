@@ -17,6 +17,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
 from tests.kit.results import result_of, started
@@ -493,3 +494,59 @@ def test_a_damaged_record_of_a_group_costs_no_start() -> None:
     second.directory.groups = [TEAM]
     result_of(second.pulls.open())
     assert names(second) == ["Team"]
+
+
+def test_a_password_that_was_set_before_its_person_came_is_theirs() -> None:
+    """An operator prepares an account; the first who gets the address has the password, and nobody after them."""
+    server = Server(ALICE)
+    result_of(server.pulls.open())
+    owners = server.people.owners
+    secrets = StoredSecrets(server.store, server.people, server.facts, PlainSeals(), owners)
+    result_of(secrets.keep(CAROL.aor, b"\x07" * 16))
+    assert answer_of(secrets.kept()) == (CAROL.aor,)
+    assert result_of(secrets.nt_hash(CAROL.aor)) is None
+    server.directory.people = [ALICE, CAROL]
+    result_of(server.pulls.pull())
+    assert result_of(secrets.nt_hash(CAROL.aor)) == b"\x07" * 16
+    server.directory.people = [ALICE]
+    result_of(server.pulls.pull(force=True))
+    with pytest.raises(AddressLeft, match=r"nobody has the address carol@example\.com any more"):
+        result_of(secrets.keep(CAROL.aor, b"\x08" * 16))
+    server.directory.people = [ALICE, replace(CAROL, key="another")]
+    result_of(server.pulls.pull())
+    assert result_of(secrets.nt_hash(CAROL.aor)) is None
+
+
+def test_an_operator_gives_what_waits_to_a_person_under_a_new_key() -> None:
+    """The entry was made anew; what they had since they came under the new key makes room."""
+    server = Server(ALICE, BOB)
+    result_of(server.pulls.open())
+    owners = server.people.owners
+    secrets = StoredSecrets(server.store, server.people, server.facts, PlainSeals(), owners)
+    result_of(secrets.keep(BOB.aor, b"\x01" * 16))
+    owner = owners.owner(BOB.aor)
+    server.directory.people = [ALICE, replace(BOB, key="anew")]
+    result_of(server.pulls.pull())
+    assert result_of(secrets.nt_hash(BOB.aor)) is None
+    result_of(server.pulls.give(owner, BOB.aor))
+    assert (owners.owner(BOB.aor), owners.held()) == (owner, [])
+    assert result_of(secrets.nt_hash(BOB.aor)) == b"\x01" * 16
+    second = server.again(ALICE, replace(BOB, key="anew"))
+    result_of(second.pulls.open())
+    assert second.people.owners.owner(BOB.aor) == owner
+    with pytest.raises(KeyError):
+        result_of(second.pulls.delete(owner))
+
+
+def test_a_directory_that_was_built_anew_has_the_same_people() -> None:
+    """Without a word, all would be held back; with the operator's word everybody keeps what is theirs."""
+    people = [person(f"u{n}") for n in range(8)]
+    server = Server(*people)
+    result_of(server.pulls.open())
+    owners = {one.aor: server.people.owners.owner(one.aor) for one in people}
+    server.directory.people = [replace(one, key=f"new-{one.key}") for one in people]
+    assert "remove 8 of 8" in result_of(server.pulls.pull()).withheld
+    assert {one.key for one in server.people.all()} == {one.key for one in people}
+    assert result_of(server.pulls.pull(same_people=True)).withheld == ""
+    assert {one.aor: server.people.owners.owner(one.aor) for one in server.people.all()} == owners
+    assert {one.key for one in server.people.all()} == {f"new-{one.key}" for one in people}
