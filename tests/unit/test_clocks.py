@@ -25,7 +25,10 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/admin/commands.py": (2, "when the server started and `--since`, for an operator"),
     "workloads/admin/shell.py": (1, "when a command was given, written down"),
     "workloads/archive/commands.py": (2, "a file's name and `--since`, for an operator"),
-    "workloads/archive/keeper.py": (2, "when trouble began, written down; the chain's order is its numbers'"),
+    "workloads/archive/keeper.py": (
+        3,
+        "when trouble began and a gap is, written down; the chain's order is its numbers'",
+    ),
     "workloads/conferencing/conferences.py": (
         2,
         "when it was made, and until when its organizer's client wants it: both by everybody's clock",
