@@ -14,7 +14,7 @@ from lxml import etree
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.audience import NOBODY, audience, visible
+from lyncpy.workloads.presence.audience import audience, is_blocked, visible
 from lyncpy.workloads.presence.board import (
     Board,
     Outcome,
@@ -179,7 +179,7 @@ class Truth:
     def began(self, watcher: Aor, aor: Aor, now: float) -> None:
         """Somebody watches who did not."""
         board = self.boards[aor]
-        if aor != watcher and audience(board, watcher) != NOBODY:
+        if aor != watcher and not is_blocked(audience(board, watcher)):
             name, contacts = self.people[watcher].display_name, self.contacts.get(aor, frozenset())
             self._keep(subscribe(board, watcher, name, now, PROMPTED, contacts=contacts), durable=True)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.aggregate import services_of
-from lyncpy.workloads.presence.audience import STRANGER, audience, concerns, visible
+from lyncpy.workloads.presence.audience import STRANGER, audience, concerns, is_blocked, visible
 from lyncpy.workloads.presence.board import (
     Board,
     Changes,
@@ -47,7 +47,7 @@ from lyncpy.workloads.presence.model import (
 )
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_record, write_record
-from lyncpy.workloads.presence.states import StateKind
+from lyncpy.workloads.presence.states import Aggregate, StateKind
 from lyncpy.workloads.presence.values import write_value
 from tests.kit.presence import state
 
@@ -244,14 +244,17 @@ def test_the_servers_publications_are_its_own(found: Sequence[tuple[object, ...]
 
 @given(steps, st.sampled_from(Relation))
 def test_who_is_blocked_never_sees_anything(found: Sequence[tuple[object, ...]], relation: Relation) -> None:
-    """Whatever happens on a board, somebody whom its most exact list blocks neither sees nor hears of it."""
+    """Whatever happens on a board, somebody whom its most exact list blocks sees who it is and offline, and hears nothing."""
     blocked = {32000: Container(1, frozenset({Member(MemberKind.USER, "bob@contoso.test")}))}
     if relation is Relation.ANONYMOUS:
         blocked = {32000: Container(1, frozenset({Member(MemberKind.EVERYONE)}))}
     for before, after, _ in histories(found):
         board = replace(after, containers={**blocked})
         seen_by = audience(board, BOB, relation)
-        assert not any(visible(board, seen_by, category) for category in (*CATEGORIES, "x"))
+        seen = {category: visible(board, seen_by, category) for category in (*CATEGORIES, "x")}
+        assert {category for category, found in seen.items() if found} <= {"state", "contactCard"}
+        assert all(one.made for one in seen["contactCard"])
+        assert all(isinstance(one.value, Aggregate) and one.value.availability == 18500 for one in seen["state"])
         assert not concerns(board, compare(before, after).shown, seen_by)
 
 
@@ -263,6 +266,9 @@ def test_a_watcher_hears_of_exactly_what_he_can_see(found: Sequence[tuple[object
         if seen_by != audience(before, BOB, relation):
             continue
         told = concerns(after, compare(before, after).shown, seen_by)
+        if is_blocked(seen_by):
+            assert not told
+            continue
         for category in (*CATEGORIES, "x"):
             was = [(one.key, one.value) for one in visible(before, seen_by, category)]
             if was != [(one.key, one.value) for one in visible(after, seen_by, category)]:

@@ -70,7 +70,7 @@ def test_a_watcher_who_is_blocked_sees_offline_at_once(stage: Stage) -> None:
     alice.blocks(bob)
     assert bob.hears(alice).availability == "offline"
     assert bob.hears(alice).note == ""
-    assert bob.hears(alice).name == ""
+    assert bob.hears(alice).name == "Alice"
 
     alice.allows(bob, container=300)
 

@@ -171,7 +171,7 @@ def test_blocked_is_said_first_and_alone(stage: Stage, alice: Actor) -> None:
     table = stage.shell(f"why {ALICE} as seen by mallory@example.com")
     assert [row[:3] for row in table.rows] == [
         ("trouble", "level", "alice blocks mallory: listed as user in 32000"),
-        ("trouble", "state", "mallory sees alice offline and nothing else, whatever alice does"),
+        ("trouble", "state", "mallory sees alice offline, with the card and nothing else, whatever alice does"),
     ]
     assert table.rows[0][3] == "the user can change his access level in a client"
     assert table.note == "2 of 2 findings hide something"
@@ -271,7 +271,7 @@ def test_containers_name_members_and_what_they_hold(stage: Stage, alice: Actor) 
     (bob,) = stage.sign_in("bob")
     alice.allows(bob, 300)
     rows = {row[0]: row[1:] for row in stage.shell(f"presence containers {ALICE}").rows}
-    assert rows[300] == ("workgroup", 1, f"user {BOB}", "contactCard legacyInterop services state")
+    assert rows[300] == ("workgroup", 1, f"user {BOB}", "contactCard legacyInterop state")
     assert rows[200][:3] == ("colleagues", 1, "sameEnterprise")
     assert rows[32000] == ("blocked", 0, "", "legacyInterop")
 

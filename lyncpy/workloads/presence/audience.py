@@ -2,14 +2,23 @@
 
 Nobody sees what his containers do not hold; the rules are in `audience`, `visible` and
 `concerns`, over the tables of `model`, and nowhere else. Spec: [MS-PRES] containers.
+
+*Blocked* is not *nothing*: who is shut out must not be able to tell it from a user who has
+signed out. So a blocked watcher sees the user as on the level where the other lists put that
+watcher, as if the user had signed out at the moment of the block: the card of that level, an
+offline state of that age, no services. What the user says (note, calendar, working hours …)
+is not shown: it is that of somebody who has said nothing.
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
+from lyncpy.workloads.presence.aggregate import for_audience
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.model import (
+    AGGREGATE_INSTANCE,
     BLOCKED,
     CATEGORIES,
     COLLEAGUES,
@@ -20,28 +29,43 @@ from lyncpy.workloads.presence.model import (
     FRIENDS,
     IMPLIED,
     LEVELS,
+    LONG_GONE,
     LOOKUP,
+    OFFLINE,
     OTHER,
     PRIVATE_CONTAINERS,
+    VISIBLE,
     WORKGROUP,
+    Expire,
     Instance,
+    Key,
     Member,
     MemberKind,
     Relation,
 )
-from lyncpy.workloads.presence.states import Aggregate, StateKind
+from lyncpy.workloads.presence.states import Aggregate, Services, StateKind
+from lyncpy.workloads.presence.values import write_value
 
 Audience = tuple[int, ...]
 """The containers in which a category is looked for, the first that holds it shows it; container 0 is
-everybody's and not named. `BLOCKED` ends the search. Equal for all who see the same."""
+everybody's and not named. `BLOCKED` ends the search. Equal for all who see the same.
+
+Of somebody who is blocked: `BLOCKED`, the microseconds since when the user is away for them and when
+the user was last active (`NEVER`: nobody knows), then the containers in which the card is looked for.
+"""
+
+NEVER: Final = -1
+MICRO: Final = 1_000_000
 
 OWNER: Final[Audience] = (FRIENDS, WORKGROUP, COLLEAGUES, EXTERNAL)
 NOBODY: Final[Audience] = (BLOCKED,)
+"""Sees nothing at all: there is no such user."""
 
 STRANGER: Final[Audience] = (-1,)
 """Somebody whom privacy mode keeps out: he sees who the user is, and nothing else."""
 
 _CARD: Final = ("contactCard", DEFAULT)
+_CARDS: Final = frozenset({"contactCard"})
 _NEVER_LOOKED_IN: Final = PRIVATE_CONTAINERS | {DEFAULT}
 
 
@@ -77,6 +101,8 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     for kind in LOOKUP:
         ids = listing(board, kind, watcher, relation)
         if BLOCKED in ids:
+            if not found:
+                return _away(board, entry(kind, watcher, relation), watcher, relation)
             return (*found, BLOCKED)
         found.extend(id_ for id_ in ids if id_ not in found)
     if board.private_to is not None and not found:
@@ -84,16 +110,58 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     return tuple(found)
 
 
+def is_blocked(seen_by: Audience) -> bool:
+    """Tell whether an audience is shut out, which it must not be able to tell."""
+    return seen_by[:1] == NOBODY
+
+
+def _away(board: Board, member: Member | None, watcher: Aor, relation: Relation) -> Audience:
+    """Give the audience of a watcher whom this entry blocks."""
+    absence = LONG_GONE if member is None else board.absences.get(member, LONG_GONE)
+    last = NEVER if absence.last_active is None else round(absence.last_active * MICRO)
+    others = {id_: one for id_, one in board.containers.items() if id_ != BLOCKED}
+    under = audience(replace(board, containers=others), watcher, relation)
+    return (BLOCKED, round(absence.at * MICRO), last, *under)
+
+
 def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, ...]:
     """Give what an audience sees of a category; of the states, only the aggregate.
 
-    Who is blocked sees nothing; it is for the writer of documents to call that offline.
+    Who sees no state is shown none here; it is for the writer of documents to call that offline.
     """
     if not CATEGORIES.get(category, OTHER).shown:
         return ()
+    if is_blocked(seen_by):
+        return _visible_away(board, seen_by, category)
     if seen_by == STRANGER:
+        if category == "state":
+            return (_offline(EXTERNAL, board.born, None),)
         return tuple(one for one in board.places.get(_CARD, ()) if one.made) if category == _CARD[0] else ()
-    return next((found for _, found in _search(board, seen_by, category) if found), ())
+    found = next((found for _, found in _search(board, seen_by, category) if found), ())
+    return () if category == "services" and all(_is_empty(one) for one in found) else found
+
+
+def _visible_away(board: Board, seen_by: Audience, category: str) -> tuple[Instance, ...]:
+    """Give what a blocked audience sees: the card, and a user who went when it was blocked."""
+    if seen_by == NOBODY:
+        return ()
+    _, at, last, *under = seen_by
+    if category in _CARDS:
+        # What the user's devices put there later would tell that somebody is at them.
+        shown = visible(board, tuple(under), category)
+        return tuple(one for one in shown if one.made or one.published <= at / MICRO)
+    if category != "state":
+        return ()
+    level = EXTERNAL if tuple(under) == STRANGER else next((one for one in under if one in VISIBLE), None)
+    return (
+        () if level is None else (_offline(level, at / MICRO or board.born, None if last == NEVER else last / MICRO),)
+    )
+
+
+def _offline(level: int, at: float, last_active: float | None) -> Instance:
+    """Give the state of somebody who signed out, as it is made for a level."""
+    value = for_audience(Aggregate(OFFLINE, last_active=last_active), LEVELS[level].told)
+    return Instance(Key("state", AGGREGATE_INSTANCE, level), 1, Expire.USER, value, at)
 
 
 def concerns(board: Board, changes: Collection[tuple[str, int]], seen_by: Audience) -> frozenset[str]:
@@ -106,6 +174,8 @@ def concerns(board: Board, changes: Collection[tuple[str, int]], seen_by: Audien
         changes: Category and container of all that became another since the audience was told last.
         seen_by: The audience; it was the same then.
     """
+    if is_blocked(seen_by):
+        return frozenset()  # whoever has signed out does nothing; another card is seen when it is asked for
     if seen_by == STRANGER:
         return frozenset({_CARD[0]}) if _CARD in changes else frozenset()
     return frozenset(
@@ -114,6 +184,25 @@ def concerns(board: Board, changes: Collection[tuple[str, int]], seen_by: Audien
         if CATEGORIES.get(category, OTHER).shown
         and any((category, container) in changes for container, _ in _search(board, seen_by, category))
     )
+
+
+def differs(board: Board, before: Audience, after: Audience, categories: Collection[str]) -> frozenset[str]:
+    """Give the categories of which two audiences see different things.
+
+    Whoever changes from one to the other is told of these alone: somebody who is blocked hears what they
+    would hear if the user signed out, and nothing if the user had done so before.
+    """
+    return frozenset(name for name in categories if _shown(board, before, name) != _shown(board, after, name))
+
+
+def _shown(board: Board, seen_by: Audience, category: str) -> list[tuple[int, int, str]]:
+    """Give what is read of it: times to the second, because a float has no last digit to rely on."""
+    found = visible(board, seen_by, category)
+    return [(one.key.instance, round(one.published), write_value(one)) for one in found]
+
+
+def _is_empty(one: Instance) -> bool:
+    return isinstance(one.value, Services) and not one.value.services
 
 
 def _search(board: Board, seen_by: Audience, category: str) -> Iterator[tuple[int, tuple[Instance, ...]]]:

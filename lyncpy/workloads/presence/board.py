@@ -27,6 +27,7 @@ from lyncpy.workloads.presence.model import (
     AGGREGATED,
     BLOCKED,
     CATEGORIES,
+    COLLEAGUES,
     DELEGATE_LEVEL,
     ENDS,
     IMPLIED_LEVELS,
@@ -41,6 +42,7 @@ from lyncpy.workloads.presence.model import (
     SELF,
     SERVICES_INSTANCE,
     VISIBLE,
+    Absence,
     Container,
     Delegates,
     Denial,
@@ -49,11 +51,20 @@ from lyncpy.workloads.presence.model import (
     Instance,
     Key,
     Machine,
+    Member,
     Publication,
     Subscriber,
 )
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.states import AggregateMachine, Input, LegacyInterop, StateKind, Value
+from lyncpy.workloads.presence.states import (
+    Aggregate,
+    AggregateMachine,
+    Input,
+    LegacyInterop,
+    Services,
+    StateKind,
+    Value,
+)
 
 NEVER: Final = Version(0)
 
@@ -83,6 +94,9 @@ class Board:
     subscribers: tuple[Subscriber, ...] = ()
     last_active: float | None = None
     delegates: Delegates = NO_DELEGATES
+    absences: Mapping[Member, Absence] = field(default_factory=dict)
+    """Entry of the list of who is blocked → what it sees of the user; one that is missing has been there for long."""
+
     private_to: frozenset[Aor] | None = None
     """The user's contacts, when only they may see him (privacy mode); else None. Not stored."""
 
@@ -98,6 +112,19 @@ class Board:
     def of(self, category: str) -> Iterator[Instance]:
         """Give every publication of a category, in all containers."""
         return (instance for key, instance in sorted(self.instances.items()) if key.category == category)
+
+    @property
+    def born(self) -> float:
+        """Give when this process first knew the board: what never changes on it has this age."""
+        one = self.instances.get(_LEGACY[BLOCKED])
+        return 0.0 if one is None else one.published
+
+    def absence(self, now: float) -> Absence:
+        """Give as what the user would be seen if they signed out now."""
+        one = self.instances.get(_STATE[COLLEAGUES])
+        if one is not None and isinstance(one.value, Aggregate) and one.value.availability >= OFFLINE:
+            return Absence(one.published, one.value.last_active)
+        return Absence(now, now if _was_active(self) else self.last_active)
 
     @property
     def wants_privacy(self) -> bool:
@@ -270,6 +297,16 @@ def carry(board: Board, by_s: float) -> Board:
 def ahead_s(board: Board, now: float) -> float:
     """Give by how much a board that was kept is from the future: it was written before the clock was set back."""
     return max((one.published - now for one in board.instances.values()), default=0.0)
+
+
+def again(board: Board, now: float) -> Board:
+    """Give a board that was stored: all that the server makes is made anew now, and absences have the age of that."""
+    shut_out = board.containers.get(BLOCKED)
+    if shut_out is None or not shut_out.members:
+        return board
+    known = board.absences
+    absences = {one: Absence(now, known[one].last_active if one in known else None) for one in shut_out.members}
+    return replace(board, absences=absences)
 
 
 def reset(board: Board, now: float) -> Published:
@@ -450,8 +487,10 @@ def _make(board: Board, instances: dict[Key, Instance], last_active: float | Non
 
     services = services_of(devices, inputs[INPUT], board.aor)
     put(_SERVICES[INPUT], services, always=bool(devices))
-    if _SERVICES[INPUT] in changed:
-        told = services_told(services)
+    if _SERVICES[INPUT] in instances:
+        # Who appears offline can be called on nothing, or watchers would see that they are there.
+        is_there = wholes[INPUT].availability < OFFLINE
+        told = services_told(services) if is_there and services.services else Services(board.aor)
         for container in VISIBLE:
-            put(_SERVICES[container], told)
+            put(_SERVICES[container], told, always=bool(told.services))
     return changed

@@ -11,7 +11,7 @@ from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason
 from lyncpy.core.choices import addresses
 from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.aggregate import word_of
-from lyncpy.workloads.presence.audience import NOBODY, STRANGER, Audience, audience, visible
+from lyncpy.workloads.presence.audience import STRANGER, Audience, audience, is_blocked, visible
 from lyncpy.workloads.presence.board import Board, Published, reset
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.explain import clock, level, made_of, name_of, seen, words_of
@@ -202,7 +202,7 @@ class Commands:
         devices = await self._devices(aor)
         for one in made_of(board, INPUT, self._timers.wall(), devices):
             reasons.append(Reason("presence", one.finding, good=one.good, remedy=one.remedy))
-        if audience(board, aor_of("sip:somebody@" + aor.rpartition("@")[2])) == NOBODY:
+        if is_blocked(audience(board, aor_of("sip:somebody@" + aor.rpartition("@")[2]))):
             reasons.append(
                 Reason("presence", "blocks all colleagues", good=False, remedy="the user can change his access levels")
             )
@@ -217,7 +217,8 @@ class Commands:
             return (Reason("directory", f'there is no user "{bare(watcher)}"', good=False, remedy="see: users"),)
         board = await self._boards.read(aor)
         story = seen(board, watcher, relation, self._timers.wall(), await self._devices(aor))
-        told = () if audience(board, watcher, relation) in (NOBODY, STRANGER) else self._watching(aor, watcher)
+        seen_by = audience(board, watcher, relation)
+        told = () if is_blocked(seen_by) or seen_by == STRANGER else self._watching(aor, watcher)
         return (*story, *told)
 
     def _watching(self, aor: Aor, watcher: Aor) -> Iterator[Reason]:

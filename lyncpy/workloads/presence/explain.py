@@ -12,7 +12,7 @@ from typing import Final
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.workload import Reason
 from lyncpy.workloads.presence.aggregate import band_of, machine_of, most_active, weigh, word_of
-from lyncpy.workloads.presence.audience import NOBODY, STRANGER, audience, entry, listing, visible
+from lyncpy.workloads.presence.audience import STRANGER, audience, entry, is_blocked, listing, visible
 from lyncpy.workloads.presence.board import Board, inputs_of
 from lyncpy.workloads.presence.model import (
     AGGREGATED,
@@ -129,10 +129,12 @@ def seen(board: Board, watcher: Aor, relation: Relation, now: float, devices: Ma
     """
     who, other = short(board.aor, board.aor), short(watcher, board.aor)
     seen_by = audience(board, watcher, relation)
-    if seen_by == NOBODY:
+    if is_blocked(seen_by):
         because = placed(board, watcher, relation)[-1].because
         yield Reason("level", f"{who} blocks {other}: {because}", good=False, remedy=_UNLOCK)
-        yield Reason("state", f"{other} sees {who} offline and nothing else, whatever {who} does", good=False)
+        yield Reason(
+            "state", f"{other} sees {who} offline, with the card and nothing else, whatever {who} does", good=False
+        )
         return
     if seen_by == STRANGER:
         hides = f"{who} is in privacy mode, and {other} is not a contact"

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from lyncpy.contracts.names import Aor, aor_of, bare, domain_of
 from lyncpy.workloads.presence.board import Board, Changes, Denied, Fault, Outcome, Published, Stale, settle
 from lyncpy.workloads.presence.model import (
+    BLOCKED,
     DEFAULT,
+    Absence,
     Container,
     Delegate,
     Delegates,
@@ -74,7 +76,17 @@ def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas
         return Denied(Denial.TOO_MANY_CONTAINERS)
     if containers == board.containers:
         return Published(board, Changes())
-    return settle(board, replace(board, containers=containers), now, ())
+    changed = replace(board, containers=containers, absences=_absences(board, containers, now))
+    return settle(board, changed, now, ())
+
+
+def _absences(board: Board, containers: Mapping[int, Container], now: float) -> Mapping[Member, Absence]:
+    """Note of everybody who is blocked since when, so that they see somebody who went at that moment."""
+    before, after = (one.get(BLOCKED, Container()).members for one in (board.containers, containers))
+    if before == after:
+        return board.absences
+    new = dict.fromkeys(after - before, board.absence(now))
+    return {member: one for member, one in board.absences.items() if member in after} | new
 
 
 def set_delegates(

@@ -472,6 +472,18 @@ class Delegates:
 NO_DELEGATES: Final = Delegates()
 
 
+class Absence(NamedTuple):
+    """As what somebody who was blocked sees the user from then on: as somebody who signed out at that moment."""
+
+    at: float
+    """When the user went, for this watcher; 0: longer ago than anybody knows."""
+
+    last_active: float | None = None
+
+
+LONG_GONE: Final = Absence(0.0)
+
+
 class Denial(enum.Enum):
     """Why a well-formed change is not made."""
 

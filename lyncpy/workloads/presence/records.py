@@ -14,6 +14,7 @@ from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.bodies import READ, read_value
 from lyncpy.workloads.presence.levels import member_of
 from lyncpy.workloads.presence.model import (
+    Absence,
     Container,
     Delegate,
     Delegates,
@@ -26,7 +27,7 @@ from lyncpy.workloads.presence.model import (
 from lyncpy.workloads.presence.naming import Names, Sleeper, named
 
 _FORM: Final = 2
-"""1 knew no delegates; such a record is read as one without any."""
+"""1 knew no delegates; such a record is read as one without any. Absences came later: where they are missing, they are long."""
 
 
 def write_record(board: Board, names: Names | None = None) -> bytes:
@@ -53,6 +54,9 @@ def write_record(board: Board, names: Names | None = None) -> bytes:
             str(id_): {"version": one.version, "members": sorted([m.kind.value, m.value] for m in one.members)}
             for id_, one in board.containers.items()
         },
+        "absences": [
+            [kind.value, value, *absence] for (kind, value), absence in sorted(board.absences.items(), key=str)
+        ],
         "subscribers": [[one.aor, one.display_name, one.acknowledged, one.context] for one in board.subscribers],
         "delegates": {"version": board.delegates.version, "members": board.delegates.members},
         "owners": dict(names.meant),
@@ -96,6 +100,10 @@ def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
         tuple(Subscriber(aor_of(who), *rest) for who, *rest in record["subscribers"]),
         record["last_active"],
         Delegates(delegates["version"], tuple(Delegate(aor_of(who), *rights) for who, *rights in delegates["members"])),
+        {
+            member_of(MemberKind(kind), value): Absence(at, last_active)
+            for kind, value, at, last_active in record.get("absences", ())
+        },
     )
     return board, _names(board, record, owners)
 

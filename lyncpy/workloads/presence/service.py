@@ -28,7 +28,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.homes import Homes
 from lyncpy.core.notifier import Notifier
-from lyncpy.workloads.presence.audience import NOBODY, audience, relation_of
+from lyncpy.workloads.presence.audience import audience, is_blocked, relation_of
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import Fanout
@@ -140,7 +140,7 @@ class Presence:
         """Tell whether `owner` has blocked `other`."""
         if self._people.person(owner) is None:
             return False
-        return audience(await self._boards.read(owner), other, self._relation(other)) == NOBODY
+        return is_blocked(audience(await self._boards.read(owner), other, self._relation(other)))
 
     async def _contacts_changed(self, fact: ContactsChanged) -> None:
         await self._boards.reprivate(fact.aor)

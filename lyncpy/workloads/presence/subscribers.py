@@ -20,7 +20,7 @@ from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
-from lyncpy.workloads.presence.audience import NOBODY, audience
+from lyncpy.workloads.presence.audience import audience, is_blocked
 from lyncpy.workloads.presence.board import Board, Published, compare
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.levels import subscribe, unsubscribe
@@ -190,7 +190,7 @@ class Subscribers:
             for watcher in ended:
                 noted = unsubscribe(noted, watcher, now).board
             for watcher, context in open_.items():
-                if audience(noted, watcher, self._relation(watcher)) != NOBODY:
+                if not is_blocked(audience(noted, watcher, self._relation(watcher))):
                     noted = subscribe(noted, watcher, self._name(watcher), now, limit, context=context).board
             return Published(noted, compare(board, noted))
 

@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.audience import NOBODY, OWNER, STRANGER, audience, concerns, relation_of, visible
+from lyncpy.workloads.presence.audience import (
+    NOBODY,
+    OWNER,
+    STRANGER,
+    Audience,
+    concerns,
+    is_blocked,
+    relation_of,
+    visible,
+)
+from lyncpy.workloads.presence.audience import audience as audience_of
 from lyncpy.workloads.presence.board import Board, settle
 from lyncpy.workloads.presence.model import (
     Container,
@@ -18,12 +28,19 @@ from lyncpy.workloads.presence.model import (
     MemberKind,
     Relation,
 )
+from lyncpy.workloads.presence.states import Aggregate
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
 USER = Member(MemberKind.USER, "bob@contoso.test")
 DOMAIN = Member(MemberKind.DOMAIN, "contoso.test")
 ENTERPRISE, FEDERATED = Member(MemberKind.SAME_ENTERPRISE), Member(MemberKind.FEDERATED)
 CLOUD, EVERYONE = Member(MemberKind.PUBLIC_CLOUD), Member(MemberKind.EVERYONE)
+
+
+def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTERPRISE) -> Audience:
+    """Give the audience; of somebody who is blocked, only that."""
+    found = audience_of(board, watcher, relation)
+    return NOBODY if is_blocked(found) else found
 
 
 def board(**containers: Member) -> Board:
@@ -247,5 +264,6 @@ def test_a_stranger_sees_who_somebody_is_and_nothing_else() -> None:
     found = replace(mine, instances={**mine.instances, card.key: card}, private_to=frozenset())
     assert visible(found, STRANGER, "contactCard") == (card,)
     assert not visible(found, STRANGER, "note")
-    assert not visible(found, STRANGER, "state")
+    (state,) = visible(found, STRANGER, "state")
+    assert state.value == Aggregate(18500)
     assert concerns(found, {("contactCard", 0), ("note", 0), ("contactCard", 200)}, STRANGER) == {"contactCard"}

@@ -133,12 +133,13 @@ def test_a_note_and_a_card_are_shown_as_far_as_they_may_be(alice: Client, bob: C
 
 
 def test_who_is_blocked_sees_offline_in_every_format(alice: Client, bob: Client) -> None:
-    """And byte for byte what is shown of somebody who does not exist."""
+    """And byte for byte what is shown of Carol, who is away: with the name."""
     alice.allows(32000, 0, '<member action="add" type="user" value="bob@contoso.test"/>')
     for accept in (MSRTC, PIDF, XPIDF):
         shown = asks(bob, accept, to=ALICE, expires="0").body
-        nobody = asks(bob, accept, to="sip:nobody@contoso.test", expires="0").body
-        assert shown.replace(b"alice", b"nobody") == nobody
+        away = asks(bob, accept, to="sip:carol@contoso.test", expires="0").body
+        assert b"Alice" in shown
+        assert shown.replace(b"alice", b"carol").replace(b"Alice", b"Carol") == away
 
 
 def test_an_old_watcher_who_is_blocked_hears_so_at_once_and_then_nothing(alice: Client, bob: Client) -> None:

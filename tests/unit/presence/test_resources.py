@@ -139,7 +139,16 @@ def test_who_is_blocked_sees_what_he_would_see_of_somebody_offline() -> None:
     alice.allows(32000, 0, f'<member action="add" type="user" value="bob@{DOMAIN}"/>')
     blocked = page.ask(f"alice@{DOMAIN}.json"), page.ask(f"alice@{DOMAIN}.svg")
     other = Page()
-    assert blocked == (other.ask(f"alice@{DOMAIN}.json"), other.ask(f"alice@{DOMAIN}.svg"))
+    gone = other.room.sign_in("alice")
+    gone.comes_online(6500)
+    other.room.sign_out(gone)
+    away = other.ask(f"alice@{DOMAIN}.json"), other.ask(f"alice@{DOMAIN}.svg")
+    assert blocked[1] == away[1]
+    assert (blocked[0].status, blocked[0].cache, blocked[0].headers) == (away[0].status, away[0].cache, away[0].headers)
+    # All but the moment at which Alice went.
+    shown = [json.loads(answer.body) for answer in (blocked[0], away[0])]
+    assert all(one.pop("lastActive").startswith("20") for one in shown)
+    assert shown[0] == shown[1]
 
 
 def test_an_anonymous_reader_cannot_tell_who_exists() -> None:
