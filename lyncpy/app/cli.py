@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _init(options: argparse.Namespace) -> int:
     folder: Path = options.home
-    folder.mkdir(parents=True, exist_ok=True)
+    home.open_folder(folder)
     file = home.write_config(folder, options.set)
     config = load(file, options.set)
     home.write_certificates(folder, config)
@@ -120,7 +120,10 @@ def _init(options: argparse.Namespace) -> int:
     if options.demo:
         home.write_demo_people(folder, config, lambda accounts: _with_secrets(config, partial(_keep_all, accounts)))
     home.write_empty_people(config)
-    sys.stdout.writelines(f"{line}\n" for line in greeting(config))
+    for path in home.secret_files(config):
+        if home.close_to_others(path):
+            sys.stdout.write(f"others could read {path}; now they cannot\n")
+    sys.stdout.writelines(f"{line}\n" for line in greeting(config, on_terminal=sys.stdout.isatty()))
     return 0
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from lyncpy.app.config import Config
 
 
-def greeting(config: Config) -> Iterator[str]:
-    """Give the lines."""
+def greeting(config: Config, *, on_terminal: bool) -> Iterator[str]:
+    """Give the lines; passwords stand in them on a terminal alone, because all else is kept in some log."""
     sip, web, admin, home = config.sections.sip, config.sections.web, config.sections.admin, config.home
     yield ""
     if sip.tls_port:
@@ -23,7 +23,10 @@ def greeting(config: Config) -> Iterator[str]:
     accounts = home / "demo-accounts.toml"
     if accounts.exists() and not config.sections.directory.is_ldap:
         yield f"  demo accounts  {accounts}"
-        yield from _accounts(accounts)
+        if on_terminal:
+            yield from _accounts(accounts)
+        else:
+            yield "                 (passwords are in that file, which its owner alone can read)"
     else:
         yield f"  people         {config.sections.directory.url}"
     if admin.port:

@@ -55,7 +55,52 @@ def write_config(home: Path, overrides: Sequence[str]) -> Path:
     return file
 
 
-def keep(file: Path, content: str | bytes, mode: int = 0o644) -> None:
+PUBLIC: Final = 0o644
+"""For what clients are given: certificates and public keys. All else is its owner's."""
+
+OTHERS: Final = 0o007
+
+
+def open_folder(folder: Path) -> None:
+    """Make the folder, for its owner alone; take others' rights off one that is a server's already.
+
+    Of a folder that holds other things nothing is changed: it may be somebody's desk.
+    """
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        folder.chmod(0o700)
+    elif (folder / "lyncpy.toml").exists() or not any(folder.iterdir()):
+        close_to_others(folder)
+
+
+def close_to_others(path: Path) -> bool:
+    """Take others' rights off a file or folder of ours; give whether there were any."""
+    try:
+        mode = path.stat().st_mode
+        if not mode & OTHERS:
+            return False
+        path.chmod(mode & 0o7777 & ~OTHERS)
+    except OSError:
+        return False  # not there, or another's: `lyncpy check` says so
+    return True
+
+
+def secret_files(settings: config.Config) -> Sequence[Path]:
+    """Give the files that others must not read, whether or not they are there."""
+    sections, home = settings.sections, settings.home
+    named = [
+        sections.store.key_file,
+        sections.sip.private_key,
+        sections.admin.authorized_keys,
+        sections.web.readers_file,
+    ]
+    if not sections.directory.is_ldap:
+        named.append(sections.directory.url)
+    own = [settings.file, home / "ca.key", home / "admin_key", home / "demo-accounts.toml"]
+    return [*own, *(settings.path(name) for name in named)]
+
+
+def keep(file: Path, content: str | bytes, mode: int = 0o600) -> None:
     """Write a new file whole or not at all, with these permissions from its first byte on."""
     data = content.encode() if isinstance(content, str) else content
     part = file.with_name(f".{file.name}.part")
@@ -83,7 +128,7 @@ def write_certificates(home: Path, settings: config.Config) -> None:
         ca_key = rsa.generate_private_key(65537, 2048)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"lyncpy private authority {secrets.token_hex(4)}")])
         keep(ca_key_file, _pem(ca_key), 0o600)
-        keep(ca_file, _sign(name, name, ca_key.public_key(), ca_key, ()))
+        keep(ca_file, _sign(name, name, ca_key.public_key(), ca_key, ()), PUBLIC)
     ca_key_read = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
     if not isinstance(ca_key_read, rsa.RSAPrivateKey):
         raise config.ConfigError(
@@ -102,6 +147,7 @@ def write_certificates(home: Path, settings: config.Config) -> None:
             ca_key_read,
             names_of(sip.server_name, sip.domain),
         ),
+        PUBLIC,
     )
 
 
@@ -237,5 +283,5 @@ def write_admin_key(home: Path, authorized_keys: Path) -> None:
         0o600,
     )
     line = public + b" admin\n"
-    keep(home / "admin_key.pub", line)
+    keep(home / "admin_key.pub", line, PUBLIC)
     keep(authorized_keys, line, 0o600)

@@ -1,7 +1,7 @@
-"""The log: what is written, and the JSON file."""
+"""The log: what is written, how it is made harmless, and the JSON file."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from twisted.logger import (
     FilteringLogObserver,
@@ -11,9 +11,13 @@ from twisted.logger import (
     LogLevelFilterPredicate,
     LogPublisher,
     eventAsJSON,
+    formatEvent,
     globalLogPublisher,
 )
+from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from lyncpy.sip.plain import clean, clean_lines
 
 
 @implementer(ILogObserver)
@@ -28,12 +32,40 @@ class _Level:
         self._observer(event)
 
 
+@implementer(ILogObserver)
+class _Plain:
+    """Passes every event on as text that a terminal shows and does not obey.
+
+    This is the one place between all that is logged and every file and terminal: names, headers,
+    directory values and exceptions carry what strangers wrote.
+    """
+
+    def __init__(self, observer: ILogObserver) -> None:
+        self._observer = observer
+
+    def __call__(self, event: LogEvent) -> None:
+        self._observer(plain(event))
+
+
+def plain(event: LogEvent) -> LogEvent:
+    """Give an event that says the same in one text without control characters; a traceback keeps its lines."""
+    failure = event.get("log_failure")
+    is_legacy = "isError" in event or "message" in event
+    text = (clean_lines if is_legacy else clean)(formatEvent(event))
+    if isinstance(failure, Failure) and not is_legacy:
+        text = f"{text}\n{clean_lines(failure.getTraceback())}"
+    kept = {key: value for key, value in event.items() if key not in _TELLING}
+    return {**kept, "log_format": "{log_plain}", "log_plain": text}
+
+
+_TELLING: Final = frozenset({"log_format", "log_failure", "log_text", "message", "format", "isError", "failure", "why"})
+"""What observers, those of old included, make text of."""
+
+
 def quieten(level: str) -> None:
-    """Keep what is less important than `level` from every observer that twistd has set up."""
-    if level == "debug":
-        return
+    """Keep what is less important than `level` from every observer that twistd has set up, and clean the rest."""
     observers = list(globalLogPublisher._observers)
-    inner = LogPublisher(*observers)
+    inner = _Plain(LogPublisher(*observers))
     for observer in observers:
         globalLogPublisher.removeObserver(observer)
     globalLogPublisher.addObserver(_Level(level, inner))

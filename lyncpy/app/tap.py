@@ -1,6 +1,7 @@
 """What `twistd lyncpy` loads: options, and the service. The only module that names the reactor."""
 
 import gc
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -137,6 +138,8 @@ def makeService(options: Options) -> IService:
     reactor: Any = the_reactor  # Any: the reactor module has no types
     # Before anything is scheduled: no deadline of this process may go by a clock that can be set.
     steady(reactor)
+    # Whatever is written from here on, twistd's log file included, is nobody's business but ours and our group's.
+    os.umask(os.umask(0o077) | 0o027)
     try:
         config = load(Path(options["config"]), options["set"])
         reload = Reloader(config, options["set"])

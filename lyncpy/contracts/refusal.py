@@ -6,6 +6,7 @@ from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, phrase_of, response_to
+from lyncpy.sip.plain import clean
 
 # A reason may repeat what the peer wrote; then it must not end the quotes, or the line.
 _QUOTABLE: Final = {ord('"'): "'", ord("\\"): "/", **dict.fromkeys((*range(32), 127), " ")}
@@ -29,7 +30,7 @@ class Diagnostics:
         Spec: [MS-OCER] 2.2.1.1; what may leave the enterprise names no host of it.
         """
         name = "ms-diagnostics-public" if self.public else "ms-diagnostics"
-        return name, f'{self.error_id};reason="{self.reason.translate(_QUOTABLE)}"'
+        return name, f'{self.error_id};reason="{clean(self.reason).translate(_QUOTABLE)}"'
 
 
 class Refused(Exception):

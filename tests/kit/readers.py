@@ -22,11 +22,12 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import outer_xml, read_xml
 from lyncpy.sip.message import Headers, Request, Response, response_to
+from lyncpy.sip.plain import clean
 from lyncpy.wire.http_target import Unreadable, host_of, target_of
 from lyncpy.workloads.admin import completion, parser
 from lyncpy.workloads.admin.keyring import read_ring
 from lyncpy.workloads.admin.prompt import Editor, Keys
-from lyncpy.workloads.admin.render import as_json, as_text, clean, wrap
+from lyncpy.workloads.admin.render import as_json, as_text, wrap
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.archive.bodies import Kept, Mail
 from lyncpy.workloads.conferencing import bodies as conferencing

@@ -12,33 +12,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lyncpy.contracts.workload import Table
+from lyncpy.sip.plain import JOINERS, clean
 
 GAP: Final = "  "
 NARROWEST: Final = 12
 """A column is not made narrower than this, or than its heading; before that, rows become blocks of lines."""
 
-_HARMLESS: Final = frozenset({"Cn", "Co", "Zs"})
-"""Characters that Python calls unprintable but that move nothing: newer emoji, private use, wide blanks."""
-
-_JOINERS: Final = frozenset("\u200c\u200d")
 _UNSAFE_IN_JSON: Final = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
-
-
-def clean(text: str) -> str:
-    """Give text that a terminal shows and does not obey."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() or _is_harmless(one) else _escaped(one) for one in text)
-
-
-def _is_harmless(one: str) -> bool:
-    return one in _JOINERS or unicodedata.category(one) in _HARMLESS
-
-
-def _escaped(one: str) -> str:
-    short = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}.get(one)
-    code = ord(one)
-    return short or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
 
 
 def sentences(text: str) -> str:
@@ -201,7 +181,7 @@ def cells_wide(text: str) -> int:
 
 
 def _cells(one: str) -> int:
-    if unicodedata.combining(one) or one in _JOINERS or unicodedata.category(one) in ("Mn", "Me"):
+    if unicodedata.combining(one) or one in JOINERS or unicodedata.category(one) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(one) in ("W", "F") else 1
 

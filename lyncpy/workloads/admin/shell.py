@@ -17,9 +17,10 @@ from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Asked, CommandFailed, Role
 from lyncpy.core.slices import Slices
+from lyncpy.sip.plain import clean
 from lyncpy.workloads.admin.commands import explained
 from lyncpy.workloads.admin.parser import Misused, Use, Vocabulary
-from lyncpy.workloads.admin.render import as_json, as_text, clean, sentences
+from lyncpy.workloads.admin.render import as_json, as_text, sentences
 from lyncpy.workloads.admin.settings import Settings
 
 T = TypeVar("T")

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyncpy.contracts.workload import Table
-from lyncpy.workloads.admin.render import as_json, as_text, cells_wide, clean, side_by_side, wrap
+from lyncpy.sip.plain import clean
+from lyncpy.workloads.admin.render import as_json, as_text, cells_wide, side_by_side, wrap
 from tests.kit.shell import NASTY
 
 PEOPLE = Table(

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from lyncpy.app import home
+from lyncpy.app import cli, home
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, load
 from lyncpy.app.greeting import greeting
@@ -118,7 +118,7 @@ def test_the_greeting_tells_a_newcomer_what_he_needs(tmp_path: Path) -> None:
     """Port, authority, accounts and the way to the shell."""
     config = _made(tmp_path, "sip.tls_port=6061", "admin.port=2299")
     accounts = home.write_demo_people(tmp_path, config)
-    text = "\n".join(greeting(config))
+    text = "\n".join(greeting(config, on_terminal=True))
     for part in ("port 6061", str(tmp_path / "ca.pem"), *accounts["bob"], "ssh -p 2299 -i"):
         assert part in text
 
@@ -142,3 +142,42 @@ def test_check_finds_an_expired_certificate(tmp_path: Path) -> None:
     config = _made(tmp_path, "sip.tls_port=65000")
     later = datetime.now(UTC) + timedelta(days=5000)
     assert any(not f.good and "certificate" in f.sentence for f in findings(config, later))
+
+
+def test_nothing_of_a_home_is_for_others(tmp_path: Path) -> None:
+    """A new folder is its owner's; one that was open is closed when it is initialised again, and check says so before."""
+    folder = tmp_path / "home"
+    assert cli.main(["init", str(folder)]) == 0
+    (folder / "people.toml").unlink()
+    home.write_demo_people(folder, load(folder / "lyncpy.toml", ()))
+    assert _mode(folder) == 0o700
+    public = {"ca.pem", "server.pem", "admin_key.pub"}
+    assert {file.name for file in folder.iterdir() if _mode(file) & 0o077} == public
+    open_ones = [folder, folder / "people.toml", folder / "lyncpy.toml", folder / "server.key"]
+    for path in open_ones:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    config = load(folder / "lyncpy.toml", ())
+    said = [one.sentence for one in findings(config, datetime.now(UTC)) if not one.good]
+    assert all(any(f'chmod o-rwx "{path}"' in sentence for sentence in said) for path in open_ones)
+    assert cli.main(["init", str(folder)]) == 0
+    assert not any(_mode(path) & 0o007 for path in open_ones)
+
+
+def test_somebody_s_desk_is_not_touched(tmp_path: Path) -> None:
+    """A folder that holds other things keeps its rights."""
+    (tmp_path / "letter.txt").write_text("x")
+    tmp_path.chmod(0o755)
+    home.open_folder(tmp_path)
+    assert _mode(tmp_path) == 0o755
+
+
+def test_passwords_are_shown_on_a_terminal_alone(tmp_path: Path) -> None:
+    """What is printed elsewhere ends in a log or a journal; there the file is named."""
+    home.open_folder(tmp_path / "home")
+    config = load(home.write_config(tmp_path / "home", ()))
+    home.write_demo_people(tmp_path / "home", config)
+    accounts = tomllib.loads((tmp_path / "home" / "demo-accounts.toml").read_text())
+    for on_terminal in (True, False):
+        text = "\n".join(greeting(config, on_terminal=on_terminal))
+        assert all((one["password"] in text) == on_terminal for one in accounts.values())
+        assert "demo-accounts.toml" in text
