@@ -12,6 +12,7 @@ from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.mcu import IFocusEars, IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.homes import Homes
 from lyncpy.core.notifier import Notifier
@@ -45,6 +46,7 @@ class Foci:
         *,
         gather_s: float,
         total: int,
+        per_organizer: int,
     ) -> None:
         """Take the tables; `house` gives the bounds of an organizer's meetings."""
         self._conferences = conferences
@@ -57,7 +59,7 @@ class Foci:
         self._new_instance = new_instance
         self._timers = timers
         self._gather_s = gather_s
-        self._total = total
+        self._shares = Shares(total, {"organizer": per_organizer})
         self._foci: dict[str, Focus] = {}
         self._of: dict[Aor, set[str]] = {}
         """Which meetings somebody is in, or waits for."""
@@ -112,7 +114,7 @@ class Foci:
         conference = self._conferences.at(uri)
         if conference is None:
             raise Refused(404, NO_CONFERENCE)
-        if len(self._foci) >= self._total:
+        if self._shares.excess({"organizer": conference.organizer}):
             raise Refused(503, Diagnostics(1, "Too many meetings at once"), headers=[("Retry-After", "60")])
         # All that another process left were begun when this one opened: what is still kept of an
         # occurrence is of one that has just ended, whose end is being written.
@@ -189,6 +191,8 @@ class Foci:
             self._timers,
             self._ended,
         )
+        if conference.key not in self._foci:
+            self._shares.add({"organizer": conference.organizer})
         self._foci[conference.key] = focus
         return focus
 
@@ -199,6 +203,7 @@ class Foci:
         key = focus.meeting.conference.key
         if self._foci.get(key) is focus:
             del self._foci[key]
+            self._shares.give({"organizer": focus.meeting.conference.organizer})
 
     def _conference_changed(self, before: Conference, after: Conference | None) -> None:
         """Hear that the organizer modified or deleted a conference."""

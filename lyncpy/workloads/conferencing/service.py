@@ -104,6 +104,7 @@ class Conferencing:
             timers,
             gather_s=settings.gather_ms / 1000,
             total=settings.meetings,
+            per_organizer=settings.meetings_per_organizer,
         )
         self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domain, welcome=settings.guests)
         routes = Routes(

@@ -79,6 +79,9 @@ class Settings(BaseModel):
     meetings: int = Field(default=10_000, ge=10, le=1_000_000)
     """Meetings that may run at once; one more is refused with 503."""
 
+    meetings_per_organizer: int = Field(default=100, ge=1, le=100_000)
+    """Meetings of one organizer that may run at once; one more is refused with 503."""
+
     record_counts_s: float = Field(default=30.0, ge=1.0, le=3600.0)
     """Seconds after which new message counts of a running meeting reach its call detail records."""
 

@@ -63,7 +63,7 @@ class Mcu:
         )
         self._ears: IFocusEars | None = None
         self._chats: dict[str, Chat] = {}
-        self._places = Places()
+        self._places = Places(settings.chat_legs_total, settings.chat_legs_per_user)
 
     def __len__(self) -> int:
         """Give the number of participants, each device counted."""
@@ -97,7 +97,7 @@ class Mcu:
         leg = SipLeg(self._outbound, dialog, arrival.flow, accepted, self._settings.chat_answer_s)
         for former in self._seats(participant.conference, participant.user, participant.epid):
             self._drop(self._places.of(former))
-        if len(self._places) >= self._settings.chat_legs_total:
+        if self._places.is_full(participant.user):
             raise Refused(503, OVERLOADED, headers=[("Retry-After", "60")])
         chat = self._chats.get(participant.conference)
         if chat is None:

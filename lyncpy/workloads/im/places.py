@@ -5,7 +5,8 @@ from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.mcu import Participant
-from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimer
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im.chat import Chat
@@ -55,16 +56,21 @@ class Place:
 
 
 class Places:
-    """The table; its bound is its owner's affair."""
+    """The table, bounded in all and for each user."""
 
-    def __init__(self) -> None:
+    def __init__(self, total: int, per_user: int) -> None:
         """Begin empty."""
+        self._shares = Shares(total, {"user": per_user})
         self._places: dict[tuple[str, str], Place] = {}
         self._by_seat: dict[Seat, Place] = {}
         self._on_flow: dict[FlowName, set[Place]] = {}
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def is_full(self, user: Aor) -> bool:
+        """Tell whether this user may have no place more."""
+        return bool(self._shares.excess({"user": user}))
 
     def all(self) -> Sequence[Place]:
         """Give all of them."""
@@ -84,6 +90,8 @@ class Places:
 
     def add(self, place: Place) -> None:
         """Take a place in."""
+        if place.name not in self._places:
+            self._shares.add({"user": place.seat.participant.user})
         self._places[place.name] = place
         self._by_seat[place.seat] = place
         self._on_flow.setdefault(place.leg.flow, set()).add(place)
@@ -91,6 +99,7 @@ class Places:
     def remove(self, place: Place) -> None:
         """Take a place out."""
         del self._places[place.name], self._by_seat[place.seat]
+        self._shares.give({"user": place.seat.participant.user})
         self._off(place, place.leg.flow)
 
     def moved(self, place: Place, before: FlowName) -> None:

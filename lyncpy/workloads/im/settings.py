@@ -53,5 +53,8 @@ class Settings(BaseModel):
     chat_legs_total: int = Field(default=20_000, ge=2, le=1_000_000)
     """Devices in the chats of all conferences together; a further one is refused with 503."""
 
+    chat_legs_per_user: int = Field(default=400, ge=1, le=1_000_000)
+    """Such devices of one user, in all conferences together; a further one is refused with 503."""
+
     group_members: int = Field(default=100, ge=1, le=1_000)
     """Members of a directory group that is invited to a conference; a larger group is refused with 403."""

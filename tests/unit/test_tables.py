@@ -1,0 +1,78 @@
+"""Every table has a bound: what objects keep is compared with a list in which each has its sentence."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lyncpy.app.config import Sections
+
+SOURCE = Path(__file__).parents[2] / "lyncpy"
+LISTED: dict[str, str] = tomllib.loads((Path(__file__).parent / "tables.toml").read_text(encoding="utf-8"))
+KEEPS = {
+    "dict", "set", "list", "deque", "OrderedDict", "Counter", "defaultdict", "bytearray", "Newcomers", "Crowd", "Shares",
+}  # fmt: skip
+"""What grows. With an argument the first ones are copies of something that is there already."""
+
+ALWAYS = {"deque", "Newcomers", "Shares"}
+
+
+def _grows(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Dict):
+        return not value.keys
+    if isinstance(value, ast.List | ast.Set):
+        return not value.elts
+    if not isinstance(value, ast.Call) or not isinstance(value.func, ast.Name):
+        return False
+    return value.func.id in KEEPS and (not value.args or value.func.id in ALWAYS)
+
+
+def _tables() -> Iterator[str]:
+    for file in sorted(SOURCE.rglob("*.py")):
+        module = ".".join(file.relative_to(SOURCE).with_suffix("").parts)
+        for cls in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(cls, ast.ClassDef):
+                continue
+            for body in cls.body:
+                if isinstance(body, ast.FunctionDef) and body.name == "__init__":
+                    yield from (f"{module}.{cls.name}.{name}" for name in _kept(body))
+
+
+def _kept(body: ast.FunctionDef) -> Iterator[str]:
+    for node in ast.walk(body):
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets, value = [node.target], node.value
+        else:
+            continue
+        if _grows(value):
+            yield from (
+                target.attr
+                for target in targets
+                if isinstance(target, ast.Attribute)
+                and isinstance(target.value, ast.Name)
+                and target.value.id == "self"
+            )
+
+
+def test_every_table_is_listed_with_its_bound() -> None:
+    """A new table without a bound is found here: bound it, with a share for each user, and write both down."""
+    found = set(_tables())
+    assert found - LISTED.keys() == set(), "give it a bound, and a line in tests/unit/tables.toml"
+    assert LISTED.keys() - found == set(), "it is gone: so should be its line in tests/unit/tables.toml"
+    assert len(found) > 150
+
+
+@pytest.mark.parametrize("sentence", sorted(set(LISTED.values())))
+def test_a_bound_names_settings_that_there_are(sentence: str) -> None:
+    """An operator finds each of them in lyncpy.toml."""
+    assert sentence.strip()
+    for section, keys in re.findall(r"\[(\w+)\] ([a-z_0-9]+(?:, [a-z_0-9]+)*)", sentence):
+        settings = Sections.model_fields[section].annotation
+        assert settings is not None
+        for key in keys.split(", "):
+            assert key in settings.model_fields, f"[{section}] {key}"
