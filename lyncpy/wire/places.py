@@ -15,6 +15,7 @@ from lyncpy.contracts.crowd import Newcomers
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimers
+from lyncpy.wire.memory import Memory
 from lyncpy.wire.settings import Settings
 
 COMPLAIN_EVERY_S: Final = 60.0
@@ -78,6 +79,7 @@ class Places:
 
         self._strangers_total = strangers_total
         self._strangers_per_address = strangers_per_address
+        self._memory = Memory(timers.later)
         self._inlets: set[Inlet] = set()
         self._addresses: Counter[str] = Counter()
         self._strangers: Newcomers[Inlet] = Newcomers(remembered=KNOWN_NETWORKS)
@@ -117,6 +119,7 @@ class Places:
     def entered(self, inlet: Inlet) -> None:
         """A connection was accepted; it takes a place, as a stranger's."""
         self._inlets.add(inlet)
+        self._memory.counted(len(self._inlets))
         if inlet.is_relayed:
             self._strangers.know(inlet.peer)
         else:
@@ -172,6 +175,7 @@ class Places:
         if inlet not in self._inlets:
             return
         self._inlets.discard(inlet)
+        self._memory.counted(len(self._inlets))
         if not inlet.is_relayed:
             network = network_of(inlet.peer)
             self._addresses[network] -= 1

@@ -45,10 +45,9 @@ class Foci:
         timers: ITimers,
         *,
         gather_s: float,
-        total: int,
-        per_organizer: int,
+        most: tuple[int, int],
     ) -> None:
-        """Take the tables; `house` gives the bounds of an organizer's meetings."""
+        """Take the tables; `house` gives the bounds of an organizer's meetings, `most` how many run: in all, of one."""
         self._conferences = conferences
         self._people = people
         self._homes = homes
@@ -59,7 +58,7 @@ class Foci:
         self._new_instance = new_instance
         self._timers = timers
         self._gather_s = gather_s
-        self._shares = Shares(total, {"organizer": per_organizer})
+        self._shares = Shares(most[0], {"organizer": most[1]})
         self._foci: dict[str, Focus] = {}
         self._of: dict[Aor, set[str]] = {}
         """Which meetings somebody is in, or waits for."""

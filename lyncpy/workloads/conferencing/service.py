@@ -103,8 +103,7 @@ class Conferencing:
             lambda: str(uuid.uuid4()),
             timers,
             gather_s=settings.gather_ms / 1000,
-            total=settings.meetings,
-            per_organizer=settings.meetings_per_organizer,
+            most=(settings.meetings, settings.meetings_per_organizer),
         )
         self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domain, welcome=settings.guests)
         routes = Routes(
