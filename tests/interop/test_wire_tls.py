@@ -378,3 +378,50 @@ async def test_a_port_that_cannot_be_opened_is_said_in_a_sentence(open_server: O
         await open_server(tls_host="192.0.2.1")
     with pytest.raises(CannotOpen, match="both 0"):
         await open_server(tls_port=0, tcp_port=0)
+
+
+# Relays.
+
+V1 = b"PROXY TCP4 203.0.113.9 127.0.0.1 40000 5061\r\n"
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes([203, 0, 113, 9, 127, 0, 0, 1]) + b"\x9c\x40\x13\xc5"
+
+
+def relayed(server: Server, header: bytes, *, slowly: bool = False) -> bytes:
+    """Come as a relay does: its header, then a client's TLS. Blocks: for threads."""
+    context = ssl.create_default_context(cafile=str(server.folder / "ca.pem"))
+    raw = socket.create_connection(("127.0.0.1", server.port()), timeout=10)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for piece in [header[i : i + 1] for i in range(len(header))] if slowly else [header]:
+        raw.sendall(piece)
+        if slowly:
+            time.sleep(0.001)
+    try:
+        with context.wrap_socket(raw, server_hostname=NAME) as client:
+            return ask(client)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("header", [V1, V2], ids=["version 1", "version 2"])
+@pytest.mark.parametrize("slowly", [False, True], ids=["at once", "byte by byte"])
+async def test_a_relay_tells_for_whom_a_connection_is(open_server: Opened, header: bytes, slowly: bool) -> None:
+    """Its header goes before the client's handshake, which then goes on as ever; the true address is known."""
+    server = await open_server(relays=["127.0.0.0/8"])
+    answer = await deferToThread(relayed, server, header, slowly=slowly)
+    assert answer.startswith(b"SIP/2.0 200")
+    assert server.hall.told[0] == ("opened", "203.0.113.9", "TLS")
+
+
+@pytest.mark.parametrize("header", [b"", b"PROXY TCP4 no address at all 1 2\r\n", V2[:15] + b"\xff\xff" + V2[17:]])
+async def test_a_relay_that_does_not_tell_is_cut_before_tls(open_server: Opened, header: bytes) -> None:
+    """Without its header, or with one that is none, nobody is let in over it."""
+    server = await open_server(relays=["127.0.0.1"])
+    assert await deferToThread(relayed, server, header) == b""
+    assert server.hall.told == []
+
+
+async def test_a_header_of_nobody_s_relay_is_no_tls(open_server: Opened) -> None:
+    """Whoever writes one without being named has no connection."""
+    server = await open_server()
+    assert await deferToThread(relayed, server, V1) == b""
+    assert server.hall.told == []

@@ -240,7 +240,7 @@ def test_a_blocked_watcher_sees_somebody_who_signed_out(
         assert answer.status == 200
         return readable(answer, "alice", "carol", "Alice", "Carol")[3]
 
-    if first == "watched before":
+    if first == "watched before" and road is not alone:  # a dialog of its own would go on
         assert _timeless(shown(alice.aor)) == _timeless(shown(carol.aor))
     alice.blocks(mallory)
     carol.signs_out()

@@ -24,7 +24,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
 from lyncpy.core.notifier import Notifier, Subscription
-from lyncpy.workloads.presence.audience import NOBODY, Audience, concerns, differs
+from lyncpy.workloads.presence.audience import NOBODY, Audience, concerns, differs, is_blocked
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.owed import Owed
@@ -182,12 +182,14 @@ class Fanout:
         before = watch.seen_by
         exists = self._people.person(board.aor) is not None
         seen_by = watch.audience(board, subscription.watcher) if exists else watch.lose()
-        categories = concerned(seen_by) & watch.categories
-        if before is None or seen_by == NOBODY:
-            categories = watch.categories
-        elif before != seen_by:
-            # Another level: what looks different by it, and what was new on the one before.
-            categories |= (concerned(before) & watch.categories) | differs(board, before, seen_by, watch.categories)
+        if before == seen_by:
+            categories = concerned(seen_by) & watch.categories
+        elif before is not None and is_blocked(seen_by) and seen_by != NOBODY:
+            # As for a sign-out: what looks different, and what was new on the level before. Nothing if nothing does.
+            categories = concerned(before) & watch.categories
+            categories |= differs(board, before, seen_by, watch.categories)
+        else:
+            categories = watch.categories  # another level: everything may look different
         if not categories:
             return False
         if self._notifier.is_full(subscription):
