@@ -293,7 +293,8 @@ class Pulls:
     async def _carry_out(self, found: _Found) -> None:
         """Keep, then show, then tell: what is told is durable. Those who lose something come first."""
         changes = found.changes
-        news = [one for one in changes.skipped if one not in frozenset(self.state.skipped)]
+        known = frozenset(self.state.skipped)
+        news = [one for one in changes.skipped if one not in known]
         for removed in chunks(changes.removed):
             await self._deeds.remove(removed)
         disabled = frozenset(person.aor for person in changes.disabled)

@@ -4,7 +4,7 @@ A board is in memory from the first time that somebody asks for it. Those of peo
 are signed out leave it when there are too many.
 """
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -17,7 +17,7 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import BoardChanged
-from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.names import Aor, Epid, Version, bare
 from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
@@ -228,12 +228,13 @@ class Boards:
                 touched = frozenset(category for category, _ in shown)
                 self._bus.tell(BoardChanged(aor, board.version, touched, None, shown=shown))
 
-    async def readdress(self, aors: Collection[Aor]) -> None:
+    async def readdress(self, aors: frozenset[Aor]) -> None:
         """Name people by the addresses that they have now, on every board in memory; some of these are others' now."""
+        texts = frozenset(map(bare, aors))
         for start in range(0, len(self._memory.kept), _LOOKED_AT):
             for aor in tuple(self._memory.kept)[start : start + _LOOKED_AT]:
                 kept = self._memory.mine(aor)
-                if kept is not None and is_concerned(kept.board, kept.names, aors):
+                if kept is not None and is_concerned(kept.board, kept.names, aors, texts):
                     await self._readdress(aor)
             await next_turn(self._timers)
 

@@ -54,11 +54,18 @@ def noted(names: Names, board: Board, owners: IOwners) -> Names:
     return replace(names, meant={one: owner for one, owner in meant.items() if owner})
 
 
-def is_concerned(board: Board, names: Names, aors: Iterable[Aor]) -> bool:
-    """Tell whether these addresses, which mean others than before, may make a difference to a board."""
-    if names.asleep:
+def is_concerned(board: Board, names: Names, aors: frozenset[Aor], texts: frozenset[str]) -> bool:
+    """Tell whether addresses, which mean others than before, may make a difference to a board.
+
+    Args:
+        board: Any board.
+        names: Whom its names mean.
+        aors: The addresses.
+        texts: The same without `sip:`, made once for all boards.
+    """
+    if names.asleep or not names.meant.keys().isdisjoint(texts):
         return True
-    return any(bare(aor) in names.meant or aor in (board.private_to or ()) for aor in aors)
+    return board.private_to is not None and not board.private_to.isdisjoint(aors)
 
 
 def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[Published, Names]:
