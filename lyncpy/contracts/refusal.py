@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.message import Request, Response, phrase_of, response_to
+from lyncpy.sip.message import SERVER, Headers, Request, Response, phrase_of, response_to
 from lyncpy.sip.plain import clean
 
 # A reason may repeat what the peer wrote; then it must not end the quotes, or the line.
@@ -74,14 +74,17 @@ _UNEXPLAINED: Final[Mapping[int, Diagnostics]] = {
     504: Diagnostics(1, "Service unavailable"),
 }
 
+_SERVER: Final = Headers([("Server", SERVER)])
+
 _CHALLENGES: Final = (401, 407)
 """They are no failures, and nobody explains them."""
 
 
 def explained(response: Response, source: str) -> Response:
-    """Give a response as it leaves this server: one of our own that refuses says why, and who refuses.
+    """Give a response as it leaves this server: with its Server; one of our own that refuses says why, and who refuses.
 
-    What an endpoint answered and is only passed on stays as it is; it does not name our Server.
+    What an endpoint answered and is only passed on is known by its not having a Server yet: an endpoint's own
+    was taken away (`sip.trust`). It gets no reason, which would be another's. Not to be called twice.
 
     Args:
         source: This server's host name.
@@ -89,7 +92,9 @@ def explained(response: Response, source: str) -> Response:
     Spec: [MS-OCER] 2.2.1.1.
     """
     keys = response.headers.line_keys
-    if response.status < 300 or response.status in _CHALLENGES or "server" not in keys:
+    if "server" not in keys:
+        return response.plus(last=_SERVER)
+    if response.status < 300 or response.status in _CHALLENGES:
         return response
     if "ms-diagnostics-public" in keys and "ms-diagnostics" not in keys:
         return response

@@ -420,7 +420,7 @@ class ServerTransaction:
                 self._send(response)
             case Effect.RESEND:
                 if self._response is not None:
-                    self._send(self._response)
+                    self._write(self._response)
             case Effect.TIMEOUT:
                 self.log.error(
                     "{method} on {flow} was not answered in time", method=self.request.method, flow=self._flow.name
@@ -435,7 +435,10 @@ class ServerTransaction:
                 raise AssertionError(f"no effect of a server: {effect}")
 
     def _send(self, response: Response) -> None:
-        self._response = response = explained(response, self._transactions.source)
+        self._response = explained(response, self._transactions.source)
+        self._write(self._response)
+
+    def _write(self, response: Response) -> None:
         try:
             self._transactions.flows.send(self._flow.name, response)
         except FlowGone:

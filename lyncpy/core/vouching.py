@@ -21,6 +21,9 @@ REFERRAL_S: Final = 300.0
 REFERRALS_PER_USER: Final = 64
 """People whom one user may have referred in that time; one more is not noted, and calls without saying so."""
 
+IDENTITIES_KEPT: Final = 4_096
+"""Identities that are kept written; when one more comes, all are written anew."""
+
 _UNQUOTABLE: Final = {**dict.fromkeys((*range(32), 127)), ord("\\"): None, ord('"'): "'", ord(","): " "}
 
 
@@ -34,9 +37,21 @@ class Vouching:
         self._referred: dict[Aor, dict[Aor, float]] = {}
         """By who referred: whom, and until when they may say so, in monotonic seconds."""
 
+        self._written: dict[Aor, tuple[Person, str]] = {}
+        """The identity of each who spoke lately, and of what the directory said of them when it was written."""
+
     def identity(self, aor: Aor) -> str:
         """Give the P-Asserted-Identity that this server vouches for (RFC 3325 §9.1)."""
-        return asserted(self._people.person(aor), aor)
+        person = self._people.person(aor)
+        written = self._written.get(aor)
+        if written is not None and written[0] is person:  # the directory gives another object when anything changed
+            return written[1]
+        text = asserted(person, aor)
+        if person is not None:
+            if len(self._written) >= IDENTITIES_KEPT:
+                self._written.clear()
+            self._written[aor] = person, text
+        return text
 
     def unbacked(self, headers: Headers, sender: Aor) -> Collection[str]:
         """Name the fields of a user's message that must not reach another user; see `sip.trust`."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.grammar import first_of_list
+from lyncpy.sip.grammar import KEYS, first_of_list
 from lyncpy.sip.headers import parse_name_addr
 from lyncpy.sip.message import Headers
 
@@ -103,9 +103,7 @@ FAMILIES: Final[Mapping[str, Trust]] = {
 FIRST_OF_CLIENTS: Final = 24_000
 """Error ids from here on belong to clients and their applications; those below are servers' ([MS-OCER] 6)."""
 
-_NAMED: Final = frozenset(TABLE)
 _BEGINNINGS: Final = tuple(FAMILIES)
-_INITIALS: Final = frozenset(beginning[0] for beginning in FAMILIES)
 
 
 def trust_of(name: str) -> Trust | None:
@@ -117,6 +115,10 @@ def trust_of(name: str) -> Trust | None:
     return found
 
 
+_HARMLESS: Final = frozenset(key for key in KEYS.values() if trust_of(key) is None)
+"""Usual names that assert nothing: of nearly every message, that is all of them but the signature."""
+
+
 def unbacked(headers: Headers, may_refer: Callable[[str], bool]) -> Collection[str]:
     """Name the fields of one user's message that must not reach another.
 
@@ -124,15 +126,14 @@ def unbacked(headers: Headers, may_refer: Callable[[str], bool]) -> Collection[s
         may_refer: Whether its sender may name this address as the one who referred them.
 
     Returns:
-        Names in lower case; empty for nearly every message.
+        Names in lower case; of nearly every message, no more than where its signature stands.
     """
-    keys = headers.line_keys
-    found = {key for key in keys if key[:1] in _INITIALS and key.startswith(_BEGINNINGS)}
-    if not _NAMED.isdisjoint(keys):
-        found.update(_NAMED.intersection(keys))
-    if not found:
-        return found
-    return {key for key in found if trust_of(key) is not Trust.CHECKED or not is_backed(key, headers, may_refer)}
+    found = []
+    for key in set(headers.line_keys) - _HARMLESS:
+        trust = trust_of(key)
+        if trust is not None and (trust is not Trust.CHECKED or not is_backed(key, headers, may_refer)):
+            found.append(key)
+    return found
 
 
 def is_backed(key: str, headers: Headers, may_refer: Callable[[str], bool]) -> bool:

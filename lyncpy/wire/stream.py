@@ -219,11 +219,13 @@ class SipStream(Protocol):
         self._flows.messages_in += 1
         if isinstance(item, Garbled):
             self.log.debug("{flow} sent what cannot be read: {reason}", flow=flow.name, reason=item.reason)
-            request = None if item.request is None else item.request.arrived(flow.origin)
-            self._tell(flow, self._factory.sink.garbled, request, item.status, item.reason)
+            if item.request is not None:
+                item.request.mark(flow.origin)
+            self._tell(flow, self._factory.sink.garbled, item.request, item.status, item.reason)
         else:
-            message = item.arrived(flow.origin) if isinstance(item, Request) else item
-            self._tell(flow, self._factory.sink.arrived, message)
+            if isinstance(item, Request):
+                item.mark(flow.origin)
+            self._tell(flow, self._factory.sink.arrived, item)
 
     def _tell(self, flow: Flow, hear: Callable[..., None], *what: object) -> None:
         try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.sip.message import Headers, Request, Response, response_to
+from lyncpy.sip.message import SERVER, Headers, Request, Response, response_to
 from tests.kit.actors import Actor
 from tests.kit.stage import Stage
 
@@ -71,6 +71,7 @@ def test_an_answer_shows_nothing_that_its_sender_only_claims(stage: Stage, statu
     assert answer.status == status
     assert _shown(answer) == []
     assert answer.headers.all("P-Asserted-Identity") == ('"Mallory" <sip:mallory@example.com>',)
+    assert answer.headers.all("Server") == (SERVER,)
     for name, value in HARMLESS:
         assert answer.headers.all(name) == (value,)
 

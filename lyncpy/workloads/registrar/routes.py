@@ -230,7 +230,7 @@ def _contact(contact: NameAddr, request: Request) -> str:
     parse_uri(contact.uri)  # what is sent to this endpoint will begin with it
     if (contact.get("proxy") or "").lower() != "replace" or "Via" not in request.headers:
         return contact.uri
-    seen = request.via.params  # the wire wrote there where the request came from, see `Request.arrived`
+    seen = request.via.params  # the wire wrote there where the request came from, see `Request.mark`
     port = seen.get("ms-received-port", "")
     if not port.isdigit():
         return contact.uri

@@ -12,7 +12,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable, exp
 from lyncpy.contracts.workload import Route
 from lyncpy.core.dispatch import Dispatch
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.message import Headers, Request, Response, response_to
+from lyncpy.sip.message import SERVER, Headers, Request, Response, response_to
 from tests.kit.logs import overheard
 from tests.kit.results import result_of
 
@@ -141,10 +141,11 @@ def test_what_is_no_refusal_is_not_explained(status: int) -> None:
     assert explained(response, "fe1") is response
 
 
-def test_what_an_endpoint_answered_stays_as_it_is() -> None:
+@pytest.mark.parametrize("status", [183, 200, 486, 503])
+def test_what_an_endpoint_answered_has_our_server_and_no_reason_of_ours(status: int) -> None:
     """Only what this server says is explained by it."""
-    response = Response(486, "Busy Here", Headers([("User-Agent", "UCCAPI")]))
-    assert explained(response, "fe1") is response
+    response = Response(status, "So", Headers([("User-Agent", "UCCAPI")]))
+    assert list(explained(response, "fe1").headers) == [("User-Agent", "UCCAPI"), ("Server", SERVER)]
 
 
 @pytest.mark.parametrize("status", [400, 481, 500, 503])

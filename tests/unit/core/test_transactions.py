@@ -249,6 +249,21 @@ def test_a_provisional_after_the_answer_is_dropped(hall: Hall) -> None:
     assert hall.heard() == [200]
 
 
+@pytest.mark.parametrize("passed_on", [False, True])
+def test_what_is_said_again_is_said_in_the_same_words(hall: Hall, passed_on: bool) -> None:
+    """A refusal names its source once, and an endpoint's has no reason of ours, however often it leaves."""
+    asked = hall.says("INVITE")
+    refusal = response_to(asked, 486)
+    hall.desk.answers[0].callback(refusal.edited(drop=["Server"]) if passed_on else refusal)
+    said = hall.last()
+    assert len(said.headers.all("Server")) == 1
+    assert ("ms-diagnostics" in said.headers) is not passed_on
+    for _ in range(2):
+        hall.says("INVITE")
+        assert hall.last() == said
+    assert hall.heard().count(486) == 3
+
+
 def test_a_message_that_is_signed_anew_is_served_again(hall: Hall) -> None:
     """The real client answers a 401 with the same request, same number, signed: no repetition."""
     for method in ("MESSAGE", "INVITE"):

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.core.timers import Timers
-from lyncpy.core.vouching import REFERRALS_PER_USER, Vouching, asserted
+from lyncpy.core.vouching import IDENTITIES_KEPT, REFERRALS_PER_USER, Vouching, asserted
 from lyncpy.sip.message import Headers
 from tests.kit.hall import FewPeople
 
@@ -17,6 +17,22 @@ def test_an_identity_is_written_as_clients_read_it() -> None:
     person = Person(ALICE, "k", display_name='Alice "A, B"\r\n', line="tel:+1555")
     assert asserted(person, ALICE) == "\"Alice 'A  B'\" <sip:alice@example.test>,<tel:+1555>"
     assert asserted(None, ALICE) == "<sip:alice@example.test>"
+
+
+def test_an_identity_follows_the_directory() -> None:
+    """It is written once, anew when the person is told of differently, and not kept without end."""
+    known = [Person(Aor(f"sip:u{number}@example.test"), "k", display_name="One") for number in range(IDENTITIES_KEPT)]
+    people = FewPeople([Person(ALICE, "k", display_name="Alice"), *known])
+    assert people.person(ALICE) is people._people[0]
+    vouching = Vouching(people, Timers(Clock(), lambda: 0.0))
+    assert vouching.identity(ALICE) == vouching.identity(ALICE) == f'"Alice" <{ALICE}>'
+    people._people[0] = Person(ALICE, "k", display_name="Alicia", line="tel:+1")
+    assert vouching.identity(ALICE) == f'"Alicia" <{ALICE}>,<tel:+1>'
+    del people._people[0]
+    assert vouching.identity(ALICE) == f"<{ALICE}>"
+    for person in known:
+        assert vouching.identity(person.aor) == f'"One" <{person.aor}>'
+    assert len(vouching._written) <= IDENTITIES_KEPT
 
 
 def test_referrals_have_a_bound() -> None:

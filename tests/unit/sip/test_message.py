@@ -202,17 +202,23 @@ SEEN = ";received=192.0.2.7;ms-received-port=4711;ms-received-cid=2600"
 def test_a_request_says_where_it_came_from(via: str, seen: str) -> None:
     """The topmost Via, and no other, has the address that was seen, whatever the client claimed of itself."""
     fields = [("To", "<sip:a@b>"), ("Via", via), ("Via", "SIP/2.0/TLS other")]
-    arrived = Request("MESSAGE", "sip:a@b", Headers(fields), b"x").arrived(Origin("192.0.2.7", 4711, "2600"))
+    arrived = Request("MESSAGE", "sip:a@b", Headers(fields), b"x")
+    _ = via == "rubbish" or arrived.via
+    arrived.mark(Origin("192.0.2.7", 4711, "2600"))
     assert arrived.headers.all("Via") == (seen, "SIP/2.0/TLS other")
     assert (arrived.headers.get("To"), arrived.body) == ("<sip:a@b>", b"x")
     assert response_to(arrived, 200).headers.all("Via")[0] == seen
+    assert via == "rubbish" or arrived.via.params["received"] == "192.0.2.7"  # also if it was read before
 
 
 def test_what_came_from_nowhere_stays_as_it_is() -> None:
     """Without a Via, or without an address, there is nothing to say."""
     bare = Request("MESSAGE", "sip:a@b", Headers([("To", "<sip:a@b>")]))
-    assert bare.arrived(Origin("192.0.2.7", 1, "100")) is bare
-    assert invite().arrived(Origin("", 0, "100")) == invite()
+    bare.mark(Origin("192.0.2.7", 1, "100"))
+    assert list(bare.headers) == [("To", "<sip:a@b>")]
+    request = invite()
+    request.mark(Origin("", 0, "100"))
+    assert request == invite()
 
 
 def test_messages_are_edited_by_copy() -> None:
