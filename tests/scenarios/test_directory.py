@@ -3,6 +3,7 @@
 import pytest
 
 from lyncpy.contracts.directory import Moment
+from lyncpy.contracts.names import Aor
 from tests.kit.actors import Actor
 from tests.kit.stage import Stage
 
@@ -83,6 +84,27 @@ def test_a_directory_that_lost_half_of_everybody_is_not_believed(stage: Stage) -
     stage.pulls()
     assert alice.sip.is_connected
     assert bob.sip.register().status == 200
+
+
+def test_one_address_for_everybody_is_not_carried_out(stage: Stage) -> None:
+    """A script that went astray signs nobody out but who got the address; `why` says what is wrong with the rest."""
+    alice, bob = stage.sign_in("alice", "bob")
+    bob.adds("sip:alice@example.com")
+    users = [person.key.removeprefix("key-") for person in stage.directory.people]
+    everybody = ["mallory", *(user for user in users if user != "mallory")]
+    for user in everybody:
+        stage.changes(user, aor=Aor("sip:info@example.com"))
+    stage.pulls()
+    stage.passes(4)
+    assert bob.sip.is_connected
+    assert bob.pages(alice, "still there?").status == 200
+    assert stage.shell("directory held").rows == []
+    said = " ".join(str(cell) for row in stage.shell("why bob@example.com").rows for cell in row)
+    assert "until one of them is corrected they stay bob@example.com" in said
+    for user in everybody:
+        stage.changes(user)
+    stage.pulls()
+    assert stage.shell("directory skipped").rows == []
 
 
 def test_a_changed_password_ends_what_the_old_one_proved(stage: Stage) -> None:

@@ -146,7 +146,8 @@ class Commands:
 
     def _waiting(self, text: str) -> Owner:
         """Give who is held back, by their last address or as `directory held` names them."""
-        found = [one for one in self._people.owners.held() if text in (one.id, bare(one.aor), one.aor)]
+        aor = aor_of(text)
+        found = [one for one in self._people.owners.held() if text == one.id or aor == one.aor]
         if len(found) != 1:
             why = "several were called so, name the owner" if found else "nobody is held back under this name"
             raise CommandFailed(f'"{text[:80]}": {why}; see `directory held`')

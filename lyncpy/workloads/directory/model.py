@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from lyncpy.contracts.directory import Group, Person, Pull, Skipped
 from lyncpy.contracts.dn import place_of
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, bare
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -85,8 +85,8 @@ def comparing(
     A person is their key: who has another address has moved, and another key under the same
     address is somebody else. An address belongs to the entry that had it first: of two
     entries with one address the one that is known stays, else the one that the directory
-    names first; the other is skipped. An entry that cannot be read whole leaves its person
-    as they were.
+    names first; the other is skipped, and who is known under another address keeps that one.
+    An entry that cannot be read whole leaves its person as they were.
 
     Args:
         known: Everybody, by address; the same until the end.
@@ -146,7 +146,6 @@ def _table(
 ) -> Generator[int, None, tuple[dict[Aor, Person], list[Skipped]]]:
     """Give who has which address from now on, and the entries whose address is another's."""
     table: dict[Aor, Person] = {}
-    clashes: list[Skipped] = []
     for some in cut(mine.items()):
         for key, person in some:
             now = told.get(key)
@@ -156,18 +155,51 @@ def _table(
             elif now.aor == person.aor:
                 table[now.aor] = now
         yield len(some)
+    yield from _move(table, mine, told)
+    clashes: list[Skipped] = []
     for news in cut(told.values()):
         for person in news:
+            # Whoever is known has their place by now; what is left is free for newcomers.
             holder = table.setdefault(person.aor, person)
-            if holder.key == person.key:
-                continue
-            clashes.append(_clash(person, holder, withheld=holder.key in absent))
-            before = mine.get(person.key)
-            if before is not None and holder.key in absent and before.aor not in table:
-                # The address is not free because of our own doubt; nobody who is there may lose what he has by it.
-                table[before.aor] = replace(person, aor=before.aor)
+            if holder.key != person.key:
+                clashes.append(_clash(person, holder, withheld=holder.key in absent, before=mine.get(person.key)))
         yield len(news)
     return table, clashes
+
+
+def _move(
+    table: dict[Aor, Person], mine: Mapping[str, Person], told: Mapping[str, Person]
+) -> Generator[int, None, None]:
+    """Add known people whose address is new: there if it is free, else where they were.
+
+    Nobody who is in the directory loses what is theirs by a wrong address, be it that of one entry or, by a
+    script that went astray, of all.
+    """
+    claims: dict[Aor, Person] = {}
+    remain: list[Person] = []
+    for some in cut(told.values()):
+        for person in some:
+            before = mine.get(person.key)
+            if before is None or before.aor == person.aor:
+                continue
+            if person.aor in table or person.aor in claims:
+                remain.append(person)
+            else:
+                claims[person.aor] = person
+        yield len(some)
+    while remain:
+        some = remain[-SLICE:]
+        del remain[-SLICE:]
+        for person in some:
+            former = mine[person.key].aor
+            table[former] = replace(person, aor=former)
+            # Who counted on that address being left has none but their own either.
+            if former in claims:
+                remain.append(claims.pop(former))
+        yield len(some)
+    for moving in cut(claims.items()):
+        table.update(moving)
+        yield len(moving)
 
 
 def _changes(
@@ -399,10 +431,12 @@ def _is_too_much(removed: int, known: int, limits: Limits, *, replaced: bool) ->
     return limits.share < 1.0 and (nobody_left or (removed >= limits.minimum and removed > limits.share * known))
 
 
-def _clash(person: Person, holder: Person, *, withheld: bool) -> Skipped:
+def _clash(person: Person, holder: Person, *, withheld: bool, before: Person | None) -> Skipped:
     reason = f'its address "{person.aor}" is already that of {holder.source or holder.key}'
     if withheld:
         reason += ", whose removal is held back; `directory pull --force` carries it out"
+    if before is not None:
+        reason += f"; until one of them is corrected they stay {bare(before.aor)}"
     return Skipped(person.source, reason, key=person.key)
 
 

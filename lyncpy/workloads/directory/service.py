@@ -181,7 +181,7 @@ class Directory:
 
     def _skipped(self, aor: Aor) -> list[Reason]:
         person = self._people.person(aor)
-        mine = [one for one in self.pulls.state.skipped if person is not None and one.keeps and one.key == person.key]
+        mine = [one for one in self.pulls.state.skipped if person is not None and one.key == person.key]
         return [
             Reason(
                 "directory",

@@ -134,6 +134,31 @@ def test_an_address_whose_holder_is_withheld_is_not_free() -> None:
     assert late.removed == ()
 
 
+def test_who_is_given_the_address_of_somebody_else_stays_what_they_were() -> None:
+    """A script that writes one address into all entries takes nobody's away, whether removals are believed or not."""
+    people = [person(f"u{n}") for n in range(4)]
+    for withhold in (False, True):
+        answer = everybody(*(replace(one, aor=ALICE.aor, title="Dr") for one in people))
+        changes = compare(known(*people), (), answer, withhold=withhold)
+        assert [move.before for move in changes.moved] == people[:1]
+        assert set(changes.changed) == {replace(one, title="Dr") for one in people[1:]}
+        assert (changes.removed, len(changes.skipped)) == ((), 3)
+    assert "already that of uid=u0; until" in changes.skipped[0].reason
+    assert "stay u1@example.com" in changes.skipped[0].reason
+
+
+def test_a_chain_of_moves_to_an_address_that_is_not_free_is_not_made() -> None:
+    """Each waits for the one before, in whatever order the directory names them; a switch counts all the same."""
+    a, b, c = (person(name) for name in "abc")
+    chain = [replace(a, aor=b.aor, enabled=False), replace(c, aor=a.aor)]
+    for told in (chain, chain[::-1]):
+        changes = compare(known(a, b, c), (), everybody(*told), withhold=True)
+        assert changes.disabled == (replace(a, enabled=False),)
+        assert (changes.removed, changes.moved, changes.added, len(changes.skipped)) == ((), (), (), 2)
+        believed = compare(known(a, b, c), (), everybody(*told))
+        assert ({move.after for move in believed.moved}, believed.removed) == (set(chain), (b,))
+
+
 def test_moves_come_in_an_order_in_which_each_address_is_free() -> None:
     """A chain goes from its free end; a circle is one step, because none of it has a beginning."""
     a, b, c, d = (person(name) for name in "abcd")
@@ -234,6 +259,14 @@ def test_after_any_sequence_people_are_what_the_directory_says(steps: list[dict[
         changes = compare(people, skipped, news(*changed, present=frozenset(now)))
         if changes.incomplete:
             changes = compare(people, skipped, everybody(*now.values()))
+        were = {one.key for one in people.values()}
         people, skipped, before = applied(people, changes), changes.skipped, now
-        assert set(people) == {one.aor for one in now.values()}
-        assert all(now[one.key] == one for one in people.values())
+        told = {one.aor for one in now.values()}
+        assert told <= set(people)
+        assert all(now[one.key] == replace(one, aor=now[one.key].aor) for one in people.values())
+        if len(told) == len(now):
+            assert set(people) == told
+        # Nobody falls out who is in the directory, whatever address it says.
+        assert were & set(now) <= {one.key for one in people.values()}
+        again = compare(people, skipped, everybody(*now.values()))
+        assert again.is_empty
