@@ -82,6 +82,9 @@ class Ring:
     """For each line that lets nobody in: a sentence that names it."""
 
 
+_MARK: Final = "\ufeff"
+
+
 class _Unusable(Exception):
     """Why a line lets nobody in."""
 
@@ -100,10 +103,12 @@ def read_ring(text: str, default_role: Role) -> Ring:
     admissions: dict[bytes, Admission] = {}
     faults = []
     for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
+        # Where a file of Windows was appended to another, its mark stands before a later line.
+        line = line.lstrip(_MARK).strip()
+        if not line or line.startswith("#"):
             continue
         try:
-            one = _read_line(line.strip(), default_role)
+            one = _read_line(line, default_role)
             if one.blob in admissions:
                 raise _Unusable("this key stands in an earlier line, which counts")
             admissions[one.blob] = one

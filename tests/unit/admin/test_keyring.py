@@ -68,6 +68,12 @@ def test_a_line_that_is_not_understood_lets_nobody_in(line: str, why: str) -> No
     assert why in ring.faults[0]
 
 
+def test_a_byte_order_mark_may_stand_before_any_line() -> None:
+    """Files that an editor of Windows wrote are put together with `type one.pub two.pub`."""
+    ring = read_ring(f"\ufeff# ours\n\ufeff{ED} one\r\n\ufeff\ufeff{EC} two\n\ufeff\n", Role.VIEWER)
+    assert ([one.name for one in ring.admissions.values()], ring.faults) == (["one", "two"], ())
+
+
 def test_the_first_line_of_a_key_counts() -> None:
     """A second one with another role does not give more."""
     ring = read_ring(f'environment="LYNCPY_ROLE=viewer" {ED}\n{ED}\n', Role.DEVELOPER)
