@@ -16,7 +16,7 @@ from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.uri import Uri
-from lyncpy.workloads.registrar.model import Thread, token_of
+from lyncpy.workloads.registrar.model import EVICTIONS, TAKEOVERS, Contest, Thread, token_of
 
 LAPSE_GRACE_S = 30
 """A refresh that is this late still finds its binding."""
@@ -27,6 +27,8 @@ class _Binding:
     endpoint: Endpoint
     timer: ITimer
     thread: Thread | None
+    contest: Contest
+    """How often this device's name was taken from one connection by another."""
 
 
 @implementer(ILocator)
@@ -41,6 +43,9 @@ class Bindings:
         self._flows: dict[FlowName, set[tuple[Aor, Epid]]] = {}
         self._contacts: dict[tuple[FlowName, str], str] = {}
         """Maps connection and GRUU, and connection and user, to the Contact that was registered there."""
+
+        self._evictions: dict[Aor, Contest] = {}
+        """How often a device of a signed-in user had to leave for another."""
 
         self._count = 0
 
@@ -96,6 +101,15 @@ class Bindings:
         binding = self._users.get(aor, {}).get(epid)
         return binding.thread if binding else None
 
+    def contest(self, aor: Aor, epid: Epid) -> Contest:
+        """Give the contest about a signed-in device's name; of another one, a contest that nobody has begun."""
+        binding = self._users.get(aor, {}).get(epid)
+        return binding.contest if binding else Contest(TAKEOVERS)
+
+    def evictions(self, aor: Aor) -> Contest:
+        """Give the contest about a signed-in user's places."""
+        return self._evictions.setdefault(aor, Contest(EVICTIONS)) if aor in self._users else Contest(EVICTIONS)
+
     def keep(self, endpoint: Endpoint, thread: Thread | None = None) -> str:
         """Add or refresh an endpoint; give the register-action: "added" or "refreshed".
 
@@ -111,9 +125,14 @@ class Bindings:
             self._note_contact(endpoint)
             binding.timer = self._lapse_later(binding.endpoint)
             return "refreshed"
+        contest, evictions = self.contest(endpoint.aor, endpoint.epid), self._evictions.get(endpoint.aor)
         if known is not None:
+            if known.flow != endpoint.flow:
+                contest.taken(self._timers.now())
             self.drop(known, "replaced")
-        binding = _Binding(endpoint, self._lapse_later(endpoint), thread)
+            if evictions is not None:
+                self._evictions[endpoint.aor] = evictions
+        binding = _Binding(endpoint, self._lapse_later(endpoint), thread, contest)
         self._users.setdefault(endpoint.aor, {})[endpoint.epid] = binding
         self._flows.setdefault(endpoint.flow, set()).add((endpoint.aor, endpoint.epid))
         self._note_contact(endpoint)
@@ -130,6 +149,7 @@ class Bindings:
         mine.pop(endpoint.epid).timer.cancel()
         if not mine:
             del self._users[endpoint.aor]
+            self._evictions.pop(endpoint.aor, None)
         for key in (known.gruu, known.aor):
             self._contacts.pop((known.flow, key), None)
         names = self._flows[endpoint.flow]

@@ -56,6 +56,48 @@ class Thread:
         return (self.call_id, self.remote) == (call_id, remote)
 
 
+TAKEOVERS: Final = 4
+"""How often a device may move to another connection before that is a contest: nobody's network fails so often
+without the server noticing the end of the former connection."""
+
+EVICTIONS: Final = 16
+"""How often a user's newest device may send the oldest one away before that is a contest: a person who goes
+to and fro between two desks has to be let in each time."""
+
+CONTEST_S: Final = 1800.0
+"""In how many seconds so many times are a contest, and how long it goes on after the last try."""
+
+
+class Contest:
+    """Two clients that want one place, each coming back as soon as the other has thrown it out.
+
+    Whoever has the place when it becomes a contest keeps it as long as they are there: then nobody is
+    thrown out any more. It is over when nobody has tried for `CONTEST_S`.
+    """
+
+    __slots__ = ("_limit", "_times", "_until")
+
+    def __init__(self, limit: int) -> None:
+        """Take how often the place may change hands before it is one."""
+        self._limit = limit
+        self._times: tuple[float, ...] = ()
+        self._until: float | None = None
+
+    def taken(self, now: float) -> None:
+        """Note that the place was taken from who had it."""
+        self._times = (*self._times, now)[-self._limit :]
+        if len(self._times) == self._limit and now - self._times[0] < CONTEST_S:
+            self._until = now + CONTEST_S
+
+    def refused(self, now: float) -> None:
+        """Note that somebody tried to take it and was sent away."""
+        self._until = now + CONTEST_S
+
+    def is_on(self, now: float) -> bool:
+        """Tell whether the place may not be taken now."""
+        return self._until is not None and now < self._until
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """The part of the settings that decides what is granted, in seconds."""

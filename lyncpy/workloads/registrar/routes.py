@@ -1,6 +1,6 @@
 """REGISTER, and OPTIONS to the server itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from twisted.logger import Logger
@@ -20,10 +20,18 @@ from lyncpy.workloads.registrar import model
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import Causes, SignOut
+from lyncpy.workloads.registrar.vigil import Vigil
 
 METHODS: Final = (
     "ACK, BENOTIFY, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER, REGISTER, SERVICE, SUBSCRIBE, UPDATE"
 )
+
+
+HELD: Final = Diagnostics(4140, "The same device is signed in over another connection and does not leave", public=True)
+CROWDED: Final = Diagnostics(4140, "Too many devices are signed in, and none of them leaves", public=True)
+
+CONTEST_RETRY_S: Final = "30"
+"""When to try again to take a place that is held: later than a holder who does not answer is found out."""
 
 
 class Routes:
@@ -39,10 +47,10 @@ class Routes:
         flows: IFlows,
         settings: Settings,
         timers: ITimers,
-        promised: Callable[[FlowName], None],
+        vigil: Vigil,
     ) -> None:
-        """Take the table and what the answers need; `promised` hears of who sends keep-alives."""
-        self._promised = promised
+        """Take the table and what the answers need; `vigil` hears of who sends keep-alives, and asks who has to be there."""
+        self._vigil = vigil
         self._bindings = bindings
         self._signout = signout
         self._people = people
@@ -66,7 +74,8 @@ class Routes:
 
         Raises:
             Refused: 400 (4010, 4012) without a usable endpoint identifier, 403 (4004) for
-                another user's address, 421 (2057), 489 (4055), 503 when the table is full.
+                another user's address, 421 (2057), 489 (4055), 503 when the table is full, or
+                another client that has this place does not give it up.
 
         Spec: [MS-SIPREGE] 3.2, RFC 3261 §10.3.
         """
@@ -75,15 +84,10 @@ class Routes:
         wish = read_wish(request)
         if wish.expires_s == 0:
             return self._sign_out(arrival, aor, wish)
-        if self._bindings.get(aor, wish.epid) is None and len(self._bindings) >= self._settings.endpoints_total:
-            self.log.warn(
-                "{aor} refused: all {count} endpoints of [registrar] endpoints_total are in use",
-                aor=aor,
-                count=len(self._bindings),
-            )
-            raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
+        old, thread = self._bindings.get(aor, wish.epid), self._bindings.thread(aor, wish.epid)
+        self._check_place(aor, old, arrival.flow)
         if (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"):
-            self._promised(arrival.flow)
+            self._vigil.promised(arrival.flow)
         lifetime = model.granted(wish.expires_s, self._terms)
         now = self._timers.now()
         endpoint = Endpoint(
@@ -98,7 +102,6 @@ class Routes:
             expires=now + lifetime,
             address=arrival.peer,
         )
-        old, thread = self._bindings.get(aor, wish.epid), self._bindings.thread(aor, wish.epid)
         own = thread_of(request, thread)
         action = self._bindings.keep(endpoint, own if request.event else None)
         if action == "added":
@@ -120,16 +123,45 @@ class Routes:
             raise Refused(421, Diagnostics(2057, "gruu-10 extension required"), headers=[("Require", "gruu-10")])
         return aor
 
+    def _check_place(self, aor: Aor, old: Endpoint | None, flow: FlowName) -> None:
+        """Refuse who has no place in the table, or would take that of a client which always takes it back.
+
+        There are clients that come back at once however they are told to leave. Who has the place keeps it;
+        but whoever is not there any more, unnoticed so far, must not keep anybody out: they are asked.
+        """
+        if old is not None and old.flow == flow:
+            return
+        if old is None and len(self._bindings) >= self._settings.endpoints_total:
+            self.log.warn(
+                "{aor} refused: all {count} endpoints of [registrar] endpoints_total are in use",
+                aor=aor,
+                count=len(self._bindings),
+            )
+            raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
+        mine, now = self._bindings.of(aor), self._timers.now()
+        if old is not None:
+            holder, contest, why = old, self._bindings.contest(aor, old.epid), HELD
+        elif len(mine) >= self._settings.endpoints_per_user:
+            holder, contest, why = mine[0], self._bindings.evictions(aor), CROWDED
+        else:
+            return
+        if contest.is_on(now):
+            contest.refused(now)
+            self._vigil.doubt(holder.flow)
+            self.log.info("{aor} refused: {reason}", aor=aor, reason=why.reason, flow=flow)
+            raise Refused(503, why, headers=[("Retry-After", CONTEST_RETRY_S)])
+
     def _after_arrival(self, endpoint: Endpoint, old: Endpoint | None, thread: model.Thread | None) -> None:
         """A new binding: the one it replaced is told so and leaves its connection, and the quota is kept.
 
-        It has to be told: a client that is only cut off takes it for a fault of the network and comes
-        back, and two of them that share a device's name would throw each other out for ever.
+        It has to be told: a client that is only cut off takes it for a fault of the network and comes back.
+        One that comes back all the same is a matter of `_check_place`.
         """
         if old is not None and old.flow != endpoint.flow:
             self._signout.tell(old, thread, Causes.REPLACED)
         mine = self._bindings.of(endpoint.aor)
         for extra in mine[: max(0, len(mine) - self._settings.endpoints_per_user)]:
+            self._bindings.evictions(endpoint.aor).taken(self._timers.now())
             self._signout.now(extra, Causes.QUOTA)
         self.log.info(
             "{aor} signed in from {address} as {epid}, {count} endpoints",

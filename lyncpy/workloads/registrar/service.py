@@ -40,7 +40,7 @@ class Registrar:
         self._signout = SignOut(bindings, outbound, flows, timers)
         self._listening: list[IListening] = []
         self._vigil = Vigil(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
-        routes = Routes(bindings, self._signout, people, flows, settings, timers, self._vigil.promised)
+        routes = Routes(bindings, self._signout, people, flows, settings, timers, self._vigil)
         commands = Commands(bindings, self._signout, people, flows, timers)
         self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words(), reasons=(commands.why,))
 

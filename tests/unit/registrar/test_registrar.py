@@ -1,5 +1,6 @@
 """Signing in, staying signed in, signing out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.model import CONTEST_S, EVICTIONS, TAKEOVERS
 from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.registrar.settings import Settings
 from tests.kit.flows import StillFlows
@@ -264,6 +266,68 @@ def test_who_is_replaced_is_told_so_before_the_end(scene: Scene) -> None:
     assert call.request.body == b"deregistered;event=unregistered"
     assert (call.request.headers.get("ms-diagnostics-public") or "").startswith('4140;reason="The same device')
     assert scene.flows.closed == []
+
+
+def _fights(scene: Scene, epids: Sequence[str], *, pause_s: float) -> int:
+    """Clients that come back over a new connection whenever they were told to leave; give how often one signed in."""
+    flows = [""] * len(epids)
+    signed_in = 0
+    for round_ in range(200):
+        if round_ * pause_s > 7000:  # then registrations would have to be renewed
+            break
+        for number, epid in enumerate(epids):
+            if flows[number] in {endpoint.flow for endpoint in scene.bindings.of(ALICE)}:
+                continue
+            flows[number] = f"n/{number}-{round_}"
+            try:
+                scene.register(epid, flows[number])
+                signed_in += 1
+            except Refused as refused:
+                assert (refused.status, dict(refused.headers)["Retry-After"]) == (503, "30")
+        scene.clock.advance(pause_s)
+    return signed_in
+
+
+@pytest.mark.parametrize("pause_s", [0.1, 1.0, 60.0, 299.0])
+def test_two_clients_that_always_come_back_do_not_throw_each_other_out_for_ever(scene: Scene, pause_s: float) -> None:
+    """They ignore what they are told: after a few times the one that is there stays, however long the other tries."""
+    assert _fights(scene, ["abb2cb12b77f", "abb2cb12b77f"], pause_s=pause_s) == 1 + TAKEOVERS
+    assert len(scene.bindings) == 1
+
+
+def test_devices_beyond_the_quota_that_always_come_back_do_not_go_round_for_ever() -> None:
+    """Three devices for two places."""
+    scene = Scene(endpoints_per_user=2)
+    assert _fights(scene, ["e1", "e2", "e3"], pause_s=20.0) == 2 + EVICTIONS
+    assert len(scene.bindings) == 2
+
+
+def test_who_holds_a_place_and_is_not_there_any_more_gives_it_up(scene: Scene) -> None:
+    """The holder is asked, and the other gets in when they are gone; a contest that nobody goes on with is over."""
+    for number in range(1 + TAKEOVERS):
+        scene.register(flow=f"n/{number}")
+    with pytest.raises(Refused, match="does not leave"):
+        scene.register(flow="n/other")
+    assert scene.outbound.to(f"n/{TAKEOVERS}").request.method == "OPTIONS"
+    scene.register(flow=f"n/{TAKEOVERS}")  # it may renew what it has
+    scene.bus.tell(FlowClosed(FlowName(f"n/{TAKEOVERS}"), "does not answer"))
+    scene.turn()
+    scene.register(flow="n/other")
+    assert [endpoint.flow for endpoint in scene.bindings.of(ALICE)] == ["n/other"]
+
+
+def test_a_contest_ends_when_nobody_tries_any_more(scene: Scene) -> None:
+    """Half an hour later the device may move as before."""
+    for number in range(1 + TAKEOVERS):
+        scene.register(flow=f"n/{number}")
+    scene.clock.advance(CONTEST_S - 1)
+    with pytest.raises(Refused):
+        scene.register(flow="n/a")
+    scene.clock.advance(CONTEST_S - 1)
+    with pytest.raises(Refused):
+        scene.register(flow="n/b")
+    scene.clock.advance(CONTEST_S)
+    assert scene.register(flow="n/c").status == 200
 
 
 @pytest.mark.parametrize(
