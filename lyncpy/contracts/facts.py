@@ -98,6 +98,9 @@ class BoardChanged(Fact):
     shown: frozenset[tuple[str, int]] = frozenset()
     """(category, container) whose content is new: what watchers may see of the change."""
 
+    furnished: frozenset[tuple[str, int]] = frozenset()
+    """Those of them where what the directory says is new, and not the user."""
+
     members: frozenset[int] = frozenset()
     """Containers whose list of members is new, or who sees which is decided anew."""
 

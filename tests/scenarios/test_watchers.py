@@ -294,6 +294,73 @@ def test_a_block_is_heard_as_a_sign_out_is(stage: Stage) -> None:
     assert heard_of(lambda: None) == []
 
 
+def test_a_new_name_is_told_to_who_is_blocked_too(stage: Stage) -> None:
+    """The directory gives Alice, who blocks, and Carol, who is away, another name: he hears of both, and of nothing else."""
+    alice, carol, mallory = stage.sign_in("alice", "carol", "mallory")
+    mallory.watches(alice, carol)
+    alice.blocks(mallory)
+    carol.signs_out()
+    stage.passes(1)
+    before = len(mallory.sip.heard)
+    for user in ("alice", "carol"):
+        stage.changes(user, display_name="New Name")
+    stage.pulls()
+    stage.passes(1)
+    alice.publishes(6500, note="secret")
+    stage.passes(1)
+    bodies = [request.body for request in mallory.sip.heard[before:]]
+    told = {
+        name: [_timeless(one.replace(name, b"-")) for one in bodies if name in one] for name in (b"alice", b"carol")
+    }
+    assert told[b"alice"] == told[b"carol"]
+    assert len(told[b"alice"]) == 1
+    assert b"New Name" in told[b"alice"][0]
+
+
+def test_a_restart_does_not_tell_blocked_from_offline(stage: Stage) -> None:
+    """What is shown of somebody offline is as old as the server's memory of them; so it is of who blocks."""
+    alice, carol, mallory = stage.sign_in("alice", "carol", "mallory")
+    alice.blocks(mallory)
+    carol.signs_out()
+    stage.passes(100)
+
+    def since(to: str) -> bytes:
+        mallory.sip.subscriptions.pop(PRESENCE, None)
+        (found,) = re.findall(rb'name="state"[^>]*publishTime="([^"]*)"', poll(mallory, to, stage).answer.body)
+        return bytes(found)
+
+    before = [since(one.aor) for one in (alice, carol)]
+    stage.stop()
+    stage.start()
+    mallory.signs_in()
+    alice.signs_in()
+    stage.passes(1)
+    after = [since(one.aor) for one in (alice, carol)]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, False]
+
+
+def test_who_appears_offline_is_seen_as_somebody_who_signed_out(stage: Stage) -> None:
+    """The same documents for both; and nothing that who is hidden does later is seen, their going neither."""
+    alice, carol, mallory = stage.sign_in("alice", "carol", "mallory")
+    for one in (alice, carol):
+        one.publishes(3500)
+    mallory.watches(alice, carol)
+    stage.passes(1)
+
+    def heard_of(act: Callable[[], object], name: bytes) -> list[bytes]:
+        before = len(mallory.sip.heard)
+        act()
+        stage.passes(5)
+        return [_timeless(request.body.replace(name, b"-")) for request in mallory.sip.heard[before:]]
+
+    hidden = heard_of(lambda: alice.publishes(18500, machine=3500), b"alice")
+    assert hidden == heard_of(carol.signs_out, b"carol")
+    assert hidden
+    for machine in (15500, 3500):
+        assert heard_of(lambda machine=machine: alice.publishes(18500, machine=machine), b"") == []  # type: ignore[misc]  # mypy on defaults
+    assert heard_of(alice.signs_out, b"") == []
+
+
 def test_a_blocked_person_finds_who_blocks_him_as_before(stage: Stage) -> None:
     """The directory says who there is, and nothing about presence."""
     alice, mallory = stage.sign_in("alice", "mallory")

@@ -112,7 +112,7 @@ def aggregate(
 
     Args:
         inputs: The states of one container, of every kind, in any order.
-        last_active: When somebody was last in front of a machine; None: not known.
+        last_active: When somebody was last in front of a machine, or said that they appear offline; None: not known.
         now: Wall-clock seconds; calendar entries begin and end by it.
         lower_dnd: A person's own Do Not Disturb becomes Busy with urgent interruptions only.
             That is how the container that feeds the workgroup sees it.
@@ -121,14 +121,13 @@ def aggregate(
     """
     valid = [one for one in inputs if one.state.is_valid(now)]
     best, user, reach, machine = weigh(valid, lower_dnd=lower_dnd)
-    said_offline = user is not None and band_of(user.state.availability) is Band.OFFLINE
     active = best is not None and machine_of(best.state.availability) is Machine.ACTIVE
     if best is None:
-        # Who appeared offline before must not be seen leaving.
-        return Aggregate(OFFLINE, last_active=None if said_offline else last_active)
+        return Aggregate(OFFLINE, last_active=last_active)
     availability = _outcome(reach, machine, best.state.availability)
     if availability >= OFFLINE:
-        return Aggregate(OFFLINE, last_active=None if said_offline or active else last_active)
+        # Who appears offline looks like somebody who signed out when they said so; then they are not seen leaving either.
+        return Aggregate(OFFLINE, last_active=last_active)
     meeting = _meeting(valid)
     idle = not active and (is_shaded(availability) or band_of(availability) in IDLE)
     return Aggregate(

@@ -64,6 +64,9 @@ NOBODY: Final[Audience] = (BLOCKED,)
 STRANGER: Final[Audience] = (-1,)
 """Somebody whom privacy mode keeps out: he sees who the user is, and nothing else."""
 
+_UNDER: Final = 3
+"""Position in a blocked audience from which the containers stand."""
+
 _CARD: Final = ("contactCard", DEFAULT)
 _CARDS: Final = frozenset({"contactCard"})
 _NEVER_LOOKED_IN: Final = PRIVATE_CONTAINERS | {DEFAULT}
@@ -145,14 +148,14 @@ def _visible_away(board: Board, seen_by: Audience, category: str) -> tuple[Insta
     """Give what a blocked audience sees: the card, and a user who went when it was blocked."""
     if seen_by == NOBODY:
         return ()
-    _, at, last, *under = seen_by
+    at, last, under = seen_by[1], seen_by[2], seen_by[_UNDER:]
     if category in _CARDS:
         # What the user's devices put there later would tell that somebody is at them.
-        shown = visible(board, tuple(under), category)
+        shown = visible(board, under, category)
         return tuple(one for one in shown if one.made or one.published <= at / MICRO)
     if category != "state":
         return ()
-    level = EXTERNAL if tuple(under) == STRANGER else next((one for one in under if one in VISIBLE), None)
+    level = EXTERNAL if under == STRANGER else next((one for one in under if one in VISIBLE), None)
     return (
         () if level is None else (_offline(level, at / MICRO or board.born, None if last == NEVER else last / MICRO),)
     )
@@ -164,7 +167,12 @@ def _offline(level: int, at: float, last_active: float | None) -> Instance:
     return Instance(Key("state", AGGREGATE_INSTANCE, level), 1, Expire.USER, value, at)
 
 
-def concerns(board: Board, changes: Collection[tuple[str, int]], seen_by: Audience) -> frozenset[str]:
+def concerns(
+    board: Board,
+    changes: Collection[tuple[str, int]],
+    seen_by: Audience,
+    furnished: Collection[tuple[str, int]] = (),
+) -> frozenset[str]:
     """Give the categories of which an audience may see something new.
 
     What changed behind the container that is shown is not seen, and nobody is told that there was something.
@@ -173,9 +181,12 @@ def concerns(board: Board, changes: Collection[tuple[str, int]], seen_by: Audien
         board: As it is now.
         changes: Category and container of all that became another since the audience was told last.
         seen_by: The audience; it was the same then.
+        furnished: Those of the changes where what the directory says is new.
     """
     if is_blocked(seen_by):
-        return frozenset()  # whoever has signed out does nothing; another card is seen when it is asked for
+        # Whoever has signed out does nothing; but the directory may give them another card all the same.
+        under = seen_by[_UNDER:]
+        return concerns(board, furnished, under) & _CARDS if furnished and seen_by != NOBODY else frozenset()
     if seen_by == STRANGER:
         return frozenset({_CARD[0]}) if _CARD in changes else frozenset()
     return frozenset(

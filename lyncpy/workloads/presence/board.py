@@ -151,6 +151,9 @@ class Changes:
     shown: frozenset[tuple[str, int]] = frozenset()
     """(category, container) whose content is new: for watchers."""
 
+    furnished: frozenset[tuple[str, int]] = frozenset()
+    """Those of them where the server's own publication is new: that says nothing about what the user does."""
+
     members: frozenset[int] = frozenset()
     """Containers whose list is new, or who sees which is decided anew."""
 
@@ -299,16 +302,6 @@ def ahead_s(board: Board, now: float) -> float:
     return max((one.published - now for one in board.instances.values()), default=0.0)
 
 
-def again(board: Board, now: float) -> Board:
-    """Give a board that was stored: all that the server makes is made anew now, and absences have the age of that."""
-    shut_out = board.containers.get(BLOCKED)
-    if shut_out is None or not shut_out.members:
-        return board
-    known = board.absences
-    absences = {one: Absence(now, known[one].last_active if one in known else None) for one in shut_out.members}
-    return replace(board, absences=absences)
-
-
 def reset(board: Board, now: float) -> Published:
     """Take off what the person said himself by hand, so that machines and calendar count again.
 
@@ -377,7 +370,7 @@ def compare(old: Board, new: Board, keys: Iterable[Key] | None = None) -> Change
     """
     if keys is None:
         keys = old.instances.keys() | new.instances.keys()
-    touched, shown = set(), set()
+    touched, shown, furnished = set(), set(), set()
     subscribers, delegates = old.subscribers != new.subscribers, old.delegates != new.delegates
     durable = subscribers or delegates
     for key in keys:
@@ -387,6 +380,8 @@ def compare(old: Board, new: Board, keys: Iterable[Key] | None = None) -> Change
         touched.add(key.category)
         if before is None or after is None or before.value != after.value:
             shown.add((key.category, key.container))
+            if any(one is not None and one.made and isinstance(one.value, str) for one in (before, after)):
+                furnished.add((key.category, key.container))
         durable = durable or any(one is not None and one.is_durable for one in (before, after))
     members: frozenset[int] = frozenset()
     if old.containers is not new.containers:
@@ -397,7 +392,7 @@ def compare(old: Board, new: Board, keys: Iterable[Key] | None = None) -> Change
         members |= {DELEGATE_LEVEL}
     if old.private_to != new.private_to:
         members |= IMPLIED_LEVELS
-    return Changes(frozenset(touched), frozenset(shown), members, subscribers, delegates, durable)
+    return Changes(frozenset(touched), frozenset(shown), frozenset(furnished), members, subscribers, delegates, durable)
 
 
 def inputs_of(instances: Mapping[Key, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
@@ -451,6 +446,10 @@ def _without(board: Board, ends: Callable[[Instance], bool], now: float) -> Publ
 
 
 def _was_active(board: Board) -> bool:
+    """Tell whether somebody was at a machine, as far as others may know: who appears offline has gone for them."""
+    seen = board.instances.get(_STATE[COLLEAGUES])
+    if seen is not None and isinstance(seen.value, Aggregate) and seen.value.availability >= OFFLINE:
+        return False
     one = board.instances.get(_MACHINE)
     return (
         one is not None

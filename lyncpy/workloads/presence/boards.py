@@ -35,7 +35,7 @@ from lyncpy.workloads.presence.board import (
     leave,
 )
 from lyncpy.workloads.presence.carrying import Carrier
-from lyncpy.workloads.presence.levels import privatise
+from lyncpy.workloads.presence.levels import again, privatise
 from lyncpy.workloads.presence.model import SIGNED_IN
 from lyncpy.workloads.presence.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.publisher import made_for
@@ -334,7 +334,7 @@ class Boards:
         board, names = read_named(aor, record.value, self._owners)
         now = self._timers.wall()
         published, names = readdress(self._carrier.as_read(board), names, self._owners, now)
-        board = elapse(published.board, now).board
+        board = again(elapse(published.board, now).board, now)
         return _Kept(board, record.version, owner, names, stepped=self._carrier.stepped())
 
     async def _reread(self, aor: Aor, kept: _Kept) -> None:
@@ -362,6 +362,7 @@ class Boards:
                 changes.touched,
                 by,
                 shown=changes.shown,
+                furnished=changes.furnished,
                 members=changes.members,
                 subscribers=changes.subscribers,
                 delegates=changes.delegates,

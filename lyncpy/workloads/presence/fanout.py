@@ -46,12 +46,14 @@ class _Gathered:
     due: float
     timer: ITimer
     shown: set[tuple[str, int]] = field(default_factory=set)
+    furnished: set[tuple[str, int]] = field(default_factory=set)
     own: News = field(default_factory=News)
     by: set[Epid] = field(default_factory=set)
 
     def take(self, fact: BoardChanged) -> None:
         """Add one change."""
         self.shown |= fact.shown
+        self.furnished |= fact.furnished
         self.own.take(fact)
         if fact.by is not None:
             self.by.add(fact.by)
@@ -63,7 +65,7 @@ class _Gathered:
         def categories(seen_by: Audience) -> frozenset[str]:
             found = known.get(seen_by)
             if found is None:
-                found = known[seen_by] = concerns(board, self.shown, seen_by)
+                found = known[seen_by] = concerns(board, self.shown, seen_by, self.furnished)
             return found
 
         return categories

@@ -89,6 +89,16 @@ def _absences(board: Board, containers: Mapping[int, Container], now: float) -> 
     return {member: one for member, one in board.absences.items() if member in after} | new
 
 
+def again(board: Board, now: float) -> Board:
+    """Give a board that was stored: all that the server makes is made anew now, and absences have the age of that."""
+    shut_out = board.containers.get(BLOCKED)
+    if shut_out is None or not shut_out.members:
+        return board
+    known = board.absences
+    absences = {one: Absence(now, known[one].last_active if one in known else None) for one in shut_out.members}
+    return replace(board, absences=absences)
+
+
 def set_delegates(
     board: Board, version: int, add: Collection[Delegate], remove: Collection[Aor], now: float, quotas: Quotas
 ) -> Outcome:

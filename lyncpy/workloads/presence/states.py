@@ -95,7 +95,7 @@ class Aggregate:
     availability: int
     activity: Activity | None = None
     last_active: float | None = None
-    """When the person was last active; None while he is, or says that he is not here."""
+    """When the person was last active, as far as others may know; None while they are."""
 
     device: str = ""
     location: str = ""

@@ -230,6 +230,15 @@ def test_last_active_is_when_the_machine_stopped_being_active() -> None:
     assert shown(leave(board, PC, 1000.0, last=True).board).last_active == 500.0
 
 
+def test_who_appears_offline_was_active_last_when_they_said_so() -> None:
+    """What their devices do afterwards is not told, whether they come, idle or go."""
+    board = published(empty(), machine(3500), now=100.0)
+    board = published(board, user(18500), now=200.0)
+    assert shown(board).last_active == 200.0
+    board = published(published(board, machine(15500), now=300.0), machine(3500), now=400.0)
+    assert shown(leave(board, PC, 500.0, last=True).board).last_active == 200.0
+
+
 def test_each_audience_gets_as_much_of_the_state_as_it_may_know() -> None:
     """External contacts see a number, colleagues the activity, the workgroup what the meeting is about."""
     state = State(StateKind.CALENDAR, 6500, meeting_subject="Budget", location="Office")
