@@ -95,7 +95,7 @@ class Forward:
         request = self._onward(arrival)
         if request.method == "INVITE":
             # Spec: RFC 4244 §4.3.1, RFC 7044 §10: where the request was sent to, before it was retargeted.
-            request = request.edited(last=[("History-Info", f"<{request.uri}>;index=1")])
+            request = request.edited(last=[_history(request)])
         fork = _Fork(self._outbound, self._timers, arrival, self._upstream, on_early)
         return await fork.run(request, endpoints, patience)
 
@@ -157,7 +157,19 @@ class Forward:
             first.append(("Record-Route", self._record_route))
         drop = (*UPSTREAM_DROPPED, *self._vouching.unbacked(response.headers, endpoint.aor))
         last = [("P-Asserted-Identity", self._vouching.identity(endpoint.aor))]
+        if request.method == "INVITE" and request.to.tag is None and _wants_history(request):
+            last.append(_history(request))
         return response.edited(drop=drop, put=put, first=first, last=last)
+
+
+def _history(request: Request) -> tuple[str, str]:
+    """Say where a request was sent to before it was retargeted: to one address, whose devices got it."""
+    return "History-Info", f"<{request.uri}>;index=1"
+
+
+def _wants_history(request: Request) -> bool:
+    """Tell whether a caller is to hear in answers, too, where its request went (RFC 7044 §9.1, §10.3)."""
+    return any("histinfo" in value.lower() for value in request.headers.all("Supported"))
 
 
 def _to(request: Request, response: Response) -> str:

@@ -60,6 +60,16 @@ TABLE: Final[Mapping[str, Trust]] = {
     "history-info": Trust.OURS,
     "diversion": Trust.REMOVED,
     "cc-diversion": Trust.REMOVED,
+    # What proxies and registrars tell clients to use on their way: RFC 3327, 3608, 6809, 6794.
+    "path": Trust.REMOVED,
+    "service-route": Trust.REMOVED,
+    "feature-caps": Trust.REMOVED,
+    "policy-contact": Trust.REMOVED,  # a server to which the receiver would tell what it is about to do
+    # What servers of one operator tell each other: 3GPP TS 24.229 §7.2.
+    "restoration-info": Trust.REMOVED,
+    "response-source": Trust.REMOVED,
+    "service-interact-info": Trust.REMOVED,
+    "priority-share": Trust.REMOVED,
     # What a server says of itself, of the sender's network, or of why something failed.
     "server": Trust.OURS,
     "ms-diagnostics": Trust.CHECKED,

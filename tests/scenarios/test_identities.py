@@ -113,6 +113,19 @@ def test_an_invitation_tells_each_device_for_whom_it_rings(stage: Stage) -> None
         assert heard.headers.all("History-Info") == (f"<{device.aor}>;index=1",)
 
 
+@pytest.mark.parametrize("supported", ["histinfo", "100rel, HistInfo", "100rel"])
+@pytest.mark.parametrize("status", [180, 200, 486])
+def test_a_caller_who_asks_hears_where_the_call_went(stage: Stage, supported: str, status: int) -> None:
+    """In each answer of a device, in the server's words and not in the device's."""
+    alice, mallory = stage.sign_in("alice", "mallory")
+    _answering(mallory, status)
+    call = alice.sip.request("INVITE", mallory.aor, [("Supported", supported)], b"v=0")
+    exchange = alice.sip.ask(call)
+    answer = [*exchange.provisional, *exchange.finals][-1]
+    expected = (f"<{mallory.aor}>;index=1",) if "hist" in supported.lower() else ()
+    assert (answer.status, answer.headers.all("History-Info")) == (status, expected)
+
+
 def test_who_was_referred_says_by_whom(stage: Stage) -> None:
     """Alice transfers Bob to Carol: Carol's client sees by whom. Without a transfer it sees nothing."""
     alice, bob, carol = stage.sign_in("alice", "bob", "carol")
