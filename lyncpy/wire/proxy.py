@@ -112,6 +112,9 @@ def _of_line(line: bytes) -> tuple[str, int]:
     version = 4 if words[1] == b"TCP4" else 6
     if (source.version, target.version) != (version, version) or len(ports) != 2 or max(ports) > 65535:
         raise Malformed("its addresses cannot be read")
+    if b"%" in line:
+        # Python takes any text for the zone of an IPv6 address; the protocol knows none (section 2.1).
+        raise Malformed("its addresses have a zone")
     return _plain(str(source)), ports[0]
 
 

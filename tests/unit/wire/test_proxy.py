@@ -22,6 +22,9 @@ GOOD = [
     ),
 ]
 BAD = [
+    b"PROXY TCP6 fe80::1%eth0 fe80::2 1 2\r\n",
+    b"PROXY TCP6 2001:db8::1%\x1b[2J ::1 1 2\r\n",
+    b"PROXY TCP6 2001:db8::1 ::1%1 1 2\r\n",
     b"PROXY TCP4 203.0.113.9 192.0.2.1 40000\r\n",
     b"PROXY TCP4 203.0.113.9 192.0.2.1 40000 70000\r\n",
     b"PROXY TCP4 2001:db8::9 2001:db8::1 1 2\r\n",
