@@ -464,4 +464,5 @@ def _archive(config: Config, back: Backends, inner: Hall) -> Archive:
         back.meter,
         settings,
         inner.timers,
+        inner.people.owners,
     )

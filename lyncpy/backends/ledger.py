@@ -61,13 +61,15 @@ class MemoryLedger:
             if wanted.after < serial < wanted.before
             and wanted.since <= self.lines[serial].at < wanted.until
             and wanted.conversation in ("", self.lines[serial].conversation)
-            and (not wanted.person or (wanted.person, self.lines[serial].conversation) in self.places)
+            and (
+                not wanted.people or any((one, self.lines[serial].conversation) in self.places for one in wanted.people)
+            )
         ]
         return succeed(tuple(found[:limit]))
 
-    def conversations(self, person: str, after: str, limit: int) -> Deferred[Sequence[str]]:
-        """Give index names of conversations that a person took part in, in order, behind this one."""
-        return succeed(tuple(sorted(c for p, c in self.places if p == person and c > after)[:limit]))
+    def conversations(self, people: Collection[str], after: str, limit: int) -> Deferred[Sequence[str]]:
+        """Give index names of conversations that one of these took part in, each once, in order, behind this one."""
+        return succeed(tuple(sorted({c for p, c in self.places if p in people and c > after})[:limit]))
 
     def misplaced(self, places: Collection[Place]) -> Deferred[Collection[Place]]:
         """Give those of these places that the index lacks."""

@@ -109,8 +109,8 @@ class Ends:
 class Wanted:
     """Which entries are looked for; "" is any."""
 
-    person: str = ""
-    """Index name of somebody who takes part in the conversation; not each entry of it need be his."""
+    people: tuple[str, ...] = ()
+    """Index names of whom one takes part in the conversation; not each entry of it need be theirs. Empty: anybody."""
 
     conversation: str = ""
     since: float = 0.0
@@ -151,8 +151,8 @@ class ILedger(Interface):
     def find(wanted: Wanted, limit: int, *, newest: bool = False) -> Awaitable[Sequence[Line]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
 
-    def conversations(person: str, after: str, limit: int) -> Awaitable[Sequence[str]]:
-        """Give index names of conversations that a person took part in, in order, behind this one."""
+    def conversations(people: Collection[str], after: str, limit: int) -> Awaitable[Sequence[str]]:
+        """Give index names of conversations that one of these took part in, each once, in order, behind this one."""
 
     def misplaced(places: Collection[Place]) -> Awaitable[Collection[Place]]:
         """Give those of these places that the index lacks."""

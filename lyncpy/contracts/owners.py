@@ -6,7 +6,8 @@ gets a used one finds it. Where one person's things name another, as a contact l
 name is kept with the `OwnerId` that it meant, and `resolve` says what it means now.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, NewType
 
 from zope.interface import Interface, implementer
@@ -17,6 +18,16 @@ OwnerId = NewType("OwnerId", str)
 """Somebody whom the directory has named, for ever: it is never given to another key."""
 
 NOBODY: Final = OwnerId("")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An address, and from when until when it is meant. Seconds since the epoch."""
+
+    aor: Aor
+    since: float = 0.0
+    until: float = float(2**40)
+    """Exclusive."""
 
 
 class IOwners(Interface):
@@ -42,6 +53,12 @@ class IOwners(Interface):
 
     def led_to(aor: Aor) -> Aor | None:
         """Give the new address of who left this one, while what is sent to it is still passed on; else None."""
+
+    def spans(owner: OwnerId) -> Sequence[Span]:
+        """Give the addresses that somebody had and has, each with the time at which it was theirs, oldest first.
+
+        For what is written down under addresses and stays as it was written. Empty for who is not known.
+        """
 
 
 class IMeanings(Interface):
@@ -100,6 +117,10 @@ class AddressOwners:
     def led_to(self, aor: Aor) -> Aor | None:
         """Lead nowhere."""
         return None
+
+    def spans(self, owner: OwnerId) -> Sequence[Span]:
+        """Give the address, for ever."""
+        return (Span(kept_aor(owner)),) if owner else ()
 
 
 def resolve(owners: IOwners, aor: Aor, owner: OwnerId) -> Aor | None:

@@ -97,11 +97,12 @@ def test_finds_by_person_conversation_time_and_place(cellar: Cellar) -> None:
     """First or last ones first; limits, times and serials are exclusive where they say so."""
     add(cellar, line(1), line(2, "other"), line(3), line(4), places=((ALICE, "talk"), (BOB, "talk"), (BOB, "other")))
     assert serials(cellar, Wanted()) == [1, 2, 3, 4]
-    assert serials(cellar, Wanted(person=ALICE)) == [1, 3, 4]
-    assert serials(cellar, Wanted(person=BOB)) == [1, 2, 3, 4]
-    assert serials(cellar, Wanted(person=CAROL)) == []
-    assert serials(cellar, Wanted(person=BOB, conversation="other")) == [2]
-    assert serials(cellar, Wanted(person=BOB), 2, newest=True) == [4, 3]
+    assert serials(cellar, Wanted(people=(ALICE,))) == [1, 3, 4]
+    assert serials(cellar, Wanted(people=(BOB,))) == [1, 2, 3, 4]
+    assert serials(cellar, Wanted(people=(CAROL,))) == []
+    assert serials(cellar, Wanted(people=(CAROL, ALICE))) == [1, 3, 4]
+    assert serials(cellar, Wanted(people=(BOB,), conversation="other")) == [2]
+    assert serials(cellar, Wanted(people=(BOB,)), 2, newest=True) == [4, 3]
     assert serials(cellar, Wanted(since=NOON + 2, until=NOON + 4)) == [2, 3]
     assert serials(cellar, Wanted(after=1, before=4)) == [2, 3]
 
@@ -110,8 +111,9 @@ def test_lists_a_persons_conversations(cellar: Cellar) -> None:
     """In order, a slice at a time; a place that is added twice is there once."""
     add(cellar, line(1), places=((BOB, "b"), (BOB, "a"), (ALICE, "c")))
     add(cellar, line(2), places=((BOB, "b"), (BOB, "c")))
-    assert cellar.wait(cellar.ledger.conversations(BOB, "", 2)) == ("a", "b")
-    assert cellar.wait(cellar.ledger.conversations(BOB, "b", 2)) == ("c",)
+    assert cellar.wait(cellar.ledger.conversations([BOB], "", 2)) == ("a", "b")
+    assert cellar.wait(cellar.ledger.conversations([BOB], "b", 2)) == ("c",)
+    assert cellar.wait(cellar.ledger.conversations([BOB, ALICE], "", 9)) == ("a", "b", "c")
     assert cellar.wait(cellar.ledger.misplaced([(BOB, "a"), (CAROL, "a")])) == {(CAROL, "a")}
 
 

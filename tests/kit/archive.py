@@ -39,9 +39,9 @@ class FragileLedger:
         """Give lines that are wanted."""
         return self._disk.run(lambda: self._inner.find(wanted, limit, newest=newest))
 
-    def conversations(self, person: str, after: str, limit: int) -> Deferred[Sequence[str]]:
-        """Give conversations of a person."""
-        return self._disk.run(lambda: self._inner.conversations(person, after, limit))
+    def conversations(self, people: Collection[str], after: str, limit: int) -> Deferred[Sequence[str]]:
+        """Give conversations of people."""
+        return self._disk.run(lambda: self._inner.conversations(people, after, limit))
 
     def misplaced(self, places: Collection[Place]) -> Deferred[Collection[Place]]:
         """Give places that are missing."""

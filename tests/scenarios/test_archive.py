@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from lyncpy.contracts.names import aor_of
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from tests.kit.archive import PlainStamps
 from tests.kit.results import result_of
-from tests.kit.stage import Stage
+from tests.kit.stage import Stage, password_of
 
 ALICE = "alice@example.com"
 
@@ -106,3 +107,39 @@ def test_what_was_acknowledged_is_archived_after_a_kill(critical: Stage) -> None
     assert talk.says("after").status == 200
     assert [text for text in archived(critical) if text in ("before", "after")] == ["before", "after"]
     assert verified(critical).broken is None
+
+
+@pytest.mark.steady_clock  # entries and addresses are dated by the clock of the host
+def test_what_is_archived_is_of_who_had_the_address_then() -> None:
+    """It follows somebody to another address, and is not what is found of whoever has the old one now."""
+    with Stage.opened(policies={"archive_internal": True}, directory={"removal_share": 1.0}) as stage:
+        alice, bob = stage.sign_in("alice", "bob")
+        assert bob.pages(alice, "from Bob").status == 200
+        stage.changes("bob", aor=aor_of("robert@example.com"))
+        stage.directory.people.append(stage.someone("bob", key="another"))
+        stage.pulls()
+        robert, other = stage.actor("robert", password=password_of("bob")), stage.actor("bob")
+        robert.signs_in()
+        other.signs_in()
+        assert other.pages(alice, "from the other").status == 200
+        assert robert.pages(alice, "from Robert").status == 200
+
+        def found(line: str) -> list[object]:
+            return [row[-1] for row in stage.shell(f"archive search {line}").rows]
+
+        assert found("robert@example.com") == ["from Bob", "from Robert"]
+        assert found("bob@example.com") == ["from the other"]
+        assert found("bob@example.com --as-written") == ["from Bob", "from the other"]
+        assert found("alice@example.com --with robert@example.com") == ["from Bob", "from Robert"]
+        note = stage.shell("archive search robert@example.com").note
+        assert "; as bob@example.com from " in note
+        assert ", robert@example.com from " in note
+        stage.shell("archive export robert@example.com --format json --to his")
+        assert b"from Bob" in b"".join(stage.exports.folders["his"].values())
+
+        stage.changes("bob", aor=aor_of("robert@example.com"))
+        stage.directory.people = [one for one in stage.directory.people if one.key not in ("another", "key-bob")]
+        stage.pulls()
+        (gone,) = [row[4] for row in stage.shell("directory held").rows if row[5] == "another"]
+        assert found(str(gone)) == found("bob@example.com") == ["from the other"]
+        assert found("robert@example.com") == ["from Bob", "from Robert"]

@@ -116,19 +116,20 @@ class SqlLedger:
             column.at >= wanted.since,
             column.at < wanted.until,
         ]
-        if wanted.person:
-            his = select(archive_people.c.conversation).where(archive_people.c.person == wanted.person)
-            where.append(column.conversation.in_(his))
+        if wanted.people:
+            theirs = select(archive_people.c.conversation).where(archive_people.c.person.in_(wanted.people))
+            where.append(column.conversation.in_(theirs))
         if wanted.conversation:
             where.append(column.conversation == wanted.conversation)
         return self._find(where, limit, newest=newest)
 
-    def conversations(self, person: str, after: str, limit: int) -> Deferred[Sequence[str]]:
-        """Give index names of conversations that a person took part in, in order, behind this one."""
+    def conversations(self, people: Collection[str], after: str, limit: int) -> Deferred[Sequence[str]]:
+        """Give index names of conversations that one of these took part in, each once, in order, behind this one."""
         column = archive_people.c
         statement = (
             select(column.conversation)
-            .where(column.person == person, column.conversation > after)
+            .distinct()
+            .where(column.person.in_(people), column.conversation > after)
             .order_by(column.conversation)
             .limit(limit)
         )

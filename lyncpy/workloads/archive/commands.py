@@ -11,6 +11,7 @@ from typing import Final
 from lyncpy.contracts.archive import ILedger
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import aor_of, bare
+from lyncpy.contracts.owners import IOwners, OwnerId, Span
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
@@ -42,6 +43,7 @@ class Rooms:
     reader: Reader
     exporter: Exporter
     people: IPeople
+    owners: IOwners
 
 
 class Commands:
@@ -65,6 +67,7 @@ class Commands:
         other = Flag("with", "only where this address takes part too", takes="USER")
         conversation = Flag("conversation", "only of this conversation", takes="NAME")
         text = Flag("text", "only what contains this", takes="TEXT")
+        written = Flag("as-written", "what was said under the address, whoever had it")
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {MOST} at most", takes="N")
         form = Flag(
             "format", "eml: one mail for each conversation; json: all entries, one a line", takes="|".join(FORMATS)
@@ -88,7 +91,7 @@ class Commands:
                 "What a user said and heard, where it is archived.",
                 self.search,
                 args=(person,),
-                flags=(since, until, other, conversation, text, limit),
+                flags=(since, until, other, conversation, text, limit, written),
                 role=operator,
             ),
             Command(
@@ -96,7 +99,7 @@ class Commands:
                 "Write what is archived of a user, or of a conversation, into files.",
                 self.export,
                 args=(what,),
-                flags=(form, to, since, until, other),
+                flags=(form, to, since, until, other, written),
                 role=operator,
             ),
             Command(
@@ -156,6 +159,7 @@ class Commands:
         terms = self._terms(asked, person=asked.args["user"], conversation=asked.flags.get("conversation", ""))
         found = await self._rooms.reader.newest(terms, int(limit))
         note = f"{len(found.entries)} entries" + ("" if found.all_seen else "; older ones were not looked at")
+        note += _named(terms.person)
         columns = ("entry", "at", "kind", "from", "to", "conversation", "text")
         return Table(columns, [_row(kept) for kept in found.entries], note=note)
 
@@ -175,7 +179,11 @@ class Commands:
         except (ValueError, OSError) as error:
             raise CommandFailed(f"not exported: {error}") from error
         rows = [(done.folder, done.files, done.conversations, done.entries)]
-        return Table(("folder", "files", "conversations", "entries"), rows, note="only the server's user can read them")
+        return Table(
+            ("folder", "files", "conversations", "entries"),
+            rows,
+            note="only the server's user can read them" + _named(terms.person),
+        )
 
     async def resume(self, asked: Asked) -> Table:
         """Let a torn chain go on."""
@@ -195,16 +203,36 @@ class Commands:
             if address and "@" not in address.strip("@"):
                 raise CommandFailed(f'"{address[:80]}" is neither an address nor a conversation that is archived')
         return Terms(
-            person=name_of(aor_of(person)) if person else "",
-            other=name_of(aor_of(flags["with"])) if "with" in flags else "",
+            person=self._spans(asked, person),
+            other=self._spans(asked, flags.get("with", "")),
             conversation=name_of(conversation),
             since=since_of(flags["since"], now) if "since" in flags else 0.0,
             until=since_of(flags["until"], now) if "until" in flags else Terms().until,
             text=flags.get("text", ""),
         )
 
+    def _spans(self, asked: Asked, text: str) -> Sequence[Span]:
+        """Give under which addresses who is named is found: entries are kept under the address of their time."""
+        if not text:
+            return ()
+        owners, aor = self._rooms.owners, aor_of(text)
+        if "as-written" in asked.flags:
+            return (Span(aor),)
+        # An owner is named by who looks for somebody whose address is another's by now.
+        return owners.spans(owners.meant(aor) or OwnerId(text)) or (Span(aor),)
+
     def _users(self) -> Sequence[str]:
         return addresses(self._rooms.people)
+
+
+def _named(spans: Sequence[Span]) -> str:
+    """Say under which addresses somebody was looked for, where that is not the one alone."""
+    if all(span.since <= 0.0 for span in spans):
+        return ""
+    always = Span(spans[-1].aor).until
+    named = [f"{bare(one.aor)} from {moment(one.since)}" if one.since > 0.0 else bare(one.aor) for one in spans]
+    ends = [f" until {moment(one.until)}" if one.until < always else "" for one in spans]
+    return "; as " + ", ".join(map("".join, zip(named, ends, strict=True)))
 
 
 def wrong(verdict: Verdict) -> str:

@@ -51,7 +51,7 @@ class Exporter:
         if terms.conversation:
             conversations = await self._conversation(terms, out)
         else:
-            async for conversation in self._reader.conversations(terms.person):
+            async for conversation in self._reader.conversations(terms.names):
                 conversations += await self._conversation(replace(terms, conversation=conversation), out)
         await out.end()
         return Exported(folder, out.files, conversations, out.entries)

@@ -13,6 +13,7 @@ from typing import Final
 
 from lyncpy.contracts.archive import Ends, Line, Place, Said
 from lyncpy.contracts.names import Aor, kept_aor
+from lyncpy.contracts.owners import Span
 
 FORM: Final = 1
 """The version of the form of a head."""
@@ -161,9 +162,10 @@ def places(said: Said, known: Collection[str] = frozenset()) -> frozenset[Place]
     return frozenset((name_of(person), conversation) for person in people)
 
 
-def takes_part(said: Said, person: str) -> bool:
-    """Tell whether this was said by or to somebody, by his index name."""
-    return any(name_of(one) == person for one in (said.sender, *said.recipients))
+def takes_part(said: Said, spans: Sequence[Span]) -> bool:
+    """Tell whether this was said by or to somebody, by an address that was theirs at the time."""
+    theirs = {name_of(span.aor) for span in spans if span.since <= said.at < span.until}
+    return bool(theirs) and any(name_of(one) in theirs for one in (said.sender, *said.recipients))
 
 
 def name_of(text: str) -> str:

@@ -1,10 +1,11 @@
 """Searching: by person, time, conversation and text, a slice at a time."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from lyncpy.contracts.archive import ILedger, Line, Said, Wanted
+from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive.bodies import Kept, kept_of, plain_text
 from lyncpy.workloads.archive.model import name_of, takes_part
 
@@ -17,11 +18,13 @@ SCANNED: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is looked for; "" is any. Names are compared as the index has them."""
+    """What is looked for; empty is any. Names are compared as the index has them."""
 
-    person: str = ""
-    other: str = ""
-    """Takes part too."""
+    person: Sequence[Span] = ()
+    """Under which addresses somebody is found, and from when until when under each."""
+
+    other: Sequence[Span] = ()
+    """Of who takes part too."""
 
     conversation: str = ""
     since: float = 0.0
@@ -38,9 +41,14 @@ class Terms:
         )
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Give the index names of the person."""
+        return tuple(dict.fromkeys(name_of(span.aor) for span in self.person))
+
+    @property
     def wanted(self) -> Wanted:
         """What the ledger is asked for."""
-        return Wanted(self.person, self.conversation, self.since, self.until)
+        return Wanted(self.names, self.conversation, self.since, self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +104,11 @@ class Reader:
         """Tell whether there are entries of a conversation of this name."""
         return bool(await self._ledger.find(Wanted(conversation=name_of(name)), 1))
 
-    async def conversations(self, person: str) -> AsyncIterator[str]:
-        """Give the conversations of a person, by name."""
+    async def conversations(self, people: Sequence[str]) -> AsyncIterator[str]:
+        """Give the conversations of somebody who has these index names, by name."""
         after = ""
         while True:
-            names = await self._ledger.conversations(person, after, SLICE)
+            names = await self._ledger.conversations(people, after, SLICE)
             for name in names:
                 yield name
             if len(names) < SLICE:

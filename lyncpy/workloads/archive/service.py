@@ -12,6 +12,7 @@ from lyncpy.contracts.archive import IArchive, IExports, IGapFile, ILedger, ISta
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.owners import AddressOwners, IOwners
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -50,8 +51,9 @@ class Archive:
         meter: IMeter,
         settings: Settings,
         timers: ITimers,
+        owners: IOwners | None = None,
     ) -> None:
-        """Build the rooms."""
+        """Build the rooms; without `owners` everybody is their address."""
         self._policies = policies
         self._settings = settings
         self._timers = timers
@@ -61,7 +63,8 @@ class Archive:
         rest = Slices(timers, SLICE_BYTES).spend
         reader = Reader(ledger, rest)
         auditor = Auditor(ledger, stamps, rest)
-        rooms = Rooms(ledger, self._keeper, auditor, reader, Exporter(reader, exports), people)
+        whose: IOwners = AddressOwners() if owners is None else owners
+        rooms = Rooms(ledger, self._keeper, auditor, reader, Exporter(reader, exports), people, whose)
         self.offer = Offer(self.name, commands=Commands(rooms, settings, timers).words(), reasons=(self.reasons,))
 
     # --- IArchive

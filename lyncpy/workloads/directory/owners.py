@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, bare
-from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId
+from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, Span
 
 FORMER_MOST: Final = 32
 """Former addresses that are remembered of one owner; of more, the oldest is forgotten."""
@@ -128,6 +128,11 @@ class Owners:
         if last is None or last.is_held or _left(last, aor) + self.forward_s <= self.now():
             return None
         return last.aor
+
+    def spans(self, owner: OwnerId) -> Sequence[Span]:
+        """Give all addresses of somebody, and when each was theirs."""
+        found = self._owners.get(owner)
+        return () if found is None else tuple(Span(one.aor, one.since, one.until) for one in found.spans())
 
     # --- for the workload
 

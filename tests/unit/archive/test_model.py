@@ -7,6 +7,7 @@ from hashlib import sha256
 import pytest
 
 from lyncpy.contracts.archive import Ends, Line, Mark, Said
+from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.model import Broken, Places, Point
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, said
@@ -78,8 +79,10 @@ def test_the_index_has_everybody_who_took_part() -> None:
     """Speaker and hearers, each once; nobody where the archive itself speaks."""
     assert model.places(said(recipients=(BOB, CAROL, ALICE))) == {(who, "talk") for who in (ALICE, BOB, CAROL)}
     assert model.places(said(sender="", recipients=())) == frozenset()
-    assert model.takes_part(said(), BOB)
-    assert not model.takes_part(said(), CAROL)
+    assert model.takes_part(said(), [Span(BOB)])
+    assert not model.takes_part(said(), [Span(CAROL)])
+    assert model.takes_part(said(at=NOON), [Span(CAROL), Span(BOB, NOON, NOON + 1)])
+    assert not model.takes_part(said(at=NOON), [Span(BOB, 0.0, NOON), Span(BOB, NOON + 1)])
 
 
 def test_index_names_are_what_every_database_can_hold() -> None:
