@@ -116,8 +116,9 @@ def comparing(
     return replace(
         changes,
         # Somebody is there whom no change announced (he was moved in, or a group now names him), or somebody
-        # left and what he had may be free for an entry that was skipped.
-        incomplete=strange or (any(not one.keeps for one in past) and left),
+        # left and what he had may be free for an entry that was skipped, or somebody wants the address of one who
+        # was skipped, and may wait for his in turn.
+        incomplete=strange or (any(not one.keeps for one in past) and (left or bool(clashes))),
         withheld=tuple(mine[key] for key in absent) if withhold else (),
     )
 

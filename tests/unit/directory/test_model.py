@@ -147,6 +147,16 @@ def test_who_is_given_the_address_of_somebody_else_stays_what_they_were() -> Non
     assert "stay u1@example.com" in changes.skipped[0].reason
 
 
+def test_who_wants_the_address_of_somebody_who_waits_for_theirs_gets_it() -> None:
+    """An increment names one of the two alone; everything is read then, and they swap."""
+    a, b = person("a"), person("b")
+    waits = replace(b, aor=a.aor)
+    first = compare(known(a, b), (), news(waits))
+    assert (first.moved, len(first.skipped)) == ((), 1)
+    assert compare(known(a, b), first.skipped, news(replace(a, aor=b.aor))).incomplete
+    assert len(compare(known(a, b), first.skipped, everybody(waits, replace(a, aor=b.aor))).moved) == 2
+
+
 def test_a_chain_of_moves_to_an_address_that_is_not_free_is_not_made() -> None:
     """Each waits for the one before, in whatever order the directory names them; a switch counts all the same."""
     a, b, c = (person(name) for name in "abc")
