@@ -137,6 +137,7 @@ def _read_time(text: str) -> float | None:
         if found[7]:
             away = timedelta(hours=int(found[8]), minutes=int(found[9] or 0))
             at = at - away if found[7] == "+" else at + away
-        return max(0.0, at.timestamp())
+        # The zero of a clock, 1970 or 1601, is what tools write for none; any other time before 1970 is long past.
+        return max(0.5, at.timestamp()) if at.timestamp() not in (0.0, -_1601_S) else 0.0
     except (ValueError, OverflowError):
         return None

@@ -49,6 +49,9 @@ def filetime(seconds: float) -> bytes:
         ("time", b"20270101003000+0100", at(2026, 12, 31, 23, 30)),
         ("time", b"20261231183000-0500", at(2026, 12, 31, 23, 30)),
         ("time", b"19700101000000Z", None),
+        ("time", b"16010101000000.0Z", None),
+        ("time", b"19691231235959Z", 0.5),
+        ("time", b"19000101000000Z", 0.5),
     ],
 )
 def test_a_value_is_a_moment_or_never(form: str, value: bytes, second: float | None) -> None:
