@@ -22,15 +22,15 @@ class Bucket:
         self._level = burst
         self._at = now
 
-    def take(self, rate: float, burst: float, now: float) -> float:
-        """Take one token; give 0, or the seconds after which there will be one."""
+    def take(self, rate: float, burst: float, now: float, amount: float = 1.0) -> float:
+        """Take so many tokens; give 0, or the seconds after which there will be so many."""
         level = min(burst, self._level + max(0.0, now - self._at) * rate)
         self._at = now
-        if level >= 1.0:
-            self._level = level - 1.0
+        if level >= amount:
+            self._level = level - amount
             return 0.0
         self._level = level
-        return (1.0 - level) / rate
+        return (amount - level) / rate
 
 
 class TryRules(Protocol):

@@ -3,6 +3,8 @@
 import pytest
 
 from lyncpy.contracts.records import SessionRecord
+from tests.kit.fakes import awaited
+from tests.kit.results import result_of
 from tests.kit.stage import WALL, Stage
 
 ALICE, BOB = "sip:alice@example.com", "sip:bob@example.com"
@@ -158,3 +160,67 @@ def test_two_conversations_have_two_records(stage: Stage) -> None:
     second.says("c")
     counts = [(one.user1, one.user1_messages) for one in stage.sessions()]
     assert sorted(counts) == [(ALICE, 1), (BOB, 2)]
+
+
+# --- shares of what is written
+
+
+def rows_of(stage: Stage, user: str) -> int:
+    """Count the rows that conferences left of somebody."""
+    records = stage.records
+    found = (records.conference_sessions(user), records.focus_joins(user), records.mcu_joins(user))
+    return sum(len(result_of(awaited(some))) for some in found)
+
+
+def test_who_calls_a_meeting_again_and_again_fills_no_disk() -> None:
+    """Of the rows of an hour a user has a share; what is beyond works all the same, and others have all of theirs."""
+    with Stage.opened(conferencing={"records_per_user": 20}) as stage:
+        alice, bob, carol = stage.sign_in("alice", "bob", "carol")
+        first = alice.meets()
+        for _ in range(15):
+            seat = bob.joins(first.focus)
+            assert seat.dialog is not None
+            seat.leaves()
+        first.locks()
+        for _ in range(30):
+            bob.seat(first.focus).knocks()
+        stage.passes(2)
+        assert rows_of(stage, bob.aor) == 20
+        first.locks("false")
+        carol.joins(first.focus)
+        stage.passes(2)
+        assert rows_of(stage, carol.aor) == 4
+        stage.passes(3600)
+        bob.joins(first.focus)
+        stage.passes(2)
+        assert rows_of(stage, bob.aor) == 24
+
+
+def test_all_guests_of_an_organizer_have_one_share() -> None:
+    """A guest's name is made up, and so is the next one: a link to a meeting is not a way to fill the disk."""
+    with Stage.opened(
+        policies={"anonymous_participants": True},
+        conferencing={"records_per_user": 20, "meeting_url": "https://meet.example.com"},
+    ) as stage:
+        (alice,) = stage.sign_in("alice")
+        first = alice.meets(policy="anonymous", extra="<msci:conference-key>Secret12</msci:conference-key>")
+        names = []
+        for number in range(15):
+            guest = stage.guest(f"Zoe {number}", "Secret12")
+            guest.joins(first.focus).leaves()
+            guest.is_cut_off()
+            names.append(guest.aor)
+        stage.passes(2)
+        assert sum(rows_of(stage, name) for name in names) == 20
+        assert rows_of(stage, alice.aor) == 4
+
+
+def test_what_clients_write_into_rows_of_conferences_has_a_bound(stage: Stage) -> None:
+    """The name of a program of thousands of letters is cut in the row."""
+    (alice,) = stage.sign_in("alice")
+    bob = stage.actor("bob", agent="a" * 9000)
+    bob.signs_in()
+    bob.joins(alice.meets().focus)
+    stage.passes(2)
+    rows = result_of(awaited(stage.records.conference_sessions(bob.aor)))
+    assert [len(one.user_client) for one in rows] == [255, 255]

@@ -5,9 +5,11 @@ McuJoinsAndLeaves and ConferenceMessageCount of Lync Server 2013.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+
+from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.names import Aor, Epid, NodeName
@@ -21,6 +23,7 @@ from lyncpy.contracts.records import (
     MessageCountRecord,
 )
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.hourly import Hourly, cut
 from lyncpy.sip.message import Response
 from lyncpy.workloads.conferencing.model import FOCUS
 from lyncpy.workloads.conferencing.roster import (
@@ -53,7 +56,13 @@ class Dialled:
 
 
 class Recorder:
-    """Keeps the open rows of running meetings, and has each new state written."""
+    """Keeps the open rows of running meetings, and has each new state written.
+
+    Who calls again and again fills no disk: beyond a share of an hour nothing more is begun for them. A row that
+    was begun is kept to its end.
+    """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -62,14 +71,22 @@ class Recorder:
         node: NodeName,
         timers: ITimers,
         *,
-        delay_s: float,
+        per_hour: int,
+        delay_s: float = 1.0,
     ) -> None:
-        """Take where rows go, and who knows how much each user of a conference has said."""
+        """Take where rows go, and who knows how much each user of a conference has said.
+
+        Args:
+            per_hour: Rows that one user, or the guests of one organizer, may begin in an hour.
+            delay_s: How long message counts may wait.
+        """
         self._counts = counts
         self._node = node
         self._timers = timers
         self._recording = recording
         self._delay_s = delay_s
+        self._per_hour = per_hour
+        self._shares = Hourly(float(per_hour), timers.now, self._told)
         self._conferences: dict[str, ConferenceRecord] = {}
         self._sessions: dict[Place, ConferenceSessionRecord] = {}
         self._joins: dict[Place, FocusJoinRecord | McuJoinRecord] = {}
@@ -97,6 +114,8 @@ class Recorder:
         arrival, response = dialled.arrival, dialled.response
         request, sender, now = arrival.request, arrival.sender, self._timers.wall()
         accepted = response.status < 300
+        if not self._may(meeting, sender.aor, internal=internal):
+            return
         place = (meeting.instance, sender.aor, sender.epid, kind)
         former = self._sessions.get(place)
         record = ConferenceSessionRecord(
@@ -161,8 +180,12 @@ class Recorder:
         """Note how much each user has said, where that is new."""
         earlier = self._earlier.get(meeting.instance, {})
         now = self._counts(meeting.conference.uri)
-        said = {user: messages + earlier.get(user, 0) for user, messages in now.items()}
         former = self._counted.get(meeting.instance, {})
+        said = {
+            user: messages + earlier.get(user, 0)
+            for user, messages in now.items()
+            if user in former or self._may(meeting, user, internal=_is_internal(meeting, user))
+        }
         if said == former:
             return
         self._counted[meeting.instance] = said
@@ -171,13 +194,14 @@ class Recorder:
                 self._note(MessageCountRecord(meeting.instance, user, messages, self._timers.wall()), at_once=False)
 
     def _begun(self, meeting: Meeting) -> None:
-        if meeting.instance in self._conferences or meeting.ended:
+        organizer = meeting.conference.organizer
+        if meeting.instance in self._conferences or meeting.ended or not self._shares.take(organizer):
             return
         active = meeting.conference.active
         record = ConferenceRecord(
             meeting.instance,
             meeting.conference.uri,
-            meeting.conference.organizer,
+            organizer,
             self._timers.wall() if active is None else active.since,
             node=self._node,
         )
@@ -189,6 +213,8 @@ class Recorder:
         if place in self._joins:  # the same device in a new dialog: he was never away
             return
         attendee, now = meeting.attendees[user], self._timers.wall()
+        if not self._may(meeting, user, internal=attendee.internal):
+            return
         session = self._sessions.get(place)
         join_id, session_id = str(uuid.uuid4()), "" if session is None else session.session_id
         join: FocusJoinRecord | McuJoinRecord
@@ -249,5 +275,23 @@ class Recorder:
         if record is not None:
             self._note(replace(record, ended_at=self._timers.wall(), end_reason=change.why.value))
 
+    def _may(self, meeting: Meeting, user: Aor, *, internal: bool) -> bool:
+        """Tell whether a row more may be begun; a guest's name is made up, so all guests of an organizer are one."""
+        return self._shares.take(user if internal else ("guests", meeting.conference.organizer))
+
+    def _told(self, owner: Hashable, left_out: int) -> None:
+        self.log.warn(
+            "{owner} begins more than {count} rows of conferences an hour ([conferencing] records_per_user): further"
+            " ones are not written, {left_out} in all",
+            owner=f"guests of {owner[1]}" if isinstance(owner, tuple) else owner,
+            count=self._per_hour,
+            left_out=left_out,
+        )
+
     def _note(self, row: ConferenceRow, *, at_once: bool = True) -> None:
-        self._recording.note(row, within_s=0.0 if at_once else self._delay_s)
+        self._recording.note(cut(row), within_s=0.0 if at_once else self._delay_s)
+
+
+def _is_internal(meeting: Meeting, user: Aor) -> bool:
+    attendee = meeting.attendees.get(user)
+    return attendee is not None and attendee.internal

@@ -89,7 +89,7 @@ class Conferencing:
         kinds = {mcu.kind: mcu for mcu in mcus}
         self._chat = kinds.get(CHAT)
         self.conferences = _conferences(store, homes, tuple(kinds), settings, timers, owners)
-        self._recorder = Recorder(recording, self._counts, node, timers, delay_s=1.0)
+        self._recorder = Recorder(recording, self._counts, node, timers, per_hour=settings.records_per_user)
         self._calls = Calls(forward, outbound, locator, people, privacy, timers)
         minutes = () if archive is None else (Minutes(archive, timers),)
         self.foci = Foci(

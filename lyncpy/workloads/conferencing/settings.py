@@ -82,6 +82,9 @@ class Settings(BaseModel):
     meetings_per_organizer: int = Field(default=100, ge=1, le=100_000)
     """Meetings of one organizer that may run at once; one more is refused with 503."""
 
+    records_per_user: int = Field(default=2_000, ge=10, le=1_000_000)
+    """Call detail rows of conferences that one user, or all guests of one organizer together, may begin in an hour; what is beyond works, but leaves no row, and the log says whose it is."""
+
     record_counts_s: float = Field(default=30.0, ge=1.0, le=3600.0)
     """Seconds after which new message counts of a running meeting reach its call detail records."""
 

@@ -1,28 +1,17 @@
 """Sessions → call detail records, and how many of them one user may cause."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.records import IRecording, SessionRecord
-from lyncpy.core.limits import Bucket
-
-LETTERS: Final = 255
-"""Of each text in a record that a client wrote; a Call-ID may have thirty thousand."""
+from lyncpy.core.hourly import Hourly, cut
 
 PAIRS: Final = 10_000
 """Refused messages that are gathered at once, by who wrote to whom; of more, the oldest begins a record of its own."""
-
-USERS: Final = 50_000
-"""Users whose records are counted at once; who has not caused any for longest is forgotten, and begins anew."""
-
-HOUR_S: Final = 3600.0
-
-_TEXTS: Final = ("call_id", "from_tag", "to_tag", "conversation_id", "user1_endpoint", "user2_endpoint", "user1_client",
-                 "user2_client", "media", "user1", "user2")  # fmt: skip
 
 
 class Recorder:
@@ -62,9 +51,13 @@ class Recorder:
         """Sessions that last and have a record."""
         self._left_out: set[str] = set()
         """Sessions that last and have none: their caller was over the share."""
-        self._shares: OrderedDict[str, Bucket] = OrderedDict()
+        self._shares = Hourly(float(per_hour), now, self._told)
         self._refused: OrderedDict[tuple[str, str, int | None], tuple[SessionRecord, float]] = OrderedDict()
-        self.left_out = 0
+
+    @property
+    def left_out(self) -> int:
+        """Give how many sessions left no record."""
+        return self._shares.left_out
 
     def __len__(self) -> int:
         """Give how many sessions that last are known here."""
@@ -103,33 +96,16 @@ class Recorder:
                 if not lasts:
                     known.discard(name)
                 return recorded
-        recorded = self._take(record.user1)
+        recorded = self._shares.take(record.user1)
         if lasts:
             (self._begun if recorded else self._left_out).add(name)
         return recorded
 
-    def _take(self, user: str) -> bool:
-        now = self._now()
-        share = self._shares.pop(user, None) or Bucket(float(self._per_hour), now)
-        self._shares[user] = share
-        if len(self._shares) > USERS:
-            self._shares.popitem(last=False)
-        if share.take(self._per_hour / HOUR_S, float(self._per_hour), now) == 0.0:
-            return True
-        self.left_out += 1
-        # Once for every thousand: a flood must not fill the log either.
-        if self.left_out % 1000 == 1:
-            self.log.warn(
-                "{aor} begins more than {count} sessions an hour ([im] records_per_user): further ones leave no record,"
-                " {left_out} in all",
-                aor=user,
-                count=self._per_hour,
-                left_out=self.left_out,
-            )
-        return False
-
-
-def cut(record: SessionRecord) -> SessionRecord:
-    """Give a record whose texts have a bound."""
-    long = {name: text[:LETTERS] for name in _TEXTS if len(text := getattr(record, name)) > LETTERS}
-    return replace(record, **long) if long else record
+    def _told(self, user: Hashable, left_out: int) -> None:
+        self.log.warn(
+            "{aor} begins more than {count} sessions an hour ([im] records_per_user): further ones leave no record,"
+            " {left_out} in all",
+            aor=user,
+            count=self._per_hour,
+            left_out=left_out,
+        )

@@ -13,3 +13,6 @@ class Settings(BaseModel):
 
     report_bytes: int = Field(default=65_536, ge=1024, le=1_048_576)
     """The largest report that is kept, in bytes; a larger one is refused with 413."""
+
+    report_bytes_per_user: int = Field(default=4_194_304, ge=1_049_600, le=1_073_741_824)
+    """Bytes of reports that are kept of one user in an hour, each a kilobyte more than its text; beyond it a report is refused with 503."""

@@ -5,7 +5,8 @@ from dataclasses import replace
 from zope.interface import implementer
 
 from lyncpy.contracts.records import CallRecord, IRecording, SessionRecord
-from lyncpy.workloads.im.recorder import LETTERS, Recorder
+from lyncpy.core.hourly import LETTERS
+from lyncpy.workloads.im.recorder import Recorder
 
 
 @implementer(IRecording)

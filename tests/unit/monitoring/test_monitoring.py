@@ -50,6 +50,19 @@ def test_a_huge_report_is_refused() -> None:
     assert hall.asked("reports").rows == []
 
 
+def test_reports_have_a_share_of_the_disk() -> None:
+    """Who reports without end is refused after a while; others report on, and they themselves an hour later."""
+    hall, _, _ = _monitored()
+    alice, bob = hall.device("alice"), hall.device("bob")
+    answers = [alice.service(REPORT, b"x" * 60_000).status for _ in range(100)]
+    kept = answers.count(200)
+    assert 60 < kept < 72
+    assert set(answers[kept:]) == {503}
+    assert bob.service(REPORT, b"<reportError/>").status == 200
+    hall.clock.advance(3600)
+    assert alice.service(REPORT, b"<reportError/>").status == 200
+
+
 def test_connections_are_listed_and_closed() -> None:
     """An operator sees each connection and can end it."""
     hall, wire, _ = _monitored()

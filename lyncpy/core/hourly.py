@@ -1,0 +1,68 @@
+"""What grows on disk, by whom: a share of an hour for each owner, and texts that have a bound.
+
+What clients cause to be written down is bounded twice: how often, by a bucket for each owner,
+and how long each text may be that a client wrote itself.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import fields, replace
+from typing import Any, Final, TypeVar
+
+from lyncpy.contracts.records import CallRecord
+from lyncpy.core.limits import Bucket
+
+LETTERS: Final = 255
+"""Of each text in a record that a client wrote; a Call-ID may have thirty thousand."""
+
+OWNERS: Final = 50_000
+"""Owners that are counted at once; who has not caused anything for longest is forgotten, and begins anew."""
+
+HOUR_S: Final = 3600.0
+
+TOLD_EACH: Final = 1000
+"""Left out, for one line of the log: a flood must not fill the log either."""
+
+Record = TypeVar("Record", bound=CallRecord)
+
+
+class Hourly:
+    """How much each owner may still cause in this hour."""
+
+    def __init__(self, per_hour: float, now: Callable[[], float], told: Callable[[Hashable, int], None]) -> None:
+        """Take the share.
+
+        Args:
+            per_hour: Of one owner, in whatever is counted.
+            now: A monotonic clock.
+            told: Hears whose share is used up and how often that was so in all, at the first and each thousandth time.
+        """
+        self._per_hour = per_hour
+        self._now = now
+        self._told = told
+        self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
+        self.left_out = 0
+
+    def take(self, owner: Hashable, amount: float = 1.0) -> bool:
+        """Take from an owner's share; False, and nothing is taken, when there is not so much left."""
+        now = self._now()
+        bucket = self._buckets.pop(owner, None) or Bucket(self._per_hour, now)
+        self._buckets[owner] = bucket
+        if len(self._buckets) > OWNERS:
+            self._buckets.popitem(last=False)
+        if bucket.take(self._per_hour / HOUR_S, self._per_hour, now, amount) == 0.0:
+            return True
+        self.left_out += 1
+        if self.left_out % TOLD_EACH == 1:
+            self._told(owner, self.left_out)
+        return False
+
+
+def cut(record: Record) -> Record:
+    """Give a record whose texts have a bound."""
+    long: dict[str, Any] = {  # Any: each of its own field
+        one.name: text[:LETTERS]
+        for one in fields(record)
+        if isinstance(text := getattr(record, one.name), str) and len(text) > LETTERS
+    }
+    return replace(record, **long) if long else record
