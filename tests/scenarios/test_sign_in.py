@@ -4,6 +4,7 @@ import pytest
 
 from lyncpy.contracts.names import aor_of
 from lyncpy.sip.encoder import encode
+from lyncpy.workloads.registrar.model import TAKEOVERS
 from tests.kit.actors import CONTACTS, PROVISIONING, SELF
 from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
@@ -293,3 +294,25 @@ def test_a_device_that_comes_back_takes_the_place_of_its_old_self(stage: Stage) 
     stage.passes(10)
     assert stage.tables()["connections"] == 2
     assert bob.talks_to(alice)[0].says("there you are").status == 200
+
+
+@pytest.mark.parametrize("hangs_up", [True, False])
+def test_two_clients_of_one_device_that_always_come_back(stage: Stage, hangs_up: bool) -> None:
+    """They ignore what they are told, and one leaves its connections open; in the end one of them can work in peace."""
+    (bob,) = stage.sign_in("bob")
+    clients = [stage.actor("alice", epid="01020304aabb") for _ in range(2)]
+    answers: list[Exchange] = []
+    for _ in range(40):
+        for client in clients:
+            (there,) = [row[2] for row in stage.command("endpoints", user="alice@example.com").rows] or [""]
+            if there == client.sip.address:
+                continue
+            if hangs_up and client.sip.is_connected:
+                client.hangs_up_the_line()
+            client.sip.line = None
+            answers.append(client.sip.register())
+        stage.passes(1)
+    assert [answer.status for answer in answers[: 1 + TAKEOVERS]] == [200] * (1 + TAKEOVERS)
+    assert {(answer.status, answer.diagnostics) for answer in answers[1 + TAKEOVERS :]} == {(503, 4140)}
+    holder = next(client for client in clients if client.sip.is_signed_in)
+    assert holder.talks_to(bob)[0].says("at last").status == 200

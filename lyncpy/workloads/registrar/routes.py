@@ -148,6 +148,7 @@ class Routes:
         if contest.is_on(now):
             contest.refused(now)
             self._vigil.doubt(holder.flow)
+            self._signout.dismiss(flow, "its place is held by another")
             self.log.info("{aor} refused: {reason}", aor=aor, reason=why.reason, flow=flow)
             raise Refused(503, why, headers=[("Retry-After", CONTEST_RETRY_S)])
 

@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics
 from lyncpy.contracts.timers import ITimers
@@ -69,12 +70,18 @@ class SignOut:
             "{aor} on {epid} signed out: {reason}", aor=endpoint.aor, epid=endpoint.epid, reason=cause.value.reason
         )
         self._outbound.start(endpoint.flow, notice(endpoint, thread, cause.value), timeout=LINGER_S)
-        self._timers.later(LINGER_S, lambda: self._close_if_empty(endpoint))
+        self.dismiss(endpoint.flow, "signed out")
 
-    def _close_if_empty(self, endpoint: Endpoint) -> None:
-        """Close the connection unless somebody has signed in over it again."""
-        if not self._bindings.on(endpoint.flow):
-            self._flows.close(endpoint.flow, "signed out")
+    def dismiss(self, flow: FlowName, reason: str) -> None:
+        """Close a connection in a moment, unless somebody signs in over it until then.
+
+        One that was refused a place, too: with many of them open, the oldest of its user's connections would be closed.
+        """
+        self._timers.later(LINGER_S, lambda: self._close_if_empty(flow, reason))
+
+    def _close_if_empty(self, flow: FlowName, reason: str) -> None:
+        if not self._bindings.on(flow):
+            self._flows.close(flow, reason)
 
 
 def notice(endpoint: Endpoint, thread: Thread | None, cause: Cause) -> Request:
