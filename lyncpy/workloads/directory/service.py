@@ -14,6 +14,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.workloads.directory.commands import Commands, moment
 from lyncpy.workloads.directory.deadlines import Deadlines, Judging
+from lyncpy.workloads.directory.deeds import NAMED_MOST
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept
@@ -182,15 +183,20 @@ class Directory:
     def _skipped(self, aor: Aor) -> list[Reason]:
         person = self._people.person(aor)
         mine = [one for one in self.pulls.state.skipped if person is not None and one.key == person.key]
-        return [
+        named = list(dict.fromkeys((*mine, *naming(self.pulls.state.skipped, aor))))
+        found = [
             Reason(
                 "directory",
                 f"{'something is left out' if one.keeps else 'an entry was skipped'}: {one.source}: {one.reason}",
                 good=False,
                 remedy="correct the entry and run `directory pull`",
             )
-            for one in dict.fromkeys((*naming(self.pulls.state.skipped, aor), *mine))
+            for one in named[:NAMED_MOST]
         ]
+        if len(named) > NAMED_MOST:
+            more = f"{len(named) - NAMED_MOST} more entries that were skipped name this address"
+            found.append(Reason("directory", more, good=False, remedy="see `directory skipped`"))
+        return found
 
     def _state(self) -> list[Reason]:
         found = []

@@ -278,3 +278,14 @@ def test_why_names_what_is_left_out_of_somebody_and_what_switched_them_off() -> 
     assert not any("was skipped" in one for one in said)
     told = [finding for finding, _ in desk.why("bob@example.com")]
     assert told[0] == "disabled in the directory (uid=bob): bob@example.com is switched off: sambaNTPassword is locked"
+
+
+def test_why_names_some_of_very_many_entries_that_were_skipped() -> None:
+    """One address in every entry: an answer of a hundred thousand lines would help nobody. Their own come first."""
+    taken = 'its address "sip:alice@example.com" is already that of uid=alice'
+    several = [Skipped(f"uid=u{n}", taken, key=f"u{n}") for n in range(100)]
+    desk = Desk(ALICE, skipped=[*several, Skipped(ALICE.source, "no office", key=ALICE.key, keeps=True)])
+    said = [finding for finding, good in desk.why("alice@example.com") if not good]
+    assert said[0].startswith("something is left out: uid=alice")
+    assert "81 more entries that were skipped name this address" in said[-1]
+    assert len(said) == 21
