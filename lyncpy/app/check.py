@@ -3,13 +3,12 @@
 import datetime
 import socket
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lyncpy.app.config import Config
-from lyncpy.app.home import OTHERS, secret_files
+from lyncpy.app.home import open_to_others
 from lyncpy.backends.sealing import Sealer
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.wire.certificate import CertificateUnusable, read_credentials
@@ -49,15 +48,8 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
         yield Finding(good=False, sentence=sentence)
     if not sections.directory.is_ldap:
         yield _readable("directory", "url", config.path(sections.directory.url))
-    yield from _closed([config.home, *secret_files(config)])
-
-
-def _closed(paths: Sequence[Path]) -> Iterator[Finding]:
-    """Tell what others on this machine can read, and should not."""
-    for path in paths:
-        with suppress(OSError):
-            if path.stat().st_mode & OTHERS:
-                yield Finding(good=False, sentence=f'{path} can be read by everybody here; run `chmod o-rwx "{path}"`')
+    for path in open_to_others(config):
+        yield Finding(good=False, sentence=f'{path} can be read by everybody here; run `chmod o-rwx "{path}"`')
 
 
 def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:

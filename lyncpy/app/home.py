@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -93,11 +94,26 @@ def secret_files(settings: config.Config) -> Sequence[Path]:
         sections.sip.private_key,
         sections.admin.authorized_keys,
         sections.web.readers_file,
+        sections.archive.gap_file,
+        # With the database the two that SQLite makes beside it: what was written last is in them.
+        *(sections.store.path + suffix for suffix in ("", "-wal", "-shm")),
     ]
+    if sections.log.json_file:
+        named.append(sections.log.json_file)
     if not sections.directory.is_ldap:
         named.append(sections.directory.url)
     own = [settings.file, home / "ca.key", home / "admin_key", home / "demo-accounts.toml"]
     return [*own, *(settings.path(name) for name in named)]
+
+
+def open_to_others(settings: config.Config) -> Sequence[Path]:
+    """Give the server's folder, if others can read it, and whatever else they can read and should not."""
+    found = []
+    for path in (settings.home, *secret_files(settings)):
+        with suppress(OSError):
+            if path.stat().st_mode & OTHERS:
+                found.append(path)
+    return found
 
 
 def keep(file: Path, content: str | bytes, mode: int = 0o600) -> None:

@@ -18,6 +18,7 @@ from twisted.python import usage
 
 from lyncpy.app.assembly import Built, build
 from lyncpy.app.config import Config, ConfigError, load
+from lyncpy.app.home import open_to_others
 from lyncpy.app.log import begin_json, quieten
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimer
@@ -190,6 +191,14 @@ def _take_log(config: Config) -> None:
     quieten(log.level)
     if log.json_file:
         begin_json(config.path(log.json_file), log.level)
+    seen = open_to_others(config)
+    if seen:
+        # A home that an older version made, or copied with another umask: only `lyncpy init` closes it.
+        Reloader.log.warn(
+            "everybody on this machine can read {files}; run `lyncpy init {home}`, which takes that right away",
+            files=", ".join(map(str, seen)),
+            home=config.home,
+        )
 
 
 def _stop(reactor: Any, reload: Reloader) -> None:  # Any: as above

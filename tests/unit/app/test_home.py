@@ -153,14 +153,19 @@ def test_nothing_of_a_home_is_for_others(tmp_path: Path) -> None:
     assert _mode(folder) == 0o700
     public = {"ca.pem", "server.pem", "admin_key.pub"}
     assert {file.name for file in folder.iterdir() if _mode(file) & 0o077} == public
-    open_ones = [folder, folder / "people.toml", folder / "lyncpy.toml", folder / "server.key"]
+    for name in ("lyncpy.db", "lyncpy.db-wal", "archive.gap"):
+        (folder / name).touch()
+    names = ("people.toml", "lyncpy.toml", "server.key", "lyncpy.db", "lyncpy.db-wal", "archive.gap")
+    open_ones = [folder, *(folder / name for name in names)]
     for path in open_ones:
         path.chmod(0o755 if path.is_dir() else 0o644)
     config = load(folder / "lyncpy.toml", ())
     said = [one.sentence for one in findings(config, datetime.now(UTC)) if not one.good]
     assert all(any(f'chmod o-rwx "{path}"' in sentence for sentence in said) for path in open_ones)
+    assert set(home.open_to_others(config)) == set(open_ones)
     assert cli.main(["init", str(folder)]) == 0
     assert not any(_mode(path) & 0o007 for path in open_ones)
+    assert home.open_to_others(config) == []
 
 
 def test_somebody_s_desk_is_not_touched(tmp_path: Path) -> None:
