@@ -91,7 +91,28 @@ class Commands:
                     remedy="let the user sign in; failed attempts are listed here too",
                 ),
             )
-        return tuple(Reason("sign-in", f"signed in {self._from(e)}", good=True) for e in mine)
+        found = [Reason("sign-in", f"signed in {self._from(e)}", good=True) for e in mine]
+        now = self._timers.now()
+        for e in mine:
+            if self._bindings.contest(aor, e.epid).is_on(now):
+                found.append(
+                    Reason(
+                        "sign-in",
+                        f"another client that calls its device {e.epid} too is refused as long as that one is there",
+                        good=False,
+                        remedy=f"use one client for each machine and account, or: signout {bare(aor)}/{e.epid}",
+                    )
+                )
+        if self._bindings.evictions(aor).is_on(now):
+            found.append(
+                Reason(
+                    "sign-in",
+                    "a further device is refused as long as all of these are there",
+                    good=False,
+                    remedy="sign one of them out, or allow more: [registrar] endpoints_per_user",
+                )
+            )
+        return tuple(found)
 
     def _from(self, endpoint: Endpoint) -> str:
         minutes = round((self._timers.now() - endpoint.since) / 60)

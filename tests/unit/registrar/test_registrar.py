@@ -12,7 +12,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone, FlowClosed, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
 from lyncpy.contracts.refusal import Refused
-from lyncpy.contracts.workload import Asked, CommandFailed, Table
+from lyncpy.contracts.workload import Asked, CommandFailed, Reason, Table
 from lyncpy.core.timers import Timers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
@@ -314,6 +314,28 @@ def test_who_holds_a_place_and_is_not_there_any_more_gives_it_up(scene: Scene) -
     scene.turn()
     scene.register(flow="n/other")
     assert [endpoint.flow for endpoint in scene.bindings.of(ALICE)] == ["n/other"]
+
+
+def test_an_operator_hears_that_a_place_is_held() -> None:
+    """What is refused, and what can be done about it."""
+    scene = Scene(endpoints_per_user=2)
+
+    def bad() -> list[str]:
+        (why,) = scene.registrar.offer.reasons
+
+        async def ask() -> Sequence[Reason]:
+            return await why(ALICE)
+
+        return [f"{reason.finding}: {reason.remedy}" for reason in result_of(ask()) if not reason.good]
+
+    scene.register("e0")
+    assert bad() == []
+    _fights(scene, ["abb2cb12b77f", "abb2cb12b77f"], pause_s=1.0)
+    (text,) = bad()
+    assert "abb2cb12b77f too is refused" in text
+    assert "signout alice@example.test/abb2cb12b77f" in text
+    _fights(scene, ["e1", "e2", "e3"], pause_s=1.0)
+    assert "endpoints_per_user" in bad()[-1]
 
 
 def test_a_contest_ends_when_nobody_tries_any_more(scene: Scene) -> None:
