@@ -143,6 +143,8 @@ class Limits:
     contacts: int
     groups: int
     extension_bytes: int
+    list_bytes: int = 1_048_576
+    """Of all names, addresses and extensions together: the list is written, and goes to each device, as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,7 @@ class No(enum.Enum):
     CONTACT_UNKNOWN = enum.auto()
     GROUP_UNKNOWN = enum.auto()
     CONTACTS_FULL = enum.auto()
+    LIST_TOO_LARGE = enum.auto()
     GROUPS_FULL = enum.auto()
     EXTENSION_TOO_LARGE = enum.auto()
     NAME_TAKEN = enum.auto()
@@ -252,6 +255,10 @@ def decide(book: Book, change: Change, limits: Limits) -> Decided | No:
     own = _own_half(book, change, limits)
     if isinstance(own, No):
         return own
+    letters = _letters(own)
+    # Where the limit was lowered, what makes the list no longer is still taken.
+    if letters > limits.list_bytes and letters > _letters(book.own):
+        return No.LIST_TOO_LARGE
     after = replace(book, own=replace(own, delta_num=book.own.delta_num + 1))
     groups = own.groups.items() ^ book.own.groups.items()
     aors = (change.aor,) if isinstance(change, SetContact | DeleteContact) else ()
@@ -377,6 +384,14 @@ def _still_there(book: Book, id_: int, delta: Delta) -> Delta:
     if id_ in book.generated:
         return replace(delta, added_groups=(group,), added_contacts=members)
     return replace(delta, added_groups=(group,), modified_contacts=members)
+
+
+def _letters(own: ContactList) -> int:
+    """Measure what a user keeps, in bytes or nearly so: letters outside of ASCII count as one."""
+    groups = sum(len(one.name) + len(one.external_uri) for one in own.groups.values())
+    return groups + sum(
+        len(one.aor) + len(one.name) + len(one.external_uri) + len(one.extension) for one in own.contacts.values()
+    )
 
 
 def _is_unlike(after: Book, change: Change) -> bool:

@@ -38,6 +38,7 @@ _ANSWERS: Final[Mapping[No, tuple[int, Diagnostics]]] = {
     No.CONTACT_UNKNOWN: (404, Diagnostics(2001, "Contact does not exist")),
     No.GROUP_UNKNOWN: (404, Diagnostics(2002, "Group does not exist")),
     No.CONTACTS_FULL: (413, Diagnostics(2007, "Contact limit exceeded")),
+    No.LIST_TOO_LARGE: (413, Diagnostics(2007, "Contact limit exceeded")),
     No.GROUPS_FULL: (413, Diagnostics(2008, "Group limit exceeded")),
     No.EXTENSION_TOO_LARGE: (413, Diagnostics(2009, "Contact extension too large")),
     No.NAME_TAKEN: (409, Diagnostics(2015, "Duplicate group name")),

@@ -55,7 +55,9 @@ class Contacts:
 
         All SOAP in SERVICE has one media type, so one route reads which operation it is.
         """
-        limits = Limits(settings.contacts_per_user, settings.groups_per_user, settings.extension_bytes)
+        limits = Limits(
+            settings.contacts_per_user, settings.groups_per_user, settings.extension_bytes, settings.list_bytes
+        )
         self._shelves = Shelves(people, groups, settings)
         self._lists = lists = Lists(store, bus, homes, limits, self._shelves, owners)
         self._bus = bus

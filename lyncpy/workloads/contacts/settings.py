@@ -45,6 +45,9 @@ class Settings(BaseModel):
     extension_bytes: int = Field(default=4096, ge=0, le=65_536)
     """Bytes that a client may keep with one contact for its own use."""
 
+    list_bytes: int = Field(default=1_048_576, ge=65_536, le=67_108_864)
+    """Bytes of all names, addresses and extensions in one user's list; what makes it longer is refused with 413. All of it goes to each of the user's devices."""
+
     expires_s: int = Field(default=28_800, ge=300, le=86_400)
     """Seconds that a subscription to the contact list holds when the client asks for nothing."""
 

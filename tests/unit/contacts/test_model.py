@@ -120,6 +120,20 @@ def test_refuses_more_groups_than_allowed() -> None:
     assert decide(begun(AddGroup("a"), AddGroup("b")), AddGroup("c"), LIMITS) is No.GROUPS_FULL
 
 
+def test_refuses_what_makes_the_whole_list_too_long_and_takes_what_does_not() -> None:
+    """A thousand extensions of the largest size would be megabytes at each sign-in, and at each change."""
+    wide = Limits(contacts=1000, groups=64, extension_bytes=4096, list_bytes=10_000)
+    carol = Aor("sip:carol@x")
+    book = after(Book(ALICE), SetContact(BOB, "", (), extension="x" * 4096), limits=wide)
+    book = after(book, SetContact(carol, "", (), extension="x" * 4096), limits=wide)
+    assert decide(book, SetContact(Aor("sip:dave@x"), "", (), extension="x" * 4096), wide) is No.LIST_TOO_LARGE
+    assert decide(book, AddGroup("g", "x" * 3000), wide) is No.LIST_TOO_LARGE
+    lowered = replace(wide, list_bytes=5000)
+    assert isinstance(decide(book, SetContact(BOB, "", (), extension="x"), lowered), Decided)
+    assert isinstance(decide(book, DeleteContact(carol), lowered), Decided)
+    assert decide(book, SetContact(BOB, "Bob", (), extension="x" * 4096), lowered) is No.LIST_TOO_LARGE
+
+
 def test_refuses_an_extension_that_is_too_large() -> None:
     """A client cannot use a contact as a disk."""
     assert decide(begun(), SetContact(BOB, "", (), extension="é" * 6), LIMITS) is No.EXTENSION_TOO_LARGE
