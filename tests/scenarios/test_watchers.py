@@ -317,6 +317,38 @@ def test_a_new_name_is_told_to_who_is_blocked_too(stage: Stage) -> None:
     assert b"New Name" in told[b"alice"][0]
 
 
+@pytest.mark.parametrize("level", [100, 200, 300, 400])
+def test_who_is_moved_to_the_blocked_keeps_the_shape_of_their_level(stage: Stage, level: int) -> None:
+    """Clients move whom they block; a friend and an external contact hear what they would hear of a sign-out.
+
+    Taken back, they hear what they would hear of somebody who comes again.
+    """
+    alice, carol, mallory = stage.sign_in("alice", "carol", "mallory")
+    for one in (alice, carol):
+        one.allows(mallory, level)
+    mallory.watches(alice, carol)
+    stage.passes(1)
+
+    def heard_of(act: Callable[[], object], name: bytes) -> list[bytes]:
+        before = len(mallory.sip.heard)
+        act()
+        stage.passes(2)
+        bodies = [request.body for request in mallory.sip.heard[before:]]
+        return [_timeless(one.replace(name, b"-").replace(name.title(), b"-")) for one in bodies]
+
+    def shown(to: str, *names: str) -> bytes:
+        mallory.sip.subscriptions.pop(PRESENCE, None)
+        return _timeless(readable(poll(mallory, to, stage).answer, *names)[3])
+
+    assert heard_of(lambda: alice.blocks(mallory), b"alice") == heard_of(carol.signs_out, b"carol")
+    names = ("alice", "carol", "Alice", "Carol")
+    kept = mallory.sip.subscriptions[PRESENCE]
+    assert shown(alice.aor, *names) == shown(carol.aor, *names)
+    mallory.sip.subscriptions[PRESENCE] = kept
+    back = heard_of(lambda: alice.allows(mallory, level), b"alice")
+    assert back == heard_of(carol.signs_in, b"carol")[-1:]
+
+
 def test_a_restart_does_not_tell_blocked_from_offline(stage: Stage) -> None:
     """What is shown of somebody offline is as old as the server's memory of them; so it is of who blocks."""
     alice, carol, mallory = stage.sign_in("alice", "carol", "mallory")

@@ -36,6 +36,7 @@ from lyncpy.workloads.presence.model import (
     PRIVATE_CONTAINERS,
     VISIBLE,
     WORKGROUP,
+    Container,
     Expire,
     Instance,
     Key,
@@ -123,6 +124,9 @@ def _away(board: Board, member: Member | None, watcher: Aor, relation: Relation)
     absence = LONG_GONE if member is None else board.absences.get(member, LONG_GONE)
     last = NEVER if absence.last_active is None else round(absence.last_active * MICRO)
     others = {id_: one for id_, one in board.containers.items() if id_ != BLOCKED}
+    for id_ in absence.listed:
+        found = others.get(id_, Container())
+        others[id_] = replace(found, members=found.members | ({member} if member is not None else set()))
     under = audience(replace(board, containers=others), watcher, relation)
     return (BLOCKED, round(absence.at * MICRO), last, *under)
 

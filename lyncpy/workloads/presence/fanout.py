@@ -186,8 +186,9 @@ class Fanout:
         seen_by = watch.audience(board, subscription.watcher) if exists else watch.lose()
         if before == seen_by:
             categories = concerned(seen_by) & watch.categories
-        elif before is not None and is_blocked(seen_by) and seen_by != NOBODY:
-            # As for a sign-out: what looks different, and what was new on the level before. Nothing if nothing does.
+        elif before is not None and (is_blocked(seen_by) or is_blocked(before)) and NOBODY not in (before, seen_by):
+            # As for a sign-out, or for who comes again: what looks different, and what was new on the level before.
+            # Nothing if nothing does.
             categories = concerned(before) & watch.categories
             categories |= differs(board, before, seen_by, watch.categories)
         else:

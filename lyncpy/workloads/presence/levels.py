@@ -85,7 +85,13 @@ def _absences(board: Board, containers: Mapping[int, Container], now: float) -> 
     before, after = (one.get(BLOCKED, Container()).members for one in (board.containers, containers))
     if before == after:
         return board.absences
-    new = dict.fromkeys(after - before, board.absence(now))
+    seen = board.absence(now)
+    new = {
+        member: seen._replace(
+            listed=tuple(sorted(id_ for id_, one in board.containers.items() if member in one.members))
+        )
+        for member in after - before
+    }
     return {member: one for member, one in board.absences.items() if member in after} | new
 
 
@@ -95,7 +101,7 @@ def again(board: Board, now: float) -> Board:
     if shut_out is None or not shut_out.members:
         return board
     known = board.absences
-    absences = {one: Absence(now, known[one].last_active if one in known else None) for one in shut_out.members}
+    absences = {one: known.get(one, Absence(now))._replace(at=now) for one in shut_out.members}
     return replace(board, absences=absences)
 
 

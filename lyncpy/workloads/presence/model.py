@@ -479,6 +479,8 @@ class Absence(NamedTuple):
     """When the user went, for this watcher; 0: longer ago than anybody knows."""
 
     last_active: float | None = None
+    listed: tuple[int, ...] = ()
+    """Containers whose lists named them until then: clients move whom they block, and a level that fell would tell."""
 
 
 LONG_GONE: Final = Absence(0.0)

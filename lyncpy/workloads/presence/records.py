@@ -101,8 +101,8 @@ def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
         record["last_active"],
         Delegates(delegates["version"], tuple(Delegate(aor_of(who), *rights) for who, *rights in delegates["members"])),
         {
-            member_of(MemberKind(kind), value): Absence(at, last_active)
-            for kind, value, at, last_active in record.get("absences", ())
+            member_of(MemberKind(kind), value): Absence(at, last_active, tuple(*listed))
+            for kind, value, at, last_active, *listed in record.get("absences", ())
         },
     )
     return board, _names(board, record, owners)

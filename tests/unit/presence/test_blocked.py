@@ -1,5 +1,6 @@
 """Who is blocked sees somebody who has signed out, and cannot tell the difference."""
 
+import json
 from dataclasses import replace
 
 from hypothesis import given
@@ -100,6 +101,23 @@ def test_nothing_that_the_user_does_is_seen_by_who_is_blocked() -> None:
     assert all_of(outcome.board, audience_of(outcome.board, BOB)) == before
     stored = read_record(ALICE, write_record(later))
     assert stored.absences == later.absences
+
+
+def test_the_level_from_which_somebody_was_moved_is_stored() -> None:
+    """After a restart they still see the card of friends; records of before know no level."""
+    friend = replace(busy(), containers={400: Container(1, frozenset({BOB_MEMBER}))})
+    moves = [
+        MemberChange(400, 1, frozenset(), frozenset({BOB_MEMBER})),
+        MemberChange(32000, 0, frozenset({BOB_MEMBER}), frozenset()),
+    ]
+    outcome = set_members(friend, moves, 500.0, Quotas())
+    assert isinstance(outcome, Published)
+    assert audience_of(outcome.board, BOB)[3:] == audience_of(friend, BOB)
+    data = write_record(outcome.board)
+    assert read_record(ALICE, data).absences == outcome.board.absences
+    former = json.loads(data)
+    former["absences"] = [one[:4] for one in former["absences"]]
+    assert read_record(ALICE, json.dumps(former).encode()).absences[BOB_MEMBER].listed == ()
 
 
 def test_who_is_blocked_while_the_user_is_away_sees_no_change_at_all() -> None:
