@@ -223,9 +223,12 @@ class Conferences:
 
     async def modify(self, organizer: Aor, id_: str, wish: Wish, *, guests: bool = True) -> Conference | Denied:
         """Change what a wish names; it is durable, and told to who listens, when this returns."""
-        return await self._change(
-            organizer, id_, lambda old: modify(old, wish, self._terms, self._timers.wall(), guests=guests)
-        )
+
+        def decide(old: Conference) -> Conference | Denied:
+            wall, existing = self._timers.wall(), self.of(organizer)
+            return modify(old, wish, self._terms, wall, guests=guests, existing=existing)
+
+        return await self._change(organizer, id_, decide)
 
     async def remember(self, organizer: Aor, id_: str, active: Active | None) -> Conference | Denied:
         """Keep what must survive of a running meeting, None when it is over; durable when this returns.

@@ -299,6 +299,9 @@ class Terms:
     """Kinds of MCU that exist here."""
 
     per_organizer: int = 1000
+    organizer_bytes: int = 4_194_304
+    """Of all texts and invited people in an organizer's conferences, which are all in memory."""
+
     subject_letters: int = 1024
     notification_bytes: int = 16_384
     invited: int = 1000
@@ -368,11 +371,19 @@ def schedule(
         static=bool(wish.static),
         version=0,
     )
-    return _applied(bare, wish, terms, now, guests=guests)
+    return _within(_applied(bare, wish, terms, now, guests=guests), 0, existing, terms)
 
 
-def modify(conference: Conference, wish: Wish, terms: Terms, now: float, *, guests: bool = True) -> Conference | Denied:
-    """Change what a wish names of a conference, and leave the rest.
+def modify(
+    conference: Conference,
+    wish: Wish,
+    terms: Terms,
+    now: float,
+    *,
+    guests: bool = True,
+    existing: Collection[Conference] = (),
+) -> Conference | Denied:
+    """Change what a wish names of a conference, and leave the rest; `existing` is as for `schedule`.
 
     Its id and whether it is static never change; a wish that names a version must name the
     present one.
@@ -385,7 +396,27 @@ def modify(conference: Conference, wish: Wish, terms: Terms, now: float, *, gues
         return Denied(Reason.STATIC_DOES_NOT_MATCH)
     if wish.version is not None and wish.version != conference.version:
         return Denied(Reason.INVALID_VERSION)
-    return _applied(conference, wish, terms, now, guests=guests)
+    return _within(_applied(conference, wish, terms, now, guests=guests), _weight(conference), existing, terms)
+
+
+INVITED_BYTES: Final = 100
+"""What one invited person counts for."""
+
+
+def _weight(conference: Conference) -> int:
+    """Measure a conference, in bytes or nearly so."""
+    texts = len(conference.subject) + len(conference.display_text) + len(conference.notification_data)
+    return texts + INVITED_BYTES * len(conference.invited)
+
+
+def _within(
+    found: Conference | Denied, before: int, existing: Collection[Conference], terms: Terms
+) -> Conference | Denied:
+    """Refuse what makes an organizer's conferences weigh more than they may; `before` is what this one weighed."""
+    if isinstance(found, Denied) or _weight(found) <= before:
+        return found
+    most = terms.organizer_bytes - _weight(found) + before
+    return Denied(Reason.MAXIMUM_CONFERENCES) if sum(map(_weight, existing)) > most else found
 
 
 def purgeable(conference: Conference, now: float) -> bool:

@@ -34,6 +34,9 @@ class Settings(BaseModel):
     purge_every_s: int = Field(default=3600, ge=60, le=86_400)
     """How often conferences that are over for good are removed from the store, in seconds."""
 
+    organizer_bytes: int = Field(default=4_194_304, ge=262_144, le=1_073_741_824)
+    """Bytes of all texts, data of clients and invited people (a hundred each) in the conferences that one organizer keeps; all of them are in memory."""
+
     subject_letters: int = Field(default=1024, ge=64, le=8192)
     """Letters of a conference's subject, and of its description."""
 
@@ -93,6 +96,7 @@ class Settings(BaseModel):
         return Terms(
             media=media,
             per_organizer=self.conferences_per_organizer,
+            organizer_bytes=self.organizer_bytes,
             subject_letters=self.subject_letters,
             notification_bytes=self.notification_bytes,
             invited=self.invited_per_conference,

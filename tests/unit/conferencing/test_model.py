@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.names import ConferenceId
+from lyncpy.contracts.names import Aor, ConferenceId
 from lyncpy.workloads.conferencing.model import (
     DAY_S,
     YEAR_S,
@@ -121,6 +121,20 @@ def test_an_organizer_keeps_so_many_conferences() -> None:
     existing = (replace(conference(), id=ConferenceId("AAAAAAAA")), replace(conference(), id=ConferenceId("BBBBBBBB")))
     assert why(schedule(ALICE, Wish(id="59CED1B0"), existing, TERMS, NOON)) is Reason.MAXIMUM_CONFERENCES
     assert made(Wish(id="59CED1B0"), existing[:1])
+
+
+def test_what_an_organizer_keeps_with_conferences_has_a_bound_in_all() -> None:
+    """A thousand conferences with the largest data would be in memory; what makes none larger is still taken."""
+    terms = Terms(organizer_bytes=1000)
+    large = replace(conference(), id=ConferenceId("AAAAAAAA"), notification_data="x" * 600, invited={})
+    small = replace(conference(), id=ConferenceId("BBBBBBBB"), notification_data="", subject="", invited={})
+    wish = Wish(notification_data="y" * 600)
+    assert why(schedule(ALICE, replace(wish, id="59CED1B0"), (large,), terms, NOON)) is Reason.MAXIMUM_CONFERENCES
+    assert isinstance(schedule(ALICE, replace(wish, id="59CED1B0"), (small,), terms, NOON), Conference)
+    assert why(modify(small, wish, terms, NOON, existing=(large, small))) is Reason.MAXIMUM_CONFERENCES
+    crowd = Wish(invited=tuple((Aor(f"sip:{number}@x"), "attendee") for number in range(5)))
+    assert why(modify(small, crowd, terms, NOON, existing=(large, small))) is Reason.MAXIMUM_CONFERENCES
+    assert isinstance(modify(large, wish, replace(terms, organizer_bytes=10), NOON, existing=(large,)), Conference)
 
 
 @pytest.mark.parametrize(("house", "policy"), [(False, True), (True, False)])
