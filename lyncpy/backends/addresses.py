@@ -18,10 +18,11 @@ _ESCAPE: Final = re.compile(r"%[0-9a-f]{2}")
 class BadEntry(Exception):
     """An entry of a directory cannot be used; the text says why, for an operator."""
 
-    def __init__(self, reason: str) -> None:
-        """Keep the reason."""
+    def __init__(self, reason: str, barred: str = "") -> None:
+        """Keep the reason, and what switches the person off all the same, as of `Person`."""
         super().__init__(reason)
         self.reason = reason
+        self.barred = barred
 
 
 def address_of(text: str, domain: str) -> Aor:

@@ -353,7 +353,7 @@ class _Reading:
             try:
                 people.append(self._mapped.person(one.raw, one.dn, reasons.append))
             except BadEntry as bad:
-                skipped.append(Skipped(one.dn, bad.reason, key=key))
+                skipped.append(Skipped(one.dn, bad.reason, key=key, barred=bad.barred))
             else:
                 if reasons:
                     text = "; ".join(dict.fromkeys(reasons))

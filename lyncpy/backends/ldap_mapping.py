@@ -262,7 +262,11 @@ class Mapped:
         barred, since, until = self._rights(raw, left_out)
         nt_hash, lock = self._nt_hash(raw, left_out)
         barred = barred or lock
-        aor = address_of(self._address(raw, left_out), self.domain)
+        try:
+            aor = address_of(self._address(raw, left_out), self.domain)
+        except BadEntry as bad:
+            # What takes rights away counts also where nothing else of the entry can be used.
+            raise BadEntry(bad.reason, barred) from None
 
         def first(fact: str) -> str:
             return next(iter(self._all(fact, raw, left_out)), "")

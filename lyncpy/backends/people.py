@@ -121,7 +121,7 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
         try:
             people.append(_person(_Fields(f'"{path}", table [{shown(name)}]', table, KEYS), name, source, domain))
         except BadEntry as bad:
-            skipped.append(Skipped(source, bad.reason, key=name))
+            skipped.append(Skipped(source, bad.reason, key=name, barred=bad.barred))
     groups, useless = _read_groups(arrays, path, domain, people)
     skipped += useless
     return Pull(tuple(people), frozenset(), complete=True, skipped=tuple(skipped), groups=tuple(groups), cookie=cookie)
@@ -210,9 +210,12 @@ def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
         line=facts["line"],
     )
     address = fields.text("address")
-    if not address:
-        raise BadEntry(f'it has no address; add a line like address = "user@{domain}"')
-    return replace(person, aor=address_of(address, domain))
+    try:
+        if not address:
+            raise BadEntry(f'it has no address; add a line like address = "user@{domain}"')
+        return replace(person, aor=address_of(address, domain))
+    except BadEntry as bad:
+        raise BadEntry(bad.reason, person.barred) from None
 
 
 def _read_groups(

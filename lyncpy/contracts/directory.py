@@ -164,6 +164,9 @@ class Skipped:
     keeps: bool = False
     """Whether the entry is used all the same, without what the reason says."""
 
+    barred: str = ""
+    """As of a person: what switches them off, though nothing else of the entry is used."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pull:

@@ -106,6 +106,11 @@ def comparing(
         yield len(some)
     bad = {one.key: one for one in pull.skipped if one.key}
     absent = yield from _absent(mine, pull, told, frozenset(key for key, one in bad.items() if one.keeps))
+    if withhold:
+        # Somebody whose entry is of no use stays, but what it says against them counts.
+        for one in pull.skipped:
+            if one.barred and one.key in absent:
+                told[one.key] = replace(mine[one.key], key=one.key, enabled=False, barred=one.barred)
     table, clashes = yield from _table(mine, told, absent, withhold=withhold)
     heard = {*bad, *pull.gone, *(group.key for group in pull.groups or ())}
     past = () if pull.complete else tuple(one for one in skipped if _lasts(one, pull, told, heard))

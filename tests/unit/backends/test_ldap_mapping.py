@@ -193,6 +193,9 @@ def test_an_address_that_cannot_be_read_is_none() -> None:
     entry = raw(mail="a@example.com", **{"msRTCSIP-PrimaryUserAddress": b"sip:\xff@example.com"})
     with pytest.raises(BadEntry, match='its address cannot be read: the attribute "msRTCSIP-PrimaryUserAddress"'):
         mapping.person(entry, DN)
+    with pytest.raises(BadEntry) as caught:
+        mapping.person(raw(mail="nonsense", **{"msRTCSIP-UserEnabled": "FALSE"}), DN)
+    assert caught.value.barred == "msRTCSIP-UserEnabled=FALSE"
     both = raw(mail="x", **{"msRTCSIP-PrimaryUserAddress": [b"\xff", b"sip:A%2Bb@example.com"]})
     assert mapping.person(both, DN).aor == "sip:a+b@example.com"
 

@@ -120,6 +120,17 @@ def test_removals_alone_are_withheld() -> None:
     assert (changes.removed, changes.added, len(changes.disabled), len(changes.moved)) == ((), (ALICE,), 1, 1)
 
 
+def test_who_is_switched_off_by_an_entry_of_no_use_is_off() -> None:
+    """Their removal waits with the others, but nothing that takes a right away does."""
+    useless = Skipped("uid=bob", "it has no address", key=BOB.key, barred="msRTCSIP-UserEnabled=FALSE")
+    changes = compare(known(ALICE, BOB), (), everybody(ALICE, skipped=(useless,)), withhold=True)
+    assert [(one.aor, one.enabled, one.barred) for one in changes.disabled] == [(BOB.aor, False, useless.barred)]
+    assert changes.withheld == (BOB,)
+    assert changes.removed == ()
+    again = compare(known(ALICE, changes.disabled[0]), (), everybody(ALICE, skipped=(useless,)), withhold=True)
+    assert (again.changed, again.disabled) == ((), ())
+
+
 def test_an_address_whose_holder_is_withheld_is_not_free() -> None:
     """A newcomer waits for it; who is known already and wants it stays what they were."""
     thief = replace(BOB, key="thief")
