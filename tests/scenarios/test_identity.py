@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -108,6 +109,26 @@ def test_nobody_unblocks_a_newcomer_or_blocks_them(stage: Stage) -> None:
     robert.signs_in()
     robert.watches(alice)
     assert robert.hears(alice).availability == "offline"
+
+
+def test_another_address_is_no_other_block(stage: Stage) -> None:
+    """Whoever is blocked sees somebody who went at the same time as before, after their own address has changed."""
+    alice, bob = stage.sign_in("alice", "bob")
+    alice.blocks(bob)
+    stage.passes(100)
+
+    def since(actor: Actor) -> list[str]:
+        answer = actor.watches(alice).answer
+        return re.findall(r'name="state".*?lastActive="([^"]*)"', answer.body.decode())
+
+    before = since(bob)
+    assert before
+    renames(stage, "bob", "robert")
+    stage.pulls()
+    (robert,) = [stage.actor("robert", password=password_of("bob"))]
+    robert.signs_in()
+    after = since(robert)
+    assert after == before
 
 
 def test_who_comes_back_in_time_has_everything(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from lyncpy.contracts.names import Aor, bare, kept_aor
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
 from lyncpy.workloads.presence.board import Board, Changes, Published, settle
-from lyncpy.workloads.presence.model import Container, Delegate, Delegates, Member, MemberKind, Subscriber
+from lyncpy.workloads.presence.model import Absence, Container, Delegate, Delegates, Member, MemberKind, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,11 @@ def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[
     if members != delegates.members:
         delegates = Delegates(delegates.version + 1, members)
     after = replace(
-        board, containers=containers, subscribers=_subscribers(board.subscribers, where, awake), delegates=delegates
+        board,
+        containers=containers,
+        subscribers=_subscribers(board.subscribers, where, awake),
+        delegates=delegates,
+        absences=_absences(board.absences, where),
     )
     meant = {bare(aor): names.meant.get(one, NOBODY) for one, aor in where.items() if aor is not None}
     meant.update((bare(aor), one.owner) for one, aor in awake)
@@ -107,6 +111,18 @@ _Awake = Iterable[tuple[Sleeper, Aor]]
 
 def _aor(text: str) -> Aor:
     return kept_aor(f"sip:{text}")
+
+
+def _absences(absences: Mapping[Member, Absence], where: _Where) -> Mapping[Member, Absence]:
+    """Keep what the blocked see under their present addresses: another address is no other block."""
+    found = {}
+    for member, one in absences.items():
+        aor = where.get(member.value) if member.kind is MemberKind.USER else None
+        if aor is not None:
+            found[Member(MemberKind.USER, bare(aor))] = one
+        elif member.kind is not MemberKind.USER:
+            found[member] = one
+    return found
 
 
 def _put_to_sleep(board: Board, text: str, owner: OwnerId) -> Sleeper:
