@@ -96,7 +96,8 @@ class Origin:
     def _on_unusual(self, line: str) -> str:
         name, _, values = line.partition(":")
         value, rest = first_of_list(values.strip(BLANKS))
-        value = value.rstrip("; \t")
+        # One semicolon too many at the end is borne; a Via that is broken stays so, and is refused for it.
+        value = value.rstrip(BLANKS).removesuffix(";").rstrip(BLANKS)
         value = _RPORT.sub(rf"\1={self.port}", _FORGED.sub("", value))
         return f"{name}: {value}{self._marks}" + (f", {rest}" if rest else "")
 

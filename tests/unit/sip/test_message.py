@@ -211,6 +211,14 @@ def test_a_request_says_where_it_came_from(via: str, seen: str) -> None:
     assert via == "rubbish" or arrived.via.params["received"] == "192.0.2.7"  # also if it was read before
 
 
+def test_a_broken_via_is_not_mended() -> None:
+    """Whoever writes parameters without names hears that, though what was seen is written after them (RFC 4475 §3.1.2.1)."""
+    request = Request("INVITE", "sip:a@b", Headers([("Via", "SIP/2.0/UDP 192.0.2.15;;,;,,")]))
+    request.mark(Origin("192.0.2.7", 4711, "2600"))
+    with pytest.raises(RemoteProtocolError):
+        _ = request.via
+
+
 def test_what_came_from_nowhere_stays_as_it_is() -> None:
     """Without a Via, or without an address, there is nothing to say."""
     bare = Request("MESSAGE", "sip:a@b", Headers([("To", "<sip:a@b>")]))
