@@ -132,7 +132,7 @@ def test_what_is_archived_is_of_who_had_the_address_then() -> None:
         assert found("bob@example.com --as-written") == ["from Bob", "from the other"]
         assert found("alice@example.com --with robert@example.com") == ["from Bob", "from Robert"]
         note = stage.shell("archive search robert@example.com").note
-        assert "; as bob@example.com from " in note
+        assert "; as bob@example.com until " in note
         assert ", robert@example.com from " in note
         stage.shell("archive export robert@example.com --format json --to his")
         assert b"from Bob" in b"".join(stage.exports.folders["his"].values())

@@ -95,9 +95,14 @@ class Deeds:
         for before, after, _ in known[:NAMED_MOST]:
             self.log.info("{former} has the address {aor} now", former=before.aor, aor=after.aor)
 
-    async def add(self, people: Sequence[Person]) -> None:
-        """Know people who were not there: new ones, and those who come back to what is theirs."""
-        now = self._timers.wall()
+    async def add(self, people: Sequence[Person], *, first: bool = False) -> None:
+        """Know people who were not there: new ones, and those who come back to what is theirs.
+
+        Args:
+            people: Them.
+            first: Whether nobody was ever known here, so that their addresses were nobody else's before.
+        """
+        now = 0.0 if first else self._timers.wall()
         owners = self._people.owners
         known = [(person, owners.made(person, now)) for person in people]
         back = {owner.id: before for _, owner in known if (before := owners.get(owner.id)) is not None}

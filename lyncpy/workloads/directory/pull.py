@@ -303,7 +303,7 @@ class Pulls:
         for moves in in_order(changes.moved):
             await self._deeds.move(moves)
         for added in chunks(changes.added):
-            await self._deeds.add(added)
+            await self._deeds.add(added, first=not self.state.pulled_at)
         await self._deeds.regroup(found.groups)
         await self._note(found)
         self._withhold(found)
