@@ -4,22 +4,16 @@ All have the same password. Runs in a process of its own, because it needs a rea
 ends with it.
 """
 
-import datetime
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from twisted.internet import task
-from twisted.internet.defer import Deferred
-
-from lyncpy.app import assembly, backends, cli
-from lyncpy.app.config import Config, load
+from lyncpy.app import cli
+from lyncpy.app.config import load
 from lyncpy.auth.ntlm import nt_hash
+from lyncpy.contracts.directory import ISecrets
 from lyncpy.contracts.names import aor_of
-from lyncpy.core.timers import Timers
-from lyncpy.core.unit import House
-from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.secrets import StoredSecrets
 
 DOMAIN: Final = "bench.test"
 PASSWORD: Final = "as everybody's"
@@ -43,20 +37,13 @@ def make(home: Path, count: int, settings: list[str]) -> None:
     words = [word for setting in settings for word in ("--set", setting)]
     if cli.main(["init", str(home), *words]):
         raise SystemExit(1)
-    config = load(home / "lyncpy.toml", ())
-    task.react(lambda reactor: Deferred.fromCoroutine(_keep_passwords(reactor, config, count)))
+    cli.with_secrets(load(home / "lyncpy.toml", ()), partial(_keep_passwords, count))
 
 
-async def _keep_passwords(reactor: Any, config: Config, count: int) -> None:  # Any: several interfaces at once
-    timers = Timers(reactor, lambda: datetime.datetime.now(datetime.UTC).timestamp())
-    back = backends.backends(config, assembly.node_name(), timers, reactor)
-    house = House(back.units, reactor)
-    await house.open()
-    secrets = StoredSecrets(back.store, People(), back.bus, back.seals)
+async def _keep_passwords(count: int, secrets: ISecrets) -> None:
     hashed = nt_hash(PASSWORD)
     for number in range(count):
         await secrets.keep(aor_of(f"{user(number)}@{DOMAIN}"), hashed)
-    await house.close()
 
 
 if __name__ == "__main__":

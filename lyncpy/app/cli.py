@@ -118,7 +118,7 @@ def _init(options: argparse.Namespace) -> int:
         write_key(key)
     home.write_admin_key(folder, config.path(config.sections.admin.authorized_keys))
     if options.demo:
-        home.write_demo_people(folder, config, lambda accounts: _with_secrets(config, partial(_keep_all, accounts)))
+        home.write_demo_people(folder, config, lambda accounts: with_secrets(config, partial(_keep_all, accounts)))
     home.write_empty_people(config)
     for path in home.secret_files(config):
         if home.close_to_others(path):
@@ -149,14 +149,14 @@ def _settings(options: argparse.Namespace) -> int:
 def _passwd(options: argparse.Namespace) -> int:
     aor = _address(options.address)
     password = _ask_password(bare(aor))
-    _with_secrets(load(options.config), lambda secrets: secrets.keep(aor, nt_hash(password)))
+    with_secrets(load(options.config), lambda secrets: secrets.keep(aor, nt_hash(password)))
     sys.stdout.write(f"the password of {bare(aor)} is set\n")
     return 0
 
 
 def _forget(options: argparse.Namespace) -> int:
     aor = _address(options.address)
-    _with_secrets(load(options.config), lambda secrets: secrets.keep(aor, None))
+    with_secrets(load(options.config), lambda secrets: secrets.keep(aor, None))
     sys.stdout.write(f"{bare(aor)} has no password of this server any more\n")
     return 0
 
@@ -167,7 +167,7 @@ def _list(options: argparse.Namespace) -> int:
     async def look(secrets: StoredSecrets) -> None:
         found.extend(bare(aor) for aor in await secrets.kept())
 
-    _with_secrets(load(options.config), look)
+    with_secrets(load(options.config), look)
     sys.stdout.writelines(f"{address}\n" for address in sorted(found))
     return 0
 
@@ -219,7 +219,7 @@ def _ask_password(who: str) -> str:
     return password
 
 
-def _with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> None:
+def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> None:
     """Do one thing with the passwords; a running server sees it at once."""
 
     async def work(back: backends.Backends) -> None:

@@ -368,7 +368,7 @@ def _at(moment: Moment) -> float:
     return moment.at
 
 
-_LOCKED: Final = re.compile(rb"\s*(?:\{[A-Za-z0-9/._-]*\})?\s*[!*]")
+_LOCKED: Final = re.compile(rb"\s*(?:\{[A-Za-z0-9/._-]*\}\s*)?[!*]")
 """`!31d6…`, `*`, `{CRYPT}!…`: how locking tools write; a real hash has hexadecimal digits there."""
 
 _KINDS: Final = ("work", "mobile", "home", "other")

@@ -9,6 +9,7 @@ from lyncpy.auth.digest import DigestProof, read_credentials
 from lyncpy.contracts.guests import GuestDoor, Proof
 from lyncpy.contracts.names import FlowName
 from lyncpy.sip.message import Headers, Request
+from lyncpy.sip.text import JOINERS
 from lyncpy.workloads.conferencing.guests import MARK, NAME_LETTERS, NAMELESS, shown_name
 
 NAMES = ("username", "realm", "nonce", "uri", "response", "cnonce", "nc", "qop", "algorithm", "opaque", "x")
@@ -45,4 +46,6 @@ def test_a_name_is_one_line_and_marked(wished: str) -> None:
     shown = shown_name(wished)
     assert shown == NAMELESS or shown.endswith(MARK)
     assert len(shown) <= NAME_LETTERS + len(MARK)
-    assert not [letter for letter in shown if letter != " " and unicodedata.category(letter)[0] in "CZ"]
+    others = [letter for letter in shown if letter != " " and letter not in JOINERS]
+    assert not [letter for letter in others if unicodedata.category(letter)[0] in "CZ"]
+    assert shown.strip(f" {JOINERS}") != MARK.strip()

@@ -94,10 +94,13 @@ def keys_of(conference: Conference, address: Address) -> tuple[str, ...]:
 def shown_name(wished: str) -> str:
     """Give the name under which a guest is shown: in one line, and so that nobody takes him for a colleague."""
     name = one_line("".join(map(_plain, wished[: 4 * NAME_LETTERS])))[:NAME_LETTERS].rstrip()
-    return name + MARK if name and name.casefold() != NAMELESS.casefold() else NAMELESS
+    is_seen = bool(name.strip(f" {JOINERS}"))
+    return name + MARK if is_seen and name.casefold() != NAMELESS.casefold() else NAMELESS
 
 
 def _plain(letter: str) -> str:
     """Give a letter of a stranger's name; what cannot be seen is left out, but for joiners, which belong to spelling."""
     kind = unicodedata.category(letter)
-    return " " if kind == "Cc" else "" if kind == "Cf" and letter not in JOINERS else letter
+    if kind == "Cc" or kind.startswith("Z"):
+        return " "
+    return "" if kind.startswith("C") and letter not in JOINERS else letter
