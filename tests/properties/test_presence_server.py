@@ -595,9 +595,10 @@ class Presence(RuleBasedStateMachine):
             self.stage.settle()
         # A client is told nothing that is not true: an answer that is 200 stands for what is stored.
         certain = max((index for index, (exchange, *_) in enumerate(done, 1) if not exchange.is_pending), default=0)
+        owner = self.stage.hall.people.owners.owner(device.aor)
         self.stage.kill()
         self.stage.disk.lose()
-        record = result_of(awaited(self.stage.store.read("board", device.aor)))
+        record = result_of(awaited(self.stage.store.read("board", owner)))
         found = read_record(device.aor, record.value) if record is not None else None
         fitting = [one for one in stored[certain:] if _same(one, found)]
         assert fitting, (certain, found, stored)

@@ -187,8 +187,9 @@ class Pulls:
             cookie = "" if full or same_people else self._cookie()
             found = await self._found(cookie, force=force, same_people=same_people)
             if not dry_run and not found.refused:
-                await self._carry_out(found)
+                # First: who comes back after their time finds nothing, also when this pull is the first since.
                 await self._deeds.delete_over(self._timers.past() - self._settings.held_s)
+                await self._carry_out(found)
             self._recovered()
             took_s = self._timers.now() - began
             return Outcome(found.changes, found.groups, found.answer.complete, took_s, found.refused, found.withheld)
