@@ -1,6 +1,14 @@
 """What holds for all tests."""
 
+import os
+
 import pytest
+from hypothesis import settings
+
+# A change is judged by the same examples each time; whoever looks for new ones runs the tests without CI.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 LONGEST_IN_A_NAME = 50
 

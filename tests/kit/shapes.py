@@ -23,6 +23,7 @@ Traits = frozenset[tuple[str, str]]
 
 _ADDRESSES: Final = frozenset({"from", "to", "contact"})
 _SIGNATURE: Final = "authentication-info"
+_OF_OLD: Final = frozenset({"application/pidf+xml", "application/xpidf+xml", "text/xml+msrtc.pidf"})
 
 
 @cache
@@ -54,7 +55,8 @@ def lacks(message: Message, *, signed: bool) -> Set[tuple[str, str]]:
 
 def _of_request(request: Request) -> Iterator[str]:
     yield "request"
-    if request.event and request.body:  # the last notification of a dialog says no more than that
+    # The last notification of a dialog says no more than that; a watcher from before 2007 knows no lists.
+    if request.event and request.body and request.content_type not in _OF_OLD:
         yield f"{request.method}-{request.event}"
     if request.method == "MESSAGE" and "Ms-Sender" in request.headers:
         yield "MESSAGE-conference"
