@@ -520,11 +520,12 @@ async def test_of_too_many_operators_the_idle_one_goes(open_desk: Opened) -> Non
     desk = await open_desk(connections=2)
 
     def work() -> tuple[int, int, int | None]:
-        with Terminal(desk) as oldest, Terminal(desk) as other:
-            oldest.until("lyncpy> ")
-            other.until("lyncpy> ")
-            status = desk.run("who").status
-            return oldest.ended(), status, other.process.poll()
+        with Terminal(desk) as oldest:
+            oldest.until("lyncpy> ")  # before the other one begins, or that may be the one that is idle for longest
+            with Terminal(desk) as other:
+                other.until("lyncpy> ")
+                status = desk.run("who").status
+                return oldest.ended(), status, other.process.poll()
 
     assert await deferToThread(work) == (0, 0, None)
 
