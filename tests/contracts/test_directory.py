@@ -14,8 +14,9 @@ from lyncpy.backends.threads import Threads
 from lyncpy.contracts.directory import IDirectory, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.directory.model import compare
+from lyncpy.workloads.directory.model import comparing
 from lyncpy.workloads.directory.settings import Settings
+from tests.kit.directory import done
 from tests.kit.slapd import PEOPLE, SLAPD, Slapd
 from tests.kit.threads import ThreadPump
 
@@ -154,7 +155,7 @@ def test_what_changed_since_the_cookie_leads_to_the_same_people_as_everything(wo
     world.title("alice", "Director")
     world.remove("bob")
     second = world.pull(first.cookie)
-    changes = compare({person.aor: person for person in first.people}, (), second)
+    changes = done(comparing({person.aor: person for person in first.people}, (), second))
     assert not changes.incomplete
     assert [person.aor for person in changes.added] == ["sip:carol@example.com"]
     assert [person.title for person in changes.changed] == ["Director"]
@@ -165,7 +166,7 @@ def test_what_changed_since_the_cookie_leads_to_the_same_people_as_everything(wo
 def test_when_nothing_changed_nothing_changes(world: World) -> None:
     """An answer to a fresh cookie leaves everybody as he is."""
     first = world.pull()
-    changes = compare({person.aor: person for person in first.people}, (), world.pull(first.cookie))
+    changes = done(comparing({person.aor: person for person in first.people}, (), world.pull(first.cookie)))
     assert changes.is_empty
     assert changes.unchanged == 2
 

@@ -1,6 +1,6 @@
 """What tests of the directory share: a directory in memory, a seal that hides nothing, and facts that are kept."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -19,6 +19,16 @@ T = TypeVar("T")
 def person(user: str, **facts: Any) -> Person:
     """Give a person of example.com."""
     return Person(**{"aor": aor_of(f"{user}@example.com"), "key": f"key-{user}", "source": f"uid={user}", **facts})
+
+
+def done(work: Generator[int, None, T]) -> T:
+    """Do sliced work in one go, and give its result."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def answer_of(waiting: Awaitable[T]) -> T:

@@ -10,7 +10,6 @@ from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, bare
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +57,6 @@ class Changes:
     def is_empty(self) -> bool:
         """Whether nobody is added, changed, moved or removed."""
         return not (self.added or self.changed or self.moved or self.removed)
-
-
-def compare(
-    known: Mapping[Aor, Person],
-    skipped: Sequence[Skipped],
-    pull: Pull,
-    *,
-    withhold: bool = False,
-    renewed: Mapping[str, str] | None = None,
-) -> Changes:
-    """Find what an answer changes, in one go; see `comparing`."""
-    return drained(comparing(known, skipped, pull, withhold=withhold, renewed=renewed))
 
 
 def comparing(
@@ -300,16 +287,6 @@ def cut(several: Iterable[T]) -> Iterator[Sequence[T]]:
         yield some
 
 
-def drained(work: Generator[int, None, R]) -> R:
-    """Do sliced work in one go."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: R = end.value
-            return result
-
-
 @dataclass(frozen=True, slots=True)
 class GroupChanges:
     """What a pull would do to the groups that are known."""
@@ -331,18 +308,6 @@ class GroupChanges:
     def is_empty(self) -> bool:
         """Whether no group is added, changed or removed."""
         return not (self.added or self.changed or self.removed)
-
-
-def compare_groups(
-    known: Mapping[str, Group],
-    people: Iterable[Person],
-    skipped: Iterable[Skipped],
-    pull: Pull,
-    *,
-    withhold: bool = False,
-) -> GroupChanges:
-    """Find what an answer changes of groups, in one go; see `comparing_groups`."""
-    return drained(comparing_groups(known, people, skipped, pull, withhold=withhold))
 
 
 def comparing_groups(

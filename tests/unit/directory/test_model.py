@@ -1,6 +1,8 @@
 """What a pull changes."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,14 +14,13 @@ from lyncpy.workloads.directory.model import (
     Changes,
     Limits,
     Move,
-    compare,
     comparing,
     in_order,
     naming,
     refusal,
     renewals,
 )
-from tests.kit.directory import person
+from tests.kit.directory import done, person
 
 ALICE, BOB, CAROL = person("alice"), person("bob"), person("carol")
 LIMITS = Limits(0.25, 3)
@@ -28,6 +29,11 @@ LIMITS = Limits(0.25, 3)
 def known(*people: Person) -> dict[Aor, Person]:
     """Give people by address."""
     return {one.aor: one for one in people}
+
+
+def compare(mine: Mapping[Aor, Person], skipped: Sequence[Skipped], pull: Pull, **ways: Any) -> Changes:
+    """Find what an answer changes of people."""
+    return done(comparing(mine, skipped, pull, **ways))
 
 
 def everybody(*people: Person, skipped: tuple[Skipped, ...] = ()) -> Pull:
