@@ -165,11 +165,14 @@ def tells_of_referral(request: Request) -> bool:
 
 
 def diagnostic_id(message: Request | Response) -> int | None:
-    """Give the error id of the diagnostics that a message carries ([MS-OCER] 2.2.1)."""
+    """Give the error id of the diagnostics that a message carries ([MS-OCER] 2.2.1).
+
+    One of more than nine digits is none: not every database could keep it, and Microsoft's have up to six.
+    """
     for name in ("ms-diagnostics", "ms-diagnostics-public", "ms-client-diagnostics"):
         text = message.headers.get(name)
         if text is not None:
             number = first_of_list(text)[0].split(";", 1)[0].split(".", 1)[0].strip()
-            if number.isascii() and number.isdigit() and len(number) <= 10:
+            if number.isascii() and number.isdigit() and len(number) <= 9:
                 return int(number)
     return None
