@@ -69,6 +69,13 @@ class _Scope:
         return None
 
 
+def _found(scope: _Scope | None, prefix: str) -> str | None:
+    """Give the name that a prefix stands for; Spec: Namespaces in XML 1.0 §3: `xml` is never declared."""
+    if prefix == "xml":
+        return _XML
+    return None if scope is None else scope.find(prefix)
+
+
 class _Allowance:
     """How many letters may still be written of a document."""
 
@@ -109,7 +116,7 @@ class Element:
     def namespace(self) -> str:
         """The namespace that the element belongs to; "" if to none."""
         prefix = self._name[: -len(self.local) - 1]
-        return (self._scope and self._scope.find(prefix)) or ""
+        return _found(self._scope, prefix) or ""
 
     @property
     def attributes(self) -> Iterator[tuple[str, str]]:
@@ -262,9 +269,7 @@ class _Builder:
         return local
 
     def _find(self, prefix: str) -> str | None:
-        if prefix == "xml":
-            return _XML
-        return None if self._scope is None or not prefix else self._scope.find(prefix)
+        return _found(self._scope, prefix) if prefix else None
 
 
 def _refuse_document_type(*_: object) -> None:

@@ -37,3 +37,26 @@ def test_a_lifetime_stays_within_its_bounds(wish: int | None, granted: int) -> N
 def test_a_display_name_cannot_break_its_header(name: str, value: str) -> None:
     """A directory's text is quoted, and a line end is a blank."""
     assert model.display(name, Aor("sip:a@x"), "1", "e") == value
+
+
+@pytest.mark.parametrize(
+    ("written", "seen"),
+    [
+        ("sip:10.0.0.7:5061", "sip:192.0.2.9:40000;ms-received-cid=1A00"),
+        (
+            "sip:10.0.0.7;transport=tls;ms-opaque=ab12",
+            "sip:192.0.2.9:40000;transport=tls;ms-opaque=ab12;ms-received-cid=1A00",
+        ),
+        ("sips:anne@10.0.0.7", "sips:anne@192.0.2.9:40000;ms-received-cid=1A00"),
+        ("sip:10.0.0.7;ms-received-cid=0", "sip:192.0.2.9:40000;ms-received-cid=1A00"),
+        ("tel:+15551234", "tel:+15551234"),
+    ],
+)
+def test_a_contact_is_put_where_its_connection_comes_from(written: str, seen: str) -> None:
+    """All else that the client wrote stays; a telephone number has no place (RFC 3966)."""
+    assert model.replaced(written, "192.0.2.9", 40000, "1A00") == seen
+
+
+def test_an_address_of_ipv6_stands_in_brackets() -> None:
+    """Spec: RFC 3261 §25.1, IPv6reference."""
+    assert model.replaced("sip:10.0.0.7", "2001:db8::9", 5061, "1A00") == "sip:[2001:db8::9]:5061;ms-received-cid=1A00"

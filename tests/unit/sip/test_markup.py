@@ -132,6 +132,26 @@ def test_what_is_written_again_says_the_same() -> None:
     assert (attr(again, "c"), again[0].tail) == ('"\n\t\r <', "tail")
 
 
+def test_a_document_is_walked_in_order() -> None:
+    """Each element before what is in it, and that before what follows."""
+    root = read_xml(b"<a><b><c/><d><e/></d></b><f/></a>")
+    assert [el.local for el in root.walk()] == ["a", "b", "c", "d", "e", "f"]
+    assert [el.local for el in root[0].walk()] == ["b", "c", "d", "e"]
+
+
+def test_the_prefix_that_every_document_knows() -> None:
+    """Spec: Namespaces in XML 1.0 §3: `xml` needs no declaration, may have its own one, and has no other."""
+    root = read_xml(b'<a xml:lang="de"><xml:b/></a>')
+    assert attr(root, "lang") == "de"
+    assert root[0].namespace == "http://www.w3.org/XML/1998/namespace"
+    assert outer_xml(root) == '<a xml:lang="de"><xml:b/></a>'
+    declared = b'<a xmlns:xml="http://www.w3.org/XML/1998/namespace" xml:lang="de"/>'
+    assert outer_xml(read_xml(declared)).encode() == declared
+    for wrong in (b'<a xmlns:xml="urn:x"/>', b'<a xmlns:p="http://www.w3.org/XML/1998/namespace"/>', b"<xml:/>"):
+        with pytest.raises(RemoteProtocolError):
+            read_xml(wrong)
+
+
 def _plain(el: Element) -> tuple[object, ...]:
     attributes = sorted((name.rpartition(":")[2], value) for name, value in el.attributes)
     return el.namespace, el.local, attributes, el.text, el.tail, [_plain(inner) for inner in el]
@@ -144,12 +164,12 @@ def _plain_by_lxml(el: etree._Element) -> tuple[object, ...]:
     return name.namespace or "", name.localname, attributes, el.text or "", el.tail or "", inner
 
 
-_NAMES = st.sampled_from(["a", "b", "p:a", "q:b"])
+_NAMES = st.sampled_from(["a", "b", "p:a", "q:b", "xml:a"])
 _VALUES = st.text("ab :&<\"'\n\r", max_size=6).map(quote_attr)
 _NAMESPACES = st.sampled_from(["", "", ' xmlns="urn:d"', ' xmlns=""', ' xmlns:p="urn:2"', ' xmlns:q="urn:p"'])
-_ATTRIBUTES = st.tuples(_NAMESPACES, st.dictionaries(st.sampled_from(["c", "p:c", "q:d"]), _VALUES, max_size=3)).map(
-    lambda found: found[0] + "".join(f" {name}={value}" for name, value in found[1].items())
-)
+_ATTRIBUTES = st.tuples(
+    _NAMESPACES, st.dictionaries(st.sampled_from(["c", "p:c", "q:d", "xml:lang"]), _VALUES, max_size=3)
+).map(lambda found: found[0] + "".join(f" {name}={value}" for name, value in found[1].items()))
 _TEXTS = st.one_of(
     st.text("ab :&<>\n", max_size=6).map(escape), st.sampled_from(["<![CDATA[&<]]>", "<!-- x -->", "<?x y?>"])
 )
@@ -169,14 +189,10 @@ def test_another_reader_reads_the_same_also_of_a_part(inner: str) -> None:
     theirs = etree.fromstring(document, etree.XMLParser(remove_comments=True, remove_pis=True))
     ours = read_xml(document)
     assert _plain(ours) == _plain_by_lxml(theirs)
-    for one, other in zip(_all(ours), theirs.iter(), strict=True):
+    for one, other in zip(ours.walk(), theirs.iter(), strict=True):
         assert text_of(one) == "".join(map(str, other.itertext()))
         other.tail = one.tail = ""
         assert _plain_by_lxml(etree.fromstring(outer_xml(one))) == _plain_by_lxml(other)
-
-
-def _all(el: Element) -> list[Element]:
-    return [el, *(found for inner in el for found in _all(inner))]
 
 
 @pytest.mark.parametrize(
