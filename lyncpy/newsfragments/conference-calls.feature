@@ -1,1 +1,1 @@
-A presenter's client can have the server call somebody into a meeting (`addUser` with `dialed-out`): the answer comes when the invited has accepted or declined. Clients that refresh the subscription to a roster in its dialog are understood.
+A presenter's client can have the server call somebody into a meeting, and is told whether the invited person has accepted or declined.

@@ -1,1 +1,1 @@
-Users can make conferences: their clients create, list, change and delete them at the focus factory, and a conference that was confirmed survives a crash of the server, with who was in it, as what, and whether its door was locked. Limits, defaults and the start of meeting links are set in `[conferencing]`.
+Users' clients create, list, change and delete conferences, and one that was confirmed survives a crash of the server, with who was in it, in which role, and whether it was locked. Limits, defaults and the start of meeting links are set in `[conferencing]`.

@@ -1,3 +1,1 @@
-Clients from before 2007 see presence instead of an error: as lists (`adrl`) and single subscriptions in the formats
-`msrtc.pidf`, `pidf` and `xpidf`, by `getPresence` and `setPresence`, and they are asked about new watchers by
-`presence.wpending`.
+Clients from before 2007 see presence instead of an error, as lists and as single subscriptions in the formats of their time, and are asked about new watchers.

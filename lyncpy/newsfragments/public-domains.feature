@@ -1,0 +1,1 @@
+Watchers of the domains in `[presence] public_domains` see what users of public services may see.
