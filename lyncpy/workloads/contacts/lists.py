@@ -14,11 +14,11 @@ from typing import Any, Final, TypeVar
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import ContactsChanged
-from lyncpy.contracts.names import Aor, Epid, Version, aor_of, kept_aor
+from lyncpy.contracts.names import Aor, Epid, aor_of, kept_aor
 from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners, resolve
-from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.store import Conflict, IStore
+from lyncpy.contracts.store import IStore
 from lyncpy.core.homes import Homes
+from lyncpy.core.versioned import Decision, NoMemory, VersionedTable
 from lyncpy.workloads.contacts.bodies import write_delta
 from lyncpy.workloads.contacts.model import (
     OTHERS,
@@ -41,7 +41,6 @@ from lyncpy.workloads.contacts.placing import place, regenerated
 from lyncpy.workloads.contacts.shelves import Shelves
 
 KIND: Final = "contacts"
-TRIES: Final = 3
 
 T = TypeVar("T")
 
@@ -88,14 +87,10 @@ class _Stored:
     """A book as the store has it."""
 
     book: Book
-    mark: str
+    mark: str = ""
     """Of the generated half that its number counts."""
 
-    version: Version
-    owner: OwnerId
-    """Whose it is; NOBODY, when nobody has the address."""
-
-    names: _Names
+    names: _Names = _Names()
     former: Book | None = None
     """As it is stored, when names in it mean other addresses now than those that are written there."""
 
@@ -113,9 +108,9 @@ class Lists:
         owners: IOwners | None = None,
     ) -> None:
         """Take where lists are kept, whom to tell of changes, what the directory puts into them, and whose addresses are."""
-        self._store = store
-        self._bus = bus
-        self._homes = homes
+        self._table: VersionedTable[Aor, _Stored] = VersionedTable(
+            KIND, self, NoMemory(), store=store, writers=homes, bus=bus
+        )
         self._limits = limits
         self._shelves = shelves
         self._owners: IOwners = AddressOwners() if owners is None else owners
@@ -126,11 +121,11 @@ class Lists:
 
     def hold(self, aor: Aor) -> AbstractAsyncContextManager[None]:
         """Keep a list as it is inside the block."""
-        return self._homes.hold(KIND, aor)
+        return self._table.hold(aor)
 
     async def read(self, aor: Aor) -> Book:
         """Give a user's list; of one that was never written, the default group and what the directory puts into it."""
-        return (await self._read(aor)).book
+        return (await self._table.load(aor)).book
 
     async def change(self, aor: Aor, change: Change, by: Epid | None) -> Decided:
         """Make a change; it is durable, and told to all who listen, when this returns.
@@ -140,10 +135,10 @@ class Lists:
             Refused: 503, when other processes were first time and again.
         """
 
-        def made(stored: _Stored) -> tuple[Decided, Book, Delta]:
+        def made(stored: _Stored) -> tuple[Decided | Declined, Book, Delta | None]:
             decided = decide(stored.book, change, self._limits)
             if isinstance(decided, No):
-                raise Declined(decided, amends(stored.book, change))
+                return Declined(decided, amends(stored.book, change)), stored.book, None
             return decided, decided.book, decided.delta
 
         if isinstance(change, SetContact) and change.name == self._shelves.name_of(change.aor):
@@ -151,7 +146,10 @@ class Lists:
             # would hide every later one.
             change = replace(change, name="")
         async with self.hold(aor):
-            return await self._written(aor, made, by)
+            decided = await self._written(aor, made, by)
+        if isinstance(decided, Declined):
+            raise decided
+        return decided
 
     # --- the half that the directory makes
 
@@ -223,56 +221,61 @@ class Lists:
     # --- the store
 
     async def _written(self, aor: Aor, decide: Callable[[_Stored], tuple[T, Book, Delta | None]], by: Epid | None) -> T:
-        """Read, decide, write, tell; again when another process was first. No delta: nothing is written.
+        """Read, decide, write, tell. No delta: nothing is written.
 
         What names mean now comes first, as a change of its own: devices follow the list by its numbers.
         """
-        for _ in range(TRIES):
-            stored = await self._read(aor)
-            try:
-                if stored.former is not None:
-                    stored = await self._readdressed(stored, stored.former)
-                result, book, delta = decide(stored)
-                if delta is None:
-                    return result
-                await self._put(stored, book, delta, by)
-            except Conflict:
-                continue
-            return result
-        raise Refused(503, Diagnostics(1, "Service unavailable"), headers=[("Retry-After", "5")])
 
-    async def _readdressed(self, stored: _Stored, former: Book) -> _Stored:
-        book = stored.book
-        book = replace(book, own=replace(book.own, delta_num=book.own.delta_num + 1))
-        both = {**former.own.contacts, **book.own.contacts}
-        other = [aor for aor in both if former.own.contacts.get(aor) != book.own.contacts.get(aor)]
-        version = await self._put(stored, book, difference(former, book, other, ()), None)
-        return replace(stored, book=book, version=version, former=None)
+        def decided(stored: _Stored) -> Decision[_Stored, T]:
+            present, facts = stored, []
+            if stored.former is not None:
+                present, delta = _readdressed(stored, stored.former)
+                facts.append(_changed(aor, delta, None))
+            result, book, news = decide(present)
+            if news is not None:
+                present = replace(present, book=book)
+                facts.append(_changed(aor, news, by))
+            return Decision(result, present, facts=facts)
 
-    async def _put(self, stored: _Stored, book: Book, delta: Delta, by: Epid | None) -> Version:
-        """Write a list to whoever it was read of, and tell."""
-        if not stored.owner:
-            raise Refused(404, Diagnostics(1003, "User does not exist"))
-        named = {one: stored.names.meant.get(one) or self._owners.meant(one) for one in book.own.contacts}
-        version = await self._store.write(KIND, stored.owner, pack(book, named, stored.names.asleep), stored.version)
-        document = b"" if delta.is_unknown else write_delta(delta)
-        self._bus.tell(ContactsChanged(book.owner, delta.number, document, by))
-        return version
+        return await self._table.change(aor, decided)
 
-    async def _read(self, aor: Aor) -> _Stored:
+    def record(self, key: Aor) -> str:
+        """Give the name of a list's record: whose it is."""
+        return self._owners.owner(key)
+
+    def unpack(self, key: Aor, value: bytes | None) -> _Stored:
         """Read a list and put in what his devices show of the directory; where none does, what they would."""
-        owner = self._owners.owner(aor)
-        record = await self._store.read(KIND, owner) if owner else None
-        book, mark, names, former = Book(aor), "", _Names(), None
-        if record is not None:
-            book, mark, names, former = unpack(record.value, aor, self._owners)
-        given = self._given.get(aor)
-        if given is not None and given.owner != owner:
-            given = None
-        book = place(book, self._shelves.wanted(aor)) if given is None else replace(book, generated=given.placed)
-        if former is not None:
-            former = replace(former, generated=book.generated)
-        return _Stored(book, mark, Version(0) if record is None else record.version, owner, names, former)
+        stored = _Stored(Book(key)) if value is None else _Stored(*unpack(value, key, self._owners))
+        given = self._given.get(key)
+        if given is None or given.owner != self._owners.owner(key):
+            book = place(stored.book, self._shelves.wanted(key))
+        else:
+            book = replace(stored.book, generated=given.placed)
+        former = None if stored.former is None else replace(stored.former, generated=book.generated)
+        return replace(stored, book=book, former=former)
+
+    def pack(self, value: _Stored) -> bytes:
+        """Write a list as it is stored."""
+        names, contacts = value.names, value.book.own.contacts
+        named = {one: names.meant.get(one) or self._owners.meant(one) for one in contacts}
+        return pack(value.book, named, names.asleep)
+
+    def merged(self, mine: _Stored, theirs: _Stored) -> _Stored:
+        """Take what is stored: there is nothing else."""
+        return theirs
+
+
+def _readdressed(stored: _Stored, former: Book) -> tuple[_Stored, Delta]:
+    """Count that names mean other addresses; give what is to be told of it."""
+    book = stored.book
+    book = replace(book, own=replace(book.own, delta_num=book.own.delta_num + 1))
+    both = {**former.own.contacts, **book.own.contacts}
+    other = [aor for aor in both if former.own.contacts.get(aor) != book.own.contacts.get(aor)]
+    return replace(stored, book=book, former=None), difference(former, book, other, ())
+
+
+def _changed(owner: Aor, delta: Delta, by: Epid | None) -> ContactsChanged:
+    return ContactsChanged(owner, delta.number, b"" if delta.is_unknown else write_delta(delta), by)
 
 
 def _unknown(book: Book) -> Delta:

@@ -1,0 +1,286 @@
+"""Values that are kept as versioned records: held, read, decided on, written with the version that was read.
+
+Two shapes. A `VersionedTable` is for values on which somebody decides: of two writers, the second
+reads again and decides again. `LastWriter` is for values that are whole in themselves: of two
+writers, the later one is right.
+
+What a reader may rely on: a value is immutable, and is what `peek` gives until the reader waits for
+something. Behind an `await` another may be there, unless the reader holds the key; so whoever has
+waited looks again, or works on with what was true when they looked and says so. Nothing that
+`change` has kept is less than durable, except what a decision does not want written.
+"""
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.facts import Fact
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.store import Conflict, IStore, Record
+from lyncpy.core.homes import Homes
+
+TRIES: Final = 3
+"""Attempts at a change while other writers are first; in one process there is only one writer, so one is the rule."""
+
+NONE_YET: Final = Version(0)
+"""The version of a record that there is not."""
+
+K = TypeVar("K", bound=Hashable)
+K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
+V = TypeVar("V")
+R = TypeVar("R")
+
+
+async def uncontended(attempt: Callable[[], Awaitable[R]]) -> R:
+    """Make an attempt to read, decide and write; make it anew while another writer is first.
+
+    Args:
+        attempt: Raises Conflict when what it has read is not what is stored any more. Nothing of it counts then.
+
+    Raises:
+        Conflict: Another was first each of `TRIES` times.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return await attempt()
+        except Conflict:
+            continue
+    return await attempt()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[V, R]):
+    """What becomes of a value."""
+
+    result: R
+    """For whoever asked for the change."""
+
+    value: V
+    """What the value is from now on; the very one that was decided on, when nothing is new."""
+
+    is_durable: bool = True
+    """Whether what is new is to be written; otherwise it is kept in memory only."""
+
+    facts: Sequence[Fact] = ()
+    """What to tell once it is durable; nothing is told where nothing is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[V]):
+    """A value as it was read or written last."""
+
+    value: V
+    record: str
+    """Key of its record; "": there can be none, because nobody owns it."""
+
+    version: Version
+
+
+class Form(Protocol[K_contra, V]):
+    """What a table knows of its values. Pure, but for what names mean at the moment."""
+
+    def record(self, key: K_contra) -> str:
+        """Give the key of the record that belongs to a key now; "" when there can be none."""
+
+    def unpack(self, key: K_contra, value: bytes | None) -> V:
+        """Make a value of what is stored; None: nothing is."""
+
+    def pack(self, value: V) -> bytes | None:
+        """Write a value as it is stored; None: nothing is to be, and what was is removed."""
+
+    def merged(self, mine: V, theirs: V) -> V:
+        """Give what holds after another process has written: theirs, and what of mine never was in the store."""
+
+
+class Memory(Protocol[K_contra, V]):
+    """Entries that need not be read again."""
+
+    def get(self, key: K_contra) -> Entry[V] | None:
+        """Give an entry."""
+
+    def keep(self, key: K_contra, entry: Entry[V]) -> None:
+        """Keep an entry, in the place of its former self if there is one."""
+
+    def forget(self, key: K_contra) -> None:
+        """Forget an entry, if it is there."""
+
+
+class NoMemory(Generic[K, V]):
+    """For values that are read each time."""
+
+    def get(self, key: K) -> Entry[V] | None:
+        """Give none."""
+        return None
+
+    def keep(self, key: K, entry: Entry[V]) -> None:
+        """Keep none."""
+
+    def forget(self, key: K) -> None:
+        """There is none."""
+
+
+class VersionedTable(Generic[K, V]):
+    """Values of one kind: memory first, the store behind, one writer of a value at a time.
+
+    Args:
+        kind: Of the records.
+        form: What is known of the values.
+        memory: Where they are kept; it bounds them.
+        store: What is durable.
+        writers: Lets one writer of a name through at a time.
+        bus: Is told facts.
+    """
+
+    def __init__(
+        self, kind: str, form: Form[K, V], memory: Memory[K, V], *, store: IStore, writers: Homes, bus: IBus
+    ) -> None:
+        self._kind = kind
+        self._form = form
+        self._memory = memory
+        self._store = store
+        self._writers = writers
+        self._bus = bus
+
+    def hold(self, name: str, *, must: bool = False) -> AbstractAsyncContextManager[None]:
+        """Be the only writer in this process of whatever goes under a name, as `Homes.hold` does."""
+        return self._writers.hold(self._kind, name, must=must)
+
+    def peek(self, key: K) -> V | None:
+        """Give the value that is in memory."""
+        entry = self._memory.get(key)
+        return None if entry is None else entry.value
+
+    async def load(self, key: K) -> V:
+        """Give a value, from the store if need be; whoever is to change it afterwards holds it."""
+        return (await self._entry(key)).value
+
+    async def scan(self, key_of: Callable[[Record], K]) -> None:
+        """Read all records into memory."""
+        for record in await self._store.scan(self._kind):
+            key = key_of(record)
+            self._memory.keep(key, Entry(self._form.unpack(key, record.value), record.key, record.version))
+
+    async def change(self, key: K, decide: Callable[[V], Decision[V, R]]) -> R:
+        """Decide on a value; what is decided is durable, kept and told when this returns. The caller holds it.
+
+        Args:
+            key: Of the value.
+            decide: Pure. It is asked again about the newer value when another process was first; what it raises
+                passes, and nothing was changed.
+
+        Raises:
+            Refused: 503, when other processes were first each time; 404, when nobody owns what was to be written.
+            StoreUnavailable: It could not be written, and nothing was changed.
+        """
+
+        async def attempt() -> R:
+            entry = await self._entry(key)
+            decision = decide(entry.value)
+            if decision.value is not entry.value:
+                await self._carry_out(key, entry, decision)
+            return decision.result
+
+        try:
+            return await uncontended(attempt)
+        except Conflict:
+            raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")]) from None
+
+    async def _carry_out(self, key: K, entry: Entry[V], decision: Decision[V, R]) -> None:
+        version = entry.version
+        if decision.is_durable:
+            try:
+                version = await self._written(entry, decision.value)
+            except Conflict:
+                await self._reread(key, entry)
+                raise
+        self._memory.keep(key, Entry(decision.value, entry.record, version))
+        for fact in decision.facts:
+            self._bus.tell(fact)
+
+    async def _written(self, entry: Entry[V], value: V) -> Version:
+        if not entry.record:
+            raise Refused(404, Diagnostics(1003, "User does not exist"))
+        packed = self._form.pack(value)
+        if packed is None:
+            await self._store.remove(self._kind, entry.record, entry.version)
+            return NONE_YET
+        written: Version = await self._store.write(self._kind, entry.record, packed, entry.version)
+        return written
+
+    async def _entry(self, key: K) -> Entry[V]:
+        """Give an entry; one that is not in memory is read, and kept there as far as the memory keeps any."""
+        entry = self._memory.get(key)
+        if entry is None:
+            entry = await self._read(key)
+            self._memory.keep(key, entry)
+        return entry
+
+    async def _read(self, key: K) -> Entry[V]:
+        name = self._form.record(key)
+        record = await self._store.read(self._kind, name) if name else None
+        version, value = (NONE_YET, None) if record is None else (record.version, record.value)
+        return Entry(self._form.unpack(key, value), name, version)
+
+    async def _reread(self, key: K, entry: Entry[V]) -> None:
+        """Take over what another process has written."""
+        theirs = await self._read(key)
+        self._memory.keep(key, Entry(self._form.merged(entry.value, theirs.value), theirs.record, theirs.version))
+
+
+class LastWriter:
+    """Records of one kind that are written whole: whoever writes last is right, whatever was there.
+
+    Args:
+        store: Where they are.
+        kind: Theirs.
+    """
+
+    def __init__(self, store: IStore, kind: str) -> None:
+        self._store = store
+        self._kind = kind
+        self._versions: dict[str, Version] = {}
+
+    async def scan(self, prefix: str = "") -> Sequence[Record]:
+        """Give all records whose key begins so."""
+        records: Sequence[Record] = await self._store.scan(self._kind, prefix)
+        self._versions.update((record.key, record.version) for record in records)
+        return records
+
+    async def read(self, key: str) -> Record | None:
+        """Give a record."""
+        record: Record | None = await self._store.read(self._kind, key)
+        self._know(key, record)
+        return record
+
+    async def write(self, key: str, value: bytes | None) -> None:
+        """Write a record, or remove it; durable when this returns.
+
+        Raises:
+            Conflict: Others write it all the time.
+        """
+
+        async def attempt() -> None:
+            version = self._versions.get(key, NONE_YET)
+            try:
+                await self._put(key, value, version)
+            except Conflict:
+                await self.read(key)
+                raise
+
+        await uncontended(attempt)
+
+    async def _put(self, key: str, value: bytes | None, version: Version) -> None:
+        if value is None:
+            await self._store.remove(self._kind, key, version)
+            self._versions.pop(key, None)
+        else:
+            self._versions[key] = await self._store.write(self._kind, key, value, version)
+
+    def _know(self, key: str, record: Record | None) -> None:
+        if record is None:
+            self._versions.pop(key, None)
+        else:
+            self._versions[key] = record.version
