@@ -13,12 +13,12 @@ from typing import Final
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.begin import begin
+from lyncpy.core.versioned import LastWriter
 
 KIND: Final = "places"
 
@@ -44,11 +44,10 @@ class Places:
 
     def __init__(self, store: IStore, timers: ITimers) -> None:
         """Know nothing yet."""
-        self._store = store
+        self._records = LastWriter(store, KIND)
         self._timers = timers
         self._known: OrderedDict[str, dict[Device, int]] = OrderedDict()
         """Key → device → day of its last sign-in, the latest last."""
-        self._versions: dict[str, Version] = {}
         self._writing: set[str] = set()
         self._stale: set[str] = set()
 
@@ -59,8 +58,7 @@ class Places:
     async def open(self) -> None:
         """Read what is known, without what is too old. What cannot be read is left out, and written anew."""
         oldest = int(self._timers.past() // DAY_S) - KEPT_DAYS
-        for record in await self._store.scan(KIND):
-            self._versions[record.key] = record.version
+        for record in await self._records.scan():
             devices = {device: day for device, day in _read(record.value) if day >= oldest}
             if devices and len(self._known) < USERS:
                 self._known[record.key] = devices
@@ -119,17 +117,11 @@ class Places:
 
     async def _put(self, key: str) -> None:
         value = json.dumps([[*device, day] for device, day in self._known.get(key, {}).items()]).encode()
-        version = self._versions.get(key, Version(0))
-        try:
-            self._versions[key] = await self._store.write(KIND, key, value, version)
-        except Conflict:
-            record = await self._store.read(KIND, key)
-            version = record.version if record is not None else Version(0)
-            self._versions[key] = await self._store.write(KIND, key, value, version)
+        await self._records.write(key, value)
 
     async def _forget(self, key: str) -> None:
         try:
-            await self._store.remove(KIND, key, self._versions.pop(key))
+            await self._records.write(key, None)
         except (Conflict, StoreUnavailable) as error:
             self.log.debug("old places of {key} stay: {cause}", key=key, cause=error)
 

@@ -20,11 +20,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IUnit
+from lyncpy.core.versioned import LastWriter
 
 STEP_S: Final = 1.0
 """A wall clock that gains or loses this much between two looks was set; what is less is the work of NTP."""
@@ -113,19 +113,17 @@ class ClockWatch:
 
     def __init__(self, store: IStore, timers: ITimers, clock: WallClock) -> None:
         """Take where the time is noted, and the clock that `timers` reads."""
-        self._store = store
+        self._records = LastWriter(store, _KIND)
         self._timers = timers
         self._clock = clock
-        self._version = Version(0)
         self._noted = 0.0
         self._timer: ITimer | None = None
         self._noting: Deferred[None] | None = None
 
     async def open(self) -> None:
         """Compare the host's clock with the last time that this server ran."""
-        record = await self._store.read(_KIND, _KEY)
+        record = await self._records.read(_KEY)
         if record is not None:
-            self._version = record.version
             self._recall(record.value)
         self._noted = self._timers.now()
         self._look_later()
@@ -170,12 +168,9 @@ class ClockWatch:
         """Write what is believed, not what the host says: a restart must not make a wrong time credible."""
         value = b"%d" % self._timers.past()
         try:
-            self._version = await self._store.write(_KIND, _KEY, value, self._version)
-        except StoreUnavailable as error:
+            await self._records.write(_KEY, value)
+        except (Conflict, StoreUnavailable) as error:
             self.log.debug("the time of this run is not noted: {cause}", cause=error)
-        except Conflict:
-            record = await self._store.read(_KIND, _KEY)
-            self._version = record.version if record is not None else Version(0)
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

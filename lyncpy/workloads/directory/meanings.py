@@ -13,11 +13,12 @@ from typing import Final
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.names import Aor, Version
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import IMeanings, IOwners, OwnerId
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.store import Conflict, IStore
 from lyncpy.core.begin import begin
+from lyncpy.core.versioned import LastWriter
 from lyncpy.workloads.directory.kept import DIRECTORY
 
 _KEY: Final = "meanings"
@@ -33,10 +34,9 @@ class Meanings:
 
     def __init__(self, store: IStore, owners: IOwners) -> None:
         """Know nothing before `open`."""
-        self._store = store
+        self._records = LastWriter(store, DIRECTORY)
         self._owners = owners
         self._noted: dict[str, dict[str, str]] = {}
-        self._version = Version(0)
         self._is_open = self._is_writing = self._is_new = False
 
     async def open(self) -> None:
@@ -45,9 +45,9 @@ class Meanings:
         Raises:
             StoreUnavailable: It cannot be read.
         """
-        record = await self._store.read(DIRECTORY, _KEY)
+        record = await self._records.read(_KEY)
         if record is not None:
-            self._noted, self._version = json.loads(record.value), record.version
+            self._noted = json.loads(record.value)
         self._is_open = True
 
     def meant(self, place: str, aor: Aor) -> Aor | None:
@@ -82,12 +82,8 @@ class Meanings:
             while self._is_new:
                 self._is_new = False
                 value = json.dumps(self._noted, ensure_ascii=False, separators=(",", ":")).encode()
-                self._version = await self._store.write(DIRECTORY, _KEY, value, self._version)
-        except Conflict:
-            record = await self._store.read(DIRECTORY, _KEY)
-            self._version = Version(0) if record is None else record.version
-            self._is_new = True
-        except WorldUnavailable as error:
+                await self._records.write(_KEY, value)
+        except (Conflict, WorldUnavailable) as error:
             self._is_new = True  # with the next one
             self.log.warn("whom files mean is not kept now: {reason}", reason=str(error))
         finally:

@@ -10,14 +10,14 @@ from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.facts import SecretChanged
 from lyncpy.contracts.names import Aor, Version, bare, kept_aor
 from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId
-from lyncpy.contracts.store import Conflict, IStore
+from lyncpy.contracts.store import IStore
+from lyncpy.core.versioned import uncontended
 
 KIND: Final = "secret"
 WAITING: Final = "waiting:"
 """Begins the key of a password that waits for the first person who gets an address; no `OwnerId` begins so."""
 
 NT_HASH_BYTES: Final = 16
-TRIES: Final = 3
 
 
 class AddressLeft(Exception):
@@ -92,17 +92,16 @@ class StoredSecrets:
             if self._owners.meant(aor):
                 raise AddressLeft(f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says who had it")
             owner = OwnerId(f"{WAITING}{aor}")
-        for attempt in range(TRIES):
+        sealed = None if nt_hash is None else self._seals.seal(nt_hash, f"{KIND}:{owner}")
+
+        async def attempt() -> None:
             record = await self._store.read(KIND, owner)
             version = record.version if record is not None else Version(0)
-            try:
-                if nt_hash is None:
-                    await self._store.remove(KIND, owner, version)
-                else:
-                    await self._store.write(KIND, owner, self._seals.seal(nt_hash, f"{KIND}:{owner}"), version)
-                break
-            except Conflict:
-                if attempt == TRIES - 1:
-                    raise
+            if sealed is None:
+                await self._store.remove(KIND, owner, version)
+            else:
+                await self._store.write(KIND, owner, sealed, version)
+
+        await uncontended(attempt)
         self.log.info("the password of {aor} was {deed}", aor=aor, deed="set" if nt_hash is not None else "removed")
         self._bus.tell(SecretChanged(aor))
