@@ -13,10 +13,8 @@ waited looks again, or works on with what was true when they looked and says so.
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.store import Conflict, IStore, Record
@@ -64,7 +62,7 @@ class Decision(Generic[V, R]):
     is_durable: bool = True
     """Whether what is new is to be written; otherwise it is kept in memory only."""
 
-    facts: Sequence[Fact] = ()
+    news: Sequence[Any] = ()  # Any: whatever the table's owner tells
     """What to tell once it is durable; nothing is told where nothing is new."""
 
 
@@ -131,18 +129,25 @@ class VersionedTable(Generic[K, V]):
         memory: Where they are kept; it bounds them.
         store: What is durable.
         writers: Lets one writer of a name through at a time.
-        bus: Is told facts.
+        tell: Is called with each of the news of a change.
     """
 
     def __init__(
-        self, kind: str, form: Form[K, V], memory: Memory[K, V], *, store: IStore, writers: Homes, bus: IBus
+        self,
+        kind: str,
+        form: Form[K, V],
+        memory: Memory[K, V],
+        *,
+        store: IStore,
+        writers: Homes,
+        tell: Callable[[Any], None],  # Any: its own news
     ) -> None:
         self._kind = kind
         self._form = form
         self._memory = memory
         self._store = store
         self._writers = writers
-        self._bus = bus
+        self._tell = tell
 
     def hold(self, name: str, *, must: bool = False) -> AbstractAsyncContextManager[None]:
         """Be the only writer in this process of whatever goes under a name, as `Homes.hold` does."""
@@ -197,8 +202,8 @@ class VersionedTable(Generic[K, V]):
                 await self._reread(key, entry)
                 raise
         self._memory.keep(key, Entry(decision.value, entry.record, version))
-        for fact in decision.facts:
-            self._bus.tell(fact)
+        for one in decision.news:
+            self._tell(one)
 
     async def _written(self, entry: Entry[V], value: V) -> Version:
         if not entry.record:

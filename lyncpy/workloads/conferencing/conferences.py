@@ -12,14 +12,15 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.names import Aor, Version, aor_of, conference_id_of, conference_key
+from lyncpy.contracts.names import Aor, aor_of, conference_id_of, conference_key
 from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners
-from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
-from lyncpy.contracts.store import Conflict, IStore, Record
+from lyncpy.contracts.refusal import Refused, StoreUnavailable
+from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
 from lyncpy.core.homes import Homes
 from lyncpy.core.slices import next_turn
+from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.conferencing.model import (
     Active,
     Admission,
@@ -40,7 +41,6 @@ from lyncpy.workloads.conferencing.model import (
 )
 
 KIND: Final = "conference"
-TRIES: Final = 3
 NOBODYS: Final = Aor("sip:removed@organizer.invalid")
 """Stands for the organizer who left the directory while the meeting runs; no person can have this address."""
 
@@ -50,11 +50,11 @@ LOOKED_AT: Final = 1000
 _UNKNOWN: Final = Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
 
 Hear = Callable[[Conference, Conference | None], None]
-Decide = Callable[[Conference], Conference | Denied]
+_Decision = Decision[Conference | None, Conference | Denied]
 
 
-class _Table:
-    """All conferences in memory, by the key of their URI and by who their organizer is."""
+class _Memory:
+    """All conferences in memory, by the key of their URI and by who their organizer is; and the form of their records."""
 
     def __init__(self, owners: IOwners) -> None:
         """Begin with none."""
@@ -63,29 +63,52 @@ class _Table:
         self.organizers: dict[Aor, dict[str, Conference]] = {}
         """By id, lower case."""
 
-        self.versions: dict[str, Version] = {}
+        self._entries: dict[str, Entry[Conference | None]] = {}
 
-    def keep(self, conference: Conference, version: Version) -> None:
-        """Put a conference in, or in the place of its former self."""
-        self.forget(conference.key)
-        self.table[conference.key] = conference
+    def get(self, key: str) -> Entry[Conference | None] | None:
+        """Give a conference as it was read or written last."""
+        return self._entries.get(key)
+
+    def keep(self, key: str, entry: Entry[Conference | None]) -> None:
+        """Put a conference in, or in the place of its former self; or take it out when it is none any more."""
+        self.forget(key)
+        conference = entry.value
+        if conference is None:
+            return
+        self._entries[key] = entry
+        self.table[key] = conference
         # An address may be that of who is held back, too, and of who has it now.
         theirs = self.organizers.setdefault(conference.organizer, {})
         other = theirs.get(conference_key(conference.id))
         if other is None or self.is_held(other):
             theirs[conference_key(conference.id)] = conference
-        self.versions[conference.key] = version
 
     def forget(self, key: str) -> None:
         """Take a conference out, if it is there."""
         conference = self.table.pop(key, None)
-        self.versions.pop(key, None)
+        self._entries.pop(key, None)
         if conference is not None:
             theirs = self.organizers.get(conference.organizer, {})
             if theirs.get(conference_key(conference.id)) is conference:
                 del theirs[conference_key(conference.id)]
             if not theirs:
                 self.organizers.pop(conference.organizer, None)
+
+    def record(self, key: str) -> str:
+        """Give the name of a conference's record: its key."""
+        return key
+
+    def unpack(self, key: str, value: bytes | None) -> Conference | None:
+        """Read a conference; people are named by the addresses that they have now."""
+        return None if value is None else readdressed(unpack(value, self._owners), self._owners)
+
+    def pack(self, value: Conference | None) -> bytes | None:
+        """Write a conference, or nothing."""
+        return None if value is None else pack(value)
+
+    def merged(self, mine: Conference | None, theirs: Conference | None) -> Conference | None:
+        """Take what is stored: there is nothing else."""
+        return theirs
 
     def is_held(self, conference: Conference) -> bool:
         """Tell whether a conference waits for who left the directory."""
@@ -131,14 +154,15 @@ class Conferences:
             purge_every_s: How often those that are over for good are removed.
             owners: Who has which address.
         """
-        self._store = store
-        self._homes = homes
         self._timers = timers
         self._terms = terms
         self._total = total
         self._purge_every_s = purge_every_s
         self._owners: IOwners = AddressOwners() if owners is None else owners
-        self._kept = _Table(self._owners)
+        self._kept = _Memory(self._owners)
+        self._table: VersionedTable[str, Conference | None] = VersionedTable(
+            KIND, self._kept, self._kept, store=store, writers=homes, tell=lambda news: self._tell(*news)
+        )
         self._ears: list[Hear] = []
         self._purge: ITimer | None = None
         self._is_open = False
@@ -148,8 +172,7 @@ class Conferences:
 
     async def open(self) -> None:
         """Read all conferences, and remove those that are over for good from time to time."""
-        for record in await self._store.scan(KIND):
-            self._kept.keep(_read(record, self._owners), record.version)
+        await self._table.scan(lambda record: record.key)
         self._is_open = True
         self._wake_later()
 
@@ -202,24 +225,23 @@ class Conferences:
         Raises:
             Refused: 503, when too many of its organizer's are being written, or written elsewhere.
         """
-        async with self._homes.hold(KIND, organizer):
+        async with self._table.hold(organizer):
             made = schedule(organizer, wish, self.of(organizer), self._terms, self._timers.wall(), guests=guests)
             if isinstance(made, Denied):
                 return made
-            # One that is over for good may still be in the store under this name; it gives way. But not one of who
-            # had the address before: its link is in others' calendars.
-            before = self._kept.table.get(made.key)
-            if before is not None and not purgeable(before, self._timers.past()):
-                return Denied(Reason.CONFERENCE_EXISTS)
             if made.key not in self._kept.table and len(self._kept.table) >= self._total:
                 self.log.warn("{count} conferences are kept, none is made any more", count=len(self._kept.table))
                 return Denied(Reason.SERVER_BUSY)
-            try:
-                await self._write(made)
-            except Conflict:
-                other = await self._reread(made.key)
-                return Denied(Reason.SERVER_BUSY if other is None else Reason.CONFERENCE_EXISTS)
-            return made
+
+            def decide(before: Conference | None) -> _Decision:
+                # One that is over for good may still be in the store under this name; it gives way. But not one of
+                # who had the address before: its link is in others' calendars.
+                if before is not None and not purgeable(before, self._timers.past()):
+                    return Decision(Denied(Reason.CONFERENCE_EXISTS), before)
+                new = noted(made, self._owners)
+                return Decision(new, new)
+
+            return await self._table.change(made.key, decide)
 
     async def modify(self, organizer: Aor, id_: str, wish: Wish, *, guests: bool = True) -> Conference | Denied:
         """Change what a wish names; it is durable, and told to who listens, when this returns."""
@@ -246,55 +268,26 @@ class Conferences:
 
     async def delete(self, organizer: Aor, id_: str) -> Conference | Denied:
         """Remove a conference for good, and tell who listens; give what it was."""
-        async with self._homes.hold(KIND, organizer):
-            for _ in range(TRIES):
-                old = self.find(organizer, id_)
-                if old is None:
-                    return _UNKNOWN
-                key = old.key
-                try:
-                    await self._store.remove(KIND, key, self._kept.versions[key])
-                except Conflict:
-                    await self._reread(key)
-                    continue
-                self._kept.forget(key)
-                self._tell(old, None)
-                return old
-        raise _busy()
+        return await self._change(organizer, id_, lambda _: None)
 
-    async def _change(self, organizer: Aor, id_: str, decide: Decide, *, told: bool = True) -> Conference | Denied:
-        async with self._homes.hold(KIND, organizer):
-            for _ in range(TRIES):
-                old = self.find(organizer, id_)
-                if old is None:
-                    return _UNKNOWN
-                new = decide(old)
-                if isinstance(new, Denied) or new is old:
-                    return new
-                try:
-                    await self._write(new)
-                except Conflict:
-                    await self._reread(old.key)
-                    continue
-                if told:
-                    self._tell(old, new)
-                return new
-        raise _busy()
+    async def _change(
+        self, organizer: Aor, id_: str, decide: Callable[[Conference], Conference | Denied | None], *, told: bool = True
+    ) -> Conference | Denied:
+        """Change a conference as is decided, None: remove it; give what it is then, or was."""
 
-    async def _write(self, conference: Conference) -> None:
-        conference = noted(conference, self._owners)
-        expected = self._kept.versions.get(conference.key, Version(0))
-        self._kept.keep(conference, await self._store.write(KIND, conference.key, pack(conference), expected))
+        def decided(old: Conference | None) -> _Decision:
+            living = self._kept.living(old, self._timers.past())
+            if living is None:
+                return Decision(_UNKNOWN, old)
+            new = decide(living)
+            if isinstance(new, Denied) or new is living:
+                return Decision(new, old)
+            after = None if new is None else noted(new, self._owners)
+            return Decision(after or living, after, news=((living, after),) if told else ())
 
-    async def _reread(self, key: str) -> Conference | None:
-        """Another process wrote it: take what it wrote."""
-        record: Record | None = await self._store.read(KIND, key)
-        if record is None:
-            self._kept.forget(key)
-            return None
-        conference = _read(record, self._owners)
-        self._kept.keep(conference, record.version)
-        return conference
+        async with self._table.hold(organizer):
+            old = self.find(organizer, id_)
+            return _UNKNOWN if old is None else await self._table.change(old.key, decided)
 
     def _tell(self, before: Conference, after: Conference | None) -> None:
         for hear in self._ears:
@@ -310,15 +303,15 @@ class Conferences:
             named = (conference.organizer, *conference.meant)
             if not conference.asleep and aors.isdisjoint(named):
                 continue
-            async with self._homes.hold(KIND, conference.organizer, must=True):
-                present = self._kept.table.get(conference.key)
+            async with self._table.hold(conference.organizer, must=True):
+                present = self._table.peek(conference.key)
                 if present is not None:
-                    self._readdress(present)
+                    await self._readdress(present)
 
-    def _readdress(self, conference: Conference) -> None:
+    async def _readdress(self, conference: Conference) -> None:
         """The store names who is meant; so what is there is right, whatever addresses stand beside."""
         new = readdressed(conference, self._owners)
-        self._kept.keep(new, self._kept.versions[conference.key])
+        await self._table.change(conference.key, lambda _: Decision(None, new, is_durable=False))
         if self._kept.is_held(new):
             # A meeting that runs goes on, but whoever has the address next is not its organizer.
             self._tell(conference, replace(new, home=new.place, organizer=NOBODYS))
@@ -339,18 +332,15 @@ class Conferences:
         conference = self._kept.table.get(key)
         if conference is None:
             return False
-        async with self._homes.hold(KIND, conference.organizer):
+
+        def decide(present: Conference | None) -> Decision[Conference | None, bool]:
             # While this one waited it may have been made anew.
-            present = self._kept.table.get(key)
             if present is None or not self._kept.is_over(present, self._timers.past()):
-                return False
-            try:
-                await self._store.remove(KIND, key, self._kept.versions[key])
-            except Conflict:
-                await self._reread(key)
-                return False
-            self._kept.forget(key)
-            return True
+                return Decision(result=False, value=present)
+            return Decision(result=True, value=None)
+
+        async with self._table.hold(conference.organizer):
+            return await self._table.change(key, decide)
 
     def _wake_later(self) -> None:
         if self._is_open:
@@ -366,14 +356,6 @@ class Conferences:
         except (StoreUnavailable, Refused) as error:
             self.log.warn("conferences that are over could not be removed: {reason}", reason=str(error))
         self._wake_later()
-
-
-def _read(record: Record, owners: IOwners) -> Conference:
-    return readdressed(unpack(record.value, owners), owners)
-
-
-def _busy() -> Refused:
-    return Refused(503, Diagnostics(1, "Service unavailable"), headers=[("Retry-After", "5")])
 
 
 # -- as stored --------------------------------------------------------------------------------

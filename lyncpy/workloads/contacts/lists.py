@@ -109,7 +109,7 @@ class Lists:
     ) -> None:
         """Take where lists are kept, whom to tell of changes, what the directory puts into them, and whose addresses are."""
         self._table: VersionedTable[Aor, _Stored] = VersionedTable(
-            KIND, self, NoMemory(), store=store, writers=homes, bus=bus
+            KIND, self, NoMemory(), store=store, writers=homes, tell=bus.tell
         )
         self._limits = limits
         self._shelves = shelves
@@ -235,7 +235,7 @@ class Lists:
             if news is not None:
                 present = replace(present, book=book)
                 facts.append(_changed(aor, news, by))
-            return Decision(result, present, facts=facts)
+            return Decision(result, present, news=facts)
 
         return await self._table.change(aor, decided)
 
