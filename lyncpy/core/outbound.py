@@ -5,7 +5,6 @@ branch of the Via it was sent with, and is gone from it when its machine has end
 """
 
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 from typing import Final
 
@@ -17,8 +16,9 @@ from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import Hears, ICall, IOutbound
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.core.asking import Ask, Patience
+from lyncpy.core.deadline import Runner
 from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
@@ -238,12 +238,11 @@ class Outbound:
 
 
 @implementer(ICall)
-class Call:
+class Call(Runner):
     """One client transaction under way: performs what its machine says."""
 
     __slots__ = (
-        "_deadline", "_machine", "_on_late", "_on_provisional", "_outbound", "_timer", "branch", "final", "flow",
-        "local", "request",
+        "_on_late", "_on_provisional", "_outbound", "branch", "final", "flow", "local", "request",
     )  # fmt: skip
 
     def __init__(
@@ -258,6 +257,8 @@ class Call:
     ) -> None:
         rules = INVITE_CLIENT if request.method == "INVITE" else NON_INVITE_CLIENT
         linger_s = outbound.settings.transaction_timeout_s
+        machine = Transaction(rules, outbound.timers.now(), answer_s=timeout, linger_s=linger_s)
+        super().__init__(machine, outbound.timers)
         self.branch = branch
         self.flow = flow
         self.request = request
@@ -265,11 +266,8 @@ class Call:
         # Whoever awaits the answer may be cancelled; then nobody needs the INVITE any more.
         self.final: Deferred[Response] = Deferred(lambda final: self.cancel())
         self._outbound = outbound
-        self._machine = Transaction(rules, outbound.timers.now(), answer_s=timeout, linger_s=linger_s)
         self._on_provisional = on_provisional
         self._on_late = on_late
-        self._timer: ITimer | None = None
-        self._deadline: float | None = None
 
     def begin(self) -> None:
         """Send the request and wait."""
@@ -278,7 +276,7 @@ class Call:
         except FlowGone:
             self.lose()
         else:
-            self._watch()
+            self.watch()
 
     def cancel(self, reason: str | None = None) -> None:
         """Send CANCEL for an INVITE whose final response has not come; may be called at any time."""
@@ -304,12 +302,11 @@ class Call:
             self.final.callback(response_to(self.request, status))
 
     def _receive(self, event: Event, response: Response | None = None, reason: str | None = None) -> None:
-        self._perform(self._machine.receive(event, self._outbound.timers.now()), response, reason)
+        self.perform(self._machine.receive(event, self._timers.now()), response, reason)
 
-    def _perform(
-        self, effects: tuple[Effect, ...], response: Response | None = None, reason: str | None = None
-    ) -> None:
-        self._watch()
+    def perform(self, effects: tuple[Effect, ...], response: Response | None = None, reason: str | None = None) -> None:
+        """Perform effects; see `Runner`."""
+        self.watch()
         for effect in effects:
             self._do(effect, response, reason)
 
@@ -361,20 +358,3 @@ class Call:
             headers += [(name, value) for value in invite.headers.all(name)]
         headers.append(("CSeq", f"{invite.cseq.number} {method}"))
         return Request(method, invite.uri, Headers(headers).edited(put=put, last=last))
-
-    def _watch(self) -> None:
-        """Have the machine's deadline met, and no other."""
-        deadline = self._machine.deadline()
-        if deadline == self._deadline:
-            return
-        self._deadline = deadline
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            timers = self._outbound.timers
-            self._timer = timers.later(deadline - timers.now(), partial(self._expire, deadline))
-
-    def _expire(self, at: float) -> None:
-        # `now` may be a hair before the deadline that was met: sums of floats are not exact.
-        self._perform(self._machine.expire(max(at, self._outbound.timers.now())))

@@ -24,6 +24,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.deadline import Runner
 from lyncpy.core.dispatch import Guards, Serves
 from lyncpy.core.intake import Intake, Queue
 from lyncpy.core.outbound import Outbound
@@ -314,12 +315,11 @@ def _checked_key(request: Request) -> Key:
     return server_key(request)
 
 
-class ServerTransaction:
+class ServerTransaction(Runner):
     """One request and its answer: performs what its machine says."""
 
     __slots__ = (
-        "_arrival", "_deadline", "_flow", "_key", "_machine", "_response", "_running", "_timer", "_transactions",
-        "request",
+        "_arrival", "_flow", "_key", "_response", "_running", "_transactions", "request",
     )  # fmt: skip
 
     log = Logger()
@@ -331,17 +331,16 @@ class ServerTransaction:
         self._transactions = transactions
         self._flow = flow
         self._key = key
-        self._machine = Transaction(
+        machine = Transaction(
             INVITE_SERVER if is_invite else NON_INVITE_SERVER,
             transactions.timers.now(),
             answer_s=settings.invite_timeout_s if is_invite else settings.answer_timeout_s,
             linger_s=settings.transaction_timeout_s,
         )
+        super().__init__(machine, transactions.timers)
         self._arrival = transactions.arrival(flow, request, self._provisional)
         self._response: Response | None = None
         self._running: Deferred[None] | None = None
-        self._timer: ITimer | None = None
-        self._deadline: float | None = None
 
     def begin(self) -> None:
         """Have the request answered."""
@@ -352,7 +351,7 @@ class ServerTransaction:
             # Answered, or the flow was lost under it; then it may still be running.
             self._transactions.end_after(self._running, self._transactions.settings.answer_timeout_s)
         # Not earlier: most requests are answered in the same breath, and need no deadline.
-        self._watch()
+        self.watch()
 
     def is_signed_anew(self, request: Request) -> bool:
         """Whether this is no repetition, but the next try after our challenge.
@@ -369,8 +368,8 @@ class ServerTransaction:
 
     def acknowledge(self) -> bool:
         """The ACK came; give whether somebody else has to know (it is for a 2xx)."""
-        effects = self._machine.receive(Event.ACK, self._transactions.timers.now())
-        self._perform(tuple(effect for effect in effects if effect is not Effect.TELL))
+        effects = self._machine.receive(Event.ACK, self._timers.now())
+        self.perform(tuple(effect for effect in effects if effect is not Effect.TELL))
         return Effect.TELL in effects
 
     def cancel(self) -> None:
@@ -406,13 +405,14 @@ class ServerTransaction:
         self._receive(Event.FAILURE, response_to(self.request, 500))
 
     def _receive(self, event: Event, response: Response | None = None) -> None:
-        self._perform(self._machine.receive(event, self._transactions.timers.now()), response)
+        self.perform(self._machine.receive(event, self._timers.now()), response)
 
-    def _perform(self, effects: tuple[Effect, ...], response: Response | None = None) -> None:
+    def perform(self, effects: tuple[Effect, ...], response: Response | None = None) -> None:
+        """Perform effects; see `Runner`."""
         for effect in effects:
             self._do(effect, response)
         if self._running is not None:
-            self._watch()
+            self.watch()
 
     def _do(self, effect: Effect, response: Response | None) -> None:
         match effect:
@@ -456,7 +456,7 @@ class ServerTransaction:
         It is not ended at once: it may have written, and not yet told anybody. It is told in
         a later turn: many may be abandoned in this one, and none must keep the others.
         """
-        self._transactions.timers.later(0.0, self._arrival.cancel)
+        self._timers.later(0.0, self._arrival.cancel)
         if self._running is not None:
             self._transactions.end_after(self._running, patience_s)
 
@@ -464,23 +464,6 @@ class ServerTransaction:
         del self._flow.transactions[self._key]
         # It holds us and we hold it: a circle would wait for the garbage collector.
         self._arrival.provisional = _hear_nothing
-
-    def _watch(self) -> None:
-        """Have the machine's deadline met, and no other."""
-        deadline = self._machine.deadline()
-        if deadline == self._deadline:
-            return
-        self._deadline = deadline
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            timers = self._transactions.timers
-            self._timer = timers.later(deadline - timers.now(), partial(self._expire, deadline))
-
-    def _expire(self, at: float) -> None:
-        # `now` may be a hair before the deadline that was met: sums of floats are not exact.
-        self._perform(self._machine.expire(max(at, self._transactions.timers.now())))
 
 
 def _hear_nothing(response: Response) -> None:
