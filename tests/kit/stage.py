@@ -266,8 +266,9 @@ class Stage:
             "address": f"10.0.0.{self._devices}",
             "number": self._devices,
             "wall": self.true_wall,
+            "domain": DOMAIN,
         }
-        self.actors.append(Actor(self.network, user, DOMAIN, passes=self.passes, **{**usual, **how}))
+        self.actors.append(Actor(self.network, user, passes=self.passes, **{**usual, **how}))
         return self.actors[-1]
 
     def guest(self, name: str, key: str = "", **how: Any) -> Guest:  # Any: see Actor

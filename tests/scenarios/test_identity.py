@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import OwnerId
 from tests.kit.actors import Actor
 from tests.kit.meetings import asks_factory
+from tests.kit.renames import hires, removes, renames
 from tests.kit.stage import Stage, password_of
 
 BOB, ROBERT, CAROL = "sip:bob@example.com", "sip:robert@example.com", "sip:carol@example.com"
@@ -23,23 +23,6 @@ def stage() -> Iterator[Stage]:
     """A server that believes every removal."""
     with Stage.opened(directory={"removal_share": 1.0}) as stage:
         yield stage
-
-
-def removes(stage: Stage, *users: str) -> None:
-    """Take people out of the directory."""
-    gone = {f"key-{user}" for user in users}
-    stage.directory.people = [one for one in stage.directory.people if one.key not in gone]
-
-
-def renames(stage: Stage, user: str, other: str) -> None:
-    """Give somebody another address; the key stays."""
-    stage.changes(user, aor=aor_of(f"{other}@example.com"))
-
-
-def hires(stage: Stage, user: str, key: str = "another") -> None:
-    """Add somebody else under an address."""
-    newcomer: Person = stage.someone(user, key=key, display_name="The Other")
-    stage.directory.people.append(newcomer)
 
 
 def come_in(stage: Stage, *users: str) -> tuple[Actor, ...]:

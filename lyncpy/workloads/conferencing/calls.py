@@ -18,6 +18,7 @@ from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -72,14 +73,16 @@ class Calls:
         people: IPeople,
         privacy: IPrivacy,
         timers: ITimers,
+        owners: IOwners,
     ) -> None:
-        """Take the way to the invited."""
+        """Take the way to the invited, and who has which address."""
         self._forward = forward
         self._outbound = outbound
         self._locator = locator
         self._people = people
         self._privacy = privacy
         self._timers = timers
+        self._owners = owners
         self._calling: dict[tuple[str, Aor], Arrival] = {}
         """Their INVITEs, by focus URI and by whom they are for."""
 
@@ -98,7 +101,8 @@ class Calls:
         person = self._people.person(ask.user)
         if person is None or not person.enabled:
             return _UNKNOWN
-        step = await focus.change(lambda meeting: rules.call_in(meeting, caller.user, ask.user))
+        owner = self._owners.owner(ask.user)
+        step = await focus.change(lambda meeting: rules.call_in(meeting, caller.user, ask.user, owner))
         if isinstance(step, Denied):
             return step
         if (focus.uri, ask.user) in self._calling:

@@ -21,6 +21,7 @@ from lyncpy.core.begin import begin
 from lyncpy.core.homes import Homes
 from lyncpy.core.slices import next_turn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
+from lyncpy.workloads.conferencing.identity import noted, readdressed, up_to_date
 from lyncpy.workloads.conferencing.model import (
     Active,
     Admission,
@@ -33,10 +34,8 @@ from lyncpy.workloads.conferencing.model import (
     Wish,
     key_of,
     modify,
-    noted,
     purgeable,
     read_address,
-    readdressed,
     schedule,
 )
 
@@ -72,10 +71,11 @@ class _Memory:
     def keep(self, key: str, entry: Entry[Conference | None]) -> None:
         """Put a conference in, or in the place of its former self; or take it out when it is none any more."""
         self.forget(key)
-        conference = entry.value
-        if conference is None:
+        if entry.value is None:
             return
-        self._entries[key] = entry
+        # While it was written somebody may have got another address.
+        conference = readdressed(entry.value, self._owners)
+        self._entries[key] = replace(entry, value=conference)
         self.table[key] = conference
         # An address may be that of who is held back, too, and of who has it now.
         theirs = self.organizers.setdefault(conference.organizer, {})
@@ -210,7 +210,7 @@ class Conferences:
 
     def active(self) -> tuple[Conference, ...]:
         """Give those that are running, or were when the process died."""
-        return tuple(each for each in self._kept.table.values() if each.active is not None)
+        return tuple(self._shown(each) for each in self._kept.table.values() if each.active is not None)
 
     def all(self) -> tuple[Conference, ...]:
         """Give every one that is not over for good."""
@@ -252,26 +252,38 @@ class Conferences:
 
         return await self._change(organizer, id_, decide)
 
-    async def remember(self, organizer: Aor, id_: str, active: Active | None) -> Conference | Denied:
+    async def remember(self, key: str, active: Active | None) -> Conference | Denied:
         """Keep what must survive of a running meeting, None when it is over; durable when this returns.
 
-        Nothing is written where nothing is new. Nobody is told: who runs the meeting knows.
+        Nothing is written where nothing is new. Nobody is told: who runs the meeting knows. The key is the
+        conference's: whatever becomes of its organizer, a meeting that runs is kept, and so is its end.
         """
 
-        def decide(old: Conference) -> Conference:
-            if old.active == active:
-                return old
-            began = active is not None and (old.active is None or old.active.instance != active.instance)
-            return replace(old, active=active, activated=active.since if active and began else old.activated)
+        def decide(old: Conference | None) -> _Decision:
+            if old is None:
+                return Decision(_UNKNOWN, None)
+            # The meeting and this table hear one after the other of who has another address.
+            now = None if active is None else up_to_date(active, self._owners)
+            if old.active == now:
+                return Decision(old, old)
+            present = readdressed(old, self._owners)
+            began = now is not None and (old.active is None or old.active.instance != now.instance)
+            activated = now.since if now and began else old.activated
+            new = noted(replace(present, active=now, activated=activated), self._owners)
+            return Decision(new, new)
 
-        return await self._change(organizer, id_, decide, told=False)
+        conference = self._kept.table.get(key)
+        if conference is None:
+            return _UNKNOWN
+        async with self._table.hold(conference.organizer):
+            return await self._table.change(key, decide)
 
     async def delete(self, organizer: Aor, id_: str) -> Conference | Denied:
         """Remove a conference for good, and tell who listens; give what it was."""
         return await self._change(organizer, id_, lambda _: None)
 
     async def _change(
-        self, organizer: Aor, id_: str, decide: Callable[[Conference], Conference | Denied | None], *, told: bool = True
+        self, organizer: Aor, id_: str, decide: Callable[[Conference], Conference | Denied | None]
     ) -> Conference | Denied:
         """Change a conference as is decided, None: remove it; give what it is then, or was."""
 
@@ -283,7 +295,7 @@ class Conferences:
             if isinstance(new, Denied) or new is living:
                 return Decision(new, old)
             after = None if new is None else noted(new, self._owners)
-            return Decision(after or living, after, news=((living, after),) if told else ())
+            return Decision(after or living, after, news=((living, after),))
 
         async with self._table.hold(organizer):
             old = self.find(organizer, id_)
@@ -312,11 +324,16 @@ class Conferences:
         """The store names who is meant; so what is there is right, whatever addresses stand beside."""
         new = readdressed(conference, self._owners)
         await self._table.change(conference.key, lambda _: Decision(None, new, is_durable=False))
-        if self._kept.is_held(new):
-            # A meeting that runs goes on, but whoever has the address next is not its organizer.
-            self._tell(conference, replace(new, home=new.place, organizer=NOBODYS))
-        else:
-            self._tell(conference, new)
+        self._tell(conference, self._shown(new))
+
+    def _shown(self, conference: Conference) -> Conference:
+        """Give a conference as its meeting knows it, which goes on when its organizer has left the directory.
+
+        Whoever has the address next is not its organizer.
+        """
+        if not self._kept.is_held(conference):
+            return conference
+        return replace(conference, home=conference.place, organizer=NOBODYS)
 
     # -- purging ------------------------------------------------------------------------------
 

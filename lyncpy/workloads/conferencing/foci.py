@@ -11,6 +11,7 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.mcu import IFocusEars, IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
@@ -19,6 +20,7 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.focus import Ears, Focus
+from lyncpy.workloads.conferencing.identity import readdress
 from lyncpy.workloads.conferencing.model import Conference, read_address
 from lyncpy.workloads.conferencing.roster import Arrived, Change, Gone, House, Meeting
 from lyncpy.workloads.conferencing.rosters import Rosters
@@ -43,11 +45,15 @@ class Foci:
         house: Callable[[Aor], House],
         new_instance: Callable[[], str],
         timers: ITimers,
+        owners: IOwners,
         *,
         gather_s: float,
         most: tuple[int, int],
     ) -> None:
-        """Take the tables; `house` gives the bounds of an organizer's meetings, `most` how many run: in all, of one."""
+        """Take the tables, and who has which address.
+
+        `house` gives the bounds of an organizer's meetings, `most` how many run: in all, of one.
+        """
         self._conferences = conferences
         self._people = people
         self._homes = homes
@@ -57,6 +63,7 @@ class Foci:
         self._house = house
         self._new_instance = new_instance
         self._timers = timers
+        self.owners = owners
         self._gather_s = gather_s
         self._shares = Shares(most[0], {"organizer": most[1]})
         self._foci: dict[str, Focus] = {}
@@ -113,7 +120,7 @@ class Foci:
         conference = self._conferences.at(uri)
         if conference is None:
             raise Refused(404, NO_CONFERENCE)
-        if self._shares.excess({"organizer": conference.organizer}):
+        if self._shares.excess(_share(conference)):
             raise Refused(503, Diagnostics(1, "Too many meetings at once"), headers=[("Retry-After", "60")])
         # All that another process left were begun when this one opened: what is still kept of an
         # occurrence is of one that has just ended, whose end is being written.
@@ -141,6 +148,13 @@ class Foci:
         tied = self._tied.get(fact.flow)
         if tied is not None:
             self._lose(*tied)
+
+    def addresses_changed(self, aors: frozenset[Aor]) -> None:
+        """Name people by the addresses that they have now, in every meeting that knows one of these."""
+        now = self._timers.now()
+        for focus in tuple(self._foci.values()):
+            if not aors.isdisjoint(focus.meeting.attendees) or not aors.isdisjoint(focus.meeting.meant):
+                focus.note(lambda meeting: readdress(meeting, self.owners, now))
 
     def tie(self, guest: Aor, epid: Epid, flow: FlowName) -> None:
         """Have a guest who has just joined leave with his connection."""
@@ -191,7 +205,7 @@ class Foci:
             self._ended,
         )
         if conference.key not in self._foci:
-            self._shares.add({"organizer": conference.organizer})
+            self._shares.add(_share(conference))
         self._foci[conference.key] = focus
         return focus
 
@@ -202,7 +216,7 @@ class Foci:
         key = focus.meeting.conference.key
         if self._foci.get(key) is focus:
             del self._foci[key]
-            self._shares.give({"organizer": focus.meeting.conference.organizer})
+            self._shares.give(_share(focus.meeting.conference))
 
     def _conference_changed(self, before: Conference, after: Conference | None) -> None:
         """Hear that the organizer modified or deleted a conference."""
@@ -213,3 +227,8 @@ class Foci:
             focus.note(rules.deleted)
         else:
             focus.reform(after)
+
+
+def _share(conference: Conference) -> dict[str, str]:
+    """Say whose meeting it counts as, whatever address they have when it ends."""
+    return {"organizer": conference.owner or conference.organizer}

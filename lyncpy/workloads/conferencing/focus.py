@@ -150,8 +150,7 @@ class Focus:
         active = rules.remembered(meeting, self.began)
         if active == self._kept:
             return False
-        conference = meeting.conference
-        await self._conferences.remember(conference.organizer, conference.id, active)
+        await self._conferences.remember(meeting.conference.key, active)
         self._kept = active
         return True
 

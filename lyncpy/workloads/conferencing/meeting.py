@@ -4,11 +4,12 @@ Every function gives the meeting as it is afterwards and what happened, or why n
 monotonic seconds. An `actor` is who asks; None is the house itself, an operator at the shell.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.owners import NOBODY, OwnerId
 from lyncpy.workloads.conferencing.admission import (
     DOORS,
     LOCKED,
@@ -69,6 +70,7 @@ def begin(conference: Conference, instance: str, house: House, now: float, organ
         granted=dict(active.granted),
         kept=active.kept,
         ejected=active.ejected,
+        meant={aor: owner for aor, owner in conference.meant.items() if aor in active.people()},
         empty_since=now,
         account_at=now,
     )
@@ -83,8 +85,11 @@ def remembered(meeting: Meeting, since: float) -> Active | None:
     """
     if meeting.ended or not meeting.begun:
         return None
-    present = frozenset(attendee.user for attendee in meeting.inside if not attendee.guest)
-    return Active(meeting.instance, since, meeting.locked, meeting.granted, meeting.kept | present, meeting.ejected)
+    present = {attendee.user: attendee.owner for attendee in meeting.inside if not attendee.guest}
+    kept = meeting.kept.union(present)
+    active = Active(meeting.instance, since, meeting.locked, meeting.granted, kept, meeting.ejected)
+    known, people = {**meeting.meant, **present}, active.people()
+    return replace(active, meant={aor: owner for aor, owner in known.items() if owner and aor in people})
 
 
 def reform(meeting: Meeting, conference: Conference) -> Step:
@@ -150,7 +155,9 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | Denied:
         return Denied(Reason.MAXIMUM_SIZE, "This meeting is full")
     role = role_of(meeting, joiner, relation)
     endpoint = _focus_endpoint(joiner, now)
-    attendee = Attendee(joiner.user, joiner.display_name, role, relation, joiner.internal, waits, now, (endpoint,))
+    attendee = Attendee(
+        joiner.user, joiner.display_name, role, relation, joiner.internal, waits, now, (endpoint,), joiner.owner
+    )
     after = _put(meeting, attendee)
     if not waits:
         after = _entered(after, attendee, now)
@@ -227,7 +234,7 @@ def deny(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | D
     return found if isinstance(found, Denied) else _out(meeting, found, None, Departure.DENIED, now)
 
 
-def call_in(meeting: Meeting, actor: Aor | None, user: Aor) -> Step | Denied:
+def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOBODY) -> Step | Denied:
     """Have somebody called: until he comes he counts as invited, also one who had been thrown out.
 
     Spec: [MS-CONFBAS] 2.2.3.15; attendees may not.
@@ -239,7 +246,8 @@ def call_in(meeting: Meeting, actor: Aor | None, user: Aor) -> Step | Denied:
         return Denied(Reason.USER_EXISTS)
     if len(meeting.inside) >= meeting.house.size:
         return Denied(Reason.MAXIMUM_SIZE, "This meeting is full")
-    return replace(meeting, called=meeting.called | {user}, ejected=meeting.ejected - {user}), ()
+    meant = {**meeting.meant, user: owner} if owner else meeting.meant
+    return replace(meeting, called=meeting.called | {user}, ejected=meeting.ejected - {user}, meant=meant), ()
 
 
 def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step | Denied:
@@ -262,7 +270,9 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step
     # A guest's name is nobody's: what is granted to it must not outlive him.
     granted = meeting.granted if attendee.guest else {**meeting.granted, user: role}
     ejected = meeting.ejected - {user} if role is Role.PRESENTER else meeting.ejected
-    after = replace(_put(meeting, replace(attendee, role=role)), granted=granted, ejected=ejected)
+    after = replace(
+        _put(meeting, replace(attendee, role=role)), granted=granted, ejected=ejected, meant=_meant(meeting, attendee)
+    )
     return after, (RoleChanged(user, role),)
 
 
@@ -294,7 +304,8 @@ def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
         return Denied(Reason.FORBIDDEN, "The organizer cannot be removed")
     granted = {who: role for who, role in meeting.granted.items() if who != user}
     ejected = meeting.ejected if attendee.guest else meeting.ejected | {user}
-    after = replace(meeting, granted=granted, ejected=ejected, kept=meeting.kept - {user})
+    meant = _meant(meeting, attendee)
+    after = replace(meeting, granted=granted, ejected=ejected, kept=meeting.kept - {user}, meant=meant)
     return _out(after, attendee, None, Departure.EJECTED, now)
 
 
@@ -356,6 +367,11 @@ def _focus_endpoint(joiner: Joiner, now: float) -> RosterEndpoint:
     return RosterEndpoint(joiner.entity, FOCUS, joiner.epid, now, joiner.gruu, joiner.client, joiner.lobby_capable)
 
 
+def _meant(meeting: Meeting, attendee: Attendee) -> Mapping[Aor, OwnerId]:
+    """Give who the people are that are named beside those present, with one more."""
+    return {**meeting.meant, attendee.user: attendee.owner} if attendee.owner else meeting.meant
+
+
 def _put(meeting: Meeting, attendee: Attendee) -> Meeting:
     return replace(meeting, attendees={**meeting.attendees, attendee.user: attendee})
 
@@ -372,7 +388,7 @@ def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float
     if joiner.guest != present.guest:
         return Denied(Reason.UNAUTHORIZED, "Somebody of this name is in the meeting")
     replaced = present.at(joiner.epid)
-    if replaced is None and len(_devices(present)) >= meeting.house.devices:
+    if replaced is None and len(present.devices) >= meeting.house.devices:
         return Denied(Reason.MAXIMUM_SIZE, "You have joined with too many devices")
     endpoint = _focus_endpoint(joiner, now)
     attendee = replace(_swapped(present, replaced, endpoint), display_name=joiner.display_name or present.display_name)
@@ -417,10 +433,6 @@ def _waiting(meeting: Meeting, actor: Aor | None, user: Aor) -> Attendee | Denie
     return attendee if attendee.waits else Denied(Reason.ALREADY_ADMITTED)
 
 
-def _devices(attendee: Attendee) -> tuple[RosterEndpoint, ...]:
-    return tuple(end for end in attendee.endpoints if end.kind == FOCUS)
-
-
 def _removed(
     attendee: Attendee, devices: Iterable[RosterEndpoint], why: Departure
 ) -> tuple[Attendee, tuple[Gone, ...]]:
@@ -437,12 +449,14 @@ def _out(
     meeting: Meeting, attendee: Attendee, devices: tuple[RosterEndpoint, ...] | None, why: Departure, now: float
 ) -> Step:
     """Take somebody's devices out, all of them for None; end what is over with that."""
-    rest, gone = _removed(attendee, _devices(attendee) if devices is None else devices, why)
+    rest, gone = _removed(attendee, attendee.devices if devices is None else devices, why)
     if rest.endpoints:
         return _put(meeting, rest), gone
     others = {user: other for user, other in meeting.attendees.items() if user != attendee.user}
     lost = why is Departure.LOST and not attendee.guest and not attendee.waits
-    after = replace(meeting, attendees=others, kept=meeting.kept | {attendee.user} if lost else meeting.kept)
+    after = replace(meeting, attendees=others)
+    if lost:
+        after = replace(after, kept=meeting.kept | {attendee.user}, meant=_meant(meeting, attendee))
     after = _watched(after, now)
     if after.inside or after.kept or (after.attendees and not after.begun):
         return after, gone
@@ -456,6 +470,6 @@ def _over(meeting: Meeting, why: Ending) -> Step:
         return meeting, ()
     changes: list[Change] = []
     for attendee in meeting.attendees.values():
-        changes += _removed(attendee, _devices(attendee), Departure.ENDED)[1]
+        changes += _removed(attendee, attendee.devices, Departure.ENDED)[1]
     after = replace(meeting, attendees={}, ended=True, empty_since=None, alone_since=None)
     return after, (*changes, Ended(why))

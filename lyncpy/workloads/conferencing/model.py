@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, ConferenceId, aor_of, conference_id_of, conference_key, same_conference
-from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
+from lyncpy.contracts.owners import NOBODY, OwnerId
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.uri import parse_uri
 
@@ -111,6 +111,12 @@ class Active:
     """Who was in it, and may come back though the door has been shut since."""
 
     ejected: frozenset[Aor] = frozenset()
+    meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
+    """Who these people are."""
+
+    def people(self) -> set[Aor]:
+        """Give the addresses of all whom it names."""
+        return {*self.granted, *self.kept, *self.ejected}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +194,7 @@ class Conference:
         """Give the addresses of all whom it names, beside the organizer."""
         named = set(self.invited)
         if self.active is not None:
-            named.update(self.active.granted, self.active.kept, self.active.ejected)
+            named |= self.active.people()
         return named
 
 
@@ -241,51 +247,6 @@ def join_url(base: str, conference: Conference) -> str:
     """Give the link of a meeting: `<base>/<user>/<id>`; "" when the house has no site for meetings."""
     user = conference.place.removeprefix("sip:").partition("@")[0]
     return f"{base.rstrip('/')}/{user}/{conference.id}" if base else ""
-
-
-# -- who somebody is ---------------------------------------------------------------------------
-
-
-def noted(conference: Conference, owners: IOwners) -> Conference:
-    """Note who the people are that a conference names; those who are noted already stay who they are."""
-    owner = conference.owner or owners.meant(conference.organizer)
-    meant = {aor: conference.meant.get(aor) or owners.meant(aor) for aor in conference.people()}
-    return replace(conference, owner=owner, meant={aor: one for aor, one in meant.items() if one})
-
-
-def readdressed(conference: Conference, owners: IOwners) -> Conference:
-    """Name people by the addresses that they have now; its own address stays what it was."""
-    organizer: Aor = owners.address(conference.owner) or conference.organizer
-    where = {aor: resolve(owners, aor, conference.meant.get(aor, NOBODY)) for aor in conference.people()}
-    awake = {
-        owner: (aor, role)
-        for owner, (before, role) in conference.asleep.items()
-        if (aor := resolve(owners, before, owner)) is not None and owners.keeps(owner)
-    }
-    if organizer == conference.organizer and not awake and all(aor == to for aor, to in where.items()):
-        return conference
-    asleep = {owner: one for owner, one in conference.asleep.items() if owner not in awake and owners.keeps(owner)}
-    asleep.update((conference.meant[aor], (aor, role)) for aor, role in conference.invited.items() if not where[aor])
-    meant = {to: conference.meant.get(aor, NOBODY) for aor, to in where.items() if to is not None}
-    meant.update((aor, owner) for owner, (aor, _) in awake.items())
-    active = conference.active
-    if active is not None:
-        active = replace(
-            active,
-            granted={to: role for aor, role in active.granted.items() if (to := where[aor]) is not None},
-            kept=frozenset(to for aor in active.kept if (to := where[aor]) is not None),
-            ejected=frozenset(to for aor in active.ejected if (to := where[aor]) is not None),
-        )
-    invited = {to: role for aor, role in conference.invited.items() if (to := where[aor]) is not None}
-    return replace(
-        conference,
-        organizer=organizer,
-        home=None if conference.place == organizer else conference.place,
-        invited={**dict(awake.values()), **invited},
-        active=active,
-        meant={aor: owner for aor, owner in meant.items() if owner},
-        asleep=asleep,
-    )
 
 
 # -- scheduling -------------------------------------------------------------------------------

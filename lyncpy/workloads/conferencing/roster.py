@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.owners import NOBODY, OwnerId
 from lyncpy.workloads.conferencing.admission import Relation
 from lyncpy.workloads.conferencing.model import FOCUS, Conference, Role
 
@@ -66,6 +67,9 @@ class Joiner:
     client: str = ""
     """His User-Agent."""
 
+    owner: OwnerId = NOBODY
+    """Who he is, whatever his address; a guest is nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class RosterEndpoint:
@@ -100,6 +104,7 @@ class Attendee:
     endpoints: tuple[RosterEndpoint, ...]
     """In the order of joining; at least one is with the focus."""
 
+    owner: OwnerId = NOBODY
     written: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
     """How documents show this very value, once one did: in a large meeting each joiner is shown all the others."""
 
@@ -107,6 +112,11 @@ class Attendee:
     def guest(self) -> bool:
         """Whether he has no account."""
         return self.relation is Relation.GUEST
+
+    @property
+    def devices(self) -> tuple[RosterEndpoint, ...]:
+        """His devices: their endpoints at the focus."""
+        return tuple(end for end in self.endpoints if end.kind == FOCUS)
 
     def at(self, epid: Epid, kind: str = FOCUS) -> RosterEndpoint | None:
         """Give the endpoint of one of his devices."""
@@ -137,6 +147,9 @@ class Meeting:
     ejected: frozenset[Aor] = frozenset()
     called: frozenset[Aor] = frozenset()
     """Whom presenters had called in, and who has not come yet: they count as invited."""
+
+    meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
+    """Who those are who are granted a role, kept, ejected or called."""
 
     empty_since: float | None = None
     """Since when nobody is in it who had been."""

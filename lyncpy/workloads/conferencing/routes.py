@@ -202,7 +202,8 @@ class Routes:
                 lobby_capable=ask.lobby_capable,
                 client=arrival.request.headers.get("User-Agent") or "",
             )
-        person = self._people.person(sender.aor)
+        # Before anything is waited for: who was let in with this address.
+        person, owner = self._people.person(sender.aor), self._foci.owners.owner(sender.aor)
         endpoint = next((one for one in await self._locator.endpoints(sender.aor) if one.epid == sender.epid), None)
         return Joiner(
             sender.aor,
@@ -212,6 +213,7 @@ class Routes:
             lobby_capable=ask.lobby_capable,
             gruu="" if endpoint is None else endpoint.gruu,
             client=arrival.request.headers.get("User-Agent") or "",
+            owner=owner,
         )
 
     def _within(self, arrival: Arrival) -> tuple[Focus, SipAttachment]:

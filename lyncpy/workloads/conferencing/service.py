@@ -14,7 +14,7 @@ from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, NodeName, aor_of
 from lyncpy.contracts.outbound import IOutbound
-from lyncpy.contracts.owners import IOwners
+from lyncpy.contracts.owners import AddressOwners, IOwners
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import IRecording, IRecords
@@ -84,14 +84,13 @@ class Conferencing:
             domain: That of the organizers, for meeting pages.
             archive, owners: Where it is kept who came and went, if anywhere; who has which address.
         """
-        self._bus, self._records, self._node = bus, records, node
-        self._timers, self._counts_s = timers, settings.record_counts_s
+        self._bus, self._records, self._node, self._timers = bus, records, node, timers
+        self._counts_s, owners = settings.record_counts_s, AddressOwners() if owners is None else owners
         kinds = {mcu.kind: mcu for mcu in mcus}
-        self._chat = kinds.get(CHAT)
+        self._chat, minutes = kinds.get(CHAT), () if archive is None else (Minutes(archive, timers),)
         self.conferences = _conferences(store, homes, tuple(kinds), settings, timers, owners)
         self._recorder = Recorder(recording, self._counts, node, timers, per_hour=settings.records_per_user)
-        self._calls = Calls(forward, outbound, locator, people, privacy, timers)
-        minutes = () if archive is None else (Minutes(archive, timers),)
+        self._calls = Calls(forward, outbound, locator, people, privacy, timers, owners)
         self.foci = Foci(
             self.conferences,
             people,
@@ -102,6 +101,7 @@ class Conferencing:
             lambda organizer: settings.house(policies.of(organizer)),
             lambda: str(uuid.uuid4()),
             timers,
+            owners,
             gather_s=settings.gather_ms / 1000,
             most=(settings.meetings, settings.meetings_per_organizer),
         )
@@ -158,6 +158,7 @@ class Conferencing:
         await self.conferences.close()
 
     async def _addresses_changed(self, fact: AddressesChanged) -> None:
+        self.foci.addresses_changed(fact.aors)
         await self.conferences.addresses_changed(fact.aors)
 
     async def _resume_counts(self) -> None:

@@ -1,17 +1,31 @@
 """The table of conferences: durable before it counts, one writer at a time, and purged in the end."""
 
+from dataclasses import replace
+
 import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.names import Version
+from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
 from lyncpy.core.homes import Homes
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.conferencing.conferences import KIND, Conferences, pack, unpack
-from lyncpy.workloads.conferencing.model import Active, Admission, Conference, Denied, Reason, Role, Terms, Wish
+from lyncpy.workloads.conferencing.model import (
+    Active,
+    Admission,
+    Conference,
+    Denied,
+    Reason,
+    Role,
+    Terms,
+    Wish,
+    key_of,
+)
+from lyncpy.workloads.directory.owners import Owner, Owners
 from tests.kit.fakes import FragileStore, Fragility
 from tests.kit.logs import overheard
 from tests.kit.results import result_of, started
@@ -32,9 +46,10 @@ class Cellar:
         self.inner = MemoryStore(self.timers.wall)
         self.store = FragileStore(self.inner, self.disk)
 
-    def opened(self, *, total: int = 100) -> Conferences:
+    def opened(self, owners: IOwners | None = None, *, total: int = 100) -> Conferences:
         """Give the table as a process that starts now has it."""
-        table = Conferences(self.store, Homes(), self.timers, Terms(per_organizer=3), total=total, purge_every_s=60.0)
+        terms = Terms(per_organizer=3)
+        table = Conferences(self.store, Homes(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners)
         result_of(table.open())
         return table
 
@@ -92,7 +107,7 @@ def test_a_broken_disk_changes_nothing(cellar: Cellar, table: Conferences) -> No
     for doing in (
         table.schedule(ALICE, Wish(id="OTHER000")),
         table.modify(ALICE, ID, Wish(subject="New")),
-        table.remember(ALICE, ID, ACTIVE),
+        table.remember(key_of(ALICE, ID), ACTIVE),
         table.delete(ALICE, ID),
     ):
         with pytest.raises(StoreUnavailable):
@@ -128,19 +143,19 @@ def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: Confe
     """Who was in, as what, behind which door; and when it began."""
     heard: list[object] = []
     table.listen(lambda before, after: heard.append(after))
-    assert isinstance(result_of(table.remember(ALICE, ID, ACTIVE)), Conference)
+    assert isinstance(result_of(table.remember(key_of(ALICE, ID), ACTIVE)), Conference)
     (found,) = cellar.opened().active()
     assert (found.active, found.activated) == (ACTIVE, NOON)
     assert heard == []
 
     writes = cellar.disk.calls
-    assert result_of(table.remember(ALICE, ID, ACTIVE)) == found
+    assert result_of(table.remember(key_of(ALICE, ID), ACTIVE)) == found
     assert cellar.disk.calls == writes
 
-    result_of(table.remember(ALICE, ID, None))
+    result_of(table.remember(key_of(ALICE, ID), None))
     (found,) = cellar.opened().of(ALICE)
     assert (found.active, found.activated) == (None, NOON)
-    assert result_of(table.remember(BOB, ID, None)) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    assert result_of(table.remember(key_of(BOB, ID), None)) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
 
 
 def test_the_latest_conference_comes_first(cellar: Cellar, table: Conferences) -> None:
@@ -175,7 +190,7 @@ def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, tabl
 def test_what_is_over_is_purged(cellar: Cellar, table: Conferences) -> None:
     """A running meeting is not over, whatever its date."""
     made(table, "RUNNING0", expires=NOON + 30)
-    result_of(table.remember(ALICE, "RUNNING0", ACTIVE))
+    result_of(table.remember(key_of(ALICE, "RUNNING0"), ACTIVE))
     made(table, "EXPIRED0", expires=NOON + 30)
     cellar.clock.advance(60)
     assert [found.id for found in table.all()] == [ID, "RUNNING0"]
@@ -352,3 +367,28 @@ def test_everything_is_kept_as_it_is() -> None:
     )
     assert unpack(pack(found)) == found
     assert unpack(pack(conference())) == conference()
+
+
+def test_what_a_meeting_kept_before_an_address_changed_is_still_of_who_was_meant(cellar: Cellar) -> None:
+    """Two people swap addresses while the disk is slow: the meeting's record is written with names of before."""
+    owners = Owners()
+    for owner, aor in ((OwnerId("b#1"), BOB), (OwnerId("c#1"), CAROL)):
+        owners.keep(Owner(owner, owner, aor, 1.0))
+    table = cellar.opened(owners)
+    key = made(table, ID, invited=((BOB, "attendee"), (CAROL, "presenter"))).key
+    active = replace(ACTIVE, kept=frozenset(), meant={BOB: OwnerId("b#1"), CAROL: OwnerId("c#1")})
+    cellar.disk.slow_down()
+    modifying = started(table.modify(ALICE, ID, Wish(subject="New")))
+    for owner, aor in ((OwnerId("b#1"), CAROL), (OwnerId("c#1"), BOB)):
+        owners.keep(Owner(owner, owner, aor, 1.0))
+    changing = started(table.addresses_changed(frozenset({BOB, CAROL})))
+    remembering = started(table.remember(key, active))
+    cellar.disk.catch_up()
+    assert modifying.called
+    assert remembering.called
+    assert changing.called
+    for found in (table.at(FOCUS), cellar.opened(owners).at(FOCUS)):
+        assert found is not None
+        assert found.invited == {CAROL: Role.ATTENDEE, BOB: Role.PRESENTER}
+        assert found.active is not None
+        assert (found.active.granted, found.active.ejected) == ({CAROL: Role.PRESENTER}, frozenset({BOB}))

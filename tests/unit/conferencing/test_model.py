@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.names import Aor, ConferenceId, aor_of
-from lyncpy.contracts.owners import AddressOwners, OwnerId
+from lyncpy.contracts.names import Aor, ConferenceId
 from lyncpy.workloads.conferencing.model import (
     DAY_S,
     YEAR_S,
@@ -21,10 +20,8 @@ from lyncpy.workloads.conferencing.model import (
     Wish,
     join_url,
     modify,
-    noted,
     purgeable,
     read_address,
-    readdressed,
     schedule,
 )
 from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
@@ -219,33 +216,3 @@ def test_a_meeting_has_a_link_where_the_house_has_a_site() -> None:
     """The link names the organizer and the conference."""
     assert join_url("https://meet.contoso.test/", conference()) == "https://meet.contoso.test/alice/59CED1B0"
     assert join_url("", conference()) == ""
-
-
-class Moved(AddressOwners):
-    """Somebody has another address than what was written down."""
-
-    def __init__(self, **addresses: str) -> None:
-        """Take present addresses, by who they are."""
-        self._addresses = {OwnerId(f"sip:{who}@contoso.test"): aor_of(aor) for who, aor in addresses.items()}
-
-    def address(self, owner: OwnerId) -> Aor | None:
-        """Give the present one."""
-        return self._addresses.get(owner, super().address(owner))
-
-
-@pytest.mark.parametrize("runs", [False, True])
-def test_whoever_a_conference_names_is_named_by_the_address_that_they_have(runs: bool) -> None:
-    """In its running meeting too, if there is one; its own address stays for ever."""
-    active = Active("i", NOON, granted={BOB: Role.PRESENTER}, kept=frozenset({ALICE, BOB}), ejected=frozenset({CAROL}))
-    before = noted(replace(conference(), invited={BOB: Role.ATTENDEE}, active=active if runs else None), Moved())
-    after = readdressed(before, Moved(alice="ann@contoso.test", bob="bobby@contoso.test", carol="bob@contoso.test"))
-    ann, bobby = aor_of("ann@contoso.test"), aor_of("bobby@contoso.test")
-    assert (after.organizer, after.uri, after.key) == (ann, before.uri, before.key)
-    assert after.invited == {bobby: Role.ATTENDEE}
-    if runs:
-        assert after.active == replace(
-            active, granted={bobby: Role.PRESENTER}, kept=frozenset({ann, bobby}), ejected=frozenset({BOB})
-        )
-    else:
-        assert after.active is None
-    assert readdressed(after, Moved()) == before

@@ -1,0 +1,91 @@
+"""Who the people are that a conference and its meeting name, and by which addresses they are named now; pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.owners import NOBODY, IOwners, resolve
+from lyncpy.workloads.conferencing import meeting as rules
+from lyncpy.workloads.conferencing.model import Active, Conference
+from lyncpy.workloads.conferencing.roster import Change, Meeting, Step
+
+
+def noted(conference: Conference, owners: IOwners) -> Conference:
+    """Note who the people are that a conference names; those who are noted already stay who they are."""
+    owner = conference.owner or owners.meant(conference.organizer)
+    known = {**({} if conference.active is None else conference.active.meant), **conference.meant}
+    meant = {aor: known.get(aor) or owners.meant(aor) for aor in conference.people()}
+    return replace(conference, owner=owner, meant={aor: one for aor, one in meant.items() if one})
+
+
+def readdressed(conference: Conference, owners: IOwners) -> Conference:
+    """Name people by the addresses that they have now; its own address stays what it was."""
+    organizer: Aor = owners.address(conference.owner) or conference.organizer
+    where = {aor: resolve(owners, aor, conference.meant.get(aor, NOBODY)) for aor in conference.people()}
+    awake = {
+        owner: (aor, role)
+        for owner, (before, role) in conference.asleep.items()
+        if (aor := resolve(owners, before, owner)) is not None and owners.keeps(owner)
+    }
+    if organizer == conference.organizer and not awake and all(aor == to for aor, to in where.items()):
+        return conference
+    asleep = {owner: one for owner, one in conference.asleep.items() if owner not in awake and owners.keeps(owner)}
+    asleep.update((conference.meant[aor], (aor, role)) for aor, role in conference.invited.items() if not where[aor])
+    meant = {to: conference.meant.get(aor, NOBODY) for aor, to in where.items() if to is not None}
+    meant.update((aor, owner) for owner, (aor, _) in awake.items())
+    active = None if conference.active is None else _located(conference.active, where)
+    invited = {to: role for aor, role in conference.invited.items() if (to := where[aor]) is not None}
+    return replace(
+        conference,
+        organizer=organizer,
+        home=None if conference.place == organizer else conference.place,
+        invited={**dict(awake.values()), **invited},
+        active=active,
+        meant={aor: owner for aor, owner in meant.items() if owner},
+        asleep=asleep,
+    )
+
+
+def up_to_date(active: Active, owners: IOwners) -> Active:
+    """Name who was in a meeting by the addresses that they have now; whose is another's by now is left out."""
+    return _located(active, {aor: resolve(owners, aor, active.meant.get(aor, NOBODY)) for aor in active.people()})
+
+
+def readdress(meeting: Meeting, owners: IOwners, now: float) -> Step:
+    """Name people by the addresses that they have now; who is in it under another is out until they join anew.
+
+    What was given to and taken from somebody whose address is another's by now, and who has none, is forgotten.
+    """
+    changes: list[Change] = []
+    for attendee in tuple(meeting.attendees.values()):
+        if attendee.owner and resolve(owners, attendee.user, attendee.owner) != attendee.user:
+            for device in attendee.devices:
+                meeting, gone = rules.leave(meeting, attendee.user, device.epid, now, lost=True)
+                changes += gone
+    named = {*meeting.granted, *meeting.kept, *meeting.ejected, *meeting.called}
+    where = {aor: resolve(owners, aor, meeting.meant.get(aor, NOBODY)) for aor in named}
+    if all(aor == to for aor, to in where.items()):
+        return meeting, tuple(changes)
+
+    def located(people: frozenset[Aor]) -> frozenset[Aor]:
+        return frozenset(to for aor in people if (to := where[aor]) is not None)
+
+    after = replace(
+        meeting,
+        granted={to: role for aor, role in meeting.granted.items() if (to := where[aor]) is not None},
+        kept=located(meeting.kept),
+        ejected=located(meeting.ejected),
+        called=located(meeting.called),
+        meant={to: meeting.meant[aor] for aor, to in where.items() if to is not None and aor in meeting.meant},
+    )
+    return after, tuple(changes)
+
+
+def _located(active: Active, where: Mapping[Aor, Aor | None]) -> Active:
+    return replace(
+        active,
+        granted={to: role for aor, role in active.granted.items() if (to := where[aor]) is not None},
+        kept=frozenset(to for aor in active.kept if (to := where[aor]) is not None),
+        ejected=frozenset(to for aor in active.ejected if (to := where[aor]) is not None),
+        meant={to: owner for aor, owner in active.meant.items() if (to := where[aor]) is not None},
+    )
