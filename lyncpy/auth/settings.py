@@ -47,7 +47,7 @@ class Settings(BaseModel):
     """Failed sign-ins as one user from one place within `tries_window_s`, after which that pair waits for a while; guests' keys too."""
 
     tries_per_address: int = Field(default=50, ge=1, le=100_000)
-    """Failed sign-ins from one place (an address, of IPv6 its /64), after which who never signed in from there waits for a while."""
+    """Failed sign-ins from one place (an address, of IPv6 its /64), after which each name has one try for free there, where it had `tries_per_user`; devices that have signed in from there before do not notice."""
 
     tries_window_s: float = Field(default=900.0, ge=10.0, le=86_400.0)
     """Seconds after which a failed sign-in is forgotten, each by itself."""
@@ -59,4 +59,4 @@ class Settings(BaseModel):
     """Seconds of the longest refusal."""
 
     tries_remembered: int = Field(default=50_000, ge=100, le=10_000_000)
-    """Pairs of a user and a place whose failed sign-ins are remembered at once; beyond it the oldest is forgotten."""
+    """Pairs of a name and a place whose failed sign-ins are remembered at once, and at least as many as there are people; beyond it the oldest of the place with most of them is forgotten."""

@@ -1,12 +1,13 @@
 """How much is let through: a token bucket, and patience with failed sign-ins.
 
-Both are pure: time is an argument, tables are bounded and forget the oldest.
+Both are pure: time is an argument, tables are bounded and each place has its share of them.
 """
 
-from collections import OrderedDict, deque
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
+
+from lyncpy.contracts.crowd import Crowd
 
 _EXCESS: Final = 32
 """Failures beyond the free ones that are remembered of a name: the refusal has long been the longest."""
@@ -53,17 +54,9 @@ class TryRules(Protocol):
         """Names remembered at once."""
 
 
-class Held(NamedTuple):
-    """Somebody who has to wait."""
-
-    name: Hashable
-    wait_s: float
-    failures: int
-
-
 @dataclass(slots=True)
 class _Tries:
-    times: deque[float]
+    times: list[float]
     until: float = 0.0
 
 
@@ -74,13 +67,23 @@ class Throttle:
     name for a while, at first for `tries_delay_s`, then for twice that, and so on. Each is
     forgotten by itself, a window after it happened, so that one now and then never adds up. Tries
     that are refused do not count, or a client that repeats itself would never be let in again.
+
+    So many names are remembered. Of more, one is forgotten of the place from which most of them
+    come, so that a flood of names forgets its own.
     """
 
-    def __init__(self, rules: TryRules, allowed: int) -> None:
-        """Take how many failures are free for each name of this throttle."""
+    def __init__(self, rules: TryRules, allowed: int, *, most: Callable[[], int] = lambda: 0) -> None:
+        """Take what the settings say.
+
+        Args:
+            allowed: How many failures are free for each name of this throttle.
+            most: How many names are remembered at least, whatever the settings say.
+        """
         self._rules = rules
         self._allowed = allowed
-        self._tries: OrderedDict[Hashable, _Tries] = OrderedDict()
+        self._most = most
+        self._tries: dict[Hashable, _Tries] = {}
+        self._crowd: Crowd[Hashable] = Crowd()
 
     def __len__(self) -> int:
         """Give the number of names remembered."""
@@ -105,44 +108,53 @@ class Throttle:
         tries = self._current(name, now)
         return len(tries.times) if tries is not None else 0
 
-    def failed(self, name: Hashable, now: float) -> None:
-        """Count a failure."""
+    def relief_s(self, name: Hashable, now: float) -> float:
+        """Give the seconds after which fewer failures of a name count than are free; 0: now."""
+        tries = self._current(name, now)
+        if tries is None or len(tries.times) < self._allowed:
+            return 0.0
+        return tries.times[-self._allowed] + self._rules.tries_window_s - now
+
+    def failed(self, name: Hashable, now: float, place: str = "") -> None:
+        """Count a failure, made from this place."""
         tries = self._current(name, now)
         if tries is None:
-            while len(self._tries) >= self._rules.tries_remembered:
-                self._tries.popitem(last=False)
-            # More than free ones come slowly, so this many tell of any excess that matters.
-            tries = self._tries[name] = _Tries(deque(maxlen=self._allowed + _EXCESS))
+            while len(self._tries) >= self._rules.tries_remembered and len(self._tries) >= self._most():
+                self._forget(self._crowd.first_to_go())
+            tries = self._tries[name] = _Tries([])
         tries.times.append(now)
-        self._tries.move_to_end(name)
+        # More than free ones come slowly, so this many tell of any excess that matters.
+        if len(tries.times) > self._allowed + _EXCESS:
+            del tries.times[0]
+        self._crowd.add(name, place)
         tries.until = self._until(tries)
 
     def spare(self, name: Hashable, count: int = 1) -> None:
         """Count the latest so many failures of a name no more: they were none, or are forgiven."""
         tries = self._tries.get(name)
-        if tries is None:
+        if tries is None or count <= 0:
             return
-        for _ in range(min(count, len(tries.times))):
-            tries.times.pop()
+        del tries.times[-count:]
         if tries.times:
             tries.until = self._until(tries)
         else:
-            del self._tries[name]
+            self._forget(name)
 
     def forgive(self, name: Hashable) -> int:
         """Forget a name's failures, for it has proved itself; give how many were remembered."""
-        tries = self._tries.pop(name, None)
-        return len(tries.times) if tries is not None else 0
-
-    def held(self, now: float) -> Iterator[Held]:
-        """Give every name that has to wait. Walks the table: for operators."""
-        for name, tries in self._tries.items():
-            if tries.until > now:
-                yield Held(name, tries.until - now, len(tries.times))
+        tries = self._tries.get(name)
+        if tries is None:
+            return 0
+        self._forget(name)
+        return len(tries.times)
 
     def names(self) -> tuple[Hashable, ...]:
         """Give every name that is remembered. For operators."""
         return tuple(self._tries)
+
+    def _forget(self, name: Hashable) -> None:
+        self._crowd.remove(name)
+        del self._tries[name]
 
     def _until(self, tries: _Tries) -> float:
         if len(tries.times) < self._allowed:
@@ -160,8 +172,8 @@ class Throttle:
             return None
         before = now - self._rules.tries_window_s
         while tries.times and tries.times[0] <= before:
-            tries.times.popleft()
+            del tries.times[0]
         if not tries.times and now >= tries.until:
-            del self._tries[name]
+            self._forget(name)
             return None
         return tries

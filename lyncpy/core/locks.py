@@ -1,17 +1,23 @@
 """The operator's words about failed sign-ins: who has to wait, and to let them try again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import ceil
 from typing import Final
 
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.names import aor_of, bare
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, Role, Table
 from lyncpy.core.signins import where
-from lyncpy.core.tries import Pair, Tries
+from lyncpy.core.tries import Tries, account_of
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.uri import parse_address
 
 ROWS: Final = 200
+
+Network = IPv4Network | IPv6Network
 
 
 class Locks:
@@ -24,12 +30,16 @@ class Locks:
 
     def commands(self) -> tuple[Command, ...]:
         """Give them."""
-        whom = Arg("whom", "a user, as alice@example.com, or a network address", choices=self._choices)
+        whom = Arg(
+            "whom",
+            "a user, as alice@example.com, a network address or a network, as 192.0.2.0/24",
+            choices=self._choices,
+        )
         return (
             Command("signin locks", "Who has to wait after too many failed sign-ins, and for how long.", self.locks),
             Command(
                 "signin unlock",
-                "Forget the failed sign-ins of a user, wherever they were made, or those made from an address.",
+                "Forget the failed sign-ins of a user, wherever they were made, or those made from an address or a network.",
                 self.unlock,
                 args=(whom,),
                 role=Role.OPERATOR,
@@ -37,27 +47,81 @@ class Locks:
         )
 
     def _choices(self) -> Sequence[str]:
-        return [self._words(name)[0] or self._words(name)[1] for name, _, _ in self._tries.held(self._timers.now())]
-
-    @staticmethod
-    def _words(name: object) -> tuple[str, str]:
-        """Give user and place of what is held; the user is "" where it is the place itself."""
-        return (bare(name.aor), where(name)) if isinstance(name, Pair) else ("", str(name))
+        now = self._timers.now()
+        users = [bare(pair.name) for pair, _, _ in self._tries.held(now)]
+        return [*dict.fromkeys(users), *(place for place, _, _ in self._tries.crowded(now))]
 
     async def locks(self, asked: Asked) -> Table:
-        """Show who waits, the longest first."""
-        held = sorted(self._tries.held(self._timers.now()), key=lambda one: -one.wait_s)
-        rows = [(*self._words(name), ceil(wait_s), failures) for name, wait_s, failures in held[:ROWS]]
-        note = "" if held else "nobody has to wait"
-        if len(held) > ROWS:
-            note = f"{len(held) - ROWS} more have to wait"
-        return Table(("user", "from", "seconds", "failures"), rows, note)
+        """Show who waits, the longest first, and then the places from which much was failed."""
+        return self._locked()
+
+    def _locked(self, failed: str = "") -> Table:
+        now = self._timers.now()
+        held = sorted(self._tries.held(now), key=lambda one: -one.wait_s)
+        crowded = sorted(self._tries.crowded(now), key=lambda one: -one.ends_s)
+        rows = [(bare(pair.name), where(pair), ceil(wait_s), failures) for pair, wait_s, failures in held[:ROWS]]
+        # Nobody waits there who has not failed yet: they have one try for free, not several.
+        rows += [("", place, ceil(ends_s), failures) for place, ends_s, failures in crowded[: ROWS - len(rows)]]
+        more = len(held) + len(crowded) - len(rows)
+        notes = []
+        if not held:
+            notes.append("nobody has to wait")
+        if more:
+            notes.append(f"{more} more are not shown")
+        if crowded:
+            notes.append("a place without a user: whoever is new there has one try at a time")
+        return Table(("user", "from", "seconds", "failures"), rows, "; ".join(notes), failed)
 
     async def unlock(self, asked: Asked) -> Table:
-        """Let somebody try again at once."""
-        whom = asked.args["whom"]
-        if "@" in whom:
-            count = self._tries.unlock_user(aor_of(whom))
+        """Let somebody try again at once; what is nobody and no place is refused with a list of who waits."""
+        whom = asked.args["whom"].strip()
+        network, aor = _network_of(whom), self._user(whom)
+        if network is not None:
+            count = self._tries.unlock_places(_within(network))
+        elif aor is not None:
+            count = self._tries.unlock_user(aor)
         else:
-            count = self._tries.unlock_place(whom)
+            count = 0
+        if not count and network is None and (aor is None or self._people.person(aor) is None):
+            return self._locked(
+                f'"{whom[:80]}" is neither a user (alice@example.com), nor an address (192.0.2.1), nor a network '
+                "(192.0.2.0/24), and nobody of that name waits; above is who could be unlocked"
+            )
+        if not count:
+            return self._locked(f'nothing was failed {"from" if network else "as"} "{whom[:80]}"; above is who waits')
         return Table(("whom", "failures forgotten"), [(whom, count)])
+
+    def _user(self, whom: str) -> Aor | None:
+        """Give the address of whoever is meant by an address or a login name, known or not; None when it is no such."""
+        person = self._people.by_login("", whom)
+        if person is not None:
+            return person.aor
+        if "@" not in whom:
+            # As `signin locks` shows the account of somebody unknown.
+            return Aor(account_of(whom)) if whom else None
+        try:
+            parse_address(whom)
+        except RemoteProtocolError:
+            return None
+        return aor_of(whom)
+
+
+def _network_of(text: str) -> Network | None:
+    """Read an address or a network; of an IPv6 address its /64, as it is counted."""
+    try:
+        return ip_network(network_of(text.partition("%")[0]), strict=False)
+    except ValueError:
+        return None
+
+
+def _within(network: Network) -> Callable[[str], bool]:
+    """Give what tells whether a place lies in a network, or around it."""
+    known: dict[str, bool] = {}
+
+    def concerned(place: str) -> bool:
+        if place not in known:
+            found = _network_of(place)
+            known[place] = found is not None and found.version == network.version and found.overlaps(network)
+        return known[place]
+
+    return concerned

@@ -18,17 +18,17 @@ from twisted.logger import Logger
 from lyncpy.contracts.authenticator import Denied
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
-from lyncpy.core.tries import KNOWN, Attempt, Pair, Tries
+from lyncpy.core.tries import Attempt, Pair, Tries, account_of
 from lyncpy.sip.text import shown
 
 FAILURES_PER_USER: Final = 10
 USERS_REMEMBERED: Final = 4096
 STRANGERS_REMEMBERED: Final = 256
-ACCOUNT_CHARACTERS: Final = 254
 
 NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI", public=True)
 _SKEW: Final = Diagnostics(1013, "Significant time skew detected during authentication")
@@ -93,9 +93,13 @@ class SignIns:
         self._failures: Failures = OrderedDict()
         self._strangers: Failures = OrderedDict()
 
-    def attempt(self, aor: Aor, address: str, epid: str = "") -> Attempt:
-        """Give a try to sign in as this user, from this address, with this device ("": a browser)."""
-        return self.tries.attempt(aor, address, epid)
+    def attempt(self, aor: Aor, address: str, epid: str = "", account: str = "") -> Attempt:
+        """Give a try to sign in as this user, from this address, with this device ("": a browser).
+
+        Args:
+            account: The login name, where that is what was typed and not an address.
+        """
+        return self.tries.attempt(aor, address, epid, account)
 
     def check(self, attempt: Attempt) -> None:
         """Let somebody try.
@@ -134,15 +138,16 @@ class SignIns:
             Refused: With the words that the client shall show.
         """
         now = self._timers.now()
-        guessed = self._guessed(denied, attempt)
-        # Who signs in under their own address to guess another's password finds that one's patience at an end too.
-        refused_s = self.tries.wait(guessed, now) if guessed is not attempt else 0.0
+        account, is_user = Pair(account_of(denied.account), attempt.place), denied.aor is not None
+        # Under one address after another somebody may guess one account's password: its patience ends too.
+        names_it = bool(account.name) and account.name != attempt.pair.name
+        refused_s = self.tries.wait_of(account, now, is_user=is_user) if names_it else 0.0
         self._note(denied, attempt)
         if denied.reason in _GUESSES:
-            if guessed is not attempt:
-                self.tries.spare(attempt)
-            self.tries.failed(guessed, now)
-            self._warn(guessed, now)
+            self.tries.failed(attempt, now)
+            if names_it:
+                self.tries.guessed(account, now, is_user=is_user)
+            self._warn(attempt, now)
         else:
             self.tries.spare(attempt)
         self._check_patience(refused_s)
@@ -152,17 +157,6 @@ class SignIns:
             raise Refused(403, _SKEW, headers=[_SKEW_SHOWN.header()])
         if denied.reason == "not this user":
             raise Refused(403, NOT_YOU)
-
-    def _guessed(self, denied: Denied, attempt: Attempt) -> Attempt:
-        """Give the try that this really was: at the account that was named, whoever stands in From."""
-        if denied.aor is not None:
-            account = denied.aor
-        elif denied.reason == "unknown user" and denied.account:
-            # A name that does not exist wears out as one that does, or else it could be told from one.
-            account = aor_of(denied.account[:ACCOUNT_CHARACTERS])
-        else:
-            account = attempt.aor
-        return attempt if account == attempt.aor else self.tries.attempt(account, attempt.address, attempt.epid)
 
     def succeeded(self, attempt: Attempt) -> None:
         """Forgive what the user failed before at this place, and know the place from now on."""
@@ -185,13 +179,13 @@ class SignIns:
         else:
             _remember(self._strangers, STRANGERS_REMEMBERED, attempt.aor, failure)
 
-    def _warn(self, guessed: Attempt, now: float) -> None:
-        wait_s = self.tries.wait(guessed, now)
+    def _warn(self, attempt: Attempt, now: float) -> None:
+        wait_s = self.tries.wait(attempt, now)
         if wait_s > 0:
             self.log.warn(
                 "sign-in of {aor} from {place} is refused for {wait_s} s after too many failures",
-                aor=shown(guessed.aor),
-                place=guessed.place,
+                aor=shown(attempt.aor),
+                place=attempt.place,
                 wait_s=ceil(wait_s),
             )
 
@@ -216,14 +210,19 @@ class SignIns:
     def _holds(self, aor: Aor) -> Iterator[Reason]:
         """Say what keeps this user from trying, where, and how to end it."""
         now = self._timers.now()
-        for name, wait_s, failures in self.tries.held(now):
-            if isinstance(name, Pair) and name.aor == aor:
-                finding = f"refused from {where(name)} for another {ceil(wait_s)} s after {failures} failures"
-                remedy = f"wait, or `signin unlock {bare(aor)}`; see who tries in the lines below"
-                yield Reason("sign-in", finding, good=False, remedy=remedy)
-            elif not isinstance(name, Pair):
-                finding = f"{name}: who never signed in from there is refused for another {ceil(wait_s)} s after {failures} failures"
-                yield Reason("sign-in", finding, good=False, remedy=f"wait, or `signin unlock {name}`")
+        for pair, wait_s, failures in self.tries.held(now, aor):
+            finding = f"refused from {where(pair)} for another {ceil(wait_s)} s after {failures} failures"
+            remedy = f"wait, or `signin unlock {bare(aor)}`; see who tries in the lines below"
+            yield Reason("sign-in", finding, good=False, remedy=remedy)
+        theirs = {network_of(failure.address) for failure in self.failures(aor)}
+        for place, ends_s, failures in self.tries.crowded(now):
+            if place in theirs:
+                finding = (
+                    f"{place}: after {failures} failures each name has one try at a time there, for {ceil(ends_s)} s"
+                )
+                yield Reason(
+                    "sign-in", finding, good=False, remedy=f"see who guesses there, or `signin unlock {place}`"
+                )
         pressure = self.tries.pressure(aor, now)
         if pressure:
             finding = f"{pressure} failures from places where this user never signed in: each such place has one try"
@@ -232,8 +231,7 @@ class SignIns:
 
 def where(pair: Pair) -> str:
     """Give the place of a pair in words."""
-    device = {"": "", KNOWN: " (another device there)"}.get(pair.device, f" (device {pair.device})")
-    return pair.place + device
+    return pair.place + (f" (device {pair.device})" if pair.device else "")
 
 
 def _remember(failures: Failures, most: int, aor: Aor, failure: Failure) -> None:

@@ -1,37 +1,39 @@
 """How often who may try to sign in: guessing is slow, and nobody's guesses shut out another.
 
-What is counted are failures, each for the *pair* of a user and a place, so that guesses made in
-one place cost nothing in another. In a place where a user has signed in before they count apart,
-and apart again for the device that did: whoever guesses beside it does not shut it out. So
+What is counted are failures, each for the *pair* of a name and a place, so that guesses made in
+one place cost nothing in another. A device that has signed in from a place before has a count of
+its own there: whoever guesses beside it does not shut it out. So
 
 - a pair has `tries_per_user` failures in a window, then waits for ever longer;
-- a place has `tries_per_address` failures with all users together, then users who have never
-  signed in from there wait; those who have do not notice;
-- a user at whom many guess from many places has one failure for each such place;
-- a name that does not exist counts for nobody but itself. A place that tries many of them is told
-  no more that they do not exist: names are as hard to guess from then on as passwords.
+- in a place with `tries_per_address` failures of all names together a pair has one for free, and so
+  it has where many guess at that name from many places. The right password needs no more than one:
+  whatever others fail, whoever comes for the first time is let in;
+- the account that a client names is counted like the address it signs in as, since it is the
+  account whose password is guessed.
+
+A name that does not exist is counted by the same rules as one that does, so that nothing which may
+be tried tells the two apart. Only where the settings let unknown addresses be told: a place that
+has asked for many of them is told no more.
 
 What that leaves to a guesser is said in docs/sign-in.md. All in memory; bounded.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.networks import Relays, network_of
-from lyncpy.core.limits import Held, Throttle, TryRules
+from lyncpy.core.limits import Throttle, TryRules
 from lyncpy.core.places import Places
 
 PRESSED: Final = 20
-"""Strangers' failures as one user in a window, from wherever, from which on each place has one for free."""
+"""Strangers' failures as one name in a window, from wherever, from which on each place has one for free."""
 
-AT_ONCE: Final = 4
-"""Tries of one place that may be judged at once: this many times the failures that it has for free."""
-
-BUSY_S: Final = 1.0
+NAME_CHARACTERS: Final = 254
+"""Letters of an account's name that are counted; no address has more."""
 
 
 class SignInRules(TryRules, Protocol):
@@ -53,14 +55,28 @@ class SignInRules(TryRules, Protocol):
 class Pair(NamedTuple):
     """Whose failures count together."""
 
-    aor: Aor
+    name: str
+    """An address, "sip:alice@example.com"; or what an account's name has before the @, "alice"."""
+
     place: str
     device: str = ""
-    """"" for who has never signed in from there; for others "known", or the device's epid."""
+    """"" for whoever has never signed in from there, else the device's epid."""
 
 
-KNOWN: Final = "known"
-BROWSER: Final = "browser"
+class Held(NamedTuple):
+    """Somebody who has to wait."""
+
+    name: Pair
+    wait_s: float
+    failures: int
+
+
+class Crowded(NamedTuple):
+    """A place from which so much was failed that each name has one try for free."""
+
+    place: str
+    ends_s: float
+    failures: int
 
 
 @dataclass(slots=True)
@@ -79,6 +95,39 @@ class Attempt:
     """Whether it counts as a failure as long as nothing better is known."""
 
 
+def account_of(login: str) -> str:
+    r"""Give under which name the failures of an account are counted: "alice", of `CORP\alice` and of alice@example.com too.
+
+    Nothing but the text decides that: who has which logins is not to be found out by counting.
+    """
+    text = login[:NAME_CHARACTERS].strip().lower().removeprefix("sip:")
+    return text.rpartition("\\")[2].partition("@")[0]
+
+
+class _Counts:
+    """What was failed as names of one kind."""
+
+    def __init__(self, rules: SignInRules, most: Callable[[], int] = lambda: 0) -> None:
+        self.pairs: Final = Throttle(rules, rules.tries_per_user, most=most)
+        self.pressed: Final = Throttle(rules, PRESSED, most=most)
+
+    def wait(self, pair: Pair, now: float, *, crowded: bool) -> float:
+        """Give the seconds until this pair may try; 0: now."""
+        if pair.device:
+            return self.pairs.wait(pair, now)
+        few = crowded or self.pressed.failures(pair.name, now) >= PRESSED
+        return self.pairs.wait(pair, now, allowed=1 if few else None)
+
+    def failed(self, pair: Pair, now: float) -> None:
+        """Count a failure for the pair."""
+        self.pairs.failed(pair, now, pair.place)
+
+    def press(self, pair: Pair, now: float) -> None:
+        """Count it for the name, from wherever."""
+        if not pair.device:
+            self.pressed.failed(pair.name, now, pair.place)
+
+
 class Tries:
     """Counts failures, and says who waits. Time is an argument."""
 
@@ -87,38 +136,36 @@ class Tries:
         self.places: Final = places
         self._relays = relays
         self._rules = rules
-        self._pairs = Throttle(rules, rules.tries_per_user)
+        # One place may fail as everybody: if that made the first of them forgotten, guessing would be fast again.
+        self._real = _Counts(rules, lambda: len(people.all()))
         # Names that do not exist have tables of their own, lest a flood of them drive real failures out.
-        self._invented = Throttle(rules, rules.tries_per_user)
-        self._addresses = Throttle(rules, rules.tries_per_address)
+        self._invented = _Counts(rules)
+        self._places = Throttle(rules, rules.tries_per_address)
         self._curious = Throttle(rules, rules.tries_per_address)
-        self._pressed = Throttle(rules, PRESSED)
         self._running: Counter[str] = Counter()
 
     # --- asking
 
-    def attempt(self, aor: Aor, address: str, epid: str) -> Attempt:
-        """Give a try that is not counted yet."""
+    def attempt(self, aor: Aor, address: str, epid: str, account: str = "") -> Attempt:
+        """Give a try that is not counted yet.
+
+        Args:
+            epid: The device; "" for a browser, which is like all others.
+            account: What stands for the name, where no address was named but a login.
+        """
         place = network_of(address)
         person = self._people.person(aor)
-        device = ""
-        if person is not None and self.places.knows(person.key, place):
-            device = (epid or BROWSER) if self.places.knows(person.key, place, epid) else KNOWN
-        return Attempt(aor, address, place, epid, Pair(aor, place, device), person is not None, address in self._relays)
+        known = bool(epid) and person is not None and self.places.knows(person.key, place, epid)
+        pair = Pair(account_of(account) if account else aor, place, epid if known else "")
+        return Attempt(aor, address, place, epid, pair, person is not None, address in self._relays)
 
     def wait(self, attempt: Attempt, now: float) -> float:
         """Give the seconds until this may be tried; 0: now."""
-        if attempt.pair.device:
-            return self._pairs.wait(attempt.pair, now)
-        place = attempt.place
-        throttle = self._pairs if attempt.is_user else self._invented
-        pressed = self._pressed.failures(attempt.aor, now) >= PRESSED
-        wait_s = throttle.wait(attempt.pair, now, allowed=1 if pressed else None)
-        if attempt.is_relayed:
-            return wait_s
-        if self._addresses.failures(place, now) + self._running[place] >= AT_ONCE * self._rules.tries_per_address:
-            wait_s = max(wait_s, BUSY_S)
-        return max(wait_s, self._addresses.wait(place, now))
+        return self._table(attempt.is_user).wait(attempt.pair, now, crowded=self._is_crowded(attempt.place, now))
+
+    def wait_of(self, account: Pair, now: float, *, is_user: bool) -> float:
+        """Give the seconds until the password of an account may be guessed from a place; 0: now."""
+        return self._table(is_user).wait(account, now, crowded=self._is_crowded(account.place, now))
 
     def may_know(self, attempt: Attempt, now: float) -> bool:
         """Tell whether to say that an address does not exist; asking counts."""
@@ -131,57 +178,93 @@ class Tries:
 
     def pressure(self, aor: Aor, now: float) -> int:
         """Give the number of failures of strangers as this user, where it makes everybody's tries fewer; else 0."""
-        failures = self._pressed.failures(aor, now)
+        failures = max(self._real.pressed.failures(name, now) for name in self._names(aor))
         return failures if failures >= PRESSED else 0
 
     # --- for operators
 
-    def held(self, now: float) -> Iterator[Held]:
-        """Give who has to wait: pairs, and places by their name alone."""
-        for throttle in (self._pairs, self._invented, self._addresses):
-            yield from throttle.held(now)
+    def held(self, now: float, aor: Aor | None = None) -> Sequence[Held]:
+        """Give whoever has to wait, as one user or as all, each place once. Walks the tables."""
+        names = self._names(aor) if aor is not None else None
+        found: dict[Pair, Held] = {}
+        for counts in (self._real, self._invented):
+            for pair in counts.pairs.names():
+                if isinstance(pair, Pair) and (names is None or pair.name in names):
+                    wait_s = counts.wait(pair, now, crowded=self._is_crowded(pair.place, now))
+                    shown = pair._replace(name=self._shown(pair.name))
+                    if wait_s > 0 and (shown not in found or found[shown].wait_s < wait_s):
+                        found[shown] = Held(shown, wait_s, counts.pairs.failures(pair, now))
+        return tuple(found.values())
+
+    def _shown(self, name: str) -> str:
+        """Give the address of whose account a name is."""
+        person = None if name.startswith("sip:") else self._people.by_login("", name)
+        return person.aor if person is not None else name
+
+    def crowded(self, now: float) -> Iterator[Crowded]:
+        """Give the places where names have one try for free. Walks the table."""
+        for place in self._places.names():
+            ends_s = self._places.relief_s(place, now)
+            if ends_s > 0:
+                yield Crowded(str(place), ends_s, self._places.failures(place, now))
 
     def unlock_user(self, aor: Aor) -> int:
         """Forget what was failed as a user; give the number of failures."""
-        self._pressed.forgive(aor)
-        return self._forgive(lambda pair: pair.aor == aor)
+        names = self._names(aor)
+        for name in names:
+            self._real.pressed.forgive(name)
+            self._invented.pressed.forgive(name)
+        return self._forgive(lambda pair: pair.name in names)
 
-    def unlock_place(self, address: str) -> int:
-        """Forget what was failed from a place; give the number of failures."""
-        place = network_of(address)
-        counted = self._addresses.forgive(place)
-        asked = self._curious.forgive(place)
-        return max(counted, self._forgive(lambda pair: pair.place == place)) + asked
+    def unlock_places(self, concerned: Callable[[str], bool]) -> int:
+        """Forget what was failed from places, by their names; give the number of failures."""
+        counted = sum(self._places.forgive(place) for place in self._places.names() if concerned(str(place)))
+        asked = sum(self._curious.forgive(place) for place in self._curious.names() if concerned(str(place)))
+        return max(counted, self._forgive(lambda pair: concerned(pair.place))) + asked
 
     def _forgive(self, concerns: Callable[[Pair], bool]) -> int:
-        count = 0
-        for throttle in (self._pairs, self._invented):
-            for name in throttle.names():
-                if isinstance(name, Pair) and concerns(name):
-                    count += throttle.forgive(name)
-        return count
+        """Forget what some pairs failed. A failure may have counted for an address and for an account: it is one."""
+        forgiven = {True: 0, False: 0}
+        for counts in (self._real, self._invented):
+            for pair in counts.pairs.names():
+                if isinstance(pair, Pair) and concerns(pair):
+                    forgiven[pair.name.startswith("sip:")] += counts.pairs.forgive(pair)
+        return max(forgiven.values())
+
+    def _names(self, aor: Aor) -> frozenset[str]:
+        """Give the names under which somebody's failures are counted."""
+        person: Person | None = self._people.person(aor)
+        logins = person.logins if person is not None else ()
+        return frozenset((aor, account_of(bare(aor)), *map(account_of, logins)))
 
     # --- counting
 
     def begin(self, attempt: Attempt, now: float) -> None:
         """A password is going to be looked at."""
         attempt.counted = True
-        self._running[attempt.place] += 1
-        self._table(attempt).failed(attempt.pair, now)
+        if not attempt.is_relayed:
+            self._running[attempt.place] += 1
+        self._table(attempt.is_user).failed(attempt.pair, now)
 
     def spare(self, attempt: Attempt) -> None:
         """It was no guess, or came to no end."""
         if self._ended(attempt):
-            self._table(attempt).spare(attempt.pair)
+            self._table(attempt.is_user).pairs.spare(attempt.pair)
 
     def failed(self, attempt: Attempt, now: float) -> None:
         """It was a wrong guess."""
+        counts = self._table(attempt.is_user)
         if not self._ended(attempt):
-            self._table(attempt).failed(attempt.pair, now)
-        if attempt.is_user and not attempt.pair.device:
-            self._pressed.failed(attempt.aor, now)
-            if not attempt.is_relayed:
-                self._addresses.failed(attempt.place, now)
+            counts.failed(attempt.pair, now)
+        counts.press(attempt.pair, now)
+        if not attempt.pair.device and not attempt.is_relayed:
+            self._places.failed(attempt.place, now, attempt.place)
+
+    def guessed(self, account: Pair, now: float, *, is_user: bool) -> None:
+        """It was a wrong guess of this account's password."""
+        counts = self._table(is_user)
+        counts.failed(account, now)
+        counts.press(account, now)
 
     def succeeded(self, attempt: Attempt) -> None:
         """Whoever it was has proved to be the user: what they failed before is forgiven, here and at this place.
@@ -189,23 +272,27 @@ class Tries:
         Others' failures of the same place stay: one valid account must not buy more guesses.
         """
         counted = self._ended(attempt)
-        missed = self._pairs.forgive(attempt.pair) - counted
-        if attempt.pair.device:
-            missed = self._pairs.forgive(Pair(attempt.aor, attempt.place))
-        self._addresses.spare(attempt.place, missed)
+        missed = self._table(attempt.is_user).pairs.forgive(attempt.pair) - counted
+        if not attempt.pair.device:
+            self._places.spare(attempt.place, missed)
         person = self._people.person(attempt.aor)
         if person is not None:
             self.places.learn(person.key, attempt.place, attempt.epid)
+
+    def _is_crowded(self, place: str, now: float) -> bool:
+        # Of a relay nothing is counted.
+        return self._places.failures(place, now) + self._running[place] >= self._rules.tries_per_address
 
     def _ended(self, attempt: Attempt) -> bool:
         """Note that it does not run any more; tell whether it counted."""
         if not attempt.counted:
             return False
         attempt.counted = False
-        self._running[attempt.place] -= 1
-        if not self._running[attempt.place]:
-            del self._running[attempt.place]
+        if not attempt.is_relayed:
+            self._running[attempt.place] -= 1
+            if not self._running[attempt.place]:
+                del self._running[attempt.place]
         return True
 
-    def _table(self, attempt: Attempt) -> Throttle:
-        return self._pairs if attempt.is_user else self._invented
+    def _table(self, is_user: bool) -> _Counts:
+        return self._real if is_user else self._invented

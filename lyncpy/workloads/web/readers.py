@@ -192,7 +192,7 @@ class Readers:
         try:
             # One at a time for each name: many guesses at once would all pass before the first has failed.
             async with self._homes.hold(_KIND, aor):
-                attempt = self._signins.attempt(aor, peer)
+                attempt = self._signins.attempt(aor, peer, account=login)
                 self._signins.check(attempt)
                 self._signins.begin(attempt)
                 try:
