@@ -77,6 +77,7 @@ class Reception:
         self._settings = settings
         self._timers = timers
         self._relays = relays or Relays()
+        self._rules = rules
         self._tries = Throttle(rules, rules.tries_per_user)
         self._crowds = Throttle(rules, rules.tries_per_address)
         self._doors: IGuests | None = None
@@ -183,11 +184,11 @@ class Reception:
 
     def _check_patience(self, door: GuestDoor, peer: str) -> None:
         now = self._timers.now()
-        # Many who guess at a conference leave each new place one try: they do not shut out who has the key.
-        crowded = self._crowds.wait(door.conference, now) > 0
+        # Whoever knows the key needs one try: so many leave each other at a conference or an address, whatever they guess.
+        crowded = any(
+            self._crowds.failures(one, now) >= self._rules.tries_per_address for one in self._crowds_of(door, peer)
+        )
         wait_s = self._tries.wait(_place(door, peer), now, allowed=1 if crowded else None)
-        if peer not in self._relays:
-            wait_s = max(wait_s, self._crowds.wait(network_of(peer), now))
         if wait_s > 0:
             seconds = ceil(wait_s)
             raise Refused(
@@ -196,12 +197,15 @@ class Reception:
                 headers=[("Retry-After", str(seconds))],
             )
 
+    def _crowds_of(self, door: GuestDoor, peer: str) -> tuple[str, ...]:
+        """Name what else a wrong key counts for; the address of a relay is everybody's."""
+        return (door.conference,) if peer in self._relays else (door.conference, network_of(peer))
+
     def _failed(self, door: GuestDoor, peer: str) -> None:
-        now = self._timers.now()
-        self._tries.failed(_place(door, peer), now)
-        self._crowds.failed(door.conference, now)
-        if peer not in self._relays:
-            self._crowds.failed(network_of(peer), now)
+        now, network = self._timers.now(), network_of(peer)
+        self._tries.failed(_place(door, peer), now, network)
+        for one in self._crowds_of(door, peer):
+            self._crowds.failed(one, now, network)
         self._meter.counter("lyncpy_core_guest_failures_total", "Wrong keys of guests.").add()
         self.log.info(
             "a guest from {address} does not know the key of {conference}", address=peer, conference=door.conference
