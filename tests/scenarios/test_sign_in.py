@@ -143,7 +143,55 @@ def test_an_operator_sees_who_waits_and_lets_them_in(stage: Stage) -> None:
     assert stage.shell("signin unlock alice@example.com").rows == [("alice@example.com", 5)]
     assert stage.actor("alice", address="192.0.2.1").sip.register().status == 200
     assert not stage.shell("signin locks").rows
-    assert stage.shell("signin unlock 192.0.2.1").rows == [("192.0.2.1", 5)]
+
+
+@pytest.mark.parametrize(
+    "whom", ["bananas", "alice@", "@example.com", "192.0.2.300", "192.0.2.0/40", "x y@z", "nobody@example.com"]
+)
+def test_only_somebody_or_some_place_can_be_unlocked(stage: Stage, whom: str) -> None:
+    """Anything else is refused, in words that say what could be unlocked, above a list of who waits."""
+    for _ in range(5):
+        stage.actor("alice", password="guess", address="192.0.2.1").sip.register()
+    answer = stage.shell(f'signin unlock "{whom}"')
+    assert "neither a user (alice@example.com), nor an address (192.0.2.1), nor a network" in answer.failed
+    assert [row[:2] for row in answer.rows] == [("alice@example.com", "192.0.2.1")]
+    assert stage.actor("alice", address="192.0.2.1").sip.register().status == 503
+
+
+@pytest.mark.parametrize(
+    "whom",
+    [
+        "alice@example.com",
+        "sip:Alice@example.com",
+        "alice",
+        "192.0.2.1",
+        "192.0.2.0/24",
+        "0.0.0.0/0",
+        "::ffff:192.0.2.1",
+    ],
+)
+def test_users_addresses_and_networks_can_be_unlocked(stage: Stage, whom: str) -> None:
+    """However the operator names them; what was failed as an address and its account is one failure."""
+    for _ in range(5):
+        stage.actor("alice", password="guess", address="192.0.2.1").sip.register()
+    assert stage.shell(f'signin unlock "{whom}"').rows == [(whom, 5)]
+    assert not stage.shell("signin locks").rows
+    assert stage.actor("alice", address="192.0.2.1").sip.register().status == 200
+    again = stage.shell(f'signin unlock "{whom}"')
+    assert f'as "{whom}"' in again.failed or f'from "{whom}"' in again.failed
+
+
+def test_an_invented_name_that_waits_can_be_unlocked_as_it_is_listed() -> None:
+    """Where unknown addresses are not told, their failures are counted, listed and forgotten as others are."""
+    with Stage.opened(auth={"tell_unknown_users": False}) as stage:
+        for _ in range(5):
+            stage.actor("zed", password="guess", address="192.0.2.9").sip.register()
+        rows = stage.shell("signin locks").rows
+        assert {row[1] for row in rows} == {"192.0.2.9"}
+        assert not stage.shell(f"signin unlock {rows[0][0]}").failed
+        assert len(stage.shell("signin locks").rows) < len(rows)
+        assert stage.shell("signin unlock 192.0.0.0/16").rows == [("192.0.0.0/16", 5)]
+        assert not stage.shell("signin locks").rows
 
 
 def test_guessing_does_not_shut_out_who_is_in(stage: Stage) -> None:
