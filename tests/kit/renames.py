@@ -8,8 +8,12 @@ from tests.kit.stage import CAST, Stage, password_of
 
 def removes(stage: Stage, *users: str) -> None:
     """Take people out of the directory."""
-    gone = {f"key-{user}" for user in users}
-    stage.directory.people = [one for one in stage.directory.people if one.key not in gone]
+    removes_key(stage, *(f"key-{user}" for user in users))
+
+
+def removes_key(stage: Stage, *keys: str) -> None:
+    """Take entries out of the directory."""
+    stage.directory.people = [one for one in stage.directory.people if one.key not in keys]
 
 
 def renames(stage: Stage, user: str, other: str) -> None:

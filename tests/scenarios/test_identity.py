@@ -7,12 +7,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from twisted.internet.defer import Deferred
 
-from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.auth.ntlm import nt_hash
+from lyncpy.contracts.names import Aor, Version, aor_of
 from lyncpy.contracts.owners import OwnerId
+from lyncpy.contracts.workload import Asked, CommandFailed
+from lyncpy.workloads.directory.owners import Owners
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.secrets import StoredSecrets
 from tests.kit.actors import Actor
+from tests.kit.directory import Facts, PlainSeals
+from tests.kit.fakes import awaited
 from tests.kit.meetings import asks_factory
-from tests.kit.renames import hires, removes, renames
+from tests.kit.renames import hires, removes, removes_key, renames
+from tests.kit.results import result_of
 from tests.kit.stage import Stage, password_of
 
 BOB, ROBERT, CAROL = "sip:bob@example.com", "sip:robert@example.com", "sip:carol@example.com"
@@ -273,6 +282,73 @@ def test_a_store_of_a_server_that_knew_addresses_alone(stage: Stage) -> None:
     stage.stop()
     stage.start()
     assert len(stage.shell("directory held").rows) == 2
+
+
+def test_passwords_of_an_old_server_that_never_began_are_of_who_comes(stage: Stage) -> None:
+    """`lyncpy user passwd` was all that was ever run; the address is whose it was meant for, at the first start or later."""
+    stage.stop()
+    stage.store._records.clear()
+    old = {"bob": "bob's own", "carol": "carol's own", "zoe": "zoe's own"}
+    for user, password in old.items():
+        name = f"sip:{user}@example.com"
+        value = f"secret:{name}|".encode() + nt_hash(password)
+        result_of(awaited(stage.store.write("secret", name, value, Version(0))))
+    # Set once more, by the new server's command, before its first start.
+    secrets = StoredSecrets(stage.store, People(), Facts(), PlainSeals(), Owners())
+    result_of(awaited(secrets.keep(Aor(CAROL), nt_hash("carol's new"))))
+    stage.start()
+    stage.actor("bob", password="bob's own").signs_in()
+    stage.actor("carol", password="carol's new").signs_in()
+    assert stage.actor("carol", password="carol's own").sip.register().status == 401
+    assert stage.shell("directory held").rows == []
+    stage.stop()
+    stage.start()
+    stage.directory.people.append(stage.someone("zoe"))
+    stage.pulls()
+    stage.actor("zoe", password="zoe's own").signs_in()
+    renames(stage, "bob", "robert")
+    hires(stage, "bob")
+    stage.pulls()
+    stage.actor("robert", password="bob's own").signs_in()
+    assert stage.actor("bob", password="bob's own").sip.register().status == 401
+
+
+def test_what_is_typed_twice_or_too_late_is_answered_with_a_sentence(stage: Stage) -> None:
+    """A pull brings somebody back, or takes who was to get it all, between an operator's word and the deed."""
+    removes(stage, "bob", "carol")
+    hires(stage, "robert")
+    stage.pulls()
+    held = {str(row[0]).partition("@")[0]: row[4] for row in stage.shell("directory held").rows}
+    pulls = stage.unit("directory").pulls
+
+    def types(line: str) -> list[str]:
+        """Type a line while a pull is under way; give what it said."""
+        said: list[str] = []
+
+        async def typed() -> None:
+            use = stage.unit("admin").words().read(line)
+            try:
+                said.append(str((await use.command.run(Asked(use.args, use.flags))).rows))
+            except CommandFailed as failed:
+                said.append(str(failed))
+
+        for _ in range(2):
+            _ = Deferred.fromCoroutine(typed())
+        return said
+
+    stage.directory.gate = Deferred()
+    pulling = Deferred.fromCoroutine(pulls.pull())
+    purged = types(f"directory purge {held['bob']}")
+    lost = types(f"directory restore {held['carol']} robert@example.com")
+    hires(stage, "bob", "key-bob")
+    removes_key(stage, "another")
+    stage.directory.gate.callback(None)
+    stage.settle()
+    assert pulling.called
+    assert ["is in the directory again as bob@example.com" in said for said in purged] == [True, True]
+    assert ["nobody has the address robert@example.com any more" in said for said in lost] == [True, True]
+    done = types(f"directory purge {held['carol']}")
+    assert ["nobody is held back under this name" in said for said in done] == [False, True]
 
 
 def as_before(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
-from lyncpy.workloads.directory.deeds import NAMED_MOST
+from lyncpy.workloads.directory.deeds import NAMED_MOST, NotThere
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.owners import Owner, Owners
 from lyncpy.workloads.directory.people import People
@@ -133,7 +133,10 @@ class Commands:
     async def purge(self, asked: Asked) -> Table:
         """Delete what waits for somebody."""
         owner = self._waiting(asked.args["who"])
-        await self._pulls.delete(owner.id)
+        try:
+            await self._pulls.delete(owner.id)
+        except NotThere as error:
+            raise CommandFailed(str(error)) from error
         return Table(("what", "value"), [("deleted", bare(owner.aor)), ("owner", owner.id)])
 
     async def restore(self, asked: Asked) -> Table:
@@ -141,7 +144,10 @@ class Commands:
         owner, person = self._waiting(asked.args["who"]), self._people.named(asked.args["user"])
         if person is None:
             raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"')
-        await self._pulls.give(owner.id, person.aor)
+        try:
+            await self._pulls.give(owner.id, person.aor)
+        except NotThere as error:
+            raise CommandFailed(str(error)) from error
         return Table(("what", "value"), [("address", bare(person.aor)), ("has all that waited for", owner.id)])
 
     def _waiting(self, text: str) -> Owner:

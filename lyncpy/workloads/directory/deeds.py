@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import Person, judged, objection_to
 from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged, SecretChanged
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.directory.groups import Groups
@@ -24,6 +24,10 @@ from lyncpy.workloads.directory.people import People
 
 NAMED_MOST: Final = 20
 """People or entries that the log names of one pull; `directory` says all."""
+
+
+class NotThere(Exception):
+    """Somebody who was named is not, or not any more, where a deed needs them; the text says so to an operator."""
 
 
 class Deeds:
@@ -106,7 +110,8 @@ class Deeds:
         owners = self._people.owners
         known = [(person, owners.made(person, now)) for person in people]
         back = {owner.id: before for _, owner in known if (before := owners.get(owner.id)) is not None}
-        await self._kept.claim([one for one in known if one[1].id not in back])
+        # Who is known by an address alone was never seen: a password may have been set for whoever gets it.
+        await self._kept.claim([one for one in known if one[1].id not in back or not back[one[1].id].key])
         await self._kept.keep(known)
         touched = {one.aor for one in back.values()}
         for person, owner in known:
@@ -116,7 +121,8 @@ class Deeds:
         if touched:
             self._bus.tell(AddressesChanged(frozenset(touched)))
         for owner_id, before in back.items():
-            self.log.info("{aor} is in the directory again, with what is theirs", aor=before.aor, owner=owner_id)
+            if before.is_held:
+                self.log.info("{aor} is in the directory again, with what is theirs", aor=before.aor, owner=owner_id)
 
     async def regroup(self, changes: GroupChanges) -> None:
         """Do the same with groups; one fact tells of all that one chunk touches."""
@@ -140,13 +146,13 @@ class Deeds:
         What they had since they came under their new key is deleted.
 
         Raises:
-            KeyError: Nobody is held back under this name, or nobody has the address.
-            StoreUnavailable: Not all could be kept; it may be tried again.
+            NotThere: Nobody is held back under this name, or nobody has the address.
+            StoreUnavailable: Not all could be kept; it may be tried again after a pull.
         """
         owners = self._people.owners
-        held, holder, person = owners.get(owner), owners.get(owners.owner(aor)), self._people.person(aor)
-        if held is None or not held.is_held or holder is None or person is None:
-            raise KeyError(owner)
+        held, holder, person = self.held(owner), owners.get(owners.owner(aor)), self._people.person(aor)
+        if holder is None or person is None:
+            raise NotThere(f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says what became of them")
         self._hide(aor)
         self._bus.tell(PersonChanged(aor, None))
         await self.delete(holder)
@@ -155,6 +161,19 @@ class Deeds:
         self.know(person, came_back)
         self._bus.tell(PersonChanged(aor, person))
         self._bus.tell(AddressesChanged(frozenset({aor, held.aor})))
+
+    def held(self, owner: OwnerId) -> Owner:
+        """Give somebody who is held back.
+
+        Raises:
+            NotThere: They are in the directory, or what was theirs is deleted or given to somebody.
+        """
+        found = self._people.owners.get(owner)
+        if found is None:
+            raise NotThere(f"nothing waits for {owner} any more: it was deleted, or given to somebody")
+        if not found.is_held:
+            raise NotThere(f"{owner} is in the directory again as {bare(found.aor)}, and has what is theirs")
+        return found
 
     async def delete(self, owner: Owner) -> None:
         """Delete all that somebody owned.

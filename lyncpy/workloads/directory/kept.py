@@ -202,23 +202,25 @@ class Kept:
     async def adopt(self, known: Iterable[OwnerId], now: float) -> list[Known]:
         """Give what is stored its owners, once: what belongs to nobody who is known is held back.
 
-        A record's key was the address; from now on it is the id of who had that address.
+        A record's key was the address; from now on it is the id of who had that address. A server that never knew
+        anybody has passwords that were set for people to come: whoever gets the address first is who was meant.
         """
         form = await self._store.read(DIRECTORY, FORM)
         if form is not None:
             return []
         found: list[Known] = []
-        if self._state_version or self._versions:
-            named: set[str] = set()
-            for kind in OWNED:
-                keys = {record.key for record in await self._store.scan(kind)}
-                named |= {key for key in keys if not key.startswith(WAITING)}
-            named |= {record.key.rpartition("/")[0] for record in await self._store.scan(CONFERENCE)}
-            for key in sorted(named.difference(known)):
-                owner = Owner(OwnerId(key), "", aor_of(key)).removed("", now)
-                found.append((Person(aor_of(key), "", enabled=False), owner))
-            for chunk in chunks(found):
-                await self.keep(chunk)
+        secrets = {record.key for record in await self._store.scan(SECRET)}
+        lived = {record.key for kind in OWNED if kind != SECRET for record in await self._store.scan(kind)}
+        lived |= {record.key.rpartition("/")[0] for record in await self._store.scan(CONFERENCE)}
+        knew_nobody = not any(kind == PERSON for kind, _ in self._versions)
+        named = lived.union(key for key in secrets if not key.startswith(WAITING))
+        for key in sorted(named.difference(known)):
+            owner = Owner(OwnerId(key), "", aor_of(key))
+            if not knew_nobody or (self._state_version and key in lived):
+                owner = owner.removed("", now)
+            found.append((Person(aor_of(key), "", enabled=False), owner))
+        for chunk in chunks(found):
+            await self.keep(chunk)
         await self._put(DIRECTORY, FORM, b'{"form":1}')
         return found
 

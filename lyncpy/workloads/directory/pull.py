@@ -203,15 +203,12 @@ class Pulls:
         """Delete all that somebody owned who is held back; wait for a pull under way first.
 
         Raises:
-            KeyError: Nobody is held back under this name.
+            NotThere: Nobody is held back under this name.
             StoreUnavailable: Not all could be deleted.
         """
         await self._lock.acquire()
         try:
-            held = self._people.owners.get(owner)
-            if held is None or not held.is_held:
-                raise KeyError(owner)
-            await self._deeds.delete(held)
+            await self._deeds.delete(self._deeds.held(owner))
         finally:
             self._lock.release()
 

@@ -13,6 +13,7 @@ from lyncpy.contracts.facts import GroupsChanged
 from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.deeds import NotThere
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
@@ -534,7 +535,7 @@ def test_an_operator_gives_what_waits_to_a_person_under_a_new_key() -> None:
     second = server.again(ALICE, replace(BOB, key="anew"))
     result_of(second.pulls.open())
     assert second.people.owners.owner(BOB.aor) == owner
-    with pytest.raises(KeyError):
+    with pytest.raises(NotThere, match="is in the directory again as bob@"):
         result_of(second.pulls.delete(owner))
 
 
