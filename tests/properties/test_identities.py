@@ -78,6 +78,9 @@ class World:
 
     def start(self, *, down: bool = False) -> None:
         """Start a server on what there is."""
+        # Whoever was killed does nothing any more: their clocks are not those of the next process.
+        for call in tuple(self.clock.getDelayedCalls()):
+            call.cancel()
         self.store.left = None
         self.people, self.facts = People(), Facts()
         timers = Timers(self.clock, self.wall)
