@@ -11,6 +11,7 @@ from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from tests.kit.fakes import awaited
 from tests.kit.hall import tree
 from tests.kit.meetings import adding, asks_factory, code_of
+from tests.kit.renames import comes_as, renames_domain
 from tests.kit.results import result_of
 from tests.kit.stage import Stage
 
@@ -92,3 +93,28 @@ def test_a_link_to_nothing(stage: Stage) -> None:
     page = opened(stage, f"{SITE}/alice/NOSUCH12")
     assert page.status == 404
     assert b"conf:" not in page.body
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_links_and_addresses_of_a_former_domain_still_lead_there(stage: Stage, how: str) -> None:
+    """The domain of the server and of everybody is another since; calendars and address books have the former one."""
+    alice, bob = stage.sign_in("alice", "bob")
+    alice.adds(bob.aor)
+    assert code_of(asks_factory(alice.sip, adding(policy="anonymous", id_="ABCD1234")).answer) == "success"
+    org = renames_domain(stage)
+    (stage.stop if how == "stopped" else stage.kill)()
+    stage.start()
+    page = opened(stage, f"{SITE}/alice/ABCD1234")
+    assert page.status == 200
+    alice, bob = comes_as(stage, "alice", f"alice@{org}"), comes_as(stage, "bob", f"bob@{org}")
+    first, _ = alice.joins(started_by(page)), bob.joins(started_by(page))
+    guest = stage.guest("Zoe", "ABCD1234")
+    guest.joins(started_by(page))
+    stage.passes(1)
+    assert first.who_chats() == sorted(["alice", "bob", guest.sip.user])
+    assert first.roster[alice.aor].role == "presenter"
+    assert set(alice.contacts.people) == {bob.aor}
+    assert alice.pages("sip:bob@example.com", "to the former domain").status == 200
+    assert "to the former domain" in str(bob.texts)
+    assert code_of(asks_factory(alice.sip, adding(policy="anonymous", id_="NEWER123")).answer) == "success"
+    assert started_by(opened(stage, f"{SITE}/alice/NEWER123")).startswith(f"sip:alice@{org};")

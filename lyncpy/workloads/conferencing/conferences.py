@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.names import Aor, aor_of, conference_id_of, conference_key
+from lyncpy.contracts.names import Aor, aor_of, conference_id_of, conference_key, kept_aor
 from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import IStore
@@ -62,6 +62,9 @@ class _Memory:
         self.organizers: dict[Aor, dict[str, Conference]] = {}
         """By id, lower case."""
 
+        self.domains: dict[str, None] = {}
+        """That stand in URIs of conferences: beside the present one those that people had before."""
+
         self._entries: dict[str, Entry[Conference | None]] = {}
 
     def get(self, key: str) -> Entry[Conference | None] | None:
@@ -76,6 +79,7 @@ class _Memory:
         # While it was written somebody may have got another address.
         conference = readdressed(entry.value, self._owners)
         self._entries[key] = replace(entry, value=conference)
+        self.domains.setdefault(conference.place.rpartition("@")[2])
         self.table[key] = conference
         # An address may be that of who is held back, too, and of who has it now.
         theirs = self.organizers.setdefault(conference.organizer, {})
@@ -198,8 +202,14 @@ class Conferences:
         return None if address is None else self._kept.living(self._kept.table.get(address.key), self._timers.past())
 
     def linked(self, place: Aor, id_: str) -> Conference | None:
-        """Give the conference whose link names this address and id, whatever its organizer's address is by now."""
-        return self._kept.living(self._kept.table.get(key_of(place, id_)), self._timers.past())
+        """Give the conference whose link names this address and id, whatever its organizer's address is by now.
+
+        A link has no domain: the present one comes first, then those of links that were made before.
+        """
+        user, now = place.rpartition("@")[0], self._timers.past()
+        places = (place, *(kept_aor(f"{user}@{domain}") for domain in self._kept.domains))
+        found = (self._kept.living(self._kept.table.get(key_of(one, id_)), now) for one in places)
+        return next((one for one in found if one is not None), None)
 
     def of(self, organizer: Aor) -> tuple[Conference, ...]:
         """Give an organizer's conferences, the latest modified first."""
