@@ -317,6 +317,10 @@ def test_what_is_typed_twice_or_too_late_is_answered_with_a_sentence(stage: Stag
     """A pull brings somebody back, or takes who was to get it all, between an operator's word and the deed."""
     removes(stage, "bob", "carol")
     hires(stage, "robert")
+    hires(stage, "carol", "carol's successor")
+    said = str(stage.shell("directory pull --dry-run").rows)
+    assert "another person than uid=carol, who had the address (if not: `directory restore carol@example.com#" in said
+    removes_key(stage, "carol's successor")
     stage.pulls()
     held = {str(row[0]).partition("@")[0]: row[4] for row in stage.shell("directory held").rows}
     pulls = stage.unit("directory").pulls

@@ -14,6 +14,7 @@ from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.deeds import NAMED_MOST, NotThere
 from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.model import successors
 from lyncpy.workloads.directory.owners import Owner, Owners
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Outcome, Pulls
@@ -274,11 +275,14 @@ def _searched(person: Person) -> tuple[str, ...]:
 def _deeds(outcome: Outcome, people: People) -> list[tuple[object, ...]]:
     changes = outcome.changes
     rows: list[tuple[object, ...]] = []
+    replaced = {one.after.aor: one.before for one in successors(changes)}
     for what, several in (("add", changes.added), ("change", changes.changed), ("remove", changes.removed)):
         for person in several:
             detail = person.display_name
             if what == "change":
                 detail = _difference(people.person(person.aor), person)
+            if what == "add" and person.aor in replaced:
+                detail += _another(person, replaced[person.aor], people)
             rows.append((what, bare(person.aor), detail))
     for move in changes.moved:
         rows.append(("move", bare(move.before.aor), f"to {bare(move.after.aor)}"))
@@ -289,6 +293,14 @@ def _deeds(outcome: Outcome, people: People) -> list[tuple[object, ...]]:
         rows += [(f"{what} group", group.name, f"members named: {len(group.members)}") for group in found]
     rows += [("skip", one.source, one.reason) for one in changes.skipped]
     return rows
+
+
+def _another(person: Person, before: Person, people: People) -> str:
+    """Say that somebody is taken for another person than who had the address, and what to do if they are not."""
+    owner = people.owners.keyed(before.key)
+    who = bare(person.aor) if owner is None else owner.id
+    had = before.source or before.key
+    return f"; another person than {had}, who had the address (if not: `directory restore {who} {bare(person.aor)}`)"
 
 
 def _difference(old: Person | None, new: Person) -> str:

@@ -18,7 +18,7 @@ from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept, chunks
-from lyncpy.workloads.directory.model import GroupChanges, Moves
+from lyncpy.workloads.directory.model import GroupChanges, Move, Moves
 from lyncpy.workloads.directory.owners import Owner
 from lyncpy.workloads.directory.people import People
 
@@ -123,6 +123,21 @@ class Deeds:
         for owner_id, before in back.items():
             if before.is_held:
                 self.log.info("{aor} is in the directory again, with what is theirs", aor=before.aor, owner=owner_id)
+
+    def name_successors(self, successors: Sequence[Move]) -> None:
+        """Say of whom it is taken for granted that they are another person; an operator may know better."""
+        owners = self._people.owners
+        for one in successors[:NAMED_MOST]:
+            before = owners.keyed(one.before.key)
+            if before is not None and before.is_held:
+                self.log.warn(
+                    "{user} was {before} and is {after} now: to this server another person; if it is the same"
+                    " one, `directory restore {owner} {user}` gives them what waits",
+                    user=bare(one.after.aor),
+                    before=one.before.source or one.before.key,
+                    after=one.after.source or one.after.key,
+                    owner=before.id,
+                )
 
     async def regroup(self, changes: GroupChanges) -> None:
         """Do the same with groups; one fact tells of all that one chunk touches."""

@@ -381,6 +381,12 @@ def _are_moved(known: Iterable[Person | Group], pull: Pull) -> Generator[int, No
     return False
 
 
+def successors(changes: Changes) -> tuple[Move, ...]:
+    """Give who is removed whose address somebody with another key has from now on: to this server, another person."""
+    gone = {person.aor: person for person in changes.removed}
+    return tuple(Move(gone[person.aor], person) for person in changes.added if person.aor in gone)
+
+
 def refusal(changes: Changes, known: int, limits: Limits) -> str:
     """Say why the removals of a pull are not to be believed, or give "". Whatever else it says always counts."""
     removed = len(changes.removed)

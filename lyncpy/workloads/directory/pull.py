@@ -33,6 +33,7 @@ from lyncpy.workloads.directory.model import (
     in_order,
     refusal,
     renewals,
+    successors,
 )
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.settings import Settings
@@ -303,6 +304,7 @@ class Pulls:
         for added in chunks(changes.added):
             await self._deeds.add(added, first=not self.state.pulled_at)
         await self._deeds.regroup(found.groups)
+        self._deeds.name_successors(successors(changes))
         await self._note(found)
         self._withhold(found)
         self._log(found)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent
 
 from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.directory import Group, Person, Phone, Pull, Skipped
@@ -21,6 +22,7 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
+from tests.kit.logs import overheard
 from tests.kit.results import result_of, started
 
 ALICE = person("alice", nt_hash=b"\x01" * 16, phones=(Phone("work", "+1"),), logins=("a",), title="Ünïcode")
@@ -537,6 +539,29 @@ def test_an_operator_gives_what_waits_to_a_person_under_a_new_key() -> None:
     assert second.people.owners.owner(BOB.aor) == owner
     with pytest.raises(NotThere, match="is in the directory again as bob@"):
         result_of(second.pulls.delete(owner))
+
+
+def test_an_operator_hears_who_is_taken_for_another_person() -> None:
+    """A table of the people file was given another name: the log says what that means, and what to do."""
+    before, after = replace(BOB, source="table [bob]"), replace(BOB, key="robert", source="table [robert]")
+    server = Server(ALICE, before)
+    result_of(server.pulls.open())
+    owner = server.people.owners.owner(BOB.aor)
+    server.directory.people = [ALICE, after]
+    with overheard() as events:
+        result_of(server.pulls.pull())
+    said = [formatEvent(one) or "" for one in events]
+    assert any(
+        "bob@example.com was table [bob] and is table [robert] now" in one
+        and f"`directory restore {owner} bob@example.com`" in one
+        for one in said
+    )
+    server.directory.people = [ALICE, before]
+    with overheard() as events:
+        result_of(server.pulls.pull())
+    assert any(
+        "bob@example.com was table [robert] and is table [bob] now" in (formatEvent(one) or "") for one in events
+    )
 
 
 def test_a_directory_that_was_built_anew_has_the_same_people() -> None:
