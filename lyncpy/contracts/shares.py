@@ -9,8 +9,6 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Final
 
-from lyncpy.contracts.meter import IMeter
-
 TOTAL: Final = "total"
 """The name of the bound that is everybody's."""
 
@@ -65,9 +63,3 @@ class Shares:
     def give(self, owners: Owners, amount: int = 1) -> None:
         """Give back what was taken for these owners."""
         self.add(owners, -amount)
-
-    def metered(self, meter: IMeter, room: str, what: str, help: str) -> "Shares":
-        """Have an operator see how full it is, beside how full it may be; give itself."""
-        meter.gauge(f"lyncpy_{room}_{what}_count", help, lambda: self._count)
-        meter.gauge(f"lyncpy_{room}_{what}_bound", f"Bound of: {help}", lambda: self._total)
-        return self

@@ -6,7 +6,7 @@ spelled them: it compares letters.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -446,15 +446,15 @@ def refused(denied: Denied) -> Refused:
 
     Client: it shows the reason of the diagnostics as it is.
     """
-    status, error_id, text = _STATUSES.get(denied.reason, (403, 3014, "You are not allowed to do this"))
-    return Refused(status, Diagnostics(error_id, denied.text or text))
+    status, known = _STATUSES.get(denied.reason, (403, Diagnostics(3014, "You are not allowed to do this")))
+    return Refused(status, replace(known, reason=denied.text or known.reason))
 
 
-_STATUSES: Final[Mapping[Reason, tuple[int, int, str]]] = {
-    Reason.CONFERENCE_DOES_NOT_EXIST: (404, 3003, "This meeting does not exist or is over"),
-    Reason.USER_DOES_NOT_EXIST: (403, 3002, "Invalid target user"),
-    Reason.INVALID_USER: (400, 3007, "The request to join names no valid user"),
-    Reason.REQUEST_MALFORMED: (400, 3006, "Failed to parse the C3P request"),
-    Reason.INVALID_ROLE: (400, 3016, "The supplied role is invalid"),
-    Reason.SERVER_BUSY: (503, 1, "Service unavailable"),
+_STATUSES: Final[Mapping[Reason, tuple[int, Diagnostics]]] = {
+    Reason.CONFERENCE_DOES_NOT_EXIST: (404, Diagnostics(3003, "This meeting does not exist or is over")),
+    Reason.USER_DOES_NOT_EXIST: (403, Diagnostics(3002, "Invalid target user")),
+    Reason.INVALID_USER: (400, Diagnostics(3007, "The request to join names no valid user")),
+    Reason.REQUEST_MALFORMED: (400, Diagnostics(3006, "Failed to parse the C3P request")),
+    Reason.INVALID_ROLE: (400, Diagnostics(3016, "The supplied role is invalid")),
+    Reason.SERVER_BUSY: (503, Diagnostics(1, "Service unavailable")),
 }

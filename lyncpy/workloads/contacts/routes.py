@@ -48,6 +48,9 @@ _ANSWERS: Final[Mapping[No, tuple[int, Diagnostics]]] = {
     No.CONTACT_GENERATED: (403, Diagnostics(4000, "The contact is in the list by the directory")),
 }
 
+_NO_SUBSCRIBER: Final = Diagnostics(2004, "Subscriber is not authorized to subscribe")
+_NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI")
+
 
 class Routes:
     """Every user reads and writes his own list, and no other."""
@@ -76,7 +79,7 @@ class Routes:
         The list is held meanwhile: a change that comes between reading and subscribing would
         never reach this device.
         """
-        aor = _own(arrival, 2004, "Subscriber is not authorized to subscribe")
+        aor = _own(arrival, _NO_SUBSCRIBER)
         if arrival.request.expires == 0 and self._notifier.find(arrival) is not None:
             return self._accept(arrival, EVENT, None, None)
         async with self._lists.hold(aor):
@@ -90,7 +93,7 @@ class Routes:
 
     async def rights(self, arrival: Arrival) -> Response:
         """Answer a client from before 2007 that asks for its list of rights."""
-        _own(arrival, 2004, "Subscriber is not authorized to subscribe")
+        _own(arrival, _NO_SUBSCRIBER)
         return self._accept(arrival, ACL_EVENT, Document(ACL_TYPE, EMPTY_ACL), None)
 
     async def service(self, arrival: Arrival) -> Response:
@@ -106,7 +109,7 @@ class Routes:
         change = read_change(operation)
         if change is None:
             raise _refusal(400, Diagnostics(4000, "The requested operation is not supported"))
-        aor = _own(arrival, 4004, "Credentials provided are not authorized to act as specified from URI")
+        aor = _own(arrival, _NOT_YOU)
         try:
             decided = await self._lists.change(aor, change, arrival.sender.epid)
         except Declined as declined:
@@ -138,7 +141,7 @@ class Routes:
         return response
 
 
-def _own(arrival: Arrival, error_id: int, reason: str) -> Aor:
+def _own(arrival: Arrival, diagnostics: Diagnostics) -> Aor:
     """Give the sender's address when the request is about himself.
 
     Raises:
@@ -148,7 +151,7 @@ def _own(arrival: Arrival, error_id: int, reason: str) -> Aor:
     target = arrival.request.target
     about_other = target.user is not None and aor_of(target.aor) != aor
     if about_other or aor_of(arrival.request.to.uri) != aor:
-        raise Refused(403, Diagnostics(error_id, reason))
+        raise Refused(403, diagnostics)
     return aor
 
 

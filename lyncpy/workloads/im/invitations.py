@@ -15,7 +15,7 @@ Spec: [MS-CONFBAS] 3.2; spec notes, "conferencing" §9. Client: protocol notes, 
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -280,6 +280,6 @@ def _for_all(request: Request, answers: Sequence[Outcome]) -> Outcome:
     if found.response.status == 404:  # who is not known here is no reason to call the group unknown
         return Outcome(Refused(480, OFFLINE).response(request), None)
     number = model.diagnostic_id(found.response)
-    text = UNKNOWN.reason if number == UNKNOWN.error_id else OFFLINE.reason
-    diagnostics = None if number is None else Diagnostics(number, text)
+    known = UNKNOWN if number == UNKNOWN.error_id else OFFLINE
+    diagnostics = None if number is None else replace(known, error_id=number)
     return Outcome(Refused(found.response.status, diagnostics).response(request), None)

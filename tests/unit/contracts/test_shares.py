@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyncpy.contracts.shares import TOTAL, Shares
-from tests.kit.meters import MemoryMeter
 
 
 def test_a_share_ends_before_the_whole() -> None:
@@ -19,16 +18,6 @@ def test_a_share_ends_before_the_whole() -> None:
     assert shares.take({"user": "d", "device": 6}) == TOTAL
     shares.give({"user": "a", "device": 1}, 3)
     assert shares.take({"user": "d", "device": 6}) == ""
-
-
-def test_an_operator_sees_how_full_it_is() -> None:
-    """Beside each count stands its bound."""
-    meter = MemoryMeter()
-    Shares(10, {"user": 4}).metered(meter, "presence", "watchings", "Pairs.").take({"user": "a"}, 2)
-    assert {name: read() for name, read in meter.gauges.items()} == {
-        "lyncpy_presence_watchings_count": 2,
-        "lyncpy_presence_watchings_bound": 10,
-    }
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4), st.integers(1, 5))))
