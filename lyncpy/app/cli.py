@@ -44,7 +44,7 @@ class Wrong(Exception):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; give the exit status."""
-    options = _parser().parse_args(argv)
+    options = command_line().parse_args(argv)
     try:
         status: int = options.run(options)
         return status
@@ -58,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Give the commands and what they take; the documentation shows their help."""
     parser = argparse.ArgumentParser(
         prog="lyncpy", description="Keeps a lyncpy server. The server itself is run by: twistd lyncpy --config FILE"
     )

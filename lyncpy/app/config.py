@@ -213,16 +213,17 @@ def explained() -> Iterator[str]:
                 yield f'{name} = "example.com"'
             else:
                 default = field.get_default(call_default_factory=True)
-                yield f"# {name} is not set." if default is None else f"#{name} = {_toml(default)}"
+                yield f"# {name} is not set." if default is None else f"#{name} = {toml(default)}"
         example: Sequence[str] = getattr(model, "EXAMPLE", ())
         yield from ["", *(f"# {line}" for line in example)] if example else []
 
 
-def _toml(value: object) -> str:
+def toml(value: object) -> str:
+    """Write one value as TOML."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }" if value else "{}"
+        return "{ " + ", ".join(f"{key} = {toml(one)}" for key, one in value.items()) + " }" if value else "{}"
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
+        return "[" + ", ".join(toml(one) for one in value) + "]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return json.dumps(value)
@@ -232,5 +233,5 @@ def written(document: Mapping[str, Mapping[str, object]]) -> str:
     """Write a small document as TOML."""
     lines: list[str] = []
     for section, table in document.items():
-        lines += [f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""]
+        lines += [f"[{section}]", *(f"{key} = {toml(value)}" for key, value in table.items()), ""]
     return "\n".join(lines)

@@ -1,0 +1,222 @@
+"""What the source says of itself: diagnostics and meters, read from its syntax trees.
+
+Most meters and all diagnostics are made where they are needed, some of them only when something has
+gone wrong. So no running server knows them all, and the source is read instead.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+TOP: Final = Path(__file__).resolve().parents[2]
+
+VARIES: Final = "…"
+"""Stands for what is known only at the moment: a number of seconds, what was wrong with a message."""
+
+_WRITTEN: Final = re.compile(r'^(\d+);reason="([^"]+)"')
+"""Diagnostics that are written out, as in reports of what was not delivered."""
+
+
+class Unreadable(Exception):
+    """The source says something in a way that the reference cannot read; the sentence names the line."""
+
+
+@dataclass
+class Diagnostic:
+    """One id with one reason, and where it is said."""
+
+    error_id: str
+    reason: str
+    public: bool
+    statuses: set[int] = field(default_factory=set)
+    rooms: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """One meter as the source declares it; `name` may hold VARIES, `help` may be empty."""
+
+    name: str
+    kind: str
+    help: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    """One module of lyncpy, with what its names mean."""
+
+    name: str
+    path: Path
+    tree: ast.Module
+    parents: Mapping[ast.AST, ast.AST]
+    imported: Mapping[str, tuple[str, str]]
+    """Name here → the module and the name there."""
+
+    @property
+    def room(self) -> str:
+        """Give the room: `presence` for lyncpy.workloads.presence.routes, `core` for lyncpy.core.gate."""
+        parts = self.name.split(".")
+        return parts[2] if parts[1] == "workloads" else parts[1]
+
+
+def modules() -> Iterator[_Module]:
+    """Give every module of lyncpy."""
+    for path in sorted((TOP / "lyncpy").rglob("*.py")):
+        name = ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
+        if name == "lyncpy":
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        imported = {
+            alias.asname or alias.name: (node.module, alias.name)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+        }
+        yield _Module(name, path, tree, parents, imported)
+
+
+def diagnostics() -> list[Diagnostic]:
+    """Give all diagnostics that the server says, by id.
+
+    Raises:
+        Unreadable: An id that is no number in the source.
+    """
+    everything = list(modules())
+    numbers = {(one.name, name): value for one in everything for name, value in _numbers(one.tree)}
+    found: dict[tuple[str, str, bool], Diagnostic] = {}
+    named: dict[tuple[str, str], Diagnostic] = {}
+    for module in everything:
+        for node in ast.walk(module.tree):
+            said = _said(module, node, numbers)
+            if said is None:
+                continue
+            one = found.setdefault((said.error_id, said.reason, said.public), said)
+            one.rooms.add(module.room)
+            parent = module.parents[node]
+            one.statuses.update(_status_beside(parent))
+            for name in _names_of(parent):
+                named[module.name, name] = one
+    for module in everything:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call | ast.Tuple):
+                elements = node.args if isinstance(node, ast.Call) else node.elts
+                for element in elements[1:]:
+                    one_named = named.get(_meant(module, element))
+                    if one_named is not None:
+                        one_named.statuses.update(_status_beside(node))
+                        one_named.rooms.add(module.room)
+    return sorted(found.values(), key=lambda one: (int(re.split(r"\D", one.error_id)[0]), one.error_id, one.reason))
+
+
+def _numbers(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Give the whole numbers that have a name in a module."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            value = node.value.value
+            if isinstance(value, int):
+                yield from ((name, value) for name in _names_of(node))
+
+
+def _names_of(node: ast.AST) -> list[str]:
+    """Give the names that a statement gives to a value."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _said(module: _Module, node: ast.AST, numbers: Mapping[tuple[str, str], int]) -> Diagnostic | None:
+    """Give the diagnostics that an expression makes."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        written = _WRITTEN.match(node.value)
+        return None if written is None else Diagnostic(written[1], written[2], public=False)
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "Diagnostics":
+        return None
+    given = dict(zip(("error_id", "reason", "public"), node.args, strict=False))
+    given |= {word.arg: word.value for word in node.keywords if word.arg}
+    error_id = _number(module, given["error_id"], numbers)
+    if not error_id[:1].isdigit():
+        raise Unreadable(
+            f"{module.path.relative_to(TOP)}:{node.lineno}: the id of Diagnostics must be a number there, or a constant"
+        )
+    public = given.get("public")
+    is_public = isinstance(public, ast.Constant) and public.value is True
+    return Diagnostic(error_id, _text(module, given["reason"]), is_public)
+
+
+def _number(module: _Module, node: ast.expr, numbers: Mapping[tuple[str, str], int]) -> str:
+    """Write a number as far as it is known: `4140`, `61000 + …`."""
+    match node:
+        case ast.Constant(value=int(value)):
+            return str(value)
+        case ast.Name():
+            return str(numbers.get(_meant(module, node), VARIES))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            parts = [_number(module, left, numbers), _number(module, right, numbers)]
+            return str(sum(map(int, parts))) if all(part.isdigit() for part in parts) else " + ".join(parts)
+        case _:
+            return VARIES
+
+
+def _text(module: _Module, node: ast.expr) -> str:
+    """Write a text as far as it is known."""
+    match node:
+        case ast.Constant(value=str(value)):
+            return value
+        case ast.JoinedStr(values=values):
+            return "".join(str(part.value) if isinstance(part, ast.Constant) else VARIES for part in values)
+        case ast.Name(id=name):
+            return next((_text(module, value) for value in _assigned(module, node, name)), VARIES)
+        case _:
+            return VARIES
+
+
+def _assigned(module: _Module, node: ast.AST, name: str) -> Iterator[ast.expr]:
+    """Give what a name was set to in the function around `node`."""
+    around: ast.AST = node
+    while not isinstance(around, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
+        around = module.parents[around]
+    for one in ast.walk(around):
+        if isinstance(one, ast.Assign | ast.AnnAssign) and one.value is not None and name in _names_of(one):
+            yield one.value
+
+
+def _meant(module: _Module, node: ast.AST) -> tuple[str, str]:
+    """Give the module and the name that a name, or a name of an imported module, stands for."""
+    if isinstance(node, ast.Name):
+        return module.imported.get(node.id, (module.name, node.id))
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return ".".join(module.imported.get(node.value.id, ("", ""))), node.attr
+    return "", ""
+
+
+def _status_beside(node: ast.AST) -> Iterator[int]:
+    """Give the SIP status that stands before diagnostics: `Refused(403, …)`, or `(403, …)` in a table."""
+    elements = node.args if isinstance(node, ast.Call) else node.elts if isinstance(node, ast.Tuple) else []
+    if elements and isinstance(elements[0], ast.Constant) and isinstance(elements[0].value, int):
+        yield elements[0].value
+
+
+def meters() -> list[Meter]:
+    """Give every meter that is declared; a name that is put together has VARIES in it."""
+    found = [one for module in modules() for node in ast.walk(module.tree) for one in _declared(module, node)]
+    return sorted(set(found), key=lambda one: one.name)
+
+
+def _declared(module: _Module, node: ast.AST) -> Iterator[Meter]:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+        return
+    name = _text(module, node.args[0])
+    if node.func.attr not in ("counter", "gauge") or not name.startswith("lyncpy_"):
+        return
+    text = _text(module, node.args[1]) if len(node.args) > 1 else ""
+    labels = tuple(word.arg for word in node.keywords if word.arg)
+    yield Meter(shown(name, node.func.attr), node.func.attr, text.replace(VARIES, ""), labels)
+
+
+def shown(name: str, kind: str) -> str:
+    """Write a meter's name as whoever collects it sees it: OpenMetrics ends counters in `_total`."""
+    return f"{name.removesuffix('_total')}_total" if kind == "counter" else name
