@@ -98,7 +98,7 @@ class Locks:
             return person.aor
         if "@" not in whom:
             # As `signin locks` shows the account of somebody unknown.
-            return Aor(account_of(whom)) if whom else None
+            return aor_of(account_of(whom)) if whom else None
         try:
             parse_address(whom)
         except RemoteProtocolError:
