@@ -5,9 +5,11 @@ another user, and all within the dialogs of a conference's chat (`app:conf:chat`
 comes by way of the focus. Diagnostics: 1 (could not be reached), 1003, 1004, 1006, 4008,
 4013, 6001, 13002, 17000.
 
-Between two, the server stays in the path of each dialog for all of its life; `sessions.py` owns
-the table of dialogs under way and `recorder.py` writes each as a call detail record.
-`invitations.py` passes on what asks somebody to a conference. Of a conference's chat, `room.py`
-knows who is there and what is on its way to whom, `legs.py` how he is attached, and `mcu.py`
-owns the table. `filing.py` gives what is said to the archive before anybody gets it.
+Between two, the server stays in the path of each dialog for all of its life. `routes.py` decides
+what a request is; `delivery.py` is the one road of what is asked or said: who can be reached
+(`parties.py`), the archive before anybody gets it (`filing.py`), passed on, answered, and the
+call detail record, which `recorder.py` writes. `sessions.py` owns the table of dialogs under
+way. `invitations.py` knows what asks somebody to a conference, and asks the members of a group.
+Of a conference's chat, `room.py` knows who is there and what is on its way to whom, `legs.py`
+how they are attached, and `mcu.py` owns the table.
 """

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
@@ -30,24 +30,19 @@ from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
-from lyncpy.core.forward import Forward, Outcome, Patience, best
+from lyncpy.core.forward import Forward, Outcome, best
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response_to
 from lyncpy.workloads.im import model
-from lyncpy.workloads.im.filing import Filing
-from lyncpy.workloads.im.model import Session
-from lyncpy.workloads.im.parties import OFFLINE, UNKNOWN, Parties
-from lyncpy.workloads.im.recorder import Recorder
+from lyncpy.workloads.im.delivery import Delivery
+from lyncpy.workloads.im.parties import OFFLINE, UNKNOWN
 from lyncpy.workloads.im.settings import Settings
 
 LINGER_S: Final = 32.0
 """64*T1: how long an ACK or a BYE for an accepted invitation still finds its way."""
 
 BYE_S: Final = 10.0
-
-ACCEPTED: Final = "conference invitation"
-"""How the record of an accepted one ends."""
 
 MembersOf = Callable[[Aor], Sequence[Aor]]
 """Gives the members of a directory group, groups within it resolved; empty for what is no group."""
@@ -86,24 +81,26 @@ class Invitations:
     def __init__(
         self,
         forward: Forward,
+        delivery: Delivery,
         outbound: IOutbound,
-        parties: Parties,
-        filing: Filing,
-        recorder: Recorder,
         members_of: MembersOf,
         settings: Settings,
         timers: ITimers,
     ) -> None:
-        """Take the way to the invited and the directory's groups."""
+        """Begin with none under way.
+
+        Args:
+            forward: Passes on the ACK, and the BYE of other clients.
+            delivery: Brings an invitation to each who is invited.
+            outbound: Ends the dialogs with members of a group.
+            members_of: The directory's groups.
+        """
         self._forward = forward
+        self._delivery = delivery
         self._outbound = outbound
-        self._parties = parties
-        self._filing = filing
-        self._recorder = recorder
         self._members_of = members_of
         self._settings = settings
         self._timers = timers
-        self._patience = Patience(settings.invite_silent_s, settings.ringing_s)
         self._accepted: dict[tuple[str, str], _Accepted] = {}
         self._of: Counter[Aor] = Counter()
 
@@ -128,7 +125,9 @@ class Invitations:
         kept = False
         try:
             members = self._members_of(aor_of(arrival.request.target.aor))
-            outcome = await (self._invite_all(arrival, members) if members else self._invite(arrival))
+            outcome = await (
+                self._invite_all(arrival, members) if members else self._delivery.invite_to_conference(arrival)
+            )
             if outcome.response.status < 300:
                 self._keep(arrival, outcome)
                 kept = True
@@ -155,34 +154,6 @@ class Invitations:
             if outcome.endpoint is not None:
                 return outcome.response
         return response_to(arrival.request, 200)
-
-    # --- one
-
-    async def _invite(self, arrival: Arrival) -> Outcome:
-        """Invite one user; a record says what came of it, whatever that is."""
-        session = await self._parties.begun(arrival)
-        try:
-            endpoints = await self._parties.reachable(arrival)
-            said = self._filing.said(session, session.caller, arrival.request)
-            line = f"{arrival.request.call_id} {session.caller.tag}"
-            outcome = await self._filing.passing(
-                line, said, lambda: self._forward.fork(arrival, endpoints, self._patience)
-            )
-        except (Refused, WorldUnavailable, CancelledError) as error:
-            no = translated(error).response(arrival.request)
-            self._record(model.refused(session, no, self._timers.wall(), by_server=True))
-            raise
-        now, endpoint = self._timers.wall(), outcome.endpoint
-        if outcome.response.status < 300 and endpoint is not None:
-            session = model.answered(session, outcome.response, endpoint.epid, endpoint.instance, now)
-            self._record(model.ended(session, "user2", ACCEPTED, now))
-        else:
-            self._filing.undelivered(said)
-            self._record(model.refused(session, outcome.response, now, by_server=endpoint is None))
-        return outcome
-
-    def _record(self, session: Session) -> None:
-        self._recorder.note(session.record, at_once=True)
 
     # --- many
 
@@ -218,7 +189,7 @@ class Invitations:
         own = Arrival(request, arrival.flow, arrival.peer, arrival.at, arrival.who)
         arrival.on_cancel(own.cancel)
         try:
-            outcome = await self._invite(own)
+            outcome = await self._delivery.invite_to_conference(own)
         except (Refused, WorldUnavailable) as error:
             return Outcome(translated(error).response(request), None)
         if outcome.response.status < 300 and outcome.endpoint is not None:

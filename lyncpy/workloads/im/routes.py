@@ -1,32 +1,29 @@
 """What is for another user: invitations, and everything within their dialogs.
 
-An IM is acknowledged to its sender by the receiver's own 200 and by nothing else: every
-answer here is an endpoint's, or a failure.
+Here is decided what a request is; what is asked or said goes by way of `delivery.py`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
+from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
-from lyncpy.core.forward import Forward, Outcome, Patience
+from lyncpy.core.forward import Forward, OnEarly, Outcome
 from lyncpy.core.router import FORWARD
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies, model
+from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import NO_DIALOG, Dialogs, Line
-from lyncpy.workloads.im.filing import Filing
 from lyncpy.workloads.im.invitations import Invitations
 from lyncpy.workloads.im.model import Session, Side
-from lyncpy.workloads.im.parties import Parties
-from lyncpy.workloads.im.recorder import Recorder
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 
@@ -69,26 +66,29 @@ class Routes:
     def __init__(
         self,
         forward: Forward,
+        delivery: Delivery,
         dialogs: Dialogs,
-        parties: Parties,
         invitations: Invitations,
-        filing: Filing,
         sessions: Sessions,
-        recorder: Recorder,
         settings: Settings,
         timers: ITimers,
     ) -> None:
-        """Take the promises, the table and the settings."""
+        """Begin with nothing ringing.
+
+        Args:
+            forward: Passes on what is neither archived nor counted.
+            delivery: Passes on everything else.
+            dialogs: Say which device a request within a dialog is for.
+            invitations: Those to conferences.
+            sessions: The records of the dialogs under way.
+        """
         self._forward = forward
+        self._delivery = delivery
         self._dialogs = dialogs
-        self._parties = parties
         self._invitations = invitations
-        self._filing = filing
         self._sessions = sessions
-        self._recorder = recorder
         self._timers = timers
-        self._invite = Patience(settings.invite_silent_s, settings.ringing_s)
-        self._message = Patience(settings.message_s, settings.message_s)
+        self._answer_s = settings.message_s
         self._ringing: dict[tuple[str, str], _Ringing] = {}
         """Invitations without an answer, by Call-ID and the caller's tag; as many as sessions, at most."""
 
@@ -146,82 +146,27 @@ class Routes:
             del self._ringing[name]
 
     async def _session(self, arrival: Arrival) -> Response:
-        """Offer a session to the endpoints of a user; its record begins whatever comes of it."""
-        session = await self._parties.begun(arrival)
-        self._sessions.add(session)
-        arrival.provisional(response_to(arrival.request, 100))
-        try:
-            endpoints = await self._parties.reachable(arrival)
-            said = self._filing.said(session, session.caller, arrival.request)
-            outcome = await self._filing.passing(
-                _line(arrival.request), said, lambda: self._offer(arrival, session, endpoints)
-            )
-        except (Refused, WorldUnavailable, CancelledError) as error:
-            response = translated(error).response(arrival.request)
-            self._sessions.end(model.refused(session, response, self._timers.wall(), by_server=True))
-            raise
-        if not _is_good(outcome) or not bodies.takes_first_text(outcome.response.headers.all("Supported")):
-            self._filing.undelivered(said)
-        self._settle(session, outcome)
-        return outcome.response
+        """Offer a session to the endpoints of a user."""
+        return (await self._delivery.invite(arrival, partial(self._on_early, arrival))).response
 
-    async def _offer(self, arrival: Arrival, session: Session, endpoints: Sequence[Endpoint]) -> Outcome:
-        ringing = self._ringing[_name(arrival.request)]
+    def _on_early(self, arrival: Arrival, session: Session) -> OnEarly:
+        """Give who notes the early dialogs of an invitation: who has spoken, and how to give up each device."""
+        branches = self._ringing[_name(arrival.request)].branches
 
         def on_early(tag: str, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
             current = self._sessions.current(session)
             if current is not None:
                 self._sessions.moved(model.heard_early(current, Side(endpoint.aor, endpoint.epid, tag)))
-            if len(ringing.branches) < model.EARLY_MAXIMUM:
-                ringing.branches.setdefault(tag, give_up)
+            if len(branches) < model.EARLY_MAXIMUM:
+                branches.setdefault(tag, give_up)
 
-        return await self._forward.fork(arrival, endpoints, self._invite, on_early)
-
-    def _settle(self, session: Session, outcome: Outcome) -> None:
-        now = self._timers.wall()
-        endpoint = outcome.endpoint
-        # The invited side may have said something meanwhile (`_early`), and it counts.
-        session = self._sessions.current(session) or session
-        if 200 <= outcome.response.status < 300 and endpoint is not None:
-            session = model.answered(session, outcome.response, endpoint.epid, endpoint.instance, now)
-            self._sessions.change(session, at_once=True)
-        else:
-            self._sessions.end(model.refused(session, outcome.response, now, by_server=endpoint is None))
+        return on_early
 
     async def _page(self, arrival: Arrival) -> Response:
-        """Pass a message on that has no session (RFC 3428); its record is a session of one message."""
-        session = await self._parties.begun(arrival)
-        try:
-            endpoints = await self._parties.reachable(arrival)
-        except Refused as no:
-            response = no.response(arrival.request)
-            session = model.counted(session, session.caller.tag, delivered=False)
-            failed = model.refused(session, response, self._timers.wall(), by_server=True)
-            self._recorder.refused_message(failed.record)
-            raise
-        said = self._filing.said(session, session.caller, arrival.request)
-        outcome = await self._filing.passing(
-            _line(arrival.request), said, lambda: self._forward.fork(arrival, endpoints, self._message)
-        )
-        now = self._timers.wall()
-        if _is_good(outcome) and outcome.endpoint is not None:
-            session = model.answered(session, outcome.response, outcome.endpoint.epid, outcome.endpoint.instance, now)
-            session = model.ended(
-                model.counted(session, session.caller.tag, delivered=True), "user1", "single message", now
-            )
-        else:
-            self._filing.undelivered(said)
-            session = model.counted(session, session.caller.tag, delivered=False)
-            session = model.refused(session, outcome.response, now, by_server=outcome.endpoint is None)
-            self._recorder.refused_message(session.record)
-            return outcome.response
-        self._recorder.note(session.record, at_once=True)
-        return outcome.response
+        return (await self._delivery.page(arrival)).response
 
     async def _question(self, arrival: Arrival) -> Response:
-        """Pass OPTIONS on."""
-        endpoints = await self._parties.reachable(arrival)
-        return (await self._forward.fork(arrival, endpoints, self._message)).response
+        return (await self._delivery.question(arrival)).response
 
     # --- within a dialog
 
@@ -240,11 +185,10 @@ class Routes:
         if line.endpoint is None:
             raise Refused(481, NO_DIALOG)
         if request.method == "MESSAGE":
-            return await self._message_to(arrival, line, line.endpoint)
+            return (await self._delivery.message(arrival, line, line.endpoint)).response
         if request.method == "INVITE":
-            arrival.provisional(response_to(request, 100))
-            return (await self._say(arrival, line, line.endpoint, self._invite.ringing_s)).response
-        return (await self._pass_on(arrival, line, line.endpoint, self._message.silent_s)).response
+            return (await self._delivery.reinvite(arrival, line, line.endpoint)).response
+        return (await self._pass_on(arrival, line, line.endpoint)).response
 
     def _note(self, arrival: Arrival, line: Line) -> None:
         """Have the record follow what its dialog does; the dialog does not depend on it."""
@@ -257,37 +201,6 @@ class Routes:
                 self.log.debug(
                     "a conversation of {aor} goes on without a record: {reason}", aor=line.side.aor, reason=str(no)
                 )
-
-    async def _message_to(self, arrival: Arrival, line: Line, peer: Endpoint) -> Response:
-        """Pass a message on, and count it after.
-
-        Before anybody has accepted, too. COMPAT pidgin-sipe 1.25: with a second device signed in it
-        accepts ten seconds late, takes the dialog for established meanwhile, and ends it when what
-        its user writes is refused.
-        """
-        delivered = False
-        try:
-            outcome = await self._say(arrival, line, peer, self._message.silent_s)
-            delivered = _is_good(outcome)
-        finally:
-            current = self._sessions.current(line.session)
-            if current is not None:
-                self._sessions.change(model.counted(current, line.side.tag, delivered=delivered), at_once=False)
-        return outcome.response
-
-    async def _say(self, arrival: Arrival, line: Line, peer: Endpoint, patience_s: float) -> Outcome:
-        """Pass on what may hold a text: it is archived before, if it is to be.
-
-        Raises:
-            Refused: 503, it is to be archived and cannot be.
-        """
-        said = self._filing.said(line.session, line.side, arrival.request)
-        outcome = await self._filing.passing(
-            _line(arrival.request), said, lambda: self._pass_on(arrival, line, peer, patience_s)
-        )
-        if not _is_good(outcome):
-            self._filing.undelivered(said)
-        return outcome
 
     async def _acknowledge(self, arrival: Arrival) -> None:
         if self._invitations.acknowledge(arrival):
@@ -359,23 +272,14 @@ class Routes:
 
     async def _pass_bye(self, arrival: Arrival, line: Line) -> Response:
         if line.endpoint is not None:
-            outcome = await self._pass_on(arrival, line, line.endpoint, self._message.silent_s)
+            outcome = await self._pass_on(arrival, line, line.endpoint)
             if outcome.endpoint is not None:
                 return outcome.response
         return response_to(arrival.request, 200)
 
-    async def _pass_on(self, arrival: Arrival, line: Line, peer: Endpoint, patience_s: float) -> Outcome:
-        return await self._forward.pass_on(arrival, peer, patience_s, call_id=line.call_id)
+    async def _pass_on(self, arrival: Arrival, line: Line, peer: Endpoint) -> Outcome:
+        return await self._forward.pass_on(arrival, peer, self._answer_s, call_id=line.call_id)
 
 
 def _name(request: Request) -> tuple[str, str]:
     return request.call_id, request.from_.tag or ""
-
-
-def _line(request: Request) -> str:
-    """Name who speaks within a dialog."""
-    return f"{request.call_id} {request.from_.tag}"
-
-
-def _is_good(outcome: Outcome) -> bool:
-    return 200 <= outcome.response.status < 300

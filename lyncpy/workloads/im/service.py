@@ -17,6 +17,7 @@ from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.forward import Forward
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.commands import Commands
+from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import Dialogs
 from lyncpy.workloads.im.farewell import Farewell
 from lyncpy.workloads.im.filing import Filing
@@ -85,20 +86,10 @@ class Im:
         )
         parties = Parties(locator, people, privacy, node, timers)
         self._filing = Filing(archive, people, timers)
-        self._invitations = Invitations(
-            forward, outbound, parties, self._filing, self._recorder, members_of, settings, timers
-        )
-        routes = Routes(
-            forward,
-            Dialogs(locator, parties, self._sessions),
-            parties,
-            self._invitations,
-            self._filing,
-            self._sessions,
-            self._recorder,
-            settings,
-            timers,
-        )
+        delivery = Delivery(forward, parties, self._filing, self._sessions, self._recorder, settings, timers)
+        self._invitations = Invitations(forward, delivery, outbound, members_of, settings, timers)
+        dialogs = Dialogs(locator, parties, self._sessions)
+        routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
         self.mcu = Mcu(outbound, self._filing, settings, timers)
         self._farewell = Farewell(locator, outbound, self._sessions, routes.leave, timers)
         commands = Commands(self._sessions, records)

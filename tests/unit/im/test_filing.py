@@ -170,6 +170,21 @@ def test_strangers_are_outsiders() -> None:
     assert archive.asked[-1][1]
 
 
+def test_a_message_without_a_session_that_cannot_be_kept_is_recorded(scene: Scene, archive: SlowArchive) -> None:
+    """As every other that was refused: with why."""
+    archive.refuses = True
+    (no,) = scene.send("MESSAGE", body=b"page")
+    assert no.status == 503
+    assert scene.outbound.calls == []
+    record = scene.record
+    assert (record.response_code, record.diagnostic_id, record.messages_failed, record.ended_by) == (
+        503,
+        1,
+        1,
+        "server",
+    )
+
+
 @pytest.mark.parametrize(("status", "kinds"), [(200, ["message"]), (486, ["message", "undelivered"])])
 def test_the_text_in_an_invitation_to_a_conference_is_kept(
     scene: Scene, archive: SlowArchive, status: int, kinds: list[str]

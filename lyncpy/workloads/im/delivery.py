@@ -1,0 +1,228 @@
+"""The one road by which what a user asks or says reaches another.
+
+Whoever is asked has to be reachable; what is said is archived before it is passed on, if it is
+to be; it is passed on, answered or refused; and the call record says what came of it. On this
+road go an invitation to a session with the text that may ride in it, an invitation to a conference,
+a message without a dialog (RFC 3428), and what is said within a dialog. They differ in which
+record they leave.
+
+An IM is acknowledged to its sender by the receiver's own 200 and by nothing else: every answer
+here is an endpoint's, or a failure.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, Final
+
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.refusal import translated
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.forward import Forward, OnEarly, Outcome, Patience
+from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.workloads.im import bodies, model
+from lyncpy.workloads.im.dialogs import Line
+from lyncpy.workloads.im.filing import Filing
+from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.parties import Parties
+from lyncpy.workloads.im.recorder import Recorder
+from lyncpy.workloads.im.sessions import Sessions
+from lyncpy.workloads.im.settings import Settings
+
+CONFERENCE_INVITATION: Final = "conference invitation"
+"""How the record of an accepted one ends."""
+
+
+class Delivery:
+    """Brings requests to users, to the archive and into the call records."""
+
+    def __init__(
+        self,
+        forward: Forward,
+        parties: Parties,
+        filing: Filing,
+        sessions: Sessions,
+        recorder: Recorder,
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
+        """Keep nothing but these; what is under way is in the table of sessions.
+
+        Args:
+            parties: Say who can be reached, and begin records.
+            sessions: The records that last, of dialogs.
+            recorder: Has records written that are over at once.
+        """
+        self._forward = forward
+        self._parties = parties
+        self._filing = filing
+        self._sessions = sessions
+        self._recorder = recorder
+        self._timers = timers
+        self._invite = Patience(settings.invite_silent_s, settings.ringing_s)
+        self._message = Patience(settings.message_s, settings.message_s)
+
+    # --- without a dialog
+
+    async def invite(self, arrival: Arrival, on_early: Callable[[Session], OnEarly]) -> Outcome:
+        """Ask a user for a session; its record lasts, and is written whatever comes of it.
+
+        Args:
+            on_early: Gives who hears of the early dialogs of this session.
+
+        Raises:
+            Refused: 404, 480: see `Parties.reachable`; 482, 503: see `Sessions.add`; 503, the text in
+                it is to be archived and cannot be.
+        """
+        session = await self._parties.begun(arrival)
+        self._sessions.add(session)
+        arrival.provisional(response_to(arrival.request, 100))
+        fork = partial(self._fork, arrival, self._invite, on_early(session))
+        return await self._deliver(arrival, session, session.caller, fork, partial(self._record_session, session))
+
+    async def invite_to_conference(self, arrival: Arrival) -> Outcome:
+        """Ask a user to join a conference: no session comes of it. Raises as `page` does."""
+        session = await self._parties.begun(arrival)
+        fork = partial(self._fork, arrival, self._invite, None)
+        return await self._deliver(arrival, session, session.caller, fork, partial(self._record_invitation, session))
+
+    async def page(self, arrival: Arrival) -> Outcome:
+        """Pass a message on that has no session (RFC 3428); its record is a session of one message.
+
+        Raises:
+            Refused: 404, 480: see `Parties.reachable`; 503, it is to be archived and cannot be.
+        """
+        session = await self._parties.begun(arrival)
+        fork = partial(self._fork, arrival, self._message, None)
+        return await self._deliver(arrival, session, session.caller, fork, partial(self._record_page, session))
+
+    async def question(self, arrival: Arrival) -> Outcome:
+        """Pass OPTIONS on. Nothing is said in it, and no record tells of it."""
+        return await self._forward.fork(arrival, await self._parties.reachable(arrival), self._message)
+
+    # --- within a dialog
+
+    async def message(self, arrival: Arrival, line: Line, device: Endpoint) -> Outcome:
+        """Pass a message on to the device at the other end, and count it in the record of its session.
+
+        Before anybody has accepted, too. COMPAT pidgin-sipe 1.25: with a second device signed in it
+        accepts ten seconds late, takes the dialog for established meanwhile, and ends it when what
+        its user writes is refused.
+
+        Raises:
+            Refused: 503, it is to be archived and cannot be.
+        """
+        pass_on = partial(self._pass_on, arrival, line.call_id, self._message.silent_s)
+        count = partial(self._count, line.session, line.side.tag)
+        return await self._deliver(arrival, line.session, line.side, pass_on, count, device)
+
+    async def reinvite(self, arrival: Arrival, line: Line, device: Endpoint) -> Outcome:
+        """Pass an INVITE on within a dialog. It may hold a text; no record counts that. Raises as `message` does."""
+        arrival.provisional(response_to(arrival.request, 100))
+        pass_on = partial(self._pass_on, arrival, line.call_id, self._invite.ringing_s)
+        return await self._deliver(arrival, line.session, line.side, pass_on, _unrecorded, device)
+
+    # --- the road
+
+    async def _deliver(
+        self,
+        arrival: Arrival,
+        session: Session,
+        side: Side,
+        send: Callable[[Sequence[Endpoint]], Coroutine[Any, Any, Outcome]],
+        record: Callable[[Outcome], None],
+        device: Endpoint | None = None,
+    ) -> Outcome:
+        """Bring a request to the other side of a session.
+
+        Args:
+            side: Who speaks.
+            send: Passes the request on to these devices, and waits for the answer.
+            record: Writes down what came of it. An outcome without an endpoint was made here.
+            device: Who is at the other end of the dialog; None: whoever can be reached.
+
+        Raises:
+            Refused: What the record says, too: nobody can be reached, or it cannot be archived.
+        """
+        request = arrival.request
+        try:
+            devices = await self._parties.reachable(arrival) if device is None else (device,)
+            said = self._filing.said(session, side, request)
+            outcome = await self._filing.passing(_speaker(request), said, lambda: send(devices))
+        except Exception as error:  # whatever it was, the sender is refused, and a session that was begun is over
+            record(Outcome(translated(error).response(request), None))
+            raise
+        if not _is_taken(request, outcome.response):
+            self._filing.undelivered(said)
+        record(outcome)
+        return outcome
+
+    async def _fork(
+        self, arrival: Arrival, patience: Patience, on_early: OnEarly | None, devices: Sequence[Endpoint]
+    ) -> Outcome:
+        return await self._forward.fork(arrival, devices, patience, on_early)
+
+    async def _pass_on(self, arrival: Arrival, call_id: str, patience_s: float, devices: Sequence[Endpoint]) -> Outcome:
+        return await self._forward.pass_on(arrival, devices[0], patience_s, call_id=call_id)
+
+    # --- the records
+
+    def _answered(self, session: Session, outcome: Outcome) -> Session:
+        """Note in a session which device accepted; else who refused, and why."""
+        response, device, now = outcome.response, outcome.endpoint, self._timers.wall()
+        if device is not None and is_good(outcome):
+            return model.answered(session, response, device.epid, device.instance, now)
+        return model.refused(session, response, now, by_server=device is None)
+
+    def _record_session(self, session: Session, outcome: Outcome) -> None:
+        # The invited side may have said something meanwhile, before it accepted, and it counts.
+        session = self._answered(self._sessions.current(session) or session, outcome)
+        if session.answered:
+            self._sessions.change(session, at_once=True)
+        else:
+            self._sessions.end(session)
+
+    def _record_invitation(self, session: Session, outcome: Outcome) -> None:
+        session = self._answered(session, outcome)
+        if session.answered:
+            session = model.ended(session, "user2", CONFERENCE_INVITATION, self._timers.wall())
+        self._recorder.note(session.record, at_once=True)
+
+    def _record_page(self, session: Session, outcome: Outcome) -> None:
+        session = self._answered(session, outcome)
+        session = model.counted(session, session.caller.tag, delivered=session.answered)
+        if session.answered:
+            session = model.ended(session, "user1", "single message", self._timers.wall())
+            self._recorder.note(session.record, at_once=True)
+        else:
+            self._recorder.refused_message(session.record)
+
+    def _count(self, session: Session, speaker_tag: str, outcome: Outcome) -> None:
+        current = self._sessions.current(session)
+        if current is not None:
+            self._sessions.change(model.counted(current, speaker_tag, delivered=is_good(outcome)), at_once=False)
+
+
+def is_good(outcome: Outcome) -> bool:
+    """Tell whether a request was accepted."""
+    return 200 <= outcome.response.status < 300
+
+
+def _unrecorded(outcome: Outcome) -> None:
+    """Leave the record as it is."""
+
+
+def _is_taken(request: Request, response: Response) -> bool:
+    """Tell whether what a request says has arrived with it.
+
+    A text in an invitation to a session has when the answer says so; else the client repeats it.
+    """
+    if not 200 <= response.status < 300:
+        return False
+    begins_session = request.method == "INVITE" and not request.to.tag and request.content_type != bodies.INVITATION
+    return not begins_session or bodies.takes_first_text(response.headers.all("Supported"))
+
+
+def _speaker(request: Request) -> str:
+    """Name who speaks in which dialog."""
+    return f"{request.call_id} {request.from_.tag}"
