@@ -11,6 +11,7 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IArchive, Said
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
+from lyncpy.contracts.facts import PoliciesChanged
 from lyncpy.contracts.mcu import IFocusEars, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
@@ -18,7 +19,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
-from lyncpy.workloads.im.filing import Filing
+from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.mcu import Mcu
 from lyncpy.workloads.im.settings import Settings
 from tests.kit.hall import FewPeople, tree
@@ -109,8 +110,8 @@ class Chat:
         self.archive = archive
         self.ears = Ears()
         self.people = FewPeople(Person(Aor(f"sip:{user}@{DOMAIN}"), user) for user in USERS)
-        self.filing = Filing(archive, self.people, self.timers)
-        self.mcu = Mcu(self.outbound, self.filing, Settings(**settings), self.timers)
+        self.archiving = Archiving(archive, self.people, self.timers)
+        self.mcu = Mcu(self.outbound, self.archiving, Settings(**settings), self.timers)
         self.mcu.listen(self.ears)
         self.routes = {route.method: route.answer for route in self.mcu.rows()}
 
@@ -122,6 +123,10 @@ class Chat:
         member.takes(response)
         member.acknowledges()
         return member
+
+    def changes_policy(self) -> None:
+        """Have policies be others than they were."""
+        _ = started(self.archiving.policies_changed(PoliciesChanged()))
 
     def turn(self) -> None:
         """Let happen what happens at once."""

@@ -77,6 +77,10 @@ class FewPeople:
         """Give the person with this address."""
         return next((person for person in self._people if person.aor == aor), None)
 
+    def remove(self, aor: Aor) -> None:
+        """Have nobody have this address."""
+        self._people = [person for person in self._people if person.aor != aor]
+
     def by_login(self, domain: str, user: str) -> Person | None:
         """Give the person who has this login."""
         return next((person for person in self._people if user.lower() in person.logins), None)

@@ -9,6 +9,7 @@ from zope.interface import implementer
 from lyncpy.backends.memory import MemoryBus, MemoryRecords
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
+from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, NodeName
 from lyncpy.contracts.privacy import IPrivacy
@@ -67,7 +68,7 @@ class Scene:
         self.bindings = Bindings(self.bus, self.timers)
         self.outbound = FakeOutbound()
         self.privacy = Blocks()
-        people = FewPeople(
+        self.people = people = FewPeople(
             [
                 Person(ALICE, "a", display_name="Alice"),
                 Person(BOB, "b"),
@@ -164,6 +165,11 @@ class Scene:
         self.outbound.to("n/b1").answers(200, tag="tb", headers=(("User-Agent", "Lync"),))
         assert answers[0].status == 200
         self.send("ACK", tags=("ta", "tb"))
+
+    def tells(self, fact: Fact) -> None:
+        """Have a fact heard."""
+        self.bus.tell(fact)
+        self.turn()
 
     def turn(self) -> None:
         """Let happen what happens at once."""

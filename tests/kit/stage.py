@@ -344,7 +344,7 @@ class Stage:
             "invitations": len(im._invitations),
             "places in chats": len(im.mcu),
             "calls into meetings": len(self.unit("conferencing")._calls),
-            "lines to the archive": len(im._filing),
+            "lines to the archive": len(im._archiving),
             "records waiting": len(hall.recording),
             "contact lists followed": len(self.unit("contacts")._lists),
             "strangers": hall.gate._expected,

@@ -117,7 +117,7 @@ class Chats(RuleBasedStateMachine):
         for said in self.said:
             self._check(said)
         assert not any(chat._filed for chat in self.chat.mcu._chats.values())
-        assert len(self.chat.filing) == 0
+        assert len(self.chat.archiving) == 0
 
     def _check(self, said: Said) -> None:
         got = {member for member in said.audience if self._has(member, said.text)}

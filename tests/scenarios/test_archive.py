@@ -6,6 +6,7 @@ import pytest
 
 from lyncpy.contracts.names import aor_of
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from tests.kit.archive import PlainStamps
 from tests.kit.results import result_of
 from tests.kit.stage import Stage, password_of
@@ -143,3 +144,27 @@ def test_what_is_archived_is_of_who_had_the_address_then() -> None:
         (gone,) = [row[4] for row in stage.shell("directory held").rows if row[5] == "another"]
         assert found(str(gone)) == found("bob@example.com") == ["from the other"]
         assert found("robert@example.com") == ["from Bob", "from Robert"]
+
+
+def test_a_conversation_under_way_follows_a_changed_policy(stage: Stage) -> None:
+    """From the next message on: of two people, and of a meeting, without anybody leaving or coming."""
+    alice, bob = stage.sign_in("alice", "bob")
+    talk, _ = alice.talks_to(bob)
+    seat = bob.meets()
+    stage.passes(1)
+
+    def speaks(word: str) -> None:
+        assert talk.says(f"{word} to Bob").status == 200
+        seat.says(f"{word} to all")
+        stage.passes(1)
+
+    speaks("before")
+    policies = stage.hall.policies
+    policies.take(PoliciesSettings(archive_internal=True))
+    stage.settle()
+    speaks("meanwhile")
+    policies.take(PoliciesSettings())
+    stage.settle()
+    speaks("after")
+    said = [entry.body for entry in stage.ledger.lines.values() if entry.kind == "message"]
+    assert said == [b"meanwhile to Bob", b"meanwhile to all"]

@@ -7,9 +7,11 @@ from functools import partial
 from typing import Final
 
 from lyncpy.contracts.archive import Said
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
-from lyncpy.workloads.im.filing import Filing
+from lyncpy.workloads.im.archiving import Archiving
+from lyncpy.workloads.im.model import ArchivePolicy
 from lyncpy.workloads.im.room import LEFT, Bounds, Deliver, Effect, Failure, Finished, Kind, Letter, Room, Seat
 
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
@@ -26,13 +28,13 @@ class Chat:
         self,
         conference: str,
         bounds: Bounds,
-        filing: Filing,
+        archiving: Archiving,
         timers: ITimers,
         over: Callable[[Seat, Kind], None],
     ) -> None:
         """Begin empty; `over` is told of a leg that takes nothing any more, and has to end it."""
         self.room: Final = Room(conference, bounds)
-        self._filing = filing
+        self._archiving = archiving
         self._timers = timers
         self._over = over
         # A conference that is opened again counts its messages from 1, and the archive has one name for each.
@@ -40,6 +42,8 @@ class Chat:
         self._filed: dict[Letter, Said] = {}
         self._to_do: deque[Effect] = deque()
         self._is_doing = False
+        self._policy: ArchivePolicy | None = None
+        self._asked_about: frozenset[Aor] = frozenset()
 
     def open(self, seat: Seat) -> None:
         """Let go what waited for somebody whose joining is complete."""
@@ -53,7 +57,7 @@ class Chat:
         """Take a message: when this returns, it is archived, if it is to be, and on its way to all.
 
         Args:
-            line: Names the speaker for `Filing.passing`.
+            line: Names the speaker for `Archiving.passing`.
 
         Returns:
             Its Message-Id.
@@ -62,9 +66,18 @@ class Chat:
             Refused: 503, it cannot be archived; 481, the speaker has left meanwhile.
         """
         letter = self.room.accept(seat, content_type, body)
-        said = self._record(letter) if self._filing.wants(self.room.people, guests=self.room.has_guests) else None
-        await self._filing.passing(line, said, partial(self._spread, letter, said))
+        said = self._record(letter) if self._is_archived() else None
+        await self._archiving.passing(line, said, partial(self._spread, letter, said))
         return letter.number
+
+    def _is_archived(self) -> bool:
+        """Tell whether what is said now is to be archived; policy is asked again when it has changed, or who is here."""
+        people, policy = self.room.people, self._policy
+        # The room gives the same set until somebody comes or goes: nobody has to be looked at for each message.
+        if policy is None or people is not self._asked_about or not self._archiving.is_current(policy):
+            policy = self._policy = self._archiving.ask(people, guests=self.room.has_guests)
+            self._asked_about = people
+        return policy.demands
 
     async def _spread(self, letter: Letter, said: Said | None) -> None:
         if not letter.sender.is_here:
@@ -115,7 +128,9 @@ class Chat:
         """
         said = self._filed.pop(letter, None)
         if letter.failures:
-            self._filing.undelivered(said, tuple(dict.fromkeys(seat.participant.user for seat, _ in letter.failures)))
+            self._archiving.undelivered(
+                said, tuple(dict.fromkeys(seat.participant.user for seat, _ in letter.failures))
+            )
         if letter.sender.is_here:
             letter.sender.leg.report(letter.number, _named(letter))
 

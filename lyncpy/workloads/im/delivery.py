@@ -11,6 +11,7 @@ here is an endpoint's, or a failure.
 """
 
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -21,8 +22,8 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import Forward, OnEarly, Outcome, Patience
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies, model
+from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.dialogs import Line
-from lyncpy.workloads.im.filing import Filing
 from lyncpy.workloads.im.model import Session, Side
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.recorder import Recorder
@@ -40,7 +41,7 @@ class Delivery:
         self,
         forward: Forward,
         parties: Parties,
-        filing: Filing,
+        archiving: Archiving,
         sessions: Sessions,
         recorder: Recorder,
         settings: Settings,
@@ -55,7 +56,7 @@ class Delivery:
         """
         self._forward = forward
         self._parties = parties
-        self._filing = filing
+        self._archiving = archiving
         self._sessions = sessions
         self._recorder = recorder
         self._timers = timers
@@ -147,15 +148,25 @@ class Delivery:
         request = arrival.request
         try:
             devices = await self._parties.reachable(arrival) if device is None else (device,)
-            said = self._filing.said(session, side, request)
-            outcome = await self._filing.passing(_speaker(request), said, lambda: send(devices))
+            said = self._archiving.said(session, side, request) if self._is_archived(session) else None
+            outcome = await self._archiving.passing(_speaker(request), said, lambda: send(devices))
         except Exception as error:  # whatever it was, the sender is refused, and a session that was begun is over
             record(Outcome(translated(error).response(request), None))
             raise
         if not _is_taken(request, outcome.response):
-            self._filing.undelivered(said)
+            self._archiving.undelivered(said)
         record(outcome)
         return outcome
+
+    def _is_archived(self, session: Session) -> bool:
+        """Tell whether what is said in a session is to be archived; policy is asked once, and after each change of it."""
+        policy = session.policy
+        if policy is None or not self._archiving.is_current(policy):
+            policy = self._archiving.ask((session.caller.aor, session.callee.aor))
+            current = self._sessions.current(session)
+            if current is not None:
+                self._sessions.moved(replace(current, policy=policy))
+        return policy.demands
 
     async def _fork(
         self, arrival: Arrival, patience: Patience, on_early: OnEarly | None, devices: Sequence[Endpoint]

@@ -25,8 +25,8 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.sdp import media_of
 from lyncpy.workloads.im import bodies
+from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import NO_DIALOG, Chat
-from lyncpy.workloads.im.filing import Filing
 from lyncpy.workloads.im.legs import LOST, SipLeg
 from lyncpy.workloads.im.places import Place, Places
 from lyncpy.workloads.im.room import LEFT, Bounds, Failure, Kind, Seat
@@ -52,10 +52,10 @@ class Mcu:
     kind = "chat"
     log = Logger()
 
-    def __init__(self, outbound: IOutbound, filing: Filing, settings: Settings, timers: ITimers) -> None:
+    def __init__(self, outbound: IOutbound, archiving: Archiving, settings: Settings, timers: ITimers) -> None:
         """Begin without a chat; `listen` gives it the focus."""
         self._outbound = outbound
-        self._filing = filing
+        self._archiving = archiving
         self._settings = settings
         self._timers = timers
         self._bounds = Bounds(
@@ -101,7 +101,7 @@ class Mcu:
             raise Refused(503, OVERLOADED, headers=[("Retry-After", "60")])
         chat = self._chats.get(participant.conference)
         if chat is None:
-            chat = Chat(participant.conference, self._bounds, self._filing, self._timers, self._over)
+            chat = Chat(participant.conference, self._bounds, self._archiving, self._timers, self._over)
             self._chats[participant.conference] = chat
         place = Place(chat, participant, leg, request.to.uri)
         self._places.add(place)

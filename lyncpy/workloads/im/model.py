@@ -31,6 +31,17 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchivePolicy:
+    """What the archive's policy said of the people in a conversation when it was asked last."""
+
+    demands: bool
+    """Whether what they say has to be archived."""
+
+    edition: int
+    """Of all policies, when it was asked; see `Archiving.is_current`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A dialog between two users. `record` is what its call detail record says now."""
 
@@ -40,6 +51,9 @@ class Session:
     answered: bool = False
     early: tuple[Side, ...] = ()
     """The early dialogs: devices of the callee that have said something while none of them has accepted."""
+
+    policy: ArchivePolicy | None = None
+    """Of the two; None: it has not been asked yet."""
 
     def at_callee(self, tag: str) -> Side | None:
         """Give the side of the callee that has this tag; None: this tag is of a device that did not get the call.

@@ -198,7 +198,7 @@ class Room:
     Attributes:
         conference: The focus URI.
         counts: How many messages each user has sent, since the room was made.
-        people: The users who are here now.
+        people: The users who are here now; the same object until they, or `has_guests`, are others.
         has_guests: Whether somebody here is not of this enterprise.
     """
 
@@ -293,8 +293,10 @@ class Room:
         return effects
 
     def _look_round(self) -> None:
-        self.people = frozenset(user for user, _ in self._seats)
-        self.has_guests = any(not seat.participant.internal for seat in self._seats.values())
+        people = frozenset(user for user, _ in self._seats)
+        has_guests = any(not seat.participant.internal for seat in self._seats.values())
+        if (people, has_guests) != (self.people, self.has_guests):
+            self.people, self.has_guests = people, has_guests
 
 
 def _key(seat: Seat) -> tuple[Aor, Epid]:

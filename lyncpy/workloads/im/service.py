@@ -6,7 +6,7 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IBus, IListening
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.facts import EndpointGone, FlowClosed
+from lyncpy.contracts.facts import EndpointGone, FlowClosed, PersonChanged, PoliciesChanged
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.outbound import IOutbound
@@ -16,11 +16,11 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.forward import Forward
 from lyncpy.workloads.im import model
+from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.commands import Commands
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import Dialogs
 from lyncpy.workloads.im.farewell import Farewell
-from lyncpy.workloads.im.filing import Filing
 from lyncpy.workloads.im.invitations import Invitations, MembersOf, nobody
 from lyncpy.workloads.im.mcu import Mcu
 from lyncpy.workloads.im.parties import Parties
@@ -85,12 +85,12 @@ class Im:
             idle_s=settings.idle_s,
         )
         parties = Parties(locator, people, privacy, node, timers)
-        self._filing = Filing(archive, people, timers)
-        delivery = Delivery(forward, parties, self._filing, self._sessions, self._recorder, settings, timers)
+        self._archiving = Archiving(archive, people, timers)
+        delivery = Delivery(forward, parties, self._archiving, self._sessions, self._recorder, settings, timers)
         self._invitations = Invitations(forward, delivery, outbound, members_of, settings, timers)
         dialogs = Dialogs(locator, parties, self._sessions)
         routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
-        self.mcu = Mcu(outbound, self._filing, settings, timers)
+        self.mcu = Mcu(outbound, self._archiving, settings, timers)
         self._farewell = Farewell(locator, outbound, self._sessions, routes.leave, timers)
         commands = Commands(self._sessions, records)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.mcu.rows()), commands=commands.words())
@@ -104,6 +104,8 @@ class Im:
             self._bus.listen(EndpointGone, self._farewell.endpoint_gone),
             self._bus.listen(EndpointGone, self.mcu.endpoint_gone),
             self._bus.listen(FlowClosed, self.mcu.flow_closed),
+            self._bus.listen(PoliciesChanged, self._archiving.policies_changed),
+            self._bus.listen(PersonChanged, self._archiving.person_changed),
         ]
 
     async def close(self) -> None:

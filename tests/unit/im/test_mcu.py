@@ -658,6 +658,7 @@ def test_order_holds_while_the_archive_is_slow() -> None:
     alice, bob = _of("alice", "bob", chat=chat)
     first = alice.says("one")
     archive.is_wanted = False
+    chat.changes_policy()
     second = alice.says("two")
     assert (first, second, bob.words) == ([], [], [])
     archive.catches_up()
@@ -736,3 +737,33 @@ def test_a_guest_makes_it_a_conversation_with_outsiders() -> None:
     chat.joins("alice", "guest", internal=False)
     number_of(alice.says("outside"))
     assert [external for _, external in archive.asked] == [False, True]
+
+
+def test_policy_is_asked_once_about_who_is_there() -> None:
+    """Not for each message; again when somebody comes or has left wholly, and when policies have changed."""
+    archive = SlowArchive()
+    chat = Chat(archive)
+    alice, bob = _of("alice", "bob", chat=chat)
+    for number in range(5):
+        number_of(alice.says(f"a{number}"))
+        number_of(bob.says(f"b{number}"))
+        chat.all_answer()
+    two = frozenset({alice.aor, bob.aor})
+    assert archive.asked == [(two, False)]
+    phone = chat.joins("bob", "phone")
+    number_of(alice.says("to both of his devices"))
+    phone.leaves()
+    number_of(alice.says("to one again"))
+    assert archive.asked == [(two, False)]
+    carol = chat.joins("carol")
+    number_of(alice.says("to two"))
+    carol.leaves()
+    number_of(alice.says("to one"))
+    assert archive.asked[1:] == [(two | {carol.aor}, False), (two, False)]
+    archive.is_wanted = False
+    chat.changes_policy()
+    number_of(alice.says("not to be kept"))
+    number_of(alice.says("nor this"))
+    assert len(archive.asked) == 4
+    assert "not to be kept" not in archive.words()
+    assert "nor this" not in archive.words()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
 from tests.kit.chats import SlowArchive
 from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
@@ -52,6 +53,7 @@ def test_a_second_message_does_not_overtake_the_first(scene: Scene, archive: Slo
     archive.is_prompt = False
     _says(scene, b"one")
     archive.is_wanted = False
+    scene.tells(PoliciesChanged())
     _says(scene, b"two", 3)
     scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"back")
     assert [call.request.body for call in scene.outbound.calls[1:]] == [b"back"]
@@ -159,14 +161,85 @@ def test_a_message_that_is_given_up_while_it_waits_leaves_the_line(scene: Scene,
     archive.catches_up()
     scene.turn()
     scene.outbound.to("n/b1").answers(200)
-    assert len(scene.im._filing) == 0
+    assert len(scene.im._archiving) == 0
+
+
+def _answered(scene: Scene, status: int = 200) -> None:
+    scene.outbound.calls[-1].answers(status)
+    scene.turn()
+
+
+def test_policy_is_asked_once_for_a_session(scene: Scene, archive: SlowArchive) -> None:
+    """However much is said in it, by either side, and whatever else happens in it."""
+    scene.talk()
+    for number in range(2, 7):
+        _says(scene, b"one", number)
+        _answered(scene)
+        scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), number=number, body=b"back")
+        _answered(scene, 480)
+    scene.send("INVITE", tags=("ta", "tb"), number=7, body=SDP)
+    _answered(scene)
+    assert archive.asked == [(frozenset({ALICE, BOB}), False)]
+    assert len(archive.words()) == 10
+    scene.send("INVITE", by=BOB, epid="b1", to=ALICE, tags=("tx", ""), body=SDP)
+    assert len(archive.asked) == 2
+
+
+def test_policy_is_asked_once_before_anybody_has_accepted(scene: Scene, archive: SlowArchive) -> None:
+    """What is said early, and after the answer, belongs to the same session."""
+    scene.send("INVITE", body=SDP, more=[_text("hi")])
+    invitation = scene.outbound.to("n/b1")
+    scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"early")
+    _answered(scene)
+    invitation.answers(200, tag="tb")
+    scene.send("ACK", tags=("ta", "tb"))
+    _says(scene, b"and now")
+    assert len(archive.asked) == 1
+    assert archive.words() == ["hi", "early", "and now"]
+
+
+def test_policy_is_asked_once_in_a_dialog_that_was_forgotten(scene: Scene, archive: SlowArchive) -> None:
+    """A session whose record began anew keeps the answer as any other does."""
+    (bob,) = scene.bindings.of(BOB)
+    for number in (5, 6, 7):
+        scene.send("MESSAGE", uri=bob.gruu, tags=("old", "older"), number=number, body=b"psst")
+        _answered(scene)
+    assert len(archive.asked) == 1
+
+
+def test_a_changed_policy_is_followed_by_the_next_message(scene: Scene, archive: SlowArchive) -> None:
+    """Of a session under way, in both directions; each of two sessions asks once again."""
+    archive.is_wanted = False
+    scene.talk()
+    _says(scene, b"free")
+    archive.is_wanted = True
+    scene.tells(PoliciesChanged())
+    _says(scene, b"kept", 3)
+    _says(scene, b"kept, too", 4)
+    archive.is_wanted = False
+    scene.tells(PoliciesChanged())
+    _says(scene, b"free again", 5)
+    _says(scene, b"and again", 6)
+    assert archive.words() == ["kept", "kept, too"]
+    assert len(archive.asked) == 3
+
+
+def test_who_leaves_the_enterprise_makes_a_session_one_with_the_outside(scene: Scene, archive: SlowArchive) -> None:
+    """Policy is asked again when the directory has changed, and told that one of them is an outsider now."""
+    scene.talk()
+    _says(scene, b"among us")
+    scene.people.remove(BOB)
+    scene.tells(PersonChanged(BOB, None))
+    _says(scene, b"with others", 3)
+    _says(scene, b"still", 4)
+    assert archive.asked == [(frozenset({ALICE, BOB}), False), (frozenset({ALICE, BOB}), True)]
 
 
 def test_strangers_are_outsiders() -> None:
     """Whom the directory does not know is not of the enterprise."""
     archive = SlowArchive()
     scene = Scene(archive=archive)
-    assert scene.im._filing.wants((ALICE, Aor("sip:stranger@elsewhere.test")))
+    assert scene.im._archiving.ask((ALICE, Aor("sip:stranger@elsewhere.test"))).demands
     assert archive.asked[-1][1]
 
 

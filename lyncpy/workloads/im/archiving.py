@@ -1,5 +1,8 @@
 """What is said goes to the archive before it is passed on, where policy demands it.
 
+Policy is asked about the people of a conversation, once: whoever has a conversation keeps the
+answer with it, and asks again when `is_current` says that policies, or the directory, have changed.
+
 Whatever waits for the archive must not be overtaken by what its speaker says next, whether
 that is archived or not: hence each speaker has a line, and in a line one waits for the other.
 """
@@ -14,6 +17,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.archive import IArchive, Said
 from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -21,40 +25,64 @@ from lyncpy.core.begin import begin
 from lyncpy.core.homes import Homes
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im import bodies
-from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.model import ArchivePolicy, Session, Side
 
 T = TypeVar("T")
 
 
-class Filing:
+class Archiving:
     """The way to the archive; without one nothing is kept and nothing waits."""
 
     log = Logger()
 
     def __init__(self, archive: IArchive | None, people: IPeople, timers: ITimers) -> None:
-        """Take the archive, if there is one, and who belongs to the enterprise."""
+        """Begin with nobody waiting.
+
+        Args:
+            archive: None: nothing is kept.
+            people: Who belongs to the enterprise.
+        """
         self._archive = archive
         self._people = people
         self._timers = timers
         self._lines = Homes()
         self._busy: Counter[str] = Counter()
+        self._edition = 0
+        """Of policies and the directory: another one after each change."""
 
     def __len__(self) -> int:
         """Give the number of lines in which somebody waits."""
         return len(self._busy)
 
-    def wants(self, people: Collection[Aor], *, guests: bool = False) -> bool:
-        """Tell whether what these people say to each other is to be kept."""
+    # --- policy
+
+    async def policies_changed(self, fact: PoliciesChanged) -> None:
+        """Have every conversation ask again before its next message."""
+        self._edition += 1
+
+    async def person_changed(self, fact: PersonChanged) -> None:
+        """Have every conversation ask again: who has come or gone may have made it one with the outside, or ended that."""
+        self._edition += 1
+
+    def ask(self, people: Collection[Aor], *, guests: bool = False) -> ArchivePolicy:
+        """Ask policy whether what these people say to each other is to be kept.
+
+        Args:
+            guests: Somebody takes part who has no address in the directory, whoever these are.
+        """
         if self._archive is None:
-            return False
+            return ArchivePolicy(demands=False, edition=self._edition)
         external = guests or any(self._people.person(aor) is None for aor in people)
-        return self._archive.wants(people, external)
+        return ArchivePolicy(demands=self._archive.wants(people, external), edition=self._edition)
+
+    def is_current(self, policy: ArchivePolicy) -> bool:
+        """Tell whether policy would still say the same of the same people."""
+        return policy.edition == self._edition
+
+    # --- what is said
 
     def said(self, session: Session, side: Side, request: Request) -> Said | None:
-        """Give what is to be kept of a MESSAGE, or of an INVITE with a text in it; None: nothing."""
-        other = session.other(side).aor
-        if not self.wants((side.aor, other)):
-            return None
+        """Give what an archive keeps of a MESSAGE, or of an INVITE with a text in it; None: nothing is said in it."""
         text = bodies.text_of(request)
         if text is None:
             return None
@@ -63,7 +91,7 @@ class Filing:
             conversation=session.record.conversation_id or session.record.call_id,
             kind="message",
             sender=side.aor,
-            recipients=(other,),
+            recipients=(session.other(side).aor,),
             message_id=f"{request.from_.tag}-{request.cseq.number}",
             content_type=text[0],
             body=text[1],
