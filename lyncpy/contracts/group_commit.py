@@ -1,0 +1,39 @@
+"""Many callers' items made durable together."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from twisted.internet.defer import Deferred
+from zope.interface import Interface
+
+Commit: TypeAlias = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]  # Any: items and results are the user's
+"""Makes items durable, all or none, and gives a result for each.
+
+Raises StoreUnavailable when the world fails (disk, lock, connection). Whatever else it raises is
+the fault of one of the items.
+"""
+
+
+class IGroupCommit(Interface):
+    """A queue in front of a commit: what comes while one is under way shares the next one."""
+
+    def add(item: Any, *, size: int = 1, owners: Mapping[str, Any] | None = None) -> Deferred[Any]:
+        """Queue an item; its result comes when it is durable.
+
+        A caller that is cancelled does not take the item back: it may become durable or not.
+        Fails with StoreUnavailable when the queue is closed or full, or the world fails; and with
+        whatever the commit raises when this item is at fault.
+        """
+
+    def close(within_s: float) -> Awaitable[int]:
+        """Take no more items and commit those that wait; give the number that is not durable after so many seconds.
+
+        Their callers are refused. May be called twice.
+        """
+
+    def __len__() -> int:
+        """Give the number of items that are not durable yet, those of a commit under way among them."""
+
+
+Queues: TypeAlias = Callable[[str, Commit, Callable[[str], None]], IGroupCommit]
+"""Gives a queue: its name for meters, its commit, and what hears why commits fail ("" when they work again)."""

@@ -1,0 +1,409 @@
+"""Group commit: one queue in front of whatever makes things durable.
+
+While a commit is under way what comes is gathered, and the next commit takes it all. The longer
+a disk takes to sync, the more items share a commit, so that a disk that syncs 200 times a second
+keeps thousands of them. Nobody waits for company: an item that finds the queue idle goes at once.
+
+An item is either *awaited* (`add`) or *written behind* (`put`). When a commit fails, an awaited
+item fails with it, for its caller knows best what to do then. A written-behind item stays, in its
+place, and is tried again, later each time; a newer state of it takes the place of the one that
+still waits.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from lyncpy.contracts.group_commit import IGroupCommit
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.shares import TOTAL, Owners, Shares
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.begin import begin
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+GROUP_MAX: Final = 500
+"""Items of one commit: bounds how long the first of them waits for the last."""
+
+RETRY_S: Final = (1.0, 30.0)
+"""When written-behind items are tried again after the first failure, and at the latest; it doubles in between."""
+
+
+class InDoubt(StoreUnavailable):
+    """The commit of the item had begun: the item may be durable all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms(Generic[T]):
+    """How a queue behaves."""
+
+    subject: str
+    """What the items wait for, as "the store": named in refusals."""
+
+    bound: Shares
+    """Of all that is not durable, in the sizes that are given with the items; one queue's own."""
+
+    group_max: int = GROUP_MAX
+    """Items of one commit."""
+
+    answer_s: float | None = None
+    """Seconds after which a commit is taken to hang: awaited items fail, and new ones at once, until it ends."""
+
+    on_trouble: Callable[[str], None] = lambda reason: None
+    """Hears why a commit failed, each time; and "" when commits work again."""
+
+    on_lost: Callable[[T, Failure], None] = lambda item, failure: None
+    """Hears of a written-behind item that is given up, because the fault is its own."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry(Generic[T, R]):
+    item: T
+    since: float
+    """Monotonic seconds of the oldest state that is not durable."""
+
+    size: int
+    owners: Owners
+    key: Hashable | None
+    answer: "Deferred[R] | None"
+    """None: nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """What came of a commit in place of results."""
+
+    failure: Failure
+
+
+class _Waiting(Generic[T, R]):
+    """What waits for its commit, in order; of each key the newest state."""
+
+    def __init__(self) -> None:
+        self.entries: deque[_Entry[T, R]] = deque()
+        self.newest: dict[Hashable, _Entry[T, R]] = {}
+        self.awaited = 0
+        """The number of entries that somebody waits for."""
+
+    def append(self, entry: _Entry[T, R]) -> None:
+        self.entries.append(entry)
+        if entry.key is not None:
+            self.newest[entry.key] = entry
+        if entry.answer is not None:
+            self.awaited += 1
+
+    def take(self, most: int) -> Sequence[_Entry[T, R]]:
+        """Take the first ones out."""
+        group = [self.entries.popleft() for _ in range(min(len(self.entries), most))]
+        for entry in group:
+            if entry.answer is not None:
+                self.awaited -= 1
+            if entry.key is not None:
+                del self.newest[entry.key]
+        return group
+
+    def take_back(self, entries: Sequence[_Entry[T, R]]) -> Sequence[_Entry[T, R]]:
+        """Put written-behind entries back where they were; give those of which a newer state waits already."""
+        older = []
+        for entry in reversed(entries):
+            newer = self.newest.get(entry.key)
+            if newer is None:
+                self.entries.appendleft(entry)
+                self.newest[entry.key] = entry
+            else:
+                newer.since = entry.since
+                older.append(entry)
+        return older
+
+    def take_awaited(self) -> Sequence[_Entry[T, R]]:
+        """Take out all that somebody waits for."""
+        awaited = [entry for entry in self.entries if entry.answer is not None]
+        self.entries = deque(entry for entry in self.entries if entry.answer is None)
+        self.awaited = 0
+        return awaited
+
+
+@implementer(IGroupCommit)
+class GroupCommit(Generic[T, R]):
+    """The queue. At most one commit is under way; items are committed in the order in which they came."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        name: str,
+        commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        terms: Terms[T],
+        timers: ITimers,
+        meter: IMeter,
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            name: In the names of the meters, as "store_write".
+            commit: See `contracts.group_commit.Commit`.
+            terms: How it behaves.
+            timers: The deadlines, and the clock of the ages.
+            meter: Shows how many items wait, and for how long.
+        """
+        self._name = name
+        self._commit = commit
+        self._terms = terms
+        self._bound = terms.bound
+        self._timers = timers
+        self._waiting: _Waiting[T, R] = _Waiting()
+        self._alone: deque[_Entry[T, R]] = deque()
+        """Items of a group of which one was at fault: each gets a commit of its own."""
+        self._under_way: Sequence[_Entry[T, R]] = ()
+        self._busy = False
+        self.hangs = False
+        """Whether the commit under way has taken longer than `answer_s`."""
+        self._is_open = True
+        self._trouble = ""
+        self._retry_s = RETRY_S[0]
+        self._timer: ITimer | None = None
+        self._due = 0.0
+        self._late: ITimer | None = None
+        self._idle: list[Deferred[None]] = []
+        meter.gauge(f"lyncpy_{name}_waiting", f"Items that wait for {terms.subject}.", lambda: float(len(self)))
+        meter.gauge(f"lyncpy_{name}_oldest_seconds", "Age of the oldest of them.", self.oldest_s)
+        self._commits = meter.counter(f"lyncpy_{name}_commits", f"Groups of items sent to {terms.subject}.")
+        self._failures = meter.counter(f"lyncpy_{name}_commit_failures", "Groups of items that failed there.")
+
+    def __len__(self) -> int:
+        return len(self._waiting.entries) + len(self._alone) + len(self._under_way)
+
+    @property
+    def size(self) -> int:
+        """How much of the bound is taken."""
+        return len(self._bound)
+
+    def oldest_s(self) -> float:
+        """Give how long the oldest item has waited, in seconds; 0 when none waits."""
+        firsts = (self._under_way, self._alone, self._waiting.entries)
+        return max((self._timers.now() - some[0].since for some in firsts if some), default=0.0)
+
+    def items(self) -> Sequence[T]:
+        """Give what is not durable yet."""
+        return [entry.item for some in (self._under_way, self._alone, self._waiting.entries) for entry in some]
+
+    def add(self, item: T, *, size: int = 1, owners: Owners | None = None) -> "Deferred[R]":
+        """Queue an item; its result comes when it is durable. See the promise.
+
+        Fails with InDoubt when its commit had begun.
+
+        Args:
+            item: Goes to the commit.
+            size: How much of the bound it takes.
+            owners: Whose shares it takes.
+        """
+        owners = owners or {}
+        reason = f"{self._terms.subject} does not answer" if self.hangs else self._refusal(owners, size)
+        if reason:
+            return fail(StoreUnavailable(reason))
+        answer: Deferred[R] = Deferred()
+        self._bound.add(owners, size)
+        self._waiting.append(_Entry(item, self._timers.now(), size, owners, None, answer))
+        self._begin()
+        return answer
+
+    def put(self, item: T, key: Hashable, *, within_s: float = 0.0, owners: Owners | None = None) -> bool:
+        """Have an item committed that nobody waits for; tried again until it is durable.
+
+        Args:
+            item: The newest state; one with the same key that still waits is not committed any more.
+            key: Names the item.
+            within_s: How long it may wait for a newer state, in seconds; any other commit takes it along.
+            owners: Whose shares it takes.
+
+        Returns:
+            Whether it was taken; it is not when the queue is closed, or full for one of its owners.
+        """
+        owners = owners or {}
+        entry = self._waiting.newest.get(key)
+        if entry is not None:
+            entry.item = item
+        elif self._refusal(owners, 1):
+            return False
+        else:
+            self._bound.add(owners, 1)
+            self._waiting.append(_Entry(item, self._timers.now(), 1, owners, key, None))
+        if not self._busy:  # else its turn comes with the next commit
+            self._begin_within(max(within_s, self._retry_s if self._trouble else 0.0))
+        return True
+
+    async def close(self, within_s: float) -> int:
+        """Take no more items and commit those that wait; give the number that is not durable. See the promise.
+
+        What fails now is not tried again. `items` gives what is left.
+        """
+        self._is_open = False
+        self._begin()
+        if self._busy:
+            done: Deferred[None] = Deferred()
+            self._idle.append(done)
+            late = self._timers.later(within_s, lambda: None if done.called else done.callback(None))
+            await done
+            late.cancel()
+        self._stop_timer()
+        left = len(self)
+        if self._busy:
+            self._refuse_awaited(f"{self._terms.subject} did not take it within {within_s:g} s")
+        return left
+
+    # --- the next commit
+
+    def _refusal(self, owners: Owners, size: int) -> str:
+        """Say why no more is taken of these owners, or ""."""
+        if not self._is_open:
+            return f"{self._terms.subject} is closed"
+        excess = self._bound.excess(owners, size)
+        if not excess:
+            return ""
+        return f"too much {'' if excess == TOTAL else f'of one {excess} '}waits for {self._terms.subject}"
+
+    def _begin(self) -> None:
+        if not self._busy and self._waiting.entries:
+            self._stop_timer()
+            self._busy = True
+            begin(self._run(), self.log, f"committing {self._name}")
+
+    def _begin_within(self, delay_s: float) -> None:
+        due = self._timers.now() + delay_s
+        if delay_s <= 0.0:
+            self._begin()
+        elif self._timer is None or due < self._due:
+            self._stop_timer()
+            self._due = due
+            self._timer = self._timers.later(delay_s, self._begin)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _run(self) -> None:
+        """Commit group after group, until nothing is left that should go now."""
+        committing = self._start()
+        try:
+            while self._under_way:
+                group, outcome = self._under_way, await committing
+                self._ended()
+                if isinstance(outcome, _Failed):
+                    self._failed(group, outcome.failure)
+                    committing = self._start_next()
+                    continue
+                self._worked(group)
+                # First the next commit, then the callers: they run while the disk works.
+                committing = self._start_next()
+                for entry, result in zip(group, outcome, strict=True):
+                    if entry.answer is not None and not entry.answer.called:
+                        entry.answer.callback(result)
+                if not self._under_way:
+                    committing = self._start_next()
+        finally:
+            self._busy = False
+            self._retry()
+            idle, self._idle = self._idle, []
+            for done in idle:
+                if not done.called:
+                    done.callback(None)
+
+    def _start_next(self) -> "Deferred[Sequence[R] | _Failed]":
+        """Begin the next commit, unless only what has to wait is left: what just failed, and nobody waits for."""
+        if self._trouble and not self._waiting.awaited and not self._alone:
+            self._under_way = ()
+            return succeed(())
+        return self._start()
+
+    def _start(self) -> "Deferred[Sequence[R] | _Failed]":
+        group = [self._alone.popleft()] if self._alone else self._waiting.take(self._terms.group_max)
+        self._under_way = group
+        if not group:
+            return succeed(())
+        self._commits.add()
+        if self._terms.answer_s is not None:
+            self._late = self._timers.later(self._terms.answer_s, self._give_up)
+        committing = Deferred.fromCoroutine(self._committed([entry.item for entry in group]))
+        return committing.addErrback(_Failed)
+
+    async def _committed(self, items: Sequence[T]) -> Sequence[R]:
+        results = await self._commit(items)
+        if len(results) != len(items):
+            raise ValueError(f"{len(results)} results for {len(items)} items")
+        return results
+
+    # --- what came of one
+
+    def _ended(self) -> None:
+        self._under_way = ()
+        self.hangs = False
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _worked(self, group: Sequence[_Entry[T, R]]) -> None:
+        self._release(group)
+        if self._trouble:
+            self._trouble, self._retry_s = "", RETRY_S[0]
+            self._terms.on_trouble("")
+
+    def _failed(self, group: Sequence[_Entry[T, R]], failure: Failure) -> None:
+        if failure.check(StoreUnavailable):
+            self._failures.add()
+            self._trouble = str(failure.value) or "it failed"
+            for entry in group:
+                self._fail(entry, Failure(InDoubt(self._trouble)))
+            self._release(self._waiting.take_back([entry for entry in group if entry.answer is None]))
+            self._terms.on_trouble(self._trouble)
+        elif len(group) > 1:
+            # One item is at fault, and nothing was done: each gets a commit of its own, in order.
+            self._alone.extend(group)
+        elif group[0].answer is not None:
+            self._fail(group[0], failure)
+        else:
+            self._release(group)
+            self._terms.on_lost(group[0].item, failure)
+
+    def _fail(self, entry: _Entry[T, R], failure: Failure) -> None:
+        """Tell who waits for an item, and forget it."""
+        if entry.answer is not None:
+            self._bound.give(entry.owners, entry.size)
+            if not entry.answer.called:
+                entry.answer.errback(failure)
+
+    def _release(self, entries: Sequence[_Entry[T, R]]) -> None:
+        for entry in entries:
+            self._bound.give(entry.owners, entry.size)
+
+    def _retry(self) -> None:
+        if self._waiting.entries and self._is_open:
+            self._begin_within(self._retry_s)
+            self._retry_s = min(self._retry_s * 2.0, RETRY_S[1])
+
+    # --- a commit that hangs
+
+    def _give_up(self) -> None:
+        """Let nobody wait any longer; what is under way may be done all the same."""
+        self.hangs = True
+        self._trouble = f"{self._terms.subject} does not answer"
+        self._refuse_awaited(self._trouble)
+        self._terms.on_trouble(self._trouble)
+
+    def _refuse_awaited(self, reason: str) -> None:
+        """Fail all that somebody waits for, in order; what is under way keeps its room until it has ended."""
+        others = [*(entry for entry in self._alone if entry.answer is not None), *self._waiting.take_awaited()]
+        self._alone = deque(entry for entry in self._alone if entry.answer is None)
+        for entry in self._under_way:
+            if entry.answer is not None and not entry.answer.called:
+                entry.answer.errback(InDoubt(reason))
+        for entry in others:
+            self._fail(entry, Failure(StoreUnavailable(reason)))
