@@ -21,11 +21,15 @@ from lyncpy.backends.threads import Threads
 from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IDirectory
+from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import IStore
+from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
+from lyncpy.core.group_commit import GroupCommit, Terms
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.secrets import Seals
 
@@ -51,13 +55,23 @@ class Backends:
     """What has to be open before the rest."""
 
 
+def queues(waiting_max: int, timers: ITimers, meter: IMeter) -> Queues:
+    """Give what builds the queues of a store, each with a bound in number."""
+
+    def queue(name: str, commit: Commit, on_trouble: Callable[[str], None]) -> IGroupCommit:
+        terms: Terms[Any] = Terms("the store", Shares(waiting_max, {}), on_trouble=on_trouble)  # Any: jobs of all kinds
+        return GroupCommit(name, commit, terms, timers, meter)
+
+    return queue
+
+
 def backends(
     config: Config, node: NodeName, timers: Timers, reactor: Any
 ) -> Backends:  # Any: a reactor is several interfaces
     """Choose and build what keeps the promises of store, records, bus, directory and meter."""
     settings = config.sections
     meter = OpenMetrics()
-    database = Database(settings.store, config.home, meter, reactor)
+    database = Database(settings.store, config.home, queues(settings.store.waiting_max, timers, meter), reactor)
     directory: IDirectory
     threads = Threads(reactor, "directory")
     if settings.directory.is_ldap:

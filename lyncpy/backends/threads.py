@@ -4,6 +4,8 @@ The reactor's default pool also resolves names; a frozen server must not stop th
 """
 
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 from typing import TypeVar
 
 from twisted.internet.interfaces import IReactorFromThreads
@@ -20,6 +22,8 @@ class Threads:
         """Start nothing yet."""
         self._reactor = reactor
         self._pool = ThreadPool(0, most, name=name)
+        # A process must end, also when a call never does, or nobody came to stop this.
+        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
 
     async def run(self, call: Callable[[], T]) -> T:
         """Have a thread call, and give its result here."""

@@ -19,13 +19,11 @@ from typing import TypeVar
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
-from lyncpy.backends.settings import Settings
-from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import SessionRecord
-from tests.kit.meters import MemoryMeter
+from tests.kit.cellars import database_in
 from tests.kit.threads import ThreadPump
 
 T = TypeVar("T")
@@ -69,7 +67,7 @@ def write_until_killed(home: Path, number: int, *, after: int, script: str = __f
 def found(home: Path) -> set[str]:
     """Give what the database holds, in the child's words, after the next start has opened it."""
     pump = ThreadPump()
-    database = Database(Settings(), home, MemoryMeter(), pump)
+    database = database_in(home, pump)
     pump.run(database.open())
     pump.run(database.close())
     with closing(sqlite3.connect(home / "lyncpy.db")) as connection:
@@ -88,7 +86,7 @@ def found(home: Path) -> set[str]:
 def write_for_ever(home: Path, number: str) -> None:
     """Write in groups of all sizes; say each write when it is acknowledged (in the child)."""
     pump = ThreadPump()
-    database = Database(Settings(), home, MemoryMeter(), pump)
+    database = database_in(home, pump)
     pump.run(database.open())
     store, records = SqlStore(database, time.time), SqlRecords(database)
 

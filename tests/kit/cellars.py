@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
+
+from lyncpy.app.backends import queues
 from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.backends.memory import MemoryRecords, MemoryStore
 from lyncpy.backends.settings import Settings
@@ -14,8 +17,10 @@ from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.archive import ILedger
+from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.store import IStore
+from lyncpy.core.timers import Timers
 from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
 
@@ -59,6 +64,13 @@ async def _awaited(work: Any) -> Any:
     return await work
 
 
+def database_in(home: Path, pump: ThreadPump, meter: IMeter | None = None, **settings: Any) -> Database:
+    """Give a database in a folder, as the server has it, with deadlines that never come; it is not open."""
+    store = Settings(**settings)
+    timers = Timers(Clock(), Wall())
+    return Database(store, home, queues(store.waiting_max, timers, meter or MemoryMeter()), pump)
+
+
 @contextmanager
 def opened(kind: str, home: Path) -> Iterator[Cellar]:
     """Open a cellar of one of KINDS, and close it afterwards."""
@@ -66,9 +78,9 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
     if kind == "memory":
         yield Cellar(MemoryStore(wall), MemoryRecords(), wall, pump, MemoryLedger())
         return
-    database = Database(Settings(), home, MemoryMeter(), pump)
+    store = database_in(home, pump)
     try:
-        pump.run(database.open())
-        yield Cellar(SqlStore(database, wall), SqlRecords(database), wall, pump, SqlLedger(database), database)
+        pump.run(store.open())
+        yield Cellar(SqlStore(store, wall), SqlRecords(store), wall, pump, SqlLedger(store), store)
     finally:
-        pump.run(database.close())
+        pump.run(store.close())

@@ -1,14 +1,15 @@
 """The life of one SQLite database: opened, brought up to date, read, written, closed."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.pool import QueuePool
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
@@ -17,11 +18,16 @@ from zope.interface import implementer
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.files import connect, copy_file, require_file
-from lyncpy.backends.sql.lanes import Job, Lane, T
 from lyncpy.backends.sql.upgrades import upgrade
-from lyncpy.contracts.meter import IMeter
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.group_commit import IGroupCommit, Queues
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.workload import IUnit
+from lyncpy.contracts.workload import IUnit, Unfinished
+
+T = TypeVar("T")
+Job: TypeAlias = Callable[[Connection], T]
+"""What is done with the database: SQL and nothing else, for it is done again when its transaction was taken back.
+It raises nothing on purpose: a conflict is a result, so that it spoils no transaction."""
 
 PAGES: Final = 256
 """Pages (1 MiB) that one transaction gives back to the disk: other writes go between two of them."""
@@ -31,23 +37,26 @@ PAGES: Final = 256
 class Database:
     """A file, a thread that writes it and a thread that reads it.
 
-    Readers see what was committed when they begin, and never wait for the writer (WAL).
+    Readers see what was committed when they begin, and never wait for the writer (WAL). Jobs are
+    done in calling order. All that wait when a transaction ends share the next one, so that one
+    sync of the disk makes many of them durable.
     """
 
     log = Logger()
     name = "store"
 
-    def __init__(self, settings: Settings, home: Path, meter: IMeter, reactor: IReactorFromThreads) -> None:
+    def __init__(self, settings: Settings, home: Path, queues: Queues, reactor: IReactorFromThreads) -> None:
         """Take what `open` needs.
 
         Args:
             settings: Where the file is.
             home: The folder that a relative file name starts from.
-            meter: Hears of trips, failures and queues.
+            queues: Gives the queues in front of the two threads, each with a bound of `waiting_max`.
             reactor: Hears from the threads.
         """
         self._path = home / settings.path
         self._busy_s = settings.busy_s
+        self._close_s = settings.close_s
         self._engine = create_engine(
             "sqlite://",
             creator=lambda: connect(self._path, settings.busy_s),
@@ -55,8 +64,10 @@ class Database:
             pool_size=2,
             hide_parameters=True,  # values are secrets: an error's text must not show them
         )
-        self._writes = Lane("write", self._commit, settings.waiting_max, meter, reactor)
-        self._reads = Lane("read", self._look, settings.waiting_max, meter, reactor)
+        self._threads: list[Threads] = []
+        self._failing: set[str] = set()
+        self._writes = self._queue("write", queues, self._commit, reactor)
+        self._reads = self._queue("read", queues, self._look, reactor)
 
     @property
     def dialect(self) -> str:
@@ -70,13 +81,11 @@ class Database:
             StoreUnavailable: With a sentence for an operator.
         """
         require_file(self._path)
-        self._writes.open()
-        self._reads.open()
         try:
-            await self._writes.do(self._prepare)
+            await self.write(self._prepare)
         except StoreUnavailable as error:
             raise StoreUnavailable(f'the database "{self._path}" ([store] url) cannot be used: {error}') from error
-        trouble = await self._reads.do(self._make_shrinkable)
+        trouble = await self.read(self._make_shrinkable)
         if trouble:
             self.log.warn(
                 "{path} keeps its size, whatever is purged from it: {cause}; it is tried again at the next start",
@@ -85,18 +94,29 @@ class Database:
             )
 
     async def close(self) -> None:
-        """Do what waits, then close the file; its WAL is emptied into it."""
-        await self._writes.close()
-        await self._reads.close()
+        """Do what waits, then close the file; its WAL is emptied into it.
+
+        Raises:
+            Unfinished: Some of it could not be done within `close_s`.
+        """
+        left = await self._writes.close(self._close_s)
+        reads_left = await self._reads.close(self._close_s)
+        if left or reads_left:
+            # A thread that hangs in the disk is left behind, and the connection that it uses.
+            raise Unfinished(f"{left} writes are not known to be done: the disk did not take them in time")
+        for threads in self._threads:
+            threads.stop()
         self._engine.dispose()
 
     def write(self, job: Job[T]) -> Deferred[T]:
         """Do a job in the next transaction, in calling order; its result is durable when it comes."""
-        return self._writes.do(job)
+        answer: Deferred[T] = self._writes.add(job)
+        return answer
 
     def read(self, job: Job[T]) -> Deferred[T]:
         """Do a job that only reads."""
-        return self._reads.do(job)
+        answer: Deferred[T] = self._reads.add(job)
+        return answer
 
     async def shrink(self) -> int:
         """Give the room of what was removed back to the disk, a slice at a time; give the number of pages."""
@@ -107,6 +127,27 @@ class Database:
             # The file itself is cut when its WAL is emptied into it; readers and writers are not waited for.
             await self.read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all())
         return total
+
+    def _queue(
+        self,
+        name: str,
+        queues: Queues,
+        do: Callable[[Sequence[Job[Any]]], Sequence[Any]],  # Any: each job has its own result
+        reactor: IReactorFromThreads,
+    ) -> IGroupCommit:
+        """Build a thread and the queue in front of it."""
+        threads = Threads(reactor, f"lyncpy-store-{name}")
+        self._threads.append(threads)
+        return queues(f"store_{name}", lambda jobs: threads.run(partial(do, jobs)), partial(self._troubled, name))
+
+    def _troubled(self, name: str, reason: str) -> None:
+        """Log the first failure of a row of failures: a full disk must not be filled by its own log."""
+        if not reason:
+            self._failing.discard(name)
+            self.log.info("the store works again")
+        elif name not in self._failing:
+            self._failing.add(name)
+            self.log.error("the store failed: {cause}; requests that need it are refused until it works", cause=reason)
 
     def _make_shrinkable(self, connection: Connection) -> str:
         """Rewrite a file of the first versions, which could not shrink; say what prevents it, or ""."""
@@ -137,7 +178,7 @@ class Database:
 
     def _commit(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
         """Do jobs in one transaction, in the writing thread."""
-        with self._trip(), self._engine.begin() as connection:
+        with self._trouble_told(), self._engine.begin() as connection:
             # IMMEDIATE: a transaction that first reads and then writes would fail when
             # another program wrote in between; this one waits for its turn instead.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -145,17 +186,22 @@ class Database:
 
     def _look(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
         """Do jobs one after the other, in the reading thread; each sees what is committed then."""
-        with self._trip(), self._engine.connect() as connection:
+        with self._trouble_told(), self._engine.connect() as connection:
             return [job(connection) for job in jobs]
 
     @contextmanager
-    def _trip(self) -> Iterator[None]:
-        """Begin the next trip on a new connection when this one fails: the file may be back on its disk then."""
+    def _trouble_told(self) -> Iterator[None]:
+        """Tell the world's failures (disk, lock, connection) from ours (a wrong statement or value).
+
+        What follows a failure begins on a new connection: the file may be back on its disk then.
+        """
         try:
             yield
-        except DBAPIError:
+        except DBAPIError as error:
             self._engine.dispose()
-            raise
+            if isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError):
+                raise
+            raise StoreUnavailable(str(error.orig)) from error
 
 
 def _free_pages(connection: Connection) -> int:

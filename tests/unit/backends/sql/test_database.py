@@ -6,14 +6,19 @@ import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError, OperationalError
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
+from lyncpy.app.backends import queues
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import upgrades
 from lyncpy.backends.sql.database import Database
@@ -23,7 +28,9 @@ from lyncpy.backends.sql.tables import metadata
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import ConferenceRecord
 from lyncpy.contracts.refusal import StoreUnavailable
-from tests.kit.cellars import Wall
+from lyncpy.contracts.workload import Unfinished
+from lyncpy.core.timers import Timers
+from tests.kit.cellars import Wall, database_in
 from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
 
@@ -49,7 +56,7 @@ class Household:
     @contextmanager
     def open(self, url: str = "sqlite:///lyncpy.db", busy_s: float = 0.1) -> Iterator[SqlStore]:
         """Open the database, and close it afterwards, also when it does not open."""
-        database = Database(Settings(url=url, busy_s=busy_s), self.home, MemoryMeter(), self.pump)
+        database = database_in(self.home, self.pump, url=url, busy_s=busy_s)
         try:
             self.pump.run(database.open())
             yield SqlStore(database, Wall())
@@ -381,3 +388,83 @@ def with_migration(folder: Path, second: str, monkeypatch: pytest.MonkeyPatch) -
         target.write_text(source.read_text())
     (folder / "versions" / "r0003_second.py").write_text(second)
     monkeypatch.setattr(upgrades, "MIGRATIONS", folder)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[tuple[ThreadPump, Database, MemoryMeter]]:
+    """An open database, and its meters."""
+    pump, meter = ThreadPump(), MemoryMeter()
+    database = database_in(tmp_path, pump, meter)
+    pump.run(database.open())
+    yield pump, database, meter
+    pump.run(database.close())
+
+
+def test_writes_of_a_moment_share_a_transaction(opened: tuple[ThreadPump, Database, MemoryMeter]) -> None:
+    """The first goes alone, at once; all others together; a wrong one among them spoils no other, and order holds."""
+    pump, database, meter = opened
+    store = SqlStore(database, Wall())
+    before = meter.count("lyncpy_store_write_commits")
+    calls = [store.write("board", f"{number}", b"x", NONE) for number in range(20)]
+    pump.run(gatherResults(calls))
+    assert meter.count("lyncpy_store_write_commits") - before == 2
+    twice = "insert into sessions (session_id) values (null)"
+    calls = [store.write("board", f"{number}", b"y", Version(1)) for number in range(20)]
+    wrong = database.write(lambda connection: connection.exec_driver_sql(twice).close())
+    last = store.read("board", "19")
+    calls += [store.write("board", f"{number}", b"z", Version(2)) for number in range(20)]
+    assert pump.run(gatherResults(calls)) == [2] * 20 + [3] * 20
+    with pytest.raises(IntegrityError):
+        pump.run(wrong)
+    assert pump.run(last) is not None
+
+
+def test_a_failing_disk_fails_each_caller_and_is_logged_once(
+    opened: tuple[ThreadPump, Database, MemoryMeter],
+) -> None:
+    """StoreUnavailable with the cause and without values; the end of it is logged, too."""
+    pump, database, meter = opened
+
+    def full(connection: Connection) -> None:
+        raise OperationalError("insert", {"secret": "x"}, sqlite3.OperationalError("disk is full"))
+
+    with capturedLogs() as events:
+        for call in [database.write(full) for _ in range(3)]:
+            with pytest.raises(StoreUnavailable, match=r"^disk is full$"):
+                pump.run(call)
+        pump.run(database.write(lambda connection: None))
+    assert [event["log_level"].name for event in events] == ["error", "info"]
+    assert events[0]["cause"] == "disk is full"
+    assert meter.count("lyncpy_store_write_commit_failures") == 2
+
+
+def test_a_database_that_is_closed_takes_nothing(tmp_path: Path) -> None:
+    """What waits is done; what comes then is refused. It may be closed twice."""
+    pump = ThreadPump()
+    database = database_in(tmp_path, pump)
+    pump.run(database.open())
+    store = SqlStore(database, Wall())
+    calls = [store.write("board", f"{number}", b"x", NONE) for number in range(5)]
+    pump.run(database.close())
+    assert [call.result for call in calls] == [1] * 5
+    with pytest.raises(StoreUnavailable, match="the store is closed"):
+        pump.run(store.write("board", "late", b"x", NONE))
+    pump.run(database.close())
+
+
+def test_a_disk_that_hangs_holds_up_an_orderly_end_for_its_bound_only(tmp_path: Path) -> None:
+    """The thread is left behind, and the end says how many writes are not known to be done."""
+    pump, clock, go_on = ThreadPump(), Clock(), Event()
+    settings = Settings(close_s=2.0)
+    given = queues(settings.waiting_max, Timers(clock, Wall()), MemoryMeter())
+    database = Database(settings, tmp_path, given, pump)
+    pump.run(database.open())
+    calls = [database.write(lambda connection: go_on.wait(20)), database.write(lambda connection: True)]
+    closing = Deferred.fromCoroutine(database.close())
+    clock.advance(2)
+    with pytest.raises(Unfinished, match=r"^2 writes are not known to be done"):
+        pump.run(closing)
+    for call in calls:
+        with pytest.raises(StoreUnavailable, match="did not take it within 2 s"):
+            pump.run(call)
+    go_on.set()
