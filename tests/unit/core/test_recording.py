@@ -1,12 +1,14 @@
 """Records reach the store, late if need be, and never pile up."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
-from lyncpy.contracts.records import CallRecord, ConferenceRecord, SessionRecord
+from lyncpy.contracts.records import CallRecord, ConferenceRecord, FocusJoinRecord, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.core import recording as module
@@ -36,9 +38,9 @@ class Scene:
         self.pending.append((records, waiting))
         return waiting
 
-    def note(self, key: str, word: str, *, within_s: float = 0.0) -> None:
+    def note(self, key: str, word: str, *, organizer: str = "", within_s: float = 0.0) -> None:
         """Have a record with a word in it written."""
-        self.recording.note(ConferenceRecord(key, word, "", 0.0), within_s=within_s)
+        self.recording.note(ConferenceRecord(key, word, organizer, 0.0), within_s=within_s)
 
     def answer(self, error: Exception | None = None) -> None:
         """Answer the oldest write."""
@@ -101,19 +103,23 @@ def test_what_changes_while_it_is_written_is_written_again(scene: Scene) -> None
 def test_a_failing_store_is_tried_again(scene: Scene) -> None:
     """A full disk delays records; it loses none, and is not asked without end meanwhile."""
     scene.note("a", "one")
-    scene.answer(StoreUnavailable("disk full"))
-    scene.note("b", "two")
-    assert scene.pending == []
-    scene.clock.advance(5.0)
-    scene.answer(StoreUnavailable("disk still full"))
-    scene.clock.advance(5.0)
-    scene.answer()
+    with capturedLogs() as events:
+        scene.answer(StoreUnavailable("disk full"))
+        scene.note("b", "two")
+        assert scene.pending == []
+        scene.clock.advance(1.0)
+        scene.answer(StoreUnavailable("disk still full"))
+        scene.clock.advance(1.0)
+        assert scene.pending == []
+        scene.clock.advance(1.0)
+        scene.answer()
     assert scene.written == ["one", "two"]
+    said = [event["log_format"] for event in events if "call records" in event["log_format"]]
+    assert said == ["{count} call records wait, the store fails: {reason}", "call records are written again"]
 
 
 def test_an_orderly_end_waits_for_the_store(scene: Scene) -> None:
     """The server stops when the last record is kept."""
-    result_of(scene.recording.close())
     scene.note("a", "one", within_s=1.0)
     ended: list[object] = []
     _ = started(scene.recording.close()).addBoth(ended.append)
@@ -122,6 +128,7 @@ def test_an_orderly_end_waits_for_the_store(scene: Scene) -> None:
     assert ended == [None]
     scene.clock.advance(10)
     assert (scene.written, scene.pending) == (["one"], [])
+    result_of(Scene().recording.close())
 
 
 def test_an_orderly_end_says_what_a_failing_store_did_not_take(scene: Scene) -> None:
@@ -173,9 +180,34 @@ def test_the_age_of_the_queue_is_a_meter(scene: Scene) -> None:
     assert (age(), waiting()) == (0.0, 0.0)
 
 
-def test_a_store_that_fails_for_too_long_costs_the_oldest_record(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory has a bound, and the log says what it cost."""
-    monkeypatch.setattr(module, "WAITING_BOUND", 2)
-    for name in ("a", "b", "c"):
+def test_memory_has_a_bound_and_each_user_a_share(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store fails for too long: whoever makes most records loses their own; it is counted, and logged once."""
+    monkeypatch.setattr(module, "WAITING_BOUND", 4)
+    monkeypatch.setattr(module, "WAITING_PER_USER", 2)
+    scene = Scene()
+    with capturedLogs() as events:
+        for number in range(9):
+            scene.note(f"{number}", f"{number}", organizer="sip:greedy@example.com")
+        scene.note("a", "a", organizer="sip:modest@example.com")
+        scene.recording.note(replace(CALL, user1="sip:greedy@example.com"))
+        scene.recording.note(replace(CALL, user1="sip:modest@example.com"))
+        scene.recording.note(FocusJoinRecord("j", "", "", "sip:third@example.com", "", "", "", "", 0.0))
+    assert len(scene.recording) == 4
+    assert scene.meter.count("lyncpy_records_lost") == 9
+    (event,) = events
+    assert (event["kind"], event["user"]) == ("conferences", "sip:greedy@example.com")
+
+
+def test_a_record_that_no_store_takes_holds_up_no_other(scene: Scene) -> None:
+    """It is given up, and said so; before, it was tried for ever, and all others with it."""
+    for name in "abc":
         scene.note(name, name)
-    assert len(scene.recording) == 2
+    scene.answer()
+    with capturedLogs() as events:
+        scene.answer(ValueError("a number that is too large"))
+        scene.answer(ValueError("a number that is too large"))
+        scene.answer()
+    assert scene.written == ["a", "c"]
+    assert len(scene.recording) == 0
+    assert scene.meter.count("lyncpy_records_lost") == 1
+    assert [event["log_failure"].type for event in events] == [ValueError]
