@@ -465,4 +465,5 @@ def _archive(config: Config, back: Backends, inner: Hall) -> Archive:
         settings,
         inner.timers,
         inner.people.owners,
+        close_s=config.sections.store.close_s,
     )

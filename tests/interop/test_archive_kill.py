@@ -17,8 +17,6 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 
-from lyncpy.backends.settings import Settings as StoreSettings
-from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.archive.auditor import Auditor
@@ -27,6 +25,7 @@ from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.settings import Settings
 from tests.interop.test_store_kill import write_until_killed
 from tests.kit.archive import MemoryGapFile, PlainStamps
+from tests.kit.cellars import database_in
 from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
 from tests.kit.vault import NOON, FixedPolicies, said
@@ -40,7 +39,7 @@ ROUNDS = 8
 def opened(home: Path) -> Iterator[tuple[ThreadPump, SqlLedger, Keeper]]:
     """Open the archive of a folder."""
     pump = ThreadPump()
-    database = Database(StoreSettings(), home, MemoryMeter(), pump)
+    database = database_in(home, pump)
     pump.run(database.open())
     ledger, timers = SqlLedger(database), Timers(Clock(), lambda: NOON)
     keeper = Keeper(
@@ -50,7 +49,7 @@ def opened(home: Path) -> Iterator[tuple[ThreadPump, SqlLedger, Keeper]]:
         MemoryMeter(),
         Settings(critical=True),
         timers,
-        gaps=Gaps(MemoryGapFile()),
+        gaps=Gaps(MemoryGapFile(), timers, MemoryMeter()),
     )
     pump.run(keeper.open())
     try:

@@ -72,7 +72,13 @@ class Vault:
         self.stamps = PlainStamps()
         self.gap_file = gap_file or MemoryGapFile()
         self.keeper = Keeper(
-            self.fragile, self.stamps, self.policies, self.meter, self.settings, self.timers, gaps=Gaps(self.gap_file)
+            self.fragile,
+            self.stamps,
+            self.policies,
+            self.meter,
+            self.settings,
+            self.timers,
+            gaps=Gaps(self.gap_file, self.timers, self.meter, answer_s=self.settings.wait_s),
         )
         self.auditor = Auditor(self.fragile, self.stamps)
         result_of(self.keeper.open())

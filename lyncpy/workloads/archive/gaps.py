@@ -19,10 +19,17 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.archive import IGapFile, Line
-from lyncpy.core.begin import begin
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.group_commit import GroupCommit, Terms
 from lyncpy.workloads.archive.model import Point
 
 FORM: Final = 1
+
+WAITING_BOUND: Final = 100_000
+"""Changes that wait for the file at once: as many as messages may wait for the archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +57,32 @@ class Gap:
 
 
 class Gaps:
-    """The gap, in memory and on the disk; many changes of a moment are one write."""
+    """The gap, in memory and on the disk; many changes of a moment are one write.
+
+    Attributes:
+        gap: As it is in memory.
+        attempt: The write to the chain that is under way, and how many of the gap are not missing if it is done.
+    """
 
     log = Logger()
 
-    def __init__(self, file: IGapFile) -> None:
-        """Take where it is kept."""
+    def __init__(self, file: IGapFile, timers: ITimers, meter: IMeter, *, answer_s: float = 10.0) -> None:
+        """Begin without a gap.
+
+        Args:
+            file: Where it is kept.
+            timers: The deadlines.
+            meter: Shows what waits for the file.
+            answer_s: Seconds that the file may take; then what waits for it does not pass.
+        """
         self._file = file
         self.gap = Gap()
+        self.attempt: Doubt | None = None
         self._saved = Gap()
-        self._waiting: list[Deferred[None]] = []
-        self._busy = False
+        self._done: Doubt | None = None
+        """The write that was found done last."""
+        terms: Terms[None] = Terms("the archive's gap file", Shares(WAITING_BOUND, {}), answer_s=answer_s)
+        self._queue: GroupCommit[None, None] = GroupCommit("archive_gap", self._write, terms, timers, meter)
 
     async def open(self) -> None:
         """Read what another start of the server has left."""
@@ -70,21 +92,30 @@ class Gaps:
         except (OSError, ValueError) as error:
             self.log.error("it is not known whether messages passed unarchived before: {reason}", reason=str(error))
 
-    def lost(self, ats: Sequence[float], doubt: Doubt | None) -> "Deferred[None]":
-        """Count messages that are about to pass; durable when this fires. Fails with OSError, and they must not pass.
+    async def close(self, within_s: float) -> None:
+        """Wait until all is on the disk, or cannot be."""
+        await self._queue.close(within_s)
+
+    def lost(self, at: float, *, in_doubt: bool) -> "Deferred[None]":
+        """Count a message that is about to pass; durable when this fires.
+
+        Fails with StoreUnavailable, and the message must not pass.
 
         Args:
-            ats: When they were said.
-            doubt: A write that may have been done all the same.
+            at: When it was said; wall clock.
+            in_doubt: Whether it is in the write under way, which may be done all the same.
         """
         before = self.gap
-        since = min(ats) if not before.count else min(before.since, *ats)
-        self.gap = Gap(before.count + len(ats), since, max(before.until, *ats), doubt or before.doubt)
-        doubted = self.gap.doubt
-        return self._save().addErrback(lambda failure: self._undo(failure, len(ats), before, doubted))
+        doubt = before.doubt
+        attempt = self.attempt if in_doubt else None
+        if attempt is not None:
+            doubt = self.attempt = replace(attempt, count=attempt.count + 1)
+        since = min(at, before.since) if before.count else at
+        self.gap = Gap(before.count + 1, since, max(before.until, at), doubt)
+        return self._save().addErrback(self._not_passed, attempt)
 
     def doubted(self, after: Point, count: int) -> "Deferred[None]":
-        """Note that a write begins that would tell of so many; durable when this fires. Fails with OSError."""
+        """Note that a write begins that would tell of so many; durable when this fires. Fails with StoreUnavailable."""
         self.gap = replace(self.gap, doubt=Doubt(after.serial, after.digest.hex(), count))
         return self._save()
 
@@ -93,9 +124,12 @@ class Gaps:
         doubt = self.gap.doubt
         if doubt is None:
             return
+        if done:
+            self._done = doubt
         left = self.gap.count - doubt.count if done else self.gap.count
         self.gap = replace(self.gap, count=left, doubt=None) if left > 0 else Gap()
-        _ = self._save().addErrback(lambda failure: failure.trap(OSError))  # what is there says the same, with a doubt
+        # What is there says the same, with a doubt.
+        _ = self._save().addErrback(lambda failure: failure.trap(StoreUnavailable))
 
     def resolve(self, lines: Sequence[Line]) -> None:
         """Settle a doubt by the entry that the chain has in its place, if it has one."""
@@ -103,45 +137,39 @@ class Gaps:
         if doubt is not None:
             self.settle(done=any(line.serial == doubt.serial and line.digest.hex() == doubt.digest for line in lines))
 
-    async def drained(self) -> None:
-        """Wait until all is on the disk, or cannot be."""
-        if self._busy:
-            done: Deferred[None] = Deferred()
-            self._waiting.append(done.addErrback(lambda failure: failure.trap(OSError) and None))
-            await done
-
-    def _undo(self, failure: Failure, count: int, before: Gap, doubt: Doubt | None) -> Failure:
-        """Take back what could not be noted: those messages do not pass."""
-        now = self.gap
-        if doubt is not None and doubt != before.doubt and now.doubt == doubt:
-            self.gap = replace(now, count=max(0, now.count - count), doubt=before.doubt)
-        else:
-            self.gap = replace(now, count=max(0, now.count - count))
+    def _not_passed(self, failure: Failure, attempt: Doubt | None) -> Failure:
+        """Take back what could not be noted: that message does not pass."""
+        if _is_same(attempt, self._done):
+            return failure  # it is in the chain, and is not counted any more
+        self.attempt = _one_less(self.attempt, attempt)
+        doubt = _one_less(self.gap.doubt, attempt)
+        self.gap = replace(self.gap, count=max(0, self.gap.count - 1), doubt=doubt)
         return failure
 
     def _save(self) -> "Deferred[None]":
-        saved: Deferred[None] = Deferred()
-        self._waiting.append(saved)
-        if not self._busy:
-            self._busy = True
-            begin(self._write(), self.log, "noting what passed unarchived")
-        return saved
+        return self._queue.add(None)
 
-    async def _write(self) -> None:
-        try:
-            while self._waiting:
-                waiting, self._waiting = self._waiting, []
-                gap, error = self.gap, None
-                try:
-                    if gap != self._saved:
-                        await self._file.write(_written(gap))
-                        self._saved = gap
-                except OSError as failed:
-                    error = failed
-                for saved in waiting:
-                    saved.callback(None) if error is None else saved.errback(OSError(str(error)))
-        finally:
-            self._busy = False
+    async def _write(self, changes: Sequence[None]) -> Sequence[None]:
+        gap = self.gap
+        if gap != self._saved:
+            try:
+                await self._file.write(_written(gap))
+            except OSError as error:
+                raise StoreUnavailable(f"the archive's gap file cannot be written: {error}") from error
+            self._saved = gap
+        return changes
+
+
+def _is_same(one: Doubt | None, other: Doubt | None) -> bool:
+    """Tell whether two doubts are about one write."""
+    return one is not None and other is not None and (one.serial, one.digest) == (other.serial, other.digest)
+
+
+def _one_less(doubt: Doubt | None, attempt: Doubt | None) -> Doubt | None:
+    """Take a message off a doubt, if that is about the write that it was in."""
+    if doubt is None or not _is_same(doubt, attempt):
+        return doubt
+    return replace(doubt, count=max(0, doubt.count - 1))
 
 
 def _written(gap: Gap) -> bytes:

@@ -1,13 +1,13 @@
 """The one writer of the chain: many entries in one write, each durable before its speaker is answered."""
 
 import secrets
-from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.archive import Ends, IArchive, ILedger, IStamps, Mark, Said
@@ -15,9 +15,11 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
+from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimer, ITimers
-from lyncpy.core.begin import begin
+from lyncpy.contracts.workload import Unfinished
+from lyncpy.core.group_commit import GroupCommit, InDoubt, Terms
 from lyncpy.core.moments import moment
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.gaps import Doubt, Gap, Gaps
@@ -26,6 +28,9 @@ from lyncpy.workloads.archive.settings import Settings
 
 GROUP: Final = 500
 """Entries of one write at most: bounds how long the first of them waits for the last."""
+
+SENDERS: Final = 4
+"""Of `waiting_bytes` a sender has this part: whoever writes very much while the disk is slow keeps out no other."""
 
 CONVERSATIONS: Final = 2000
 """Conversations whose people are remembered to be in the index."""
@@ -39,7 +44,11 @@ TRIES: Final = 3
 AGAIN_S: Final = 30.0
 """When it is tried again to tell in the chain what is missing, if nobody says anything before."""
 
-Waiting = tuple[Said, "Deferred[None]"]
+GAP_CLOSE_S: Final = 1.0
+"""What the gap file may take at an orderly end."""
+
+Entry = Said | None
+"""What is written: something that was said; None: only what is missing, if that is not told yet."""
 
 
 @dataclass(slots=True)
@@ -77,31 +86,44 @@ class Keeper:
         timers: ITimers,
         *,
         gaps: Gaps,
+        close_s: float = 10.0,
     ) -> None:
-        """Take where lines go, what vouches for the ends, who is archived, and what counts those that are not."""
+        """Begin with nothing to write.
+
+        Args:
+            ledger: Where lines go.
+            stamps: What vouches for the ends.
+            policies: Who is archived.
+            meter: Shows what waits and what was written.
+            settings: The section [archive].
+            timers: The deadlines, and the clocks.
+            gaps: Counts what passes unarchived.
+            close_s: The seconds that `close` may take.
+        """
         self._ledger = ledger
         self._stamps = stamps
         self._policies = policies
         self._settings = settings
         self._timers = timers
+        self._close_s = close_s
         self._end: Mark | None = None
         self._places = Places(CONVERSATIONS)
-        self._waiting: deque[Waiting] = deque()
-        self._group: list[Waiting] = []
-        self._bytes = 0
-        self._busy = self._stuck = False
+        terms: Terms[Entry] = Terms(
+            "the archive's disk",
+            Shares(settings.waiting_bytes, {"sender": settings.waiting_bytes // SENDERS}),
+            group_max=GROUP,
+            answer_s=settings.wait_s,
+            on_trouble=self._heard,
+        )
+        self._queue: GroupCommit[Entry, None] = GroupCommit("archive", self._write, terms, timers, meter)
         self._gaps = gaps
-        self._attempt: Doubt | None = None
-        """The write that is under way, and how much of the gap it tells of."""
         self._again: ITimer | None = None
-        self._idle: list[Deferred[None]] = []
         self.counts = Counts()
         self._kept = meter.counter("lyncpy_archive_entries", "Entries written to the archive")
         self._failed = meter.counter("lyncpy_archive_failures", "Messages that could not be archived")
-        meter.gauge("lyncpy_archive_waiting", "Messages that wait for the archive", lambda: float(len(self)))
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._group)
+        return len(self._queue)
 
     # --- IArchive
 
@@ -120,10 +142,9 @@ class Keeper:
                 the gap can be noted.
         """
         try:
-            await self._queued(said)
+            await self._queue.add(said, size=_size(said), owners={"sender": said.sender})
         except StoreUnavailable as error:
-            self.counts.refused += 1
-            raise _refusal() from error
+            await self._unarchived(said.at, error)
 
     # --- its life
 
@@ -139,22 +160,22 @@ class Keeper:
             self.log.info("the archive goes on behind entry {point}", point=str(Point(end.serial, end.digest)))
         except Torn as error:
             self._troubled(str(error))
-        self._tell_gap()
-        await self._idled()
+        if self.gap.count:
+            await self._told()
 
-    async def drained(self) -> None:
-        """Wait until what waits is written, or has failed."""
-        await self._idled()
+    async def close(self) -> None:
+        """Write what waits, or have it fail.
+
+        Raises:
+            Unfinished: The disk did not take it in time.
+        """
+        left = await self._queue.close(self._close_s)
         if self._again is not None:
             self._again.cancel()
             self._again = None
-        await self._gaps.drained()
-
-    async def _idled(self) -> None:
-        if self._busy:
-            done: Deferred[None] = Deferred()
-            self._idle.append(done)
-            await done
+        await self._gaps.close(GAP_CLOSE_S)
+        if left:
+            raise Unfinished(f"{left} messages are not known to be archived: the disk did not take them in time")
 
     @property
     def gap(self) -> Gap:
@@ -218,80 +239,43 @@ class Keeper:
 
     # --- writing
 
-    def _queued(self, said: Said) -> "Deferred[None]":
-        waits: Deferred[None] = Deferred()
-        if self._stuck:
-            self._fail((), [(said, waits)], "the archive's disk does not answer")
-        elif self._bytes + _size(said) > self._settings.waiting_bytes:
-            self._fail((), [(said, waits)], "too much waits for the archive")
-        else:
-            self._bytes += _size(said)
-            self._waiting.append((said, waits))
-            if not self._busy:
-                self._busy = True
-                begin(self._write(), self.log, "writing to the archive")
-        return waits
+    async def _write(self, entries: Sequence[Entry]) -> Sequence[None]:
+        """Write a group; raises StoreUnavailable when that failed, or may have."""
+        self._gaps.attempt = None
+        adding = Deferred.fromCoroutine(self._add([said for said in entries if said is not None]))
+        await adding.addErrback(self._not_added, alone=len(entries) == 1)
+        self._healthy()
+        return [None] * len(entries)
 
-    async def _write(self) -> None:
-        """Write all that waits, group by group."""
-        try:
-            while self._waiting:
-                self._group = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP))]
-                await self._write_group()
-        finally:
-            # By a bug only: nobody is left waiting.
-            self._fail((), [*self._group, *self._waiting], "the archive failed")
-            self._release([*self._group, *self._waiting])
-            self._group = []
-            self._waiting.clear()
-            self._busy = False
-            idle, self._idle = self._idle, []
-            for done in idle:
-                done.callback(None)
-
-    async def _write_group(self) -> None:
-        group = self._group
-        timer = self._timers.later(self._settings.wait_s, self._give_up)
-        error = ""
-        try:
-            await self._add([said for said, _ in group])
-            self._healthy()
-        except (StoreUnavailable, Torn) as failed:
-            error = str(failed)
-            self._end = None  # what was written, if anything, is asked before the next try
-            self._troubled(error)
-        finally:
-            timer.cancel()
-        was_given_up, self._stuck = self._stuck, False
-        self._group = []
-        self._release(group)
-        if error and not was_given_up:
-            self._fail(group, (), error)
-        elif not was_given_up:
-            _tell(group)
-        self._attempt = None
+    def _not_added(self, failure: Failure, *, alone: bool) -> Failure:
+        """Say of what cannot be written, for whatever reason, that it is not archived; a bug is logged."""
+        if failure.check(Torn):
+            return Failure(StoreUnavailable(str(failure.value)))
+        if failure.check(StoreUnavailable) or not alone:
+            return failure  # of a group, each is tried alone
+        self.log.failure("writing to the archive failed", failure)
+        return Failure(StoreUnavailable("the archive failed"))
 
     def _tell_gap(self) -> None:
         """Write an entry about what passed unarchived, if that is missing and nothing else is being written."""
         self._again = None
-        if self.gap.count and not self._busy:
-            self._busy = True
-            begin(self._write_gap(), self.log, "telling in the archive what is missing")
+        if self.gap.count and not len(self._queue):
+            _ = self._told()
 
-    async def _write_gap(self) -> None:
-        self._group = []
-        try:
-            await self._write_group()
-        finally:
-            await self._write()
+    def _told(self) -> "Deferred[None]":
+        # When it fails it is tried again later.
+        return self._queue.add(None).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
 
     async def _add(self, group: list[Said]) -> None:
         """Write a group behind the end of the chain, wherever that is."""
         for attempt in range(TRIES):
+            # Whatever fails: what was written, if anything, is asked before the next try.
             end = self._end or await self._find_end()
+            self._end = None
             lost = self.gap
             batch = [_gap(self._timers.wall(), lost), *group] if lost.count else group
             if not batch:
+                self._end = end
                 return
             lines, point = [], _point(end)
             for said in batch:
@@ -304,7 +288,7 @@ class Keeper:
             try:
                 await self._ledger.append(lines, fresh, mark, end)
             except Conflict:
-                self._end = self._attempt = None
+                self._gaps.attempt = None
                 if attempt + 1 == TRIES:
                     raise StoreUnavailable("other programs write to the archive all the time") from None
                 continue
@@ -323,14 +307,11 @@ class Keeper:
         Raises:
             StoreUnavailable: Who waits has been told that it is not written, and so it must not be.
         """
-        try:
-            if lost:
-                await self._gaps.doubted(point, lost)
-        except OSError as error:
-            raise StoreUnavailable(f"the archive's gap file cannot be written: {error}") from error
-        if self._stuck:
+        if lost:
+            await self._gaps.doubted(point, lost)
+        if self._queue.hangs:
             raise StoreUnavailable("the archive's disk does not answer")
-        self._attempt = Doubt(point.serial, point.digest.hex(), lost)
+        self._gaps.attempt = Doubt(point.serial, point.digest.hex(), lost)
 
     async def _find_end(self) -> Mark:
         """Give the end of the chain; begin one where there is none.
@@ -360,48 +341,21 @@ class Keeper:
 
     # --- who waits
 
-    def _give_up(self) -> None:
-        """Let nobody wait for a disk that does not answer; what it is writing may be kept all the same."""
-        self._stuck = True
-        error = "the archive's disk does not answer"
-        self._troubled(error)
-        waiting = list(self._waiting)
-        self._waiting.clear()
-        self._release(waiting)
-        self._fail(self._group, waiting, error)
+    async def _unarchived(self, at: float, error: StoreUnavailable) -> None:
+        """Let a message that is not archived pass when that is noted; in critical mode it does not."""
+        self._failed.add()
+        try:
+            if self._settings.critical:
+                raise error
+            await self._gaps.lost(at, in_doubt=isinstance(error, InDoubt))
+        except StoreUnavailable as why:
+            self.counts.refused += 1
+            raise _refusal() from why
+        self.counts.lost += 1
 
-    def _fail(self, group: Sequence[Waiting], others: Sequence[Waiting], error: str) -> None:
-        """Tell those who still wait that what they said is not archived, or have it pass when that is noted.
-
-        Args:
-            group: What is in the write that is under way, which may be done all the same.
-            others: What is in none.
-            error: Why.
-        """
-        waiting = [one for one in (*group, *others) if not one[1].called]
-        self._failed.add(len(waiting))
-        if self._settings.critical:
-            _tell(waiting, error)
-            return
-        if not waiting:
-            return
-        doubt = self._attempt
-        if doubt is not None and group:
-            doubt = replace(doubt, count=doubt.count + len(group))
-        noted = self._gaps.lost([said.at for said, _ in waiting], doubt if group else None)
-        late = self._timers.later(self._settings.wait_s, lambda: _tell(waiting, "the gap cannot be noted"))
-        _ = noted.addCallbacks(
-            lambda _: self._passed(waiting), lambda failure: _tell(waiting, f"the gap cannot be noted: {failure.value}")
-        ).addBoth(lambda _: late.cancel())
-
-    def _passed(self, waiting: Sequence[Waiting]) -> None:
-        """The gap is durable: let them pass."""
-        passing = [one for one in waiting if not one[1].called]
-        self.counts.lost += len(passing)
-        _tell(passing)
-
-    def _release(self, group: Sequence[Waiting]) -> None:
-        self._bytes -= sum(_size(said) for said, _ in group)
+    def _heard(self, trouble: str) -> None:
+        if trouble:
+            self._troubled(trouble)
 
     def _troubled(self, why: str) -> None:
         """Log the first failure of a row: a full disk must not be filled by its own log."""
@@ -435,17 +389,6 @@ def tear_of(stamps: IStamps, ends: Ends) -> str:
         if not is_ours(stamps, name, mark):
             return f"the seal of the archive's {name} does not fit"
     return model.tear_of(ends)
-
-
-def _tell(group: Sequence[Waiting], error: str = "") -> None:
-    """Answer those who still wait."""
-    for _, waits in group:
-        if waits.called:
-            continue
-        if error:
-            waits.errback(StoreUnavailable(error))
-        else:
-            waits.callback(None)
 
 
 def _point(mark: Mark) -> Point:

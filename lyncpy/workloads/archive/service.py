@@ -52,14 +52,17 @@ class Archive:
         settings: Settings,
         timers: ITimers,
         owners: IOwners | None = None,
+        *,
+        close_s: float = 10.0,
     ) -> None:
-        """Build the rooms; without `owners` everybody is their address."""
+        """Build the rooms; without `owners` everybody is their address. Closing may take `close_s`."""
         self._policies = policies
         self._settings = settings
         self._timers = timers
         self._timer: ITimer | None = None
         self._purging: Deferred[None] | None = None
-        self._keeper = Keeper(ledger, stamps, policies, meter, settings, timers, gaps=Gaps(gap_file))
+        gaps = Gaps(gap_file, timers, meter, answer_s=settings.wait_s)
+        self._keeper = Keeper(ledger, stamps, policies, meter, settings, timers, gaps=gaps, close_s=close_s)
         rest = Slices(timers, SLICE_BYTES).spend
         reader = Reader(ledger, rest)
         auditor = Auditor(ledger, stamps, rest)
@@ -86,13 +89,13 @@ class Archive:
             self._timer = self._timers.later(FIRST_S, self._begin)
 
     async def close(self) -> None:
-        """Write what waits; a purge under way ends at its next slice."""
+        """Write what waits; a purge under way ends at its next slice. Raises Unfinished."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._purging is not None:
             self._purging.cancel()
-        await self._keeper.drained()
+        await self._keeper.close()
 
     async def purge(self) -> None:
         """Remove what is over, by a time that has surely passed: a clock that is set ahead deletes nothing."""

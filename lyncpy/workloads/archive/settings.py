@@ -18,7 +18,7 @@ class Settings(BaseModel):
     """Seconds that a message waits for the archive's disk; then it cannot be archived."""
 
     waiting_bytes: int = Field(default=67_108_864, ge=1_048_576, le=1_073_741_824)
-    """The most bytes of messages that wait for the disk at once; beyond it a message cannot be archived."""
+    """The most bytes of messages that wait for the disk at once, a quarter of it those of one sender; beyond it a message cannot be archived."""
 
     gap_file: str = Field(default="archive.gap", min_length=1)
     """A file of 8 KiB beside the database, whose room is taken at the first start: how many messages passed unarchived is written there before they pass. Out of critical mode they are refused only when even that cannot be written."""

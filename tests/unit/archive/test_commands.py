@@ -277,7 +277,7 @@ def test_what_is_over_is_purged_every_hour() -> None:
     assert office.vault.verify().broken is None
     result_of(office.archive.close())
     for closed in (office, Office(keep_days=0)):
-        closed.vault.keep(said("old", at=1.0))
+        Vault(closed.vault.ledger).keep(said("old", at=1.0))
         closed.vault.clock.advance(2 * EVERY_S)
         assert len(closed.vault.ledger.lines) == 1
 

@@ -72,7 +72,7 @@ def test_a_gap_is_told_though_nobody_says_anything() -> None:
     vault.disk.broken = False
     vault.clock.advance(30)
     assert told(vault.ledger) == 1
-    result_of(vault.keeper.drained())
+    result_of(vault.keeper.close())
     assert len(vault.timers) == 0
 
 

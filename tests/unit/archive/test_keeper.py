@@ -1,5 +1,6 @@
 """The writer of the chain."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +10,13 @@ from twisted.logger import LogLevel, capturedLogs
 
 from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.contracts.archive import IArchive, Line, Mark
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
+from lyncpy.contracts.workload import Unfinished
 from lyncpy.workloads.archive import keeper as keepers
-from tests.kit.archive import PlainStamps
+from tests.kit.archive import MemoryGapFile, PlainStamps
+from tests.kit.fakes import awaited
 from tests.kit.results import result_of, started
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, FixedPolicies, Vault, said
 
@@ -145,20 +149,24 @@ def test_nobody_waits_for_ever_for_a_disk_that_hangs() -> None:
     vault.keep(said("after"))
     # What hung was kept in the end, though nobody was told; what never began was not.
     assert bodies(vault) == [b"in the write", b"after"]
-    assert vault.keeper._bytes == 0
+    assert vault.keeper._queue.size == 0
     assert vault.verify().broken is None
 
 
 def test_what_waits_is_bounded() -> None:
-    """Beyond waiting_bytes a message cannot be archived; what was written makes room again."""
+    """Beyond waiting_bytes a message cannot be archived; what was written makes room again.
+
+    Whoever writes most has a quarter of it, and keeps out nobody else.
+    """
     vault = Vault(critical=True, waiting_bytes=1_048_576)
     vault.disk.slow_down()
-    first = started(vault.keeper.keep(said(b"x" * 900_000)))
-    second = started(vault.keeper.keep(said(b"x" * 900_000)))
-    assert isinstance(outcome(second), Refused)
+    senders = [Aor(f"sip:u{number}@example.com") for number in (0, 0, 1, 2, 3, 4)]
+    waiting = [started(vault.keeper.keep(said(b"x" * 255_000, sender=sender))) for sender in senders]
+    assert [outcome(one) for one in (waiting[0], waiting[2])] == ["waits"] * 2
+    assert [type(outcome(waiting[place])) for place in (1, 5)] == [Refused] * 2
     vault.disk.catch_up()
-    assert outcome(first) is None
-    assert vault.keeper._bytes == 0
+    assert [body for body in bodies(vault) if len(body) == 255_000] == [b"x" * 255_000] * 4
+    assert vault.keeper._queue.size == 0
 
 
 def test_who_gives_up_waiting_takes_no_room() -> None:
@@ -170,7 +178,7 @@ def test_who_gives_up_waiting_takes_no_room() -> None:
     outcome(gone)
     vault.disk.catch_up()
     assert outcome(stays) is None
-    assert vault.keeper._bytes == 0
+    assert vault.keeper._queue.size == 0
 
 
 def test_a_second_writer_does_not_tear_the_chain() -> None:
@@ -335,12 +343,30 @@ def test_a_purge_by_two_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_orderly_end_waits_for_what_waits() -> None:
     """Nothing that was to be archived is given up by a stop."""
     vault = Vault()
-    assert outcome(started(vault.keeper.drained())) is None
+    assert outcome(started(Vault().keeper.close())) is None
     vault.disk.slow_down()
-    waits, drained = kept(vault, "last"), started(vault.keeper.drained())
+    waits, drained = kept(vault, "last"), started(vault.keeper.close())
     assert outcome(drained) == "waits"
     vault.disk.catch_up()
     assert outcome(gatherResults([waits, drained])) == [None, None]
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_an_orderly_end_says_what_a_hanging_disk_did_not_take(critical: bool) -> None:
+    """It has its bound; the sender is told, or the gap is noted, with its doubt: the next start finds which it was."""
+    vault = Vault(critical=critical, wait_s=60.0)
+    vault.disk.slow_down()
+    waits, closing = kept(vault, "last"), started(vault.keeper.close())
+    vault.clock.advance(11)
+    assert isinstance(outcome(waits), Refused) is critical
+    with pytest.raises(Unfinished, match=r"^1 messages are not known to be archived"):
+        result_of(awaited(closing))
+    assert vault.keeper.gap.count == (0 if critical else 1)
+    gap = vault.gap_file.written[-1]
+    without = Vault(copy.deepcopy(vault.ledger), MemoryGapFile(gap))
+    assert len(bodies(without)) == (0 if critical else 1)
+    vault.disk.catch_up()
+    assert bodies(Vault(vault.ledger, MemoryGapFile(gap))) == [b"last"]
 
 
 def test_a_bug_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +380,7 @@ def test_a_bug_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     with capturedLogs() as events, pytest.raises(Refused):
         vault.keep(said("x"))
     assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
-    assert (len(vault.keeper), vault.keeper._bytes) == (0, 0)
+    assert (len(vault.keeper), vault.keeper._queue.size) == (0, 0)
 
 
 def test_a_store_that_cannot_be_read_is_no_archive() -> None:

@@ -9,8 +9,6 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from lyncpy.backends.settings import Settings as StoreSettings
-from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.timers import Timers
@@ -19,6 +17,7 @@ from lyncpy.workloads.archive.gaps import Gaps
 from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.settings import Settings
 from tests.kit.archive import MemoryGapFile, PlainStamps
+from tests.kit.cellars import database_in
 from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
 from tests.kit.vault import NOON, FixedPolicies, said
@@ -30,7 +29,7 @@ class Cell:
     def __init__(self, home: Path, busy_s: float = 0.1) -> None:
         self.path = home / "lyncpy.db"
         self.pump = ThreadPump()
-        self.database = Database(StoreSettings(busy_s=busy_s), home, MemoryMeter(), self.pump)
+        self.database = database_in(home, self.pump, busy_s=busy_s)
         self.pump.run(self.database.open())
         self.ledger = SqlLedger(self.database)
         timers = Timers(Clock(), lambda: NOON)
@@ -41,7 +40,7 @@ class Cell:
             MemoryMeter(),
             Settings(critical=True),
             timers,
-            gaps=Gaps(MemoryGapFile()),
+            gaps=Gaps(MemoryGapFile(), timers, MemoryMeter()),
         )
         self.pump.run(self.keeper.open())
 
