@@ -4,17 +4,17 @@ Nobody sees what his containers do not hold; the rules are in `audience`, `visib
 `concerns`, over the tables of `model`, and nowhere else. Spec: [MS-PRES] containers.
 
 *Blocked* is not *nothing*: who is shut out must not be able to tell it from a user who has
-signed out. So a blocked watcher sees the user as on the level where the other lists put that
-watcher, as if the user had signed out at the moment of the block: the card of that level, an
-offline state of that age, no services. What the user says (note, calendar, working hours …)
-is not shown: it is that of somebody who has said nothing.
+signed out. So a blocked watcher sees what they would see if the user had signed out at the moment
+of the block: from the level where the lists put them then, an offline state of that age, the notes
+and calendars that were left (`absences`), no services; and the card of the directory as it is now.
 """
 
-from collections.abc import Collection, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
+from lyncpy.workloads.presence.absences import LONG_GONE, Remains
 from lyncpy.workloads.presence.aggregate import for_audience
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.model import (
@@ -29,8 +29,8 @@ from lyncpy.workloads.presence.model import (
     FRIENDS,
     IMPLIED,
     LEVELS,
-    LONG_GONE,
     LOOKUP,
+    NO_DELEGATES,
     OFFLINE,
     OTHER,
     PRIVATE_CONTAINERS,
@@ -47,16 +47,31 @@ from lyncpy.workloads.presence.model import (
 from lyncpy.workloads.presence.states import Aggregate, Services, StateKind
 from lyncpy.workloads.presence.values import write_value
 
-Audience = tuple[int, ...]
-"""The containers in which a category is looked for, the first that holds it shows it; container 0 is
-everybody's and not named. `BLOCKED` ends the search. Equal for all who see the same.
+Levels = tuple[int, ...]
+"""Containers in which a category is looked for, the first that holds it shows it; container 0 is
+everybody's and not named. `BLOCKED` ends the search."""
 
-Of somebody who is blocked: `BLOCKED`, the microseconds since when the user is away for them and when
-the user was last active (`NEVER`: nobody knows), then the containers in which the card is looked for.
-"""
 
-NEVER: Final = -1
-MICRO: Final = 1_000_000
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Who sees somebody that has signed out, whatever they do: all who are blocked and see the same."""
+
+    at: float
+    """When the user went; 0: longer ago than anybody knows."""
+
+    last_active: float | None
+    under: Levels
+    """Where the lists put them if the block were none."""
+
+    remains: Remains | None = None
+    """What the user has left for them."""
+
+    ages: tuple[float, ...] = ()
+    """When each of `VISIBLE` saw the user go, where they differ."""
+
+
+Audience = Levels | Away
+"""Equal for all who see the same."""
 
 OWNER: Final[Audience] = (FRIENDS, WORKGROUP, COLLEAGUES, EXTERNAL)
 NOBODY: Final[Audience] = (BLOCKED,)
@@ -64,9 +79,6 @@ NOBODY: Final[Audience] = (BLOCKED,)
 
 STRANGER: Final[Audience] = (-1,)
 """Somebody whom privacy mode keeps out: he sees who the user is, and nothing else."""
-
-_UNDER: Final = 3
-"""Position in a blocked audience from which the containers stand."""
 
 _CARD: Final = ("contactCard", DEFAULT)
 _CARDS: Final = frozenset({"contactCard"})
@@ -105,8 +117,9 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     for kind in LOOKUP:
         ids = listing(board, kind, watcher, relation)
         if BLOCKED in ids:
-            if not found:
-                return _away(board, entry(kind, watcher, relation), watcher, relation)
+            member = entry(kind, watcher, relation)
+            if not found and member is not None:
+                return _away(board, member, watcher, relation)
             return (*found, BLOCKED)
         found.extend(id_ for id_ in ids if id_ not in found)
     if board.private_to is not None and not found:
@@ -116,19 +129,37 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
 
 def is_blocked(seen_by: Audience) -> bool:
     """Tell whether an audience is shut out, which it must not be able to tell."""
-    return seen_by[:1] == NOBODY
+    return isinstance(seen_by, Away) or seen_by[:1] == NOBODY
 
 
-def _away(board: Board, member: Member | None, watcher: Aor, relation: Relation) -> Audience:
+def _away(board: Board, member: Member, watcher: Aor, relation: Relation) -> Audience:
     """Give the audience of a watcher whom this entry blocks."""
-    absence = LONG_GONE if member is None else board.absences.get(member, LONG_GONE)
-    last = NEVER if absence.last_active is None else round(absence.last_active * MICRO)
-    others = {id_: one for id_, one in board.containers.items() if id_ != BLOCKED}
+    absence = board.absences.get(member, LONG_GONE)
+    remains = absence.remains
+    if remains is None:
+        others = {id_: one for id_, one in board.containers.items() if id_ != BLOCKED}
+        open_ = replace(board, containers=others)
+    else:
+        others = {id_: Container(0, members) for id_, members in remains.lists}
+        contacts = _contacts(board, remains, member, watcher, contact=absence.contact)
+        open_ = replace(board, containers=others, delegates=NO_DELEGATES, private_to=contacts)
     for id_ in absence.listed:
         found = others.get(id_, Container())
-        others[id_] = replace(found, members=found.members | ({member} if member is not None else set()))
-    under = audience(replace(board, containers=others), watcher, relation)
-    return (BLOCKED, round(absence.at * MICRO), last, *under)
+        others[id_] = replace(found, members=found.members | {member})
+    under = audience(open_, watcher, relation)
+    return Away(absence.at, absence.last_active, () if isinstance(under, Away) else under, remains, absence.ages)
+
+
+def _contacts(board: Board, remains: Remains, member: Member, watcher: Aor, *, contact: bool) -> frozenset[Aor] | None:
+    """Give who sees a user that has left this, when only contacts do; else None.
+
+    Whether it is so is the user's wish of then. But a policy counts for who is away, too.
+    """
+    if not remains.private:
+        return None if board.wants_privacy else board.private_to
+    if member.kind is MemberKind.USER:
+        return frozenset({watcher} if contact else ())
+    return board.private_to or frozenset()
 
 
 def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, ...]:
@@ -138,31 +169,43 @@ def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, .
     """
     if not CATEGORIES.get(category, OTHER).shown:
         return ()
-    if is_blocked(seen_by):
-        return _visible_away(board, seen_by, category)
+    if isinstance(seen_by, Away):
+        if seen_by.under == STRANGER:
+            return visible(board, STRANGER, category)
+        return next((found for _, found in _search(_left(board, seen_by), seen_by.under, category) if found), ())
     if seen_by == STRANGER:
         if category == "state":
             return (_offline(EXTERNAL, board.born, None),)
         return tuple(one for one in board.places.get(_CARD, ()) if one.made) if category == _CARD[0] else ()
-    found = next((found for _, found in _search(board, seen_by, category) if found), ())
+    found = next((found for _, found in _search(_places(board), seen_by, category) if found), ())
     return () if category == "services" and all(_is_empty(one) for one in found) else found
 
 
-def _visible_away(board: Board, seen_by: Audience, category: str) -> tuple[Instance, ...]:
-    """Give what a blocked audience sees: the card, and a user who went when it was blocked."""
-    if seen_by == NOBODY:
-        return ()
-    at, last, under = seen_by[1], seen_by[2], seen_by[_UNDER:]
-    if category in _CARDS:
-        # What the user's devices put there later would tell that somebody is at them.
-        shown = visible(board, under, category)
-        return tuple(one for one in shown if one.made or one.published <= at / MICRO)
-    if category != "state":
-        return ()
-    level = EXTERNAL if under == STRANGER else next((one for one in under if one in VISIBLE), None)
-    return (
-        () if level is None else (_offline(level, at / MICRO or board.born, None if last == NEVER else last / MICRO),)
-    )
+_Places = Callable[[str, int], tuple[Instance, ...]]
+"""Gives what is in a category and a container, in order of keys."""
+
+
+def _places(board: Board) -> _Places:
+    return lambda category, container: board.places.get((category, container), ())
+
+
+def _left(board: Board, seen_by: Away) -> _Places:
+    """Give what is where for who sees that the user has signed out."""
+
+    def found(category: str, container: int) -> tuple[Instance, ...]:
+        left = [] if seen_by.remains is None else list(seen_by.remains.at(category, container))
+        if category in _CARDS:
+            # What the directory knows is not the user's doing. Where it is not known what was left, what the
+            # user's devices put there later would tell that somebody is at them.
+            old = seen_by.remains is None
+            cards = board.places.get((category, container), ())
+            left += [one for one in cards if one.made or (old and one.published <= seen_by.at)]
+        elif category == "state" and container in VISIBLE:
+            at = seen_by.ages[VISIBLE.index(container)] if seen_by.ages else seen_by.at
+            left.append(_offline(container, at or board.born, seen_by.last_active))
+        return tuple(sorted(left, key=lambda one: one.key))
+
+    return found
 
 
 def _offline(level: int, at: float, last_active: float | None) -> Instance:
@@ -187,17 +230,18 @@ def concerns(
         seen_by: The audience; it was the same then.
         furnished: Those of the changes where what the directory says is new.
     """
-    if is_blocked(seen_by):
+    places = _places(board)
+    if isinstance(seen_by, Away):
         # Whoever has signed out does nothing; but the directory may give them another card all the same.
-        under = seen_by[_UNDER:]
-        return concerns(board, furnished, under) & _CARDS if furnished and seen_by != NOBODY else frozenset()
+        changes = [one for one in furnished if one[0] in _CARDS]
+        places, seen_by = _left(board, seen_by), seen_by.under
     if seen_by == STRANGER:
         return frozenset({_CARD[0]}) if _CARD in changes else frozenset()
     return frozenset(
         category
         for category in {category for category, _ in changes}
         if CATEGORIES.get(category, OTHER).shown
-        and any((category, container) in changes for container, _ in _search(board, seen_by, category))
+        and any((category, container) in changes for container, _ in _search(places, seen_by, category))
     )
 
 
@@ -207,25 +251,31 @@ def differs(board: Board, before: Audience, after: Audience, categories: Collect
     Whoever changes from one to the other is told of these alone: somebody who is blocked hears what they
     would hear if the user signed out, and nothing if the user had done so before.
     """
-    return frozenset(name for name in categories if _shown(board, before, name) != _shown(board, after, name))
+    # While somebody is blocked, another time can only be that of a clock which was set.
+    timed = not (is_blocked(before) and is_blocked(after))
+    return frozenset(
+        name
+        for name in categories
+        if _shown(board, before, name, timed=timed) != _shown(board, after, name, timed=timed)
+    )
 
 
-def _shown(board: Board, seen_by: Audience, category: str) -> list[tuple[int, int, str]]:
+def _shown(board: Board, seen_by: Audience, category: str, *, timed: bool) -> list[tuple[int, int, str]]:
     """Give what is read of it: times to the second, because a float has no last digit to rely on."""
     found = visible(board, seen_by, category)
-    return [(one.key.instance, round(one.published), write_value(one)) for one in found]
+    return [(one.key.instance, round(one.published) if timed else 0, write_value(one)) for one in found]
 
 
 def _is_empty(one: Instance) -> bool:
     return isinstance(one.value, Services) and not one.value.services
 
 
-def _search(board: Board, seen_by: Audience, category: str) -> Iterator[tuple[int, tuple[Instance, ...]]]:
+def _search(places: _Places, seen_by: Levels, category: str) -> Iterator[tuple[int, tuple[Instance, ...]]]:
     """Give the containers that are looked into, and what is found there: the last one is shown, or nothing is."""
     for container in (*seen_by, DEFAULT):
         if container == BLOCKED:
             return
-        found = board.places.get((category, container), ())
+        found = places(category, container)
         if category == "state":
             found = tuple(one for one in found if _is_aggregate(one))
         yield container, found

@@ -10,39 +10,20 @@ from functools import cached_property
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.workloads.presence.absences import Absences, bounded, carried, ends, lapsed
 from lyncpy.workloads.presence.aggregate import (
-    aggregate,
-    aggregate_machine,
-    for_audience,
-    interop_of,
-    machine_of,
     moments,
-    most_active,
-    services_of,
-    services_told,
 )
+from lyncpy.workloads.presence.making import LEGACY, SOURCES, make, was_active
 from lyncpy.workloads.presence.model import (
-    AGGREGATE_INSTANCE,
-    AGGREGATE_MACHINE_INSTANCE,
-    AGGREGATED,
     BLOCKED,
     CATEGORIES,
-    COLLEAGUES,
     DELEGATE_LEVEL,
-    ENDS,
     IMPLIED_LEVELS,
-    INPUT,
-    INPUT_LOWERED,
-    LEGACY_INSTANCE,
-    LEVELS,
     NO_DELEGATES,
-    OFFLINE,
     OTHER,
     PRIVACY_INSTANCE,
     SELF,
-    SERVICES_INSTANCE,
-    VISIBLE,
-    Absence,
     Container,
     Delegates,
     Denial,
@@ -50,33 +31,17 @@ from lyncpy.workloads.presence.model import (
     Expire,
     Instance,
     Key,
-    Machine,
-    Member,
     Publication,
     Subscriber,
 )
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import (
-    Aggregate,
-    AggregateMachine,
-    Input,
-    LegacyInterop,
-    Services,
     StateKind,
-    Value,
 )
 
 NEVER: Final = Version(0)
 
 _PRIVACY: Final = Key("otherOptions", PRIVACY_INSTANCE, SELF)
-_MACHINE: Final = Key("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
-_SOURCES: Final = frozenset({("state", INPUT), ("state", INPUT_LOWERED), ("device", INPUT)})
-"""What aggregates are made of; publishing anything else makes none anew."""
-
-_STATE: Final = {id_: Key("state", AGGREGATE_INSTANCE, id_) for id_ in AGGREGATED}
-_SERVICES: Final = {id_: Key("services", SERVICES_INSTANCE, id_) for id_ in (INPUT, *VISIBLE)}
-_LEGACY: Final = {id_: Key("legacyInterop", LEGACY_INSTANCE, id_) for id_ in (*VISIBLE, BLOCKED)}
-_BLOCKED_INTEROP: Final = LegacyInterop(OFFLINE)
 
 
 @dataclass(frozen=True)
@@ -94,8 +59,8 @@ class Board:
     subscribers: tuple[Subscriber, ...] = ()
     last_active: float | None = None
     delegates: Delegates = NO_DELEGATES
-    absences: Mapping[Member, Absence] = field(default_factory=dict)
-    """Entry of the list of who is blocked → what it sees of the user; one that is missing has been there for long."""
+    absences: Absences = field(default_factory=dict)
+    """What the blocked see; an entry of their list that is missing here has been there for long."""
 
     private_to: frozenset[Aor] | None = None
     """The user's contacts, when only they may see him (privacy mode); else None. Not stored."""
@@ -116,15 +81,8 @@ class Board:
     @property
     def born(self) -> float:
         """Give when this process first knew the board: what never changes on it has this age."""
-        one = self.instances.get(_LEGACY[BLOCKED])
+        one = self.instances.get(LEGACY[BLOCKED])
         return 0.0 if one is None else one.published
-
-    def absence(self, now: float) -> Absence:
-        """Give as what the user would be seen if they signed out now."""
-        one = self.instances.get(_STATE[COLLEAGUES])
-        if one is not None and isinstance(one.value, Aggregate) and one.value.availability >= OFFLINE:
-            return Absence(one.published, one.value.last_active)
-        return Absence(now, now if _was_active(self) else self.last_active)
 
     @property
     def wants_privacy(self) -> bool:
@@ -159,6 +117,9 @@ class Changes:
 
     subscribers: bool = False
     delegates: bool = False
+    absences: bool = False
+    """Whether somebody who is blocked sees something else."""
+
     durable: bool = False
     """The store has to know before this is acknowledged."""
 
@@ -258,7 +219,12 @@ def publish(
         denial = Denial.BOARD_FULL
     if denial is not None:
         return Denied(denial)
-    return settle(board, replace(board, instances=instances), now, [one.key for one in publications])
+    return settle(
+        board,
+        roomy(replace(board, instances=instances), quotas),
+        now,
+        [one.key for one in publications],
+    )
 
 
 def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
@@ -268,7 +234,7 @@ def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
     """
 
     def ends(one: Instance) -> bool:
-        endings = ENDS[one.expire]
+        endings = one.endings
         return not one.made and ((Ending.LEFT in endings and one.epid == epid) or (last and Ending.LAST in endings))
 
     return _without(board, ends, now)
@@ -277,7 +243,22 @@ def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
 def elapse(board: Board, now: float) -> Published:
     """Take off what has lapsed, and let meetings begin and end."""
     kept = {key: one for key, one in board.instances.items() if one.until is None or one.until > now}
-    return settle(board, replace(board, instances=kept), now)
+    return settle(board, _seen_by_blocked(replace(board, instances=kept), lapsed(board.absences, now)), now)
+
+
+def _seen_by_blocked(board: Board, absences: Absences) -> Board:
+    """Have the blocked see something else, if it is another mapping; who sees what is decided anew then."""
+    if absences is board.absences:
+        return board
+    return replace(board, absences=absences, containers=dict(board.containers))
+
+
+def roomy(board: Board, quotas: Quotas) -> Board:
+    """Keep of what the blocked see as much as a board may hold beside what is on it."""
+    if not board.absences:
+        return board
+    room = quotas.board_bytes - _size(board.instances)
+    return _seen_by_blocked(board, bounded(board.absences, board.instances.values(), room))
 
 
 def carry(board: Board, by_s: float) -> Board:
@@ -290,11 +271,9 @@ def carry(board: Board, by_s: float) -> Board:
     Args:
         by_s: Seconds by which the clock was set; negative: back.
     """
-    moved = {
-        key: one._replace(published=one.published + by_s, until=None if one.until is None else one.until + by_s)
-        for key, one in board.instances.items()
-    }
-    return replace(board, instances=moved)
+    moved = {key: one.carried(by_s) for key, one in board.instances.items()}
+    # Who is told what does not change by that: the containers stay the same mapping.
+    return replace(board, instances=moved, absences=carried(board.absences, by_s))
 
 
 def ahead_s(board: Board, now: float) -> float:
@@ -319,7 +298,7 @@ def deadline(board: Board, now: float) -> float | None:
     """Give the time at which `elapse` will next change something; None: never."""
     lapses = [one.until for one in board.instances.values() if one.until is not None]
     states = [one.state for one in board.instances.values() if one.state is not None]
-    return min((*lapses, *moments(states, now)), default=None)
+    return min((*lapses, *ends(board.absences), *moments(states, now)), default=None)
 
 
 def furnish(board: Board, made: Iterable[Made], now: float) -> Published:
@@ -347,12 +326,12 @@ def settle(old: Board, new: Board, now: float, keys: Collection[Key] | None = No
         keys = old.instances.keys() | new.instances.keys()
         anew = True
     else:
-        anew = not old.version or any((key.category, key.container) in _SOURCES for key in keys)
-    last_active = now if _was_active(old) else old.last_active
+        anew = not old.version or any((key.category, key.container) in SOURCES for key in keys)
+    last_active = now if was_active(old.instances) else old.last_active
     settled, made = new, list[Key]()
     if anew:
         instances = dict(new.instances)
-        made = _make(new, instances, last_active, now)
+        made = make(new.aor, instances, last_active, now)
         settled = replace(new, instances=instances)
     changes = compare(old, settled, {*keys, *made})
     if changes == Changes() and old.version:
@@ -392,25 +371,17 @@ def compare(old: Board, new: Board, keys: Iterable[Key] | None = None) -> Change
         members |= {DELEGATE_LEVEL}
     if old.private_to != new.private_to:
         members |= IMPLIED_LEVELS
-    return Changes(frozenset(touched), frozenset(shown), frozenset(furnished), members, subscribers, delegates, durable)
-
-
-def inputs_of(instances: Mapping[Key, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
-    """Give the states that each aggregate is made of, and the devices.
-
-    A client that knows one of the two containers only is seen by the workgroup too: what
-    it publishes in the first counts in the second, unless the second has the same instance.
-    """
-    states: dict[int, dict[int, Input]] = {INPUT: {}, INPUT_LOWERED: {}}
-    devices = []
-    for key, one in instances.items():
-        if one.state is not None and key.container in states:
-            states[key.container][key.instance] = Input(one.state, one.epid, one.published)
-        elif one.device is not None and key.container == INPUT:
-            devices.append(one)
-    devices.sort(key=lambda one: one.key)
-    plain, lowered = states[INPUT], states[INPUT_LOWERED]
-    return {INPUT: plain.values(), INPUT_LOWERED: {**plain, **lowered}.values()}, devices
+    absences = old.absences is not new.absences and old.absences != new.absences
+    return Changes(
+        frozenset(touched),
+        frozenset(shown),
+        frozenset(furnished),
+        members,
+        subscribers,
+        delegates,
+        absences,
+        durable or absences,
+    )
 
 
 # --- inside
@@ -443,53 +414,3 @@ def _without(board: Board, ends: Callable[[Instance], bool], now: float) -> Publ
     gone = [key for key, one in board.instances.items() if ends(one)]
     kept = {key: one for key, one in board.instances.items() if key not in gone} if gone else board.instances
     return settle(board, replace(board, instances=kept), now, gone)
-
-
-def _was_active(board: Board) -> bool:
-    """Tell whether somebody was at a machine, as far as others may know: who appears offline has gone for them."""
-    seen = board.instances.get(_STATE[COLLEAGUES])
-    if seen is not None and isinstance(seen.value, Aggregate) and seen.value.availability >= OFFLINE:
-        return False
-    one = board.instances.get(_MACHINE)
-    return (
-        one is not None
-        and isinstance(one.value, AggregateMachine)
-        and (machine_of(one.value.availability) is Machine.ACTIVE)
-    )
-
-
-def _make(board: Board, instances: dict[Key, Instance], last_active: float | None, now: float) -> list[Key]:
-    """Put up what the server makes of all publications; give the keys of what is another than before."""
-    inputs, devices = inputs_of(instances)
-    wholes = {
-        source: aggregate(found, last_active, now, lower_dnd=source == INPUT_LOWERED)
-        for source, found in inputs.items()
-    }
-    changed: list[Key] = []
-
-    def put(key: Key, value: Value, *, always: bool = True, expire: Expire = Expire.USER) -> None:
-        """Put up a value, if it is another than before; what was never there is only put up `always`."""
-        before = instances.get(key)
-        if (before is None and always) or (before is not None and before.value != value):
-            instances[key] = Instance(key, before.version + 1 if before else 1, expire, value, now)
-            changed.append(key)
-
-    described = {one.epid: one.device for one in devices if one.device is not None}
-    best = most_active(inputs[INPUT])
-    put(_MACHINE, aggregate_machine(best, described), always=best is not None)
-    for container, source in AGGREGATED.items():
-        value = for_audience(wholes[source], LEVELS[container].told)
-        put(_STATE[container], value)
-        if container in _LEGACY:
-            put(_LEGACY[container], interop_of(value))
-    put(_LEGACY[BLOCKED], _BLOCKED_INTEROP, expire=Expire.STATIC)
-
-    services = services_of(devices, inputs[INPUT], board.aor)
-    put(_SERVICES[INPUT], services, always=bool(devices))
-    if _SERVICES[INPUT] in instances:
-        # Who appears offline can be called on nothing, or watchers would see that they are there.
-        is_there = wholes[INPUT].availability < OFFLINE
-        told = services_told(services) if is_there and services.services else Services(board.aor)
-        for container in VISIBLE:
-            put(_SERVICES[container], told, always=bool(told.services))
-    return changed

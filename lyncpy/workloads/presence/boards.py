@@ -36,7 +36,7 @@ from lyncpy.workloads.presence.board import (
 )
 from lyncpy.workloads.presence.carrying import Carrier
 from lyncpy.workloads.presence.levels import again, privatise
-from lyncpy.workloads.presence.model import SIGNED_IN
+from lyncpy.workloads.presence.model import Ending
 from lyncpy.workloads.presence.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.publisher import made_for
 from lyncpy.workloads.presence.quotas import Quotas
@@ -81,7 +81,7 @@ class _Kept:
     def is_idle(self) -> bool:
         """Tell whether the store could give all of it again, and nothing on it is going to end."""
         return self.timer is None and not any(
-            not one.made and one.expire in SIGNED_IN for one in self.board.instances.values()
+            not one.made and Ending.LAST in one.endings for one in self.board.instances.values()
         )
 
 

@@ -12,8 +12,9 @@ from typing import Final
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.workload import Reason
 from lyncpy.workloads.presence.aggregate import band_of, machine_of, most_active, weigh, word_of
-from lyncpy.workloads.presence.audience import STRANGER, audience, entry, is_blocked, listing, visible
-from lyncpy.workloads.presence.board import Board, inputs_of
+from lyncpy.workloads.presence.audience import STRANGER, Away, Levels, audience, entry, listing, visible
+from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.making import inputs_of
 from lyncpy.workloads.presence.model import (
     AGGREGATED,
     BLOCKED,
@@ -129,11 +130,11 @@ def seen(board: Board, watcher: Aor, relation: Relation, now: float, devices: Ma
     """
     who, other = short(board.aor, board.aor), short(watcher, board.aor)
     seen_by = audience(board, watcher, relation)
-    if is_blocked(seen_by):
+    if isinstance(seen_by, Away):
         because = placed(board, watcher, relation)[-1].because
         yield Reason("level", f"{who} blocks {other}: {because}", good=False, remedy=_UNLOCK)
         yield Reason(
-            "state", f"{other} sees {who} offline, with the card and nothing else, whatever {who} does", good=False
+            "state", f"{other} sees {who} as if {who} had signed out when blocking, whatever {who} does", good=False
         )
         return
     if seen_by == STRANGER:
@@ -148,7 +149,7 @@ def seen(board: Board, watcher: Aor, relation: Relation, now: float, devices: Ma
         yield Reason("state", hides, good=False, remedy=_UNLOCK)
     else:
         yield from _state(board, one, other, now, devices)
-    yield from _rest(board, watcher, relation)
+    yield from _rest(board, watcher, seen_by)
     yield from _changes(board, now)
 
 
@@ -266,8 +267,7 @@ def _decided(reach: int, machine: Machine, who: str, user: Input | None, best: I
     return f"{word} holds, whether somebody is at a device or not"
 
 
-def _rest(board: Board, watcher: Aor, relation: Relation) -> Iterator[Reason]:
-    seen_by = audience(board, watcher, relation)
+def _rest(board: Board, watcher: Aor, seen_by: Levels) -> Iterator[Reason]:
     shown, empty, closed = [], [], []
     for category in sorted(name for name, one in CATEGORIES.items() if one.shown and name != "state"):
         found = visible(board, seen_by, category)

@@ -7,12 +7,27 @@ what then, is in `audience`. Spec: [MS-PRES] 3.5, 3.6.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lyncpy.contracts.names import Aor, aor_of, bare, domain_of
-from lyncpy.workloads.presence.board import Board, Changes, Denied, Fault, Outcome, Published, Stale, settle
+from lyncpy.contracts.names import NO_EPID, Aor, aor_of, bare, domain_of, kept_aor
+from lyncpy.workloads.presence.absences import Absence, Absences, remains_of
+from lyncpy.workloads.presence.board import (
+    Board,
+    Changes,
+    Denied,
+    Fault,
+    Outcome,
+    Published,
+    Stale,
+    leave,
+    roomy,
+    settle,
+)
+from lyncpy.workloads.presence.making import STATES
 from lyncpy.workloads.presence.model import (
     BLOCKED,
+    COLLEAGUES,
     DEFAULT,
-    Absence,
+    DELEGATE_LEVEL,
+    VISIBLE,
     Container,
     Delegate,
     Delegates,
@@ -22,6 +37,7 @@ from lyncpy.workloads.presence.model import (
     Subscriber,
 )
 from lyncpy.workloads.presence.quotas import Quotas
+from lyncpy.workloads.presence.states import Aggregate
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +93,61 @@ def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas
     if containers == board.containers:
         return Published(board, Changes())
     changed = replace(board, containers=containers, absences=_absences(board, containers, now))
-    return settle(board, changed, now, ())
+    return settle(board, roomy(changed, quotas), now, ())
 
 
-def _absences(board: Board, containers: Mapping[int, Container], now: float) -> Mapping[Member, Absence]:
-    """Note of everybody who is blocked since when, so that they see somebody who went at that moment."""
+def _absences(board: Board, containers: Mapping[int, Container], now: float) -> Absences:
+    """Note of everybody who is blocked as what they go on seeing the user: as somebody who went at that moment."""
     before, after = (one.get(BLOCKED, Container()).members for one in (board.containers, containers))
     if before == after:
         return board.absences
-    seen = board.absence(now)
-    new = {
-        member: seen._replace(
-            listed=tuple(sorted(id_ for id_, one in board.containers.items() if member in one.members))
-        )
-        for member in after - before
-    }
-    return {member: one for member, one in board.absences.items() if member in after} | new
+    known = {member: one for member, one in board.absences.items() if member in after}
+    if after <= before:
+        return known
+    gone = leave(board, NO_EPID, now, last=True).board
+    private = board.private_to is not None
+    remains = remains_of(gone.instances, board.containers, known, private=private)
+    state = gone.instances[STATES[COLLEAGUES]]
+    ages = tuple(gone.instances[STATES[id_]].published for id_ in VISIBLE)
+    ages = () if len(set(ages)) == 1 else ages
+    last_active = state.value.last_active if isinstance(state.value, Aggregate) else None
+    for member in sorted(after - before, key=str):
+        listed = _listed(board, member)
+        inherited = None if listed else _blocked_before(board, member)
+        contact = kept_aor(f"sip:{member.value}") in (board.private_to or ())
+        known[member] = inherited or Absence(state.published, last_active, listed, remains, contact, ages)
+    return known
+
+
+def _listed(board: Board, member: Member) -> tuple[int, ...]:
+    """Give the containers whose lists name somebody, also those that count as naming them."""
+    found = tuple(sorted(id_ for id_, one in board.containers.items() if member in one.members and id_ != BLOCKED))
+    if found or member.kind is not MemberKind.USER:
+        return found
+    is_delegate = any(bare(one.aor) == member.value for one in board.delegates.members)
+    return (DELEGATE_LEVEL,) if is_delegate else ()
+
+
+def _blocked_before(board: Board, member: Member) -> Absence | None:
+    """Give what somebody sees whom a wider entry has blocked already: naming them changes nothing for them.
+
+    Whether they are of the enterprise is told by the user's own domain; of another domain of the
+    enterprise, too, the entry of everyone counts.
+    """
+    wider = [Member(MemberKind.EVERYONE)]
+    if member.kind in (MemberKind.USER, MemberKind.DOMAIN):
+        domain = member.value.rpartition("@")[2]
+        ours = domain == bare(board.aor).rpartition("@")[2]
+        wider.insert(0, Member(MemberKind.SAME_ENTERPRISE if ours else MemberKind.FEDERATED))
+        if member.kind is MemberKind.USER:
+            wider.insert(0, Member(MemberKind.DOMAIN, domain))
+    for one in wider:
+        ids = [id_ for id_, container in board.containers.items() if one in container.members]
+        if BLOCKED in ids:
+            return board.absences.get(one)
+        if ids:
+            return None
+    return None
 
 
 def again(board: Board, now: float) -> Board:
@@ -100,8 +155,9 @@ def again(board: Board, now: float) -> Board:
     shut_out = board.containers.get(BLOCKED)
     if shut_out is None or not shut_out.members:
         return board
-    known = board.absences
-    absences = {one: known.get(one, Absence(now))._replace(at=now) for one in shut_out.members}
+    absences = {one: absence.since(now) for one, absence in board.absences.items() if one in shut_out.members}
+    for one in shut_out.members - absences.keys():
+        absences[one] = Absence(now)
     return replace(board, absences=absences)
 
 

@@ -64,9 +64,6 @@ ENDS: Final[Mapping[Expire, frozenset[Ending]]] = {
 }  # fmt: skip
 """Type → what ends it ([MS-PRES] 3.7.5)."""
 
-DURABLE: Final = frozenset(expire for expire, endings in ENDS.items() if Ending.RESTART not in endings)
-SIGNED_IN: Final = frozenset(expire for expire, endings in ENDS.items() if Ending.LAST in endings)
-
 AGGREGATE_INSTANCE, AGGREGATE_MACHINE_INSTANCE = 1, 0x10000000
 """Instances of `state` that the server makes; clients make theirs of 0x20000000 and more."""
 
@@ -431,7 +428,18 @@ class Instance(NamedTuple):
     @property
     def is_durable(self) -> bool:
         """Tell whether it has to be in the store."""
-        return not self.made and self.expire in DURABLE
+        return not self.made and Ending.RESTART not in self.endings
+
+    @property
+    def endings(self) -> frozenset[Ending]:
+        """Tell what ends it. A machine that is not here says nothing of itself, for however long its client has asked."""
+        is_machine = self.state is not None and self.state.kind is StateKind.MACHINE
+        return ENDS[self.expire] | ENDS[Expire.ENDPOINT] if is_machine else ENDS[self.expire]
+
+    def carried(self, by_s: float) -> "Instance":
+        """Give it as it would be, had the wall clock been what it was set to."""
+        until = None if self.until is None else self.until + by_s
+        return self._replace(published=self.published + by_s, until=until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,20 +478,6 @@ class Delegates:
 
 
 NO_DELEGATES: Final = Delegates()
-
-
-class Absence(NamedTuple):
-    """As what somebody who was blocked sees the user from then on: as somebody who signed out at that moment."""
-
-    at: float
-    """When the user went, for this watcher; 0: longer ago than anybody knows."""
-
-    last_active: float | None = None
-    listed: tuple[int, ...] = ()
-    """Containers whose lists named them until then: clients move whom they block, and a level that fell would tell."""
-
-
-LONG_GONE: Final = Absence(0.0)
 
 
 class Denial(enum.Enum):

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from lyncpy.contracts.names import Aor, bare, kept_aor
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
+from lyncpy.workloads.presence.absences import Absence, Absences
 from lyncpy.workloads.presence.board import Board, Changes, Published, settle
-from lyncpy.workloads.presence.model import Absence, Container, Delegate, Delegates, Member, MemberKind, Subscriber
+from lyncpy.workloads.presence.model import Container, Delegate, Delegates, Member, MemberKind, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,9 @@ def _aor(text: str) -> Aor:
     return kept_aor(f"sip:{text}")
 
 
-def _absences(absences: Mapping[Member, Absence], where: _Where) -> Mapping[Member, Absence]:
+def _absences(absences: Absences, where: _Where) -> Absences:
     """Keep what the blocked see under their present addresses: another address is no other block."""
-    found = {}
+    found = dict[Member, Absence]()
     for member, one in absences.items():
         aor = where.get(member.value) if member.kind is MemberKind.USER else None
         if aor is not None:

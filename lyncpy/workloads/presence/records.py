@@ -5,16 +5,17 @@ the server makes is made anew.
 """
 
 import json
+from itertools import repeat
 from typing import Any, Final
 
 from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
+from lyncpy.workloads.presence.absences import Absence, Absences, Remains
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.bodies import READ, read_value
 from lyncpy.workloads.presence.levels import member_of
 from lyncpy.workloads.presence.model import (
-    Absence,
     Container,
     Delegate,
     Delegates,
@@ -26,41 +27,37 @@ from lyncpy.workloads.presence.model import (
 )
 from lyncpy.workloads.presence.naming import Names, Sleeper, named
 
+_UNKNOWN: Final = repeat((-1, False, ()))
+"""What remained for each of the blocked, in a record that does not say it."""
+
 _FORM: Final = 2
-"""1 knew no delegates; such a record is read as one without any. Absences came later: where they are missing, they are long."""
+"""1 knew no delegates; such a record is read as one without any. Absences came later, and what is kept with
+them later still: where they are missing, they are long, and nobody knows what remained.
+"""
 
 
 def write_record(board: Board, names: Names | None = None) -> bytes:
     """Write what of a board has to be durable, and whom its names mean."""
     names = names or Names()
+    durable = [one for one in board.instances.values() if one.is_durable]
     record: dict[str, object] = {
         "form": _FORM,
         "version": board.version,
         "last_active": board.last_active,
-        "publications": [
-            {
-                "key": one.key,
-                "version": one.version,
-                "expire": one.expire.value,
-                "value": one.value,
-                "published": one.published,
-                "epid": one.epid,
-                "until": one.until,
-            }
-            for one in board.instances.values()
-            if one.is_durable
-        ],
+        "publications": [_publication(one) for one in durable],
         "containers": {
             str(id_): {"version": one.version, "members": sorted([m.kind.value, m.value] for m in one.members)}
             for id_, one in board.containers.items()
         },
         "absences": [
-            [kind.value, value, *absence] for (kind, value), absence in sorted(board.absences.items(), key=str)
+            [kind.value, value, one.at, one.last_active, one.listed] for (kind, value), one in board.absences.items()
         ],
         "subscribers": [[one.aor, one.display_name, one.acknowledged, one.context] for one in board.subscribers],
         "delegates": {"version": board.delegates.version, "members": board.delegates.members},
         "owners": dict(names.meant),
     }
+    if any(one.remains is not None for one in board.absences.values()):
+        record["remains"] = _remains(board.absences, durable)
     if names.asleep:
         record["asleep"] = [
             [
@@ -85,12 +82,13 @@ def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
     record: dict[str, Any] = json.loads(data)  # Any: JSON, written by us
     if record["form"] > _FORM:
         raise ValueError(f"the presence of {aor} was stored by a newer server: form {record['form']}")
-    instances = [_instance(one) for one in record["publications"]]
+    # What a machine says of itself ends with it, and was kept once, if its client had asked for that.
+    instances = list(map(_instance, record["publications"]))
     delegates = record.get("delegates", {"version": 0, "members": []})
     board = Board(
         aor,
         Version(record["version"]),
-        {one.key: one for one in instances},
+        {one.key: one for one in instances if one.is_durable},
         {
             int(id_): Container(
                 one["version"], frozenset(member_of(MemberKind(kind), value) for kind, value in one["members"])
@@ -100,12 +98,67 @@ def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
         tuple(Subscriber(aor_of(who), *rest) for who, *rest in record["subscribers"]),
         record["last_active"],
         Delegates(delegates["version"], tuple(Delegate(aor_of(who), *rights) for who, *rights in delegates["members"])),
-        {
-            member_of(MemberKind(kind), value): Absence(at, last_active, tuple(*listed))
-            for kind, value, at, last_active, *listed in record.get("absences", ())
-        },
+        _absences(record, instances),
     )
     return board, _names(board, record, owners)
+
+
+def _publication(one: Instance) -> dict[str, object]:
+    return {
+        "key": one.key,
+        "version": one.version,
+        "expire": one.expire.value,
+        "value": one.value,
+        "published": one.published,
+        "epid": one.epid,
+        "until": one.until,
+    }
+
+
+def _remains(absences: Absences, durable: list[Instance]) -> dict[str, object]:
+    """Write what is kept for the blocked, each publication once: it is on the board, or among the others.
+
+    Every set has one row; what each absence has, says the number of its row (-1: none), whether it is a contact's, and its ages.
+    """
+    numbers = {id(one): number for number, one in enumerate(durable)}
+    others: list[object] = []
+    rows: dict[int, int] = {}
+    sets: list[object] = []
+    for kept in (one.remains for one in absences.values()):
+        if kept is None or id(kept) in rows:
+            continue
+        rows[id(kept)] = len(sets)
+        for one in kept.instances:
+            if id(one) not in numbers:
+                numbers[id(one)] = len(durable) + len(others)
+                others.append(_publication(one))
+        lists = [[id_, sorted([m.kind.value, m.value] for m in members)] for id_, members in kept.lists]
+        sets.append([[numbers[id(one)] for one in kept.instances], lists, kept.private])
+    of = [[-1 if one.remains is None else rows[id(one.remains)], one.contact, one.ages] for one in absences.values()]
+    return {"publications": others, "sets": sets, "of": of}
+
+
+def _absences(record: dict[str, Any], instances: list[Instance]) -> Absences:  # Any: JSON, written by us
+    kept = record.get("remains", {"publications": [], "sets": [], "of": []})
+    all_ = [*instances, *map(_instance, kept["publications"])]
+    sets = [
+        Remains(
+            tuple(all_[number] for number in numbers),
+            tuple((id_, frozenset(member_of(MemberKind(kind), value) for kind, value in of)) for id_, of in lists),
+            private,
+        )
+        for numbers, lists, private in kept["sets"]
+    ]
+    found = {}
+    rows: list[list[Any]] = record.get("absences", [])
+    for (kind, value, at, last_active, *listed), (number, contact, ages) in zip(
+        rows, kept["of"] or _UNKNOWN, strict=False
+    ):
+        remains = None if number < 0 else sets[number]
+        found[member_of(MemberKind(kind), value)] = Absence(
+            at, last_active, tuple(*listed), remains, contact, tuple(ages)
+        )
+    return found
 
 
 def _names(board: Board, record: dict[str, Any], owners: IOwners) -> Names:  # Any: JSON, written by us

@@ -22,7 +22,8 @@ class Settings(BaseModel):
     """The longest publication in bytes; a longer one is refused with 413."""
 
     board_bytes: int = Field(default=262_144, ge=65_536, le=16_777_216)
-    """Bytes of all publications that one user may have together; more are refused with 413. All of them may go to each watcher."""
+    """Bytes of all publications that one user may have together; more are refused with 413. All of them may go to each watcher.
+    What is kept for the blocked, who go on seeing what was there, has the room that is left."""
 
     containers_per_user: int = Field(default=64, ge=8, le=1000)
     """Containers that one user may have; one more is refused with 413."""

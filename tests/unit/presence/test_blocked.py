@@ -3,13 +3,22 @@
 import json
 from dataclasses import replace
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.audience import Audience, concerns, differs, is_blocked, visible
+from lyncpy.workloads.presence.absences import Remains
+from lyncpy.workloads.presence.audience import Audience, Away, concerns, differs, visible
 from lyncpy.workloads.presence.audience import audience as audience_of
-from lyncpy.workloads.presence.board import Board, Made, Published, furnish, leave, publish, settle
+from lyncpy.workloads.presence.board import (
+    Board,
+    Made,
+    Published,
+    carry,
+    deadline,
+    elapse,
+    furnish,
+    leave,
+    publish,
+    settle,
+)
 from lyncpy.workloads.presence.levels import MemberChange, set_members
 from lyncpy.workloads.presence.model import (
     CATEGORIES,
@@ -70,20 +79,16 @@ BOB_MEMBER = Member(MemberKind.USER, "bob@contoso.test")
 
 
 def test_who_is_blocked_sees_somebody_who_signed_out_at_that_moment() -> None:
-    """The card of the level stays, the state has the age of the block, and nothing can be called."""
+    """Card and note of the level stay, the state has the age of the block, and nothing can be called."""
     found = busy()
     blocked = shut_out(found, 500.0, BOB_MEMBER)
-    gone = leave(
-        replace(found, instances={k: v for k, v in found.instances.items() if k != LEVEL_NOTE}),
-        Epid("pc"),
-        500.0,
-        last=True,
-    ).board
+    gone = leave(found, Epid("pc"), 500.0, last=True).board
     shown = all_of(blocked, audience_of(blocked, BOB))
     assert shown == all_of(gone, audience_of(gone, BOB))
     assert shown["contactCard"] == [(0, 1.0, "<card/>")]
     assert shown["state"] == [(1, 500.0, Aggregate(18500, last_active=500.0))]
-    assert shown["note"] == shown["services"] == []
+    assert shown["note"] == [(0, 100.0, "<note/>")]
+    assert shown["services"] == []
 
 
 def test_nothing_that_the_user_does_is_seen_by_who_is_blocked() -> None:
@@ -112,10 +117,15 @@ def test_the_level_from_which_somebody_was_moved_is_stored() -> None:
     ]
     outcome = set_members(friend, moves, 500.0, Quotas())
     assert isinstance(outcome, Published)
-    assert audience_of(outcome.board, BOB)[3:] == audience_of(friend, BOB)
+    seen_by = audience_of(outcome.board, BOB)
+    assert isinstance(seen_by, Away)
+    assert seen_by.under == audience_of(friend, BOB)
     data = write_record(outcome.board)
     assert read_record(ALICE, data).absences == outcome.board.absences
     former = json.loads(data)
+    del former["remains"]
+    before = read_record(ALICE, json.dumps(former).encode()).absences[BOB_MEMBER]
+    assert (before.listed, before.remains) == ((400,), None)
     former["absences"] = [one[:4] for one in former["absences"]]
     assert read_record(ALICE, json.dumps(former).encode()).absences[BOB_MEMBER].listed == ()
 
@@ -123,7 +133,6 @@ def test_the_level_from_which_somebody_was_moved_is_stored() -> None:
 def test_who_is_blocked_while_the_user_is_away_sees_no_change_at_all() -> None:
     """Nothing is told, because nothing looks different."""
     found = leave(busy(), Epid("pc"), 300.0, last=True).board
-    found = replace(found, instances={k: v for k, v in found.instances.items() if k != LEVEL_NOTE})
     blocked = shut_out(found, 500.0, BOB_MEMBER)
     assert differs(blocked, audience_of(found, BOB), audience_of(blocked, BOB), CATEGORIES) == frozenset()
 
@@ -142,31 +151,118 @@ def test_who_appears_offline_offers_no_services() -> None:
     assert hidden == all_of(left, (200,))
 
 
-LISTS = st.dictionaries(
-    st.sampled_from([100, 200, 300, 400, 32000, 77]),
-    st.frozensets(st.sampled_from([BOB_MEMBER, Member(MemberKind.DOMAIN, "contoso.test"), Member(MemberKind.SAME_ENTERPRISE), Member(MemberKind.EVERYONE)])),
-)  # fmt: skip
-
-
-@given(LISTS, st.sampled_from([3500, 6500, 9500, 15500, 18500]), st.booleans())
-def test_blocked_and_signed_out_look_alike_on_any_board(
-    lists: dict[int, frozenset[Member]], number: int, manual: bool
-) -> None:
-    """Whatever the lists, the states and the cards: to one and the same watcher both are the same."""
-    user = State(StateKind.USER, number, manual=True)
-    wishes = [Publication(Key("contactCard", 5, 77), 0, Expire.STATIC, "<own/>")]
-    wishes += [Publication(Key("state", 0x20000000, INPUT), 0, Expire.STATIC, "<u/>", state=user)] if manual else []
-    outcome = publish(busy(), wishes, Epid("pc"), 150.0, Quotas())
+def said(found: Board, *wishes: Publication, now: float, quotas: Quotas | None = None) -> Board:
+    """Publish, with the versions that there are."""
+    known = [
+        replace(one, version=found.instances[one.key].version if one.key in found.instances else 0) for one in wishes
+    ]
+    outcome = publish(found, known, Epid("pc"), now, quotas or Quotas())
     assert isinstance(outcome, Published)
-    found = outcome.board
-    found = replace(found, instances={k: v for k, v in found.instances.items() if k.category != "note"})
-    found = replace(found, containers={id_: Container(1, members) for id_, members in lists.items() if id_ != 32000})
-    open_ = audience_of(found, BOB)
-    kind = next((member for member in (lists.get(32000) or frozenset())), BOB_MEMBER)
-    blocked = shut_out(found, 500.0, kind)
-    if not is_blocked(audience_of(blocked, BOB)):
-        return  # another list comes before
-    gone = leave(found, Epid("pc"), 500.0, last=True).board
-    if any(id_ not in (100, 200, 300, 400) for id_ in open_[:1]):
-        return  # a container of a client's own, for which the server makes no state
-    assert all_of(blocked, audience_of(blocked, BOB)) == all_of(gone, open_)
+    return outcome.board
+
+
+def note(text: str, instance: int = 0, seconds: int | None = None) -> Publication:
+    """Write a note for colleagues."""
+    expire = Expire.STATIC if seconds is None else Expire.TIME
+    return Publication(Key("note", instance, 200), 0, expire, f"<note>{text}</note>", seconds)
+
+
+def notes(found: Board) -> list[object]:
+    """Give the notes that Bob sees."""
+    return [one.value for one in visible(found, audience_of(found, BOB), "note")]
+
+
+def test_a_note_is_not_changed_for_who_is_blocked() -> None:
+    """Neither another text nor its removal is seen, also after a restart; once unblocked, nothing is kept."""
+    blocked = shut_out(said(busy(), note("before"), now=200.0), 500.0, BOB_MEMBER)
+    later = said(blocked, note("after"), now=600.0)
+    gone = said(later, Publication(LEVEL_NOTE, 0, Expire.STATIC, expires_s=0), now=700.0)
+    for found in (blocked, later, gone):
+        assert notes(found) == notes(read_record(ALICE, write_record(found))) == ["<note>before</note>"]
+        seen_by = audience_of(blocked, BOB)
+        assert differs(found, seen_by, audience_of(found, BOB), CATEGORIES) == frozenset()
+    version = gone.containers[32000].version
+    outcome = set_members(gone, [MemberChange(32000, version, frozenset(), frozenset({BOB_MEMBER}))], 800.0, Quotas())
+    assert isinstance(outcome, Published)
+    assert notes(outcome.board) == []
+    assert b"before" not in write_record(outcome.board)
+
+
+def test_time_ends_what_was_left() -> None:
+    """A note for an hour ends for who is blocked too, and they are told of it, and of nothing else."""
+    blocked = shut_out(said(busy(), note("soon", 1, 3600), now=500.0), 500.0, BOB_MEMBER)
+    replaced = said(blocked, note("again", 1, 9000), now=600.0)
+    assert deadline(replaced, 600.0) == 4100.0
+    before = audience_of(replaced, BOB)
+    outcome = elapse(replaced, 4100.0)
+    assert outcome.changes.absences
+    assert notes(outcome.board) == ["<note/>"]
+    after = audience_of(outcome.board, BOB)
+    assert differs(outcome.board, before, after, CATEGORIES) == {"note"}
+    assert elapse(outcome.board, 4200.0).board is outcome.board
+
+
+def test_what_is_left_is_kept_once_and_goes_when_there_is_no_room() -> None:
+    """For a thousand who were blocked at once, too; what was kept first goes first, and the levels stay."""
+    everybody = [Member(MemberKind.USER, f"u{number}@contoso.test") for number in range(900)]
+    quotas = Quotas(board_bytes=3000)
+    found = shut_out(said(busy(), note("x" * 1000), now=200.0), 500.0, BOB_MEMBER, *everybody)
+    assert len({id(one.remains) for one in found.absences.values()}) == 1
+    assert write_record(found).count(b"xxx" * 300) == 1
+    dave = Member(MemberKind.USER, "dave@contoso.test")
+    found = shut_out(said(found, note("y" * 1000), now=600.0, quotas=quotas), 700.0, dave)
+    assert len(write_record(found)) < 3 * 1000 + 900 * 90
+    found = said(found, note("z" * 1500), now=800.0, quotas=quotas)
+    assert [audience_of(found, BOB), notes(found)] == [audience_of(found, BOB), []]
+    kept = {member: one.remains for member, one in found.absences.items()}
+    assert [one.value for one in (kept[dave] or Remains()).instances if one.key == LEVEL_NOTE] == [
+        f"<note>{'y' * 1000}</note>"
+    ]
+    seen_by = audience_of(found, BOB)
+    assert isinstance(seen_by, Away)
+    assert seen_by.under == (200,)
+    assert len({id(one) for one in kept.values()}) == 2
+
+
+def test_lists_of_domains_take_room_too() -> None:
+    """Where not even they can be kept, the lists count as they are."""
+    domains = frozenset(Member(MemberKind.DOMAIN, f"d{number}.test") for number in range(200))
+    found = replace(busy(), containers={300: Container(1, domains), 200: Container(1, frozenset())})
+    outcome = set_members(
+        found, [MemberChange(32000, 0, frozenset({BOB_MEMBER}), frozenset())], 500.0, Quotas(board_bytes=1000)
+    )
+    assert isinstance(outcome, Published)
+    assert outcome.board.absences[BOB_MEMBER].remains is None
+
+
+def test_what_is_kept_goes_with_a_clock_that_is_set() -> None:
+    """As old as before, and as old as what somebody has left who is away; nobody is told anything."""
+    found = said(busy(), note("soon", 1, 3600), now=500.0)
+    blocked, gone = shut_out(found, 500.0, BOB_MEMBER), leave(found, Epid("pc"), 500.0, last=True).board
+    moved = carry(blocked, 100.0)
+    assert all_of(moved, audience_of(moved, BOB)) == all_of(carry(gone, 100.0), audience_of(gone, BOB))
+    assert moved.containers is blocked.containers
+    assert differs(moved, audience_of(blocked, BOB), audience_of(moved, BOB), CATEGORIES) == frozenset()
+    assert next(iter(moved.absences.values())).remains == next(iter(carry(blocked, 100.0).absences.values())).remains
+
+
+def test_lists_and_contacts_are_those_of_the_moment() -> None:
+    """Whom the user allows what later, and whom they take off, is not seen by who was blocked before."""
+    found = replace(busy(), containers={400: Container(1, frozenset({BOB_MEMBER})), 200: Container(1, frozenset())})
+    blocked = shut_out(found, 500.0, BOB_MEMBER)
+    seen_by = audience_of(blocked, BOB)
+    for containers in ({400: Container(2)}, {300: Container(1, frozenset({BOB_MEMBER, Member(MemberKind.EVERYONE)}))}):
+        later = replace(blocked, containers={**containers, 32000: blocked.containers[32000]})
+        assert audience_of(later, BOB) == seen_by
+    wider = shut_out(blocked, 600.0, Member(MemberKind.EVERYONE))
+    assert audience_of(wider, BOB) == seen_by
+
+
+def test_who_is_blocked_twice_is_so_since_the_first_time() -> None:
+    """Their company first, then they by name: nothing changes for them, whatever was written between."""
+    company = shut_out(busy(), 500.0, Member(MemberKind.DOMAIN, "contoso.test"))
+    both = shut_out(said(company, note("between"), now=550.0), 600.0, BOB_MEMBER)
+    assert audience_of(both, BOB) == audience_of(company, BOB)
+    assert notes(both) == ["<note/>"]
+    friend = replace(company, containers={**company.containers, 300: Container(1, frozenset({BOB_MEMBER}))})
+    assert audience_of(shut_out(friend, 600.0, BOB_MEMBER), BOB) != audience_of(company, BOB)

@@ -2,25 +2,27 @@
 
 import pytest
 
+from lyncpy.contracts.names import Epid
 from lyncpy.workloads.presence.aggregate import legacy_of
 from lyncpy.workloads.presence.model import (
     BANDS,
     CATEGORIES,
     DECISION,
-    DURABLE,
     ENDS,
     LEGACY,
     LEVELS,
     LOOKUP,
     MACHINES,
-    SIGNED_IN,
     VOICES,
     Band,
+    Ending,
     Expire,
+    Instance,
+    Key,
     Machine,
     MemberKind,
 )
-from lyncpy.workloads.presence.states import LegacyInterop, StateKind
+from lyncpy.workloads.presence.states import LegacyInterop, State, StateKind
 
 
 def test_every_table_is_whole() -> None:
@@ -34,8 +36,20 @@ def test_every_table_is_whole() -> None:
 
 def test_what_outlives_a_restart() -> None:
     """Static and timed publications are for good; the others are of somebody who is signed in."""
-    assert {Expire.STATIC, Expire.TIME} == DURABLE
-    assert {Expire.USER, Expire.ENDPOINT} == SIGNED_IN
+    durable = {Expire.STATIC, Expire.TIME}
+    for expire in Expire:
+        note = Instance(Key("note", 0, 200), 1, expire, "<note/>", 0.0, Epid("pc"))
+        assert note.is_durable == (expire in durable) == (Ending.LAST not in note.endings)
+        assert not note._replace(epid=None).is_durable
+
+
+def test_a_machine_says_of_itself_only_while_it_is_there() -> None:
+    """For however long its client has asked: somebody whose devices are gone is offline."""
+    for expire in Expire:
+        state = State(StateKind.MACHINE, 3500)
+        one = Instance(Key("state", 5, 2), 1, expire, "<state/>", 0.0, Epid("pc"), state=state)
+        assert not one.is_durable
+        assert {Ending.LEFT, Ending.LAST} <= one.endings
 
 
 def test_lists_are_asked_from_the_most_exact_to_the_least() -> None:

@@ -1,0 +1,112 @@
+"""What the server makes of all that a user's devices have published: aggregates, services, words for old clients. Pure."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from lyncpy.contracts.names import Aor
+from lyncpy.workloads.presence.aggregate import (
+    aggregate,
+    aggregate_machine,
+    for_audience,
+    interop_of,
+    machine_of,
+    most_active,
+    services_of,
+    services_told,
+)
+from lyncpy.workloads.presence.model import (
+    AGGREGATE_INSTANCE,
+    AGGREGATE_MACHINE_INSTANCE,
+    AGGREGATED,
+    BLOCKED,
+    COLLEAGUES,
+    INPUT,
+    INPUT_LOWERED,
+    LEGACY_INSTANCE,
+    LEVELS,
+    OFFLINE,
+    SERVICES_INSTANCE,
+    VISIBLE,
+    Expire,
+    Instance,
+    Key,
+    Machine,
+)
+from lyncpy.workloads.presence.states import Aggregate, AggregateMachine, Input, LegacyInterop, Services, Value
+
+_MACHINE: Final = Key("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
+SOURCES: Final = frozenset({("state", INPUT), ("state", INPUT_LOWERED), ("device", INPUT)})
+"""What aggregates are made of; publishing anything else makes none anew."""
+
+STATES: Final = {id_: Key("state", AGGREGATE_INSTANCE, id_) for id_ in AGGREGATED}
+_SERVICES: Final = {id_: Key("services", SERVICES_INSTANCE, id_) for id_ in (INPUT, *VISIBLE)}
+LEGACY: Final = {id_: Key("legacyInterop", LEGACY_INSTANCE, id_) for id_ in (*VISIBLE, BLOCKED)}
+_BLOCKED_INTEROP: Final = LegacyInterop(OFFLINE)
+
+
+def inputs_of(instances: Mapping[Key, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
+    """Give the states that each aggregate is made of, and the devices.
+
+    A client that knows one of the two containers only is seen by the workgroup too: what
+    it publishes in the first counts in the second, unless the second has the same instance.
+    """
+    states: dict[int, dict[int, Input]] = {INPUT: {}, INPUT_LOWERED: {}}
+    devices = []
+    for key, one in instances.items():
+        if one.state is not None and key.container in states:
+            states[key.container][key.instance] = Input(one.state, one.epid, one.published)
+        elif one.device is not None and key.container == INPUT:
+            devices.append(one)
+    devices.sort(key=lambda one: one.key)
+    plain, lowered = states[INPUT], states[INPUT_LOWERED]
+    return {INPUT: plain.values(), INPUT_LOWERED: {**plain, **lowered}.values()}, devices
+
+
+def was_active(instances: Mapping[Key, Instance]) -> bool:
+    """Tell whether somebody was at a machine, as far as others may know: who appears offline has gone for them."""
+    seen = instances.get(STATES[COLLEAGUES])
+    if seen is not None and isinstance(seen.value, Aggregate) and seen.value.availability >= OFFLINE:
+        return False
+    one = instances.get(_MACHINE)
+    return (
+        one is not None
+        and isinstance(one.value, AggregateMachine)
+        and (machine_of(one.value.availability) is Machine.ACTIVE)
+    )
+
+
+def make(aor: Aor, instances: dict[Key, Instance], last_active: float | None, now: float) -> list[Key]:
+    """Put up what the server makes of all publications; give the keys of what is another than before."""
+    inputs, devices = inputs_of(instances)
+    wholes = {
+        source: aggregate(found, last_active, now, lower_dnd=source == INPUT_LOWERED)
+        for source, found in inputs.items()
+    }
+    changed: list[Key] = []
+
+    def put(key: Key, value: Value, *, always: bool = True, expire: Expire = Expire.USER) -> None:
+        """Put up a value, if it is another than before; what was never there is only put up `always`."""
+        before = instances.get(key)
+        if (before is None and always) or (before is not None and before.value != value):
+            instances[key] = Instance(key, before.version + 1 if before else 1, expire, value, now)
+            changed.append(key)
+
+    described = {one.epid: one.device for one in devices if one.device is not None}
+    best = most_active(inputs[INPUT])
+    put(_MACHINE, aggregate_machine(best, described), always=best is not None)
+    for container, source in AGGREGATED.items():
+        value = for_audience(wholes[source], LEVELS[container].told)
+        put(STATES[container], value)
+        if container in LEGACY:
+            put(LEGACY[container], interop_of(value))
+    put(LEGACY[BLOCKED], _BLOCKED_INTEROP, expire=Expire.STATIC)
+
+    services = services_of(devices, inputs[INPUT], aor)
+    put(_SERVICES[INPUT], services, always=bool(devices))
+    if _SERVICES[INPUT] in instances:
+        # Who appears offline can be called on nothing, or watchers would see that they are there.
+        is_there = wholes[INPUT].availability < OFFLINE
+        told = services_told(services) if is_there and services.services else Services(aor)
+        for container in VISIBLE:
+            put(_SERVICES[container], told, always=bool(told.services))
+    return changed
