@@ -63,19 +63,20 @@ def test_a_note_for_friends_is_not_for_colleagues(stage: Stage) -> None:
 
 
 def test_a_watcher_who_is_blocked_sees_offline_at_once(stage: Stage) -> None:
-    """And all again as soon as the block is lifted."""
+    """With what was left at that moment; and all again as soon as the block is lifted."""
     alice, bob = stage.sign_in("alice", "bob")
     alice.publishes(note="hello")
     bob.watches(alice)
     alice.blocks(bob)
+    alice.publishes(note="goodbye")
     assert bob.hears(alice).availability == "offline"
-    assert bob.hears(alice).note == ""
+    assert bob.hears(alice).note == "hello"
     assert bob.hears(alice).name == "Alice"
 
     alice.allows(bob, container=300)
 
     assert bob.hears(alice).availability == "available"
-    assert bob.hears(alice).note == "hello"
+    assert bob.hears(alice).note == "goodbye"
 
 
 def test_who_is_blocked_cannot_tell_it_from_offline(stage: Stage) -> None:

@@ -171,7 +171,7 @@ def test_blocked_is_said_first_and_alone(stage: Stage, alice: Actor) -> None:
     table = stage.shell(f"why {ALICE} as seen by mallory@example.com")
     assert [row[:3] for row in table.rows] == [
         ("trouble", "level", "alice blocks mallory: listed as user in 32000"),
-        ("trouble", "state", "mallory sees alice offline, with the card and nothing else, whatever alice does"),
+        ("trouble", "state", "mallory sees alice as if alice had signed out when blocking, whatever alice does"),
     ]
     assert table.rows[0][3] == "the user can change his access level in a client"
     assert table.note == "2 of 2 findings hide something"
