@@ -1,0 +1,27 @@
+"""A bus on which nobody listens."""
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.facts import Fact
+
+
+@implementer(IBus)
+class ToldBus:
+    """A bus that remembers."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+
+    def tell(self, fact: Fact) -> None:
+        """Remember."""
+        self.facts.append(fact)
+
+    def listen(self, kind: object, hear: object) -> IListening:
+        """Nobody listens here."""
+        raise AssertionError
+
+    def ask(self, node: object, question: object, timeout: float) -> Deferred[object]:
+        """Nobody asks here."""
+        raise AssertionError

@@ -1,0 +1,53 @@
+"""What a workload is given, where a test has not built all of it: the parts it names, and plain ones for the rest."""
+
+from typing import Any
+
+from lyncpy.backends.memory import MemoryBus, MemoryRecords, MemoryStore
+from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.owners import AddressOwners
+from lyncpy.core.forward import Forward
+from lyncpy.core.homes import Homes
+from lyncpy.core.notifier import Notifier
+from lyncpy.core.platform import Platform, Signaling
+from lyncpy.core.recording import Recording
+from lyncpy.core.timers import Timers
+from lyncpy.core.vouching import Vouching
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.registrar.bindings import Bindings
+from tests.kit.flows import StillFlows
+from tests.kit.gatehouse import TablePeople
+from tests.kit.meters import MemoryMeter
+from tests.kit.outbound import FakeOutbound
+from tests.kit.vault import FixedPolicies
+
+CONTACT = "sip:fe1.contoso.test:5061;transport=tls"
+
+
+def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fields of Platform
+    """Build a platform on a test's clock: in memory, for people whose addresses never change."""
+    given = parts.setdefault
+    node: NodeName = given("node", NodeName("n1"))
+    timers = given("timers", Timers(clock, lambda: 1_700_000_000.0 + clock.seconds()))
+    bus = given("bus", MemoryBus(node, clock))
+    people = given("people", TablePeople())
+    records = given("records", MemoryRecords())
+    meter = given("meter", MemoryMeter())
+    given("store", MemoryStore(timers.wall))
+    given("recording", Recording(lambda rows: records.keep(rows), timers, meter, close_s=5.0))
+    given("homes", Homes())
+    given("owners", AddressOwners())
+    given("groups", Groups(people))
+    given("policies", FixedPolicies())
+    given("locator", Bindings(bus, timers))
+    return Platform(**parts)
+
+
+def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fields of Signaling
+    """Build what sends over SIP: nobody is connected, and what is sent is kept for the test to answer."""
+    given, timers = parts.setdefault, platform.timers
+    outbound = given("outbound", FakeOutbound())
+    given("flows", StillFlows())
+    if "notifier" not in parts:
+        parts["notifier"] = Notifier(outbound, platform.bus, CONTACT, timers, per_flow=50, total=1000)
+    given("forward", Forward(outbound, f"{CONTACT};lr", Vouching(platform.people, timers), timers))
+    return Signaling(**parts)
