@@ -72,7 +72,7 @@ class Reloader:
         fresh = load(self._config.file, self._overrides)
         said = list(self.built.listener.reload())
         said.append("certificate and key were read again; new connections use them")
-        if self.built.hall.policies.take(fresh.sections.policies):
+        if self.built.inside.ground.tables.policies.take(fresh.sections.policies):
             said.append("[policies] has changed and counts from now on")
         for name in type(fresh.sections).model_fields:
             if name == "policies":
@@ -92,7 +92,7 @@ class Reloader:
         if self._pulling:
             return
         self._pulling = True
-        pulling = Deferred.fromCoroutine(built.directory.pulls.pull())
+        pulling = Deferred.fromCoroutine(built.inside.workloads.directory.pulls.pull())
         _ = pulling.addErrback(lambda failure: self.log.failure("pull failed", failure=failure)).addBoth(
             self._pulled, built
         )
@@ -117,14 +117,14 @@ class Reloader:
         """Reload now or soon, once for all signals of a moment: a script may send hundreds."""
         if self.built is None or self._timer is not None:
             return
-        timers = self.built.hall.timers
+        timers = self.built.inside.ground.timers
         self._timer = timers.later(max(0.0, self._next - timers.now()), self._on_time)
 
     def _on_time(self) -> None:
         """Reload, and log what came of it."""
         self._timer = None
         if self.built is not None:
-            self._next = self.built.hall.timers.now() + GATHER_S
+            self._next = self.built.inside.ground.timers.now() + GATHER_S
         try:
             for sentence in self():
                 self.log.info("reload: {sentence}", sentence=sentence)
@@ -207,4 +207,4 @@ def _stop(reactor: Any, reload: Reloader) -> None:  # Any: as above
         reactor.stop()
     except ReactorNotRunning:
         if reload.built is not None:
-            reload.built.hall.draining.hasten()
+            reload.built.inside.entrance.draining.hasten()

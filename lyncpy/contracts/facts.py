@@ -31,6 +31,13 @@ class FlowDrained(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class FlowSilent(Fact):
+    """A client has not answered a request in time; it may not be there any more."""
+
+    flow: FlowName
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointArrived(Fact):
     """An endpoint signed in (not: refreshed)."""
 

@@ -38,6 +38,9 @@ class IMcu(Interface):
 
     kind: str = Attribute('The type in the MCU\'s URI and in rosters: "chat".')
 
+    def listen(ears: "IFocusEars") -> None:
+        """Tell this focus from now on who has left; called once, before anybody is let in."""
+
     def admit(participant: Participant, arrival: Arrival) -> Awaitable[Response]:
         """Answer the INVITE of somebody whom the focus lets in; give the 200.
 

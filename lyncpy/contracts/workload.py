@@ -3,7 +3,7 @@
 import enum
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar, overload
 
 from zope.interface import Attribute, Interface
@@ -11,9 +11,14 @@ from zope.interface import Attribute, Interface
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.http import Resource
 from lyncpy.contracts.names import Aor
+from lyncpy.sip.markup import Element
 from lyncpy.sip.message import Response
 
 T = TypeVar("T")
+
+
+Operation = Callable[[Arrival, Element], Awaitable[Response]]
+"""Answers one SOAP operation in SERVICE: the request, and the element that names the operation. May raise Refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +183,9 @@ class Offer:
 
     name: str
     routes: tuple[Route, ...] = ()
+    operations: Mapping[str, Operation] = field(default_factory=dict)
+    """SOAP operations that it answers, by name: "setContact"."""
+
     commands: tuple[Command, ...] = ()
     provisions: tuple[Provision, ...] = ()
     reasons: tuple[Callable[[Aor], Awaitable[Sequence[Reason]]], ...] = ()

@@ -12,6 +12,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.facts import FlowSilent
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
@@ -50,6 +52,7 @@ class Outbound:
     def __init__(
         self,
         flows: IFlows,
+        bus: IBus,
         timers: ITimers,
         settings: Settings,
         meter: IMeter,
@@ -61,6 +64,7 @@ class Outbound:
         self.flows: Final = flows
         self.timers: Final = timers
         self.settings: Final = settings
+        self._bus = bus
         self._contact = contact
         self._via = f"SIP/2.0/{transport} {sent_by};branch="
         # A branch that nobody answers has to be nobody else's, and need not be hard to guess.
@@ -72,8 +76,6 @@ class Outbound:
         self._patience: dict[float, Patience] = {}
         """By seconds: settings of those who ask, so these are few."""
 
-        self.on_silence: Callable[[FlowName], None] = lambda flow: None
-        """Hears of connections whose client has not answered a request in time."""
         self.silent: Final = meter.counter(
             "lyncpy_core_sent_unanswered_total", "Requests that no client answered in time."
         )
@@ -133,7 +135,7 @@ class Outbound:
     def was_silent(self, flow: FlowName) -> None:
         """A request was not answered in time: its client may not be there any more."""
         self.silent.add()
-        self.on_silence(flow)
+        self._bus.tell(FlowSilent(flow))
 
     def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | Ask] | None":
         """Give what is under way on a flow, if one more may be."""

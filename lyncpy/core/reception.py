@@ -61,6 +61,7 @@ class Reception:
         self,
         proof: IKeyProof,
         flows: IFlows,
+        doors: IGuests,
         meter: IMeter,
         rules: SignInRules,
         settings: Settings,
@@ -80,7 +81,7 @@ class Reception:
         self._rules = rules
         self._tries = Throttle(rules, rules.tries_per_user)
         self._crowds = Throttle(rules, rules.tries_per_address)
-        self._doors: IGuests | None = None
+        self._doors = doors
         self._guests: dict[FlowName, _Guest] = {}
         self._names: dict[Aor, FlowName] = {}
         self._peers: Counter[str] = Counter()
@@ -89,13 +90,9 @@ class Reception:
     def __len__(self) -> int:
         return len(self._guests)
 
-    def listen(self, doors: IGuests) -> None:
-        """Let guests into these conferences from now on."""
-        self._doors = doors
-
     def expects(self, request: Request) -> bool:
         """Tell whether a stranger's request is that of a guest."""
-        return self._doors is not None and aor_of(request.from_.uri).endswith(f"@{GUEST_DOMAIN}")
+        return aor_of(request.from_.uri).endswith(f"@{GUEST_DOMAIN}")
 
     def closed(self, flow: FlowName) -> None:
         """Forget a connection; unknown ones are ignored."""
@@ -138,7 +135,7 @@ class Reception:
         return self._welcome(arrival, aor, door) if guest is None else guest.who
 
     def _door(self, request: Request) -> GuestDoor:
-        if self._doors is None or request.method not in METHODS:
+        if request.method not in METHODS:
             raise Refused(403, FORBIDDEN)
         if request.method == "SUBSCRIBE" and request.event != EVENT:
             raise Refused(403, FORBIDDEN)

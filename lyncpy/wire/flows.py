@@ -30,6 +30,12 @@ Message = Request | Response | Prepared
 Seal = Callable[[FlowName, Message], Message | None]
 """Signs what leaves, once the connection has an association; None holds the message back."""
 
+
+def _unsealed(flow: FlowName, message: Message) -> Message | None:
+    """Sign nothing: nobody can have signed in where there is no gate yet."""
+    return message
+
+
 FULL: Final = 65_536
 """Bytes waiting to leave above which a connection is full: what can be said later, and better, should be."""
 
@@ -263,17 +269,16 @@ class Flows:
     def __init__(
         self,
         node: NodeName,
-        seal: Seal,
         settings: Settings,
         timers: ITimers,
         meter: IMeter,
         soon: Callable[[Callable[[], None]], object],
         *,
-        strangers_total: int = 10_000,
-        strangers_per_address: int = 500,
+        strangers_total: int,
+        strangers_per_address: int,
     ) -> None:
         self._node = node
-        self._seal = seal
+        self._seal: Seal = _unsealed
         self._settings = settings
         self._timers = timers
         self.soon = soon
@@ -295,6 +300,13 @@ class Flows:
         meter.gauge("lyncpy_wire_sent_messages", "Messages sent since the start.", lambda: self.messages_out)
         meter.gauge("lyncpy_wire_received_bytes", "Bytes received since the start.", lambda: self.bytes_in)
         meter.gauge("lyncpy_wire_sent_bytes", "Bytes sent since the start.", lambda: self.bytes_out)
+
+    def seal_with(self, seal: Seal) -> None:
+        """Have every message sealed from here on.
+
+        Whoever seals has to know this wire, too: it closes connections, and sends again what it held back.
+        """
+        self._seal = seal
 
     # The promise.
 

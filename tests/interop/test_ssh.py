@@ -30,6 +30,7 @@ from lyncpy.workloads.admin.keyring import HostKeysUnusable
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.ssh import CannotListen
+from tests.kit.platform import platform_of
 from tests.kit.shell import NASTY, Weather, rows_of
 from tests.kit.slapd import free_ports
 
@@ -77,14 +78,13 @@ class Desk:
         self.records = MemoryRecords()
         self.settings = Settings.model_validate({"port": free_ports(1)[0], **settings})
         self.admin = Admin(
-            lambda: [self.weather.offer()],
-            self.records,
+            platform_of(reactor, timers=Timers(reactor, time.time), records=self.records),
+            [self.weather.offer()],
             folder,
             self.settings,
-            Timers(reactor, time.time),
             reactor,
             lambda: ["the certificate is new"],
-            lambda: {"answer": 42},
+            {"answer": 42},
         )
 
     def key(self, name: str = "admin_key", *kind: str) -> Path:

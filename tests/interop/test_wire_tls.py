@@ -89,11 +89,12 @@ class Server:
         self.hall = Echo()
         self.flows = self.hall.flows = Flows(
             NodeName("node"),
-            lambda flow, message: message,
             self.settings,
             timers,
             MemoryMeter(),
             lambda call: reactor.callLater(0, call),
+            strangers_total=10_000,
+            strangers_per_address=500,
         )
         self.certificate = Certificate(self.settings, folder, lambda: datetime.now(UTC))
         self.listener = Listener(

@@ -21,11 +21,14 @@ from lyncpy.contracts.refusal import translated
 from lyncpy.contracts.workload import Asked, Offer, Table
 from lyncpy.core.homes import Homes
 from lyncpy.core.notifier import Notifier
+from lyncpy.core.operations import Operations
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.router import Router
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.workloads.directory.groups import Groups
+from tests.kit.platform import platform_of, signaling_of
 from tests.kit.results import result_of, started
 
 DOMAIN = "contoso.test"
@@ -106,13 +109,36 @@ class Hall:
         self.notifier = Notifier(
             self.outbound, self.bus, f"sip:fe1.{DOMAIN}:5061;transport=tls", self.timers, per_flow=50, total=1000
         )
-        self.router = Router([DOMAIN], [f"fe1.{DOMAIN}"])
+        self.restart()
         self.offers: list[Offer] = []
+
+    def platform(self, **parts: Any) -> Platform:  # Any: the fields of Platform
+        """Give what a workload of this hall is given."""
+        own = {
+            "timers": self.timers,
+            "store": self.store,
+            "bus": self.bus,
+            "homes": self.homes,
+            "people": self.people,
+            "groups": self.groups,
+        }
+        return platform_of(self.clock, **{**own, **parts})
+
+    def signaling(self, **parts: Any) -> Signaling:  # Any: the fields of Signaling
+        """Give what a workload of this hall sends with."""
+        own = {"outbound": self.outbound, "notifier": self.notifier}
+        return signaling_of(self.platform(), **{**own, **parts})
+
+    def restart(self) -> None:
+        """Have nobody answer any more; workloads that are taken in from here on do."""
+        self.router, self.operations = Router([DOMAIN], [f"fe1.{DOMAIN}"]), Operations()
+        self.router.add(self.operations.rows())
 
     def take(self, workload: Any) -> None:  # Any: an IWorkload; mypy-zope knows it by its class only
         """Bring in a workload and open it."""
         self.offers.append(workload.offer)
         self.router.add(workload.offer.routes)
+        self.operations.add(workload.offer.operations)
         result_of(workload.open())
 
     def device(self, user: str, epid: str = "e1") -> "Device":

@@ -115,19 +115,8 @@ class PresenceRoom:
     def opened(self) -> Presence:
         """Build and open the workload; again after a restart."""
         hall = self.hall
-        workload = Presence(
-            hall.store,
-            hall.bus,
-            self.endpoints,
-            hall.people,
-            self.contacts,
-            self.policies,
-            hall.notifier,
-            hall.homes,
-            (DOMAIN,),
-            self.settings,
-            hall.timers,
-        )
+        platform = hall.platform(locator=self.endpoints, policies=self.policies)
+        workload = Presence(platform, hall.signaling(), self.contacts, (DOMAIN,), self.settings)
         hall.take(workload)
         return workload
 

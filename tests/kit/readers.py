@@ -23,6 +23,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import outer_xml, read_xml
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.plain import clean
+from lyncpy.sip.soap import read_operation
 from lyncpy.wire.http_target import Unreadable, host_of, target_of
 from lyncpy.workloads.admin import completion, parser
 from lyncpy.workloads.admin.keyring import read_ring
@@ -119,7 +120,7 @@ def _c3p(text: str) -> object:
 
 
 def _contact(text: str) -> object:
-    return contacts.read_change(contacts.read_operation(_bytes(text)))
+    return contacts.read_change(read_operation(_bytes(text)))
 
 
 def _invite(text: str) -> object:

@@ -1,14 +1,15 @@
 """Two people and their devices before the workload of sessions, without a wire: each request is answered by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from lyncpy.backends.memory import MemoryBus, MemoryRecords
+from lyncpy.contracts.archive import IArchive, Said
 from lyncpy.contracts.arrival import Arrival, Identity
-from lyncpy.contracts.directory import Person
+from lyncpy.contracts.directory import Group, Person
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, NodeName
@@ -17,23 +18,52 @@ from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import Asked, Table
 from lyncpy.core.forward import Forward
-from lyncpy.core.recording import Recording
 from lyncpy.core.timers import Timers
 from lyncpy.core.vouching import Vouching
 from lyncpy.sip.message import Headers, Request, Response
-from lyncpy.workloads.im.invitations import MembersOf, nobody
+from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.im.settings import Settings
 from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.chats import SlowArchive
 from tests.kit.fakes import awaited
 from tests.kit.hall import FewPeople
-from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
+from tests.kit.platform import platform_of, signaling_of
 from tests.kit.results import result_of, started
 
 ALICE, BOB, CAROL = (Aor(f"sip:{name}@example.test") for name in ("alice", "bob", "carol"))
 SDP = b"v=0\r\nm=message 5060 sip null\r\n"
+
+
+@implementer(IArchive)
+class NoArchive:
+    """Where nothing is archived."""
+
+    def wants(self, people: Collection[Aor], external: bool) -> bool:
+        """Want nothing."""
+        return False
+
+    async def keep(self, said: Said) -> None:
+        """Fail: nothing was wanted."""
+        raise AssertionError("what nobody wanted was archived")
+
+
+class Members(Groups):
+    """One group of the directory, whose members a test has listed."""
+
+    def __init__(self, address: Aor, *members: Aor) -> None:
+        super().__init__(FewPeople(()))
+        self._address = address
+        self._listed = members
+
+    def by_address(self, aor: Aor) -> Group | None:
+        """Give the group, by its address."""
+        return Group("team", "Team", aor=aor) if aor == self._address else None
+
+    def members(self, key: str, limit: int) -> Sequence[Aor]:
+        """Give its members, not more than asked for."""
+        return self._listed[:limit]
 
 
 @implementer(IPrivacy)
@@ -56,7 +86,7 @@ class Scene:
         self,
         *,
         archive: SlowArchive | None = None,
-        members_of: MembersOf = nobody,
+        members: Members | None = None,
         **settings: Any,  # Any: the section [im]
     ) -> None:
         """Sign them in."""
@@ -77,21 +107,18 @@ class Scene:
             ]
         )
         forward = Forward(self.outbound, "sip:sip.example.test:5061;lr", Vouching(people, self.timers), self.timers)
-        self.im = Im(
-            self.records,
-            Recording(lambda rows: self.records.keep(rows), self.timers, MemoryMeter(), close_s=5.0),
-            self.bus,
-            self.bindings,
-            people,
-            self.privacy,
-            self.outbound,
-            forward,
-            NodeName("n"),
-            Settings(**settings),
-            self.timers,
-            archive=archive,
-            members_of=members_of,
+        platform = platform_of(
+            self.clock,
+            node=NodeName("n"),
+            timers=self.timers,
+            bus=self.bus,
+            records=self.records,
+            people=people,
+            groups=Groups(people) if members is None else members,
+            locator=self.bindings,
         )
+        signaling = signaling_of(platform, outbound=self.outbound, forward=forward)
+        self.im = Im(platform, signaling, self.privacy, archive or NoArchive(), Settings(**settings))
         result_of(self.im.open())
         self.sign_in(ALICE, "a1")
         self.sign_in(BOB, "b1")

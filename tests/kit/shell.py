@@ -16,6 +16,7 @@ from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Author, Reply, Running, Shell
 from tests.kit.fakes import awaited
+from tests.kit.platform import platform_of
 from tests.kit.results import result_of
 
 WALL = 1_780_000_000.0
@@ -160,15 +161,8 @@ class Parlour:
         self.records = records if records is not None else MemoryRecords()
         self.reactor = NoReactor()
         self.settings = Settings.model_validate(settings)
-        self.admin = Admin(
-            lambda: [self.weather.offer()],
-            self.records,
-            Path(),
-            self.settings,
-            self.timers,
-            self.reactor,
-            reload,
-        )
+        self.platform = platform_of(self.clock, timers=self.timers, records=self.records)
+        self.admin = Admin(self.platform, [self.weather.offer()], Path(), self.settings, self.reactor, reload, {})
         self.shell = Shell(self.admin.words, self.records, self.settings, self.timers)
 
     def begin(self, line: str, role: Role = Role.DEVELOPER, width: int | None = None) -> Running:

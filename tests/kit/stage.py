@@ -141,13 +141,13 @@ class Stage:
             gap_file=self.gap_file,
         )
         self.inside: Inside = inside(config, node, back, self.timers, self.clock, lambda: ())
-        self.hall = self.inside.hall
+        self.ground, self.entrance = self.inside.ground, self.inside.entrance
         self._house = House(self.inside.units, self.clock)
         self._opening = Deferred.fromCoroutine(self._house.open())
         self.settle()
         _raise(self._opening)
         sip = config.sections.sip
-        self.network.open(SipFactory(self.hall.flows, self.hall.transactions, sip, self.timers, secure=False))
+        self.network.open(SipFactory(self.ground.flows, self.entrance.transactions, sip, self.timers, secure=False))
 
     def stop(self) -> None:
         """Stop the server in order: no new connections, the old ones closed, everything written."""
@@ -251,7 +251,7 @@ class Stage:
 
     def sets_password(self, user: str, password: str) -> None:
         """Give somebody a new password, as an operator does; it counts at once."""
-        result_of(awaited(self.hall.secrets.keep(Aor(f"sip:{user}@{DOMAIN}"), nt_hash(password))))
+        result_of(awaited(self.ground.tables.secrets.keep(Aor(f"sip:{user}@{DOMAIN}"), nt_hash(password))))
         self.settle()
 
     def pulls(self) -> None:
@@ -328,15 +328,15 @@ class Stage:
 
     def tables(self) -> Mapping[str, int]:
         """Count what every table of the server holds."""
-        hall, presence, im = self.hall, self.unit("presence"), self.unit("im")
+        ground, entrance, presence, im = self.ground, self.entrance, self.unit("presence"), self.unit("im")
         return {
-            "connections": len(hall.flows.names()),
-            "requests": len(hall.transactions),
-            "requests pending": hall.transactions.pending,
-            "requests sent": len(hall.outbound),
-            "subscriptions": len(hall.notifier),
-            "endpoints": len(hall.bindings),
-            "homes held": len(hall.homes),
+            "connections": len(ground.flows.names()),
+            "requests": len(entrance.transactions),
+            "requests pending": entrance.transactions.pending,
+            "requests sent": len(ground.outbound),
+            "subscriptions": len(ground.notifier),
+            "endpoints": len(ground.bindings),
+            "homes held": len(ground.platform.homes),
             "watchings": len(presence._fanout._watchers),
             "changes gathered": len(presence._fanout._gathered),
             "watchers to note": len(presence._subscribers),
@@ -345,13 +345,13 @@ class Stage:
             "places in chats": len(im.mcu),
             "calls into meetings": len(self.unit("conferencing")._calls),
             "lines to the archive": len(im._archiving),
-            "records waiting": len(hall.recording),
+            "records waiting": len(ground.recording),
             "contact lists followed": len(self.unit("contacts")._lists),
-            "strangers": hall.gate._expected,
-            "strangers' places": sum(hall.flows.places.is_stranger(one) for one in hall.flows.places.all()),
-            "unread bytes": hall.flows._owings.total,
-            "flows at the gate": len(hall.gate._flows),
-            "guests": len(hall.reception),
+            "strangers": entrance.gate._expected,
+            "strangers' places": sum(ground.flows.places.is_stranger(one) for one in ground.flows.places.all()),
+            "unread bytes": ground.flows._owings.total,
+            "flows at the gate": len(entrance.gate._flows),
+            "guests": len(entrance.reception),
         }
 
     def expect(self, *words: str) -> None:

@@ -164,8 +164,8 @@ class Presence(RuleBasedStateMachine):
                 assert self.now < one.until + 1, "a subscription outlives its time"
         held = sum(len(device.subscriptions) for device in self._on())
         if not any(one.is_deaf for one in self._on()):
-            assert len(self.stage.hall.notifier) == held
-        assert len(self.stage.hall.bindings) == len(self._on()) == sum(map(len, self.truth.endpoints.values()))
+            assert len(self.stage.ground.notifier) == held
+        assert len(self.stage.ground.bindings) == len(self._on()) == sum(map(len, self.truth.endpoints.values()))
 
     def _signs_in(self, slot: tuple[str, int]) -> None:
         if slot not in self.devices:
@@ -595,7 +595,7 @@ class Presence(RuleBasedStateMachine):
             self.stage.settle()
         # A client is told nothing that is not true: an answer that is 200 stands for what is stored.
         certain = max((index for index, (exchange, *_) in enumerate(done, 1) if not exchange.is_pending), default=0)
-        owner = self.stage.hall.people.owners.owner(device.aor)
+        owner = self.stage.ground.tables.people.owners.owner(device.aor)
         self.stage.kill()
         self.stage.disk.lose()
         record = result_of(awaited(self.stage.store.read("board", owner)))

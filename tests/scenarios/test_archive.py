@@ -159,7 +159,7 @@ def test_a_conversation_under_way_follows_a_changed_policy(stage: Stage) -> None
         stage.passes(1)
 
     speaks("before")
-    policies = stage.hall.policies
+    policies = stage.ground.tables.policies
     policies.take(PoliciesSettings(archive_internal=True))
     stage.settle()
     speaks("meanwhile")

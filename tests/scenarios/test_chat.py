@@ -161,14 +161,14 @@ def test_nothing_is_left_of_a_chat(stage: Stage, how: str) -> None:
             actor.signs_out()
     stage.passes(60)
     assert len(stage.unit("im").mcu) == 0
-    assert len(stage.hall.outbound) == 0
+    assert len(stage.ground.outbound) == 0
 
 
 def test_a_directory_group_is_invited(stage: Stage) -> None:
     """Who invites a group invites its members: all who are there join, by one invitation."""
     alice, bob, carol = stage.sign_in("alice", "bob", "carol")
     members = frozenset(f"key-{user}" for user in ("alice", "bob", "carol", "dave"))
-    stage.hall.groups.keep(Group("team", "Team", Aor("sip:team@example.com"), members))
+    stage.ground.tables.groups.keep(Group("team", "Team", Aor("sip:team@example.com"), members))
     first = alice.meets()
     invitation = first.invites("sip:team@example.com")
     stage.passes(1)

@@ -157,7 +157,7 @@ def test_a_policy_is_for_a_group_and_follows_it() -> None:
     with Stage.opened(policies={"quiet": {"members": ["Board"], "privacy_mode": True}}) as stage:
         stage.directory.groups = [Group("b", "Board", members=frozenset({"key-alice"}))]
         stage.pulls()
-        policies = stage.hall.policies
+        policies = stage.ground.tables.policies
         assert [policies.of(Aor(f"sip:{user}@example.com")).name for user in ("alice", "bob")] == ["quiet", "default"]
         stage.directory.groups = [Group("b", "Board", members=frozenset({"key-bob"}))]
         stage.pulls()

@@ -144,13 +144,13 @@ def test_who_comes_back_in_time_has_everything(stage: Stage) -> None:
     robert.watches(alice)
     assert robert.hears(alice).note == "party at eight"
     assert robert.joins(focus).roster[robert.aor].role == "presenter"
-    assert set(stage.hall.people.owners.keys()) >= {"key-bob", "another"}
+    assert set(stage.ground.tables.people.owners.keys()) >= {"key-bob", "another"}
 
 
 def test_after_its_time_it_is_deleted(stage: Stage) -> None:
     """Who comes back later begins anew, and nothing of theirs is left in the store."""
     _, _, _ = bobs_life(stage)
-    owner = stage.hall.people.owners.owner(Aor(BOB))
+    owner = stage.ground.tables.people.owners.owner(Aor(BOB))
     removes(stage, "bob")
     stage.pulls()
     assert [row[0] for row in stage.shell("directory held").rows] == ["bob@example.com"]
@@ -245,7 +245,7 @@ def test_a_domain_is_renamed(stage: Stage) -> None:
         for user in ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
     ]
     stage.pulls()
-    people = stage.hall.people
+    people = stage.ground.tables.people
     assert {one.aor for one in people.all()} == {
         f"sip:{user}@example.org" for user in ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
     }
@@ -357,7 +357,7 @@ def test_what_is_typed_twice_or_too_late_is_answered_with_a_sentence(stage: Stag
 
 def as_before(stage: Stage) -> None:
     """Have the store as a server left it that stored everything under addresses and forgot who was removed."""
-    owners = {one.id: one for one in stage.hall.people.owners.everybody()}
+    owners = {one.id: one for one in stage.ground.tables.people.owners.everybody()}
     records = {}
     for (kind, key), record in stage.store._records.items():
         owner = owners.get(OwnerId(key))
@@ -382,7 +382,7 @@ def test_a_policy_is_of_who_had_the_address_when_it_was_written() -> None:
     """It follows a new address, and is not what a newcomer finds."""
     policies = {"board": {"members": [BOB], "meeting_size": 7}}
     with Stage.opened(directory={"removal_share": 1.0}, policies=policies) as stage:
-        of = stage.hall.policies.of
+        of = stage.ground.tables.policies.of
         assert of(Aor(BOB)).meeting_size == 7
         renames(stage, "bob", "robert")
         hires(stage, "bob")
@@ -390,5 +390,5 @@ def test_a_policy_is_of_who_had_the_address_when_it_was_written() -> None:
         assert (of(Aor(ROBERT)).meeting_size, of(Aor(BOB)).meeting_size == 7) == (7, False)
         stage.stop()
         stage.start()
-        of = stage.hall.policies.of
+        of = stage.ground.tables.policies.of
         assert (of(Aor(ROBERT)).meeting_size, of(Aor(BOB)).meeting_size == 7) == (7, False)

@@ -82,7 +82,7 @@ def test_a_client_that_does_not_read_presence_is_told_the_latest_when_it_reads_o
         alice.publishes(9500)
 
         assert carol.hears(alice).note.startswith("59 ")
-        assert sum(flow.unwritten_bytes for flow in stage.hall.flows.facts()) < 200_000
+        assert sum(flow.unwritten_bytes for flow in stage.ground.flows.facts()) < 200_000
         line.read_again()
         stage.settle()
         assert bob.hears(alice).note.startswith("59 ")

@@ -74,7 +74,7 @@ def test_a_second_signal_ends_the_waiting(stage: Stage) -> None:
     under_way = asked(alice, bob)
     _ = ends(stage)
     stage.passes(0.5)
-    stage.hall.draining.hasten()
+    stage.entrance.draining.hasten()
     stage.passes(0.5)
     assert under_way.status == 503
 

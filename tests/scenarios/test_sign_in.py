@@ -69,7 +69,7 @@ def test_a_wrong_password_is_refused(stage: Stage) -> None:
     """After its proof the client is challenged anew, which it shows as a failed sign-in; the operator reads why."""
     alice = stage.actor("alice", password="guess")
     assert [step.status for step in alice.sip.registering()] == [401, 401, 401]
-    assert stage.hall.gate.signins.failures(aor_of(alice.aor))[-1].reason == "wrong password"
+    assert stage.entrance.gate.signins.failures(aor_of(alice.aor))[-1].reason == "wrong password"
     assert stage.tables()["endpoints"] == 0
 
 

@@ -79,7 +79,7 @@ def test_nobody_signs_in_without_a_store_but_all_do_after(stage: Stage) -> None:
     stage.disk.broken = True
     alice = stage.actor("alice")
     assert _is_try_again(alice.sip.register())
-    assert stage.hall.gate.signins.failures(aor_of(alice.aor)) == ()
+    assert stage.entrance.gate.signins.failures(aor_of(alice.aor)) == ()
     stage.disk.broken = False
     again = stage.actor("alice")
     assert again.sip.register().status == 200

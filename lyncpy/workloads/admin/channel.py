@@ -50,7 +50,7 @@ class Given:
     shell: Shell
     words: Callable[[], Vocabulary]
     keys: AuthorizedKeys
-    names: Callable[[], Mapping[str, object]]
+    names: Mapping[str, object]
     """What the Python prompt knows."""
 
     settings: Settings
@@ -188,7 +188,7 @@ class Session(SSHChannel):
         given: Given = self.avatar.given
         author = self.author
         prompt = PythonPrompt(
-            given.names(),
+            given.names,
             lambda line: given.shell.record(line, author, "begun"),
             given.settings.line_bytes,
             given.settings.history_lines,

@@ -8,9 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.records import IRecords
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Command, IWorkload, Offer
+from lyncpy.core.platform import Platform
 from lyncpy.workloads.admin.channel import Given
 from lyncpy.workloads.admin.commands import Commands
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
@@ -29,14 +28,13 @@ class Admin:
     """The administrators' door.
 
     Args:
-        offers: Every workload's, this one's among them or not; asked anew each time.
-        records: Where every command is recorded.
+        platform: The server's; every command is recorded.
+        offers: Every other workload's.
         home: The folder that relative paths start from.
         settings: The section [admin].
-        timers: Deadlines and time.
         reactor: Listens and, for `shutdown`, stops.
         reload: What `reload` does; gives sentences, raises with one.
-        house: Gives the names that the Python prompt knows.
+        names: What the Python prompt knows, this workload beside it.
     """
 
     name = "admin"
@@ -44,23 +42,22 @@ class Admin:
 
     def __init__(
         self,
-        offers: Callable[[], Sequence[Offer]],
-        records: IRecords,
+        platform: Platform,
+        offers: Sequence[Offer],
         home: Path,
         settings: Settings,
-        timers: ITimers,
         reactor: Any,  # Any: a reactor is several interfaces
         reload: Callable[[], Sequence[str]],
-        house: Callable[[], Mapping[str, object]] = dict,
+        names: Mapping[str, object],
     ) -> None:
-        self._gathered = offers
+        records, timers = platform.records, platform.timers
         self._home = home
         self._settings = settings
         self._timers = timers
         self._reactor = reactor
         self._shell = Shell(self.words, records, settings, timers)
         self._keys = AuthorizedKeys(home / settings.authorized_keys, ROLE_NAMES[settings.default_role])
-        self._names = house
+        self._names: Mapping[str, object] = {**names, self.name: self}
         self.server: Server | None = None
         """The SSH server while it is open."""
 
@@ -69,11 +66,11 @@ class Admin:
 
         commands = Commands(self.offers, self.words, records, reload, reactor.stop, self._connections, settings, timers)
         self.offer = Offer(self.name, commands=commands.all())
+        self._offers = (*offers, self.offer)
 
     def offers(self) -> Sequence[Offer]:
         """Give every offer, one's own included."""
-        gathered = self._gathered()
-        return gathered if self.offer in gathered else [*gathered, self.offer]
+        return self._offers
 
     def words(self) -> Vocabulary:
         """Give every command."""

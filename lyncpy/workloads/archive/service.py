@@ -1,6 +1,7 @@
 """The life of the archive."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -9,14 +10,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive, IExports, IGapFile, ILedger, IStamps, Said
-from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.owners import AddressOwners, IOwners
-from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimer
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
+from lyncpy.core.platform import Platform
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.archive.auditor import Auditor
 from lyncpy.workloads.archive.commands import Commands, Rooms
@@ -33,6 +31,23 @@ EVERY_S: Final = 3600.0
 DAY_S: Final = 86400.0
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What the archive writes to."""
+
+    ledger: ILedger
+    """The lines, in their order, and the index."""
+
+    stamps: IStamps
+    """Proves that a line was written by this server."""
+
+    exports: IExports
+    """Takes what leaves the archive."""
+
+    gap_file: IGapFile
+    """Keeps what could not be written, until it can."""
+
+
 @implementer(IWorkload, IArchive)
 class Archive:
     """Keeps, finds and forgets what was said."""
@@ -40,34 +55,29 @@ class Archive:
     name = "archive"
     log = Logger()
 
-    def __init__(
-        self,
-        ledger: ILedger,
-        stamps: IStamps,
-        exports: IExports,
-        gap_file: IGapFile,
-        policies: IPolicies,
-        people: IPeople,
-        meter: IMeter,
-        settings: Settings,
-        timers: ITimers,
-        owners: IOwners | None = None,
-        *,
-        close_s: float = 10.0,
-    ) -> None:
-        """Build the rooms; without `owners` everybody is their address. Closing may take `close_s`."""
-        self._policies = policies
+    def __init__(self, platform: Platform, media: Media, settings: Settings, *, close_s: float) -> None:
+        """Build the rooms. Closing may take `close_s` seconds."""
+        self._policies = platform.policies
         self._settings = settings
-        self._timers = timers
+        timers = self._timers = platform.timers
         self._timer: ITimer | None = None
         self._purging: Deferred[None] | None = None
-        gaps = Gaps(gap_file, timers, meter, answer_s=settings.wait_s)
-        self._keeper = Keeper(ledger, stamps, policies, meter, settings, timers, gaps=gaps, close_s=close_s)
+        gaps = Gaps(media.gap_file, timers, platform.meter, answer_s=settings.wait_s)
+        self._keeper = Keeper(
+            media.ledger,
+            media.stamps,
+            platform.policies,
+            platform.meter,
+            settings,
+            timers,
+            gaps=gaps,
+            close_s=close_s,
+        )
         rest = Slices(timers, SLICE_BYTES).spend
-        reader = Reader(ledger, rest)
-        auditor = Auditor(ledger, stamps, rest)
-        whose: IOwners = AddressOwners() if owners is None else owners
-        rooms = Rooms(ledger, self._keeper, auditor, reader, Exporter(reader, exports), people, whose)
+        reader = Reader(media.ledger, rest)
+        auditor = Auditor(media.ledger, media.stamps, rest)
+        exporter = Exporter(reader, media.exports)
+        rooms = Rooms(media.ledger, self._keeper, auditor, reader, exporter, platform.people, platform.owners)
         self.offer = Offer(self.name, commands=Commands(rooms, settings, timers).words(), reasons=(self.reasons,))
 
     # --- IArchive

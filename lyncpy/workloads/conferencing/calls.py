@@ -13,17 +13,14 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.flows import FlowGone
-from lyncpy.contracts.locator import Endpoint, ILocator
+from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.contracts.outbound import IOutbound
-from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
-from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
-from lyncpy.core.forward import Forward, Outcome, Patience
+from lyncpy.core.forward import Outcome, Patience
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import quote
@@ -65,24 +62,14 @@ class Calls:
 
     log = Logger()
 
-    def __init__(
-        self,
-        forward: Forward,
-        outbound: IOutbound,
-        locator: ILocator,
-        people: IPeople,
-        privacy: IPrivacy,
-        timers: ITimers,
-        owners: IOwners,
-    ) -> None:
-        """Take the way to the invited, and who has which address."""
-        self._forward = forward
-        self._outbound = outbound
-        self._locator = locator
-        self._people = people
+    def __init__(self, platform: Platform, signaling: Signaling, privacy: IPrivacy) -> None:
+        self._forward = signaling.forward
+        self._outbound = signaling.outbound
+        self._locator = platform.locator
+        self._people = platform.people
         self._privacy = privacy
-        self._timers = timers
-        self._owners = owners
+        self._timers = platform.timers
+        self._owners = platform.owners
         self._calling: dict[tuple[str, Aor], Arrival] = {}
         """Their INVITEs, by focus URI and by whom they are for."""
 

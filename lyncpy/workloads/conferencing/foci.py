@@ -1,5 +1,6 @@
 """The table of running meetings, and how they begin and end."""
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -7,23 +8,21 @@ from typing import Final
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.mcu import IFocusEars, IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
-from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
-from lyncpy.contracts.timers import ITimers
-from lyncpy.core.homes import Homes
 from lyncpy.core.notifier import Notifier
+from lyncpy.core.platform import Platform
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.conferences import Conferences
-from lyncpy.workloads.conferencing.focus import Ears, Focus
+from lyncpy.workloads.conferencing.focus import Ears, Focus, Surroundings
 from lyncpy.workloads.conferencing.identity import readdress
 from lyncpy.workloads.conferencing.model import Conference, read_address
-from lyncpy.workloads.conferencing.roster import Arrived, Change, Gone, House, Meeting
+from lyncpy.workloads.conferencing.roster import Arrived, Change, Gone, Meeting
 from lyncpy.workloads.conferencing.rosters import Rosters
+from lyncpy.workloads.conferencing.settings import Settings
 
 NO_CONFERENCE: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
 
@@ -36,36 +35,36 @@ class Foci:
 
     def __init__(
         self,
-        conferences: Conferences,
-        people: IPeople,
-        homes: Homes,
+        platform: Platform,
         notifier: Notifier,
+        conferences: Conferences,
         mcus: Mapping[str, IMcu],
         ears: Sequence[Ears],
-        house: Callable[[Aor], House],
-        new_instance: Callable[[], str],
-        timers: ITimers,
-        owners: IOwners,
-        *,
-        gather_s: float,
-        most: tuple[int, int],
+        settings: Settings,
     ) -> None:
-        """Take the tables, and who has which address.
+        """Begin without a meeting.
 
-        `house` gives the bounds of an organizer's meetings, `most` how many run: in all, of one.
+        Args:
+            platform: The server's.
+            notifier: Tells who watches a roster.
+            conferences: What is kept.
+            mcus: Who moves a medium, by its kind.
+            ears: Who hears of everything that happens in a meeting.
+            settings: The section [conferencing].
         """
-        self._conferences = conferences
-        self._people = people
-        self._homes = homes
+        self._platform = platform
         self._notifier = notifier
+        self._conferences = conferences
         self._mcus = mcus
         self._ears = ears
-        self._house = house
-        self._new_instance = new_instance
-        self._timers = timers
-        self.owners = owners
-        self._gather_s = gather_s
-        self._shares = Shares(most[0], {"organizer": most[1]})
+        self._settings = settings
+        self._timers = platform.timers
+        self.owners = platform.owners
+        self._gather_s = settings.gather_ms / 1000
+        self._shares = Shares(settings.meetings, {"organizer": settings.meetings_per_organizer})
+        self._surroundings = Surroundings(
+            conferences, platform.homes, mcus, self._rosters, self, platform.timers, self._ended
+        )
         self._foci: dict[str, Focus] = {}
         self._of: dict[Aor, set[str]] = {}
         """Which meetings somebody is in, or waits for."""
@@ -187,23 +186,12 @@ class Foci:
     # --- inside
 
     def _begin(self, conference: Conference) -> Focus:
-        organizer = self._people.person(conference.organizer)
+        organizer = self._platform.people.person(conference.organizer)
         name = "" if organizer is None else organizer.display_name
-        meeting = rules.begin(
-            conference, self._new_instance(), self._house(conference.organizer), self._timers.now(), name
-        )
+        house = self._settings.house(self._platform.policies.of(conference.organizer))
+        meeting = rules.begin(conference, str(uuid.uuid4()), house, self._timers.now(), name)
         began = conference.active.since if conference.active is not None else self._timers.wall()
-        focus = Focus(
-            meeting,
-            began,
-            self._conferences,
-            self._homes,
-            self._mcus,
-            self._rosters,
-            self,
-            self._timers,
-            self._ended,
-        )
+        focus = Focus(meeting, began, self._surroundings)
         if conference.key not in self._foci:
             self._shares.add(_share(conference))
         self._foci[conference.key] = focus

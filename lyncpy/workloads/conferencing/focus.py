@@ -6,6 +6,7 @@ roster told, the call records written. Spec: [MS-CONFBAS] 3.5.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from twisted.logger import Logger
@@ -44,6 +45,28 @@ class Ears(Protocol):
         """Take one change; returns at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every running meeting of this process has around it."""
+
+    conferences: Conferences
+    """Where it is kept what has to survive the process."""
+
+    homes: Homes
+    """One change of a meeting at a time."""
+
+    mcus: Mapping[str, IMcu]
+    """Who moves a medium, by its kind."""
+
+    rosters: Callable[[Callable[[], Meeting]], Rosters]
+    """Makes the table of who watches a meeting; it is given what gives the meeting as it is."""
+
+    ears: Ears
+    timers: ITimers
+    on_end: Callable[["Focus"], None]
+    """Hears once that a meeting is over."""
+
+
 class Focus:
     """One running meeting.
 
@@ -59,24 +82,17 @@ class Focus:
         self,
         meeting: Meeting,
         began: float,
-        conferences: Conferences,
-        homes: Homes,
-        mcus: Mapping[str, IMcu],
-        rosters: Callable[[Callable[[], Meeting]], Rosters],
-        ears: Ears,
-        timers: ITimers,
-        on_end: Callable[["Focus"], None],
+        surroundings: Surroundings,
     ) -> None:
-        """Open it; `on_end` hears once that it is over."""
         self.meeting = meeting
         self.began: Final = began
-        self._conferences = conferences
-        self._homes = homes
-        self._mcus = mcus
-        self.rosters: Final = rosters(lambda: self.meeting)
-        self._ears = ears
-        self._timers = timers
-        self._on_end = on_end
+        self._conferences = surroundings.conferences
+        self._homes = surroundings.homes
+        self._mcus = surroundings.mcus
+        self.rosters: Final = surroundings.rosters(lambda: self.meeting)
+        self._ears = surroundings.ears
+        self._timers = surroundings.timers
+        self._on_end = surroundings.on_end
         self._attached: dict[tuple[Aor, Epid], IAttachment] = {}
         self._kept: Active | None = meeting.conference.active
         self._timer: ITimer | None = None

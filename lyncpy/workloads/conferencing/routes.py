@@ -10,16 +10,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IMcu, Participant
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.outbound import IOutbound
-from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
-from lyncpy.core.notifier import Notifier
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.message import Response, new_tag, response_to
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.admission import Action
@@ -72,32 +67,38 @@ class Routes:
 
     def __init__(
         self,
+        platform: Platform,
+        signaling: Signaling,
         factory: Factory,
         foci: Foci,
         conferences: Conferences,
         mcus: Mapping[str, IMcu],
-        people: IPeople,
-        policies: IPolicies,
-        locator: ILocator,
-        notifier: Notifier,
-        outbound: IOutbound,
         recorder: Recorder,
         calls: Calls,
-        timers: ITimers,
     ) -> None:
-        """Take the tables, and who sends."""
+        """Take the tables, and what sends.
+
+        Args:
+            platform, signaling: The server's.
+            factory: Answers what is asked of no conference, or of one that does not run.
+            foci: The running meetings.
+            conferences: All that are kept.
+            mcus: Who moves a medium, by its kind.
+            recorder: Notes who was refused.
+            calls: Calls people into a meeting.
+        """
         self._factory = factory
         self._foci = foci
         self._conferences = conferences
         self._mcus = mcus
-        self._people = people
-        self._policies = policies
-        self._locator = locator
-        self._notifier = notifier
-        self._outbound = outbound
+        self._people = platform.people
+        self._policies = platform.policies
+        self._locator = platform.locator
+        self._notifier = signaling.notifier
+        self._outbound = signaling.outbound
         self._recorder = recorder
         self._calls = calls
-        self._timers = timers
+        self._timers = platform.timers
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""

@@ -1,29 +1,19 @@
 """The life of conferencing."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive
-from lyncpy.contracts.bus import IBus, IListening
-from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed
-from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IMcu
-from lyncpy.contracts.names import Aor, NodeName, aor_of
-from lyncpy.contracts.outbound import IOutbound
-from lyncpy.contracts.owners import AddressOwners, IOwners
-from lyncpy.contracts.policy import IPolicies
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.privacy import IPrivacy
-from lyncpy.contracts.records import IRecording, IRecords
-from lyncpy.contracts.store import IStore
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimer
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
-from lyncpy.core.forward import Forward
-from lyncpy.core.homes import Homes
-from lyncpy.core.notifier import Notifier
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.markup import escape
 from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.commands import Commands
@@ -57,68 +47,62 @@ class Conferencing:
 
     def __init__(
         self,
-        store: IStore,
-        records: IRecords,
-        recording: IRecording,
-        bus: IBus,
-        people: IPeople,
-        policies: IPolicies,
-        locator: ILocator,
-        notifier: Notifier,
-        outbound: IOutbound,
-        forward: Forward,
-        privacy: IPrivacy,
-        homes: Homes,
+        platform: Platform,
+        signaling: Signaling,
         mcus: Sequence[IMcu],
-        node: NodeName,
+        privacy: IPrivacy,
+        archive: IArchive,
+        domain: str,
         settings: Settings,
-        timers: ITimers,
-        *,
-        domain: str = "",
-        archive: IArchive | None = None,
-        owners: IOwners | None = None,
     ) -> None:
         """Build the rooms.
 
         Args:
+            platform, signaling: The server's.
+            mcus: Who moves what is said, one for each kind of medium.
+            privacy: Who has blocked whom.
+            archive: Where it is kept who came and went.
             domain: That of the organizers, for meeting pages.
-            archive, owners: Where it is kept who came and went, if anywhere; who has which address.
+            settings: The section [conferencing].
         """
-        self._bus, self._records, self._node, self._timers = bus, records, node, timers
-        self._counts_s, owners = settings.record_counts_s, AddressOwners() if owners is None else owners
+        timers = platform.timers
+        self._bus, self._records, self._node = platform.bus, platform.records, platform.node
+        self._timers, self._counts_s = timers, settings.record_counts_s
         kinds = {mcu.kind: mcu for mcu in mcus}
-        self._chat, minutes = kinds.get(CHAT), () if archive is None else (Minutes(archive, timers),)
-        self.conferences = _conferences(store, homes, tuple(kinds), settings, timers, owners)
-        self._recorder = Recorder(recording, self._counts, node, timers, per_hour=settings.records_per_user)
-        self._calls = Calls(forward, outbound, locator, people, privacy, timers, owners)
-        self.foci = Foci(
-            self.conferences,
-            people,
-            homes,
-            notifier,
-            kinds,
-            (self._recorder, self._calls, *minutes),
-            lambda organizer: settings.house(policies.of(organizer)),
-            lambda: str(uuid.uuid4()),
+        self._chat = kinds.get(CHAT)
+        self.conferences = Conferences(
+            platform.store,
+            platform.homes,
             timers,
-            owners,
-            gather_s=settings.gather_ms / 1000,
-            most=(settings.meetings, settings.meetings_per_organizer),
+            settings.terms(tuple(kinds)),
+            total=settings.conferences,
+            purge_every_s=settings.purge_every_s,
+            owners=platform.owners,
         )
+        self._recorder = Recorder(
+            platform.recording, self._counts, platform.node, timers, per_hour=settings.records_per_user
+        )
+        self._calls = Calls(platform, signaling, privacy)
+        listeners = (self._recorder, self._calls, Minutes(archive, timers))
+        self.foci = Foci(platform, signaling.notifier, self.conferences, kinds, listeners, settings)
+        for mcu in mcus:
+            mcu.listen(self.foci)
         self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domain, welcome=settings.guests)
         routes = Routes(
-            Factory(self.conferences, policies, tuple(kinds), guests=settings.guests, meeting_url=settings.meeting_url),
+            platform,
+            signaling,
+            Factory(
+                self.conferences,
+                platform.policies,
+                tuple(kinds),
+                guests=settings.guests,
+                meeting_url=settings.meeting_url,
+            ),
             self.foci,
             self.conferences,
             kinds,
-            people,
-            policies,
-            locator,
-            notifier,
-            outbound,
             self._recorder,
             self._calls,
-            timers,
         )
         self.offer = self._offering(routes, domain, settings)
 
@@ -181,25 +165,6 @@ class Conferencing:
     def _tick(self) -> None:
         self._count()
         self._count_later()
-
-
-def _conferences(
-    store: IStore,
-    homes: Homes,
-    media: tuple[str, ...],
-    settings: Settings,
-    timers: ITimers,
-    owners: IOwners | None,
-) -> Conferences:
-    return Conferences(
-        store,
-        homes,
-        timers,
-        settings.terms(media),
-        total=settings.conferences,
-        purge_every_s=settings.purge_every_s,
-        owners=owners,
-    )
 
 
 def _factory_uri(aor: Aor) -> str:

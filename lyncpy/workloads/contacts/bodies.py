@@ -9,7 +9,8 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of, bare, listed
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import Element, child, escape, local, outer_xml, quote_attr, read_xml, text_of
+from lyncpy.sip.markup import Element, child, escape, local, outer_xml, quote_attr, text_of
+from lyncpy.sip.soap import REQUEST_NS, write_envelope
 from lyncpy.sip.uri import parse_address
 from lyncpy.workloads.contacts.model import (
     AddGroup,
@@ -25,15 +26,11 @@ from lyncpy.workloads.contacts.model import (
 )
 
 CONTACTS_TYPE: Final = "application/vnd-microsoft-roaming-contacts+xml"
-SOAP_TYPE: Final = "application/SOAP+xml"
-
 ACL_TYPE: Final = "application/vnd-microsoft-roaming-acls+xml"
 EMPTY_ACL: Final = b'<ACLlist deltaNum="1"><userACL/></ACLlist>'
 """Nobody is refused by the list of rights that clients before 2007 kept; containers took its place."""
 
 _LIST_NS: Final = "http://schemas.microsoft.com/2002/09/sip/contactlist"
-_REQUEST_NS: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
-_ENVELOPE_NS: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 
 _DELETED_GROUP: Final = re.compile(rb'<deletedGroup id="[0-9]+"/>')
 
@@ -41,21 +38,15 @@ TEXT_MAXIMUM: Final = 512
 """Letters of a name or an address; Lync's own columns end near here, and a list of a thousand stays sendable."""
 
 
-def read_operation(body: bytes) -> Element:
-    """Give the element of a SOAP request that names the operation.
-
-    Raises:
-        RemoteProtocolError: No XML, or no operation in an envelope's body.
-    """
-    content = child(read_xml(body), "Body")
-    operation = None if content is None else next(iter(content), None)
-    if operation is None:
-        raise RemoteProtocolError("no operation in the SOAP body")
-    return operation
+OPERATIONS: Final = ("setContact", "deleteContact", "addGroup", "modifyGroup", "deleteGroup")
+"""What `read_change` reads."""
 
 
-def read_change(operation: Element) -> Change | None:
-    """Read a change of the contact list; None when the operation is another one.
+def read_change(operation: Element) -> Change:
+    """Read a change of the contact list.
+
+    Args:
+        operation: An element with one of the names in `OPERATIONS`.
 
     Raises:
         RemoteProtocolError: A part is missing or makes no sense.
@@ -84,10 +75,8 @@ def read_change(operation: Element) -> Change | None:
                 _text(operation, "externalURI"),
                 _is_trimmed(operation, "name"),
             )
-        case "deleteGroup":
+        case _:  # "deleteGroup", the last one
             return DeleteGroup(_group_id(operation))
-        case _:
-            return None
 
 
 def write_answer(delta: Delta) -> bytes:
@@ -97,14 +86,7 @@ def write_answer(delta: Delta) -> bytes:
     the name with "Response".
     """
     inner = "".join(f"<m:groupID>{group.id}</m:groupID>" for group in delta.added_groups)
-    return _envelope(f'<m:addGroup xmlns:m="{_REQUEST_NS}">{inner}</m:addGroup>')
-
-
-def write_fault(code: str, reason: str) -> bytes:
-    """Write a SOAP fault."""
-    return _envelope(
-        f"<SOAP-ENV:Fault><faultcode>SOAP-ENV:{code}</faultcode><faultstring>{escape(reason)}</faultstring></SOAP-ENV:Fault>"
-    )
+    return write_envelope(f'<m:addGroup xmlns:m="{REQUEST_NS}">{inner}</m:addGroup>')
 
 
 def write_list(contacts: ContactList) -> bytes:
@@ -151,12 +133,6 @@ def _contact(element: str, contact: Contact, uri: str) -> str:
 
 def _numbers(groups: Iterable[int]) -> str:
     return " ".join(map(str, groups))
-
-
-def _envelope(content: str) -> bytes:
-    return (
-        f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{_ENVELOPE_NS}"><SOAP-ENV:Body>{content}</SOAP-ENV:Body></SOAP-ENV:Envelope>'
-    ).encode()
 
 
 def _text(operation: Element, name: str) -> str:

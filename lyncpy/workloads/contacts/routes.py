@@ -1,25 +1,24 @@
 """What contacts answer over SIP: the subscription to one's list, and SOAP requests that change it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.workload import Route
+from lyncpy.contracts.workload import Operation, Route
 from lyncpy.core.notifier import Notifier
-from lyncpy.sip.markup import local
+from lyncpy.sip.markup import Element
 from lyncpy.sip.message import Response, response_to
+from lyncpy.sip.soap import SOAP_TYPE, write_soap_fault
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.contacts.bodies import (
     ACL_TYPE,
     CONTACTS_TYPE,
     EMPTY_ACL,
-    SOAP_TYPE,
+    OPERATIONS,
     read_change,
-    read_operation,
     write_answer,
-    write_fault,
     write_list,
 )
 from lyncpy.workloads.contacts.fanout import EVENT, Fanout, Held
@@ -31,8 +30,6 @@ ACL_EVENT: Final = "vnd-microsoft-roaming-acl"
 
 KEEPS_GROUPS: Final = "Sipe/"
 """In the User-Agent of clients that `Held.keeps_groups` is about."""
-
-Answer = Callable[[Arrival], Awaitable[Response]]
 
 _ANSWERS: Final[Mapping[No, tuple[int, Diagnostics]]] = {
     No.CONTACT_UNKNOWN: (404, Diagnostics(2001, "Contact does not exist")),
@@ -55,23 +52,23 @@ _NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to 
 class Routes:
     """Every user reads and writes his own list, and no other."""
 
-    def __init__(
-        self, lists: Lists, fanout: Fanout, notifier: Notifier, settings: Settings, soap: Mapping[str, Answer]
-    ) -> None:
-        """Take the table, who tells of it, and who answers other SOAP operations, by name."""
+    def __init__(self, lists: Lists, fanout: Fanout, notifier: Notifier, settings: Settings) -> None:
+        """Take the table, and who tells of it."""
         self._lists = lists
         self._fanout = fanout
         self._notifier = notifier
         self._settings = settings
-        self._soap = soap
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""
         return (
             Route("SUBSCRIBE", self.subscribe, event=EVENT),
             Route("SUBSCRIBE", self.rights, event=ACL_EVENT),
-            Route("SERVICE", self.service, content=SOAP_TYPE.lower()),
         )
+
+    def operations(self) -> Mapping[str, Operation]:
+        """Give the SOAP operations that change a list."""
+        return dict.fromkeys(OPERATIONS, self.change)
 
     async def subscribe(self, arrival: Arrival) -> Response:
         """Give a user his whole list, and every change of it from here on.
@@ -96,19 +93,13 @@ class Routes:
         _own(arrival, _NO_SUBSCRIBER)
         return self._accept(arrival, ACL_EVENT, Document(ACL_TYPE, EMPTY_ACL), None)
 
-    async def service(self, arrival: Arrival) -> Response:
+    async def change(self, arrival: Arrival, operation: Element) -> Response:
         """Change the sender's list; the change is durable before the 200.
 
         Spec: [MS-SIP] 3.7.4.3. Client: only addGroup's answer is looked at, a failure not at
         all; so after a refusal the client is sent the truth.
         """
-        operation = read_operation(arrival.request.body)
-        name = local(operation)
-        if name in self._soap:
-            return await self._soap[name](arrival)
         change = read_change(operation)
-        if change is None:
-            raise _refusal(400, Diagnostics(4000, "The requested operation is not supported"))
         aor = _own(arrival, _NOT_YOU)
         try:
             decided = await self._lists.change(aor, change, arrival.sender.epid)
@@ -156,5 +147,5 @@ def _own(arrival: Arrival, diagnostics: Diagnostics) -> Aor:
 
 
 def _refusal(status: int, diagnostics: Diagnostics) -> Refused:
-    fault = write_fault("Client.BadCall", diagnostics.reason)
+    fault = write_soap_fault("Client.BadCall", diagnostics.reason)
     return Refused(status, diagnostics, content_type=SOAP_TYPE, body=fault)

@@ -6,17 +6,13 @@ from typing import Final
 from lyncpy.contracts.directory import Person
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import attr, child, children, quote_attr, read_xml, text_of
+from lyncpy.sip.soap import ENVELOPE_NS, REQUEST_NS
 from lyncpy.workloads.directory.search import Condition
-
-SOAP_TYPE: Final = "application/SOAP+xml"
 
 CONDITIONS_MAXIMUM: Final = 16
 """A client's form has six fields."""
 
 _VALUE_MAXIMUM: Final = 256
-
-_REQUEST_NS: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
-_ENVELOPE_NS: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 
 
 def read_search(body: bytes, most: int) -> tuple[tuple[Condition, ...], int]:
@@ -52,7 +48,7 @@ def write_found(people: Iterable[Person], *, more: bool) -> bytes:
     """Write the people found. Client: `uri` must be there, with its scheme."""
     rows = "".join(_row(person) for person in people)
     return (
-        f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{_ENVELOPE_NS}" xmlns:m="{_REQUEST_NS}"><SOAP-ENV:Body>'
+        f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{ENVELOPE_NS}" xmlns:m="{REQUEST_NS}"><SOAP-ENV:Body>'
         f"<m:directorySearch><m:moreAvailable>{str(more).lower()}</m:moreAvailable></m:directorySearch>"
         f'<m:Array m:id="searchArray">{rows}</m:Array></SOAP-ENV:Body></SOAP-ENV:Envelope>'
     ).encode()

@@ -1,19 +1,21 @@
 """What the directory answers over SIP: the search of a client without an address book service.
 
-All SOAP in SERVICE requests has one media type and so one route, which contacts have; they
-pass on what is not theirs. Assembly gives them `Search.answer` for "directorySearch".
+It is a SOAP operation in SERVICE; `core.operations` has the route.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Operation
 from lyncpy.core.slices import Rota, Slices
+from lyncpy.sip.markup import Element
 from lyncpy.sip.message import Response, response_to
-from lyncpy.workloads.directory.bodies import SOAP_TYPE, read_search, write_found
+from lyncpy.sip.soap import SOAP_TYPE
+from lyncpy.workloads.directory.bodies import read_search, write_found
 from lyncpy.workloads.directory.search import AT_ONCE, Condition, finder, in_order
 
 RESULTS_MAXIMUM: Final = 100
@@ -29,7 +31,11 @@ class Search:
         self._timers = timers
         self._queue: Rota[Aor] = Rota(timers)
 
-    async def answer(self, arrival: Arrival) -> Response:
+    def operations(self) -> Mapping[str, Operation]:
+        """Give the SOAP operations that it answers."""
+        return {"directorySearch": self.answer}
+
+    async def answer(self, arrival: Arrival, _operation: Element) -> Response:
         """Answer a directorySearch. Client: it is sent to the domain when no address book is provisioned."""
         conditions, most = read_search(arrival.request.body, RESULTS_MAXIMUM)
         found = await self._queue.run(arrival.sender.aor, lambda: self._found(conditions, most))

@@ -1,17 +1,17 @@
 """The life of the directory, and what it finds out for `why`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.directory import IDirectory, ISecrets, Person, objection_to
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
-from lyncpy.contracts.store import IStore
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
+from lyncpy.core.platform import Platform
 from lyncpy.workloads.directory.commands import Commands, moment
 from lyncpy.workloads.directory.deadlines import Deadlines, Judging
 from lyncpy.workloads.directory.deeds import NAMED_MOST
@@ -23,8 +23,20 @@ from lyncpy.workloads.directory.model import naming
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.secrets import Seals
 from lyncpy.workloads.directory.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """What is known of people: the directory fills these tables, and everybody reads them."""
+
+    people: People
+    groups: Groups
+    policies: Policies
+    meanings: Meanings
+    secrets: ISecrets
 
 
 @implementer(IWorkload)
@@ -35,31 +47,37 @@ class Directory:
 
     def __init__(
         self,
+        platform: Platform,
+        tables: Tables,
         directory: IDirectory,
-        store: IStore,
-        bus: IBus,
-        people: People,
-        groups: Groups,
-        policies: Policies,
-        secrets: ISecrets,
         seals: Seals,
         settings: Settings,
-        timers: ITimers,
-        meanings: Meanings | None = None,
     ) -> None:
-        """Introduce them to one another; nothing is read before `open`. The directory is closed with this."""
+        """Introduce them to one another; nothing is read before `open`.
+
+        Args:
+            platform: The server's.
+            tables: What this fills, and the hall reads.
+            directory: Where people come from; it is closed with this.
+            seals: Encrypts what is kept of it.
+            settings: The section [directory].
+        """
+        people, groups, policies, secrets = tables.people, tables.groups, tables.policies, tables.secrets
+        bus, timers = platform.bus, platform.timers
         self._people = people
-        self._meanings = meanings
+        self._meanings = tables.meanings
         self._policies = policies
         self._bus = bus
         self._listening: tuple[IListening, ...] = ()
         self._secrets = secrets
         self._settings = settings
         self._timers = timers
-        self.pulls = Pulls(Judging(directory, timers), Kept(store, seals), people, groups, bus, settings, timers)
+        kept = Kept(platform.store, seals)
+        self.pulls = Pulls(Judging(directory, timers), kept, people, groups, bus, settings, timers)
         self._deadlines = Deadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
             self.name,
+            operations=Search(people, timers).operations(),
             commands=(
                 *Commands(self.pulls, people, groups, secrets, settings, timers).all(),
                 *GroupCommands(people, groups, policies, timers).all(),
@@ -74,8 +92,7 @@ class Directory:
             self._bus.listen(PersonChanged, self._policies.person_changed),
             self._bus.listen(PersonChanged, self._deadlines.person_changed),
         )
-        if self._meanings is not None:
-            await self._meanings.open()
+        await self._meanings.open()
         await self.pulls.open()
         self._deadlines.open()
         self._policies.note()

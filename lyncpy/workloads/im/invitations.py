@@ -48,11 +48,6 @@ MembersOf = Callable[[Aor], Sequence[Aor]]
 """Gives the members of a directory group, groups within it resolved; empty for what is no group."""
 
 
-def nobody(aor: Aor) -> Sequence[Aor]:
-    """Know no groups."""
-    return ()
-
-
 def members_in(groups: IGroups, limit: int) -> MembersOf:
     """Give what knows the directory's groups; of more members than `limit`, the inviter not counted, not all."""
 

@@ -4,24 +4,18 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive
-from lyncpy.contracts.bus import IBus, IListening
-from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.facts import EndpointGone, FlowClosed, PersonChanged, PoliciesChanged
-from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.names import NodeName
-from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.privacy import IPrivacy
-from lyncpy.contracts.records import IRecording, IRecords
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer
-from lyncpy.core.forward import Forward
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.commands import Commands
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import Dialogs
 from lyncpy.workloads.im.farewell import Farewell
-from lyncpy.workloads.im.invitations import Invitations, MembersOf, nobody
+from lyncpy.workloads.im.invitations import Invitations, members_in
 from lyncpy.workloads.im.mcu import Mcu
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.recorder import Recorder
@@ -43,35 +37,29 @@ class Im:
 
     def __init__(
         self,
-        records: IRecords,
-        recording: IRecording,
-        bus: IBus,
-        locator: ILocator,
-        people: IPeople,
+        platform: Platform,
+        signaling: Signaling,
         privacy: IPrivacy,
-        outbound: IOutbound,
-        forward: Forward,
-        node: NodeName,
+        archive: IArchive,
         settings: Settings,
-        timers: ITimers,
-        *,
-        archive: IArchive | None = None,
-        members_of: MembersOf = nobody,
     ) -> None:
         """Build the rooms.
 
         Args:
-            recording: Has what happens written; it is open longer than this.
-            archive: Where what is said is kept, if anywhere.
-            members_of: The members of a directory group; empty for what is none.
+            platform, signaling: The server's.
+            privacy: Who has blocked whom.
+            archive: Where what is said is kept.
+            settings: The section [im].
         """
-        self._records = records
-        self._bus = bus
-        self._node = node
+        locator, people, timers = platform.locator, platform.people, platform.timers
+        outbound, forward = signaling.outbound, signaling.forward
+        self._records = platform.records
+        self._bus = platform.bus
+        self._node = platform.node
         self._timers = timers
         self._listening: list[IListening] = []
         self._recorder = Recorder(
-            recording,
+            platform.recording,
             settings.record_counts_s,
             timers.now,
             per_hour=settings.records_per_user,
@@ -84,15 +72,16 @@ class Im:
             per_user=settings.sessions_per_user,
             idle_s=settings.idle_s,
         )
-        parties = Parties(locator, people, privacy, node, timers)
+        parties = Parties(locator, people, privacy, platform.node, timers)
         self._archiving = Archiving(archive, people, timers)
         delivery = Delivery(forward, parties, self._archiving, self._sessions, self._recorder, settings, timers)
+        members_of = members_in(platform.groups, settings.group_members)
         self._invitations = Invitations(forward, delivery, outbound, members_of, settings, timers)
         dialogs = Dialogs(locator, parties, self._sessions)
         routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
         self.mcu = Mcu(outbound, self._archiving, settings, timers)
         self._farewell = Farewell(locator, outbound, self._sessions, routes.leave, timers)
-        commands = Commands(self._sessions, records)
+        commands = Commands(self._sessions, platform.records)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.mcu.rows()), commands=commands.words())
 
     async def open(self) -> None:

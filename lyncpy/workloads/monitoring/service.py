@@ -4,12 +4,8 @@ from collections.abc import Callable
 
 from zope.interface import implementer
 
-from lyncpy.contracts.flows import IFlows
-from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.records import IRecords
-from lyncpy.contracts.store import IStore
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.monitoring.calldetail import CallDetail
 from lyncpy.workloads.monitoring.commands import Commands
 from lyncpy.workloads.monitoring.routes import Routes
@@ -23,23 +19,17 @@ class Monitoring:
     name = "monitoring"
 
     def __init__(
-        self,
-        store: IStore,
-        records: IRecords,
-        flows: IFlows,
-        locator: ILocator,
-        meters: Callable[[], bytes],
-        settings: Settings,
-        timers: ITimers,
+        self, platform: Platform, signaling: Signaling, meters: Callable[[], bytes], settings: Settings
     ) -> None:
-        """Build the rooms."""
+        """Build the rooms; `meters` gives all meters as OpenMetrics text."""
+        store, locator, timers = platform.store, platform.locator, platform.timers
         routes = Routes(store, settings, timers)
         self.offer = Offer(
             self.name,
             routes=routes.rows(),
             commands=(
-                *Commands(store, flows, locator, meters, timers).words(),
-                *CallDetail(records, locator, timers).words(),
+                *Commands(store, signaling.flows, locator, meters, timers).words(),
+                *CallDetail(platform.records, locator, timers).words(),
             ),
         )
 

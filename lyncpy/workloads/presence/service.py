@@ -5,9 +5,8 @@ from functools import partial
 
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import (
     AddressesChanged,
     BoardChanged,
@@ -18,16 +17,10 @@ from lyncpy.contracts.facts import (
     PersonChanged,
     PoliciesChanged,
 )
-from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, domain_of
-from lyncpy.contracts.owners import IOwners
-from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.privacy import IPrivacy
-from lyncpy.contracts.store import IStore
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IWorkload, Offer
-from lyncpy.core.homes import Homes
-from lyncpy.core.notifier import Notifier
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.presence.audience import audience, is_blocked, relation_of
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.commands import Commands
@@ -53,30 +46,29 @@ class Presence:
 
     def __init__(
         self,
-        store: IStore,
-        bus: IBus,
-        locator: ILocator,
-        people: IPeople,
+        platform: Platform,
+        signaling: Signaling,
         contacts: IContacts,
-        policies: IPolicies,
-        notifier: Notifier,
-        homes: Homes,
         domains: Collection[str],
         settings: Settings,
-        timers: ITimers,
-        owners: IOwners | None = None,
     ) -> None:
         """Build the rooms; boards are read from the store when somebody asks for them.
 
-        `domains` are the enterprise's own, lower case.
+        Args:
+            platform, signaling: The server's.
+            contacts: Who is on whose list.
+            domains: The enterprise's own, lower case.
+            settings: The section [presence].
         """
+        bus, people, policies, timers = platform.bus, platform.people, platform.policies, platform.timers
+        locator, owners, notifier = platform.locator, platform.owners, signaling.notifier
         self._bus = bus
         self._people = people
         public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
         quotas, in_memory = settings.quotas(), settings.boards_in_memory
         rules = partial(Boards, contacts=contacts, policies=policies, quotas=quotas, owners=owners)
-        self._boards = boards = rules(store, bus, people, homes, timers, in_memory=in_memory)
+        self._boards = boards = rules(platform.store, bus, people, platform.homes, timers, in_memory=in_memory)
         watchers, views = _tables(relation, settings)
         roaming = Roaming(notifier, relation)
         grants = Grants(notifier, settings)
@@ -100,12 +92,10 @@ class Presence:
         watch = partial(Watching, boards, watchers, views, self._subscribers, self._fanout, notifier, grants)
         watching = watch(people, relation, settings, owners)
         commands = Commands(boards, watchers, notifier, locator, people, policies, relation, traffic, timers)
-        self.soap = Soap(boards, views, locator, people, relation, quotas).answers
-        """Operation → who answers it; for who has the route of SOAP."""
-
         self.offer = Offer(
             self.name,
             routes=(*routes.rows(), *watching.rows()),
+            operations=Soap(boards, views, locator, people, relation, quotas).operations(),
             resources=Resources(boards.read, people, domains, relation, settings.web_readers).rows(),
             commands=commands.words(),
             reasons=(commands.why,),

@@ -1,11 +1,10 @@
 """Presence of clients from before 2007 by SOAP: they set theirs, ask for others', and answer who watches them.
 
-Contacts have the one route of SOAP in SERVICE, and pass on what is not theirs; assembly
-gives them `Soap.answers`. Spec: [MS-SIP] setPresence, getPresence, setACE.
+`core.operations` has the route of all SOAP in SERVICE. Spec: [MS-SIP] setPresence, getPresence, setACE.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
@@ -13,9 +12,11 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of, bare
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.workload import Operation
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import Element, attr, child, read_xml, text_of
+from lyncpy.sip.markup import Element, attr, child, text_of
 from lyncpy.sip.message import Response, response_to
+from lyncpy.sip.soap import REQUEST_NS, SOAP_TYPE, write_envelope
 from lyncpy.workloads.presence.audience import audience
 from lyncpy.workloads.presence.board import Board, Denied, Outcome, publish
 from lyncpy.workloads.presence.boards import Boards
@@ -37,13 +38,6 @@ from lyncpy.workloads.presence.model import (
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import Activity, State, StateKind
 from lyncpy.workloads.presence.watchers import Views
-
-SOAP_TYPE: Final = "application/SOAP+xml"
-
-Answer = Callable[[Arrival], Awaitable[Response]]
-
-_REQUEST_NS: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
-_ENVELOPE_NS: Final = "http://schemas.xmlsoap.org/soap/envelope/"
 
 _STATE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/state"
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
@@ -83,18 +77,17 @@ class Soap:
         self._relation = relation
         self._quotas = quotas
 
-    @property
-    def answers(self) -> Mapping[str, Answer]:
-        """Map each operation to who answers it."""
+    def operations(self) -> Mapping[str, Operation]:
+        """Give the SOAP operations that it answers."""
         return {"getPresence": self.get_presence, "setPresence": self.set_presence, "setACE": self.set_ace}
 
-    async def get_presence(self, arrival: Arrival) -> Response:
+    async def get_presence(self, arrival: Arrival, operation: Element) -> Response:
         """Give what the sender may see of somebody, once.
 
         Spec: [MS-SIP] getPresence. There somebody blocked gets a 403; here he gets what
         everybody gets of a person who is offline, so that he cannot tell.
         """
-        uri = _named(_operation(arrival, "getPresence"))
+        uri = _named(operation)
         aor, watcher = aor_of(uri), arrival.sender.aor
         if self._people.person(aor) is None:
             document = write_legacy(person_unknown(uri), Form.PRESENTITY)
@@ -104,7 +97,7 @@ class Soap:
             document = self._views.of(board, seen_by, (), Form.PRESENTITY).body
         return _answered(arrival, "getPresence", document.decode())
 
-    async def set_presence(self, arrival: Arrival) -> Response:
+    async def set_presence(self, arrival: Arrival, operation: Element) -> Response:
         """Publish what an old client says of itself, as the state of its machine.
 
         Raises:
@@ -113,7 +106,7 @@ class Soap:
         Spec: [MS-SIP] setPresence.
         """
         aor, epid = arrival.sender.aor, arrival.sender.epid
-        said = child(_operation(arrival, "setPresence"), "presentity")
+        said = child(operation, "presentity")
         if said is None:
             raise RemoteProtocolError("no presentity to set")
         uri = attr(said, "uri")
@@ -128,14 +121,13 @@ class Soap:
         _require(outcome)
         return response_to(arrival.request, 200)
 
-    async def set_ace(self, arrival: Arrival) -> Response:
+    async def set_ace(self, arrival: Arrival, ace: Element) -> Response:
         """Answer for a watcher: he is known from now on, and blocked if his right to presence is taken.
 
         Spec: [MS-SIP] setACE. Of the rights only those of one user mean something here: levels
         for everybody and for domains are those of the user's newer clients.
         """
         aor = arrival.sender.aor
-        ace = _operation(arrival, "setACE")
         kind = (text_of(child(ace, "type")) or attr(ace, "type") or "").upper()
         mask = (text_of(child(ace, "mask")) or attr(ace, "mask") or "").strip()
         rights = (text_of(child(ace, "rights")) or attr(ace, "rights") or "").upper()
@@ -147,14 +139,6 @@ class Soap:
             )
             _require(outcome)
         return response_to(arrival.request, 200)
-
-
-def _operation(arrival: Arrival, name: str) -> Element:
-    content = child(read_xml(arrival.request.body), "Body")
-    operation = None if content is None else child(content, name)
-    if operation is None:
-        raise RemoteProtocolError(f"no {name} in the SOAP body")
-    return operation
 
 
 def _named(operation: Element) -> str:
@@ -236,8 +220,5 @@ def _require(outcome: Outcome) -> None:
 
 
 def _answered(arrival: Arrival, name: str, inner: str) -> Response:
-    body = (
-        f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{_ENVELOPE_NS}"><SOAP-ENV:Body>'
-        f'<m:{name} xmlns:m="{_REQUEST_NS}">{inner}</m:{name}></SOAP-ENV:Body></SOAP-ENV:Envelope>'
-    )
-    return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=body.encode())
+    body = write_envelope(f'<m:{name} xmlns:m="{REQUEST_NS}">{inner}</m:{name}>')
+    return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=body)

@@ -1,6 +1,6 @@
 """What provisioning answers over SIP."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
@@ -23,9 +23,9 @@ _LONGEST_S: Final = 86_400
 class Routes:
     """Answers what clients ask at sign-in, from what all workloads offer."""
 
-    def __init__(self, gathered: Callable[[], Sequence[Provision]], notifier: Notifier, settings: Settings) -> None:
-        """Take the provisions of the whole house, asked for anew each time, and who keeps subscriptions."""
-        self._gathered = gathered
+    def __init__(self, provisions: Sequence[Provision], notifier: Notifier, settings: Settings) -> None:
+        """Take the provisions of the whole server, and what keeps subscriptions."""
+        self._provisions = provisions
         self._notifier = notifier
         self._settings = settings
 
@@ -47,7 +47,7 @@ class Routes:
         asked = read_groups(request.body)
         if asked is None and held is not None:
             asked = held.data  # a refresh without a body keeps the question
-        document = Document(GROUPS_TYPE, write_groups(asked, self._gathered(), arrival.sender.aor))
+        document = Document(GROUPS_TYPE, write_groups(asked, self._provisions, arrival.sender.aor))
         subscription, response = self._accept(arrival, EVENT, document)
         if subscription is not None:
             subscription.data = asked

@@ -1,12 +1,11 @@
 """The life of provisioning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from zope.interface import implementer
 
-from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
-from lyncpy.core.notifier import Notifier
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.provisioning.provisions import provisions
 from lyncpy.workloads.provisioning.routes import Routes
 from lyncpy.workloads.provisioning.settings import Settings
@@ -20,24 +19,24 @@ class Provisioning:
 
     def __init__(
         self,
-        gathered: Callable[[], Sequence[Provision]],
-        policies: IPolicies,
-        notifier: Notifier,
+        platform: Platform,
+        signaling: Signaling,
+        offered: Sequence[Provision],
         settings: Settings,
         *,
-        guests: bool = True,
+        guests: bool,
     ) -> None:
         """Build the rooms.
 
         Args:
-            gathered: Gives the provisions of all offers, these among them.
-            policies: What users may.
-            notifier: Keeps the subscriptions.
+            platform, signaling: The server's.
+            offered: What other workloads tell clients.
             settings: The section's.
             guests: Whether meetings may have guests at all.
         """
-        routes = Routes(gathered, notifier, settings)
-        self.offer = Offer(self.name, routes=routes.rows(), provisions=provisions(settings, policies, guests=guests))
+        own = provisions(settings, platform.policies, guests=guests)
+        routes = Routes((*own, *offered), signaling.notifier, settings)
+        self.offer = Offer(self.name, routes=routes.rows(), provisions=own)
 
     async def open(self) -> None:
         """Nothing to open: clients come by themselves."""

@@ -2,14 +2,10 @@
 
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import IBus, IListening
-from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.facts import FlowClosed, PersonChanged
-from lyncpy.contracts.flows import IFlows
-from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.outbound import IOutbound
-from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.bus import IListening
+from lyncpy.contracts.facts import FlowClosed, FlowSilent, PersonChanged
 from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.commands import Commands
 from lyncpy.workloads.registrar.routes import Routes
@@ -24,19 +20,11 @@ class Registrar:
 
     name = "registrar"
 
-    def __init__(
-        self,
-        bindings: Bindings,
-        bus: IBus,
-        outbound: IOutbound,
-        flows: IFlows,
-        people: IPeople,
-        settings: Settings,
-        timers: ITimers,
-    ) -> None:
+    def __init__(self, platform: Platform, signaling: Signaling, bindings: Bindings, settings: Settings) -> None:
         """Build the rooms; assembly makes the table first, because others read it as `ILocator`."""
+        flows, outbound, people, timers = signaling.flows, signaling.outbound, platform.people, platform.timers
         self._bindings = bindings
-        self._bus = bus
+        self._bus = platform.bus
         self._signout = SignOut(bindings, outbound, flows, timers)
         self._listening: list[IListening] = []
         self._vigil = Vigil(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
@@ -49,6 +37,7 @@ class Registrar:
         self._vigil.open()
         self._listening = [
             self._bus.listen(FlowClosed, self._flow_closed),
+            self._bus.listen(FlowSilent, self._flow_silent),
             self._bus.listen(PersonChanged, self._person_changed),
         ]
 
@@ -58,9 +47,9 @@ class Registrar:
         for listening in self._listening:
             listening.stop()
 
-    def doubt(self, flow: FlowName) -> None:
-        """Ask a client whether it is there: it has not answered something else in time."""
-        self._vigil.doubt(flow)
+    async def _flow_silent(self, fact: FlowSilent) -> None:
+        """Ask a client whether it is there."""
+        self._vigil.doubt(fact.flow)
 
     async def _flow_closed(self, fact: FlowClosed) -> None:
         self._vigil.forget(fact.flow)

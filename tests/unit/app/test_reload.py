@@ -35,9 +35,13 @@ class House:
         monkeypatch.setattr(tap, "load", lambda file, overrides: self.read(config))
         self.reloader = tap.Reloader(config, [])
         timers = Timers(self.clock, lambda: 0.0)
-        hall = SimpleNamespace(timers=timers, policies=SimpleNamespace(take=lambda policies: False))
+        tables = SimpleNamespace(policies=SimpleNamespace(take=lambda policies: False))
+        inside = SimpleNamespace(
+            ground=SimpleNamespace(timers=timers, tables=tables),
+            workloads=SimpleNamespace(directory=SimpleNamespace(pulls=self.pulls)),
+        )
         built: Any = SimpleNamespace(  # Any: a house that has only what is asked here
-            hall=hall, listener=SimpleNamespace(reload=lambda: ()), directory=SimpleNamespace(pulls=self.pulls)
+            inside=inside, listener=SimpleNamespace(reload=lambda: ())
         )
         self.reloader.built = built
 

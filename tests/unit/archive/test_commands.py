@@ -14,9 +14,9 @@ from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
 from lyncpy.workloads.admin.shell import Reply, Shell
 from lyncpy.workloads.archive import exporter, reader
-from lyncpy.workloads.archive.service import DAY_S, EVERY_S, FIRST_S, Archive
+from lyncpy.workloads.archive.service import DAY_S, EVERY_S, FIRST_S, Archive, Media
 from tests.kit.archive import MemoryExports
-from tests.kit.hall import FewPeople
+from tests.kit.platform import platform_of
 from tests.kit.results import result_of
 from tests.kit.shell import DeafRecords, NoReactor, author, reply_of, rows_of
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, Vault, said
@@ -31,21 +31,15 @@ class Office:
         self.exports = MemoryExports()
         self.records = records or MemoryRecords()
         vault = self.vault
-        self.archive = Archive(
-            vault.fragile,
-            vault.stamps,
-            self.exports,
-            vault.gap_file,
-            vault.policies,
-            FewPeople(()),
-            vault.meter,
-            vault.settings,
-            vault.timers,
+        platform = platform_of(
+            vault.clock, timers=vault.timers, policies=vault.policies, meter=vault.meter, records=self.records
         )
+        media = Media(vault.fragile, vault.stamps, self.exports, vault.gap_file)
+        self.archive = Archive(platform, media, vault.settings, close_s=10.0)
         vault.keeper = self.archive._keeper
         result_of(self.archive.open())
         admin = AdminSettings()
-        words = Admin(lambda: [self.archive.offer], self.records, Path(), admin, vault.timers, NoReactor(), list).words
+        words = Admin(platform, [self.archive.offer], Path(), admin, NoReactor(), list, {}).words
         self._shell = Shell(words, self.records, admin, vault.timers)
 
     def ask(self, line: str, role: Role = Role.OPERATOR) -> Reply:

@@ -36,9 +36,7 @@ class Office:
         self.put("carol", "Sales")
         hall = self.hall
         chosen = Settings(**{"department_group": True, "directory_groups": "*", **settings})
-        self.contacts = Contacts(
-            hall.store, hall.bus, hall.people, hall.groups, hall.homes, hall.notifier, chosen, hall.timers
-        )
+        self.contacts = Contacts(hall.platform(), hall.signaling(), chosen)
         hall.take(self.contacts)
 
     def put(self, name: str, department: str) -> Person:

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail
 
-from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.workload import CommandFailed
-from lyncpy.sip.message import Response, response_to
+from lyncpy.sip.message import Response
 from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.contacts.settings import Settings
 from tests.kit.hall import Device, Hall, tree
@@ -25,20 +24,12 @@ SOAP = "application/SOAP+xml"
 BOB = "sip:bob@contoso.test"
 
 
-async def searched(arrival: Arrival) -> Response:
-    """Answer in place of the directory."""
-    return response_to(arrival.request, 200, content_type="text/plain", body=b"found")
-
-
 @pytest.fixture
 def hall() -> Hall:
     """A hall with contacts in it, small enough to fill."""
     hall = Hall([Person(Aor("sip:alice@contoso.test"), "a", logins=("alice",))])
     settings = Settings(contacts_per_user=3, groups_per_user=3)
-    soap = {"directorySearch": searched}
-    hall.take(
-        Contacts(hall.store, hall.bus, hall.people, hall.groups, hall.homes, hall.notifier, settings, hall.timers, soap)
-    )
+    hall.take(Contacts(hall.platform(), hall.signaling(), settings))
     return hall
 
 
@@ -298,11 +289,6 @@ def test_a_device_that_missed_a_change_gets_the_whole_list(hall: Hall, alice: De
     assert [document.tag for document in told(laptop)] == ["contactDelta", "contactDelta"]
 
 
-def test_other_soap_goes_where_assembly_says(alice: Device) -> None:
-    """A directory search has the same media type; contacts pass it on."""
-    assert change(alice, "directorySearch", to="sip:contoso.test").body == b"found"
-
-
 def test_a_client_of_2005_is_not_left_waiting(alice: Device) -> None:
     """Its list of rights is empty."""
     rights = alice.subscribe("vnd-microsoft-roaming-ACL")
@@ -393,9 +379,7 @@ def test_the_shell_does_not_know_strangers(hall: Hall) -> None:
 def test_closed_contacts_hear_nothing() -> None:
     """After closing, no device is told any more; what never opened can be closed too."""
     hall = Hall()
-    contacts = Contacts(
-        hall.store, hall.bus, hall.people, hall.groups, hall.homes, hall.notifier, Settings(), hall.timers
-    )
+    contacts = Contacts(hall.platform(), hall.signaling(), Settings())
     result_of(contacts.close())
     hall.take(contacts)
     alice = hall.device("alice")

@@ -12,6 +12,7 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template, lines_of
+from tests.kit.bus import ToldBus
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.meters import MemoryMeter
 
@@ -27,7 +28,7 @@ class Hall:
         self.flows = RecordedFlows()
         self.meter = MemoryMeter()
         self.timers = timers_of(self.clock)
-        self.outbound = Outbound(self.flows, self.timers, Settings(**limits), self.meter, sent_by="fe1:5061")
+        self.outbound = Outbound(self.flows, ToldBus(), self.timers, Settings(**limits), self.meter, sent_by="fe1:5061")
         self.heard: list[tuple[str, int, bool]] = []
         self.dialogs: dict[FlowName, Dialog] = {}
 

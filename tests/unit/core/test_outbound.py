@@ -13,6 +13,7 @@ from lyncpy.core.settings import Settings
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
+from tests.kit.bus import ToldBus
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.meters import MemoryMeter
 
@@ -27,8 +28,14 @@ class Hall:
         self.clock = Clock()
         self.flows = RecordedFlows()
         self.meter = MemoryMeter()
+        self.bus = ToldBus()
         self.outbound = Outbound(
-            self.flows, timers_of(self.clock), Settings(**limits), self.meter, sent_by="fe1.example.com:5061"
+            self.flows,
+            self.bus,
+            timers_of(self.clock),
+            Settings(**limits),
+            self.meter,
+            sent_by="fe1.example.com:5061",
         )
         self.provisional: list[int] = []
         self.late: list[int] = []
@@ -415,6 +422,7 @@ class Registered(Hall):
         self.contacts = {(BOB, GRUU): FIRST}
         self.outbound = Outbound(
             self.flows,
+            self.bus,
             timers_of(self.clock),
             Settings(),
             self.meter,

@@ -59,8 +59,7 @@ class House:
         rules = AuthSettings.model_validate(auth)
         settings = Settings.model_validate(limits or {})
         proof = DigestProof(answer_s=60.0, lifetime_s=28_800.0)
-        self.reception = Reception(proof, self.flows, self.meter, rules, settings, timers)
-        self.reception.listen(self.doors)
+        self.reception = Reception(proof, self.flows, self.doors, self.meter, rules, settings, timers)
         people, secrets = TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash("secret")})
         ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         self.gate = Gate(
@@ -311,14 +310,6 @@ def test_a_user_does_not_become_a_guest() -> None:
         )
     )
     assert number(house.refusal(client.sign(invite()))) == 4004
-
-
-def test_without_conferences_there_are_no_guests() -> None:
-    """As long as nobody says where guests may go, who comes as one is asked for an account."""
-    house = House()
-    timers, proof = timers_of(house.clock), DigestProof(answer_s=60.0, lifetime_s=60.0)
-    reception = Reception(proof, house.flows, MemoryMeter(), AuthSettings(), Settings(), timers)
-    assert not reception.expects(invite())
 
 
 def test_an_address_that_only_looks_like_a_guests_is_none() -> None:

@@ -7,12 +7,10 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.bus import IBus, IListening
-from lyncpy.contracts.facts import Fact, FlowClosed
+from lyncpy.contracts.facts import FlowClosed
 from lyncpy.contracts.flows import ISink
 from lyncpy.contracts.names import FlowName
 from lyncpy.core.outbound import Outbound
@@ -22,6 +20,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Message, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
+from tests.kit.bus import ToldBus
 from tests.kit.fakes import awaited
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.meters import MemoryMeter
@@ -75,26 +74,6 @@ class OpenGate:
         self.told.append(("closed", flow))
 
 
-@implementer(IBus)
-class ToldBus:
-    """A bus that remembers."""
-
-    def __init__(self) -> None:
-        self.facts: list[Fact] = []
-
-    def tell(self, fact: Fact) -> None:
-        """Remember."""
-        self.facts.append(fact)
-
-    def listen(self, kind: object, hear: object) -> IListening:
-        """Nobody listens here."""
-        raise AssertionError
-
-    def ask(self, node: object, question: object, timeout: float) -> Deferred[object]:
-        """Nobody asks here."""
-        raise AssertionError
-
-
 class Hall:
     """Transactions and what surrounds it, with two open flows."""
 
@@ -107,7 +86,9 @@ class Hall:
         self.gate = OpenGate()
         self.bus = ToldBus()
         settings = Settings(**limits)
-        self.outbound = Outbound(self.flows, self.timers, settings, self.meter, sent_by="fe1.example.com:5061")
+        self.outbound = Outbound(
+            self.flows, self.bus, self.timers, settings, self.meter, sent_by="fe1.example.com:5061"
+        )
         self.sink = Transactions(
             self.flows,
             self.desk,

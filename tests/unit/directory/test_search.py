@@ -6,8 +6,6 @@ from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Response
-from lyncpy.workloads.contacts.service import Contacts
-from lyncpy.workloads.contacts.settings import Settings
 from lyncpy.workloads.directory import routes
 from lyncpy.workloads.directory.bodies import read_search
 from lyncpy.workloads.directory.routes import Search
@@ -31,14 +29,9 @@ GONE = Person(Aor("sip:bobby@contoso.test"), "bobby", enabled=False, given_name=
 
 
 def device(*people: Person) -> Device:
-    """A device in a hall whose contacts pass searches on."""
+    """A device in a hall where people can be searched for."""
     hall = Hall(people)
-    soap = {"directorySearch": Search(hall.people, hall.timers).answer}
-    hall.take(
-        Contacts(
-            hall.store, hall.bus, hall.people, hall.groups, hall.homes, hall.notifier, Settings(), hall.timers, soap
-        )
-    )
+    hall.operations.add(Search(hall.people, hall.timers).operations())
     return hall.device("alice")
 
 

@@ -13,13 +13,15 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import Asked, CommandFailed, Table
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from lyncpy.workloads.directory.secrets import StoredSecrets
-from lyncpy.workloads.directory.service import Directory
+from lyncpy.workloads.directory.service import Directory, Tables
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
+from tests.kit.platform import platform_of
 from tests.kit.results import result_of
 
 ALICE = person("alice", display_name="Alice Liddell", department="Research", nt_hash=b"\x01" * 16, logins=("al",))
@@ -41,13 +43,16 @@ class Desk:
         self.source = FakeDirectory(*people)
         self.source.skipped = [Skipped("uid=carol,dc=x", "it has no address (mail)", key="c"), *skipped]
         store, bus, table, seals = MemoryStore(wall), Facts(), People(), PlainSeals()
-        secrets = StoredSecrets(store, table, bus, seals)
+        secrets = StoredSecrets(store, table, bus, seals, table.owners)
         if groups:
             self.source.groups = list(groups)
         known = Groups(table)
-        rules = Policies(PoliciesSettings.model_validate(policies or {}), table, known, bus)
-        rest = (secrets, seals, Settings(**settings), Timers(Clock(), wall))
-        self.unit = Directory(self.source, store, bus, table, known, rules, *rest)
+        meanings = Meanings(store, table.owners)
+        rules = Policies(PoliciesSettings.model_validate(policies or {}), table, known, bus, meanings)
+        clock = Clock()
+        platform = platform_of(clock, timers=Timers(clock, wall), store=store, bus=bus, people=table, groups=known)
+        tables = Tables(table, known, rules, meanings, secrets)
+        self.unit = Directory(platform, tables, self.source, seals, Settings(**settings))
         result_of(self.unit.open())
 
     def run(self, name: str, *flags: str, **args: str) -> Table:

@@ -8,7 +8,7 @@ import pytest
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused
 from tests.kit.outbound import FakeCall
-from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
+from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Members, Scene
 
 TYPE = "application/ms-conf-invite+xml"
 BODY = b'<Conferencing version="2.0"><focus-uri>sip:f</focus-uri><subject/><im available="true"><first-im/></im></Conferencing>'
@@ -26,7 +26,7 @@ def _invites(scene: Scene, to: str = BOB, **how: Any) -> list[Any]:
 
 
 def _group(*members: Aor, **settings: Any) -> Scene:
-    return Scene(members_of=lambda aor: members if aor == TEAM else (), **settings)
+    return Scene(members=Members(TEAM, *members), **settings)
 
 
 def _invited(scene: Scene) -> list[FakeCall]:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from lyncpy.backends.memory import MemoryRecords
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.contracts.flows import FlowFacts
 from lyncpy.contracts.names import FlowName
@@ -10,7 +9,6 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.monitoring.settings import Settings
-from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.flows import StillFlows
 from tests.kit.hall import Hall
 
@@ -22,17 +20,8 @@ ONE = FlowFacts(FlowName("n/1"), "127.0.0.1", "TLSv1.3", 0.0, 0.0, 3, 4, 30, 40,
 
 def _monitored(report_bytes: int = 65_536) -> tuple[Hall, StillFlows, OpenMetrics]:
     hall, wire, meter = Hall(), StillFlows(ONE), OpenMetrics()
-    hall.take(
-        Monitoring(
-            hall.store,
-            MemoryRecords(),
-            wire,
-            Bindings(hall.bus, hall.timers),
-            meter.render,
-            Settings(report_bytes=report_bytes),
-            hall.timers,
-        )
-    )
+    settings = Settings(report_bytes=report_bytes)
+    hall.take(Monitoring(hall.platform(), hall.signaling(flows=wire), meter.render, settings))
     return hall, wire, meter
 
 
@@ -94,11 +83,7 @@ def test_reports_that_are_not_kept_are_accepted_all_the_same() -> None:
     hall = Hall()
     wire, meter = StillFlows(ONE), OpenMetrics()
     settings = Settings(reports=False)
-    hall.take(
-        Monitoring(
-            hall.store, MemoryRecords(), wire, Bindings(hall.bus, hall.timers), meter.render, settings, hall.timers
-        )
-    )
+    hall.take(Monitoring(hall.platform(), hall.signaling(flows=wire), meter.render, settings))
     assert hall.device("alice").service(REPORT, b"<reportError/>").status == 200
     assert hall.asked("reports").rows == []
 

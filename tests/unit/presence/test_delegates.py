@@ -58,7 +58,7 @@ def test_who_did_not_ask_for_delegates_hears_of_none(alice: Client) -> None:
 def test_they_come_at_sign_in_and_survive_a_restart(room: PresenceRoom, alice: Client) -> None:
     """A delegate is one until he is removed."""
     assert sets(alice, 0) == 200
-    room.hall.router._rows.clear()
+    room.hall.restart()
     room.workload = room.opened()
     document = tree(room.sign_in("alice", "e2").device.subscribe("vnd-microsoft-roaming-self").body)
     assert document.find("delegates").get("version") == "1"

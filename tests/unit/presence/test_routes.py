@@ -513,7 +513,7 @@ def test_after_a_restart_clients_come_back_as_they_were(room: PresenceRoom, alic
     result_of(room.workload.close())
     again = PresenceRoom(people("alice", "bob"))
     again.hall.store = room.hall.store
-    again.hall.router = type(again.hall.router)(["contoso.test"], [])
+    again.hall.restart()
     again.opened()
     shown = views(again.sign_in("bob").watches("alice"))["alice"]
     assert (availability(shown), shown.findtext(".//body")) == (18500, "here")

@@ -4,14 +4,9 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.workload import Route
-from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import local, read_xml
 from lyncpy.sip.message import Response
-from tests.kit.fakes import awaited
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, availability, people, views
-from tests.kit.results import result_of
 
 SOAP = "application/soap+xml"
 NS = "http://schemas.microsoft.com/winrtc/2002/11/sip"
@@ -19,15 +14,8 @@ NS = "http://schemas.microsoft.com/winrtc/2002/11/sip"
 
 @pytest.fixture
 def room() -> PresenceRoom:
-    """A room with presence for three people, and a route for SOAP as contacts have it."""
-    room = PresenceRoom(people("alice", "bob", "carol"), members_per_container=10)
-
-    async def answer(arrival: Any) -> Response:
-        operation = next(iter(next(iter(read_xml(arrival.request.body)))))
-        return await room.workload.soap[local(operation)](arrival)
-
-    room.hall.router.add([Route("SERVICE", answer, content=SOAP)])
-    return room
+    """A room with presence for three people."""
+    return PresenceRoom(people("alice", "bob", "carol"), members_per_container=10)
 
 
 @pytest.fixture
@@ -174,12 +162,3 @@ def test_a_level_that_is_full_is_told(room: PresenceRoom, alice: Client) -> None
     for n in range(10):
         assert rights(alice, f"u{n}", "DD") == 200
     assert rights(alice, "bob", "DD") == 413
-
-
-def test_what_is_no_such_operation_is_refused(room: PresenceRoom, alice: Client) -> None:
-    """A body without the operation that its name promises."""
-    arrival = alice.device.arrival(
-        "SERVICE", alice.device.uri, f"<{alice.device.uri}>", [], b"<Envelope><Body/></Envelope>"
-    )
-    with pytest.raises(RemoteProtocolError):
-        result_of(awaited(room.workload.soap["getPresence"](arrival)))

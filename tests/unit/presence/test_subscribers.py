@@ -110,7 +110,7 @@ def test_who_was_away_is_asked_at_sign_in(room: PresenceRoom, bob: Client) -> No
     """And after a restart of the server, until there is an answer; then never again."""
     watches(bob, "alice")
     assert at_sign_in(room, "e1") == [BOB]
-    room.hall.router._rows.clear()
+    room.hall.restart()
     room.workload = room.opened()
     assert at_sign_in(room, "e2") == [BOB]
     alice = room.sign_in("alice", "e3")
@@ -374,7 +374,7 @@ def test_the_context_reaches_her_client(room: PresenceRoom, alice: Client, bob: 
     batch(bob, CONTACT_CONTEXT)
     row = next(one for document in alice.hears() for one in document.findall("subscribers/subscriber"))
     assert row.find("context/subscriptionContext/watcher/contactList") is not None
-    room.hall.router._rows.clear()
+    room.hall.restart()
     room.workload = room.opened()
     body = tree(room.sign_in("alice", "ffffffffffff").sees_itself().body)
     assert body.find("subscribers/subscriber/context/subscriptionContext") is not None

@@ -14,16 +14,18 @@ EVENT = "vnd-microsoft-provisioning-v2"
 TYPE = "application/vnd-microsoft-roaming-provisioning-v2+xml"
 
 
+def provisioning(hall: Hall, *more: Provision) -> Provisioning:
+    """Build provisioning in a hall where other workloads tell clients this, too."""
+    platform = hall.platform(policies=FewPolicies(hall.bus))
+    return Provisioning(platform, hall.signaling(), more, Settings(), guests=True)
+
+
 @pytest.fixture
 def hall() -> Hall:
     """A hall with provisioning, and a workload that adds to a group of it."""
     hall = Hall()
     more = Provision("ServerConfiguration", lambda aor: f"<focusFactoryUri>{aor};gruu</focusFactoryUri>")
-
-    def gathered() -> list[Provision]:
-        return [*(provision for offer in hall.offers for provision in offer.provisions), more]
-
-    hall.take(Provisioning(gathered, FewPolicies(hall.bus), hall.notifier, Settings()))
+    hall.take(provisioning(hall, more))
     return hall
 
 
@@ -112,4 +114,4 @@ def test_a_client_of_2005_has_no_telephony(alice: Device) -> None:
 def test_closes() -> None:
     """Provisioning has nothing to give back."""
     hall = Hall()
-    result_of(Provisioning(lambda: (), FewPolicies(hall.bus), hall.notifier, Settings()).close())
+    result_of(provisioning(hall).close())

@@ -24,6 +24,7 @@ from lyncpy.workloads.registrar.settings import Settings
 from tests.kit.flows import StillFlows
 from tests.kit.hall import FewPeople
 from tests.kit.outbound import FakeOutbound
+from tests.kit.platform import platform_of, signaling_of
 from tests.kit.results import result_of
 
 ALICE = Aor("sip:alice@example.test")
@@ -41,9 +42,9 @@ class Scene:
         self.outbound = FakeOutbound()
         self.flows = StillFlows()
         people = FewPeople([Person(ALICE, "k", display_name="Alice Adler")])
-        self.registrar = Registrar(
-            self.bindings, self.bus, self.outbound, self.flows, people, Settings(**settings), self.timers
-        )
+        platform = platform_of(self.clock, timers=self.timers, bus=self.bus, people=people, locator=self.bindings)
+        signaling = signaling_of(platform, flows=self.flows, outbound=self.outbound)
+        self.registrar = Registrar(platform, signaling, self.bindings, Settings(**settings))
         result_of(self.registrar.open())
         self.facts: list[Any] = []
         self.bus.listen(EndpointArrived, self._keep)

@@ -115,7 +115,6 @@ class Wire:
         self.seal: Seal = lambda flow, message: message
         self.flows = Flows(
             NodeName("node"),
-            lambda flow, message: self.seal(flow, message),
             self.settings,
             self.timers,
             self.meter,
@@ -123,6 +122,7 @@ class Wire:
             strangers_total=strangers_total,
             strangers_per_address=strangers_per_address,
         )
+        self.flows.seal_with(lambda flow, message: self.seal(flow, message))
         self.factory = SipFactory(self.flows, self.hall, self.settings, self.timers, secure=secure)
 
     def connect(self, host: str = "192.0.2.7") -> "Client | None":

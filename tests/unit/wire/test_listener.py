@@ -24,7 +24,15 @@ def _listener(**settings: Any) -> Listener:
     clock = Clock()
     timers = Timers(clock, clock.seconds)
     known = Settings.model_validate({"domain": "example.com", **settings})
-    flows = Flows(NodeName("node"), lambda flow, message: message, known, timers, MemoryMeter(), clock.callLater)  # type: ignore[arg-type]  # never called
+    flows = Flows(
+        NodeName("node"),
+        known,
+        timers,
+        MemoryMeter(),
+        clock.callLater,  # type: ignore[arg-type]  # never called
+        strangers_total=10_000,
+        strangers_per_address=500,
+    )
     sink: Any = None
     return Listener(clock, flows, sink, None, known, timers)
 

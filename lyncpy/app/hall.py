@@ -1,0 +1,193 @@
+"""Builds what stands between the wire and the workloads: what all of them share, and the way in to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from lyncpy.app.backends import Backends
+from lyncpy.app.config import Config
+from lyncpy.auth.authenticator import NtlmAuthenticator
+from lyncpy.auth.digest import DigestProof
+from lyncpy.contracts.guests import IGuests
+from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.networks import Relays
+from lyncpy.contracts.workload import Offer
+from lyncpy.core.dispatch import Dispatch
+from lyncpy.core.draining import Draining
+from lyncpy.core.forward import Forward
+from lyncpy.core.gate import Gate
+from lyncpy.core.homes import Homes
+from lyncpy.core.notifier import Notifier
+from lyncpy.core.operations import Operations
+from lyncpy.core.outbound import Outbound
+from lyncpy.core.places import Places
+from lyncpy.core.platform import Platform, Signaling
+from lyncpy.core.reception import Reception
+from lyncpy.core.recording import Recording
+from lyncpy.core.router import Router
+from lyncpy.core.signins import SignIns
+from lyncpy.core.timers import Timers
+from lyncpy.core.transactions import Transactions
+from lyncpy.core.tries import Tries
+from lyncpy.core.vouching import Vouching
+from lyncpy.wire.flows import Flows
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.meanings import Meanings
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.policies import Policies
+from lyncpy.workloads.directory.secrets import StoredSecrets
+from lyncpy.workloads.directory.service import Tables
+from lyncpy.workloads.registrar.bindings import Bindings
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all workloads stand on, as it is: they are shown its promises."""
+
+    platform: Platform
+    signaling: Signaling
+    flows: Flows
+    outbound: Outbound
+    notifier: Notifier
+    recording: Recording
+    timers: Timers
+    relays: Relays
+    signins: SignIns
+    bindings: Bindings
+    """The table of endpoints: the registrar writes it."""
+
+    tables: Tables
+    """The tables of people: the directory writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """What a request meets on its way from the wire to a workload."""
+
+    gate: Gate
+    reception: Reception
+    router: Router
+    transactions: Transactions
+    draining: Draining
+
+
+def ground(config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any) -> Ground:
+    """Build what all workloads stand on.
+
+    Args:
+        config: Checked settings.
+        node: This process, and this start of it.
+        back: What keeps the promises of store, records, bus, directory and meter.
+        timers: Deadlines and clocks.
+        reactor: The one reactor; Any, because it is several interfaces.
+    """
+    sip, limits = config.sections.sip, config.sections.limits
+    relays, tables, bindings = Relays(sip.relays), _tables(config, back), Bindings(back.bus, timers)
+    recording = Recording(back.records.keep, timers, back.meter, close_s=config.sections.store.close_s)
+    platform = Platform(
+        node=node,
+        store=back.store,
+        records=back.records,
+        recording=recording,
+        bus=back.bus,
+        homes=Homes(),
+        timers=timers,
+        meter=back.meter,
+        people=tables.people,
+        owners=tables.people.owners,
+        groups=tables.groups,
+        policies=tables.policies,
+        locator=bindings,
+    )
+    place = f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
+    contact = f"sip:{place};transport={'tls' if sip.tls_port else 'tcp'}"
+    flows = Flows(
+        node,
+        sip,
+        timers,
+        back.meter,
+        partial(reactor.callLater, 0),
+        strangers_total=limits.unauthenticated_total,
+        strangers_per_address=limits.unauthenticated_per_address,
+    )
+    outbound = Outbound(flows, back.bus, timers, limits, back.meter, sent_by=place, contact=bindings.contact)
+    notifier = Notifier(
+        outbound,
+        back.bus,
+        contact,
+        timers,
+        per_flow=limits.subscriptions_per_flow,
+        total=limits.subscriptions_total,
+    )
+    forward = Forward(outbound, f"{contact};lr", Vouching(tables.people, timers), timers)
+    tries = Tries(tables.people, Places(back.store, timers), relays, config.sections.auth)
+    return Ground(
+        platform=platform,
+        signaling=Signaling(flows, outbound, notifier, forward),
+        flows=flows,
+        outbound=outbound,
+        notifier=notifier,
+        recording=recording,
+        timers=timers,
+        relays=relays,
+        signins=SignIns(tables.people, tries, back.meter, timers),
+        bindings=bindings,
+        tables=tables,
+    )
+
+
+def _tables(config: Config, back: Backends) -> Tables:
+    """Build the tables of people, empty."""
+    people = People()
+    groups, meanings = Groups(people), Meanings(back.store, people.owners)
+    return Tables(
+        people=people,
+        groups=groups,
+        policies=Policies(config.sections.policies, people, groups, back.bus, meanings),
+        meanings=meanings,
+        secrets=StoredSecrets(back.store, people, back.bus, back.seals, people.owners),
+    )
+
+
+def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Offer]) -> Entrance:
+    """Build the way in to workloads, and give the wire the gate's seal.
+
+    Args:
+        config: Checked settings.
+        base: What the workloads stand on.
+        guests: Which conferences guests may come to.
+        offers: What the workloads answer.
+    """
+    auth, limits, sip = config.sections.auth, config.sections.limits, config.sections.sip
+    platform, timers, tables = base.platform, base.timers, base.tables
+    proof = DigestProof(answer_s=auth.challenge_lifetime_s, lifetime_s=auth.lifetime_s)
+    reception = Reception(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
+    ntlm = NtlmAuthenticator(tables.people, tables.secrets, auth, sip.server_name, sip.domain, timers)
+    gate = Gate([ntlm], base.signins, base.flows, platform.meter, limits, timers, reception)
+    base.flows.seal_with(gate.seal)
+    router, operations = Router((sip.domain,), _own_hosts(config)), Operations()
+    router.add(operations.rows())
+    for offer in offers:
+        router.add(offer.routes)
+        operations.add(offer.operations)
+    transactions = Transactions(
+        base.flows,
+        Dispatch(gate, router, platform.owners),
+        gate,
+        base.outbound,
+        platform.bus,
+        timers,
+        limits,
+        platform.meter,
+        source=sip.server_name,
+    )
+    return Entrance(gate, reception, router, transactions, Draining(transactions, timers, limits.drain_s))
+
+
+def _own_hosts(config: Config) -> Sequence[str]:
+    """Give the names under which requests to this server itself come, with and without a port."""
+    sip = config.sections.sip
+    ports = [port for port in (sip.tls_port, sip.tcp_port) if port]
+    hosts = [sip.server_name, "localhost", "127.0.0.1", "[::1]"]
+    return [*hosts, *(f"{host}:{port}" for host in hosts for port in ports)]
