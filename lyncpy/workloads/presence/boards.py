@@ -27,6 +27,7 @@ from lyncpy.core.homes import Homes
 from lyncpy.core.slices import next_turn
 from lyncpy.workloads.presence.board import (
     Board,
+    Changes,
     Outcome,
     Published,
     deadline,
@@ -67,6 +68,9 @@ class _Kept:
     """Whose it is; who else has the address later has another."""
 
     names: Names = field(default_factory=Names)
+
+    last_active: float | None = None
+    """When the user was active last, as the store has it."""
 
     timer: ITimer | None = None
     stepped: float = 0.0
@@ -109,6 +113,12 @@ class _Memory:
         if kept.timer is not None:
             kept.timer.cancel()
         self.left[aor] = self.left.get(aor, frozenset()) | kept.board.places.keys()
+
+    def gone(self, board: Board, _: float) -> Published:
+        """Have written when somebody who has gone was active last, if the store has another time."""
+        if board.last_active == self.kept[board.aor].last_active:
+            return Published(board, Changes())
+        return Published(replace(board), Changes(durable=True))
 
     def let_go(self) -> None:
         """Forget the board that was used longest ago, if there are too many."""
@@ -206,11 +216,22 @@ class Boards:
             return await self._changed(aor, decide, by)
 
     async def depart(self, aor: Aor, epid: Epid, *, last: bool) -> None:
-        """Take off what an endpoint published that is gone."""
+        """Take off what an endpoint published that is gone.
+
+        With the last one goes into the store since when nobody is active; a restart tells it on, as of those who
+        block. Nobody was promised it: where the store fails, the next start knows an earlier time, or none.
+        """
         # A board that is not in memory holds nothing of an endpoint. But one that is being written may soon.
         async with self._homes.hold(_KIND, aor, must=True):
-            if self._memory.mine(aor) is not None:
-                await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None)
+            if self._memory.mine(aor) is None:
+                return
+            await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None)
+            if not last:
+                return
+            try:
+                await self._changed(aor, self._memory.gone, None)
+            except (Refused, StoreUnavailable) as failure:
+                self.log.debug("when {aor} was active last is not written: {reason}", aor=aor, reason=str(failure))
 
     async def refurnish(self, aor: Aor) -> None:
         """Publish anew what the directory knows of who has an address; all of theirs, if another had it."""
@@ -298,7 +319,7 @@ class Boards:
                 record = write_record(outcome.board, names)
                 try:
                     kept.record = await self._store.write(_KIND, kept.owner, record, kept.record)
-                    kept.names = names
+                    kept.names, kept.last_active = names, outcome.board.last_active
                 except Conflict:
                     self.log.debug("another process was first to change the board of {aor}", aor=aor)
                     await self._reread(aor, kept)
@@ -335,7 +356,8 @@ class Boards:
         now = self._timers.wall()
         published, names = readdress(self._carrier.as_read(board), names, self._owners, now)
         board = again(elapse(published.board, now).board, now)
-        return _Kept(board, record.version, owner, names, stepped=self._carrier.stepped())
+        active, stepped = board.last_active, self._carrier.stepped()
+        return _Kept(board, record.version, owner, names, active, stepped=stepped)
 
     async def _reread(self, aor: Aor, kept: _Kept) -> None:
         """Take over what another process has written; what belongs to endpoints of this one stays."""
@@ -352,6 +374,7 @@ class Boards:
             private_to=kept.board.private_to,
         )
         kept.record, kept.names, kept.stepped = stored.record, stored.names, stored.stepped
+        kept.last_active = stored.last_active
 
     def _tell(self, published: Published, by: Epid | None) -> None:
         board, changes = published.board, published.changes
