@@ -379,6 +379,55 @@ def test_a_restart_does_not_tell_blocked_from_offline(stage: Stage) -> None:
     assert [old == new for old, new in zip(before, after, strict=True)] == [False, False]
 
 
+def test_a_conversation_ends_with_a_block_as_with_a_sign_out(stage: Stage) -> None:
+    """Mallory gets the same BYE and the same answers in it, from Alice, who blocks, and Carol, who signs out; byte for byte."""
+    alice, carol, mallory = stage.sign_in("alice", "carol", "mallory")
+    names = ("alice", "carol", "Alice", "Carol", alice.sip.epid, carol.sip.epid, alice.sip.gruu, carol.sip.gruu)
+
+    def plays(other: Actor, act: Callable[[], object]) -> list[object]:
+        talk, theirs = mallory.talks_to(other)
+        assert talk.says("before").status == 200
+        heard, told = len(mallory.sip.heard), len(other.sip.heard)
+        act()
+        stage.passes(1)
+        ended = [(one.method, one.body) for one in mallory.sip.heard[heard:]]
+        assert talk.is_over
+        assert theirs.is_over == (other is alice)
+        later = [talk.says("after"), *(talk.sends(one, []) for one in ("INFO", "INVITE", "BYE"))]
+        stage.passes(60)
+        assert all(one.method in ("BYE", "BENOTIFY", "NOTIFY") for one in other.sip.heard[told:])
+        return [ended, *(answers(one, *names) for one in later)]
+
+    assert plays(alice, lambda: alice.blocks(mallory)) == plays(carol, carol.signs_out)
+    # Alice may write to whom she blocks, and hears the answer; blocking somebody else later ends nothing.
+    talk, theirs = alice.talks_to(mallory)
+    alice.blocks(carol)
+    stage.passes(1)
+    assert talk.says("why?").status == theirs.says("because").status == 200
+
+
+def test_when_somebody_was_active_last_outlives_the_server(stage: Stage) -> None:
+    """Of Alice, who blocks, and of Carol, who signed out at the same moment, although nothing else was written then."""
+    alice, carol, mallory = stage.sign_in("alice", "carol", "mallory")
+    stage.passes(60)
+    with alice.in_one_breath():
+        alice.blocks(mallory)
+        carol.signs_out()
+    stage.passes(100)
+
+    def seen() -> list[bytes]:
+        mallory.sip.subscriptions.pop(PRESENCE, None)
+        body = poll(mallory, alice.aor, stage).answer.body + poll(mallory, carol.aor, stage).answer.body
+        return re.findall(rb'lastActive="([^"]*)"', body)
+
+    before = seen()
+    assert len(before) == 2
+    stage.kill()
+    stage.start()
+    mallory.signs_in()
+    assert seen() == before
+
+
 def test_who_appears_offline_is_seen_as_somebody_who_signed_out(stage: Stage) -> None:
     """The same documents for both; and nothing that who is hidden does later is seen, their going neither."""
     alice, carol, mallory = stage.sign_in("alice", "carol", "mallory")

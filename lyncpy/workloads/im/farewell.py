@@ -1,13 +1,14 @@
-"""Ending the sessions of an endpoint that vanished or signed out without a BYE."""
+"""Ending the sessions of an endpoint that vanished or signed out without a BYE, and of people who are blocked now."""
 
 from collections.abc import Callable
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.facts import BoardChanged, EndpointGone
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.message import Headers, Request
 from lyncpy.workloads.im import model
@@ -30,6 +31,7 @@ class Farewell:
     def __init__(
         self,
         locator: ILocator,
+        privacy: IPrivacy,
         outbound: IOutbound,
         sessions: Sessions,
         leave: Callable[[Aor, Epid], None],
@@ -38,6 +40,7 @@ class Farewell:
         """Take the table and the way to the other side; `leave` gives up what still rings."""
         self._leave = leave
         self._locator = locator
+        self._privacy = privacy
         self._outbound = outbound
         self._sessions = sessions
         self._timers = timers
@@ -52,6 +55,26 @@ class Farewell:
             self._sessions.end(model.ended(session, by, fact.reason, self._timers.wall()))
             if session.answered:
                 await self._tell(session, gone)
+
+    async def board_changed(self, fact: BoardChanged) -> None:
+        """End what somebody has open with people whom they have blocked, as if either's device were gone.
+
+        To who is blocked it must look like a sign-out: a BYE, and then there is no such dialog. What the user
+        begins with them later goes on, both ways, until it ends by itself: nobody else has asked for it.
+        """
+        blocked: dict[Aor, bool] = {}
+        for session in self._sessions.of(fact.aor) if fact.members else ():
+            is_caller = session.caller.aor == fact.aor
+            mine, other = (session.caller, session.callee) if is_caller else (session.callee, session.caller)
+            if not session.answered or (is_caller and session.is_despite):
+                continue
+            if other.aor not in blocked:
+                blocked[other.aor] = await self._privacy.is_blocked(fact.aor, other.aor)
+            if blocked[other.aor] and self._sessions.current(session) is not None:
+                by = "user1" if is_caller else "user2"
+                self._sessions.end(model.ended(session, by, "blocked", self._timers.wall()))
+                await self._tell(session, mine)
+                await self._tell(session, other)
 
     async def server_ends(self) -> None:
         """Have clients leave the dialogs that end with this server, without waiting for their answers.

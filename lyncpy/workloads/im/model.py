@@ -49,6 +49,9 @@ class Session:
     caller: Side
     callee: Side
     answered: bool = False
+    is_despite: bool = False
+    """Whether its caller had blocked the other one already, and wanted to speak to them all the same."""
+
     early: tuple[Side, ...] = ()
     """The early dialogs: devices of the callee that have said something while none of them has accepted."""
 

@@ -11,7 +11,7 @@ from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import NO_EPID, Aor, NodeName, aor_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.model import Session, Side
@@ -35,7 +35,7 @@ class Parties:
         """Begin the record of what somebody asks another for; the table of sessions is left alone."""
         callee = Side(aor_of(arrival.request.target.aor), NO_EPID, "")
         record, caller = await self._record(arrival, callee)
-        return Session(record, caller, callee)
+        return Session(record, caller, callee, is_despite=await self._has_blocked(caller, callee))
 
     async def resumed(self, arrival: Arrival, endpoint: Endpoint) -> Session:
         """Begin the record anew of a dialog that both clients hold, and this server does not know (any more).
@@ -51,7 +51,14 @@ class Parties:
             answered_at=record.invited_at,
             response_code=200,
         )
-        return Session(record, caller, callee, answered=True)
+        is_despite = await self._has_blocked(caller, callee)
+        return Session(record, caller, callee, answered=True, is_despite=is_despite)
+
+    async def _has_blocked(self, caller: Side, callee: Side) -> bool:
+        try:
+            return await self._privacy.is_blocked(caller.aor, callee.aor)
+        except WorldUnavailable:  # then a later block ends the session, and the next message begins another
+            return False
 
     async def _record(self, arrival: Arrival, callee: Side) -> tuple[SessionRecord, Side]:
         request, sender = arrival.request, arrival.sender

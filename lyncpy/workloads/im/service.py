@@ -5,7 +5,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import EndpointGone, FlowClosed, PersonChanged, PoliciesChanged
+from lyncpy.contracts.facts import BoardChanged, EndpointGone, FlowClosed, PersonChanged, PoliciesChanged
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
@@ -80,7 +80,7 @@ class Im:
         dialogs = Dialogs(locator, parties, self._sessions)
         routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
         self.mcu = Mcu(outbound, self._archiving, settings, timers)
-        self._farewell = Farewell(locator, outbound, self._sessions, routes.leave, timers)
+        self._farewell = Farewell(locator, privacy, outbound, self._sessions, routes.leave, timers)
         commands = Commands(self._sessions, platform.records)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.mcu.rows()), commands=commands.words())
 
@@ -91,6 +91,7 @@ class Im:
             self.log.info("{count} sessions were open when the server stopped; their records say so", count=count)
         self._listening = [
             self._bus.listen(EndpointGone, self._farewell.endpoint_gone),
+            self._bus.listen(BoardChanged, self._farewell.board_changed),
             self._bus.listen(EndpointGone, self.mcu.endpoint_gone),
             self._bus.listen(FlowClosed, self.mcu.flow_closed),
             self._bus.listen(PoliciesChanged, self._archiving.policies_changed),
