@@ -22,6 +22,7 @@ from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.records import (
+    ALWAYS,
     AuditRecord,
     CallRecord,
     ConferenceRecord,
@@ -139,13 +140,19 @@ class MemoryRecords:
         return succeed(None)
 
     def sessions(
-        self, user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+        self,
+        user: str = "",
+        since: float = 0.0,
+        limit: int = 100,
+        *,
+        open_only: bool = False,
+        until: float = ALWAYS,
     ) -> Deferred[Sequence[SessionRecord]]:
         """Give sessions, newest first; `user` is an address-of-record on either side."""
         found = [
             session
             for session in self._sessions.values()
-            if session.invited_at >= since
+            if since <= session.invited_at < until
             and (not user or user in (session.user1, session.user2))
             and not (open_only and session.ended_at is not None)
         ]
@@ -179,16 +186,16 @@ class MemoryRecords:
         return succeed(_newest(found, since, limit))
 
     def conference_sessions(
-        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100, *, until: float = ALWAYS
     ) -> Deferred[Sequence[ConferenceSessionRecord]]:
         """Give dialogs with focus and MCUs, newest first."""
-        return succeed(_newest(self._of(ConferenceSessionRecord, user, instance), since, limit))
+        return succeed(_newest(self._of(ConferenceSessionRecord, user, instance), since, limit, until))
 
     def focus_joins(
-        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100, *, until: float = ALWAYS
     ) -> Deferred[Sequence[FocusJoinRecord]]:
         """Give stays in conferences, newest first."""
-        return succeed(_newest(self._of(FocusJoinRecord, user, instance), since, limit))
+        return succeed(_newest(self._of(FocusJoinRecord, user, instance), since, limit, until))
 
     def mcu_joins(
         self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
@@ -278,8 +285,8 @@ def _closed(row: ConferenceRow, at: float) -> ConferenceRow | None:
             assert_never(row)
 
 
-def _newest(rows: Sequence[OfConference], since: float, limit: int) -> Sequence[OfConference]:
-    found = sorted((row for row in rows if _began(row) >= since), key=lambda row: (-_began(row), row.key))
+def _newest(rows: Sequence[OfConference], since: float, limit: int, until: float = ALWAYS) -> Sequence[OfConference]:
+    found = sorted((row for row in rows if since <= _began(row) < until), key=lambda row: (-_began(row), row.key))
     return tuple(found[:limit])
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from zope.interface import Interface
+
+ALWAYS: Final = float(2**40)
+"""Later than any record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,9 +262,9 @@ class IRecords(Interface):
         """Insert or replace rows, all of them or none; durable when it returns. Of two with one key the last counts."""
 
     def sessions(
-        user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+        user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False, until: float = ALWAYS
     ) -> Awaitable[Sequence[SessionRecord]]:
-        """Give sessions, newest first; `user` is an address-of-record on either side."""
+        """Give sessions that began from `since` on and before `until`, newest first; `user` is an address on either side."""
 
     def close_open_sessions(node: str, at: float) -> Awaitable[int]:
         """End every open session that another start of this server left, with reason "restart"; give their number."""
@@ -272,14 +275,14 @@ class IRecords(Interface):
         """Give conferences that began since then, newest first: those a user organised or took part in, or of one URI."""
 
     def conference_sessions(
-        user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+        user: str = "", instance: str = "", since: float = 0.0, limit: int = 100, *, until: float = ALWAYS
     ) -> Awaitable[Sequence[ConferenceSessionRecord]]:
-        """Give dialogs with focus and MCUs, newest first: of a user, or within one conference."""
+        """Give dialogs with focus and MCUs that began in this time, newest first: of a user, or within one conference."""
 
     def focus_joins(
-        user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+        user: str = "", instance: str = "", since: float = 0.0, limit: int = 100, *, until: float = ALWAYS
     ) -> Awaitable[Sequence[FocusJoinRecord]]:
-        """Give stays in conferences, newest first."""
+        """Give stays in conferences that began in this time, newest first."""
 
     def mcu_joins(
         user: str = "", instance: str = "", since: float = 0.0, limit: int = 100

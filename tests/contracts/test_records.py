@@ -127,6 +127,7 @@ def test_finds_sessions_since_a_moment_up_to_a_limit(cellar: Cellar) -> None:
     keep(cellar, *(replace(CALL, session_id=str(n), invited_at=NOON + n) for n in range(5)))
     assert [s.session_id for s in cellar.wait(cellar.records.sessions(since=NOON + 1, limit=2))] == ["4", "3"]
     assert [s.session_id for s in cellar.wait(cellar.records.sessions(since=NOON + 3))] == ["4", "3"]
+    assert [s.session_id for s in cellar.wait(cellar.records.sessions(since=NOON + 1, until=NOON + 3))] == ["2", "1"]
 
 
 def test_finds_open_sessions(cellar: Cellar) -> None:
@@ -237,6 +238,8 @@ def test_finds_the_conferences_of_a_user(cellar: Cellar) -> None:
     assert [stay.join_id for stay in cellar.wait(cellar.records.focus_joins(BOB))] == ["j3", "j1"]
     assert [stay.join_id for stay in cellar.wait(cellar.records.focus_joins(instance="instance-2"))] == ["j3", "j2"]
     assert [stay.join_id for stay in cellar.wait(cellar.records.focus_joins(since=NOON + 3, limit=1))] == ["j3"]
+    assert "j3" not in [stay.join_id for stay in cellar.wait(cellar.records.focus_joins(until=NOON + 3))]
+    assert cellar.wait(cellar.records.conference_sessions(until=NOON - 1)) == ()
 
 
 def test_finds_the_occurrences_of_a_meeting(cellar: Cellar) -> None:

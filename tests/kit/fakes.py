@@ -9,6 +9,7 @@ from zope.interface import implementer
 from lyncpy.backends.memory import MemoryRecords, MemoryStore
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.records import (
+    ALWAYS,
     AuditRecord,
     CallRecord,
     ConferenceRecord,
@@ -139,10 +140,16 @@ class FragileRecords:
         return self._disk.run(lambda: self._inner.keep(rows))
 
     def sessions(
-        self, user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+        self,
+        user: str = "",
+        since: float = 0.0,
+        limit: int = 100,
+        *,
+        open_only: bool = False,
+        until: float = ALWAYS,
     ) -> Deferred[Sequence[SessionRecord]]:
         """Give rows."""
-        return self._disk.run(lambda: self._inner.sessions(user, since, limit, open_only=open_only))
+        return self._disk.run(lambda: self._inner.sessions(user, since, limit, open_only=open_only, until=until))
 
     def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
         """End what another start left."""
@@ -155,16 +162,16 @@ class FragileRecords:
         return self._disk.run(lambda: self._inner.conferences(user, uri, since, limit, open_only=open_only))
 
     def conference_sessions(
-        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100, *, until: float = ALWAYS
     ) -> Deferred[Sequence[ConferenceSessionRecord]]:
         """Give rows."""
-        return self._disk.run(lambda: self._inner.conference_sessions(user, instance, since, limit))
+        return self._disk.run(lambda: self._inner.conference_sessions(user, instance, since, limit, until=until))
 
     def focus_joins(
-        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100, *, until: float = ALWAYS
     ) -> Deferred[Sequence[FocusJoinRecord]]:
         """Give rows."""
-        return self._disk.run(lambda: self._inner.focus_joins(user, instance, since, limit))
+        return self._disk.run(lambda: self._inner.focus_joins(user, instance, since, limit, until=until))
 
     def mcu_joins(
         self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100

@@ -20,7 +20,7 @@ from tests.kit.actors import Actor
 from tests.kit.directory import Facts, PlainSeals
 from tests.kit.fakes import awaited
 from tests.kit.meetings import asks_factory
-from tests.kit.renames import hires, removes, removes_key, renames
+from tests.kit.renames import comes_as, hires, removes, removes_key, renames
 from tests.kit.results import result_of
 from tests.kit.stage import Stage, password_of
 
@@ -392,3 +392,27 @@ def test_a_policy_is_of_who_had_the_address_when_it_was_written() -> None:
         stage.start()
         of = stage.ground.tables.policies.of
         assert (of(Aor(ROBERT)).meeting_size, of(Aor(BOB)).meeting_size == 7) == (7, False)
+
+
+def test_records_are_found_of_who_took_part(stage: Stage) -> None:
+    """A talk and a meeting of Bob's, who is Robert now, while somebody else is Bob."""
+    alice, bob = stage.sign_in("alice", "bob")
+    alice.talks_to(bob)[0].hangs_up()
+    focus = bob.meets().focus
+    alice.joins(focus)
+    stage.passes(60)
+    renames(stage, "bob", "robert")
+    hires(stage, "bob")
+    stage.pulls()
+    (other,) = come_in(stage, "bob")
+    alice.talks_to(other)[0].hangs_up()
+    robert = comes_as(stage, "bob", "robert")
+    talk, _ = alice.talks_to(robert)
+    stage.passes(60)
+    assert [row[2] for row in stage.shell("cdr robert@example.com").rows] == ["session", "conference", "session"]
+    assert [row[2] for row in stage.shell("cdr bob@example.com").rows] == ["session"]
+    assert len(stage.shell("cdr bob@example.com --as-written").rows) == 3
+    assert [len(stage.shell(f"sessions {user}@example.com --past 10").rows) for user in ("robert", "bob")] == [2, 1]
+    assert [len(stage.shell(f"sessions {user}@example.com").rows) for user in ("robert", "bob")] == [1, 0]
+    assert [len(stage.shell(f"conferences --all --of {user}@example.com").rows) for user in ("robert", "bob")] == [1, 0]
+    talk.hangs_up()

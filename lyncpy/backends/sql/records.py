@@ -23,6 +23,7 @@ from lyncpy.backends.sql.tables import (
 )
 from lyncpy.backends.text import storable
 from lyncpy.contracts.records import (
+    ALWAYS,
     AuditRecord,
     CallRecord,
     ConferenceRecord,
@@ -78,14 +79,20 @@ class SqlRecords:
         return self._do([(self._keep[kind], [_values(row) for row in some]) for kind, some in groups])
 
     def sessions(
-        self, user: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
+        self,
+        user: str = "",
+        since: float = 0.0,
+        limit: int = 100,
+        *,
+        open_only: bool = False,
+        until: float = ALWAYS,
     ) -> Deferred[Sequence[SessionRecord]]:
         """Give sessions, newest first; `user` is an address-of-record on either side."""
         column, name = sessions.c, storable(user)
         wanted = [or_(column.user1 == name, column.user2 == name)] if user else []
         if open_only:
             wanted.append(column.ended_at.is_(None))
-        return self._find(SessionRecord, wanted, since, limit)
+        return self._find(SessionRecord, wanted, since, limit, until)
 
     def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
         """End every open session that another start of this server left; give their number."""
@@ -114,16 +121,17 @@ class SqlRecords:
         return self._find(ConferenceRecord, wanted, since, limit)
 
     def conference_sessions(
-        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100, *, until: float = ALWAYS
     ) -> Deferred[Sequence[ConferenceSessionRecord]]:
         """Give dialogs with focus and MCUs, newest first."""
-        return self._find(ConferenceSessionRecord, _of(conference_sessions, user=user, instance=instance), since, limit)
+        wanted = _of(conference_sessions, user=user, instance=instance)
+        return self._find(ConferenceSessionRecord, wanted, since, limit, until)
 
     def focus_joins(
-        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
+        self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100, *, until: float = ALWAYS
     ) -> Deferred[Sequence[FocusJoinRecord]]:
         """Give stays in conferences, newest first."""
-        return self._find(FocusJoinRecord, _of(focus_joins, user=user, instance=instance), since, limit)
+        return self._find(FocusJoinRecord, _of(focus_joins, user=user, instance=instance), since, limit, until)
 
     def mcu_joins(
         self, user: str = "", instance: str = "", since: float = 0.0, limit: int = 100
@@ -188,14 +196,16 @@ class SqlRecords:
         return total
 
     def _find(
-        self, kind: type[R], wanted: Sequence[ColumnElement[bool]], since: float, limit: int
+        self, kind: type[R], wanted: Sequence[ColumnElement[bool]], since: float, limit: int, until: float = ALWAYS
     ) -> Deferred[Sequence[R]]:
-        """Give the newest records of a kind that began since then and are wanted."""
+        """Give the newest records of a kind that began in this time and are wanted."""
         shelf = _SHELVES[kind]
         began = shelf.table.c[shelf.began]
+        # A database has no moment for "always".
+        ended = (began < until,) if until < ALWAYS else ()
         statement = (
             select(shelf.table)
-            .where(began >= since, *wanted)
+            .where(began >= since, *ended, *wanted)
             .order_by(began.desc(), *shelf.table.primary_key)
             .limit(limit)
         )

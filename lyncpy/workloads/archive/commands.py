@@ -10,13 +10,14 @@ from typing import Final
 
 from lyncpy.contracts.archive import ILedger
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.names import aor_of, bare
-from lyncpy.contracts.owners import IOwners, OwnerId, Span
+from lyncpy.contracts.names import bare
+from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.moments import moment, since_of
+from lyncpy.core.spans import AS_WRITTEN, as_written, named, spans_of
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from lyncpy.workloads.archive.bodies import Kept, plain_text
 from lyncpy.workloads.archive.exporter import FORMATS, Exporter
@@ -67,7 +68,7 @@ class Commands:
         other = Flag("with", "only where this address takes part too", takes="USER")
         conversation = Flag("conversation", "only of this conversation", takes="NAME")
         text = Flag("text", "only what contains this", takes="TEXT")
-        written = Flag("as-written", "what was said under the address, whoever had it")
+        written = as_written("what was said")
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {MOST} at most", takes="N")
         form = Flag(
             "format", "eml: one mail for each conversation; json: all entries, one a line", takes="|".join(FORMATS)
@@ -159,7 +160,7 @@ class Commands:
         terms = self._terms(asked, person=asked.args["user"], conversation=asked.flags.get("conversation", ""))
         found = await self._rooms.reader.newest(terms, int(limit))
         note = f"{len(found.entries)} entries" + ("" if found.all_seen else "; older ones were not looked at")
-        note += _named(terms.person)
+        note += named(terms.person)
         columns = ("entry", "at", "kind", "from", "to", "conversation", "text")
         return Table(columns, [_row(kept) for kept in found.entries], note=note)
 
@@ -182,7 +183,7 @@ class Commands:
         return Table(
             ("folder", "files", "conversations", "entries"),
             rows,
-            note="only the server's user can read them" + _named(terms.person),
+            note="only the server's user can read them" + named(terms.person),
         )
 
     async def resume(self, asked: Asked) -> Table:
@@ -213,26 +214,10 @@ class Commands:
 
     def _spans(self, asked: Asked, text: str) -> Sequence[Span]:
         """Give under which addresses who is named is found: entries are kept under the address of their time."""
-        if not text:
-            return ()
-        owners, aor = self._rooms.owners, aor_of(text)
-        if "as-written" in asked.flags:
-            return (Span(aor),)
-        # An owner is named by who looks for somebody whose address is another's by now.
-        return owners.spans(owners.meant(aor) or OwnerId(text)) or (Span(aor),)
+        return spans_of(self._rooms.owners, text, written=AS_WRITTEN in asked.flags) if text else ()
 
     def _users(self) -> Sequence[str]:
         return addresses(self._rooms.people)
-
-
-def _named(spans: Sequence[Span]) -> str:
-    """Say under which addresses somebody was looked for, where that is not the one alone."""
-    if all(span.since <= 0.0 for span in spans):
-        return ""
-    always = Span(spans[-1].aor).until
-    named = [f"{bare(one.aor)} from {moment(one.since)}" if one.since > 0.0 else bare(one.aor) for one in spans]
-    ends = [f" until {moment(one.until)}" if one.until < always else "" for one in spans]
-    return "; as " + ", ".join(map("".join, zip(named, ends, strict=True)))
 
 
 def wrong(verdict: Verdict) -> str:

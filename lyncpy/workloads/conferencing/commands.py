@@ -92,6 +92,9 @@ class Commands:
     async def conferences(self, asked: Asked) -> Table:
         """List conferences."""
         organizer = aor_of(asked.flags["of"]) if "of" in asked.flags else None
+        if organizer is not None:
+            # An address that somebody had last is theirs to an operator, as everywhere.
+            organizer = self._foci.owners.address(self._foci.owners.meant(organizer)) or organizer
         running = {focus.meeting.conference.key: focus for focus in self._foci.all()}
         kept = self._conferences.all() if "all" in asked.flags else [f.meeting.conference for f in running.values()]
         rows = [

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.records import IRecords, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Table
+from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
 from lyncpy.workloads.im.sessions import Sessions
 
 COLUMNS = ("session", "from", "to", "began", "state", "messages_from", "messages_to", "failed", "media", "clients")
@@ -16,34 +18,54 @@ MOST = 10_000
 class Commands:
     """What goes on, and what went on."""
 
-    def __init__(self, sessions: Sessions, records: IRecords) -> None:
-        """Take the table of sessions under way and the records of those that ended."""
+    def __init__(self, sessions: Sessions, records: IRecords, owners: IOwners) -> None:
+        """Take the table of sessions under way, the records of those that ended, and who has and had which address."""
         self._sessions = sessions
         self._records = records
+        self._owners = owners
 
     def words(self) -> tuple[Command, ...]:
         """Give the commands."""
         user = Arg("user", "an address; all when left out", required=False, choices=self._talking)
         past = Flag("past", "the newest N that ended, from the call detail records", takes="N")
-        return (Command("sessions", "Who talks with whom now.", self.sessions, args=(user,), flags=(past,)),)
+        return (
+            Command(
+                "sessions",
+                "Who talks with whom now.",
+                self.sessions,
+                args=(user,),
+                flags=(past, as_written("what there is")),
+            ),
+        )
 
     async def sessions(self, asked: Asked) -> Table:
         """List sessions under way, or past ones."""
         user = asked.args.get("user", "")
-        aor = aor_of(user) if user else Aor("")
+        # Of nobody: everybody's.
+        spans = spans_of(self._owners, user, written=AS_WRITTEN in asked.flags) if user else (Span(Aor("")),)
         if "past" in asked.flags:
-            found = await self._past(aor, asked.flags["past"])
+            found = await self._past(spans, asked.flags["past"])
+        elif user:
+            found = [record for span in spans for record in self._of(span)]
         else:
-            found = [s.record for s in (self._sessions.of(aor) if aor else self._sessions.all())]
-        return Table(COLUMNS, [_row(record) for record in found], note=f"{len(found)} sessions")
+            found = [one.record for one in self._sessions.all()]
+        return Table(COLUMNS, [_row(record) for record in found], note=f"{len(found)} sessions{named(spans)}")
 
-    async def _past(self, aor: Aor, text: str) -> Sequence[SessionRecord]:
-        if not text.isdigit() or not 0 < int(text) <= MOST:
+    def _of(self, span: Span) -> list[SessionRecord]:
+        records = (one.record for one in self._sessions.of(span.aor))
+        return [record for record in records if span.since <= record.invited_at < span.until]
+
+    async def _past(self, spans: Sequence[Span], text: str) -> list[SessionRecord]:
+        if not text.isdecimal() or not 0 < int(text[:9]) <= MOST:
             raise CommandFailed(f'--past takes a whole number from 1 to {MOST}, not "{text[:80]}"')
         try:
-            return await self._records.sessions(user=aor, limit=int(text))
+            return (await newest(spans, int(text), self._kept))[: int(text)]
         except StoreUnavailable as error:
             raise CommandFailed(f"the records cannot be read now: {error}") from error
+
+    async def _kept(self, span: Span, limit: int) -> Sequence[SessionRecord]:
+        found: Sequence[SessionRecord] = await self._records.sessions(span.aor, span.since, limit, until=span.until)
+        return found
 
     def _talking(self) -> Sequence[str]:
         return sorted({bare(side.aor) for s in self._sessions.all() for side in (s.caller, s.callee)})

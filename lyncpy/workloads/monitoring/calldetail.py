@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.records import (
     ConferenceRecord,
     ConferenceSessionRecord,
@@ -17,6 +18,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Table
 from lyncpy.core.moments import moment, since_of
+from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
 
 MOST: Final = 10_000
 COLUMNS: Final = ("began", "ended", "what", "with", "as", "result", "sent", "received", "media", "client")
@@ -28,15 +30,18 @@ Row = tuple[float, tuple[object, ...]]
 class CallDetail:
     """Sessions between two and stays in conferences, as one list."""
 
-    def __init__(self, records: IRecords, locator: ILocator, timers: ITimers) -> None:
-        """Take the records, and whose addresses are completed."""
+    def __init__(self, records: IRecords, locator: ILocator, owners: IOwners, timers: ITimers) -> None:
+        """Take the records, whose addresses are completed, and who has and had which."""
         self._records = records
+        self._owners = owners
         self._locator = locator
         self._timers = timers
 
     def words(self) -> tuple[Command, ...]:
         """Give the command."""
-        user = Arg("user", "an address, as alice@example.com", choices=self._users)
+        user = Arg(
+            "user", "an address, as alice@example.com; of whoever has it now, or had it last", choices=self._users
+        )
         since = Flag("since", "only what began since: 30m, 2h, 7d, or a day as 2026-05-31", takes="WHEN")
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {MOST} at most", takes="N")
         return (
@@ -45,41 +50,43 @@ class CallDetail:
                 "What a user took part in, from the call detail records; the newest first.",
                 self.cdr,
                 args=(user,),
-                flags=(since, limit),
+                flags=(since, limit, as_written("what is kept")),
             ),
         )
 
     async def cdr(self, asked: Asked) -> Table:
         """List a user's sessions, his stays in conferences, and his attempts to join that failed."""
-        user = aor_of(asked.args["user"])
+        spans = spans_of(self._owners, asked.args["user"], written=AS_WRITTEN in asked.flags)
         since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0
         text = asked.flags.get("limit", "100")
         if not text.isdecimal() or not 0 < int(text[:9]) <= MOST:
             raise CommandFailed(f'--limit takes a whole number from 1 to {MOST}, not "{text[:80]}"')
         limit = int(text)
         try:
-            found = [
-                *(_session(one, user) for one in await self._records.sessions(user, since, limit)),
-                *await self._stays(user, since, limit),
-            ]
+            found = await newest(spans, limit, self._within, since)
         except StoreUnavailable as error:
             raise CommandFailed(f"the records cannot be read now: {error}") from error
         found.sort(key=lambda row: -row[0])
         rows = [(moment(began), *rest) for began, rest in found[:limit]]
-        return Table(COLUMNS, rows, note=f"{len(rows)} records")
+        return Table(COLUMNS, rows, note=f"{len(rows)} records{named(spans)}")
 
-    async def _stays(self, user: Aor, since: float, limit: int) -> Sequence[Row]:
+    async def _within(self, span: Span, limit: int) -> Sequence[Row]:
+        """Give what began while an address was somebody's, at most so many of each kind, the newest."""
+        talks = await self._records.sessions(span.aor, span.since, limit, until=span.until)
+        return [*(_session(one, span.aor) for one in talks), *await self._stays(span, limit)]
+
+    async def _stays(self, span: Span, limit: int) -> Sequence[Row]:
         """Give the user's part in conferences."""
-        records = self._records
-        stays = await records.focus_joins(user, since=since, limit=limit)
-        counts = await records.message_counts(user, limit=MOST)
+        records, user, since, until = self._records, span.aor, span.since, span.until
+        stays = await records.focus_joins(user, since=since, limit=limit, until=until)
+        counts = await records.message_counts(user, limit=MOST) if stays else ()
         # A conference began before he came; all of his that were under way then are asked for.
         meetings = await records.conferences(user, limit=MOST) if stays else ()
         uris = {meeting.instance: meeting for meeting in meetings}
         sent = {count.instance: count for count in counts}
         refused = [
             _refused(one)
-            for one in await records.conference_sessions(user, since=since, limit=limit)
+            for one in await records.conference_sessions(user, since=since, limit=limit, until=until)
             if one.response_code is not None and one.response_code >= 300
         ]
         return [*(_stay(stay, uris.get(stay.instance), sent.get(stay.instance)) for stay in stays), *refused]

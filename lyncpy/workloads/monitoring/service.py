@@ -29,7 +29,7 @@ class Monitoring:
             routes=routes.rows(),
             commands=(
                 *Commands(store, signaling.flows, locator, meters, timers).words(),
-                *CallDetail(platform.records, locator, timers).words(),
+                *CallDetail(platform.records, locator, platform.owners, timers).words(),
             ),
         )
 

@@ -327,7 +327,7 @@ def test_a_repeated_number_does_not_count_back(scene: Scene) -> None:
 def test_a_record_that_cannot_be_read_is_told(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """An operator hears that the store fails, and no traceback."""
 
-    async def fail(**query: object) -> None:
+    async def fail(*terms: object, **query: object) -> None:
         raise StoreUnavailable("disk gone")
 
     monkeypatch.setattr(scene.records, "sessions", fail)

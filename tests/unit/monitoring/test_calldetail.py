@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from lyncpy.backends.memory import MemoryRecords
+from lyncpy.contracts.names import aor_of
+from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.records import (
     ConferenceRecord,
     ConferenceSessionRecord,
@@ -15,6 +17,7 @@ from lyncpy.contracts.records import (
 )
 from lyncpy.contracts.workload import Asked, CommandFailed, Table
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.owners import Former, Owner, Owners
 from lyncpy.workloads.monitoring.calldetail import CallDetail
 from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.fakes import FragileRecords, Fragility, awaited
@@ -76,13 +79,14 @@ class Desk:
     def __init__(self) -> None:
         """Keep a talk, a stay in a meeting and a refusal."""
         self.disk, self.hall = Fragility(), Hall()
+        self.owners = Owners()
         records = MemoryRecords()
         result_of(awaited(records.keep([TALK])))
         result_of(awaited(records.keep([MEETING, STAY, REFUSED, MessageCountRecord("i", BOB, 7, NOON)])))
         timers = Timers(self.hall.clock, lambda: NOON + 7200)
         self.records = records
         (self.command,) = CallDetail(
-            FragileRecords(records, self.disk), Bindings(self.hall.bus, self.hall.timers), timers
+            FragileRecords(records, self.disk), Bindings(self.hall.bus, self.hall.timers), self.owners, timers
         ).words()
 
     def ask(self, user: str, **flags: str) -> Table:
@@ -157,3 +161,28 @@ def test_records_that_cannot_be_read_are_said_to_be() -> None:
         desk.ask("bob@example.com")
     assert desk.command.args[0].choices is not None
     assert list(desk.command.args[0].choices()) == []
+
+
+def test_records_are_found_of_the_person_and_not_of_the_address() -> None:
+    """Bob is Robert since noon and a quarter, and somebody else has his address; what began before was Bob's."""
+    desk = Desk()
+    at, robert, bob = NOON + 900, aor_of("robert@example.com"), aor_of(BOB)
+    desk.owners.keep(Owner(OwnerId("b#1"), "b", robert, at, (Former(bob, 0.0, at),)))
+    desk.owners.keep(Owner(OwnerId("n#1"), "n", bob, at))
+    later = replace(TALK, session_id="later", invited_at=at + 60)
+    anew = replace(STAY, join_id="anew", user=robert, joined_at=at + 60)
+    result_of(awaited(desk.records.keep([later, anew])))
+    before = [row["began"] for row in shown(desk.ask("bob@example.com", **{"as-written": ""}))][1:]
+    table = desk.ask("robert@example.com")
+    assert [row["began"] for row in shown(table)] == ["2026-07-20 12:16:00 UTC", *before]
+    assert (
+        table.note
+        == "4 records; as bob@example.com until 2026-07-20 12:15:00 UTC, robert@example.com from 2026-07-20 12:15:00 UTC"
+    )
+    assert [row["began"] for row in shown(desk.ask("robert@example.com", limit="2"))] == [
+        "2026-07-20 12:16:00 UTC",
+        before[0],
+    ]
+    assert len(shown(desk.ask("robert@example.com", since="2026-07-21"))) == 0
+    assert [row["began"] for row in shown(desk.ask("bob@example.com"))] == ["2026-07-20 12:16:00 UTC"]
+    assert len(shown(desk.ask("b#1"))) == 4
