@@ -1,0 +1,163 @@
+"""One script, played to somebody who is blocked and to somebody whose friend signs out: they receive the same, byte for byte."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from lyncpy.sip.message import Request, Response
+from tests.kit.actors import BATCH_TYPE, PRESENCE, SELF, SOAP_TYPE, Actor
+from tests.kit.presence import batch_body
+from tests.kit.sip_client import Exchange
+from tests.kit.stage import Stage
+
+ALICE = "sip:alice@example.com"
+NAMES = ("services", "state", "contactCard", "note", "noteHistory", "workingHours", "calendarData", "device", "x")
+KEPT = (
+    (
+        ("workingHours", 0, 200),
+        "static",
+        '<workingHours xmlns="http://schemas.microsoft.com/2006/09/sip/workinghours"/>',
+    ),
+    (("note", 7, 300), "static", '<note xmlns="http://schemas.microsoft.com/2006/09/sip/note"/>'),
+    (("calendarData", 1, 200), "time", '<calendarData xmlns="http://schemas.microsoft.com/2006/09/sip/calendarData"/>'),
+)
+
+_FRESH = (
+    (r";tag=[^;>,\s]+|;branch=[^;>,\s]+|;epid=[^;>,\s]+", ""),
+    (r"(?im)^(Call-ID|Via|CSeq|Authentication-Info|Proxy-Authentication-Info|Expires|Subscription-State):.*$", r"\1"),
+    (r"[0-9a-f]{16,}", "-"),
+    # Subscriptions are granted for varied times.
+    (r"expires=\d+", "expires"),
+)
+
+
+def plain(message: Request | Response) -> str:
+    """Give all of a message but what is new in each."""
+    first = message.method if isinstance(message, Request) else f"{message.status} {message.phrase}"
+    lines = [first, *(f"{name}: {value}" for name, value in message.headers), message.body.decode()]
+    text = "\n".join(lines)
+    for pattern, by in _FRESH:
+        text = re.sub(pattern, by, text)
+    return text
+
+
+class Witness:
+    """Mallory's device, and all that it has received."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        (self.actor,) = stage.sign_in("mallory")
+        self.seen: list[str] = []
+        self.read = len(self.actor.sip.heard)
+
+    def asks(self, exchange: Exchange) -> None:
+        """Wait for an answer, and note it with the time that it took."""
+        began = float(self.stage.clock.seconds())
+        while exchange.is_pending and float(self.stage.clock.seconds()) - began < 60:
+            self.stage.passes(0.1)
+        self.seen += [plain(one) for one in (*exchange.provisional, *exchange.finals)]
+        self.seen.append(f"after {float(self.stage.clock.seconds()) - began:.1f} s")
+
+    def looks(self) -> None:
+        """Note what has been sent."""
+        self.seen += [plain(one) for one in self.actor.sip.heard[self.read :]]
+        self.read = len(self.actor.sip.heard)
+
+    def tries(self) -> None:
+        """Go all roads on which something of Alice might be learned."""
+        sip, actor = self.actor.sip, self.actor
+        kept = dict(sip.subscriptions)
+        sip.subscriptions.pop(PRESENCE, None)
+        self.asks(sip.subscribe(PRESENCE, batch_body(actor.aor, [ALICE], categories=NAMES), BATCH_TYPE, expires=0))
+        for accept in (
+            "application/msrtc-event-categories+xml",
+            "text/xml+msrtc.pidf",
+            "application/pidf+xml",
+            "text/xml+msrtc.xpidf",
+            "application/xpidf+xml",
+        ):
+            sip.subscriptions.pop(PRESENCE, None)
+            self.asks(sip.subscribe(PRESENCE, to=ALICE, fields=[("Accept", accept)], expires=0))
+        sip.subscriptions.clear()
+        sip.subscriptions.update(kept)
+        body = (
+            '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"'
+            ' xmlns:m="http://schemas.microsoft.com/winrtc/2002/11/sip"><s:Body>'
+            f'<m:getPresence><m:presentity m:uri="{ALICE}"/></m:getPresence></s:Body></s:Envelope>'
+        )
+        self.asks(sip.service(SOAP_TYPE, body.encode()))
+        self.asks(actor.searches("Alice"))
+        for method in ("OPTIONS", "INFO", "REFER", "NOTIFY", "UPDATE"):
+            self.asks(sip.ask(sip.request(method, ALICE)))
+        self.asks(sip.subscribe(SELF, to=ALICE))
+        sip.subscriptions.clear()
+        sip.subscriptions.update(kept)
+        self.asks(actor.pages(ALICE, "hello?"))
+        exchange = actor.invites(ALICE).exchange
+        assert exchange is not None
+        self.asks(exchange)
+        self.looks()
+
+
+def played(act: Callable[[Actor, Actor], object], later: Callable[[Stage, Actor], object], by: str) -> list[str]:
+    """Play the script; Alice does `act` in its middle, and what she does after that may not be seen."""
+    with Stage.opened() as stage:
+        witness = Witness(stage)
+        (alice,) = stage.sign_in("alice")
+        alice.publishes(6500, note="left")
+        alice.publishes_raw(*KEPT, lasts_s=3600)
+        if by:
+            alice.allows(witness.actor, int(by))
+        witness.actor.watches(ALICE)
+        talk, _ = witness.actor.talks_to(alice)
+        stage.passes(100)
+        witness.looks()
+        with alice.in_one_breath():
+            act(alice, witness.actor)
+        stage.passes(2)
+        witness.looks()
+        for one in ("MESSAGE", "INFO", "INVITE", "REFER", "BYE"):
+            witness.asks(talk.sends(one, [("Content-Type", "text/plain")]))
+        witness.tries()
+        later(stage, alice)
+        stage.changes("alice", display_name="Alice the New")
+        stage.pulls()
+        stage.passes(2)
+        witness.looks()
+        witness.tries()
+        stage.passes(3600)
+        witness.looks()
+        witness.tries()
+        return witness.seen
+
+
+def signs_out(alice: Actor, _: Actor) -> None:
+    """Sign out."""
+    alice.signs_out()
+
+
+def blocks(alice: Actor, other: Actor) -> None:
+    """Block."""
+    alice.blocks(other)
+
+
+def goes_on(_: Stage, alice: Actor) -> None:
+    """Do all that shows that somebody is there."""
+    alice.publishes(3500, note="secret")
+    alice.publishes(9500, note="")
+    alice.publishes_raw(*((key, expire, "") for key, expire, _ in KEPT))
+
+
+def nothing(_: Stage, __: Actor) -> None:
+    """Be away."""
+
+
+@pytest.mark.parametrize("by", ["", "100", "300", "400"])
+def test_nothing_that_is_received_tells_blocked_from_signed_out(by: str) -> None:
+    """On any road, from any level, while Alice goes on working, gets a new name, and an hour passes."""
+    blocked, gone = played(blocks, goes_on, by), played(signs_out, nothing, by)
+    for one, other in zip(blocked, gone, strict=True):
+        assert one == other
+    assert not any("secret" in one for one in blocked)
+    assert by == "100" or any("left" in one for one in blocked)
