@@ -75,13 +75,17 @@ class Sealer:
             return self._cipher.decrypt(nonce, text, about.encode())
         except InvalidTag:
             raise StoreUnavailable(
-                f'a secret in the database was not sealed with the key in "{self._path}" ([store] key_file): '
+                f"a secret in the database was not sealed with {self.key_named()}: "
                 "bring back the key that belongs to this database, or set the password anew"
             ) from None
 
     def stamp(self, text: bytes) -> bytes:
         """Give a code of 32 bytes over a text that nobody without the key can make (HMAC-SHA256)."""
         return hmac.digest(self._stamping, text, "sha256")
+
+    def key_named(self) -> str:
+        """Give the words that tell an operator which key it is."""
+        return f'the key in "{self._path}" ([store] key_file)'
 
 
 def _read_key(path: Path) -> bytes:

@@ -171,6 +171,9 @@ class IStamps(Interface):
     def stamp(text: bytes) -> bytes:
         """Give a code of 32 bytes that nobody without the key can make; always the same for the same text."""
 
+    def key_named() -> str:
+        """Give the words that tell an operator which key it is: its file and the setting."""
+
 
 GAP_BYTES: Final = 1024
 """The most that a gap file holds."""

@@ -84,6 +84,10 @@ class PlainStamps:
         """Put the word in front."""
         return self._key + b"|" + text
 
+    def key_named(self) -> str:
+        """Give a name."""
+        return 'the key in "store.key" ([store] key_file)'
+
 
 @implementer(IExports)
 class MemoryExports:

@@ -106,7 +106,8 @@ class _Walk:
         self._point = self._since = self._start(ends) if since is None else await self._noted(since, ends)
         if not is_ours(self._stamps, "end", ends.end):
             raise Broken(
-                ends.end.serial, "the seal of the last entry does not fit: it was not made with this server's key"
+                ends.end.serial,
+                f"the seal of the last entry does not fit: it was not made with {self._stamps.key_named()}",
             )
         tear = model.tear_of(ends)
         while self._point.serial < ends.end.serial:
@@ -128,7 +129,7 @@ class _Walk:
         if not is_ours(self._stamps, "start", ends.start):
             raise Broken(
                 ends.start.serial + 1,
-                "the seal of the beginning does not fit: what is before it was not purged by this server",
+                f"the seal of the beginning does not fit: it was not made with {self._stamps.key_named()}",
             )
         return Point(ends.start.serial, ends.start.digest)
 

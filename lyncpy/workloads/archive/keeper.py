@@ -384,10 +384,18 @@ def is_ours(stamps: IStamps, name: str, mark: Mark) -> bool:
 
 
 def tear_of(stamps: IStamps, ends: Ends) -> str:
-    """Say in what the ends do not fit, or ""."""
-    for name, mark in (("start", ends.start), ("end", ends.end)):
-        if not is_ours(stamps, name, mark):
-            return f"the seal of the archive's {name} does not fit"
+    """Say in what the ends do not fit, and what to do about it, or ""."""
+    torn = [name for name, mark in (("start", ends.start), ("end", ends.end)) if not is_ours(stamps, name, mark)]
+    if len(torn) == 2:
+        return (
+            f"the seals of the archive were not made with {stamps.key_named()}: bring back the key that belongs "
+            "to this database and start again; if it is lost, `archive resume REASON` has the archive go on"
+        )
+    if torn:
+        return (
+            f"the seal of the archive's {torn[0]} was not made with {stamps.key_named()}, and that of its other end "
+            "was: `archive verify` shows what is whole, `archive resume REASON` has the archive go on"
+        )
     return model.tear_of(ends)
 
 

@@ -226,13 +226,23 @@ def test_the_shell_verifies() -> None:
     assert f"entry 3 was changed: its digest does not fit its text; 2 entries up to {last} are whole" in reply.err
 
 
+OTHER_KEY = 'not made with the key in "store.key" ([store] key_file)'
+
+
 def test_an_operator_resumes_a_torn_archive() -> None:
     """He says why; the archive works again and does not forget it."""
     office = Office()
     office.keep()
     office.vault.stamps._key = b"another key"
     result_of(office.archive.open())
-    assert "no, since" in office.ask("archive status").out
+    status = office.rows("archive status")[0]["value"]
+    assert status.startswith("no, since")
+    # Which file it is, and both ways out.
+    for words in (OTHER_KEY, "bring back the key that belongs to this database", "`archive resume REASON`"):
+        assert words in status
+    office.vault.policies._policies = {ALICE: Policy(archive_internal=True)}
+    assert OTHER_KEY in result_of(office.archive.reasons(ALICE))[0].finding
+    assert OTHER_KEY in office.ask("archive verify").err
     assert office.ask("archive resume 'the key file was lost'").status == 0
     assert "works" in office.ask("archive status").out
     assert office.rows("archive status")[0]["value"] == "yes"
