@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy import create_engine
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from sqlalchemy.pool import QueuePool
 from twisted.internet.defer import Deferred
@@ -23,6 +23,9 @@ from lyncpy.backends.threads import Threads
 from lyncpy.contracts.group_commit import IGroupCommit, Queues
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import IUnit, Unfinished
+
+_OURS: Final = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
+"""A wrong statement or value."""
 
 T = TypeVar("T")
 Job: TypeAlias = Callable[[Connection], T]
@@ -57,12 +60,16 @@ class Database:
         self._path = home / settings.path
         self._busy_s = settings.busy_s
         self._close_s = settings.close_s
-        self._engine = create_engine(
-            "sqlite://",
-            creator=lambda: connect(self._path, settings.busy_s),
-            poolclass=QueuePool,
-            pool_size=2,
-            hide_parameters=True,  # values are secrets: an error's text must not show them
+        # One for each thread: who writes may need a new connection, and must not close the other's.
+        self._writer, self._reader = (
+            create_engine(
+                "sqlite://",
+                creator=lambda: connect(self._path, settings.busy_s),
+                poolclass=QueuePool,
+                pool_size=1,
+                hide_parameters=True,  # values are secrets: an error's text must not show them
+            )
+            for _ in range(2)
         )
         self._threads: list[Threads] = []
         self._failing: set[str] = set()
@@ -72,7 +79,7 @@ class Database:
     @property
     def dialect(self) -> str:
         """The SQL that statements are written in, "sqlite"."""
-        return self._engine.dialect.name
+        return self._writer.dialect.name
 
     async def open(self) -> None:
         """Make or open the file and upgrade its schema.
@@ -106,7 +113,8 @@ class Database:
             raise Unfinished(f"{left} writes are not known to be done: the disk did not take them in time")
         for threads in self._threads:
             threads.stop()
-        self._engine.dispose()
+        self._reader.dispose()
+        self._writer.dispose()
 
     def write(self, job: Job[T]) -> Deferred[T]:
         """Do a job in the next transaction, in calling order; its result is durable when it comes."""
@@ -178,7 +186,7 @@ class Database:
 
     def _commit(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
         """Do jobs in one transaction, in the writing thread."""
-        with self._trouble_told(), self._engine.begin() as connection:
+        with _connected(self._writer) as connection, connection.begin():
             # IMMEDIATE: a transaction that first reads and then writes would fail when
             # another program wrote in between; this one waits for its turn instead.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -186,22 +194,37 @@ class Database:
 
     def _look(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
         """Do jobs one after the other, in the reading thread; each sees what is committed then."""
-        with self._trouble_told(), self._engine.connect() as connection:
+        with _connected(self._reader) as connection:
             return [job(connection) for job in jobs]
 
-    @contextmanager
-    def _trouble_told(self) -> Iterator[None]:
-        """Tell the world's failures (disk, lock, connection) from ours (a wrong statement or value).
 
-        What follows a failure begins on a new connection: the file may be back on its disk then.
-        """
-        try:
-            yield
-        except DBAPIError as error:
-            self._engine.dispose()
-            if isinstance(error, IntegrityError | DataError | ProgrammingError | NotSupportedError):
-                raise
-            raise StoreUnavailable(str(error.orig)) from error
+@contextmanager
+def _connected(engine: Engine) -> Iterator[Connection]:
+    """Lend a connection; tell the world's failures (disk, lock, connection) from ours (a wrong statement or value).
+
+    What follows a failure of the world begins on a new connection: the file may be back on its disk
+    then. Only this one is closed. With its last connection SQLite closes the WAL and its index, which
+    on a full disk it cannot make again: then nothing could be read either.
+    """
+    try:
+        with engine.connect() as connection, _renewed_after_failure(connection):
+            yield connection
+    except _OURS:
+        raise
+    except DBAPIError as error:
+        raise StoreUnavailable(str(error.orig)) from error
+
+
+@contextmanager
+def _renewed_after_failure(connection: Connection) -> Iterator[None]:
+    """Have the pool make another connection in place of one that the world has failed."""
+    try:
+        yield
+    except _OURS:
+        raise
+    except DBAPIError:
+        connection.invalidate()
+        raise
 
 
 def _free_pages(connection: Connection) -> int:

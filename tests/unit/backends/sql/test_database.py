@@ -438,6 +438,23 @@ def test_a_failing_disk_fails_each_caller_and_is_logged_once(
     assert meter.count("lyncpy_store_write_commit_failures") == 2
 
 
+def test_a_failing_write_closes_no_reader(opened: tuple[ThreadPump, Database, MemoryMeter]) -> None:
+    """On a full disk SQLite could not open the database anew: what can be read is read all the same."""
+    pump, database, _ = opened
+
+    def which(connection: Connection) -> object:
+        return connection.connection.dbapi_connection
+
+    def full(connection: Connection) -> None:
+        raise OperationalError("insert", {}, sqlite3.OperationalError("disk is full"))
+
+    reader, writer = pump.run(database.read(which)), pump.run(database.write(which))
+    with pytest.raises(StoreUnavailable):
+        pump.run(database.write(full))
+    assert pump.run(database.read(which)) is reader
+    assert pump.run(database.write(which)) is not writer
+
+
 def test_a_database_that_is_closed_takes_nothing(tmp_path: Path) -> None:
     """What waits is done; what comes then is refused. It may be closed twice."""
     pump = ThreadPump()
