@@ -1,7 +1,8 @@
 """A disk that takes its time, or fails, below SQLite: Python imports this in a process whose PYTHONPATH names this folder.
 
-`SLOW_DISK_S` is how long a commit takes, as a slow fsync does; while the file that
-`BROKEN_DISK` names is there, every commit fails.
+`SLOW_DISK_S` is how long a commit takes, as a slow fsync does; while the file that `SLOWER_DISK`
+names is there, it takes as many seconds as stand in it. While the file that `BROKEN_DISK` names is
+there, every commit fails.
 """
 
 import os
@@ -16,7 +17,8 @@ class SlowConnection(sqlite3.Connection):
 
     def commit(self) -> None:
         """Take the time, or fail."""
-        time.sleep(float(os.environ.get("SLOW_DISK_S", "0")))
+        slower = Path(os.environ.get("SLOWER_DISK", "/nonexistent"))
+        time.sleep(float(slower.read_text() if slower.exists() else os.environ.get("SLOW_DISK_S", "0")))
         if Path(os.environ.get("BROKEN_DISK", "/nonexistent")).exists():
             raise sqlite3.OperationalError("disk I/O error")
         super().commit()
