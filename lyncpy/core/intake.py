@@ -2,7 +2,8 @@
 
 Nobody is refused for being quick. Of each connection so many requests are under way, and so
 many begin in a second; the next ones wait here, in order, and when enough of them wait nothing
-more is read from that connection: TCP slows the client down. What ends something (responses,
+more is read from that connection: TCP slows the client down. A user has a share over all of their
+connections, and so have strangers of one network address: what is over it waits behind their own. What ends something (responses,
 CANCEL, the ACK of an acceptance) does not wait, so that two clients who wait for each other's
 answers go on. Whoever is read from no more gets on by the time limits of what is under way.
 
@@ -37,17 +38,44 @@ PACE_S: Final = 0.02
 SLICE: Final = 50
 """Requests that begin in one turn of the reactor for one connection; the others' turn comes between."""
 
+WAITING_SHARES: Final = 16
+"""One owner's part of what may wait in all: one of so many."""
+
 OVER: Final = 4
 """A full house has room for a quarter more, for those who have little under way."""
+
+
+class Owner:
+    """A user, or the strangers of a network address: what all of their connections have under way."""
+
+    __slots__ = ("flows", "name", "pending", "ringing", "size", "starved")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.flows = 0
+        """Connections that are open."""
+        self.pending = self.ringing = 0
+        self.size = 0
+        """Bytes of all that waits, about."""
+        self.starved: dict[FlowName, Queue] = {}
+        """Connections that wait for nothing but their owner's share."""
+
+    @property
+    def under_way(self) -> int:
+        """Give the number of requests that wait for their answer."""
+        return self.pending + self.ringing
 
 
 class Queue:
     """What is known of one connection's haste."""
 
-    __slots__ = ("bucket", "flow", "held", "invites", "pending", "ringing", "running", "size", "timer", "waiting")
+    __slots__ = (
+        "bucket", "flow", "held", "invites", "owner", "pending", "ringing", "running", "size", "timer", "waiting",
+    )  # fmt: skip
 
-    def __init__(self, flow: FlowName, bucket: Bucket) -> None:
+    def __init__(self, flow: FlowName, owner: Owner, bucket: Bucket) -> None:
         self.flow = flow
+        self.owner = owner
         self.bucket = bucket
         self.pending = 0
         """Requests under way, INVITEs not counted."""
@@ -101,6 +129,8 @@ class Intake:
         self._settings = settings
         self._timers = timers
         self._queues: dict[FlowName, Queue] = {}
+        self._owners: dict[str, Owner] = {}
+        """Whoever has a connection open or something under way."""
         self._starved: dict[FlowName, Queue] = {}
         """Who waits for nothing but the house."""
         self._on_idle: Callable[[], None] | None = None
@@ -115,20 +145,58 @@ class Intake:
         """Give the number of requests that wait for their answer."""
         return self._under_way
 
-    def opened(self, flow: FlowName) -> Queue:
-        """Give the queue of a new connection."""
-        queue = self._queues[flow] = Queue(flow, Bucket(self._settings.requests_burst, self._timers.now()))
+    def opened(self, flow: FlowName, owner: str) -> Queue:
+        """Give the queue of a new connection; its owner is whoever else has the same name."""
+        bucket = Bucket(self._settings.requests_burst, self._timers.now())
+        queue = self._queues[flow] = Queue(flow, self._owner(owner), bucket)
+        queue.owner.flows += 1
         return queue
+
+    def belongs(self, queue: Queue, name: str) -> None:
+        """Somebody has signed in on a connection: all that it has counts as theirs from now on."""
+        old = queue.owner
+        if old.name == name or queue.flow not in self._queues:
+            return
+        old.starved.pop(queue.flow, None)
+        self._add(queue, -1)
+        self._leave(old)
+        queue.owner = self._owner(name)
+        queue.owner.flows += 1
+        self._add(queue, 1)
+        self._feed_owner(old)
+        self._go_on(queue)
+
+    def _owner(self, name: str) -> Owner:
+        return self._owners.setdefault(name, Owner(name))
+
+    def _leave(self, owner: Owner) -> None:
+        owner.flows -= 1
+        self._forget(owner)
+
+    def _forget(self, owner: Owner) -> None:
+        """Forget an owner who has nothing open and nothing under way."""
+        if not owner.flows and not owner.under_way and self._owners.get(owner.name) is owner:
+            del self._owners[owner.name]
+
+    def _add(self, queue: Queue, sign: int) -> None:
+        """Count what a connection has for its owner, or (`sign` -1) no more."""
+        owner = queue.owner
+        before = bool(owner.under_way)
+        owner.pending += sign * queue.pending
+        owner.ringing += sign * queue.ringing
+        owner.size += sign * queue.size
+        self._busy += bool(owner.under_way) - before
 
     def closed(self, queue: Queue) -> None:
         """Forget what waits; what is under way still counts until it ends."""
         self._queues.pop(queue.flow, None)
         self._starved.pop(queue.flow, None)
+        queue.owner.starved.pop(queue.flow, None)
         self._stop_timer(queue)
-        self._size -= queue.size
-        queue.size = 0
+        self._count(queue, -queue.size)
         queue.waiting.clear()
         queue.invites.clear()
+        self._leave(queue.owner)
 
     # --- what arrives
 
@@ -173,25 +241,32 @@ class Intake:
 
     def begun(self, queue: Queue, request: Request) -> None:
         """Count a request that begins."""
+        owner = queue.owner
         self._under_way += 1
-        self._busy += not queue.under_way
+        self._busy += not owner.under_way
         if request.method == "INVITE":
             queue.ringing += 1
+            owner.ringing += 1
         else:
             queue.pending += 1
+            owner.pending += 1
 
     def served(self, queue: Queue, request: Request) -> None:
         """Count a request that has ended, and let the next one begin."""
+        owner = queue.owner
         self._under_way -= 1
         if request.method == "INVITE":
             queue.ringing -= 1
+            owner.ringing -= 1
         else:
             queue.pending -= 1
-        self._busy -= not queue.under_way
+            owner.pending -= 1
+        self._busy -= not owner.under_way
+        self._forget(owner)
         if queue.waiting or queue.invites:
             self._go_on(queue)
-        if self._starved:
-            self._feed()
+        self._feed_owner(owner)
+        self._feed(self._starved, self._house_has_room)
         self._tell_idle()
 
     # --- how it is done
@@ -202,15 +277,21 @@ class Intake:
             self._timers.later(0.0, done)  # the answer leaves first
 
     def _has_room(self, queue: Queue, request: Request) -> bool:
-        own = queue.ringing if request.method == "INVITE" else queue.pending
-        return own < self._settings.pending_per_flow and self._house_has_room(queue)
+        return self._has_own_room(queue, request) and self._house_has_room(queue)
+
+    def _has_own_room(self, queue: Queue, request: Request) -> bool:
+        """Tell whether neither the connection nor its owner has as much under way as they may."""
+        settings, owner = self._settings, queue.owner
+        if request.method == "INVITE":
+            return queue.ringing < settings.pending_per_flow and owner.ringing < settings.pending_per_user
+        return queue.pending < settings.pending_per_flow and owner.pending < settings.pending_per_user
 
     def _house_has_room(self, queue: Queue) -> bool:
         """Tell whether one more may begin; in a full house only of those who have less than their share."""
         total = self._settings.pending_total
         if self._under_way < total:
             return True
-        return self._under_way < total + max(1, total // OVER) and queue.under_way < total // (self._busy + 1)
+        return self._under_way < total + max(1, total // OVER) and queue.owner.under_way < total // (self._busy + 1)
 
     def _may_begin(self, queue: Queue) -> bool:
         """Ask for the rate, last of all: it counts who asks."""
@@ -224,18 +305,31 @@ class Intake:
 
     def _put_off(self, queue: Queue, key: Key, request: Request) -> None:
         self._delayed.add()
-        if request.method == "INVITE" and queue.ringing >= self._settings.pending_per_flow:
+        if request.method == "INVITE" and not self._has_own_room(queue, request):
             self._ring_later(queue, key, request)
         else:
             queue.waiting[key] = request
-            if not self._house_has_room(queue):
-                self._starved[queue.flow] = queue
+            self._starve(queue, request)
         self._count(queue, _size(request))
-        settings = self._settings
-        if not queue.held and (queue.size > settings.waiting_bytes_per_flow or self._size > settings.waiting_bytes):
+        too_much = queue.size > self._settings.waiting_bytes_per_flow or self._is_crowded(queue.owner)
+        if too_much and not queue.held:
             queue.held = True
             self._holds.add()
             self._flows.hold(queue.flow)
+
+    def _is_crowded(self, owner: Owner) -> bool:
+        """Tell whether too much waits, in all or of one owner."""
+        most = self._settings.waiting_bytes
+        return self._size > most or owner.size > most // WAITING_SHARES
+
+    def _starve(self, queue: Queue, request: Request) -> None:
+        """Note for what a connection waits, when that is nothing of its own: somebody else's end lets it go on."""
+        if queue.pending >= self._settings.pending_per_flow:
+            return
+        if not self._has_own_room(queue, request):
+            queue.owner.starved[queue.flow] = queue
+        elif not self._house_has_room(queue):
+            self._starved[queue.flow] = queue
 
     def _ring_later(self, queue: Queue, key: Key, request: Request) -> None:
         queue.invites[key] = (request, self._timers.now() + INVITE_WAIT_S)
@@ -263,13 +357,12 @@ class Intake:
             key, request = next(iter(queue.waiting.items()), (None, None))
             if key is None or request is None:
                 return
-            if request.method == "INVITE" and queue.ringing >= self._settings.pending_per_flow:
+            if request.method == "INVITE" and not self._has_own_room(queue, request):
                 del queue.waiting[key]
                 self._ring_later(queue, key, request)
                 continue
             if not self._has_room(queue, request):
-                if queue.pending < self._settings.pending_per_flow:
-                    self._starved[queue.flow] = queue
+                self._starve(queue, request)
                 return
             if not self._may_begin(queue):
                 return
@@ -297,25 +390,35 @@ class Intake:
             self._count(queue, -_size(request))
             call(queue.flow, key, request)
 
-    def _feed(self) -> None:
-        """Give the house's room to the first of those who wait for it."""
-        queue = self._starved.pop(next(iter(self._starved)))
-        if not self._house_has_room(queue):
-            self._starved[queue.flow] = queue  # behind the others
+    def _feed_owner(self, owner: Owner) -> None:
+        """Give an owner's share to the first of their connections that wait for it."""
+        if owner.starved:
+            self._feed(owner.starved, lambda queue: owner.pending < self._settings.pending_per_user)
+
+    def _feed(self, starved: dict[FlowName, Queue], has_room: Callable[[Queue], bool]) -> None:
+        """Give room to the first of those who wait for it."""
+        while starved:
+            queue = starved.pop(next(iter(starved)))
+            if not queue.waiting:
+                continue
+            if has_room(queue):
+                self._go_on(queue)
+            else:
+                starved[queue.flow] = queue  # behind the others
             return
-        self._go_on(queue)
 
     def _relieve(self, queue: Queue) -> None:
         """Read again when half of what may wait is gone."""
         if not queue.held or queue.size > self._settings.waiting_bytes_per_flow // 2:
             return
-        if queue.size and self._size > self._settings.waiting_bytes:
+        if queue.size and self._is_crowded(queue.owner):
             return
         queue.held = False
         self._flows.release(queue.flow)
 
     def _count(self, queue: Queue, size: int) -> None:
         queue.size += size
+        queue.owner.size += size
         self._size += size
 
     def _stop_timer(self, queue: Queue) -> None:

@@ -11,14 +11,17 @@ class Settings(BaseModel):
     pending_per_flow: int = Field(default=256, ge=1, le=100_000)
     """Requests of one connection that may be under way at once; the next ones wait for their turn. So many of its INVITEs may ring at once, too; a further one is refused with 503 when it finds no room in 5 seconds."""
 
+    pending_per_user: int = Field(default=4_096, ge=1, le=1_000_000)
+    """Requests of all connections of one user together, or of those of one network address on which nobody has signed in, that may be under way at once; the next ones wait behind their own. So many of their INVITEs may ring at once, too."""
+
     pending_total: int = Field(default=50_000, ge=1, le=10_000_000)
-    """Requests of all connections together that may be under way at once; beyond it those connections wait that have most under way."""
+    """Requests of all connections together that may be under way at once; beyond it those users wait who have most under way."""
 
     waiting_bytes_per_flow: int = Field(default=262_144, ge=16_384, le=16_777_216)
     """Bytes of requests of one connection that may wait for their turn; while more wait, nothing is read from it."""
 
     waiting_bytes: int = Field(default=67_108_864, ge=1_048_576, le=4_294_967_296)
-    """Bytes of requests of all connections together that may wait for their turn; while more wait, nothing is read from those that have some."""
+    """Bytes of requests of all connections together that may wait for their turn; while more wait, nothing is read from those that have some, nor from those of one user while a sixteenth of it is theirs."""
 
     sent_per_flow: int = Field(default=1_024, ge=1, le=100_000)
     """Requests to one client that may wait for its answer at once; a further one fails as if the client had said 503."""

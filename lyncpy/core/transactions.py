@@ -22,6 +22,7 @@ from lyncpy.contracts.facts import FlowClosed, FlowDrained
 from lyncpy.contracts.flows import FlowGone, IFlows, ISink
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.deadline import Runner
@@ -85,6 +86,7 @@ class Transactions:
         settings: The bounds of the table, and its patience.
         meter: Counts requests, refusals and what is pending.
         source: This server's host name, for who wants to know who refused.
+        relays: Whose address is many people's, and has no share of its own.
     """
 
     log = Logger()
@@ -101,6 +103,7 @@ class Transactions:
         meter: IMeter,
         *,
         source: str,
+        relays: Relays | None = None,
     ) -> None:
         self.source: Final = source
         self.flows: Final = flows
@@ -111,6 +114,7 @@ class Transactions:
         self._outbound = outbound
         self._bus = bus
         self._flows: dict[FlowName, _Flow] = {}
+        self._relays = relays or Relays()
         self._ending = False
         self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
         help_ = "Requests that came in, by method."
@@ -133,7 +137,8 @@ class Transactions:
 
     def opened(self, flow: FlowName, peer: str, secure: bool) -> None:
         """A connection is ready: TCP accepted, TLS handshake done."""
-        self._flows[flow] = _Flow(flow, peer, self._intake.opened(flow))
+        place = flow if peer in self._relays else network_of(peer)
+        self._flows[flow] = _Flow(flow, peer, self._intake.opened(flow, place))
         self._gate.opened(flow, peer, secure=secure)
 
     def arrived(self, flow: FlowName, message: Request | Response) -> None:
@@ -302,6 +307,10 @@ class Transactions:
             _ = running.addBoth(_cancelling(end))
 
     def _served(self, flow: _Flow, request: Request, result: Response | Failure | None) -> Response | Failure | None:
+        if request.method == "REGISTER":
+            user = self._gate.user(flow.name)
+            if user is not None:
+                self._intake.belongs(flow.queue, user)
         self._intake.served(flow.queue, request)
         return result
 

@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.facts import FlowClosed
 from lyncpy.contracts.flows import ISink
-from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
 from lyncpy.core.transactions import Transactions
@@ -27,6 +27,7 @@ from tests.kit.meters import MemoryMeter
 
 ALICE = FlowName("n/1")
 BOB = FlowName("n/2")
+CAROL = Aor("sip:carol@example.com")
 BRANCH = "SIP/2.0/tls 10.0.0.1:4000;branch=z9hG4bKaa"
 NO_BRANCH = "SIP/2.0/tls 10.0.0.1:4000"
 """As the real client writes it in a dialog."""
@@ -60,6 +61,7 @@ class OpenGate:
     def __init__(self) -> None:
         self.told: list[tuple[str, ...]] = []
         self.believes = True
+        self.users: dict[FlowName, Aor] = {}
 
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
         """Write it down."""
@@ -68,6 +70,10 @@ class OpenGate:
     def heard(self, flow: FlowName, response: Response) -> bool:
         """Believe it."""
         return self.believes
+
+    def user(self, flow: FlowName) -> Aor | None:
+        """Give whom the test lets in."""
+        return self.users.get(flow)
 
     def closed(self, flow: FlowName) -> None:
         """Write it down."""
@@ -487,6 +493,84 @@ def test_a_full_house_makes_the_heaviest_wait() -> None:
         hall.desk.answer(200, number)
     assert (hall.heard(ALICE), hall.heard(BOB)) == ([200] * 12, [200] * 3)
     assert hall.is_empty()
+
+
+def signs_in(hall: Hall, aor: Aor, flow: FlowName) -> None:
+    """A connection is opened, and somebody signs in on it."""
+    hall.sink.opened(flow, "10.0.0.9", True)
+    hall.gate.users[flow] = aor
+    before = len(hall.desk.arrivals)
+    hall.takes(flow, request("REGISTER"))
+    if len(hall.desk.arrivals) > before:
+        hall.desk.answer(200, before)
+
+
+def flow_of(number: int) -> FlowName:
+    """Name a connection."""
+    return FlowName(f"n/{100 + number}")
+
+
+def test_a_user_has_a_share_of_what_is_under_way() -> None:
+    """Whoever has many connections waits behind themselves, in each connection's order; nobody else notices."""
+    hall = Hall(pending_per_flow=4, pending_per_user=6, pending_total=1_000)
+    for number in range(5):
+        signs_in(hall, CAROL, flow_of(number))
+    before = len(hall.desk.arrivals)
+    for number in range(5):
+        burst(hall, flow_of(number), 4, start=10 * number + 1)
+    assert len(hall.desk.arrivals) - before == 6
+    burst(hall, BOB, 4)
+    assert [arrival.flow for arrival in hall.desk.arrivals].count(BOB) == 4
+    for number in range(before, before + 24):
+        hall.desk.answer(200, number)
+    assert [hall.heard(flow_of(number)) for number in range(5)] == [[200] * 5] * 5
+    for flow in (ALICE, BOB, *map(flow_of, range(5))):
+        hall.sink.closed(flow, "gone")
+    assert hall.is_empty()
+    assert not hall.sink._intake._owners
+
+
+def test_strangers_of_one_address_have_one_share() -> None:
+    """However many connections they open; whoever signs in on one of them has their own from then on."""
+    hall = Hall(pending_per_flow=4, pending_per_user=4)
+    for number in range(3):
+        hall.sink.opened(flow_of(number), "10.0.0.9", True)
+    burst(hall, flow_of(0), 3, "OPTIONS", 10)
+    hall.gate.users[flow_of(1)] = CAROL
+    hall.takes(flow_of(1), request("REGISTER"))
+    burst(hall, flow_of(1), 2, start=20)
+    burst(hall, flow_of(2), 2, "OPTIONS", 30)
+    assert numbers(hall)[:4] == [10, 11, 12, 1]
+    assert len(hall.desk.arrivals) == 4
+    hall.desk.answer(200, 3)  # of what waited, hers counts no more for the address
+    assert sorted(numbers(hall)[4:]) == [20, 21, 30]
+    assert hall.heard(flow_of(1)) == [200]
+
+
+def test_a_user_s_ringing_invites_have_a_share_too() -> None:
+    """One more than it waits for some seconds and is refused; messages of the same user go on."""
+    hall = Hall(pending_per_flow=4, pending_per_user=3)
+    for number in range(2):
+        signs_in(hall, CAROL, flow_of(number))
+    before = len(hall.desk.arrivals)
+    for number in range(2):
+        burst(hall, flow_of(number), 2, "INVITE", 10 * number + 10)
+    burst(hall, flow_of(1), 1, start=30)
+    assert numbers(hall)[before:] == [10, 11, 20, 30]
+    hall.clock.advance(5)
+    assert hall.heard(flow_of(1))[-1] == 503
+
+
+def test_what_waits_of_one_user_has_a_share_of_the_bytes() -> None:
+    """A sixteenth: their connections are read from no more, those of others are."""
+    hall = Hall(pending_per_flow=1, waiting_bytes=1_048_576, waiting_bytes_per_flow=1_000_000)
+    for number in range(3):
+        signs_in(hall, CAROL, flow_of(number))
+    for number, count in enumerate((30, 60, 60)):
+        burst(hall, flow_of(number), count, start=1)
+    assert hall.flows.held == {flow_of(1), flow_of(2)}
+    burst(hall, BOB, 20)
+    assert BOB not in hall.flows.held
 
 
 def test_who_is_too_fast_is_slowed() -> None:
