@@ -68,6 +68,8 @@ class Terms(Protocol):
     incremental: bool
     sweep_every: int
     page_size: int
+    entry_bytes: int
+    pull_bytes: int
     connect_timeout_s: int
     answer_timeout_s: int
     pull_timeout_s: int
@@ -232,6 +234,8 @@ class LdapDirectory:
             connect_timeout_s=terms.connect_timeout_s,
             answer_timeout_s=terms.answer_timeout_s,
             page_size=terms.page_size,
+            entry_bytes=terms.entry_bytes,
+            pull_bytes=terms.pull_bytes,
         )
 
 

@@ -62,9 +62,10 @@ class GroupMapping:
         if not name:
             raise BadEntry("the group has no name (displayName or cn)")
         members: set[str] = set()
-        for member in self._members(raw, dn, more):
+        # Counted as they come: a server that repeats itself must come to an end too.
+        for count, member in enumerate(self._members(raw, dn, more), 1):
             members.add(member)
-            if len(members) > self.members_max:
+            if count > self.members_max:
                 raise BadEntry(f"the group has more than {self.members_max} members ([directory] group_members_max)")
         return Group(self.people.key_of(raw, dn), name, self._address(raw), frozenset(members), dn)
 

@@ -23,9 +23,14 @@ from ldap3.core.exceptions import (
     LDAPStartTLSError,
 )
 
+from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.sip.text import shown
+
+EMPTY_PAGES: Final = 1_000
+"""Pages without an entry, one after the other, beyond which the server is going round in a circle. Active Directory gives
+some where it looks through much that does not fit (RFC 2696 §3)."""
 
 PORTS: Final = {"ldap": 389, "ldaps": 636}
 PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
@@ -48,6 +53,8 @@ class Access:
     connect_timeout_s: int = 5
     answer_timeout_s: int = 15
     page_size: int = 500
+    entry_bytes: int = 16_777_216
+    pull_bytes: int = 1_073_741_824
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,12 @@ class Link:
             self._connection.open(read_server_info=False)
             if access.start_tls and not self._secure:
                 self._connection.start_tls(read_server_info=False)
+            self._connection.socket = Frames(
+                self._connection.socket,
+                entry_bytes=access.entry_bytes,
+                pull_bytes=access.pull_bytes,
+                refuse=self._too_much,
+            )
             self._connection.bind(read_server_info=False)
             result = self._connection.result
         except (LDAPException, OSError, *GARBAGE) as error:
@@ -149,6 +162,21 @@ class Link:
     ) -> None:
         # No unbind: it would be sent with the same connection that may just have failed.
         self._close()
+
+    def _too_much(self, setting: str) -> None:
+        """Say what came too much of; the read that is under way fails."""
+        access = self._access
+        self._aborted = str(
+            self._unavailable(
+                f"sends an entry of more than {access.entry_bytes} bytes",
+                "make filters narrower, see which attribute is so long, or raise entry_bytes",
+            )
+            if setting == "entry_bytes"
+            else self._unavailable(
+                f"sends more than {access.pull_bytes} bytes for one pull",
+                "make filters and bases narrower, or raise pull_bytes",
+            )
+        )
 
     def abort(self, reason: str) -> None:
         """Have the pull fail for this reason, from another thread: a read that waits wakes, the next one is not begun."""
@@ -198,11 +226,18 @@ class Link:
     def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterator[Found]:
         """Give all entries under a base that fit, page after page. References to other servers are ignored."""
         cookie: bytes = b""
+        empty = 0
         while True:
             page, cookie = self._page(base, filters, SUBTREE, attributes, cookie)
             yield from page
             if not cookie:
                 return
+            empty = 0 if page else empty + 1
+            if empty > EMPTY_PAGES:
+                raise self._unavailable(
+                    f'gives page after page without an entry under "{shown(base)}"',
+                    "index the attributes in filters on the server, or see why its paging does not end",
+                )
 
     def entry(self, dn: str, attributes: Sequence[str]) -> Raw:
         """Give attributes of one entry; none when it is gone."""
@@ -330,7 +365,7 @@ def _is_local(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def _shut(sock: socket.socket) -> None:
+def _shut(sock: socket.socket | Frames) -> None:
     """Shut a socket down below TLS, so that a thread blocked on it wakes; closing alone would not do that."""
     with suppress(OSError):  # it may not be connected, or not any more
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        socket.socket.shutdown(sock.sock if isinstance(sock, Frames) else sock, socket.SHUT_RDWR)

@@ -142,6 +142,12 @@ class Settings(BaseModel):
     pull_timeout_s: int = Field(default=300, ge=1, le=7200)
     """Seconds that a whole pull may take."""
 
+    entry_bytes: int = Field(default=16_777_216, ge=65_536, le=1_073_741_824)
+    """Bytes of one entry, a group's members among them, beyond which a pull is given up."""
+
+    pull_bytes: int = Field(default=1_073_741_824, ge=1_048_576, le=17_179_869_184)
+    """Bytes of all entries beyond which a pull is given up: they are in memory until it ends."""
+
     entries_max: int = Field(default=200_000, ge=1, le=5_000_000)
     """Entries beyond which a pull is given up: a filter that fits everything must not fill the memory."""
 
