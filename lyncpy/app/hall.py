@@ -181,6 +181,7 @@ def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Off
         limits,
         platform.meter,
         source=sip.server_name,
+        relays=base.relays,
     )
     return Entrance(gate, reception, router, transactions, Draining(transactions, timers, limits.drain_s))
 

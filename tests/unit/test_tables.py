@@ -11,7 +11,11 @@ import pytest
 from lyncpy.app.config import Sections
 
 SOURCE = Path(__file__).parents[2] / "lyncpy"
-LISTED: dict[str, str] = tomllib.loads((Path(__file__).parent / "tables.toml").read_text(encoding="utf-8"))
+_FILE = tomllib.loads((Path(__file__).parent / "tables.toml").read_text(encoding="utf-8"))
+SHARES: dict[str, str] = _FILE.pop("shares")
+"""Bound → what one user, device or address may have of it; or why nobody outside can make it grow for others."""
+
+LISTED: dict[str, str] = _FILE
 KEEPS = {
     "dict", "set", "list", "deque", "OrderedDict", "Counter", "defaultdict", "bytearray", "Newcomers", "Crowd", "Shares",
 }  # fmt: skip
@@ -67,7 +71,21 @@ def test_every_table_is_listed_with_its_bound() -> None:
     assert len(found) > 150
 
 
-@pytest.mark.parametrize("sentence", sorted(set(LISTED.values())))
+def test_every_bound_has_a_share_or_the_reason_why_it_needs_none() -> None:
+    """A bound in total alone belongs to whoever is quickest: "share: …" says what is one owner's, "none: …" why not."""
+    bounds = set(LISTED.values())
+    assert bounds - SHARES.keys() == set(), "give it a share, or a reason, in [shares] of tests/unit/tables.toml"
+    assert SHARES.keys() - bounds == set(), "no table has this bound: so should its share go"
+    for bound, share in SHARES.items():
+        kind, _, words = share.partition(": ")
+        assert kind in ("share", "none"), bound
+        assert len(words.split()) > 2, bound
+        assert kind == "none" or re.search(r"\[\w+\] \w+|constant|what the others leave", words), (
+            f"{bound}: name the setting"
+        )
+
+
+@pytest.mark.parametrize("sentence", sorted({*LISTED.values(), *SHARES.values()}))
 def test_a_bound_names_settings_that_there_are(sentence: str) -> None:
     """An operator finds each of them in lyncpy.toml."""
     assert sentence.strip()
