@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.names import Aor, FlowName, aor_of
+from lyncpy.contracts.names import FlowName, aor_of
 from lyncpy.contracts.owners import AddressOwners, IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.contracts.workload import Route
@@ -43,9 +43,6 @@ class Guards(Protocol):
 
     def heard(self, flow: FlowName, response: Response) -> bool:
         """Whether a client's response may be believed."""
-
-    def user(self, flow: FlowName) -> Aor | None:
-        """Who has signed in on a connection; None: nobody."""
 
     def closed(self, flow: FlowName) -> None:
         """A connection is gone."""

@@ -144,11 +144,6 @@ class Gate:
         if self._reception is not None:
             self._reception.closed(flow)
 
-    def user(self, flow: FlowName) -> Aor | None:
-        """Give who has signed in on a connection, also when they may not any more; None: nobody."""
-        state = self._flows.get(flow)
-        return state.association.identity.aor if state is not None and state.association is not None else None
-
     def _expect_sign_in(self, state: _Flow) -> None:
         self._expected += 1
         state.deadline = self._timers.later(

@@ -100,6 +100,102 @@ class Queue:
         return self.pending + self.ringing
 
 
+class Owners:
+    """Whoever has a connection open or something under way, by name."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, Owner] = {}
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def enter(self, name: str) -> Owner:
+        """Give the owner of one more connection."""
+        owner = self._owners.setdefault(name, Owner(name))
+        owner.flows += 1
+        return owner
+
+    def leave(self, owner: Owner) -> None:
+        """Take a connection from its owner."""
+        owner.flows -= 1
+        self.forget(owner)
+
+    def forget(self, owner: Owner) -> None:
+        """Forget an owner who has nothing open and nothing under way."""
+        if not owner.flows and not owner.under_way and self._owners.get(owner.name) is owner:
+            del self._owners[owner.name]
+
+
+class Room:
+    """How much is under way and waits, of each owner and in all, and whether one more may begin."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.under_way = 0
+        self.size = 0
+        """Bytes of all that waits, about."""
+        self._busy = 0
+        """Owners who have something under way."""
+
+    def begun(self, queue: Queue, request: Request) -> None:
+        """Count a request that begins."""
+        self._move(queue, request, 1)
+
+    def ended(self, queue: Queue, request: Request) -> None:
+        """Count a request that has ended."""
+        self._move(queue, request, -1)
+
+    def _move(self, queue: Queue, request: Request, step: int) -> None:
+        owner = queue.owner
+        before = bool(owner.under_way)
+        self.under_way += step
+        if request.method == "INVITE":
+            queue.ringing += step
+            owner.ringing += step
+        else:
+            queue.pending += step
+            owner.pending += step
+        self._busy += bool(owner.under_way) - before
+
+    def add(self, queue: Queue, sign: int) -> None:
+        """Count what a connection has for its owner, or (`sign` -1) no more."""
+        owner = queue.owner
+        before = bool(owner.under_way)
+        owner.pending += sign * queue.pending
+        owner.ringing += sign * queue.ringing
+        owner.size += sign * queue.size
+        self._busy += bool(owner.under_way) - before
+
+    def has_room(self, queue: Queue, request: Request) -> bool:
+        """Tell whether a request may begin."""
+        return self.has_own_room(queue, request) and self.house_has_room(queue)
+
+    def has_own_room(self, queue: Queue, request: Request) -> bool:
+        """Tell whether neither the connection nor its owner has as much under way as they may."""
+        settings, owner = self._settings, queue.owner
+        if request.method == "INVITE":
+            return queue.ringing < settings.pending_per_flow and owner.ringing < settings.pending_per_user
+        return queue.pending < settings.pending_per_flow and owner.pending < settings.pending_per_user
+
+    def house_has_room(self, queue: Queue) -> bool:
+        """Tell whether one more may begin; in a full house only of those who have less than their share."""
+        total = self._settings.pending_total
+        if self.under_way < total:
+            return True
+        return self.under_way < total + max(1, total // OVER) and queue.owner.under_way < total // (self._busy + 1)
+
+    def is_crowded(self, owner: Owner) -> bool:
+        """Tell whether too much waits, in all or of one owner."""
+        most = self._settings.waiting_bytes
+        return self.size > most or owner.size > most // WAITING_SHARES
+
+    def count(self, queue: Queue, size: int) -> None:
+        """Count bytes that wait, or (below 0) do no more."""
+        queue.size += size
+        queue.owner.size += size
+        self.size += size
+
+
 class Intake:
     """Lets requests begin, in order, as there is room.
 
@@ -129,27 +225,27 @@ class Intake:
         self._settings = settings
         self._timers = timers
         self._queues: dict[FlowName, Queue] = {}
-        self._owners: dict[str, Owner] = {}
-        """Whoever has a connection open or something under way."""
+        self._owners = Owners()
         self._starved: dict[FlowName, Queue] = {}
         """Who waits for nothing but the house."""
         self._on_idle: Callable[[], None] | None = None
-        self._under_way = self._busy = self._size = 0
+        self._room = Room(settings)
         self._delayed = meter.counter("lyncpy_core_requests_delayed_total", "Requests that had to wait for their turn.")
         self._holds = meter.counter("lyncpy_core_flows_held_total", "Times that a connection was read from no more.")
-        meter.gauge("lyncpy_core_requests_waiting_bytes", "Requests that wait for their turn.", lambda: self._size)
-        meter.gauge("lyncpy_core_requests_pending_count", "Requests that wait for an answer.", lambda: self._under_way)
+        meter.gauge("lyncpy_core_requests_waiting_bytes", "Requests that wait for their turn.", lambda: self._room.size)
+        meter.gauge(
+            "lyncpy_core_requests_pending_count", "Requests that wait for an answer.", lambda: self._room.under_way
+        )
 
     @property
     def pending(self) -> int:
         """Give the number of requests that wait for their answer."""
-        return self._under_way
+        return self._room.under_way
 
     def opened(self, flow: FlowName, owner: str) -> Queue:
         """Give the queue of a new connection; its owner is whoever else has the same name."""
         bucket = Bucket(self._settings.requests_burst, self._timers.now())
-        queue = self._queues[flow] = Queue(flow, self._owner(owner), bucket)
-        queue.owner.flows += 1
+        queue = self._queues[flow] = Queue(flow, self._owners.enter(owner), bucket)
         return queue
 
     def belongs(self, queue: Queue, name: str) -> None:
@@ -158,34 +254,12 @@ class Intake:
         if old.name == name or queue.flow not in self._queues:
             return
         old.starved.pop(queue.flow, None)
-        self._add(queue, -1)
-        self._leave(old)
-        queue.owner = self._owner(name)
-        queue.owner.flows += 1
-        self._add(queue, 1)
+        self._room.add(queue, -1)
+        self._owners.leave(old)
+        queue.owner = self._owners.enter(name)
+        self._room.add(queue, 1)
         self._feed_owner(old)
         self._go_on(queue)
-
-    def _owner(self, name: str) -> Owner:
-        return self._owners.setdefault(name, Owner(name))
-
-    def _leave(self, owner: Owner) -> None:
-        owner.flows -= 1
-        self._forget(owner)
-
-    def _forget(self, owner: Owner) -> None:
-        """Forget an owner who has nothing open and nothing under way."""
-        if not owner.flows and not owner.under_way and self._owners.get(owner.name) is owner:
-            del self._owners[owner.name]
-
-    def _add(self, queue: Queue, sign: int) -> None:
-        """Count what a connection has for its owner, or (`sign` -1) no more."""
-        owner = queue.owner
-        before = bool(owner.under_way)
-        owner.pending += sign * queue.pending
-        owner.ringing += sign * queue.ringing
-        owner.size += sign * queue.size
-        self._busy += bool(owner.under_way) - before
 
     def closed(self, queue: Queue) -> None:
         """Forget what waits; what is under way still counts until it ends."""
@@ -193,16 +267,16 @@ class Intake:
         self._starved.pop(queue.flow, None)
         queue.owner.starved.pop(queue.flow, None)
         self._stop_timer(queue)
-        self._count(queue, -queue.size)
+        self._room.count(queue, -queue.size)
         queue.waiting.clear()
         queue.invites.clear()
-        self._leave(queue.owner)
+        self._owners.leave(queue.owner)
 
     # --- what arrives
 
     def take(self, queue: Queue, key: Key, request: Request) -> None:
         """Have a request begin: now, or when its turn comes. One that came again while it waits is one."""
-        if not queue.waiting and self._has_room(queue, request) and self._may_begin(queue):
+        if not queue.waiting and self._room.has_room(queue, request) and self._may_begin(queue):
             self._begin(queue.flow, key, request)
         elif key not in queue.waiting and key not in queue.invites:
             self._put_off(queue, key, request)
@@ -219,7 +293,7 @@ class Intake:
             request = queue.waiting.pop(key)
         else:
             return None
-        self._count(queue, -_size(request))
+        self._room.count(queue, -_size(request))
         return request
 
     def drop(self, queue: Queue) -> tuple[Request, ...]:
@@ -227,7 +301,7 @@ class Intake:
         waiting = (*queue.waiting.values(), *(request for request, _ in queue.invites.values()))
         queue.waiting.clear()
         queue.invites.clear()
-        self._count(queue, -queue.size)
+        self._room.count(queue, -queue.size)
         self._stop_timer(queue)
         self._relieve(queue)
         return waiting
@@ -241,57 +315,25 @@ class Intake:
 
     def begun(self, queue: Queue, request: Request) -> None:
         """Count a request that begins."""
-        owner = queue.owner
-        self._under_way += 1
-        self._busy += not owner.under_way
-        if request.method == "INVITE":
-            queue.ringing += 1
-            owner.ringing += 1
-        else:
-            queue.pending += 1
-            owner.pending += 1
+        self._room.begun(queue, request)
 
     def served(self, queue: Queue, request: Request) -> None:
         """Count a request that has ended, and let the next one begin."""
         owner = queue.owner
-        self._under_way -= 1
-        if request.method == "INVITE":
-            queue.ringing -= 1
-            owner.ringing -= 1
-        else:
-            queue.pending -= 1
-            owner.pending -= 1
-        self._busy -= not owner.under_way
-        self._forget(owner)
+        self._room.ended(queue, request)
+        self._owners.forget(owner)
         if queue.waiting or queue.invites:
             self._go_on(queue)
         self._feed_owner(owner)
-        self._feed(self._starved, self._house_has_room)
+        self._feed(self._starved, self._room.house_has_room)
         self._tell_idle()
 
     # --- how it is done
 
     def _tell_idle(self) -> None:
-        if self._on_idle is not None and not self._under_way:
+        if self._on_idle is not None and not self._room.under_way:
             done, self._on_idle = self._on_idle, None
             self._timers.later(0.0, done)  # the answer leaves first
-
-    def _has_room(self, queue: Queue, request: Request) -> bool:
-        return self._has_own_room(queue, request) and self._house_has_room(queue)
-
-    def _has_own_room(self, queue: Queue, request: Request) -> bool:
-        """Tell whether neither the connection nor its owner has as much under way as they may."""
-        settings, owner = self._settings, queue.owner
-        if request.method == "INVITE":
-            return queue.ringing < settings.pending_per_flow and owner.ringing < settings.pending_per_user
-        return queue.pending < settings.pending_per_flow and owner.pending < settings.pending_per_user
-
-    def _house_has_room(self, queue: Queue) -> bool:
-        """Tell whether one more may begin; in a full house only of those who have less than their share."""
-        total = self._settings.pending_total
-        if self._under_way < total:
-            return True
-        return self._under_way < total + max(1, total // OVER) and queue.owner.under_way < total // (self._busy + 1)
 
     def _may_begin(self, queue: Queue) -> bool:
         """Ask for the rate, last of all: it counts who asks."""
@@ -305,30 +347,25 @@ class Intake:
 
     def _put_off(self, queue: Queue, key: Key, request: Request) -> None:
         self._delayed.add()
-        if request.method == "INVITE" and not self._has_own_room(queue, request):
+        if request.method == "INVITE" and not self._room.has_own_room(queue, request):
             self._ring_later(queue, key, request)
         else:
             queue.waiting[key] = request
             self._starve(queue, request)
-        self._count(queue, _size(request))
-        too_much = queue.size > self._settings.waiting_bytes_per_flow or self._is_crowded(queue.owner)
+        self._room.count(queue, _size(request))
+        too_much = queue.size > self._settings.waiting_bytes_per_flow or self._room.is_crowded(queue.owner)
         if too_much and not queue.held:
             queue.held = True
             self._holds.add()
             self._flows.hold(queue.flow)
 
-    def _is_crowded(self, owner: Owner) -> bool:
-        """Tell whether too much waits, in all or of one owner."""
-        most = self._settings.waiting_bytes
-        return self._size > most or owner.size > most // WAITING_SHARES
-
     def _starve(self, queue: Queue, request: Request) -> None:
         """Note for what a connection waits, when that is nothing of its own: somebody else's end lets it go on."""
         if queue.pending >= self._settings.pending_per_flow:
             return
-        if not self._has_own_room(queue, request):
+        if not self._room.has_own_room(queue, request):
             queue.owner.starved[queue.flow] = queue
-        elif not self._house_has_room(queue):
+        elif not self._room.house_has_room(queue):
             self._starved[queue.flow] = queue
 
     def _ring_later(self, queue: Queue, key: Key, request: Request) -> None:
@@ -357,17 +394,17 @@ class Intake:
             key, request = next(iter(queue.waiting.items()), (None, None))
             if key is None or request is None:
                 return
-            if request.method == "INVITE" and not self._has_own_room(queue, request):
+            if request.method == "INVITE" and not self._room.has_own_room(queue, request):
                 del queue.waiting[key]
                 self._ring_later(queue, key, request)
                 continue
-            if not self._has_room(queue, request):
+            if not self._room.has_room(queue, request):
                 self._starve(queue, request)
                 return
             if not self._may_begin(queue):
                 return
             del queue.waiting[key]
-            self._count(queue, -_size(request))
+            self._room.count(queue, -_size(request))
             self._begin(queue.flow, key, request)
         if queue.waiting and queue.timer is None:
             queue.timer = self._timers.later(0.0, partial(self._on_time, queue))
@@ -376,7 +413,7 @@ class Intake:
         """Let INVITEs ring that found no room before; refuse those that have waited long enough."""
         now = self._timers.now()
         for key, (request, until) in tuple(queue.invites.items()):
-            if self._has_room(queue, request):
+            if self._room.has_room(queue, request):
                 if not self._may_begin(queue):
                     return
                 call = self._begin
@@ -387,7 +424,7 @@ class Intake:
                     queue.timer = self._timers.later(until - now, partial(self._on_time, queue))
                 return
             del queue.invites[key]
-            self._count(queue, -_size(request))
+            self._room.count(queue, -_size(request))
             call(queue.flow, key, request)
 
     def _feed_owner(self, owner: Owner) -> None:
@@ -411,15 +448,10 @@ class Intake:
         """Read again when half of what may wait is gone."""
         if not queue.held or queue.size > self._settings.waiting_bytes_per_flow // 2:
             return
-        if queue.size and self._is_crowded(queue.owner):
+        if queue.size and self._room.is_crowded(queue.owner):
             return
         queue.held = False
         self._flows.release(queue.flow)
-
-    def _count(self, queue: Queue, size: int) -> None:
-        queue.size += size
-        queue.owner.size += size
-        self._size += size
 
     def _stop_timer(self, queue: Queue) -> None:
         if queue.timer is not None:

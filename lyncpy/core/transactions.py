@@ -298,7 +298,7 @@ class Transactions:
         """Start the coroutine of one request; it counts as pending until it ends, whatever becomes of the flow."""
         self._intake.begun(flow.queue, arrival.request)
         serving = Deferred.fromCoroutine(self._dispatch.serve(arrival))
-        return serving.addBoth(partial(self._served, flow, arrival.request))
+        return serving.addBoth(partial(self._served, flow, arrival))
 
     def end_after(self, running: "Deferred[Any]", patience_s: float) -> None:  # Any: whatever it gives
         """End a coroutine that does not end by itself in time."""
@@ -306,12 +306,11 @@ class Transactions:
             end = self.timers.later(patience_s, running.cancel)
             _ = running.addBoth(_cancelling(end))
 
-    def _served(self, flow: _Flow, request: Request, result: Response | Failure | None) -> Response | Failure | None:
-        if request.method == "REGISTER":
-            user = self._gate.user(flow.name)
-            if user is not None:
-                self._intake.belongs(flow.queue, user)
-        self._intake.served(flow.queue, request)
+    def _served(self, flow: _Flow, arrival: Arrival, result: Response | Failure | None) -> Response | Failure | None:
+        who = arrival.who
+        if who is not None and not who.guest and arrival.request.method == "REGISTER":
+            self._intake.belongs(flow.queue, who.aor)
+        self._intake.served(flow.queue, arrival.request)
         return result
 
 

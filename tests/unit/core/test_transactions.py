@@ -9,10 +9,10 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs
 from zope.interface.verify import verifyObject
 
-from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.facts import FlowClosed
 from lyncpy.contracts.flows import ISink
-from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
 from lyncpy.core.transactions import Transactions
@@ -61,7 +61,6 @@ class OpenGate:
     def __init__(self) -> None:
         self.told: list[tuple[str, ...]] = []
         self.believes = True
-        self.users: dict[FlowName, Aor] = {}
 
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
         """Write it down."""
@@ -70,10 +69,6 @@ class OpenGate:
     def heard(self, flow: FlowName, response: Response) -> bool:
         """Believe it."""
         return self.believes
-
-    def user(self, flow: FlowName) -> Aor | None:
-        """Give whom the test lets in."""
-        return self.users.get(flow)
 
     def closed(self, flow: FlowName) -> None:
         """Write it down."""
@@ -498,10 +493,10 @@ def test_a_full_house_makes_the_heaviest_wait() -> None:
 def signs_in(hall: Hall, aor: Aor, flow: FlowName) -> None:
     """A connection is opened, and somebody signs in on it."""
     hall.sink.opened(flow, "10.0.0.9", True)
-    hall.gate.users[flow] = aor
     before = len(hall.desk.arrivals)
     hall.takes(flow, request("REGISTER"))
     if len(hall.desk.arrivals) > before:
+        hall.desk.arrivals[before].who = Identity(aor, Epid("e1"), "NTLM")
         hall.desk.answer(200, before)
 
 
@@ -536,12 +531,12 @@ def test_strangers_of_one_address_have_one_share() -> None:
     for number in range(3):
         hall.sink.opened(flow_of(number), "10.0.0.9", True)
     burst(hall, flow_of(0), 3, "OPTIONS", 10)
-    hall.gate.users[flow_of(1)] = CAROL
     hall.takes(flow_of(1), request("REGISTER"))
     burst(hall, flow_of(1), 2, start=20)
     burst(hall, flow_of(2), 2, "OPTIONS", 30)
     assert numbers(hall)[:4] == [10, 11, 12, 1]
     assert len(hall.desk.arrivals) == 4
+    hall.desk.arrivals[3].who = Identity(CAROL, Epid("e1"), "NTLM")
     hall.desk.answer(200, 3)  # of what waited, hers counts no more for the address
     assert sorted(numbers(hall)[4:]) == [20, 21, 30]
     assert hall.heard(flow_of(1)) == [200]
