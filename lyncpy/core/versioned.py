@@ -130,6 +130,7 @@ class VersionedTable(Generic[K, V]):
         store: What is durable.
         writers: Lets one writer of a name through at a time.
         tell: Is called with each of the news of a change.
+        complete: Adds to a value that has just been read what is not in its record, before anybody sees it.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class VersionedTable(Generic[K, V]):
         store: IStore,
         writers: Homes,
         tell: Callable[[Any], None],  # Any: its own news
+        complete: Callable[[K, V], Awaitable[V]] | None = None,
     ) -> None:
         self._kind = kind
         self._form = form
@@ -148,6 +150,7 @@ class VersionedTable(Generic[K, V]):
         self._store = store
         self._writers = writers
         self._tell = tell
+        self._complete = complete
 
     def hold(self, name: str, *, must: bool = False) -> AbstractAsyncContextManager[None]:
         """Be the only writer in this process of whatever goes under a name, as `Homes.hold` does."""
@@ -161,6 +164,10 @@ class VersionedTable(Generic[K, V]):
     async def load(self, key: K) -> V:
         """Give a value, from the store if need be; whoever is to change it afterwards holds it."""
         return (await self._entry(key)).value
+
+    async def reload(self, key: K) -> None:
+        """Take a value into memory as its record has it, whatever was there, and without completing it."""
+        self._memory.keep(key, await self._read(key))
 
     async def scan(self, key_of: Callable[[Record], K]) -> None:
         """Read all records into memory."""
@@ -220,6 +227,8 @@ class VersionedTable(Generic[K, V]):
         entry = self._memory.get(key)
         if entry is None:
             entry = await self._read(key)
+            if self._complete is not None:
+                entry = Entry(await self._complete(key, entry.value), entry.record, entry.version)
             self._memory.keep(key, entry)
         return entry
 

@@ -4,7 +4,7 @@ A board is in memory from the first time that somebody asks for it. Those of peo
 are signed out leave it when there are too many.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -17,14 +17,16 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import BoardChanged
-from lyncpy.contracts.names import Aor, Epid, Version, bare
-from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId
+from lyncpy.contracts.names import Aor, Epid, bare
+from lyncpy.contracts.owners import AddressOwners, IOwners
 from lyncpy.contracts.policy import IPolicies, Policy
-from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
-from lyncpy.contracts.store import Conflict, IStore
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.refusal import Refused, StoreUnavailable
+from lyncpy.contracts.store import IStore
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
 from lyncpy.core.homes import Homes
 from lyncpy.core.slices import next_turn
+from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.presence.board import (
     Board,
     Changes,
@@ -44,7 +46,6 @@ from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_named, write_record
 
 _KIND: Final = "board"
-_TRIES: Final = 3
 _SEARCHED: Final = 64
 """Boards looked at for one to let go; more would make every cold read slow when nobody is signed out."""
 
@@ -58,75 +59,128 @@ Decide = Callable[[Board, float], Outcome]
 """Board and wall-clock seconds → what becomes of it. Pure; called again when another writer was first."""
 
 
-@dataclass(slots=True)
-class _Kept:
+@dataclass(frozen=True, slots=True)
+class BoardState:
+    """A board, and what is known of it beside what is on it."""
+
     board: Board
-    record: Version
-    """Of what is in the store."""
-
-    owner: OwnerId
-    """Whose it is; who else has the address later has another."""
-
     names: Names = field(default_factory=Names)
-
     last_active: float | None = None
     """When the user was active last, as the store has it."""
 
-    timer: ITimer | None = None
     stepped: float = 0.0
     """By how much the wall clock that the board's times are of has been set since the start."""
 
-    def carry(self, carrier: Carrier) -> None:
-        """Take along what is on the board when the wall clock was set."""
-        self.board = carrier.carried(self.board, self.stepped)
-        self.stepped = carrier.stepped()
-
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether the store could give all of it again, and nothing on it is going to end."""
-        return self.timer is None and not any(
-            not one.made and Ending.LAST in one.endings for one in self.board.instances.values()
-        )
-
 
 class _Memory:
-    """The boards in memory: of each address, that of who has it."""
+    """The boards in memory, each with its next deadline: of each address, that of who has it."""
 
-    def __init__(self, owners: IOwners, most: int) -> None:
+    def __init__(self, owners: IOwners, most: int, timers: ITimers, due: Callable[[Aor], None]) -> None:
         """Hold none; past `most`, those of people who are signed out are let go."""
         self._owners = owners
         self._most = most
-        self.kept: dict[Aor, _Kept] = {}
+        self._timers = timers
+        self.deadlines: Deadlines[Aor] = Deadlines(timers, due)
+        self.kept: dict[Aor, Entry[BoardState]] = {}
         self.left: dict[Aor, frozenset[tuple[str, int]]] = {}
         """What watchers were shown of who had an address before; until they are told of who has it now."""
 
-    def mine(self, aor: Aor) -> _Kept | None:
+    def get(self, key: Aor) -> Entry[BoardState] | None:
         """Give what is in memory of who has an address now; of who had it before, nothing is given."""
-        kept = self.kept.get(aor)
-        return kept if kept is not None and kept.owner == self._owners.owner(aor) else None
+        kept = self.kept.get(key)
+        return kept if kept is not None and kept.record == self._owners.owner(key) else None
 
-    def evict(self, aor: Aor) -> None:
-        """Forget what is in memory of who had an address before."""
-        kept = self.kept.pop(aor, None)
-        if kept is None:
-            return
-        if kept.timer is not None:
-            kept.timer.cancel()
-        self.left[aor] = self.left.get(aor, frozenset()) | kept.board.places.keys()
+    def keep(self, key: Aor, entry: Entry[BoardState]) -> None:
+        """Put a board into memory, as the one that was used last, in the place of one of who had the address before."""
+        if self.get(key) is None:
+            self.forget(key)
+        self.kept.pop(key, None)
+        self.kept[key] = entry
+        self.set_deadline(key)
 
-    def gone(self, board: Board, _: float) -> Published:
-        """Have written when somebody who has gone was active last, if the store has another time."""
-        if board.last_active == self.kept[board.aor].last_active:
-            return Published(board, Changes())
-        return Published(replace(board), Changes(durable=True))
+    def set_deadline(self, key: Aor) -> None:
+        """Have the next thing on a board that time brings about noticed."""
+        now = self._timers.wall()
+        at = deadline(self.kept[key].value.board, now)
+        self.deadlines.set(key, None if at is None else max(at - now, 0.0))
+
+    def forget(self, key: Aor) -> None:
+        """Forget what is in memory under an address, but for what watchers were shown of it."""
+        self.deadlines.clear(key)
+        kept = self.kept.pop(key, None)
+        if kept is not None:
+            self.left[key] = self.left.get(key, frozenset()) | kept.value.board.places.keys()
 
     def let_go(self) -> None:
         """Forget the board that was used longest ago, if there are too many."""
         for aor in tuple(self.kept)[:_SEARCHED] if len(self.kept) > self._most else ():
             kept = self.kept.pop(aor)
-            if kept.is_idle:
+            if aor not in self.deadlines and _is_idle(kept.value.board):
                 return
             self.kept[aor] = kept
+
+
+def _is_idle(board: Board) -> bool:
+    """Tell whether the store could give all of a board again."""
+    return not any(not one.made and Ending.LAST in one.endings for one in board.instances.values())
+
+
+class _Form:
+    """How boards are stored."""
+
+    def __init__(self, owners: IOwners, carrier: Carrier, timers: ITimers) -> None:
+        self._owners = owners
+        self._carrier = carrier
+        self._timers = timers
+
+    def record(self, key: Aor) -> str:
+        """Give the name of a board's record: whose it is."""
+        return self._owners.owner(key)
+
+    def unpack(self, key: Aor, value: bytes | None) -> BoardState:
+        """Read a board as it is now: with the addresses that people have, and without what has ended."""
+        stepped = self._carrier.stepped()
+        if value is None:
+            return BoardState(Board(key), stepped=stepped)
+        board, names = read_named(key, value, self._owners)
+        now = self._timers.wall()
+        published, names = readdress(self._carrier.as_read(board), names, self._owners, now)
+        board = again(elapse(published.board, now).board, now)
+        return BoardState(board, names, board.last_active, stepped)
+
+    def pack(self, value: BoardState) -> bytes:
+        """Write what is durable of a board."""
+        return write_record(value.board, value.names)
+
+    def merged(self, mine: BoardState, theirs: BoardState) -> BoardState:
+        """Take over what another process has written; what belongs to endpoints of this one stays."""
+        here = self.carried(mine).board
+        endpoints = {key: one for key, one in here.instances.items() if not one.is_durable}
+        durable = {key: one for key, one in theirs.board.instances.items() if one.is_durable}
+        board = replace(
+            theirs.board,
+            version=max(here.version, theirs.board.version),
+            instances={**endpoints, **durable},
+            last_active=here.last_active,
+            private_to=here.private_to,
+        )
+        return replace(theirs, board=board)
+
+    def carried(self, state: BoardState) -> BoardState:
+        """Take along what is on a board when the wall clock was set."""
+        board = self._carrier.carried(state.board, state.stepped)
+        return state if board is state.board else replace(state, board=board, stepped=self._carrier.stepped())
+
+    def noted(self, state: BoardState, board: Board) -> Names:
+        """Give whom the names on a changed board mean."""
+        before = state.board
+        if (
+            board.containers is before.containers
+            and board.subscribers is before.subscribers
+            and board.delegates is before.delegates
+        ):
+            return state.names
+        return noted(state.names, board, self._owners)
 
 
 @implementer(IContacts)
@@ -171,18 +225,17 @@ class Boards:
         owners: IOwners | None = None,
     ) -> None:
         """Begin with nothing in memory."""
-        self._store = store
         self._bus = bus
         self._people = people
         self._contacts: IContacts = contacts or NoContacts()
         self._policies: IPolicies = policies or OnePolicy(Policy())
         self._quotas = quotas or Quotas()
-        self._homes = homes
         self._timers = timers
         self._owners: IOwners = AddressOwners() if owners is None else owners
-        self._memory = memory = _Memory(self._owners, in_memory)
-        self._carrier = Carrier(
-            timers, lambda: [aor for aor, kept in memory.kept.items() if kept.timer is not None], self._due
+        self._memory = memory = _Memory(self._owners, in_memory, timers, self._due)
+        self._form = _Form(self._owners, Carrier(timers, memory.deadlines.keys, self._due), timers)
+        self._table: VersionedTable[Aor, BoardState] = VersionedTable(
+            _KIND, self._form, memory, store=store, writers=homes, tell=bus.tell, complete=self._completed
         )
 
     def __len__(self) -> int:
@@ -190,8 +243,8 @@ class Boards:
 
     def peek(self, aor: Aor) -> Board | None:
         """Give a board that is in memory."""
-        kept = self._memory.mine(aor)
-        return None if kept is None else kept.board
+        state = self._table.peek(aor)
+        return None if state is None else state.board
 
     def has_to_tell(self, aor: Aor) -> bool:
         """Tell whether there is anything in memory that was published under an address, by whomever."""
@@ -199,20 +252,31 @@ class Boards:
 
     async def read(self, aor: Aor) -> Board:
         """Give a user's board; who never published has an empty one. Only ask for people who exist."""
-        kept = self._memory.mine(aor)
-        if kept is None:
-            async with self._homes.hold(_KIND, aor):
-                kept = await self._load(aor)
-        return kept.board
+        board = self.peek(aor)
+        if board is None:
+            async with self._table.hold(aor):
+                board = (await self._load(aor)).board
+        return board
 
-    async def change(self, aor: Aor, decide: Decide, by: Epid | None = None) -> Outcome:
+    async def change(
+        self, aor: Aor, decide: Decide, by: Epid | None = None, *, admit: Callable[[], Awaitable[None]] | None = None
+    ) -> Outcome:
         """Change a board: decide, write what is durable, keep, tell.
+
+        Args:
+            aor: Whose.
+            decide: What becomes of it.
+            by: The endpoint that asks.
+            admit: Refuses by raising, when nobody else changes the board any more: the end of an endpoint that
+                it has found signed in comes behind the change.
 
         Raises:
             Refused: 503, when other writers were first three times, or too many wait.
             StoreUnavailable: Nothing was changed.
         """
-        async with self._homes.hold(_KIND, aor):
+        async with self._table.hold(aor):
+            if admit is not None:
+                await admit()
             return await self._changed(aor, decide, by)
 
     async def depart(self, aor: Aor, epid: Epid, *, last: bool) -> None:
@@ -222,29 +286,29 @@ class Boards:
         block. Nobody was promised it: where the store fails, the next start knows an earlier time, or none.
         """
         # A board that is not in memory holds nothing of an endpoint. But one that is being written may soon.
-        async with self._homes.hold(_KIND, aor, must=True):
-            if self._memory.mine(aor) is None:
+        async with self._table.hold(aor, must=True):
+            if self.peek(aor) is None:
                 return
             await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None)
-            if not last:
+            state = self._table.peek(aor)
+            if not last or state is None or state.board.last_active == state.last_active:
                 return
             try:
-                await self._changed(aor, self._memory.gone, None)
+                await self._changed(aor, lambda board, _: Published(replace(board), Changes(durable=True)), None)
             except (Refused, StoreUnavailable) as failure:
                 self.log.debug("when {aor} was active last is not written: {reason}", aor=aor, reason=str(failure))
 
     async def refurnish(self, aor: Aor) -> None:
         """Publish anew what the directory knows of who has an address; all of theirs, if another had it."""
-        async with self._homes.hold(_KIND, aor):
+        async with self._table.hold(aor):
             made = made_for(self._people.person(aor))
-            if self._memory.mine(aor) is None:
+            if self.peek(aor) is None:
                 # As it was read, without cards: what is on them now counts as new.
-                self._memory.evict(aor)
-                self._keep(aor, await self._stored(aor))
-            await self._changed(aor, lambda board, now: furnish(board, made, now), None)
+                await self._table.reload(aor)
+            outcome = await self._changed(aor, lambda board, now: furnish(board, made, now), None)
             left = self._memory.left.pop(aor, None)
-            if left is not None:
-                board = self._memory.kept[aor].board
+            if left is not None and isinstance(outcome, Published):
+                board = outcome.board
                 shown = left | board.places.keys()
                 touched = frozenset(category for category, _ in shown)
                 self._bus.tell(BoardChanged(aor, board.version, touched, None, shown=shown))
@@ -254,42 +318,35 @@ class Boards:
         texts = frozenset(map(bare, aors))
         for start in range(0, len(self._memory.kept), _LOOKED_AT):
             for aor in tuple(self._memory.kept)[start : start + _LOOKED_AT]:
-                kept = self._memory.mine(aor)
-                if kept is not None and is_concerned(kept.board, kept.names, aors, texts):
+                state = self._table.peek(aor)
+                if state is not None and is_concerned(state.board, state.names, aors, texts):
                     await self._readdress(aor)
             await next_turn(self._timers)
 
     async def _readdress(self, aor: Aor) -> None:
-        async with self._homes.hold(_KIND, aor, must=True):
-            kept = self._memory.mine(aor)
-            if kept is None:
+        def decide(state: BoardState) -> Decision[BoardState, None]:
+            published, names = readdress(state.board, state.names, self._owners, self._timers.wall())
+            after = replace(state, board=published.board, names=names)
+            return Decision(None, after, is_durable=published.changes.durable, news=_news(published, None, state))
+
+        async with self._table.hold(aor, must=True):
+            if self.peek(aor) is None:
                 return
-
-            def decide(board: Board, now: float) -> Published:
-                published, names = readdress(board, kept.names, self._owners, now)
-                kept.names = names
-                return published
-
             try:
-                await self._changed(aor, decide, None)
+                await self._table.change(aor, lambda state: decide(self._form.carried(state)))
             except StoreUnavailable as failure:
                 # Nobody sees more meanwhile than they may: it counts here, and is written with the next change.
                 self.log.warn("new addresses on the board of {aor} are not written: {reason}", aor=aor, reason=failure)
-                published = decide(kept.board, self._timers.wall())
-                kept.board = published.board
-                self._tell(published, None)
-            if _asks_contacts(kept.board, self._policies):
-                await self._privatise(aor)
+                await self._table.change(aor, lambda state: replace(decide(state), is_durable=False))
+            await self._privatise_if_asked(aor)
 
     async def reprivate(self, aor: Aor) -> None:
         """Apply anew whom a user has as contacts, and whether only they may see him.
 
         A board that is not in memory is read with what holds then; one that is being read may have asked before.
         """
-        async with self._homes.hold(_KIND, aor, must=True):
-            kept = self._memory.mine(aor)
-            if kept is not None and _asks_contacts(kept.board, self._policies):
-                await self._privatise(aor)
+        async with self._table.hold(aor, must=True):
+            await self._privatise_if_asked(aor)
 
     async def reprivate_all(self) -> None:
         """Apply policies that were read anew."""
@@ -298,113 +355,61 @@ class Boards:
 
     def close(self) -> None:
         """Let no more deadlines come."""
-        for kept in self._memory.kept.values():
-            if kept.timer is not None:
-                kept.timer.cancel()
-                kept.timer = None
+        self._memory.deadlines.clear_all()
 
     # --- inside; whoever calls holds the board
 
     async def _changed(self, aor: Aor, decide: Decide, by: Epid | None) -> Outcome:
-        kept = await self._load(aor)
-        for _ in range(_TRIES):
-            kept.carry(self._carrier)
-            outcome = decide(kept.board, self._timers.wall())
-            if not isinstance(outcome, Published) or outcome.board is kept.board:
-                return outcome
-            if outcome.changes.durable:
-                names = _noted(kept, outcome.board, self._owners)
-                if not kept.owner:
-                    raise Refused(404, Diagnostics(1003, "User does not exist"))
-                record = write_record(outcome.board, names)
-                try:
-                    kept.record = await self._store.write(_KIND, kept.owner, record, kept.record)
-                    kept.names, kept.last_active = names, outcome.board.last_active
-                except Conflict:
-                    self.log.debug("another process was first to change the board of {aor}", aor=aor)
-                    await self._reread(aor, kept)
-                    continue
-            wished = kept.board.wants_privacy
-            kept.board = outcome.board
-            self._keep(aor, kept)
-            self._tell(outcome, by)
-            if outcome.board.wants_privacy != wished:
-                await self._privatise(aor)
-            return outcome
-        raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
+        def decided(before: BoardState) -> Decision[BoardState, tuple[Outcome, bool]]:
+            state = self._form.carried(before)
+            outcome = decide(state.board, self._timers.wall())
+            if not isinstance(outcome, Published) or outcome.board is state.board:
+                return Decision((outcome, False), state, is_durable=False)
+            durable = outcome.changes.durable
+            after = replace(state, board=outcome.board)
+            if durable:
+                names = self._form.noted(state, outcome.board)
+                after = replace(after, names=names, last_active=outcome.board.last_active)
+            wished = outcome.board.wants_privacy != state.board.wants_privacy
+            return Decision((outcome, wished), after, is_durable=durable, news=_news(outcome, by, state))
 
-    async def _load(self, aor: Aor) -> _Kept:
-        kept = self._memory.mine(aor)
-        if kept is None:
-            self._memory.evict(aor)
-            kept = await self._stored(aor)
-            now = self._timers.wall()
-            kept.board = furnish(kept.board, made_for(self._people.person(aor)), now).board
-            if _asks_contacts(kept.board, self._policies):
-                contacts = await self._contacts.of(aor)
-                kept.board = _privatised(kept.board, contacts, now, self._quotas, self._policies).board
-            self._keep(aor, kept)
-            self._memory.let_go()
-        return kept
+        await self._load(aor)
+        outcome, wished = await self._table.change(aor, decided)
+        if wished:
+            await self._privatise(aor)
+        return outcome
 
-    async def _stored(self, aor: Aor) -> _Kept:
-        owner = self._owners.owner(aor)
-        record = await self._store.read(_KIND, owner) if owner else None
-        if record is None:
-            return _Kept(Board(aor), Version(0), owner, stepped=self._carrier.stepped())
-        board, names = read_named(aor, record.value, self._owners)
+    async def _load(self, aor: Aor) -> BoardState:
+        state = await self._table.load(aor)
+        self._memory.let_go()
+        return state
+
+    async def _completed(self, aor: Aor, state: BoardState) -> BoardState:
+        """Put on a board that has been read what the directory knows, and show it to whom it may be shown."""
         now = self._timers.wall()
-        published, names = readdress(self._carrier.as_read(board), names, self._owners, now)
-        board = again(elapse(published.board, now).board, now)
-        active, stepped = board.last_active, self._carrier.stepped()
-        return _Kept(board, record.version, owner, names, active, stepped=stepped)
+        board = furnish(state.board, made_for(self._people.person(aor)), now).board
+        if _asks_contacts(board, self._policies):
+            board = _privatised(board, await self._contacts.of(aor), now, self._quotas, self._policies).board
+        return replace(state, board=board)
 
-    async def _reread(self, aor: Aor, kept: _Kept) -> None:
-        """Take over what another process has written; what belongs to endpoints of this one stays."""
-        stored = await self._stored(aor)
-        kept.carry(self._carrier)
-        mine = {key: one for key, one in kept.board.instances.items() if not one.is_durable}
-        theirs = {key: one for key, one in stored.board.instances.items() if one.is_durable}
-        newest = max(kept.board.version, stored.board.version)
-        kept.board = replace(
-            stored.board,
-            version=newest,
-            instances={**mine, **theirs},
-            last_active=kept.board.last_active,
-            private_to=kept.board.private_to,
-        )
-        kept.record, kept.names, kept.stepped = stored.record, stored.names, stored.stepped
-        kept.last_active = stored.last_active
-
-    def _tell(self, published: Published, by: Epid | None) -> None:
-        board, changes = published.board, published.changes
-        self._bus.tell(
-            BoardChanged(
-                board.aor,
-                board.version,
-                changes.touched,
-                by,
-                shown=changes.shown,
-                furnished=changes.furnished,
-                members=changes.members,
-                subscribers=changes.subscribers,
-                delegates=changes.delegates,
-            )
-        )
+    async def _privatise_if_asked(self, aor: Aor) -> None:
+        board = self.peek(aor)
+        if board is not None and _asks_contacts(board, self._policies):
+            await self._privatise(aor)
 
     async def _privatise(self, aor: Aor) -> None:
         """Apply the contact list. What of it cannot be written now is written later, but nobody sees more meanwhile."""
         contacts: frozenset[Aor] | None = None
         try:
             contacts = await self._contacts.of(aor)
-            if self._memory.mine(aor) is not None:
+            if self.peek(aor) is not None:
                 await self._changed(
                     aor, lambda board, now: _privatised(board, contacts, now, self._quotas, self._policies), None
                 )
         except StoreUnavailable as failure:
             self.log.warn("the contacts of {aor} do not count yet: {reason}", aor=aor, reason=str(failure))
             self._timers.later(_AGAIN_S, lambda: self._later(self.reprivate(aor), aor))
-            if self._memory.mine(aor) is not None:
+            if self.peek(aor) is not None:
                 await self._changed(
                     aor,
                     lambda board, now: _privatised(
@@ -412,19 +417,6 @@ class Boards:
                     ),
                     None,
                 )
-
-    def _keep(self, aor: Aor, kept: _Kept) -> None:
-        """Put a board into memory, as the one that was used last."""
-        self._memory.kept.pop(aor, None)
-        self._memory.kept[aor] = kept
-        self._wind(aor, kept)
-
-    def _wind(self, aor: Aor, kept: _Kept) -> None:
-        if kept.timer is not None:
-            kept.timer.cancel()
-        now = self._timers.wall()
-        at = deadline(kept.board, now)
-        kept.timer = None if at is None else self._timers.later(max(at - now, 0.0), lambda: self._due(aor))
 
     def _due(self, aor: Aor) -> None:
         """Something on a board ends, or a meeting begins, or the clock was set."""
@@ -434,30 +426,36 @@ class Boards:
         _ = Deferred.fromCoroutine(work).addErrback(self._put_off, aor)
 
     async def _elapse(self, aor: Aor) -> None:
-        if self._memory.mine(aor) is None:
+        if self.peek(aor) is None:
             return
         await self.change(aor, elapse)
-        kept = self._memory.mine(aor)
-        if kept is not None:
-            self._wind(aor, kept)  # a meeting that changes nothing also has an end
+        if self.peek(aor) is not None:
+            self._memory.set_deadline(aor)  # a meeting that changes nothing also has an end
 
     def _put_off(self, failure: Failure, aor: Aor) -> None:
         self.log.warn("what lapsed on the board of {aor} stays for now: {reason}", aor=aor, reason=str(failure.value))
-        kept = self._memory.kept.get(aor)
-        if kept is not None:
-            kept.timer = self._timers.later(_AGAIN_S, lambda: self._due(aor))
+        if aor in self._memory.kept:
+            self._memory.deadlines.set(aor, _AGAIN_S)
 
 
-def _noted(kept: _Kept, board: Board, owners: IOwners) -> Names:
-    """Give whom the names on a changed board mean."""
-    before = kept.board
-    if (
-        board.containers is before.containers
-        and board.subscribers is before.subscribers
-        and board.delegates is before.delegates
-    ):
-        return kept.names
-    return noted(kept.names, board, owners)
+def _news(published: Published, by: Epid | None, before: BoardState) -> Sequence[BoardChanged]:
+    """Give what is told of a change; nothing of one that changed nothing."""
+    board, changes = published.board, published.changes
+    if board is before.board:
+        return ()
+    return (
+        BoardChanged(
+            board.aor,
+            board.version,
+            changes.touched,
+            by,
+            shown=changes.shown,
+            furnished=changes.furnished,
+            members=changes.members,
+            subscribers=changes.subscribers,
+            delegates=changes.delegates,
+        ),
+    )
 
 
 def _privatised(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas, policies: IPolicies) -> Published:

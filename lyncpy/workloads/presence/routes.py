@@ -92,13 +92,15 @@ class Routes:
         names = {one.key.category for one in publications}
         if not names <= self._categories:
             raise Refused(400, Diagnostics(2003, "Category publication failed - Unknown category"))
-        # What an endpoint publishes ends with it. One that is gone already would never be heard of again. From
-        # here to the board's queue nothing waits, so its end can only come behind this in the queue.
-        if all(endpoint.epid != epid for endpoint in await self._locator.endpoints(aor)):
-            raise Refused(403, _NOT_YOURS)
         insisted = self._insisting.pop((aor, epid), None)
+
+        async def admit() -> None:
+            # What an endpoint publishes ends with it. One that is gone already would never be heard of again.
+            if all(endpoint.epid != epid for endpoint in await self._locator.endpoints(aor)):
+                raise Refused(403, _NOT_YOURS)
+
         outcome = await self._boards.change(
-            aor, lambda board, now: publish(board, publications, epid, now, self._quotas, insisted), epid
+            aor, lambda board, now: publish(board, publications, epid, now, self._quotas, insisted), epid, admit=admit
         )
         if isinstance(outcome, Stale):
             if len(self._insisting) >= _INSISTING_BOUND:

@@ -488,3 +488,28 @@ def hears(told: list[BoardChanged]) -> Callable[[BoardChanged], Awaitable[None]]
         told.append(fact)
 
     return listener
+
+
+def test_who_is_gone_when_their_turn_comes_changes_nothing(boards: Boards) -> None:
+    """An endpoint is looked for when nobody else changes the board: its end comes behind, or has been."""
+    gate: Deferred[None] = Deferred()
+    order: list[str] = []
+
+    async def waits() -> None:
+        order.append("first")
+        await gate
+
+    async def refuses() -> None:
+        order.append("second")
+        raise Refused(403)
+
+    begun(boards.change(ALICE, wish(), PC, admit=waits))
+    refused: list[object] = []
+    _ = started(boards.change(ALICE, wish(value="<note>late</note>"), PC, admit=refuses)).addErrback(refused.append)
+    assert order == ["first"]
+    gate.callback(None)
+    assert order == ["first", "second"]
+    assert len(refused) == 1
+    found = boards.peek(ALICE)
+    assert found is not None
+    assert found.instances[NOTE].version == 1
