@@ -1,0 +1,272 @@
+"""A feed: the subscribers of many things, each told what is new as fast as it reads.
+
+Changes of a thing are gathered for a moment, so that a burst becomes one document of the latest
+state. A document is written once for each audience: all subscribers that are to be told the same.
+A subscriber whose connection is full is told nothing; what it is owed is kept as a name, and when
+the connection has drained it is told the latest state. A connection that is gone is owed nothing.
+
+Not here: who subscribes to what, what concerns a subscriber, and what a document says. Whoever has
+a feed knows that: its `Source`.
+"""
+
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.facts import FlowClosed, FlowDrained
+from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.begin import begin
+from lyncpy.core.deadline import Deadlines
+from lyncpy.core.notifier import Notifier, Subscription
+from lyncpy.sip.subscription import Document
+
+K = TypeVar("K", bound=Hashable)
+"""The name of a thing that has subscribers."""
+
+K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
+
+C = TypeVar("C")
+"""What was changed on a thing."""
+
+N = TypeVar("N")
+"""What of that is news to one subscriber: names, not texts, for it is kept while a connection is full."""
+
+RETRY_S: Final = 30.0
+"""When the store failed while somebody was to be told."""
+
+
+class Update(Protocol[N]):
+    """A thing as it is now, with what was changed on it. It lasts until the subscribers are told, and nothing waits meanwhile."""
+
+    def news_for(self, subscription: Subscription, owed: N | None) -> N | None:
+        """Give what is news to a subscriber; None, or what is false: nothing is, or it subscribes no more.
+
+        Args:
+            subscription: The subscriber. It may be told now, or owed what this gives.
+            owed: What was news to it earlier and was not told, for it is to be told together; None: nothing.
+        """
+
+    def audience_of(self, subscription: Subscription, news: N) -> Hashable:
+        """Give the audience to which a subscriber belongs, by which `write` knows what to say; None: say nothing.
+
+        The subscriber is told what is written for the audience in this turn, and counts as told from now on.
+        """
+
+    def write(self, audience: Any) -> Document | None:  # Any: what `audience_of` gave
+        """Write what an audience is told; called once for each. None: nothing."""
+
+
+class Source(Protocol[K_contra, C, N]):
+    """What a feed has to know of its things."""
+
+    def subscriptions(self, key: K_contra) -> Collection[Subscription]:
+        """Give the subscribers of a thing."""
+
+    def joined(self, earlier: C, later: C) -> C:
+        """Give two changes of a thing as one; it may be `earlier`, with the later one added."""
+
+    def update(self, key: K_contra, changes: C | None) -> Update[N] | None:
+        """Give a thing as it is now; None when it has to be read first.
+
+        Args:
+            key: Of the thing.
+            changes: What was changed; None when nothing was, and subscribers are told what they are owed.
+        """
+
+    async def read(self, key: K_contra, changes: C | None) -> Update[N]:
+        """Read a thing, and give it as it is when this returns.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
+
+
+@dataclass(slots=True)
+class _Gathered(Generic[C]):
+    """What was changed on a thing since its subscribers were told."""
+
+    due: float
+    changes: C
+
+
+class Feed(Generic[K, C, N]):
+    """The feed of all things of one kind.
+
+    From the moment in which an `Update` is given until the last subscriber of it was told, nothing
+    waits; so a subscriber that is told what it has to know within one turn of the reactor, as by the
+    answer to its SUBSCRIBE, misses no change and hears of none twice.
+
+    Args:
+        source: What knows the things.
+        notifier: Sends, and knows which connections are full.
+        timers: The clock.
+        on_told: Hears of a thing, what was changed on it, and to how many subscribers that was news.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        source: Source[K, C, N],
+        notifier: Notifier,
+        timers: ITimers,
+        on_told: Callable[[K, C, int], None] | None = None,
+    ) -> None:
+        self._source = source
+        self._notifier = notifier
+        self._timers = timers
+        self._on_told = on_told
+        self._gathered: dict[K, _Gathered[C]] = {}
+        self._due = Deadlines(timers, self._tell_gathered)
+        self._owed: dict[FlowName, dict[tuple[Subscription, K], N]] = {}
+        """The oldest first; a connection that is not read from cannot have more than it subscribed to."""
+
+        self._again = Deadlines(timers, self._begin_telling_owed)
+        self._telling: set[FlowName] = set()
+        self._is_closed = False
+
+    @property
+    def owed_count(self) -> int:
+        """How many pairs of a subscriber and a thing wait for room in a connection."""
+        return sum(map(len, self._owed.values()))
+
+    def changed(self, key: K, changes: C, delay_s: float) -> None:
+        """Gather a change, and tell of it after a delay at most.
+
+        The change that wants to be told first sets the time: one that comes later puts nothing off.
+        """
+        if self._is_closed:
+            return
+        due = self._timers.now() + delay_s
+        gathered = self._gathered.get(key)
+        if gathered is None:
+            self._gathered[key] = _Gathered(due, changes)
+            self._due.set(key, delay_s)
+            return
+        gathered.changes = self._source.joined(gathered.changes, changes)
+        if due < gathered.due:
+            gathered.due = due
+            self._due.set(key, delay_s)
+
+    def tell(self, key: K, changes: C) -> None:
+        """Tell the subscribers of a thing what was changed on it, those at once that read."""
+        update = self._source.update(key, changes)
+        if update is None:
+            begin(self._read_and_tell(key, changes), self.log, "reading what has changed")
+        else:
+            self._tell_all(key, changes, update)
+
+    def owe(self, subscription: Subscription, key: K, news: N) -> None:
+        """Tell a subscriber about a thing from the next turn on, as fast as it reads."""
+        if subscription.flow not in self._owed:
+            self._again.set(subscription.flow, 0.0)
+        self._put_off(subscription, key, news)
+
+    def forget(self, key: K) -> None:
+        """Tell nothing that was gathered about a thing; its subscriptions have ended."""
+        self._gathered.pop(key, None)
+        self._due.clear(key)
+
+    async def flow_drained(self, fact: FlowDrained) -> None:
+        """Tell a connection that has room again what it is owed."""
+        if fact.flow in self._owed:
+            await self._tell_owed(fact.flow)
+
+    async def flow_closed(self, fact: FlowClosed) -> None:
+        """Owe nothing more to a connection that is gone."""
+        self._owed.pop(fact.flow, None)
+        self._again.clear(fact.flow)
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._is_closed = True
+        self._gathered.clear()
+        self._due.clear_all()
+        self._owed.clear()
+        self._again.clear_all()
+
+    # --- telling of a change
+
+    def _tell_gathered(self, key: K) -> None:
+        self.tell(key, self._gathered.pop(key).changes)
+
+    async def _read_and_tell(self, key: K, changes: C) -> None:
+        try:
+            update = await self._source.read(key, changes)
+        except StoreUnavailable as error:
+            self.log.error("subscribers of {key} are told later: {reason}", key=key, reason=str(error))
+            self.changed(key, changes, RETRY_S)
+            return
+        self._tell_all(key, changes, update)
+
+    def _tell_all(self, key: K, changes: C, update: Update[N]) -> None:
+        written: dict[Hashable, Document | None] = {}
+        told = 0
+        # A copy: a notification that cannot be sent ends its subscription.
+        for subscription in tuple(self._source.subscriptions(key)):
+            told += self._tell_one(key, subscription, update, written)
+        if self._on_told is not None:
+            self._on_told(key, changes, told)
+
+    def _tell_one(
+        self, key: K, subscription: Subscription, update: Update[N], written: dict[Hashable, Document | None]
+    ) -> bool:
+        """Tell a subscriber what is news to it, now or when its connection has room; False: nothing is."""
+        owed = self._owed[subscription.flow].get((subscription, key)) if subscription.flow in self._owed else None
+        news = update.news_for(subscription, owed)
+        if news and self._notifier.is_full(subscription):
+            self._put_off(subscription, key, news)
+            return True
+        if owed is not None:
+            self._settle(subscription, key)
+        if not news:
+            return False
+        audience = update.audience_of(subscription, news)
+        if audience is None:
+            return True
+        if audience not in written:
+            written[audience] = update.write(audience)
+        document = written[audience]
+        if document is not None:
+            self._notifier.notify(subscription, document)
+        return True
+
+    # --- telling what is owed
+
+    def _put_off(self, subscription: Subscription, key: K, news: N) -> None:
+        # What is owed already keeps its place in the order, however often it changes.
+        self._owed.setdefault(subscription.flow, {})[subscription, key] = news
+
+    def _settle(self, subscription: Subscription, key: K) -> None:
+        debts = self._owed[subscription.flow]
+        del debts[subscription, key]
+        if not debts:
+            del self._owed[subscription.flow]
+
+    def _begin_telling_owed(self, flow: FlowName) -> None:
+        begin(self._tell_owed(flow), self.log, "telling a connection what it is owed")
+
+    async def _tell_owed(self, flow: FlowName) -> None:
+        """Tell the latest state of whatever a connection is owed, as far as it has room."""
+        if flow in self._telling:
+            return
+        self._telling.add(flow)
+        try:
+            while flow in self._owed:
+                subscription, key = next(iter(self._owed[flow]))
+                if self._notifier.is_full(subscription):
+                    return  # `FlowDrained` comes again
+                update = self._source.update(key, None)
+                if update is None:
+                    update = await self._source.read(key, None)
+                # While it was read its subscriber may have been told, or be gone: then nothing is news to it.
+                self._tell_one(key, subscription, update, {})
+        except StoreUnavailable as error:
+            self.log.warn("{flow} is told later what it is owed: {reason}", flow=flow, reason=str(error))
+            self._again.set(flow, RETRY_S)
+        finally:
+            self._telling.discard(flow)
