@@ -1,20 +1,21 @@
-"""Facts → deltas: every device of a user hears of every change of his list, in order.
+"""Facts → deltas: every device of a user hears of every change of their list, in order.
 
 One whose connection is full hears of none until it has room again, and of the whole list then.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from twisted.logger import Logger
-
-from lyncpy.contracts.facts import ContactsChanged, FlowClosed, FlowDrained
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.facts import ContactsChanged
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.feed import Feed
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.contacts.bodies import CONTACTS_TYPE, without_deleted_groups, write_delta, write_list
 from lyncpy.workloads.contacts.lists import Lists
-from lyncpy.workloads.contacts.model import Delta
+from lyncpy.workloads.contacts.model import ContactList, Delta
 
 EVENT: Final = "vnd-microsoft-roaming-contacts"
 
@@ -35,58 +36,87 @@ class Held:
     """How things stand with a change that this device made and shows otherwise; sent after the delta of that change."""
 
 
-class Fanout:
-    """Sends deltas. A subscription's `data` is a `Held`."""
+class _OneChange:
+    """A change of a list, for devices that have heard of all before it."""
 
-    log = Logger()
+    def __init__(self, fact: ContactsChanged) -> None:
+        self._fact = fact
+
+    def news_for(self, subscription: Subscription, owed: int | None) -> int | None:
+        held: Held = subscription.data
+        return self._fact.delta_num if self._fact.delta and held.number + 1 == self._fact.delta_num else None
+
+    def audience_of(self, subscription: Subscription, news: int) -> str:
+        held: Held = subscription.data
+        held.number = news
+        return "keeps groups" if held.keeps_groups else "all"
+
+    def write(self, audience: Any) -> Document:  # Any: see `Update`
+        delta = self._fact.delta
+        return Document(CONTACTS_TYPE, delta if audience == "all" else without_deleted_groups(delta))
+
+
+class _WholeList:
+    """A list as it is, for devices that have missed a change."""
+
+    def __init__(self, contacts: ContactList) -> None:
+        self._contacts = contacts
+
+    def news_for(self, subscription: Subscription, owed: int | None) -> int | None:
+        held: Held = subscription.data
+        return self._contacts.delta_num if held.number < self._contacts.delta_num else None
+
+    def audience_of(self, subscription: Subscription, news: int) -> str:
+        held: Held = subscription.data
+        held.number, held.correction = news, None
+        return "all"
+
+    def write(self, audience: Any) -> Document:  # Any: see `Update`
+        return Document(CONTACTS_TYPE, write_list(self._contacts))
+
+
+class _Source:
+    """Lists and the devices that show them, as the feed asks for them; what is owed is the number of a change."""
 
     def __init__(self, lists: Lists, notifier: Notifier) -> None:
-        """Take where the truth is and who sends it."""
         self._lists = lists
         self._notifier = notifier
-        self._late: dict[FlowName, dict[Subscription, None]] = {}
+
+    def subscriptions(self, key: Aor) -> Sequence[Subscription]:
+        return self._notifier.of(EVENT, key)
+
+    def joined(self, earlier: ContactsChanged, later: ContactsChanged) -> ContactsChanged:
+        return later
+
+    def update(self, key: Aor, changes: ContactsChanged | None) -> _OneChange | None:
+        return None if changes is None else _OneChange(changes)
+
+    async def read(self, key: Aor, changes: ContactsChanged | None) -> _WholeList:
+        return _WholeList((await self._lists.read(key)).shown())
+
+
+class Fanout:
+    """Tells devices of their users' lists. A subscription's `data` is a `Held`.
+
+    Attributes:
+        feed: What tells; it is to hear of connections.
+    """
+
+    def __init__(self, lists: Lists, notifier: Notifier, timers: ITimers) -> None:
+        self._notifier = notifier
+        self.feed: Final[Feed[Aor, ContactsChanged, int]] = Feed(_Source(lists, notifier), notifier, timers)
 
     async def heard(self, fact: ContactsChanged) -> None:
         """Tell a change to the user's devices, the one that made it too; it counts on what the server counts."""
-        lagging = False
+        self.feed.tell(fact.aor, fact)
         for subscription in self._notifier.of(EVENT, fact.aor):
             held: Held = subscription.data
-            if held.number < fact.delta_num and self._notifier.is_full(subscription):
-                self._late.setdefault(subscription.flow, {})[subscription] = None
-            elif held.number + 1 == fact.delta_num and fact.delta:
-                held.number = fact.delta_num
-                self._notifier.notify(subscription, _for(held, fact.delta))
-                if held.correction is not None and held.correction.number == fact.delta_num:
-                    correction, held.correction = held.correction, None
-                    self._notifier.notify(subscription, _for(held, write_delta(correction)))
-            elif held.number < fact.delta_num:
-                lagging = True
-        if lagging:
-            await self._catch_up(fact.aor)
-
-    async def drained(self, fact: FlowDrained) -> None:
-        """Tell a connection that has room again what it missed."""
-        for aor in dict.fromkeys(one.watcher for one in self._late.pop(fact.flow, ())):
-            await self._catch_up(aor)
-
-    async def closed(self, fact: FlowClosed) -> None:
-        """Owe nothing more to a connection that is gone."""
-        self._late.pop(fact.flow, None)
-
-    async def _catch_up(self, aor: Aor) -> None:
-        """Send the whole list to devices that missed a change: a bus may lose facts, and a connection may be full."""
-        contacts = (await self._lists.read(aor)).shown()
-        document = Document(CONTACTS_TYPE, write_list(contacts))
-        for subscription in self._notifier.of(EVENT, aor):
-            held: Held = subscription.data
-            if held.number >= contacts.delta_num:
-                continue
-            if self._notifier.is_full(subscription):
-                self._late.setdefault(subscription.flow, {})[subscription] = None
-                continue
-            self.log.debug("{aor} on {epid} missed a change of his contacts", aor=aor, epid=subscription.epid)
-            held.number, held.correction = contacts.delta_num, None
-            self._notifier.notify(subscription, document)
+            if held.number < fact.delta_num:
+                # A bus may lose facts, and a connection may be full: the list is told then, whole.
+                self.feed.owe(subscription, fact.aor, fact.delta_num)
+            elif held.correction is not None and held.correction.number == fact.delta_num:
+                correction, held.correction = held.correction, None
+                self._notifier.notify(subscription, _for(held, write_delta(correction)))
 
     def correct(self, aor: Aor, epid: Epid, *amends: Delta) -> None:
         """Take one device back to the truth after its change was refused, or made but in part."""

@@ -40,7 +40,7 @@ class Contacts:
             platform.store, platform.bus, platform.homes, limits, self._shelves, platform.owners
         )
         self._bus = platform.bus
-        self._fanout = Fanout(lists, signaling.notifier)
+        self._fanout = Fanout(lists, signaling.notifier, platform.timers)
         self._live = Live(lists, self._shelves, platform.timers)
         self._listening: tuple[IListening, ...] = ()
         routes = Routes(lists, self._fanout, signaling.notifier, settings)
@@ -56,8 +56,8 @@ class Contacts:
         self._shelves.load()
         self._listening = (
             self._bus.listen(ContactsChanged, self._fanout.heard),
-            self._bus.listen(FlowDrained, self._fanout.drained),
-            self._bus.listen(FlowClosed, self._fanout.closed),
+            self._bus.listen(FlowDrained, self._fanout.feed.flow_drained),
+            self._bus.listen(FlowClosed, self._fanout.feed.flow_closed),
             self._bus.listen(PersonChanged, self._live.person_changed),
             self._bus.listen(AddressesChanged, self._live.addresses_changed),
             self._bus.listen(GroupsChanged, self._live.groups_changed),
@@ -68,6 +68,7 @@ class Contacts:
         for listening in self._listening:
             listening.stop()
         self._live.close()
+        self._fanout.feed.close()
 
     async def of(self, owner: Aor) -> frozenset[Aor]:
         """Give everybody on a user's list, whoever put him there."""

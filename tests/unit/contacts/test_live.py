@@ -10,6 +10,7 @@ from lyncpy.contracts.directory import Group, Person
 from lyncpy.contracts.facts import ContactsChanged, FlowClosed, FlowDrained, GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Version, aor_of
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.core.feed import RETRY_S
 from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.contacts.settings import Settings
 from lyncpy.workloads.directory.groups import Groups
@@ -142,6 +143,28 @@ def test_a_device_that_does_not_read_gets_the_whole_list_when_it_does(office: Of
     assert office.shows(phone, late) == office.shows(desk, shown) == {"Research": [BOB]}
     assert shown.history == list(range(2, shown.number + 1))
     assert late.history[-2:] == [shown.number - 1, shown.number]
+
+
+def test_a_device_that_missed_changes_is_told_though_the_store_failed_at_first(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it had missed them because it did not read, or because the bus lost one; what follows goes on from there."""
+    (desk, shown), (phone, late) = office.signs_in("alice"), office.signs_in("alice", "e2")
+    office.hall.outbound.full.add(phone.flow)
+    office.regroups("alice", "carol")
+    with monkeypatch.context() as patch:
+        patch.setattr(office.hall.store, "read", lambda *_: fail(StoreUnavailable("broken")))
+        office.hall.outbound.full.clear()
+        office.hall.bus.tell(FlowDrained(phone.flow))
+        office.passes(1.0)
+    assert phone.heard == []
+    office.passes(RETRY_S)
+    assert office.shows(phone, late) == office.shows(desk, shown)
+    office.hall.bus.tell(ContactsChanged(ALICE, late.number + 2, b"<a/>", None))
+    office.passes(1.0)
+    office.regroups()
+    assert office.shows(phone, late) == office.shows(desk, shown)
+    assert late.number == shown.number
 
 
 def test_a_device_that_left_without_reading_is_told_nothing(office: Office) -> None:
