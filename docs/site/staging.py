@@ -2,7 +2,7 @@
 
 The pages are written so that their links work in a checkout, where they lie in several folders: the
 README at the top, the others in docs/. Links to modules become links to the API reference, and so do
-their names in backticks. What is linked beside that, as etc/lyncpy.toml, comes along as a file.
+their names in backticks; settings become links to theirs. What is linked beside that, as etc/lyncpy.toml, comes along as a file.
 
     python -m docs.site.staging FOLDER
 """
@@ -16,6 +16,7 @@ from typing import Final
 
 from docs.site import reference
 from docs.site.source import TOP
+from lyncpy.app.config import SECTIONS
 
 PAGES: Final = {
     "README.md": "README.md",
@@ -33,6 +34,9 @@ LINK: Final = re.compile(r"(?<=\]\()(?!\w+:)(?P<path>[^)#\s]*)(?P<anchor>#[^)\s]
 
 MODULE: Final = re.compile(r"(?<![\[`])`(?P<path>[\w/]+\.py)`(?![\]`])")
 """A module's path in backticks that is no link yet."""
+
+SETTING: Final = re.compile(r"(?<![\[`])`\[(?P<section>\w+)\] (?P<name>\w+)`(?![\]`])")
+"""A setting in backticks, as pages name it."""
 
 TITLE: Final = re.compile(r"^(?P<text>\S.*)\n(?P<line>=+|-+)$", re.MULTILINE)
 """A title of NEWS, which is plain text."""
@@ -108,11 +112,19 @@ def staged(source: str, text: str, folder: Path) -> str:
         name = module(code["path"])
         return code[0] if name is None else f"[{code[0]}](inv:api#{name})"
 
+    def explained(code: re.Match[str]) -> str:
+        section, name = code["section"], code["name"]
+        is_known = section in SECTIONS and name in SECTIONS[section].model_fields
+        return f"[{code[0]}](#{section}.{name})" if is_known else code[0]
+
     if source == "NEWS":
         text = "# News\n\n" + TITLE.sub(lambda one: f"{'##' if one['line'][0] == '=' else '###'} {one['text']}", text)
         text = re.sub(r"\bdocs/(\w+\.md)", r"[docs/\1](docs/\1)", text)
     parts = re.split(r"(^```.*?^```)", text, flags=re.MULTILINE | re.DOTALL)
-    return "".join(part if part.startswith("```") else MODULE.sub(named, LINK.sub(linked, part)) for part in parts)
+    return "".join(
+        part if part.startswith("```") else SETTING.sub(explained, MODULE.sub(named, LINK.sub(linked, part)))
+        for part in parts
+    )
 
 
 def main(folder: Path) -> None:

@@ -179,6 +179,22 @@ def is_there(code: str) -> bool:
     return not begins or any(True for room in begins for _ in room.glob(code.rstrip("/")))
 
 
+def test_links_are_made_to_fit_the_site(tmp_path: Path) -> None:
+    """Pages lie side by side there; modules and settings are in the references; other files come along."""
+    text = (
+        "[a](../README.md#what-works) [b](limits.md) [c](#here) [d](https://example.com/x.md) [e](../lyncpy/sip/uri.py)\n"
+        "[f](../etc/lyncpy.toml) `core/gate.py` `[sip] tls_port` `[sip] none` [`core/gate.py`](x)\n"
+        "```\n`core/gate.py` [a](../README.md)\n```\n"
+    ).replace("(x)", "(../lyncpy/core/gate.py)")
+    assert staging.staged("docs/shell.md", text, tmp_path) == (
+        "[a](README.md#what-works) [b](limits.md) [c](#here) [d](https://example.com/x.md) [e](inv:api#lyncpy.sip.uri)\n"
+        "[f](files/etc/lyncpy.toml) [`core/gate.py`](inv:api#lyncpy.core.gate) [`[sip] tls_port`](#sip.tls_port) "
+        "`[sip] none` [`core/gate.py`](inv:api#lyncpy.core.gate)\n"
+        "```\n`core/gate.py` [a](../README.md)\n```\n"
+    )
+    assert (tmp_path / "files/etc/lyncpy.toml").is_file()
+
+
 def test_every_page_is_on_the_site() -> None:
     """A page that stands in no table of contents is found by nobody."""
     text = (TOP / "docs/site/index.md").read_text()
