@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.store import Conflict, IStore
+from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.begin import begin
@@ -122,7 +122,7 @@ class Places:
     async def _forget(self, key: str) -> None:
         try:
             await self._records.write(key, None)
-        except (Conflict, StoreUnavailable) as error:
+        except StoreUnavailable as error:
             self.log.debug("old places of {key} stay: {cause}", key=key, cause=error)
 
 

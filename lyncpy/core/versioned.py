@@ -10,13 +10,13 @@ waited looks again, or works on with what was true when they looked and says so.
 `change` has kept is less than durable, except what a decision does not want written.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from lyncpy.contracts.names import Version
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore, Record
 from lyncpy.core.homes import Homes
 
@@ -257,6 +257,11 @@ class LastWriter:
         self._kind = kind
         self._versions: dict[str, Version] = {}
 
+    @property
+    def keys(self) -> Set[str]:
+        """Keys of the records that are there, as far as they were read or written by this."""
+        return self._versions.keys()
+
     async def scan(self, prefix: str = "") -> Sequence[Record]:
         """Give all records whose key begins so."""
         records: Sequence[Record] = await self._store.scan(self._kind, prefix)
@@ -273,7 +278,7 @@ class LastWriter:
         """Write a record, or remove it; durable when this returns.
 
         Raises:
-            Conflict: Others write it all the time.
+            StoreUnavailable: It cannot be written, or others write it all the time.
         """
 
         async def attempt() -> None:
@@ -284,7 +289,10 @@ class LastWriter:
                 await self.read(key)
                 raise
 
-        await uncontended(attempt)
+        try:
+            await uncontended(attempt)
+        except Conflict:
+            raise StoreUnavailable(f'others write the record "{self._kind}" of {key} all the time') from None
 
     async def _put(self, key: str, value: bytes | None, version: Version) -> None:
         if value is None:

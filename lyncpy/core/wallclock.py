@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.store import Conflict, IStore
+from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.versioned import LastWriter
@@ -169,7 +169,7 @@ class ClockWatch:
         value = b"%d" % self._timers.past()
         try:
             await self._records.write(_KEY, value)
-        except (Conflict, StoreUnavailable) as error:
+        except StoreUnavailable as error:
             self.log.debug("the time of this run is not noted: {cause}", cause=error)
 
     def _failed(self, failure: Failure) -> None:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -21,6 +22,7 @@ from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.core.group_commit import GroupCommit, InDoubt, Terms
 from lyncpy.core.moments import moment
+from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.gaps import Doubt, Gap, Gaps
 from lyncpy.workloads.archive.model import Places, Point
@@ -37,9 +39,6 @@ CONVERSATIONS: Final = 2000
 
 ENTRY_BYTES: Final = 400
 """What an entry takes in memory beside its body and its recipients, about."""
-
-TRIES: Final = 3
-"""Writes of a group when another process was first (`lyncpy archive`, a second server by mistake)."""
 
 AGAIN_S: Final = 30.0
 """When it is tried again to tell in the chain what is missing, if nobody says anything before."""
@@ -267,39 +266,44 @@ class Keeper:
         return self._queue.add(None).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
 
     async def _add(self, group: list[Said]) -> None:
-        """Write a group behind the end of the chain, wherever that is."""
-        for attempt in range(TRIES):
+        """Write a group behind the end of the chain, wherever that is: `lyncpy archive` may have written, or a second server."""
+        try:
             # Whatever fails: what was written, if anything, is asked before the next try.
-            end = self._end or await self._find_end()
-            self._end = None
-            lost = self.gap
-            batch = [_gap(self._timers.wall(), lost), *group] if lost.count else group
-            if not batch:
-                self._end = end
-                return
-            lines, point = [], _point(end)
-            for said in batch:
-                line = model.link(point, said)
-                point = Point(line.serial, line.digest)
-                lines.append(line)
-            fresh = frozenset().union(*(self._places.fresh(said) for said in batch))
-            mark = self._mark("end", point)
-            await self._ready(point, lost.count)
-            try:
-                await self._ledger.append(lines, fresh, mark, end)
-            except Conflict:
-                self._gaps.attempt = None
-                if attempt + 1 == TRIES:
-                    raise StoreUnavailable("other programs write to the archive all the time") from None
-                continue
-            self._end = mark
-            self._gaps.settle(done=True)
-            self.counts.told += lost.count
-            for said in batch:
-                self._places.note(said)
-            self.counts.kept += len(group)
-            self._kept.add(len(batch))
+            await uncontended(partial(self._add_behind, group))
+        except Conflict:
+            self._gaps.attempt = None
+            raise StoreUnavailable("other programs write to the archive all the time") from None
+
+    async def _add_behind(self, group: list[Said]) -> None:
+        """Write a group behind the end as this knows it.
+
+        Raises:
+            Conflict: The end is another by now; nothing was written, and it is looked for next time.
+        """
+        self._gaps.attempt = None
+        end = self._end or await self._find_end()
+        self._end = None
+        lost = self.gap
+        batch = [_gap(self._timers.wall(), lost), *group] if lost.count else group
+        if not batch:
+            self._end = end
             return
+        lines, point = [], _point(end)
+        for said in batch:
+            line = model.link(point, said)
+            point = Point(line.serial, line.digest)
+            lines.append(line)
+        fresh = frozenset().union(*(self._places.fresh(said) for said in batch))
+        mark = self._mark("end", point)
+        await self._ready(point, lost.count)
+        await self._ledger.append(lines, fresh, mark, end)
+        self._end = mark
+        self._gaps.settle(done=True)
+        self.counts.told += lost.count
+        for said in batch:
+            self._places.note(said)
+        self.counts.kept += len(group)
+        self._kept.add(len(batch))
 
     async def _ready(self, point: Point, lost: int) -> None:
         """See that a write whose end nobody hears of does harm to no count.

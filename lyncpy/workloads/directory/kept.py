@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -11,10 +12,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.directory import Group, Moment, Person, Phone, Skipped
-from lyncpy.contracts.names import Version, aor_of, kept_aor
+from lyncpy.contracts.names import aor_of, kept_aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.store import Conflict, IStore, Record
+from lyncpy.contracts.store import IStore, Record
+from lyncpy.core.versioned import NONE_YET, LastWriter, uncontended
 from lyncpy.workloads.directory.owners import Former, Owner
 from lyncpy.workloads.directory.secrets import KIND as SECRET
 from lyncpy.workloads.directory.secrets import WAITING, Seals
@@ -58,7 +60,7 @@ class State:
 
 
 class Kept:
-    """The records of kind "person", "group" and "directory", and their versions."""
+    """The records of kind "person", "group" and "directory"."""
 
     log = Logger()
 
@@ -66,8 +68,9 @@ class Kept:
         """Read nothing yet."""
         self._store = store
         self._seals = seals
-        self._versions: dict[tuple[str, str], Version] = {}
-        self._state_version = Version(0)
+        self._people = LastWriter(store, PERSON)
+        self._groups = LastWriter(store, GROUP)
+        self._directory = LastWriter(store, DIRECTORY)
         self.deleted: set[OwnerId] = set()
         """Owners whose data was deleted, as far as anything may still name them; known once `people` were read."""
 
@@ -79,8 +82,7 @@ class Kept:
         """
         found: dict[OwnerId, Known] = {}
         self.deleted = set()
-        for record in await self._store.scan(PERSON):
-            self._versions[PERSON, record.key] = record.version
+        for record in await self._people.scan():
             known = self._known(record)
             if known is not None:
                 found[known[1].id] = known
@@ -88,7 +90,7 @@ class Kept:
         found.update((known[1].id, known) for known in moves)
         if moves and settle:
             await self.keep(moves)
-            await self._put(DIRECTORY, MOVES, None)
+            await self._directory.write(MOVES, None)
         return sorted(found.values(), key=lambda known: known[1].since)
 
     def _known(self, record: Record) -> Known | None:
@@ -107,10 +109,9 @@ class Kept:
 
     async def _moves(self, found: Mapping[OwnerId, Known]) -> list[Known]:
         """Give those who were being moved, where they belong; the note that says so was durable."""
-        record = await self._store.read(DIRECTORY, MOVES)
+        record = await self._directory.read(MOVES)
         if record is None:
             return []
-        self._versions[DIRECTORY, MOVES] = record.version
         note: dict[str, Any] = json.loads(record.value)  # Any: JSON
         moved = []
         for id_, aor in note["moves"].items():
@@ -125,16 +126,15 @@ class Kept:
         for a server that starts anew.
         """
         note = {"at": at, "moves": {owner.id: person.aor for person, owner in people}}
-        await self._put(DIRECTORY, MOVES, json.dumps(note, ensure_ascii=False).encode())
+        await self._directory.write(MOVES, json.dumps(note, ensure_ascii=False).encode())
         for chunk in chunks(people):
             await self.keep(chunk)
-        await self._put(DIRECTORY, MOVES, None)
+        await self._directory.write(MOVES, None)
 
     async def groups(self) -> list[Group]:
         """Give every group that was kept; as of people."""
         groups = []
-        for record in await self._store.scan(GROUP):
-            self._versions[GROUP, record.key] = record.version
+        for record in await self._groups.scan():
             try:
                 groups.append(_read_group(record.value, record.key))
             except (ValueError, TypeError, KeyError) as error:
@@ -145,10 +145,9 @@ class Kept:
 
     async def state(self) -> State:
         """Give the state that was kept, or the first one."""
-        record = await self._store.read(DIRECTORY, STATE)
+        record = await self._directory.read(STATE)
         if record is None:
             return State()
-        self._state_version = record.version
         try:
             fields = json.loads(record.value)
             skipped = tuple(Skipped(**one) for one in fields.pop("skipped"))
@@ -159,17 +158,11 @@ class Kept:
 
     async def keep_state(self, state: State) -> None:
         """Write where pulls stand."""
-        value = json.dumps(asdict(state), separators=(",", ":")).encode()
-        try:
-            self._state_version = await self._store.write(DIRECTORY, STATE, value, self._state_version)
-        except Conflict:
-            record = await self._store.read(DIRECTORY, STATE)
-            version = record.version if record is not None else Version(0)
-            self._state_version = await self._store.write(DIRECTORY, STATE, value, version)
+        await self._directory.write(STATE, json.dumps(asdict(state), separators=(",", ":")).encode())
 
     async def keep(self, people: Sequence[Known]) -> None:
         """Write people."""
-        await self._each(PERSON, [(owner.id, self._written(person, owner)) for person, owner in people])
+        await _each(self._people, [(owner.id, self._written(person, owner)) for person, owner in people])
 
     async def delete(self, owner: OwnerId) -> None:
         """Remove all that somebody owned, and then what was known of them; may be called again after it failed.
@@ -177,25 +170,27 @@ class Kept:
         Conferences are removed by who keeps them.
         """
         for kind in OWNED:
-            record = await self._store.read(kind, owner)
-            if record is not None:
-                await self._store.remove(kind, owner, record.version)
+            await LastWriter(self._store, kind).write(owner, None)
         # An id that is an address may be meant by what an older server has written; it must stay known as gone.
-        await self._put(PERSON, owner, None if "#" in owner else b'{"deleted":true}')
+        await self._people.write(owner, None if "#" in owner else b'{"deleted":true}')
 
     async def claim(self, people: Sequence[Known]) -> None:
         """Give people who are new the passwords that were set for their addresses before they came."""
-        waiting = {record.key: record for record in await self._store.scan(SECRET, WAITING)}
+        waiting = {record.key for record in await self._store.scan(SECRET, WAITING)}
         for person, owner in people:
-            record = waiting.get(f"{WAITING}{person.aor}")
-            if record is None:
-                continue
-            hash_ = self._seals.unseal(record.value, f"{SECRET}:{record.key}")
-            theirs = await self._store.read(SECRET, owner.id)
-            version = theirs.version if theirs is not None else Version(0)
-            # Before it is taken away it is durable here; the person is known only after both.
-            await self._store.write(SECRET, owner.id, self._seals.seal(hash_, f"{SECRET}:{owner.id}"), version)
-            await self._store.remove(SECRET, record.key, record.version)
+            if f"{WAITING}{person.aor}" in waiting:
+                await uncontended(partial(self._claim, f"{WAITING}{person.aor}", owner.id))
+
+    async def _claim(self, key: str, owner: OwnerId) -> None:
+        record = await self._store.read(SECRET, key)
+        if record is None:
+            return
+        hash_ = self._seals.unseal(record.value, f"{SECRET}:{key}")
+        theirs = await self._store.read(SECRET, owner)
+        version = theirs.version if theirs is not None else NONE_YET
+        # Before it is taken away it is durable here; the person is known only after both.
+        await self._store.write(SECRET, owner, self._seals.seal(hash_, f"{SECRET}:{owner}"), version)
+        await self._store.remove(SECRET, key, record.version)
 
     # --- a store of a server that knew people by their addresses
 
@@ -205,56 +200,32 @@ class Kept:
         A record's key was the address; from now on it is the id of who had that address. A server that never knew
         anybody has passwords that were set for people to come: whoever gets the address first is who was meant.
         """
-        form = await self._store.read(DIRECTORY, FORM)
+        form = await self._directory.read(FORM)
         if form is not None:
             return []
         found: list[Known] = []
         secrets = {record.key for record in await self._store.scan(SECRET)}
         lived = {record.key for kind in OWNED if kind != SECRET for record in await self._store.scan(kind)}
         lived |= {record.key.rpartition("/")[0] for record in await self._store.scan(CONFERENCE)}
-        knew_nobody = not any(kind == PERSON for kind, _ in self._versions)
+        knew_nobody = not self._people.keys
         named = lived.union(key for key in secrets if not key.startswith(WAITING))
         for key in sorted(named.difference(known)):
             owner = Owner(OwnerId(key), "", aor_of(key))
-            if not knew_nobody or (self._state_version and key in lived):
+            if not knew_nobody or (STATE in self._directory.keys and key in lived):
                 owner = owner.removed("", now)
             found.append((Person(aor_of(key), "", enabled=False), owner))
         for chunk in chunks(found):
             await self.keep(chunk)
-        await self._put(DIRECTORY, FORM, b'{"form":1}')
+        await self._directory.write(FORM, b'{"form":1}')
         return found
 
     async def keep_groups(self, groups: Sequence[Group]) -> None:
         """Write groups."""
-        await self._each(GROUP, [(group.key, _written_group(group)) for group in groups])
+        await _each(self._groups, [(group.key, _written_group(group)) for group in groups])
 
     async def drop_groups(self, groups: Sequence[Group]) -> None:
         """Remove groups."""
-        await self._each(GROUP, [(group.key, None) for group in groups])
-
-    async def _each(self, kind: str, changes: Sequence[tuple[str, bytes | None]]) -> None:
-        """Write all at once, wait for every one, and raise the first error."""
-        writes = [Deferred.fromCoroutine(self._put(kind, key, value)) for key, value in changes]
-        for _, result in await DeferredList(writes, consumeErrors=True):
-            if isinstance(result, Failure):
-                result.raiseException()
-
-    async def _put(self, kind: str, key: str, value: bytes | None) -> None:
-        try:
-            await self._put_once(kind, key, value)
-        except Conflict:
-            # Another process pulled the same; the directory's word is the same whoever brings it.
-            record = await self._store.read(kind, key)
-            self._versions[kind, key] = record.version if record is not None else Version(0)
-            await self._put_once(kind, key, value)
-
-    async def _put_once(self, kind: str, key: str, value: bytes | None) -> None:
-        version = self._versions.get((kind, key), Version(0))
-        if value is None:
-            await self._store.remove(kind, key, version)
-            self._versions.pop((kind, key), None)
-        else:
-            self._versions[kind, key] = await self._store.write(kind, key, value, version)
+        await _each(self._groups, [(group.key, None) for group in groups])
 
     def _written(self, person: Person, owner: Owner) -> bytes:
         """Give a person as JSON without what is not known; the hash is sealed, and none is kept of who is removed."""
@@ -289,6 +260,17 @@ class Kept:
         except StoreUnavailable as error:
             self.log.warn("the kept password of {owner} cannot be read: {reason}", owner=id_, reason=str(error))
             return None
+
+
+async def _each(records: LastWriter, changes: Sequence[tuple[str, bytes | None]]) -> None:
+    """Write all at once, wait for every one, and raise the first error.
+
+    Another process that pulled the same is no trouble: the directory's word is the same whoever brings it.
+    """
+    writes = [Deferred.fromCoroutine(records.write(key, value)) for key, value in changes]
+    for _, result in await DeferredList(writes, consumeErrors=True):
+        if isinstance(result, Failure):
+            result.raiseException()
 
 
 def _written_group(group: Group) -> bytes:

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import IMeanings, IOwners, OwnerId
 from lyncpy.contracts.refusal import WorldUnavailable
-from lyncpy.contracts.store import Conflict, IStore
+from lyncpy.contracts.store import IStore
 from lyncpy.core.begin import begin
 from lyncpy.core.versioned import LastWriter
 from lyncpy.workloads.directory.kept import DIRECTORY
@@ -83,7 +83,7 @@ class Meanings:
                 self._is_new = False
                 value = json.dumps(self._noted, ensure_ascii=False, separators=(",", ":")).encode()
                 await self._records.write(_KEY, value)
-        except (Conflict, WorldUnavailable) as error:
+        except WorldUnavailable as error:
             self._is_new = True  # with the next one
             self.log.warn("whom files mean is not kept now: {reason}", reason=str(error))
         finally:

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
-from lyncpy.contracts.store import Conflict
+from lyncpy.contracts.store import Conflict, Record
 from lyncpy.core.homes import Homes
 from lyncpy.core.versioned import TRIES, Decision, Entry, LastWriter, NoMemory, VersionedTable, uncontended
 from tests.kit.directory import answer_of
@@ -262,3 +262,33 @@ def test_of_two_writers_the_last_is_right() -> None:
     assert answer_of(here.read("a")) is None
     answer_of(here.write("a", b"5"))
     assert answer_of(here.read("a")).value == b"5"  # type: ignore[union-attr]
+
+
+def test_what_others_write_all_the_time_cannot_be_written() -> None:
+    """Whoever writes last is right, but not for ever: the store is as good as away, and the writer hears that."""
+    store = MemoryStore(lambda: 0.0)
+    here, there = LastWriter(store, KIND), LastWriter(store, KIND)
+    read = store.read
+
+    async def and_then_another(kind: str, key: str) -> Record | None:
+        found: Record | None = await read(kind, key)
+        await there.write("a", b"theirs")
+        return found
+
+    answer_of(there.write("a", b"theirs"))
+    store.read = and_then_another  # type: ignore[assignment,method-assign]
+    with pytest.raises(StoreUnavailable, match='"number" of a all the time'):
+        answer_of(here.write("a", b"mine"))
+
+
+def test_a_last_writer_knows_which_records_there_are() -> None:
+    """Those that it has read, and written, less those that it has removed."""
+    store = MemoryStore(lambda: 0.0)
+    answer_of(LastWriter(store, KIND).write("a", b"1"))
+    here = LastWriter(store, KIND)
+    assert not here.keys
+    answer_of(here.scan())
+    answer_of(here.write("b", b"2"))
+    assert set(here.keys) == {"a", "b"}
+    answer_of(here.write("a", None))
+    assert set(here.keys) == {"b"}
