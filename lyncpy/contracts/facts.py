@@ -115,6 +115,9 @@ class BoardChanged(Fact):
     delegates: bool = False
     """Whether these lists of the user are new."""
 
+    serial: int = 0
+    """The number of this change among all that this process has told of boards; it only grows, whatever the versions do."""
+
 
 @dataclass(frozen=True, slots=True)
 class ContactsChanged(Fact):

@@ -197,7 +197,6 @@ class OnePolicy:
     """Where users do not differ."""
 
     def __init__(self, policy: Policy) -> None:
-        """Take everybody's policy."""
         self._policy = policy
 
     def of(self, aor: Aor) -> Policy:
@@ -226,6 +225,7 @@ class Boards:
     ) -> None:
         """Begin with nothing in memory."""
         self._bus = bus
+        self._serial = 0
         self._people = people
         self._contacts: IContacts = contacts or NoContacts()
         self._policies: IPolicies = policies or OnePolicy(Policy())
@@ -235,7 +235,7 @@ class Boards:
         self._memory = memory = _Memory(self._owners, in_memory, timers, self._due)
         self._form = _Form(self._owners, Carrier(timers, memory.deadlines.keys, self._due), timers)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
-            _KIND, self._form, memory, store=store, writers=homes, tell=bus.tell, complete=self._completed
+            _KIND, self._form, memory, store=store, writers=homes, tell=self._tell, complete=self._completed
         )
 
     def __len__(self) -> int:
@@ -245,6 +245,11 @@ class Boards:
         """Give a board that is in memory."""
         state = self._table.peek(aor)
         return None if state is None else state.board
+
+    @property
+    def serial(self) -> int:
+        """Give the number of changes that were told so far: all that is on any board now, and nothing else."""
+        return self._serial
 
     def has_to_tell(self, aor: Aor) -> bool:
         """Tell whether there is anything in memory that was published under an address, by whomever."""
@@ -256,6 +261,15 @@ class Boards:
         if board is None:
             async with self._table.hold(aor):
                 board = (await self._load(aor)).board
+        return board
+
+    async def latest(self, aor: Aor) -> Board:
+        """Give a board as it is when this returns, whatever waits meanwhile, and though it has left the memory again."""
+        board = self.peek(aor)
+        while board is None:
+            serial = self._serial
+            found = await self.read(aor)
+            board = self.peek(aor) or (found if self._serial == serial else None)
         return board
 
     async def change(
@@ -311,7 +325,7 @@ class Boards:
                 board = outcome.board
                 shown = left | board.places.keys()
                 touched = frozenset(category for category, _ in shown)
-                self._bus.tell(BoardChanged(aor, board.version, touched, None, shown=shown))
+                self._tell(BoardChanged(aor, board.version, touched, None, shown=shown))
 
     async def readdress(self, aors: frozenset[Aor]) -> None:
         """Name people by the addresses that they have now, on every board in memory; some of these are others' now."""
@@ -358,6 +372,10 @@ class Boards:
         self._memory.deadlines.clear_all()
 
     # --- inside; whoever calls holds the board
+
+    def _tell(self, fact: BoardChanged) -> None:
+        self._serial += 1
+        self._bus.tell(replace(fact, serial=self._serial))
 
     async def _changed(self, aor: Aor, decide: Decide, by: Epid | None) -> Outcome:
         def decided(before: BoardState) -> Decision[BoardState, tuple[Outcome, bool]]:

@@ -8,7 +8,7 @@ Two things are told later. Changes of an endpoint that publishes too fast are ga
 longer. And a watcher whose connection is full is told the latest state when it has drained.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -25,7 +25,7 @@ from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.begin import begin
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.workloads.presence.audience import NOBODY, Audience, concerns, differs, is_blocked
-from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.board import Board, compare
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.owed import Owed
 from lyncpy.workloads.presence.roaming import News, Roaming
@@ -35,8 +35,8 @@ from lyncpy.workloads.presence.watchers import Views, Watch, Watchers
 AGAIN_S: Final = 30.0
 """When the store failed while somebody was to be told."""
 
-Concerned = Callable[[Audience], frozenset[str]]
-"""Gives the categories of which an audience may see something new."""
+Concerned = Callable[[Audience, int], frozenset[str]]
+"""Gives the categories of which an audience may see something new, by changes with a greater serial number than this."""
 
 
 @dataclass(slots=True)
@@ -45,14 +45,20 @@ class _Gathered:
 
     due: float
     timer: ITimer
-    shown: set[tuple[str, int]] = field(default_factory=set)
+    shown: dict[tuple[str, int], int] = field(default_factory=dict)
+    """What is new → serial number of the last change of it."""
+
     furnished: set[tuple[str, int]] = field(default_factory=set)
     own: News = field(default_factory=News)
     by: set[Epid] = field(default_factory=set)
+    first: int | None = None
+    """Serial number of the first change."""
 
     def take(self, fact: BoardChanged) -> None:
         """Add one change."""
-        self.shown |= fact.shown
+        if self.first is None:
+            self.first = fact.serial
+        self.shown.update(dict.fromkeys(fact.shown, fact.serial))
         self.furnished |= fact.furnished
         self.own.take(fact)
         if fact.by is not None:
@@ -61,8 +67,12 @@ class _Gathered:
     def concerned(self, board: Board) -> Concerned:
         """Tell audiences of the board apart, each asked about once."""
         known: dict[Audience, frozenset[str]] = {}
+        first = -1 if self.first is None else self.first
 
-        def categories(seen_by: Audience) -> frozenset[str]:
+        def categories(seen_by: Audience, since: int) -> frozenset[str]:
+            if since >= first:  # whoever began to watch meanwhile, and was shown some of it
+                new = {place for place, serial in self.shown.items() if serial > since}
+                return concerns(board, new, seen_by, self.furnished & new)
             found = known.get(seen_by)
             if found is None:
                 found = known[seen_by] = concerns(board, self.shown, seen_by, self.furnished)
@@ -131,6 +141,17 @@ class Fanout:
             self._timers.later(0.0, lambda: self._again(subscription.flow))
         self._owed.put_off(subscription, aor, categories)
 
+    def compare(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
+        """Tell a watcher how people are other than its first document shows; of these, it is told nothing else before.
+
+        Args:
+            subscription: It watches them from now on.
+            shown: The boards that the document was written of; None: it says that there is no such user.
+        """
+        for aor in shown:
+            self._watchers.of(aor)[subscription].is_behind = True
+        self._timers.later(0.0, lambda: self._begin_comparing(subscription, shown))
+
     async def flow_drained(self, fact: FlowDrained) -> None:
         """Tell a connection what it is owed."""
         await self._settle_own(fact.flow)
@@ -166,7 +187,7 @@ class Fanout:
             _ = Deferred.fromCoroutine(self._read_and_tell(aor, gathered)).addErrback(self._failed, aor)
 
     async def _read_and_tell(self, aor: Aor, gathered: _Gathered) -> None:
-        self._tell(await self._boards.read(aor), gathered)
+        self._tell(await self._boards.latest(aor), gathered)
 
     def _failed(self, failure: Failure, aor: Aor) -> None:
         self.log.error("watchers of {aor} were not told: {reason}", aor=aor, reason=str(failure.value))
@@ -181,15 +202,17 @@ class Fanout:
 
     def _tell_watcher(self, board: Board, subscription: Subscription, watch: Watch, concerned: Concerned) -> bool:
         """Tell a watcher what concerns him, now or when his connection has room; False: there is nothing."""
+        if watch.is_behind:
+            return False
         before = watch.seen_by
         exists = self._people.person(board.aor) is not None
         seen_by = watch.audience(board, subscription.watcher) if exists else watch.lose()
         if before == seen_by:
-            categories = concerned(seen_by) & watch.categories
+            categories = concerned(seen_by, watch.since) & watch.categories
         elif before is not None and (is_blocked(seen_by) or is_blocked(before)) and NOBODY not in (before, seen_by):
             # As for a sign-out, or for who comes again: what looks different, and what was new on the level before.
             # Nothing if nothing does.
-            categories = concerned(before) & watch.categories
+            categories = concerned(before, watch.since) & watch.categories
             categories |= differs(board, before, seen_by, watch.categories)
         else:
             categories = watch.categories  # another level: everything may look different
@@ -198,19 +221,42 @@ class Fanout:
         if self._notifier.is_full(subscription):
             self._owed.put_off(subscription, board.aor, categories)
         else:
+            categories |= self._owed.settle(subscription, board.aor)
             self._notifier.notify(subscription, self._views.of(board, seen_by, categories, watch.form))
         return True
+
+    def _begin_comparing(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
+        begin(self._compare(subscription, shown), self.log, "comparing what a watcher was shown")
+
+    async def _compare(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
+        left = dict(shown)
+        while left:
+            aor, before = next(iter(left.items()))
+            exists = self._people.person(aor) is not None
+            try:
+                board = await self._boards.latest(aor) if exists else before
+            except StoreUnavailable:
+                self._timers.later(AGAIN_S, lambda: self._begin_comparing(subscription, left))
+                return
+            del left[aor]
+            watch = self._watchers.of(aor).get(subscription)
+            if watch is None:
+                continue
+            # What was changed before this turn is on the board; of what is changed later, the watcher hears as others do.
+            watch.is_behind, watch.since = False, self._boards.serial
+            if board is not None:
+                self._tell_watcher(board, subscription, watch, partial(_differing, before or board, board))
 
     async def _settle_own(self, flow: FlowName) -> None:
         """Tell an endpoint of its own user's board what it has not heard."""
         for subscription in self._roaming.late(flow):
             try:
-                board = await self._boards.read(subscription.watcher)
+                board = await self._boards.latest(subscription.watcher)
             except StoreUnavailable:
                 self._roaming.put_off(subscription)
                 self._timers.later(AGAIN_S, lambda: self._again(flow))
                 continue
-            self._roaming.tell_late(self._boards.peek(board.aor) or board, subscription)
+            self._roaming.tell_late(board, subscription)
 
     async def _settle(self, flow: FlowName) -> None:
         """Tell the latest state of everybody of whom a connection has not heard, as far as it has room."""
@@ -218,14 +264,13 @@ class Fanout:
         while debts:
             (subscription, aor), categories = next(iter(debts.items()))
             try:
-                board = self._boards.peek(aor) or await self._boards.read(aor)
+                board = await self._boards.latest(aor)
             except StoreUnavailable:
                 break
             del debts[subscription, aor]
             watch = self._watchers.of(aor).get(subscription)
             if watch is not None:
-                # Nothing waits since the board was looked at: it may have changed while it was read.
-                self._tell_watcher(self._boards.peek(aor) or board, subscription, watch, partial(_known, categories))
+                self._tell_watcher(board, subscription, watch, partial(_known, categories))
         for (subscription, aor), categories in debts.items():
             self._owed.put_off(subscription, aor, categories)
         if debts:
@@ -235,6 +280,12 @@ class Fanout:
         begin(self.flow_drained(FlowDrained(flow)), self.log, "telling a connection what it is owed")
 
 
-def _known(categories: frozenset[str], _: Audience) -> frozenset[str]:
+def _known(categories: frozenset[str], _: Audience, __: int) -> frozenset[str]:
     """Give the categories that are known to concern a watcher, whatever his audience."""
     return categories
+
+
+def _differing(shown: Board, board: Board, seen_by: Audience, _: int) -> frozenset[str]:
+    """Give the categories of which a board shows an audience something else than an earlier one did."""
+    changes = compare(shown, board)
+    return concerns(board, changes.shown, seen_by, changes.furnished)

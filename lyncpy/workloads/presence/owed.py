@@ -37,6 +37,14 @@ class Owed:
         elif not categories <= known:
             debts[subscription, aor] = known | categories
 
+    def settle(self, subscription: Subscription, aor: Aor) -> frozenset[str]:
+        """Give what a watcher is owed of one person, and forget it: it is told now, together with what is new."""
+        debts = self._flows.get(subscription.flow, {})
+        found = debts.pop((subscription, aor), frozenset())
+        if found and not debts:
+            del self._flows[subscription.flow]
+        return found
+
     def take(self, flow: FlowName) -> Debts:
         """Give what a connection is owed, the oldest first, and forget it: it is to be told now, or to be put off."""
         return self._flows.pop(flow, {})

@@ -57,6 +57,12 @@ class Watch:
     seen_by: Audience | None = None
     """None: he was told that there is no such user."""
 
+    since: int = -1
+    """Serial number of the last change of boards that he need not be told of: his first document showed what it made."""
+
+    is_behind: bool = False
+    """His first document showed what was not so any more; until he is told the difference, he is told nothing else."""
+
     _containers: Mapping[int, Container] | None = None
 
     def audience(self, board: Board, watcher: Aor) -> Audience:
@@ -110,13 +116,14 @@ class Watchers:
         if excess:
             raise Refused(413, _LIMIT)
 
-    def watch(self, subscription: Subscription, wishes: Wishes, boards: Mapping[Aor, Board]) -> None:
+    def watch(self, subscription: Subscription, wishes: Wishes, boards: Mapping[Aor, Board], serial: int = -1) -> None:
         """Have a subscription watch exactly these people.
 
         Args:
             subscription: Its `data` becomes `wishes`.
             wishes: All whom it watches from now on.
             boards: Of those whom its watcher is being told of now.
+            serial: Number of the last change of boards; of those before, its watcher is told by these boards.
         """
         for aor in (subscription.data or {}).keys() - wishes.keys():
             self._remove(subscription, aor)
@@ -130,6 +137,7 @@ class Watchers:
             watch.categories, watch.form = wish.categories, wish.form
             if aor in boards:
                 watch.audience(boards[aor], subscription.watcher)
+                watch.since = serial
         subscription.data = wishes
 
     def forget(self, subscription: Subscription) -> None:

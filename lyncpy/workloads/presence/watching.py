@@ -13,7 +13,7 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import AddressOwners, IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
-from lyncpy.core.notifier import Notifier
+from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.audience import audience
@@ -119,9 +119,11 @@ class Watching:
         found = self._notifier.find(arrival)
         if not batch and found is not None:
             named = set(found.data)
+        serial = self._boards.serial
         boards = {aor: await self._boards.read(aor) for aor in sorted(named) if self._people.person(aor) is not None}
 
-        # Nothing waits from here: what changes after these views were written is told to the new subscription.
+        # As they are now: what takes a while to read must not make the rest old. What is changed after this, and
+        # before the subscription is registered, it is told when that is done.
         boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
         found = self._notifier.find(arrival)
         before: Wishes = found.data if found is not None else {}
@@ -141,11 +143,42 @@ class Watching:
         )
         if subscription is not None:
             subscription.documents = number
-            self._watchers.watch(subscription, wishes, {aor: boards[aor] for aor in told if aor in boards})
+            shown = {aor: boards.get(aor) for aor in told if aor in wishes and aor not in late}
+            self._register(subscription, wishes, {aor: boards[aor] for aor in told if aor in boards}, shown, serial)
             self._note(subscription.watcher, batch, before, wishes, boards)
             for aor in late:
                 self._fanout.owe(subscription, aor, wishes[aor].categories)
         return response
+
+    def _register(
+        self,
+        subscription: Subscription,
+        wishes: Wishes,
+        boards: Mapping[Aor, Board],
+        shown: Mapping[Aor, Board | None],
+        serial: int,
+    ) -> None:
+        """Have a subscription watch people, and tell it of whom its document shows what is not so any more.
+
+        Args:
+            subscription: The new one, or the one that watches others from now on.
+            wishes: All whom it watches.
+            boards: Of those whom it is told of, now or later.
+            shown: Of whom its document says something → the board that was read; None: there was no such user.
+            serial: Number of the last change before the boards were read.
+        """
+        self._watchers.watch(subscription, wishes, boards, self._boards.serial)
+        behind = {aor: board for aor, board in shown.items() if self._is_behind(aor, board, serial)}
+        if behind:
+            self._fanout.compare(subscription, behind)
+
+    def _is_behind(self, aor: Aor, shown: Board | None, serial: int) -> bool:
+        if (shown is None) != (self._people.person(aor) is None):
+            return True
+        board = self._boards.peek(aor)
+        if board is None:  # one that has left the memory has changed only if any has
+            return shown is not None and self._boards.serial != serial
+        return shown is not None and board is not shown
 
     def _note(
         self,
