@@ -4,7 +4,7 @@ Like the functions of `board`: a board in, a new one and what is new on it out. 
 what then, is in `audience`. Spec: [MS-PRES] 3.5, 3.6.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lyncpy.contracts.names import NO_EPID, Aor, aor_of, bare, domain_of, kept_aor
@@ -34,10 +34,18 @@ from lyncpy.workloads.presence.model import (
     Denial,
     Member,
     MemberKind,
+    Relation,
     Subscriber,
 )
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import Aggregate
+
+RelationOf = Callable[[Aor], Relation]
+"""Tells what somebody is to the enterprise."""
+
+
+def _colleague(_: Aor) -> Relation:
+    return Relation.SAME_ENTERPRISE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,13 @@ def member_of(kind: MemberKind, text: str) -> Member:
             return Member(kind, text)
 
 
-def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas: Quotas) -> Outcome:
+def set_members(
+    board: Board,
+    wishes: Sequence[MemberChange],
+    now: float,
+    quotas: Quotas,
+    relation: RelationOf = _colleague,
+) -> Outcome:
     """Change who belongs to containers. All or nothing.
 
     A wish that is already true changes nothing, whatever its version: clients learn of the
@@ -92,11 +106,11 @@ def set_members(board: Board, wishes: Sequence[MemberChange], now: float, quotas
         return Denied(Denial.TOO_MANY_CONTAINERS)
     if containers == board.containers:
         return Published(board, Changes())
-    changed = replace(board, containers=containers, absences=_absences(board, containers, now))
+    changed = replace(board, containers=containers, absences=_absences(board, containers, now, relation))
     return settle(board, roomy(changed, quotas), now, ())
 
 
-def _absences(board: Board, containers: Mapping[int, Container], now: float) -> Absences:
+def _absences(board: Board, containers: Mapping[int, Container], now: float, relation: RelationOf) -> Absences:
     """Note of everybody who is blocked as what they go on seeing the user: as somebody who went at that moment."""
     before, after = (one.get(BLOCKED, Container()).members for one in (board.containers, containers))
     if before == after:
@@ -113,7 +127,7 @@ def _absences(board: Board, containers: Mapping[int, Container], now: float) -> 
     last_active = state.value.last_active if isinstance(state.value, Aggregate) else None
     for member in sorted(after - before, key=str):
         listed = _listed(board, member)
-        inherited = None if listed else _blocked_before(board, member)
+        inherited = None if listed else _blocked_before(board, member, relation)
         contact = kept_aor(f"sip:{member.value}") in (board.private_to or ())
         known[member] = inherited or Absence(state.published, last_active, listed, remains, contact, ages)
     return known
@@ -128,17 +142,14 @@ def _listed(board: Board, member: Member) -> tuple[int, ...]:
     return (DELEGATE_LEVEL,) if is_delegate else ()
 
 
-def _blocked_before(board: Board, member: Member) -> Absence | None:
-    """Give what somebody sees whom a wider entry has blocked already: naming them changes nothing for them.
-
-    Whether they are of the enterprise is told by the user's own domain; of another domain of the
-    enterprise, too, the entry of everyone counts.
-    """
+def _blocked_before(board: Board, member: Member, relation: RelationOf) -> Absence | None:
+    """Give what somebody sees whom a wider entry has blocked already: naming them changes nothing for them."""
     wider = [Member(MemberKind.EVERYONE)]
     if member.kind in (MemberKind.USER, MemberKind.DOMAIN):
         domain = member.value.rpartition("@")[2]
-        ours = domain == bare(board.aor).rpartition("@")[2]
-        wider.insert(0, Member(MemberKind.SAME_ENTERPRISE if ours else MemberKind.FEDERATED))
+        # Of all people of a domain the same is true.
+        somebody = kept_aor(f"sip:{member.value if member.kind is MemberKind.USER else f'somebody@{domain}'}")
+        wider.insert(0, Member(relation(somebody).value))
         if member.kind is MemberKind.USER:
             wider.insert(0, Member(MemberKind.DOMAIN, domain))
     for one in wider:

@@ -20,7 +20,7 @@ from lyncpy.workloads.presence.bodies import (
 )
 from lyncpy.workloads.presence.documents import FAULT_TYPE, ROAMING_SELF, write_fault, write_own
 from lyncpy.workloads.presence.grants import Grants
-from lyncpy.workloads.presence.levels import acknowledge, set_delegates, set_members
+from lyncpy.workloads.presence.levels import RelationOf, acknowledge, set_delegates, set_members
 from lyncpy.workloads.presence.model import CATEGORIES, Denial, Key
 from lyncpy.workloads.presence.roaming import PENDING_EVENT, SELF_EVENT, Roaming
 from lyncpy.workloads.presence.settings import Settings
@@ -53,12 +53,20 @@ _DELEGATES_STALE: Final = Diagnostics(2141, "Delegate version is out of date")
 class Routes:
     """A user changes and reads his own board only."""
 
-    def __init__(self, boards: Boards, roaming: Roaming, grants: Grants, locator: ILocator, settings: Settings) -> None:
-        """Take the table, who tells a user's endpoints, who grants subscriptions, and who knows endpoints."""
+    def __init__(
+        self,
+        boards: Boards,
+        roaming: Roaming,
+        grants: Grants,
+        locator: ILocator,
+        relation: RelationOf,
+        settings: Settings,
+    ) -> None:
         self._boards = boards
         self._roaming = roaming
         self._grants = grants
         self._locator = locator
+        self._relation = relation
         self._quotas = settings.quotas()
         self._categories = frozenset(CATEGORIES).union(settings.categories)
         self._insisting: dict[tuple[Aor, Epid], Mapping[Key | int, int]] = {}
@@ -118,7 +126,9 @@ class Routes:
         """
         aor = _own(arrival, _NOT_YOURS)
         wishes = read_set_members(arrival.request.body)
-        await self._change(arrival, aor, lambda board, now: set_members(board, wishes, now, self._quotas))
+        await self._change(
+            arrival, aor, lambda board, now: set_members(board, wishes, now, self._quotas, self._relation)
+        )
         return response_to(arrival.request, 200)
 
     async def set_subscribers(self, arrival: Arrival) -> Response:

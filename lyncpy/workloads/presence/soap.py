@@ -134,9 +134,11 @@ class Soap:
         if kind == "USER" and mask:
             await self._boards.change(aor, lambda board, now: acknowledge(board, (aor_of(mask),), now, self._quotas))
             blocks = rights[:1] in ("D", "B")
-            outcome = await self._boards.change(
-                aor, lambda board, now: set_members(board, _levels(board, mask, blocks=blocks), now, self._quotas)
-            )
+
+            def change(board: Board, now: float) -> Outcome:
+                return set_members(board, _levels(board, mask, blocks=blocks), now, self._quotas, self._relation)
+
+            outcome = await self._boards.change(aor, change)
             _require(outcome)
         return response_to(arrival.request, 200)
 

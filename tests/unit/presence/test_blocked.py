@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 
+import pytest
+
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.absences import Remains
 from lyncpy.workloads.presence.audience import Audience, Away, concerns, differs, visible
@@ -29,6 +31,7 @@ from lyncpy.workloads.presence.model import (
     Member,
     MemberKind,
     Publication,
+    Relation,
 )
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_record, write_record
@@ -233,6 +236,33 @@ def test_lists_of_domains_take_room_too() -> None:
     )
     assert isinstance(outcome, Published)
     assert outcome.board.absences[BOB_MEMBER].remains is None
+
+
+@pytest.mark.parametrize(
+    ("text", "relation"),
+    [
+        ("bob@contoso.test", Relation.SAME_ENTERPRISE),
+        ("bob@fabrikam.test", Relation.SAME_ENTERPRISE),
+        ("bob@partner.test", Relation.FEDERATED),
+        ("bob@public.test", Relation.PUBLIC_CLOUD),
+    ],
+)
+@pytest.mark.parametrize("kind", [MemberKind.USER, MemberKind.DOMAIN])
+def test_naming_whom_a_wider_entry_has_blocked_changes_nothing(text: str, relation: Relation, kind: MemberKind) -> None:
+    """Whatever they are to the enterprise, which has more domains than the user's own."""
+    watcher = Aor(f"sip:{text}")
+    relations = {"contoso.test": Relation.SAME_ENTERPRISE, "fabrikam.test": Relation.SAME_ENTERPRISE}
+    relations.update({"partner.test": Relation.FEDERATED, "public.test": Relation.PUBLIC_CLOUD})
+    blocked = shut_out(busy(), 500.0, Member(relation.value))
+    before = audience_of(blocked, watcher, relation)
+    assert isinstance(before, Away)
+    member = Member(kind, text if kind is MemberKind.USER else text.partition("@")[2])
+    change = MemberChange(32000, blocked.containers[32000].version, frozenset({member}), frozenset())
+    outcome = set_members(
+        said(blocked, note("new"), now=600.0), [change], 900.0, Quotas(), lambda aor: relations[aor.partition("@")[2]]
+    )
+    assert isinstance(outcome, Published)
+    assert audience_of(outcome.board, watcher, relation) == before
 
 
 def test_what_is_kept_goes_with_a_clock_that_is_set() -> None:
