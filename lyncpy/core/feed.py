@@ -27,8 +27,6 @@ from lyncpy.sip.subscription import Document
 K = TypeVar("K", bound=Hashable)
 """The name of a thing that has subscribers."""
 
-K_contra = TypeVar("K_contra", bound=Hashable, contravariant=True)
-
 C = TypeVar("C")
 """What was changed on a thing."""
 
@@ -60,29 +58,36 @@ class Update(Protocol[N]):
         """Write what an audience is told; called once for each. None: nothing."""
 
 
-class Source(Protocol[K_contra, C, N]):
-    """What a feed has to know of its things."""
+class Source(Generic[K, C, N]):
+    """What a feed has to know of its things; to inherit from."""
 
-    def subscriptions(self, key: K_contra) -> Collection[Subscription]:
+    def subscriptions(self, key: K) -> Collection[Subscription]:
         """Give the subscribers of a thing."""
+        raise NotImplementedError
 
     def joined(self, earlier: C, later: C) -> C:
-        """Give two changes of a thing as one; it may be `earlier`, with the later one added."""
+        """Give two changes of a thing as one; it may be `earlier`, with the later one added.
 
-    def update(self, key: K_contra, changes: C | None) -> Update[N] | None:
+        Where an update finds out by comparing what is news, the later one is enough.
+        """
+        return later
+
+    def update(self, key: K, changes: C | None) -> Update[N] | None:
         """Give a thing as it is now; None when it has to be read first.
 
         Args:
             key: Of the thing.
-            changes: What was changed; None when nothing was, and subscribers are told what they are owed.
+            changes: What was changed; None when nothing was, and a subscriber is told what it is owed.
         """
+        raise NotImplementedError
 
-    async def read(self, key: K_contra, changes: C | None) -> Update[N]:
-        """Read a thing, and give it as it is when this returns.
+    async def read(self, key: K, changes: C | None) -> Update[N]:
+        """Read a thing that is not in memory, and give it as it is when this returns.
 
         Raises:
             StoreUnavailable: It cannot be read.
         """
+        raise NotImplementedError
 
 
 @dataclass(slots=True)
@@ -167,9 +172,12 @@ class Feed(Generic[K, C, N]):
         self._put_off(subscription, key, news)
 
     def forget(self, key: K) -> None:
-        """Tell nothing that was gathered about a thing; its subscriptions have ended."""
+        """Tell nothing more about a thing; its subscriptions have ended."""
         self._gathered.pop(key, None)
         self._due.clear(key)
+        for subscription, other in [pair for debts in self._owed.values() for pair in debts]:
+            if other == key:
+                self._settle(subscription, key)
 
     async def flow_drained(self, fact: FlowDrained) -> None:
         """Tell a connection that has room again what it is owed."""

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.core.feed import Source
 from lyncpy.sip.subscription import Document
 
 
@@ -57,7 +58,7 @@ class Sheet:
         return Document(self.key, f"{self.desk.versions[self.key]}:{' '.join(sorted(audience[1]))}".encode())
 
 
-class Desk:
+class Desk(Source[str, frozenset[str], frozenset[str]]):
     """Things, their subscribers and the connections. A `Source`, and what a feed needs of a `Notifier`.
 
     Attributes:

@@ -388,6 +388,43 @@ def test_a_watcher_who_refreshes_is_told_all_and_nothing_twice(stage: Stage) -> 
     assert len(second.documents) == shown
 
 
+def test_a_participant_who_does_not_read_is_shown_the_roster_as_it_is_when_they_do() -> None:
+    """However much happens meanwhile the server keeps little for them, and their versions have no gap.
+
+    Carol leaves, Dave comes and Bob himself is promoted while he does not read.
+    """
+    with Stage.opened(sip={"unwritten_bytes": 65_536}) as stage:
+        alice, bob, carol, dave = stage.sign_in("alice", "bob", "carol", "dave")
+        first, second, third = meeting_of(alice, bob, carol, subject="s" * 200)
+        line, shown = bob.sip.connect(), len(second.documents)
+        line.stop_reading()
+        for number in range(150):
+            first.locks("false" if number % 2 else "true")
+            stage.passes(0.2)
+            if number == 100:
+                third.leaves()
+                first.promotes(bob.aor)
+        dave.joins(first.focus)
+        first.locks()
+        stage.passes(1)
+        assert len(first.versions) > 150, "who reads is told each time"
+        assert bob.sip.is_connected
+        assert sum(flow.unwritten_bytes for flow in stage.ground.flows.facts()) < 100_000
+        line.read_again()
+        stage.passes(1)
+        assert second.roster == first.roster
+        assert second.roster.keys() == {alice.aor, bob.aor, dave.aor}
+        assert second.locked is True
+        assert len(second.documents) - shown < 100
+        assert second.documents[-1].get("state") == "partial", (
+            "a full one would leave Carol in the roster of real clients"
+        )
+        first.locks("false")
+        stage.passes(1)
+        assert second.locked is False
+        assert second.versions == list(range(1, len(second.versions) + 1))
+
+
 def test_who_leaves_without_a_word_to_the_roster_watches_it_no_more(stage: Stage) -> None:
     """The end of his part is the end of his subscription."""
     alice, bob = stage.sign_in("alice", "bob")

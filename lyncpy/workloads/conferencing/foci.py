@@ -13,15 +13,17 @@ from lyncpy.contracts.mcu import IFocusEars, IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
+from lyncpy.core.feed import Feed
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.documents import Audience
 from lyncpy.workloads.conferencing.focus import Ears, Focus, Surroundings
 from lyncpy.workloads.conferencing.identity import readdress
 from lyncpy.workloads.conferencing.model import Conference, read_address
 from lyncpy.workloads.conferencing.roster import Arrived, Change, Gone, Meeting
-from lyncpy.workloads.conferencing.rosters import Rosters
+from lyncpy.workloads.conferencing.rosters import Rosters, RosterSource
 from lyncpy.workloads.conferencing.settings import Settings
 
 NO_CONFERENCE: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
@@ -54,6 +56,9 @@ class Foci:
         """
         self._platform = platform
         self._notifier = notifier
+        self.feed: Final[Feed[Rosters, None, Audience]] = Feed(RosterSource(), notifier, platform.timers)
+        """Tells who watches rosters; it is to hear of connections."""
+
         self._conferences = conferences
         self._mcus = mcus
         self._ears = ears
@@ -84,6 +89,7 @@ class Foci:
 
     def close(self) -> None:
         """Stop all clocks; the meetings go on in the next process."""
+        self.feed.close()
         for focus in self._foci.values():
             focus.close()
 
@@ -198,7 +204,7 @@ class Foci:
         return focus
 
     def _rosters(self, meeting: Callable[[], Meeting]) -> Rosters:
-        return Rosters(meeting, self._notifier, self._timers, self._gather_s)
+        return Rosters(meeting, self.feed, self._notifier, self._gather_s)
 
     def _ended(self, focus: Focus) -> None:
         key = focus.meeting.conference.key

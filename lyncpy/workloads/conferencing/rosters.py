@@ -1,19 +1,21 @@
 """The conference event package: who watches the roster of a meeting, and what each was shown last.
 
 What happened is gathered for a moment, so that two hundred people who join together are not
-forty thousand notifications; then each watcher hears the difference between what he was
-shown and what there is now, written once for all who were shown the same.
+forty thousand notifications; then each watcher hears the difference between what they were
+shown and what there is now, written once for all who were shown the same. A watcher whose
+connection is full hears it when there is room again, however much has happened meanwhile: what
+they were shown is kept until then, and the versions of their documents have no gap.
 
 Spec: RFC 4575; [MS-CONFBAS] 3.4. Client: it never refreshes, applies every document in the
 order of its coming, and unsubscribes in a new dialog.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.core.feed import Feed, Source
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.conferencing.documents import INFO_TYPE, Audience, Sheet, audience_of, delta, full
@@ -38,14 +40,26 @@ class _Shown:
 class Rosters:
     """The watchers of one meeting."""
 
-    def __init__(self, meeting: Callable[[], Meeting], notifier: Notifier, timers: ITimers, gather_s: float) -> None:
-        """Take who tells what the meeting is now."""
+    def __init__(
+        self,
+        meeting: Callable[[], Meeting],
+        feed: Feed["Rosters", None, Audience],
+        notifier: Notifier,
+        gather_s: float,
+    ) -> None:
+        """Begin without watchers.
+
+        Args:
+            meeting: Gives the meeting as it is now.
+            feed: Tells; its source is a `RosterSource`.
+            notifier: Ends subscriptions.
+            gather_s: How long changes are gathered while few watch.
+        """
         self._meeting = meeting
+        self._feed = feed
         self._notifier = notifier
-        self._timers = timers
         self._gather_s = gather_s
         self._shown: dict[Subscription, _Shown] = {}
-        self._timer: ITimer | None = None
 
     def __len__(self) -> int:
         return len(self._shown)
@@ -78,38 +92,66 @@ class Rosters:
             self._notifier.end(subscription, reason)
 
     def close(self, reason: str) -> None:
-        """Tell what there is to tell, and end all."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """End all."""
+        self._feed.forget(self)
         for subscription in tuple(self._shown):
             self._notifier.end(subscription, reason)
 
     def changed(self) -> None:
         """Have everybody told soon."""
-        if self._timer is None and self._shown:
+        if self._shown:
             crowd = max(1.0, len(self._shown) / GATHERED)
-            self._timer = self._timers.later(self._gather_s * crowd, self._tell)
+            self._feed.changed(self, None, self._gather_s * crowd)
 
-    def _tell(self) -> None:
-        self._timer = None
-        meeting = self._meeting()
-        sheets: dict[tuple[int, Audience, Audience], Sheet | None] = {}
-        documents: dict[tuple[int, Audience, Audience, int], Document] = {}
-        # A notification that cannot be sent ends its subscription.
-        for subscription, shown in tuple(self._shown.items()):
-            audience = audience_of(meeting, subscription.watcher)
-            if audience is None or shown.meeting is meeting:
-                continue  # who is gone is told so by the end of his subscription
-            key = (id(shown.meeting), shown.audience, audience)
-            if key not in sheets:
-                sheets[key] = delta(shown.meeting, shown.audience, meeting, audience)
-            sheet = sheets[key]
-            shown.meeting, shown.audience = meeting, audience
-            if sheet is None:
-                continue
-            shown.version += 1
-            document = documents.get((*key, shown.version))
-            if document is None:
-                document = documents[*key, shown.version] = Document(INFO_TYPE, sheet.at(shown.version))
-            self._notifier.notify(subscription, document)
+    def watchers(self) -> Collection[Subscription]:
+        """Give the subscriptions."""
+        return self._shown.keys()
+
+    def update(self) -> "_Difference":
+        """Give the meeting as it is now, and what each watcher was shown."""
+        return _Difference(self._meeting(), self._shown)
+
+
+class RosterSource(Source[Rosters, None, Audience]):
+    """Rosters as their feed asks for them. All of them are in memory; what is owed is no more than the name of an audience."""
+
+    def subscriptions(self, key: Rosters) -> Collection[Subscription]:
+        """Give who watches a meeting."""
+        return key.watchers()
+
+    def update(self, key: Rosters, changes: None) -> "_Difference":
+        """Give what is new in a meeting to each of its watchers."""
+        return key.update()
+
+
+class _Difference:
+    """Between a meeting as it is now and what each watcher was shown."""
+
+    def __init__(self, meeting: Meeting, shown: dict[Subscription, _Shown]) -> None:
+        self._meeting = meeting
+        self._shown = shown
+        self._sheets: dict[tuple[int, Audience, Audience], Sheet | None] = {}
+
+    def news_for(self, subscription: Subscription, owed: Audience | None) -> Audience | None:
+        shown = self._shown.get(subscription)
+        if shown is None or shown.meeting is self._meeting:
+            return None
+        return audience_of(self._meeting, subscription.watcher)  # whose user is gone is told so by its end
+
+    def audience_of(
+        self, subscription: Subscription, news: Audience
+    ) -> tuple[tuple[int, Audience, Audience], int] | None:
+        shown = self._shown[subscription]
+        key = (id(shown.meeting), shown.audience, news)
+        if key not in self._sheets:
+            self._sheets[key] = delta(shown.meeting, shown.audience, self._meeting, news)
+        shown.meeting, shown.audience = self._meeting, news
+        if self._sheets[key] is None:
+            return None
+        shown.version += 1
+        return key, shown.version
+
+    def write(self, audience: Any) -> Document | None:  # Any: see `Update`
+        key, version = audience
+        sheet = self._sheets[key]
+        return None if sheet is None else Document(INFO_TYPE, sheet.at(version))

@@ -7,7 +7,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed
+from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed, FlowDrained
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.privacy import IPrivacy
@@ -127,6 +127,8 @@ class Conferencing:
         self._listening = (
             self._bus.listen(EndpointGone, self.foci.endpoint_gone),
             self._bus.listen(FlowClosed, self.foci.flow_closed),
+            self._bus.listen(FlowClosed, self.foci.feed.flow_closed),
+            self._bus.listen(FlowDrained, self.foci.feed.flow_drained),
             self._bus.listen(AddressesChanged, self._addresses_changed),
         )
         self._count_later()

@@ -10,7 +10,7 @@ from typing import Any, Final
 from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.feed import Feed
+from lyncpy.core.feed import Feed, Source
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.contacts.bodies import CONTACTS_TYPE, without_deleted_groups, write_delta, write_list
@@ -75,7 +75,7 @@ class _WholeList:
         return Document(CONTACTS_TYPE, write_list(self._contacts))
 
 
-class _Source:
+class _Source(Source[Aor, ContactsChanged, int]):
     """Lists and the devices that show them, as the feed asks for them; what is owed is the number of a change."""
 
     def __init__(self, lists: Lists, notifier: Notifier) -> None:
@@ -84,9 +84,6 @@ class _Source:
 
     def subscriptions(self, key: Aor) -> Sequence[Subscription]:
         return self._notifier.of(EVENT, key)
-
-    def joined(self, earlier: ContactsChanged, later: ContactsChanged) -> ContactsChanged:
-        return later
 
     def update(self, key: Aor, changes: ContactsChanged | None) -> _OneChange | None:
         return None if changes is None else _OneChange(changes)

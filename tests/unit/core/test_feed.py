@@ -217,13 +217,18 @@ def test_a_store_that_fails_puts_off_and_nothing_is_lost(room: Newsroom) -> None
 
 
 def test_a_thing_that_ends_is_not_told_of(room: Newsroom) -> None:
-    """What was gathered about it is dropped, that of others is not."""
+    """What was gathered about it is dropped, and what is owed; that of others is not."""
     one, other = room.desk.subscribe("a", "v"), room.desk.subscribe("b", "w")
-    room.changes("a", "x")
-    room.changes("b", "x")
-    room.feed.forget("a")
+    slow = room.desk.subscribe("a", "x")
+    room.desk.follow(slow, "b")
+    room.desk.full.add(FlowName("x"))
+    for turn in range(2):
+        room.changes("a", "x")
+        room.changes("b", "x")
+        room.feed.forget("a") if turn else room.passes()
     room.passes()
-    assert (one.told, len(other.told)) == ([], 1)
+    room.drains("x")
+    assert ([len(each.told) for each in (one, other)], slow.told) == ([1, 2], [("b", 2, "x")])
 
 
 def test_a_closed_feed_tells_nothing(room: Newsroom) -> None:
