@@ -20,6 +20,12 @@ class ICall(Interface):
     def cancel(reason: str | None = None) -> None:
         """Send CANCEL for an INVITE whose final response has not come; may be called at any time."""
 
+    def abandon() -> None:
+        """Answer with the 430 of a flow that is gone, though it is not; an INVITE is cancelled.
+
+        What the peer answers later is taken for late: `on_late` hears a 2xx to an INVITE.
+        """
+
 
 class Hears(Protocol):
     """Whoever asked many hears each answer."""

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.outbound import ICall, IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
@@ -70,6 +71,25 @@ class OnEarly(Protocol):
         """Hear that `endpoint` has answered provisionally with this To tag; `give_up` cancels its branch alone."""
 
 
+class _Waits:
+    """The calls that are under way to each user's endpoints, with who waits for their answer."""
+
+    def __init__(self) -> None:
+        self._calls: dict[Aor, dict[ICall, Aor]] = {}
+
+    def add(self, asked: Aor, call: ICall, sender: Aor) -> None:
+        self._calls.setdefault(asked, {})[call] = sender
+
+    def remove(self, asked: Aor, call: ICall) -> None:
+        calls = self._calls[asked]
+        del calls[call]
+        if not calls:
+            del self._calls[asked]
+
+    def of(self, asked: Aor) -> Sequence[tuple[ICall, Aor]]:
+        return tuple(self._calls.get(asked, {}).items())
+
+
 class Forward:
     """Passes requests on to endpoints. Keeps nothing between calls but what each call needs."""
 
@@ -79,6 +99,17 @@ class Forward:
         self._record_route = f"<{record_route}>"
         self._vouching = vouching
         self._timers = timers
+        self._waits = _Waits()
+
+    def waiting(self, asked: Aor) -> frozenset[Aor]:
+        """Give who waits for an answer of a user's endpoints."""
+        return frozenset(sender for _, sender in self._waits.of(asked))
+
+    def part(self, asked: Aor, sender: Aor) -> None:
+        """Answer all that a sender waits for as if the endpoints of the user who is asked were gone; they ring no more."""
+        for call, waits in self._waits.of(asked):
+            if waits == sender:
+                call.abandon()
 
     async def fork(
         self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience, on_early: OnEarly | None = None
@@ -96,7 +127,7 @@ class Forward:
         if request.method == "INVITE":
             # Spec: RFC 4244 §4.3.1, RFC 7044 §10: where the request was sent to, before it was retargeted.
             request = request.edited(last=[_history(request)])
-        fork = _Fork(self._outbound, self._timers, arrival, self._upstream, on_early)
+        fork = _Fork(self._outbound, self._timers, arrival, self._upstream, on_early, self._waits)
         return await fork.run(request, endpoints, patience)
 
     async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float, *, call_id: str = "") -> Outcome:
@@ -118,7 +149,11 @@ class Forward:
             on_provisional=on_provisional,
         )
         arrival.on_cancel(call.cancel)
-        response = await call.final
+        self._waits.add(endpoint.aor, call, arrival.sender.aor)
+        try:
+            response = await call.final
+        finally:
+            self._waits.remove(endpoint.aor, call)
         if request.method == "REFER" and 200 <= response.status < 300:
             self._vouching.referred(arrival.sender.aor, endpoint.aor)
         return _outcome(request, response, endpoint, local=call.local, upstream=self._upstream)
@@ -201,7 +236,9 @@ class _Fork:
         arrival: Arrival,
         upstream: Callable[[Request, Response, Endpoint], Response],
         on_early: OnEarly | None,
+        waits: _Waits,
     ) -> None:
+        self._waits = waits
         self._outbound = outbound
         self._on_early = on_early
         self._timers = timers
@@ -240,7 +277,11 @@ class _Fork:
         begin(self._follow(call, branch, endpoint), self.log, "a branch of a fork")
 
     async def _follow(self, call: ICall, branch: Request, endpoint: Endpoint) -> None:
-        response = await call.final
+        self._waits.add(endpoint.aor, call, self._arrival.sender.aor)
+        try:
+            response = await call.final
+        finally:
+            self._waits.remove(endpoint.aor, call)
         self._pending -= 1
         outcome = _outcome(self._arrival.request, response, endpoint, local=call.local, upstream=self._upstream)
         if self._done.called:

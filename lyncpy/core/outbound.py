@@ -284,6 +284,12 @@ class Call(Runner):
         """Send CANCEL for an INVITE whose final response has not come; may be called at any time."""
         self._receive(Event.CANCEL, reason=reason)
 
+    def abandon(self) -> None:
+        """Answer as if the flow were gone, and have the peer of an INVITE ring no more."""
+        self._on_provisional = None
+        self.answer_locally(430)
+        self.cancel()
+
     def heard(self, response: Response) -> None:
         """Take a response with our Via on top."""
         self._receive(answer_event(response.status), response.edited(drop_first="Via"))
@@ -340,6 +346,8 @@ class Call(Runner):
                 self._on_provisional(response)
         elif not self.final.called:
             self.final.callback(response)
+        elif response.status < 300 and self._on_late is not None:
+            self._on_late(response)
 
     def _send(self, request: Request) -> None:
         try:

@@ -30,6 +30,12 @@ class FakeCall:
         """Count it; a real endpoint may or may not react."""
         self.cancelled += 1
 
+    def abandon(self) -> None:
+        """Answer as a flow that is gone does, and count it as cancelled, too."""
+        self.cancelled += 1
+        self.local = True
+        self.final.callback(response_to(self.request, 430))
+
     def rings(self, status: int = 180, *, tag: str = "early", headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Answer provisionally."""
         self._hooks["on_provisional"](response_to(self.request, status, to_tag=tag, headers=headers))

@@ -7,6 +7,7 @@ import pytest
 
 from lyncpy.sip.message import Request, Response
 from tests.kit.actors import BATCH_TYPE, PRESENCE, SELF, SOAP_TYPE, Actor
+from tests.kit.phones import OFFER, Callee, Caller, ringing
 from tests.kit.presence import batch_body
 from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
@@ -161,3 +162,83 @@ def test_nothing_that_is_received_tells_blocked_from_signed_out(by: str) -> None
         assert one == other
     assert not any("secret" in one for one in blocked)
     assert by == "100" or any("left" in one for one in blocked)
+
+
+# --- what is under way at that moment
+
+
+def _hangs_up(alice: Actor, other: Actor) -> None:
+    del other
+    alice.signs_out()
+
+
+def _waited(act: Callable[[Actor, Actor], object], devices: int, kind: str) -> list[str]:
+    """Have Mallory wait for Alice's devices; give what she receives from the moment of `act` on."""
+    with Stage.opened() as stage:
+        witness = Witness(stage)
+        alices = stage.sign_in(*["alice"] * devices)
+        sip = witness.actor.sip
+        callees = [Callee(one) for one in alices] if kind in ("rings", "silent") else []
+        for one in alices:
+            one.ignores_messages = True
+            one.sip.answers["OPTIONS"] = lambda _: None
+        stage.passes(1)
+        witness.looks()
+        if callees:
+            exchange = Caller(witness.actor).calls(alices[0])
+            for number, callee in enumerate(callees if kind == "rings" else ()):
+                callee.says_reliably(183, number + 1)
+        else:
+            exchange = sip.begin(sip.request(kind, ALICE, [("Content-Type", "text/plain")], b"hello"))
+        stage.passes(3)
+        assert exchange.is_pending
+        with alices[0].in_one_breath():
+            act(alices[0], witness.actor)
+        if act is _hangs_up:
+            for one in alices[1:]:
+                one.signs_out()
+        stage.passes(2)
+        assert not exchange.is_pending
+        witness.looks()
+        witness.seen += [plain(one) for one in (*exchange.provisional, *exchange.finals)]
+        if act is blocks:
+            assert [one.cancels for one in callees] == [1] * len(callees)
+        stage.passes(300)
+        witness.looks()
+        return witness.seen
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+@pytest.mark.parametrize("kind", ["rings", "silent", "MESSAGE", "OPTIONS"])
+def test_what_somebody_waits_for_ends_with_a_block_as_with_a_sign_out(kind: str, devices: int) -> None:
+    """A call that rings, with early media or without, and whatever else Alice's devices have not answered."""
+    assert _waited(blocks, devices, kind) == _waited(_hangs_up, devices, kind)
+
+
+def test_a_device_that_rang_hears_that_the_caller_gave_up(stage: Stage) -> None:
+    """No word of the block; one that accepts all the same is sent away."""
+    caller, (desk, phone) = ringing(stage, devices=2)
+    phone.is_deaf = True
+    desk.actor.blocks(caller.actor)
+    assert caller.exchange is not None
+    assert caller.exchange.status == 430
+    assert (desk.cancels, phone.cancels) == (1, 1)
+    cancels = [one for one in desk.actor.sip.heard if one.method == "CANCEL"]
+    assert [one.headers.get("Reason") for one in cancels] == [None]
+    phone.says(200, body=OFFER)
+    assert (len(phone.acks), phone.methods[-1]) == (1, "BYE")
+    assert stage.tables()["sessions"] == 0
+
+
+def test_a_call_of_who_blocks_rings_on(stage: Stage) -> None:
+    """They have begun it: it is answered, and lasts when they block somebody else."""
+    caller, (callee,) = ringing(stage)
+    caller.actor.blocks(callee.actor)
+    assert callee.cancels == 0
+    callee.says(200, body=OFFER)
+    assert caller.exchange is not None
+    assert caller.exchange.status == 200
+    (carol,) = stage.sign_in("carol")
+    caller.actor.blocks(carol)
+    assert callee.sends("INFO").status == 200
+    assert caller.sends("INFO").status == 200

@@ -1,6 +1,7 @@
 """Ending the sessions of an endpoint that vanished or signed out without a BYE, and of people who are blocked now."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from twisted.logger import Logger
 
@@ -10,6 +11,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.forward import Forward
 from lyncpy.sip.message import Headers, Request
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.model import Session, Side
@@ -33,6 +35,7 @@ class Farewell:
         locator: ILocator,
         privacy: IPrivacy,
         outbound: IOutbound,
+        forward: Forward,
         sessions: Sessions,
         leave: Callable[[Aor, Epid], None],
         timers: ITimers,
@@ -42,6 +45,7 @@ class Farewell:
         self._locator = locator
         self._privacy = privacy
         self._outbound = outbound
+        self._forward = forward
         self._sessions = sessions
         self._timers = timers
 
@@ -59,22 +63,39 @@ class Farewell:
     async def board_changed(self, fact: BoardChanged) -> None:
         """End what somebody has open with people whom they have blocked, as if either's device were gone.
 
-        To who is blocked it must look like a sign-out: a BYE, and then there is no such dialog. What the user
-        begins with them later goes on, both ways, until it ends by itself: nobody else has asked for it.
+        To who is blocked it must look like a sign-out: a BYE, and then there is no such dialog; what they wait for,
+        as a call that rings, fails as if the devices were gone, and these hear what they hear of a caller who gives
+        up. What the user has begun with them and nobody has answered yet, or begins later, goes on, both ways, until
+        it ends by itself: nobody else has asked for it.
         """
+        if not fact.members:
+            return
         blocked: dict[Aor, bool] = {}
-        for session in self._sessions.of(fact.aor) if fact.members else ():
+        for session in self._sessions.of(fact.aor):
             is_caller = session.caller.aor == fact.aor
-            mine, other = (session.caller, session.callee) if is_caller else (session.callee, session.caller)
-            if not session.answered or (is_caller and session.is_despite):
+            other = session.callee if is_caller else session.caller
+            if (is_caller and session.is_despite) or not (is_caller or session.answered):
                 continue
             if other.aor not in blocked:
                 blocked[other.aor] = await self._privacy.is_blocked(fact.aor, other.aor)
-            if blocked[other.aor] and self._sessions.current(session) is not None:
-                by = "user1" if is_caller else "user2"
-                self._sessions.end(model.ended(session, by, "blocked", self._timers.wall()))
-                await self._tell(session, mine)
-                await self._tell(session, other)
+            current = self._sessions.current(session)
+            if blocked[other.aor] and current is not None:
+                await self._part(current, is_caller=is_caller)
+        for sender in self._forward.waiting(fact.aor) - {fact.aor}:
+            if sender not in blocked:
+                blocked[sender] = await self._privacy.is_blocked(fact.aor, sender)
+            if blocked[sender]:
+                self._forward.part(fact.aor, sender)
+
+    async def _part(self, session: Session, *, is_caller: bool) -> None:
+        """End a session of somebody with whom they have blocked; one of their own that still rings goes on."""
+        if session.answered:
+            by = "user1" if is_caller else "user2"
+            self._sessions.end(model.ended(session, by, "blocked", self._timers.wall()))
+            await self._tell(session, session.caller if is_caller else session.callee)
+            await self._tell(session, session.callee if is_caller else session.caller)
+        elif is_caller:
+            self._sessions.moved(replace(session, is_despite=True))
 
     async def server_ends(self) -> None:
         """Have clients leave the dialogs that end with this server, without waiting for their answers.

@@ -80,7 +80,7 @@ class Im:
         dialogs = Dialogs(locator, parties, self._sessions)
         routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
         self.mcu = Mcu(outbound, self._archiving, settings, timers)
-        self._farewell = Farewell(locator, privacy, outbound, self._sessions, routes.leave, timers)
+        self._farewell = Farewell(locator, privacy, outbound, forward, self._sessions, routes.leave, timers)
         commands = Commands(self._sessions, platform.records, platform.owners)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.mcu.rows()), commands=commands.words())
 
