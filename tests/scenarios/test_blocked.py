@@ -9,6 +9,7 @@ from lyncpy.sip.message import Request, Response
 from tests.kit.actors import BATCH_TYPE, PRESENCE, SELF, SOAP_TYPE, Actor
 from tests.kit.phones import OFFER, Callee, Caller, ringing
 from tests.kit.presence import batch_body
+from tests.kit.renames import hires, removes, removes_key
 from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
 
@@ -242,3 +243,48 @@ def test_a_call_of_who_blocks_rings_on(stage: Stage) -> None:
     caller.actor.blocks(carol)
     assert callee.sends("INFO").status == 200
     assert caller.sends("INFO").status == 200
+
+
+# --- somebody who is removed from the directory, and comes back
+
+
+def _comes_back(act: Callable[[Actor, Actor], object]) -> list[str]:
+    """Remove Mallory, whose address somebody else gets, and restore them; give what they see of Alice then, and an hour later."""
+    with Stage.opened(directory={"removal_share": 1.0}) as stage:
+        witness = Witness(stage)
+        (alice,) = stage.sign_in("alice")
+        alice.publishes(6500, note="left")
+        alice.publishes_raw(*KEPT, lasts_s=3600)
+        alice.allows(witness.actor, 300)
+        stage.passes(100)
+        act(alice, witness.actor)
+        stage.passes(10)
+        [entry] = [one for one in stage.directory.people if one.key == "key-mallory"]
+        removes(stage, "mallory")
+        hires(stage, "mallory")
+        stage.pulls()
+        stage.passes(10)
+        if act is blocks:
+            alice.publishes(3500, note="secret")
+            alice.sets_members({300: ""})
+        removes_key(stage, "another")
+        stage.directory.people.append(entry)
+        stage.pulls()
+        stage.passes(10)
+        seen = []
+        for _ in range(2):
+            (back,) = stage.sign_in("mallory")
+            body = batch_body(back.aor, [ALICE], categories=NAMES)
+            back.sip.subscriptions.pop(PRESENCE, None)
+            exchange = back.sip.subscribe(PRESENCE, body, BATCH_TYPE, expires=0)
+            stage.passes(1)
+            seen += [plain(one) for one in exchange.finals]
+            stage.passes(3600)
+        return seen
+
+
+def test_who_comes_back_to_the_directory_sees_what_was_left_for_them() -> None:
+    """As after a sign-out: they were away meanwhile, and nothing of the user has become another."""
+    blocked, gone = _comes_back(blocks), _comes_back(signs_out)
+    assert blocked == gone
+    assert "left" in blocked[0]

@@ -144,7 +144,7 @@ class _Form:
             return BoardState(Board(key), stepped=stepped)
         board, names = read_named(key, value, self._owners)
         now = self._timers.wall()
-        published, names = readdress(self._carrier.as_read(board), names, self._owners, now)
+        published, names = readdress(self._carrier.as_read(board), names.since(now), self._owners, now)
         board = again(elapse(published.board, now).board, now)
         return BoardState(board, names, board.last_active, stepped)
 
@@ -169,7 +169,9 @@ class _Form:
     def carried(self, state: BoardState) -> BoardState:
         """Take along what is on a board when the wall clock was set."""
         board = self._carrier.carried(state.board, state.stepped)
-        return state if board is state.board else replace(state, board=board, stepped=self._carrier.stepped())
+        stepped = self._carrier.stepped()
+        names = state.names.carried(stepped - state.stepped)
+        return state if board is state.board else BoardState(board, names, state.last_active, stepped)
 
     def noted(self, state: BoardState, board: Board) -> Names:
         """Give whom the names on a changed board mean."""
@@ -225,7 +227,9 @@ class Boards:
     ) -> None:
         """Begin with nothing in memory."""
         self._bus = bus
-        self._serial = 0
+        self.serial = 0
+        """The number of changes told so far: of all that is on any board now, and of nothing else."""
+
         self._people = people
         self._contacts: IContacts = contacts or NoContacts()
         self._policies: IPolicies = policies or OnePolicy(Policy())
@@ -246,11 +250,6 @@ class Boards:
         state = self._table.peek(aor)
         return None if state is None else state.board
 
-    @property
-    def serial(self) -> int:
-        """Give the number of changes that were told so far: all that is on any board now, and nothing else."""
-        return self._serial
-
     def has_to_tell(self, aor: Aor) -> bool:
         """Tell whether there is anything in memory that was published under an address, by whomever."""
         return aor in self._memory.kept or aor in self._memory.left
@@ -267,9 +266,9 @@ class Boards:
         """Give a board as it is when this returns, whatever waits meanwhile, and though it has left the memory again."""
         board = self.peek(aor)
         while board is None:
-            serial = self._serial
+            serial = self.serial
             found = await self.read(aor)
-            board = self.peek(aor) or (found if self._serial == serial else None)
+            board = self.peek(aor) or (found if self.serial == serial else None)
         return board
 
     async def change(
@@ -374,8 +373,8 @@ class Boards:
     # --- inside; whoever calls holds the board
 
     def _tell(self, fact: BoardChanged) -> None:
-        self._serial += 1
-        self._bus.tell(replace(fact, serial=self._serial))
+        self.serial += 1
+        self._bus.tell(replace(fact, serial=self.serial))
 
     async def _changed(self, aor: Aor, decide: Decide, by: Epid | None) -> Outcome:
         def decided(before: BoardState) -> Decision[BoardState, tuple[Outcome, bool]]:

@@ -6,12 +6,13 @@ address is another's by now, sleeps: nobody sees them, they see nothing, and whe
 back they are where they were.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from lyncpy.contracts.names import Aor, bare, kept_aor
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
-from lyncpy.workloads.presence.absences import Absence, Absences
+from lyncpy.workloads.presence.absences import Absence, Absences, carried, lapsed
 from lyncpy.workloads.presence.board import Board, Changes, Published, settle
 from lyncpy.workloads.presence.model import Container, Delegate, Delegates, Member, MemberKind, Subscriber
 
@@ -27,6 +28,15 @@ class Sleeper:
     containers: tuple[int, ...] = ()
     subscriber: Subscriber | None = None
     delegate: Delegate | None = None
+    absence: Absence | None = None
+    """What they see of the user who has blocked them."""
+
+    def with_absence(self, become: Callable[[Absences], Absences]) -> "Sleeper":
+        """Have what they see become something else, as it does for who is there."""
+        if self.absence is None:
+            return self
+        member = Member(MemberKind.USER, bare(self.aor))
+        return replace(self, absence=become({member: self.absence})[member])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,21 @@ class Names:
     """By address without `sip:`; of who is not here, whom nobody knew when they were named."""
 
     asleep: tuple[Sleeper, ...] = ()
+
+    def carried(self, by_s: float) -> "Names":
+        """Take what sleepers see along when the wall clock was set."""
+        if not any(one.absence for one in self.asleep):
+            return self
+        return replace(self, asleep=tuple(one.with_absence(lambda each: carried(each, by_s)) for one in self.asleep))
+
+    def since(self, now: float) -> "Names":
+        """Give the same for a process that knows of it from now on only."""
+        return replace(
+            self,
+            asleep=tuple(
+                one if one.absence is None else replace(one, absence=one.absence.since(now)) for one in self.asleep
+            ),
+        )
 
 
 def named(board: Board) -> set[str]:
@@ -98,7 +123,9 @@ def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[
         containers=containers,
         subscribers=_subscribers(board.subscribers, where, awake),
         delegates=delegates,
-        absences=_absences(board.absences, where),
+        absences=_absences(
+            board.absences, where, [(one.with_absence(partial(lapsed, now=now)), aor) for one, aor in awake]
+        ),
     )
     meant = {bare(aor): names.meant.get(one, NOBODY) for one, aor in where.items() if aor is not None}
     meant.update((bare(aor), one.owner) for one, aor in awake)
@@ -114,7 +141,7 @@ def _aor(text: str) -> Aor:
     return kept_aor(f"sip:{text}")
 
 
-def _absences(absences: Absences, where: _Where) -> Absences:
+def _absences(absences: Absences, where: _Where, awake: _Awake) -> Absences:
     """Keep what the blocked see under their present addresses: another address is no other block."""
     found = dict[Member, Absence]()
     for member, one in absences.items():
@@ -123,6 +150,9 @@ def _absences(absences: Absences, where: _Where) -> Absences:
             found[Member(MemberKind.USER, bare(aor))] = one
         elif member.kind is not MemberKind.USER:
             found[member] = one
+    for sleeper, aor in awake:
+        if sleeper.absence is not None:
+            found.setdefault(Member(MemberKind.USER, bare(aor)), sleeper.absence)
     return found
 
 
@@ -134,6 +164,7 @@ def _put_to_sleep(board: Board, text: str, owner: OwnerId) -> Sleeper:
         tuple(id_ for id_, one in board.containers.items() if member in one.members),
         next((one for one in board.subscribers if one.aor == aor), None),
         next((one for one in board.delegates.members if one.aor == aor), None),
+        board.absences.get(member),
     )
 
 

@@ -5,6 +5,7 @@ the server makes is made anew.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ def write_record(board: Board, names: Names | None = None) -> bytes:
     """Write what of a board has to be durable, and whom its names mean."""
     names = names or Names()
     durable = [one for one in board.instances.values() if one.is_durable]
+    sleeping = [(number, one.absence) for number, one in enumerate(names.asleep) if one.absence is not None]
     record: dict[str, object] = {
         "form": _FORM,
         "version": board.version,
@@ -56,8 +58,11 @@ def write_record(board: Board, names: Names | None = None) -> bytes:
         "delegates": {"version": board.delegates.version, "members": board.delegates.members},
         "owners": dict(names.meant),
     }
-    if any(one.remains is not None for one in board.absences.values()):
-        record["remains"] = _remains(board.absences, durable)
+    if sleeping:
+        record["sleeping"] = [[number, one.at, one.last_active, one.listed] for number, one in sleeping]
+    absences = [*board.absences.values(), *(one for _, one in sleeping)]
+    if any(one.remains is not None for one in absences):
+        record["remains"] = _remains(absences, durable)
     if names.asleep:
         record["asleep"] = [
             [
@@ -85,6 +90,7 @@ def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
     # What a machine says of itself ends with it, and was kept once, if its client had asked for that.
     instances = list(map(_instance, record["publications"]))
     delegates = record.get("delegates", {"version": 0, "members": []})
+    absences, sleeping = _absences(record, instances)
     board = Board(
         aor,
         Version(record["version"]),
@@ -98,9 +104,9 @@ def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
         tuple(Subscriber(aor_of(who), *rest) for who, *rest in record["subscribers"]),
         record["last_active"],
         Delegates(delegates["version"], tuple(Delegate(aor_of(who), *rights) for who, *rights in delegates["members"])),
-        _absences(record, instances),
+        absences,
     )
-    return board, _names(board, record, owners)
+    return board, _names(board, record, owners, sleeping)
 
 
 def _publication(one: Instance) -> dict[str, object]:
@@ -115,7 +121,7 @@ def _publication(one: Instance) -> dict[str, object]:
     }
 
 
-def _remains(absences: Absences, durable: list[Instance]) -> dict[str, object]:
+def _remains(absences: Sequence[Absence], durable: list[Instance]) -> dict[str, object]:
     """Write what is kept for the blocked, each publication once: it is on the board, or among the others.
 
     Every set has one row; what each absence has, says the number of its row (-1: none), whether it is a contact's, and its ages.
@@ -124,7 +130,7 @@ def _remains(absences: Absences, durable: list[Instance]) -> dict[str, object]:
     others: list[object] = []
     rows: dict[int, int] = {}
     sets: list[object] = []
-    for kept in (one.remains for one in absences.values()):
+    for kept in (one.remains for one in absences):
         if kept is None or id(kept) in rows:
             continue
         rows[id(kept)] = len(sets)
@@ -134,11 +140,15 @@ def _remains(absences: Absences, durable: list[Instance]) -> dict[str, object]:
                 others.append(_publication(one))
         lists = [[id_, sorted([m.kind.value, m.value] for m in members)] for id_, members in kept.lists]
         sets.append([[numbers[id(one)] for one in kept.instances], lists, kept.private])
-    of = [[-1 if one.remains is None else rows[id(one.remains)], one.contact, one.ages] for one in absences.values()]
+    of = [[-1 if one.remains is None else rows[id(one.remains)], one.contact, one.ages] for one in absences]
     return {"publications": others, "sets": sets, "of": of}
 
 
-def _absences(record: dict[str, Any], instances: list[Instance]) -> Absences:  # Any: JSON, written by us
+def _absences(
+    record: dict[str, Any],
+    instances: list[Instance],  # Any: JSON, written by us
+) -> tuple[Absences, Mapping[int, Absence]]:
+    """Give what the blocked see: by their entry in the list, and of who is asleep by their number there."""
     kept = record.get("remains", {"publications": [], "sets": [], "of": []})
     all_ = [*instances, *map(_instance, kept["publications"])]
     sets = [
@@ -149,19 +159,23 @@ def _absences(record: dict[str, Any], instances: list[Instance]) -> Absences:  #
         )
         for numbers, lists, private in kept["sets"]
     ]
-    found = {}
-    rows: list[list[Any]] = record.get("absences", [])
-    for (kind, value, at, last_active, *listed), (number, contact, ages) in zip(
-        rows, kept["of"] or _UNKNOWN, strict=False
-    ):
+    of = iter(kept["of"] or _UNKNOWN)
+
+    def absence(at: float, last_active: float | None, *listed: list[int]) -> Absence:
+        number, contact, ages = next(of, (-1, False, ()))
         remains = None if number < 0 else sets[number]
-        found[member_of(MemberKind(kind), value)] = Absence(
-            at, last_active, tuple(*listed), remains, contact, tuple(ages)
-        )
-    return found
+        return Absence(at, last_active, tuple(*listed), remains, contact, tuple(ages))
+
+    here = {member_of(MemberKind(kind), value): absence(*rest) for kind, value, *rest in record.get("absences", [])}
+    return here, {number: absence(*rest) for number, *rest in record.get("sleeping", [])}
 
 
-def _names(board: Board, record: dict[str, Any], owners: IOwners) -> Names:  # Any: JSON, written by us
+def _names(
+    board: Board,
+    record: dict[str, Any],
+    owners: IOwners,
+    absences: Mapping[int, Absence],  # Any: JSON, written by us
+) -> Names:
     texts = {kept_aor(f"sip:{text}"): text for text in named(board)}
     stored: dict[str, str] | None = record.get("owners")
     written = None if stored is None else {f"sip:{text}": owner for text, owner in stored.items()}
@@ -174,8 +188,9 @@ def _names(board: Board, record: dict[str, Any], owners: IOwners) -> Names:  # A
             tuple(containers),
             None if subscriber is None else Subscriber(aor_of(aor), *subscriber),
             None if delegate is None else Delegate(aor_of(aor), *delegate),
+            absences.get(number),
         )
-        for aor, owner, containers, subscriber, delegate in record.get("asleep", ())
+        for number, (aor, owner, containers, subscriber, delegate) in enumerate(record.get("asleep", ()))
     )
     return Names({texts[aor]: owner for aor, owner in found.items() if owner}, asleep)
 

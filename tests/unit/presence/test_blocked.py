@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.owners import AddressOwners, OwnerId
 from lyncpy.workloads.presence.absences import Remains
 from lyncpy.workloads.presence.audience import Audience, Away, concerns, differs, visible
 from lyncpy.workloads.presence.audience import audience as audience_of
@@ -33,8 +34,9 @@ from lyncpy.workloads.presence.model import (
     Publication,
     Relation,
 )
+from lyncpy.workloads.presence.naming import Names, noted, readdress
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.records import read_record, write_record
+from lyncpy.workloads.presence.records import read_named, read_record, write_record
 from lyncpy.workloads.presence.states import Aggregate, Capability, Device, State, StateKind
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
@@ -296,3 +298,52 @@ def test_who_is_blocked_twice_is_so_since_the_first_time() -> None:
     assert notes(both) == ["<note/>"]
     friend = replace(company, containers={**company.containers, 300: Container(1, frozenset({BOB_MEMBER}))})
     assert audience_of(shut_out(friend, 600.0, BOB_MEMBER), BOB) != audience_of(company, BOB)
+
+
+class Directory(AddressOwners):
+    """Who has which address now."""
+
+    def __init__(self, has: dict[Aor, str]) -> None:
+        """Take the holders."""
+        self.has = has
+
+    def owner(self, aor: Aor) -> OwnerId:
+        """Give the holder."""
+        return OwnerId(self.has.get(aor, ""))
+
+    meant = owner
+
+    def address(self, owner: OwnerId) -> Aor | None:
+        """Give the address of who is there."""
+        return next((aor for aor, one in self.has.items() if one == owner), None)
+
+
+def sleeping(found: Board) -> tuple[Board, Names, Directory]:
+    """Have Bob, whom a board names, leave the directory, and somebody else get the address."""
+    owners = Directory({BOB: "bob's"})
+    names = noted(Names(), found, owners)
+    owners.has[BOB] = "another's"
+    published, names = readdress(found, names, owners, 600.0)
+    return published.board, names, owners
+
+
+def test_who_is_removed_and_restored_sees_what_they_saw() -> None:
+    """Also after the store has had it, when the clock was set, and without what has ended meanwhile."""
+    before = shut_out(said(busy(), note("soon", 1, 3600), now=400.0), 500.0, BOB_MEMBER)
+    shown = all_of(before, audience_of(before, BOB))
+    asleep, names, owners = sleeping(before)
+    assert asleep.absences == {}
+    stored, read = read_named(ALICE, write_record(asleep, names), owners)
+    assert read.asleep == names.asleep
+    owners.has[BOB] = "bob's"
+    for board, kept in ((asleep, names), (stored, read)):
+        back = readdress(board, kept, owners, 700.0)[0].board
+        assert back.absences == before.absences
+    back = readdress(asleep, names, owners, 700.0)[0].board
+    assert all_of(back, audience_of(back, BOB)) == shown
+    late = readdress(asleep, names, owners, 9000.0)[0].board
+    assert [one.value for one in visible(late, audience_of(late, BOB), "note")] == ["<note/>"]
+    moved = readdress(carry(asleep, 100.0), names.carried(100.0), owners, 800.0)[0].board
+    assert moved.absences == carry(before, 100.0).absences
+    assert readdress(asleep, names.since(650.0), owners, 700.0)[0].board.absences[BOB_MEMBER].at == 650.0
+    assert Names().carried(5.0) == Names()
