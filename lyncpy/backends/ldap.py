@@ -12,7 +12,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -22,8 +22,9 @@ from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
-from lyncpy.backends.ldap_link import Access, Found, Link, Root
+from lyncpy.backends.ldap_link import Access, Found, Link, Root, is_dn
 from lyncpy.backends.ldap_mapping import PRESETS, Mapped, Raw, mapped
+from lyncpy.backends.ldap_policies import Policies
 from lyncpy.backends.people import Runs
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -37,7 +38,7 @@ OVERLAP_S: Final = 180
 """Read again from a little before the last mark: replicas and seconds of one second deliver late by a minute, and a
 believed timestamp is ahead by `LEAD_S` at most, and by as much again where our own clock is."""
 
-READS: Final = 2
+READS: Final = 3
 """How entries are read by this version; whoever changes what is made of one raises it, and everybody is read anew once."""
 
 STAMP: Final = "%Y%m%d%H%M%SZ"
@@ -61,6 +62,8 @@ class Terms(Protocol):
     since: tuple[str, ...] | None
     until: tuple[str, ...] | None
     must_change: tuple[str, ...] | None
+    must_change_unless: tuple[str, ...] | None
+    password_policy: str
     group_bases: tuple[str, ...]
     group_filters: tuple[str, ...] | None
     groups_max: int
@@ -101,6 +104,9 @@ class Cookie:
     at: float = 0.0
     """When the pull was made."""
 
+    policies: Mapping[str, str] = field(default_factory=dict)
+    """What password policies said, by DN."""
+
     def text(self) -> str:
         """Give it as text."""
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -116,6 +122,7 @@ def read_cookie(text: str) -> Cookie | None:
     texts = (cookie.fit, cookie.by, cookie.mark, cookie.service, cookie.run)
     numbers = (cookie.sweep, cookie.at)
     fits = all(isinstance(one, str) for one in texts) and all(isinstance(one, int | float) for one in numbers)
+    fits = fits and isinstance(cookie.policies, dict) and all(isinstance(one, str) for one in cookie.policies.values())
     return cookie if fits else None
 
 
@@ -149,8 +156,10 @@ class LdapDirectory:
         File names in the settings are relative to `home`. One thread is enough.
 
         Raises:
-            ValueError: A source or condition in the settings that cannot be read.
+            ValueError: A source, a condition or a DN in the settings that cannot be read.
         """
+        if terms.password_policy and not is_dn(terms.password_policy):
+            raise ValueError(f'password_policy is not a DN: "{shown(terms.password_policy)}"')
         self._terms = terms
         self._home = home
         self._mapped = mapped(
@@ -162,6 +171,7 @@ class LdapDirectory:
             terms.since,
             terms.until,
             terms.must_change,
+            terms.must_change_unless,
         )
         self._filters = Filters(
             people=_any_of(terms.filters or PRESETS[terms.preset].filters),
@@ -258,22 +268,23 @@ class _Reading:
                 raise DirectoryUnavailable(
                     f"{self._terms.url} does not say what it holds: name the DN to search under in bases ([directory])"
                 )
-            if known is not None and known.fit == self._fit and _is_of(known, root):
-                return self._changes(link, bases, root, known)
-            return self._all(link, bases, root)
+            policies = Policies(link.glimpse, self._mapped.of_policy(), self._terms.password_policy)
+            if known is not None and known.fit == self._fit and _is_of(known, root) and policies.are(known.policies):
+                return self._changes(link, bases, root, known, policies)
+            return self._all(link, bases, root, policies)
 
-    def _all(self, link: Link, bases: Sequence[str], root: Root) -> Pull:
+    def _all(self, link: Link, bases: Sequence[str], root: Root, policies: Policies) -> Pull:
         entries = self._entries(link, bases, self._filters.people)
-        people, skipped, _ = self._persons(entries)
+        people, skipped, _ = self._persons(entries, policies)
         groups, useless = self._groups(link, bases, "")
-        cookie = self._cookie(root, entries.values(), None)
-        skipped += useless
+        cookie = self._cookie(root, entries.values(), None, policies)
+        skipped += (*useless, *policies.troubles())
         return Pull(people, frozenset(), complete=True, skipped=skipped, groups=groups, cookie=cookie)
 
-    def _changes(self, link: Link, bases: Sequence[str], root: Root, known: Cookie) -> Pull:
+    def _changes(self, link: Link, bases: Sequence[str], root: Root, known: Cookie, policies: Policies) -> Pull:
         newer = f"({_MARKS[known.by]}>={_since(known)})"
         entries = self._entries(link, bases, f"(&{self._filters.people}{newer})")
-        people, skipped, gone = self._persons(entries)
+        people, skipped, gone = self._persons(entries, policies)
         groups, useless = self._groups(link, bases, newer)
         present, groups_present, sources = None, None, {}
         if known.sweep + 1 >= self._terms.sweep_every:
@@ -284,13 +295,13 @@ class _Reading:
             groups_present = None if placed is None else frozenset(placed)
             sources |= placed or {}
         following = replace(known, sweep=0 if present is not None else known.sweep + 1)
-        cookie = self._cookie(root, entries.values(), following)
+        cookie = self._cookie(root, entries.values(), following, policies)
         return Pull(
             people,
             gone,
             complete=False,
             present=present,
-            skipped=skipped + useless,
+            skipped=(*skipped, *useless, *policies.troubles()),
             groups=groups,
             groups_present=groups_present,
             sources=sources,
@@ -348,14 +359,16 @@ class _Reading:
                 )
             yield one
 
-    def _persons(self, entries: Mapping[str, Found]) -> tuple[tuple[Person, ...], tuple[Skipped, ...], frozenset[str]]:
+    def _persons(
+        self, entries: Mapping[str, Found], policies: Policies
+    ) -> tuple[tuple[Person, ...], tuple[Skipped, ...], frozenset[str]]:
         """Read entries; give people, those that cannot be used, and the keys of those who are nobody's any more."""
         people: list[Person] = []
         skipped: list[Skipped] = []
         for key, one in entries.items():
             reasons: list[str] = []
             try:
-                people.append(self._mapped.person(one.raw, one.dn, reasons.append))
+                people.append(self._mapped.person(policies.completed(one.raw), one.dn, reasons.append))
             except BadEntry as bad:
                 skipped.append(Skipped(one.dn, bad.reason, key=key, barred=bad.barred))
             else:
@@ -364,11 +377,12 @@ class _Reading:
                     skipped.append(Skipped(one.dn, f"the person is known without this: {text}", key=key, keeps=True))
         return tuple(people), tuple(skipped), frozenset(one.key for one in skipped if not one.keeps)
 
-    def _cookie(self, root: Root, entries: Iterable[Found], before: Cookie | None) -> str:
+    def _cookie(self, root: Root, entries: Iterable[Found], before: Cookie | None, policies: Policies) -> str:
         """Give the next cookie, or "" where the server offers no mark to go by."""
         sweep = before.sweep if before is not None else 0
         if root.service and root.usn is not None and (before is None or before.by == "usn"):
-            return Cookie(self._fit, "usn", str(root.usn + 1), root.service, sweep).text()
+            mark = str(root.usn + 1)
+            return Cookie(self._fit, "usn", mark, root.service, sweep, policies=policies.marks()).text()
         # The last change that is seen was made before now by the server's clock. So what is changed from now on is
         # newer than that by at least the time that has passed here since: no clock is compared with another.
         # A timestamp that is ahead of us is not believed, for its clock may have been put right since: then the mark
@@ -376,14 +390,13 @@ class _Reading:
         times = [_time(one.raw) for one in entries]
         latest = datetime.fromtimestamp(self._now.past, UTC) + timedelta(seconds=LEAD_S)
         seen = [time for time in times if time is not None and time <= latest]
-        if before is not None and (mark := _read_mark(before.mark)) is not None:
+        if before is not None and (reached := _read_mark(before.mark)) is not None:
             passed_s = max(0.0, self._now.monotonic - before.at) if before.run == self._now.run else 0.0
-            seen.append(mark + timedelta(seconds=passed_s))
+            seen.append(reached + timedelta(seconds=passed_s))
         if None in times or not seen:
             return ""
-        return Cookie(
-            self._fit, "time", max(seen).strftime(STAMP), "", sweep, self._now.run, self._now.monotonic
-        ).text()
+        mark, run, at = max(seen).strftime(STAMP), self._now.run, self._now.monotonic
+        return Cookie(self._fit, "time", mark, "", sweep, run, at, policies.marks()).text()
 
 
 _MARKS: Final = {"usn": "uSNChanged", "time": "modifyTimestamp"}
@@ -440,6 +453,8 @@ def _digest(terms: Terms, domain: str) -> str:
         terms.since,
         terms.until,
         terms.must_change,
+        terms.must_change_unless,
+        terms.password_policy,
         terms.group_bases,
         terms.group_filters,
         terms.group_members_max,

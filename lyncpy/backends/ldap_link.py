@@ -8,7 +8,7 @@ setting and what to do. Nothing here waits without a limit.
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,6 +22,7 @@ from ldap3.core.exceptions import (
     LDAPInvalidFilterError,
     LDAPStartTLSError,
 )
+from ldap3.utils.dn import parse_dn
 
 from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_mapping import Raw
@@ -75,6 +76,14 @@ class Found:
 
     dn: str
     raw: Raw
+
+
+def is_dn(text: str) -> bool:
+    """Tell whether this can be asked for as a DN."""
+    try:
+        return bool(parse_dn(text))
+    except LDAPInvalidDnError:
+        return False
 
 
 class _Verified(Tls):  # type: ignore[misc]  # ldap3 has no types
@@ -244,8 +253,20 @@ class Link:
         found, _ = self._page(dn, "(objectClass=*)", BASE, attributes)
         return found[0].raw if found else {}
 
+    def glimpse(self, dn: str, attributes: Sequence[str]) -> Raw | None:
+        """Give attributes of one entry; None when it is not there, or may not be read."""
+        found, _ = self._page(dn, "(objectClass=*)", BASE, attributes, tolerated=_OUT_OF_SIGHT)
+        return found[0].raw if found else None
+
     def _page(
-        self, base: str, filters: str, scope: str, attributes: Sequence[str], cookie: bytes | None = None
+        self,
+        base: str,
+        filters: str,
+        scope: str,
+        attributes: Sequence[str],
+        cookie: bytes | None = None,
+        *,
+        tolerated: Container[str] = (),
     ) -> tuple[list[Found], bytes]:
         if self._aborted:
             raise DirectoryUnavailable(self._aborted)
@@ -270,7 +291,7 @@ class Link:
             following: bytes = (control.get("value") or {}).get("cookie") or b""
         except (LDAPException, OSError, *GARBAGE) as error:
             raise self._failed(error, base, filters) from error
-        if result["result"] != 0:
+        if result["result"] != 0 and result.get("description") not in tolerated:
             raise self._refused(result, f'the search under "{shown(base)}"')
         return found, following
 
@@ -313,6 +334,9 @@ class Link:
         remedy = _account_fault(result) or _REMEDIES.get(name, "see the log of the LDAP server")
         return self._unavailable(f"refused {what}: {name}{told}", remedy)
 
+
+_OUT_OF_SIGHT: Final = frozenset({"noSuchObject", "insufficientAccessRights", "invalidDNSyntax", "referral"})
+"""How a server refuses to show an entry."""
 
 _REMEDIES: Final[Mapping[str, str]] = {
     "invalidCredentials": "correct bind_dn and what stands in bind_password_file",

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.backends.ldap_conditions import Condition, condition
 from lyncpy.backends.ldap_times import Deadline, Unreadable, deadline, deadlines
 from lyncpy.contracts.directory import Moment, Person, Phone
 from lyncpy.contracts.dn import place_of
@@ -30,6 +31,9 @@ Raw = Mapping[str, Sequence[bytes]]
 
 LeftOut = Callable[[str], None]
 """Hears, in words for an operator, what of an entry could not be read."""
+
+POLICY: Final = "pwdPolicySubentry"
+"""What names the password policy of an entry; the server adds it (draft-behera-ldap-password-policy 5.3)."""
 
 TEXT_LONGEST: Final = 500
 """Characters that are kept of one value; a client shows far fewer."""
@@ -49,6 +53,7 @@ class Preset:
     since: tuple[str, ...]
     until: tuple[str, ...]
     must_change: tuple[str, ...]
+    must_change_unless: tuple[str, ...]
     attributes: Mapping[str, tuple[str, ...]]
 
 
@@ -67,6 +72,10 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "nt_hash": ("sambaNTPassword",),
 }
 
+# DONT_EXPIRE_PASSWORD and SMARTCARD_REQUIRED, with which no password ends, not even by pwdLastSet 0.
+# Spec: [MS-ADTS] 3.1.1.4.5.17 (UF_PASSWORD_EXPIRED), 2.2.16.
+_UNLESS: Final = ("userAccountControl&65536", "userAccountControl&262144")
+
 PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
     {
         "openldap": Preset(
@@ -79,6 +88,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
                 "msRTCSIP-UserEnabled=FALSE",
                 "userAccountControl&2",
                 "pwdAccountLockedTime=000001010000Z",
+                "pwdAccountLockedTime=00000101000000Z",
                 "nsAccountLock=TRUE",
                 "sambaAcctFlags~D",
             ),
@@ -89,6 +99,7 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
                 "sambaKickoffTime:seconds",
                 "krbPrincipalExpiration:time",
                 "pwdEndTime:time",
+                "shadowLastChange+shadowMax+shadowInactive:lastday",
             ),
             must_change=(
                 "pwdReset=TRUE",
@@ -96,8 +107,14 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
                 "sambaPwdLastSet=0",
                 "sambaPwdMustChange:seconds",
                 "shadowLastChange=0",
+                "shadowLastChange+shadowMax:lastday",
+                "pwdChangedTime+pwdMaxAge:age",
                 "krbPasswordExpiration:time",
+                "passwordExpirationTime:time",
+                # 389 Directory Server writes this when an administrator has set the password; of Kerberos it is never.
+                "passwordExpirationTime=19700101000000Z",
             ),
+            must_change_unless=_UNLESS,
             attributes={
                 **_COMMON,
                 "company": ("company", "o"),
@@ -109,11 +126,18 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
             filters=("(msRTCSIP-PrimaryUserAddress=*)",),
             address=("msRTCSIP-PrimaryUserAddress",),
             key=("objectGUID", "entryUUID"),
-            disabled_when=("msRTCSIP-UserEnabled!=TRUE", "userAccountControl&2"),
+            disabled_when=("msRTCSIP-UserEnabled!=TRUE", "userAccountControl&2", "msDS-UserAccountDisabled=TRUE"),
             since=(),
             until=("accountExpires:filetime",),
-            # Of the computed flags the one that says that the password's age has ended it ([MS-ADTS] 3.1.1.4.5.17).
-            must_change=("pwdLastSet=0", "msDS-User-Account-Control-Computed&8388608"),
+            # The computed flag says that the password's age has ended it ([MS-ADTS] 3.1.1.4.5.17), the computed time when
+            # it will: no entry changes then. AD LDS has a flag of its own for the former.
+            must_change=(
+                "pwdLastSet=0",
+                "msDS-User-Account-Control-Computed&8388608",
+                "msDS-UserPasswordExpired=TRUE",
+                "msDS-UserPasswordExpiryTimeComputed:filetime",
+            ),
+            must_change_unless=(*_UNLESS, "msDS-UserDontExpirePassword=TRUE"),
             attributes={
                 **_COMMON,
                 "company": ("company",),
@@ -158,7 +182,6 @@ class Source:
 
 _PLACE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9.;-]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.;-]*")
-_CONDITION: Final = re.compile(r"(!?)([A-Za-z0-9][A-Za-z0-9.;-]*)(?:(=|!=|&|~)(.*))?")
 
 
 def source(text: str) -> Source:
@@ -178,53 +201,6 @@ def source(text: str) -> Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """A circumstance under which a person is disabled."""
-
-    name: str
-    sign: str
-    """"", "!", "=", "!=", "&" or "~"."""
-
-    value: str = ""
-
-    @property
-    def text(self) -> str:
-        """Give it as an operator writes it."""
-        return f"!{self.name}" if self.sign == "!" else f"{self.name}{self.sign}{self.value}"
-
-    def holds(self, raw: Raw) -> bool:
-        """Tell whether it holds for an entry; of several values one is enough, and one that cannot be read is."""
-        values = raw.get(self.name.lower(), ())
-        match self.sign:
-            case "":
-                return bool(values)
-            case "!":
-                return not values
-            case "&":
-                return any(_has_bits(value, int(self.value)) for value in values)
-            case "~":
-                return any(self.value.lower() in _lower(value) for value in values)
-            case "=":
-                return any(_lower(value) == self.value.lower() for value in values)
-            case _:
-                return not values or any(_lower(value) != self.value.lower() for value in values)
-
-
-def condition(text: str) -> Condition:
-    """Read a condition.
-
-    Raises:
-        ValueError: With what is wrong with it.
-    """
-    match = _CONDITION.fullmatch(text.strip())
-    if match is None or (match[1] and match[3]) or (match[3] == "&" and not match[4].strip().isdigit()):
-        raise ValueError(
-            f'"{shown(text)}" is not a condition: write "name", "!name", "name=value", "name!=value", "name&bit" or "name~letters"'
-        )
-    return Condition(match[2], match[1] or match[3] or "", (match[4] or "").strip())
-
-
-@dataclass(frozen=True, slots=True)
 class Mapped:
     """A whole mapping, ready to read entries."""
 
@@ -235,15 +211,25 @@ class Mapped:
     since: tuple[Deadline, ...]
     until: tuple[Deadline, ...]
     must_change: tuple[Condition | Deadline, ...]
+    must_change_unless: tuple[Condition, ...]
     attributes: Mapping[str, tuple[Source, ...]]
 
     def wanted(self) -> tuple[str, ...]:
         """Give the names of all attributes that are read."""
         sources = [*self.address, *(one for several in self.attributes.values() for one in several)]
         names = [name for one in sources for name in one.names]
-        for rule in (*self.disabled_when, *self.since, *self.until, *self.must_change):
+        for rule in (*self.disabled_when, *self._dates(), *self.must_change_unless):
             names += [rule.name] if isinstance(rule, Condition) else rule.names
+        names += [POLICY] if self.of_policy() else []
         return tuple({name.lower(): name for name in (*names, *self.key)}.values())
+
+    def _dates(self) -> Sequence[Condition | Deadline]:
+        return (*self.since, *self.until, *self.must_change)
+
+    def of_policy(self) -> Mapping[str, tuple[str, ...]]:
+        """Give the attributes of a password policy by those of an entry to whose time they are added."""
+        ages = [rule.names for rule in self._dates() if isinstance(rule, Deadline) and rule.form == "age"]
+        return {names[0]: names[1:] for names in ages}
 
     def key_of(self, raw: Raw, dn: str) -> str:
         """Give the entry's stable key; the DN where the directory has no better one."""
@@ -310,6 +296,8 @@ class Mapped:
 
     def _must_change(self, raw: Raw, left_out: LeftOut) -> Moment | None:
         """Give from when on another password is needed: at once (the epoch) for a condition that holds."""
+        if any(rule.holds(raw, doubtful=False) for rule in self.must_change_unless):
+            return None
         found: list[Moment] = []
         for rule in self.must_change:
             try:
@@ -383,6 +371,7 @@ def mapped(
     since: Iterable[str] | None = None,
     until: Iterable[str] | None = None,
     must_change: Iterable[str] | None = None,
+    must_change_unless: Iterable[str] | None = None,
 ) -> Mapped:
     """Put together a preset and what settings say otherwise.
 
@@ -404,6 +393,9 @@ def mapped(
         must_change=tuple(
             deadline(text, zero_is_never=False) or condition(text)
             for text in (known.must_change if must_change is None else must_change)
+        ),
+        must_change_unless=tuple(
+            map(condition, known.must_change_unless if must_change_unless is None else must_change_unless)
         ),
         attributes={fact: tuple(map(source, sources)) for fact, sources in chosen.items()},
     )
@@ -450,15 +442,3 @@ def _hash(name: str, value: bytes, left_out: LeftOut) -> bytes | None:
         )
         return None
     return digits
-
-
-def _lower(value: bytes) -> str:
-    return value.decode("utf-8", "replace").strip().lower()
-
-
-def _has_bits(value: bytes, bits: int) -> bool:
-    """Tell whether a bit mask has one of these, or cannot be read. A negative one is two's complement, as AD writes them."""
-    try:
-        return bool(int(value) & bits)
-    except ValueError:
-        return True

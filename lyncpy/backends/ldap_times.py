@@ -1,13 +1,15 @@
 """Until when: attributes that say when an account begins, ends, or needs another password. Pure.
 
-A *deadline* is `attribute:form`, or a sum, `shadowLastChange+shadowMax:days`. The forms:
+A *deadline* is `attribute:form`, or a sum, `shadowLastChange+shadowMax:lastday`. The forms:
 
 | Form | The value is | Never |
 |---|---|---|
 | `filetime` | a number of 100 ns since 1601, UTC ([MS-DTYP] 2.3.3) | 0, and 2^63-1 ([MS-ADA1] accountExpires) |
 | `days` | days since 1970, each from midnight UTC (shadow(5)) | below 0 |
+| `lastday` | days since 1970, each to its end, as PAM counts a password's (shadow(5)) | below 0, 99999 and more; a sum that begins with 0 |
 | `seconds` | seconds since 1970 | below 0, 2^31-1 and more; 0 where it would end something |
-| `time` | GeneralizedTime (RFC 4517 §3.3.13) | 1970-01-01 where it would end something |
+| `time` | GeneralizedTime (RFC 4517 §3.3.13) | 1970-01-01 and 1601-01-01 |
+| `age` | GeneralizedTime, and seconds that are added | as of `time`; an age of 0, below 0, 2^31-1 and more |
 
 A value that is empty says nothing. One that cannot be read is an error: whoever asks has to
 decide what it takes away.
@@ -22,7 +24,7 @@ from typing import Final
 from lyncpy.contracts.directory import Moment
 from lyncpy.sip.text import shown
 
-FORMS: Final = ("filetime", "days", "seconds", "time")
+FORMS: Final = ("filetime", "days", "lastday", "seconds", "time", "age")
 
 _DEADLINE: Final = re.compile(r"([A-Za-z][A-Za-z0-9.;-]*(?:\+[A-Za-z][A-Za-z0-9.;-]*)*):([a-z]+)")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
@@ -32,6 +34,10 @@ _TIME: Final = re.compile(
 _1601_S: Final = 11_644_473_600
 _FILETIME_NEVER: Final = 2**63 - 1
 _SECONDS_NEVER: Final = 2**31 - 1
+_DAYS_NEVER: Final = 99_999
+"""What tools write for a password that does not age."""
+
+_DAY_S: Final = 86_400
 _LAST_S: Final = 253_402_300_800
 """The year 10000: nobody's account ends later."""
 
@@ -65,27 +71,44 @@ class Deadline:
         if len(several) == 1:
             found = [self._second(self.names[0], value) for value in several[0]]
         elif all(several):
-            parts = [self._second(name, values[0]) for name, values in zip(self.names, several, strict=True)]
-            found = [None if None in parts else sum(part for part in parts if part is not None)]
+            found = [self._sum([values[0] for values in several])]
         else:
             found = []
-        return [Moment(at, self.text) for at in found if at is not None and at < _LAST_S]
+        extra_s = _DAY_S if self.form == "lastday" else 0
+        ends = [at + extra_s for at in found if at is not None]
+        return [Moment(at, self.text) for at in ends if at < _LAST_S]
+
+    def _sum(self, values: Sequence[bytes]) -> float | None:
+        # All are read: one that cannot be is told even where another says never.
+        parts = [self._second(name, value) for name, value in zip(self.names, values, strict=True)]
+        if None in parts or (self.form == "lastday" and parts[0] == 0):
+            # Spec: shadow(5): a last change of 0 is a demand of its own, from which no age is counted.
+            return None
+        return sum(part for part in parts if part is not None)
 
     def _second(self, name: str, value: bytes) -> float | None:
         text = value.decode("ascii", "replace").strip()
         if not text:
             return None
-        if self.form == "time":
+        form = self.form
+        if form == "age":
+            form = "time" if name == self.names[0] else "seconds"
+        if form == "time":
             at = _read_time(text)
         elif _NUMBER.fullmatch(text):
-            at = _from_number(int(text), self.form)
+            at = _from_number(int(text), form)
         else:
             at = None
         if at is None:
-            raise Unreadable(f'its attribute "{name}" cannot be read: "{shown(text, 40)}" is no {self.form}')
-        if at < 0 or (at == 0 and self.zero_is_never and self.form != "days"):
+            what = "number of seconds" if self.form == "age" and form == "seconds" else form
+            raise Unreadable(f'its attribute "{name}" cannot be read: "{shown(text, 40)}" is no {what}')
+        if at < 0 or (at == 0 and self._zero_says_never(form)):
             return None
         return at
+
+    def _zero_says_never(self, form: str) -> bool:
+        """Tell whether the zero of a form is what tools write for none; the first day of 1970 is a day."""
+        return form == "time" or self.form == "age" or (self.zero_is_never and form not in ("days", "lastday"))
 
 
 def deadline(text: str, *, zero_is_never: bool) -> Deadline | None:
@@ -121,7 +144,9 @@ def deadlines(texts: Iterable[str]) -> tuple[Deadline, ...]:
 def _from_number(number: int, form: str) -> float:
     """Give seconds since 1970; below 0 for never."""
     if form == "days":
-        return number * 86400.0
+        return float(number * _DAY_S)
+    if form == "lastday":
+        return -1.0 if number >= _DAYS_NEVER else float(number * _DAY_S)
     if form == "seconds":
         return -1.0 if number >= _SECONDS_NEVER else float(number)
     return -1.0 if number <= 0 or number >= _FILETIME_NEVER else max(0.5, number / 1e7 - _1601_S)
@@ -133,6 +158,8 @@ def _read_time(text: str) -> float | None:
         return None
     try:
         year, month, day, hour = (int(found[number]) for number in range(1, 5))
+        if year == 0:
+            return 0.5  # before all times, as ppolicy writes it
         at = datetime(year, month, day, hour, int(found[5] or 0), min(int(found[6] or 0), 59), tzinfo=UTC)
         if found[7]:
             away = timedelta(hours=int(found[8]), minutes=int(found[9] or 0))

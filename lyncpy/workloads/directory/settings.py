@@ -83,13 +83,22 @@ class Settings(BaseModel):
     """When a person may not sign in, any of: "name", "!name" (absent), "name=value", "name!=value", "name&bit", "name~letters". Left out: the preset's; []: never."""
 
     since: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
-    """Attributes that say from when on somebody may sign in, each with its form: filetime, days, seconds or time, e.g. ["pwdStartTime:time"]; the latest counts. Left out: the preset's; []: none."""
+    """Attributes that say from when on somebody may sign in, each with its form: filetime, days, lastday, seconds, time or age, e.g. ["pwdStartTime:time"]; the latest counts. Left out: the preset's; []: none."""
 
     until: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
-    """Attributes that say until when, written as in since; the earliest counts, e.g. ["accountExpires:filetime", "shadowLastChange+shadowMax+shadowInactive:days"]. Left out: the preset's; []: none."""
+    """Attributes that say until when, written as in since; the earliest counts, e.g. ["accountExpires:filetime", "shadowLastChange+shadowMax+shadowInactive:lastday"]. Left out: the preset's; []: none."""
 
     must_change: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
     """When a person must change the password before the next sign-in: conditions as in disabled_when, or times as in since. Left out: the preset's; []: never."""
+
+    must_change_unless: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
+    """Conditions, as in disabled_when, under which nobody must change the password, whatever must_change says, e.g. ["userAccountControl&65536"]. Left out: the preset's; []: none."""
+
+    must_change_signs_out: bool = True
+    """Whether who must change the password is signed out at that moment, as who is disabled; otherwise only the next sign-in is refused."""
+
+    password_policy: str = ""
+    """The DN of the password policy (pwdPolicy) of people whose entries name none in pwdPolicySubentry: OpenLDAP's ppolicy_default. Empty: their passwords do not age by a policy."""
 
     group_bases: Texts = ()
     """The DNs under which groups are searched, e.g. ["ou=groups,dc=example,dc=com"]; empty: those of bases."""

@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import Cookie, Filters, LdapDirectory, Now, _any_of, _Reading, read_cookie
 from lyncpy.backends.ldap_link import Access, Found, Link, Root
-from lyncpy.backends.ldap_mapping import mapped
+from lyncpy.backends.ldap_mapping import Raw, mapped
+from lyncpy.contracts.directory import Moment, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.settings import Settings
@@ -90,6 +91,8 @@ class Pages:
     def __init__(self, stamp: str) -> None:
         self.stamp = stamp
         self.filters: list[str] = []
+        self.more: dict[str, list[bytes]] = {}
+        self.policies: dict[str, bytes] = {}
 
     def __enter__(self) -> "Pages":
         return self
@@ -105,15 +108,24 @@ class Pages:
         """Give the entry."""
         self.filters.append(filters)
         raw = {"mail": [b"a@example.com"], "entryuuid": [b"k"], "modifytimestamp": [self.stamp.encode()]}
-        return [Found("uid=a,dc=x", raw)]
+        return [Found("uid=a,dc=x", {**raw, **self.more})]
+
+    def glimpse(self, dn: str, names: object) -> Raw | None:
+        """Give a password policy."""
+        return {"pwdmaxage": [self.policies[dn]]} if dn in self.policies else None
 
 
 def read(pages: Pages, clock: Clock, run: str, cookie: str) -> str:
     """Make one pull over pages; give the next cookie."""
+    return pulled(pages, clock, run, cookie).cookie
+
+
+def pulled(pages: Pages, clock: Clock, run: str, cookie: str) -> Pull:
+    """Make one pull over pages."""
     now = Now(datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp(), clock.seconds(), run)
     mapping = mapped("openldap", "example.com", (), {}, None)
     reading = _Reading(Settings(url="ldap://x"), mapping, Filters("(a=b)", ""), "fit", now)
-    return reading.run(pages, read_cookie(cookie)).cookie  # type: ignore[arg-type]  # a link of the test's own
+    return reading.run(pages, read_cookie(cookie))  # type: ignore[arg-type]  # a link of the test's own
 
 
 def test_the_mark_moves_on_with_the_time_that_has_passed() -> None:
@@ -194,3 +206,30 @@ def test_what_active_directory_says_of_the_account_is_told_in_words(code: str, t
     message = f"80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code}, v1db1"
     result = {"result": 49, "description": "invalidCredentials", "message": message}
     assert told in str(Link(Access("ldaps://dc1"))._refused(result, "the bind"))
+
+
+def test_a_password_policy_that_changes_is_read_for_everybody() -> None:
+    """Nobody's entry changes, and everybody's password ends at another time: the increment becomes a full reading."""
+    clock, pages = Clock(), Pages("20240501100000Z")
+    changed = datetime(2024, 5, 1, tzinfo=UTC).timestamp()
+    pages.more = {"pwdchangedtime": [b"20240501000000Z"], "pwdpolicysubentry": [b"cn=p,dc=x"]}
+    pages.policies["cn=p,dc=x"] = b"86400"
+    first = pulled(pages, clock, "run", "")
+    assert first.people[0].must_change == Moment(changed + 86400, "pwdChangedTime+pwdMaxAge")
+    second = pulled(pages, clock, "run", first.cookie)
+    assert not second.complete
+    pages.policies["cn=p,dc=x"] = b"60"
+    third = pulled(pages, clock, "run", second.cookie)
+    assert third.complete
+    assert third.people[0].must_change == Moment(changed + 60, "pwdChangedTime+pwdMaxAge")
+    del pages.policies["cn=p,dc=x"]
+    fourth = pulled(pages, clock, "run", third.cookie)
+    assert fourth.people[0].must_change is None
+    assert [(one.source, one.keeps) for one in fourth.skipped] == [("cn=p,dc=x", True)]
+
+
+def test_a_default_policy_is_named_by_its_dn(tmp_path: Path) -> None:
+    """A typing mistake is found at the start."""
+    directory(tmp_path, password_policy="cn=default,ou=policies,dc=x")
+    with pytest.raises(ValueError, match='password_policy is not a DN: "default"'):
+        directory(tmp_path, password_policy="default")

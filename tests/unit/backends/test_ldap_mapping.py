@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from lyncpy.backends.addresses import BadEntry
-from lyncpy.backends.ldap_mapping import FIELDS, Mapped, condition, mapped, source
+from lyncpy.backends.ldap_conditions import condition
+from lyncpy.backends.ldap_mapping import FIELDS, Mapped, mapped, source
 from lyncpy.workloads.directory.settings import FACTS
 
 DN = "uid=alice,dc=example,dc=com"

@@ -38,6 +38,13 @@ def filetime(seconds: float) -> bytes:
         ("days", b"-1", None),
         ("days", b"", None),
         ("days", b"99999999", None),
+        ("lastday", b"20088", 20089 * DAY),
+        ("lastday", b"0", DAY),
+        ("lastday", b"-1", None),
+        ("lastday", b"99998", 99999 * DAY),
+        ("lastday", b"99999", None),
+        ("lastday", b"2147483647", None),
+        ("age", b"20261231235900Z", at(2026, 12, 31, 23, 59)),
         ("seconds", b"1790000000", 1790000000.0),
         ("seconds", b"0", None),
         ("seconds", b"2147483647", None),
@@ -52,6 +59,7 @@ def filetime(seconds: float) -> bytes:
         ("time", b"16010101000000.0Z", None),
         ("time", b"19691231235959Z", 0.5),
         ("time", b"19000101000000Z", 0.5),
+        ("time", b"000001010000Z", 0.5),
     ],
 )
 def test_a_value_is_a_moment_or_never(form: str, value: bytes, second: float | None) -> None:
@@ -133,10 +141,14 @@ def test_the_preset_knows_the_usual_attributes(attribute: str, value: bytes, unt
         ("openldap", {"sambapwdlastset": [b"0"]}),
         ("openldap", {"shadowlastchange": [b"0"]}),
         ("openldap", {"pwdlastset": [b"0"]}),
-        ("openldap", {"krbpasswordexpiration": [b"19700101000000Z"]}),
+        ("openldap", {"passwordexpirationtime": [b"19700101000000Z"]}),
         ("openldap", {"krbpasswordexpiration": [b"when?"]}),
         ("activedirectory", {"pwdlastset": [b"0"]}),
+        ("openldap", {"shadowlastchange": [b"x"], "shadowmax": [b"90"]}),
+        ("openldap", {"pwdchangedtime": [b"20200101000000Z"], "pwdmaxage": [b"soon"]}),
         ("activedirectory", {"msds-user-account-control-computed": [b"8388608"]}),
+        ("activedirectory", {"msds-userpasswordexpired": [b"TRUE"]}),
+        ("activedirectory", {"pwdlastset": [b"0"], "useraccountcontrol": [b"x"]}),
     ],
 )
 def test_the_presets_know_when_a_password_must_be_changed(preset: str, entry: dict[str, list[bytes]]) -> None:
@@ -156,3 +168,77 @@ def test_settings_say_otherwise() -> None:
     mine = mapped("openldap", "example.com", (), {}, None, None, ["leaves:days"], ["mustDo=1"])
     person = mine.person({**entry, "leaves": [b"3"], "mustdo": [b"1"]}, DN)
     assert (person.until, person.must_change) == (Moment(3 * DAY, "leaves"), Moment(0.0, "mustDo=1"))
+
+
+CHANGED = {"shadowlastchange": [b"20000"], "shadowmax": [b"90"]}
+AGED = {"pwdchangedtime": [b"20260101000000Z"], "pwdmaxage": [b"86400"]}
+
+
+@pytest.mark.parametrize(
+    ("preset", "entry", "second"),
+    [
+        ("openldap", CHANGED, 20091 * DAY),
+        ("openldap", {**CHANGED, "shadowmax": [b"0"]}, 20001 * DAY),
+        ("openldap", {**CHANGED, "shadowmax": [b"-1"]}, None),
+        ("openldap", {**CHANGED, "shadowmax": [b"99999"]}, None),
+        ("openldap", {**CHANGED, "shadowmax": []}, None),
+        ("openldap", {**CHANGED, "shadowlastchange": [b"-1"]}, None),
+        ("openldap", AGED, at(2026, 1, 2)),
+        ("openldap", {**AGED, "pwdmaxage": [b"0"]}, None),
+        ("openldap", {**AGED, "pwdmaxage": []}, None),
+        ("openldap", {**AGED, "pwdmaxage": [b"-5"]}, None),
+        ("openldap", {**AGED, "pwdmaxage": [b"2147483647"]}, None),
+        ("openldap", {**AGED, "pwdchangedtime": [b"19700101000000Z"]}, None),
+        ("openldap", {**AGED, "pwdchangedtime": [b"000001010000Z"]}, 86400.5),
+        ("openldap", {"krbpasswordexpiration": [b"20260301000000Z"]}, at(2026, 3)),
+        ("openldap", {"krbpasswordexpiration": [b"19700101000000Z"]}, None),
+        ("openldap", {"passwordexpirationtime": [b"20260301000000Z"]}, at(2026, 3)),
+        ("activedirectory", {"msds-userpasswordexpirytimecomputed": [filetime(at(2026, 3))]}, at(2026, 3)),
+        ("activedirectory", {"msds-userpasswordexpirytimecomputed": [b"0"]}, None),
+        ("activedirectory", {"msds-userpasswordexpirytimecomputed": [str(NEVER).encode()]}, None),
+        ("activedirectory", {"pwdlastset": [b"0"], "useraccountcontrol": [b"66048"]}, None),
+        ("activedirectory", {"pwdlastset": [b"0"], "useraccountcontrol": [b"262656"]}, None),
+        ("activedirectory", {"pwdlastset": [b"0"], "msds-userdontexpirepassword": [b"TRUE"]}, None),
+        ("openldap", {"pwdlastset": [b"0"], "useraccountcontrol": [b"66048"]}, None),
+        ("openldap", {"pwdlastset": [b"0"], "useraccountcontrol": [b"512"]}, 0.0),
+    ],
+)
+def test_the_age_of_a_password_ends_it(preset: str, entry: dict[str, list[bytes]], second: float | None) -> None:
+    """Each directory keeps the age, or the end, in its own way, and has its own way to say never."""
+    mapping = mapped(preset, "example.com", ("mail",), {}, ())
+    person = mapping.person({"mail": [b"a@example.com"], **entry}, DN)
+    assert (person.enabled, person.until) == (True, None)
+    assert (None if person.must_change is None else person.must_change.at) == second
+
+
+@pytest.mark.parametrize(
+    ("inactive", "day"), [(b"7", 20098), (b"0", 20091), (b"-1", None), (b"99999", None), (b"", None)]
+)
+def test_who_does_not_change_an_old_password_has_an_account_for_some_days_more(
+    inactive: bytes, day: int | None
+) -> None:
+    """shadow(5): the inactivity period; a last change of 0 only demands a change."""
+    mapping = mapped("openldap", "example.com", ("mail",), {}, ())
+    entry = {"mail": [b"a@example.com"], **CHANGED, "shadowinactive": [inactive]}
+    until = mapping.person(entry, DN).until
+    assert (None if until is None else until.at) == (None if day is None else day * DAY)
+    zero = mapping.person({**entry, "shadowlastchange": [b"0"]}, DN)
+    assert zero.until is None
+    assert zero.must_change == Moment(0.0, "shadowLastChange=0")
+
+
+@pytest.mark.parametrize("value", [b"000001010000Z", b"00000101000000Z"])
+def test_a_lock_without_a_time_is_an_administrators(value: bytes) -> None:
+    """One with a time is what wrong passwords cause, and anybody could sign anybody out."""
+    mapping = mapped("openldap", "example.com", (), {}, None)
+    entry = {"mail": [b"a@example.com"], "pwdaccountlockedtime": [value]}
+    assert not mapping.person(entry, DN).enabled
+    assert mapping.person({**entry, "pwdaccountlockedtime": [b"20260101000000Z"]}, DN).enabled
+
+
+def test_settings_name_who_need_not_change_a_password() -> None:
+    """An empty list exempts nobody."""
+    entry = {"mail": [b"a@example.com"], "pwdlastset": [b"0"], "useraccountcontrol": [b"66048"], "robot": [b"1"]}
+    for unless, must in (((), True), (("robot=1",), False), (None, False)):
+        mapping = mapped("openldap", "example.com", (), {}, None, must_change_unless=unless)
+        assert (mapping.person(entry, DN).must_change is not None) is must
