@@ -56,5 +56,5 @@ class Revoking:
         self._gate.forget(fact.aor)
 
     async def _person(self, fact: PersonChanged) -> None:
-        if fact.person is None or not fact.person.enabled:
+        if fact.person is None or not fact.person.may_stay:
             self._gate.forget(fact.aor)

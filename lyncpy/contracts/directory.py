@@ -75,28 +75,36 @@ class Person:
     """From this on they may not sign in, and are signed out; None: for ever."""
 
     must_change: Moment | None = None
-    """From this on they cannot sign in before they have changed their password; who is signed in stays so."""
+    """From this on they cannot sign in before they have changed their password."""
 
     is_out_of_time: bool = False
     """Whether `enabled` is false because of `begins` or `until`; see `judged`."""
 
+    is_overdue: bool = False
+    """Whether `must_change` has come and ends what they are signed in with; see `judged`."""
 
-def judged(person: Person, wall: float) -> Person:
+    @property
+    def may_stay(self) -> bool:
+        """Whether what they are signed in with goes on. Who may not is a colleague all the same, if `enabled`."""
+        return self.enabled and not self.is_overdue
+
+
+def judged(person: Person, wall: float, *, overdue_ends: bool = True) -> Person:
     """Give a person as they are at a time: enabled only between `begins` and `until`. The same object where nothing changes.
 
     Args:
         person: As the directory says, or as they were at another time.
         wall: Seconds since the epoch.
+        overdue_ends: Whether the moment of `must_change` ends sign-ins.
     """
-    if person.begins is None and person.until is None and not person.is_out_of_time:
-        return person
     early = person.begins is not None and wall < person.begins.at
     late = person.until is not None and wall >= person.until.at
     could = person.enabled or person.is_out_of_time
     out = could and (early or late)
-    if out == person.is_out_of_time:
+    overdue = overdue_ends and person.must_change is not None and wall >= person.must_change.at
+    if (out, overdue) == (person.is_out_of_time, person.is_overdue):
         return person
-    return replace(person, enabled=could and not out, is_out_of_time=out)
+    return replace(person, enabled=could and not out, is_out_of_time=out, is_overdue=overdue)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,8 +194,44 @@ def test_dates_outlive_a_restart(stage: Stage) -> None:
     assert stage.actor("alice").sip.register().status == 200
 
 
-def test_who_must_change_the_password_ends_with_the_next_sign_in(stage: Stage) -> None:
+@pytest.mark.steady_clock
+def test_who_must_change_the_password_is_signed_out_at_that_moment(stage: Stage) -> None:
+    """Though no entry changes; they are a colleague all the same, and back when it is changed."""
+    (bob,) = stage.sign_in("bob")
+    stage.changes("bob", must_change=_until(stage, 1000))
+    stage.pulls()
+    stage.passes(690)
+    assert bob.sip.is_connected
+    stage.passes(15)
+    assert not bob.sip.is_connected
+    refused = stage.actor("bob").sip.register()
+    assert refused.status == 403
+    assert "must be changed" in (refused.answer.headers.get("ms-diagnostics-public") or "")
+    said = " ".join(str(cell) for row in stage.shell("why bob@example.com").rows for cell in row)
+    assert "must change the password first" in said and "was signed out" in said
+    assert ("enabled", True) in stage.shell("user show bob@example.com").rows
+    stage.changes("bob")
+    stage.pulls()
+    assert stage.actor("bob").sip.register().status == 200
+
+
+def test_who_must_change_the_password_now_is_signed_out_by_the_pull() -> None:
+    """A demand of an administrator is a moment that has come."""
+    with Stage.opened() as stage:
+        (bob,) = stage.sign_in("bob")
+        stage.changes("bob", must_change=Moment(0.0, "pwdReset=TRUE"))
+        stage.pulls()
+        stage.passes(5)
+        assert not bob.sip.is_connected
+
+
+def test_who_must_change_the_password_may_stay_if_a_setting_says_so() -> None:
     """A conversation goes on; a new sign-in is refused with the reason, until it is changed."""
+    with Stage.opened(directory={"must_change_signs_out": False}) as stage:
+        _stays(stage)
+
+
+def _stays(stage: Stage) -> None:
     alice, bob = stage.sign_in("alice", "bob")
     talk, _ = alice.talks_to(bob)
     stage.changes("bob", must_change=Moment(0.0, "pwdReset=TRUE"))

@@ -27,16 +27,19 @@ CHECK_S: Final = 60.0
 class Judging:
     """A directory whose people are enabled only between the moments that it names."""
 
-    def __init__(self, directory: IDirectory, timers: ITimers) -> None:
-        """Take the directory as it is."""
+    def __init__(self, directory: IDirectory, timers: ITimers, *, overdue_ends: bool) -> None:
+        """Take the directory as it is, and whether who must change the password is signed out."""
         self._directory = directory
+        self._overdue_ends = overdue_ends
         self._timers = timers
 
     async def pull(self, cookie: str) -> Pull:
         """Read it; see the promise."""
         answer: Pull = await self._directory.pull(cookie)
         wall = self._timers.wall()
-        return replace(answer, people=tuple(judged(person, wall) for person in answer.people))
+        return replace(
+            answer, people=tuple(judged(person, wall, overdue_ends=self._overdue_ends) for person in answer.people)
+        )
 
     def close(self) -> Awaitable[None]:
         """Close it; see the promise."""
@@ -45,7 +48,7 @@ class Judging:
 
 
 class Deadlines:
-    """Wakes when a moment passes; bounded by the people there are, who have two each at most."""
+    """Wakes when a moment passes; bounded by the people there are, who have three each at most."""
 
     def __init__(self, people: IPeople, rejudge: Callable[[Sequence[Aor]], None], timers: ITimers) -> None:
         """Take who there is, and who is told of people whose moment has come, or, by a clock that went back, has not."""
@@ -147,4 +150,5 @@ _LAST: Final = Aor("\U0010ffff")
 def _moments_of(person: Person | None) -> list[tuple[float, Aor]]:
     if person is None:
         return []
-    return [(moment.at, person.aor) for moment in (person.begins, person.until) if moment is not None]
+    moments = (person.begins, person.until, person.must_change)
+    return [(moment.at, person.aor) for moment in moments if moment is not None]

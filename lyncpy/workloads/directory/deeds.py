@@ -35,8 +35,11 @@ class Deeds:
 
     log = Logger()
 
-    def __init__(self, kept: Kept, people: People, groups: Groups, bus: IBus, timers: ITimers) -> None:
-        """Take what is kept, the tables, and whom to tell."""
+    def __init__(
+        self, kept: Kept, people: People, groups: Groups, bus: IBus, timers: ITimers, *, overdue_ends: bool
+    ) -> None:
+        """Take what is kept, the tables, whom to tell, and whether who must change the password is signed out."""
+        self._overdue_ends = overdue_ends
         self._kept = kept
         self._people = people
         self._groups = groups
@@ -212,14 +215,14 @@ class Deeds:
         """Show people as they are now whose time may have begun or ended. Nothing is kept: the dates are."""
         for aor in aors:
             former, wall = self._people.person(aor), self._timers.wall()
-            if former is not None and judged(former, wall) is not former:
+            if former is not None and judged(former, wall, overdue_ends=self._overdue_ends) is not former:
                 person, objection = self._show(former), objection_to(former, wall)
                 self.log.info("{aor} {what}", aor=aor, what="may sign in now" if objection is None else objection.words)
                 self._bus.tell(PersonChanged(aor, person))
 
     def _show(self, person: Person) -> Person:
         """Take somebody into the tables as they are by the clock: it may have gone on since the directory was read."""
-        person = judged(person, self._timers.wall())
+        person = judged(person, self._timers.wall(), overdue_ends=self._overdue_ends)
         self._people.keep(person)
         self._groups.know(person)
         return person

@@ -213,7 +213,7 @@ def _changes(
                 moved.append(Move(old, person))
             elif old != person:
                 changed.append(person)
-                if old.enabled and not person.enabled:
+                if old.may_stay and not person.may_stay:
                     disabled.append(person)
         yield len(some)
     removed: list[Person] = []

@@ -95,7 +95,7 @@ class Pulls:
         self._kept = kept
         self._people = people
         self._groups = groups
-        self._deeds = Deeds(kept, people, groups, bus, timers)
+        self._deeds = Deeds(kept, people, groups, bus, timers, overdue_ends=settings.must_change_signs_out)
         self.rejudge = self._deeds.rejudge
         self._settings = settings
         self._timers = timers

@@ -73,7 +73,15 @@ class Directory:
         self._settings = settings
         self._timers = timers
         kept = Kept(platform.store, seals)
-        self.pulls = Pulls(Judging(directory, timers), kept, people, groups, bus, settings, timers)
+        self.pulls = Pulls(
+            Judging(directory, timers, overdue_ends=settings.must_change_signs_out),
+            kept,
+            people,
+            groups,
+            bus,
+            settings,
+            timers,
+        )
         self._deadlines = Deadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
             self.name,
@@ -179,11 +187,19 @@ class Directory:
             if objection.reason != "must change password"
             else Reason(
                 "sign-in",
-                f"{bare(person.aor)} {objection.words}; who is signed in stays so until the next sign-in",
+                f"{bare(person.aor)} {objection.words}; {self._overdue()}",
                 good=False,
                 remedy="change it in the directory and run `directory pull`, or see [directory] must_change",
             )
         ]
+
+    def _overdue(self) -> str:
+        """Say what becomes of who is signed in and must change the password."""
+        return (
+            "who was signed in was signed out"
+            if self._settings.must_change_signs_out
+            else "who is signed in stays so until the next sign-in ([directory] must_change_signs_out)"
+        )
 
     async def _secret(self, person: Person) -> list[Reason]:
         if await self._secrets.nt_hash(person.aor) is not None:

@@ -56,6 +56,6 @@ class Registrar:
         self._bindings.drop_flow(fact.flow, "connection lost")
 
     async def _person_changed(self, fact: PersonChanged) -> None:
-        if fact.person is None or not fact.person.enabled:
+        if fact.person is None or not fact.person.may_stay:
             for endpoint in self._bindings.of(fact.aor):
                 self._signout.now(endpoint, Causes.DISABLED)

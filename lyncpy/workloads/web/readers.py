@@ -177,7 +177,7 @@ class Readers:
         """
         aor = self._meanings.meant(_place(named), named.aor)
         person = None if aor is None else self._people.person(aor)
-        if aor is None or (person is not None and not person.enabled):
+        if aor is None or (person is not None and not person.may_stay):
             raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
         return aor
 

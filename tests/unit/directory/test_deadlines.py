@@ -141,3 +141,17 @@ def test_who_is_switched_off_stays_so_whatever_the_time() -> None:
     for wall in (WALL, WALL + 15, WALL + 30, WALL + 15):
         off = judged(off, wall)
         assert (off.enabled, off.is_out_of_time) == (False, False)
+
+
+def test_the_moment_of_another_password_is_one_like_others() -> None:
+    """Who must change it stays a colleague, but not signed in; unless a setting lets them stay."""
+    person = replace(someone("a"), must_change=Moment(WALL + 30, "m"))
+    desk = Desk(person)
+    desk.passes(29)
+    assert desk.heard == []
+    desk.passes(2)
+    assert desk.heard == [("sip:a@x", True)]
+    late = judged(person, WALL + 31)
+    assert (late.enabled, late.may_stay) == (True, False)
+    assert judged(late, WALL + 29) == person
+    assert judged(late, WALL + 31, overdue_ends=False) == person
