@@ -135,6 +135,11 @@ class Feed(Generic[K, C, N]):
         self._is_closed = False
 
     @property
+    def gathered_count(self) -> int:
+        """How many things were changed and are to be told of."""
+        return len(self._gathered)
+
+    @property
     def owed_count(self) -> int:
         """How many pairs of a subscriber and a thing wait for room in a connection."""
         return sum(map(len, self._owed.values()))
@@ -170,6 +175,11 @@ class Feed(Generic[K, C, N]):
         if subscription.flow not in self._owed:
             self._again.set(subscription.flow, 0.0)
         self._put_off(subscription, key, news)
+
+    def was_told(self, subscription: Subscription, key: K) -> None:
+        """Owe a subscriber nothing about a thing any more: an answer in this turn tells it all."""
+        if (subscription, key) in self._owed.get(subscription.flow, {}):
+            self._settle(subscription, key)
 
     def forget(self, key: K) -> None:
         """Tell nothing more about a thing; its subscriptions have ended."""

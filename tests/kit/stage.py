@@ -338,7 +338,7 @@ class Stage:
             "endpoints": len(ground.bindings),
             "homes held": len(ground.platform.homes),
             "watchings": len(presence._fanout._watchers),
-            "changes gathered": len(presence._fanout._gathered),
+            "changes gathered": len(presence._fanout._gathered) + presence._feeds[0].gathered_count,
             "watchers to note": len(presence._subscribers),
             "sessions": len(im._sessions),
             "invitations": len(im._invitations),

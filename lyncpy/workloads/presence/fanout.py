@@ -28,7 +28,7 @@ from lyncpy.workloads.presence.audience import NOBODY, Audience, concerns, diffe
 from lyncpy.workloads.presence.board import Board, compare
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.owed import Owed
-from lyncpy.workloads.presence.roaming import News, Roaming
+from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.traffic import Traffic
 from lyncpy.workloads.presence.watchers import Views, Watch, Watchers
 
@@ -49,7 +49,6 @@ class _Gathered:
     """What is new → serial number of the last change of it."""
 
     furnished: set[tuple[str, int]] = field(default_factory=set)
-    own: News = field(default_factory=News)
     by: set[Epid] = field(default_factory=set)
     first: int | None = None
     """Serial number of the first change."""
@@ -60,7 +59,6 @@ class _Gathered:
             self.first = fact.serial
         self.shown.update(dict.fromkeys(fact.shown, fact.serial))
         self.furnished |= fact.furnished
-        self.own.take(fact)
         if fact.by is not None:
             self.by.add(fact.by)
 
@@ -123,8 +121,11 @@ class Fanout:
         wait_s = self._gather_s
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, now):
             wait_s = self._limited_gather_s
-        if fact.aor not in self._watchers and not self._roaming.is_heard(fact.aor):
-            return
+        if fact.aor in self._watchers:
+            self._gather(fact, now, wait_s)
+        self._roaming.changed(fact, wait_s)
+
+    def _gather(self, fact: BoardChanged, now: float, wait_s: float) -> None:
         gathered = self._gathered.get(fact.aor)
         if gathered is None:
             timer = self._timers.later(wait_s, lambda: self._due(fact.aor))
@@ -154,13 +155,11 @@ class Fanout:
 
     async def flow_drained(self, fact: FlowDrained) -> None:
         """Tell a connection what it is owed."""
-        await self._settle_own(fact.flow)
         await self._settle(fact.flow)
 
     async def flow_closed(self, fact: FlowClosed) -> None:
         """Owe nothing more to a connection that is gone."""
         self._owed.take(fact.flow)
-        self._roaming.late(fact.flow)
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """End what the endpoint published."""
@@ -198,7 +197,6 @@ class Fanout:
         for subscription, watch in tuple(self._watchers.of(board.aor).items()):
             told += self._tell_watcher(board, subscription, watch, concerned)
         self._traffic.caused(board.aor, gathered.by, told, self._timers.now())
-        self._roaming.tell(board, gathered.own)
 
     def _tell_watcher(self, board: Board, subscription: Subscription, watch: Watch, concerned: Concerned) -> bool:
         """Tell a watcher what concerns him, now or when his connection has room; False: there is nothing."""
@@ -246,17 +244,6 @@ class Fanout:
             watch.is_behind, watch.since = False, self._boards.serial
             if board is not None:
                 self._tell_watcher(board, subscription, watch, partial(_differing, before or board, board))
-
-    async def _settle_own(self, flow: FlowName) -> None:
-        """Tell an endpoint of its own user's board what it has not heard."""
-        for subscription in self._roaming.late(flow):
-            try:
-                board = await self._boards.latest(subscription.watcher)
-            except StoreUnavailable:
-                self._roaming.put_off(subscription)
-                self._timers.later(AGAIN_S, lambda: self._again(flow))
-                continue
-            self._roaming.tell_late(board, subscription)
 
     async def _settle(self, flow: FlowName) -> None:
         """Tell the latest state of everybody of whom a connection has not heard, as far as it has room."""

@@ -5,15 +5,18 @@ somebody answers it; then the others are told to take it back. A client from bef
 hears of watchers by `presence.wpending`. Spec: [MS-PRES] 3.4, roaming-self.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from lyncpy.contracts.facts import BoardChanged
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.feed import Feed, Source
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.documents import ROAMING_SELF, write_own
 from lyncpy.workloads.presence.legacy import write_pending
 from lyncpy.workloads.presence.model import EXTERNAL, Relation, Subscriber
@@ -33,13 +36,16 @@ class News:
     subscribers: bool = False
     delegates: bool = False
 
-    def take(self, fact: BoardChanged) -> None:
-        """Add one change."""
-        self.touched.setdefault(fact.by, set()).update(fact.categories)
-        self.state |= any(category == "state" and container >= EXTERNAL for category, container in fact.shown)
-        self.containers |= fact.members
-        self.subscribers |= fact.subscribers
-        self.delegates |= fact.delegates
+    @classmethod
+    def of(cls, fact: BoardChanged) -> "News":
+        """Give what one change says."""
+        return cls(
+            {fact.by: set(fact.categories)},
+            state=any(category == "state" and container >= EXTERNAL for category, container in fact.shown),
+            containers=set(fact.members),
+            subscribers=fact.subscribers,
+            delegates=fact.delegates,
+        )
 
     def categories_for(self, epid: Epid) -> frozenset[str]:
         """Give the categories that an endpoint has not heard of: the answer to its own publication told it the rest.
@@ -70,22 +76,36 @@ class Held:
 
     asked: frozenset[str]
     prompted: frozenset[Aor] = frozenset()
-    owed: News | None = None
-    """What it was not told of because its connection was full."""
 
 
-class Roaming:
-    """Tells own endpoints."""
+class Roaming(Source[Aor, News, News]):
+    """Tells own endpoints.
 
-    def __init__(self, notifier: Notifier, relation: Callable[[Aor], Relation]) -> None:
-        """Take who sends, and what a watcher is to the enterprise."""
+    Attributes:
+        feed: What tells them; it is to hear of connections. Endpoints that are full are owed the news itself:
+            names of categories and containers.
+    """
+
+    def __init__(
+        self, boards: Boards, notifier: Notifier, relation: Callable[[Aor], Relation], timers: ITimers
+    ) -> None:
+        """Begin with nobody to tell.
+
+        Args:
+            boards: The boards.
+            notifier: Has the subscriptions.
+            relation: Tells what a watcher is to the enterprise.
+            timers: The clock.
+        """
+        self._boards = boards
         self._notifier = notifier
         self._relation = relation
-        self._late: dict[FlowName, dict[Subscription, None]] = {}
+        self.feed: Final[Feed[Aor, News, News]] = Feed(self, notifier, timers)
 
-    def is_heard(self, aor: Aor) -> bool:
-        """Tell whether any endpoint of a user listens."""
-        return bool(self._notifier.of(SELF_EVENT, aor) or self._notifier.of(PENDING_EVENT, aor))
+    def changed(self, fact: BoardChanged, wait_s: float) -> None:
+        """Have a user's endpoints told soon of a change, if any listens."""
+        if self._notifier.of(SELF_EVENT, fact.aor) or self._notifier.of(PENDING_EVENT, fact.aor):
+            self.feed.changed(fact.aor, News.of(fact), wait_s)
 
     def whole(self, board: Board, asked: frozenset[str]) -> tuple[Document, Held]:
         """Give all that an endpoint asks for, and what it has heard then."""
@@ -94,7 +114,7 @@ class Roaming:
             board,
             categories=None if "categories" in asked else (),
             containers=None if "containers" in asked else (),
-            subscribers=self._related(waiting) if "subscribers" in asked else None,
+            subscribers=_related(waiting, self._relation) if "subscribers" in asked else None,
             delegates="delegates" in asked,
         )
         return Document(ROAMING_SELF, body), Held(asked, frozenset(one.aor for one in waiting))
@@ -104,66 +124,73 @@ class Roaming:
         waiting = _waiting(board)
         return _pending(waiting), Held(frozenset(), frozenset(one.aor for one in waiting))
 
-    def tell(self, board: Board, news: News) -> None:
-        """Tell every endpoint of a board's owner what is new to it."""
-        documents: dict[object, Document] = {}  # own endpoints mostly hear the same
-        for subscription in self._notifier.of(SELF_EVENT, board.aor):
-            self._tell_endpoint(board, subscription, news, documents)
-        if news.subscribers:
-            self._tell_pending(board)
+    def was_told(self, subscription: Subscription, held: Held) -> None:
+        """Note that the answer to a SUBSCRIBE tells an endpoint all that it asked for."""
+        subscription.data = held
+        self.feed.was_told(subscription, subscription.watcher)
 
-    def late(self, flow: FlowName) -> tuple[Subscription, ...]:
-        """Give the subscriptions of a connection that are owed something, and forget them: each is to be told now, or put off."""
-        return tuple(self._late.pop(flow, ()))
+    # --- as its feed asks
 
-    def put_off(self, subscription: Subscription) -> None:
-        """Remember that an endpoint is owed something."""
-        self._late.setdefault(subscription.flow, {})[subscription] = None
+    def subscriptions(self, key: Aor) -> Sequence[Subscription]:
+        """Give the subscriptions of a user's endpoints."""
+        return (*self._notifier.of(SELF_EVENT, key), *self._notifier.of(PENDING_EVENT, key))
 
-    def tell_late(self, board: Board, subscription: Subscription) -> None:
-        """Tell an endpoint what it is owed, as it is now; nothing happens for one that is gone or was told all meanwhile."""
-        if subscription.data.owed is not None and subscription in self._notifier.of(SELF_EVENT, board.aor):
-            self._tell_endpoint(board, subscription, News(), {})
+    def joined(self, earlier: News, later: News) -> News:
+        """Give all of it."""
+        return earlier.joined(later)
 
-    def _tell_endpoint(
-        self, board: Board, subscription: Subscription, news: News, documents: dict[object, Document]
-    ) -> None:
+    def update(self, key: Aor, changes: News | None) -> "_OwnBoard | None":
+        """Give a board that is in memory."""
+        board = self._boards.peek(key)
+        return None if board is None else _OwnBoard(board, changes, self._relation)
+
+    async def read(self, key: Aor, changes: News | None) -> "_OwnBoard":
+        """Read a board."""
+        return _OwnBoard(await self._boards.latest(key), changes, self._relation)
+
+
+class _OwnBoard:
+    """A board, with what is new on it, as its owner's endpoints see it."""
+
+    def __init__(self, board: Board, news: News | None, relation: Callable[[Aor], Relation]) -> None:
+        self._board = board
+        self._news = news
+        self._relation = relation
+
+    def news_for(self, subscription: Subscription, owed: News | None) -> News | None:
+        news = owed if self._news is None else self._news if owed is None else owed.joined(self._news)
+        if news is None or (subscription.event == PENDING_EVENT and not news.subscribers):
+            return None
+        return news
+
+    def audience_of(self, subscription: Subscription, news: News) -> "_Told | tuple[Subscriber, ...] | None":
         held: Held = subscription.data
-        if held.owed is not None:
-            news = held.owed.joined(news)
-        if self._notifier.is_full(subscription):
-            held.owed = News().joined(news)
-            self.put_off(subscription)
-            return
-        held.owed = None
-        categories = news.categories_for(subscription.epid) if "categories" in held.asked else frozenset()
-        containers = frozenset(news.containers) if "containers" in held.asked else frozenset()
-        subscribers = self._prompts(board, held) if news.subscribers and "subscribers" in held.asked else ()
-        delegates = news.delegates and "delegates" in held.asked
-        if not (categories or containers or subscribers or delegates):
-            return
-        key = (categories, containers, subscribers, delegates)
-        if key not in documents:
-            body = write_own(
-                board,
-                categories=categories,
-                containers=containers,
-                subscribers=self._related(subscribers) if subscribers else None,
-                delegates=delegates,
-            )
-            documents[key] = Document(ROAMING_SELF, body)
-        self._notifier.notify(subscription, documents[key])
+        if subscription.event == PENDING_EVENT:
+            return tuple(one for one in self._prompts(held) if not one.acknowledged) or None
+        told = _Told(
+            news.categories_for(subscription.epid) if "categories" in held.asked else frozenset(),
+            frozenset(news.containers) if "containers" in held.asked else frozenset(),
+            self._prompts(held) if news.subscribers and "subscribers" in held.asked else (),
+            news.delegates and "delegates" in held.asked,
+        )
+        return told if any(told) else None
 
-    def _tell_pending(self, board: Board) -> None:
-        for subscription in self._notifier.of(PENDING_EVENT, board.aor):
-            asked = [one for one in self._prompts(board, subscription.data) if not one.acknowledged]
-            if asked:
-                self._notifier.notify(subscription, _pending(asked))
+    def write(self, audience: Any) -> Document:  # Any: see `Update`
+        if not isinstance(audience, _Told):
+            return _pending(audience)
+        body = write_own(
+            self._board,
+            categories=audience.categories,
+            containers=audience.containers,
+            subscribers=_related(audience.subscribers, self._relation) if audience.subscribers else None,
+            delegates=audience.delegates,
+        )
+        return Document(ROAMING_SELF, body)
 
-    def _prompts(self, board: Board, held: Held) -> tuple[Subscriber, ...]:
+    def _prompts(self, held: Held) -> tuple[Subscriber, ...]:
         """Give whom an endpoint is to ask about, and about whom not any more; from then on it has heard that."""
-        waiting = {one.aor: one for one in _waiting(board)}
-        known = {one.aor: one for one in board.subscribers}
+        waiting = {one.aor: one for one in _waiting(self._board)}
+        known = {one.aor: one for one in self._board.subscribers}
         begun = tuple(one for aor, one in waiting.items() if aor not in held.prompted)
         ended = tuple(
             replace(known.get(aor, Subscriber(aor)), acknowledged=True)
@@ -173,8 +200,20 @@ class Roaming:
         held.prompted = frozenset(waiting)
         return (*begun, *ended)
 
-    def _related(self, subscribers: Iterable[Subscriber]) -> list[tuple[Subscriber, Relation]]:
-        return [(one, self._relation(one.aor)) for one in subscribers]
+
+class _Told(NamedTuple):
+    """What own endpoints of one audience are told; they mostly are all of one."""
+
+    categories: frozenset[str]
+    containers: frozenset[int]
+    subscribers: tuple[Subscriber, ...]
+    delegates: bool
+
+
+def _related(
+    subscribers: Iterable[Subscriber], relation: Callable[[Aor], Relation]
+) -> list[tuple[Subscriber, Relation]]:
+    return [(one, relation(one.aor)) for one in subscribers]
 
 
 def _waiting(board: Board) -> tuple[Subscriber, ...]:

@@ -182,7 +182,7 @@ class Routes:
         document, held = self._roaming.whole(await self._boards.read(aor), asked)
         subscription, response = self._grants.accept(arrival, SELF_EVENT, document, held, in_list=True)
         if subscription is not None:
-            subscription.data = held
+            self._roaming.was_told(subscription, held)
         return response
 
     async def pending(self, arrival: Arrival) -> Response:
@@ -196,7 +196,7 @@ class Routes:
         document, held = self._roaming.pending(await self._boards.read(aor))
         subscription, response = self._grants.accept(arrival, PENDING_EVENT, document, held)
         if subscription is not None:
-            subscription.data = held
+            self._roaming.was_told(subscription, held)
         return response
 
 

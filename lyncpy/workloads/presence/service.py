@@ -70,7 +70,7 @@ class Presence:
         rules = partial(Boards, contacts=contacts, policies=policies, quotas=quotas, owners=owners)
         self._boards = boards = rules(platform.store, bus, people, platform.homes, timers, in_memory=in_memory)
         watchers, views = _tables(relation, settings)
-        roaming = Roaming(notifier, relation)
+        roaming = Roaming(boards, notifier, relation, timers)
         grants = Grants(notifier, settings)
         traffic = Traffic(
             per_minute=settings.publications_per_minute, burst=settings.publications_burst, endpoints=in_memory
@@ -88,6 +88,7 @@ class Presence:
             gather_s=settings.gather_ms / 1000,
             limited_gather_s=settings.limited_gather_ms / 1000,
         )
+        self._feeds = (roaming.feed, self._fanout)
         routes = Routes(boards, roaming, grants, locator, relation, settings)
         watch = partial(Watching, boards, watchers, views, self._subscribers, self._fanout, notifier, grants)
         watching = watch(people, relation, settings, owners)
@@ -109,8 +110,8 @@ class Presence:
             self._bus.listen(BoardChanged, self._fanout.board_changed),
             self._bus.listen(BoardChanged, self._subscribers.board_changed),
             self._bus.listen(EndpointGone, self._fanout.endpoint_gone),
-            self._bus.listen(FlowDrained, self._fanout.flow_drained),
-            self._bus.listen(FlowClosed, self._fanout.flow_closed),
+            *(self._bus.listen(FlowDrained, feed.flow_drained) for feed in self._feeds),
+            *(self._bus.listen(FlowClosed, feed.flow_closed) for feed in self._feeds),
             self._bus.listen(PersonChanged, self._fanout.person_changed),
             self._bus.listen(AddressesChanged, self._addresses_changed),
             self._bus.listen(ContactsChanged, self._subscribers.contacts_changed),
@@ -123,7 +124,8 @@ class Presence:
         for listening in self._listening:
             listening.stop()
         self._subscribers.close()
-        self._fanout.close()
+        for feed in self._feeds:
+            feed.close()
         self._boards.close()
 
     async def is_blocked(self, owner: Aor, other: Aor) -> bool:

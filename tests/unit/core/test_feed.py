@@ -146,6 +146,21 @@ def test_who_is_owed_something_from_the_beginning_is_told_in_the_next_turn(room:
     assert not room.clock.getDelayedCalls()
 
 
+def test_who_has_asked_again_is_owed_nothing(room: Newsroom) -> None:
+    """The answer told it; what is owed about other things stays."""
+    slow = room.desk.subscribe("a", "v")
+    room.desk.follow(slow, "b")
+    room.desk.full.add(FlowName("v"))
+    room.changes("a", "x")
+    room.changes("b", "y")
+    room.passes()
+    for _ in range(2):
+        room.feed.was_told(slow, "a")
+    room.drains("v")
+    assert slow.told == [("b", 1, "y")]
+    assert room.feed.gathered_count == 0
+
+
 @pytest.mark.parametrize("how", ["ended", "lost", "lost and told so"])
 def test_who_is_gone_is_owed_nothing(room: Newsroom, how: str) -> None:
     """Whether its subscription ended or its connection."""

@@ -257,6 +257,7 @@ def test_what_an_own_device_is_owed_outlasts_a_broken_store(monkeypatch: pytest.
         raise StoreUnavailable("broken")
 
     with monkeypatch.context() as patch:
+        patch.setattr(boards, "peek", lambda _: None)
         patch.setattr(boards, "latest", fails)
         drain(room, phone)
     assert own(phone) == []
