@@ -4,8 +4,10 @@ An MCU moves one medium of a conference; the focus owns the roster and decides w
 part. Neither cares how a participant is attached: by a SIP dialog, or some day by a browser.
 """
 
-from collections.abc import Awaitable, Mapping
+import enum
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from zope.interface import Attribute, Interface
 
@@ -31,6 +33,55 @@ class Participant:
     display_name: str = ""
     internal: bool = True
     """Whether he is a user of this enterprise; guests are not."""
+
+
+class FailureKind(enum.Enum):
+    """Why a copy did not arrive."""
+
+    REFUSED = "refused"
+    SILENT = "not answered"
+    LOST = "the leg is no more"
+
+
+class Failure(NamedTuple):
+    """A copy of a message that did not arrive."""
+
+    kind: FailureKind
+    status: int
+    """As a SIP client would have said it: reports to senders name it, whatever the road was."""
+
+    diagnostics: str = ""
+    """The value of an ms-diagnostics header, or ""."""
+
+
+Hear = Callable[[Failure | None], None]
+
+
+class IMessage(Interface):
+    """What somebody has said to all, on its way; one object for everybody who is to get it."""
+
+    author: Aor = Attribute("Who said it.")
+    content_type: str = Attribute("As it came, with parameters.")
+    body: bytes = Attribute("As it came.")
+    forms: dict[object, object] = Attribute("What legs have made of it for all who can show the same.")
+
+
+class ILeg(Interface):
+    """How one participant is attached to a medium. Calls return at once."""
+
+    address: str = Attribute("How a failure report names them where more than one device of their user is here.")
+
+    def deliver(message: IMessage, hear: Hear) -> None:
+        """Pass a message on; `hear` is called once with the failure, or with None when they have it. It may be called at once."""
+
+    def types(author: Aor, body: bytes) -> None:
+        """Show them that somebody is typing; nobody asks whether it arrived."""
+
+    def report(number: int, failed: Sequence[tuple[str, Failure]]) -> None:
+        """Tell them which addresses did not get a message of theirs; an empty sequence: everybody has it."""
+
+    def end(reason: str) -> None:
+        """Tell them that it is over."""
 
 
 class IMcu(Interface):

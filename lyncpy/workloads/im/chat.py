@@ -7,12 +7,13 @@ from functools import partial
 from typing import Final
 
 from lyncpy.contracts.archive import Said
+from lyncpy.contracts.mcu import Failure, FailureKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.model import ArchivePolicy
-from lyncpy.workloads.im.room import LEFT, Bounds, Deliver, Effect, Failure, Finished, Kind, Letter, Room, Seat
+from lyncpy.workloads.im.room import LEFT, Bounds, Deliver, Effect, Finished, Letter, Room, Seat
 
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
@@ -30,7 +31,7 @@ class Chat:
         bounds: Bounds,
         archiving: Archiving,
         timers: ITimers,
-        over: Callable[[Seat, Kind], None],
+        over: Callable[[Seat, FailureKind], None],
     ) -> None:
         """Begin empty; `over` is told of a leg that takes nothing any more, and has to end it."""
         self.room: Final = Room(conference, bounds)

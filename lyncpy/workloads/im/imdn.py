@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from lyncpy.contracts.mcu import Failure
 from lyncpy.sip.markup import escape, quote_attr
-from lyncpy.workloads.im.room import Failure
 
 IMDN_TYPE: Final = "application/ms-imdn+xml"
 

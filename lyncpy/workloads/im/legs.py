@@ -1,6 +1,6 @@
-"""How participants are attached to a chat: by SIP dialogs, so far.
+"""How SIP clients are attached to a chat: by a dialog each.
 
-A letter is written once for all who can show the same of it; a leg adds what its dialog has of
+A message is written once for all who can show the same of it; a leg adds what its dialog has of
 its own. The dialog is the one that the participant's INVITE made, so that each of its
 requests has the Call-ID by which a client knows the conference.
 """
@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from zope.interface import implementer
+
 from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.mcu import Failure, FailureKind, Hear, ILeg, IMessage
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.sip.dialog import TARGET_REFRESH, Dialog
@@ -20,7 +23,7 @@ from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.prepared import Prepared, Template, lines_of
 from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.imdn import IMDN_TYPE, write_report
-from lyncpy.workloads.im.room import Failure, Hear, Kind, Letter
+from lyncpy.workloads.im.room import LOST
 
 TYPING_S: Final = 5.0
 """How long the sign of typing is of interest, and its answer with it."""
@@ -28,9 +31,8 @@ TYPING_S: Final = 5.0
 BYE_S: Final = 10.0
 """How long the answer to a BYE is waited for."""
 
-LOST: Final = Failure(Kind.LOST, 430, '1006;reason="Error routing on client connection"')
-SILENT: Final = Failure(Kind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
-NOT_FOR_HIM: Final = Failure(Kind.REFUSED, 415)
+SILENT: Final = Failure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
+NOT_FOR_HIM: Final = Failure(FailureKind.REFUSED, 415)
 
 NO_MORE: Final = Headers()
 
@@ -44,7 +46,7 @@ _DIAGNOSTICS: Final = ("ms-client-diagnostics", "ms-diagnostics", "ms-diagnostic
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What is sent of a letter to all who can show the same types."""
+    """What is sent of a message to all who can show the same types."""
 
     lines: str
     """Header lines, each with its end."""
@@ -52,19 +54,29 @@ class Form:
     body: bytes
 
 
+@implementer(ILeg)
 class SipLeg:
     """A participant's SIP dialog with the MCU.
 
     Attributes:
-        dialog: Made by his INVITE.
-        flow: The connection that he uses.
-        accepted: Media types that he can show; empty: he does not say.
+        dialog: Made by their INVITE.
+        flow: The connection that they use.
+        accepted: Media types that they can show; empty: they do not say.
     """
 
     def __init__(
-        self, outbound: IOutbound, dialog: Dialog, flow: FlowName, accepted: frozenset[str], answer_s: float
+        self,
+        outbound: IOutbound,
+        dialog: Dialog,
+        flow: FlowName,
+        accepted: frozenset[str],
+        answer_s: float,
     ) -> None:
-        """Take how long he may take to answer a message, in seconds."""
+        """Attach somebody.
+
+        Args:
+            answer_s: How long they may take to answer a message, in seconds.
+        """
         self.dialog: Final = dialog
         self.flow = flow
         self.accepted = accepted
@@ -78,9 +90,9 @@ class SipLeg:
         """The device's own address, which it gave as Contact."""
         return self.dialog.target
 
-    def deliver(self, letter: Letter, hear: Hear) -> None:
+    def deliver(self, message: IMessage, hear: Hear) -> None:
         """Send it as a MESSAGE, and tell what the client answers."""
-        form = self._form(letter)
+        form = self._form(message)
         if form is None:
             hear(NOT_FOR_HIM)
             return
@@ -124,20 +136,20 @@ class SipLeg:
     def _start(self, method: str, headers: Headers, body: bytes, timeout: float) -> None:
         self._outbound.start(self.flow, self.dialog.next_request(method, headers, body), timeout=timeout)
 
-    def _form(self, letter: Letter) -> Form | None:
-        """Write the letter for everybody who can show what he can, unless that has been done."""
-        forms = letter.forms
+    def _form(self, message: IMessage) -> Form | None:
+        """Write the message for everybody who can show what they can, unless that has been done."""
+        forms = message.forms
         if self.accepted not in forms:
-            forms[self.accepted] = self._written(letter)
+            forms[self.accepted] = self._written(message)
         form = forms[self.accepted]
         return form if isinstance(form, Form) else None
 
-    def _written(self, letter: Letter) -> Form | None:
+    def _written(self, message: IMessage) -> Form | None:
         try:
-            shown = bodies.shown_as(letter.content_type, letter.body, self.accepted)
+            shown = bodies.shown_as(message.content_type, message.body, self.accepted)
             if shown is None:
                 return None
-            return Form(lines_of(_said_by(letter.sender.participant.user, shown[0])), shown[1])
+            return Form(lines_of(_said_by(message.author, shown[0])), shown[1])
         except (RemoteProtocolError, LocalProtocolError):  # the media type of a part is none, or is more than a line
             return None
 
@@ -152,9 +164,9 @@ def failure_of(response: Response, *, local: bool) -> Failure | None:
     if 200 <= status < 300:
         return None
     if local:
-        return LOST if status == 430 else SILENT if status == 408 else Failure(Kind.REFUSED, status)
+        return LOST if status == 430 else SILENT if status == 408 else Failure(FailureKind.REFUSED, status)
     text = next((found for name in _DIAGNOSTICS if (found := response.headers.get(name)) is not None), "")
-    return Failure(Kind.LOST if status == _GONE else Kind.REFUSED, status, text)
+    return Failure(FailureKind.LOST if status == _GONE else FailureKind.REFUSED, status, text)
 
 
 def _said_by(author: Aor, content_type: str) -> Headers:

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
-from lyncpy.contracts.mcu import IFocusEars, IMcu, Participant
+from lyncpy.contracts.mcu import Failure, FailureKind, IFocusEars, IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
@@ -27,9 +27,9 @@ from lyncpy.sip.sdp import media_of
 from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import NO_DIALOG, Chat
-from lyncpy.workloads.im.legs import LOST, SipLeg
+from lyncpy.workloads.im.legs import SipLeg
 from lyncpy.workloads.im.places import Place, Places
-from lyncpy.workloads.im.room import LEFT, Bounds, Failure, Kind, Seat
+from lyncpy.workloads.im.room import LEFT, LOST, Bounds, Seat
 from lyncpy.workloads.im.settings import Settings
 
 APP: Final = "app:conf:chat"
@@ -233,9 +233,9 @@ class Mcu:
             return ()
         return chat.room.seats() if user is None else chat.room.of(user, epid)
 
-    def _over(self, seat: Seat, kind: Kind) -> None:
+    def _over(self, seat: Seat, kind: FailureKind) -> None:
         place = self._places.of(seat)
-        if kind is Kind.SILENT:
+        if kind is FailureKind.SILENT:
             self._give_up(place)
         else:
             self._lose(place, "connection lost")

@@ -6,18 +6,18 @@ has bounds of its own: who does not take what he is sent slows nobody down. A le
 finished when it has an outcome at each place; then its sender is told who did not get it.
 
 Methods give what has to be done now, in order; whoever runs the room does it and tells the
-outcomes. How a participant is attached is his leg's affair (`legs.py`).
+outcomes. How participants are attached is their legs' affair (`ILeg`; `legs.py` for SIP).
 
 Spec: [MS-CONFIM] 3.1.5.
 """
 
-import enum
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from lyncpy.contracts.mcu import Participant
+from zope.interface import implementer
+
+from lyncpy.contracts.mcu import Failure, FailureKind, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
 
 
@@ -38,50 +38,14 @@ class Bounds:
     """Messages one after the other that a leg does not answer; then it is over."""
 
 
-class Kind(enum.Enum):
-    """Why a copy did not arrive."""
+LEFT: Final = Failure(FailureKind.LOST, 480)
+"""They went before it was their turn."""
 
-    REFUSED = "refused"
-    SILENT = "not answered"
-    LOST = "the leg is no more"
+LOST: Final = Failure(FailureKind.LOST, 430, '1006;reason="Error routing on client connection"')
+"""The connection was gone before it was their turn."""
 
-
-class Failure(NamedTuple):
-    """A copy that did not arrive."""
-
-    kind: Kind
-    status: int
-    diagnostics: str = ""
-    """The value of an ms-diagnostics header, or ""."""
-
-
-LEFT: Final = Failure(Kind.LOST, 480)
-"""He went before it was his turn."""
-
-OVERFULL: Final = Failure(Kind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
-"""So much waits for him already that this cannot arrive in time."""
-
-Hear = Callable[["Failure | None"], None]
-
-
-class Leg(Protocol):
-    """How a participant is attached."""
-
-    @property
-    def address(self) -> str:
-        """How a failure report names him where more than one device of his user is here."""
-
-    def deliver(self, letter: "Letter", hear: Hear) -> None:
-        """Pass a letter on; `hear` is called once with the failure, or with None when he has it. It may be called at once."""
-
-    def types(self, author: Aor, body: bytes) -> None:
-        """Show him that somebody is typing; nobody asks whether it arrived."""
-
-    def report(self, number: int, failed: "Sequence[tuple[str, Failure]]") -> None:
-        """Tell him which addresses did not get a message of his."""
-
-    def end(self, reason: str) -> None:
-        """Tell him that it is over."""
+OVERFULL: Final = Failure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
+"""So much waits for them already that this cannot arrive in time."""
 
 
 class Seat:
@@ -95,7 +59,7 @@ class Seat:
 
     __slots__ = ("_is_open", "_size", "_under_way", "is_here", "leg", "participant", "silences", "waiting")
 
-    def __init__(self, participant: Participant, leg: Leg) -> None:
+    def __init__(self, participant: Participant, leg: ILeg) -> None:
         self.participant: Final = participant
         self.leg: Final = leg
         self.is_here = True
@@ -147,6 +111,7 @@ class Seat:
         return left
 
 
+@implementer(IMessage)
 @dataclass(slots=True, eq=False)
 class Letter:
     """One message on its way to everybody who was there when it came."""
@@ -167,6 +132,11 @@ class Letter:
     forms: dict[object, object] = field(default_factory=dict)
     """What legs have made of it for all who can show the same."""
 
+    @property
+    def author(self) -> Aor:
+        """Give who said it."""
+        return self.sender.participant.user
+
 
 class Deliver(NamedTuple):
     """Give a letter to a leg, and tell `Room.settled` what came of it."""
@@ -185,7 +155,7 @@ class Over(NamedTuple):
     """A leg is to be ended: it takes nothing any more."""
 
     seat: Seat
-    kind: Kind
+    kind: FailureKind
     """Silent, or lost."""
 
 
@@ -277,11 +247,11 @@ class Room:
         effects = _outcome(letter, seat, failure)
         if not seat.is_here:
             return effects
-        seat.silences = seat.silences + 1 if failure is not None and failure.kind is Kind.SILENT else 0
+        seat.silences = seat.silences + 1 if failure is not None and failure.kind is FailureKind.SILENT else 0
         if seat.silences >= self._bounds.silences:
-            effects.append(Over(seat, Kind.SILENT))
-        elif failure is not None and failure.kind is Kind.LOST:
-            effects.append(Over(seat, Kind.LOST))
+            effects.append(Over(seat, FailureKind.SILENT))
+        elif failure is not None and failure.kind is FailureKind.LOST:
+            effects.append(Over(seat, FailureKind.LOST))
         else:
             effects += self._go_on(seat)
         return effects

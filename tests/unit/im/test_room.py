@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 
-from lyncpy.contracts.mcu import Participant
+from zope.interface import implementer
+
+from lyncpy.contracts.mcu import Failure, FailureKind, Hear, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.im.room import Bounds, Deliver, Failure, Finished, Hear, Kind, Letter, Over, Room, Seat
+from lyncpy.workloads.im.room import Bounds, Deliver, Finished, Over, Room, Seat
 
-LOST = Failure(Kind.LOST, 430)
-SILENT = Failure(Kind.SILENT, 408)
+LOST = Failure(FailureKind.LOST, 430)
+SILENT = Failure(FailureKind.SILENT, 408)
 
 
+@implementer(ILeg)
 class Deaf:
     """A leg that does nothing: the room never calls one."""
 
     address = "sip:device"
 
-    def deliver(self, letter: Letter, hear: Hear) -> None:
+    def deliver(self, message: IMessage, hear: Hear) -> None:
         """Nobody calls this."""
 
     def types(self, author: Aor, body: bytes) -> None:
@@ -62,7 +65,7 @@ def test_what_waits_is_not_overtaken_even_where_the_leg_is_about_to_end() -> Non
     first, second, third = (room.accept(alice, "text/plain", b"x") for _ in range(3))
     assert room.spread(first) == [Deliver(bob, first)]
     assert room.spread(second) == []
-    assert room.settled(bob, first, LOST) == [Finished(first), Over(bob, Kind.LOST)]
+    assert room.settled(bob, first, LOST) == [Finished(first), Over(bob, FailureKind.LOST)]
     assert room.spread(third) == []
     assert room.leave(bob, LOST) == [Finished(second), Finished(third)]
 
@@ -74,7 +77,7 @@ def test_silences_in_a_row_end_a_leg() -> None:
     for letter in letters:
         room.spread(letter)
     assert room.settled(bob, letters[0], SILENT) == [Finished(letters[0])]
-    assert room.settled(bob, letters[1], SILENT) == [Finished(letters[1]), Over(bob, Kind.SILENT)]
+    assert room.settled(bob, letters[1], SILENT) == [Finished(letters[1]), Over(bob, FailureKind.SILENT)]
     assert room.leave(bob) == []
     assert room.settled(bob, letters[2], None) == [Finished(letters[2])]
     assert room.leave(bob) == []
