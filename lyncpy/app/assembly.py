@@ -203,9 +203,9 @@ def _workloads(config: Config, back: Backends, base: Ground) -> Workloads:
     presence = Presence(platform, signaling, contacts, (domain,), settings.presence)
     media = Media(back.ledger, back.stamps, back.exports, back.gap_file)
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
-    # The IM MCU moves what the focus lets in: the focus is given the MCU, and tells it whom to tell who left.
+    # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
     im = Im(platform, signaling, presence, archive, settings.im)
-    conferencing = Conferencing(platform, signaling, [im.mcu], presence, archive, domain, settings.conferencing)
+    conferencing = Conferencing(platform, signaling, [im.chat], presence, archive, domain, settings.conferencing)
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
     offered = conferencing.offer.provisions
     guests = settings.conferencing.guests

@@ -1,7 +1,8 @@
 """What a focus asks of an MCU, and what an MCU tells its focus.
 
 An MCU moves one medium of a conference; the focus owns the roster and decides who may take
-part. Neither cares how a participant is attached: by a SIP dialog, or some day by a browser.
+part. Neither cares how a participant is attached. Whoever brings somebody, by a SIP dialog or some
+day by a browser, makes a leg, and gets from the MCU what lets them speak.
 """
 
 import enum
@@ -67,7 +68,7 @@ class IMessage(Interface):
 
 
 class ILeg(Interface):
-    """How one participant is attached to a medium. Calls return at once."""
+    """How one participant is attached to a medium; made by the road by which they come. Calls return at once."""
 
     address: str = Attribute("How a failure report names them where more than one device of their user is here.")
 
@@ -80,8 +81,31 @@ class ILeg(Interface):
     def report(number: int, failed: Sequence[tuple[str, Failure]]) -> None:
         """Tell them which addresses did not get a message of theirs; an empty sequence: everybody has it."""
 
-    def end(reason: str) -> None:
-        """Tell them that it is over."""
+    def end(reason: str | None) -> None:
+        """Let go of the leg: it is over, and nothing more is asked of it. None: nobody is to be told, or nobody is there."""
+
+
+class IParticipation(Interface):
+    """What somebody does in a medium that has admitted them. When it has ended, calls change nothing."""
+
+    def joined() -> None:
+        """Note that they know that they are in: what was said meanwhile goes to them now. May be called again."""
+
+    def say(content_type: str, body: bytes) -> Awaitable[int]:
+        """Say something to all; give its Message-Id. When this returns, it is archived, if it is to be, and on its way.
+
+        Raises:
+            Refused: 503, it cannot be archived; 481, they have left meanwhile.
+        """
+
+    def types(body: bytes) -> None:
+        """Show the others that they are typing."""
+
+    def leave(reason: str) -> None:
+        """End it because they have said so, or never came: the focus is told, and `ILeg.end` called."""
+
+    def lost(reason: str) -> None:
+        """End it because they cannot be reached any more; as `leave`."""
 
 
 class IMcu(Interface):
@@ -92,23 +116,44 @@ class IMcu(Interface):
     def listen(ears: "IFocusEars") -> None:
         """Tell this focus from now on who has left; called once, before anybody is let in."""
 
-    def admit(participant: Participant, arrival: Arrival) -> Awaitable[Response]:
-        """Answer the INVITE of somebody whom the focus lets in; give the 200.
+    def admit(participant: Participant, leg: ILeg) -> IParticipation:
+        """Take somebody in whom the focus lets in, by whatever road they come.
 
-        The same user and epid again replaces the earlier leg, whose end is not told.
+        The same user and epid again replaces the earlier leg, whose end is not told. What is said
+        from now on is for them, and waits until they are `joined`.
 
         Raises:
-            Refused: The medium cannot take him: 415, 488, 503.
+            Refused: 503, there are too many. Then `leg` has not been touched.
         """
 
     def dismiss(conference: str, user: Aor, epid: Epid | None, reason: str) -> None:
-        """End the legs of a user, or of one of his devices; he is told by BYE, the focus is not told back."""
+        """End the legs of a user, or of one of their devices; they are told, the focus is not told back."""
 
     def close(conference: str, reason: str) -> None:
         """End the medium of a conference for everybody; the focus is not told back."""
 
     def counts(conference: str) -> Mapping[Aor, int]:
         """Give how many messages each user has sent in this medium since it was opened; kept until `close`."""
+
+
+class ISipAccess(Interface):
+    """The road by which SIP clients come into a medium: a dialog each, of which the focus sees the first request."""
+
+    mcu: IMcu = Attribute("Where it leads.")
+
+    def admit(participant: Participant, arrival: Arrival) -> Awaitable[Response]:
+        """Answer the INVITE of somebody whom the focus lets in; give the 200.
+
+        Raises:
+            Refused: The medium cannot take them: 415, 488, 503.
+        """
+
+    def refresh(arrival: Arrival) -> Awaitable[Response]:
+        """Answer an INVITE within the dialog of somebody who is in.
+
+        Raises:
+            Refused: 481, there is no such dialog; 415 and 488 as above.
+        """
 
 
 class IFocusEars(Interface):

@@ -20,6 +20,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
 from lyncpy.workloads.im.archiving import Archiving
+from lyncpy.workloads.im.chat_dialogs import ChatDialogs
 from lyncpy.workloads.im.mcu import Mcu
 from lyncpy.workloads.im.settings import Settings
 from tests.kit.hall import FewPeople, tree
@@ -111,9 +112,10 @@ class Chat:
         self.ears = Ears()
         self.people = FewPeople(Person(Aor(f"sip:{user}@{DOMAIN}"), user) for user in USERS)
         self.archiving = Archiving(archive, self.people, self.timers)
-        self.mcu = Mcu(self.outbound, self.archiving, Settings(**settings), self.timers)
+        self.mcu = Mcu(self.archiving, Settings(**settings), self.timers)
         self.mcu.listen(self.ears)
-        self.routes = {route.method: route.answer for route in self.mcu.rows()}
+        self.dialogs = ChatDialogs(self.mcu, self.outbound, Settings(**settings), self.timers)
+        self.routes = {route.method: route.answer for route in self.dialogs.rows()}
 
     def joins(self, user: str, epid: str = "e1", accepts: str = "text/plain", **how: Any) -> "Member":
         """Join somebody whom the focus lets in, and acknowledge; see Member."""
@@ -210,7 +212,8 @@ class Member:
         return result
 
     async def _admitted(self, who: Participant, arrival: Arrival) -> Response:
-        return await self.chat.mcu.admit(who, arrival)
+        road = self.chat.dialogs
+        return await (road.refresh(arrival) if arrival.request.to.tag else road.admit(who, arrival))
 
     def takes(self, response: Response) -> None:
         """Make the dialog of a 200."""

@@ -74,7 +74,7 @@ class Chats(RuleBasedStateMachine):
         for method in ("MESSAGE", "INFO", "BYE"):
             for call in self.chat.pending(member.flow, method):
                 call.fails(430)
-        result_of(self.chat.mcu.flow_closed(FlowClosed(member.flow, "reset")))
+        result_of(self.chat.dialogs.flow_closed(FlowClosed(member.flow, "reset")))
         self._look()
 
     @rule(data=st.data(), status=st.sampled_from([200, 200, 200, 480, 500, 481, 408]))
@@ -146,7 +146,8 @@ class Chats(RuleBasedStateMachine):
     def _look(self) -> None:
         """See who is still there: who does not answer is let go."""
         self.chat.turn()
-        here = {(str(who.user), str(who.epid)) for who in (p.seat.participant for p in self.chat.mcu._places.all())}
+        here = {(str(one.user), str(one.epid)) for one in self.chat.dialogs._dialogs.values()}
+        assert len(here) == len(self.chat.mcu)
         self.present = {name: one for name, one in self.present.items() if (one.aor, one.epid) in here}
 
 

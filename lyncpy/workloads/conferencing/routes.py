@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.mcu import IMcu, Participant
+from lyncpy.contracts.mcu import ISipAccess, Participant
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
@@ -72,7 +72,7 @@ class Routes:
         factory: Factory,
         foci: Foci,
         conferences: Conferences,
-        mcus: Mapping[str, IMcu],
+        media: Mapping[str, ISipAccess],
         recorder: Recorder,
         calls: Calls,
     ) -> None:
@@ -83,14 +83,14 @@ class Routes:
             factory: Answers what is asked of no conference, or of one that does not run.
             foci: The running meetings.
             conferences: All that are kept.
-            mcus: Who moves a medium, by its kind.
+            media: The road by which SIP clients come into a medium, by its kind.
             recorder: Notes who was refused.
             calls: Calls people into a meeting.
         """
         self._factory = factory
         self._foci = foci
         self._conferences = conferences
-        self._mcus = mcus
+        self._media = media
         self._people = platform.people
         self._policies = platform.policies
         self._locator = platform.locator
@@ -110,7 +110,7 @@ class Routes:
             Route("INFO", self.command, content=C3P_TYPE, app=FOCUS_APP),
             Route("BYE", self.leave, app=FOCUS_APP),
             Route("SUBSCRIBE", self.watch, event=EVENT, app=FOCUS_APP),
-            *(Route("INVITE", self.join_medium, app=f"app:conf:{kind}:id") for kind in self._mcus),
+            *(Route("INVITE", self.join_medium, app=f"app:conf:{kind}:id") for kind in self._media),
         )
 
     # --- joining and leaving
@@ -241,9 +241,9 @@ class Routes:
         address = read_address(arrival.request.uri)
         focus = self._foci.require(arrival.request.uri)
         kind = "" if address is None else address.kind
-        mcu, sender = self._mcus[kind], arrival.sender
-        if arrival.request.to.tag:  # he is in it; the MCU knows the dialog
-            return await mcu.admit(Participant(focus.uri, sender.aor, sender.epid, ""), arrival)
+        road, sender = self._media[kind], arrival.sender
+        if arrival.request.to.tag:  # they are in it; the road knows the dialog
+            return await road.refresh(arrival)
         entity = f"{{{str(uuid.uuid4()).upper()}}}"
 
         def rule(meeting: Meeting) -> Step | Denied:
@@ -258,10 +258,10 @@ class Routes:
         participant = Participant(
             focus.uri, sender.aor, sender.epid, entity, attendee.display_name, internal=attendee.internal
         )
-        response = await mcu.admit(participant, arrival)
+        response = await road.admit(participant, arrival)
         step = rule(focus.meeting)
-        if isinstance(step, Denied):  # he is out meanwhile
-            mcu.dismiss(focus.uri, sender.aor, sender.epid, "not in the meeting")
+        if isinstance(step, Denied):  # they are out meanwhile
+            road.mcu.dismiss(focus.uri, sender.aor, sender.epid, "not in the meeting")
             raise refused(step)
         focus.note(lambda meeting: step)
         self._record(focus.meeting, kind, arrival, response, None, internal=attendee.internal)

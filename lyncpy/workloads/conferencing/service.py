@@ -8,7 +8,7 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed, FlowDrained
-from lyncpy.contracts.mcu import IMcu
+from lyncpy.contracts.mcu import ISipAccess
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.timers import ITimer
@@ -49,7 +49,7 @@ class Conferencing:
         self,
         platform: Platform,
         signaling: Signaling,
-        mcus: Sequence[IMcu],
+        media: Sequence[ISipAccess],
         privacy: IPrivacy,
         archive: IArchive,
         domain: str,
@@ -59,7 +59,7 @@ class Conferencing:
 
         Args:
             platform, signaling: The server's.
-            mcus: Who moves what is said, one for each kind of medium.
+            media: The roads by which SIP clients come into the media, one for each kind, and the MCU of each.
             privacy: Who has blocked whom.
             archive: Where it is kept who came and went.
             domain: That of the organizers, for meeting pages.
@@ -68,7 +68,8 @@ class Conferencing:
         timers = platform.timers
         self._bus, self._records, self._node = platform.bus, platform.records, platform.node
         self._timers, self._counts_s = timers, settings.record_counts_s
-        kinds = {mcu.kind: mcu for mcu in mcus}
+        roads = {road.mcu.kind: road for road in media}
+        kinds = {kind: road.mcu for kind, road in roads.items()}
         self._chat = kinds.get(CHAT)
         self.conferences = Conferences(
             platform.store,
@@ -85,7 +86,7 @@ class Conferencing:
         self._calls = Calls(platform, signaling, privacy)
         listeners = (self._recorder, self._calls, Minutes(archive, timers))
         self.foci = Foci(platform, signaling.notifier, self.conferences, kinds, listeners, settings)
-        for mcu in mcus:
+        for mcu in kinds.values():
             mcu.listen(self.foci)
         self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domain, welcome=settings.guests)
         routes = Routes(
@@ -100,7 +101,7 @@ class Conferencing:
             ),
             self.foci,
             self.conferences,
-            kinds,
+            roads,
             self._recorder,
             self._calls,
         )

@@ -10,6 +10,7 @@ what a request is; `delivery.py` is the one road of what is asked or said: who c
 (`parties.py`), the archive before anybody gets it (`archiving.py`), passed on, answered, and the
 call detail record, which `recorder.py` writes. `sessions.py` owns the table of dialogs under
 way. `invitations.py` knows what asks somebody to a conference, and asks the members of a group.
-Of a conference's chat, `room.py` knows who is there and what is on its way to whom, `legs.py`
-how they are attached, and `mcu.py` owns the table.
+Of a conference's chat, `room.py` knows who is there and what is on its way to whom (pure),
+`chat.py` runs it, and `mcu.py` is the IM MCU, which knows no protocol; `chat_dialogs.py` and `legs.py`
+are the road by which SIP clients come to it.
 """

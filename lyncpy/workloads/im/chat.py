@@ -54,11 +54,8 @@ class Chat:
         """Give up a place; the senders of what waited for it are told so."""
         self._perform(self.room.leave(seat, why))
 
-    async def say(self, seat: Seat, line: str, content_type: str, body: bytes) -> int:
+    async def say(self, seat: Seat, content_type: str, body: bytes) -> int:
         """Take a message: when this returns, it is archived, if it is to be, and on its way to all.
-
-        Args:
-            line: Names the speaker for `Archiving.passing`.
 
         Returns:
             Its Message-Id.
@@ -68,6 +65,8 @@ class Chat:
         """
         letter = self.room.accept(seat, content_type, body)
         said = self._record(letter) if self._is_archived() else None
+        who = seat.participant
+        line = f"{self.room.conference} {who.user} {who.epid}"
         await self._archiving.passing(line, said, partial(self._spread, letter, said))
         return letter.number
 

@@ -5,7 +5,7 @@ its own. The dialog is the one that the participant's INVITE made, so that each 
 requests has the Call-ID by which a client knows the conference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -71,17 +71,20 @@ class SipLeg:
         flow: FlowName,
         accepted: frozenset[str],
         answer_s: float,
+        on_end: Callable[[], None],
     ) -> None:
         """Attach somebody.
 
         Args:
             answer_s: How long they may take to answer a message, in seconds.
+            on_end: Called when the MCU lets go of this leg.
         """
         self.dialog: Final = dialog
         self.flow = flow
         self.accepted = accepted
         self._outbound = outbound
         self._answer_s = answer_s
+        self._on_end = on_end
         self._template = self._shared()
         self._reports: Template | None = None
 
@@ -113,7 +116,13 @@ class SipLeg:
         except FlowGone:
             return
 
-    def end(self, reason: str) -> None:
+    def end(self, reason: str | None) -> None:
+        """Forget the dialog, and send BYE if there is a reason to be told."""
+        self._on_end()
+        if reason is not None:
+            self.bye(reason)
+
+    def bye(self, reason: str) -> None:
         """Send BYE. Client: "You have been disconnected from this conference"."""
         self._start("BYE", Headers((("Reason", f"SIP;cause=200;text={quote(reason)}"),)), b"", BYE_S)
 

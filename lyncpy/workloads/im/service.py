@@ -11,6 +11,7 @@ from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.archiving import Archiving
+from lyncpy.workloads.im.chat_dialogs import ChatDialogs
 from lyncpy.workloads.im.commands import Commands
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import Dialogs
@@ -29,7 +30,8 @@ class Im:
     """Sessions between users, passed on and recorded, and the IM MCU.
 
     Attributes:
-        mcu: The chats of conferences; assembly gives it to the focus, and the focus to it.
+        mcu: The chats of conferences.
+        chat: The road by which SIP clients come to it; assembly gives it to the focus.
     """
 
     name = "im"
@@ -79,10 +81,11 @@ class Im:
         self._invitations = Invitations(forward, delivery, outbound, members_of, settings, timers)
         dialogs = Dialogs(locator, parties, self._sessions)
         routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
-        self.mcu = Mcu(outbound, self._archiving, settings, timers)
+        self.mcu = Mcu(self._archiving, settings, timers)
+        self.chat = ChatDialogs(self.mcu, outbound, settings, timers)
         self._farewell = Farewell(locator, privacy, outbound, forward, self._sessions, routes.leave, timers)
         commands = Commands(self._sessions, platform.records, platform.owners)
-        self.offer = Offer(self.name, routes=(*routes.rows(), *self.mcu.rows()), commands=commands.words())
+        self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
 
     async def open(self) -> None:
         """Close the records that another start of this server left open, then listen."""
@@ -92,8 +95,8 @@ class Im:
         self._listening = [
             self._bus.listen(EndpointGone, self._farewell.endpoint_gone),
             self._bus.listen(BoardChanged, self._farewell.board_changed),
-            self._bus.listen(EndpointGone, self.mcu.endpoint_gone),
-            self._bus.listen(FlowClosed, self.mcu.flow_closed),
+            self._bus.listen(EndpointGone, self.chat.endpoint_gone),
+            self._bus.listen(FlowClosed, self.chat.flow_closed),
             self._bus.listen(PoliciesChanged, self._archiving.policies_changed),
             self._bus.listen(PersonChanged, self._archiving.person_changed),
         ]

@@ -4,7 +4,7 @@ import pytest
 
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.mcu import IMcu, Participant
+from lyncpy.contracts.mcu import IMcu, ISipAccess, Participant
 from lyncpy.contracts.names import Epid, FlowName, Instance
 from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.message import Response
@@ -32,6 +32,7 @@ def test_it_keeps_the_promise(chat: Chat) -> None:
     """What the focus relies on is there."""
     assert IMcu.providedBy(chat.mcu)
     assert chat.mcu.kind == "chat"
+    assert ISipAccess.providedBy(chat.dialogs)
 
 
 # --- joining
@@ -302,7 +303,7 @@ def test_a_connection_that_is_lost_between_202_and_delivery(chat: Chat) -> None:
     chat.all_answer()
     assert [alice.reports[number] for number in numbers] == [[(bob.aor, 430)]] * 3
     assert carol.words == ["one", "two", "three"]
-    result_of(chat.mcu.flow_closed(FlowClosed(bob.flow, "connection lost")))
+    result_of(chat.dialogs.flow_closed(FlowClosed(bob.flow, "connection lost")))
     assert chat.ears.heard == [("bob/e1", "connection lost")]
 
 
@@ -368,7 +369,7 @@ def test_a_sender_who_has_left_gets_no_report(chat: Chat, how: str) -> None:
     if how == "bye":
         alice.leaves()
     else:
-        result_of(chat.mcu.flow_closed(FlowClosed(alice.flow, "reset")))
+        result_of(chat.dialogs.flow_closed(FlowClosed(alice.flow, "reset")))
     chat.outbound.to(bob.flow).fails(408)
     chat.turn()
     assert alice.reports == {}
@@ -524,7 +525,7 @@ def test_a_lost_connection_ends_every_place_on_it(chat: Chat) -> None:
     other = FOCUS.replace("59CE", "0000")
     chat.joins("bob")
     chat.joins("bob", conference=other)
-    result_of(chat.mcu.flow_closed(FlowClosed(FlowName("n/bob-e1"), "reset")))
+    result_of(chat.dialogs.flow_closed(FlowClosed(FlowName("n/bob-e1"), "reset")))
     assert chat.ears.heard == [("bob/e1", "connection lost")] * 2
     assert len(chat.mcu) == 0
 
@@ -534,7 +535,7 @@ def test_signing_out_ends_the_places_of_that_device(chat: Chat) -> None:
     bob = chat.joins("bob")
     chat.joins("bob", "e2")
     endpoint = Endpoint(bob.aor, Epid("e1"), Instance(""), "", "", bob.flow, "", 0.0, 9e9, "")
-    result_of(chat.mcu.endpoint_gone(EndpointGone(endpoint, "signed out", last=False)))
+    result_of(chat.dialogs.endpoint_gone(EndpointGone(endpoint, "signed out", last=False)))
     assert chat.ears.heard == [("bob/e1", "signed out")]
     assert len(chat.mcu) == 1
 
@@ -544,7 +545,7 @@ def test_a_device_may_change_its_connection(chat: Chat) -> None:
     alice, bob = _of("alice", "bob", chat=chat)
     old, bob.flow = bob.flow, FlowName("n/new")
     number_of(bob.says("I am here now"))
-    result_of(chat.mcu.flow_closed(FlowClosed(old, "reset")))
+    result_of(chat.dialogs.flow_closed(FlowClosed(old, "reset")))
     number_of(alice.says("good"))
     assert chat.outbound.calls[-1].flow == "n/new"
     assert chat.ears.heard == []
