@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.python.failure import Failure
+from twisted.python import failure
 from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive, Said
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import PoliciesChanged
-from lyncpy.contracts.mcu import IFocusEars, Participant
+from lyncpy.contracts.mcu import Failure, Hear, IFocusEars, ILeg, IMessage, IParticipation, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.core.timers import Timers
@@ -100,6 +100,47 @@ class Ears:
         self.heard.append((f"{name_of(participant.user)}/{participant.epid}", reason))
 
 
+@implementer(ILeg)
+class PlainLeg:
+    """A leg of no protocol: keeps what it is given, and takes each message as `refuses` says.
+
+    Attributes:
+        heard: (author, text) of each message.
+        typing: Who typed.
+        reports: (Message-Id, whom it did not reach).
+        ended: What was said at the end, each time it was ended.
+        refuses: Why it takes no message; None: it does.
+    """
+
+    address = "https://site.contoso.test/seat/1"
+
+    def __init__(self) -> None:
+        """Take every message."""
+        self.heard: list[tuple[str, str]] = []
+        self.typing: list[str] = []
+        self.reports: list[tuple[int, list[str]]] = []
+        self.ended: list[str | None] = []
+        self.refuses: Failure | None = None
+
+    def deliver(self, message: IMessage, hear: Hear) -> None:
+        """Take it at once, or refuse it."""
+        if self.refuses is None:
+            self.heard.append((name_of(message.author), message.body.decode()))
+        hear(self.refuses)
+
+    def types(self, author: Aor, body: bytes) -> None:
+        """Note it."""
+        self.typing.append(name_of(author))
+
+    def report(self, number: int, failed: Sequence[tuple[str, Failure]]) -> None:
+        """Note it."""
+        self.reports.append((number, [address for address, _ in failed]))
+
+    def end(self, reason: str | None) -> None:
+        """Note it."""
+        self.ended.append(reason)
+
+
 class Chat:
     """The chat of one conference."""
 
@@ -125,6 +166,13 @@ class Chat:
         member.takes(response)
         member.acknowledges()
         return member
+
+    def takes_in(self, user: str, epid: str = "e1") -> tuple[IParticipation, PlainLeg]:
+        """Let somebody in who comes by no protocol at all."""
+        leg = PlainLeg()
+        who = Participant(FOCUS, Aor(f"sip:{user}@{DOMAIN}"), Epid(epid), f"{{{user}}}")
+        participation: IParticipation = self.mcu.admit(who, leg)
+        return participation, leg
 
     def changes_policy(self) -> None:
         """Have policies be others than they were."""
@@ -154,10 +202,10 @@ class Chat:
         """Start a coroutine; the list gets what came of it when it has ended."""
         results: list[Response | Refused] = []
 
-        def failed(failure: Failure) -> None:
-            error = failure.value
+        def failed(found: failure.Failure) -> None:
+            error = found.value
             if not isinstance(error, Refused | RemoteProtocolError):
-                failure.raiseException()
+                found.raiseException()
             results.append(translated(error))
 
         _ = started(answer).addCallbacks(results.append, failed)

@@ -4,12 +4,14 @@ import pytest
 
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.mcu import IMcu, ISipAccess, Participant
-from lyncpy.contracts.names import Epid, FlowName, Instance
+from lyncpy.contracts.mcu import Failure, FailureKind, IMcu, ISipAccess, Participant
+from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.message import Response
 from tests.kit.chats import CHAT, FOCUS, Chat, Member, SlowArchive, number_of, sdp
+from tests.kit.fakes import awaited
 from tests.kit.results import result_of, started
+from tests.kit.talks import TYPING
 
 ALTERNATIVES = (
     b"--b\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\nplain\r\n"
@@ -768,3 +770,72 @@ def test_policy_is_asked_once_about_who_is_there() -> None:
     assert len(archive.asked) == 4
     assert "not to be kept" not in archive.words()
     assert "nor this" not in archive.words()
+
+
+# --- by another road than SIP
+
+
+def test_who_comes_by_another_road_talks_with_everybody(chat: Chat) -> None:
+    """The MCU wants a leg and gives what lets them speak; the others do not see by which road they came."""
+    (alice,) = _of("alice", chat=chat)
+    bob, leg = chat.takes_in("bob")
+    number_of(alice.says("before he has seen that he is in"))
+    assert leg.heard == []
+    bob.joined()
+    number_of(alice.says("hello"))
+    number = result_of(awaited(bob.say("text/plain", b"hi Alice")))
+    alice.types()
+    bob.types(TYPING)
+    chat.all_answer()
+    assert leg.heard == [("alice", "before he has seen that he is in"), ("alice", "hello")]
+    assert alice.texts == [("bob", "hi Alice")]
+    assert (leg.typing, len(alice.requests("INFO"))) == (["alice"], 1)
+    assert leg.reports == [(number, [])]
+    assert alice.reports == {1: [], 2: []}
+    assert chat.mcu.counts(FOCUS) == {alice.aor: 2, "sip:bob@contoso.test": 1}
+
+
+def test_a_leg_of_another_road_ends_as_every_other(chat: Chat) -> None:
+    """By the focus, by its own doing, and when it takes nothing; once, and the focus hears what it did not do itself."""
+    (alice,) = _of("alice", chat=chat)
+    _, bobs = chat.takes_in("bob")
+    chat.mcu.dismiss(FOCUS, Aor("sip:bob@contoso.test"), None, "removed")
+    carol, carols = chat.takes_in("carol")
+    carol.leave("closed the page")
+    carol.leave("twice")
+    carol.types(TYPING)
+    carol.joined()
+    with pytest.raises(Refused):
+        result_of(awaited(carol.say("text/plain", b"too late")))
+    dave, daves = chat.takes_in("dave")
+    dave.lost("no connection")
+    erin, erins = chat.takes_in("erin")
+    erin.joined()
+    erins.refuses = Failure(FailureKind.LOST, 430)
+    number = number_of(alice.says("anybody?"))
+    chat.turn()
+    assert [leg.ended for leg in (bobs, carols, daves, erins)] == [["removed"], [None], [None], [None]]
+    assert chat.ears.heard == [
+        ("carol/e1", "closed the page"),
+        ("dave/e1", "no connection"),
+        ("erin/e1", "connection lost"),
+    ]
+    assert alice.reports == {number: [("sip:erin@contoso.test", 430)]}
+    assert (alice.requests("INFO"), alice.texts) == ([], [])
+    assert len(chat.mcu) == 1
+
+
+def test_the_same_device_by_another_road_replaces_its_dialog(chat: Chat) -> None:
+    """One device has one leg, whichever it is; a leg that finds no room is not touched."""
+    (bob,) = _of("bob", chat=chat)
+    _, leg = chat.takes_in("bob")
+    assert (len(chat.mcu), len(chat.dialogs)) == (1, 0)
+    (no,) = bob.says("I am still here")
+    assert isinstance(no, Refused)
+    assert no.status == 481
+    chat.mcu.stop()
+    assert (len(chat.mcu), leg.ended) == (0, [None])
+    full = Chat(chat_legs_total=2)
+    _of("alice", "carol", chat=full)
+    with pytest.raises(Refused):
+        full.takes_in("bob")
