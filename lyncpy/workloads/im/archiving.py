@@ -1,7 +1,7 @@
 """What is said goes to the archive before it is passed on, where policy demands it.
 
 Policy is asked about the people of a conversation, once: whoever has a conversation keeps the
-answer with it, and asks again when `is_current` says that policies, or the directory, have changed.
+answer with it, and asks again when `edition` says that policies, or the directory, have changed.
 
 Whatever waits for the archive must not be overtaken by what its speaker says next, whether
 that is archived or not: hence each speaker has a line, and in a line one waits for the other.
@@ -31,7 +31,12 @@ T = TypeVar("T")
 
 
 class Archiving:
-    """The way to the archive; without one nothing is kept and nothing waits."""
+    """The way to the archive; without one nothing is kept and nothing waits.
+
+    Attributes:
+        edition: Of policies and the directory, another one after each change: an answer of policy that
+            names an earlier one may not hold any more.
+    """
 
     log = Logger()
 
@@ -47,8 +52,7 @@ class Archiving:
         self._timers = timers
         self._lines = Homes()
         self._busy: Counter[str] = Counter()
-        self._edition = 0
-        """Of policies and the directory: another one after each change."""
+        self.edition = 0
 
     def __len__(self) -> int:
         """Give the number of lines in which somebody waits."""
@@ -58,11 +62,11 @@ class Archiving:
 
     async def policies_changed(self, fact: PoliciesChanged) -> None:
         """Have every conversation ask again before its next message."""
-        self._edition += 1
+        self.edition += 1
 
     async def person_changed(self, fact: PersonChanged) -> None:
         """Have every conversation ask again: who has come or gone may have made it one with the outside, or ended that."""
-        self._edition += 1
+        self.edition += 1
 
     def ask(self, people: Collection[Aor], *, guests: bool = False) -> ArchivePolicy:
         """Ask policy whether what these people say to each other is to be kept.
@@ -71,13 +75,9 @@ class Archiving:
             guests: Somebody takes part who has no address in the directory, whoever these are.
         """
         if self._archive is None:
-            return ArchivePolicy(demands=False, edition=self._edition)
+            return ArchivePolicy(demands=False, edition=self.edition)
         external = guests or any(self._people.person(aor) is None for aor in people)
-        return ArchivePolicy(demands=self._archive.wants(people, external), edition=self._edition)
-
-    def is_current(self, policy: ArchivePolicy) -> bool:
-        """Tell whether policy would still say the same of the same people."""
-        return policy.edition == self._edition
+        return ArchivePolicy(demands=self._archive.wants(people, external), edition=self.edition)
 
     # --- what is said
 
@@ -115,7 +115,10 @@ class Archiving:
             async with self._lines.hold("said", line):
                 if said is not None and self._archive is not None:
                     await self._archive.keep(said)
-                sending: Awaitable[T] = Deferred.fromCoroutine(send())
+                # Whoever waits goes on as soon as the line is let go; then this has to be under way. Else it begins
+                # below, where nothing has come between.
+                somebody_waits = self._busy[line] > 1
+                sending: Awaitable[T] = Deferred.fromCoroutine(send()) if somebody_waits else send()
         finally:
             self._busy[line] -= 1
             if not self._busy[line]:

@@ -74,7 +74,7 @@ class Chat:
         """Tell whether what is said now is to be archived; policy is asked again when it has changed, or who is here."""
         people, policy = self.room.people, self._policy
         # The room gives the same set until somebody comes or goes: nobody has to be looked at for each message.
-        if policy is None or people is not self._asked_about or not self._archiving.is_current(policy):
+        if policy is None or people is not self._asked_about or policy.edition != self._archiving.edition:
             policy = self._policy = self._archiving.ask(people, guests=self.room.has_guests)
             self._asked_about = people
         return policy.demands

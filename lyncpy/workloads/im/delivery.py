@@ -10,7 +10,7 @@ An IM is acknowledged to its sender by the receiver's own 200 and by nothing els
 here is an endpoint's, or a failure.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -78,14 +78,14 @@ class Delivery:
         session = await self._parties.begun(arrival)
         self._sessions.add(session)
         arrival.provisional(response_to(arrival.request, 100))
-        fork = partial(self._fork, arrival, self._invite, on_early(session))
-        return await self._deliver(arrival, session, session.caller, fork, partial(self._record_session, session))
+        record = partial(self._record_session, session)
+        return await self._deliver(arrival, session, session.caller, self._invite, record, on_early=on_early(session))
 
     async def invite_to_conference(self, arrival: Arrival) -> Outcome:
         """Ask a user to join a conference: no session comes of it. Raises as `page` does."""
         session = await self._parties.begun(arrival)
-        fork = partial(self._fork, arrival, self._invite, None)
-        return await self._deliver(arrival, session, session.caller, fork, partial(self._record_invitation, session))
+        record = partial(self._record_invitation, session)
+        return await self._deliver(arrival, session, session.caller, self._invite, record)
 
     async def page(self, arrival: Arrival) -> Outcome:
         """Pass a message on that has no session (RFC 3428); its record is a session of one message.
@@ -94,8 +94,8 @@ class Delivery:
             Refused: 404, 480: see `Parties.reachable`; 503, it is to be archived and cannot be.
         """
         session = await self._parties.begun(arrival)
-        fork = partial(self._fork, arrival, self._message, None)
-        return await self._deliver(arrival, session, session.caller, fork, partial(self._record_page, session))
+        record = partial(self._record_page, session)
+        return await self._deliver(arrival, session, session.caller, self._message, record)
 
     async def question(self, arrival: Arrival) -> Outcome:
         """Pass OPTIONS on. Nothing is said in it, and no record tells of it."""
@@ -103,7 +103,7 @@ class Delivery:
 
     # --- within a dialog
 
-    async def message(self, arrival: Arrival, line: Line, device: Endpoint) -> Outcome:
+    def message(self, arrival: Arrival, line: Line, device: Endpoint) -> Coroutine[Any, Any, Outcome]:
         """Pass a message on to the device at the other end, and count it in the record of its session.
 
         Before anybody has accepted, too. COMPAT pidgin-sipe 1.25: with a second device signed in it
@@ -113,15 +113,13 @@ class Delivery:
         Raises:
             Refused: 503, it is to be archived and cannot be.
         """
-        pass_on = partial(self._pass_on, arrival, line.call_id, self._message.silent_s)
         count = partial(self._count, line.session, line.side.tag)
-        return await self._deliver(arrival, line.session, line.side, pass_on, count, device)
+        return self._deliver(arrival, line.session, line.side, self._message, count, device)
 
     async def reinvite(self, arrival: Arrival, line: Line, device: Endpoint) -> Outcome:
         """Pass an INVITE on within a dialog. It may hold a text; no record counts that. Raises as `message` does."""
         arrival.provisional(response_to(arrival.request, 100))
-        pass_on = partial(self._pass_on, arrival, line.call_id, self._invite.ringing_s)
-        return await self._deliver(arrival, line.session, line.side, pass_on, _unrecorded, device)
+        return await self._deliver(arrival, line.session, line.side, self._invite, _unrecorded, device)
 
     # --- the road
 
@@ -130,30 +128,37 @@ class Delivery:
         arrival: Arrival,
         session: Session,
         side: Side,
-        send: Callable[[Sequence[Endpoint]], Coroutine[Any, Any, Outcome]],
+        patience: Patience,
         record: Callable[[Outcome], None],
         device: Endpoint | None = None,
+        on_early: OnEarly | None = None,
     ) -> Outcome:
         """Bring a request to the other side of a session.
 
         Args:
             side: Who speaks.
-            send: Passes the request on to these devices, and waits for the answer.
             record: Writes down what came of it. An outcome without an endpoint was made here.
             device: Who is at the other end of the dialog; None: whoever can be reached.
+            on_early: Hears of early dialogs.
 
         Raises:
             Refused: What the record says, too: nobody can be reached, or it cannot be archived.
         """
         request = arrival.request
         try:
-            devices = await self._parties.reachable(arrival) if device is None else (device,)
+            send: Callable[[], Coroutine[Any, Any, Outcome]]
+            if device is None:
+                devices = await self._parties.reachable(arrival)
+                send = partial(self._forward.fork, arrival, devices, patience, on_early)
+            else:
+                call_id = session.record.call_id  # by which the device knows the dialog
+                send = partial(self._forward.pass_on, arrival, device, patience.ringing_s, call_id=call_id)
             said = self._archiving.said(session, side, request) if self._is_archived(session) else None
-            outcome = await self._archiving.passing(_speaker(request), said, lambda: send(devices))
+            outcome = await self._archiving.passing(_speaker(request), said, send)
         except Exception as error:  # whatever it was, the sender is refused, and a session that was begun is over
             record(Outcome(translated(error).response(request), None))
             raise
-        if not _is_taken(request, outcome.response):
+        if said is not None and not _is_taken(request, outcome.response):
             self._archiving.undelivered(said)
         record(outcome)
         return outcome
@@ -161,20 +166,12 @@ class Delivery:
     def _is_archived(self, session: Session) -> bool:
         """Tell whether what is said in a session is to be archived; policy is asked once, and after each change of it."""
         policy = session.policy
-        if policy is None or not self._archiving.is_current(policy):
+        if policy is None or policy.edition != self._archiving.edition:
             policy = self._archiving.ask((session.caller.aor, session.callee.aor))
             current = self._sessions.current(session)
             if current is not None:
                 self._sessions.moved(replace(current, policy=policy))
         return policy.demands
-
-    async def _fork(
-        self, arrival: Arrival, patience: Patience, on_early: OnEarly | None, devices: Sequence[Endpoint]
-    ) -> Outcome:
-        return await self._forward.fork(arrival, devices, patience, on_early)
-
-    async def _pass_on(self, arrival: Arrival, call_id: str, patience_s: float, devices: Sequence[Endpoint]) -> Outcome:
-        return await self._forward.pass_on(arrival, devices[0], patience_s, call_id=call_id)
 
     # --- the records
 

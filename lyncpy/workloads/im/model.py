@@ -38,7 +38,7 @@ class ArchivePolicy:
     """Whether what they say has to be archived."""
 
     edition: int
-    """Of all policies, when it was asked; see `Archiving.is_current`."""
+    """Of all policies, when it was asked; see `Archiving.edition`."""
 
 
 @dataclass(frozen=True, slots=True)
