@@ -88,7 +88,7 @@ class Presence:
             gather_s=settings.gather_ms / 1000,
             limited_gather_s=settings.limited_gather_ms / 1000,
         )
-        self._feeds = (roaming.feed, self._fanout)
+        self._feeds = (roaming.feed, self._fanout.feed)
         routes = Routes(boards, roaming, grants, locator, relation, settings)
         watch = partial(Watching, boards, watchers, views, self._subscribers, self._fanout, notifier, grants)
         watching = watch(people, relation, settings, owners)

@@ -147,7 +147,7 @@ class Watching:
             self._register(subscription, wishes, {aor: boards[aor] for aor in told if aor in boards}, shown, serial)
             self._note(subscription.watcher, batch, before, wishes, boards)
             for aor in late:
-                self._fanout.owe(subscription, aor, wishes[aor].categories)
+                self._fanout.feed.owe(subscription, aor, wishes[aor].categories)
         return response
 
     def _register(
