@@ -5,9 +5,14 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.kit.soak import TIMES, many
+
 # A change is judged by the same examples each time; whoever looks for new ones runs the tests without CI.
 settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
+settings.register_profile("soak", max_examples=many(100), derandomize=False)
+if TIMES > 1:
+    settings.load_profile("soak")
+elif os.environ.get("CI"):
     settings.load_profile("ci")
 
 LONGEST_IN_A_NAME = 50

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.store import Conflict, IStore
 from tests.kit.cellars import KINDS, NOON, Cellar, opened
+from tests.kit.soak import many
 
 NONE = Version(0)
 
@@ -275,7 +276,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["write", "remove", "wait"]), st.inte
 
 
 @given(kind=st.sampled_from(KINDS), steps=STEPS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=many(40), deadline=None)
 def test_no_version_is_given_twice(kind: str, steps: list[tuple[str, int]]) -> None:
     """Whatever is written, removed, refused and lapses, the versions that a key was given only grow."""
     versions: list[int] = []

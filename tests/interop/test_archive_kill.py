@@ -27,12 +27,13 @@ from tests.interop.test_store_kill import write_until_killed
 from tests.kit.archive import MemoryGapFile, PlainStamps
 from tests.kit.cellars import database_in
 from tests.kit.meters import MemoryMeter
+from tests.kit.soak import many
 from tests.kit.threads import ThreadPump
 from tests.kit.vault import NOON, FixedPolicies, said
 
 pytestmark = pytest.mark.interop
 
-ROUNDS = 8
+ROUNDS = many(8)
 
 
 @contextmanager

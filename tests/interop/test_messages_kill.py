@@ -17,10 +17,11 @@ from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import PATIENT, Answering, assert_calm, time_limit
 from tests.kit.server import RunningServer
+from tests.kit.soak import many
 
 pytestmark = pytest.mark.interop
 
-ROUNDS = 4
+ROUNDS = many(4)
 BOB = "bob@example.test"
 MOMENT_S = 0.5
 """A record that was noted so long before the end is on the disk; it takes some milliseconds."""
@@ -32,7 +33,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
     settings = {"policies__archive_internal": "true", "archive__critical": "true", "im__records_per_user": 1_000_000}
     running = RunningServer(tmp_path / "home", **settings, **PATIENT).init()
     try:
-        with time_limit(300):
+        with time_limit(many(300)):
             yield running.start()
     finally:
         running.close()

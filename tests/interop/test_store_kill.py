@@ -24,13 +24,14 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import SessionRecord
 from tests.kit.cellars import database_in
+from tests.kit.soak import many
 from tests.kit.threads import ThreadPump
 
 T = TypeVar("T")
 
 pytestmark = pytest.mark.interop
 
-ROUNDS = 12
+ROUNDS = many(12)
 ROOT = Path(__file__).parents[2]
 
 

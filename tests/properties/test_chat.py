@@ -9,6 +9,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from lyncpy.contracts.facts import FlowClosed
 from tests.kit.chats import Chat, Member, SlowArchive, number_of
 from tests.kit.results import result_of
+from tests.kit.soak import many
 
 USERS = st.sampled_from(["alice", "bob", "carol", "dave"])
 
@@ -151,5 +152,5 @@ class Chats(RuleBasedStateMachine):
         self.present = {name: one for name, one in self.present.items() if (one.aor, one.epid) in here}
 
 
-Chats.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Chats.TestCase.settings = settings(max_examples=many(150), stateful_step_count=40, deadline=None)
 TestChats = Chats.TestCase

@@ -27,6 +27,7 @@ from lyncpy.workloads.contacts.model import (
 )
 from lyncpy.workloads.contacts.placing import place, regenerated
 from tests.kit.hall import tree
+from tests.kit.soak import many
 
 ADDRESSES = st.sampled_from([Aor(f"sip:{name}@contoso.test") for name in "abcdef"])
 GROUPS = st.integers(1, 6) | st.integers(61, 63)
@@ -172,7 +173,7 @@ class Following(RuleBasedStateMachine):
         assert all(c.groups and set(c.groups) <= set(contacts.groups) for c in contacts.contacts.values())
 
 
-Following.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Following.TestCase.settings = settings(max_examples=many(60), stateful_step_count=30, deadline=None)
 
 
 TestFollowing = Following.TestCase

@@ -14,6 +14,7 @@ from lyncpy.core.feed import RETRY_S, Feed
 from tests.kit.feeds import Desk, Subscriber
 from tests.kit.gatehouse import timers_of
 from tests.kit.results import begun, result_of
+from tests.kit.soak import many
 
 KEYS = st.sampled_from(["a", "b", "c"])
 FLOWS = st.sampled_from(["v", "w", "x", "y"])
@@ -165,4 +166,4 @@ class Feeds(RuleBasedStateMachine):
 
 
 TestFeeds = Feeds.TestCase
-TestFeeds.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestFeeds.settings = settings(max_examples=many(100), stateful_step_count=40, deadline=None)

@@ -14,6 +14,7 @@ from tests.kit.actors import Actor
 from tests.kit.hall import tree
 from tests.kit.meetings import Seat, asks_factory, code_of, new_conference
 from tests.kit.sip_client import Exchange
+from tests.kit.soak import many
 from tests.kit.stage import Stage
 
 USERS = ("alice", "bob", "carol", "dave")
@@ -349,5 +350,5 @@ def _visible(meeting: Meeting, user: Aor) -> dict[str, tuple[str, tuple[str, ...
 
 TestConference = Conference.TestCase
 TestConference.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=many(25), stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -28,6 +28,7 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
+from tests.kit.soak import many
 
 KEYS, ADDRESSES = ("k1", "k2", "k3", "k4"), ("a", "b", "c", "d", "e")
 
@@ -133,7 +134,7 @@ STEPS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 @given(st.lists(STEPS, min_size=1, max_size=6))
 def test_everybody_finds_what_is_theirs_and_nothing_else(steps: list[Step]) -> None:
     """Passwords stand for all that is owned; a name that was written down stands for what others have of somebody."""

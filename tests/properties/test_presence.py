@@ -17,6 +17,7 @@ from lyncpy.workloads.presence.records import read_record, write_record
 from lyncpy.workloads.presence.states import Activity, Aggregate, Input, State, StateKind
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, views
+from tests.kit.soak import many
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
 CATEGORIES = ("note", "state", "contactCard", "calendarData")
@@ -231,5 +232,5 @@ def canonical(category: Any) -> bytes:
     return "\n".join(parts).encode()
 
 
-TwoWatchers.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TwoWatchers.TestCase.settings = settings(max_examples=many(25), stateful_step_count=25, deadline=None)
 test_watchers_are_always_up_to_date = TwoWatchers.TestCase

@@ -5,11 +5,10 @@ delegates, add contacts, watch one another, come, go and are cut off, while time
 the disk fails and the server is killed. After every step each watcher must have heard last
 what he may see now; no document may ever have told him anything else.
 
-`PRESENCE_EXAMPLES` in the environment runs that many plays in place of a few: a soak.
+`scripts/test --soak` gives many more plays, and longer ones.
 """
 
 import gc
-import os
 from collections.abc import Sequence
 from typing import Any, Final
 from unittest import mock
@@ -33,9 +32,9 @@ from tests.kit.presence_model import Truth
 from tests.kit.publications import Wish, containers, lively, publications_of, requests
 from tests.kit.results import result_of
 from tests.kit.sip_client import Exchange
+from tests.kit.soak import TIMES, many
 from tests.kit.stage import DOMAIN, Stage
 
-EXAMPLES: Final = int(os.environ.get("PRESENCE_EXAMPLES", "0"))
 USERS: Final = ("alice", "bob", "carol")
 DEVICES: Final = 5
 GHOST: Final = Aor(f"sip:ghost@{DOMAIN}")
@@ -658,8 +657,8 @@ def _same(one: Any, other: Any) -> bool:  # Any: boards, or None
 
 
 Presence.TestCase.settings = settings(
-    max_examples=EXAMPLES or 40,
-    stateful_step_count=50 if EXAMPLES else 30,
+    max_examples=many(40),
+    stateful_step_count=50 if TIMES > 1 else 30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -46,6 +46,7 @@ from lyncpy.workloads.conferencing.roster import (
 )
 from tests.kit.hall import tree
 from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, GUEST, MALLORY, NOON, PHONE, conference, joiner
+from tests.kit.soak import many
 
 USERS = st.sampled_from([ALICE, BOB, CAROL, DAVE, MALLORY, GUEST])
 EPIDS = st.sampled_from([DESK, PHONE])
@@ -365,4 +366,4 @@ class Meetings(RuleBasedStateMachine):
 
 
 TestMeetings = Meetings.TestCase
-TestMeetings.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestMeetings.settings = settings(max_examples=many(150), stateful_step_count=40, deadline=None)
