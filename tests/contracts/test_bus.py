@@ -65,7 +65,7 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
+def scene() -> Stage:
     """A bus without listeners."""
     return Stage()
 
@@ -77,44 +77,44 @@ def logged() -> Iterator[Sequence[LogEvent]]:
         yield events
 
 
-def test_is_what_it_says(stage: Stage) -> None:
+def test_is_what_it_says(scene: Stage) -> None:
     """The implementation declares the promise."""
-    assert IBus.providedBy(stage.bus)
+    assert IBus.providedBy(scene.bus)
 
 
-def test_a_fact_is_heard_in_a_later_turn(stage: Stage) -> None:
+def test_a_fact_is_heard_in_a_later_turn(scene: Stage) -> None:
     """Who tells has gone on before anybody hears, also in the same process."""
-    stage.bus.listen(FlowClosed, stage.hear)
-    stage.bus.tell(closed("1"))
-    assert stage.heard == []
-    stage.turn()
-    assert stage.heard == ["1"]
+    scene.bus.listen(FlowClosed, scene.hear)
+    scene.bus.tell(closed("1"))
+    assert scene.heard == []
+    scene.turn()
+    assert scene.heard == ["1"]
 
 
-def test_facts_are_heard_in_order_by_all(stage: Stage) -> None:
+def test_facts_are_heard_in_order_by_all(scene: Stage) -> None:
     """Each listener hears every fact once, in the order in which they were told."""
     other: list[str] = []
 
     async def hear_too(fact: FlowClosed) -> None:
         other.append(fact.flow)
 
-    stage.bus.listen(FlowClosed, stage.hear)
-    stage.bus.listen(FlowClosed, hear_too)
+    scene.bus.listen(FlowClosed, scene.hear)
+    scene.bus.listen(FlowClosed, hear_too)
     for n in range(5):
-        stage.bus.tell(closed(str(n)))
-    stage.turn()
-    assert stage.heard == other == ["0", "1", "2", "3", "4"]
+        scene.bus.tell(closed(str(n)))
+    scene.turn()
+    assert scene.heard == other == ["0", "1", "2", "3", "4"]
 
 
-def test_only_facts_of_exactly_this_kind_are_heard(stage: Stage) -> None:
+def test_only_facts_of_exactly_this_kind_are_heard(scene: Stage) -> None:
     """A listener for all facts hears none of the particular ones."""
-    stage.bus.listen(Fact, stage.hear)  # type: ignore[arg-type]  # it hears nothing at all
-    stage.bus.tell(closed("1"))
-    stage.turn()
-    assert stage.heard == []
+    scene.bus.listen(Fact, scene.hear)  # type: ignore[arg-type]  # it hears nothing at all
+    scene.bus.tell(closed("1"))
+    scene.turn()
+    assert scene.heard == []
 
 
-def test_a_slow_listener_hears_one_fact_at_a_time(stage: Stage) -> None:
+def test_a_slow_listener_hears_one_fact_at_a_time(scene: Stage) -> None:
     """The next fact waits until the listener has ended with the one before; other listeners do not."""
     gates: list[Deferred[None]] = []
 
@@ -122,86 +122,86 @@ def test_a_slow_listener_hears_one_fact_at_a_time(stage: Stage) -> None:
         gates.append(Deferred())
         await gates[-1]
 
-    stage.bus.listen(FlowClosed, hear_slowly)
-    stage.bus.listen(FlowClosed, stage.hear)
-    stage.bus.tell(closed("1"))
-    stage.bus.tell(closed("2"))
-    stage.turn(3)
-    assert (len(gates), stage.heard) == (1, ["1", "2"])
+    scene.bus.listen(FlowClosed, hear_slowly)
+    scene.bus.listen(FlowClosed, scene.hear)
+    scene.bus.tell(closed("1"))
+    scene.bus.tell(closed("2"))
+    scene.turn(3)
+    assert (len(gates), scene.heard) == (1, ["1", "2"])
 
     gates[0].callback(None)
-    stage.turn()
+    scene.turn()
     assert len(gates) == 2
 
 
-def test_a_listener_that_fails_stays(stage: Stage, logged: Sequence[LogEvent]) -> None:
+def test_a_listener_that_fails_stays(scene: Stage, logged: Sequence[LogEvent]) -> None:
     """Its failure is in the log, and it hears the next fact."""
 
     async def fail_first(fact: FlowClosed) -> None:
         if fact.flow == "1":
             raise ZeroDivisionError
-        await stage.hear(fact)
+        await scene.hear(fact)
 
-    stage.bus.listen(FlowClosed, fail_first)
-    stage.bus.tell(closed("1"))
-    stage.bus.tell(closed("2"))
-    stage.turn()
-    assert stage.heard == ["2"]
+    scene.bus.listen(FlowClosed, fail_first)
+    scene.bus.tell(closed("1"))
+    scene.bus.tell(closed("2"))
+    scene.turn()
+    assert scene.heard == ["2"]
     assert [event["log_failure"].type for event in logged if "log_failure" in event] == [ZeroDivisionError]
 
 
-def test_a_fact_told_while_hearing_waits_for_its_turn(stage: Stage) -> None:
+def test_a_fact_told_while_hearing_waits_for_its_turn(scene: Stage) -> None:
     """Two listeners that answer each other do not keep the reactor for themselves."""
 
     async def tell_again(fact: FlowClosed) -> None:
-        await stage.hear(fact)
-        stage.bus.tell(closed(fact.flow + "!"))
+        await scene.hear(fact)
+        scene.bus.tell(closed(fact.flow + "!"))
 
-    stage.bus.listen(FlowClosed, tell_again)
-    stage.bus.tell(closed("1"))
-    stage.turn()
-    assert stage.heard == ["1"]
-    stage.turn(2)
-    assert stage.heard == ["1", "1!", "1!!"]
+    scene.bus.listen(FlowClosed, tell_again)
+    scene.bus.tell(closed("1"))
+    scene.turn()
+    assert scene.heard == ["1"]
+    scene.turn(2)
+    assert scene.heard == ["1", "1!", "1!!"]
 
 
-def test_who_stops_listening_hears_no_more(stage: Stage) -> None:
+def test_who_stops_listening_hears_no_more(scene: Stage) -> None:
     """Also not what was told before; stopping twice is no error."""
-    listening = stage.bus.listen(FlowClosed, stage.hear)
-    stage.bus.tell(closed("1"))
+    listening = scene.bus.listen(FlowClosed, scene.hear)
+    scene.bus.tell(closed("1"))
     listening.stop()
     listening.stop()
-    stage.bus.tell(closed("2"))
-    stage.turn(2)
-    assert stage.heard == []
+    scene.bus.tell(closed("2"))
+    scene.turn(2)
+    assert scene.heard == []
 
 
-def test_a_listener_may_stop_while_it_hears(stage: Stage) -> None:
+def test_a_listener_may_stop_while_it_hears(scene: Stage) -> None:
     """The first fact is enough for it."""
 
     async def once(fact: FlowClosed) -> None:
-        await stage.hear(fact)
+        await scene.hear(fact)
         listening.stop()
 
-    listening = stage.bus.listen(FlowClosed, once)
-    stage.bus.tell(closed("1"))
-    stage.bus.tell(closed("2"))
-    stage.turn(2)
-    assert stage.heard == ["1"]
+    listening = scene.bus.listen(FlowClosed, once)
+    scene.bus.tell(closed("1"))
+    scene.bus.tell(closed("2"))
+    scene.turn(2)
+    assert scene.heard == ["1"]
 
 
-def test_who_listens_later_hears_what_is_told_later(stage: Stage) -> None:
+def test_who_listens_later_hears_what_is_told_later(scene: Stage) -> None:
     """A fact is for those who listen when it is told."""
-    stage.bus.tell(closed("1"))
-    stage.bus.listen(FlowClosed, stage.hear)
-    stage.turn()
-    stage.bus.tell(closed("2"))
-    stage.turn()
-    assert stage.heard == ["2"]
+    scene.bus.tell(closed("1"))
+    scene.bus.listen(FlowClosed, scene.hear)
+    scene.turn()
+    scene.bus.tell(closed("2"))
+    scene.turn()
+    assert scene.heard == ["2"]
 
 
 def test_a_listener_that_never_ends_does_not_fill_the_memory(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, logged: Sequence[LogEvent]
+    scene: Stage, monkeypatch: pytest.MonkeyPatch, logged: Sequence[LogEvent]
 ) -> None:
     """Past a bound its facts are lost, which is logged once."""
     monkeypatch.setattr(memory, "BEHIND_BOUND", 3)
@@ -209,42 +209,42 @@ def test_a_listener_that_never_ends_does_not_fill_the_memory(
     async def never_end(fact: FlowClosed) -> None:
         await Deferred()
 
-    stage.bus.listen(FlowClosed, never_end)
-    stage.bus.tell(closed("1"))
-    stage.turn()
+    scene.bus.listen(FlowClosed, never_end)
+    scene.bus.tell(closed("1"))
+    scene.turn()
     for _ in range(9):
-        stage.bus.tell(closed("2"))
-    assert len(stage.bus) == 3
+        scene.bus.tell(closed("2"))
+    assert len(scene.bus) == 3
     assert [event["count"] for event in logged if "is lost" in str(event.get("log_format"))] == [3]
 
 
-def test_a_question_is_answered(stage: Stage) -> None:
+def test_a_question_is_answered(scene: Stage) -> None:
     """The node that is asked gives what its answerer gives, in a later turn."""
-    stage.bus.answer(Question, reply(lambda question: question.text + " well"))
-    answer = started(stage.bus.ask(HERE, Question(), 5.0))
+    scene.bus.answer(Question, reply(lambda question: question.text + " well"))
+    answer = started(scene.bus.ask(HERE, Question(), 5.0))
     assert not answer.called
-    stage.turn()
+    scene.turn()
     assert answer.result == "how well"
 
 
 @pytest.mark.parametrize("node", [HERE, NodeName("elsewhere")])
-def test_a_question_that_nobody_answers_times_out(stage: Stage, node: NodeName) -> None:
+def test_a_question_that_nobody_answers_times_out(scene: Stage, node: NodeName) -> None:
     """No such node, or no answer to such a question."""
     if node != HERE:
-        stage.bus.answer(Question, reply(lambda question: "never"))
-    answer = started(stage.bus.ask(node, Question(), 5.0))
-    stage.turn()
+        scene.bus.answer(Question, reply(lambda question: "never"))
+    answer = started(scene.bus.ask(node, Question(), 5.0))
+    scene.turn()
     assert isinstance(failure_of(answer), BusTimeout)
 
 
-def test_an_answer_that_takes_too_long_is_not_waited_for(stage: Stage) -> None:
+def test_an_answer_that_takes_too_long_is_not_waited_for(scene: Stage) -> None:
     """After its time the question fails, and the answerer is cancelled."""
     cancelled: list[object] = []
     pending: Deferred[str] = Deferred(cancelled.append)
-    stage.bus.answer(Question, lambda question: pending)
-    answer = started(stage.bus.ask(HERE, Question(), 5.0))
-    stage.turn()
-    stage.clock.advance(5.0)
+    scene.bus.answer(Question, lambda question: pending)
+    answer = started(scene.bus.ask(HERE, Question(), 5.0))
+    scene.turn()
+    scene.clock.advance(5.0)
     assert isinstance(failure_of(answer), BusTimeout)
     assert cancelled
 

@@ -61,7 +61,7 @@ class Office:
 
 
 @pytest.fixture
-def office(server: RunningServer) -> Iterator[Office]:
+def people_file(server: RunningServer) -> Iterator[Office]:
     """Give the people file; it is put back after the test."""
     found = Office(server)
     yield found
@@ -82,32 +82,32 @@ def test_the_department_is_a_group_and_its_people_are_seen(clients: Clients) -> 
     alice.wait_presence(BOB, status="available", alias="Bob Brandt")
 
 
-def test_lists_follow_the_directory_while_people_look(clients: Clients, office: Office) -> None:
+def test_lists_follow_the_directory_while_people_look(clients: Clients, people_file: Office) -> None:
     """Bob moves to Finance: he is gone from Alice's list and in Carol's; his own group has another name and other people."""
     alice, bob, carol = clients("alice", "bob", "carol")
     shows(alice, (BOB, "Research"))
-    office.moves("bob", "Finance")
+    people_file.moves("bob", "Finance")
     shows(alice)
     shows(carol, (BOB, "Finance"))
     shows(bob, (CAROL, "Finance"))
     carol.wait_presence(BOB, status="available")
-    office.moves("bob", "Research")
+    people_file.moves("bob", "Research")
     shows(alice, (BOB, "Research"))
     shows(carol)
 
 
-def test_a_group_of_the_directory_comes_and_goes(clients: Clients, office: Office) -> None:
+def test_a_group_of_the_directory_comes_and_goes(clients: Clients, people_file: Office) -> None:
     """Its members see it and who else is in it; when there is none any more, nobody is left in it."""
     alice, dave = clients("alice", "dave")
-    office.sings("alice", "dave", "erin")
+    people_file.sings("alice", "dave", "erin")
     shows(alice, (BOB, "Research"), (DAVE, "Choir"), (ERIN, "Choir"))
     shows(dave, (ALICE, "Choir"), (ERIN, "Choir"))
-    office.sings("alice", "dave")
+    people_file.sings("alice", "dave")
     shows(dave, (ALICE, "Choir"))
-    office.sings()
+    people_file.sings()
     shows(alice, (BOB, "Research"))
     shows(dave)
-    office.sings("dave", "erin")
+    people_file.sings("dave", "erin")
     shows(dave, (ERIN, "Choir"))
 
 
@@ -139,7 +139,7 @@ def test_what_the_user_does_to_it_is_undone(clients: Clients) -> None:
     shows(alice, (BOB, "Research"))
 
 
-def test_a_contact_of_both_halves_keeps_the_users_name(clients: Clients, office: Office) -> None:
+def test_a_contact_of_both_halves_keeps_the_users_name(clients: Clients, people_file: Office) -> None:
     """Alice calls Bob Bobby, and he stays so when he leaves the department; what is hers stays hers."""
     (alice,) = clients("alice")
     shows(alice, (BOB, "Research"))
@@ -148,17 +148,17 @@ def test_a_contact_of_both_halves_keeps_the_users_name(clients: Clients, office:
     alice.settle()
     alice.alias_buddy(BOB, "Bobby")
     alice.settle()
-    office.moves("bob", "Finance")
+    people_file.moves("bob", "Finance")
     shows(alice, (BOB, "Friends"))
     alice.wait_presence(BOB, alias="Bobby")
-    office.moves("bob", "Research")
+    people_file.moves("bob", "Research")
     shows(alice, (BOB, "Research"), (BOB, "Friends"))
     alice.remove_buddy(BOB, "Friends")
     shows(alice, (BOB, "Research"))
 
 
 def test_what_changed_while_the_server_was_down_is_there_after(
-    server: RunningServer, clients: Clients, office: Office
+    server: RunningServer, clients: Clients, people_file: Office
 ) -> None:
     """The list of a sign-in is the directory's of that moment, and its number is never one that was before."""
     (alice,) = clients("alice")
@@ -166,7 +166,7 @@ def test_what_changed_while_the_server_was_down_is_there_after(
     before = _numbers(alice)
     alice.close()
     server.kill()
-    office.moves("carol", "Research", pulls=False)
+    people_file.moves("carol", "Research", pulls=False)
     server.start()
     (alice,) = clients("alice")
     shows(alice, (BOB, "Research"), (CAROL, "Research"))

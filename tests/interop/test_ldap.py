@@ -24,31 +24,31 @@ ALICE, BOB, CAROL = Aor("sip:alice@example.com"), Aor("sip:bob@example.com"), Ao
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
     """One server for this module; every test has an ou of its own."""
     with Slapd(tmp_path_factory.mktemp("slapd")) as slapd:
         yield slapd
 
 
 @pytest.fixture
-def ou(server: Slapd, request: pytest.FixtureRequest) -> str:
+def ou(slapd: Slapd, request: pytest.FixtureRequest) -> str:
     """A place in the tree with alice, bob and carol in it."""
     name = f"ou={request.node.name.replace('[', '-').replace(']', '')},{SUFFIX}"
-    server.do("add", name, attributes={"objectClass": "organizationalUnit"})
+    slapd.do("add", name, attributes={"objectClass": "organizationalUnit"})
     for uid in ("alice", "bob", "carol"):
-        server.add(uid, ou=name)
+        slapd.add(uid, ou=name)
     return name
 
 
 @pytest.fixture
-def office(server: Slapd, ou: str, opened: OpenOffice) -> Office:
+def office(slapd: Slapd, ou: str, opened: OpenOffice) -> Office:
     """Pulls over that place."""
-    return opened(server, bases=[ou])
+    return opened(slapd, bases=[ou])
 
 
-def test_brings_all_facts_of_a_person(office: Office, ou: str, server: Slapd) -> None:
+def test_brings_all_facts_of_a_person(office: Office, ou: str, slapd: Slapd) -> None:
     """What the directory knows about Alice is known after the first pull."""
-    server.modify(
+    slapd.modify(
         f"uid=alice,{ou}", sambaNTPassword="0123456789ABCDEF0123456789abcdef", msRTCSIP_Line="tel:+14255550100"
     )
     office.pull()
@@ -71,13 +71,13 @@ def test_brings_all_facts_of_a_person(office: Office, ou: str, server: Slapd) ->
     assert office.people.by_login("EXAMPLE", "Alice") == alice
 
 
-def test_added_changed_and_removed_people_follow_incrementally(office: Office, ou: str, server: Slapd) -> None:
+def test_added_changed_and_removed_people_follow_incrementally(office: Office, ou: str, slapd: Slapd) -> None:
     """The second pull reads only what changed, and finds who is gone."""
     assert office.pull().complete
     office.facts.clear()
-    server.add("dave", ou=ou)
-    server.modify(f"uid=bob,{ou}", title="Director")
-    server.delete(f"uid=carol,{ou}")
+    slapd.add("dave", ou=ou)
+    slapd.modify(f"uid=bob,{ou}", title="Director")
+    slapd.delete(f"uid=carol,{ou}")
 
     outcome = office.pull()
 
@@ -93,19 +93,19 @@ def test_added_changed_and_removed_people_follow_incrementally(office: Office, o
     }
 
 
-def test_a_disabled_person_is_told_at_the_next_pull(office: Office, ou: str, server: Slapd) -> None:
+def test_a_disabled_person_is_told_at_the_next_pull(office: Office, ou: str, slapd: Slapd) -> None:
     """Whoever signs users out hears of it from the next pull."""
     office.pull()
     office.facts.clear()
-    server.modify(f"uid=alice,{ou}", msRTCSIP_UserEnabled="FALSE")
+    slapd.modify(f"uid=alice,{ou}", msRTCSIP_UserEnabled="FALSE")
     office.pull()
     assert [(fact.aor, fact.person and fact.person.enabled) for fact in office.facts.changed()] == [(ALICE, False)]
 
 
-def test_a_renamed_entry_stays_the_same_person(office: Office, ou: str, server: Slapd) -> None:
+def test_a_renamed_entry_stays_the_same_person(office: Office, ou: str, slapd: Slapd) -> None:
     """A new DN is no new person."""
     office.pull()
-    server.rename(f"uid=alice,{ou}", "uid=alice.new")
+    slapd.rename(f"uid=alice,{ou}", "uid=alice.new")
     outcome = office.pull()
     assert not outcome.changes.removed
     assert not outcome.changes.added
@@ -114,11 +114,11 @@ def test_a_renamed_entry_stays_the_same_person(office: Office, ou: str, server: 
     assert renamed.source == f"uid=alice.new,{ou}"
 
 
-def test_a_new_address_is_the_same_person(office: Office, ou: str, server: Slapd) -> None:
+def test_a_new_address_is_the_same_person(office: Office, ou: str, slapd: Slapd) -> None:
     """After a marriage the old address signs in nobody, and all that is theirs is under the new one."""
     office.pull()
     owner = office.people.owners.owner(ALICE)
-    server.modify(f"uid=alice,{ou}", msRTCSIP_PrimaryUserAddress="sip:alice.smith@example.com")
+    slapd.modify(f"uid=alice,{ou}", msRTCSIP_PrimaryUserAddress="sip:alice.smith@example.com")
     outcome = office.pull()
     assert not outcome.complete
     assert [(move.before.aor, move.after.aor) for move in outcome.changes.moved] == [
@@ -129,12 +129,12 @@ def test_a_new_address_is_the_same_person(office: Office, ou: str, server: Slapd
     assert office.people.owners.led_to(ALICE) == "sip:alice.smith@example.com"
 
 
-def test_an_entry_made_anew_under_the_same_address_is_somebody_else(office: Office, ou: str, server: Slapd) -> None:
+def test_an_entry_made_anew_under_the_same_address_is_somebody_else(office: Office, ou: str, slapd: Slapd) -> None:
     """Another entryUUID is another person; the one before is held back."""
     office.pull()
     owner = office.people.owners.owner(ALICE)
-    server.delete(f"uid=alice,{ou}")
-    server.add("alice", ou=ou)
+    slapd.delete(f"uid=alice,{ou}")
+    slapd.add("alice", ou=ou)
     outcome = office.pull()
     assert [person.aor for person in outcome.changes.removed] == [ALICE]
     assert [person.aor for person in outcome.changes.added] == [ALICE]
@@ -142,41 +142,41 @@ def test_an_entry_made_anew_under_the_same_address_is_somebody_else(office: Offi
     assert [one.id for one in office.people.owners.held()] == [owner]
 
 
-def test_two_entries_that_swap_their_addresses(office: Office, ou: str, server: Slapd) -> None:
+def test_two_entries_that_swap_their_addresses(office: Office, ou: str, slapd: Slapd) -> None:
     """In one pull, as in two with a time at which both have one address."""
     office.pull()
     alice, bob = office.people.owners.owner(ALICE), office.people.owners.owner(BOB)
     for uid, address in (("alice", BOB), ("bob", ALICE)):
-        server.modify(f"uid={uid},{ou}", msRTCSIP_PrimaryUserAddress=address)
+        slapd.modify(f"uid={uid},{ou}", msRTCSIP_PrimaryUserAddress=address)
     office.pull()
     assert (office.people.owners.owner(BOB), office.people.owners.owner(ALICE)) == (alice, bob)
-    server.modify(f"uid=alice,{ou}", msRTCSIP_PrimaryUserAddress=ALICE)
+    slapd.modify(f"uid=alice,{ou}", msRTCSIP_PrimaryUserAddress=ALICE)
     office.pull()
-    server.modify(f"uid=bob,{ou}", msRTCSIP_PrimaryUserAddress=BOB)
+    slapd.modify(f"uid=bob,{ou}", msRTCSIP_PrimaryUserAddress=BOB)
     office.pull()
     assert (office.people.owners.owner(ALICE), office.people.owners.owner(BOB)) == (alice, bob)
 
 
-def test_who_is_moved_out_of_the_base_is_gone_and_comes_back_with_it(office: Office, ou: str, server: Slapd) -> None:
+def test_who_is_moved_out_of_the_base_is_gone_and_comes_back_with_it(office: Office, ou: str, slapd: Slapd) -> None:
     """A move changes who is under the base, in both directions."""
     office.pull()
-    server.rename(f"uid=bob,{ou}", "uid=bob", under=f"ou=others,{SUFFIX}")
+    slapd.rename(f"uid=bob,{ou}", "uid=bob", under=f"ou=others,{SUFFIX}")
     office.pull()
     assert office.people.person(BOB) is None
-    server.rename(f"uid=bob,ou=others,{SUFFIX}", "uid=bob", under=ou)
+    slapd.rename(f"uid=bob,ou=others,{SUFFIX}", "uid=bob", under=ou)
     office.pull()
     assert office.people.person(BOB) is not None
 
 
-def test_a_subtree_that_is_moved_in_is_found_though_no_entry_changed(office: Office, ou: str, server: Slapd) -> None:
+def test_a_subtree_that_is_moved_in_is_found_though_no_entry_changed(office: Office, ou: str, slapd: Slapd) -> None:
     """Entries whose modifyTimestamp is old are found by counting."""
     elsewhere = f"ou=team,ou=others,{SUFFIX}"
-    server.do("add", elsewhere, attributes={"objectClass": "organizationalUnit"})
-    server.add("team.member", ou=elsewhere)
+    slapd.do("add", elsewhere, attributes={"objectClass": "organizationalUnit"})
+    slapd.add("team.member", ou=elsewhere)
     office.pull()
     state = office.pulls.state
     cookie = state.cookie.replace('"mark":"2', '"mark":"3')  # what was changed until now is not seen again
-    server.rename(elsewhere, "ou=team", under=ou)
+    slapd.rename(elsewhere, "ou=team", under=ou)
     answer = office.read(cookie)
     assert not answer.people
     assert answer.present is not None
@@ -186,13 +186,13 @@ def test_a_subtree_that_is_moved_in_is_found_though_no_entry_changed(office: Off
     assert office.people.person(Aor("sip:team.member@example.com")) is not None
 
 
-def test_bad_entries_are_skipped_and_named_and_the_rest_goes_on(office: Office, ou: str, server: Slapd) -> None:
+def test_bad_entries_are_skipped_and_named_and_the_rest_goes_on(office: Office, ou: str, slapd: Slapd) -> None:
     """Each entry that cannot be used is named with its DN and the reason."""
-    server.add("noaddress", ou=ou, drop=("mail", "msRTCSIP-PrimaryUserAddress"))
-    server.add("broken", ou=ou, msRTCSIP_PrimaryUserAddress="sip:not an address")
-    server.add("foreign", ou=ou, msRTCSIP_PrimaryUserAddress="sip:foreign@other.example")
-    server.add("twin", ou=ou, msRTCSIP_PrimaryUserAddress="sip:Alice@Example.com")
-    server.add("hash", ou=ou, msRTCSIP_PrimaryUserAddress="sip:hash@example.com", sambaNTPassword="secret-nonsense")
+    slapd.add("noaddress", ou=ou, drop=("mail", "msRTCSIP-PrimaryUserAddress"))
+    slapd.add("broken", ou=ou, msRTCSIP_PrimaryUserAddress="sip:not an address")
+    slapd.add("foreign", ou=ou, msRTCSIP_PrimaryUserAddress="sip:foreign@other.example")
+    slapd.add("twin", ou=ou, msRTCSIP_PrimaryUserAddress="sip:Alice@Example.com")
+    slapd.add("hash", ou=ou, msRTCSIP_PrimaryUserAddress="sip:hash@example.com", sambaNTPassword="secret-nonsense")
     outcome = office.pull()
     reasons = {one.source.partition(",")[0]: one.reason for one in outcome.changes.skipped}
     assert set(reasons) == {"uid=noaddress", "uid=broken", "uid=foreign", "uid=twin", "uid=hash"}
@@ -205,13 +205,13 @@ def test_bad_entries_are_skipped_and_named_and_the_rest_goes_on(office: Office, 
     assert {person.aor for person in office.people.all()} == {ALICE, BOB, CAROL, Aor("sip:hash@example.com")}
 
 
-def test_an_attribute_that_is_no_text_is_left_out_and_named(server: Slapd, ou: str, opened: OpenOffice) -> None:
+def test_an_attribute_that_is_no_text_is_left_out_and_named(slapd: Slapd, ou: str, opened: OpenOffice) -> None:
     """Bytes that are not UTF-8 are named by attribute, and keep nobody out; what stood there before is forgotten."""
-    office = opened(server, bases=[ou], attributes={"title": "rawNote"})
-    server.modify(f"uid=bob,{ou}", rawNote=b"Engineer")
+    office = opened(slapd, bases=[ou], attributes={"title": "rawNote"})
+    slapd.modify(f"uid=bob,{ou}", rawNote=b"Engineer")
     office.pull()
-    server.modify(f"uid=bob,{ou}", rawNote=b"\xff\xfe")
-    server.add("dave", ou=ou, rawNote=b"\xc3")
+    slapd.modify(f"uid=bob,{ou}", rawNote=b"\xff\xfe")
+    slapd.add("dave", ou=ou, rawNote=b"\xc3")
     outcome = office.pull()
     assert {one.source.partition(",")[0] for one in outcome.changes.skipped} == {"uid=bob", "uid=dave"}
     assert 'attribute "rawNote" cannot be read' in outcome.changes.skipped[0].reason
@@ -219,22 +219,22 @@ def test_an_attribute_that_is_no_text_is_left_out_and_named(server: Slapd, ou: s
     assert bob is not None
     assert (bob.title, bob.enabled) == ("", True)
     assert office.people.person(Aor("sip:dave@example.com")) is not None
-    server.modify(f"uid=bob,{ou}", rawNote=b"Director")
+    slapd.modify(f"uid=bob,{ou}", rawNote=b"Director")
     assert {one.source.partition(",")[0] for one in office.pull().changes.skipped} == {"uid=dave"}
 
 
-def test_who_is_disabled_is_so_whatever_else_cannot_be_read(server: Slapd, ou: str, opened: OpenOffice) -> None:
+def test_who_is_disabled_is_so_whatever_else_cannot_be_read(slapd: Slapd, ou: str, opened: OpenOffice) -> None:
     """Locking tools write a mark before the hash, and others leave half an office behind."""
-    office = opened(server, bases=[ou], attributes={"office": "rawNote"})
-    server.modify(f"uid=alice,{ou}", sambaNTPassword="0123456789ABCDEF0123456789ABCDEF")
+    office = opened(slapd, bases=[ou], attributes={"office": "rawNote"})
+    slapd.modify(f"uid=alice,{ou}", sambaNTPassword="0123456789ABCDEF0123456789ABCDEF")
     office.pull()
-    server.modify(
+    slapd.modify(
         f"uid=alice,{ou}",
         sambaNTPassword="!0123456789ABCDEF0123456789ABCDEF",
         msRTCSIP_UserEnabled="FALSE",
         rawNote=b"\xff",
     )
-    server.modify(f"uid=bob,{ou}", sambaNTPassword="!")
+    slapd.modify(f"uid=bob,{ou}", sambaNTPassword="!")
     outcome = office.pull()
     alice, bob = office.people.person(ALICE), office.people.person(BOB)
     assert alice is not None and bob is not None
@@ -242,12 +242,12 @@ def test_who_is_disabled_is_so_whatever_else_cannot_be_read(server: Slapd, ou: s
     assert {person.aor for person in outcome.changes.disabled} == {ALICE, BOB}
 
 
-def test_people_have_time_and_passwords_until_they_have_not(server: Slapd, ou: str, office: Office) -> None:
+def test_people_have_time_and_passwords_until_they_have_not(slapd: Slapd, ou: str, office: Office) -> None:
     """A moment to come, one that is past, and never."""
     now = int(time.time())
-    server.modify(f"uid=alice,{ou}", accountExpires=_filetime(now + 3600), pwdLastSet="0")
-    server.modify(f"uid=bob,{ou}", accountExpires=_filetime(now - 3600))
-    server.modify(f"uid=carol,{ou}", accountExpires="9223372036854775807")
+    slapd.modify(f"uid=alice,{ou}", accountExpires=_filetime(now + 3600), pwdLastSet="0")
+    slapd.modify(f"uid=bob,{ou}", accountExpires=_filetime(now - 3600))
+    slapd.modify(f"uid=carol,{ou}", accountExpires="9223372036854775807")
     office.pull()
     alice, bob, carol = (office.people.person(aor) for aor in (ALICE, BOB, CAROL))
     assert alice is not None and bob is not None and carol is not None
@@ -255,7 +255,7 @@ def test_people_have_time_and_passwords_until_they_have_not(server: Slapd, ou: s
     assert alice.must_change == Moment(0.0, "pwdLastSet=0")
     assert not judged(bob, now).enabled
     assert carol.until is None
-    server.modify(f"uid=bob,{ou}", accountExpires="soon")
+    slapd.modify(f"uid=bob,{ou}", accountExpires="soon")
     outcome = office.pull()
     assert [one.source for one in outcome.changes.skipped] == [f"uid=bob,{ou}"]
     bob = office.people.person(BOB)
@@ -267,13 +267,11 @@ def _filetime(second: int) -> str:
     return str((second + 11_644_473_600) * 10_000_000)
 
 
-def test_the_address_of_a_skipped_twin_is_free_when_the_first_is_removed(
-    office: Office, ou: str, server: Slapd
-) -> None:
+def test_the_address_of_a_skipped_twin_is_free_when_the_first_is_removed(office: Office, ou: str, slapd: Slapd) -> None:
     """The second entry with an address becomes a person as soon as the first is gone."""
-    twin = server.add("twin", ou=ou, msRTCSIP_PrimaryUserAddress="sip:alice@example.com")
+    twin = slapd.add("twin", ou=ou, msRTCSIP_PrimaryUserAddress="sip:alice@example.com")
     office.pull()
-    server.delete(f"uid=alice,{ou}")
+    slapd.delete(f"uid=alice,{ou}")
     office.pull()
     person = office.people.person(ALICE)
     assert person is not None
@@ -281,11 +279,11 @@ def test_the_address_of_a_skipped_twin_is_free_when_the_first_is_removed(
     assert not office.pulls.state.skipped
 
 
-def test_an_emptied_base_removes_nobody(office: Office, ou: str, server: Slapd) -> None:
+def test_an_emptied_base_removes_nobody(office: Office, ou: str, slapd: Slapd) -> None:
     """Somebody emptied the tree: nobody is removed, it says why, and can be forced."""
     office.pull()
     for uid in ("alice", "bob", "carol"):
-        server.delete(f"uid={uid},{ou}")
+        slapd.delete(f"uid={uid},{ou}")
     outcome = office.pull()
     assert "remove 3 of 3 people" in outcome.withheld
     assert len(office.people) == 3
@@ -294,42 +292,42 @@ def test_an_emptied_base_removes_nobody(office: Office, ou: str, server: Slapd) 
     assert len(office.people) == 0
 
 
-def test_a_dry_run_shows_and_changes_nothing(office: Office, ou: str, server: Slapd) -> None:
+def test_a_dry_run_shows_and_changes_nothing(office: Office, ou: str, slapd: Slapd) -> None:
     """The operator sees what a pull would do; nobody hears of it."""
     office.pull()
     office.facts.clear()
-    server.add("dave", ou=ou)
+    slapd.add("dave", ou=ou)
     outcome = office.pull(dry_run=True)
     assert [person.aor for person in outcome.changes.added] == ["sip:dave@example.com"]
     assert office.people.person(Aor("sip:dave@example.com")) is None
     assert not office.facts.changed()
 
 
-def test_two_bases_and_two_filters_are_one_set_of_people(server: Slapd, ou: str, opened: OpenOffice) -> None:
+def test_two_bases_and_two_filters_are_one_set_of_people(slapd: Slapd, ou: str, opened: OpenOffice) -> None:
     """Overlapping bases do not double anybody; an entry that fits any filter counts."""
     office = opened(
-        server, bases=[ou, f"uid=bob,{ou}"], filters=["(uid=alice)", "uid=bob"], address="sip:{uid}@{domain}"
+        slapd, bases=[ou, f"uid=bob,{ou}"], filters=["(uid=alice)", "uid=bob"], address="sip:{uid}@{domain}"
     )
     office.pull()
     assert [person.aor for person in office.people.all()] == [ALICE, BOB]
     assert not office.pulls.state.skipped
 
 
-def test_without_bases_the_server_is_asked_what_it_holds(server: Slapd, ou: str, opened: OpenOffice) -> None:
+def test_without_bases_the_server_is_asked_what_it_holds(slapd: Slapd, ou: str, opened: OpenOffice) -> None:
     """The naming context of the root DSE is searched; a filter narrows it."""
-    office = opened(server, filters=[f"(&(uid=carol)(entryDN=uid=carol,{ou}))"])
+    office = opened(slapd, filters=[f"(&(uid=carol)(entryDN=uid=carol,{ou}))"])
     office.pull()
     assert [person.aor for person in office.people.all()] == [CAROL]
 
 
 @pytest.mark.parametrize("how", ["ldaps", "start_tls"])
 def test_an_encrypted_connection_is_used_when_its_certificate_holds(
-    server: Slapd, ou: str, how: str, opened: OpenOffice
+    slapd: Slapd, ou: str, how: str, opened: OpenOffice
 ) -> None:
     """Both ways to TLS read people with a checked certificate and a bind account."""
-    settings = {"url": server.tls_url} if how == "ldaps" else {"start_tls": True}
+    settings = {"url": slapd.tls_url} if how == "ldaps" else {"start_tls": True}
     office = opened(
-        server, bases=[ou], ca_file="ca.pem", bind_dn=READER_DN, bind_password_file="reader.password", **settings
+        slapd, bases=[ou], ca_file="ca.pem", bind_dn=READER_DN, bind_password_file="reader.password", **settings
     )
     office.pull()
     assert len(office.people) == 3
@@ -337,13 +335,13 @@ def test_an_encrypted_connection_is_used_when_its_certificate_holds(
 
 @pytest.mark.parametrize("how", ["ldaps", "start_tls"])
 def test_a_certificate_of_an_unknown_authority_is_refused(
-    server: Slapd, how: str, tmp_path: Path, opened: OpenOffice
+    slapd: Slapd, how: str, tmp_path: Path, opened: OpenOffice
 ) -> None:
     """Nothing is read, and the sentence names ca_file."""
     (tmp_path / "other.pem").write_bytes(authority("Somebody Else").pem)
-    settings = {"url": server.tls_url} if how == "ldaps" else {"start_tls": True}
+    settings = {"url": slapd.tls_url} if how == "ldaps" else {"start_tls": True}
     for ca_file in (str(tmp_path / "other.pem"), ""):
-        office = opened(server, ca_file=ca_file, **settings)
+        office = opened(slapd, ca_file=ca_file, **settings)
         assert "certificate that does not hold" in office.trouble()
         assert "ca_file" in office.pulls.failure
 
@@ -355,25 +353,25 @@ def test_a_certificate_for_another_name_is_refused(tmp_path: Path, opened: OpenO
         assert "certificate that does not hold" in opened(slapd, start_tls=True, ca_file="ca.pem").trouble()
 
 
-def test_a_wrong_bind_password_is_told_without_the_password(server: Slapd, tmp_path: Path, opened: OpenOffice) -> None:
+def test_a_wrong_bind_password_is_told_without_the_password(slapd: Slapd, tmp_path: Path, opened: OpenOffice) -> None:
     """The sentence names the account's settings and never what was tried."""
     (tmp_path / "wrong").write_text("hunter2\n")
-    office = opened(server, bind_dn=READER_DN, bind_password_file=str(tmp_path / "wrong"))
+    office = opened(slapd, bind_dn=READER_DN, bind_password_file=str(tmp_path / "wrong"))
     told = office.trouble()
     assert "invalidCredentials" in told
     assert "bind_password_file" in told
     assert "hunter2" not in told
 
 
-def test_a_base_that_does_not_exist_is_told(server: Slapd, opened: OpenOffice) -> None:
+def test_a_base_that_does_not_exist_is_told(slapd: Slapd, opened: OpenOffice) -> None:
     """A misspelt base is an error, not an empty directory."""
-    office = opened(server, bases=[f"ou=nowhere,{SUFFIX}"])
+    office = opened(slapd, bases=[f"ou=nowhere,{SUFFIX}"])
     assert "noSuchObject" in office.trouble()
 
 
-def test_a_filter_that_cannot_be_read_is_told(server: Slapd, opened: OpenOffice) -> None:
+def test_a_filter_that_cannot_be_read_is_told(slapd: Slapd, opened: OpenOffice) -> None:
     """A filter with a missing parenthesis names the setting."""
-    office = opened(server, bases=[PEOPLE], filters="(&(uid=*)")
+    office = opened(slapd, bases=[PEOPLE], filters="(&(uid=*)")
     assert "filters" in office.trouble()
 
 
@@ -486,9 +484,9 @@ def test_a_part_of_the_people_is_never_taken_for_all(tmp_path: Path, opened: Ope
         assert "raise the server's limit" in told
 
 
-def test_more_entries_than_the_setting_allows_are_refused(server: Slapd, ou: str, opened: OpenOffice) -> None:
+def test_more_entries_than_the_setting_allows_are_refused(slapd: Slapd, ou: str, opened: OpenOffice) -> None:
     """A filter that fits everything cannot fill the memory."""
-    assert "entries_max" in opened(server, bases=[ou], entries_max=2).trouble()
+    assert "entries_max" in opened(slapd, bases=[ou], entries_max=2).trouble()
 
 
 def test_active_directory_numbers_are_followed_on_one_controller_only(tmp_path: Path, opened: OpenOffice) -> None:

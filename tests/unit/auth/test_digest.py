@@ -91,113 +91,113 @@ class Caller:
 
 
 @pytest.fixture
-def caller() -> Caller:
+def client() -> Caller:
     """A client that has been asked."""
-    caller = Caller()
-    caller.asked()
-    return caller
+    client = Caller()
+    client.asked()
+    return client
 
 
-def test_a_challenge_has_the_form_of_lync(caller: Caller) -> None:
+def test_a_challenge_has_the_form_of_lync(client: Caller) -> None:
     """Its realm is the organizer, its algorithm MD5-sess; only a stale one says so."""
-    value = caller.proof.challenge(FLOW, DOOR, 0.0)
+    value = client.proof.challenge(FLOW, DOOR, 0.0)
     scheme, given = parse_auth(value)
     assert (scheme, sorted(given)) == ("Digest", ["algorithm", "nonce", "opaque", "qop", "realm"])
     assert (given["realm"], given["algorithm"], given["qop"]) == ("bob@contoso.com", "MD5-sess", "auth")
-    assert parse_auth(caller.proof.challenge(FLOW, DOOR, 0.0, stale=True))[1]["stale"] == "true"
-    assert given["nonce"] != caller.given["nonce"]
+    assert parse_auth(client.proof.challenge(FLOW, DOOR, 0.0, stale=True))[1]["stale"] == "true"
+    assert given["nonce"] != client.given["nonce"]
 
 
 @pytest.mark.parametrize("algorithm", ["MD5-sess", "MD5"])
-def test_the_key_is_proven(caller: Caller, algorithm: str) -> None:
+def test_the_key_is_proven(client: Caller, algorithm: str) -> None:
     """By the algorithm that is offered, or by the one that every client knows."""
-    assert caller.worth(caller.credentials(algorithm=algorithm)) is Proof.PROVEN
-    assert caller.worth(caller.credentials(algorithm=algorithm)) is Proof.PROVEN
+    assert client.worth(client.credentials(algorithm=algorithm)) is Proof.PROVEN
+    assert client.worth(client.credentials(algorithm=algorithm)) is Proof.PROVEN
 
 
-def test_a_session_goes_on_with_its_first_client_nonce(caller: Caller) -> None:
+def test_a_session_goes_on_with_its_first_client_nonce(client: Caller) -> None:
     """MD5-sess makes its key once; clients that make it anew each time are understood too."""
-    assert caller.worth(caller.credentials(cnonce="c1")) is Proof.PROVEN
-    assert caller.worth(caller.credentials(cnonce="c2", first="c1")) is Proof.PROVEN
-    assert caller.worth(caller.credentials(cnonce="c3")) is Proof.PROVEN
-    assert caller.worth(caller.credentials(cnonce="c4", first="c2")) is Proof.WRONG
+    assert client.worth(client.credentials(cnonce="c1")) is Proof.PROVEN
+    assert client.worth(client.credentials(cnonce="c2", first="c1")) is Proof.PROVEN
+    assert client.worth(client.credentials(cnonce="c3")) is Proof.PROVEN
+    assert client.worth(client.credentials(cnonce="c4", first="c2")) is Proof.WRONG
 
 
-def test_any_of_several_keys_will_do_and_only_that_one_from_then_on(caller: Caller) -> None:
+def test_any_of_several_keys_will_do_and_only_that_one_from_then_on(client: Caller) -> None:
     """What was proven stays the key of the challenge, also when the conference has another."""
     several = replace(DOOR, keys=("other", "Key12345", ""))
-    assert caller.worth(caller.credentials(), door=several) is Proof.PROVEN
-    assert caller.worth(caller.credentials(), door=replace(DOOR, keys=("new",))) is Proof.PROVEN
-    assert caller.worth(caller.credentials("new"), door=replace(DOOR, keys=("new",))) is Proof.WRONG
+    assert client.worth(client.credentials(), door=several) is Proof.PROVEN
+    assert client.worth(client.credentials(), door=replace(DOOR, keys=("new",))) is Proof.PROVEN
+    assert client.worth(client.credentials("new"), door=replace(DOOR, keys=("new",))) is Proof.WRONG
 
 
 @pytest.mark.parametrize("keys", [("another",), ()])
-def test_a_wrong_key_and_none_at_all_are_the_same(caller: Caller, keys: tuple[str, ...]) -> None:
+def test_a_wrong_key_and_none_at_all_are_the_same(client: Caller, keys: tuple[str, ...]) -> None:
     """Nothing tells a conference that does not exist from one with another key."""
-    assert caller.worth(caller.credentials(), door=replace(DOOR, keys=keys)) is Proof.WRONG
-    assert caller.worth(caller.credentials(""), door=replace(DOOR, keys=keys)) is Proof.WRONG
+    assert client.worth(client.credentials(), door=replace(DOOR, keys=keys)) is Proof.WRONG
+    assert client.worth(client.credentials(""), door=replace(DOOR, keys=keys)) is Proof.WRONG
 
 
-def test_an_answer_counts_once(caller: Caller) -> None:
+def test_an_answer_counts_once(client: Caller) -> None:
     """Repeated credentials are stale, whoever repeats them; so is a wrong guess that is tried again."""
-    used = caller.credentials()
-    assert [caller.worth(used), caller.worth(used)] == [Proof.PROVEN, Proof.STALE]
-    guess = caller.credentials("wrong")
-    assert [caller.worth(guess), caller.worth(guess)] == [Proof.WRONG, Proof.STALE]
+    used = client.credentials()
+    assert [client.worth(used), client.worth(used)] == [Proof.PROVEN, Proof.STALE]
+    guess = client.credentials("wrong")
+    assert [client.worth(guess), client.worth(guess)] == [Proof.WRONG, Proof.STALE]
 
 
-def test_a_challenge_is_for_one_connection_and_one_conference(caller: Caller) -> None:
+def test_a_challenge_is_for_one_connection_and_one_conference(client: Caller) -> None:
     """Elsewhere an answer is stale, right or wrong."""
     other = replace(DOOR, conference="sip:bob@contoso.com/another1")
     for key in ("Key12345", "wrong"):
-        assert caller.worth(caller.credentials(key), flow=FlowName("n/2")) is Proof.STALE
-        assert caller.worth(caller.credentials(key), door=other) is Proof.STALE
+        assert client.worth(client.credentials(key), flow=FlowName("n/2")) is Proof.STALE
+        assert client.worth(client.credentials(key), door=other) is Proof.STALE
 
 
-def test_a_challenge_ends(caller: Caller) -> None:
+def test_a_challenge_ends(client: Caller) -> None:
     """It waits a minute for its first right answer, and is good for an hour from when it was made."""
-    assert caller.worth(caller.credentials(), now=60.0) is Proof.STALE
-    caller.asked(now=100.0)
-    assert caller.worth(caller.credentials(), now=159.0) is Proof.PROVEN
-    assert caller.worth(caller.credentials(), now=3699.0) is Proof.PROVEN
-    assert caller.worth(caller.credentials(), now=3700.0) is Proof.STALE
+    assert client.worth(client.credentials(), now=60.0) is Proof.STALE
+    client.asked(now=100.0)
+    assert client.worth(client.credentials(), now=159.0) is Proof.PROVEN
+    assert client.worth(client.credentials(), now=3699.0) is Proof.PROVEN
+    assert client.worth(client.credentials(), now=3700.0) is Proof.STALE
 
 
-def test_a_forgotten_connection_has_no_challenges(caller: Caller) -> None:
+def test_a_forgotten_connection_has_no_challenges(client: Caller) -> None:
     """Its end is theirs; it may be forgotten twice."""
-    caller.proof.forget(FLOW)
-    caller.proof.forget(FLOW)
-    assert caller.worth(caller.credentials()) is Proof.STALE
+    client.proof.forget(FLOW)
+    client.proof.forget(FLOW)
+    assert client.worth(client.credentials()) is Proof.STALE
 
 
-def test_the_challenges_of_a_connection_are_bounded(caller: Caller) -> None:
+def test_the_challenges_of_a_connection_are_bounded(client: Caller) -> None:
     """The oldest that nobody has answered goes first; what is in use stays."""
-    assert caller.worth(caller.credentials()) is Proof.PROVEN
-    used = dict(caller.given), caller.count
-    caller.asked()
-    unanswered = caller.given
+    assert client.worth(client.credentials()) is Proof.PROVEN
+    used = dict(client.given), client.count
+    client.asked()
+    unanswered = client.given
     for _ in range(CHALLENGES_PER_FLOW):
-        caller.asked()
-    caller.given, caller.count = unanswered, 0
-    assert caller.worth(caller.credentials()) is Proof.STALE
-    caller.given, caller.count = used
-    assert caller.worth(caller.credentials()) is Proof.PROVEN
+        client.asked()
+    client.given, client.count = unanswered, 0
+    assert client.worth(client.credentials()) is Proof.STALE
+    client.given, client.count = used
+    assert client.worth(client.credentials()) is Proof.PROVEN
 
 
-def test_even_proven_challenges_are_bounded(caller: Caller) -> None:
+def test_even_proven_challenges_are_bounded(client: Caller) -> None:
     """Who has proven as many as there may be loses the oldest."""
-    first = caller.given
+    first = client.given
     for _ in range(CHALLENGES_PER_FLOW):
-        assert caller.worth(caller.credentials()) is Proof.PROVEN
-        caller.asked()
-    caller.given, caller.count = first, 1
-    assert caller.worth(caller.credentials()) is Proof.STALE
+        assert client.worth(client.credentials()) is Proof.PROVEN
+        client.asked()
+    client.given, client.count = first, 1
+    assert client.worth(client.credentials()) is Proof.STALE
 
 
-def test_it_must_be_about_this_request(caller: Caller) -> None:
+def test_it_must_be_about_this_request(client: Caller) -> None:
     """Another Request-URI or realm is no proof."""
-    assert caller.worth(caller.credentials(uri="sip:bob@contoso.com")) is Proof.WRONG
-    assert caller.worth(caller.credentials().replace('"bob@contoso.com"', '"alice@contoso.com"')) is Proof.WRONG
+    assert client.worth(client.credentials(uri="sip:bob@contoso.com")) is Proof.WRONG
+    assert client.worth(client.credentials().replace('"bob@contoso.com"', '"alice@contoso.com"')) is Proof.WRONG
 
 
 @pytest.mark.parametrize(
@@ -216,17 +216,17 @@ def test_it_must_be_about_this_request(caller: Caller) -> None:
         ('response="', 'response="é'),
     ],
 )
-def test_what_is_no_digest_is_no_proof(caller: Caller, old: str, new: str) -> None:
+def test_what_is_no_digest_is_no_proof(client: Caller, old: str, new: str) -> None:
     """Whatever is missing, doubled or of another scheme is refused without harm."""
-    credentials = caller.credentials()
+    credentials = client.credentials()
     broken = credentials.replace(old, new)
     assert broken != credentials
     assert read_credentials(broken) is None
-    assert caller.worth(broken) is Proof.WRONG
+    assert client.worth(broken) is Proof.WRONG
 
 
-def test_an_algorithm_that_is_not_named_is_md5(caller: Caller) -> None:
+def test_an_algorithm_that_is_not_named_is_md5(client: Caller) -> None:
     """RFC 2617 says so."""
-    found = read_credentials(caller.credentials().replace(", algorithm=MD5-sess", ""))
+    found = read_credentials(client.credentials().replace(", algorithm=MD5-sess", ""))
     assert found is not None
     assert not found.session

@@ -75,41 +75,41 @@ def pairs(table: Table) -> dict[object, object]:
 
 
 @pytest.fixture
-def desk() -> Desk:
+def scene() -> Desk:
     """Alice, Bob who is disabled, and Carol who was skipped."""
     return Desk(ALICE, BOB)
 
 
-def test_users_are_found_by_part_of_what_is_known(desk: Desk) -> None:
+def test_users_are_found_by_part_of_what_is_known(scene: Desk) -> None:
     """A pattern is part of a name, or has wildcards."""
-    assert [row[0] for row in desk.run("users").rows] == ["alice@example.com", "bob@example.com"]
-    assert [row[0] for row in desk.run("users", pattern="resea").rows] == ["alice@example.com"]
-    assert [row[0] for row in desk.run("users", pattern="b?b*").rows] == ["bob@example.com"]
-    assert desk.run("users", pattern="zzz").note == "0 of 2 people"
+    assert [row[0] for row in scene.run("users").rows] == ["alice@example.com", "bob@example.com"]
+    assert [row[0] for row in scene.run("users", pattern="resea").rows] == ["alice@example.com"]
+    assert [row[0] for row in scene.run("users", pattern="b?b*").rows] == ["bob@example.com"]
+    assert scene.run("users", pattern="zzz").note == "0 of 2 people"
 
 
-def test_a_user_is_shown_without_his_secret(desk: Desk) -> None:
+def test_a_user_is_shown_without_his_secret(scene: Desk) -> None:
     """Whether there is a password is shown, the hash never."""
-    rows = pairs(desk.run("user show", user="al"))
+    rows = pairs(scene.run("user show", user="al"))
     assert rows["address"] == "alice@example.com"
     assert rows["password set"] is True
     assert "\\x01" not in repr(rows)
     assert "0101" not in repr(rows)
 
 
-def test_an_unknown_user_is_met_with_the_nearest(desk: Desk) -> None:
+def test_an_unknown_user_is_met_with_the_nearest(scene: Desk) -> None:
     """A typing mistake is answered with a suggestion."""
     with pytest.raises(CommandFailed, match=r"did you mean alice@example.com"):
-        desk.run("user show", user="alcie@example.com")
+        scene.run("user show", user="alcie@example.com")
 
 
-def test_a_dry_run_lists_what_would_be_done(desk: Desk) -> None:
+def test_a_dry_run_lists_what_would_be_done(scene: Desk) -> None:
     """Each person, and for a change what differs."""
-    desk.source.people = [
+    scene.source.people = [
         person("alice", display_name="Alice Smith", department="Research", logins=("al",)),
         person("dave"),
     ]
-    table = desk.run("directory pull", "dry-run")
+    table = scene.run("directory pull", "dry-run")
     assert table.rows[:3] == [
         ("add", "dave@example.com", ""),
         ("change", "alice@example.com", "display name, nt hash"),
@@ -118,61 +118,61 @@ def test_a_dry_run_lists_what_would_be_done(desk: Desk) -> None:
     assert table.note.startswith(
         "dry run, nothing was changed. It would be: 1 added, 1 changed, 0 moved, 1 removed, 0 unchanged, 1 skipped;"
     )
-    assert desk.run("directory pull").note.startswith("1 added, 1 changed, 0 moved, 1 removed")
+    assert scene.run("directory pull").note.startswith("1 added, 1 changed, 0 moved, 1 removed")
 
 
-def test_a_pull_that_fails_says_why(desk: Desk) -> None:
+def test_a_pull_that_fails_says_why(scene: Desk) -> None:
     """The directory's own sentence reaches the operator, at the command, in the status and in `why`."""
-    desk.source.down = "ldap://x cannot be reached: see whether it runs"
+    scene.source.down = "ldap://x cannot be reached: see whether it runs"
     with pytest.raises(CommandFailed, match=r"nothing was changed: ldap://x cannot be reached"):
-        desk.run("directory pull")
-    status = pairs(desk.run("directory status"))
-    assert status["failure"] == desk.source.down
+        scene.run("directory pull")
+    status = pairs(scene.run("directory status"))
+    assert status["failure"] == scene.source.down
     assert status["failing since"] == "2023-11-14 22:13:20 UTC"
-    assert any("cannot be read since 2023-11-14" in finding for finding, _ in desk.why("alice@example.com"))
+    assert any("cannot be read since 2023-11-14" in finding for finding, _ in scene.why("alice@example.com"))
 
 
-def test_skipped_entries_and_ambiguous_logins_are_listed(desk: Desk) -> None:
+def test_skipped_entries_and_ambiguous_logins_are_listed(scene: Desk) -> None:
     """Everything in the directory that wants mending is in one place."""
-    desk.source.people.append(person("dave", logins=("AL",)))
-    result_of(desk.unit.pulls.pull())
-    rows = desk.run("directory skipped").rows
+    scene.source.people.append(person("dave", logins=("AL",)))
+    result_of(scene.unit.pulls.pull())
+    rows = scene.run("directory skipped").rows
     assert rows[0] == ("uid=carol,dc=x", "it has no address (mail)")
     assert rows[1][0] == "alice@example.com, dave@example.com"
     assert 'the login "al"' in str(rows[1][1])
 
 
-def test_why_knows_the_usual_reasons(desk: Desk) -> None:
+def test_why_knows_the_usual_reasons(scene: Desk) -> None:
     """Known, disabled, without a password, unknown, skipped: each in words."""
-    assert desk.why("alice@example.com") == [("known from uid=alice, and enabled", True)]
-    assert desk.why("bob@example.com") == [
+    assert scene.why("alice@example.com") == [("known from uid=alice, and enabled", True)]
+    assert scene.why("bob@example.com") == [
         ("disabled in the directory (uid=bob)", False),
         ("no password is set: NTLM cannot work", False),
     ]
-    unknown = desk.why("carol@example.com")
+    unknown = scene.why("carol@example.com")
     assert "nobody is known as carol@example.com (people.toml, last pull 2023-11-14" in unknown[0][0]
     assert unknown[1][0] == "an entry was skipped: uid=carol,dc=x: it has no address (mail)"
-    assert "the nearest address is alice@example.com" in desk.why("allice@example.com")[0][0]
+    assert "the nearest address is alice@example.com" in scene.why("allice@example.com")[0][0]
 
 
 def test_why_says_where_ldap_was_searched() -> None:
     """Filter and bases are part of the reason."""
-    desk = Desk(ALICE, url="ldap://x", bases="ou=people,dc=x", filters="(uid=*)")
-    assert "under ou=people,dc=x, with (uid=*)" in desk.why("mallory@example.com")[0][0]
+    scene = Desk(ALICE, url="ldap://x", bases="ou=people,dc=x", filters="(uid=*)")
+    assert "under ou=people,dc=x, with (uid=*)" in scene.why("mallory@example.com")[0][0]
 
 
-def test_removals_that_are_held_back_are_named_and_fail_the_command(desk: Desk) -> None:
+def test_removals_that_are_held_back_are_named_and_fail_the_command(scene: Desk) -> None:
     """Whoever wonders about a stale directory learns of it, and a script by the status."""
-    desk.source.people = []
-    table = desk.run("directory pull")
+    scene.source.people = []
+    table = scene.run("directory pull")
     assert "2 removals are held back: it would remove 2 of 2 people" in table.failed
     assert [row[:2] for row in table.rows][:2] == [
         ("withhold removal", "alice@example.com"),
         ("withhold removal", "bob@example.com"),
     ]
-    assert any("removals are held back" in finding for finding, _ in desk.why("alice@example.com"))
-    assert any("its removal" in finding or "the removal" in finding for finding, _ in desk.why("bob@example.com"))
-    assert ("withheld", "bob@example.com") in desk.run("directory status").rows
+    assert any("removals are held back" in finding for finding, _ in scene.why("alice@example.com"))
+    assert any("its removal" in finding or "the removal" in finding for finding, _ in scene.why("bob@example.com"))
+    assert ("withheld", "bob@example.com") in scene.run("directory status").rows
 
 
 TEAM = Group("t", "Team", Aor("sip:team@example.com"), frozenset({"s", BOB.key}), "cn=team,dc=x")
@@ -212,12 +212,12 @@ def test_a_group_is_shown_with_who_is_in_it(grouped: Desk) -> None:
 
 def test_an_unclear_group_is_asked_back() -> None:
     """By the DNs of those of the name; an unknown one gets a hint."""
-    desk = Desk(ALICE, groups=[SUB, OTHER_SUB])
+    scene = Desk(ALICE, groups=[SUB, OTHER_SUB])
     with pytest.raises(CommandFailed, match=r"several groups are called .*cn=sub,dc=y, cn=sub,dc=x"):
-        desk.run("group show", group="Sub")
+        scene.run("group show", group="Sub")
     with pytest.raises(CommandFailed, match="see: groups"):
-        desk.run("group show", group="x")
-    assert desk.run("group show", group="cn=sub,dc=y").rows[0] == ("name", "sub")
+        scene.run("group show", group="x")
+    assert scene.run("group show", group="cn=sub,dc=y").rows[0] == ("name", "sub")
 
 
 def test_a_persons_groups_are_shown(grouped: Desk) -> None:
@@ -277,11 +277,11 @@ def test_why_names_what_is_left_out_of_somebody_and_what_switched_them_off() -> 
     """A person who is there without an attribute is not said to be skipped."""
     left = Skipped(ALICE.source, 'the person is known without this: its attribute "x"', key=ALICE.key, keeps=True)
     locked = replace(BOB, enabled=False, barred="sambaNTPassword is locked")
-    desk = Desk(ALICE, locked, skipped=(left,))
-    said = [finding for finding, _ in desk.why("alice@example.com")]
+    scene = Desk(ALICE, locked, skipped=(left,))
+    said = [finding for finding, _ in scene.why("alice@example.com")]
     assert f"something is left out: {left.source}: {left.reason}" in said
     assert not any("was skipped" in one for one in said)
-    told = [finding for finding, _ in desk.why("bob@example.com")]
+    told = [finding for finding, _ in scene.why("bob@example.com")]
     assert told[0] == "disabled in the directory (uid=bob): bob@example.com is switched off: sambaNTPassword is locked"
 
 
@@ -289,8 +289,8 @@ def test_why_names_some_of_very_many_entries_that_were_skipped() -> None:
     """One address in every entry: an answer of a hundred thousand lines would help nobody. Their own come first."""
     taken = 'its address "sip:alice@example.com" is already that of uid=alice'
     several = [Skipped(f"uid=u{n}", taken, key=f"u{n}") for n in range(100)]
-    desk = Desk(ALICE, skipped=[*several, Skipped(ALICE.source, "no office", key=ALICE.key, keeps=True)])
-    said = [finding for finding, good in desk.why("alice@example.com") if not good]
+    scene = Desk(ALICE, skipped=[*several, Skipped(ALICE.source, "no office", key=ALICE.key, keeps=True)])
+    said = [finding for finding, good in scene.why("alice@example.com") if not good]
     assert said[0].startswith("something is left out: uid=alice")
     assert "81 more entries that were skipped name this address" in said[-1]
     assert len(said) == 21

@@ -391,7 +391,7 @@ def with_migration(folder: Path, second: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[tuple[ThreadPump, Database, MemoryMeter]]:
+def opened_database(tmp_path: Path) -> Iterator[tuple[ThreadPump, Database, MemoryMeter]]:
     """An open database, and its meters."""
     pump, meter = ThreadPump(), MemoryMeter()
     database = database_in(tmp_path, pump, meter)
@@ -400,9 +400,9 @@ def opened(tmp_path: Path) -> Iterator[tuple[ThreadPump, Database, MemoryMeter]]
     pump.run(database.close())
 
 
-def test_writes_of_a_moment_share_a_transaction(opened: tuple[ThreadPump, Database, MemoryMeter]) -> None:
+def test_writes_of_a_moment_share_a_transaction(opened_database: tuple[ThreadPump, Database, MemoryMeter]) -> None:
     """The first goes alone, at once; all others together; a wrong one among them spoils no other, and order holds."""
-    pump, database, meter = opened
+    pump, database, meter = opened_database
     store = SqlStore(database, Wall())
     before = meter.count("lyncpy_store_write_commits")
     calls = [store.write("board", f"{number}", b"x", NONE) for number in range(20)]
@@ -420,10 +420,10 @@ def test_writes_of_a_moment_share_a_transaction(opened: tuple[ThreadPump, Databa
 
 
 def test_a_failing_disk_fails_each_caller_and_is_logged_once(
-    opened: tuple[ThreadPump, Database, MemoryMeter],
+    opened_database: tuple[ThreadPump, Database, MemoryMeter],
 ) -> None:
     """StoreUnavailable with the cause and without values; the end of it is logged, too."""
-    pump, database, meter = opened
+    pump, database, meter = opened_database
 
     def full(connection: Connection) -> None:
         raise OperationalError("insert", {"secret": "x"}, sqlite3.OperationalError("disk is full"))
@@ -438,9 +438,9 @@ def test_a_failing_disk_fails_each_caller_and_is_logged_once(
     assert meter.count("lyncpy_store_write_commit_failures") == 2
 
 
-def test_a_failing_write_closes_no_reader(opened: tuple[ThreadPump, Database, MemoryMeter]) -> None:
+def test_a_failing_write_closes_no_reader(opened_database: tuple[ThreadPump, Database, MemoryMeter]) -> None:
     """On a full disk SQLite could not open the database anew: what can be read is read all the same."""
-    pump, database, _ = opened
+    pump, database, _ = opened_database
 
     def which(connection: Connection) -> object:
         return connection.connection.dbapi_connection
