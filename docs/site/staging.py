@@ -24,6 +24,7 @@ PAGES: Final = {
     "SECURITY.md": "SECURITY.md",
     "NEWS": "NEWS.md",
     "bench/README.md": "bench.md",
+    "tests/README.md": "tests.md",
     "tests/corpus/README.md": "corpus.md",
     "docs/site/index.md": "index.md",
 }

@@ -16,8 +16,8 @@ PLUGIN = Path("/usr/lib/purple-2/libsipe.so")
 
 
 LONGEST = (
-    "active_directory", "presence_kill", "kill", "ldap_groups", "conferences", "messages_kill", "access_levels", "haste",
-    "web", "install", "wire_tls", "hostile_bodies", "hostile", "signin", "ssh", "abuse",
+    "install", "conferences", "active_directory", "hostile_bodies", "bad_ends", "clock", "access_levels", "hostile", "restart",
+    "archive_kill", "ssh", "archive", "kill", "ldap_groups", "haste", "web", "signin", "im", "messages_kill", "store_kill",
 )  # fmt: skip
 """The files that take longest, the longest first: one that begins last holds up the end."""
 

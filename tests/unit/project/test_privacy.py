@@ -1,0 +1,78 @@
+"""Nobody reaches past what is public: tests and the kit ask services as the product's own rooms do."""
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+TESTS: Final = Path(__file__).parents[2]
+EXCUSED: Final[dict[str, list[str]]] = tomllib.loads(Path(__file__).with_name("privacy.toml").read_text("utf-8"))
+"""File → private names of others that it still uses. It only becomes shorter."""
+
+OURS: Final = {"self", "cls", "super()"}
+NOT_PRIVATE: Final = {
+    "_replace": "a named tuple's public method",
+    "_asdict": "a named tuple's public method",
+    "_fields": "a named tuple's public attribute",
+    "_exit": "os._exit is public",
+    "_Element": "the class of lxml's elements, which has no other name",
+    "_parser": "Python's own reader of regular expressions",
+}
+
+
+def _of_others(tree: ast.Module) -> Iterator[str]:
+    """Give the private names that a module uses of what is not its own."""
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) in OURS}
+    own |= {
+        node.target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in OURS:
+            # What the module's own classes have is theirs.
+            found = [node.attr] if node.attr not in own else []
+        elif isinstance(node, ast.ImportFrom):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "getattr", "delattr")):
+            found = [ast.literal_eval(one).split(".")[-1] for one in node.args if _is_text(one)]
+        else:
+            continue
+        yield from (name for name in found if name.startswith("_") and not name.startswith("__"))
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _reaching() -> dict[str, list[str]]:
+    found = {}
+    for path in sorted(TESTS.rglob("*.py")):
+        names = sorted({*_of_others(ast.parse(path.read_text("utf-8")))} - {*NOT_PRIVATE})
+        if names:
+            found[str(path.relative_to(TESTS))] = names
+    return found
+
+
+def test_nobody_else_reaches_inside() -> None:
+    """A test that does fails with every change that no user can see."""
+    more = {file: sorted({*names} - {*EXCUSED.get(file, ())}) for file, names in _reaching().items()}
+    assert {file: names for file, names in more.items() if names} == {}, "ask by what is public, or make it so"
+
+
+def test_what_is_excused_is_there() -> None:
+    """An excuse for a file that is gone would hide the next one of that name."""
+    assert [file for file in EXCUSED if not (TESTS / file).exists()] == []
+
+
+def test_what_reaches_inside_is_found() -> None:
+    """An attribute, an import, and a name in a text; what is its own, or the language's, is not."""
+    text = (
+        "from lyncpy.app.log import _Plain\n"
+        "class Own:\n    def __init__(self): self._mine = 1\n    def same(self, other): return self._mine == other._mine\n"
+        "def test(monkeypatch, server):\n    server._table.clear()\n    monkeypatch.setattr(server, '_find', None)\n"
+        "    server.__class__\n"
+    )
+    assert sorted(_of_others(ast.parse(text))) == ["_Plain", "_find", "_table"]
