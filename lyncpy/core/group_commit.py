@@ -37,6 +37,10 @@ RETRY_S: Final = (1.0, 30.0)
 """When written-behind items are tried again after the first failure, and at the latest; it doubles in between."""
 
 
+NOBODY: Final[Owners] = {}
+"""The owners of an item that counts for the whole bound alone."""
+
+
 class InDoubt(StoreUnavailable):
     """The commit of the item had begun: the item may be durable all the same."""
 
@@ -205,7 +209,7 @@ class GroupCommit(Generic[T, R]):
             size: How much of the bound it takes.
             owners: Whose shares it takes.
         """
-        owners = owners or {}
+        owners = owners or NOBODY
         reason = f"{self._terms.subject} does not answer" if self.hangs else self._refusal(owners, size)
         if reason:
             return fail(StoreUnavailable(reason))
@@ -227,7 +231,7 @@ class GroupCommit(Generic[T, R]):
         Returns:
             Whether it was taken; it is not when the queue is closed, or full for one of its owners.
         """
-        owners = owners or {}
+        owners = owners or NOBODY
         entry = self._waiting.newest.get(key)
         if entry is not None:
             entry.item = item
@@ -381,8 +385,13 @@ class GroupCommit(Generic[T, R]):
                 entry.answer.errback(failure)
 
     def _release(self, entries: Sequence[_Entry[T, R]]) -> None:
+        nobodys = 0
         for entry in entries:
-            self._bound.give(entry.owners, entry.size)
+            if entry.owners:
+                self._bound.give(entry.owners, entry.size)
+            else:
+                nobodys += entry.size
+        self._bound.give(NOBODY, nobodys)
 
     def _retry(self) -> None:
         if self._waiting.entries and self._is_open:
