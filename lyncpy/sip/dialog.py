@@ -61,7 +61,7 @@ class Dialog:
         local: Our From or To value, with our tag and every other parameter.
         remote: The peer's, likewise.
         local_tag: Our tag.
-        remote_tag: The peer's tag; "" if he has none (an RFC 2543 client).
+        remote_tag: The peer's tag; "" if it has none (an RFC 2543 client).
         target: The peer's Contact URI: where requests go.
         routes: Route values, nearest first.
         local_seq: The CSeq number we used last; 0 before the first.

@@ -91,12 +91,18 @@ class _Allowance:
 
 
 class Element:
-    """An element as it was read: its name, attributes, text and what is in it. Iterates over its children."""
+    """An XML element: its name, attributes, text and children. Iterating gives the children.
+
+    Args:
+        name: As it was written, prefix and all.
+        local: Without the prefix.
+        attributes: Names and values by turns.
+        allowance: What the document may still use of its bounds.
+    """
 
     __slots__ = ("_allowance", "_attributes", "_children", "_declares", "_name", "_scope", "local", "tail", "text")
 
     def __init__(self, name: str, local: str, attributes: list[str], allowance: _Allowance) -> None:
-        """Take the name as it was written, and names and values of attributes by turns."""
         self._name = name
         self._attributes = attributes
         self._children: list[Element] = []

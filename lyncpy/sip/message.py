@@ -34,12 +34,14 @@ class Headers:
 
     Inside there are two lists of one length: the lines as they leave, and each line's key.
     Looking for a key is one `list.index` over a dozen interned words, which no dictionary beats.
+
+    Args:
+        fields: Pairs of name and value; compact names become long ones.
     """
 
     __slots__ = ("_keys", "_lines")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        """Take (name, value) pairs; compact names become long ones."""
         self._keys: list[str] = []
         self._lines: list[str] = []
         for name, value in fields:

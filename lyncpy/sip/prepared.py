@@ -27,17 +27,18 @@ class Template:
         uri: Their Request-URI, unless somebody knows a better one, see `Prepared.uri`.
         device: As `uri.device_key` of it.
         dialog_text: As `Request.dialog_text`, for who signs.
-        memo: For who signs: what he need not compute again.
+        memo: For the signer: what need not be computed again.
+
+    Args:
+        request: One of them, whole but for Via, signature and body; its CSeq number does not matter.
+
+    Raises:
+        LocalProtocolError: See `encode`; or it has a header that cannot be foreseen.
     """
 
     __slots__ = ("_after", "_between", "device", "dialog_text", "memo", "method", "uri")
 
     def __init__(self, request: Request) -> None:
-        """Take one of them, whole but for Via, signature and body; its CSeq number does not matter.
-
-        Raises:
-            LocalProtocolError: See `encode`; or it has a header that cannot be foreseen.
-        """
         keys = request.headers.line_keys
         if not UNFORESEEN.isdisjoint(keys):
             raise LocalProtocolError(f"a prepared {request.method} has a header that cannot be foreseen")

@@ -147,6 +147,12 @@ class Subscription:
         dialog: Between the subscriber and us; its key finds the subscription again.
         event: The Event header as the subscriber wrote it, `id` and all.
         state: New, active or terminated.
+
+    Args:
+        request: The SUBSCRIBE.
+        local_tag: Our side of the dialog.
+        contact: The Contact value of notifications; "" leaves it out.
+        shared: What else stands in the answers to SUBSCRIBE and in every notification.
     """
 
     __slots__ = (
@@ -156,14 +162,6 @@ class Subscription:
     def __init__(
         self, request: Request, local_tag: str, contact: str = "", shared: Sequence[tuple[str, str]] = ()
     ) -> None:
-        """Begin with the SUBSCRIBE that asks for it; `subscribe` then answers the same request.
-
-        Args:
-            request: The SUBSCRIBE.
-            local_tag: Our side of the dialog.
-            contact: The Contact value of notifications; "" leaves it out.
-            shared: What else stands in the answers to SUBSCRIBE and in every notification.
-        """
         self._contact = contact
         self._shared = shared
         self._last: tuple[str, str, Headers] | None = None
