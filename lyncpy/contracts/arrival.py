@@ -19,7 +19,7 @@ class Identity:
     """The authentication scheme, e.g. "NTLM"."""
 
     guest: bool = False
-    """He has no account, and no more proven than that he knows the key of a conference."""
+    """They have no account, and have proven no more than that they know the key of a conference."""
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +54,7 @@ class Arrival:
         return self.who
 
     def on_cancel(self, hear: Callable[[], None]) -> None:
-        """Call `hear` once when the sender cancels (CANCEL) or vanishes; at once if he has."""
+        """Call `hear` once when the sender cancels (CANCEL) or vanishes; at once if they have."""
         if self._cancelled:
             hear()
         else:

@@ -2,7 +2,7 @@
 
 Whoever comes late must get in, however many came before: the oldest makes room, of the
 network that has sent the most. So a flood from twenty addresses throws out its own, and a
-stranger who is alone at his address stays.
+stranger who is alone at their address stays.
 """
 
 from collections import OrderedDict
@@ -36,7 +36,7 @@ class Crowd(Generic[T]):
         return len(self._networks.get(network, ()))
 
     def add(self, one: T, network: str) -> None:
-        """Somebody came; he is the youngest."""
+        """Add somebody who came, as the youngest."""
         self.remove(one)
         members = self._networks.setdefault(network, OrderedDict())
         self._resize(network, len(members), len(members) + 1)
@@ -86,10 +86,12 @@ class Newcomers(Generic[T]):
 
     Who comes from a known network is never thrown out for one who does not, as long as there is one
     of these left to go.
+
+    Args:
+        remembered: How many networks are remembered; of more, the least recently used is forgotten.
     """
 
     def __init__(self, *, remembered: int) -> None:
-        """Take how many networks are remembered; of more, the one that was used least lately is forgotten."""
         self._remembered = remembered
         self._known: OrderedDict[str, None] = OrderedDict()
         self._strangers: Crowd[T] = Crowd()

@@ -261,7 +261,7 @@ class IGroups(Interface):
         """Give the group that is invited under this address. None when several fit."""
 
     def of(aor: Aor) -> Sequence[Group]:
-        """Give the groups that a person is in, also those that hold a group which he is in, by name."""
+        """Give the groups that a person is in, also those that hold a group which they are in, by name."""
 
     def members(key: str, limit: int) -> Sequence[Aor]:
         """Give the people of a group and of the groups in it, by address.

@@ -1,4 +1,4 @@
-"""Guests: who has no account may take part in a conference whose key he knows ([MS-SIPAE] 3.2.4.3)."""
+"""Guests: who has no account may take part in a conference whose key they know ([MS-SIPAE] 3.2.4.3)."""
 
 import enum
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.sip.message import Request
 
 GUEST_DOMAIN: Final = "anonymous.invalid"
-"""The domain of the address that a guest makes up for himself; nobody has an account there."""
+"""The domain of the address that a guest makes up; nobody has an account there."""
 
 
 @dataclass(frozen=True, slots=True)

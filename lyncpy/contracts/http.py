@@ -19,7 +19,7 @@ class ReaderKind(enum.Enum):
 
     ANONYMOUS = "anonymous"
     SIGNED_IN = "signed-in"
-    """A user who proved his password."""
+    """A user who proved their password."""
 
     NAMED = "named"
     """A program that showed a token which an administrator gave it."""
@@ -31,7 +31,7 @@ class Reader:
 
     kind: ReaderKind
     aor: Aor | None = None
-    """As whom he is judged; None for an anonymous one."""
+    """As whom they are judged; None for an anonymous one."""
 
     name: str = ""
     """The name of the token, for an operator."""
@@ -86,10 +86,9 @@ class HttpAnswer:
 
 
 class HttpRefused(Exception):
-    """A deliberate no over HTTP: a status, and a sentence that the client may read."""
+    """A request refused over HTTP, with a sentence that the client may read."""
 
     def __init__(self, status: int, sentence: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        """Keep what the answer will say."""
         super().__init__(status, sentence)
         self.status = status
         self.sentence = sentence

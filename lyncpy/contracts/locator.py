@@ -40,7 +40,7 @@ class ILocator(Interface):
     """Which endpoints a user has now. Memory first: an answer never waits for the store."""
 
     def endpoints(aor: Aor) -> Awaitable[Sequence[Endpoint]]:
-        """Give the user's endpoints, oldest first; empty when he is signed out or unknown."""
+        """Give the user's endpoints, oldest first; empty when they are signed out or unknown."""
 
     def by_uri(uri: Uri) -> Awaitable[Endpoint | None]:
         """Give the endpoint that a GRUU names; parameter order does not matter."""

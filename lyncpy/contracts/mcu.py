@@ -26,14 +26,14 @@ class Participant:
 
     user: Aor
     epid: Epid
-    """Which of his devices."""
+    """Which of the user's devices."""
 
     endpoint: str
     """The entity of this endpoint in the roster; the focus makes it."""
 
     display_name: str = ""
     internal: bool = True
-    """Whether he is a user of this enterprise; guests are not."""
+    """Whether they are a user of this enterprise; guests are not."""
 
 
 class FailureKind(enum.Enum):

@@ -9,7 +9,7 @@ Here, and nowhere else, text becomes a name, by one rule for each kind. A name i
 | epid | the same, told back as its device wrote it | [MS-SIPREGE] 2.2.1: a device repeats its own letters; two spellings are one device |
 | instance | the same | RFC 5626 §4.1 and RFC 4122 §3: URNs of UUIDs are equivalent in either case; written in lower case |
 | conference id | the same, told as it was made | [MS-CONFPRO] 2.2.3.1; people read them to each other |
-| tag, Call-ID, GRUU token | different | RFC 3261 §8.1.1.4 for Call-IDs; whoever made one gets his own letters back, and clients compare them so |
+| tag, Call-ID, GRUU token | different | RFC 3261 §8.1.1.4 for Call-IDs; whoever made one gets the same letters back, and clients compare them so |
 | number of a contact group | has none | a decimal number; zeros before it say nothing |
 | key of a directory entry | the same | entryUUID and objectGUID are UUIDs; a DN, where there is no better, is compared as RFC 4514 says |
 """

@@ -25,15 +25,14 @@ def network_of(address: str) -> str:
 
 
 class Relays:
-    """The relays in front of this server: connections from them are other people's."""
+    """The relays in front of this server: connections from them are those of other hosts.
+
+    Args:
+        names: "192.0.2.7", "2001:db8::/64".
+        send_proxy: They begin each connection with a PROXY header; else they are only exempt from counts.
+    """
 
     def __init__(self, names: Sequence[str] = (), *, send_proxy: bool = True) -> None:
-        """Take addresses and networks, as `check_relays` lets them pass.
-
-        Args:
-            names: "192.0.2.7", "2001:db8::/64".
-            send_proxy: They begin each connection with a PROXY header; else they are only exempt from counts.
-        """
         self._networks = [ip_network(name, strict=False) for name in names]
         self.send_proxy = send_proxy
 

@@ -13,20 +13,20 @@ class Policy:
 
     name: str = "default"
     privacy_mode: bool = False
-    """Only his contacts see him."""
+    """Only the user's contacts see them."""
 
     prompted_subscribers: int = 200
-    """Watchers of whom he has not been told yet that are kept for him; 0: he is never asked."""
+    """Watchers of whom the user has not been told yet that are kept for them; 0: they are never asked."""
 
     archive_internal: bool = False
     archive_external: bool = False
-    """Whether his IM is archived: among people of the enterprise; with others."""
+    """Whether their IM is archived: among people of the enterprise; with others."""
 
     meeting_size: int = 250
-    """Participants of a meeting that he organises."""
+    """Participants of a meeting that they organise."""
 
     anonymous_participants: bool = True
-    """Whether guests may join the meetings that he organises."""
+    """Whether guests may join the meetings that they organise."""
 
 
 class IPolicies(Interface):

@@ -171,7 +171,7 @@ class FocusJoinRecord:
     user_endpoint: str
     user_client: str
     role: str
-    """"presenter", "attendee" or "": the one he had last."""
+    """"presenter", "attendee" or "": the one they had last."""
 
     joined_at: float
     left_at: float | None = None

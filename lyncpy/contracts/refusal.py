@@ -34,7 +34,15 @@ class Diagnostics:
 
 
 class Refused(Exception):
-    """A request is refused; `Dispatch` turns this into its one final response."""
+    """A request is refused; `Dispatch` turns this into its one final response.
+
+    Args:
+        status: Of the response.
+        diagnostics: The ms-diagnostics header, if any.
+        headers: Further headers of the response.
+        content_type, body: Its body, if any.
+        phrase: Replaces the usual reason phrase.
+    """
 
     def __init__(
         self,
@@ -46,7 +54,6 @@ class Refused(Exception):
         body: bytes = b"",
         phrase: str | None = None,
     ) -> None:
-        """Keep what the response will carry; `phrase` replaces the usual reason phrase."""
         super().__init__(status, diagnostics.reason if diagnostics else "")
         self.status = status
         self.diagnostics = diagnostics

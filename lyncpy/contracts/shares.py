@@ -17,10 +17,14 @@ Owners = Mapping[str, Hashable]
 
 
 class Shares:
-    """How much of a table is taken, in all and by owner."""
+    """How much of a table is in use, in total and by owner.
+
+    Args:
+        total: The bound on all owners together.
+        each: The bound on one owner, for each kind of owner.
+    """
 
     def __init__(self, total: int, each: Mapping[str, int]) -> None:
-        """Take the bounds: in all, and of one owner of each kind."""
         self._total = total
         self._each = dict(each)
         self._taken: dict[str, Counter[Hashable]] = {kind: Counter() for kind in each}

@@ -66,10 +66,13 @@ class Ordered(Sequence[str], Generic[T]):
 
     Tab looks for where a fragment stands, instead of walking over everybody; nothing is copied.
     All are in lower case.
+
+    Args:
+        things: What can be completed, in the order of the names.
+        written: Gives the text of one.
     """
 
     def __init__(self, things: Sequence[T], written: Callable[[T], str]) -> None:
-        """Take what is named, in the order of the names, and how one is written."""
         self._things = things
         self._written = written
 
