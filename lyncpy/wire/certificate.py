@@ -176,16 +176,15 @@ def make_context(credentials: Credentials, tls_minimum: str) -> SSL.Context:
 
 
 class Certificate:
-    """The certificate in use. New connections take `context`; `reload` replaces it, or leaves it as it was."""
+    """The certificate in use, read at once. New connections take `context`; `reload` replaces it, or leaves it as it was.
+
+    Raises:
+        CertificateUnusable: See `read_credentials`.
+    """
 
     log = Logger()
 
     def __init__(self, settings: Settings, folder: Path, wall: Callable[[], datetime]) -> None:
-        """Read the files now.
-
-        Raises:
-            CertificateUnusable: See `read_credentials`.
-        """
         self._settings = settings
         self._folder = folder
         self._wall = wall

@@ -28,18 +28,17 @@ class Granted:
 
 
 class OpenFiles:
-    """The limit of this process, and how the doors share what is left of it."""
+    """The limit of open files of this process, and how the listeners share what is left of it.
+
+    Args:
+        sip: Of clients, [sip] connections.
+        web: Of browsers, [web] connections; 0: there is no such door.
+        others: Of the shell.
+    """
 
     log = Logger()
 
     def __init__(self, sip: int, web: int, others: int) -> None:
-        """Take how many connections the settings want.
-
-        Args:
-            sip: Of clients, [sip] connections.
-            web: Of browsers, [web] connections; 0: there is no such door.
-            others: Of the shell.
-        """
         self._sip = sip
         self._web = web
         self._others = others

@@ -355,7 +355,6 @@ class HttpFactory(Factory):
     def __init__(
         self, serve: Serve, bounds: Bounds, meter: IMeter, timers: ITimers, relays: Relays | None = None
     ) -> None:
-        """Begin with none."""
         self.serve = serve
         self.bounds = bounds
         self.timers = timers

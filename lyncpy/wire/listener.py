@@ -41,7 +41,7 @@ class Door:
 
 @implementer(IUnit)
 class Connections:
-    """The end of every connection, when the house is closed.
+    """Closes every connection at shutdown.
 
     It stands below the workloads, so that they end what they have under way while its
     participants are still there: a session that the server ends was not lost by a user.
@@ -50,7 +50,6 @@ class Connections:
     name = "connections"
 
     def __init__(self, flows: Flows) -> None:
-        """Take the table."""
         self._flows = flows
 
     async def open(self) -> None:

@@ -15,17 +15,19 @@ CALM_S: Final = 5.0
 
 
 class Memory:
-    """Gives back what connections used when most of them are gone.
+    """Returns freed memory to the system when most connections are gone.
 
     The C library keeps what is freed for the next who asks; after ten thousand TLS handshakes that are
     hundreds of megabytes. glibc gives whole pages back when it is told to, which takes some milliseconds
     for each gigabyte; other libraries are left alone.
+
+    Args:
+        later: Calls a function after so many seconds.
     """
 
     log = Logger()
 
     def __init__(self, later: Callable[[float, Callable[[], None]], object]) -> None:
-        """Take how something is done later."""
         self._later = later
         self._peak = 0
         self._comes = False

@@ -294,12 +294,19 @@ class SipStream(Protocol):
 
 
 class SipFactory(Factory):
-    """Makes a stream for every connection that there is room for."""
+    """Makes a protocol for every connection within the bounds.
+
+    Args:
+        flows: The table of connections.
+        sink: Receives the messages.
+        settings: The section [sip].
+        timers: The deadlines.
+        secure: Whether the transport does TLS.
+    """
 
     noisy = False
 
     def __init__(self, flows: Flows, sink: ISink, settings: Settings, timers: ITimers, *, secure: bool) -> None:
-        """Take the table, and who hears of messages; `secure` when the transport does TLS."""
         self.flows = flows
         self.sink = sink
         self.settings = settings

@@ -72,10 +72,13 @@ class Relayed(Protocol):
 
 
 class TlsFailed(ConnectionLost):
-    """The TLS of a connection ended with an error; the text is OpenSSL's reason."""
+    """The TLS of a connection ended with an error.
+
+    Args:
+        reason: OpenSSL's, for the log.
+    """
 
     def __init__(self, reason: str) -> None:
-        """Keep the reason, for the log."""
         super().__init__(reason)
         self.reason = reason
 
@@ -90,6 +93,9 @@ class TlsConnection(FileDescriptor):
     OpenSSL may need to write in order to read and to read in order to write; `_read_blocked`
     and `_write_blocked` say what each waits for, and `_watch` tells the reactor. Bytes go out
     at once where the socket takes them: the reactor is only asked for what is left.
+
+    Args:
+        skt: An accepted socket, as `twisted.internet.tcp.Port` gives it.
     """
 
     def __init__(
@@ -101,7 +107,6 @@ class TlsConnection(FileDescriptor):
         sessionno: int,
         reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
     ) -> None:
-        """Take an accepted socket, as `twisted.internet.tcp.Port` gives it."""
         # First, because it may fail; then nothing has been registered with the reactor yet.
         self._tls: SSL.Connection | None = SSL.Connection(server.context(), skt)
         self._tls.set_accept_state()
@@ -467,7 +472,11 @@ class PlainPort(Port):
 
 
 class TlsPort(PlainPort):
-    """A listening port whose connections are TLS from their first byte."""
+    """A listening port whose connections are TLS from their first byte.
+
+    Args:
+        context: Gives the TLS context; asked for each connection.
+    """
 
     transport = TlsConnection  # type: ignore[assignment]  # Port documents that any class with Server's arguments does
     _type = "TLS"
@@ -482,7 +491,6 @@ class TlsPort(PlainPort):
         backlog: int = 50,
         reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
     ) -> None:
-        """Listen at `startListening`; every connection asks for the `context` of its time."""
         super().__init__(port, factory, backlog, interface, reactor)
         self.context = context
 
