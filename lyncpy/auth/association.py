@@ -54,7 +54,7 @@ class Signs(Protocol):
 
 
 class ReplayWindow:
-    """Which message numbers were seen: each counts once, in any order within `WINDOW`.
+    """The message numbers that were seen: each is accepted once, in any order within `WINDOW`.
 
     The first number may be any: a client's count goes on over re-authentication.
     """
@@ -62,7 +62,6 @@ class ReplayWindow:
     __slots__ = ("_highest", "_seen")
 
     def __init__(self) -> None:
-        """Begin with nothing seen."""
         self._highest = -1
         self._seen = 0
 
@@ -85,7 +84,15 @@ class ReplayWindow:
 class Association:
     """A security association of any scheme.
 
-    `opaque` names it towards the client, `realm` and `target` are those of the challenge.
+    Args:
+        identity: Who is at the other end.
+        expires: Monotonic seconds; after it nothing verifies.
+        client: Verifies the client's signatures.
+        server: Makes the server's signatures.
+        opaque: Names the association towards the client.
+        realm, target: Those of the challenge.
+        version: Of the signature, as [MS-SIPAE] counts them.
+        nonces: Shared by all associations.
     """
 
     __slots__ = (
@@ -118,7 +125,6 @@ class Association:
         version: int,
         nonces: Iterator[str],
     ) -> None:
-        """Take what the handshake found; `version` is the signature's, `nonces` are shared by all associations."""
         self.identity = identity
         self.expires = expires
         self._client = client

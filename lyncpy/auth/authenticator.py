@@ -135,7 +135,7 @@ class NtlmAuthenticator:
         return int(text)
 
     async def _prove(self, message: Authenticate, challenge: bytes, identity: Identity) -> bytes | Denied:
-        """Give the exported session key of the user who signs in, if he is who he says.
+        """Give the exported session key of the user who signs in, if they prove who they are.
 
         Whatever else is wrong is said only to who knows the password.
         """

@@ -61,12 +61,16 @@ class _Challenge:
 
 @implementer(IKeyProof)
 class DigestProof:
-    """The challenges of all connections."""
+    """The open digest challenges of all connections.
+
+    Args:
+        answer_s: Seconds that a challenge waits for its first right answer.
+        lifetime_s: Seconds for which it is good from then on.
+    """
 
     scheme = "Digest"
 
     def __init__(self, *, answer_s: float, lifetime_s: float) -> None:
-        """Take for how long a challenge waits for its first right answer, and for how long it is good from then on."""
         self._answer_s = answer_s
         self._lifetime_s = lifetime_s
         self._flows: dict[FlowName, dict[str, _Challenge]] = {}

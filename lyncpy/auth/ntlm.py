@@ -213,12 +213,15 @@ class Mac:
     The connectionless form keys RC4 anew for each message from the sealing key and the
     sequence number. On SIP the number never changes, so neither do the eight bytes that
     hide the checksum; they are computed once.
+
+    Args:
+        sign_key: The signing key of this direction.
+        seal_key: The sealing key of this direction.
     """
 
     __slots__ = ("_inner", "_outer", "_stream")
 
     def __init__(self, sign_key: bytes, seal_key: bytes) -> None:
-        """Take the two keys of this direction."""
         # HMAC by hand (RFC 2104 §4): both of its hashes have taken the key already, and are copied for each
         # message. That takes half the time of the library's, which looks its algorithm up each time.
         block = sign_key.ljust(64, b"\0")

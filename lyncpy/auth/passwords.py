@@ -20,10 +20,9 @@ PASSWORD_CHARACTERS: Final = 256
 
 @implementer(IPasswords)
 class Passwords:
-    """Compares, and tells an operator what was wrong."""
+    """Verifies names and passwords, and says for operators why one does not hold."""
 
     def __init__(self, people: IPeople, secrets: ISecrets, timers: ITimers) -> None:
-        """Take who there is, where their secrets are, and the clocks."""
         self._people = people
         self._secrets = secrets
         self._timers = timers
