@@ -16,10 +16,14 @@ _ESCAPE: Final = re.compile(r"%[0-9a-f]{2}")
 
 
 class BadEntry(Exception):
-    """An entry of a directory cannot be used; the text says why, for an operator."""
+    """An entry of a directory that cannot be used.
+
+    Args:
+        reason: Why, as a sentence for an operator.
+        barred: What switches the person off all the same, as of `Person`; "": nothing does.
+    """
 
     def __init__(self, reason: str, barred: str = "") -> None:
-        """Keep the reason, and what switches the person off all the same, as of `Person`."""
         super().__init__(reason)
         self.reason = reason
         self.barred = barred

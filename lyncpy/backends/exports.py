@@ -16,12 +16,16 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @implementer(IExports, IUnit)
 class Exports:
-    """Writes in a thread of its own, below one folder, and never over what is there."""
+    """Writes in a thread of its own, below one folder, and never over what is there.
+
+    Args:
+        folder: Made when it is first needed.
+        threads: Where the files are written.
+    """
 
     name = "exports"
 
     def __init__(self, folder: Path, threads: Threads) -> None:
-        """Take the folder, which is made when it is first needed."""
         self._folder = folder
         self._threads = threads
 

@@ -27,13 +27,17 @@ HEAD: Final = struct.Struct(">QI16s")
 
 @implementer(IGapFile, IUnit)
 class GapFile:
-    """The file, written in a thread of its own."""
+    """The file of the archive's gap, written in a thread of its own.
+
+    Args:
+        path: Where the file is; it is made when it does not exist.
+        threads: Where it is written.
+    """
 
     name = "gap file"
     log = Logger()
 
     def __init__(self, path: Path, threads: Threads) -> None:
-        """Take where it is; it is made when it is not there."""
         self._path = path
         self._threads = threads
         self._descriptor: int | None = None

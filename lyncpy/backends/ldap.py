@@ -148,16 +148,20 @@ class Filters:
 
 @implementer(IDirectory)
 class LdapDirectory:
-    """People from an LDAP server. Pulls are made one at a time by whoever calls; each has a connection of its own."""
+    """People from an LDAP server. Pulls are made one at a time by whoever calls; each has a connection of its own.
+
+    Args:
+        terms: The settings and the mapping.
+        domain: Of the addresses that are made of logins.
+        home: The folder that relative file names start from.
+        threads: Where pulls run; one thread is enough.
+        timers: The clock.
+
+    Raises:
+        ValueError: A source, a condition or a DN in the settings that cannot be read.
+    """
 
     def __init__(self, terms: Terms, domain: str, home: Path, threads: Runs, timers: ITimers) -> None:
-        """Read the mapping; connect to nothing yet.
-
-        File names in the settings are relative to `home`. One thread is enough.
-
-        Raises:
-            ValueError: A source, a condition or a DN in the settings that cannot be read.
-        """
         if terms.password_policy and not is_dn(terms.password_policy):
             raise ValueError(f'password_policy is not a DN: "{shown(terms.password_policy)}"')
         self._terms = terms

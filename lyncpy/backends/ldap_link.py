@@ -100,10 +100,9 @@ class _Verified(Tls):  # type: ignore[misc]  # ldap3 has no types
 
 
 class Link:
-    """An open, bound connection; a context manager."""
+    """An open, bound LDAP connection; a context manager, which connects when it is entered."""
 
     def __init__(self, access: Access) -> None:
-        """Open nothing yet."""
         parts = urlsplit(access.url)
         self._access = access
         self._secure = parts.scheme == "ldaps"

@@ -20,7 +20,6 @@ class MemoryLedger:
     """
 
     def __init__(self) -> None:
-        """Begin without a chain."""
         self.lines: dict[int, Line] = {}
         self.places: set[Place] = set()
         self.start: Mark | None = None

@@ -45,10 +45,13 @@ OfConference = TypeVar("OfConference", bound=ConferenceRow)
 
 @implementer(IStore)
 class MemoryStore:
-    """Records and journals that are gone with the process. Removed keys leave their version behind."""
+    """Records and journals that are gone with the process. Removed keys leave their version behind.
+
+    Args:
+        wall: The clock of `expires`, in seconds since 1970.
+    """
 
     def __init__(self, wall: Callable[[], float]) -> None:
-        """Begin empty; `wall` is the clock of `expires`."""
         self._wall = wall
         self._records: dict[tuple[str, str], Record] = {}
         self._versions: dict[tuple[str, str], int] = {}
@@ -125,7 +128,6 @@ class MemoryRecords:
     """Call detail and audit that are gone with the process."""
 
     def __init__(self) -> None:
-        """Begin empty."""
         self._sessions: dict[str, SessionRecord] = {}
         self._conferences: dict[tuple[type, tuple[str, ...]], ConferenceRow] = {}
         self._audit: list[AuditRecord] = []
@@ -353,10 +355,14 @@ class _Listening:
 
 @implementer(IBus)
 class MemoryBus:
-    """The bus of a server that is one process. Holds its listeners and what they have not heard."""
+    """The bus of a server that is one process. Holds its listeners and what they have not heard.
+
+    Args:
+        node: The node that can be asked.
+        clock: Calls listeners in a later turn of the reactor.
+    """
 
     def __init__(self, node: NodeName, clock: IReactorTime) -> None:
-        """Begin without listeners; `node` is the one that can be asked."""
         self._node = node
         self._clock = clock
         self._listening: dict[type[Fact], list[_Listening]] = {}

@@ -29,10 +29,9 @@ class _Counter:
 
 @implementer(IMeter)
 class OpenMetrics:
-    """The meters of one house, in a registry of its own: two houses in one process do not mix."""
+    """The meters of one server, in a registry of its own: two servers in one process do not mix."""
 
     def __init__(self) -> None:
-        """Begin without meters."""
         self._registry = CollectorRegistry(auto_describe=False)
         self._counters: dict[str, Counter] = {}
         self._gauges: dict[str, Gauge] = {}

@@ -60,10 +60,15 @@ class Runs(Protocol):
 
 @implementer(IDirectory)
 class PeopleFile:
-    """Reads the whole file at each pull; an unchanged one is recognised by its digest."""
+    """Reads the whole file at each pull; an unchanged one is recognised by its digest.
+
+    Args:
+        path: The file; it is read at the first pull.
+        domain: Of the addresses of people who have none in the file.
+        threads: Where the file is read.
+    """
 
     def __init__(self, path: Path, domain: str, threads: Runs) -> None:
-        """Take the file's name and the domain of its addresses; nothing is read yet."""
         self._path = path
         self._domain = domain
         self._threads = threads

@@ -24,7 +24,7 @@ DAY_S: Final = 86400.0
 
 @implementer(IUnit)
 class Retention:
-    """Purges once an hour; a store that fails then is tried again an hour later."""
+    """Removes what is older than the settings allow, once an hour; after a failure it tries again an hour later."""
 
     log = Logger()
     name = "retention"
@@ -32,7 +32,6 @@ class Retention:
     def __init__(
         self, database: Database, store: SqlStore, records: SqlRecords, settings: Settings, timers: ITimers
     ) -> None:
-        """Take what is purged, and how many days are kept."""
         self._database = database
         self._store = store
         self._records = records

@@ -42,15 +42,17 @@ def write_key(path: Path) -> None:
 
 @implementer(IStamps)
 class Sealer:
-    """Seals and unseals with the key of one file. Knows the key only; its repr tells nothing."""
+    """Seals and unseals with the key of one file, read at once; its repr shows nothing of the key.
+
+    Args:
+        path: The file of the key.
+
+    Raises:
+        StoreUnavailable: With a sentence for an operator: no such file, others may read
+            it, or it holds no key.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Read the key.
-
-        Raises:
-            StoreUnavailable: With a sentence for an operator: no such file, others may read
-                it, or it holds no key.
-        """
         self._path = path
         key = _read_key(path)
         self._cipher = AESGCM(key)

@@ -16,10 +16,9 @@ T = TypeVar("T")
 
 
 class Threads:
-    """At most `most` threads, started when first needed."""
+    """A pool of at most `most` threads, started when first needed."""
 
     def __init__(self, reactor: IReactorFromThreads, name: str, most: int = 1) -> None:
-        """Start nothing yet."""
         self._reactor = reactor
         self._pool = ThreadPool(0, most, name=name)
         # A process must end, also when a call never does, or nobody came to stop this.

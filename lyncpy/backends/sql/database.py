@@ -43,20 +43,18 @@ class Database:
     Readers see what was committed when they begin, and never wait for the writer (WAL). Jobs are
     done in calling order. All that wait when a transaction ends share the next one, so that one
     sync of the disk makes many of them durable.
+
+    Args:
+        settings: Where the file is.
+        home: The folder that a relative file name starts from.
+        queues: Gives the queues in front of the two threads, each with a bound of `waiting_max`.
+        reactor: Hears from the threads.
     """
 
     log = Logger()
     name = "store"
 
     def __init__(self, settings: Settings, home: Path, queues: Queues, reactor: IReactorFromThreads) -> None:
-        """Take what `open` needs.
-
-        Args:
-            settings: Where the file is.
-            home: The folder that a relative file name starts from.
-            queues: Gives the queues in front of the two threads, each with a bound of `waiting_max`.
-            reactor: Hears from the threads.
-        """
         self._path = home / settings.path
         self._busy_s = settings.busy_s
         self._close_s = settings.close_s

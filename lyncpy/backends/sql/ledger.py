@@ -37,10 +37,9 @@ _PLACE: Final = select(archive_people.c.person).where(
 
 @implementer(ILedger)
 class SqlLedger:
-    """The archive's lines in one database. Holds nothing itself."""
+    """The archive's lines in a database that is opened and closed elsewhere; no state of its own."""
 
     def __init__(self, database: Database) -> None:
-        """Take the database, which is opened and closed elsewhere."""
         self._database = database
         self._lines = select(*(_as_bytes(column, database.dialect) for column in archive.c))
         self._marks = [_as_bytes(column, database.dialect) for column in archive_marks.c]

@@ -65,10 +65,9 @@ _FIELDS: Final = {kind: tuple(field.name for field in dataclasses.fields(kind)) 
 
 @implementer(IRecords)
 class SqlRecords:
-    """Call detail and audit in one database. Holds nothing itself."""
+    """Call detail and audit in a database that is opened and closed elsewhere; no state of its own."""
 
     def __init__(self, database: Database) -> None:
-        """Take the database, which is opened and closed elsewhere."""
         self._database = database
         self._keep = {kind: _replacing(kind, database.dialect) for kind in _SHELVES if kind is not AuditRecord}
 

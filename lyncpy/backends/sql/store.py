@@ -33,14 +33,17 @@ SLICE: Final = 1000
 
 @implementer(IStore)
 class SqlStore:
-    """Records, journals and leases in one database. Holds nothing itself.
+    """Records, journals and leases in a database that is opened and closed elsewhere; no state of its own.
 
     Methods queue their job when they are called, not when they are awaited: that is what
     keeps the calling order.
+
+    Args:
+        database: Where they are.
+        wall: The clock of `expires`, in seconds since 1970; one that does not step.
     """
 
     def __init__(self, database: Database, wall: Callable[[], float]) -> None:
-        """Take the database, which is opened and closed elsewhere, and the clock of `expires`: one that does not step."""
         self._database = database
         self._wall = wall
         self._create = create(database.dialect)
