@@ -74,10 +74,15 @@ class Ask:
 
 
 class Patience:
-    """What waits equally long, in the order in which it was asked."""
+    """Questions that wait equally long, in the order in which they were asked.
+
+    Args:
+        timers: The deadlines.
+        seconds: How long each may wait.
+        overdue: Called with each that has waited for so long.
+    """
 
     def __init__(self, timers: ITimers, seconds: float, overdue: Callable[[Ask], None]) -> None:
-        """Begin empty; `overdue` is called with whatever has waited for so long."""
         self._timers = timers
         self._seconds = seconds
         self._overdue = overdue

@@ -49,12 +49,17 @@ class Guards(Protocol):
 
 
 class Dispatch:
-    """The one place that turns an exception into a SIP status."""
+    """The one place that turns an exception into a SIP status.
+
+    Args:
+        gate: Authenticates requests.
+        router: Chooses the workload of a request.
+        owners: Says who has which address, now and formerly.
+    """
 
     log = Logger()
 
     def __init__(self, gate: Admits, router: Chooses, owners: IOwners | None = None) -> None:
-        """Take the two who may say no before a workload is asked, and who has which address."""
         self._gate = gate
         self._router = router
         self._owners: IOwners = AddressOwners() if owners is None else owners
@@ -91,7 +96,7 @@ class Dispatch:
             arrival.request = request.edited(uri=new)
 
     def _failed(self, arrival: Arrival, error: Exception) -> Response:
-        """Say whose fault it is: the peer's is his 4xx, the world's a 503, ours a 500 that the log explains."""
+        """Give the response to an exception: 4xx the sender's fault, 503 a resource's, 500 ours, which the log explains."""
         refused = translated(error)
         method = arrival.request.method
         if isinstance(error, RemoteProtocolError):

@@ -16,17 +16,21 @@ LOOK_S: Final = 0.05
 
 @implementer(IUnit)
 class Draining:
-    """Waits for the answers of what is under way; it stands above all workloads, and below the doors.
+    """Waits at shutdown for the answers of requests under way; it closes before the workloads and after the listeners.
 
     Clients are told nothing else: their connections are closed at the very end, and a client
     that loses its connection comes back by itself. One that is told that it is signed out does not.
+
+    Args:
+        transactions: What is under way.
+        timers: The deadline.
+        drain_s: Seconds that it may wait.
     """
 
     name = "draining"
     log = Logger()
 
     def __init__(self, transactions: Transactions, timers: ITimers, drain_s: float) -> None:
-        """Take how long it may wait, in seconds."""
         self._transactions = transactions
         self._timers = timers
         self._drain_s = drain_s

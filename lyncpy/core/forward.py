@@ -91,10 +91,16 @@ class _Waits:
 
 
 class Forward:
-    """Passes requests on to endpoints. Keeps nothing between calls but what each call needs."""
+    """Passes requests on to endpoints. Keeps nothing between calls but what each call needs.
+
+    Args:
+        outbound: Sends requests.
+        record_route: The URI (with `lr`) that keeps this server in the path of dialogs.
+        vouching: Asserts who sent a request.
+        timers: The deadlines.
+    """
 
     def __init__(self, outbound: IOutbound, record_route: str, vouching: Vouching, timers: ITimers) -> None:
-        """Take the URI (with `lr`) that keeps this server in the path of dialogs."""
         self._outbound = outbound
         self._record_route = f"<{record_route}>"
         self._vouching = vouching

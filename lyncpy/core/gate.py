@@ -87,7 +87,17 @@ class _Flow:
 
 
 class Gate:
-    """Admits what arrives, seals what leaves. One per process; it lives where its flows live."""
+    """Authenticates requests that arrive and signs messages that leave. One per process, beside its flows.
+
+    Args:
+        authenticators: The schemes, in the order in which they are offered.
+        signins: Counts failures.
+        flows: The connections.
+        meter: Shows what was refused.
+        settings: The section [limits].
+        timers: The clock.
+        reception: Admits guests; None: there are none.
+    """
 
     log = Logger()
 
@@ -101,10 +111,6 @@ class Gate:
         timers: ITimers,
         reception: Reception | None = None,
     ) -> None:
-        """Take the schemes in the order in which they are offered, and who counts failures.
-
-        Without a reception there are no guests.
-        """
         self._authenticators = {authenticator.scheme.lower(): authenticator for authenticator in authenticators}
         self._wire = flows
         self._meter = meter
@@ -164,9 +170,9 @@ class Gate:
         return True
 
     def forget(self, aor: Aor) -> None:
-        """Let nothing more verify as this user: he was disabled, or his password changed.
+        """End the associations of a user: they were disabled, or their password changed.
 
-        What we still send him is signed, so that he hears why. A flow on which he does not
+        What we still send them is signed, so that they hear why. A flow on which they do not
         sign in anew is closed after a while.
         """
         for state in self._flows.values():

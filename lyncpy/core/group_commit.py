@@ -137,7 +137,15 @@ class _Waiting(Generic[T, R]):
 
 @implementer(IGroupCommit)
 class GroupCommit(Generic[T, R]):
-    """The queue. At most one commit is under way; items are committed in the order in which they came."""
+    """A queue whose items are committed in groups. At most one commit is under way; items are committed in the order in which they came.
+
+    Args:
+        name: In the names of the meters, as "store_write".
+        commit: See `contracts.group_commit.Commit`.
+        terms: How it behaves.
+        timers: The deadlines, and the clock of the ages.
+        meter: Shows how many items wait, and for how long.
+    """
 
     log = Logger()
 
@@ -149,15 +157,6 @@ class GroupCommit(Generic[T, R]):
         timers: ITimers,
         meter: IMeter,
     ) -> None:
-        """Begin empty.
-
-        Args:
-            name: In the names of the meters, as "store_write".
-            commit: See `contracts.group_commit.Commit`.
-            terms: How it behaves.
-            timers: The deadlines, and the clock of the ages.
-            meter: Shows how many items wait, and for how long.
-        """
         self._name = name
         self._commit = commit
         self._terms = terms

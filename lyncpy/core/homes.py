@@ -19,10 +19,9 @@ WAITING_BOUND: Final = 8_192
 
 
 class Homes:
-    """The names that are held in this process, and who waits for them. Empty when idle."""
+    """The names that are locked in this process, and who waits for each; empty when idle."""
 
     def __init__(self) -> None:
-        """Begin with nothing held."""
         self._waiting: dict[tuple[str, str], deque[Deferred[None]]] = {}
         self._released: deque[tuple[str, str]] = deque()
         self._passes_on = False

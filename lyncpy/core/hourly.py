@@ -27,16 +27,15 @@ Record = TypeVar("Record", bound=CallRecord)
 
 
 class Hourly:
-    """How much each owner may still cause in this hour."""
+    """How much each owner may still cause in this hour.
+
+    Args:
+        per_hour: Of one owner, in whatever is counted.
+        now: A monotonic clock.
+        told: Hears whose share is used up and how often that was so in all, at the first and each thousandth time.
+    """
 
     def __init__(self, per_hour: float, now: Callable[[], float], told: Callable[[Hashable, int], None]) -> None:
-        """Take the share.
-
-        Args:
-            per_hour: Of one owner, in whatever is counted.
-            now: A monotonic clock.
-            told: Hears whose share is used up and how often that was so in all, at the first and each thousandth time.
-        """
         self._per_hour = per_hour
         self._now = now
         self._told = told

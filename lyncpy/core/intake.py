@@ -30,7 +30,7 @@ BESIDE_BYTES: Final = 1_000
 """What a request takes in memory beside its text, about."""
 
 INVITE_WAIT_S: Final = 5.0
-"""How long an INVITE waits while as many as may ring do; its caller should hear no before he gives up."""
+"""How long an INVITE waits while as many as may ring do; its caller should hear no before they give up."""
 
 PACE_S: Final = 0.02
 """The least time between two looks at who is too fast: a few requests begin at each."""

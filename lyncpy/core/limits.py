@@ -14,12 +14,11 @@ _EXCESS: Final = 32
 
 
 class Bucket:
-    """A token bucket: `burst` at once, `rate` a second in the long run. One per flow, so it is small."""
+    """A token bucket, full at first: `burst` at once, `rate` a second in the long run. One per flow, so it is small."""
 
     __slots__ = ("_at", "_level")
 
     def __init__(self, burst: float, now: float) -> None:
-        """Begin full."""
         self._level = burst
         self._at = now
 
@@ -70,15 +69,13 @@ class Throttle:
 
     So many names are remembered. Of more, one is forgotten of the place from which most of them
     come, so that a flood of names forgets its own.
+
+    Args:
+        allowed: How many failures are free for each name of this throttle.
+        most: How many names are remembered at least, whatever the settings say.
     """
 
     def __init__(self, rules: TryRules, allowed: int, *, most: Callable[[], int] = lambda: 0) -> None:
-        """Take what the settings say.
-
-        Args:
-            allowed: How many failures are free for each name of this throttle.
-            most: How many names are remembered at least, whatever the settings say.
-        """
         self._rules = rules
         self._allowed = allowed
         self._most = most

@@ -69,7 +69,15 @@ class Subscription:
 
 @implementer(IUnit)
 class Notifier:
-    """Every subscription of this process; bounded in total and per connection."""
+    """Every subscription of this process; bounded in total, per connection and per user.
+
+    Args:
+        outbound: Sends NOTIFY requests.
+        bus: Tells of connections and endpoints that are gone.
+        contact: The URI at which this server receives requests in the dialogs.
+        timers: The deadlines.
+        per_flow, total, per_user: The bounds.
+    """
 
     name = "notifier"
     log = Logger()
@@ -85,7 +93,6 @@ class Notifier:
         total: int,
         per_user: int = 6_000,
     ) -> None:
-        """Take the URI at which this server hears requests in the dialogs."""
         self._outbound = outbound
         self._bus = bus
         self._contact = f"<{contact}>"
@@ -230,7 +237,7 @@ class Notifier:
         return self._outbound.is_full(subscription.flow)
 
     def of(self, event: str, watcher: Aor) -> tuple[Subscription, ...]:
-        """Give a user's own subscriptions of an event: one for each of his endpoints that has one."""
+        """Give a user's own subscriptions of an event: one for each of their endpoints that has one."""
         return tuple(self._of.get((event, watcher), {}).values())
 
     def all(self) -> Sequence[Subscription]:

@@ -7,10 +7,13 @@ from lyncpy.contracts.names import Aor, FlowName
 
 
 class ConnectionsPerUser:
-    """Connections on which somebody has signed in, by user."""
+    """Connections on which somebody has signed in, by user.
+
+    Args:
+        most: How many one user may have.
+    """
 
     def __init__(self, most: int) -> None:
-        """Take how many one user may have."""
         self._most = most
         self._of: dict[Aor, OrderedDict[FlowName, None]] = {}
 

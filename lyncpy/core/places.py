@@ -37,13 +37,12 @@ Device = tuple[str, str]
 
 @implementer(IUnit)
 class Places:
-    """The known places of everybody, by the directory's key: a new address of theirs keeps them."""
+    """The networks from which each person has signed in, by the directory's key: a new address of theirs keeps them."""
 
     log = Logger()
     name = "places"
 
     def __init__(self, store: IStore, timers: ITimers) -> None:
-        """Know nothing yet."""
         self._records = LastWriter(store, KIND)
         self._timers = timers
         self._known: OrderedDict[str, dict[Device, int]] = OrderedDict()

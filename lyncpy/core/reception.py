@@ -1,11 +1,11 @@
 """Guests at the gate: who has no account comes in where a conference's key opens, and nowhere else.
 
-A guest never signs in. He makes up an address in `anonymous.invalid`, and each of his
-requests carries the proof that he knows the key of the conference that it goes to. What we
-send him is not signed: there is nothing to sign with but the key, which others know too.
+A guest never signs in. They make up an address in `anonymous.invalid`, and each of their
+requests carries the proof that they know the key of the conference that it goes to. What we
+send them is not signed: there is nothing to sign with but the key, which others know too.
 
-His name belongs to the connection on which he first proved a key, as long as it lives: it is
-in every roster, and whoever else used it would be taken for him.
+Their name belongs to the connection on which they first proved a key, as long as it lives: it is
+in every roster, and whoever else used it would be taken for them.
 
 Spec: [MS-SIPAE] 3.2.4.3, 3.2.5.6; [MS-OCER] 3019 to 3022.
 """
@@ -53,7 +53,18 @@ class _Guest:
 
 
 class Reception:
-    """The guests of this process, by connection; bounded in all and for each address."""
+    """The guests of this process, by connection; bounded in total and for each address.
+
+    Args:
+        proof: Verifies that a guest knows a conference's key.
+        flows: The connections.
+        doors: Says which conferences admit guests.
+        meter: Shows how many guests there are.
+        rules: Of failed tries; a wrong key counts as a failed sign-in does.
+        settings: The section [limits].
+        timers: The clock.
+        relays: Addresses that many people share, which are not counted.
+    """
 
     log = Logger()
 
@@ -68,10 +79,6 @@ class Reception:
         timers: ITimers,
         relays: Relays | None = None,
     ) -> None:
-        """Take how keys are proven; wrong ones count as failed sign-ins do, by the same `rules`.
-
-        An address of `relays` is many people's and is not counted.
-        """
         self._proof = proof
         self._wire = flows
         self._meter = meter
@@ -108,7 +115,7 @@ class Reception:
             del self._peers[network]
 
     def admit(self, arrival: Arrival) -> Identity | Challenge:
-        """Prove a guest's request, or give what he has to answer.
+        """Prove a guest's request, or give the challenge that they have to answer.
 
         Raises:
             Refused: 403; it goes where no guest may go, or in another's name. 503 after too

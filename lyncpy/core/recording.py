@@ -34,6 +34,12 @@ class Recording:
     """Writes the newest state of each record; what waits is bounded, with a share for each user.
 
     It is opened before those who note anything and closed behind them.
+
+    Args:
+        write: Makes records durable, all or none, or raises StoreUnavailable.
+        timers: The deadlines.
+        meter: Shows how many wait, and for how long.
+        close_s: The seconds that `close` may take.
     """
 
     name = "records"
@@ -47,14 +53,6 @@ class Recording:
         *,
         close_s: float,
     ) -> None:
-        """Begin empty.
-
-        Args:
-            write: Makes records durable, all or none, or raises StoreUnavailable.
-            timers: The deadlines.
-            meter: Shows how many wait, and for how long.
-            close_s: The seconds that `close` may take.
-        """
         self._write_all = write
         self._close_s = close_s
         self._failing = self._losing = False

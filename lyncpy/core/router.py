@@ -21,10 +21,14 @@ FORWARD: Final = "*"
 
 
 class Router:
-    """Rows of all workloads, indexed once."""
+    """The routes of all workloads, indexed once.
+
+    Args:
+        domains: The SIP domains that are ours.
+        hosts: Names and addresses of this server (host or host:port).
+    """
 
     def __init__(self, domains: Collection[str], hosts: Collection[str]) -> None:
-        """Take the SIP domains that are ours and the names and addresses of this server (host or host:port)."""
         self._domains = frozenset(domain_of(domain) for domain in domains)
         self._hosts = frozenset(domain_of(host) for host in hosts)
         self._rows: dict[tuple[str, str | None, str | None], list[Route]] = {}
@@ -70,7 +74,7 @@ class Router:
         host = domain_of(uri.host)
         if uri.user is None:
             return host in self._domains or host in self._hosts or f"{host}:{uri.port}" in self._hosts
-        # SUBSCRIBE and SERVICE are questions to the server about a user, whoever he is; what a
+        # SUBSCRIBE and SERVICE are questions to the server about a user, whoever they are; what a
         # workload may tell is its own affair. Dialogs between users are forwarded.
         return host in self._domains and method in self._about_users
 

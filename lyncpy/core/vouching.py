@@ -28,10 +28,9 @@ _UNQUOTABLE: Final = {**dict.fromkeys((*range(32), 127)), ord("\\"): None, ord('
 
 
 class Vouching:
-    """Identities and referrals."""
+    """Asserts who sent a request, and who referred the sender."""
 
     def __init__(self, people: IPeople, timers: ITimers) -> None:
-        """Take the directory."""
         self._people = people
         self._timers = timers
         self._referred: dict[Aor, dict[Aor, float]] = {}

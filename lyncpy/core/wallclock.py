@@ -106,13 +106,18 @@ class WallClock:
 
 @implementer(IUnit)
 class ClockWatch:
-    """Looks at the wall clock every ten seconds, and remembers across restarts how late it was."""
+    """Compares the wall clock every ten seconds, and remembers across restarts how late it was.
+
+    Args:
+        store: Where the time is noted.
+        timers: The deadline.
+        clock: The clock that `timers` reads.
+    """
 
     log = Logger()
     name = "clock"
 
     def __init__(self, store: IStore, timers: ITimers, clock: WallClock) -> None:
-        """Take where the time is noted, and the clock that `timers` reads."""
         self._records = LastWriter(store, _KIND)
         self._timers = timers
         self._clock = clock
