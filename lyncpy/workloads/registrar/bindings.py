@@ -36,7 +36,6 @@ class Bindings:
     """Every endpoint of this process, by user, by connection and by GRUU; bounded by the registrar's settings."""
 
     def __init__(self, bus: IBus, timers: ITimers) -> None:
-        """Begin empty."""
         self._bus = bus
         self._timers = timers
         self._users: dict[Aor, dict[Epid, _Binding]] = {}

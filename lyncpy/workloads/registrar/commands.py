@@ -13,10 +13,9 @@ from lyncpy.workloads.registrar.signout import Causes, SignOut
 
 
 class Commands:
-    """Who is signed in, and signing somebody out."""
+    """Shows who is signed in, and signs users out."""
 
     def __init__(self, bindings: Bindings, signout: SignOut, people: IPeople, flows: IFlows, timers: ITimers) -> None:
-        """Take what the words speak of."""
         self._bindings = bindings
         self._signout = signout
         self._people = people
@@ -32,7 +31,7 @@ class Commands:
         return (
             Command("endpoints", "The devices that are signed in.", self.endpoints, args=(user,)),
             Command(
-                "signout", "Sign a user or one of his devices out.", self.sign_out, args=(target,), role=Role.OPERATOR
+                "signout", "Sign a user or one of their devices out.", self.sign_out, args=(target,), role=Role.OPERATOR
             ),
         )
 

@@ -73,12 +73,14 @@ class Contest:
 
     Whoever has the place when it becomes a contest keeps it as long as they are there: then nobody is
     thrown out any more. It is over when nobody has tried for `CONTEST_S`.
+
+    Args:
+        limit: How often the place may change hands before it is a contest.
     """
 
     __slots__ = ("_limit", "_times", "_until")
 
     def __init__(self, limit: int) -> None:
-        """Take how often the place may change hands before it is one."""
         self._limit = limit
         self._times: tuple[float, ...] = ()
         self._until: float | None = None

@@ -35,7 +35,7 @@ CONTEST_RETRY_S: Final = "30"
 
 
 class Routes:
-    """The registrar's answers."""
+    """Answers REGISTER requests."""
 
     log = Logger()
 
@@ -49,7 +49,6 @@ class Routes:
         timers: ITimers,
         vigil: Vigil,
     ) -> None:
-        """Take the table and what the answers need; `vigil` hears of who sends keep-alives, and asks who has to be there."""
         self._vigil = vigil
         self._bindings = bindings
         self._signout = signout

@@ -16,12 +16,17 @@ from lyncpy.workloads.registrar.vigil import Vigil
 
 @implementer(IWorkload)
 class Registrar:
-    """Sign-in and sign-out; keeps the table of endpoints."""
+    """The workload: sign-in and sign-out; keeps the table of endpoints.
+
+    Args:
+        platform, signaling: The server's.
+        bindings: The table, made before because others read it as `ILocator`.
+        settings: The section [registrar].
+    """
 
     name = "registrar"
 
     def __init__(self, platform: Platform, signaling: Signaling, bindings: Bindings, settings: Settings) -> None:
-        """Build the rooms; assembly makes the table first, because others read it as `ILocator`."""
         flows, outbound, people, timers = signaling.flows, signaling.outbound, platform.people, platform.timers
         self._bindings = bindings
         self._bus = platform.bus

@@ -45,12 +45,11 @@ class Causes(enum.Enum):
 
 
 class SignOut:
-    """Tells an endpoint that it is signed out, and forgets it."""
+    """Tells an endpoint that it is signed out, and removes it."""
 
     log = Logger()
 
     def __init__(self, bindings: Bindings, outbound: IOutbound, flows: IFlows, timers: ITimers) -> None:
-        """Take what is needed to find, tell and close."""
         self._bindings = bindings
         self._outbound = outbound
         self._flows = flows

@@ -31,14 +31,17 @@ LOOK_S: Final = 5.0
 
 
 class Vigil:
-    """Asks whoever is silent, and closes the connections of those who stay so."""
+    """Sends a request to endpoints that are silent, and closes the connections of those that stay so.
+
+    Args:
+        keep_alive_s: The interval that clients were told, in seconds.
+    """
 
     log = Logger()
 
     def __init__(
         self, bindings: Bindings, outbound: IOutbound, flows: IFlows, timers: ITimers, *, keep_alive_s: float
     ) -> None:
-        """Take the interval that clients were told."""
         self._bindings = bindings
         self._outbound = outbound
         self._flows = flows
