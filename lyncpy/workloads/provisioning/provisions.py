@@ -114,7 +114,7 @@ def _ours(settings: Settings) -> dict[str, dict[str, str]]:
 
 
 def _presence(settings: Settings, *, private: bool) -> dict[str, str]:
-    """Say how a user is seen; with `EnablePrivacyMode` his client follows `privacyPublicationGrammar`."""
+    """Say how a user is seen; with `EnablePrivacyMode` their client follows `privacyPublicationGrammar`."""
     return {
         "EnablePrivacyMode": _flag(private),
         "EnableLocationPrompt": "false",

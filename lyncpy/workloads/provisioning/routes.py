@@ -21,10 +21,9 @@ _LONGEST_S: Final = 86_400
 
 
 class Routes:
-    """Answers what clients ask at sign-in, from what all workloads offer."""
+    """Answers what clients ask for at sign-in, from what all workloads offer."""
 
     def __init__(self, provisions: Sequence[Provision], notifier: Notifier, settings: Settings) -> None:
-        """Take the provisions of the whole server, and what keeps subscriptions."""
         self._provisions = provisions
         self._notifier = notifier
         self._settings = settings

@@ -13,7 +13,14 @@ from lyncpy.workloads.provisioning.settings import Settings
 
 @implementer(IWorkload)
 class Provisioning:
-    """Tells clients at sign-in what they need to know."""
+    """The workload: tells clients at sign-in what they need to know.
+
+    Args:
+        platform, signaling: The server's.
+        offered: What other workloads tell clients.
+        settings: The section's.
+        guests: Whether meetings may have guests at all.
+    """
 
     name = "provisioning"
 
@@ -26,14 +33,6 @@ class Provisioning:
         *,
         guests: bool,
     ) -> None:
-        """Build the rooms.
-
-        Args:
-            platform, signaling: The server's.
-            offered: What other workloads tell clients.
-            settings: The section's.
-            guests: Whether meetings may have guests at all.
-        """
         own = provisions(settings, platform.policies, guests=guests)
         routes = Routes((*own, *offered), signaling.notifier, settings)
         self.offer = Offer(self.name, routes=routes.rows(), provisions=own)

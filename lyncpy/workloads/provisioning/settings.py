@@ -38,7 +38,7 @@ class Settings(BaseModel):
     """The largest picture, in kilobytes."""
 
     notes_remembered: int = Field(default=3, ge=0, le=10)
-    """How many of his last notes a client offers its user again."""
+    """How many of their last notes a client offers its user again."""
 
     client_logging: bool = False
     """Whether clients write a log of what they send and receive, for support."""
