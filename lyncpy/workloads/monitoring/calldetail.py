@@ -28,10 +28,9 @@ Row = tuple[float, tuple[object, ...]]
 
 
 class CallDetail:
-    """Sessions between two and stays in conferences, as one list."""
+    """Sessions between two users and stays in conferences, as one list."""
 
     def __init__(self, records: IRecords, locator: ILocator, owners: IOwners, timers: ITimers) -> None:
-        """Take the records, whose addresses are completed, and who has and had which."""
         self._records = records
         self._owners = owners
         self._locator = locator
@@ -55,7 +54,7 @@ class CallDetail:
         )
 
     async def cdr(self, asked: Asked) -> Table:
-        """List a user's sessions, his stays in conferences, and his attempts to join that failed."""
+        """List a user's sessions, their stays in conferences, and their attempts to join that failed."""
         spans = spans_of(self._owners, asked.args["user"], written=AS_WRITTEN in asked.flags)
         since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0
         text = asked.flags.get("limit", "100")
@@ -80,7 +79,7 @@ class CallDetail:
         records, user, since, until = self._records, span.aor, span.since, span.until
         stays = await records.focus_joins(user, since=since, limit=limit, until=until)
         counts = await records.message_counts(user, limit=MOST) if stays else ()
-        # A conference began before he came; all of his that were under way then are asked for.
+        # A conference began before they came; all of theirs that were under way then are asked for.
         meetings = await records.conferences(user, limit=MOST) if stays else ()
         uris = {meeting.instance: meeting for meeting in meetings}
         sent = {count.instance: count for count in counts}

@@ -20,12 +20,18 @@ ALWAYS: Final = float("inf")
 
 
 class Commands:
-    """Connections, meters, and what clients reported."""
+    """Connections, meters, and what clients reported.
+
+    Args:
+        store: The reports.
+        flows, locator: The connections, and who is signed in on them.
+        meters: Gives all meters as OpenMetrics text.
+        timers: The clock.
+    """
 
     def __init__(
         self, store: IStore, flows: IFlows, locator: ILocator, meters: Callable[[], bytes], timers: ITimers
     ) -> None:
-        """Take what the words speak of; `meters` gives OpenMetrics text."""
         self._store = store
         self._flows = flows
         self._locator = locator

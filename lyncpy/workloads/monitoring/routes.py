@@ -25,12 +25,11 @@ ENTRY_BYTES: Final = 1024
 
 
 class Routes:
-    """The answers."""
+    """Answers reports of clients, and keeps them."""
 
     log = Logger()
 
     def __init__(self, store: IStore, settings: Settings, timers: ITimers) -> None:
-        """Take where reports go."""
         self._store = store
         self._settings = settings
         self._timers = timers

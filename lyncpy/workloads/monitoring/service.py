@@ -14,14 +14,19 @@ from lyncpy.workloads.monitoring.settings import Settings
 
 @implementer(IWorkload)
 class Monitoring:
-    """Shows what goes on, and keeps what clients report."""
+    """The workload: shows connections, meters and call detail, and keeps what clients report.
+
+    Args:
+        platform, signaling: The server's.
+        meters: Gives all meters as OpenMetrics text.
+        settings: The section [monitoring].
+    """
 
     name = "monitoring"
 
     def __init__(
         self, platform: Platform, signaling: Signaling, meters: Callable[[], bytes], settings: Settings
     ) -> None:
-        """Build the rooms; `meters` gives all meters as OpenMetrics text."""
         store, locator, timers = platform.store, platform.locator, platform.timers
         routes = Routes(store, settings, timers)
         self.offer = Offer(
