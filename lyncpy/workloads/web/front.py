@@ -10,10 +10,13 @@ NOTHING: Final = "there is nothing at this address"
 
 
 class Front:
-    """Answers at the root, and says of every other path that nothing is there."""
+    """Answers at the root, and with 404 for every other path.
+
+    Args:
+        domain: Of the addresses with which people sign in.
+    """
 
     def __init__(self, domain: str) -> None:
-        """Take the domain of the addresses with which people sign in."""
         self._domain = html.escape(domain)
 
     def rows(self) -> tuple[Resource, ...]:

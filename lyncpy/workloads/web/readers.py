@@ -1,4 +1,4 @@
-"""Who asks: nobody in particular, a user with his password, or a program with a token.
+"""Who asks: nobody in particular, a user with their password, or a program with a token.
 
 Failed passwords count together with those over SIP, so that the site is no second place to
 guess them. Tokens are long and random, hence a plain digest keeps them well; the file is
@@ -87,12 +87,11 @@ def _named(file: Path, name: str, table: Any) -> Named:  # Any: whatever stands 
 
 
 class Tokens:
-    """The programs of the file, as it is now."""
+    """The programs that the file of tokens names, as it is now; it is read when a token is first asked for."""
 
     log = Logger()
 
     def __init__(self, file: Path) -> None:
-        """Read nothing yet."""
         self._file = file
         self._seen: object = None
         self._named: tuple[Named, ...] = ()
@@ -125,7 +124,16 @@ class Tokens:
 
 
 class Readers:
-    """Tells who asks."""
+    """Authenticates who asks.
+
+    Args:
+        passwords: Verifies names and passwords.
+        people: Everybody.
+        signins: Counts failures.
+        homes: Queues the tries of one name.
+        tokens: Of programs.
+        meanings: Whom the addresses beside the tokens mean.
+    """
 
     def __init__(
         self,
@@ -136,7 +144,6 @@ class Readers:
         tokens: Tokens,
         meanings: IMeanings | None = None,
     ) -> None:
-        """Take who knows passwords, who counts failures, the tokens, and whom the addresses beside them mean."""
         self._meanings: IMeanings = AddressMeanings() if meanings is None else meanings
         self._passwords = passwords
         self._people = people

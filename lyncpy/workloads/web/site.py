@@ -30,12 +30,18 @@ _PREFLIGHT_S: Final = 600
 
 
 class Site:
-    """All resources that workloads offer, by host and path."""
+    """The resources that all workloads offer, by host and path.
+
+    Args:
+        resources: What is offered.
+        readers: Authenticates who asks.
+        origins: Sites whose scripts may read answers.
+        meter: Counts requests.
+    """
 
     log = Logger()
 
     def __init__(self, resources: Iterable[Resource], readers: Readers, origins: Iterable[str], meter: IMeter) -> None:
-        """Take what is offered, who tells readers apart, and whose scripts may read answers."""
         self._resources = tuple(resources)
         self._readers = readers
         self._origins = frozenset(origins)
