@@ -70,7 +70,7 @@ class Commands:
             Command("help", "The commands there are, or how one is used.", self.help, args=(command, word)),
             Command(
                 "why",
-                "Why a user cannot sign in, or why he is shown as he is, to himself or another; trouble first.",
+                "Why a user cannot sign in, or why they are shown as they are, to themselves or another; trouble first.",
                 self.why,
                 args=(user, watcher),
                 flags=(seen_by,),
@@ -108,8 +108,8 @@ class Commands:
         found += self._conditions()
         found.sort(key=lambda reason: reason.good)
         bad = sum(not reason.good for reason in found)
-        note = f"{bad} of {len(found)} findings need a look" if bad else "nothing stands in his way"
-        return _reasons(found, note if found else "nobody knows anything of him")
+        note = f"{bad} of {len(found)} findings need a look" if bad else "nothing stands in their way"
+        return _reasons(found, note if found else "nobody knows anything of them")
 
     def _conditions(self) -> list[Reason]:
         """Ask what is wrong with the server itself."""
@@ -120,8 +120,8 @@ class Commands:
         asks = ((offer.name, partial(ask, aor, watcher)) for offer in self._offers() for ask in offer.views)
         found = await self._asked(asks)
         bad = sum(not reason.good for reason in found)
-        note = f"{bad} of {len(found)} findings hide something" if bad else f"nothing hides him from {bare(watcher)}"
-        return _reasons(found, note if found else "nobody knows anything of him")
+        note = f"{bad} of {len(found)} findings hide something" if bad else f"nothing hides them from {bare(watcher)}"
+        return _reasons(found, note if found else "nobody knows anything of them")
 
     async def _asked(self, asks: Iterable[tuple[str, Callable[[], Awaitable[Sequence[Reason]]]]]) -> list[Reason]:
         """Ask for findings, each by the name of who gives them."""
@@ -131,7 +131,7 @@ class Commands:
                 found += await ask()
             except WorldUnavailable as error:
                 found.append(Reason(name, f"not known now: {error}", good=False))
-            except Exception:  # noqa: BLE001 - the findings of the others are what he needs now
+            except Exception:  # noqa: BLE001 - the operator needs the findings of the others now
                 self.log.failure("{name} could not say why", name=name)
                 found.append(Reason(name, "cannot be asked: internal error, see the log", good=False))
         return found

@@ -27,11 +27,11 @@ class Seat(Protocol):
 
     @property
     def width(self) -> int | None:
-        """Give the cells of his terminal's line; None when he has no terminal."""
+        """Give the cells in a line of the operator's terminal; None when they have no terminal."""
 
     @property
     def is_blocked(self) -> bool:
-        """Tell whether he has not yet read what was written."""
+        """Tell whether the operator's client has not yet read what was written."""
 
     def write(self, text: str) -> None:
         """Show text, whose line ends are newlines."""

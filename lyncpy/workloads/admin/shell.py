@@ -113,7 +113,7 @@ class Shell:
         Args:
             line: As typed.
             author: Who typed it.
-            width: Of his terminal, or None when there is none.
+            width: Of the operator's terminal, in cells; None when there is none.
         """
         running = Running()
         self._under_way.add(running)

@@ -2,7 +2,7 @@
 
 Public keys only, and only with signatures that are good today; sessions only: no
 forwarding, no subsystems, no agent. The name that a client gives itself means nothing: the
-key says who he is.
+key says who they are.
 """
 
 import errno

@@ -67,7 +67,7 @@ def test_why_somebody_is_seen_so_is_told_in_order() -> None:
     said = parlour.ask("why bob@example.com as seen by carol@example.com").out
     assert said.endswith("1 of 2 findings hide something\n")
     said = parlour.ask("why bob@example.com as seen by alice@example.com").out
-    assert said.endswith("nothing hides him from alice@example.com\n")
+    assert said.endswith("nothing hides them from alice@example.com\n")
     assert parlour.ask("why bob@example.com as seen by carol").err.startswith('"carol" is not an address')
 
 
