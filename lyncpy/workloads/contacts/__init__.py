@@ -1,7 +1,7 @@
 """The people a user keeps: his contact list and its groups, the same on every device.
 
 Specification: [MS-SIP] 2.2.4 and 3.7; a client reads the list by a subscription to
-`vnd-microsoft-roaming-contacts` and changes it by SOAP in SERVICE requests to himself.
+`vnd-microsoft-roaming-contacts` and changes it by SOAP in SERVICE requests to their own address.
 `model.py` holds the rules, `lists.py` the one writer of each list, `fanout.py` tells every
 device of the user what changed. Groups that the directory makes: `shelves.py` says which,
 `placing.py` where they go in a list, `live.py` has lists follow them. The older event

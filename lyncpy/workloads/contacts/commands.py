@@ -12,10 +12,9 @@ from lyncpy.workloads.contacts.shelves import Shelves
 
 
 class Commands:
-    """Looking at contact lists."""
+    """Shows contact lists."""
 
     def __init__(self, lists: Lists, shelves: Shelves, people: IPeople) -> None:
-        """Take what the words speak of."""
         self._lists = lists
         self._shelves = shelves
         self._people = people

@@ -46,10 +46,14 @@ T = TypeVar("T")
 
 
 class Declined(Exception):
-    """A change was not made; `amends` tell a device how things stand."""
+    """A change that was not made.
+
+    Args:
+        no: Why not.
+        amends: What tells a device how things stand.
+    """
 
     def __init__(self, no: No, amends: Sequence[Delta]) -> None:
-        """Keep the reason and the truth."""
         super().__init__(no.name)
         self.no = no
         self.amends = amends
@@ -64,7 +68,7 @@ class _Given:
     """As the directory has it."""
 
     placed: Mapping[int, Generated]
-    """As his devices show it."""
+    """As the user's devices show it."""
 
 
 Row = list[Any]  # Any: JSON
@@ -96,7 +100,16 @@ class _Stored:
 
 
 class Lists:
-    """Contact lists in the store, one writer of each at a time."""
+    """Contact lists in the store, one writer of each at a time.
+
+    Args:
+        store: Where lists are kept.
+        bus: Tells of changes.
+        homes: Lets one write at a time.
+        limits: Bounds of a list.
+        shelves: The groups that the directory generates.
+        owners: Who has which address.
+    """
 
     def __init__(
         self,
@@ -107,7 +120,6 @@ class Lists:
         shelves: Shelves,
         owners: IOwners | None = None,
     ) -> None:
-        """Take where lists are kept, whom to tell of changes, what the directory puts into them, and whose addresses are."""
         self._table: VersionedTable[Aor, _Stored] = VersionedTable(
             KIND, self, NoMemory(), store=store, writers=homes, tell=bus.tell
         )
@@ -179,7 +191,7 @@ class Lists:
         return tuple(self._given)
 
     def is_outdated(self, aor: Aor) -> bool:
-        """Tell whether the directory has something else for a list than his devices show."""
+        """Tell whether the directory has something else for a list than the user's devices show."""
         given = self._given.get(aor)
         return given is not None and given.wanted != self._shelves.wanted(aor)
 
@@ -244,7 +256,7 @@ class Lists:
         return self._owners.owner(key)
 
     def unpack(self, key: Aor, value: bytes | None) -> _Stored:
-        """Read a list and put in what his devices show of the directory; where none does, what they would."""
+        """Read a list and put in what the user's devices show of the directory; where none does, what they would."""
         stored = _Stored(Book(key)) if value is None else _Stored(*unpack(value, key, self._owners))
         given = self._given.get(key)
         if given is None or given.owner != self._owners.owner(key):
@@ -355,7 +367,7 @@ def _present(
 
 
 def _contact(row: Row, groups: Mapping[int, Group]) -> Contact:
-    """Read a contact; one who slept while his groups were deleted is in the default group."""
+    """Read a contact; one whose groups were all deleted since is in the default group."""
     aor, name, ids, subscribed, external_uri, extension = row
     left = tuple(id_ for id_ in ids if id_ in groups)
     return Contact(kept_aor(aor), name, left if left or not ids else (OTHERS,), subscribed, external_uri, extension)

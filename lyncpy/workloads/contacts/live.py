@@ -29,12 +29,11 @@ AT_ONCE: Final = 50
 
 
 class Live:
-    """Keeps lists like the directory while people look at them."""
+    """Keeps lists up to date with the directory while devices watch them."""
 
     log = Logger()
 
     def __init__(self, lists: Lists, shelves: Shelves, timers: ITimers) -> None:
-        """Take what follows what."""
         self._lists = lists
         self._shelves = shelves
         self._timers = timers

@@ -1,6 +1,6 @@
 """Contact lists: the values, and the rules by which they change. Nothing here knows a wire or a store.
 
-A list has two halves. What its user keeps himself is stored; what the directory puts into
+A list has two halves. What its user keeps is stored; what the directory puts into
 it, groups and who is in them, is made anew from the directory and only counted and numbered
 here. Together they are the `ContactList` that every device shows. `decide` turns a wish into
 a new `Book` and a `Delta`, or a `No`; `follow` is how every device changes its list: whoever
@@ -28,7 +28,7 @@ OTHERS: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A named shelf of the contact list."""
+    """A named group of the contact list."""
 
     id: int
     name: str
@@ -41,7 +41,7 @@ class Contact:
 
     aor: Aor
     name: str = ""
-    """The name that the user gave; empty: shown as the contact calls himself."""
+    """The name that the user gave; empty: shown by the name that the contact gives."""
 
     groups: tuple[int, ...] = (OTHERS,)
     """Ids, in the client's order. Empty only in a `Book`: a name kept for somebody whom the directory has in the list."""
@@ -54,7 +54,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ContactList:
-    """All contacts and groups of one user as his devices show them, as of `delta_num`; in a `Book`, his own ones."""
+    """All contacts and groups of one user as their devices show them, as of `delta_num`; in a `Book`, their own ones."""
 
     delta_num: int = 1
     """Grows by one with every change; a client takes 0 for "not known", so it begins at 1."""
@@ -87,7 +87,7 @@ class Book:
 
     owner: Aor
     own: ContactList = field(default_factory=ContactList)
-    """What he keeps himself; the delta number is that of the whole."""
+    """What the user keeps; the delta number is that of the whole."""
 
     ids: Mapping[str, int] = field(default_factory=dict)
     """Ids of generated groups by key, also of those that are gone: a device may still speak of one."""
@@ -242,7 +242,7 @@ class Decided:
     book: Book
     delta: Delta
     correction: Delta | None = None
-    """How things stand with what it was about, where whoever asked takes them to be otherwise; for his device alone."""
+    """How things stand with what it was about, where whoever asked takes them to be otherwise; for their device alone."""
 
 
 def decide(book: Book, change: Change, limits: Limits) -> Decided | No:
@@ -364,7 +364,7 @@ def amends(book: Book, change: Change) -> tuple[Delta, ...]:
 
     Client: it takes out the members of a group before it deletes it. Those of a generated one
     it was given back at once, and has put elsewhere, for the group was gone; so they are taken
-    out once more. Who is only put into another group would look offline until he changes;
+    out once more. Who is only put into another group would look offline until they change;
     whoever is added is asked for.
     """
     last = truth(book, change)
@@ -423,7 +423,7 @@ def _set_contact(book: Book, change: SetContact, limits: Limits) -> ContactList 
         return No.EXTENSION_TOO_LARGE
     new = Contact(change.aor, change.name, groups, change.subscribed, change.external_uri, extension)
     if not groups and not (new.name or new.extension):
-        # Nothing of his own is left: the directory has him in the list by itself.
+        # Nothing of the user's own is left: the directory has the contact in the list by itself.
         return replace(own, contacts={aor: one for aor, one in own.contacts.items() if aor != change.aor})
     if old is None and len(own.contacts) >= limits.contacts:
         return No.CONTACTS_FULL

@@ -20,7 +20,7 @@ def place(book: Book, wanted: Sequence[Generated]) -> Book:
 
     Each keeps the id that it had; a new one gets the highest free id, so that they and the
     user's own groups, which begin below, seldom meet. When there is none, it is left out.
-    A name that the user has given to a group of his own is told from it: two groups of one
+    A name that the user has given to a group of their own is told from it: two groups of one
     name would be one to a client.
     """
     ids = dict(book.ids)

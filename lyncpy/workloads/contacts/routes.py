@@ -50,10 +50,9 @@ _NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to 
 
 
 class Routes:
-    """Every user reads and writes his own list, and no other."""
+    """Answers a user's requests about their own contact list; nobody has another's."""
 
     def __init__(self, lists: Lists, fanout: Fanout, notifier: Notifier, settings: Settings) -> None:
-        """Take the table, and who tells of it."""
         self._lists = lists
         self._fanout = fanout
         self._notifier = notifier
@@ -71,7 +70,7 @@ class Routes:
         return dict.fromkeys(OPERATIONS, self.change)
 
     async def subscribe(self, arrival: Arrival) -> Response:
-        """Give a user his whole list, and every change of it from here on.
+        """Give a user their whole list, and every change of it from here on.
 
         The list is held meanwhile: a change that comes between reading and subscribing would
         never reach this device.
@@ -113,7 +112,7 @@ class Routes:
         return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=write_answer(decided.delta))
 
     def _forget_if_gone(self, aor: Aor) -> None:
-        """Remember nothing for who has no device that shows his list."""
+        """Forget what was kept for a user who has no device that shows their list."""
         if not self._notifier.of(EVENT, aor):
             self._lists.left(aor)
 
@@ -133,7 +132,7 @@ class Routes:
 
 
 def _own(arrival: Arrival, diagnostics: Diagnostics) -> Aor:
-    """Give the sender's address when the request is about himself.
+    """Give the sender's address when the request is about themselves.
 
     Raises:
         Refused: 403, when it is about somebody else.

@@ -71,5 +71,5 @@ class Contacts:
         self._fanout.feed.close()
 
     async def of(self, owner: Aor) -> frozenset[Aor]:
-        """Give everybody on a user's list, whoever put him there."""
+        """Give everybody on a user's list, whoever put them there."""
         return (await self._lists.read(owner)).everybody()

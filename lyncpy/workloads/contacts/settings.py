@@ -28,7 +28,7 @@ class Settings(BaseModel):
     """Groups that one user may keep, "Other Contacts" included: 64 are the ids 1 (that one) to 64. Groups of the directory take ids from 63 downwards and are left out where none is free."""
 
     department_group: bool = False
-    """Whether every user's list has a group of the people of his own department."""
+    """Whether every user's list has a group of the people of their own department."""
 
     directory_groups: Texts = ()
     """Groups of the directory that are contact groups of each of their members: names, addresses or DNs, * and ? are wildcards, e.g. ["Project *"]."""

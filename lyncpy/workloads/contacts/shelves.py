@@ -24,10 +24,9 @@ NAME_LONGEST: Final = 200
 
 
 class Shelves:
-    """Generated groups, by user. Bounded by the people and groups that there are."""
+    """The groups that the directory generates, by user, computed by `load`. Bounded by the people and groups that there are."""
 
     def __init__(self, people: IPeople, groups: IGroups, settings: Settings) -> None:
-        """Take who there is; nobody is looked at before `load`."""
         self._people = people
         self._groups = groups
         self._settings = settings
@@ -56,7 +55,7 @@ class Shelves:
         return "" if person is None else person.display_name
 
     def left_out(self, aor: Aor) -> Sequence[str]:
-        """Give the names of groups that would be in his list if they were smaller, or the list had room."""
+        """Give the names of groups that would be in a user's list if they were smaller, or the list had room."""
         wanted = self.wanted(aor)
         return [one.name for one in self._all_of(aor) if one not in wanted and one.members - {aor}]
 
@@ -109,7 +108,7 @@ class Shelves:
         self._for_all = tuple(sorted(everywhere.values(), key=lambda group: (group.name.lower(), group.key)))
 
     def _file(self, aor: Aor, person: Person | None) -> None:
-        """Put a person with his department."""
+        """Put a person into the group of their department."""
         department = None
         if person is not None and person.enabled:
             department = " ".join(person.department.split()).lower() or None
