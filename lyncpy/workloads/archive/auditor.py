@@ -43,10 +43,15 @@ async def no_rest(count: int) -> None:
 
 
 class Auditor:
-    """Verifies. Trusts the server's key, and nothing that is in the database."""
+    """Verifies the chain. Trusts the server's key, and nothing that is in the database.
+
+    Args:
+        ledger: The lines to be verified.
+        stamps: Verifies the signatures of the marks.
+        rest: Lets others run; called with the number of bytes that were read.
+    """
 
     def __init__(self, ledger: ILedger, stamps: IStamps, rest: Callable[[int], Awaitable[None]] = no_rest) -> None:
-        """Take what is verified and what vouches, and what gives others their turn after so many bytes."""
         self._ledger = ledger
         self._stamps = stamps
         self._rest = rest

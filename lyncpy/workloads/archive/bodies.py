@@ -79,7 +79,6 @@ class Mail:
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._first: Kept | None = None
         self._last: Kept | None = None
         self._people: dict[Aor, None] = {}

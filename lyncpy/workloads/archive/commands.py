@@ -51,7 +51,6 @@ class Commands:
     """`archive status`, `verify`, `search`, `export` and `resume`."""
 
     def __init__(self, rooms: Rooms, settings: Settings, timers: ITimers) -> None:
-        """Take what the words speak of."""
         self._rooms = rooms
         self._settings = settings
         self._timers = timers

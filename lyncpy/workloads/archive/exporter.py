@@ -33,7 +33,6 @@ class Exporter:
     """Writes what a person took part in, or one conversation, into a new folder."""
 
     def __init__(self, reader: Reader, exports: IExports) -> None:
-        """Take where entries come from and where they go."""
         self._reader = reader
         self._exports = exports
 

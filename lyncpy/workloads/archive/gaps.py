@@ -62,19 +62,17 @@ class Gaps:
     Attributes:
         gap: As it is in memory.
         attempt: The write to the chain that is under way, and how many of the gap are not missing if it is done.
+
+    Args:
+        file: Where it is kept.
+        timers: The deadlines.
+        meter: Shows what waits for the file.
+        answer_s: Seconds that the file may take; then what waits for it does not pass.
     """
 
     log = Logger()
 
     def __init__(self, file: IGapFile, timers: ITimers, meter: IMeter, *, answer_s: float = 10.0) -> None:
-        """Begin without a gap.
-
-        Args:
-            file: Where it is kept.
-            timers: The deadlines.
-            meter: Shows what waits for the file.
-            answer_s: Seconds that the file may take; then what waits for it does not pass.
-        """
         self._file = file
         self.gap = Gap()
         self.attempt: Doubt | None = None

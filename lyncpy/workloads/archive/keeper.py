@@ -71,7 +71,18 @@ class Counts:
 
 @implementer(IArchive)
 class Keeper:
-    """Writes the chain. What waits is bounded in bytes and in time."""
+    """Writes the chain. What waits is bounded in bytes and in time.
+
+    Args:
+        ledger: Where lines go.
+        stamps: What vouches for the ends.
+        policies: Who is archived.
+        meter: Shows what waits and what was written.
+        settings: The section [archive].
+        timers: The deadlines, and the clocks.
+        gaps: Counts what passes unarchived.
+        close_s: The seconds that `close` may take.
+    """
 
     log = Logger()
 
@@ -87,18 +98,6 @@ class Keeper:
         gaps: Gaps,
         close_s: float = 10.0,
     ) -> None:
-        """Begin with nothing to write.
-
-        Args:
-            ledger: Where lines go.
-            stamps: What vouches for the ends.
-            policies: Who is archived.
-            meter: Shows what waits and what was written.
-            settings: The section [archive].
-            timers: The deadlines, and the clocks.
-            gaps: Counts what passes unarchived.
-            close_s: The seconds that `close` may take.
-        """
         self._ledger = ledger
         self._stamps = stamps
         self._policies = policies

@@ -207,13 +207,15 @@ def over(lines: Sequence[Line], before: float) -> Sequence[Line]:
 
 
 class Places:
-    """Who is surely in the index of which conversation: only who is new costs a write, or a look.
+    """The users who are surely in the index of a conversation: only new ones cost a write, or a look.
 
     Holds the conversations heard last; the oldest is forgotten first.
+
+    Args:
+        most: How many conversations are remembered.
     """
 
     def __init__(self, most: int) -> None:
-        """Begin with none; `most` conversations are remembered."""
         self._most = most
         self._known: dict[str, set[str]] = {}
 

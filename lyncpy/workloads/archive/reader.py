@@ -70,10 +70,14 @@ SLICE_BYTES: Final = 16_384
 
 
 class Reader:
-    """Reads; knows nothing of whether entries are whole."""
+    """Reads entries; it does not verify them.
+
+    Args:
+        ledger: The lines.
+        rest: Lets others run; called with the number of bytes that were read.
+    """
 
     def __init__(self, ledger: ILedger, rest: Callable[[int], Awaitable[None]]) -> None:
-        """Take what is read, and what gives others their turn; it is told how many bytes were read."""
         self._ledger = ledger
         self._rest = rest
 

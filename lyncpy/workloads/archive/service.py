@@ -50,13 +50,19 @@ class Media:
 
 @implementer(IWorkload, IArchive)
 class Archive:
-    """Keeps, finds and forgets what was said."""
+    """The workload: archives, searches, exports and purges conversations.
+
+    Args:
+        platform: The server's.
+        media: The backends of the archive.
+        settings: The section [archive].
+        close_s: Seconds that `close` may take.
+    """
 
     name = "archive"
     log = Logger()
 
     def __init__(self, platform: Platform, media: Media, settings: Settings, *, close_s: float) -> None:
-        """Build the rooms. Closing may take `close_s` seconds."""
         self._policies = platform.policies
         self._settings = settings
         timers = self._timers = platform.timers
@@ -122,7 +128,7 @@ class Archive:
             )
 
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
-        """Say what the archive does to a user; nothing when he is not archived."""
+        """Say what the archive does to a user; nothing when they are not archived."""
         policy = self._policies.of(aor)
         scopes = [
             scope
@@ -136,8 +142,8 @@ class Archive:
             return ()
         trouble = self._keeper.counts.trouble
         if not trouble:
-            return (Reason("archive", f"what he says and hears {' and '.join(scopes)} is archived", good=True),)
-        then = "his messages are refused" if self._settings.critical else "his messages pass unarchived"
+            return (Reason("archive", f"what they say and hear {' and '.join(scopes)} is archived", good=True),)
+        then = "their messages are refused" if self._settings.critical else "their messages pass unarchived"
         remedy = "make the archive work again: `archive status`, room on the disk, the log"
         return (Reason("archive", f"{then}: {trouble}", good=False, remedy=remedy),)
 

@@ -261,12 +261,12 @@ def test_why_says_what_the_archive_does_to_a_user() -> None:
         return [(one.finding, one.good) for one in result_of(office.archive.reasons(aor))]
 
     assert why(CAROL) == []
-    assert why(BOB) == [("what he says and hears with others is archived", True)]
+    assert why(BOB) == [("what they say and hear with others is archived", True)]
     assert "among people of the enterprise and with others" in why(ALICE)[0][0]
     office.vault.disk.broken = True
     with pytest.raises(Exception, match="must be archived"):
         result_of(office.archive.keep(said()))
-    assert why(ALICE) == [("his messages are refused: the disk is broken", False)]
+    assert why(ALICE) == [("their messages are refused: the disk is broken", False)]
 
 
 def test_what_is_over_is_purged_every_hour() -> None:
