@@ -34,7 +34,6 @@ class Commands:
         settings: Settings,
         timers: ITimers,
     ) -> None:
-        """Take what they show and what they do."""
         self._pulls = pulls
         self._people = people
         self._groups = groups

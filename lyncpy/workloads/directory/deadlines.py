@@ -25,10 +25,15 @@ CHECK_S: Final = 60.0
 
 @implementer(IDirectory)
 class Judging:
-    """A directory whose people are enabled only between the moments that it names."""
+    """A directory whose people are enabled only between their account's beginning and end.
+
+    Args:
+        directory: Gives people as they are stored.
+        timers: The wall clock.
+        overdue_ends: Whether who must change the password is signed out.
+    """
 
     def __init__(self, directory: IDirectory, timers: ITimers, *, overdue_ends: bool) -> None:
-        """Take the directory as it is, and whether who must change the password is signed out."""
         self._directory = directory
         self._overdue_ends = overdue_ends
         self._timers = timers
@@ -48,10 +53,15 @@ class Judging:
 
 
 class Deadlines:
-    """Wakes when a moment passes; bounded by the people there are, who have three each at most."""
+    """Wakes when a moment of a person passes; bounded by the people there are, who have three moments each at most.
+
+    Args:
+        people: Everybody.
+        rejudge: Called with those whose moment has come or, when a clock was set back, has not.
+        timers: The deadline, and the wall clock.
+    """
 
     def __init__(self, people: IPeople, rejudge: Callable[[Sequence[Aor]], None], timers: ITimers) -> None:
-        """Take who there is, and who is told of people whose moment has come, or, by a clock that went back, has not."""
         self._people = people
         self._rejudge = rejudge
         self._timers = timers

@@ -38,7 +38,6 @@ class Deeds:
     def __init__(
         self, kept: Kept, people: People, groups: Groups, bus: IBus, timers: ITimers, *, overdue_ends: bool
     ) -> None:
-        """Take what is kept, the tables, whom to tell, and whether who must change the password is signed out."""
         self._overdue_ends = overdue_ends
         self._kept = kept
         self._people = people

@@ -23,7 +23,6 @@ class GroupCommands:
     """`groups`, `group show`, `policies`, `policy show`."""
 
     def __init__(self, people: People, groups: Groups, policies: Policies, timers: ITimers) -> None:
-        """Take what they show."""
         self._people = people
         self._groups = groups
         self._policies = policies

@@ -22,10 +22,13 @@ T = TypeVar("T")
 
 @implementer(IGroups)
 class Groups:
-    """Every group, and the names by which members are found. Written by `Pulls` alone; bounded by what it may read."""
+    """Every group, and the names by which members are found. Written by `Pulls` alone; bounded by what it may read.
+
+    Args:
+        people: Says who is known and enabled.
+    """
 
     def __init__(self, people: IPeople) -> None:
-        """Begin with no group; `people` says who is known and enabled."""
         self._people = people
         self._groups: dict[str, Group] = {}
         self._named: dict[str, set[str]] = defaultdict(set)

@@ -65,7 +65,6 @@ class Kept:
     log = Logger()
 
     def __init__(self, store: IStore, seals: Seals) -> None:
-        """Read nothing yet."""
         self._store = store
         self._seals = seals
         self._people = LastWriter(store, PERSON)

@@ -33,7 +33,6 @@ class Meanings:
     log = Logger()
 
     def __init__(self, store: IStore, owners: IOwners) -> None:
-        """Know nothing before `open`."""
         self._records = LastWriter(store, DIRECTORY)
         self._owners = owners
         self._noted: dict[str, dict[str, str]] = {}

@@ -77,10 +77,14 @@ class Owner:
 
 @implementer(IOwners)
 class Owners:
-    """All owners, by id, key and address. Bounded by what the directory may give, and who left it lately."""
+    """All owners, by id, key and address. Bounded by what the directory may give, and who left it lately.
+
+    Args:
+        forward_s: Seconds for which a request to a former address is passed on.
+        now: Gives the time.
+    """
 
     def __init__(self) -> None:
-        """Begin with nobody; what is sent to a former address is passed on for `forward_s`, and `now` tells the time."""
         self.forward_s = 0.0
         self.now: Callable[[], float] = float
         self._owners: dict[OwnerId, Owner] = {}

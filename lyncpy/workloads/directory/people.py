@@ -43,7 +43,6 @@ class People:
     """Everybody, by address and by login. Written by `Pulls` alone; bounded by what the directory may give."""
 
     def __init__(self) -> None:
-        """Begin with nobody."""
         self.owners = Owners()
         """Whose an address is and was; also of who is removed."""
 

@@ -46,7 +46,14 @@ class Chosen:
 
 @implementer(IPolicies)
 class Policies:
-    """Answers from memory. A person's answer is kept until he, a group or the settings change."""
+    """The policy of each person, from memory; an answer is kept until the person, a group or the settings change.
+
+    Args:
+        settings: The section [policies].
+        people, groups: Everybody.
+        bus: Tells of changes.
+        meanings: Whom addresses in the section mean.
+    """
 
     log = Logger()
 
@@ -58,7 +65,6 @@ class Policies:
         bus: IBus,
         meanings: IMeanings | None = None,
     ) -> None:
-        """Take the section, who there is, whom to tell of changes, and whom addresses in the section mean."""
         self._meanings: IMeanings = AddressMeanings() if meanings is None else meanings
         self._settings = settings
         self._people = people

@@ -76,7 +76,7 @@ class _Found:
 
 
 class Pulls:
-    """Keeps the tables of people and groups like the directory."""
+    """Keeps the tables of people and groups up to date with the directory; the first pull is made by `open`."""
 
     log = Logger()
 
@@ -90,7 +90,6 @@ class Pulls:
         settings: Settings,
         timers: ITimers,
     ) -> None:
-        """Take the directory, the store, the tables and whom to tell; nothing happens before `open`."""
         self._directory = directory
         self._kept = kept
         self._people = people

@@ -26,7 +26,6 @@ class Search:
     """Finds people in memory."""
 
     def __init__(self, people: IPeople, timers: ITimers) -> None:
-        """Take the people, and what gives others their turn."""
         self._people = people
         self._timers = timers
         self._queue: Rota[Aor] = Rota(timers)

@@ -40,12 +40,18 @@ class StoredSecrets:
 
     The store is read at each sign-in, so that a password set by another process counts at
     once.
+
+    Args:
+        store: Where the records are.
+        people: Those whose directory may have hashes.
+        bus: Tells of changes.
+        seals: Encrypts the records.
+        owners: Whose an address is.
     """
 
     log = Logger()
 
     def __init__(self, store: IStore, people: IPeople, bus: IBus, seals: Seals, owners: IOwners | None = None) -> None:
-        """Take the store, those whose directory may have hashes, whom to tell, the seal, and whose an address is."""
         self._store = store
         self._people = people
         self._bus = bus

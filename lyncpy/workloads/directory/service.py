@@ -41,7 +41,15 @@ class Tables:
 
 @implementer(IWorkload)
 class Directory:
-    """The workload: keeps the tables of people and groups like the directory, and answers operators."""
+    """The workload: keeps the tables of people and groups up to date with the directory, and answers operators.
+
+    Args:
+        platform: The server's.
+        tables: What this fills, and the hall reads.
+        directory: Where people come from; it is closed with this.
+        seals: Encrypts what is kept of it.
+        settings: The section [directory].
+    """
 
     name = "directory"
 
@@ -53,15 +61,6 @@ class Directory:
         seals: Seals,
         settings: Settings,
     ) -> None:
-        """Introduce them to one another; nothing is read before `open`.
-
-        Args:
-            platform: The server's.
-            tables: What this fills, and the hall reads.
-            directory: Where people come from; it is closed with this.
-            seals: Encrypts what is kept of it.
-            settings: The section [directory].
-        """
         people, groups, policies, secrets = tables.people, tables.groups, tables.policies, tables.secrets
         bus, timers = platform.bus, platform.timers
         self._people = people
