@@ -1,4 +1,4 @@
-"""The language: SIP values and pure machines, without socket, thread or clock.
+"""SIP itself: values and pure machines, without socket, thread or clock.
 
 `message` holds requests and responses, `decoder` and `encoder` turn bytes into them and
 back; `headers`, `uri`, `body`, `markup` and `sdp` read what they carry. `transaction`,

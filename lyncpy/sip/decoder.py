@@ -83,7 +83,7 @@ class Decoder:
         self._lost: str | None = None
 
     def bound(self, limits: DecoderLimits) -> None:
-        """Hold as much as these limits say from the next message on."""
+        """Set the limits that hold from the next message on."""
         self._limits = limits
 
     @property
@@ -102,7 +102,7 @@ class Decoder:
         return RemoteProtocolError(self._lost) if self._lost else None
 
     def feed(self, data: bytes) -> list[Item]:
-        """Take what the stream brought, and give what it completes, in order.
+        """Decode the next bytes of the stream, and give the messages that they complete, in order.
 
         The result depends on the bytes alone, never on how they are cut. When messages come
         before the place where the framing is lost, they are given now and the next call raises.
@@ -122,7 +122,7 @@ class Decoder:
         return items
 
     def _step(self, items: list[Item]) -> bool:
-        """Take one thing off the buffer; False when it does not hold a whole one."""
+        """Decode one thing from the buffer; False when it does not hold a whole one."""
         buffer = self._buffer
         if self._skip:
             skipped = min(self._skip, len(buffer))
@@ -145,7 +145,7 @@ class Decoder:
         return end >= 0 and self._read_head(end, items)
 
     def _read_blank(self, items: list[Item]) -> bool:
-        """Take one or two line ends between messages; a line feed alone is passed over."""
+        """Decode one or two line ends between messages; a line feed alone is passed over."""
         buffer = self._buffer
         if buffer[0] == _LF:
             del buffer[:1]
@@ -184,7 +184,7 @@ class Decoder:
         return end
 
     def _read_head(self, end: int, items: list[Item]) -> bool:
-        """Take a head off the buffer and find out what it is the head of."""
+        """Decode a message's head and find out what it is the head of."""
         buffer, mark = self._buffer, self._mark or b""
         head = buffer[:end].decode("utf-8", "surrogateescape")
         del buffer[: end + len(mark)]
@@ -296,7 +296,7 @@ def _read_status(line: str) -> _Start:
 
 
 def _take_length(keys: list[str], lines: list[str]) -> int:
-    """Take Content-Length out of the headers and give its value; 0 if there is none and no body.
+    """Remove Content-Length from the headers and give its value; 0 if there is none and no body.
 
     Raises:
         RemoteProtocolError: Nobody can tell where the body ends.

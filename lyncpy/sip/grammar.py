@@ -89,7 +89,7 @@ def read_keys(lines: list[str]) -> tuple[list[str], str | None]:
 
 
 def _read_unusual_keys(lines: list[str]) -> tuple[list[str], str | None]:
-    """Do the same where a line is folded, or its name is unknown, compact, oddly spelt, or not there at all."""
+    """Read header keys where a line is folded, or its name is unknown, compact, oddly spelt, or not there at all."""
     keys: list[str] = []
     kept: list[str] = []
     unreadable: str | None = None

@@ -77,7 +77,7 @@ def _found(scope: _Scope | None, prefix: str) -> str | None:
 
 
 class _Allowance:
-    """How many letters may still be written of a document."""
+    """How many characters may still be written of a document."""
 
     __slots__ = ("letters",)
 
@@ -287,7 +287,7 @@ def _is_special(name: str) -> bool:
 
 
 def _is_declaration(prefix: str, value: str) -> bool:
-    """Spec: Namespaces in XML 1.0 §2.2, §3."""
+    """Tell whether an attribute declares a namespace (Namespaces in XML 1.0 §2.2, §3)."""
     if prefix == "xml":
         return value == _XML
     return prefix != "xmlns" and ":" not in prefix and value not in (_XML, _XMLNS) and (value != "" or prefix == "")
@@ -358,7 +358,7 @@ def outer_xml(el: Element) -> str:
 
 
 class _Writer:
-    """Writes one element; every letter is counted before it is kept."""
+    """Writes one element; every character is counted before it is kept."""
 
     def __init__(self, root: Element) -> None:
         self._root = root

@@ -185,7 +185,7 @@ class view(Generic[T]):  # noqa: N801 - read as a decorator, as `property` is
         self._header = name
 
     def __call__(self, read: Callable[[Any], T]) -> "view[T]":  # Any: a Request or a Response, which come below
-        """Take the method that reads it."""
+        """Make a property of a method that reads a header."""
         self._read = read
         self._attribute = read.__name__
         self.__doc__ = read.__doc__
@@ -407,7 +407,7 @@ class Response(_Views):
         )
 
     def adopt(self, dialog_text: tuple[str, str, str, str, str]) -> None:
-        """Take what the headers say of the dialog from a message that has the same lines: it need not be read again."""
+        """Copy what the headers say of the dialog from a message that has the same lines: it need not be read again."""
         self._views["dialog_text"] = dialog_text
 
     def plus(self, *, last: Headers) -> "Response":

@@ -184,7 +184,7 @@ class Subscription:
         return 0 if self._until is None else max(0, ceil(self._until - now))
 
     def subscribe(self, request: Request, terms: Terms, document: Document | None, now: float) -> tuple[Effect, ...]:
-        """Take the first SUBSCRIBE, a refresh or the end.
+        """Process the first SUBSCRIBE, a refresh or the end.
 
         Args:
             document: The whole state now, if there is something to say: piggybacked if the
@@ -256,7 +256,7 @@ class Subscription:
         return self._end(Event.EXPIRED, "expired", "terminated;reason=timeout;expires=0")
 
     def answered(self, status: int) -> tuple[Effect, ...]:
-        """Take the final answer to a NOTIFY: a refusal for good ends the subscription.
+        """Process the final answer to a NOTIFY: a refusal for good ends the subscription.
 
         Spec: RFC 6665 §4.2.2.
         """
