@@ -19,7 +19,7 @@ class IListening(Interface):
     """A subscription to a kind of fact."""
 
     def stop() -> None:
-        """Hear no more; may be called twice."""
+        """Stop listening; may be called twice."""
 
 
 class IBus(Interface):
@@ -34,7 +34,7 @@ class IBus(Interface):
         """Tell a fact. Never fails, never waits."""
 
     def listen(kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
-        """Have `hear` called with every fact of exactly this kind, one after the other."""
+        """Call `hear` with every fact of exactly this kind, one after the other."""
 
     def ask(node: NodeName, question: Any, timeout: float) -> Awaitable[Any]:  # Any: a question defines its answer
         """Ask one node; raises BusTimeout."""

@@ -44,7 +44,7 @@ class Crowd(Generic[T]):
         self._of[one] = network
 
     def remove(self, one: T) -> None:
-        """Somebody is no stranger any more, or gone; who is not here, is passed over."""
+        """Remove somebody who signed in or is gone; unknown ones are ignored."""
         network = self._of.pop(one, None)
         if network is None:
             return
@@ -109,18 +109,18 @@ class Newcomers(Generic[T]):
         return self._strangers.count(network) + self._friends.count(network)
 
     def add(self, one: T, address: str) -> None:
-        """Somebody came, from this address."""
+        """Add somebody who came from this address."""
         network = network_of(address)
         self.remove(one)
         (self._friends if network in self._known else self._strangers).add(one, network)
 
     def remove(self, one: T) -> None:
-        """Somebody is no stranger any more, or gone."""
+        """Remove somebody who signed in or is gone."""
         self._strangers.remove(one)
         self._friends.remove(one)
 
     def know(self, address: str) -> None:
-        """Somebody has signed in from this address."""
+        """Remember that somebody has signed in from this address."""
         network = network_of(address)
         if self._known.pop(network, self) is self:
             for one in self._strangers.of(network):

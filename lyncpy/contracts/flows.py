@@ -61,7 +61,7 @@ class IFlows(Interface):
         """Close a connection after what is queued was written; unknown names are ignored."""
 
     def vouch(flow: FlowName, known: bool) -> None:
-        """Somebody has signed in on a connection, or (not `known`) may not any more; unknown names are ignored.
+        """Note that somebody has signed in on a connection, or (not `known`) may not any more; unknown names are ignored.
 
         Strangers may send less, and make room for others.
         """
@@ -86,19 +86,19 @@ class IFlows(Interface):
 
 
 class ISink(Interface):
-    """What the wire tells the hall. Every call is made from the reactor and returns at once."""
+    """What the wire tells the request pipeline (`core`). Every call is made from the reactor and returns at once."""
 
     def opened(flow: FlowName, peer: str, secure: bool) -> None:
-        """A connection is ready: TCP accepted, TLS handshake done."""
+        """Note that a connection is ready: TCP accepted, TLS handshake done."""
 
     def arrived(flow: FlowName, message: Request | Response) -> None:
-        """A whole message came."""
+        """Handle a whole message."""
 
     def garbled(flow: FlowName, message: Request | None, status: int, reason: str) -> None:
         """Something came that framing survives: answer it with `status` where it names enough to answer."""
 
     def drained(flow: FlowName) -> None:
-        """A connection of which `IFlows.is_full` was true has room again."""
+        """Note that a connection of which `IFlows.is_full` was true has room again."""
 
     def closed(flow: FlowName, reason: str) -> None:
-        """The connection is gone; its name is never used again."""
+        """Note that a connection is gone; its name is never used again."""

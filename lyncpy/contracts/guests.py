@@ -31,7 +31,7 @@ class IGuests(Interface):
     """What the gate has to know of conferences."""
 
     def door(uri: str) -> GuestDoor:
-        """Give the door of the conference to which a Request-URI belongs.
+        """Give how guests may come to the conference to which a Request-URI belongs.
 
         Raises:
             Refused: 403 with 3019 to 3022; no guest may go there.

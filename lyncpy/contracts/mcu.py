@@ -160,4 +160,4 @@ class IFocusEars(Interface):
     """What an MCU tells the focus of a conference. Calls return at once."""
 
     def left(participant: Participant, reason: str) -> None:
-        """His leg is over by his own doing: BYE, a lost connection, a device that no longer answers."""
+        """Remove a leg that is over by its user's own doing: BYE, a lost connection, a device that no longer answers."""

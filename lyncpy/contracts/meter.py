@@ -13,10 +13,10 @@ class ICounter(Interface):
 
 
 class IMeter(Interface):
-    """Names are `lyncpy_<room>_<what>_<unit>`; labels are few and bounded."""
+    """Names are `lyncpy_<package>_<what>_<unit>`; labels are few and bounded."""
 
     def counter(name: str, help: str, **labels: str) -> ICounter:
         """Give the counter of this name and these labels."""
 
     def gauge(name: str, help: str, read: Callable[[], float]) -> None:
-        """Have a value read whenever somebody asks."""
+        """Register a value that is read whenever somebody asks."""

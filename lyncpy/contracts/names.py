@@ -32,7 +32,7 @@ class Epid(str):
     __slots__ = ("written",)
 
     written: str
-    """As the client writes it: it may know itself in no other letters."""
+    """As the client writes it: it may know itself by no other spelling."""
 
     def __new__(cls, text: str) -> "Epid":
         """Keep both spellings."""
@@ -51,7 +51,7 @@ NodeName = NewType("NodeName", str)
 """One server process, new at each start."""
 
 ConferenceId = NewType("ConferenceId", str)
-"""The identifier of a conference in its focus URI, in the letters of whoever made it; see `same_conference`."""
+"""The identifier of a conference in its focus URI, as whoever made it spelt it; see `same_conference`."""
 
 Version = NewType("Version", int)
 """The version of a stored record or a publication; 0 means that there is none."""
@@ -80,7 +80,7 @@ def listed(address: str) -> str:
 
 
 def kept_aor(text: str) -> Aor:
-    """Take an address back from where it was kept, letter for letter, for a record whose other parts name it so too."""
+    """Read an address back from where it was stored, character for character, for a record whose other parts name it so too."""
     return Aor(text)
 
 

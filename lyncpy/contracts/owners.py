@@ -111,7 +111,7 @@ class AddressOwners:
         return True
 
     def knows(self, owner: OwnerId) -> bool:
-        """Know everybody."""
+        """Tell that every owner is known."""
         return True
 
     def led_to(self, aor: Aor) -> Aor | None:

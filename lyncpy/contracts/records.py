@@ -319,7 +319,7 @@ class IRecording(Interface):
     """
 
     def note(record: CallRecord, *, within_s: float = 0.0) -> None:
-        """Have a record written, instead of an older state of it that still waits.
+        """Queue a record for writing, instead of an older state of it that still waits.
 
         `within_s`: how long a state that is soon another may wait, in seconds.
         """

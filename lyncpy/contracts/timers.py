@@ -9,7 +9,7 @@ class ITimer(Interface):
     """One deadline."""
 
     def cancel() -> None:
-        """Do not call; may be called twice and after the call."""
+        """Cancel the call; may be called twice and after the call."""
 
 
 class ITimers(Interface):
@@ -23,19 +23,19 @@ class ITimers(Interface):
         """Monotonic seconds; the only clock of deadlines, rates and ages. Means nothing in another process."""
 
     def wall() -> float:
-        """Seconds since the epoch, UTC, as the host has them now; it steps.
+        """Give the seconds since the epoch, UTC, as the host has them now; it steps.
 
         For what people read, and for what is compared with the clocks of others.
         """
 
     def steady() -> float:
-        """Seconds since the epoch, UTC, as the host had them at the start, and the time since; it never steps.
+        """Give the seconds since the epoch, UTC, as the host had them at the start, and the time since; it never steps.
 
         For lifetimes that are written down: two readings of one process differ by the time between them.
         """
 
     def past() -> float:
-        """Seconds since the epoch, UTC, that have surely passed; the host's time, unless that jumped ahead lately.
+        """Give the seconds since the epoch, UTC, that have surely passed; the host's time, unless that jumped ahead lately.
 
         For what is deleted because it is old: a clock set ahead by mistake must not delete what others need.
         """

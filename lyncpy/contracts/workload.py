@@ -182,7 +182,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Everything a workload brings to the house; gathered by assembly."""
+    """Everything that a workload brings to the server; gathered by assembly."""
 
     name: str
     routes: tuple[Route, ...] = ()
@@ -217,10 +217,10 @@ class IUnit(Interface):
     name: str = Attribute("Named in the log and in the reason for a failed start.")
 
     def open() -> Awaitable[None]:
-        """Be ready when this returns; raise with a reason that an operator can act on."""
+        """Start the unit, which is ready when this returns; raise with a reason that an operator can act on."""
 
     def close() -> Awaitable[None]:
-        """Be gone when this returns; called once, also after a failed open.
+        """Stop the unit, which is gone when this returns; called once, also after a failed open.
 
         Raises:
             Unfinished: It is gone, and something is lost by that.
