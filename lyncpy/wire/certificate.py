@@ -309,7 +309,7 @@ def _read_key(path: Path) -> PrivateKey:
 
 
 def _is_named(server_name: str, name: str) -> bool:
-    """Whether a certificate's name covers ours; a `*` stands for the first label."""
+    """Tell whether a certificate's name covers ours; a `*` stands for the first label."""
     ours, name = server_name.lower(), name.lower()
     return ours == name or (name.startswith("*.") and "." in ours and ours.split(".", 1)[1] == name[2:])
 

@@ -21,7 +21,7 @@ LEAST: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """How many connections each door may have."""
+    """How many connections each listener may have."""
 
     sip: int
     web: int
@@ -32,7 +32,7 @@ class OpenFiles:
 
     Args:
         sip: Of clients, [sip] connections.
-        web: Of browsers, [web] connections; 0: there is no such door.
+        web: Of browsers, [web] connections; 0: there is no such listener.
         others: Of the shell.
     """
 
@@ -44,7 +44,7 @@ class OpenFiles:
         self._others = others
 
     def claim(self) -> Granted:
-        """Raise the limit, and share what there is. Ask when all but the doors is open.
+        """Raise the limit, and share what there is. Call it when all but the listeners is open.
 
         Returns:
             What the settings want, or less; each at least `LEAST` unless nobody wants it.

@@ -53,7 +53,7 @@ class Outlet(Protocol):
         """Close now."""
 
     def unregisterProducer(self) -> None:
-        """Do not pause and resume the flow any more."""
+        """Stop pausing and resuming the flow."""
 
 
 class Hold(enum.Flag):
@@ -121,7 +121,7 @@ class Flow:
         """Bytes that a client which does not read has coming, those that its transport was given included."""
         self._owings = owings
         self._put_off = False
-        """Somebody waits for room."""
+        """Tell whether somebody waits for room."""
         self._chunks: list[bytes] = []
         self._holds = Hold.NOTHING
         self._is_blocked = False  # the same as Hold.OUTLET; flags are slow to ask, and every message asks
@@ -187,21 +187,21 @@ class Flow:
         return bool(self._holds)
 
     def pauseProducing(self) -> None:
-        """The transport has enough."""
+        """Stop sending: the transport has enough."""
         if not self._is_blocked:
             self._is_blocked = True
             self._owings.add(self, self.unwritten + FULL)
         self.hold(Hold.OUTLET)
 
     def resumeProducing(self) -> None:
-        """The transport has sent what it had."""
+        """Send on: the transport has sent what it had."""
         self._is_blocked = False
         self._owings.forget(self)
         self.release(Hold.OUTLET)
         self.flush()
 
     def stopProducing(self) -> None:
-        """The transport is gone; the stream hears of it too."""
+        """Do nothing: the stream is told that the transport is gone."""
 
     def facts(self) -> FlowFacts:
         """Give what an operator sees."""
@@ -237,13 +237,13 @@ class Owings:
         self.total = 0
 
     def add(self, flow: Flow, size_bytes: int) -> None:
-        """A client that does not read has more coming."""
+        """Count further bytes that wait for a client that does not read."""
         flow.owed += size_bytes
         self.total += size_bytes
         self._flows[flow] = None
 
     def forget(self, flow: Flow) -> None:
-        """A client has read what it had coming, or is gone."""
+        """Forget a client that has read what waited for it, or is gone."""
         self.total -= flow.owed
         flow.owed = 0
         self._flows.pop(flow, None)
@@ -302,7 +302,7 @@ class Flows:
         meter.gauge("lyncpy_wire_sent_bytes", "Bytes sent since the start.", lambda: self.bytes_out)
 
     def seal_with(self, seal: Seal) -> None:
-        """Have every message sealed from here on.
+        """Set what signs every message from here on.
 
         Whoever seals has to know this wire, too: it closes connections, and sends again what it held back.
         """
@@ -364,7 +364,7 @@ class Flows:
             living.release(Hold.HALL)
 
     def vouch(self, flow: FlowName, known: bool) -> None:
-        """Somebody has signed in on a connection, or may not any more; unknown names are ignored."""
+        """Note that somebody has signed in on a connection, or may not any more; unknown names are ignored."""
         living = self._flows.get(flow)
         if living is None:
             return
@@ -390,11 +390,11 @@ class Flows:
             living.abort()
 
     def entered(self, inlet: Inlet) -> None:
-        """A connection was accepted; it takes a place."""
+        """Count a connection that was accepted."""
         self.places.entered(inlet)
 
     def ready(self, inlet: Inlet, outlet: Outlet, security: str, port: int = 0) -> Flow:
-        """A connection can be used: give it a name."""
+        """Give a name to a connection that can be used."""
         serial = next(self._serials)
         name = FlowName(f"{self._node}/{serial}")
         # As others write it: a hexadecimal number, its last two digits 0.
@@ -404,14 +404,14 @@ class Flows:
         return flow
 
     def gone(self, flow: Flow) -> None:
-        """A flow cannot be used any more; its name is free of meaning from now on."""
+        """Remove a flow that cannot be used any more; its name means nothing from now on."""
         self._flows.pop(flow.name, None)
         self._owings.forget(flow)
         if flow.cut is not None:
             flow.cut.cancel()
 
     def left(self, inlet: Inlet) -> None:
-        """A connection is over and everybody knows; its place is free."""
+        """Stop counting a connection that is over."""
         self.places.left(inlet)
         if not self.places:
             waiting, self._emptied = self._emptied, []
@@ -464,13 +464,13 @@ class Flows:
                 flow.flush()
 
     def _drop_largest(self) -> None:
-        """All clients that do not read have too much coming together: the one with most of it goes."""
+        """Drop the client for which most waits, when too much waits for all that do not read."""
         largest = self._owings.largest()
         if largest is not None:
             self._drop(largest, largest.owed, "unwritten_total_bytes")
 
     def _drop(self, flow: Flow, count: int, bound: str) -> None:
-        """A client that does not read costs memory without end."""
+        """Drop a client that does not read: it would cost memory without end."""
         self._flows.pop(flow.name, None)
         self._owings.forget(flow)
         self._dropped += 1

@@ -31,7 +31,7 @@ Serve = Callable[[HttpAsked], Awaitable[HttpAnswer]]
 
 
 class Bounds(Protocol):
-    """What the settings say about the door and about one connection."""
+    """What the settings say about the listener and about one connection."""
 
     @property
     def https_host(self) -> str:
@@ -105,7 +105,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
             super().handleContentChunk(data)
 
     def process(self) -> None:
-        """Have it answered."""
+        """Start to answer the request."""
         channel = self.channel
         try:
             asked = self._asked()
@@ -117,7 +117,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
         _ = answering.addCallbacks(self._say, self._fail)
 
     def connectionLost(self, reason: Failure) -> None:
-        """Nobody waits for the answer any more."""
+        """Cancel the answer: nobody waits for it any more."""
         super().connectionLost(reason)
         if self.answering is not None:
             self.answering.cancel()
@@ -235,7 +235,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
             super().rawDataReceived(data)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """A line does not end."""
+        """Refuse a request with a line that does not end."""
         if self._head_lines:
             self.refuse(431, "a header line of the request is too long")
         else:
@@ -251,7 +251,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
             super().allHeadersReceived()
 
     def allContentReceived(self) -> None:
-        """A request is whole."""
+        """Process a request that is whole."""
         if not self._over:
             self._head_bytes = self._head_lines = 0
             self._stop_waiting()
@@ -259,7 +259,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
             super().allContentReceived()
 
     def requestDone(self, request: http.Request) -> None:
-        """It is answered; the next one may be there already."""
+        """Go on after an answer; the next request may be there already."""
         self._between, self._heard = True, False
         self.site.is_idle(self)
         self._wait(self.bounds.idle_s, self.loseConnection)
@@ -285,12 +285,12 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     # What the transport of a relay's connection calls.
 
     def relayed(self, address: str, port: int) -> bool:
-        """A relay has told for whom this is ("": for itself); False: there is no room for it."""
+        """Note for whom a relay says that this is ("": for itself); False: there is no room for it."""
         self.preamble = None
         return not address or self.site.told(self, address)
 
     def malformed(self, reason: str) -> None:
-        """A relay did not say for whom it is; it is an operator's question."""
+        """Log that a relay did not say for whom it is: an operator has to know."""
         self.log.warn(
             "browser's connection from relay {peer} cut: {reason} ([sip] relays, relays_send_proxy)",
             peer=self.peer,
@@ -380,7 +380,7 @@ class HttpFactory(Factory):
         return HttpStream(self, peer, is_relayed=is_relayed)
 
     def told(self, stream: HttpStream, peer: str) -> bool:
-        """A relay has told for whom a connection is; False: there is no room for it."""
+        """Note for whom a relay says that a connection is; False: there is no room for it."""
         if not self._has_room_at(peer):
             return False
         stream.peer, stream.is_relayed = peer, False
@@ -389,11 +389,11 @@ class HttpFactory(Factory):
         return True
 
     def is_busy(self, stream: HttpStream) -> None:
-        """A request is being answered: its connection makes room for nobody."""
+        """Note that a request is being answered: its connection is not closed for others."""
         self._idle.remove(stream)
 
     def is_idle(self, stream: HttpStream) -> None:
-        """It is answered."""
+        """Note that the request is answered."""
         if stream in self._streams:
             self._idle.add(stream, network_of(stream.peer))
 

@@ -27,7 +27,7 @@ class HttpDoor:
     Args:
         certificate: Whose context each new connection takes.
         ephemeral: Let the system choose the port, for tests; `doors` tells it.
-        relays: Relays in front of this door too.
+        relays: Relays in front of this listener too.
         connections: Asked at `open`: how many there may be, where the system allows fewer than the setting says.
     """
 

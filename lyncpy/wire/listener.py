@@ -53,7 +53,7 @@ class Connections:
         self._flows = flows
 
     async def open(self) -> None:
-        """Nothing to open: connections come by themselves."""
+        """Do nothing: connections come by themselves."""
 
     async def close(self) -> None:
         """Close every connection; `close_s` bounds it."""
@@ -89,7 +89,7 @@ class Listener:
         self._reactor = reactor
         self._files = files or OpenFiles(settings.connections, 0, 0)
         self.granted = Granted(settings.connections, 0)
-        """How many connections the doors may have, once this one was opened."""
+        """How many connections the listeners may have, once this one was opened."""
 
         self._flows = flows
         self._sink = sink

@@ -33,7 +33,7 @@ class Memory:
         self._comes = False
 
     def counted(self, connections: int) -> None:
-        """Hear how many connections there are, after each that ended."""
+        """Note how many connections there are, after each that ended."""
         if connections > self._peak:
             self._peak = connections
         elif self._peak >= MANY and connections < self._peak // 2 and not self._comes:

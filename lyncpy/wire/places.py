@@ -50,14 +50,14 @@ class Inlet(Protocol):
         """Close at once; what is unsent is lost."""
 
     def trust(self, *, known: bool) -> None:
-        """Somebody has signed in on it, or may not any more: what one message may hold changes."""
+        """Note that somebody has signed in on it, or may not any more: the bound on a message changes."""
 
     def drained(self) -> None:
-        """Somebody was told that the flow is full, and it is not any more."""
+        """Tell that a flow which was full is not any more."""
 
 
 class Places:
-    """Every connection of the SIP doors.
+    """Every connection of the SIP listeners.
 
     Args:
         settings: The bounds of all connections.
@@ -117,7 +117,7 @@ class Places:
         return not bound
 
     def entered(self, inlet: Inlet) -> None:
-        """A connection was accepted; it takes a place, as a stranger's."""
+        """Count a connection that was accepted, as a stranger's."""
         self._inlets.add(inlet)
         self._memory.counted(len(self._inlets))
         if inlet.is_relayed:
@@ -128,7 +128,7 @@ class Places:
         self._bound_strangers(inlet)
 
     def told(self, inlet: Inlet, peer: str) -> bool:
-        """A relay has told for whom a connection is; False: there is no room for it."""
+        """Note for whom a relay says that a connection is; False: there is no room for it."""
         bound = self._room_at(peer)
         if bound:
             self._complain(peer, bound)
@@ -140,14 +140,14 @@ class Places:
         return True
 
     def vouched(self, inlet: Inlet) -> None:
-        """Somebody has signed in on a connection: it makes room for nobody any more."""
+        """Note that somebody has signed in on a connection: it is not closed for others any more."""
         self._strangers.remove(inlet)
         self._forget_buffer(inlet)
         if not inlet.is_relayed:
             self._strangers.know(inlet.peer)
 
     def doubted(self, inlet: Inlet) -> None:
-        """Who had signed in on a connection may not any more."""
+        """Note that who had signed in on a connection may not any more."""
         if inlet in self._inlets:
             self._strangers.add(inlet, inlet.peer)
 
@@ -156,7 +156,7 @@ class Places:
         return inlet in self._strangers
 
     def holds(self, inlet: Inlet, size_bytes: int) -> None:
-        """A stranger's unfinished message has so many bytes by now; the oldest of them make room for it."""
+        """Count the bytes of a stranger's unfinished message; of too many, the oldest connections are closed."""
         before = self._buffers.get(inlet, 0)
         if size_bytes == before:
             return
@@ -169,7 +169,7 @@ class Places:
             self._make_room(next(iter(self._buffers)))
 
     def left(self, inlet: Inlet) -> None:
-        """A connection is over and everybody knows; its place is free."""
+        """Stop counting a connection that is over."""
         self._forget_buffer(inlet)
         self._strangers.remove(inlet)
         if inlet not in self._inlets:

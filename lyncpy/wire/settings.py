@@ -1,4 +1,4 @@
-"""The section [sip]: who we are, the doors we open, and what one connection may cost."""
+"""The section [sip]: who we are, the ports we listen on, and what one connection may cost."""
 
 from ipaddress import ip_address
 from typing import Any, Literal, Self
@@ -23,13 +23,13 @@ class Settings(BaseModel):
     """The address on which clients are awaited with TLS. When empty: every address of this machine, IPv4 and IPv6."""
 
     tls_port: int = Field(default=5061, ge=0, le=65535)
-    """The port for TLS, which clients use; 0 closes this door."""
+    """The port for TLS, which clients use; 0: none."""
 
     tcp_host: str = "127.0.0.1"
     """The address on which connections without TLS are awaited; loopback, unless `tcp_beyond_loopback`."""
 
     tcp_port: int = Field(default=5060, ge=0, le=65535)
-    """The port without TLS, for tests and for a TLS relay on this machine; 0 closes this door."""
+    """The port without TLS, for tests and for a TLS relay on this machine; 0: none."""
 
     tcp_beyond_loopback: bool = False
     """Allow `tcp_host` to be an address that others reach; what they send and read there can be read by all between."""

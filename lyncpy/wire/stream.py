@@ -1,4 +1,4 @@
-"""One connection's reading side: bytes → messages → the hall, with time limits and brakes."""
+"""One connection's reading side: bytes → messages → the request pipeline, with time limits and bounds."""
 
 import socket
 from collections.abc import Callable
@@ -33,7 +33,7 @@ class SipStream(Protocol):
 
     It becomes a flow, with a name, once the TLS handshake is done (at once without TLS).
     Messages are handed over in the order they came, each from this turn of the reactor,
-    unless the hall holds the flow; then the rest waits here and nothing more is read.
+    unless the request pipeline holds the flow; then the rest waits here and nothing more is read.
     """
 
     log = Logger()
@@ -73,12 +73,12 @@ class SipStream(Protocol):
             self._become_ready("")
 
     def handshakeCompleted(self) -> None:
-        """With TLS the flow is ready now."""
+        """Name the flow, which is ready now with TLS."""
         tls = self.transport
         self._become_ready(tls.security if isinstance(tls, TlsConnection) else "TLS")
 
     def relayed(self, address: str, port: int) -> bool:
-        """A relay has told for whom this is ("": for itself); False: there is no room for it."""
+        """Note for whom a relay says that this is ("": for itself); False: there is no room for it."""
         self.preamble = None
         if not address:
             return True
@@ -107,7 +107,7 @@ class SipStream(Protocol):
         self._hand_over(flow, items)
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008 - Twisted's signature
-        """Give the place back and tell the hall."""
+        """Stop counting the connection and tell the request pipeline."""
         self._stop_timer()
         self._left.clear()
         flow, self._flow = self._flow, None
@@ -132,7 +132,7 @@ class SipStream(Protocol):
         self._flows.soon(self._go_on)
 
     def drained(self) -> None:
-        """Tell the hall that there is room again."""
+        """Tell the request pipeline that there is room again."""
         if self._flow is not None:
             self._tell(self._flow, self._factory.sink.drained)
 
@@ -152,7 +152,7 @@ class SipStream(Protocol):
             self._outlet.abortConnection()
 
     def trust(self, *, known: bool) -> None:
-        """Somebody has signed in on it, or may not any more: what one message may hold changes."""
+        """Note that somebody has signed in on it, or may not any more: the bound on a message changes."""
         self._is_stranger = not known
         self._decoder.bound(self._factory.limits if known else self._factory.stranger_limits)
 
@@ -176,7 +176,7 @@ class SipStream(Protocol):
         return data
 
     def malformed(self, reason: str) -> None:
-        """A relay did not say for whom it is; it is an operator's question."""
+        """Log that a relay did not say for whom it is: an operator has to know."""
         self.log.warn(
             "connection from relay {peer} cut: {reason} ([sip] relays, relays_send_proxy)",
             peer=self.peer,
@@ -195,7 +195,7 @@ class SipStream(Protocol):
         self._tell(flow, self._factory.sink.opened, self.peer, self._factory.secure)
 
     def _hand_over(self, flow: Flow, items: list[Item]) -> None:
-        """Give the hall what was read; what it answers at once leaves in one write at the end."""
+        """Give the request pipeline what was read; what it answers at once leaves in one write at the end."""
         others_flush, flow.flush_comes = flow.flush_comes, True
         for position, item in enumerate(items):
             if self._paused:
@@ -234,14 +234,14 @@ class SipStream(Protocol):
             self.log.failure("{flow}: the hall failed to hear", flow=flow.name)
 
     def _say_why_it_failed(self, reason: Failure) -> None:
-        """A client that TLS turns away is an operator's question; one that only knocks is not."""
+        """Log why TLS refused a client; one that only connects and leaves is not worth a line."""
         if isinstance(reason.value, TlsFailed):
             self.log.info("{peer} turned away: {reason}", peer=self.peer, reason=reason.value.reason)
         else:
             self.log.debug("{peer} left before its connection was ready", peer=self.peer)
 
     def _give_up(self, flow: Flow, lost: RemoteProtocolError) -> None:
-        """Nobody can tell where the next message begins: close.
+        """Close: nobody can tell where the next message begins.
 
         A message that could be answered has been. What is no SIP gets a line that a
         human at the other end may read.
@@ -269,7 +269,7 @@ class SipStream(Protocol):
         self._outlet.abortConnection()
 
     def _look_at_the_clock(self) -> None:
-        """One timer, set anew when it rings and not at every message."""
+        """Check the time limits; the one timer is set anew when it fires and not at every message."""
         flow = self._flow
         if flow is None:
             return
@@ -332,7 +332,7 @@ class SipFactory(Factory):
 
 
 def find_the_dead(transport: object, dead_s: int) -> None:
-    """Have the kernel end a connection whose peer has not answered it for so many seconds, sending or not.
+    """Make the kernel end a connection whose peer has not answered it for so many seconds, sending or not.
 
     Without this it takes two hours to find that an idle peer is gone, and a quarter of one if
     something was sent.
@@ -352,7 +352,7 @@ def find_the_dead(transport: object, dead_s: int) -> None:
 
 
 def _words(reason: Failure) -> str:
-    """Why a connection ended, in words."""
+    """Say why a connection ended."""
     if isinstance(reason.value, TlsFailed):
         return reason.value.reason
     return "closed by the client" if reason.check(ConnectionDone) else "connection lost"

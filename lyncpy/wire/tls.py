@@ -53,7 +53,7 @@ _SSL_READ: Final[Any] = getattr(Binding.lib, "SSL_read", None)  # Any: as above
 _INBOX: Final[Any] = Binding.ffi.new("char[]", RECORD)  # Any: memory of cffi; what is read is copied out at once
 
 ACCEPTED_AT_ONCE: Final = 64
-"""Connections accepted in one turn: strangers that made room for them give their files back in the next."""
+"""Connections accepted in one turn: strangers that were closed for them give their files back in the next."""
 
 Ended = ConnectionDone | ConnectionLost
 """What the reactor is told when a connection is over."""
@@ -65,10 +65,10 @@ class Relayed(Protocol):
     preamble: ProxyHeader | None
 
     def relayed(self, address: str, port: int) -> bool:
-        """The header is whole; False: there is no room for its client."""
+        """Note the whole header; False: there is no room for its client."""
 
     def malformed(self, reason: str) -> None:
-        """It is none: end the connection."""
+        """End a connection without such a header."""
 
 
 class TlsFailed(ConnectionLost):
@@ -201,11 +201,11 @@ class TlsConnection(FileDescriptor):
         return self._address(self._peer)
 
     def getTcpNoDelay(self) -> bool:
-        """Whether small writes leave at once."""
+        """Tell whether small writes leave at once."""
         return bool(self._socket.getsockopt(IPPROTO_TCP, TCP_NODELAY))
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """Have small writes leave at once, or wait for more."""
+        """Make small writes leave at once, or wait for more."""
         self._socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, enabled)
 
     def getHandle(self) -> socket:
@@ -213,11 +213,11 @@ class TlsConnection(FileDescriptor):
         return self._socket
 
     def getTcpKeepAlive(self) -> bool:
-        """Whether the kernel probes a silent peer."""
+        """Tell whether the kernel probes a silent peer."""
         return bool(self._socket.getsockopt(SOL_SOCKET, SO_KEEPALIVE))
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
-        """Have the kernel probe a silent peer."""
+        """Make the kernel probe a silent peer, or not."""
         self._socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, enabled)
 
     # What the reactor calls.
@@ -437,7 +437,7 @@ class TlsConnection(FileDescriptor):
         return None
 
     def _hear_goodbye(self) -> Ended | None:
-        """The peer will say nothing more: send what is left and finish, as it could not ask for an answer."""
+        """Send what is left and finish: the peer has ended its side, and could not ask for an answer."""
         self.disconnecting = True
         self._watch()
         return None if self._unsent else self._say_goodbye()
@@ -496,7 +496,7 @@ class TlsPort(PlainPort):
 
 
 def _ended(error: SSL.Error) -> Ended:
-    """What became of a connection, from OpenSSL's error."""
+    """Give what became of a connection, from OpenSSL's error."""
     reason = "" if isinstance(error, SSL.SysCallError) else reason_of(error)
     # A reset, or an end without a goodbye: SIP frames its messages itself, so nothing was cut unnoticed.
     return CONNECTION_LOST if reason in ("", "unexpected eof while reading") else TlsFailed(f"TLS: {reason}")
