@@ -60,7 +60,7 @@ def rc4(key: bytes, data: bytes) -> bytes:
 
 
 def plain_rc4(key: bytes, data: bytes) -> bytes:
-    """Do the same without a library."""
+    """Encrypt with RC4 without a library."""
     box = list(range(256))
     j = 0
     for i in range(256):

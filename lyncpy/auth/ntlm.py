@@ -203,7 +203,7 @@ def _ascii_upper(text: str) -> str:
 
 
 def _unicode_upper(text: str) -> str:
-    """One character for one, as Windows does: "ß" stays."""
+    """Write text in upper case, one character for one, as Windows does: "ß" stays."""
     return "".join(upper if len(upper := c.upper()) == 1 else c for c in text)
 
 
