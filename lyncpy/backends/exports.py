@@ -30,7 +30,7 @@ class Exports:
         self._threads = threads
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Do nothing: folders are made when they are needed."""
 
     async def close(self) -> None:
         """End the thread."""

@@ -187,7 +187,7 @@ class Link:
         )
 
     def abort(self, reason: str) -> None:
-        """Have the pull fail for this reason, from another thread: a read that waits wakes, the next one is not begun."""
+        """Make the pull fail for this reason, from another thread: a read that waits wakes, the next one is not begun."""
         self._aborted = reason
         sock = self._connection.socket if self._connection is not None else None
         if sock is not None:

@@ -314,7 +314,7 @@ class _Listening:
         return len(self._waiting)
 
     def stop(self) -> None:
-        """Hear no more; may be called twice."""
+        """Stop listening; may be called twice."""
         if not self._stopped:
             self._stopped = True
             self._waiting.clear()
@@ -378,14 +378,14 @@ class MemoryBus:
             listening.told(fact)
 
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
-        """Have `hear` called with every fact of exactly this kind, one after the other."""
+        """Call `hear` with every fact of exactly this kind, one after the other."""
         all_of_kind = self._listening.setdefault(kind, [])
         listening = _Listening(hear, self._clock, lambda: all_of_kind.remove(listening))
         all_of_kind.append(listening)
         return listening
 
     def answer(self, kind: type[Any], give: Callable[[Any], Awaitable[Any]]) -> None:
-        """Have questions of exactly this kind answered by `give`; the last one given counts."""
+        """Answer questions of exactly this kind by `give`; the last one given counts."""
         self._answers[kind] = give
 
     async def ask(self, node: NodeName, question: Any, timeout: float) -> Any:  # Any: a question defines its answer

@@ -48,7 +48,7 @@ class OpenMetrics:
         return _Counter(family.labels(**labels) if labels else family)
 
     def gauge(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - as the promise has it
-        """Have a value read at each `render`; a second gauge of this name takes the place of the first."""
+        """Register a value that is read at each `render`; a second gauge of this name takes the place of the first."""
         gauge = self._gauges.get(name)
         if gauge is None:
             gauge = self._gauges[name] = Gauge(name, help, registry=self._registry)

@@ -25,7 +25,7 @@ class Threads:
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Have a thread call, and give its result here."""
+        """Call a function in a thread, and give its result in the reactor."""
         if not self._pool.started:
             self._pool.start()
         result: T = await deferToThreadPool(self._reactor, self._pool, call)

@@ -125,7 +125,7 @@ class Database:
         return answer
 
     async def shrink(self) -> int:
-        """Give the room of what was removed back to the disk, a slice at a time; give the number of pages."""
+        """Give the pages of what was removed back to the disk, a slice at a time; give the number of pages."""
         total = 0
         while count := await self.write(_free_pages):
             total += count
@@ -215,7 +215,7 @@ def _connected(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _renewed_after_failure(connection: Connection) -> Iterator[None]:
-    """Have the pool make another connection in place of one that the world has failed."""
+    """Make the pool open another connection in place of one that the world has failed."""
     try:
         yield
     except _OURS:

@@ -44,7 +44,7 @@ def require_file(path: Path) -> None:
 
 
 def connect(path: Path, busy_s: float) -> sqlite3.Connection:
-    """Open the file as this house wants it; a missing file is an error and is not made.
+    """Open the file as this server wants it; a missing file is an error and is not made.
 
     What a commit has answered is on the disk (`synchronous` FULL): NORMAL may lose the last
     commits at a power cut. Transactions are begun by us (`isolation_level` None).
