@@ -58,7 +58,7 @@ class Ask:
             self._end(response, local=False)
 
     def lose(self) -> None:
-        """The connection is gone."""
+        """End it with 430: the connection is gone."""
         self.fail(430)
 
     def fail(self, status: int) -> None:
@@ -97,7 +97,7 @@ class Patience:
             self._timer = self._timers.later(self._seconds, self._look)
 
     def ended(self, ask: Ask) -> None:
-        """One need not wait any more; when it was the first, whoever is behind it and need not either goes, too."""
+        """Remove one that need not wait any more; when it was the first, whoever is behind it and need not either goes, too."""
         waiting = self._waiting
         if waiting and waiting[0] is ask:
             self._drop_ended()

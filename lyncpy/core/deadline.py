@@ -44,7 +44,7 @@ class Deadline:
             self._timer = self._timers.later(delay_s, self._due)
 
     def clear(self) -> None:
-        """Do not call; may be called at any time."""
+        """Cancel the call; may be called at any time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -84,7 +84,7 @@ class Deadlines(Generic[K]):
             self._timer_of[key] = self._timers.later(delay_s, partial(self._due, key))
 
     def clear(self, key: K) -> None:
-        """Do not call; may be called at any time."""
+        """Cancel the call; may be called at any time."""
         timer = self._timer_of.pop(key, None)
         if timer is not None:
             timer.cancel()
@@ -132,7 +132,7 @@ class Runner:
         raise NotImplementedError
 
     def watch(self) -> None:
-        """Have the machine's deadline met; to be called whenever the machine may have moved."""
+        """Set the timer to the machine's deadline; to be called whenever the machine may have moved."""
         deadline = self._machine.deadline()
         if deadline == self._deadline:
             return

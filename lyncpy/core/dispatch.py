@@ -39,13 +39,13 @@ class Guards(Protocol):
     """What transactions need of the gate."""
 
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
-        """A connection is ready."""
+        """Note that a connection is ready."""
 
     def heard(self, flow: FlowName, response: Response) -> bool:
-        """Whether a client's response may be believed."""
+        """Tell whether a client's response is signed as it has to be."""
 
     def closed(self, flow: FlowName) -> None:
-        """A connection is gone."""
+        """Forget a connection that is gone."""
 
 
 class Dispatch:

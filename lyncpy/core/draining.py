@@ -37,7 +37,7 @@ class Draining:
         self._waits: Deferred[None] | None = None
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Do nothing: there is nothing to open."""
 
     async def close(self) -> None:
         """Refuse what is new, wait for the answers, and answer what is left with 503."""

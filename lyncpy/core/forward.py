@@ -68,7 +68,7 @@ class OnEarly(Protocol):
     """Whoever wants to know of the early dialogs of a fork."""
 
     def __call__(self, tag: str, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
-        """Hear that `endpoint` has answered provisionally with this To tag; `give_up` cancels its branch alone."""
+        """Note that `endpoint` has answered provisionally with this To tag; `give_up` cancels its branch alone."""
 
 
 class _Waits:
@@ -324,7 +324,7 @@ class _Fork:
             call.cancel('SIP;cause=200;text="Call completed elsewhere"' if outcome.response.status < 300 else None)
 
     def _unwanted(self, branch: Request, response: Response, endpoint: Endpoint) -> None:
-        """A second endpoint accepted: take its 2xx, then end that dialog at once (RFC 3261 §13.2.2.4).
+        """Acknowledge the 2xx of a second endpoint that accepted, then end that dialog at once (RFC 3261 §13.2.2.4).
 
         Client: real ones accept up to ten seconds late and do not answer a CANCEL.
         """
@@ -357,7 +357,7 @@ def _outcome(
 
 
 def timed_out(request: Request) -> Outcome:
-    """No endpoint answered in time."""
+    """Give the response when no endpoint answered in time."""
     return Outcome(
         Refused(408, Diagnostics(13002, "The routing rules did not result in a final response")).response(request), None
     )

@@ -65,7 +65,7 @@ class _Flow:
     peer: str
     association: IAssociation | None = None
     revoked: bool = False
-    """The association may still sign (the farewell), but nothing verifies with it."""
+    """The association may still sign (what ends the sign-in), but nothing verifies with it."""
 
     stepping: bool = False
     """A step of a handshake waits for the user's secret."""

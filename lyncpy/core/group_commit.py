@@ -219,7 +219,7 @@ class GroupCommit(Generic[T, R]):
         return answer
 
     def put(self, item: T, key: Hashable, *, within_s: float = 0.0, owners: Owners | None = None) -> bool:
-        """Have an item committed that nobody waits for; tried again until it is durable.
+        """Queue an item that nobody waits for; tried again until it is durable.
 
         Args:
             item: The newest state; one with the same key that still waits is not committed any more.
@@ -407,7 +407,7 @@ class GroupCommit(Generic[T, R]):
         self._terms.on_trouble(self._trouble)
 
     def _refuse_awaited(self, reason: str) -> None:
-        """Fail all that somebody waits for, in order; what is under way keeps its room until it has ended."""
+        """Fail all that somebody waits for, in order; what is under way keeps its place until it has ended."""
         others = [*(entry for entry in self._alone if entry.answer is not None), *self._waiting.take_awaited()]
         self._alone = deque(entry for entry in self._alone if entry.answer is None)
         for entry in self._under_way:

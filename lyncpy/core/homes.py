@@ -31,7 +31,7 @@ class Homes:
 
     @asynccontextmanager
     async def hold(self, kind: str, key: str, *, must: bool = False) -> AsyncIterator[None]:
-        """Be the only writer of `kind` `key` inside the block; first come, first served.
+        """Lock `kind` `key` inside the block; first come, first served.
 
         Args:
             kind: What it is that is written.
@@ -61,7 +61,7 @@ class Homes:
             self._release(name)
 
     def _pass_on_if_given(self, name: tuple[str, str], turn: Deferred[None]) -> None:
-        """A waiter was cancelled: leave the queue."""
+        """Remove a waiter that was cancelled from the queue."""
         queue = self._waiting.get(name)
         if queue is not None and turn in queue:
             queue.remove(turn)

@@ -42,7 +42,7 @@ WAITING_SHARES: Final = 16
 """One owner's part of what may wait in all: one of so many."""
 
 OVER: Final = 4
-"""A full house has room for a quarter more, for those who have little under way."""
+"""A full server has room for a quarter more, for those who have little under way."""
 
 
 class Owner:
@@ -178,7 +178,7 @@ class Room:
         return queue.pending < settings.pending_per_flow and owner.pending < settings.pending_per_user
 
     def house_has_room(self, queue: Queue) -> bool:
-        """Tell whether one more may begin; in a full house only of those who have less than their share."""
+        """Tell whether one more may begin; in a full server only of those who have less than their share."""
         total = self._settings.pending_total
         if self.under_way < total:
             return True
@@ -227,7 +227,7 @@ class Intake:
         self._queues: dict[FlowName, Queue] = {}
         self._owners = Owners()
         self._starved: dict[FlowName, Queue] = {}
-        """Who waits for nothing but the house."""
+        """Who waits for the bound of all alone, and not for their own."""
         self._on_idle: Callable[[], None] | None = None
         self._room = Room(settings)
         self._delayed = meter.counter("lyncpy_core_requests_delayed_total", "Requests that had to wait for their turn.")
@@ -249,7 +249,7 @@ class Intake:
         return queue
 
     def belongs(self, queue: Queue, name: str) -> None:
-        """Somebody has signed in on a connection: all that it has counts as theirs from now on."""
+        """Assign a connection to the user who has signed in on it: all that it has counts as theirs from now on."""
         old = queue.owner
         if old.name == name or queue.flow not in self._queues:
             return
@@ -275,7 +275,7 @@ class Intake:
     # --- what arrives
 
     def take(self, queue: Queue, key: Key, request: Request) -> None:
-        """Have a request begin: now, or when its turn comes. One that came again while it waits is one."""
+        """Admit a request: now, or when its turn comes. One that came again while it waits is one."""
         if not queue.waiting and self._room.has_room(queue, request) and self._may_begin(queue):
             self._begin(queue.flow, key, request)
         elif key not in queue.waiting and key not in queue.invites:

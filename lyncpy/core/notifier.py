@@ -107,14 +107,14 @@ class Notifier:
         return len(self._subscriptions)
 
     async def open(self) -> None:
-        """Hear of connections and endpoints that are gone."""
+        """Listen for connections and endpoints that are gone."""
         self._listening = (
             self._bus.listen(FlowClosed, self._flow_closed),
             self._bus.listen(EndpointGone, self._endpoint_gone),
         )
 
     async def close(self) -> None:
-        """Hear no more; the clients learn by the end of their connections."""
+        """Stop listening; the clients learn by the end of their connections."""
         for listening in self._listening:
             listening.stop()
 
@@ -321,7 +321,7 @@ class Notifier:
             found.timer = self._timers.later(max(0.0, until - self._timers.now()), lambda: self._due(found))
 
     def _due(self, found: Subscription) -> None:
-        """The time is up, unless notifications have extended it meanwhile."""
+        """End the subscription whose time is up, unless notifications have extended it meanwhile."""
         found.timer = None
         until = found.machine.deadline()
         now = self._timers.now()

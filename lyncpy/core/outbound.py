@@ -1,4 +1,4 @@
-"""Requests that leave the house: client transactions over a flow known by its name.
+"""Requests that this server sends: client transactions over a flow known by its name.
 
 Runs `sip.transaction`'s two client machines. Each call lives in one table under the
 branch of the Via it was sent with, and is gone from it when its machine has ended.
@@ -133,7 +133,7 @@ class Outbound:
         call.fail(408)
 
     def was_silent(self, flow: FlowName) -> None:
-        """A request was not answered in time: its client may not be there any more."""
+        """Tell that a request was not answered in time: its client may not be there any more."""
         self.silent.add()
         self._bus.tell(FlowSilent(flow))
 
@@ -295,7 +295,7 @@ class Call(Runner):
         self._receive(answer_event(response.status), response.edited(drop_first="Via"))
 
     def lose(self) -> None:
-        """The flow is gone."""
+        """Fail what is under way on a connection that is gone."""
         self._receive(Event.LOST)
 
     def refuse(self) -> None:

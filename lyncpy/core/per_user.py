@@ -21,13 +21,13 @@ class ConnectionsPerUser:
         return sum(map(len, self._of.values()))
 
     def add(self, aor: Aor, flow: FlowName) -> Sequence[FlowName]:
-        """A user has signed in on a connection; give those that are too many now, the oldest first."""
+        """Add a connection on which a user has signed in; give those that are too many now, the oldest first."""
         mine = self._of.setdefault(aor, OrderedDict())
         mine[flow] = None
         return [mine.popitem(last=False)[0] for _ in range(len(mine) - self._most)]
 
     def remove(self, aor: Aor, flow: FlowName) -> None:
-        """A connection is gone; one that was too many is not known any more."""
+        """Remove a connection that is gone; one that was too many is not known any more."""
         mine = self._of.get(aor)
         if mine is not None:
             mine.pop(flow, None)

@@ -65,7 +65,7 @@ class Places:
                 await self._forget(record.key)
 
     async def close(self) -> None:
-        """Nothing to do: what was learned is written."""
+        """Do nothing: what was learned is written."""
 
     def knows(self, key: str, place: str, epid: str | None = None) -> bool:
         """Tell whether somebody has signed in from there, with this device if one is given."""
@@ -94,7 +94,7 @@ class Places:
             self._write(key)
 
     def _write(self, key: str) -> None:
-        """Have it written; what changes while that is under way is written after it, once."""
+        """Write the record; what changes while that is under way is written after it, once."""
         if key in self._writing:
             self._stale.add(key)
             return

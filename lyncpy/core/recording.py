@@ -78,7 +78,7 @@ class Recording:
         )
 
     def note(self, record: CallRecord, *, within_s: float = 0.0) -> None:
-        """Have a record written: at once for a beginning or an end, soon for counts."""
+        """Queue a record: it is written at once for a beginning or an end, soon for counts."""
         key = (type(record), record.key)
         if not self._queue.put(record, key, within_s=within_s, owners={"user": _owner(record)}):
             self._lost.add()
@@ -95,7 +95,7 @@ class Recording:
     # --- its life
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Do nothing: there is nothing to open."""
 
     async def close(self) -> None:
         """Write all that waits, within `close_s`.
@@ -126,7 +126,7 @@ class Recording:
             self.log.error("{count} call records wait, the store fails: {reason}", count=len(self), reason=reason)
 
     def _unwritable(self, record: CallRecord, failure: Failure) -> None:
-        """One record that no store takes holds up no other."""
+        """Log that a record is lost: one that no store takes must not hold up the others."""
         self._lost.add()
         self.log.failure("a call record is lost, {kind} {key}", failure, kind=_kind(record), key=record.key)
 

@@ -104,6 +104,6 @@ class Router:
 
 
 def _app(uri: Uri) -> str | None:
-    """The application that a GRUU of the server names, if any ([MS-CONFBAS] 2.2.1; `srvr:` for services)."""
+    """Give the application that a GRUU of the server names, if any ([MS-CONFBAS] 2.2.1; `srvr:` for services)."""
     opaque = uri.opaque.lower()
     return opaque if opaque.startswith(("app:", "srvr:")) else None

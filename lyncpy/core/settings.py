@@ -1,10 +1,10 @@
-"""The section `[limits]`: how much the hall keeps at once, and how long it waits."""
+"""The section `[limits]`: how much the request pipeline keeps at once, and how long it waits."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
-    """Bounds of every table of the hall, and its patience."""
+    """Bounds of every table of the request pipeline, and how long it waits."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -34,7 +34,7 @@ def host_clock() -> float:
 
 
 def steady(reactor: Any) -> None:  # Any: a reactor's own clock is in no interface
-    """Have a reactor count time by the monotonic clock; what it has to do already comes as late as before.
+    """Make a reactor count time by the monotonic clock; what it has to do already comes as late as before.
 
     Done before anything of ours is scheduled, with any reactor: all that they inherit reads the
     clock through `reactor.seconds`. One that is monotonic already (asyncio's) stays as it is.
@@ -61,7 +61,7 @@ class Timer:
         bucket[self] = None
 
     def cancel(self) -> None:
-        """Do not call; may be called twice and after the call."""
+        """Cancel the call; may be called twice and after the call."""
         self._call = None
         self._bucket.pop(self, None)
 
@@ -106,15 +106,15 @@ class Timers:
         return float(self._clock.seconds())
 
     def wall(self) -> float:
-        """Seconds since the epoch, UTC, as the host has them. See the promise."""
+        """Give the seconds since the epoch, UTC, as the host has them. See the promise."""
         return self.clock.wall()
 
     def steady(self) -> float:
-        """Seconds since the epoch, without the steps since the start. See the promise."""
+        """Give the seconds since the epoch, without the steps since the start. See the promise."""
         return self.clock.steady()
 
     def past(self) -> float:
-        """Seconds since the epoch that have surely passed. See the promise."""
+        """Give the seconds since the epoch that have surely passed. See the promise."""
         return self.clock.past()
 
     def on_step(self, hear: Callable[[float], None]) -> None:
@@ -136,7 +136,7 @@ class Timers:
         return Timer(bucket, call)
 
     def _wind(self) -> None:
-        """Have the reactor call at the earliest time, and at no other."""
+        """Set the reactor's one timer to the earliest time."""
         if self._due:
             at = self.now()
         elif self._times:

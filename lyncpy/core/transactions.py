@@ -136,13 +136,13 @@ class Transactions:
         return self._intake.pending
 
     def opened(self, flow: FlowName, peer: str, secure: bool) -> None:
-        """A connection is ready: TCP accepted, TLS handshake done."""
+        """Note that a connection is ready: TCP accepted, TLS handshake done."""
         place = flow if peer in self._relays else network_of(peer)
         self._flows[flow] = _Flow(flow, peer, self._intake.opened(flow, place))
         self._gate.opened(flow, peer, secure=secure)
 
     def arrived(self, flow: FlowName, message: Request | Response) -> None:
-        """A whole message came."""
+        """Handle a whole message."""
         known = self._flows.get(flow)
         if known is None:
             return
@@ -176,11 +176,11 @@ class Transactions:
             self._reply(flow, Refused(status, Diagnostics(1018, reason)).response(message))
 
     def drained(self, flow: FlowName) -> None:
-        """The connection has room again: who put something off is told."""
+        """Tell who put something off that the connection has room again."""
         self._bus.tell(FlowDrained(flow))
 
     def closed(self, flow: FlowName, reason: str) -> None:
-        """The connection is gone: arrivals are cancelled, what is under way to it fails, its tables go."""
+        """Forget a connection that is gone: arrivals are cancelled, what is under way to it fails, its tables go."""
         known = self._flows.pop(flow, None)
         if known is None:
             return
@@ -232,7 +232,7 @@ class Transactions:
             self._reply(flow, refused.response(request))
 
     def _begin(self, name: FlowName, key: Key, request: Request) -> None:
-        """The intake has room for a request."""
+        """Begin a request for which the intake has room."""
         flow = self._flows.get(name)
         if flow is None:
             return
@@ -256,7 +256,7 @@ class Transactions:
         self.end_after(self.serve(flow, self.arrival(flow, ack)), self.settings.answer_timeout_s)
 
     def _refuse(self, name: FlowName, key: Key, request: Request) -> None:
-        """The intake has no room for an INVITE."""
+        """Refuse an INVITE for which the intake has no room."""
         self._refused.add()
         flow = self._flows.get(name)
         # Once a connection: the meter counts the others, and a flood must not fill the log.
@@ -266,7 +266,7 @@ class Transactions:
         self._refuse_now(name, request)
 
     def _cancel(self, flow: _Flow, request: Request) -> None:
-        """Spec: RFC 3261 §9.2. The INVITE's own answer, a 487, comes from whoever answers it."""
+        """Cancel an INVITE (RFC 3261 §9.2). The INVITE's own answer, a 487, comes from whoever answers it."""
         key = server_key(request, "INVITE")
         transaction = flow.transactions.get(key)
         invite = self._intake.withdraw(flow.queue, key) if transaction is None else None
@@ -351,7 +351,7 @@ class ServerTransaction(Runner):
         self._running: Deferred[None] | None = None
 
     def begin(self) -> None:
-        """Have the request answered."""
+        """Start to answer the request."""
         self._flow.transactions[self._key] = self
         serving = self._transactions.serve(self._flow, self._arrival)
         self._running = serving.addCallbacks(self._answered, self._failed)
@@ -362,7 +362,7 @@ class ServerTransaction(Runner):
         self.watch()
 
     def is_signed_anew(self, request: Request) -> bool:
-        """Whether this is no repetition, but the next try after our challenge.
+        """Tell whether this is no repetition, but the next try after our challenge.
 
         COMPAT pidgin-sipe 1.25: it signs the same message anew, with the same CSeq, against RFC 3261 §22.2.
         """
@@ -371,17 +371,17 @@ class ServerTransaction(Runner):
         return any(request.headers.all(name) != self.request.headers.all(name) for name in CREDENTIALS)
 
     def repeat(self) -> None:
-        """The request came again: answer from memory, if there is an answer."""
+        """Answer a repeated request from memory, if there is an answer."""
         self._receive(Event.REQUEST)
 
     def acknowledge(self) -> bool:
-        """The ACK came; give whether somebody else has to know (it is for a 2xx)."""
+        """Note the ACK; tell whether somebody else has to know (it is for a 2xx)."""
         effects = self._machine.receive(Event.ACK, self._timers.now())
         self.perform(tuple(effect for effect in effects if effect is not Effect.TELL))
         return Effect.TELL in effects
 
     def cancel(self) -> None:
-        """A CANCEL came; it changes nothing once the final answer was given."""
+        """Cancel the request; this changes nothing once the final answer was given."""
         if self._machine.state is State.PROCEEDING:
             self._arrival.cancel()
 
@@ -395,7 +395,7 @@ class ServerTransaction(Runner):
         return True
 
     def lose(self) -> None:
-        """Nobody waits for the answer any more."""
+        """End the transaction: the connection is gone, and nobody waits for the answer."""
         self._receive(Event.LOST)
 
     def _provisional(self, response: Response) -> None:
@@ -475,7 +475,7 @@ class ServerTransaction(Runner):
 
 
 def _hear_nothing(response: Response) -> None:
-    """Nobody waits for a provisional response any more."""
+    """Ignore a provisional response: nobody waits for it any more."""
 
 
 def _cancelling(end: ITimer) -> Callable[[Any], Any]:  # Any: a result on its way through

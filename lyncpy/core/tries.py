@@ -240,19 +240,19 @@ class Tries:
     # --- counting
 
     def begin(self, attempt: Attempt, now: float) -> None:
-        """A password is going to be looked at."""
+        """Note that a password is about to be verified."""
         attempt.counted = True
         if not attempt.is_relayed:
             self._running[attempt.place] += 1
         self._table(attempt.is_user).failed(attempt.pair, now)
 
     def spare(self, attempt: Attempt) -> None:
-        """It was no guess, or came to no end."""
+        """Take the note back: it was no guess, or came to no end."""
         if self._ended(attempt):
             self._table(attempt.is_user).pairs.spare(attempt.pair)
 
     def failed(self, attempt: Attempt, now: float) -> None:
-        """It was a wrong guess."""
+        """Count a wrong guess."""
         counts = self._table(attempt.is_user)
         if not self._ended(attempt):
             counts.failed(attempt.pair, now)
@@ -261,13 +261,13 @@ class Tries:
             self._places.failed(attempt.place, now, attempt.place)
 
     def guessed(self, account: Pair, now: float, *, is_user: bool) -> None:
-        """It was a wrong guess of this account's password."""
+        """Count a wrong guess of this account's password."""
         counts = self._table(is_user)
         counts.failed(account, now)
         counts.press(account, now)
 
     def succeeded(self, attempt: Attempt) -> None:
-        """Whoever it was has proved to be the user: what they failed before is forgiven, here and at this place.
+        """Note that the user was proven: what they failed before is forgiven, here and at this place.
 
         Others' failures of the same place stay: one valid account must not buy more guesses.
         """

@@ -1,4 +1,4 @@
-"""Units with a life, the house that opens them in order, and the house as Twisted sees it.
+"""Units that open and close, the server that opens them in order, and the server as Twisted sees it.
 
 The only module that touches `twisted.application.service`, whose `MultiService` neither
 waits for a service to start nor keeps the reason why one did not.
@@ -100,14 +100,14 @@ async def _closed(unit: IUnit) -> None:
 
 
 class HouseService(Service):
-    """The house as a Twisted service, which a tap gives to twistd.
+    """The server as a Twisted service, which a tap gives to twistd.
 
-    Starting opens the house. If that fails, one sentence is logged and the process is ended
-    with status 1. Stopping waits for the house to be closed; while it is still being
+    Starting opens the units. If that fails, one sentence is logged and the process is ended
+    with status 1. Stopping waits for them to be closed; while it is still being
     opened, the opening is given up first. If something was left undone then, the status is 1.
 
     Args:
-        house: What has a life.
+        house: The units.
         end: Ends the process with this status; `ender(reactor)` gives it.
         on_ready: Called once when everything is open.
         on_start: Called before anything is opened.
@@ -131,7 +131,7 @@ class HouseService(Service):
         self._stopping = False
 
     def startService(self) -> None:
-        """Begin to open the house."""
+        """Begin to open the units."""
         super().startService()  # type: ignore[no-untyped-call]  # Twisted's service module has no types
         self._stopping = False
         if self._on_start is not None:
@@ -151,7 +151,7 @@ class HouseService(Service):
             self._on_ready()
 
     def stopService(self) -> Deferred[None]:
-        """Close the house; the Deferred fires when it is closed."""
+        """Close the units; the Deferred fires when they are closed."""
         super().stopService()  # type: ignore[no-untyped-call]  # see startService
         self._stopping = True
         return Deferred.fromCoroutine(self._stop())

@@ -78,7 +78,7 @@ class Entry(Generic[V]):
 
 
 class Form(Protocol[K_contra, V]):
-    """What a table knows of its values. Pure, but for what names mean at the moment."""
+    """What a table has to be told about its values. Pure, but for what names mean at the time."""
 
     def record(self, key: K_contra) -> str:
         """Give the key of the record that belongs to a key now; "" when there can be none."""
@@ -117,7 +117,7 @@ class NoMemory(Generic[K, V]):
         """Keep none."""
 
     def forget(self, key: K) -> None:
-        """There is none."""
+        """Do nothing: no entry is kept in memory."""
 
 
 class VersionedTable(Generic[K, V]):
@@ -153,7 +153,7 @@ class VersionedTable(Generic[K, V]):
         self._complete = complete
 
     def hold(self, name: str, *, must: bool = False) -> AbstractAsyncContextManager[None]:
-        """Be the only writer in this process of whatever goes under a name, as `Homes.hold` does."""
+        """Lock whatever goes under a name in this process, as `Homes.hold` does."""
         return self._writers.hold(self._kind, name, must=must)
 
     def peek(self, key: K) -> V | None:
