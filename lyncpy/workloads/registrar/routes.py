@@ -152,7 +152,7 @@ class Routes:
             raise Refused(503, why, headers=[("Retry-After", CONTEST_RETRY_S)])
 
     def _after_arrival(self, endpoint: Endpoint, old: Endpoint | None, thread: model.Thread | None) -> None:
-        """A new binding: the one it replaced is told so and leaves its connection, and the quota is kept.
+        """Tell the endpoint that a new binding replaced, and sign out the oldest ones beyond the quota.
 
         It has to be told: a client that is only cut off takes it for a fault of the network and comes back.
         One that comes back all the same is a matter of `_check_place`.

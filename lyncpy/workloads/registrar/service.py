@@ -38,7 +38,7 @@ class Registrar:
         self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words(), reasons=(commands.why,))
 
     async def open(self) -> None:
-        """Hear of connections that end and of people who may not sign in any more."""
+        """Listen for connections that end and of people who may not sign in any more."""
         self._vigil.open()
         self._listening = [
             self._bus.listen(FlowClosed, self._flow_closed),
@@ -47,7 +47,7 @@ class Registrar:
         ]
 
     async def close(self) -> None:
-        """Hear no more."""
+        """Stop listening."""
         self._vigil.close()
         for listening in self._listening:
             listening.stop()

@@ -52,7 +52,7 @@ class Vigil:
         self._timer: ITimer | None = None
 
     def open(self) -> None:
-        """Begin to look."""
+        """Start to look for silent clients."""
         self._timer = self._timers.later(LOOK_S, self._look)
 
     def close(self) -> None:
@@ -62,11 +62,11 @@ class Vigil:
             self._timer = None
 
     def promised(self, flow: FlowName) -> None:
-        """A client on this connection sends keep-alives."""
+        """Note that the client on this connection sends keep-alives."""
         self._promised.add(flow)
 
     def forget(self, flow: FlowName) -> None:
-        """A connection is gone."""
+        """Forget a connection that is gone."""
         self._promised.discard(flow)
         self._asked.discard(flow)
 
