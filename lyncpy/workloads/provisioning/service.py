@@ -38,7 +38,7 @@ class Provisioning:
         self.offer = Offer(self.name, routes=routes.rows(), provisions=own)
 
     async def open(self) -> None:
-        """Nothing to open: clients come by themselves."""
+        """Do nothing: clients come by themselves."""
 
     async def close(self) -> None:
-        """Nothing to close: subscriptions belong to the hall."""
+        """Do nothing: subscriptions belong to the notifier."""
