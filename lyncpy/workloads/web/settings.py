@@ -17,7 +17,7 @@ class Settings(BaseModel):
     """The address on which browsers are awaited. When empty: every address of this machine, IPv4 and IPv6."""
 
     https_port: int = Field(default=0, ge=0, le=65535)
-    """The port of the site; 443 is what browsers expect; 0 closes this door, and nothing is offered over HTTP."""
+    """The port of the site; 443 is what browsers expect; 0: nothing is offered over HTTP."""
 
     origins: tuple[str, ...] = Field(default=(), strict=False, max_length=100)
     """Other sites whose scripts may read answers, e.g. "https://intranet.example.com"; pictures need no leave."""

@@ -142,7 +142,7 @@ class Site:
 
 
 def _is_known(tag: str, given: str) -> bool:
-    """Whether the client has these bytes already; a weak tag compares equal here.
+    """Tell whether the client has these bytes already; a weak tag compares equal here.
 
     Spec: RFC 9110 §13.1.2.
     """
