@@ -287,7 +287,7 @@ class Session(SSHChannel):
             self.conn.adjustWindow(self, self.localWindowSize - self.localWindowLeft)
 
     def eofReceived(self) -> None:
-        """Hear that there is no more input."""
+        """Note that there is no more input."""
         self._is_input_ended = True
         if self._sitting is not None and self._is_begun:
             self._sitting.ended()

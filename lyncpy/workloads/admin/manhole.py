@@ -1,4 +1,4 @@
-"""The Python prompt over the living house: off by default, for developers, every line recorded."""
+"""The Python prompt over the running server: off by default, for developers, every line recorded."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -139,7 +139,7 @@ class Python:
             self._terminal.terminalProtocol.width = self._size()
 
     def unblocked(self) -> None:
-        """Nothing waits for that."""
+        """Do nothing: nothing waits for that."""
 
     def gone(self) -> None:
         """Forget the prompt and all that it named."""

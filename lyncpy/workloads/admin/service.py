@@ -25,7 +25,7 @@ LAST_BYTES_S: Final = 2.0
 
 @implementer(IWorkload)
 class Admin:
-    """The administrators' door.
+    """The administrators' shell, over SSH.
 
     Args:
         platform: The server's; every command is recorded.

@@ -64,16 +64,16 @@ class Sitting(Protocol):
         """Take what came in."""
 
     def ended(self) -> None:
-        """Hear that nothing more comes in."""
+        """Note that nothing more comes in."""
 
     def resized(self) -> None:
-        """Hear that the seat has another width."""
+        """Note that the terminal has another width."""
 
     def unblocked(self) -> None:
-        """Hear that everything written was read."""
+        """Note that everything written was read."""
 
     def gone(self) -> None:
-        """Hear that nobody sits there any more; a command under way goes on to its end."""
+        """Note that the connection is gone; a command under way goes on to its end."""
 
 
 class _Commands:
@@ -97,10 +97,10 @@ class _Commands:
         return self._running is not None
 
     def resized(self) -> None:
-        """Nothing on show depends on the width."""
+        """Do nothing: nothing on show depends on the width."""
 
     def unblocked(self) -> None:
-        """Nothing waits for that."""
+        """Do nothing: nothing waits for that."""
 
     def gone(self) -> None:
         """Take no more lines."""
@@ -156,7 +156,7 @@ class Once(_Commands):
             self._run(self._line.strip())
 
     def received(self, data: bytes) -> None:
-        """Hear nothing but Ctrl-C of a terminal: no command reads input."""
+        """Handle nothing but Ctrl-C of a terminal: no command reads input."""
         if self._seat.width is not None and b"\x03" in data and self._running is not None:
             self._running.interrupt()
 

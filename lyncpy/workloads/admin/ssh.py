@@ -226,10 +226,10 @@ class Transport(SSHServerTransport):
         self._conch.sendExtInfo([(b"server-sig-algs", b",".join(USER_SIGNATURES))])
 
     def receiveError(self, reasonCode: int, description: bytes) -> None:
-        """Say nothing of it: a client's ordinary farewell is called an error, too."""
+        """Log nothing: a client's ordinary end of the connection is called an error, too."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        """Be gone."""
+        """Forget the connection, which is gone."""
         if self._timer is not None:
             self._timer.cancel()
         self._conch.connectionLost(reason)
@@ -307,7 +307,7 @@ class Server(SSHFactory):
             emptied.callback(None)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: what Twisted's own type cannot name
-        """Take a connection. Of too many strangers one makes room, so that an operator always gets in."""
+        """Accept a connection. Of too many strangers one is closed, so that an operator always gets in."""
         strangers = [one for one in self.transports if not one.is_admitted]
         if len(strangers) >= self.given.settings.strangers:
             self._make_room(strangers)
@@ -342,7 +342,7 @@ class Server(SSHFactory):
         least.transport.abortConnection()
 
     def admitted(self, transport: Transport) -> None:
-        """A key was proven; of too many who are in, the one goes who has pressed no key for longest."""
+        """Admit a connection whose key was proven; of too many, the one goes that was idle for longest."""
         network = network_of(transport.address)
         self._known.pop(network, None)
         self._known[network] = None
