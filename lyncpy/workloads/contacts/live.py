@@ -43,12 +43,12 @@ class Live:
         """Whether anybody in any list may have another address."""
 
     async def person_changed(self, fact: PersonChanged) -> None:
-        """See to it that lists with this person change."""
+        """Refresh the lists with this person."""
         self._shelves.person_changed(fact.aor, fact.person)
         self._soon(SETTLE_S)
 
     async def addresses_changed(self, fact: AddressesChanged) -> None:
-        """See to it that lists with these people show the addresses that they have now."""
+        """Refresh the lists with these people, who have other addresses now."""
         for aor in fact.aors:
             if self._lists.is_lost(aor):
                 self._lists.left(aor)
@@ -56,12 +56,12 @@ class Live:
         self._soon(SETTLE_S)
 
     async def groups_changed(self, fact: GroupsChanged) -> None:
-        """See to it that lists with these groups change."""
+        """Refresh the lists with these groups."""
         self._shelves.groups_changed(fact.keys)
         self._soon(SETTLE_S)
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Stop refreshing lists."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()

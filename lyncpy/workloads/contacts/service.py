@@ -52,7 +52,7 @@ class Contacts:
         )
 
     async def open(self) -> None:
-        """Know what the directory puts into lists, and hear of changes."""
+        """Load what the directory puts into lists, and listen for changes."""
         self._shelves.load()
         self._listening = (
             self._bus.listen(ContactsChanged, self._fanout.heard),
@@ -64,7 +64,7 @@ class Contacts:
         )
 
     async def close(self) -> None:
-        """Hear no more."""
+        """Stop listening."""
         for listening in self._listening:
             listening.stop()
         self._live.close()
