@@ -119,4 +119,4 @@ class _Mails:
                 await self._exports.write(self._name, file, piece)
 
     async def end(self) -> None:
-        """Each mail is written when its conversation ends."""
+        """Write each mail when its conversation ends."""

@@ -305,7 +305,7 @@ class Keeper:
         self._kept.add(len(batch))
 
     async def _ready(self, point: Point, lost: int) -> None:
-        """See that a write whose end nobody hears of does harm to no count.
+        """Note a write before it begins, so that one whose result never comes does not falsify the count.
 
         Raises:
             StoreUnavailable: Who waits has been told that it is not written, and so it must not be.

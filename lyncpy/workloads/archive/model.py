@@ -233,7 +233,7 @@ class Places:
             del self._known[next(iter(self._known))]
 
     def forget(self) -> None:
-        """Know nothing any more."""
+        """Forget everything."""
         self._known.clear()
 
 
