@@ -72,11 +72,7 @@ class Relayed(Protocol):
 
 
 class TlsFailed(ConnectionLost):
-    """The TLS of a connection ended with an error.
-
-    Args:
-        reason: OpenSSL's, for the log.
-    """
+    """The TLS of a connection ended with an error; `reason` is OpenSSL's, for the log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
