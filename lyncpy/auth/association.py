@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from lyncpy.auth.signing import around_number, signed_fields
 from lyncpy.contracts.arrival import Identity
-from lyncpy.contracts.authenticator import IAssociation
+from lyncpy.contracts.authenticator import IAssociation, Invalid
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Message
@@ -142,28 +142,28 @@ class Association:
         self._tail = f'opaque="{opaque}", qop="auth", targetname="{target}", realm="{realm}"{said}'
         self._trusted: str | None = None
 
-    def verify(self, message: Message, now: float) -> str | None:
+    def verify(self, message: Message, now: float) -> Invalid | None:
         """Check a message of the client; see the promise.
 
         Spec: [MS-SIPAE] 3.3.5 (processing of signed messages).
         """
         if now >= self.expires:
-            return "expired"
+            return Invalid.EXPIRED
         header = credentials(message.headers, self.identity.scheme)
         if header is None:
-            return "unsigned"
+            return Invalid.UNSIGNED
         beginning, rand, number, response = self._read(header)
         if not response:
-            return "unsigned"
+            return Invalid.UNSIGNED
         if not number.isascii() or not number.isdigit() or len(number) > _NUMBER_DIGITS:
-            return "bad signature"
+            return Invalid.BAD_SIGNATURE
         count = int(number)
         if not self._window.is_new(count):
-            return "replayed"
+            return Invalid.REPLAYED
         text = f"<{self.identity.scheme}><{rand}><{number}>{self._front}{signed_fields(message, self._version)}"
         expected = self._client.hex(text.encode("utf-8", "surrogateescape"))
         if not hmac.compare_digest(expected.encode(), response.upper().encode("utf-8", "surrogateescape")):
-            return "bad signature"
+            return Invalid.BAD_SIGNATURE
         self._window.note(count)
         self._trusted = beginning
         return None

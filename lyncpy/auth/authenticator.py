@@ -11,7 +11,7 @@ from lyncpy.auth.ntlm import Authenticate, Place, exported_key, macs, read_authe
 from lyncpy.auth.passwords import still
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
-from lyncpy.contracts.authenticator import Challenge, Denied, IAuthenticator
+from lyncpy.contracts.authenticator import Challenge, DenialReason, Denied, IAuthenticator
 from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person, objection_to
 from lyncpy.contracts.names import aor_of
 from lyncpy.contracts.timers import ITimers
@@ -91,7 +91,7 @@ class NtlmAuthenticator:
         try:
             _, given = parse_auth(credentials)
         except RemoteProtocolError as error:
-            return Denied("malformed", detail=error.reason)
+            return Denied(DenialReason.MALFORMED, detail=error.reason)
         if given.get("realm") != self._settings.realm or given.get("targetname") != self._target:
             # Left over from another server: begin anew. Spec: [MS-SIPAE] 3.3.5.
             self.forget(flow)
@@ -104,13 +104,13 @@ class NtlmAuthenticator:
             return self._challenge(flow, now)
         pending = self._pending.pop(flow, None)
         if pending is None or now >= pending.until or given.get("opaque", "") != pending.opaque:
-            return Denied("expired challenge")
+            return Denied(DenialReason.EXPIRED_CHALLENGE)
         try:
             message = read_authenticate(token)
             version = self._version(given)
             identity = Identity(aor_of(request.from_.uri), device_of(request)[0], self.scheme)
         except RemoteProtocolError as error:
-            return Denied("malformed", detail=error.reason)
+            return Denied(DenialReason.MALFORMED, detail=error.reason)
         proved = await self._prove(message, pending.challenge, identity)
         if isinstance(proved, Denied):
             return proved
@@ -145,16 +145,18 @@ class NtlmAuthenticator:
         person = still(self._people, person)
         key = exported_key(message, challenge, secret or _NO_HASH)
         if person is None:
-            return Denied("unknown user", message.account)
+            return Denied(DenialReason.UNKNOWN_USER, message.account)
         if not secret:
-            return Denied("no password set", message.account, person.aor)
+            return Denied(DenialReason.NO_PASSWORD_SET, message.account, person.aor)
         if key is None:
-            return Denied("wrong password", message.account, person.aor)
+            return Denied(DenialReason.WRONG_PASSWORD, message.account, person.aor)
         return self._objection(message, person, identity) or key
 
     def _objection(self, message: Authenticate, person: Person, identity: Identity) -> Denied | None:
         if person.aor != identity.aor:
-            return Denied("not this user", message.account, person.aor, detail=f"signed in as {identity.aor}")
+            return Denied(
+                DenialReason.NOT_THIS_USER, message.account, person.aor, detail=f"signed in as {identity.aor}"
+            )
         objection = objection_to(person, self._timers.wall())
         if objection is not None:
             return Denied(objection.reason, message.account, person.aor, detail=objection.words)
@@ -163,7 +165,9 @@ class NtlmAuthenticator:
         skew = min((message.at - self._timers.wall(), message.at - self._timers.steady()), key=abs)
         if abs(skew) > self._settings.skew_s:
             way = "ahead" if skew > 0 else "behind"
-            return Denied("clock skew", message.account, person.aor, detail=f"its clock is {abs(skew):.0f} s {way}")
+            return Denied(
+                DenialReason.CLOCK_SKEW, message.account, person.aor, detail=f"its clock is {abs(skew):.0f} s {way}"
+            )
         return None
 
     def _associate(
@@ -190,5 +194,7 @@ class NtlmAuthenticator:
         )
         # Version 4 signs this request already. One that does not is let in: it could as well have said version 3.
         if "response" in given and association.verify(request, now) is not None:
-            return Denied("malformed", aor=identity.aor, detail="the signature of the last REGISTER does not hold")
+            return Denied(
+                DenialReason.MALFORMED, aor=identity.aor, detail="the signature of the last REGISTER does not hold"
+            )
         return association

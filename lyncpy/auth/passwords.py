@@ -6,7 +6,7 @@ from typing import Final
 from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
-from lyncpy.contracts.authenticator import Denied
+from lyncpy.contracts.authenticator import DenialReason, Denied
 from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person, objection_to
 from lyncpy.contracts.http import IPasswords
 from lyncpy.contracts.names import Aor
@@ -35,11 +35,11 @@ class Passwords:
         given = nt_hash(password[:PASSWORD_CHARACTERS])
         is_right = hmac.compare_digest(given, secret or _NO_HASH) and len(password) <= PASSWORD_CHARACTERS
         if person is None:
-            return Denied("unknown user", login)
+            return Denied(DenialReason.UNKNOWN_USER, login)
         if not secret:
-            return Denied("no password set", login, person.aor)
+            return Denied(DenialReason.NO_PASSWORD_SET, login, person.aor)
         if not is_right:
-            return Denied("wrong password", login, person.aor)
+            return Denied(DenialReason.WRONG_PASSWORD, login, person.aor)
         objection = objection_to(person, self._timers.wall())
         if objection is not None:
             return Denied(objection.reason, login, person.aor, detail=objection.words)

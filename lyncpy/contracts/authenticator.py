@@ -1,5 +1,6 @@
 """Proving who sends, and proving to a client that it is we who answer ([MS-SIPAE])."""
 
+import enum
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
@@ -18,13 +19,28 @@ class Challenge:
     value: str
 
 
+class DenialReason(enum.StrEnum):
+    """Why somebody may not sign in; the values are the words that an operator reads."""
+
+    UNKNOWN_USER = "unknown user"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not yet valid"
+    MUST_CHANGE_PASSWORD = "must change password"  # noqa: S105 - words, no password
+    NO_PASSWORD_SET = "no password set"  # noqa: S105 - words, no password
+    WRONG_PASSWORD = "wrong password"  # noqa: S105 - words, no password
+    CLOCK_SKEW = "clock skew"
+    MALFORMED = "malformed"
+    EXPIRED_CHALLENGE = "expired challenge"
+    NOT_THIS_USER = "not this user"
+
+
 @dataclass(frozen=True, slots=True)
 class Denied:
     """The handshake failed."""
 
-    reason: str
-    """For the operator: one of "unknown user", "disabled", "expired", "not yet valid", "must change password", "no password set", "wrong password", "clock skew",
-    "malformed", "expired challenge", "not this user"."""
+    reason: DenialReason
+    """For the operator; a client is told less."""
 
     account: str = ""
     """Whom the client claimed to be; for the operator and for throttling."""
@@ -36,14 +52,24 @@ class Denied:
     """More words for the operator."""
 
 
+class Invalid(enum.StrEnum):
+    """Why the signature of a message does not hold; the values are the words that an operator reads."""
+
+    EXPIRED = "expired"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad signature"
+    REPLAYED = "replayed"
+    REVOKED = "revoked"
+
+
 class IAssociation(Interface):
     """A security association: one client, one connection, one lifetime."""
 
     identity: Identity = Attribute("Who is at the other end.")
     expires: float = Attribute("Monotonic seconds; after it nothing verifies.")
 
-    def verify(message: Request | Response, now: float) -> str | None:
-        """Check a message of the client; None when it holds, else why it does not ("replayed", "bad signature", "unsigned", "expired")."""
+    def verify(message: Request | Response, now: float) -> Invalid | None:
+        """Check a message of the client; None when it holds, else why it does not."""
 
     def sign(message: Request | Response) -> tuple[str, str]:
         """Give the header (name, value) that signs this message as it will leave."""

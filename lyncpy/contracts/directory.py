@@ -8,6 +8,7 @@ from typing import Final
 
 from zope.interface import Interface
 
+from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.names import Aor
 
 
@@ -111,8 +112,8 @@ def judged(person: Person, wall: float, *, overdue_ends: bool = True) -> Person:
 class Objection:
     """Why somebody may not sign in."""
 
-    reason: str
-    """"disabled", "expired", "not yet valid" or "must change password", as in `Denied`."""
+    reason: DenialReason
+    """DISABLED, EXPIRED, NOT_YET_VALID or MUST_CHANGE_PASSWORD."""
 
     words: str
     """What follows their name in a sentence for an operator."""
@@ -123,13 +124,15 @@ def objection_to(person: Person, wall: float) -> Objection | None:
     person = judged(person, wall)
     if person.is_out_of_time:
         if person.until is not None and wall >= person.until.at:
-            return Objection("expired", f"expired on {_when(person.until)}")
+            return Objection(DenialReason.EXPIRED, f"expired on {_when(person.until)}")
         if person.begins is not None:
-            return Objection("not yet valid", f"may sign in from {_when(person.begins)} on")
+            return Objection(DenialReason.NOT_YET_VALID, f"may sign in from {_when(person.begins)} on")
     if not person.enabled:
-        return Objection("disabled", f"is switched off: {person.barred}" if person.barred else "is switched off")
+        return Objection(
+            DenialReason.DISABLED, f"is switched off: {person.barred}" if person.barred else "is switched off"
+        )
     if person.must_change is not None and wall >= person.must_change.at:
-        return Objection("must change password", f"must change the password first ({person.must_change.by})")
+        return Objection(DenialReason.MUST_CHANGE_PASSWORD, f"must change the password first ({person.must_change.by})")
     return None
 
 

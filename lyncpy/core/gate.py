@@ -26,7 +26,7 @@ from typing import Final, overload
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.authenticator import Challenge, Denied, IAssociation, IAuthenticator
+from lyncpy.contracts.authenticator import Challenge, Denied, IAssociation, IAuthenticator, Invalid
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
@@ -208,7 +208,7 @@ class Gate:
             if not registers:
                 raise self._challenge(state)
         elif not (registers and _carries_token(request.headers)):
-            problem = "revoked" if state.revoked else association.verify(request, arrival.at)
+            problem = Invalid.REVOKED if state.revoked else association.verify(request, arrival.at)
             if problem is None:
                 self._check_sender(request, association.identity.aor)
                 arrival.who = association.identity
@@ -256,9 +256,9 @@ class Gate:
         """Tell whether a client's response may be believed; one that may not is to be dropped."""
         state = self._flows.get(flow)
         if state is None or state.association is None:
-            problem = None if state is not None and state.guest else "unsigned"
+            problem = None if state is not None and state.guest else Invalid.UNSIGNED
         elif state.revoked:
-            problem = "revoked"
+            problem = Invalid.REVOKED
         else:
             problem = state.association.verify(response, self._timers.now())
         if problem is None:

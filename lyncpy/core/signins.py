@@ -15,7 +15,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.authenticator import Denied
+from lyncpy.contracts.authenticator import DenialReason, Denied
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, bare
@@ -34,28 +34,30 @@ NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to a
 _SKEW: Final = Diagnostics(1013, "Significant time skew detected during authentication")
 _SKEW_SHOWN: Final = Diagnostics(1013, "The clock of your computer is wrong", public=True)
 _BARRED: Final = {
-    "disabled": Diagnostics(4141, "User disabled", public=True),
-    "expired": Diagnostics(4141, "User disabled, the account has expired", public=True),
-    "not yet valid": Diagnostics(4141, "User disabled, the account is not valid yet", public=True),
-    "must change password": Diagnostics(4141, "The password must be changed first", public=True),
+    DenialReason.DISABLED: Diagnostics(4141, "User disabled", public=True),
+    DenialReason.EXPIRED: Diagnostics(4141, "User disabled, the account has expired", public=True),
+    DenialReason.NOT_YET_VALID: Diagnostics(4141, "User disabled, the account is not valid yet", public=True),
+    DenialReason.MUST_CHANGE_PASSWORD: Diagnostics(4141, "The password must be changed first", public=True),
 }
 """What is wrong with an account whose password is right."""
 
 _UNKNOWN: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
 
 # Failures that a guesser of passwords or names causes. The others need the password, or none was tried.
-_GUESSES: Final = frozenset({"unknown user", "no password set", "wrong password", "malformed"})
+_GUESSES: Final = frozenset(
+    {DenialReason.UNKNOWN_USER, DenialReason.NO_PASSWORD_SET, DenialReason.WRONG_PASSWORD, DenialReason.MALFORMED}
+)
 
 _REMEDIES: Final = {
-    "wrong password": "check the caps lock and the account's name; set a new password with `lyncpy user passwd`",
-    "no password set": "set one with `lyncpy user passwd`, or map the directory's NT hash attribute",
-    "unknown user": "the login name that the client sent belongs to nobody; see `users` for the names that do",
-    "disabled": "enable the user in the directory",
-    "expired": "give them a later date in the directory",
-    "not yet valid": "wait, or give them an earlier date in the directory",
-    "must change password": "change it where the directory keeps it, and run `directory pull`; or see [directory] must_change",
-    "clock skew": "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
-    "not this user": "the login name belongs to another user than the sign-in address",
+    DenialReason.WRONG_PASSWORD: "check the caps lock and the account's name; set a new password with `lyncpy user passwd`",
+    DenialReason.NO_PASSWORD_SET: "set one with `lyncpy user passwd`, or map the directory's NT hash attribute",
+    DenialReason.UNKNOWN_USER: "the login name that the client sent belongs to nobody; see `users` for the names that do",
+    DenialReason.DISABLED: "enable the user in the directory",
+    DenialReason.EXPIRED: "give them a later date in the directory",
+    DenialReason.NOT_YET_VALID: "wait, or give them an earlier date in the directory",
+    DenialReason.MUST_CHANGE_PASSWORD: "change it where the directory keeps it, and run `directory pull`; or see [directory] must_change",
+    DenialReason.CLOCK_SKEW: "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
+    DenialReason.NOT_THIS_USER: "the login name belongs to another user than the sign-in address",
 }
 
 
@@ -67,7 +69,7 @@ class Failure:
     """Seconds since the epoch."""
 
     address: str
-    reason: str
+    reason: DenialReason
     account: str
     """The login name that was claimed, if it came that far."""
 
@@ -109,7 +111,7 @@ class SignIns:
         """
         now = self._timers.now()
         if not attempt.is_user and self.tries.may_know(attempt, now):
-            self._note(Denied("unknown user"), attempt)
+            self._note(Denied(DenialReason.UNKNOWN_USER), attempt)
             raise Refused(404, _UNKNOWN)
         self._check_patience(self.tries.wait(attempt, now))
 
@@ -153,9 +155,9 @@ class SignIns:
         self._check_patience(refused_s)
         if denied.reason in _BARRED:
             raise Refused(403, _BARRED[denied.reason])
-        if denied.reason == "clock skew":
+        if denied.reason == DenialReason.CLOCK_SKEW:
             raise Refused(403, _SKEW, headers=[_SKEW_SHOWN.header()])
-        if denied.reason == "not this user":
+        if denied.reason == DenialReason.NOT_THIS_USER:
             raise Refused(403, NOT_YOU)
 
     def succeeded(self, attempt: Attempt) -> None:

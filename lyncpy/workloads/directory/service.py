@@ -6,6 +6,7 @@ from typing import Final
 
 from zope.interface import implementer
 
+from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.directory import IDirectory, ISecrets, Person, objection_to
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged
@@ -45,7 +46,7 @@ class Directory:
 
     Args:
         platform: The server's.
-        tables: What this fills, and the hall reads.
+        tables: What this fills, and the request pipeline reads.
         directory: Where people come from; it is closed with this.
         seals: Encrypts what is kept of it.
         settings: The section [directory].
@@ -183,7 +184,7 @@ class Directory:
                 good=False,
                 remedy=_REMEDIES.get(objection.reason, "enable the person there and run `directory pull`"),
             )
-            if objection.reason != "must change password"
+            if objection.reason is not DenialReason.MUST_CHANGE_PASSWORD
             else Reason(
                 "sign-in",
                 f"{bare(person.aor)} {objection.words}; {self._overdue()}",
@@ -254,6 +255,6 @@ class Directory:
 
 
 _REMEDIES: Final = {
-    "expired": "give them a later date there and run `directory pull`",
-    "not yet valid": "wait, or give them an earlier date there and run `directory pull`",
+    DenialReason.EXPIRED: "give them a later date there and run `directory pull`",
+    DenialReason.NOT_YET_VALID: "wait, or give them an earlier date there and run `directory pull`",
 }
