@@ -76,7 +76,7 @@ class Deadlines:
         return len(self._moments) + len(self._new)
 
     def open(self) -> None:
-        """Begin: everybody is as the wall clock says now."""
+        """Judge everybody by the wall clock, and set the first deadline."""
         self._seen = self._timers.wall()
         self._begin_again(self._people.all())
         self._arm()
@@ -89,7 +89,7 @@ class Deadlines:
             self._timer.cancel()
 
     async def person_changed(self, fact: PersonChanged) -> None:
-        """Take up new moments; old ones are found out when they come."""
+        """Add the moments of these people; old ones are dropped when they come."""
         found = _moments_of(fact.person)
         if found and not self._closed:
             self._new += found

@@ -89,7 +89,7 @@ class GroupCommands:
             whom = ", ".join(member.text for member in members if not member.is_unknown)
             rows.append((policy.name, whom, said, strange or None))
         return Table(
-            ("policy", "members", "says", "members that nobody is"), rows, note="the first that names a user is his"
+            ("policy", "members", "says", "members that nobody is"), rows, note="the first that names a user is theirs"
         )
 
     async def policy(self, asked: Asked) -> Table:

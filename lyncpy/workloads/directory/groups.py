@@ -110,7 +110,7 @@ class Groups:
         self._sorted = None
 
     def know(self, person: Person) -> None:
-        """Take the names by which groups may mean a person, in place of those that he had."""
+        """Replace the names by which groups may mean a person, in place of those that they had."""
         self.forget(person.aor)
         names = _names_of_person(person)
         self._known[person.aor] = names
@@ -118,7 +118,7 @@ class Groups:
             self._means[name].add(person.aor)
 
     def forget(self, aor: Aor) -> None:
-        """Take away the names of a person who is gone."""
+        """Remove the names of a person who is gone."""
         for name in self._known.pop(aor, ()):
             _take(self._means, name, aor)
 

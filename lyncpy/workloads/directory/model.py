@@ -107,9 +107,9 @@ def comparing(
     left = bool(changes.removed) or any(move.before.aor not in table for move in changes.moved)
     return replace(
         changes,
-        # Somebody is there whom no change announced (he was moved in, or a group now names him), or somebody
-        # left and what he had may be free for an entry that was skipped, or somebody wants the address of one who
-        # was skipped, and may wait for his in turn.
+        # Somebody is there whom no change announced (they were moved in, or a group now names them), or somebody
+        # left and what they had may be free for an entry that was skipped, or somebody wants the address of one who
+        # was skipped, and may wait for theirs in turn.
         incomplete=strange or (any(not one.keeps for one in past) and (left or bool(clashes))),
         withheld=tuple(mine[key] for key in absent) if withhold else (),
     )
@@ -296,7 +296,7 @@ class GroupChanges:
     removed: tuple[Group, ...] = ()
     unchanged: int = 0
     incomplete: bool = False
-    """As of people. Also when somebody's entry was moved: what groups call him is old then."""
+    """As of people. Also when somebody's entry was moved: what groups call them is old then."""
 
     withheld: tuple[Group, ...] = ()
     """Which would be removed, and stay because they are too many to be believed."""
@@ -447,7 +447,7 @@ def renewals(known: Mapping[Aor, Person], keys: Collection[str], pull: Pull) -> 
 
 
 def naming(skipped: Iterable[Skipped], aor: Aor) -> tuple[Skipped, ...]:
-    """Give the skipped entries that seem to be this person's: by his address, or by the first part of a DN or a table's name."""
+    """Give the skipped entries that seem to be this person's: by their address, or by the first part of a DN or a table's name."""
     address = aor[4:]
     user = address.partition("@")[0]
 

@@ -100,7 +100,7 @@ class People:
         return self._sorted
 
     def _place(self, aor: Aor) -> None:
-        """Put one person where he belongs in order, or take him out."""
+        """Put one person where they belong in order, or remove them."""
         at, person = bisect_left(self._order, aor, key=_AOR), self._people.get(aor)
         there = at < len(self._order) and self._order[at].aor == aor
         self._order[at : at + there] = () if person is None else (person,)
@@ -112,7 +112,7 @@ class People:
         return MappingProxyType(self._people)
 
     def keep(self, person: Person) -> None:
-        """Add a person or put him in the place of his former self."""
+        """Add a person, or replace what was known of them."""
         self.drop(person.aor)
         self._people[person.aor] = person
         for login in _logins(person):
@@ -124,7 +124,7 @@ class People:
         self._changed(person.aor)
 
     def drop(self, aor: Aor) -> None:
-        """Remove a person, if he is there."""
+        """Remove a person, if they are there."""
         person = self._people.pop(aor, None)
         if person is None:
             return

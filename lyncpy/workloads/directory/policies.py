@@ -37,11 +37,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A person's policy, and why it is his."""
+    """A person's policy, and why it is theirs."""
 
     policy: Policy
     member: Member | None = None
-    """Through which he has it; None: no policy names him."""
+    """Through which they have it; None: no policy names them."""
 
 
 @implementer(IPolicies)
@@ -93,7 +93,7 @@ class Policies:
         return tuple(self._policies.values())
 
     def chosen(self, aor: Aor) -> Chosen:
-        """Say which policy is a user's, and why: the first that names him or a group that he is in."""
+        """Say which policy is a user's, and why: the first that names them or a group that they are in."""
         mine = {group.key for group in self._groups.of(aor)}
         for name in self._settings.named:
             for member in self.members(name):
@@ -131,7 +131,7 @@ class Policies:
             self._bus.tell(PoliciesChanged())
 
     async def person_changed(self, fact: PersonChanged) -> None:
-        """See whether a person's policy is still his: groups may know him by another name."""
+        """Look whether a person's policy is still theirs: groups may know him by another name."""
         before = self._chosen.pop(fact.aor, None)
         self._members.clear()
         if fact.person is not None and fact.aor in self._named():
@@ -166,11 +166,11 @@ def why(chosen: Chosen) -> str:
     """Say why a policy is somebody's, in words for an operator."""
     member = chosen.member
     if member is None:
-        return "no policy names him, so he has the default"
+        return "no policy names them, so they have the default"
     section = f"[policies.{chosen.policy.name}]"
     if member.aor is not None:
         return f"{section} names {bare(member.aor)}"
-    return f'{section} names the group "{member.text}", which he is in'
+    return f'{section} names the group "{member.text}", which they are in'
 
 
 def _policies(settings: PoliciesSettings) -> dict[str, Policy]:

@@ -26,7 +26,7 @@ class Named(BaseModel):
 
 
 class PoliciesSettings(BaseModel):
-    """What users may: for everybody, and where a table [policies.NAME] differs, for its members; the first that names a user is his."""
+    """What users may: for everybody, and where a table [policies.NAME] differs, for its members; the first that names a user is theirs."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow", use_attribute_docstrings=True)
 
@@ -39,10 +39,10 @@ class PoliciesSettings(BaseModel):
     """Shown below the settings in etc/lyncpy.toml."""
 
     privacy_mode: bool = False
-    """Whether only a user's contacts see him; everybody else sees him offline."""
+    """Whether only a user's contacts see him; everybody else sees them offline."""
 
     prompted_subscribers: Prompted = 200
-    """Watchers of whom a user has not been told yet that are kept for him, so that his client says that they added him; 0: he is never told."""
+    """Watchers of whom a user has not been told yet that are kept for them, so that their client says who added them; 0: they are never told."""
 
     archive_internal: bool = False
     """Whether a user's instant messages with people of this server are archived."""

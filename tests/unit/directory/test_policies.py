@@ -92,8 +92,8 @@ def test_a_policy_says_why_it_is_somebodys() -> None:
     reasons = [why(desk.policies.chosen(one.aor)) for one in (ALICE, BOB, CAROL)]
     assert reasons == [
         "[policies.first] names alice@example.com",
-        '[policies.first] names the group "Board", which he is in',
-        "no policy names him, so he has the default",
+        '[policies.first] names the group "Board", which they are in',
+        "no policy names them, so they have the default",
     ]
 
 

@@ -250,7 +250,7 @@ def test_a_users_policy_is_shown_with_its_reason(grouped: Desk) -> None:
     """Each field, and by which entry it is his."""
     shown = pairs(grouped.run("policy show", user="alice"))
     assert (shown["policy"], shown["privacy_mode"], shown["meeting_size"]) == ("quiet", True, 20)
-    assert shown["why"] == '[policies.quiet] names the group "team", which he is in'
+    assert shown["why"] == '[policies.quiet] names the group "team", which they are in'
     with pytest.raises(CommandFailed, match="nobody is known"):
         grouped.run("policy show", user="zed")
 
