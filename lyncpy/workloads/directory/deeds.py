@@ -31,7 +31,15 @@ class NotThere(Exception):
 
 
 class Deeds:
-    """Changes the tables of people, owners and groups, and what is kept of them."""
+    """Changes the tables of people, owners and groups, and what is kept of them.
+
+    Args:
+        kept: The stored directory.
+        people, groups: The tables.
+        bus: Tells of changes.
+        timers: The wall clock.
+        overdue_ends: Whether who must change the password is signed out.
+    """
 
     log = Logger()
 
