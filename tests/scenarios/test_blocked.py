@@ -5,11 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, Reader, ReaderKind
+from lyncpy.contracts.names import aor_of
 from lyncpy.sip.message import Request, Response
 from tests.kit.actors import BATCH_TYPE, PRESENCE, SELF, SOAP_TYPE, Actor
 from tests.kit.phones import OFFER, Callee, Caller, ringing
 from tests.kit.presence import batch_body
 from tests.kit.renames import hires, removes, removes_key
+from tests.kit.results import started
 from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
 
@@ -29,6 +32,7 @@ _FRESH = (
     (r";tag=[^;>,\s]+|;branch=[^;>,\s]+|;epid=[^;>,\s]+", ""),
     (r"(?im)^(Call-ID|Via|CSeq|Authentication-Info|Proxy-Authentication-Info|Expires|Subscription-State):.*$", r"\1"),
     (r"[0-9a-f]{16,}", "-"),
+    (r":id:\w+|\{[0-9A-F-]{36}\}", "-"),
     # Subscriptions are granted for varied times.
     (r"expires=\d+", "expires"),
 )
@@ -100,11 +104,44 @@ class Witness:
         assert exchange is not None
         self.asks(exchange)
         self.looks()
+        self.reads_pages()
+        self.makes_a_contact()
+        self.calls_into_a_meeting()
+
+    def reads_pages(self) -> None:
+        """Ask for the icon and the facts over HTTP, as one who is signed in and as a portal of theirs."""
+        me = aor_of(self.actor.aor)
+        (resource,) = self.stage.unit("presence").offer.resources
+        for what in ("svg", "json"):
+            for reader in (Reader(ReaderKind.SIGNED_IN, me), Reader(ReaderKind.NAMED, me, "x")):
+                asked = HttpAsked("GET", "x", f"/presence/alice@example.com.{what}", {}, reader=reader)
+                answers: list[HttpAnswer] = []
+                _ = started(resource.answer(asked)).addCallback(answers.append)
+                self.stage.passes(0.1)
+                self.seen += [repr(one) for one in answers]
+                assert [one.status for one in answers] == [200]
+
+    def makes_a_contact(self) -> None:
+        """Take Alice on the contact list and off it; the own devices are told."""
+        self.asks(self.actor.adds(ALICE))
+        self.asks(self.actor.removes(ALICE))
+        self.looks()
+
+    def calls_into_a_meeting(self) -> None:
+        """Have the focus call Alice in."""
+        seat = self.actor.meets()
+        self.asks(seat.calls_in(ALICE))
+        self.stage.passes(5)
+        self.asks(seat.invites(ALICE))
+        self.looks()
+        seat.ends()
+        self.stage.passes(1)
+        self.looks()
 
 
 def played(act: Callable[[Actor, Actor], object], later: Callable[[Stage, Actor], object], by: str) -> list[str]:
     """Play the script; Alice does `act` in its middle, and what she does after that may not be seen."""
-    with Stage.opened() as stage:
+    with Stage.opened(presence={"web_readers": ("anonymous", "signed-in", "named")}) as stage:
         witness = Witness(stage)
         (alice,) = stage.sign_in("alice")
         alice.publishes(6500, note="left")
