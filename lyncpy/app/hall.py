@@ -118,6 +118,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         contact,
         timers,
         per_flow=limits.subscriptions_per_flow,
+        per_user=limits.subscriptions_per_user,
         total=limits.subscriptions_total,
     )
     forward = Forward(outbound, f"{contact};lr", Vouching(tables.people, timers), timers)

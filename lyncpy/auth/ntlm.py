@@ -21,7 +21,6 @@ from lyncpy.sip.errors import RemoteProtocolError
 
 # [MS-NLMP] 2.2.2.5
 UNICODE: Final = 0x00000001
-DATAGRAM: Final = 0x00000040
 EXTENDED_SESSIONSECURITY: Final = 0x00080000
 KEY_128: Final = 0x20000000
 KEY_EXCHANGE: Final = 0x40000000

@@ -1,16 +1,12 @@
 """IMeter on prometheus_client: numbers that Prometheus and others collect."""
 
 from collections.abc import Callable
-from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest
 from zope.interface import implementer
 
 from lyncpy.contracts.meter import ICounter, IMeter
-
-CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
-"""The media type of what `render` gives."""
 
 
 @implementer(ICounter)

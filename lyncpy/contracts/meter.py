@@ -1,4 +1,4 @@
-"""Counters, gauges and timings."""
+"""Counters and gauges."""
 
 from collections.abc import Callable
 

@@ -6,7 +6,7 @@ gets a used one finds it. Where one person's things name another, as a contact l
 name is kept with the `OwnerId` that it meant, and `resolve` says what it means now.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NewType
 
@@ -150,7 +150,3 @@ def read_owners(owners: IOwners, stored: Mapping[str, str] | None, named: Iterab
     if stored is not None:
         return {aor: OwnerId(stored.get(aor, NOBODY)) for aor in named}
     return {aor: OwnerId(aor) if owners.knows(OwnerId(aor)) else NOBODY for aor in named}
-
-
-Resolve = Callable[[Aor], Aor | None]
-"""An address as it was written → what it means now, or None."""

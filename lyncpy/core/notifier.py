@@ -90,8 +90,8 @@ class Notifier:
         timers: ITimers,
         *,
         per_flow: int,
+        per_user: int,
         total: int,
-        per_user: int = 6_000,
     ) -> None:
         self._outbound = outbound
         self._bus = bus

@@ -81,11 +81,6 @@ class WallClock:
         self._believed = wall - now
         return wall
 
-    @property
-    def doubted_s(self) -> float:
-        """Seconds for which the host's time is still doubted; 0: it is believed."""
-        return 0.0 if self._doubted is None else max(0.0, self._doubted + TRUST_S - self._monotonic())
-
     def remember(self, seen: float) -> bool:
         """Take the time at which this server ran last; doubt the host's when it is much later.
 

@@ -34,10 +34,7 @@ class DecoderLimits:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """A keep-alive between messages (RFC 5626 §3.5.1)."""
-
-    double: bool
-    """CRLF CRLF, which some answer with one CRLF; else one CRLF, an answer or a stray one before a message."""
+    """A keep-alive between messages (RFC 5626 §3.5.1): CRLF CRLF, or one CRLF, an answer to it or a stray one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,7 @@ class Garbled:
 
 Item = Message | Ping | Garbled
 
-_PING: Final = Ping(double=False)
-_DOUBLE_PING: Final = Ping(double=True)
+_PING: Final = Ping()
 _URI: Final = re.compile(r'[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20<>"\x7f]+')
 _STRAY: Final = re.compile(r"[\r\n]+")
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
@@ -151,7 +147,7 @@ class Decoder:
             del buffer[:1]
         elif buffer.startswith(b"\r\n\r\n"):
             del buffer[:4]
-            items.append(_DOUBLE_PING)
+            items.append(_PING)
         elif len(buffer) < 4 and b"\r\n\r\n".startswith(buffer):
             return False  # the second half may be under way
         elif buffer.startswith(b"\r\n"):

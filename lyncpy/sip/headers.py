@@ -24,7 +24,6 @@ from lyncpy.sip.uri import parse_host_port
 
 __all__ = [
     "CSeq",
-    "Event",
     "NameAddr",
     "Origin",
     "Via",
@@ -33,7 +32,6 @@ __all__ = [
     "parse_contact_list",
     "parse_cseq",
     "parse_delta_seconds",
-    "parse_event",
     "parse_name_addr",
     "parse_via",
     "quote",
@@ -141,19 +139,6 @@ class CSeq:
         return f"{self.number} {self.method}"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event package, in lower case, and its parameters (RFC 6665 §8.2.1)."""
-
-    name: str
-    params: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str | None:
-        """Which of several subscriptions within a dialog is meant."""
-        return self.params.get("id")
-
-
 def parse_via(text: str) -> Via:
     """Read one Via value: `SIP/2.0/TLS host:port;branch=…`.
 
@@ -241,15 +226,6 @@ def parse_cseq(text: str) -> CSeq:
     if number is None or number >= _CSEQ_LIMIT:
         raise RemoteProtocolError(f'not a sequence number: "{words[0][:80]}"')
     return CSeq(number, words[1])
-
-
-def parse_event(text: str) -> Event:
-    """Read an event package and its parameters."""
-    name, semicolon, rest = text.partition(";")
-    name = name.strip(BLANKS).lower()
-    if not name:
-        raise RemoteProtocolError("no event package")
-    return Event(name, parse_params(rest) if semicolon else _NO_PARAMS)
 
 
 def parse_delta_seconds(text: str) -> int:

@@ -123,11 +123,6 @@ class SendNotify:
 
     request: Request
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether an answer is to be awaited and told to `Subscription.answered`."""
-        return self.request.method == "NOTIFY"
-
 
 @dataclass(frozen=True, slots=True)
 class Ended:

@@ -43,7 +43,6 @@ _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9\-_.:\[\]+*#%]", re.DOTALL)
 _ENDS_HOST: Final = re.compile(r"[;?]")
 _PORT: Final = re.compile(r":[0-9]{1,5}$")
 _ASCII_LOWER: Final = {ord(c): ord(c) + 32 for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-_NEVER_IGNORED: Final = ("user", "ttl", "method", "maddr", "transport")
 _VISUAL: Final = str.maketrans("", "", "-.()")
 
 
@@ -91,23 +90,6 @@ class Uri:
     def param(self, name: str) -> str | None:
         """Give a parameter's value; "" for a flag, None if there is none."""
         return self.params.get(name.lower())
-
-    def same_as(self, other: "Uri") -> bool:
-        """Tell whether two URIs are equivalent. Not transitive.
-
-        Spec: RFC 3261 §19.1.4; RFC 3966 §4 for tel.
-        """
-        if self.scheme == "tel" or other.scheme == "tel":
-            return self.aor == other.aor and _lowered(self.params) == _lowered(other.params)
-        return (
-            self.scheme == other.scheme
-            and self.host.lower() == other.host.lower()
-            and self.port == other.port
-            and (self.user is None) == (other.user is None)
-            and _unescaped_user(self.user) == _unescaped_user(other.user)
-            and _same_params(self.params, other.params)
-            and _header_set(self.headers) == _header_set(other.headers)
-        )
 
     def __str__(self) -> str:
         text = [self.scheme, ":"]
@@ -282,43 +264,3 @@ def _normal_part(found: re.Match[str]) -> str:
 def _escape(found: re.Match[str]) -> str:
     """Write a character as escapes, their digits in lower case as all of the normal form."""
     return "".join(f"%{byte:02x}" for byte in found[0].encode("utf-8", "surrogatepass"))
-
-
-def _unescaped_user(user: str | None) -> str:
-    """Undo the escapes of what may stand in a user part without one; the case of letters stays."""
-    if user is None or "%" not in user:
-        return user or ""
-    return _ESCAPED.sub(_unescape_one_of_user, user)
-
-
-def _unescape_one_of_user(found: re.Match[str]) -> str:
-    character = chr(int(found[1], 16))
-    return character if character in _PLAIN_IN_USER or character in ",;?/" else found[0].upper()
-
-
-def _unescaped(text: str | None) -> str:
-    """Undo the escapes that need not be there; the others get capital digits (RFC 3261 §19.1.4)."""
-    if text is None or "%" not in text:
-        return text or ""
-    return _ESCAPED.sub(_unescape_one, text)
-
-
-def _unescape_one(found: re.Match[str]) -> str:
-    character = chr(int(found[1], 16))
-    return character if character in _UNRESERVED else found[0].upper()
-
-
-def _lowered(params: Mapping[str, str]) -> dict[str, str]:
-    return {name: _unescaped(value).lower() for name, value in params.items()}
-
-
-def _same_params(ours: Mapping[str, str], theirs: Mapping[str, str]) -> bool:
-    mine, other = _lowered(ours), _lowered(theirs)
-    if any(mine.get(name) != other.get(name) for name in _NEVER_IGNORED):
-        return False
-    return all(other[name] == value for name, value in mine.items() if name in other)
-
-
-def _header_set(text: str) -> frozenset[tuple[str, str]]:
-    pairs = (part.partition("=") for part in text.split("&") if part)
-    return frozenset((_unescaped(name).lower(), _unescaped(value)) for name, _, value in pairs)

@@ -107,7 +107,13 @@ class Hall:
         self.people = FewPeople(people)
         self.groups = Groups(self.people)
         self.notifier = Notifier(
-            self.outbound, self.bus, f"sip:fe1.{DOMAIN}:5061;transport=tls", self.timers, per_flow=50, total=1000
+            self.outbound,
+            self.bus,
+            f"sip:fe1.{DOMAIN}:5061;transport=tls",
+            self.timers,
+            per_flow=50,
+            per_user=500,
+            total=1000,
         )
         self.restart()
         self.offers: list[Offer] = []

@@ -48,6 +48,6 @@ def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fie
     outbound = given("outbound", FakeOutbound())
     given("flows", StillFlows())
     if "notifier" not in parts:
-        parts["notifier"] = Notifier(outbound, platform.bus, CONTACT, timers, per_flow=50, total=1000)
+        parts["notifier"] = Notifier(outbound, platform.bus, CONTACT, timers, per_flow=50, per_user=500, total=1000)
     given("forward", Forward(outbound, f"{CONTACT};lr", Vouching(platform.people, timers), timers))
     return Signaling(**parts)

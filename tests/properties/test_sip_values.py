@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from lyncpy.sip.body import Part, read_multipart, write_multipart
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import first_of_list, quote, split_list, unquote
-from lyncpy.sip.headers import parse_auth, parse_contact_list, parse_event, parse_name_addr, parse_via
+from lyncpy.sip.headers import parse_auth, parse_contact_list, parse_name_addr, parse_via
 from lyncpy.sip.markup import attr, escape, quote_attr, read_xml, text_of
 from lyncpy.sip.message import Headers
 from lyncpy.sip.sdp import media_of
@@ -27,7 +27,6 @@ def test_a_uri_written_again_is_the_same(text: str) -> None:
     again = parse_uri(str(uri))
     assert again == uri
     assert hash(again) == hash(uri)
-    assert again.same_as(uri)
     assert parse_uri(uri.aor).aor == uri.aor
 
 
@@ -35,7 +34,7 @@ def test_a_uri_written_again_is_the_same(text: str) -> None:
 @given(st.one_of(loose_text, loose_text.map("sip:".__add__)))
 def test_any_text_is_a_value_or_a_protocol_error(text: str) -> None:
     """No text makes a view fail in another way."""
-    for parse in (parse_uri, parse_via, parse_name_addr, parse_contact_list, parse_auth, parse_event):
+    for parse in (parse_uri, parse_via, parse_name_addr, parse_contact_list, parse_auth):
         try:
             parse(text)
         except RemoteProtocolError:

@@ -58,11 +58,10 @@ def begin(conference: Conference, instance: str, house: House, now: float, organ
     """
     active = conference.active
     if active is None:
-        return Meeting(conference, instance, now, house, organizer_name)
+        return Meeting(conference, instance, house, organizer_name)
     return Meeting(
         conference,
         active.instance,
-        now,
         house,
         organizer_name,
         locked=active.locked,

@@ -129,7 +129,6 @@ class Meeting:
 
     conference: Conference
     instance: str
-    opened_at: float
     house: House = House()
     organizer_name: str = ""
     attendees: Mapping[Aor, Attendee] = field(default_factory=dict)

@@ -183,9 +183,6 @@ class Level:
     visible: bool = False
     """Whether watchers may belong to it."""
 
-    sole: bool = False
-    """Whether a client keeps somebody in one such container only (avoidRedundantMembers)."""
-
     blocked: bool = False
     made_of: int | None = None
     """The container whose states its aggregate is made of."""
@@ -200,11 +197,11 @@ LEVELS: Final[Mapping[int, Level]] = {
     SELF:          Level("self"),
     INPUT:         Level("aggregation 1", made_of=INPUT),
     INPUT_LOWERED: Level("aggregation 2", made_of=INPUT_LOWERED),
-    EXTERNAL:      Level("external contacts", visible=True, sole=True, made_of=INPUT, told=Detail.NUMBER,
+    EXTERNAL:      Level("external contacts", visible=True, made_of=INPUT, told=Detail.NUMBER,
                          closed=frozenset({"note", "noteHistory", "calendarData", "workingHours", "device"})),
-    COLLEAGUES:    Level("colleagues", visible=True, sole=True, made_of=INPUT, told=Detail.NO_MEETING),
-    WORKGROUP:     Level("workgroup", visible=True, sole=True, made_of=INPUT_LOWERED),
-    FRIENDS:       Level("friends", visible=True, sole=True, made_of=INPUT),
+    COLLEAGUES:    Level("colleagues", visible=True, made_of=INPUT, told=Detail.NO_MEETING),
+    WORKGROUP:     Level("workgroup", visible=True, made_of=INPUT_LOWERED),
+    FRIENDS:       Level("friends", visible=True, made_of=INPUT),
     BLOCKED:       Level("blocked", visible=True, blocked=True),
 }  # fmt: skip
 """The containers of Communicator and Lync; any other up to 32767 is an audience of a client's own."""

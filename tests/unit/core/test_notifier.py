@@ -28,13 +28,13 @@ MODERN = ("ms-benotify", "ms-piggyback-first-notify")
 class Scene:
     """A notifier with a client on a fake wire."""
 
-    def __init__(self, per_flow: int = 5) -> None:
+    def __init__(self, per_flow: int = 5, per_user: int = 50) -> None:
         self.clock = Clock()
         self.outbound = FakeOutbound()
         self.bus = MemoryBus(NodeName("n"), self.clock)
         timers = Timers(self.clock, lambda: 0.0)
         self.notifier = Notifier(
-            self.outbound, self.bus, "sip:sip.example.test:5061", timers, per_flow=per_flow, total=50
+            self.outbound, self.bus, "sip:sip.example.test:5061", timers, per_flow=per_flow, per_user=per_user, total=50
         )
         result_of(self.notifier.open())
         self.ended: list[Subscription] = []
@@ -216,6 +216,16 @@ def test_too_brief_is_423_with_the_minimum(scene: Scene) -> None:
 def test_a_connection_has_a_bound() -> None:
     """One client cannot fill the table."""
     scene = Scene(per_flow=2)
+    scene.ask(call_id="c1")
+    scene.ask(call_id="c2")
+    with pytest.raises(Refused) as refused:
+        scene.ask(call_id="c3")
+    assert refused.value.status == 503
+
+
+def test_a_user_has_a_bound() -> None:
+    """Nor can all clients of one user: a setting says how much."""
+    scene = Scene(per_user=2)
     scene.ask(call_id="c1")
     scene.ask(call_id="c2")
     with pytest.raises(Refused) as refused:

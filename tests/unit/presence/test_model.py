@@ -68,16 +68,16 @@ def test_activities_are_shown_in_the_documented_order() -> None:
 
 
 def test_the_containers_have_the_documented_flags() -> None:
-    """Spec: the container manifest: which are visible, which keep a member in one only, which blocks."""
-    flags = {id_: (level.visible, level.sole, level.blocked) for id_, level in LEVELS.items() if id_ not in (1, 2, 3)}
-    usual = (True, True, False)
+    """Spec: the container manifest: which are visible, which blocks."""
+    flags = {id_: (level.visible, level.blocked) for id_, level in LEVELS.items() if id_ not in (1, 2, 3)}
+    usual = (True, False)
     assert flags == {
-        0: (False, False, False),
+        0: (False, False),
         100: usual,
         200: usual,
         300: usual,
         400: usual,
-        32000: (True, False, True),
+        32000: (True, True),
     }
 
 

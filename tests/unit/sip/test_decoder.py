@@ -59,11 +59,11 @@ def test_a_message_waits_for_its_body() -> None:
 def test_keep_alives_between_messages_are_told() -> None:
     """Two line ends are a ping; one is an answer, known as such when something else follows."""
     decoder = Decoder()
-    assert decoder.feed(b"\r\n\r\n") == [Ping(double=True)]
+    assert decoder.feed(b"\r\n\r\n") == [Ping()]
     assert decoder.feed(b"\r\n") == []
     assert decoder.idle
     assert decoder.feed(b"\r") == []
-    assert decoder.feed(b"\n\r\n\n\r\n") == [Ping(double=True), Ping(double=False)]
+    assert decoder.feed(b"\n\r\n\n\r\n") == [Ping(), Ping()]
     (read,) = decoder.feed(b"\r\n" + OPTIONS + b"\r\n")[1:]
     assert isinstance(read, Request)
 

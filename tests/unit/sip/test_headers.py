@@ -5,14 +5,12 @@ import pytest
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import (
     CSeq,
-    Event,
     NameAddr,
     Via,
     parse_auth,
     parse_contact_list,
     parse_cseq,
     parse_delta_seconds,
-    parse_event,
     parse_name_addr,
     parse_via,
 )
@@ -112,15 +110,6 @@ def test_a_broken_sequence_number_is_refused(text: str) -> None:
     """A number that does not fit is none."""
     with pytest.raises(RemoteProtocolError):
         parse_cseq(text)
-
-
-def test_an_event_is_read() -> None:
-    """The package is compared without case; its id tells subscriptions apart."""
-    assert parse_event("Presence ;id=7") == Event("presence", {"id": "7"})
-    assert parse_event("presence;id=7").id == "7"
-    assert parse_event("presence").id is None
-    with pytest.raises(RemoteProtocolError):
-        parse_event(" ;id=1")
 
 
 def test_seconds_are_bounded() -> None:
