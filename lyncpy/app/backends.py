@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lyncpy.app.config import Config, ConfigError
+from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.exports import Exports
 from lyncpy.backends.gapfile import GapFile
 from lyncpy.backends.ldap import LdapDirectory
-from lyncpy.backends.memory import MemoryBus
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.retention import Retention

@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, capturedLogs
 
-from lyncpy.backends import memory
-from lyncpy.backends.memory import MemoryBus
+from lyncpy.backends import bus as backend
+from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.bus import BusTimeout, IBus
 from lyncpy.contracts.facts import Fact, FlowClosed
 from lyncpy.contracts.names import FlowName, NodeName
@@ -204,7 +204,7 @@ def test_a_listener_that_never_ends_does_not_fill_the_memory(
     scene: Stage, monkeypatch: pytest.MonkeyPatch, logged: Sequence[LogEvent]
 ) -> None:
     """Past a bound its facts are lost, which is logged once."""
-    monkeypatch.setattr(memory, "BEHIND_BOUND", 3)
+    monkeypatch.setattr(backend, "BEHIND_BOUND", 3)
 
     async def never_end(fact: FlowClosed) -> None:
         await Deferred()

@@ -23,13 +23,13 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
-from lyncpy.backends.memory import MemoryRecords
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.channel import Connection
 from lyncpy.workloads.admin.keyring import HostKeysUnusable
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.ssh import CannotListen
+from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
 from tests.kit.shell import NASTY, Weather, rows_of
 from tests.kit.slapd import free_ports

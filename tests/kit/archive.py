@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.contracts.archive import Ends, IExports, IGapFile, ILedger, IStamps, Line, Mark, Place, Wanted
 from tests.kit.fakes import Fragility
+from tests.kit.ledger import MemoryLedger
 
 
 @implementer(ILedger)

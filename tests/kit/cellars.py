@@ -9,8 +9,6 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from lyncpy.app.backends import queues
-from lyncpy.backends.ledger import MemoryLedger
-from lyncpy.backends.memory import MemoryRecords, MemoryStore
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.ledger import SqlLedger
@@ -21,6 +19,8 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.store import IStore
 from lyncpy.core.timers import Timers
+from tests.kit.ledger import MemoryLedger
+from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
 

@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from lyncpy.backends.memory import MemoryRecords, MemoryStore
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.records import (
     ALWAYS,
@@ -22,6 +21,7 @@ from lyncpy.contracts.records import (
 )
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Entry, IStore, Lease, Record
+from tests.kit.memory import MemoryRecords, MemoryStore
 
 T = TypeVar("T")
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.directory import IPeople, ISecrets, Person
 from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
 from lyncpy.contracts.names import Aor, FlowName
@@ -16,6 +15,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.core.tries import SignInRules, Tries
 from lyncpy.sip.message import Headers, Message, Request
 from lyncpy.sip.prepared import Prepared
+from tests.kit.memory import MemoryStore
 from tests.kit.meters import MemoryMeter
 
 WALL = 1_700_000_000.0

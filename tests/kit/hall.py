@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.backends.memory import MemoryBus, MemoryStore
+from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
@@ -28,6 +28,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.workloads.directory.groups import Groups
+from tests.kit.memory import MemoryStore
 from tests.kit.platform import platform_of, signaling_of
 from tests.kit.results import result_of, started
 

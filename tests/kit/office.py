@@ -9,7 +9,6 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import LdapDirectory
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.directory import Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -20,6 +19,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Outcome, Pulls
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, PlainSeals
+from tests.kit.memory import MemoryStore
 from tests.kit.threads import ThreadPump
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lyncpy.backends.memory import MemoryBus, MemoryRecords, MemoryStore
+from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.owners import AddressOwners
 from lyncpy.core.forward import Forward
@@ -16,6 +16,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.flows import StillFlows
 from tests.kit.gatehouse import TablePeople
+from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
 from tests.kit.vault import FixedPolicies

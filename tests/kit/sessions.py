@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from lyncpy.backends.memory import MemoryBus, MemoryRecords
+from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.archive import IArchive, Said
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Group, Person
@@ -28,6 +28,7 @@ from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.chats import SlowArchive
 from tests.kit.fakes import awaited
 from tests.kit.hall import FewPeople
+from tests.kit.memory import MemoryRecords
 from tests.kit.outbound import FakeOutbound
 from tests.kit.platform import platform_of, signaling_of
 from tests.kit.results import result_of, started

@@ -6,7 +6,6 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
-from lyncpy.backends.memory import MemoryRecords
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.records import AuditRecord
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -16,6 +15,7 @@ from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Author, Reply, Running, Shell
 from tests.kit.fakes import awaited
+from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
 from tests.kit.results import result_of
 

@@ -20,8 +20,7 @@ from lyncpy.app.assembly import Inside, inside
 from lyncpy.app.backends import Backends
 from lyncpy.app.config import check
 from lyncpy.auth.ntlm import nt_hash
-from lyncpy.backends.ledger import MemoryLedger
-from lyncpy.backends.memory import MemoryBus, MemoryRecords, MemoryStore
+from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.guests import GUEST_DOMAIN
 from lyncpy.contracts.names import Aor, NodeName
@@ -36,7 +35,9 @@ from tests.kit.archive import FragileLedger, MemoryExports, MemoryGapFile, Plain
 from tests.kit.directory import FakeDirectory, PlainSeals, person
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
 from tests.kit.guests import Guest, made_up
+from tests.kit.ledger import MemoryLedger
 from tests.kit.logs import LogEar
+from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of

@@ -7,7 +7,6 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.contracts.archive import ILedger, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies, Policy
@@ -19,6 +18,7 @@ from lyncpy.workloads.archive.model import Point
 from lyncpy.workloads.archive.settings import Settings
 from tests.kit.archive import FragileLedger, MemoryGapFile, PlainStamps
 from tests.kit.fakes import Fragility
+from tests.kit.ledger import MemoryLedger
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of
 

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.directory import Person, Pull
 from lyncpy.contracts.facts import AddressesChanged
 from lyncpy.contracts.names import Aor, Version
@@ -28,6 +27,7 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
+from tests.kit.memory import MemoryStore
 from tests.kit.soak import many
 
 KEYS, ADDRESSES = ("k1", "k2", "k3", "k4"), ("a", "b", "c", "d", "e")

@@ -2,10 +2,10 @@
 
 from twisted.internet.defer import Deferred
 
-from lyncpy.backends.memory import MemoryRecords
 from lyncpy.contracts.records import AuditRecord
 from lyncpy.contracts.workload import Role
 from lyncpy.workloads.admin.shell import Then
+from tests.kit.memory import MemoryRecords
 from tests.kit.results import result_of, started
 from tests.kit.shell import WALL, DeafRecords, Parlour, reply_of, rows_of
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.contracts.archive import Mark
 from lyncpy.workloads.archive import auditor
 from lyncpy.workloads.archive.model import Point, digest_of
+from tests.kit.ledger import MemoryLedger
 from tests.kit.results import result_of
 from tests.kit.vault import ALICE, BOB, NOON, Vault, said
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
-from lyncpy.backends.memory import MemoryRecords
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.workload import IWorkload, Role
 from lyncpy.workloads.admin.service import Admin
@@ -16,6 +15,7 @@ from lyncpy.workloads.admin.shell import Reply, Shell
 from lyncpy.workloads.archive import exporter, reader
 from lyncpy.workloads.archive.service import DAY_S, EVERY_S, FIRST_S, Archive, Media
 from tests.kit.archive import MemoryExports
+from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
 from tests.kit.results import result_of
 from tests.kit.shell import DeafRecords, NoReactor, author, reply_of, rows_of

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.contracts.refusal import Refused
 from lyncpy.workloads.archive.model import LOST
 from tests.kit.archive import MemoryGapFile
+from tests.kit.ledger import MemoryLedger
 from tests.kit.results import result_of, started
 from tests.kit.vault import Vault, said
 

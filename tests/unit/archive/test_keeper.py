@@ -8,7 +8,6 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, capturedLogs
 
-from lyncpy.backends.ledger import MemoryLedger
 from lyncpy.contracts.archive import IArchive, Line, Mark
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import Policy
@@ -17,6 +16,7 @@ from lyncpy.contracts.workload import Unfinished
 from lyncpy.workloads.archive import keeper as keepers
 from tests.kit.archive import MemoryGapFile, PlainStamps
 from tests.kit.fakes import awaited
+from tests.kit.ledger import MemoryLedger
 from tests.kit.results import result_of, started
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, FixedPolicies, Vault, said
 

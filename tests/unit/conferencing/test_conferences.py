@@ -6,7 +6,6 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
@@ -28,6 +27,7 @@ from lyncpy.workloads.conferencing.model import (
 from lyncpy.workloads.directory.owners import Owner, Owners
 from tests.kit.fakes import FragileStore, Fragility
 from tests.kit.logs import overheard
+from tests.kit.memory import MemoryStore
 from tests.kit.results import result_of, started
 from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
 

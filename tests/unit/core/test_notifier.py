@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from lyncpy.backends.memory import MemoryBus
+from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.locator import Endpoint

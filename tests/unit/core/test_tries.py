@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from lyncpy.auth.settings import Settings
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.networks import Relays
@@ -18,6 +17,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.core.tries import PRESSED, Tries
 from tests.kit.fakes import FragileStore, Fragility, awaited
 from tests.kit.gatehouse import TablePeople, timers_of
+from tests.kit.memory import MemoryStore
 from tests.kit.results import result_of
 
 ALICE, BOB, NOBODY = Aor("sip:alice@x"), Aor("sip:bob@x"), Aor("sip:nobody@x")

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 import pytest
 from twisted.internet.defer import Deferred
 
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, Record
 from lyncpy.core.homes import Homes
 from lyncpy.core.versioned import TRIES, Decision, Entry, LastWriter, NoMemory, VersionedTable, uncontended
 from tests.kit.directory import answer_of
+from tests.kit.memory import MemoryStore
 from tests.kit.results import begun, result_of
 
 KIND = "number"

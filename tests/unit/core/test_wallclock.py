@@ -5,13 +5,13 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.store import Record
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.timers import Timers
 from lyncpy.core.wallclock import ABSENT_S, TRUST_S, ClockWatch, WallClock
 from tests.kit.fakes import awaited
+from tests.kit.memory import MemoryStore
 from tests.kit.results import result_of
 
 DAY_S = 86_400.0

@@ -8,7 +8,6 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent
 
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.directory import Group, Person, Phone, Pull, Skipped
 from lyncpy.contracts.facts import GroupsChanged
 from lyncpy.contracts.names import Aor, Version
@@ -23,6 +22,7 @@ from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
 from tests.kit.logs import overheard
+from tests.kit.memory import MemoryStore
 from tests.kit.results import result_of, started
 
 ALICE = person("alice", nt_hash=b"\x01" * 16, phones=(Phone("work", "+1"),), logins=("a",), title="Ünïcode")

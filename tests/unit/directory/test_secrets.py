@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.facts import SecretChanged
 from lyncpy.contracts.names import Aor, Version
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from tests.kit.directory import Facts, PlainSeals, answer_of, person
+from tests.kit.memory import MemoryStore
 from tests.kit.results import result_of
 
 ALICE = person("alice", nt_hash=b"\x01" * 16)

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from lyncpy.backends.memory import MemoryStore
 from lyncpy.contracts.directory import Group, Moment, Person, Skipped
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import Asked, CommandFailed, Table
@@ -21,6 +20,7 @@ from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.service import Directory, Tables
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
+from tests.kit.memory import MemoryStore
 from tests.kit.platform import platform_of
 from tests.kit.results import result_of
 

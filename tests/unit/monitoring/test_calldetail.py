@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from lyncpy.backends.memory import MemoryRecords
 from lyncpy.contracts.names import aor_of
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.records import (
@@ -22,6 +21,7 @@ from lyncpy.workloads.monitoring.calldetail import CallDetail
 from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.fakes import FragileRecords, Fragility, awaited
 from tests.kit.hall import Hall
+from tests.kit.memory import MemoryRecords
 from tests.kit.results import result_of
 
 NOON = 1_784_548_800.0

@@ -18,7 +18,7 @@ EXCUSED: Final = {
     "model_config": "pydantic",
     "impl cache_ok process_bind_param process_result_value": "SQLAlchemy calls a column's type",
     "user1_endpoint user2_endpoint ended_by user_endpoint started_by_server ended_by_server replaced_session referred_by "
-    "on_behalf_of user_instance from_pstn": "columns of call detail records: written as they are, read by others' reports",
+    "on_behalf_of user_instance from_pstn started_at counted_at": "columns of call detail records: written as they are, read by others' reports",
     "noisy credentialInterfaces requestFactory process": "Twisted reads it of a subclass",
     "request_pty_req request_window_change request_shell request_exec": "conch calls it by the name of the request",
     "_respondToBadRequestAndDisconnect _type": "overrides or answers what Twisted has",
@@ -30,7 +30,6 @@ EXCUSED: Final = {
     "EXAMPLE": "`lyncpy settings` writes it by the name of the field's class",
     "INVALID_STATIC AGGREGATE_MACHINE": "values of the specification; a client may send them",
     "read_record": "reads what `write_record` wrote, without the people it names",
-    "MemoryStore MemoryRecords MemoryLedger": "tests stand on them",
     "is_set set_first clear_all": "the other half of `Deadline` and `Deadlines`",
 }
 NAMES: Final = frozenset(" ".join(EXCUSED).split())

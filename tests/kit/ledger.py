@@ -1,4 +1,4 @@
-"""ILedger in this process, for tests; nothing outlives the process."""
+"""ILedger in memory: the promise that a database keeps, until the process ends."""
 
 from collections.abc import Collection, Sequence
 

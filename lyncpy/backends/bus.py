@@ -1,0 +1,135 @@
+"""IBus of a server of one process.
+
+No reactor is needed; what waits, waits for the clock that was given.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
+from lyncpy.contracts.facts import Fact
+from lyncpy.contracts.names import NodeName
+
+BEHIND_BOUND: Final = 50_000
+"""Facts that wait for one listener; one that never ends its hearing must not fill the memory."""
+
+
+@implementer(IListening)
+class _Listening:
+    """One listener and what it has not heard yet.
+
+    It hears one fact at a time, in order, each in a later turn than it was told: what is
+    told while it hears waits for the next turn, so that two listeners who answer each
+    other's facts do not keep the reactor for themselves.
+    """
+
+    log = Logger()
+
+    def __init__(self, hear: Callable[[Any], Awaitable[None]], clock: IReactorTime, left: Callable[[], None]) -> None:
+        self._hear = hear
+        self._clock = clock
+        self._left = left
+        self._waiting: deque[Fact] = deque()
+        self._busy = self._stopped = self._behind = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def stop(self) -> None:
+        """Stop listening; may be called twice."""
+        if not self._stopped:
+            self._stopped = True
+            self._waiting.clear()
+            self._left()
+
+    def told(self, fact: Fact) -> None:
+        """Take a fact in; it is lost when this listener is too far behind."""
+        if len(self._waiting) >= BEHIND_BOUND:
+            if not self._behind:
+                self._behind = True
+                self.log.error("{hear} is {count} facts behind; what follows is lost", hear=self._hear, count=len(self))
+            return
+        self._waiting.append(fact)
+        if not self._busy:
+            self._busy = True
+            self._clock.callLater(0, self._begin)
+
+    def _begin(self) -> None:
+        _ = Deferred.fromCoroutine(self._hear_waiting()).addErrback(
+            lambda failure: self.log.failure("{hear} cannot hear any more", failure, hear=self._hear)
+        )
+
+    async def _hear_waiting(self) -> None:
+        for _ in range(len(self._waiting)):
+            if not self._waiting:  # stopped meanwhile
+                break
+            fact = self._waiting.popleft()
+            try:
+                await self._hear(fact)
+            except Exception:  # noqa: BLE001 - a listener that fails is logged and stays
+                self.log.failure("{fact} was heard in vain by {hear}", fact=type(fact).__name__, hear=self._hear)
+        self._behind = False
+        if self._waiting:
+            self._clock.callLater(0, self._begin)
+        else:
+            self._busy = False
+
+
+@implementer(IBus)
+class MemoryBus:
+    """The bus of a server that is one process. Holds its listeners and what they have not heard."""
+
+    def __init__(self, node: NodeName, clock: IReactorTime) -> None:
+        """Begin without listeners; `node` is the one that can be asked."""
+        self._node = node
+        self._clock = clock
+        self._listening: dict[type[Fact], list[_Listening]] = {}
+        self._answers: dict[type[Any], Callable[[Any], Awaitable[Any]]] = {}
+
+    def __len__(self) -> int:
+        """Give the number of facts that wait to be heard, for a meter."""
+        return sum(len(listening) for all_of_kind in self._listening.values() for listening in all_of_kind)
+
+    def tell(self, fact: Fact) -> None:
+        """Tell a fact to those who listen to its kind now. Never fails, never waits."""
+        for listening in self._listening.get(type(fact), ()):
+            listening.told(fact)
+
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
+        """Call `hear` with every fact of exactly this kind, one after the other."""
+        all_of_kind = self._listening.setdefault(kind, [])
+        listening = _Listening(hear, self._clock, lambda: all_of_kind.remove(listening))
+        all_of_kind.append(listening)
+        return listening
+
+    def answer(self, kind: type[Any], give: Callable[[Any], Awaitable[Any]]) -> None:
+        """Answer questions of exactly this kind by `give`; the last one given counts."""
+        self._answers[kind] = give
+
+    async def ask(self, node: NodeName, question: Any, timeout: float) -> Any:  # Any: a question defines its answer
+        """Ask this node, in a later turn; any other does not exist, which is known at once.
+
+        Raises:
+            BusTimeout: Nobody answered in time.
+        """
+        give = self._answers.get(type(question))
+        if node != self._node or give is None:
+            raise BusTimeout(f"{node} does not answer {type(question).__name__}")
+        await deferLater(self._clock, 0)
+        answer = Deferred.fromCoroutine(_awaited(give(question)))
+        try:
+            return await answer.addTimeout(timeout, self._clock)
+        except DeferredTimeout:
+            raise BusTimeout(f"{node} did not answer {type(question).__name__} within {timeout} s") from None
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer
