@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NewType
 
-from zope.interface import Interface, implementer
+from zope.interface import Interface
 
-from lyncpy.contracts.names import Aor, kept_aor
+from lyncpy.contracts.names import Aor
 
 OwnerId = NewType("OwnerId", str)
 """Somebody whom the directory has named, for ever: it is never given to another key."""
@@ -76,51 +76,6 @@ class IMeanings(Interface):
 
     def only(place: str, aors: Collection[Aor]) -> None:
         """Forget addresses that are not in a place any more: who writes one again means who has it then."""
-
-
-@implementer(IMeanings)
-class AddressMeanings:
-    """Where nobody's address ever changes."""
-
-    def meant(self, place: str, aor: Aor) -> Aor | None:
-        """Give the address as it is."""
-        return aor
-
-    def only(self, place: str, aors: Collection[Aor]) -> None:
-        """Forget nothing."""
-
-
-@implementer(IOwners)
-class AddressOwners:
-    """Where nobody's address ever changes: everybody is their address."""
-
-    def owner(self, aor: Aor) -> OwnerId:
-        """Give the address."""
-        return OwnerId(aor)
-
-    def meant(self, aor: Aor) -> OwnerId:
-        """Give the address."""
-        return OwnerId(aor)
-
-    def address(self, owner: OwnerId) -> Aor | None:
-        """Give the address."""
-        return kept_aor(owner)
-
-    def keeps(self, owner: OwnerId) -> bool:
-        """Keep everybody."""
-        return True
-
-    def knows(self, owner: OwnerId) -> bool:
-        """Tell that every owner is known."""
-        return True
-
-    def led_to(self, aor: Aor) -> Aor | None:
-        """Lead nowhere."""
-        return None
-
-    def spans(self, owner: OwnerId) -> Sequence[Span]:
-        """Give the address, for ever."""
-        return (Span(kept_aor(owner)),) if owner else ()
 
 
 def resolve(owners: IOwners, aor: Aor, owner: OwnerId) -> Aor | None:

@@ -7,7 +7,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.names import FlowName, aor_of
-from lyncpy.contracts.owners import AddressOwners, IOwners
+from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.errors import RemoteProtocolError
@@ -59,10 +59,10 @@ class Dispatch:
 
     log = Logger()
 
-    def __init__(self, gate: Admits, router: Chooses, owners: IOwners | None = None) -> None:
+    def __init__(self, gate: Admits, router: Chooses, owners: IOwners) -> None:
         self._gate = gate
         self._router = router
-        self._owners: IOwners = AddressOwners() if owners is None else owners
+        self._owners = owners
 
     async def serve(self, arrival: Arrival) -> Response | None:
         """Answer one request, whatever happens; None for an ACK, which has no answer."""

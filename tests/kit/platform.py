@@ -4,7 +4,6 @@ from typing import Any
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.names import NodeName
-from lyncpy.contracts.owners import AddressOwners
 from lyncpy.core.forward import Forward
 from lyncpy.core.homes import Homes
 from lyncpy.core.notifier import Notifier
@@ -19,6 +18,7 @@ from tests.kit.gatehouse import TablePeople
 from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
+from tests.kit.owners import AddressOwners
 from tests.kit.vault import FixedPolicies
 
 CONTACT = "sip:fe1.contoso.test:5061;transport=tls"

@@ -12,8 +12,9 @@ from lyncpy.workloads.presence.board import Board, Made, Published, elapse, furn
 from lyncpy.workloads.presence.levels import MemberChange, again, privatise, set_members
 from lyncpy.workloads.presence.model import CATEGORIES, Container, Key, Member, MemberKind, Relation
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.records import read_record, write_record
+from lyncpy.workloads.presence.records import write_record
 from lyncpy.workloads.presence.values import write_value
+from tests.kit.boards import read_record
 from tests.properties.test_boards import ALICE, BOB, histories, members, steps, taken
 
 ALL = (*CATEGORIES, "x")

@@ -46,9 +46,10 @@ from lyncpy.workloads.presence.model import (
     Relation,
 )
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.records import read_record, write_record
+from lyncpy.workloads.presence.records import write_record
 from lyncpy.workloads.presence.states import Aggregate, StateKind
 from lyncpy.workloads.presence.values import write_value
+from tests.kit.boards import read_record
 from tests.kit.presence import state
 
 ALICE, BOB, DAVE = (Aor(f"sip:{name}@contoso.test") for name in ("alice", "bob", "dave"))

@@ -27,6 +27,7 @@ from lyncpy.workloads.contacts.model import (
 )
 from lyncpy.workloads.contacts.placing import place, regenerated
 from tests.kit.hall import tree
+from tests.kit.owners import AddressOwners
 from tests.kit.soak import many
 
 ADDRESSES = st.sampled_from([Aor(f"sip:{name}@contoso.test") for name in "abcdef"])
@@ -110,7 +111,7 @@ class Following(RuleBasedStateMachine):
     @property
     def book(self) -> Book:
         """The list as the store gives it, with what the directory has put into it."""
-        return replace(unpack(self.stored, OWNER)[0], generated=self.placed)
+        return replace(unpack(self.stored, OWNER, AddressOwners())[0], generated=self.placed)
 
     @property
     def contacts(self) -> ContactList:
@@ -147,7 +148,7 @@ class Following(RuleBasedStateMachine):
         after = place(before, groups)
         after = replace(after, own=replace(after.own, delta_num=after.own.delta_num + 1))
         self.stored, self.placed = pack(after), dict(after.generated)
-        assert unpack(self.stored, OWNER)[1] == after.mark
+        assert unpack(self.stored, OWNER, AddressOwners())[1] == after.mark
         for client in self.clients:
             client.reads_delta(write_delta(regenerated(before, after)))
 

@@ -13,8 +13,9 @@ from lyncpy.workloads.presence.board import Board, Published, compare, elapse, l
 from lyncpy.workloads.presence.documents import write_view
 from lyncpy.workloads.presence.model import Container, Expire, Key, Member, MemberKind, Publication
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.records import read_record, write_record
+from lyncpy.workloads.presence.records import write_record
 from lyncpy.workloads.presence.states import Activity, Aggregate, Input, State, StateKind
+from tests.kit.boards import read_record
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, views
 from tests.kit.soak import many

@@ -22,9 +22,9 @@ from lyncpy.core import timers
 from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, Form
 from lyncpy.workloads.presence.levels import MemberChange
 from lyncpy.workloads.presence.model import Container, Key, Member, MemberKind
-from lyncpy.workloads.presence.records import read_record
 from tests.kit import network
 from tests.kit.actors import BATCH_TYPE, DELEGATES_TYPE, MEMBERS_TYPE, PUBLISH_TYPE, SOAP_TYPE, SUBSCRIBER_TYPE
+from tests.kit.boards import read_record
 from tests.kit.fakes import awaited
 from tests.kit.lookouts import Device, Lookout
 from tests.kit.presence import batch_body, publication, publish_body

@@ -13,7 +13,7 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.names import Aor, aor_of, conference_id_of, conference_key, kept_aor
-from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners
+from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -145,7 +145,7 @@ class Conferences:
         *,
         total: int,
         purge_every_s: float,
-        owners: IOwners | None = None,
+        owners: IOwners,
     ) -> None:
         """Take where conferences are kept and what they may be.
 
@@ -162,7 +162,7 @@ class Conferences:
         self._terms = terms
         self._total = total
         self._purge_every_s = purge_every_s
-        self._owners: IOwners = AddressOwners() if owners is None else owners
+        self._owners = owners
         self._kept = _Memory(self._owners)
         self._table: VersionedTable[str, Conference | None] = VersionedTable(
             KIND, self._kept, self._kept, store=store, writers=homes, tell=lambda news: self._tell(*news)
@@ -427,13 +427,12 @@ def pack(conference: Conference) -> bytes:
     return json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def unpack(value: bytes, owners: IOwners | None = None) -> Conference:
+def unpack(value: bytes, owners: IOwners) -> Conference:
     """Read what `pack` wrote; people are named by the addresses that they had then."""
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
     active = stored.pop("active")
     meant, asleep = stored.pop("meant", None), stored.pop("asleep", {})
     owner = stored.pop("owner", None)
-    owners = AddressOwners() if owners is None else owners
     conference = Conference(
         **{
             **stored,

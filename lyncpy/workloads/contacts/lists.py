@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Epid, aor_of, kept_aor
-from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners, resolve
+from lyncpy.contracts.owners import IOwners, OwnerId, read_owners, resolve
 from lyncpy.contracts.store import IStore
 from lyncpy.core.homes import Homes
 from lyncpy.core.versioned import Decision, NoMemory, VersionedTable
@@ -118,14 +118,14 @@ class Lists:
         homes: Homes,
         limits: Limits,
         shelves: Shelves,
-        owners: IOwners | None = None,
+        owners: IOwners,
     ) -> None:
         self._table: VersionedTable[Aor, _Stored] = VersionedTable(
             KIND, self, NoMemory(), store=store, writers=homes, tell=bus.tell
         )
         self._limits = limits
         self._shelves = shelves
-        self._owners: IOwners = AddressOwners() if owners is None else owners
+        self._owners = owners
         self._given: dict[Aor, _Given] = {}
 
     def __len__(self) -> int:
@@ -322,7 +322,7 @@ def pack(book: Book, meant: Mapping[Aor, OwnerId] | None = None, asleep: Sequenc
     ).encode()
 
 
-def unpack(value: bytes, owner: Aor, owners: IOwners | None = None) -> tuple[Book, str, _Names, Book | None]:
+def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[Book, str, _Names, Book | None]:
     """Read what `pack` wrote.
 
     Returns:
@@ -330,7 +330,6 @@ def unpack(value: bytes, owner: Aor, owners: IOwners | None = None) -> tuple[Boo
         now; the digest of the other half; whom the names mean; and the book as it is
         written, where that differs.
     """
-    owners = AddressOwners() if owners is None else owners
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
     groups = {group.id: group for group in (Group(*row) for row in stored["groups"])}
     rows: list[Row] = stored["contacts"]

@@ -11,7 +11,7 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import Group, IGroups, IPeople
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor, aor_of, bare
-from lyncpy.contracts.owners import AddressMeanings, IMeanings
+from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 
@@ -63,9 +63,9 @@ class Policies:
         people: IPeople,
         groups: IGroups,
         bus: IBus,
-        meanings: IMeanings | None = None,
+        meanings: IMeanings,
     ) -> None:
-        self._meanings: IMeanings = AddressMeanings() if meanings is None else meanings
+        self._meanings = meanings
         self._settings = settings
         self._people = people
         self._groups = groups

@@ -9,7 +9,7 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.facts import SecretChanged
 from lyncpy.contracts.names import Aor, Version, bare, kept_aor
-from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId
+from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.store import IStore
 from lyncpy.core.versioned import uncontended
 
@@ -51,12 +51,12 @@ class StoredSecrets:
 
     log = Logger()
 
-    def __init__(self, store: IStore, people: IPeople, bus: IBus, seals: Seals, owners: IOwners | None = None) -> None:
+    def __init__(self, store: IStore, people: IPeople, bus: IBus, seals: Seals, owners: IOwners) -> None:
         self._store = store
         self._people = people
         self._bus = bus
         self._seals = seals
-        self._owners: IOwners = AddressOwners() if owners is None else owners
+        self._owners = owners
         self._decoy: bytes | None = None
 
     async def nt_hash(self, aor: Aor) -> bytes | None:

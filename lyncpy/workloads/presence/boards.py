@@ -11,20 +11,16 @@ from typing import Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
-from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import BoardChanged
 from lyncpy.contracts.names import Aor, Epid, bare
-from lyncpy.contracts.owners import AddressOwners, IOwners
-from lyncpy.contracts.policy import IPolicies, Policy
+from lyncpy.contracts.owners import IOwners
+from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
-from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
-from lyncpy.core.homes import Homes
+from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.presence.board import (
@@ -185,27 +181,6 @@ class _Form:
         return noted(state.names, board, self._owners)
 
 
-@implementer(IContacts)
-class NoContacts:
-    """Where nobody keeps contacts."""
-
-    async def of(self, owner: Aor) -> frozenset[Aor]:
-        """Give nobody."""
-        return frozenset()
-
-
-@implementer(IPolicies)
-class OnePolicy:
-    """Where users do not differ."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-
-    def of(self, aor: Aor) -> Policy:
-        """Give it."""
-        return self._policy
-
-
 class Boards:
     """Every board of this process. Changes are told on the bus when they are durable."""
 
@@ -213,33 +188,34 @@ class Boards:
 
     def __init__(
         self,
-        store: IStore,
-        bus: IBus,
-        people: IPeople,
-        homes: Homes,
-        timers: ITimers,
+        platform: Platform,
+        contacts: IContacts,
+        quotas: Quotas,
         *,
         in_memory: int,
-        contacts: IContacts | None = None,
-        policies: IPolicies | None = None,
-        quotas: Quotas | None = None,
-        owners: IOwners | None = None,
     ) -> None:
-        """Begin with nothing in memory."""
-        self._bus = bus
+        """Begin with nothing in memory; of more boards than `in_memory` those that nobody holds are read anew."""
+        timers = platform.timers
+        self._bus = platform.bus
         self.serial = 0
         """The number of changes told so far: of all that is on any board now, and of nothing else."""
 
-        self._people = people
-        self._contacts: IContacts = contacts or NoContacts()
-        self._policies: IPolicies = policies or OnePolicy(Policy())
-        self._quotas = quotas or Quotas()
+        self._people = platform.people
+        self._contacts = contacts
+        self._policies = platform.policies
+        self._quotas = quotas
         self._timers = timers
-        self._owners: IOwners = AddressOwners() if owners is None else owners
+        self._owners = platform.owners
         self._memory = memory = _Memory(self._owners, in_memory, timers, self._due)
         self._form = _Form(self._owners, Carrier(timers, memory.deadlines.keys, self._due), timers)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
-            _KIND, self._form, memory, store=store, writers=homes, tell=self._tell, complete=self._completed
+            _KIND,
+            self._form,
+            memory,
+            store=platform.store,
+            writers=platform.homes,
+            tell=self._tell,
+            complete=self._completed,
         )
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import Any, Final
 
 from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
-from lyncpy.contracts.owners import AddressOwners, IOwners, OwnerId, read_owners
+from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.absences import Absence, Absences, Remains
 from lyncpy.workloads.presence.board import Board
@@ -77,13 +77,11 @@ def write_record(board: Board, names: Names | None = None) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read_record(aor: Aor, data: bytes) -> Board:
-    """Read a board as `write_record` wrote it; the aggregate states and the server's publications are missing."""
-    return read_named(aor, data, AddressOwners())[0]
-
-
 def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
-    """Read a board as `read_record` does, and whom its names mean; they are as they were written."""
+    """Read a board as `write_record` wrote it, and whom its names mean; they are as they were written.
+
+    The aggregate states and the server's publications are missing.
+    """
     record: dict[str, Any] = json.loads(data)  # Any: JSON, written by us
     if record["form"] > _FORM:
         raise ValueError(f"the presence of {aor} was stored by a newer server: form {record['form']}")

@@ -67,8 +67,7 @@ class Presence:
         public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
         quotas, in_memory = settings.quotas(), settings.boards_in_memory
-        rules = partial(Boards, contacts=contacts, policies=policies, quotas=quotas, owners=owners)
-        self._boards = boards = rules(platform.store, bus, people, platform.homes, timers, in_memory=in_memory)
+        self._boards = boards = Boards(platform, contacts, quotas, in_memory=in_memory)
         watchers, views = _tables(relation, settings)
         roaming = Roaming(boards, notifier, relation, timers)
         grants = Grants(notifier, settings)

@@ -10,7 +10,7 @@ from typing import Final
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.contracts.owners import AddressOwners, IOwners
+from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.notifier import Notifier, Subscription
@@ -61,7 +61,7 @@ class Watching:
         people: IPeople,
         relation: Callable[[Aor], Relation],
         settings: Settings,
-        owners: IOwners | None = None,
+        owners: IOwners,
     ) -> None:
         """Take the tables, who notes watchers, who sends, and what a watcher is to the enterprise.
 
@@ -78,7 +78,7 @@ class Watching:
             settings: How many people one subscription may watch.
             owners: Where former addresses lead.
         """
-        self._owners: IOwners = AddressOwners() if owners is None else owners
+        self._owners = owners
         self._boards = boards
         self._watchers = watchers
         self._views = views

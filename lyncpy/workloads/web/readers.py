@@ -24,7 +24,7 @@ from lyncpy.contracts.authenticator import Denied
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpRefused, IPasswords, Reader, ReaderKind
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.contracts.owners import AddressMeanings, IMeanings
+from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.homes import Homes
 from lyncpy.core.signins import SignIns
@@ -142,9 +142,9 @@ class Readers:
         signins: SignIns,
         homes: Homes,
         tokens: Tokens,
-        meanings: IMeanings | None = None,
+        meanings: IMeanings,
     ) -> None:
-        self._meanings: IMeanings = AddressMeanings() if meanings is None else meanings
+        self._meanings = meanings
         self._passwords = passwords
         self._people = people
         self._signins = signins

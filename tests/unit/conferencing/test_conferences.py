@@ -28,11 +28,15 @@ from lyncpy.workloads.directory.owners import Owner, Owners
 from tests.kit.fakes import FragileStore, Fragility
 from tests.kit.logs import overheard
 from tests.kit.memory import MemoryStore
+from tests.kit.owners import AddressOwners
 from tests.kit.results import result_of, started
 from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
 
 ID = "59CED1B0"
 ACTIVE = Active("i-1", NOON, True, {BOB: Role.PRESENTER}, frozenset({ALICE, BOB}), frozenset({CAROL}))
+
+
+EVERYBODY = AddressOwners()
 
 
 class Cellar:
@@ -46,7 +50,7 @@ class Cellar:
         self.inner = MemoryStore(self.timers.wall)
         self.store = FragileStore(self.inner, self.disk)
 
-    def opened(self, owners: IOwners | None = None, *, total: int = 100) -> Conferences:
+    def opened(self, owners: IOwners = EVERYBODY, *, total: int = 100) -> Conferences:
         """Give the table as a process that starts now has it."""
         terms = Terms(per_organizer=3)
         table = Conferences(self.store, Homes(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners)
@@ -221,7 +225,11 @@ def test_nothing_is_purged_after_the_end(cellar: Cellar, table: Conferences) -> 
     made(table, "EXPIRED1", expires=NOON + 30)
     cellar.clock.advance(600)
     assert len(table) == 2
-    result_of(Conferences(cellar.store, Homes(), cellar.timers, Terms(), total=1, purge_every_s=60.0).close())
+    result_of(
+        Conferences(
+            cellar.store, Homes(), cellar.timers, Terms(), total=1, purge_every_s=60.0, owners=AddressOwners()
+        ).close()
+    )
 
 
 def test_a_conference_made_anew_while_the_purge_waits_stays(cellar: Cellar, table: Conferences) -> None:
@@ -365,8 +373,8 @@ def test_everything_is_kept_as_it_is() -> None:
         activated=NOON,
         active=ACTIVE,
     )
-    assert unpack(pack(found)) == found
-    assert unpack(pack(conference())) == conference()
+    assert unpack(pack(found), AddressOwners()) == found
+    assert unpack(pack(conference()), AddressOwners()) == conference()
 
 
 def test_what_a_meeting_kept_before_an_address_changed_is_still_of_who_was_meant(cellar: Cellar) -> None:

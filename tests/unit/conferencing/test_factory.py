@@ -13,6 +13,7 @@ from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.settings import Settings
 from tests.kit.hall import Device, Hall, tree
+from tests.kit.owners import AddressOwners
 from tests.kit.results import result_of
 
 URI = f"sip:alice@contoso.test;gruu;opaque={FACTORY}"
@@ -44,7 +45,13 @@ class FactoryAlone:
     def __init__(self, hall: Hall, settings: Settings, media: tuple[str, ...], *, guests: bool) -> None:
         """Build it."""
         self.conferences = Conferences(
-            hall.store, hall.homes, hall.timers, settings.terms(media), total=100, purge_every_s=3600.0
+            hall.store,
+            hall.homes,
+            hall.timers,
+            settings.terms(media),
+            total=100,
+            purge_every_s=3600.0,
+            owners=AddressOwners(),
         )
         factory = Factory(
             self.conferences,

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.contracts.owners import AddressOwners, OwnerId
+from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.conferencing.identity import noted, readdressed
 from lyncpy.workloads.conferencing.model import Active, Role
+from tests.kit.owners import AddressOwners
 from tests.kit.rosters import ALICE, BOB, CAROL, NOON, conference
 
 

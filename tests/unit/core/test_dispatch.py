@@ -14,6 +14,7 @@ from lyncpy.core.dispatch import Dispatch
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import SERVER, Headers, Request, Response, response_to
 from tests.kit.logs import overheard
+from tests.kit.owners import AddressOwners
 from tests.kit.results import result_of
 
 
@@ -41,7 +42,7 @@ def _served(error: Exception | None, method: str = "SERVICE") -> Response | None
             raise error
         return response_to(arrival.request, 200)
 
-    return result_of(Dispatch(_Gate(), _Router(answer)).serve(_arrival(method)))
+    return result_of(Dispatch(_Gate(), _Router(answer), AddressOwners()).serve(_arrival(method)))
 
 
 def test_the_workloads_answer_is_the_answer() -> None:

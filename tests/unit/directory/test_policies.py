@@ -13,6 +13,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import FIELDS, Policies, why
 from lyncpy.workloads.directory.policy_settings import Named, PoliciesSettings
 from tests.kit.directory import Facts, person
+from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of
 
 ALICE, BOB, CAROL = (person(name) for name in ("alice", "bob", "carol"))
@@ -38,7 +39,7 @@ class Desk:
             self.groups.keep(group)
         self.people = people
         self.facts = Facts()
-        self.policies = Policies(settings(**section), people, self.groups, self.facts)
+        self.policies = Policies(settings(**section), people, self.groups, self.facts, AddressMeanings())
 
     def of(self, *aors: Aor) -> list[str]:
         """Give the names of policies."""

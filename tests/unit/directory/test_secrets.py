@@ -12,6 +12,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from tests.kit.directory import Facts, PlainSeals, answer_of, person
 from tests.kit.memory import MemoryStore
+from tests.kit.owners import AddressOwners
 from tests.kit.results import result_of
 
 ALICE = person("alice", nt_hash=b"\x01" * 16)
@@ -29,7 +30,7 @@ def secrets(facts: Facts) -> StoredSecrets:
     people = People()
     people.keep(ALICE)
     people.keep(person("bob"))
-    return StoredSecrets(MemoryStore(lambda: 0.0), people, facts, PlainSeals())
+    return StoredSecrets(MemoryStore(lambda: 0.0), people, facts, PlainSeals(), AddressOwners())
 
 
 def test_a_hash_of_the_directory_counts_until_one_is_set(secrets: StoredSecrets, facts: Facts) -> None:
@@ -104,6 +105,6 @@ class Hasty(MemoryStore):
 
 def test_the_last_of_two_writers_wins(facts: Facts) -> None:
     """`lyncpy user passwd` and the shell at the same moment: neither fails."""
-    secrets = StoredSecrets(Hasty(lambda: 0.0), People(), facts, PlainSeals())
+    secrets = StoredSecrets(Hasty(lambda: 0.0), People(), facts, PlainSeals(), AddressOwners())
     result_of(secrets.keep(ALICE.aor, b"\x03" * 16))
     assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x03" * 16

@@ -36,8 +36,9 @@ from lyncpy.workloads.presence.model import (
 )
 from lyncpy.workloads.presence.naming import Names, noted, readdress
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.records import read_named, read_record, write_record
+from lyncpy.workloads.presence.records import read_named, write_record
 from lyncpy.workloads.presence.states import Aggregate, Capability, Device, State, StateKind
+from tests.kit.boards import read_record
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
 LEVEL_NOTE, LEVEL_CARD = Key("note", 0, 200), Key("contactCard", 0, 200)

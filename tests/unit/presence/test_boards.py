@@ -33,8 +33,9 @@ from lyncpy.workloads.presence.model import (
     Subscriber,
 )
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.records import read_record, write_record
+from lyncpy.workloads.presence.records import write_record
 from lyncpy.workloads.presence.states import Aggregate, State, StateKind
+from tests.kit.boards import NoContacts, read_record
 from tests.kit.hall import Hall
 from tests.kit.presence import people, state
 from tests.kit.results import begun, result_of, started
@@ -65,7 +66,7 @@ def hall() -> Hall:
 
 def boards_of(hall: Hall, in_memory: int = 100) -> Boards:
     """Give a table as a process that has just started has it."""
-    return Boards(hall.store, hall.bus, hall.people, hall.homes, hall.timers, in_memory=in_memory)
+    return Boards(hall.platform(), NoContacts(), Quotas(), in_memory=in_memory)
 
 
 @pytest.fixture
@@ -330,9 +331,7 @@ WISH = "<otherOptions><privacyModeUserSelection>Private</privacyModeUserSelectio
 
 def private_boards(hall: Hall, lists: Lists, rules: Rules) -> Boards:
     """Give a table that knows contact lists and policies."""
-    return Boards(
-        hall.store, hall.bus, hall.people, hall.homes, hall.timers, in_memory=100, contacts=lists, policies=rules
-    )
+    return Boards(hall.platform(policies=rules), lists, Quotas(), in_memory=100)
 
 
 def sees(boards: Boards) -> bool:

@@ -29,7 +29,6 @@ EXCUSED: Final = {
     "is_stranger": "what a test of the wire has to be able to see",
     "EXAMPLE": "`lyncpy settings` writes it by the name of the field's class",
     "INVALID_STATIC AGGREGATE_MACHINE": "values of the specification; a client may send them",
-    "read_record": "reads what `write_record` wrote, without the people it names",
     "is_set set_first clear_all": "the other half of `Deadline` and `Deadlines`",
 }
 NAMES: Final = frozenset(" ".join(EXCUSED).split())

@@ -24,6 +24,7 @@ from lyncpy.workloads.web.readers import Readers, ReadersUnusable, Tokens, read_
 from tests.kit.gatehouse import TablePeople, TableSecrets, signins_of, timers_of
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
+from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of, started
 
 ALICE, DAN, ERIN = Aor("sip:alice@example.test"), Aor("sip:dan@example.test"), Aor("sip:erin@example.test")
@@ -58,7 +59,12 @@ class Desk:
         self.secrets = secrets or TableSecrets({ALICE: nt_hash("pässword"), DAN: nt_hash("pässword")})
         self.signins = signins_of(people, AuthSettings(), MemoryMeter(), timers_of(self.clock))
         self.readers = Readers(
-            Passwords(people, self.secrets, timers_of(self.clock)), people, self.signins, Homes(), Tokens(file)
+            Passwords(people, self.secrets, timers_of(self.clock)),
+            people,
+            self.signins,
+            Homes(),
+            Tokens(file),
+            AddressMeanings(),
         )
 
     def who(self, credentials: str | None, peer: str = "192.0.2.1") -> Reader:

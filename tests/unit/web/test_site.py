@@ -20,6 +20,7 @@ from lyncpy.workloads.web.site import Site
 from tests.kit.gatehouse import TablePeople, TableSecrets, signins_of, timers_of
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
+from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of, started
 
 ALICE = Aor("sip:alice@example.test")
@@ -37,7 +38,12 @@ class Office:
         timers = timers_of(self.clock)
         self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
         readers = Readers(
-            Passwords(self.people, self.secrets, timers), self.people, self.signins, Homes(), Tokens(tokens)
+            Passwords(self.people, self.secrets, timers),
+            self.people,
+            self.signins,
+            Homes(),
+            Tokens(tokens),
+            AddressMeanings(),
         )
         self.site = Site(resources, readers, origins, self.meter)
 

@@ -1,0 +1,23 @@
+"""Boards as they are stored, and the least that a table of boards stands on."""
+
+from zope.interface import implementer
+
+from lyncpy.contracts.contacts import IContacts
+from lyncpy.contracts.names import Aor
+from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.records import read_named
+from tests.kit.owners import AddressOwners
+
+
+@implementer(IContacts)
+class NoContacts:
+    """Where nobody keeps contacts."""
+
+    async def of(self, owner: Aor) -> frozenset[Aor]:
+        """Give nobody."""
+        return frozenset()
+
+
+def read_record(aor: Aor, data: bytes) -> Board:
+    """Read a board as `write_record` wrote it, without the people whom it names."""
+    return read_named(aor, data, AddressOwners())[0]
