@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from twisted.internet.testing import MemoryReactorClock
 
-from docs.site.source import TOP, VARIES, Meter, diagnostics, meters, shown
+from docs.site.source import TOP, VARIES, Meter, diagnostics, meters
 from lyncpy.app.assembly import Inside, inside, node_name
 from lyncpy.app.backends import backends
 from lyncpy.app.cli import command_line
@@ -242,7 +242,7 @@ def of_server(text: str) -> Iterator[Meter]:
         kind = rest.partition("\n")[0].rpartition(" ")[2]
         sample = next((one for line in rest.splitlines()[1:] if (one := _SAMPLE.match(line))), None)
         labels = re.findall(r"(\w+)=", (sample["labels"] if sample else "") or "")
-        yield Meter(shown(name, kind), kind, help_, tuple(labels))
+        yield Meter(f"{name}_total" if kind == "counter" else name, kind, help_, tuple(labels))
 
 
 def meters_page(found: Sequence[Meter]) -> str:

@@ -210,13 +210,9 @@ def _declared(module: _Module, node: ast.AST) -> Iterator[Meter]:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
         return
     name = _text(module, node.args[0])
-    if node.func.attr not in ("counter", "gauge") or not name.startswith("lyncpy_"):
+    if node.func.attr not in ("counter", "total", "gauge") or not name.startswith("lyncpy_"):
         return
     text = _text(module, node.args[1]) if len(node.args) > 1 else ""
     labels = tuple(word.arg for word in node.keywords if word.arg)
-    yield Meter(shown(name, node.func.attr), node.func.attr, text.replace(VARIES, ""), labels)
-
-
-def shown(name: str, kind: str) -> str:
-    """Write a meter's name as whoever collects it sees it: OpenMetrics ends counters in `_total`."""
-    return f"{name.removesuffix('_total')}_total" if kind == "counter" else name
+    kind = "gauge" if node.func.attr == "gauge" else "counter"
+    yield Meter(name, kind, text.replace(VARIES, ""), labels)

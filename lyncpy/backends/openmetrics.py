@@ -1,9 +1,11 @@
 """IMeter on prometheus_client: numbers that Prometheus and others collect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
+from prometheus_client.registry import Collector
 from zope.interface import implementer
 
 from lyncpy.contracts.meter import ICounter, IMeter
@@ -21,6 +23,18 @@ class _Counter:
     def add(self, amount: float = 1.0) -> None:
         """Count."""
         self._count(amount)
+
+
+class _Total(Collector):
+    """A counter whose number somebody else keeps."""
+
+    def __init__(self, name: str, text: str, read: Callable[[], float]) -> None:
+        self._family = name, text
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the counter as it is now."""
+        return (CounterMetricFamily(*self._family, value=self._read()),)
 
 
 @implementer(IMeter)
@@ -42,6 +56,10 @@ class OpenMetrics:
         if family is None:
             family = self._counters[name] = Counter(name, help, tuple(labels), registry=self._registry)
         return _Counter(family.labels(**labels) if labels else family)
+
+    def total(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - as the promise has it
+        """Have a number that only grows read at each `render`."""
+        self._registry.register(_Total(name, help, read))
 
     def gauge(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - as the promise has it
         """Register a value that is read at each `render`; a second gauge of this name takes the place of the first."""

@@ -13,10 +13,17 @@ class ICounter(Interface):
 
 
 class IMeter(Interface):
-    """Names are `lyncpy_<package>_<what>_<unit>`; labels are few and bounded."""
+    """Names are `lyncpy_<room>_<thing>_<unit>`; labels are few and bounded.
+
+    The unit is `total` for what only grows, and for nothing else; `count`, `bytes` or `seconds` for what is
+    read at the moment. The room is the package in which the thing happens.
+    """
 
     def counter(name: str, help: str, **labels: str) -> ICounter:
         """Give the counter of this name and these labels."""
+
+    def total(name: str, help: str, read: Callable[[], float]) -> None:
+        """Register a number that only grows, and is read whenever somebody asks."""
 
     def gauge(name: str, help: str, read: Callable[[], float]) -> None:
         """Register a value that is read whenever somebody asks."""

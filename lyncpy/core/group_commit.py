@@ -176,10 +176,10 @@ class GroupCommit(Generic[T, R]):
         self._due = 0.0
         self._late: ITimer | None = None
         self._idle: list[Deferred[None]] = []
-        meter.gauge(f"lyncpy_{name}_waiting", f"Items that wait for {terms.subject}.", lambda: float(len(self)))
+        meter.gauge(f"lyncpy_{name}_waiting_count", f"Items that wait for {terms.subject}.", lambda: float(len(self)))
         meter.gauge(f"lyncpy_{name}_oldest_seconds", "Age of the oldest of them.", self.oldest_s)
-        self._commits = meter.counter(f"lyncpy_{name}_commits", f"Groups of items sent to {terms.subject}.")
-        self._failures = meter.counter(f"lyncpy_{name}_commit_failures", "Groups of items that failed there.")
+        self._commits = meter.counter(f"lyncpy_{name}_commits_total", f"Groups of items sent to {terms.subject}.")
+        self._failures = meter.counter(f"lyncpy_{name}_commit_failures_total", "Groups of items that failed there.")
 
     def __len__(self) -> int:
         return len(self._waiting.entries) + len(self._alone) + len(self._under_way)

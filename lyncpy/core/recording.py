@@ -64,7 +64,7 @@ class Recording:
             on_lost=self._unwritable,
         )
         self._queue: GroupCommit[CallRecord, None] = GroupCommit("records", self._write, terms, timers, meter)
-        self._lost = meter.counter("lyncpy_records_lost", "Call records given up: the store failed for too long.")
+        self._lost = meter.counter("lyncpy_records_lost_total", "Call records given up: the store failed for too long.")
 
     def __len__(self) -> int:
         return len(self._queue)

@@ -293,13 +293,15 @@ class Flows:
         self._dropped = 0
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
         meter.gauge("lyncpy_wire_unread_bytes", "Bytes for clients that do not read them.", lambda: self._owings.total)
-        meter.gauge(
-            "lyncpy_wire_dropped_connections", "Connections of clients that did not read.", lambda: self._dropped
+        meter.total(
+            "lyncpy_wire_dropped_connections_total", "Connections of clients that did not read.", lambda: self._dropped
         )
-        meter.gauge("lyncpy_wire_received_messages", "Messages received since the start.", lambda: self.messages_in)
-        meter.gauge("lyncpy_wire_sent_messages", "Messages sent since the start.", lambda: self.messages_out)
-        meter.gauge("lyncpy_wire_received_bytes", "Bytes received since the start.", lambda: self.bytes_in)
-        meter.gauge("lyncpy_wire_sent_bytes", "Bytes sent since the start.", lambda: self.bytes_out)
+        meter.total(
+            "lyncpy_wire_received_messages_total", "Messages received since the start.", lambda: self.messages_in
+        )
+        meter.total("lyncpy_wire_sent_messages_total", "Messages sent since the start.", lambda: self.messages_out)
+        meter.total("lyncpy_wire_received_bytes_total", "Bytes received since the start.", lambda: self.bytes_in)
+        meter.total("lyncpy_wire_sent_bytes_total", "Bytes sent since the start.", lambda: self.bytes_out)
 
     def seal_with(self, seal: Seal) -> None:
         """Set what signs every message from here on.

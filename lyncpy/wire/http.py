@@ -367,7 +367,7 @@ class HttpFactory(Factory):
         self._addresses: Counter[str] = Counter()
         self._idle: Crowd[HttpStream] = Crowd()
         self._emptied: Deferred[None] | None = None
-        meter.gauge("lyncpy_wire_http_connections", "Connections of browsers.", lambda: float(len(self._streams)))
+        meter.gauge("lyncpy_wire_http_connections_count", "Connections of browsers.", lambda: float(len(self._streams)))
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: a protocol that Twisted's own type cannot name
         """Give a new connection its stream; None closes it."""

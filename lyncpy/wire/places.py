@@ -89,12 +89,14 @@ class Places:
         self._buffered = 0
         self._refused = self._refused_before = self._made_room = 0
         self._complained = float("-inf")
-        meter.gauge("lyncpy_wire_connections", "Connections, ready or not.", lambda: len(self._inlets))
-        meter.gauge("lyncpy_wire_refused_connections", "Connections refused at a bound.", lambda: self._refused)
-        meter.gauge("lyncpy_wire_strangers", "Connections on which nobody has signed in.", lambda: len(self._strangers))
-        meter.gauge("lyncpy_wire_strangers_bytes", "Bytes of strangers' unfinished messages.", lambda: self._buffered)
+        meter.gauge("lyncpy_wire_connections_count", "Connections, ready or not.", lambda: len(self._inlets))
+        meter.total("lyncpy_wire_refused_connections_total", "Connections refused at a bound.", lambda: self._refused)
         meter.gauge(
-            "lyncpy_wire_made_room_connections", "Strangers that made room for others.", lambda: self._made_room
+            "lyncpy_wire_strangers_count", "Connections on which nobody has signed in.", lambda: len(self._strangers)
+        )
+        meter.gauge("lyncpy_wire_strangers_bytes", "Bytes of strangers' unfinished messages.", lambda: self._buffered)
+        meter.total(
+            "lyncpy_wire_made_room_connections_total", "Strangers that made room for others.", lambda: self._made_room
         )
 
     def __len__(self) -> int:

@@ -36,6 +36,10 @@ class MemoryMeter:
         _require_name(name)
         return self.counters.setdefault((name, tuple(sorted(labels.items()))), MemoryCounter())
 
+    def total(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002
+        """Keep what reads the number, with the gauges."""
+        self.gauge(name, help, read)
+
     def gauge(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002
         """Keep what reads the value."""
         _require_name(name)

@@ -117,8 +117,8 @@ class Keeper:
         self._gaps = gaps
         self._again: ITimer | None = None
         self.counts = Counts()
-        self._kept = meter.counter("lyncpy_archive_entries", "Entries written to the archive")
-        self._failed = meter.counter("lyncpy_archive_failures", "Messages that could not be archived")
+        self._kept = meter.counter("lyncpy_archive_entries_total", "Entries written to the archive")
+        self._failed = meter.counter("lyncpy_archive_failures_total", "Messages that could not be archived")
 
     def __len__(self) -> int:
         return len(self._queue)

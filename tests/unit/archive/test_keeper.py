@@ -86,7 +86,7 @@ def test_nothing_is_acknowledged_before_it_is_written() -> None:
     vault.ledger.append = counted  # type: ignore[assignment, method-assign]  # looked at
     waiting = [kept(vault, str(n)) for n in range(5)]
     assert len(vault.keeper) == 5
-    assert vault.meter.gauges["lyncpy_archive_waiting"]() == 5.0
+    assert vault.meter.gauges["lyncpy_archive_waiting_count"]() == 5.0
     assert bodies(vault) == []
     vault.disk.catch_up()
     assert [outcome(one) for one in waiting] == [None] * 5

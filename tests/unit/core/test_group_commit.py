@@ -71,7 +71,7 @@ class Desk:
         """Whether nothing is left, in number, room and age."""
         gauges = {name: read() for name, read in self.meter.gauges.items()}
         assert (len(self.queue) == 0) is (self.queue.size == 0)
-        return gauges == {"lyncpy_disk_waiting": 0.0, "lyncpy_disk_oldest_seconds": 0.0}
+        return gauges == {"lyncpy_disk_waiting_count": 0.0, "lyncpy_disk_oldest_seconds": 0.0}
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_what_comes_during_a_commit_shares_the_next_one(scene: Desk) -> None:
     assert not waits[1].called
     scene.answers()
     assert ends(*waits) == ["A", "B", "C", "D"]
-    assert scene.meter.count("lyncpy_disk_commits") == 2
+    assert scene.meter.count("lyncpy_disk_commits_total") == 2
     assert scene.is_empty()
 
 
@@ -139,7 +139,7 @@ def test_a_failing_world_fails_who_waits(scene: Desk) -> None:
     (a, b) = ends(*waits)
     assert (type(a), str(a), b) == (InDoubt, "the disk is full", "B")
     assert scene.troubles == ["the disk is full", ""]
-    assert scene.meter.count("lyncpy_disk_commit_failures") == 1
+    assert scene.meter.count("lyncpy_disk_commit_failures_total") == 1
     assert scene.is_empty()
 
 

@@ -167,7 +167,7 @@ def test_a_slow_disk_costs_few_transactions(scene: Scene) -> None:
 
 def test_the_age_of_the_queue_is_a_meter(scene: Scene) -> None:
     """An operator sees that records wait, for how long, and that it is over."""
-    age, waiting = (scene.meter.gauges[f"lyncpy_records_{name}"] for name in ("oldest_seconds", "waiting"))
+    age, waiting = (scene.meter.gauges[f"lyncpy_records_{name}"] for name in ("oldest_seconds", "waiting_count"))
     assert (age(), waiting()) == (0.0, 0.0)
     scene.note("a", "one")
     scene.clock.advance(2)
@@ -193,7 +193,7 @@ def test_memory_has_a_bound_and_each_user_a_share(scene: Scene, monkeypatch: pyt
         scene.recording.note(replace(CALL, user1="sip:modest@example.com"))
         scene.recording.note(FocusJoinRecord("j", "", "", "sip:third@example.com", "", "", "", "", 0.0))
     assert len(scene.recording) == 4
-    assert scene.meter.count("lyncpy_records_lost") == 9
+    assert scene.meter.count("lyncpy_records_lost_total") == 9
     (event,) = events
     assert (event["kind"], event["user"]) == ("conferences", "sip:greedy@example.com")
 
@@ -209,5 +209,5 @@ def test_a_record_that_no_store_takes_holds_up_no_other(scene: Scene) -> None:
         scene.answer()
     assert scene.written == ["a", "c"]
     assert len(scene.recording) == 0
-    assert scene.meter.count("lyncpy_records_lost") == 1
+    assert scene.meter.count("lyncpy_records_lost_total") == 1
     assert [event["log_failure"].type for event in events] == [ValueError]

@@ -380,17 +380,17 @@ def test_an_operator_sees_what_a_flow_did(wire: Wire) -> None:
     assert wire.flows.peer(client.name) == "192.0.2.7"
     read = {name.removeprefix("lyncpy_wire_"): gauge() for name, gauge in wire.meter.gauges.items()}
     assert read == {
-        "connections": 1,
-        "refused_connections": 0,
-        "strangers": 1,
+        "connections_count": 1,
+        "refused_connections_total": 0,
+        "strangers_count": 1,
         "strangers_bytes": 0,
-        "made_room_connections": 0,
+        "made_room_connections_total": 0,
         "unread_bytes": 0,
-        "dropped_connections": 0,
-        "received_messages": 1,
-        "sent_messages": 1,
-        "received_bytes": len(OPTIONS),
-        "sent_bytes": 5,
+        "dropped_connections_total": 0,
+        "received_messages_total": 1,
+        "sent_messages_total": 1,
+        "received_bytes_total": len(OPTIONS),
+        "sent_bytes_total": 5,
     }
 
 

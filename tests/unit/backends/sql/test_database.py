@@ -404,10 +404,10 @@ def test_writes_of_a_moment_share_a_transaction(opened_database: tuple[ThreadPum
     """The first goes alone, at once; all others together; a wrong one among them spoils no other, and order holds."""
     pump, database, meter = opened_database
     store = SqlStore(database, Wall())
-    before = meter.count("lyncpy_store_write_commits")
+    before = meter.count("lyncpy_store_write_commits_total")
     calls = [store.write("board", f"{number}", b"x", NONE) for number in range(20)]
     pump.run(gatherResults(calls))
-    assert meter.count("lyncpy_store_write_commits") - before == 2
+    assert meter.count("lyncpy_store_write_commits_total") - before == 2
     twice = "insert into sessions (session_id) values (null)"
     calls = [store.write("board", f"{number}", b"y", Version(1)) for number in range(20)]
     wrong = database.write(lambda connection: connection.exec_driver_sql(twice).close())
@@ -435,7 +435,7 @@ def test_a_failing_disk_fails_each_caller_and_is_logged_once(
         pump.run(database.write(lambda connection: None))
     assert [event["log_level"].name for event in events] == ["error", "info"]
     assert events[0]["cause"] == "disk is full"
-    assert meter.count("lyncpy_store_write_commit_failures") == 2
+    assert meter.count("lyncpy_store_write_commit_failures_total") == 2
 
 
 def test_a_failing_write_closes_no_reader(opened_database: tuple[ThreadPump, Database, MemoryMeter]) -> None:

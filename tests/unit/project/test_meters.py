@@ -1,0 +1,58 @@
+"""Names of meters: one scheme, which tells a counter from a gauge by its name."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from lyncpy.backends.openmetrics import OpenMetrics
+
+SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
+ROOMS: Final = ("core", "wire", "web", "archive", "records", "store")
+QUEUE: Final = re.compile(r"lyncpy_\{\w+\}_")
+"""A queue of `core.group_commit` names its meters after itself."""
+
+COUNTER: Final = re.compile(rf"lyncpy_({'|'.join(ROOMS)})(_[a-z0-9]+)+_total")
+GAUGE: Final = re.compile(rf"lyncpy_({'|'.join(ROOMS)})(_[a-z0-9]+)*_(count|bytes|seconds)")
+
+
+def _meters() -> Iterator[tuple[str, str]]:
+    """Give each meter's kind and name, as the source has them."""
+    for file in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                name = ast.unparse(node.args[0]).strip("f'\"")
+                if node.func.attr in ("counter", "total", "gauge") and name.startswith("lyncpy_"):
+                    yield node.func.attr, QUEUE.sub("lyncpy_store_", name)
+
+
+@pytest.mark.parametrize(("kind", "name"), sorted(set(_meters())))
+def test_a_meter_is_named_by_the_scheme(kind: str, name: str) -> None:
+    """Whoever writes a dashboard knows by the name whether to take a rate of it, and in what it is measured."""
+    scheme = GAUGE if kind == "gauge" else COUNTER
+    assert scheme.fullmatch(name), f"{kind} {name}: lyncpy_<room>_<thing>_<unit>"
+
+
+def test_the_meters_are_found() -> None:
+    """The scheme would hold for none of them, otherwise."""
+    assert {"counter", "total", "gauge"} <= {kind for kind, _ in _meters()}
+    assert len(set(_meters())) > 30
+
+
+def test_what_is_collected_has_the_name_that_the_source_has() -> None:
+    """The library ends counters in `_total` by itself; so do we, and nobody has to know."""
+    meter = OpenMetrics()
+    meter.counter("lyncpy_core_requests_total", "Requests.").add()
+    meter.total("lyncpy_wire_sent_bytes_total", "Bytes sent.", lambda: 7)
+    meter.gauge("lyncpy_wire_connections_count", "Connections.", lambda: 1)
+    values = [
+        line for line in meter.render().decode().splitlines() if not line.startswith("#") and "_created" not in line
+    ]
+    assert sorted(values) == [
+        "lyncpy_core_requests_total 1.0",
+        "lyncpy_wire_connections_count 1.0",
+        "lyncpy_wire_sent_bytes_total 7.0",
+    ]
