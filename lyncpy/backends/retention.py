@@ -65,7 +65,7 @@ class Retention:
             commands = await self._records.purge_audit(past - settings.audit_days * DAY_S)
             pages = await self._database.shrink()
         except StoreUnavailable as error:
-            self.log.warn("the purge did not come to its end: {cause}", cause=error)
+            self.log.warn("the purge did not come to its end: {reason}", reason=error)
             return
         if expired or lines or calls or commands or pages:
             self.log.debug(

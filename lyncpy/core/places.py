@@ -109,7 +109,7 @@ class Places:
                 await self._put(key)
                 again = key in self._stale
         except StoreUnavailable as error:
-            self.log.debug("a known place of {key} is not kept: {cause}", key=key, cause=error)
+            self.log.debug("a known place of {key} is not kept: {reason}", key=key, reason=error)
         finally:
             self._writing.discard(key)
             self._stale.discard(key)
@@ -122,7 +122,7 @@ class Places:
         try:
             await self._records.write(key, None)
         except StoreUnavailable as error:
-            self.log.debug("old places of {key} stay: {cause}", key=key, cause=error)
+            self.log.debug("old places of {key} stay: {reason}", key=key, reason=error)
 
 
 def _read(value: bytes) -> Iterator[tuple[Device, int]]:

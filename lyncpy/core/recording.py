@@ -85,11 +85,11 @@ class Recording:
             if not self._losing:
                 self._losing = True
                 self.log.error(
-                    "call records are lost, {count} wait already: the first is {kind} {key} of {user}",
+                    "call records are lost, {count} wait already: the first is {kind} {key} of {aor}",
                     count=len(self),
                     kind=_kind(record),
                     key=record.key,
-                    user=_owner(record),
+                    aor=_owner(record),
                 )
 
     # --- its life

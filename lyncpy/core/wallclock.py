@@ -170,7 +170,7 @@ class ClockWatch:
         try:
             await self._records.write(_KEY, value)
         except StoreUnavailable as error:
-            self.log.debug("the time of this run is not noted: {cause}", cause=error)
+            self.log.debug("the time of this run is not noted: {reason}", reason=error)
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

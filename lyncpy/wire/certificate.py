@@ -209,7 +209,7 @@ class Certificate:
         self.credentials = credentials
         doubts = credentials.doubts(self._settings.server_name, now)
         for doubt in doubts:
-            self.log.warn("{doubt}", doubt=doubt)
+            self.log.warn("{reason}", reason=doubt)
         self.log.info(
             "certificate for {names} in use, until {expires}",
             names=", ".join(credentials.names),

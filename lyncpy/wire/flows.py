@@ -478,9 +478,9 @@ class Flows:
         self._dropped += 1
         flow.closing = "the client does not read"
         self.log.warn(
-            "{flow} from {peer} dropped: its client left {count} bytes unread ([sip] {bound})",
+            "{flow} from {address} dropped: its client left {count} bytes unread ([sip] {bound})",
             flow=flow.name,
-            peer=flow.peer,
+            address=flow.peer,
             count=count,
             bound=bound,
         )

@@ -155,10 +155,10 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
             self.responseHeaders.addRawHeader(name.encode(), value.encode("utf-8"))
         # The path alone: a query or a header may hold what is nobody's business.
         channel.log.debug(
-            "{peer} {method} {path}: {status}",
-            peer=channel.peer,
+            "{address} {method} {target}: {status}",
+            address=channel.peer,
             method=self.method.decode("latin-1")[:20],
-            path=self.path.decode("latin-1")[:80],
+            target=self.path.decode("latin-1")[:80],
             status=answer.status,
         )
         self.write(answer.body)
@@ -292,8 +292,8 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     def malformed(self, reason: str) -> None:
         """Log that a relay did not say for whom it is: an operator has to know."""
         self.log.warn(
-            "browser's connection from relay {peer} cut: {reason} ([sip] relays, relays_send_proxy)",
-            peer=self.peer,
+            "browser's connection from relay {address} cut: {reason} ([sip] relays, relays_send_proxy)",
+            address=self.peer,
             reason=reason,
         )
         self.abort()

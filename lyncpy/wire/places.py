@@ -207,8 +207,8 @@ class Places:
         self.left(stranger)
         stranger.cut(MADE_ROOM)
         self._say(
-            "strangers make room for others: {peer} was cut, {count} connections in all ({bound})",
-            peer=stranger.peer,
+            "strangers make room for others: {address} was cut, {count} connections in all ({bound})",
+            address=stranger.peer,
             count=self._made_room,
             bound="[limits] unauthenticated_total, unauthenticated_per_address, [sip] connections, strangers_bytes",
         )
@@ -217,8 +217,8 @@ class Places:
     def _complain(self, peer: str, bound: str) -> None:
         self._refused += 1
         if self._say(
-            "connection from {peer} refused, {count} since the last such line: {bound} is reached",
-            peer=peer,
+            "connection from {address} refused, {count} since the last such line: {bound} is reached",
+            address=peer,
             count=self._refused - self._refused_before,
             bound=bound,
         ):

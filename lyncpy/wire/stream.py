@@ -116,7 +116,9 @@ class SipStream(Protocol):
         else:
             self._flows.gone(flow)
             flow.closing = flow.closing or _words(reason)
-            self.log.debug("{flow} from {peer} closed: {reason}", flow=flow.name, peer=self.peer, reason=flow.closing)
+            self.log.debug(
+                "{flow} from {address} closed: {reason}", flow=flow.name, address=self.peer, reason=flow.closing
+            )
             self._tell(flow, self._factory.sink.closed, flow.closing)
         self._flows.left(self)
 
@@ -145,7 +147,7 @@ class SipStream(Protocol):
 
     def cut(self, reason: str) -> None:
         """Close at once; what is unsent is lost."""
-        self.log.debug("{peer} cut: {reason}", peer=self.peer, reason=reason)
+        self.log.debug("{address} cut: {reason}", address=self.peer, reason=reason)
         if self._flow is not None:
             self._flows.cut(self._flow.name, reason)
         else:
@@ -178,8 +180,8 @@ class SipStream(Protocol):
     def malformed(self, reason: str) -> None:
         """Log that a relay did not say for whom it is: an operator has to know."""
         self.log.warn(
-            "connection from relay {peer} cut: {reason} ([sip] relays, relays_send_proxy)",
-            peer=self.peer,
+            "connection from relay {address} cut: {reason} ([sip] relays, relays_send_proxy)",
+            address=self.peer,
             reason=reason,
         )
         self._outlet.abortConnection()
@@ -190,7 +192,7 @@ class SipStream(Protocol):
         cast(IConsumer, self.transport).registerProducer(flow, streaming=True)
         self._timer = self._timers.later(self._settings.idle_s, self._look_at_the_clock)
         self.log.debug(
-            "{flow} from {peer} opened, {security}", flow=flow.name, peer=self.peer, security=security or "TCP"
+            "{flow} from {address} opened, {security}", flow=flow.name, address=self.peer, security=security or "TCP"
         )
         self._tell(flow, self._factory.sink.opened, self.peer, self._factory.secure)
 
@@ -236,9 +238,9 @@ class SipStream(Protocol):
     def _say_why_it_failed(self, reason: Failure) -> None:
         """Log why TLS refused a client; one that only connects and leaves is not worth a line."""
         if isinstance(reason.value, TlsFailed):
-            self.log.info("{peer} turned away: {reason}", peer=self.peer, reason=reason.value.reason)
+            self.log.info("{address} turned away: {reason}", address=self.peer, reason=reason.value.reason)
         else:
-            self.log.debug("{peer} left before its connection was ready", peer=self.peer)
+            self.log.debug("{address} left before its connection was ready", address=self.peer)
 
     def _give_up(self, flow: Flow, lost: RemoteProtocolError) -> None:
         """Close: nobody can tell where the next message begins.
@@ -248,7 +250,11 @@ class SipStream(Protocol):
         """
         hint = "" if self._first_word != _PROXY_WORD else "; a PROXY header is taken from [sip] relays alone"
         self.log.info(
-            "{flow} from {peer} closed: {reason}{hint}", flow=flow.name, peer=self.peer, reason=lost.reason, hint=hint
+            "{flow} from {address} closed: {reason}{hint}",
+            flow=flow.name,
+            address=self.peer,
+            reason=lost.reason,
+            hint=hint,
         )
         if not flow.messages_in:
             self._flows.send_raw(flow.name, f"SIP/2.0 400 {lost.reason}\r\nContent-Length: 0\r\n\r\n".encode())
@@ -265,7 +271,7 @@ class SipStream(Protocol):
             self._producer.resumeProducing()
 
     def _on_slow_handshake(self) -> None:
-        self.log.info("connection from {peer} cut: its TLS handshake takes too long", peer=self.peer)
+        self.log.info("connection from {address} cut: its TLS handshake takes too long", address=self.peer)
         self._outlet.abortConnection()
 
     def _look_at_the_clock(self) -> None:

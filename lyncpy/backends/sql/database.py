@@ -93,9 +93,9 @@ class Database:
         trouble = await self.read(self._make_shrinkable)
         if trouble:
             self.log.warn(
-                "{path} keeps its size, whatever is purged from it: {cause}; it is tried again at the next start",
+                "{path} keeps its size, whatever is purged from it: {reason}; it is tried again at the next start",
                 path=str(self._path),
-                cause=trouble,
+                reason=trouble,
             )
 
     async def close(self) -> None:
@@ -153,7 +153,9 @@ class Database:
             self.log.info("the store works again")
         elif name not in self._failing:
             self._failing.add(name)
-            self.log.error("the store failed: {cause}; requests that need it are refused until it works", cause=reason)
+            self.log.error(
+                "the store failed: {reason}; requests that need it are refused until it works", reason=reason
+            )
 
     def _make_shrinkable(self, connection: Connection) -> str:
         """Rewrite a file of the first versions, which could not shrink; say what prevents it, or ""."""

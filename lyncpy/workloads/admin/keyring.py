@@ -205,7 +205,7 @@ class AuthorizedKeys:
         if seen != self._seen:
             self._seen = seen
             for fault in self._ring.faults:
-                self.log.warn("[admin] authorized_keys: {file}: {fault}", file=str(self._file), fault=fault)
+                self.log.warn("[admin] authorized_keys: {path}: {reason}", path=str(self._file), reason=fault)
         return self._ring
 
     def _read(self, now: os.stat_result) -> Ring:

@@ -140,7 +140,7 @@ class Shell:
         try:
             await self._in_time(self._records.audit(row))
         except (WorldUnavailable, CancelledError) as error:
-            self.log.warn("a command could not be recorded: {error}", error=str(error) or "it took too long")
+            self.log.warn("a command could not be recorded: {reason}", reason=str(error) or "it took too long")
             return str(error) or "it took too long"
         return ""
 

@@ -121,9 +121,9 @@ class Login(SSHUserAuthServer):
             except BROKEN:
                 key = "a broken key"
             self.transport.log.info(
-                "{address} may not use the shell: {key} is {reason}",
+                "{address} may not use the shell: {fingerprint} is {reason}",
                 address=self.transport.address,
-                key=key,
+                fingerprint=key,
                 reason=reason.getErrorMessage(),
             )
         return reason
@@ -214,7 +214,9 @@ class Transport(SSHServerTransport):
                 self.log.failure("the SSH connection of {address} failed", address=self.address)
             else:
                 self.log.info(
-                    "{address} does not speak SSH as it should: {error}", address=self.address, error=repr(error)[:200]
+                    "{address} does not speak SSH as it should: {reason}",
+                    address=self.address,
+                    reason=repr(error)[:200],
                 )
             self.transport.abortConnection()
 

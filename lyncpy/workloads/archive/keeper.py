@@ -365,7 +365,7 @@ class Keeper:
         if not self.counts.trouble:
             self.counts.trouble_since = self._timers.wall()
             then = "such messages are refused" if self._settings.critical else "messages pass unrecorded"
-            self.log.error("the archive cannot be written: {why}; until it works {then}", why=why, then=then)
+            self.log.error("the archive cannot be written: {reason}; until it works {then}", reason=why, then=then)
         self.counts.trouble = why
         if self._again is None:
             self._again = self._timers.later(AGAIN_S, self._tell_gap)

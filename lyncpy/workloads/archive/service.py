@@ -118,7 +118,7 @@ class Archive:
         try:
             count = await self._keeper.purge(self._timers.past() - self._settings.keep_days * DAY_S)
         except StoreUnavailable as error:
-            self.log.warn("the purge of the archive did not come to its end: {cause}", cause=error)
+            self.log.warn("the purge of the archive did not come to its end: {reason}", reason=error)
             return
         if count:
             self.log.info(

@@ -195,9 +195,9 @@ class Focus:
         elif isinstance(change, Arrived) and change.replaced is not None:
             self.rosters.end(change.user, change.endpoint.epid, "replaced")
         elif isinstance(change, Admitted):
-            self.log.debug("{user} was let in to {conference}", user=change.user, conference=self.uri)
+            self.log.debug("{aor} was let in to {conference}", aor=change.user, conference=self.uri)
         elif isinstance(change, Ended):
-            self.log.info("{conference} is over: {why}", conference=self.uri, why=change.why.value)
+            self.log.info("{conference} is over: {reason}", conference=self.uri, reason=change.why.value)
 
     def _release(self, gone: Gone) -> None:
         """End the threads of a device that is out."""

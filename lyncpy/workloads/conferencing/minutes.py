@@ -42,8 +42,8 @@ class Minutes:
             await self._archive.keep(said)
         except (Refused, WorldUnavailable) as error:
             self.log.error(
-                "the archive lacks that {user} {kind} {conference}: {reason}",
-                user=user,
+                "the archive lacks that {aor} {kind} {conference}: {reason}",
+                aor=user,
                 kind=kind,
                 conference=conference,
                 reason=str(error),

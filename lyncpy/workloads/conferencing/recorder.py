@@ -281,9 +281,9 @@ class Recorder:
 
     def _told(self, owner: Hashable, left_out: int) -> None:
         self.log.warn(
-            "{owner} begins more than {count} rows of conferences an hour ([conferencing] records_per_user): further"
+            "{aor} begins more than {count} rows of conferences an hour ([conferencing] records_per_user): further"
             " ones are not written, {left_out} in all",
-            owner=f"guests of {owner[1]}" if isinstance(owner, tuple) else owner,
+            aor=f"guests of {owner[1]}" if isinstance(owner, tuple) else owner,
             count=self._per_hour,
             left_out=left_out,
         )

@@ -141,9 +141,9 @@ class Deeds:
             before = owners.keyed(one.before.key)
             if before is not None and before.is_held:
                 self.log.warn(
-                    "{user} was {before} and is {after} now: to this server another person; if it is the same"
-                    " one, `directory restore {owner} {user}` gives them what waits",
-                    user=bare(one.after.aor),
+                    "{aor} was {before} and is {after} now: to this server another person; if it is the same"
+                    " one, `directory restore {owner} {aor}` gives them what waits",
+                    aor=bare(one.after.aor),
                     before=one.before.source or one.before.key,
                     after=one.after.source or one.after.key,
                     owner=before.id,
@@ -224,7 +224,7 @@ class Deeds:
             former, wall = self._people.person(aor), self._timers.wall()
             if former is not None and judged(former, wall, overdue_ends=self._overdue_ends) is not former:
                 person, objection = self._show(former), objection_to(former, wall)
-                self.log.info("{aor} {what}", aor=aor, what="may sign in now" if objection is None else objection.words)
+                self.log.info("{aor} {news}", aor=aor, news="may sign in now" if objection is None else objection.words)
                 self._bus.tell(PersonChanged(aor, person))
 
     def _show(self, person: Person) -> Person:

@@ -195,7 +195,7 @@ def test_memory_has_a_bound_and_each_user_a_share(scene: Scene, monkeypatch: pyt
     assert len(scene.recording) == 4
     assert scene.meter.count("lyncpy_records_lost_total") == 9
     (event,) = events
-    assert (event["kind"], event["user"]) == ("conferences", "sip:greedy@example.com")
+    assert (event["kind"], event["aor"]) == ("conferences", "sip:greedy@example.com")
 
 
 def test_a_record_that_no_store_takes_holds_up_no_other(scene: Scene) -> None:

@@ -366,7 +366,7 @@ def test_a_file_that_cannot_be_rewritten_now_is_used_as_it_is(
     monkeypatch.setattr(Database, "_make_shrinkable", lock)
     with capturedLogs() as events, house.open() as store:
         house.write(store, "alice")
-    assert [event["cause"] for event in events if "keeps its size" in str(event["log_format"])] == [
+    assert [event["reason"] for event in events if "keeps its size" in str(event["log_format"])] == [
         "database is locked"
     ]
 
@@ -434,7 +434,7 @@ def test_a_failing_disk_fails_each_caller_and_is_logged_once(
                 pump.run(call)
         pump.run(database.write(lambda connection: None))
     assert [event["log_level"].name for event in events] == ["error", "info"]
-    assert events[0]["cause"] == "disk is full"
+    assert events[0]["reason"] == "disk is full"
     assert meter.count("lyncpy_store_write_commit_failures_total") == 2
 
 

@@ -1,0 +1,76 @@
+"""Fields of the log: one name for one thing, so that a filter over the JSON log finds all of it."""
+
+import ast
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
+LEVELS: Final = ("debug", "info", "warn", "error", "failure", "critical", "_say")
+
+FIELDS: Final = {
+    "aor": ("user", "person", "who", "whom", "contact", "organizer", "sender"),
+    "address": ("peer", "ip", "remote", "client", "addr"),
+    "reason": ("why", "cause", "error", "fault", "problem", "doubt", "exception", "because"),
+    "flow": ("connection", "link"),
+    "epid": ("device", "endpoint"),
+    "conference": ("meeting", "focus"),
+    "owner": ("owner_id", "whose"),
+    "path": ("file", "filename", "folder", "directory"),
+    "count": ("number", "total", "amount", "n", "many"),
+    "seconds": ("delay", "duration", "after_s"),
+    "status": ("code", "answer"),
+    "method": ("request", "verb"),
+    "event": ("package",),
+}
+"""A field → other words for the same. `aor` is an address of record, `address` a host's; `owner` is an `OwnerId`."""
+
+OTHERS: Final = {other: name for name, others in FIELDS.items() for other in others}
+
+
+def _calls() -> Iterator[tuple[str, ast.Call]]:
+    """Give each line that is logged, and where."""
+    for file in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _logs(node.func):
+                yield f"{file.relative_to(SOURCE)}:{node.lineno}", node
+
+
+def _logs(called: ast.Attribute) -> bool:
+    return called.attr in LEVELS and (
+        called.attr == "_say" or ast.unparse(called.value).rpartition(".")[2] in ("log", "_log")
+    )
+
+
+CALLS: Final = dict(_calls())
+
+
+def test_the_log_is_found() -> None:
+    """The rules would hold for nothing, otherwise."""
+    assert len(CALLS) > 100
+
+
+@pytest.mark.parametrize("place", CALLS)
+def test_a_thing_has_one_name(place: str) -> None:
+    """A user is `aor` everywhere, and why something happened is its `reason`."""
+    names = {word.arg for word in CALLS[place].keywords if word.arg}
+    assert {name: f"call it {OTHERS[name]}" for name in names if name in OTHERS} == {}
+
+
+@pytest.mark.parametrize("place", CALLS)
+def test_each_field_that_a_line_names_is_given(place: str) -> None:
+    """Twisted would log that it cannot format the line, at the moment at which it is needed."""
+    call = CALLS[place]
+    text = call.args[0] if call.args else None
+    if (
+        not isinstance(text, ast.Constant)
+        or not isinstance(text.value, str)
+        or any(word.arg is None for word in call.keywords)
+    ):
+        return
+    given = {word.arg for word in call.keywords} | {"log_namespace", "log_source"}
+    named = {name.partition(".")[0].partition("[")[0] for _, name, _, _ in string.Formatter().parse(text.value) if name}
+    assert named <= given
