@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import Hears
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadline
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 
@@ -87,33 +88,30 @@ class Patience:
         self._seconds = seconds
         self._overdue = overdue
         self._waiting: deque[Ask] = deque()
-        self._timer: ITimer | None = None
+        self._deadline = Deadline(timers, self._look)
 
     def add(self, ask: Ask) -> None:
         """Let one more wait."""
         ask.due = self._timers.now() + self._seconds
         self._waiting.append(ask)
-        if self._timer is None:
-            self._timer = self._timers.later(self._seconds, self._look)
+        self._deadline.set_first(self._seconds)
 
     def ended(self, ask: Ask) -> None:
         """Remove one that need not wait any more; when it was the first, whoever is behind it and need not either goes, too."""
         waiting = self._waiting
         if waiting and waiting[0] is ask:
             self._drop_ended()
-            if not waiting and self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            if not waiting:
+                self._deadline.clear()
 
     def _look(self) -> None:
-        self._timer = None
         # A hair before the deadline is in time: sums of floats are not exact.
         now = self._timers.now() + 1e-6
         while self._waiting and self._waiting[0].due <= now:
             self._overdue(self._waiting[0])
             self._drop_ended()
-        if self._waiting and self._timer is None:
-            self._timer = self._timers.later(self._waiting[0].due - now, self._look)
+        if self._waiting:
+            self._deadline.set_first(self._waiting[0].due - now)
 
     def _drop_ended(self) -> None:
         while self._waiting and self._waiting[0].is_over:

@@ -83,6 +83,11 @@ class Deadlines(Generic[K]):
         if delay_s is not None:
             self._timer_of[key] = self._timers.later(delay_s, partial(self._due, key))
 
+    def set_first(self, key: K, delay_s: float) -> None:
+        """Call after so many seconds, unless a time is set already."""
+        if key not in self._timer_of:
+            self._timer_of[key] = self._timers.later(delay_s, partial(self._due, key))
+
     def clear(self, key: K) -> None:
         """Cancel the call; may be called at any time."""
         timer = self._timer_of.pop(key, None)

@@ -20,7 +20,6 @@ Spec: [MS-SIPAE] 3.2, 3.3.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from functools import partial
 from typing import Final, overload
 
 from twisted.logger import Logger
@@ -31,7 +30,8 @@ from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
 from lyncpy.core.per_user import ConnectionsPerUser
 from lyncpy.core.reception import Reception
 from lyncpy.core.settings import Settings
@@ -77,13 +77,8 @@ class _Flow:
     """A guest has proven a key: nobody signs in here any more."""
 
     challenged: int = 0
-    deadline: ITimer | None = None
-    """Runs while nobody has signed in."""
-
     held: list[Message | Prepared] | None = None
     """Messages that wait for the new keys; None: nothing is held back."""
-
-    hold: ITimer | None = None
 
 
 class Gate:
@@ -119,11 +114,16 @@ class Gate:
         self._signins = signins
         self._reception = reception
         self._flows: dict[FlowName, _Flow] = {}
-        self._expected = 0
+        self._strangers: Deadlines[FlowName] = Deadlines(timers, self._nobody_signed_in)
+        """Connections on which nobody has signed in."""
+
+        self._holding: Deadlines[FlowName] = Deadlines(timers, self._held_too_long)
+        """Connections to which what is sent waits for new keys."""
+
         meter.gauge(
             "lyncpy_core_unauthenticated_count",
             "Connections on which nobody has signed in.",
-            lambda: float(self._expected),
+            lambda: float(len(self._strangers)),
         )
         self._of_users = ConnectionsPerUser(settings.connections_per_user)
 
@@ -143,18 +143,17 @@ class Gate:
         self._stop_expecting(state)
         if state.association is not None:
             self._of_users.remove(state.association.identity.aor, state.name)
-        if state.hold is not None:
-            state.hold.cancel()
+        self._holding.clear(flow)
         for authenticator in self._authenticators.values():
             authenticator.forget(flow)
         if self._reception is not None:
             self._reception.closed(flow)
 
     def _expect_sign_in(self, state: _Flow) -> None:
-        self._expected += 1
-        state.deadline = self._timers.later(
-            self._settings.unauthenticated_s, partial(self._wire.close, state.name, "nobody signed in")
-        )
+        self._strangers.set(state.name, self._settings.unauthenticated_s)
+
+    def _nobody_signed_in(self, flow: FlowName) -> None:
+        self._wire.close(flow, "nobody signed in")
 
     def _greet(self, state: _Flow) -> None:
         """Count a flow among the strangers no longer."""
@@ -162,11 +161,9 @@ class Gate:
             self._wire.vouch(state.name, known=True)
 
     def _stop_expecting(self, state: _Flow) -> bool:
-        if state.deadline is None:
+        if state.name not in self._strangers:
             return False
-        state.deadline.cancel()
-        state.deadline = None
-        self._expected -= 1
+        self._strangers.clear(state.name)
         return True
 
     def forget(self, aor: Aor) -> None:
@@ -396,7 +393,12 @@ class Gate:
         """Hold back what is sent until the client has new keys, and we too."""
         if state.held is None:
             state.held = []
-            state.hold = self._timers.later(HOLD_S, partial(self._release, state))
+            self._holding.set(state.name, HOLD_S)
+
+    def _held_too_long(self, flow: FlowName) -> None:
+        state = self._flows.get(flow)
+        if state is not None:
+            self._release(state)
 
     def _keep_back(self, state: _Flow, held: list[Message | Prepared], message: Message | Prepared) -> None:
         if len(held) < HELD_MESSAGES:
@@ -407,9 +409,7 @@ class Gate:
     def _release(self, state: _Flow) -> None:
         """Send what was held back, in order, signed with the association of now."""
         held, state.held = state.held, None
-        if state.hold is not None:
-            state.hold.cancel()
-            state.hold = None
+        self._holding.clear(state.name)
         for message in held or ():
             try:
                 self._wire.send(state.name, message)

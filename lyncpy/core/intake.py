@@ -12,7 +12,6 @@ seconds is refused.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from twisted.logger import Logger
@@ -20,7 +19,8 @@ from twisted.logger import Logger
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
 from lyncpy.core.limits import Bucket
 from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Request
@@ -70,7 +70,7 @@ class Queue:
     """What is known of one connection's haste."""
 
     __slots__ = (
-        "bucket", "flow", "held", "invites", "owner", "pending", "ringing", "running", "size", "timer", "waiting",
+        "bucket", "flow", "held", "invites", "owner", "pending", "ringing", "running", "size", "waiting",
     )  # fmt: skip
 
     def __init__(self, flow: FlowName, owner: Owner, bucket: Bucket) -> None:
@@ -89,7 +89,6 @@ class Queue:
         """Bytes of all that waits, about."""
         self.held = False
         self.running = False
-        self.timer: ITimer | None = None
 
     def __len__(self) -> int:
         return len(self.waiting) + len(self.invites)
@@ -225,6 +224,9 @@ class Intake:
         self._settings = settings
         self._timers = timers
         self._queues: dict[FlowName, Queue] = {}
+        self._next: Deadlines[FlowName] = Deadlines(timers, self._on_time)
+        """When something of a connection that waits may begin."""
+
         self._owners = Owners()
         self._starved: dict[FlowName, Queue] = {}
         """Who waits for the bound of all alone, and not for their own."""
@@ -266,7 +268,7 @@ class Intake:
         self._queues.pop(queue.flow, None)
         self._starved.pop(queue.flow, None)
         queue.owner.starved.pop(queue.flow, None)
-        self._stop_timer(queue)
+        self._next.clear(queue.flow)
         self._room.count(queue, -queue.size)
         queue.waiting.clear()
         queue.invites.clear()
@@ -302,7 +304,7 @@ class Intake:
         queue.waiting.clear()
         queue.invites.clear()
         self._room.count(queue, -queue.size)
-        self._stop_timer(queue)
+        self._next.clear(queue.flow)
         self._relieve(queue)
         return waiting
 
@@ -341,8 +343,7 @@ class Intake:
         wait_s = queue.bucket.take(settings.requests_per_s, settings.requests_burst, self._timers.now())
         if wait_s <= 0:
             return True
-        if queue.timer is None:
-            queue.timer = self._timers.later(max(wait_s, PACE_S), partial(self._on_time, queue))
+        self._next.set_first(queue.flow, max(wait_s, PACE_S))
         return False
 
     def _put_off(self, queue: Queue, key: Key, request: Request) -> None:
@@ -370,12 +371,12 @@ class Intake:
 
     def _ring_later(self, queue: Queue, key: Key, request: Request) -> None:
         queue.invites[key] = (request, self._timers.now() + INVITE_WAIT_S)
-        if queue.timer is None:
-            queue.timer = self._timers.later(INVITE_WAIT_S, partial(self._on_time, queue))
+        self._next.set_first(queue.flow, INVITE_WAIT_S)
 
-    def _on_time(self, queue: Queue) -> None:
-        queue.timer = None
-        self._go_on(queue)
+    def _on_time(self, flow: FlowName) -> None:
+        queue = self._queues.get(flow)
+        if queue is not None:
+            self._go_on(queue)
 
     def _go_on(self, queue: Queue) -> None:
         """Let begin what may."""
@@ -406,8 +407,8 @@ class Intake:
             del queue.waiting[key]
             self._room.count(queue, -_size(request))
             self._begin(queue.flow, key, request)
-        if queue.waiting and queue.timer is None:
-            queue.timer = self._timers.later(0.0, partial(self._on_time, queue))
+        if queue.waiting:
+            self._next.set_first(queue.flow, 0.0)
 
     def _call(self, queue: Queue) -> None:
         """Let INVITEs ring that found no room before; refuse those that have waited long enough."""
@@ -420,8 +421,7 @@ class Intake:
             elif now >= until:
                 call = self._refuse
             else:
-                if queue.timer is None:
-                    queue.timer = self._timers.later(until - now, partial(self._on_time, queue))
+                self._next.set_first(queue.flow, until - now)
                 return
             del queue.invites[key]
             self._room.count(queue, -_size(request))
@@ -452,11 +452,6 @@ class Intake:
             return
         queue.held = False
         self._flows.release(queue.flow)
-
-    def _stop_timer(self, queue: Queue) -> None:
-        if queue.timer is not None:
-            queue.timer.cancel()
-            queue.timer = None
 
 
 def _size(request: Request) -> int:

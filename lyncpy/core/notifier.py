@@ -6,7 +6,7 @@ document says.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -21,9 +21,10 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.begin import begin
+from lyncpy.core.deadline import Deadlines
 from lyncpy.sip import subscription as machine
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.prepared import Prepared
@@ -59,7 +60,6 @@ class Subscription:
     newest: int = 0
     """`Arrival.order` of the last of its SUBSCRIBEs that came."""
     on_end: Callable[["Subscription"], None] | None = None
-    timer: ITimer | None = field(default=None, repr=False)
 
     @property
     def key(self) -> Key:
@@ -99,6 +99,7 @@ class Notifier:
         self._timers = timers
         self._shares = Shares(total, {"flow": per_flow, "user": per_user})
         self._subscriptions: dict[Key, Subscription] = {}
+        self._expiries: Deadlines[Key] = Deadlines(timers, self._due)
         self._on_flow: dict[FlowName, set[Key]] = {}
         self._of: dict[tuple[str, Aor], dict[Key, Subscription]] = {}
         self._listening: tuple[IListening, ...] = ()
@@ -299,9 +300,7 @@ class Notifier:
 
     def _drop(self, found: Subscription) -> None:
         """Forget a subscription; what was never kept is not told about."""
-        if found.timer is not None:
-            found.timer.cancel()
-            found.timer = None
+        self._expiries.clear(found.key)
         if self._subscriptions.pop(found.key, None) is None:
             return
         self._shares.give({"flow": found.flow, "user": found.watcher})
@@ -314,15 +313,14 @@ class Notifier:
             found.on_end(found)
 
     def _watch(self, found: Subscription) -> None:
-        if found.timer is not None:
-            found.timer.cancel()
         until = found.machine.deadline()
-        if until is not None:
-            found.timer = self._timers.later(max(0.0, until - self._timers.now()), lambda: self._due(found))
+        self._expiries.set(found.key, None if until is None else max(0.0, until - self._timers.now()))
 
-    def _due(self, found: Subscription) -> None:
+    def _due(self, key: Key) -> None:
         """End the subscription whose time is up, unless notifications have extended it meanwhile."""
-        found.timer = None
+        found = self._subscriptions.get(key)
+        if found is None:
+            return
         until = found.machine.deadline()
         now = self._timers.now()
         # A float's hair early is in time: else a timer of nothing at all would be set.

@@ -13,7 +13,6 @@ Spec: [MS-SIPAE] 3.2.4.3, 3.2.5.6; [MS-OCER] 3019 to 3022.
 import re
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
 from math import ceil
 from typing import Final
 
@@ -27,7 +26,8 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
 from lyncpy.core.limits import Throttle
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU
@@ -49,7 +49,6 @@ _CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
 class _Guest:
     who: Identity
     peer: str
-    idle: ITimer
 
 
 class Reception:
@@ -90,6 +89,7 @@ class Reception:
         self._crowds = Throttle(rules, rules.tries_per_address)
         self._doors = doors
         self._guests: dict[FlowName, _Guest] = {}
+        self._idle: Deadlines[FlowName] = Deadlines(timers, self._look_after)
         self._names: dict[Aor, FlowName] = {}
         self._peers: Counter[str] = Counter()
         meter.gauge("lyncpy_core_guests_count", "Connections of guests.", lambda: float(len(self._guests)))
@@ -107,7 +107,7 @@ class Reception:
         guest = self._guests.pop(flow, None)
         if guest is None:
             return
-        guest.idle.cancel()
+        self._idle.clear(flow)
         del self._names[guest.who.aor]
         network = network_of(guest.peer)
         self._peers[network] -= 1
@@ -165,7 +165,8 @@ class Reception:
             raise Refused(503, Diagnostics(1, "Too many guests"), headers=[("Retry-After", "60")])
         from_ = arrival.request.from_
         who = Identity(aor, epid_of(from_.epid or from_.tag or ""), self._proof.scheme, guest=True)
-        self._guests[flow] = _Guest(who, peer, self._look_later(flow))
+        self._guests[flow] = _Guest(who, peer)
+        self._idle.set(flow, self._settings.guest_idle_s)
         self._names[aor] = flow
         self._peers[network_of(peer)] += 1
         # Who knows the key has nothing left to guess. What others guessed at this conference goes on to count.
@@ -173,14 +174,11 @@ class Reception:
         self.log.info("{aor} came in from {address} on {flow} as a guest", aor=aor, address=peer, flow=flow)
         return who
 
-    def _look_later(self, flow: FlowName) -> ITimer:
-        return self._timers.later(self._settings.guest_idle_s, partial(self._look_after, flow))
-
     def _look_after(self, flow: FlowName) -> None:
         """Disconnect a guest who is in no conference."""
         guest = self._guests[flow]
-        if self._doors is not None and self._doors.is_inside(guest.who.aor):
-            guest.idle = self._look_later(flow)
+        if self._doors.is_inside(guest.who.aor):
+            self._idle.set(flow, self._settings.guest_idle_s)
         else:
             self._wire.close(flow, "a guest who is in no conference")
 

@@ -22,8 +22,9 @@ from zope.interface import implementer
 
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
+from lyncpy.core.deadline import Deadline
 from lyncpy.core.versioned import LastWriter
 
 STEP_S: Final = 1.0
@@ -117,7 +118,7 @@ class ClockWatch:
         self._timers = timers
         self._clock = clock
         self._noted = 0.0
-        self._timer: ITimer | None = None
+        self._next_look = Deadline(timers, self._look)
         self._noting: Deferred[None] | None = None
 
     async def open(self) -> None:
@@ -126,7 +127,7 @@ class ClockWatch:
         if record is not None:
             self._recall(record.value)
         self._noted = self._timers.now()
-        self._look_later()
+        self._next_look.set(LOOK_S)
 
     def _recall(self, value: bytes) -> None:
         try:
@@ -144,18 +145,13 @@ class ClockWatch:
 
     async def close(self) -> None:
         """Note the time, and stop."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._next_look.clear()
         if self._noting is not None:
             self._noting.cancel()
         await self._note()
 
-    def _look_later(self) -> None:
-        self._timer = self._timers.later(LOOK_S, self._look)
-
     def _look(self) -> None:
-        self._look_later()
+        self._next_look.set(LOOK_S)
         # To ask is what begins a doubt, and ends it.
         self._timers.past()
         now = self._timers.now()

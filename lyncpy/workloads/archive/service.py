@@ -12,8 +12,8 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IArchive, IExports, IGapFile, ILedger, IStamps, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.timers import ITimer
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
+from lyncpy.core.deadline import Deadline
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.archive.auditor import Auditor
@@ -66,7 +66,7 @@ class Archive:
         self._policies = platform.policies
         self._settings = settings
         timers = self._timers = platform.timers
-        self._timer: ITimer | None = None
+        self._next_purge = Deadline(timers, self._begin)
         self._purging: Deferred[None] | None = None
         gaps = Gaps(media.gap_file, timers, platform.meter, answer_s=settings.wait_s)
         self._keeper = Keeper(
@@ -102,13 +102,11 @@ class Archive:
         """Find the end of the chain, and purge from time to time."""
         await self._keeper.open()
         if self._settings.keep_days:
-            self._timer = self._timers.later(FIRST_S, self._begin)
+            self._next_purge.set(FIRST_S)
 
     async def close(self) -> None:
         """Write what waits; a purge under way ends at its next slice. Raises Unfinished."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._next_purge.clear()
         if self._purging is not None:
             self._purging.cancel()
         await self._keeper.close()
@@ -148,7 +146,7 @@ class Archive:
         return (Reason("archive", f"{then}: {trouble}", good=False, remedy=remedy),)
 
     def _begin(self) -> None:
-        self._timer = self._timers.later(EVERY_S, self._begin)
+        self._next_purge.set(EVERY_S)
         if self._purging is None:
             purging = self._purging = Deferred.fromCoroutine(self.purge())
             _ = purging.addErrback(self._failed).addBoth(self._ended)

@@ -16,8 +16,9 @@ from lyncpy.contracts.names import Aor, aor_of, conference_id_of, conference_key
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import IStore
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
+from lyncpy.core.deadline import Deadline
 from lyncpy.core.homes import Homes
 from lyncpy.core.slices import next_turn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
@@ -168,7 +169,7 @@ class Conferences:
             KIND, self._kept, self._kept, store=store, writers=homes, tell=lambda news: self._tell(*news)
         )
         self._ears: list[Hear] = []
-        self._purge: ITimer | None = None
+        self._purge = Deadline(timers, self._begin_sweep)
         self._is_open = False
 
     def __len__(self) -> int:
@@ -183,8 +184,7 @@ class Conferences:
     async def close(self) -> None:
         """Purge no more."""
         self._is_open = False
-        if self._purge is not None:
-            self._purge.cancel()
+        self._purge.clear()
 
     def listen(self, hear: Hear) -> None:
         """Tell of every conference that is modified or deleted: before, and after or None; once it is durable."""
@@ -371,9 +371,10 @@ class Conferences:
 
     def _wake_later(self) -> None:
         if self._is_open:
-            self._purge = self._timers.later(
-                self._purge_every_s, lambda: begin(self._sweep(), self.log, "removing conferences that are over")
-            )
+            self._purge.set(self._purge_every_s)
+
+    def _begin_sweep(self) -> None:
+        begin(self._sweep(), self.log, "removing conferences that are over")
 
     async def _sweep(self) -> None:
         try:

@@ -13,8 +13,9 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.mcu import IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
+from lyncpy.core.deadline import Deadline
 from lyncpy.core.homes import Homes
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.attachments import IAttachment
@@ -95,7 +96,7 @@ class Focus:
         self._on_end = surroundings.on_end
         self._attached: dict[tuple[Aor, Epid], IAttachment] = {}
         self._kept: Active | None = meeting.conference.active
-        self._timer: ITimer | None = None
+        self._deadline = Deadline(surroundings.timers, self._due)
         self._wind()
 
     @property
@@ -155,9 +156,7 @@ class Focus:
 
     def close(self) -> None:
         """Stop the clock; the meeting goes on in the next process."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.clear()
 
     # --- inside
 
@@ -225,10 +224,9 @@ class Focus:
         self.close()
         at = rules.deadline(self.meeting)
         if at is not None and not self.meeting.ended:
-            self._timer = self._timers.later(max(0.0, at - self._timers.now()), self._due)
+            self._deadline.set(max(0.0, at - self._timers.now()))
 
     def _due(self) -> None:
-        self._timer = None
         now = self._timers.now()
         step = rules.expire(self.meeting, now)
         if step[1]:

@@ -11,8 +11,8 @@ from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed, F
 from lyncpy.contracts.mcu import ISipAccess
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.privacy import IPrivacy
-from lyncpy.contracts.timers import ITimer
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
+from lyncpy.core.deadline import Deadline
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.markup import escape
 from lyncpy.workloads.conferencing.calls import Calls
@@ -43,7 +43,6 @@ class Conferencing:
     """
 
     name = "conferencing"
-    _counting: ITimer | None = None
 
     def __init__(
         self,
@@ -68,6 +67,7 @@ class Conferencing:
         timers = platform.timers
         self._bus, self._records, self._node = platform.bus, platform.records, platform.node
         self._timers, self._counts_s = timers, settings.record_counts_s
+        self._counting = Deadline(timers, self._tick)
         roads = {road.mcu.kind: road for road in media}
         kinds = {kind: road.mcu for kind, road in roads.items()}
         self._chat = kinds.get(CHAT)
@@ -138,8 +138,7 @@ class Conferencing:
         """Stop all clocks, and write what waits; meetings go on in the next process."""
         for listening in self._listening:
             listening.stop()
-        if self._counting is not None:
-            self._counting.cancel()
+        self._counting.clear()
         self._count()
         self.foci.close()
         await self.conferences.close()
@@ -163,7 +162,7 @@ class Conferencing:
             self._recorder.count(focus.meeting)
 
     def _count_later(self) -> None:
-        self._counting = self._timers.later(self._counts_s, self._tick)
+        self._counting.set(self._counts_s)
 
     def _tick(self) -> None:
         self._count()

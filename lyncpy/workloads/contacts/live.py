@@ -9,8 +9,9 @@ from twisted.python.failure import Failure
 
 from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
+from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import next_turn
 from lyncpy.workloads.contacts.lists import Lists
 from lyncpy.workloads.contacts.shelves import Shelves
@@ -37,7 +38,7 @@ class Live:
         self._lists = lists
         self._shelves = shelves
         self._timers = timers
-        self._timer: ITimer | None = None
+        self._refreshing = Deadline(timers, self._due)
         self._closed = False
         self._readdress = False
         """Whether anybody in any list may have another address."""
@@ -63,15 +64,13 @@ class Live:
     def close(self) -> None:
         """Stop refreshing lists."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._refreshing.clear()
 
     def _soon(self, delay_s: float) -> None:
-        if self._timer is None and not self._closed:
-            self._timer = self._timers.later(delay_s, self._due)
+        if not self._closed:
+            self._refreshing.set_first(delay_s)
 
     def _due(self) -> None:
-        self._timer = None
         begin(self._refresh(), self.log, "bringing contact lists up to date")
 
     async def _refresh(self) -> None:

@@ -17,7 +17,8 @@ from zope.interface import implementer
 from lyncpy.contracts.directory import IDirectory, IPeople, Person, Pull, judged
 from lyncpy.contracts.facts import PersonChanged
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadline
 
 CHECK_S: Final = 60.0
 """The longest time without a look at the wall clock while somebody's moment is still to come, or has been."""
@@ -68,7 +69,7 @@ class Deadlines:
         self._moments: list[tuple[float, Aor]] = []
         self._new: list[tuple[float, Aor]] = []
         self._seen = 0.0
-        self._timer: ITimer | None = None
+        self._next_look = Deadline(timers, self._look)
         self._due: deque[Aor] = deque()
         self._closed = False
 
@@ -85,8 +86,7 @@ class Deadlines:
     def close(self) -> None:
         """End."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._next_look.clear()
 
     async def person_changed(self, fact: PersonChanged) -> None:
         """Add the moments of these people; old ones are dropped when they come."""
@@ -113,9 +113,7 @@ class Deadlines:
             self._look()
 
     def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._next_look.clear()
         if self._closed or not (self._moments or self._new):
             return
         nearest = min((at for at, _ in self._new), default=float("inf"))
@@ -123,7 +121,7 @@ class Deadlines:
         if following < len(self._moments):
             nearest = min(nearest, self._moments[following][0])
         delay_s = min(CHECK_S, max(0.0, nearest - self._timers.wall()))
-        self._timer = self._timers.later(delay_s, self._look)
+        self._next_look.set(delay_s)
 
     def _look(self) -> None:
         """Judge those whose moment lies between the last look and this one, whichever way the clock went."""

@@ -17,7 +17,8 @@ from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.deeds import NAMED_MOST, Deeds
 from lyncpy.workloads.directory.groups import Groups
@@ -99,7 +100,7 @@ class Pulls:
         self._settings = settings
         self._timers = timers
         self._lock = DeferredLock()
-        self._timer: ITimer | None = None
+        self._next = Deadline(timers, self._due)
         self._closed = False
         self._full_due = 0.0
         """Monotonic seconds at which everything is read again."""
@@ -160,8 +161,7 @@ class Pulls:
     async def close(self) -> None:
         """Stop; a pull under way ends first, without what it has not read yet."""
         self._closed = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._next.clear()
         await self._directory.close()
         await self._lock.acquire()
         self._lock.release()
@@ -396,7 +396,7 @@ class Pulls:
             return
         settings = self._settings
         delay = min(settings.retry_s, settings.interval_s) if self.failure else settings.interval_s
-        self._timer = self._timers.later(delay, self._due)
+        self._next.set(delay)
 
     def _due(self) -> None:
         _ = Deferred.fromCoroutine(self._scheduled()).addErrback(self._broken)

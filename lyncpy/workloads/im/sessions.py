@@ -13,7 +13,8 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.model import Session
@@ -38,7 +39,7 @@ class Sessions:
         self._sessions: dict[Key, Session] = {}
         self._of: dict[Aor, set[Key]] = {}
         self._begun: Counter[Aor] = Counter()
-        self._idle: dict[Key, ITimer] = {}
+        self._idle: Deadlines[Key] = Deadlines(timers, self._look_at)
         self._seen: dict[Key, float] = {}
         self._by_tags: dict[tuple[str, str], Key] = {}
         """Sessions that were accepted, by the caller's tag and the callee's."""
@@ -93,7 +94,7 @@ class Sessions:
         else:
             self._ask(key, session)
         self._seen[key] = self._timers.now()
-        self._watch(key, self._idle_s)
+        self._idle.set(key, self._idle_s)
 
     def find(self, request: Request) -> Session | None:
         """Give the session that a request within a dialog belongs to, by its Call-ID and the caller's tag."""
@@ -156,7 +157,7 @@ class Sessions:
         self._begun[session.caller.aor] -= 1
         if not self._begun[session.caller.aor]:
             del self._begun[session.caller.aor]
-        self._idle.pop(key).cancel()
+        self._idle.clear(key)
         del self._seen[key]
         self._answer(key, session)
         tags = session.caller.tag, session.callee.tag
@@ -198,14 +199,11 @@ class Sessions:
             if not asked:
                 del self._asked[name]
 
-    def _watch(self, key: Key, delay_s: float) -> None:
-        self._idle[key] = self._timers.later(delay_s, lambda: self._look_at(key))
-
     def _look_at(self, key: Key) -> None:
         """End a session in which nothing was sent for too long; a message costs no timer this way."""
         silent_s = self._timers.now() - self._seen[key]
         if silent_s < self._idle_s:
-            self._watch(key, self._idle_s - silent_s)
+            self._idle.set(key, self._idle_s - silent_s)
         else:
             self.end(model.ended(self._sessions[key], "server", "idle", self._timers.wall()))
 

@@ -18,8 +18,9 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.shares import Shares
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
+from lyncpy.core.deadline import Deadline
 from lyncpy.workloads.presence.audience import audience, is_blocked
 from lyncpy.workloads.presence.board import Board, Published, compare
 from lyncpy.workloads.presence.boards import Boards
@@ -73,7 +74,7 @@ class Subscribers:
         """Whom → watchers about whom nothing has to be decided again: else every sign-in would read the list of each contact."""
 
         self._known_count = 0
-        self._timer: ITimer | None = None
+        self._next = Deadline(timers, self._start)
         self._works = False
         self._closed = False
 
@@ -113,9 +114,7 @@ class Subscribers:
 
     def close(self) -> None:
         """Note nothing more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None
+        self._next.clear()
         for watchers in self._waiting.values():
             self._give_back(watchers)
         self._waiting.clear()
@@ -137,11 +136,10 @@ class Subscribers:
             self._shares.give({"watcher": watcher})
 
     def _wake(self, delay_s: float) -> None:
-        if self._waiting and not self._works and self._timer is None:
-            self._timer = self._timers.later(delay_s, self._start)
+        if self._waiting and not self._works:
+            self._next.set_first(delay_s)
 
     def _start(self) -> None:
-        self._timer = None
         self._works = True
         begin(self._work(), self.log, "noting who watches whom")
 

@@ -14,7 +14,8 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.uri import Uri
 from lyncpy.workloads.registrar.model import EVICTIONS, TAKEOVERS, Contest, Thread, token_of
 
@@ -25,7 +26,6 @@ LAPSE_GRACE_S = 30
 @dataclass(slots=True)
 class _Binding:
     endpoint: Endpoint
-    timer: ITimer
     thread: Thread | None
     contest: Contest
     """How often this device's name was taken from one connection by another."""
@@ -38,6 +38,7 @@ class Bindings:
     def __init__(self, bus: IBus, timers: ITimers) -> None:
         self._bus = bus
         self._timers = timers
+        self._lapses: Deadlines[tuple[Aor, Epid]] = Deadlines(timers, self._lapsed)
         self._users: dict[Aor, dict[Epid, _Binding]] = {}
         self._flows: dict[FlowName, set[tuple[Aor, Epid]]] = {}
         self._contacts: dict[tuple[FlowName, str], str] = {}
@@ -118,11 +119,10 @@ class Bindings:
         known = self.get(endpoint.aor, endpoint.epid)
         if known is not None and known.flow == endpoint.flow and known.instance == endpoint.instance:
             binding = self._users[endpoint.aor][endpoint.epid]
-            binding.timer.cancel()
             binding.endpoint = replace(endpoint, since=known.since)
             binding.thread = thread
             self._note_contact(endpoint)
-            binding.timer = self._lapse_later(binding.endpoint)
+            self._lapse_later(binding.endpoint)
             return "refreshed"
         contest, evictions = self.contest(endpoint.aor, endpoint.epid), self._evictions.get(endpoint.aor)
         if known is not None:
@@ -131,8 +131,9 @@ class Bindings:
             self.drop(known, "replaced")
             if evictions is not None:
                 self._evictions[endpoint.aor] = evictions
-        binding = _Binding(endpoint, self._lapse_later(endpoint), thread, contest)
+        binding = _Binding(endpoint, thread, contest)
         self._users.setdefault(endpoint.aor, {})[endpoint.epid] = binding
+        self._lapse_later(endpoint)
         self._flows.setdefault(endpoint.flow, set()).add((endpoint.aor, endpoint.epid))
         self._note_contact(endpoint)
         self._count += 1
@@ -145,7 +146,8 @@ class Bindings:
         if known is None or known.flow != endpoint.flow:
             return False
         mine = self._users[endpoint.aor]
-        mine.pop(endpoint.epid).timer.cancel()
+        del mine[endpoint.epid]
+        self._lapses.clear((endpoint.aor, endpoint.epid))
         if not mine:
             del self._users[endpoint.aor]
             self._evictions.pop(endpoint.aor, None)
@@ -168,11 +170,11 @@ class Bindings:
         for key in (endpoint.gruu, endpoint.aor):
             self._contacts[endpoint.flow, key] = endpoint.contact
 
-    def _lapse_later(self, endpoint: Endpoint) -> ITimer:
-        delay = max(0.0, endpoint.expires - self._timers.now()) + LAPSE_GRACE_S
-        return self._timers.later(delay, lambda: self._lapsed(endpoint.aor, endpoint.epid, endpoint.flow))
+    def _lapse_later(self, endpoint: Endpoint) -> None:
+        delay_s = max(0.0, endpoint.expires - self._timers.now()) + LAPSE_GRACE_S
+        self._lapses.set((endpoint.aor, endpoint.epid), delay_s)
 
-    def _lapsed(self, aor: Aor, epid: Epid, flow: FlowName) -> None:
-        known = self.get(aor, epid)
-        if known is not None and known.flow == flow:
+    def _lapsed(self, name: tuple[Aor, Epid]) -> None:
+        known = self.get(*name)
+        if known is not None:
             self.drop(known, "expired")

@@ -15,8 +15,9 @@ from twisted.logger import Logger
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import IOutbound
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.core.begin import begin
+from lyncpy.core.deadline import Deadline
 from lyncpy.sip.message import Headers, Request, new_call_id, new_tag
 from lyncpy.workloads.registrar.bindings import Bindings
 
@@ -49,17 +50,15 @@ class Vigil:
         self._patience_s = keep_alive_s + GRACE_S
         self._promised: set[FlowName] = set()
         self._asked: set[FlowName] = set()
-        self._timer: ITimer | None = None
+        self._next_look = Deadline(timers, self._look)
 
     def open(self) -> None:
         """Start to look for silent clients."""
-        self._timer = self._timers.later(LOOK_S, self._look)
+        self._next_look.set(LOOK_S)
 
     def close(self) -> None:
         """Look no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._next_look.clear()
 
     def promised(self, flow: FlowName) -> None:
         """Note that the client on this connection sends keep-alives."""
@@ -99,7 +98,7 @@ class Vigil:
             self._flows.close(flow, "does not answer")
 
     def _look(self) -> None:
-        self._timer = self._timers.later(LOOK_S, self._look)
+        self._next_look.set(LOOK_S)
         for flow in self._flows.silent(self._timers.now() - self._patience_s):
             if flow in self._promised:
                 self.doubt(flow)

@@ -66,6 +66,16 @@ def test_each_of_many_has_its_own() -> None:
     assert len(deadlines) == 0
 
 
+def test_the_first_of_many_times_for_one_thing_counts() -> None:
+    """What waits already is not put off by asking again."""
+    clock, calls = Clock(), []
+    deadlines = Deadlines[str](timers_of(clock), lambda key: calls.append((key, clock.seconds())))
+    for key, delay_s in (("a", 1), ("a", 3), ("b", 2)):
+        deadlines.set_first(key, delay_s)
+    clock.pump([1] * 4)
+    assert calls == [("a", 1), ("b", 2)]
+
+
 class Egg:
     """Hatches when its time has come, and lives for a while."""
 

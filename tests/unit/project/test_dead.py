@@ -30,7 +30,7 @@ EXCUSED: Final = {
     "is_stranger owed_count": "what a test has to be able to see of a table",
     "EXAMPLE": "`lyncpy settings` writes it by the name of the field's class",
     "INVALID_STATIC AGGREGATE_MACHINE": "values of the specification; a client may send them",
-    "is_set set_first": "the other half of `Deadline` and `Deadlines`",
+    "is_set": "what a test has to be able to see of a deadline",
 }
 NAMES: Final = frozenset(" ".join(EXCUSED).split())
 

@@ -1,0 +1,42 @@
+"""Deadlines are set and cleared by `core.deadline`, not by hand."""
+
+import ast
+from pathlib import Path
+from typing import Final
+
+SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
+
+BY_HAND: Final = {
+    "app/tap.py": "made before there are timers",
+    "backends/retention.py": "a neighbour of core, which it never meets",
+    "wire/certificate.py": "a neighbour of core",
+    "wire/flows.py": "a neighbour of core",
+    "wire/http.py": "a neighbour of core",
+    "wire/stream.py": "a neighbour of core",
+    "core/deadline.py": "here it is done",
+    "core/timers.py": "the promise itself",
+    "core/transactions.py": "one for the patience of each coroutine that serves, never moved",
+    "core/group_commit.py": "wakes whoever waits for a group, and is nobody else's",
+    "workloads/admin/ssh.py": "a transport of conch: login, idleness and farewell follow one another on it",
+    "workloads/archive/keeper.py": "one line in the log, some time after the first",
+    "workloads/im/places.py": "the 200 that waits for its ACK: whether it does is what is asked of it",
+    "workloads/conferencing/rosters.py": "gathers what is told of a roster, as the fan-out of presence does",
+    "workloads/presence/fanout.py": "gathers changes, and may be told to wait less",
+}
+
+
+def _keeps(tree: ast.Module) -> bool:
+    """Tell whether a module names the type of a timer, as whoever keeps one has to."""
+    names = (alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names)
+    return "ITimer" in names
+
+
+def test_nobody_else_keeps_a_timer() -> None:
+    """A time that moves or is not needed any more is a `Deadline`; times of many things are `Deadlines`."""
+    found = {
+        file.relative_to(SOURCE).as_posix()
+        for file in SOURCE.rglob("*.py")
+        if _keeps(ast.parse(file.read_text(encoding="utf-8")))
+    }
+    assert found - BY_HAND.keys() == set(), "use core.deadline"
+    assert BY_HAND.keys() - found - {"core/deadline.py", "core/timers.py"} == set(), "it does by now"
