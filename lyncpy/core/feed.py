@@ -19,9 +19,9 @@ from lyncpy.contracts.facts import FlowClosed, FlowDrained
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.notifier import Notifier, Subscription
+from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
 
 K = TypeVar("K", bound=Hashable)
@@ -166,7 +166,7 @@ class Feed(Generic[K, C, N]):
         """Tell the subscribers of a thing what was changed on it, those at once that read."""
         update = self._source.update(key, changes)
         if update is None:
-            begin(self._read_and_tell(key, changes), self.log, "reading what has changed")
+            spawn(self._read_and_tell(key, changes), self.log, "reading what has changed")
         else:
             self._tell_all(key, changes, update)
 
@@ -266,7 +266,7 @@ class Feed(Generic[K, C, N]):
             del self._owed[subscription.flow]
 
     def _begin_telling_owed(self, flow: FlowName) -> None:
-        begin(self._tell_owed(flow), self.log, "telling a connection what it is owed")
+        spawn(self._tell_owed(flow), self.log, "telling a connection what it is owed")
 
     async def _tell_owed(self, flow: FlowName) -> None:
         """Tell the latest state of whatever a connection is owed, as far as it has room."""

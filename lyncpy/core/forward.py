@@ -19,7 +19,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.outbound import ICall, IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
+from lyncpy.core.spawn import spawn
 from lyncpy.core.vouching import Vouching
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
@@ -280,7 +280,7 @@ class _Fork:
             on_late=lambda response: self._unwanted(branch, response, endpoint),
         )
         self._calls.append(call)
-        begin(self._follow(call, branch, endpoint), self.log, "a branch of a fork")
+        spawn(self._follow(call, branch, endpoint), self.log, "a branch of a fork")
 
     async def _follow(self, call: ICall, branch: Request, endpoint: Endpoint) -> None:
         self._waits.add(endpoint.aor, call, self._arrival.sender.aor)

@@ -25,7 +25,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import TOTAL, Owners, Shares
 from lyncpy.contracts.timers import ITimer, ITimers
-from lyncpy.core.begin import begin
+from lyncpy.core.spawn import spawn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -277,7 +277,7 @@ class GroupCommit(Generic[T, R]):
         if not self._busy and self._waiting.entries:
             self._stop_timer()
             self._busy = True
-            begin(self._run(), self.log, f"committing {self._name}")
+            spawn(self._run(), self.log, f"committing {self._name}")
 
     def _begin_within(self, delay_s: float) -> None:
         due = self._timers.now() + delay_s

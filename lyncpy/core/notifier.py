@@ -23,8 +23,8 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
-from lyncpy.core.begin import begin
 from lyncpy.core.deadline import Deadlines
+from lyncpy.core.spawn import spawn
 from lyncpy.sip import subscription as machine
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.prepared import Prepared
@@ -344,7 +344,7 @@ class Notifier:
         if request.method == "BENOTIFY":
             self._tell(found, request)
         else:
-            begin(self._await_answer(found, request), self.log, "a notification")
+            spawn(self._await_answer(found, request), self.log, "a notification")
 
     def _tell(self, found: Subscription, request: Request | Prepared) -> None:
         try:

@@ -17,7 +17,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
-from lyncpy.core.begin import begin
+from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import LastWriter
 
 KIND: Final = "places"
@@ -99,7 +99,7 @@ class Places:
             self._stale.add(key)
             return
         self._writing.add(key)
-        begin(self._written(key), self.log, "keeping a known place")
+        spawn(self._written(key), self.log, "keeping a known place")
 
     async def _written(self, key: str) -> None:
         try:

@@ -18,9 +18,9 @@ from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
-from lyncpy.core.begin import begin
 from lyncpy.core.forward import Outcome, Patience
 from lyncpy.core.platform import Platform, Signaling
+from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import quote
@@ -99,7 +99,7 @@ class Calls:
         inviter = self._people.person(caller.user)
         request = _invitation(focus, caller.user, "" if inviter is None else inviter.display_name, ask.user)
         self._calling[focus.uri, ask.user] = own = Arrival(request, arrival.flow, arrival.peer, arrival.at, arrival.who)
-        begin(self._call(own, focus, caller, command, ask), self.log, "calling somebody into a meeting")
+        spawn(self._call(own, focus, caller, command, ask), self.log, "calling somebody into a meeting")
         return None
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:

@@ -17,10 +17,10 @@ from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.homes import Homes
 from lyncpy.core.slices import next_turn
+from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.conferencing.identity import noted, readdressed, up_to_date
 from lyncpy.workloads.conferencing.model import (
@@ -374,7 +374,7 @@ class Conferences:
             self._purge.set(self._purge_every_s)
 
     def _begin_sweep(self) -> None:
-        begin(self._sweep(), self.log, "removing conferences that are over")
+        spawn(self._sweep(), self.log, "removing conferences that are over")
 
     async def _sweep(self) -> None:
         try:

@@ -14,9 +14,9 @@ from twisted.logger import Logger
 from lyncpy.contracts.mcu import IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.homes import Homes
+from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.attachments import IAttachment
 from lyncpy.workloads.conferencing.conferences import Conferences
@@ -133,7 +133,7 @@ class Focus:
     def note(self, rule: Callable[[Meeting], Step]) -> None:
         """Apply what has happened and cannot be refused; it is kept as soon as may be."""
         self._apply(rule(self.meeting))
-        begin(self._keep_later(), self.log, "keeping a meeting")
+        spawn(self._keep_later(), self.log, "keeping a meeting")
 
     def attach(self, attachment: IAttachment) -> None:
         """Have a device that joined hear of its end; its earlier thread, if any, is dropped without a word."""

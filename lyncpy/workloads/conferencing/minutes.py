@@ -8,7 +8,7 @@ from lyncpy.contracts.archive import IArchive, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
+from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing.roster import Admitted, Arrived, Change, Gone, Meeting
 
 
@@ -34,7 +34,7 @@ class Minutes:
         external = any(not attendee.internal for attendee in among.inside)
         if self._archive.wants(people, external):
             others = tuple(attendee.user for attendee in after.inside if attendee.user != user)
-            begin(self._keep(after.conference.uri, kind, user, others), self.log, "noting who came and went")
+            spawn(self._keep(after.conference.uri, kind, user, others), self.log, "noting who came and went")
 
     async def _keep(self, conference: str, kind: str, user: Aor, others: Collection[Aor]) -> None:
         said = Said(self._timers.wall(), conference, kind, user, tuple(others), conference=True)

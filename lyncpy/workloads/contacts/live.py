@@ -10,9 +10,9 @@ from twisted.python.failure import Failure
 from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import next_turn
+from lyncpy.core.spawn import spawn
 from lyncpy.workloads.contacts.lists import Lists
 from lyncpy.workloads.contacts.shelves import Shelves
 
@@ -71,7 +71,7 @@ class Live:
             self._refreshing.set_first(delay_s)
 
     def _due(self) -> None:
-        begin(self._refresh(), self.log, "bringing contact lists up to date")
+        spawn(self._refresh(), self.log, "bringing contact lists up to date")
 
     async def _refresh(self) -> None:
         """Look at everybody who is signed in, in pieces: others' messages go on in between."""

@@ -17,7 +17,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import IMeanings, IOwners, OwnerId
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.store import IStore
-from lyncpy.core.begin import begin
+from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import LastWriter
 from lyncpy.workloads.directory.kept import DIRECTORY
 
@@ -74,7 +74,7 @@ class Meanings:
         self._is_new = True
         if not self._is_writing:
             self._is_writing = True
-            begin(self._written(), self.log, "noting whom a file means")
+            spawn(self._written(), self.log, "noting whom a file means")
 
     async def _written(self) -> None:
         try:

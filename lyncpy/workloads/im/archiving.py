@@ -21,8 +21,8 @@ from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
 from lyncpy.core.homes import Homes
+from lyncpy.core.spawn import spawn
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.model import ArchivePolicy, Session, Side
@@ -137,7 +137,7 @@ class Archiving:
         note = replace(
             said, at=self._timers.wall(), kind="undelivered", recipients=recipients, content_type="", body=b""
         )
-        begin(self._keep(self._archive, note), self.log, "noting what was not delivered")
+        spawn(self._keep(self._archive, note), self.log, "noting what was not delivered")
 
     async def _keep(self, archive: IArchive, note: Said) -> None:
         try:

@@ -29,8 +29,8 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
 from lyncpy.core.forward import Forward, Outcome, best
+from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response_to
@@ -175,7 +175,7 @@ class Invitations:
                 decided.callback(_for_all(request, answers))
 
         for member in others:
-            begin(invite(member), self.log, "inviting a member of a group")
+            spawn(invite(member), self.log, "inviting a member of a group")
         return await decided
 
     async def _invite_member(self, arrival: Arrival, member: Aor) -> Outcome:

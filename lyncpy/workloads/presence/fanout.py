@@ -19,7 +19,7 @@ from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
+from lyncpy.core.spawn import spawn
 from lyncpy.core.feed import RETRY_S, Feed, Source
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
@@ -144,7 +144,7 @@ class Fanout(Source[Aor, Changes, frozenset[str]]):
         self._traffic.caused(aor, changes.by, watchers, self._timers.now())
 
     def _begin_comparing(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
-        begin(self._compare(subscription, shown), self.log, "comparing what a watcher was shown")
+        spawn(self._compare(subscription, shown), self.log, "comparing what a watcher was shown")
 
     async def _compare(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
         left = dict(shown)

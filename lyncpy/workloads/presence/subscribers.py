@@ -19,8 +19,8 @@ from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
 from lyncpy.core.deadline import Deadline
+from lyncpy.core.spawn import spawn
 from lyncpy.workloads.presence.audience import audience, is_blocked
 from lyncpy.workloads.presence.board import Board, Published, compare
 from lyncpy.workloads.presence.boards import Boards
@@ -141,7 +141,7 @@ class Subscribers:
 
     def _start(self) -> None:
         self._works = True
-        begin(self._work(), self.log, "noting who watches whom")
+        spawn(self._work(), self.log, "noting who watches whom")
 
     async def _work(self) -> None:
         failed: list[tuple[Aor, dict[Aor, str | None]]] = []

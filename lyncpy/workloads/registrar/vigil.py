@@ -16,8 +16,8 @@ from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.begin import begin
 from lyncpy.core.deadline import Deadline
+from lyncpy.core.spawn import spawn
 from lyncpy.sip.message import Headers, Request, new_call_id, new_tag
 from lyncpy.workloads.registrar.bindings import Bindings
 
@@ -85,7 +85,7 @@ class Vigil:
             ("Accept", "application/sdp"),
         )
         request = Request("OPTIONS", endpoint.contact or endpoint.gruu, Headers(lines))
-        begin(self._ask(flow, request), self.log, "asking whether a client is there")
+        spawn(self._ask(flow, request), self.log, "asking whether a client is there")
 
     async def _ask(self, flow: FlowName, request: Request) -> None:
         """Ask; whatever comes meanwhile, an answer or something else, speaks for the client."""

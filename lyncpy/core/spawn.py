@@ -1,4 +1,4 @@
-"""Starting work that nobody awaits."""
+"""Starting a coroutine that nobody awaits."""
 
 from collections.abc import Coroutine
 from typing import Any
@@ -8,7 +8,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 
-def begin(work: Coroutine[Any, Any, None], log: Logger, what: str) -> None:
+def spawn(work: Coroutine[Any, Any, None], log: Logger, what: str) -> None:
     """Run a coroutine; if it fails, the log says what failed, so that no error is lost."""
 
     def failed(failure: Failure) -> None:
