@@ -20,6 +20,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import Slices
+from lyncpy.core.spawn import spawn
 from lyncpy.workloads.directory.deeds import NAMED_MOST, Deeds
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.kept import Kept, State, chunks
@@ -399,7 +400,7 @@ class Pulls:
         self._next.set(delay)
 
     def _due(self) -> None:
-        _ = Deferred.fromCoroutine(self._scheduled()).addErrback(self._broken)
+        spawn(self._scheduled(), self.log, "a pull of the directory")
 
     def _broken(self, failure: Failure) -> None:
         self.log.failure("a pull failed for a reason of our own", failure=failure)

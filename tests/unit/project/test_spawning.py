@@ -1,0 +1,43 @@
+"""A coroutine that nobody awaits is started by `core.spawn`, which lets no failure be lost."""
+
+import ast
+from pathlib import Path
+from typing import Final
+
+SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
+
+STARTS: Final = {
+    "app/cli.py": "the one coroutine of a command line",
+    "app/tap.py": "a reload's pull, of which the end is heard: another may have been asked for meanwhile",
+    "backends/bus.py": "a neighbour of core, which it never meets",
+    "backends/retention.py": "a neighbour of core; cancelled when the server ends",
+    "wire/http.py": "a neighbour of core; cancelled with its connection",
+    "core/group_commit.py": "awaited within a bound",
+    "core/spawn.py": "here it is done",
+    "core/transactions.py": "one for each request; its result is the answer",
+    "core/unit.py": "awaited within a bound",
+    "core/wallclock.py": "cancelled when the server ends",
+    "workloads/admin/manhole.py": "its end goes on with the prompt",
+    "workloads/admin/service.py": "awaited within a bound",
+    "workloads/admin/shell.py": "its end is the answer to a line",
+    "workloads/archive/keeper.py": "awaited by whoever asked",
+    "workloads/archive/service.py": "cancelled when the server ends",
+    "workloads/contacts/live.py": "awaited together",
+    "workloads/directory/kept.py": "awaited together",
+    "workloads/directory/pull.py": "awaited within a bound",
+    "workloads/im/archiving.py": "begun in order, awaited after the line has gone on",
+    "workloads/presence/boards.py": "tried again later when the store fails",
+    "workloads/presence/fanout.py": "its failure lets the next change tell all",
+}
+
+
+def test_nobody_else_starts_a_coroutine() -> None:
+    """`Deferred.fromCoroutine` without an errback loses what went wrong until the garbage is collected."""
+    found = {
+        file.relative_to(SOURCE).as_posix()
+        for file in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("fromCoroutine", "ensureDeferred")
+    }
+    assert found - STARTS.keys() == set(), "use core.spawn"
+    assert STARTS.keys() - found == set(), "it does not any more"
