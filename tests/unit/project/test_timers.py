@@ -20,7 +20,6 @@ BY_HAND: Final = {
     "workloads/admin/ssh.py": "a transport of conch: login, idleness and farewell follow one another on it",
     "workloads/archive/keeper.py": "one line in the log, some time after the first",
     "workloads/im/places.py": "the 200 that waits for its ACK: whether it does is what is asked of it",
-    "workloads/conferencing/rosters.py": "gathers what is told of a roster, as the fan-out of presence does",
     "workloads/presence/fanout.py": "gathers changes, and may be told to wait less",
 }
 
