@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.contracts.owners import AddressOwners, OwnerId
+from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.presence.absences import Remains
 from lyncpy.workloads.presence.audience import Audience, Away, concerns, differs, visible
 from lyncpy.workloads.presence.audience import audience as audience_of
@@ -39,6 +39,7 @@ from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_named, write_record
 from lyncpy.workloads.presence.states import Aggregate, Capability, Device, State, StateKind
 from tests.kit.boards import read_record
+from tests.kit.owners import AddressOwners
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
 LEVEL_NOTE, LEVEL_CARD = Key("note", 0, 200), Key("contactCard", 0, 200)
