@@ -19,9 +19,9 @@ from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.spawn import spawn
 from lyncpy.core.feed import RETRY_S, Feed, Source
 from lyncpy.core.notifier import Notifier, Subscription
+from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.audience import NOBODY, Audience, concerns, differs, is_blocked
 from lyncpy.workloads.presence.board import Board, compare
