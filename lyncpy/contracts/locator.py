@@ -45,8 +45,5 @@ class ILocator(Interface):
     def by_uri(uri: Uri) -> Awaitable[Endpoint | None]:
         """Give the endpoint that a GRUU names; parameter order does not matter."""
 
-    def on_flow(flow: FlowName) -> Awaitable[Sequence[Endpoint]]:
-        """Give the endpoints that were registered over a connection."""
-
     def all() -> Sequence[Endpoint]:
         """Give every endpoint of the deployment, for an operator."""

@@ -10,7 +10,7 @@ from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import ContactsChanged, EndpointGone, PoliciesChanged
 from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import Aor, FlowName, Instance, aor_of
+from lyncpy.contracts.names import Aor, Instance, aor_of
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
@@ -48,10 +48,6 @@ class FewEndpoints:
     async def by_uri(self, uri: Uri) -> Endpoint | None:
         """Give the endpoint of a GRUU."""
         return next((one for one in self.found if one.gruu == str(uri)), None)
-
-    async def on_flow(self, flow: FlowName) -> Sequence[Endpoint]:
-        """Give the endpoints of a connection."""
-        return [one for one in self.found if one.flow == flow]
 
     def all(self) -> Sequence[Endpoint]:
         """Give all."""

@@ -69,10 +69,6 @@ class Bindings:
                 return endpoint
         return None
 
-    async def on_flow(self, flow: FlowName) -> Sequence[Endpoint]:
-        """Give the endpoints that were registered over a connection."""
-        return self.on(flow)
-
     def contact(self, flow: FlowName, key: str) -> str | None:
         """Give the Contact of the endpoint that a `device_key` names, if it was registered over this connection."""
         return self._contacts.get((flow, key))

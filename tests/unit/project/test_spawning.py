@@ -27,7 +27,6 @@ STARTS: Final = {
     "workloads/directory/pull.py": "awaited within a bound",
     "workloads/im/archiving.py": "begun in order, awaited after the line has gone on",
     "workloads/presence/boards.py": "tried again later when the store fails",
-    "workloads/presence/fanout.py": "its failure lets the next change tell all",
 }
 
 

@@ -19,7 +19,7 @@ BY_HAND: Final = {
     "core/group_commit.py": "wakes whoever waits for a group, and is nobody else's",
     "workloads/admin/ssh.py": "a transport of conch: login, idleness and farewell follow one another on it",
     "workloads/archive/keeper.py": "one line in the log, some time after the first",
-    "workloads/im/places.py": "the 200 that waits for its ACK: whether it does is what is asked of it",
+    "workloads/im/chat_dialogs.py": "the 200 that waits for its ACK: whether it does is what is asked of it",
     "workloads/presence/fanout.py": "gathers changes, and may be told to wait less",
 }
 
