@@ -20,7 +20,6 @@ BY_HAND: Final = {
     "workloads/admin/ssh.py": "a transport of conch: login, idleness and farewell follow one another on it",
     "workloads/archive/keeper.py": "one line in the log, some time after the first",
     "workloads/im/chat_dialogs.py": "the 200 that waits for its ACK: whether it does is what is asked of it",
-    "workloads/presence/fanout.py": "gathers changes, and may be told to wait less",
 }
 
 
