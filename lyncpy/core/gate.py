@@ -20,6 +20,7 @@ Spec: [MS-SIPAE] 3.2, 3.3.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import partial
 from typing import Final, overload
 
 from twisted.logger import Logger
@@ -114,10 +115,10 @@ class Gate:
         self._signins = signins
         self._reception = reception
         self._flows: dict[FlowName, _Flow] = {}
-        self._strangers: Deadlines[FlowName] = Deadlines(timers, self._nobody_signed_in)
+        self._strangers: Deadlines[FlowName] = Deadlines(timers, partial(flows.close, reason="nobody signed in"))
         """Connections on which nobody has signed in."""
 
-        self._holding: Deadlines[FlowName] = Deadlines(timers, self._held_too_long)
+        self._holding: Deadlines[FlowName] = Deadlines(timers, lambda flow: self._release(self._flows[flow]))
         """Connections to which what is sent waits for new keys."""
 
         meter.gauge(
@@ -151,9 +152,6 @@ class Gate:
 
     def _expect_sign_in(self, state: _Flow) -> None:
         self._strangers.set(state.name, self._settings.unauthenticated_s)
-
-    def _nobody_signed_in(self, flow: FlowName) -> None:
-        self._wire.close(flow, "nobody signed in")
 
     def _greet(self, state: _Flow) -> None:
         """Count a flow among the strangers no longer."""
@@ -394,11 +392,6 @@ class Gate:
         if state.held is None:
             state.held = []
             self._holding.set(state.name, HOLD_S)
-
-    def _held_too_long(self, flow: FlowName) -> None:
-        state = self._flows.get(flow)
-        if state is not None:
-            self._release(state)
 
     def _keep_back(self, state: _Flow, held: list[Message | Prepared], message: Message | Prepared) -> None:
         if len(held) < HELD_MESSAGES:
