@@ -349,7 +349,7 @@ class Stage:
             "lines to the archive": len(im._archiving),
             "records waiting": len(ground.recording),
             "contact lists followed": len(self.unit("contacts")._lists),
-            "strangers": len(entrance.gate._strangers),
+            "strangers": int(self.meter.gauges["lyncpy_core_unauthenticated_count"]()),
             "strangers' places": sum(ground.flows.places.is_stranger(one) for one in ground.flows.places.all()),
             "unread bytes": ground.flows._owings.total,
             "flows at the gate": len(entrance.gate._flows),
