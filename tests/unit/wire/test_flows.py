@@ -642,7 +642,7 @@ def test_nobody_else_is_believed(wire: Wire, log: list[str]) -> None:
     client.send(V1 + OPTIONS)
     assert wire.hall.words() == ["opened"]
     assert client.transport.ended == "lost"
-    assert log == ["info: {flow} from {peer} closed: {reason}{hint}"]
+    assert log == ["info: {flow} from {address} closed: {reason}{hint}"]
 
 
 def test_a_relay_that_sends_no_header_is_exempt_from_counts() -> None:
@@ -683,7 +683,7 @@ def test_a_client_that_tls_turns_away_is_logged_with_the_reason(log: list[str]) 
     wire = Wire(secure=True)
     wire.client().lose(TlsFailed("TLS: unsupported protocol"))
     wire.client().lose(ConnectionLost())
-    assert log == ["info: {peer} turned away: {reason}"]
+    assert log == ["info: {address} turned away: {reason}"]
 
 
 def test_a_connection_lives_while_it_is_heard() -> None:
