@@ -29,8 +29,8 @@ from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.core.limits import Throttle, TryRules
 from lyncpy.core.places import Places
 
-PRESSED: Final = 20
-"""Strangers' failures as one name in a window, from wherever, from which on each place has one for free."""
+PRESSED: Final = 4
+"""So many times `tries_per_user` strangers' failures as one name in a window, from wherever, and each place has one free."""
 
 NAME_CHARACTERS: Final = 254
 """Letters of an account's name that are counted; no address has more."""
@@ -109,13 +109,14 @@ class _Counts:
 
     def __init__(self, rules: SignInRules, most: Callable[[], int] = lambda: 0) -> None:
         self.pairs: Final = Throttle(rules, rules.tries_per_user, most=most)
-        self.pressed: Final = Throttle(rules, PRESSED, most=most)
+        self.pressed_at: Final = PRESSED * rules.tries_per_user
+        self.pressed: Final = Throttle(rules, self.pressed_at, most=most)
 
     def wait(self, pair: Pair, now: float, *, crowded: bool) -> float:
         """Give the seconds until this pair may try; 0: now."""
         if pair.device:
             return self.pairs.wait(pair, now)
-        few = crowded or self.pressed.failures(pair.name, now) >= PRESSED
+        few = crowded or self.pressed.failures(pair.name, now) >= self.pressed_at
         return self.pairs.wait(pair, now, allowed=1 if few else None)
 
     def failed(self, pair: Pair, now: float) -> None:
@@ -179,7 +180,7 @@ class Tries:
     def pressure(self, aor: Aor, now: float) -> int:
         """Give the number of failures of strangers as this user, where it makes everybody's tries fewer; else 0."""
         failures = max(self._real.pressed.failures(name, now) for name in self._names(aor))
-        return failures if failures >= PRESSED else 0
+        return failures if failures >= self._real.pressed_at else 0
 
     # --- for operators
 

@@ -31,4 +31,4 @@ def test_policies_are_taken_up_while_the_server_runs(server: RunningServer) -> N
 
     file.write_text(before, "utf-8")
     server.ssh("reload")
-    assert "no policy names him" in server.ssh("policy show alice@example.test")
+    assert "no policy names them" in server.ssh("policy show alice@example.test")

@@ -14,12 +14,12 @@ from typing import Final
 import pytest
 from lxml import etree
 
-from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Request, Response
 from lyncpy.workloads.presence.audience import audience, visible
 from lyncpy.workloads.presence.board import Board
-from lyncpy.workloads.presence.model import Container, Expire, Instance, Key, Member, MemberKind
+from lyncpy.workloads.presence.model import BLOCKED, Container, Expire, Instance, Key, Member, MemberKind
 from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import PATIENT, assert_calm, time_limit
@@ -53,13 +53,17 @@ class Said:
 
     notes: dict[int, tuple[int, str]] = field(default_factory=dict)
     lists: dict[int, tuple[int, frozenset[str]]] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict, compare=False)
+    """What those see who are blocked: the note of the moment at which they were, by address."""
 
     def copy(self) -> "Said":
         """Give another of the same."""
-        return Said(dict(self.notes), dict(self.lists))
+        return Said(dict(self.notes), dict(self.lists), dict(self.left))
 
     def note_seen_by(self, owner: Aor, watcher: Aor) -> str:
         """Give the note that the rules show a watcher."""
+        if bare(watcher) in self.lists.get(BLOCKED, (0, frozenset()))[1]:
+            return self.left.get(bare(watcher), "")
         instances = {}
         for container, (version, text) in self.notes.items():
             key = Key("note", 0, container)
@@ -118,6 +122,10 @@ class Writer:
 
     def _placing(self, caller: Caller, address: str, container: int) -> tuple[Request, Said]:
         after = self.said.copy()
+        if container != BLOCKED:
+            after.left.pop(address, None)
+        elif address not in after.lists.get(BLOCKED, (0, frozenset()))[1]:
+            after.left[address] = self.said.note_seen_by(aor_of(self.address), aor_of(address))
         rows = ""
         for id_ in LEVELS:
             version, members = after.lists.get(id_, (0, frozenset()))
@@ -156,6 +164,7 @@ class Writer:
             if one.get("version") != "0":
                 found.lists[int(str(one.get("id")))] = (int(str(one.get("version"))), members)
         assert found in (self.said, self.doubtful), (self.name, found, self.said, self.doubtful)
+        found.left = self.said.left if found == self.said or self.doubtful is None else self.doubtful.left
         self.said, self.doubtful = found, None
 
 
