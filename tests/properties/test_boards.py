@@ -208,7 +208,11 @@ def test_all_or_nothing(found: Sequence[tuple[object, ...]]) -> None:
         elif isinstance(outcome, Published):
             for wish in asked:
                 stored = after.instances.get(wish.key)
-                assert (stored is None or stored.made) if wish.expires_s == 0 else (stored is not None and stored.value == wish.value)
+                assert (
+                    (stored is None or stored.made)
+                    if wish.expires_s == 0
+                    else (stored is not None and stored.value == wish.value)
+                )
 
 
 def _is_wrong(board: Board, wish: Publication) -> bool:
