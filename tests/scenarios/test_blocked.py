@@ -32,7 +32,7 @@ _FRESH = (
     (r";tag=[^;>,\s]+|;branch=[^;>,\s]+|;epid=[^;>,\s]+", ""),
     (r"(?im)^(Call-ID|Via|CSeq|Authentication-Info|Proxy-Authentication-Info|Expires|Subscription-State):.*$", r"\1"),
     (r"[0-9a-f]{16,}", "-"),
-    (r":id:\w+|\{[0-9A-F-]{36}\}", "-"),
+    (r":id:[\w-]+|\{[0-9A-F-]{36}\}", "-"),
     # Subscriptions are granted for varied times.
     (r"expires=\d+", "expires"),
 )
