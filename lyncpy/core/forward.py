@@ -72,22 +72,27 @@ class OnEarly(Protocol):
 
 
 class _Waits:
-    """The calls that are under way to each user's endpoints, with who waits for their answer."""
+    """The calls that are under way to each user's endpoints, by who waits for their answer."""
 
     def __init__(self) -> None:
-        self._calls: dict[Aor, dict[ICall, Aor]] = {}
+        self._calls: dict[Aor, dict[Aor, dict[ICall, None]]] = {}
 
     def add(self, asked: Aor, call: ICall, sender: Aor) -> None:
-        self._calls.setdefault(asked, {})[call] = sender
+        self._calls.setdefault(asked, {}).setdefault(sender, {})[call] = None
 
-    def remove(self, asked: Aor, call: ICall) -> None:
-        calls = self._calls[asked]
-        del calls[call]
-        if not calls:
+    def remove(self, asked: Aor, call: ICall, sender: Aor) -> None:
+        senders = self._calls[asked]
+        del senders[sender][call]
+        if not senders[sender]:
+            del senders[sender]
+        if not senders:
             del self._calls[asked]
 
-    def of(self, asked: Aor) -> Sequence[tuple[ICall, Aor]]:
-        return tuple(self._calls.get(asked, {}).items())
+    def senders(self, asked: Aor) -> frozenset[Aor]:
+        return frozenset(self._calls.get(asked, ()))
+
+    def of(self, asked: Aor, sender: Aor) -> Sequence[ICall]:
+        return tuple(self._calls.get(asked, {}).get(sender, ()))
 
 
 class Forward:
@@ -109,13 +114,12 @@ class Forward:
 
     def waiting(self, asked: Aor) -> frozenset[Aor]:
         """Give who waits for an answer of a user's endpoints."""
-        return frozenset(sender for _, sender in self._waits.of(asked))
+        return self._waits.senders(asked)
 
     def part(self, asked: Aor, sender: Aor) -> None:
         """Answer all that a sender waits for as if the endpoints of the user who is asked were gone; they ring no more."""
-        for call, waits in self._waits.of(asked):
-            if waits == sender:
-                call.abandon()
+        for call in self._waits.of(asked, sender):
+            call.abandon()
 
     async def fork(
         self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience, on_early: OnEarly | None = None
@@ -159,7 +163,7 @@ class Forward:
         try:
             response = await call.final
         finally:
-            self._waits.remove(endpoint.aor, call)
+            self._waits.remove(endpoint.aor, call, arrival.sender.aor)
         if request.method == "REFER" and 200 <= response.status < 300:
             self._vouching.referred(arrival.sender.aor, endpoint.aor)
         return _outcome(request, response, endpoint, local=call.local, upstream=self._upstream)
@@ -287,7 +291,7 @@ class _Fork:
         try:
             response = await call.final
         finally:
-            self._waits.remove(endpoint.aor, call)
+            self._waits.remove(endpoint.aor, call, self._arrival.sender.aor)
         self._pending -= 1
         outcome = _outcome(self._arrival.request, response, endpoint, local=call.local, upstream=self._upstream)
         if self._done.called:
