@@ -1,6 +1,7 @@
 """A real OpenLDAP server of the test's own: unprivileged, on 127.0.0.1, with a schema that carries Lync's attributes."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from ldap3 import BASE, DEREF_NEVER, MODIFY_REPLACE, NONE, Connection, Server
 
@@ -52,6 +54,10 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 
 
+PORTS: Final = range(15_000, 32_000)
+"""Below what Linux gives to clients (net.ipv4.ip_local_port_range)."""
+
+
 def schema() -> str:
     """Write the schema file: the attributes, and one auxiliary class that allows them all."""
     lines = [
@@ -62,11 +68,23 @@ def schema() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
+    """Find ports that nobody listens on.
+
+    Not those that the kernel gives away: a client that connects meanwhile may be given one of them
+    before its server listens, and may keep it for as long as the server is down.
+    """
+    sockets: list[socket.socket] = []
     try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
+        # Of the system's own randomness: tests set the seed of the other.
+        for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+            one = socket.socket()
+            sockets.append(one)
+            try:
+                one.bind(("127.0.0.1", port))
+            except OSError:
+                sockets.pop().close()
+            if len(sockets) == count:
+                break
         return [one.getsockname()[1] for one in sockets]
     finally:
         for one in sockets:
