@@ -15,7 +15,7 @@ from lyncpy.auth.passwords import Passwords
 from lyncpy.contracts.names import NodeName, domain_of
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Reason
-from lyncpy.core.locks import Locks
+from lyncpy.core.lockouts import Lockouts
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, House
 from lyncpy.core.wallclock import ClockWatch
@@ -227,7 +227,7 @@ def _of_hall(base: Ground, conditions: Conditions) -> Offer:
     """Give what the hall itself offers to operators."""
     return Offer(
         "hall",
-        commands=Locks(base.signins.tries, base.tables.people, base.timers).commands(),
+        commands=Lockouts(base.signins.tries, base.tables.people, base.timers).commands(),
         reasons=(base.signins.reasons,),
         states=(base.recording.states,),
         conditions=conditions,
@@ -239,7 +239,7 @@ def _readers(config: Config, base: Ground) -> Readers:
     tables, platform = base.tables, base.platform
     passwords = Passwords(tables.people, tables.secrets, base.timers)
     tokens = Tokens(config.path(config.sections.web.readers_file))
-    return Readers(passwords, tables.people, base.signins, platform.homes, tokens, tables.meanings)
+    return Readers(passwords, tables.people, base.signins, platform.writers, tokens, tables.meanings)
 
 
 def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload]) -> Site:

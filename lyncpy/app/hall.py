@@ -17,13 +17,13 @@ from lyncpy.core.dispatch import Dispatch
 from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.operations import Operations
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.places import Places
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.core.reception import Reception
+from lyncpy.core.reception import AnonymousGate
 from lyncpy.core.recording import Recording
 from lyncpy.core.router import Router
 from lyncpy.core.signins import SignIns
@@ -66,7 +66,7 @@ class Entrance:
     """What a request meets on its way from the wire to a workload."""
 
     gate: Gate
-    reception: Reception
+    reception: AnonymousGate
     router: Router
     transactions: Transactions
     draining: Draining
@@ -91,7 +91,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         records=back.records,
         recording=recording,
         bus=back.bus,
-        homes=Homes(),
+        writers=KeyedLock(),
         timers=timers,
         meter=back.meter,
         people=tables.people,
@@ -163,7 +163,7 @@ def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Off
     auth, limits, sip = config.sections.auth, config.sections.limits, config.sections.sip
     platform, timers, tables = base.platform, base.timers, base.tables
     proof = DigestProof(answer_s=auth.challenge_lifetime_s, lifetime_s=auth.lifetime_s)
-    reception = Reception(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
+    reception = AnonymousGate(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
     ntlm = NtlmAuthenticator(tables.people, tables.secrets, auth, sip.server_name, sip.domain, timers)
     gate = Gate([ntlm], base.signins, base.flows, platform.meter, limits, timers, reception)
     base.flows.seal_with(gate.seal)

@@ -12,7 +12,7 @@ would end its session ("invalid message signature"), and what we did not sign it
 in silence. So the gate holds back what is sent from the first REGISTER of a second handshake
 on and lets it go, in order, when the new association stands.
 
-Who has no account is a guest, and the `Reception`'s affair.
+Who has no account is a guest, and the `AnonymousGate`'s affair.
 
 Spec: [MS-SIPAE] 3.2, 3.3.
 """
@@ -34,7 +34,7 @@ from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.per_user import ConnectionsPerUser
-from lyncpy.core.reception import Reception
+from lyncpy.core.reception import AnonymousGate
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU, SignIns
 from lyncpy.core.tries import Attempt
@@ -105,7 +105,7 @@ class Gate:
         meter: IMeter,
         settings: Settings,
         timers: ITimers,
-        reception: Reception | None = None,
+        reception: AnonymousGate | None = None,
     ) -> None:
         self._authenticators = {authenticator.scheme.lower(): authenticator for authenticator in authenticators}
         self._wire = flows
@@ -213,7 +213,7 @@ class Gate:
                 raise self._unverified(state, request, problem)
         return await self._sign_in(state, arrival)
 
-    def _receive(self, state: _Flow, arrival: Arrival, reception: Reception) -> Arrival:
+    def _receive(self, state: _Flow, arrival: Arrival, reception: AnonymousGate) -> Arrival:
         """Take a request of a guest, or of who wants to be one."""
         self._check_sender(arrival.request, aor_of(arrival.request.from_.uri))
         outcome = reception.admit(arrival)

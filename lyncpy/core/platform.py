@@ -19,7 +19,7 @@ from lyncpy.contracts.records import IRecording, IRecords
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import Forward
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 
 
@@ -42,7 +42,7 @@ class Platform:
     bus: IBus
     """Facts, heard in a later turn."""
 
-    homes: Homes
+    writers: KeyedLock
     """One writer at a time for each name."""
 
     timers: ITimers

@@ -51,7 +51,7 @@ class _Guest:
     peer: str
 
 
-class Reception:
+class AnonymousGate:
     """The guests of this process, by connection; bounded in total and for each address.
 
     Args:

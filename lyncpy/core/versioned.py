@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IStore, Record
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 
 TRIES: Final = 3
 """Attempts at a change while other writers are first; in one process there is only one writer, so one is the rule."""
@@ -140,7 +140,7 @@ class VersionedTable(Generic[K, V]):
         memory: Memory[K, V],
         *,
         store: IStore,
-        writers: Homes,
+        writers: KeyedLock,
         tell: Callable[[Any], None],  # Any: its own news
         complete: Callable[[K, V], Awaitable[V]] | None = None,
     ) -> None:
@@ -153,7 +153,7 @@ class VersionedTable(Generic[K, V]):
         self._complete = complete
 
     def hold(self, name: str, *, must: bool = False) -> AbstractAsyncContextManager[None]:
-        """Lock whatever goes under a name in this process, as `Homes.hold` does."""
+        """Lock whatever goes under a name in this process, as `KeyedLock.hold` does."""
         return self._writers.hold(self._kind, name, must=must)
 
     def peek(self, key: K) -> V | None:

@@ -19,7 +19,7 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
 from lyncpy.contracts.outbound import Hears, ICall, IOutbound
 from lyncpy.contracts.refusal import translated
 from lyncpy.contracts.workload import Asked, Offer, Table
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.operations import Operations
 from lyncpy.core.platform import Platform, Signaling
@@ -103,7 +103,7 @@ class Hall:
         self.timers = Timers(self.clock, lambda: 1_700_000_000.0 + self.clock.seconds())
         self.store = MemoryStore(self.timers.wall)
         self.bus = MemoryBus(NodeName("n1"), self.clock)
-        self.homes = Homes()
+        self.writers = KeyedLock()
         self.outbound = RecordingOutbound()
         self.people = FewPeople(people)
         self.groups = Groups(self.people)
@@ -125,7 +125,7 @@ class Hall:
             "timers": self.timers,
             "store": self.store,
             "bus": self.bus,
-            "homes": self.homes,
+            "writers": self.writers,
             "people": self.people,
             "groups": self.groups,
         }

@@ -5,7 +5,7 @@ from typing import Any
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.forward import Forward
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.recording import Recording
@@ -35,7 +35,7 @@ def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fi
     meter = given("meter", MemoryMeter())
     given("store", MemoryStore(timers.wall))
     given("recording", Recording(lambda rows: records.keep(rows), timers, meter, close_s=5.0))
-    given("homes", Homes())
+    given("writers", KeyedLock())
     given("owners", AddressOwners())
     given("groups", Groups(people))
     given("policies", FixedPolicies())

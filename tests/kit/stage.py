@@ -337,7 +337,7 @@ class Stage:
             "requests sent": len(ground.outbound),
             "subscriptions": len(ground.notifier),
             "endpoints": len(ground.bindings),
-            "homes held": len(ground.platform.homes),
+            "homes held": len(ground.platform.writers),
             "watchings": len(presence._fanout._watchers),
             "changes gathered": sum(feed.gathered_count for feed in presence._feeds),
             "changes owed": sum(feed.owed_count for feed in presence._feeds),

@@ -18,7 +18,7 @@ from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.slices import next_turn
 from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
@@ -140,7 +140,7 @@ class Conferences:
     def __init__(
         self,
         store: IStore,
-        homes: Homes,
+        writers: KeyedLock,
         timers: ITimers,
         terms: Terms,
         *,
@@ -152,7 +152,7 @@ class Conferences:
 
         Args:
             store: Read once, when opened.
-            homes: Queues the writers of an organizer's conferences.
+            writers: Queues the writers of an organizer's conferences.
             timers: Wakes the purge, and tells the time.
             terms: The house's.
             total: Conferences that are kept in all.
@@ -166,7 +166,7 @@ class Conferences:
         self._owners = owners
         self._kept = _Memory(self._owners)
         self._table: VersionedTable[str, Conference | None] = VersionedTable(
-            KIND, self._kept, self._kept, store=store, writers=homes, tell=lambda news: self._tell(*news)
+            KIND, self._kept, self._kept, store=store, writers=writers, tell=lambda news: self._tell(*news)
         )
         self._ears: list[Hear] = []
         self._purge = Deadline(timers, self._begin_sweep)

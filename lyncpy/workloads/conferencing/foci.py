@@ -68,7 +68,7 @@ class Foci:
         self._gather_s = settings.gather_ms / 1000
         self._shares = Shares(settings.meetings, {"organizer": settings.meetings_per_organizer})
         self._surroundings = Surroundings(
-            conferences, platform.homes, mcus, self._rosters, self, platform.timers, self._ended
+            conferences, platform.writers, mcus, self._rosters, self, platform.timers, self._ended
         )
         self._foci: dict[str, Focus] = {}
         self._of: dict[Aor, set[str]] = {}

@@ -15,7 +15,7 @@ from lyncpy.contracts.mcu import IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.attachments import IAttachment
@@ -53,7 +53,7 @@ class Surroundings:
     conferences: Conferences
     """Where it is kept what has to survive the process."""
 
-    homes: Homes
+    writers: KeyedLock
     """One change of a meeting at a time."""
 
     mcus: Mapping[str, IMcu]
@@ -88,7 +88,7 @@ class Focus:
         self.meeting = meeting
         self.began: Final = began
         self._conferences = surroundings.conferences
-        self._homes = surroundings.homes
+        self._writers = surroundings.writers
         self._mcus = surroundings.mcus
         self.rosters: Final = surroundings.rosters(lambda: self.meeting)
         self._ears = surroundings.ears
@@ -118,7 +118,7 @@ class Focus:
             Refused: 503, too many changes wait.
             StoreUnavailable: Nothing has changed.
         """
-        async with self._homes.hold(HOLD, self.meeting.conference.key):
+        async with self._writers.hold(HOLD, self.meeting.conference.key):
             step = rule(self.meeting)
             if isinstance(step, Denied):
                 return step
@@ -170,7 +170,7 @@ class Focus:
         return True
 
     async def _keep_later(self) -> None:
-        async with self._homes.hold(HOLD, self.meeting.conference.key):
+        async with self._writers.hold(HOLD, self.meeting.conference.key):
             await self._keep(self.meeting)
 
     def _apply(self, step: Step) -> None:

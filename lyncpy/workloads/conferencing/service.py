@@ -73,7 +73,7 @@ class Conferencing:
         self._chat = kinds.get(CHAT)
         self.conferences = Conferences(
             platform.store,
-            platform.homes,
+            platform.writers,
             timers,
             settings.terms(tuple(kinds)),
             total=settings.conferences,

@@ -17,7 +17,7 @@ from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Epid, aor_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners, resolve
 from lyncpy.contracts.store import IStore
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import Decision, NoMemory, VersionedTable
 from lyncpy.workloads.contacts.bodies import write_delta
 from lyncpy.workloads.contacts.model import (
@@ -105,7 +105,7 @@ class Lists:
     Args:
         store: Where lists are kept.
         bus: Tells of changes.
-        homes: Lets one write at a time.
+        writers: Lets one write at a time.
         limits: Bounds of a list.
         shelves: The groups that the directory generates.
         owners: Who has which address.
@@ -115,13 +115,13 @@ class Lists:
         self,
         store: IStore,
         bus: IBus,
-        homes: Homes,
+        writers: KeyedLock,
         limits: Limits,
         shelves: Shelves,
         owners: IOwners,
     ) -> None:
         self._table: VersionedTable[Aor, _Stored] = VersionedTable(
-            KIND, self, NoMemory(), store=store, writers=homes, tell=bus.tell
+            KIND, self, NoMemory(), store=store, writers=writers, tell=bus.tell
         )
         self._limits = limits
         self._shelves = shelves

@@ -37,7 +37,7 @@ class Contacts:
         )
         self._shelves = Shelves(platform.people, platform.groups, settings)
         self._lists = lists = Lists(
-            platform.store, platform.bus, platform.homes, limits, self._shelves, platform.owners
+            platform.store, platform.bus, platform.writers, limits, self._shelves, platform.owners
         )
         self._bus = platform.bus
         self._fanout = Fanout(lists, signaling.notifier, platform.timers)

@@ -21,7 +21,7 @@ from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im import bodies
@@ -50,7 +50,7 @@ class Archiving:
         self._archive = archive
         self._people = people
         self._timers = timers
-        self._lines = Homes()
+        self._lines = KeyedLock()
         self._busy: Counter[str] = Counter()
         self.edition = 0
 

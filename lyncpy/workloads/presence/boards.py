@@ -213,7 +213,7 @@ class Boards:
             self._form,
             memory,
             store=platform.store,
-            writers=platform.homes,
+            writers=platform.writers,
             tell=self._tell,
             complete=self._completed,
         )

@@ -26,7 +26,7 @@ from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpRefused, IPasswords, R
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Refused
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.signins import SignIns
 
 REALM: Final = "lyncpy"
@@ -130,7 +130,7 @@ class Readers:
         passwords: Verifies names and passwords.
         people: Everybody.
         signins: Counts failures.
-        homes: Queues the tries of one name.
+        writers: Queues the tries of one name.
         tokens: Of programs.
         meanings: Whom the addresses beside the tokens mean.
     """
@@ -140,7 +140,7 @@ class Readers:
         passwords: IPasswords,
         people: IPeople,
         signins: SignIns,
-        homes: Homes,
+        writers: KeyedLock,
         tokens: Tokens,
         meanings: IMeanings,
     ) -> None:
@@ -148,7 +148,7 @@ class Readers:
         self._passwords = passwords
         self._people = people
         self._signins = signins
-        self._homes = homes
+        self._writers = writers
         self._tokens = tokens
 
     async def who(self, asked: HttpAsked) -> Reader:
@@ -198,7 +198,7 @@ class Readers:
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
         try:
             # One at a time for each name: many guesses at once would all pass before the first has failed.
-            async with self._homes.hold(_KIND, aor):
+            async with self._writers.hold(_KIND, aor):
                 attempt = self._signins.attempt(aor, peer, account=login)
                 self._signins.check(attempt)
                 self._signins.begin(attempt)

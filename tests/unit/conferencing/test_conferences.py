@@ -10,7 +10,7 @@ from lyncpy.contracts.names import Version
 from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.conferencing.conferences import KIND, Conferences, pack, unpack
 from lyncpy.workloads.conferencing.model import (
@@ -53,7 +53,7 @@ class Cellar:
     def opened(self, owners: IOwners = EVERYBODY, *, total: int = 100) -> Conferences:
         """Give the table as a process that starts now has it."""
         terms = Terms(per_organizer=3)
-        table = Conferences(self.store, Homes(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners)
+        table = Conferences(self.store, KeyedLock(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners)
         result_of(table.open())
         return table
 
@@ -227,7 +227,7 @@ def test_nothing_is_purged_after_the_end(cellar: Cellar, table: Conferences) -> 
     assert len(table) == 2
     result_of(
         Conferences(
-            cellar.store, Homes(), cellar.timers, Terms(), total=1, purge_every_s=60.0, owners=AddressOwners()
+            cellar.store, KeyedLock(), cellar.timers, Terms(), total=1, purge_every_s=60.0, owners=AddressOwners()
         ).close()
     )
 

@@ -46,7 +46,7 @@ class FactoryAlone:
         """Build it."""
         self.conferences = Conferences(
             hall.store,
-            hall.homes,
+            hall.writers,
             hall.timers,
             settings.terms(media),
             total=100,

@@ -308,7 +308,7 @@ def test_who_has_left_is_not_remembered(scene: Office) -> None:
         device.subscribe(EVENT, expires=0)
         assert len(scene.contacts._lists) == 0
     scene.moves("bob", "Sales")
-    assert len(scene.hall.homes) == 0
+    assert len(scene.hall.writers) == 0
 
 
 def test_the_shell_says_who_put_somebody_into_a_list() -> None:

@@ -328,7 +328,7 @@ def test_nothing_is_told_that_was_not_kept(hall: Hall, alice: Device) -> None:
     writes(hall, lambda: fail(StoreUnavailable("the disk is full")), 1)
     assert change(alice, "setContact", URI=BOB).status == 503
     assert alice.heard == []
-    assert len(hall.homes) == 0
+    assert len(hall.writers) == 0
 
 
 def _follow(first: Deferred[Version], second: Deferred[Version]) -> None:

@@ -14,7 +14,7 @@ from lyncpy.contracts.guests import GuestDoor, IGuests
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.gate import CHALLENGES_PER_FLOW, Gate
-from lyncpy.core.reception import Reception
+from lyncpy.core.reception import AnonymousGate
 from lyncpy.core.settings import Settings
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request, response_to
@@ -59,7 +59,7 @@ class House:
         rules = AuthSettings.model_validate(auth)
         settings = Settings.model_validate(limits or {})
         proof = DigestProof(answer_s=60.0, lifetime_s=28_800.0)
-        self.reception = Reception(proof, self.flows, self.doors, self.meter, rules, settings, timers)
+        self.reception = AnonymousGate(proof, self.flows, self.doors, self.meter, rules, settings, timers)
         people, secrets = TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash("secret")})
         ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         self.gate = Gate(

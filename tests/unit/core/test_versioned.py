@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, Record
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import TRIES, Decision, Entry, LastWriter, NoMemory, VersionedTable, uncontended
 from tests.kit.directory import answer_of
 from tests.kit.memory import MemoryStore
@@ -72,7 +72,7 @@ class Cellar:
         self.told: list[int] = []
         self.memory = InMemory() if remembers else NoMemory[str, Number]()
         self.table = VersionedTable(
-            KIND, Numbers(), self.memory, store=self.store, writers=Homes(), tell=self.told.append
+            KIND, Numbers(), self.memory, store=self.store, writers=KeyedLock(), tell=self.told.append
         )
         self.asked: list[Number] = []
         self.before_write: list[int] = []

@@ -13,7 +13,7 @@ from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
-from lyncpy.core import homes
+from lyncpy.core import keyed_lock as writers
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.audience import STRANGER, audience
 from lyncpy.workloads.presence.board import Board, Published, publish
@@ -215,7 +215,7 @@ def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
     writes = [writing]
     changed(boards, machine)
     monkeypatch.setattr(hall.store, "write", lambda *_: writes.pop() if writes else fail(StoreUnavailable("gone")))
-    for _ in range(homes.WAITING_BOUND + 1):
+    for _ in range(writers.WAITING_BOUND + 1):
         begun(boards.change(ALICE, wish(), PC), StoreUnavailable)
     with pytest.raises(Refused):
         result_of(boards.change(ALICE, wish(), PC))

@@ -19,7 +19,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpRefused, Reader, ReaderKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import IMeanings
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.workloads.web.readers import Readers, ReadersUnusable, Tokens, read_named
 from tests.kit.gatehouse import TablePeople, TableSecrets, signins_of, timers_of
 from tests.kit.logs import overheard
@@ -62,7 +62,7 @@ class Desk:
             Passwords(people, self.secrets, timers_of(self.clock)),
             people,
             self.signins,
-            Homes(),
+            KeyedLock(),
             Tokens(file),
             AddressMeanings(),
         )

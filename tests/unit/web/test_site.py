@@ -13,7 +13,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, ReaderKind, Resource
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.core.homes import Homes
+from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
@@ -41,7 +41,7 @@ class Office:
             Passwords(self.people, self.secrets, timers),
             self.people,
             self.signins,
-            Homes(),
+            KeyedLock(),
             Tokens(tokens),
             AddressMeanings(),
         )

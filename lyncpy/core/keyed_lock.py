@@ -18,7 +18,7 @@ WAITING_BOUND: Final = 8_192
 (`pending_per_flow`), so that nobody is refused for being quick. It guards against what nobody has thought of."""
 
 
-class Homes:
+class KeyedLock:
     """The names that are locked in this process, and who waits for each; empty when idle."""
 
     def __init__(self) -> None:

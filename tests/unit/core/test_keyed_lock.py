@@ -6,14 +6,14 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from lyncpy.contracts.refusal import Refused
-from lyncpy.core import homes
-from lyncpy.core.homes import Homes
+from lyncpy.core import keyed_lock as writers
+from lyncpy.core.keyed_lock import KeyedLock
 from tests.kit.results import begun, result_of, started
 
 
 def test_writers_of_one_name_take_turns() -> None:
     """Two changes of one board never overlap, and come in the order in which they were asked for."""
-    table, order, gate = Homes(), [], Deferred[None]()
+    table, order, gate = KeyedLock(), [], Deferred[None]()
 
     async def write(name: str, wait: bool) -> None:
         async with table.hold("board", "alice"):
@@ -32,7 +32,7 @@ def test_writers_of_one_name_take_turns() -> None:
 
 def test_hundreds_may_wait_and_none_is_too_deep() -> None:
     """Writers who wait for nothing but each other come one after the other, each as deep as the first."""
-    table, gate, depths = Homes(), Deferred[None](), []
+    table, gate, depths = KeyedLock(), Deferred[None](), []
 
     async def write(first: bool) -> None:
         async with table.hold("board", "alice"):
@@ -41,17 +41,17 @@ def test_hundreds_may_wait_and_none_is_too_deep() -> None:
             depths.append(len(inspect.stack(0)))
 
     begun(write(first=True))
-    for _ in range(homes.WAITING_BOUND):
+    for _ in range(writers.WAITING_BOUND):
         begun(write(first=False))
     gate.callback(None)
-    assert len(depths) == homes.WAITING_BOUND + 1
+    assert len(depths) == writers.WAITING_BOUND + 1
     assert max(depths) - min(depths) < 20
     assert len(table) == 0
 
 
 def test_other_names_do_not_wait() -> None:
     """A slow change of one list delays nobody else's."""
-    table, gate, done = Homes(), Deferred[None](), []
+    table, gate, done = KeyedLock(), Deferred[None](), []
 
     async def write(key: str) -> None:
         async with table.hold("contacts", key):
@@ -67,7 +67,7 @@ def test_other_names_do_not_wait() -> None:
 
 def test_the_next_writer_comes_after_a_failure() -> None:
     """A change that fails does not lock its board."""
-    table, done = Homes(), []
+    table, done = KeyedLock(), []
 
     async def fail() -> None:
         async with table.hold("board", "alice"):
@@ -84,7 +84,7 @@ def test_the_next_writer_comes_after_a_failure() -> None:
 
 def test_a_writer_that_gives_up_is_passed_over() -> None:
     """A request that is cancelled while it waits does not stop those behind it."""
-    table, gate, done = Homes(), Deferred[None](), []
+    table, gate, done = KeyedLock(), Deferred[None](), []
 
     async def write(name: str, wait: bool = False) -> None:
         async with table.hold("board", "alice"):
@@ -104,8 +104,8 @@ def test_a_writer_that_gives_up_is_passed_over() -> None:
 
 def test_a_flood_of_writers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever floods one name hears 503, and nothing piles up."""
-    monkeypatch.setattr(homes, "WAITING_BOUND", 1)
-    table, gate = Homes(), Deferred[None]()
+    monkeypatch.setattr(writers, "WAITING_BOUND", 1)
+    table, gate = KeyedLock(), Deferred[None]()
 
     async def write() -> None:
         async with table.hold("board", "alice"):

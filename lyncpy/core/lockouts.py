@@ -20,7 +20,7 @@ ROWS: Final = 200
 Network = IPv4Network | IPv6Network
 
 
-class Locks:
+class Lockouts:
     """`signin locks`, `signin unlock`."""
 
     def __init__(self, tries: Tries, people: IPeople, timers: ITimers) -> None:
