@@ -13,6 +13,8 @@ from lyncpy.contracts.guests import IGuests
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import Offer
+from lyncpy.core.anonymous import AnonymousGate
+from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.dispatch import Dispatch
 from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
@@ -23,14 +25,12 @@ from lyncpy.core.operations import Operations
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.places import Places
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.core.reception import AnonymousGate
 from lyncpy.core.recording import Recording
 from lyncpy.core.router import Router
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
 from lyncpy.core.tries import Tries
-from lyncpy.core.vouching import Vouching
 from lyncpy.wire.flows import Flows
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
@@ -121,7 +121,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         per_user=limits.subscriptions_per_user,
         total=limits.subscriptions_total,
     )
-    forward = Forward(outbound, f"{contact};lr", Vouching(tables.people, timers), timers)
+    forward = Forward(outbound, f"{contact};lr", AssertedIdentity(tables.people, timers), timers)
     tries = Tries(tables.people, Places(back.store, timers), relays, config.sections.auth)
     return Ground(
         platform=platform,

@@ -19,8 +19,8 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.outbound import ICall, IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.spawn import spawn
-from lyncpy.core.vouching import Vouching
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import TOKEN
@@ -105,7 +105,7 @@ class Forward:
         timers: The deadlines.
     """
 
-    def __init__(self, outbound: IOutbound, record_route: str, vouching: Vouching, timers: ITimers) -> None:
+    def __init__(self, outbound: IOutbound, record_route: str, vouching: AssertedIdentity, timers: ITimers) -> None:
         self._outbound = outbound
         self._record_route = f"<{record_route}>"
         self._vouching = vouching

@@ -32,9 +32,9 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.per_user import ConnectionsPerUser
-from lyncpy.core.reception import AnonymousGate
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU, SignIns
 from lyncpy.core.tries import Attempt

@@ -19,8 +19,8 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import Hears, ICall, IOutbound
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.asking import Ask, Patience
 from lyncpy.core.deadline import Runner
+from lyncpy.core.mass_requests import MassRequest, MassTimeout
 from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
@@ -71,9 +71,9 @@ class Outbound:
         self._told = f"Via: {self._via}{new_branch()}."
         self._branch = self._told.rpartition("=")[2]
         self._tellings = count(1)
-        self._calls: dict[str, Call | Ask] = {}
-        self._of_flow: dict[FlowName, dict[str, Call | Ask]] = {}
-        self._patience: dict[float, Patience] = {}
+        self._calls: dict[str, Call | MassRequest] = {}
+        self._of_flow: dict[FlowName, dict[str, Call | MassRequest]] = {}
+        self._patience: dict[float, MassTimeout] = {}
         """By seconds: settings of those who ask, so these are few."""
 
         self.silent: Final = meter.counter(
@@ -116,11 +116,11 @@ class Outbound:
             return
         patience = self._patience.get(timeout)
         if patience is None:
-            patience = self._patience[timeout] = Patience(self.timers, timeout, self._overdue)
+            patience = self._patience[timeout] = MassTimeout(self.timers, timeout, self._overdue)
         number = next(self._tellings)
         prepared.via = f"{self._told}{number}"
         self._address(flow, prepared)
-        call = Ask(flow, f"{self._branch}{number}", prepared, hear, patience, self.forget)
+        call = MassRequest(flow, f"{self._branch}{number}", prepared, hear, patience, self.forget)
         self._calls[call.branch] = here[call.branch] = call
         patience.add(call)
         try:
@@ -128,7 +128,7 @@ class Outbound:
         except FlowGone:
             call.lose()
 
-    def _overdue(self, call: Ask) -> None:
+    def _overdue(self, call: MassRequest) -> None:
         self.was_silent(call.flow)
         call.fail(408)
 
@@ -137,7 +137,7 @@ class Outbound:
         self.silent.add()
         self._bus.tell(FlowSilent(flow))
 
-    def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | Ask] | None":
+    def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | MassRequest] | None":
         """Give what is under way on a flow, if one more may be."""
         here = self._of_flow.setdefault(flow, {})
         if len(here) < self.settings.sent_per_flow and len(self._calls) < self.settings.sent_total:
@@ -183,7 +183,7 @@ class Outbound:
         """Tell whether what can be said later should be; see `IFlows.is_full`."""
         return self.flows.is_full(flow)
 
-    def repeated(self, flow: FlowName, response: Response) -> Ask | None:
+    def repeated(self, flow: FlowName, response: Response) -> MassRequest | None:
         """Give what this answers, if that was asked of many and the answer repeats it word for word.
 
         Thousands of these come at once. Nothing of such an answer needs to be read to know whose
@@ -193,7 +193,7 @@ class Outbound:
         if "via" not in keys:
             return None
         call = self._calls.get(response.headers.lines[keys.index("via")].rpartition(";branch=")[2])
-        if isinstance(call, Ask) and call.flow == flow and call.prepared.is_answered_by(response):
+        if isinstance(call, MassRequest) and call.flow == flow and call.prepared.is_answered_by(response):
             return call
         return None
 
@@ -228,7 +228,7 @@ class Outbound:
         """Give our Via as a header."""
         return "Via", self._via + branch
 
-    def forget(self, call: "Call | Ask") -> None:
+    def forget(self, call: "Call | MassRequest") -> None:
         """Take a call out of the table."""
         del self._calls[call.branch]
         del self._of_flow[call.flow][call.branch]

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.owners import IOwners, OwnerId, Span
 from lyncpy.contracts.workload import Flag
-from lyncpy.core.moments import moment
+from lyncpy.core.timestamps import moment
 
 R = TypeVar("R")
 

@@ -4,13 +4,13 @@ from typing import Any
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.names import NodeName
+from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.forward import Forward
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.recording import Recording
 from lyncpy.core.timers import Timers
-from lyncpy.core.vouching import Vouching
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.flows import StillFlows
@@ -50,5 +50,5 @@ def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fie
     given("flows", StillFlows())
     if "notifier" not in parts:
         parts["notifier"] = Notifier(outbound, platform.bus, CONTACT, timers, per_flow=50, per_user=500, total=1000)
-    given("forward", Forward(outbound, f"{CONTACT};lr", Vouching(platform.people, timers), timers))
+    given("forward", Forward(outbound, f"{CONTACT};lr", AssertedIdentity(platform.people, timers), timers))
     return Signaling(**parts)

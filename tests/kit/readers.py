@@ -15,7 +15,7 @@ from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Role, Table
-from lyncpy.core.moments import since_of
+from lyncpy.core.timestamps import since_of
 from lyncpy.sip import body, grammar, headers, uri
 from lyncpy.sip.decoder import Decoder, Garbled, Ping
 from lyncpy.sip.dialog import Dialog

@@ -17,9 +17,9 @@ from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import Asked, Table
+from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.forward import Forward
 from lyncpy.core.timers import Timers
-from lyncpy.core.vouching import Vouching
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.im.service import Im
@@ -107,7 +107,9 @@ class Scene:
                 Person(Aor("sip:dave@example.test"), "d", enabled=False),
             ]
         )
-        forward = Forward(self.outbound, "sip:sip.example.test:5061;lr", Vouching(people, self.timers), self.timers)
+        forward = Forward(
+            self.outbound, "sip:sip.example.test:5061;lr", AssertedIdentity(people, self.timers), self.timers
+        )
         platform = platform_of(
             self.clock,
             node=NodeName("n"),

@@ -14,7 +14,7 @@ from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Ordered, Reason, Role, Table
-from lyncpy.core.moments import moment, since_of
+from lyncpy.core.timestamps import moment, since_of
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
 from lyncpy.workloads.admin.settings import Settings
 

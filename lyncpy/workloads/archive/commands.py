@@ -16,8 +16,8 @@ from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
 from lyncpy.core.choices import addresses
-from lyncpy.core.moments import moment, since_of
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, spans_of
+from lyncpy.core.timestamps import moment, since_of
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from lyncpy.workloads.archive.bodies import Kept, plain_text
 from lyncpy.workloads.archive.exporter import FORMATS, Exporter

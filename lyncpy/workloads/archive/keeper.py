@@ -21,7 +21,7 @@ from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.core.group_commit import GroupCommit, InDoubt, Terms
-from lyncpy.core.moments import moment
+from lyncpy.core.timestamps import moment
 from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.gaps import Doubt, Gap, Gaps

@@ -17,8 +17,8 @@ from lyncpy.contracts.records import (
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Table
-from lyncpy.core.moments import moment, since_of
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
+from lyncpy.core.timestamps import moment, since_of
 
 MOST: Final = 10_000
 COLUMNS: Final = ("began", "ended", "what", "with", "as", "result", "sent", "received", "media", "client")

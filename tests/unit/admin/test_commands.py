@@ -5,7 +5,7 @@ import json
 from twisted.logger import capturedLogs
 
 from lyncpy.contracts.workload import Role
-from lyncpy.core.moments import moment
+from lyncpy.core.timestamps import moment
 from lyncpy.workloads.admin.commands import duration
 from tests.kit.shell import WALL, Parlour
 

@@ -11,9 +11,9 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.contracts.refusal import Refused
+from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.forward import Forward, Outcome, Patience
 from lyncpy.core.timers import Timers
-from lyncpy.core.vouching import Vouching
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
 from tests.kit.hall import FewPeople
@@ -69,7 +69,7 @@ class Scene:
         people = FewPeople(
             [Person(ALICE, "a", display_name="Alice"), Person(BOB, "b", display_name="Bob", line="tel:+1555")]
         )
-        self.vouching = Vouching(people, timers)
+        self.vouching = AssertedIdentity(people, timers)
         self.forward = Forward(self.outbound, "sip:sip.example.test:5061;transport=tls;lr", self.vouching, timers)
         self.early: list[tuple[str, str]] = []
         self.answers: list[Outcome] = []

@@ -27,7 +27,7 @@ IDENTITIES_KEPT: Final = 4_096
 _UNQUOTABLE: Final = {**dict.fromkeys((*range(32), 127)), ord("\\"): None, ord('"'): "'", ord(","): " "}
 
 
-class Vouching:
+class AssertedIdentity:
     """Asserts who sent a request, and who referred the sender."""
 
     def __init__(self, people: IPeople, timers: ITimers) -> None:

@@ -4,8 +4,8 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
+from lyncpy.core.asserted_identity import IDENTITIES_KEPT, REFERRALS_PER_USER, AssertedIdentity, asserted
 from lyncpy.core.timers import Timers
-from lyncpy.core.vouching import IDENTITIES_KEPT, REFERRALS_PER_USER, Vouching, asserted
 from lyncpy.sip.message import Headers
 from tests.kit.hall import FewPeople
 
@@ -24,7 +24,7 @@ def test_an_identity_follows_the_directory() -> None:
     known = [Person(Aor(f"sip:u{number}@example.test"), "k", display_name="One") for number in range(IDENTITIES_KEPT)]
     people = FewPeople([Person(ALICE, "k", display_name="Alice"), *known])
     assert people.person(ALICE) is people._people[0]
-    vouching = Vouching(people, Timers(Clock(), lambda: 0.0))
+    vouching = AssertedIdentity(people, Timers(Clock(), lambda: 0.0))
     assert vouching.identity(ALICE) == vouching.identity(ALICE) == f'"Alice" <{ALICE}>'
     people._people[0] = Person(ALICE, "k", display_name="Alicia", line="tel:+1")
     assert vouching.identity(ALICE) == f'"Alicia" <{ALICE}>,<tel:+1>'
@@ -38,7 +38,7 @@ def test_an_identity_follows_the_directory() -> None:
 def test_referrals_have_a_bound() -> None:
     """Whoever refers everybody is not remembered without end, and what is remembered ends."""
     clock = Clock()
-    vouching = Vouching(FewPeople([]), Timers(clock, lambda: 0.0))
+    vouching = AssertedIdentity(FewPeople([]), Timers(clock, lambda: 0.0))
     for number in range(REFERRALS_PER_USER + 10):
         vouching.referred(ALICE, Aor(f"sip:u{number}@example.test"))
     said = Headers([("Referred-By", f"<{ALICE}>")])

@@ -3,7 +3,7 @@
 import pytest
 
 from lyncpy.contracts.workload import CommandFailed
-from lyncpy.core.moments import moment, since_of
+from lyncpy.core.timestamps import moment, since_of
 
 WALL = 1_780_000_000.0
 

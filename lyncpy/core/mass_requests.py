@@ -19,7 +19,7 @@ from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 
 
-class Ask:
+class MassRequest:
     """One request under way to one of many.
 
     Attributes:
@@ -36,8 +36,8 @@ class Ask:
         branch: str,
         prepared: Prepared,
         hear: Hears,
-        queue: "Patience",
-        forget: Callable[["Ask"], None],
+        queue: "MassTimeout",
+        forget: Callable[["MassRequest"], None],
     ) -> None:
         self.flow = flow
         self.branch = branch
@@ -74,7 +74,7 @@ class Ask:
             hear(response, local=local)
 
 
-class Patience:
+class MassTimeout:
     """Questions that wait equally long, in the order in which they were asked.
 
     Args:
@@ -83,20 +83,20 @@ class Patience:
         overdue: Called with each that has waited for so long.
     """
 
-    def __init__(self, timers: ITimers, seconds: float, overdue: Callable[[Ask], None]) -> None:
+    def __init__(self, timers: ITimers, seconds: float, overdue: Callable[[MassRequest], None]) -> None:
         self._timers = timers
         self._seconds = seconds
         self._overdue = overdue
-        self._waiting: deque[Ask] = deque()
+        self._waiting: deque[MassRequest] = deque()
         self._deadline = Deadline(timers, self._look)
 
-    def add(self, ask: Ask) -> None:
+    def add(self, ask: MassRequest) -> None:
         """Let one more wait."""
         ask.due = self._timers.now() + self._seconds
         self._waiting.append(ask)
         self._deadline.set_first(self._seconds)
 
-    def ended(self, ask: Ask) -> None:
+    def ended(self, ask: MassRequest) -> None:
         """Remove one that need not wait any more; when it was the first, whoever is behind it and need not either goes, too."""
         waiting = self._waiting
         if waiting and waiting[0] is ask:

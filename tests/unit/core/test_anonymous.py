@@ -13,8 +13,8 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.guests import GuestDoor, IGuests
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.refusal import Refused
+from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.gate import CHALLENGES_PER_FLOW, Gate
-from lyncpy.core.reception import AnonymousGate
 from lyncpy.core.settings import Settings
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request, response_to
