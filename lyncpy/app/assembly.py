@@ -17,7 +17,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Reason
 from lyncpy.core.lockouts import Lockouts
 from lyncpy.core.timers import Timers
-from lyncpy.core.unit import CLOSE_TIMEOUT_S, House
+from lyncpy.core.unit import CLOSE_TIMEOUT_S, UnitGroup
 from lyncpy.core.wallclock import ClockWatch
 from lyncpy.wire.certificate import Certificate, CertificateWatch
 from lyncpy.wire.files import OpenFiles
@@ -88,7 +88,7 @@ class Inside:
 class Built:
     """A house that is not open yet, and what its keeper needs of it."""
 
-    house: House
+    house: UnitGroup
     listener: Listener
     inside: Inside
 
@@ -138,7 +138,7 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     claim = Claim(config.path(config.sections.store.path))
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
-    house = House([claim, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
+    house = UnitGroup([claim, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
     return Built(house, listener, within)
 
 

@@ -23,7 +23,7 @@ from lyncpy.contracts.directory import ISecrets
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core.timers import Timers, host_clock, steady
-from lyncpy.core.unit import House, UnitFailed
+from lyncpy.core.unit import UnitFailed, UnitGroup
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from lyncpy.workloads.archive.commands import wrong
 from lyncpy.workloads.archive.model import Point, point_of
@@ -246,7 +246,7 @@ def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[N
         timers = Timers(reactor, host_clock)
         try:
             back = backends.backends(config, assembly.node_name(), timers, reactor)
-            house = House(back.units, reactor)
+            house = UnitGroup(back.units, reactor)
             try:
                 await house.open()
                 await do(back)

@@ -20,10 +20,10 @@ from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
 from lyncpy.core.keyed_lock import KeyedLock
+from lyncpy.core.known_places import Places
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.operations import Operations
 from lyncpy.core.outbound import Outbound
-from lyncpy.core.places import Places
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.recording import Recording
 from lyncpy.core.router import Router

@@ -45,7 +45,7 @@ MEANWHILE_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RingTimes:
     """How long endpoints may take, in seconds."""
 
     silent_s: float
@@ -56,7 +56,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ForkResult:
     """The one answer of all branches, ready for the sender."""
 
     response: Response
@@ -122,8 +122,8 @@ class Forward:
             call.abandon()
 
     async def fork(
-        self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: Patience, on_early: OnEarly | None = None
-    ) -> Outcome:
+        self, arrival: Arrival, endpoints: Sequence[Endpoint], patience: RingTimes, on_early: OnEarly | None = None
+    ) -> ForkResult:
         """Ask all endpoints at once; the first 2xx wins, and the others are cancelled.
 
         Args:
@@ -140,7 +140,7 @@ class Forward:
         fork = _Fork(self._outbound, self._timers, arrival, self._upstream, on_early, self._waits)
         return await fork.run(request, endpoints, patience)
 
-    async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float, *, call_id: str = "") -> Outcome:
+    async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float, *, call_id: str = "") -> ForkResult:
         """Ask one endpoint within a dialog; its answer, or a 430 or 408 of our own.
 
         Args:
@@ -255,12 +255,12 @@ class _Fork:
         self._arrival = arrival
         self._upstream = upstream
         self._calls: list[ICall] = []
-        self._answers: list[Outcome] = []
+        self._answers: list[ForkResult] = []
         self._pending = 0
         self._ringing = False
-        self._done: Deferred[Outcome] = Deferred()
+        self._done: Deferred[ForkResult] = Deferred()
 
-    async def run(self, request: Request, endpoints: Sequence[Endpoint], patience: Patience) -> Outcome:
+    async def run(self, request: Request, endpoints: Sequence[Endpoint], patience: RingTimes) -> ForkResult:
         self._pending = len(endpoints)
         self._arrival.on_cancel(self._cancelled)
         if self._done.called:  # given up before anybody was asked
@@ -273,7 +273,7 @@ class _Fork:
         finally:
             silence.cancel()
 
-    def _begin(self, request: Request, endpoint: Endpoint, patience: Patience) -> None:
+    def _begin(self, request: Request, endpoint: Endpoint, patience: RingTimes) -> None:
         branch = request.edited(uri=endpoint.contact)
         # Called later than `start` returns: an answer comes in a later turn.
         call: ICall = self._outbound.start(
@@ -320,9 +320,9 @@ class _Fork:
 
     def _cancelled(self) -> None:
         if not self._done.called:
-            self._finish(Outcome(response_to(self._arrival.request, 487), None))
+            self._finish(ForkResult(response_to(self._arrival.request, 487), None))
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: ForkResult) -> None:
         self._done.callback(outcome)
         for call in self._calls:
             call.cancel('SIP;cause=200;text="Call completed elsewhere"' if outcome.response.status < 300 else None)
@@ -352,25 +352,25 @@ def _outcome(
     *,
     local: bool,
     upstream: Callable[[Request, Response, Endpoint], Response],
-) -> Outcome:
+) -> ForkResult:
     if not local:
-        return Outcome(upstream(request, response, endpoint), endpoint)
+        return ForkResult(upstream(request, response, endpoint), endpoint)
     if response.status == 408:
         return timed_out(request)
-    return Outcome(Refused(430, Diagnostics(1006, "Error routing on client connection")).response(request), None)
+    return ForkResult(Refused(430, Diagnostics(1006, "Error routing on client connection")).response(request), None)
 
 
-def timed_out(request: Request) -> Outcome:
+def timed_out(request: Request) -> ForkResult:
     """Give the response when no endpoint answered in time."""
-    return Outcome(
+    return ForkResult(
         Refused(408, Diagnostics(13002, "The routing rules did not result in a final response")).response(request), None
     )
 
 
-def best(answers: Sequence[Outcome]) -> Outcome:
+def best(answers: Sequence[ForkResult]) -> ForkResult:
     """Choose among failed branches (RFC 3261 §16.7 step 6): the most telling, 6xx before the others."""
 
-    def worth(outcome: Outcome) -> tuple[int, int]:
+    def worth(outcome: ForkResult) -> tuple[int, int]:
         status = outcome.response.status
         if status in LEAST_HELPFUL:
             return (0, LEAST_HELPFUL.index(status))

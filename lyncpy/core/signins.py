@@ -62,7 +62,7 @@ _REMEDIES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class SignInFailure:
     """One sign-in that failed."""
 
     wall: float
@@ -76,7 +76,7 @@ class Failure:
     detail: str
 
 
-Failures = OrderedDict[Aor, deque[Failure]]
+Failures = OrderedDict[Aor, deque[SignInFailure]]
 
 
 class SignIns:
@@ -174,7 +174,7 @@ class SignIns:
             detail=shown(denied.detail),
         )
         self._count(denied.reason)
-        failure = Failure(self._timers.wall(), attempt.address, denied.reason, denied.account[:80], denied.detail)
+        failure = SignInFailure(self._timers.wall(), attempt.address, denied.reason, denied.account[:80], denied.detail)
         # Made-up names have a table of their own, lest a flood of them drive real users out.
         if attempt.is_user:
             _remember(self._failures, USERS_REMEMBERED, attempt.aor, failure)
@@ -194,7 +194,7 @@ class SignIns:
     def _count(self, reason: str) -> None:
         self._meter.counter("lyncpy_core_signin_failures_total", "Sign-ins that failed.", reason=reason).add()
 
-    def failures(self, aor: Aor) -> tuple[Failure, ...]:
+    def failures(self, aor: Aor) -> tuple[SignInFailure, ...]:
         """Give a user's last failed sign-ins, oldest first."""
         return tuple(self._failures.get(aor) or self._strangers.get(aor) or ())
 
@@ -236,7 +236,7 @@ def where(pair: Pair) -> str:
     return pair.place + (f" (device {pair.device})" if pair.device else "")
 
 
-def _remember(failures: Failures, most: int, aor: Aor, failure: Failure) -> None:
+def _remember(failures: Failures, most: int, aor: Aor, failure: SignInFailure) -> None:
     known = failures.get(aor)
     if known is None:
         if len(failures) >= most:

@@ -26,8 +26,8 @@ from typing import Final, NamedTuple, Protocol
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.networks import Relays, network_of
+from lyncpy.core.known_places import Places
 from lyncpy.core.limits import Throttle, TryRules
-from lyncpy.core.places import Places
 
 PRESSED: Final = 4
 """So many times `tries_per_user` strangers' failures as one name in a window, from wherever, and each place has one free."""

@@ -34,7 +34,7 @@ class UnitFailed(Exception):
         self.reason = reason
 
 
-class House:
+class UnitGroup:
     """Units, opened one after the other and closed in reverse.
 
     Args:
@@ -117,7 +117,7 @@ class HouseService(Service):
 
     def __init__(
         self,
-        house: House,
+        house: UnitGroup,
         end: Callable[[int], None],
         on_ready: Callable[[], None] | None = None,
         *,

@@ -9,7 +9,7 @@ from lyncpy.contracts.directory import IPeople, ISecrets, Person
 from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.networks import Relays
-from lyncpy.core.places import Places
+from lyncpy.core.known_places import Places
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
 from lyncpy.core.tries import SignInRules, Tries

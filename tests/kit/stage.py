@@ -27,7 +27,7 @@ from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.workload import Asked, Command, IUnit, Table
 from lyncpy.core.timers import Timers
-from lyncpy.core.unit import House
+from lyncpy.core.unit import UnitGroup
 from lyncpy.wire.stream import SipFactory
 from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.actors import Actor
@@ -143,7 +143,7 @@ class Stage:
         )
         self.inside: Inside = inside(config, node, back, self.timers, self.clock, lambda: ())
         self.ground, self.entrance = self.inside.ground, self.inside.entrance
-        self._house = House(self.inside.units, self.clock)
+        self._house = UnitGroup(self.inside.units, self.clock)
         self._opening = Deferred.fromCoroutine(self._house.open())
         self.settle()
         _raise(self._opening)

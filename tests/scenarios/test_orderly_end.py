@@ -2,7 +2,7 @@
 
 from twisted.internet.defer import Deferred
 
-from lyncpy.core.unit import House
+from lyncpy.core.unit import UnitGroup
 from tests.kit.actors import Actor
 from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
@@ -11,7 +11,7 @@ from tests.kit.stage import Stage
 def ends(stage: Stage) -> "Deferred[bool]":
     """Begin the end of the server as SIGTERM does; its doors are closed already."""
     stage.network.close()
-    house: House = stage._house
+    house: UnitGroup = stage._house
     return Deferred.fromCoroutine(house.close())
 
 

@@ -18,7 +18,7 @@ from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
-from lyncpy.core.forward import Outcome, Patience
+from lyncpy.core.forward import ForkResult, RingTimes
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog
@@ -36,7 +36,7 @@ from lyncpy.workloads.conferencing.roster import Change, Ended, Meeting
 
 INVITATION: Final = "application/ms-conf-invite+xml"
 
-PATIENCE: Final = Patience(32.0, 180.0)
+PATIENCE: Final = RingTimes(32.0, 180.0)
 """Seconds until a silent device has timed out, and one that rings."""
 
 BYE_S: Final = 10.0
@@ -138,7 +138,7 @@ class Calls:
         self._complete(own.request, outcome, outcome.endpoint)
         return None
 
-    def _complete(self, request: Request, outcome: Outcome, endpoint: Endpoint) -> None:
+    def _complete(self, request: Request, outcome: ForkResult, endpoint: Endpoint) -> None:
         """Acknowledge what was accepted, and end its dialog."""
         response: Response = outcome.response.edited(drop=["Record-Route"])
         try:

@@ -23,7 +23,7 @@ from lyncpy.contracts.records import (
     MessageCountRecord,
 )
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.hourly import Hourly, cut
+from lyncpy.core.hourly_quota import HourlyQuota, cut
 from lyncpy.sip.message import Response
 from lyncpy.workloads.conferencing.model import FOCUS
 from lyncpy.workloads.conferencing.roster import (
@@ -86,7 +86,7 @@ class Recorder:
         self._recording = recording
         self._delay_s = delay_s
         self._per_hour = per_hour
-        self._shares = Hourly(float(per_hour), timers.now, self._told)
+        self._shares = HourlyQuota(float(per_hour), timers.now, self._told)
         self._conferences: dict[str, ConferenceRecord] = {}
         self._sessions: dict[Place, ConferenceSessionRecord] = {}
         self._joins: dict[Place, FocusJoinRecord | McuJoinRecord] = {}

@@ -19,7 +19,7 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.refusal import translated
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.forward import Forward, OnEarly, Outcome, Patience
+from lyncpy.core.forward import ForkResult, Forward, OnEarly, RingTimes
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies, model
 from lyncpy.workloads.im.archiving import Archiving
@@ -60,12 +60,12 @@ class Delivery:
         self._sessions = sessions
         self._recorder = recorder
         self._timers = timers
-        self._invite = Patience(settings.invite_silent_s, settings.ringing_s)
-        self._message = Patience(settings.message_s, settings.message_s)
+        self._invite = RingTimes(settings.invite_silent_s, settings.ringing_s)
+        self._message = RingTimes(settings.message_s, settings.message_s)
 
     # --- without a dialog
 
-    async def invite(self, arrival: Arrival, on_early: Callable[[Session], OnEarly]) -> Outcome:
+    async def invite(self, arrival: Arrival, on_early: Callable[[Session], OnEarly]) -> ForkResult:
         """Ask a user for a session; its record lasts, and is written whatever comes of it.
 
         Args:
@@ -81,13 +81,13 @@ class Delivery:
         record = partial(self._record_session, session)
         return await self._deliver(arrival, session, session.caller, self._invite, record, on_early=on_early(session))
 
-    async def invite_to_conference(self, arrival: Arrival) -> Outcome:
+    async def invite_to_conference(self, arrival: Arrival) -> ForkResult:
         """Ask a user to join a conference: no session comes of it. Raises as `page` does."""
         session = await self._parties.begun(arrival)
         record = partial(self._record_invitation, session)
         return await self._deliver(arrival, session, session.caller, self._invite, record)
 
-    async def page(self, arrival: Arrival) -> Outcome:
+    async def page(self, arrival: Arrival) -> ForkResult:
         """Pass a message on that has no session (RFC 3428); its record is a session of one message.
 
         Raises:
@@ -97,13 +97,13 @@ class Delivery:
         record = partial(self._record_page, session)
         return await self._deliver(arrival, session, session.caller, self._message, record)
 
-    async def question(self, arrival: Arrival) -> Outcome:
+    async def question(self, arrival: Arrival) -> ForkResult:
         """Pass OPTIONS on. Nothing is said in it, and no record tells of it."""
         return await self._forward.fork(arrival, await self._parties.reachable(arrival), self._message)
 
     # --- within a dialog
 
-    def message(self, arrival: Arrival, line: Line, device: Endpoint) -> Coroutine[Any, Any, Outcome]:
+    def message(self, arrival: Arrival, line: Line, device: Endpoint) -> Coroutine[Any, Any, ForkResult]:
         """Pass a message on to the device at the other end, and count it in the record of its session.
 
         Before anybody has accepted, too. COMPAT pidgin-sipe 1.25: with a second device signed in it
@@ -116,7 +116,7 @@ class Delivery:
         count = partial(self._count, line.session, line.side.tag)
         return self._deliver(arrival, line.session, line.side, self._message, count, device)
 
-    async def reinvite(self, arrival: Arrival, line: Line, device: Endpoint) -> Outcome:
+    async def reinvite(self, arrival: Arrival, line: Line, device: Endpoint) -> ForkResult:
         """Pass an INVITE on within a dialog. It may hold a text; no record counts that. Raises as `message` does."""
         arrival.provisional(response_to(arrival.request, 100))
         return await self._deliver(arrival, line.session, line.side, self._invite, _unrecorded, device)
@@ -128,11 +128,11 @@ class Delivery:
         arrival: Arrival,
         session: Session,
         side: Side,
-        patience: Patience,
-        record: Callable[[Outcome], None],
+        patience: RingTimes,
+        record: Callable[[ForkResult], None],
         device: Endpoint | None = None,
         on_early: OnEarly | None = None,
-    ) -> Outcome:
+    ) -> ForkResult:
         """Bring a request to the other side of a session.
 
         Args:
@@ -146,7 +146,7 @@ class Delivery:
         """
         request = arrival.request
         try:
-            send: Callable[[], Coroutine[Any, Any, Outcome]]
+            send: Callable[[], Coroutine[Any, Any, ForkResult]]
             if device is None:
                 devices = await self._parties.reachable(arrival)
                 send = partial(self._forward.fork, arrival, devices, patience, on_early)
@@ -156,7 +156,7 @@ class Delivery:
             said = self._archiving.said(session, side, request) if self._is_archived(session) else None
             outcome = await self._archiving.passing(_speaker(request), said, send)
         except Exception as error:  # whatever it was, the sender is refused, and a session that was begun is over
-            record(Outcome(translated(error).response(request), None))
+            record(ForkResult(translated(error).response(request), None))
             raise
         if said is not None and not _is_taken(request, outcome.response):
             self._archiving.undelivered(said)
@@ -175,14 +175,14 @@ class Delivery:
 
     # --- the records
 
-    def _answered(self, session: Session, outcome: Outcome) -> Session:
+    def _answered(self, session: Session, outcome: ForkResult) -> Session:
         """Note in a session which device accepted; else who refused, and why."""
         response, device, now = outcome.response, outcome.endpoint, self._timers.wall()
         if device is not None and is_good(outcome):
             return model.answered(session, response, device.epid, device.instance, now)
         return model.refused(session, response, now, by_server=device is None)
 
-    def _record_session(self, session: Session, outcome: Outcome) -> None:
+    def _record_session(self, session: Session, outcome: ForkResult) -> None:
         # The invited side may have said something meanwhile, before it accepted, and it counts.
         session = self._answered(self._sessions.current(session) or session, outcome)
         if session.answered:
@@ -190,13 +190,13 @@ class Delivery:
         else:
             self._sessions.end(session)
 
-    def _record_invitation(self, session: Session, outcome: Outcome) -> None:
+    def _record_invitation(self, session: Session, outcome: ForkResult) -> None:
         session = self._answered(session, outcome)
         if session.answered:
             session = model.ended(session, "user2", CONFERENCE_INVITATION, self._timers.wall())
         self._recorder.note(session.record, at_once=True)
 
-    def _record_page(self, session: Session, outcome: Outcome) -> None:
+    def _record_page(self, session: Session, outcome: ForkResult) -> None:
         session = self._answered(session, outcome)
         session = model.counted(session, session.caller.tag, delivered=session.answered)
         if session.answered:
@@ -205,18 +205,18 @@ class Delivery:
         else:
             self._recorder.refused_message(session.record)
 
-    def _count(self, session: Session, speaker_tag: str, outcome: Outcome) -> None:
+    def _count(self, session: Session, speaker_tag: str, outcome: ForkResult) -> None:
         current = self._sessions.current(session)
         if current is not None:
             self._sessions.change(model.counted(current, speaker_tag, delivered=is_good(outcome)), at_once=False)
 
 
-def is_good(outcome: Outcome) -> bool:
+def is_good(outcome: ForkResult) -> bool:
     """Tell whether a request was accepted."""
     return 200 <= outcome.response.status < 300
 
 
-def _unrecorded(outcome: Outcome) -> None:
+def _unrecorded(outcome: ForkResult) -> None:
     """Leave the record as it is."""
 
 

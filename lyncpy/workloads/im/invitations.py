@@ -29,7 +29,7 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.forward import Forward, Outcome, best
+from lyncpy.core.forward import ForkResult, Forward, best
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
@@ -152,7 +152,7 @@ class Invitations:
 
     # --- many
 
-    async def _invite_all(self, arrival: Arrival, members: Sequence[Aor]) -> Outcome:
+    async def _invite_all(self, arrival: Arrival, members: Sequence[Aor]) -> ForkResult:
         """Invite each member for the inviter: accepted when the first accepts, refused when the last has refused."""
         request = arrival.request
         others = [aor for aor in dict.fromkeys(members) if aor != arrival.sender.aor]
@@ -160,8 +160,8 @@ class Invitations:
             raise Refused(403, Diagnostics(4008, f"A group of more than {self._settings.group_members} members"))
         if not others:
             raise Refused(480, OFFLINE)
-        answers: list[Outcome] = []
-        decided: Deferred[Outcome] = Deferred()
+        answers: list[ForkResult] = []
+        decided: Deferred[ForkResult] = Deferred()
 
         async def invite(member: Aor) -> None:
             outcome = await self._invite_member(arrival, member)
@@ -170,7 +170,7 @@ class Invitations:
                 return
             if outcome.response.status < 300:
                 accepted = response_to(request, 200, headers=[("Contact", f"<{request.uri}>")])
-                decided.callback(Outcome(accepted, None))
+                decided.callback(ForkResult(accepted, None))
             elif len(answers) == len(others):
                 decided.callback(_for_all(request, answers))
 
@@ -178,7 +178,7 @@ class Invitations:
             spawn(invite(member), self.log, "inviting a member of a group")
         return await decided
 
-    async def _invite_member(self, arrival: Arrival, member: Aor) -> Outcome:
+    async def _invite_member(self, arrival: Arrival, member: Aor) -> ForkResult:
         """Send a member an INVITE in the inviter's name, and end its dialog as soon as he has accepted."""
         request = _addressed(arrival.request, member)
         own = Arrival(request, arrival.flow, arrival.peer, arrival.at, arrival.who)
@@ -186,7 +186,7 @@ class Invitations:
         try:
             outcome = await self._delivery.invite_to_conference(own)
         except (Refused, WorldUnavailable) as error:
-            return Outcome(translated(error).response(request), None)
+            return ForkResult(translated(error).response(request), None)
         if outcome.response.status < 300 and outcome.endpoint is not None:
             self._complete(request, outcome.response, outcome.endpoint)
         return outcome
@@ -205,7 +205,7 @@ class Invitations:
 
     # --- what was accepted
 
-    def _keep(self, arrival: Arrival, outcome: Outcome) -> None:
+    def _keep(self, arrival: Arrival, outcome: ForkResult) -> None:
         name = _name(arrival.request)
         self._accepted[name] = _Accepted(arrival.sender.aor, outcome.response.to.tag or "", outcome.endpoint)
         self._timers.later(LINGER_S, lambda: self._forget(name))
@@ -240,12 +240,12 @@ def _addressed(request: Request, member: Aor) -> Request:
     return request.edited(uri=member, drop=["Via", "Route"], put=put)
 
 
-def _for_all(request: Request, answers: Sequence[Outcome]) -> Outcome:
+def _for_all(request: Request, answers: Sequence[ForkResult]) -> ForkResult:
     """Make the group's answer of its members' refusals: the most telling one."""
     found = best(answers)
     if found.response.status == 404:  # who is not known here is no reason to call the group unknown
-        return Outcome(Refused(480, OFFLINE).response(request), None)
+        return ForkResult(Refused(480, OFFLINE).response(request), None)
     number = model.diagnostic_id(found.response)
     known = UNKNOWN if number == UNKNOWN.error_id else OFFLINE
     diagnostics = None if number is None else replace(known, error_id=number)
-    return Outcome(Refused(found.response.status, diagnostics).response(request), None)
+    return ForkResult(Refused(found.response.status, diagnostics).response(request), None)

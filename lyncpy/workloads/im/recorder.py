@@ -8,7 +8,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.records import IRecording, SessionRecord
-from lyncpy.core.hourly import Hourly, cut
+from lyncpy.core.hourly_quota import HourlyQuota, cut
 
 PAIRS: Final = 10_000
 """Refused messages that are gathered at once, by who wrote to whom; of more, the oldest begins a record of its own."""
@@ -51,7 +51,7 @@ class Recorder:
         """Sessions that last and have a record."""
         self._left_out: set[str] = set()
         """Sessions that last and have none: their caller was over the share."""
-        self._shares = Hourly(float(per_hour), now, self._told)
+        self._shares = HourlyQuota(float(per_hour), now, self._told)
         self._refused: OrderedDict[tuple[str, str, int | None], tuple[SessionRecord, float]] = OrderedDict()
 
     @property

@@ -16,7 +16,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
-from lyncpy.core.forward import Forward, OnEarly, Outcome
+from lyncpy.core.forward import ForkResult, Forward, OnEarly
 from lyncpy.core.router import FORWARD
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies, model
@@ -277,7 +277,7 @@ class Routes:
                 return outcome.response
         return response_to(arrival.request, 200)
 
-    async def _pass_on(self, arrival: Arrival, line: Line, peer: Endpoint) -> Outcome:
+    async def _pass_on(self, arrival: Arrival, line: Line, peer: Endpoint) -> ForkResult:
         return await self._forward.pass_on(arrival, peer, self._answer_s, call_id=line.call_id)
 
 

@@ -11,7 +11,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
-from lyncpy.core.hourly import Hourly
+from lyncpy.core.hourly_quota import HourlyQuota
 from lyncpy.sip.message import Response, response_to
 from lyncpy.workloads.monitoring.settings import Settings
 
@@ -33,7 +33,7 @@ class Routes:
         self._store = store
         self._settings = settings
         self._timers = timers
-        self._shares = Hourly(float(settings.report_bytes_per_user), timers.now, self._told)
+        self._shares = HourlyQuota(float(settings.report_bytes_per_user), timers.now, self._told)
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""

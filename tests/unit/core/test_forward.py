@@ -12,7 +12,7 @@ from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.asserted_identity import AssertedIdentity
-from lyncpy.core.forward import Forward, Outcome, Patience
+from lyncpy.core.forward import ForkResult, Forward, RingTimes
 from lyncpy.core.timers import Timers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
@@ -72,7 +72,7 @@ class Scene:
         self.vouching = AssertedIdentity(people, timers)
         self.forward = Forward(self.outbound, "sip:sip.example.test:5061;transport=tls;lr", self.vouching, timers)
         self.early: list[tuple[str, str]] = []
-        self.answers: list[Outcome] = []
+        self.answers: list[ForkResult] = []
         self.provisional: list[Response] = []
 
     def fork(self, *names: str, method: str = "INVITE", extra: tuple[tuple[str, str], ...] = ()) -> Arrival:
@@ -83,7 +83,7 @@ class Scene:
         def early(tag: str, endpoint: Endpoint, give_up: object) -> None:
             self.early.append((tag, endpoint.epid))
 
-        work: Deferred[Any] = started(self.forward.fork(arrival, endpoints, Patience(20.0, 180.0), early))
+        work: Deferred[Any] = started(self.forward.fork(arrival, endpoints, RingTimes(20.0, 180.0), early))
         _ = work.addCallback(self.answers.append)
         return arrival
 
@@ -179,7 +179,7 @@ def test_a_caller_who_gave_up_before_the_fork_rings_nowhere(scene: Scene) -> Non
     """He vanished while his session was being noted: no device is asked any more."""
     arrival = _arrival()
     arrival.cancel()
-    outcome = result_of(scene.forward.fork(arrival, [_endpoint("desk")], Patience(1.0, 1.0)))
+    outcome = result_of(scene.forward.fork(arrival, [_endpoint("desk")], RingTimes(1.0, 1.0)))
     assert outcome.response.status == 487
     assert scene.outbound.calls == []
 
@@ -364,7 +364,7 @@ def test_a_request_does_not_go_round_for_ever() -> None:
     arrival = _arrival()
     arrival.request = arrival.request.edited(put=[("Max-Forwards", "0")])
     with pytest.raises(Refused) as refused:
-        result_of(scene.forward.fork(arrival, [_endpoint("desk")], Patience(1.0, 1.0)))
+        result_of(scene.forward.fork(arrival, [_endpoint("desk")], RingTimes(1.0, 1.0)))
     assert refused.value.status == 483
 
 

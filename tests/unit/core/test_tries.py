@@ -12,7 +12,7 @@ from lyncpy.auth.settings import Settings
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.networks import Relays
-from lyncpy.core.places import DEVICES, KEPT_DAYS, KIND, Places
+from lyncpy.core.known_places import DEVICES, KEPT_DAYS, KIND, Places
 from lyncpy.core.timers import Timers
 from lyncpy.core.tries import PRESSED, Tries
 from tests.kit.fakes import FragileStore, Fragility, awaited

@@ -11,7 +11,7 @@ from twisted.logger import LogEvent, LogLevel, capturedLogs
 from zope.interface import implementer
 
 from lyncpy.contracts.workload import IUnit, Unfinished
-from lyncpy.core.unit import House, HouseService, UnitFailed
+from lyncpy.core.unit import HouseService, UnitFailed, UnitGroup
 from tests.kit.results import result_of, started
 
 
@@ -41,7 +41,7 @@ class Broken(Exception):
     """Something an operator can act on."""
 
 
-Build = Callable[..., House]
+Build = Callable[..., UnitGroup]
 
 
 @pytest.fixture
@@ -60,9 +60,9 @@ def clock() -> Clock:
 def build(diary: list[str], clock: Clock) -> Build:
     """Build a house of rooms; `opens` and `closes` say when or how, by name."""
 
-    def build(*names: str, opens: dict[str, Deferred[None]] = {}, closes: dict[str, Deferred[None]] = {}) -> House:  # noqa: B006 - never changed
+    def build(*names: str, opens: dict[str, Deferred[None]] = {}, closes: dict[str, Deferred[None]] = {}) -> UnitGroup:  # noqa: B006 - never changed
         rooms = [Room(name, diary, opens.get(name, succeed(None)), closes.get(name, succeed(None))) for name in names]
-        return House(rooms, clock, close_timeout_s=5)
+        return UnitGroup(rooms, clock, close_timeout_s=5)
 
     return build
 

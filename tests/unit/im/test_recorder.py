@@ -5,7 +5,7 @@ from dataclasses import replace
 from zope.interface import implementer
 
 from lyncpy.contracts.records import CallRecord, IRecording, SessionRecord
-from lyncpy.core.hourly import LETTERS
+from lyncpy.core.hourly_quota import LETTERS
 from lyncpy.workloads.im.recorder import Recorder
 
 

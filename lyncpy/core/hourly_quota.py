@@ -26,7 +26,7 @@ TOLD_EACH: Final = 1000
 Record = TypeVar("Record", bound=CallRecord)
 
 
-class Hourly:
+class HourlyQuota:
     """How much each owner may still cause in this hour.
 
     Args:
