@@ -104,7 +104,7 @@ class Deadlines(Generic[K]):
         self._call(key)
 
 
-class Machine(Protocol):
+class StateMachine(Protocol):
     """Something with a state that lasts for a time, like those of `sip.transaction`. Pure: it is told the time."""
 
     def deadline(self) -> float | None:
@@ -126,7 +126,7 @@ class Runner:
 
     __slots__ = ("_deadline", "_machine", "_timer", "_timers")
 
-    def __init__(self, machine: Machine, timers: ITimers) -> None:
+    def __init__(self, machine: StateMachine, timers: ITimers) -> None:
         self._machine: Any = machine  # Any: the inheritor's kind of machine
         self._timers = timers
         self._timer: ITimer | None = None

@@ -45,7 +45,7 @@ OVER: Final = 4
 """A full server has room for a quarter more, for those who have little under way."""
 
 
-class Owner:
+class Requester:
     """A user, or the strangers of a network address: what all of their connections have under way."""
 
     __slots__ = ("flows", "name", "pending", "ringing", "size", "starved")
@@ -73,7 +73,7 @@ class Queue:
         "bucket", "flow", "held", "invites", "owner", "pending", "ringing", "running", "size", "waiting",
     )  # fmt: skip
 
-    def __init__(self, flow: FlowName, owner: Owner, bucket: Bucket) -> None:
+    def __init__(self, flow: FlowName, owner: Requester, bucket: Bucket) -> None:
         self.flow = flow
         self.owner = owner
         self.bucket = bucket
@@ -103,23 +103,23 @@ class Owners:
     """Whoever has a connection open or something under way, by name."""
 
     def __init__(self) -> None:
-        self._owners: dict[str, Owner] = {}
+        self._owners: dict[str, Requester] = {}
 
     def __len__(self) -> int:
         return len(self._owners)
 
-    def enter(self, name: str) -> Owner:
+    def enter(self, name: str) -> Requester:
         """Give the owner of one more connection."""
-        owner = self._owners.setdefault(name, Owner(name))
+        owner = self._owners.setdefault(name, Requester(name))
         owner.flows += 1
         return owner
 
-    def leave(self, owner: Owner) -> None:
+    def leave(self, owner: Requester) -> None:
         """Take a connection from its owner."""
         owner.flows -= 1
         self.forget(owner)
 
-    def forget(self, owner: Owner) -> None:
+    def forget(self, owner: Requester) -> None:
         """Forget an owner who has nothing open and nothing under way."""
         if not owner.flows and not owner.under_way and self._owners.get(owner.name) is owner:
             del self._owners[owner.name]
@@ -183,7 +183,7 @@ class Room:
             return True
         return self.under_way < total + max(1, total // OVER) and queue.owner.under_way < total // (self._busy + 1)
 
-    def is_crowded(self, owner: Owner) -> bool:
+    def is_crowded(self, owner: Requester) -> bool:
         """Tell whether too much waits, in all or of one owner."""
         most = self._settings.waiting_bytes
         return self.size > most or owner.size > most // WAITING_SHARES
@@ -427,7 +427,7 @@ class Intake:
             self._room.count(queue, -_size(request))
             call(queue.flow, key, request)
 
-    def _feed_owner(self, owner: Owner) -> None:
+    def _feed_owner(self, owner: Requester) -> None:
         """Give an owner's share to the first of their connections that wait for it."""
         if owner.starved:
             self._feed(owner.starved, lambda queue: owner.pending < self._settings.pending_per_user)

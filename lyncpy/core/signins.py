@@ -23,7 +23,7 @@ from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
-from lyncpy.core.tries import Attempt, Pair, Tries, account_of
+from lyncpy.core.tries import Attempt, Tries, UserAtPlace, account_of
 from lyncpy.sip.text import shown
 
 FAILURES_PER_USER: Final = 10
@@ -140,7 +140,7 @@ class SignIns:
             Refused: With the words that the client shall show.
         """
         now = self._timers.now()
-        account, is_user = Pair(account_of(denied.account), attempt.place), denied.aor is not None
+        account, is_user = UserAtPlace(account_of(denied.account), attempt.place), denied.aor is not None
         # Under one address after another somebody may guess one account's password: its patience ends too.
         names_it = bool(account.name) and account.name != attempt.pair.name
         refused_s = self.tries.wait_of(account, now, is_user=is_user) if names_it else 0.0
@@ -231,7 +231,7 @@ class SignIns:
             yield Reason("sign-in", finding, good=False, remedy=f"it ends by itself, or by `signin unlock {bare(aor)}`")
 
 
-def where(pair: Pair) -> str:
+def where(pair: UserAtPlace) -> str:
     """Give the place of a pair in words."""
     return pair.place + (f" (device {pair.device})" if pair.device else "")
 

@@ -52,7 +52,7 @@ class SignInRules(TryRules, Protocol):
         """Whether an unknown address is refused as such."""
 
 
-class Pair(NamedTuple):
+class UserAtPlace(NamedTuple):
     """Whose failures count together."""
 
     name: str
@@ -63,10 +63,10 @@ class Pair(NamedTuple):
     """"" for whoever has never signed in from there, else the device's epid."""
 
 
-class Held(NamedTuple):
+class ThrottledName(NamedTuple):
     """Somebody who has to wait."""
 
-    name: Pair
+    name: UserAtPlace
     wait_s: float
     failures: int
 
@@ -87,7 +87,7 @@ class Attempt:
     address: str
     place: str
     epid: str
-    pair: Pair
+    pair: UserAtPlace
     is_user: bool
     is_relayed: bool
     """It came from a relay, whose address is many people's."""
@@ -112,18 +112,18 @@ class _Counts:
         self.pressed_at: Final = PRESSED * rules.tries_per_user
         self.pressed: Final = Throttle(rules, self.pressed_at, most=most)
 
-    def wait(self, pair: Pair, now: float, *, crowded: bool) -> float:
+    def wait(self, pair: UserAtPlace, now: float, *, crowded: bool) -> float:
         """Give the seconds until this pair may try; 0: now."""
         if pair.device:
             return self.pairs.wait(pair, now)
         few = crowded or self.pressed.failures(pair.name, now) >= self.pressed_at
         return self.pairs.wait(pair, now, allowed=1 if few else None)
 
-    def failed(self, pair: Pair, now: float) -> None:
+    def failed(self, pair: UserAtPlace, now: float) -> None:
         """Count a failure for the pair."""
         self.pairs.failed(pair, now, pair.place)
 
-    def press(self, pair: Pair, now: float) -> None:
+    def press(self, pair: UserAtPlace, now: float) -> None:
         """Count it for the name, from wherever."""
         if not pair.device:
             self.pressed.failed(pair.name, now, pair.place)
@@ -157,14 +157,14 @@ class Tries:
         place = network_of(address)
         person = self._people.person(aor)
         known = bool(epid) and person is not None and self.places.knows(person.key, place, epid)
-        pair = Pair(account_of(account) if account else aor, place, epid if known else "")
+        pair = UserAtPlace(account_of(account) if account else aor, place, epid if known else "")
         return Attempt(aor, address, place, epid, pair, person is not None, address in self._relays)
 
     def wait(self, attempt: Attempt, now: float) -> float:
         """Give the seconds until this may be tried; 0: now."""
         return self._table(attempt.is_user).wait(attempt.pair, now, crowded=self._is_crowded(attempt.place, now))
 
-    def wait_of(self, account: Pair, now: float, *, is_user: bool) -> float:
+    def wait_of(self, account: UserAtPlace, now: float, *, is_user: bool) -> float:
         """Give the seconds until the password of an account may be guessed from a place; 0: now."""
         return self._table(is_user).wait(account, now, crowded=self._is_crowded(account.place, now))
 
@@ -184,17 +184,17 @@ class Tries:
 
     # --- for operators
 
-    def held(self, now: float, aor: Aor | None = None) -> Sequence[Held]:
+    def held(self, now: float, aor: Aor | None = None) -> Sequence[ThrottledName]:
         """Give whoever has to wait, as one user or as all, each place once. Walks the tables."""
         names = self._names(aor) if aor is not None else None
-        found: dict[Pair, Held] = {}
+        found: dict[UserAtPlace, ThrottledName] = {}
         for counts in (self._real, self._invented):
             for pair in counts.pairs.names():
-                if isinstance(pair, Pair) and (names is None or pair.name in names):
+                if isinstance(pair, UserAtPlace) and (names is None or pair.name in names):
                     wait_s = counts.wait(pair, now, crowded=self._is_crowded(pair.place, now))
                     shown = pair._replace(name=self._shown(pair.name))
                     if wait_s > 0 and (shown not in found or found[shown].wait_s < wait_s):
-                        found[shown] = Held(shown, wait_s, counts.pairs.failures(pair, now))
+                        found[shown] = ThrottledName(shown, wait_s, counts.pairs.failures(pair, now))
         return tuple(found.values())
 
     def _shown(self, name: str) -> str:
@@ -223,12 +223,12 @@ class Tries:
         asked = sum(self._curious.forgive(place) for place in self._curious.names() if concerned(str(place)))
         return max(counted, self._forgive(lambda pair: concerned(pair.place))) + asked
 
-    def _forgive(self, concerns: Callable[[Pair], bool]) -> int:
+    def _forgive(self, concerns: Callable[[UserAtPlace], bool]) -> int:
         """Forget what some pairs failed. A failure may have counted for an address and for an account: it is one."""
         forgiven = {True: 0, False: 0}
         for counts in (self._real, self._invented):
             for pair in counts.pairs.names():
-                if isinstance(pair, Pair) and concerns(pair):
+                if isinstance(pair, UserAtPlace) and concerns(pair):
                     forgiven[pair.name.startswith("sip:")] += counts.pairs.forgive(pair)
         return max(forgiven.values())
 
@@ -261,7 +261,7 @@ class Tries:
         if not attempt.pair.device and not attempt.is_relayed:
             self._places.failed(attempt.place, now, attempt.place)
 
-    def guessed(self, account: Pair, now: float, *, is_user: bool) -> None:
+    def guessed(self, account: UserAtPlace, now: float, *, is_user: bool) -> None:
         """Count a wrong guess of this account's password."""
         counts = self._table(is_user)
         counts.failed(account, now)

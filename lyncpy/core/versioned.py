@@ -77,7 +77,7 @@ class Entry(Generic[V]):
     version: Version
 
 
-class Form(Protocol[K_contra, V]):
+class RecordForm(Protocol[K_contra, V]):
     """What a table has to be told about its values. Pure, but for what names mean at the time."""
 
     def record(self, key: K_contra) -> str:
@@ -93,7 +93,7 @@ class Form(Protocol[K_contra, V]):
         """Give what holds after another process has written: theirs, and what of mine never was in the store."""
 
 
-class Memory(Protocol[K_contra, V]):
+class EntryCache(Protocol[K_contra, V]):
     """Entries that need not be read again."""
 
     def get(self, key: K_contra) -> Entry[V] | None:
@@ -106,7 +106,7 @@ class Memory(Protocol[K_contra, V]):
         """Forget an entry, if it is there."""
 
 
-class NoMemory(Generic[K, V]):
+class NoCache(Generic[K, V]):
     """For values that are read each time."""
 
     def get(self, key: K) -> Entry[V] | None:
@@ -136,8 +136,8 @@ class VersionedTable(Generic[K, V]):
     def __init__(
         self,
         kind: str,
-        form: Form[K, V],
-        memory: Memory[K, V],
+        form: RecordForm[K, V],
+        memory: EntryCache[K, V],
         *,
         store: IStore,
         writers: KeyedLock,

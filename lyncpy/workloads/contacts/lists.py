@@ -18,7 +18,7 @@ from lyncpy.contracts.names import Aor, Epid, aor_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners, resolve
 from lyncpy.contracts.store import IStore
 from lyncpy.core.keyed_lock import KeyedLock
-from lyncpy.core.versioned import Decision, NoMemory, VersionedTable
+from lyncpy.core.versioned import Decision, NoCache, VersionedTable
 from lyncpy.workloads.contacts.bodies import write_delta
 from lyncpy.workloads.contacts.model import (
     OTHERS,
@@ -121,7 +121,7 @@ class Lists:
         owners: IOwners,
     ) -> None:
         self._table: VersionedTable[Aor, _Stored] = VersionedTable(
-            KIND, self, NoMemory(), store=store, writers=writers, tell=bus.tell
+            KIND, self, NoCache(), store=store, writers=writers, tell=bus.tell
         )
         self._limits = limits
         self._shelves = shelves

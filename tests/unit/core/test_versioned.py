@@ -9,7 +9,7 @@ from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, Record
 from lyncpy.core.keyed_lock import KeyedLock
-from lyncpy.core.versioned import TRIES, Decision, Entry, LastWriter, NoMemory, VersionedTable, uncontended
+from lyncpy.core.versioned import TRIES, Decision, Entry, LastWriter, NoCache, VersionedTable, uncontended
 from tests.kit.directory import answer_of
 from tests.kit.memory import MemoryStore
 from tests.kit.results import begun, result_of
@@ -70,7 +70,7 @@ class Cellar:
     def __init__(self, *, remembers: bool = True) -> None:
         self.store = MemoryStore(lambda: 0.0)
         self.told: list[int] = []
-        self.memory = InMemory() if remembers else NoMemory[str, Number]()
+        self.memory = InMemory() if remembers else NoCache[str, Number]()
         self.table = VersionedTable(
             KIND, Numbers(), self.memory, store=self.store, writers=KeyedLock(), tell=self.told.append
         )
