@@ -29,7 +29,7 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
-from lyncpy.core.group_commit import GroupCommit, Terms
+from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.secrets import Seals
 
@@ -59,7 +59,9 @@ def queues(waiting_max: int, timers: ITimers, meter: IMeter) -> Queues:
     """Give what builds the queues of a store, each with a bound in number."""
 
     def queue(name: str, commit: Commit, on_trouble: Callable[[str], None]) -> IGroupCommit:
-        terms: Terms[Any] = Terms("the store", Shares(waiting_max, {}), on_trouble=on_trouble)  # Any: jobs of all kinds
+        terms: GroupCommitTerms[Any] = GroupCommitTerms(
+            "the store", Shares(waiting_max, {}), on_trouble=on_trouble
+        )  # Any: jobs of all kinds
         return GroupCommit(name, commit, terms, timers, meter)
 
     return queue

@@ -25,7 +25,7 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.core.operations import Operations
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.core.recording import Recording
+from lyncpy.core.recording import RecordQueue
 from lyncpy.core.router import Router
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
@@ -50,7 +50,7 @@ class Ground:
     flows: Flows
     outbound: Outbound
     notifier: Notifier
-    recording: Recording
+    recording: RecordQueue
     timers: Timers
     relays: Relays
     signins: SignIns
@@ -84,7 +84,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     """
     sip, limits = config.sections.sip, config.sections.limits
     relays, tables, bindings = Relays(sip.relays), _tables(config, back), Bindings(back.bus, timers)
-    recording = Recording(back.records.keep, timers, back.meter, close_s=config.sections.store.close_s)
+    recording = RecordQueue(back.records.keep, timers, back.meter, close_s=config.sections.store.close_s)
     platform = Platform(
         node=node,
         store=back.store,

@@ -6,7 +6,7 @@ A subscriber whose connection is full is told nothing; what it is owed is kept a
 the connection has drained it is told the latest state. A connection that is gone is owed nothing.
 
 Not here: who subscribes to what, what concerns a subscriber, and what a document says. Whoever has
-a feed knows that: its `Source`.
+a feed knows that: its `FeedSource`.
 """
 
 from collections.abc import Callable, Collection, Hashable
@@ -58,7 +58,7 @@ class Update(Protocol[N]):
         """Write what an audience is told; called once for each. None: nothing."""
 
 
-class Source(Generic[K, C, N]):
+class FeedSource(Generic[K, C, N]):
     """What a feed has to know of its things; to inherit from."""
 
     def subscriptions(self, key: K) -> Collection[Subscription]:
@@ -116,7 +116,7 @@ class Feed(Generic[K, C, N]):
 
     def __init__(
         self,
-        source: Source[K, C, N],
+        source: FeedSource[K, C, N],
         notifier: Notifier,
         timers: ITimers,
         on_told: Callable[[K, C, int], None] | None = None,

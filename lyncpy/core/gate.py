@@ -59,7 +59,7 @@ _SIGNATURES: Final = frozenset(
 
 
 @dataclass(eq=False, slots=True)
-class _Flow:
+class _GateFlow:
     """What the gate knows about one connection."""
 
     name: FlowName
@@ -114,7 +114,7 @@ class Gate:
         self._timers = timers
         self._signins = signins
         self._reception = reception
-        self._flows: dict[FlowName, _Flow] = {}
+        self._flows: dict[FlowName, _GateFlow] = {}
         self._strangers: Deadlines[FlowName] = Deadlines(timers, partial(flows.close, reason="nobody signed in"))
         """Connections on which nobody has signed in."""
 
@@ -132,7 +132,7 @@ class Gate:
 
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
         """Expect somebody to sign in on a new connection, soon."""
-        state = _Flow(flow, peer)
+        state = _GateFlow(flow, peer)
         self._flows[flow] = state
         self._expect_sign_in(state)
 
@@ -150,15 +150,15 @@ class Gate:
         if self._reception is not None:
             self._reception.closed(flow)
 
-    def _expect_sign_in(self, state: _Flow) -> None:
+    def _expect_sign_in(self, state: _GateFlow) -> None:
         self._strangers.set(state.name, self._settings.unauthenticated_s)
 
-    def _greet(self, state: _Flow) -> None:
+    def _greet(self, state: _GateFlow) -> None:
         """Count a flow among the strangers no longer."""
         if self._stop_expecting(state):
             self._wire.vouch(state.name, known=True)
 
-    def _stop_expecting(self, state: _Flow) -> bool:
+    def _stop_expecting(self, state: _GateFlow) -> bool:
         if state.name not in self._strangers:
             return False
         self._strangers.clear(state.name)
@@ -213,7 +213,7 @@ class Gate:
                 raise self._unverified(state, request, problem)
         return await self._sign_in(state, arrival)
 
-    def _receive(self, state: _Flow, arrival: Arrival, reception: AnonymousGate) -> Arrival:
+    def _receive(self, state: _GateFlow, arrival: Arrival, reception: AnonymousGate) -> Arrival:
         """Take a request of a guest, or of who wants to be one."""
         self._check_sender(arrival.request, aor_of(arrival.request.from_.uri))
         outcome = reception.admit(arrival)
@@ -238,7 +238,7 @@ class Gate:
             self.log.info("{aor} sent {method} as {uri}", aor=aor, method=request.method, uri=repr(uri[:80]))
             raise Refused(403, NOT_YOU)
 
-    def _unverified(self, state: _Flow, request: Request, problem: str) -> Refused:
+    def _unverified(self, state: _GateFlow, request: Request, problem: str) -> Refused:
         if state.renewing and not state.revoked:
             # The client lost its keys on purpose and repeats this until it has new ones.
             return self._challenge(state)
@@ -269,7 +269,7 @@ class Gate:
 
     # The handshake.
 
-    def _challenge(self, state: _Flow, values: Sequence[str] = ()) -> Refused:
+    def _challenge(self, state: _GateFlow, values: Sequence[str] = ()) -> Refused:
         """Refuse with 401: these values, else the first challenge of each scheme, one header field for each.
 
         Spec: [MS-SIPAE] 3.3.5; Date lets a client see that its clock is wrong.
@@ -281,7 +281,7 @@ class Gate:
         headers = [("Date", formatdate(self._timers.wall(), usegmt=True))]
         return Refused(401, headers=headers + [("WWW-Authenticate", value) for value in values])
 
-    async def _sign_in(self, state: _Flow, arrival: Arrival) -> Arrival:
+    async def _sign_in(self, state: _GateFlow, arrival: Arrival) -> Arrival:
         """Take a REGISTER that is part of a handshake."""
         request = arrival.request
         aor = aor_of(request.from_.uri)
@@ -306,7 +306,7 @@ class Gate:
             self._signins.spare(attempt)
 
     async def _judge(
-        self, state: _Flow, arrival: Arrival, attempt: Attempt, authenticator: IAuthenticator, value: str
+        self, state: _GateFlow, arrival: Arrival, attempt: Attempt, authenticator: IAuthenticator, value: str
     ) -> Arrival:
         """Take a step of the handshake, and what follows from it."""
         if _carries_proof(value):
@@ -336,7 +336,7 @@ class Gate:
                     return authenticator, value
         return None
 
-    def _establish(self, state: _Flow, association: IAssociation) -> None:
+    def _establish(self, state: _GateFlow, association: IAssociation) -> None:
         """Make this the flow's association.
 
         Raises:
@@ -387,19 +387,19 @@ class Gate:
             message = message.edited(drop=_SIGNATURES)
         return message.plus(last=Headers((state.association.sign(message),)))
 
-    def _hold(self, state: _Flow) -> None:
+    def _hold(self, state: _GateFlow) -> None:
         """Hold back what is sent until the client has new keys, and we too."""
         if state.held is None:
             state.held = []
             self._holding.set(state.name, HOLD_S)
 
-    def _keep_back(self, state: _Flow, held: list[Message | Prepared], message: Message | Prepared) -> None:
+    def _keep_back(self, state: _GateFlow, held: list[Message | Prepared], message: Message | Prepared) -> None:
         if len(held) < HELD_MESSAGES:
             held.append(message)
         else:
             self._wire.close(state.name, "its second sign-in takes too long")
 
-    def _release(self, state: _Flow) -> None:
+    def _release(self, state: _GateFlow) -> None:
         """Send what was held back, in order, signed with the association of now."""
         held, state.held = state.held, None
         self._holding.clear(state.name)

@@ -46,7 +46,7 @@ class InDoubt(StoreUnavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms(Generic[T]):
+class GroupCommitTerms(Generic[T]):
     """How a queue behaves."""
 
     subject: str
@@ -153,7 +153,7 @@ class GroupCommit(Generic[T, R]):
         self,
         name: str,
         commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
-        terms: Terms[T],
+        terms: GroupCommitTerms[T],
         timers: ITimers,
         meter: IMeter,
     ) -> None:

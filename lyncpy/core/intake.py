@@ -99,7 +99,7 @@ class Queue:
         return self.pending + self.ringing
 
 
-class Owners:
+class Requesters:
     """Whoever has a connection open or something under way, by name."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Owners:
             del self._owners[owner.name]
 
 
-class Room:
+class RequestShares:
     """How much is under way and waits, of each owner and in all, and whether one more may begin."""
 
     def __init__(self, settings: Settings) -> None:
@@ -227,11 +227,11 @@ class Intake:
         self._next: Deadlines[FlowName] = Deadlines(timers, self._on_time)
         """When something of a connection that waits may begin."""
 
-        self._owners = Owners()
+        self._owners = Requesters()
         self._starved: dict[FlowName, Queue] = {}
         """Who waits for the bound of all alone, and not for their own."""
         self._on_idle: Callable[[], None] | None = None
-        self._room = Room(settings)
+        self._room = RequestShares(settings)
         self._delayed = meter.counter("lyncpy_core_requests_delayed_total", "Requests that had to wait for their turn.")
         self._holds = meter.counter("lyncpy_core_flows_held_total", "Times that a connection was read from no more.")
         meter.gauge("lyncpy_core_requests_waiting_bytes", "Requests that wait for their turn.", lambda: self._room.size)

@@ -17,7 +17,7 @@ from lyncpy.contracts.records import CallRecord, ConferenceRecord, IRecording, S
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit, Unfinished
-from lyncpy.core.group_commit import GroupCommit, Terms
+from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 
 WAITING_BOUND: Final = 50_000
 """Records that wait for a store that fails; what comes then is given up, and the log says so."""
@@ -30,7 +30,7 @@ TOGETHER: Final = 1_000
 
 
 @implementer(IUnit, IRecording)
-class Recording:
+class RecordQueue:
     """Writes the newest state of each record; what waits is bounded, with a share for each user.
 
     It is opened before those who note anything and closed behind them.
@@ -56,7 +56,7 @@ class Recording:
         self._write_all = write
         self._close_s = close_s
         self._failing = self._losing = False
-        terms: Terms[CallRecord] = Terms(
+        terms: GroupCommitTerms[CallRecord] = GroupCommitTerms(
             "the store of call records",
             Shares(WAITING_BOUND, {"user": WAITING_PER_USER}),
             group_max=TOGETHER,

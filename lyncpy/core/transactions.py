@@ -59,7 +59,7 @@ ENDING: Final = frozenset({"BYE", "PRACK"})
 UNAVAILABLE: Final = Diagnostics(1, "Service unavailable")
 
 
-class _Flow:
+class _FlowRequests:
     """What is known of one connection: its address and its transactions."""
 
     __slots__ = ("complained", "name", "peer", "queue", "transactions")
@@ -113,7 +113,7 @@ class Transactions:
         self._gate = gate
         self._outbound = outbound
         self._bus = bus
-        self._flows: dict[FlowName, _Flow] = {}
+        self._flows: dict[FlowName, _FlowRequests] = {}
         self._relays = relays or Relays()
         self._ending = False
         self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
@@ -138,7 +138,7 @@ class Transactions:
     def opened(self, flow: FlowName, peer: str, secure: bool) -> None:
         """Note that a connection is ready: TCP accepted, TLS handshake done."""
         place = flow if peer in self._relays else network_of(peer)
-        self._flows[flow] = _Flow(flow, peer, self._intake.opened(flow, place))
+        self._flows[flow] = _FlowRequests(flow, peer, self._intake.opened(flow, place))
         self._gate.opened(flow, peer, secure=secure)
 
     def arrived(self, flow: FlowName, message: Request | Response) -> None:
@@ -191,7 +191,7 @@ class Transactions:
         self._gate.closed(flow)
         self._bus.tell(FlowClosed(flow, reason))
 
-    def _request(self, flow: _Flow, request: Request) -> None:
+    def _request(self, flow: _FlowRequests, request: Request) -> None:
         self._counters.get(request.method, self._others).add()
         key = _checked_key(request)
         match request.method:
@@ -241,7 +241,7 @@ class Transactions:
         else:
             ServerTransaction(self, flow, key, request).begin()
 
-    def _ack(self, flow: _Flow, key: Key, request: Request) -> None:
+    def _ack(self, flow: _FlowRequests, key: Key, request: Request) -> None:
         transaction = flow.transactions.get(key)
         if transaction is not None and not transaction.acknowledge():
             return
@@ -252,7 +252,7 @@ class Transactions:
         else:
             self._intake.take(flow.queue, ("ACK", *key[1:]), request)
 
-    def _pass_on(self, flow: _Flow, ack: Request) -> None:
+    def _pass_on(self, flow: _FlowRequests, ack: Request) -> None:
         self.end_after(self.serve(flow, self.arrival(flow, ack)), self.settings.answer_timeout_s)
 
     def _refuse(self, name: FlowName, key: Key, request: Request) -> None:
@@ -265,7 +265,7 @@ class Transactions:
             self.log.warn("{method} on {flow} refused: too many ring already", method=request.method, flow=name)
         self._refuse_now(name, request)
 
-    def _cancel(self, flow: _Flow, request: Request) -> None:
+    def _cancel(self, flow: _FlowRequests, request: Request) -> None:
         """Cancel an INVITE (RFC 3261 §9.2). The INVITE's own answer, a 487, comes from whoever answers it."""
         key = server_key(request, "INVITE")
         transaction = flow.transactions.get(key)
@@ -287,14 +287,16 @@ class Transactions:
         except FlowGone:
             self.log.debug("no answer on {flow}: it is gone", flow=flow)
 
-    def arrival(self, flow: _Flow, request: Request, provisional: Callable[[Response], None] | None = None) -> Arrival:
+    def arrival(
+        self, flow: _FlowRequests, request: Request, provisional: Callable[[Response], None] | None = None
+    ) -> Arrival:
         """Make the arrival of a request."""
         arrival = Arrival(request, flow.name, flow.peer, self.timers.now())
         if provisional is not None:
             arrival.provisional = provisional
         return arrival
 
-    def serve(self, flow: _Flow, arrival: Arrival) -> "Deferred[Response | None]":
+    def serve(self, flow: _FlowRequests, arrival: Arrival) -> "Deferred[Response | None]":
         """Start the coroutine of one request; it counts as pending until it ends, whatever becomes of the flow."""
         self._intake.begun(flow.queue, arrival.request)
         serving = Deferred.fromCoroutine(self._dispatch.serve(arrival))
@@ -306,7 +308,9 @@ class Transactions:
             end = self.timers.later(patience_s, running.cancel)
             _ = running.addBoth(_cancelling(end))
 
-    def _served(self, flow: _Flow, arrival: Arrival, result: Response | Failure | None) -> Response | Failure | None:
+    def _served(
+        self, flow: _FlowRequests, arrival: Arrival, result: Response | Failure | None
+    ) -> Response | Failure | None:
         who = arrival.who
         if who is not None and not who.guest and arrival.request.method == "REGISTER":
             self._intake.belongs(flow.queue, who.aor)
@@ -332,7 +336,7 @@ class ServerTransaction(Runner):
 
     log = Logger()
 
-    def __init__(self, transactions: Transactions, flow: _Flow, key: Key, request: Request) -> None:
+    def __init__(self, transactions: Transactions, flow: _FlowRequests, key: Key, request: Request) -> None:
         settings = transactions.settings
         is_invite = request.method == "INVITE"
         self.request = request

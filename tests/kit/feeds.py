@@ -10,7 +10,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.core.feed import Source
+from lyncpy.core.feed import FeedSource
 from lyncpy.sip.subscription import Document
 
 
@@ -58,8 +58,8 @@ class Sheet:
         return Document(self.key, f"{self.desk.versions[self.key]}:{' '.join(sorted(audience[1]))}".encode())
 
 
-class Desk(Source[str, frozenset[str], frozenset[str]]):
-    """Things, their subscribers and the connections. A `Source`, and what a feed needs of a `Notifier`.
+class Desk(FeedSource[str, frozenset[str], frozenset[str]]):
+    """Things, their subscribers and the connections. A `FeedSource`, and what a feed needs of a `Notifier`.
 
     Attributes:
         versions: How often each thing was changed.

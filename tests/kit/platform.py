@@ -9,7 +9,7 @@ from lyncpy.core.forward import Forward
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.core.recording import Recording
+from lyncpy.core.recording import RecordQueue
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -34,7 +34,7 @@ def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fi
     records = given("records", MemoryRecords())
     meter = given("meter", MemoryMeter())
     given("store", MemoryStore(timers.wall))
-    given("recording", Recording(lambda rows: records.keep(rows), timers, meter, close_s=5.0))
+    given("recording", RecordQueue(lambda rows: records.keep(rows), timers, meter, close_s=5.0))
     given("writers", KeyedLock())
     given("owners", AddressOwners())
     given("groups", Groups(people))

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import Shares
-from lyncpy.core.group_commit import GroupCommit, Terms
+from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.timers import Timers
 from tests.kit.fakes import awaited
 from tests.kit.meters import MemoryMeter
@@ -46,7 +46,9 @@ class Weather:
         self.newest: dict[str, int] = {}
         self.under_way: tuple[Sequence[Item], Deferred[Sequence[Item]]] | None = None
         self.bound = Shares(TOTAL, {"user": EACH})
-        terms: Terms[Item] = Terms("the disk", self.bound, group_max=4, answer_s=6.0, on_lost=self.on_lost)
+        terms: GroupCommitTerms[Item] = GroupCommitTerms(
+            "the disk", self.bound, group_max=4, answer_s=6.0, on_lost=self.on_lost
+        )
         timers = Timers(self.clock, lambda: 0.0)
         self.queue: GroupCommit[Item, Item] = GroupCommit("disk", self.commit, terms, timers, MemoryMeter())
 

@@ -23,7 +23,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.group_commit import GroupCommit, Terms
+from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.workloads.archive.model import Point
 
 FORM: Final = 1
@@ -79,7 +79,9 @@ class Gaps:
         self._saved = Gap()
         self._done: Doubt | None = None
         """The write that was found done last."""
-        terms: Terms[None] = Terms("the archive's gap file", Shares(WAITING_BOUND, {}), answer_s=answer_s)
+        terms: GroupCommitTerms[None] = GroupCommitTerms(
+            "the archive's gap file", Shares(WAITING_BOUND, {}), answer_s=answer_s
+        )
         self._queue: GroupCommit[None, None] = GroupCommit("archive_gap", self._write, terms, timers, meter)
 
     async def open(self) -> None:

@@ -20,7 +20,7 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import Unfinished
-from lyncpy.core.group_commit import GroupCommit, InDoubt, Terms
+from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms, InDoubt
 from lyncpy.core.timestamps import moment
 from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
@@ -106,7 +106,7 @@ class Keeper:
         self._close_s = close_s
         self._end: Mark | None = None
         self._places = Places(CONVERSATIONS)
-        terms: Terms[Entry] = Terms(
+        terms: GroupCommitTerms[Entry] = GroupCommitTerms(
             "the archive's disk",
             Shares(settings.waiting_bytes, {"sender": settings.waiting_bytes // SENDERS}),
             group_max=GROUP,

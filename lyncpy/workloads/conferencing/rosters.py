@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.core.feed import Feed, Source
+from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.conferencing.documents import INFO_TYPE, Audience, Sheet, audience_of, delta, full
@@ -112,7 +112,7 @@ class Rosters:
         return _Difference(self._meeting(), self._shown)
 
 
-class RosterSource(Source[Rosters, None, Audience]):
+class RosterSource(FeedSource[Rosters, None, Audience]):
     """Rosters as their feed asks for them. All of them are in memory; what is owed is no more than the name of an audience."""
 
     def subscriptions(self, key: Rosters) -> Collection[Subscription]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.feed import Feed, Source
+from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.contacts.bodies import CONTACTS_TYPE, without_deleted_groups, write_delta, write_list
@@ -75,7 +75,7 @@ class _WholeList:
         return Document(CONTACTS_TYPE, write_list(self._contacts))
 
 
-class _Source(Source[Aor, ContactsChanged, int]):
+class _Source(FeedSource[Aor, ContactsChanged, int]):
     """Lists and the devices that show them, as the feed asks for them; what is owed is the number of a change."""
 
     def __init__(self, lists: Lists, notifier: Notifier) -> None:

@@ -19,7 +19,7 @@ from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.feed import RETRY_S, Feed, Source
+from lyncpy.core.feed import RETRY_S, Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
@@ -58,7 +58,7 @@ class Changes:
         self.by |= later.by
 
 
-class Fanout(Source[Aor, Changes, frozenset[str]]):
+class Fanout(FeedSource[Aor, Changes, frozenset[str]]):
     """Tells watchers and own endpoints.
 
     Attributes:

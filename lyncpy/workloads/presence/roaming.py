@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from lyncpy.contracts.facts import BoardChanged
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.feed import Feed, Source
+from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.board import Board
@@ -78,7 +78,7 @@ class Held:
     prompted: frozenset[Aor] = frozenset()
 
 
-class Roaming(Source[Aor, News, News]):
+class Roaming(FeedSource[Aor, News, News]):
     """Tells own endpoints.
 
     Attributes:

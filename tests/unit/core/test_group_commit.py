@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from lyncpy.contracts.group_commit import IGroupCommit
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import Shares
-from lyncpy.core.group_commit import GroupCommit, InDoubt, Terms
+from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms, InDoubt
 from lyncpy.core.timers import Timers
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of, started
@@ -32,7 +32,11 @@ class Desk:
         self.lost: list[tuple[str, type[BaseException] | None]] = []
         known = {"bound": Shares(100, {"user": 50}), "on_trouble": self.troubles.append, "on_lost": self.on_lost}
         self.queue: GroupCommit[str, str] = GroupCommit(
-            "disk", self.commit, Terms("the disk", **{**known, **terms}), Timers(self.clock, lambda: 0.0), self.meter
+            "disk",
+            self.commit,
+            GroupCommitTerms("the disk", **{**known, **terms}),
+            Timers(self.clock, lambda: 0.0),
+            self.meter,
         )
 
     def on_lost(self, item: str, failure: Failure) -> None:

@@ -12,7 +12,7 @@ from lyncpy.contracts.records import CallRecord, ConferenceRecord, FocusJoinReco
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.core import recording as module
-from lyncpy.core.recording import Recording
+from lyncpy.core.recording import RecordQueue
 from lyncpy.core.timers import Timers
 from tests.kit.fakes import awaited
 from tests.kit.meters import MemoryMeter
@@ -30,7 +30,7 @@ class Scene:
         self.written: list[str] = []
         self.meter = MemoryMeter()
         timers = Timers(self.clock, lambda: 0.0)
-        self.recording = Recording(self.write, timers, self.meter, close_s=7.0)
+        self.recording = RecordQueue(self.write, timers, self.meter, close_s=7.0)
 
     def write(self, records: Sequence[CallRecord]) -> Deferred[None]:
         """Wait."""
