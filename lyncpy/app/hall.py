@@ -20,12 +20,12 @@ from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
 from lyncpy.core.keyed_lock import KeyedLock
-from lyncpy.core.known_places import Places
+from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.operations import Operations
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.core.recording import RecordQueue
+from lyncpy.core.record_queue import RecordQueue
 from lyncpy.core.router import Router
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
@@ -122,7 +122,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         total=limits.subscriptions_total,
     )
     forward = Forward(outbound, f"{contact};lr", AssertedIdentity(tables.people, timers), timers)
-    tries = Tries(tables.people, Places(back.store, timers), relays, config.sections.auth)
+    tries = Tries(tables.people, KnownNetworks(back.store, timers), relays, config.sections.auth)
     return Ground(
         platform=platform,
         signaling=Signaling(flows, outbound, notifier, forward),

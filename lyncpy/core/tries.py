@@ -26,7 +26,7 @@ from typing import Final, NamedTuple, Protocol
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.networks import Relays, network_of
-from lyncpy.core.known_places import Places
+from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.limits import Throttle, TryRules
 
 PRESSED: Final = 4
@@ -132,7 +132,7 @@ class _Counts:
 class Tries:
     """Counts failures, and says who waits. Time is an argument."""
 
-    def __init__(self, people: IPeople, places: Places, relays: Relays, rules: SignInRules) -> None:
+    def __init__(self, people: IPeople, places: KnownNetworks, relays: Relays, rules: SignInRules) -> None:
         self._people = people
         self.places: Final = places
         self._relays = relays

@@ -9,7 +9,7 @@ from lyncpy.contracts.directory import IPeople, ISecrets, Person
 from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.networks import Relays
-from lyncpy.core.known_places import Places
+from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
 from lyncpy.core.tries import SignInRules, Tries
@@ -71,7 +71,7 @@ def signins_of(
     people: IPeople, rules: SignInRules, meter: MemoryMeter, timers: Timers, relays: Sequence[str] = ()
 ) -> SignIns:
     """Give who counts failed sign-ins, with a store of its own for known places."""
-    places = Places(MemoryStore(timers.steady), timers)
+    places = KnownNetworks(MemoryStore(timers.steady), timers)
     return SignIns(people, Tries(people, places, Relays(relays), rules), meter, timers)
 
 

@@ -9,7 +9,7 @@ from lyncpy.core.forward import Forward
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.core.recording import RecordQueue
+from lyncpy.core.record_queue import RecordQueue
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.registrar.bindings import Bindings

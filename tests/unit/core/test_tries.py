@@ -12,7 +12,7 @@ from lyncpy.auth.settings import Settings
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.networks import Relays
-from lyncpy.core.known_places import DEVICES, KEPT_DAYS, KIND, Places
+from lyncpy.core.known_networks import DEVICES, KEPT_DAYS, KIND, KnownNetworks
 from lyncpy.core.timers import Timers
 from lyncpy.core.tries import PRESSED, Tries
 from tests.kit.fakes import FragileStore, Fragility, awaited
@@ -35,7 +35,7 @@ class Door:
         self.timers: Timers = timers_of(self.clock)
         self.store: Any = store or MemoryStore(self.timers.steady)
         people = TablePeople(*(Person(aor, f"key-{aor}") for aor in (ALICE, BOB, *STAFF, *NEW)))
-        self.places = Places(self.store, self.timers)
+        self.places = KnownNetworks(self.store, self.timers)
         relays = Relays(["10.0.0.0/8"])
         self.tries = Tries(people, self.places, relays, Settings.model_validate(rules))
         result_of(self.places.open())

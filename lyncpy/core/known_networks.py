@@ -36,7 +36,7 @@ Device = tuple[str, str]
 
 
 @implementer(IUnit)
-class Places:
+class KnownNetworks:
     """The networks from which each person has signed in, by the directory's key: a new address of theirs keeps them."""
 
     log = Logger()

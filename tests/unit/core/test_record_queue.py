@@ -11,8 +11,8 @@ from twisted.logger import capturedLogs
 from lyncpy.contracts.records import CallRecord, ConferenceRecord, FocusJoinRecord, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import Unfinished
-from lyncpy.core import recording as module
-from lyncpy.core.recording import RecordQueue
+from lyncpy.core import record_queue as module
+from lyncpy.core.record_queue import RecordQueue
 from lyncpy.core.timers import Timers
 from tests.kit.fakes import awaited
 from tests.kit.meters import MemoryMeter
