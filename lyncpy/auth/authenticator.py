@@ -11,7 +11,7 @@ from lyncpy.auth.ntlm import Authenticate, Place, exported_key, macs, read_authe
 from lyncpy.auth.passwords import still
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
-from lyncpy.contracts.authenticator import Challenge, DenialReason, Denied, IAuthenticator
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
 from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person, objection_to
 from lyncpy.contracts.names import aor_of
 from lyncpy.contracts.timers import ITimers
@@ -82,7 +82,9 @@ class NtlmAuthenticator:
         """Drop a handshake under way; unknown flows are ignored."""
         self._pending.pop(flow, None)
 
-    async def step(self, flow: str, request: Request, credentials: str, now: float) -> Challenge | Denied | Association:
+    async def step(
+        self, flow: str, request: Request, credentials: str, now: float
+    ) -> Challenge | AuthenticationDenied | Association:
         """Take the client's next token for this flow.
 
         Args:
@@ -91,7 +93,7 @@ class NtlmAuthenticator:
         try:
             _, given = parse_auth(credentials)
         except RemoteProtocolError as error:
-            return Denied(DenialReason.MALFORMED, detail=error.reason)
+            return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
         if given.get("realm") != self._settings.realm or given.get("targetname") != self._target:
             # Left over from another server: begin anew. Spec: [MS-SIPAE] 3.3.5.
             self.forget(flow)
@@ -104,15 +106,15 @@ class NtlmAuthenticator:
             return self._challenge(flow, now)
         pending = self._pending.pop(flow, None)
         if pending is None or now >= pending.until or given.get("opaque", "") != pending.opaque:
-            return Denied(DenialReason.EXPIRED_CHALLENGE)
+            return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         try:
             message = read_authenticate(token)
             version = self._version(given)
             identity = Identity(aor_of(request.from_.uri), device_of(request)[0], self.scheme)
         except RemoteProtocolError as error:
-            return Denied(DenialReason.MALFORMED, detail=error.reason)
+            return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
         proved = await self._prove(message, pending.challenge, identity)
-        if isinstance(proved, Denied):
+        if isinstance(proved, AuthenticationDenied):
             return proved
         return self._associate(request, given, identity, proved, pending.opaque, version, now)
 
@@ -134,7 +136,7 @@ class NtlmAuthenticator:
             raise RemoteProtocolError(f"signatures of version {text[:8]!r} are not offered")
         return int(text)
 
-    async def _prove(self, message: Authenticate, challenge: bytes, identity: Identity) -> bytes | Denied:
+    async def _prove(self, message: Authenticate, challenge: bytes, identity: Identity) -> bytes | AuthenticationDenied:
         """Give the exported session key of the user who signs in, if they prove who they are.
 
         Whatever else is wrong is said only to who knows the password.
@@ -145,27 +147,27 @@ class NtlmAuthenticator:
         person = still(self._people, person)
         key = exported_key(message, challenge, secret or _NO_HASH)
         if person is None:
-            return Denied(DenialReason.UNKNOWN_USER, message.account)
+            return AuthenticationDenied(DenialReason.UNKNOWN_USER, message.account)
         if not secret:
-            return Denied(DenialReason.NO_PASSWORD_SET, message.account, person.aor)
+            return AuthenticationDenied(DenialReason.NO_PASSWORD_SET, message.account, person.aor)
         if key is None:
-            return Denied(DenialReason.WRONG_PASSWORD, message.account, person.aor)
+            return AuthenticationDenied(DenialReason.WRONG_PASSWORD, message.account, person.aor)
         return self._objection(message, person, identity) or key
 
-    def _objection(self, message: Authenticate, person: Person, identity: Identity) -> Denied | None:
+    def _objection(self, message: Authenticate, person: Person, identity: Identity) -> AuthenticationDenied | None:
         if person.aor != identity.aor:
-            return Denied(
+            return AuthenticationDenied(
                 DenialReason.NOT_THIS_USER, message.account, person.aor, detail=f"signed in as {identity.aor}"
             )
         objection = objection_to(person, self._timers.wall())
         if objection is not None:
-            return Denied(objection.reason, message.account, person.aor, detail=objection.words)
+            return AuthenticationDenied(objection.reason, message.account, person.aor, detail=objection.words)
         # A client is wrong that differs from this host's clock as it is and as it was before somebody set it:
         # when the server's own clock is set to a wrong time, clients that are right still get in.
         skew = min((message.at - self._timers.wall(), message.at - self._timers.steady()), key=abs)
         if abs(skew) > self._settings.skew_s:
             way = "ahead" if skew > 0 else "behind"
-            return Denied(
+            return AuthenticationDenied(
                 DenialReason.CLOCK_SKEW, message.account, person.aor, detail=f"its clock is {abs(skew):.0f} s {way}"
             )
         return None
@@ -179,7 +181,7 @@ class NtlmAuthenticator:
         opaque: str,
         version: int,
         now: float,
-    ) -> Association | Denied:
+    ) -> Association | AuthenticationDenied:
         client, server = macs(exported)
         association = Association(
             identity,
@@ -194,7 +196,7 @@ class NtlmAuthenticator:
         )
         # Version 4 signs this request already. One that does not is let in: it could as well have said version 3.
         if "response" in given and association.verify(request, now) is not None:
-            return Denied(
+            return AuthenticationDenied(
                 DenialReason.MALFORMED, aor=identity.aor, detail="the signature of the last REGISTER does not hold"
             )
         return association

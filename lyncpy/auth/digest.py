@@ -17,7 +17,7 @@ from typing import Final
 
 from zope.interface import implementer
 
-from lyncpy.contracts.guests import GuestDoor, IKeyProof, Proof
+from lyncpy.contracts.guests import GuestAccess, IKeyProof, Proof
 from lyncpy.contracts.names import FlowName
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
@@ -75,7 +75,7 @@ class DigestProof:
         self._lifetime_s = lifetime_s
         self._flows: dict[FlowName, dict[str, _Challenge]] = {}
 
-    def challenge(self, flow: FlowName, door: GuestDoor, now: float, *, stale: bool = False) -> str:
+    def challenge(self, flow: FlowName, door: GuestAccess, now: float, *, stale: bool = False) -> str:
         """Give a new challenge. See the promise."""
         nonce = secrets.token_urlsafe(24)
         mine = self._flows.setdefault(flow, {})
@@ -87,7 +87,7 @@ class DigestProof:
         opaque = secrets.token_hex(4).upper()
         return f'Digest realm="{door.realm}", nonce="{nonce}", opaque="{opaque}", algorithm=MD5-sess, qop="auth"{again}'
 
-    def check(self, flow: FlowName, request: Request, credentials: str, door: GuestDoor, now: float) -> Proof:
+    def check(self, flow: FlowName, request: Request, credentials: str, door: GuestAccess, now: float) -> Proof:
         """Judge credentials. See the promise.
 
         Whether a challenge is stale is said before the sum is looked at: who guesses keys

@@ -6,7 +6,7 @@ from typing import Final
 from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
-from lyncpy.contracts.authenticator import DenialReason, Denied
+from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person, objection_to
 from lyncpy.contracts.http import IPasswords
 from lyncpy.contracts.names import Aor
@@ -27,7 +27,7 @@ class Passwords:
         self._secrets = secrets
         self._timers = timers
 
-    async def check(self, login: str, password: str) -> Aor | Denied:
+    async def check(self, login: str, password: str) -> Aor | AuthenticationDenied:
         """Give whose login and password these are."""
         person = self._people.by_login("", login)
         secret = await self._secrets.nt_hash(person.aor if person is not None else NOBODY)
@@ -35,14 +35,14 @@ class Passwords:
         given = nt_hash(password[:PASSWORD_CHARACTERS])
         is_right = hmac.compare_digest(given, secret or _NO_HASH) and len(password) <= PASSWORD_CHARACTERS
         if person is None:
-            return Denied(DenialReason.UNKNOWN_USER, login)
+            return AuthenticationDenied(DenialReason.UNKNOWN_USER, login)
         if not secret:
-            return Denied(DenialReason.NO_PASSWORD_SET, login, person.aor)
+            return AuthenticationDenied(DenialReason.NO_PASSWORD_SET, login, person.aor)
         if not is_right:
-            return Denied(DenialReason.WRONG_PASSWORD, login, person.aor)
+            return AuthenticationDenied(DenialReason.WRONG_PASSWORD, login, person.aor)
         objection = objection_to(person, self._timers.wall())
         if objection is not None:
-            return Denied(objection.reason, login, person.aor, detail=objection.words)
+            return AuthenticationDenied(objection.reason, login, person.aor, detail=objection.words)
         return person.aor
 
 

@@ -53,7 +53,7 @@ class IArchive(Interface):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LedgerLine:
     """One entry of the archive, as it is stored.
 
     `digest` is what makes a chain of entries: SHA-256 of `head`, a line feed and `body`; the
@@ -138,17 +138,17 @@ class ILedger(Interface):
     def begin(start: Mark, end: Mark) -> Awaitable[None]:
         """Begin an empty chain with these ends. Raises Conflict when one has begun."""
 
-    def append(lines: Sequence[Line], places: Collection[Place], end: Mark, expected: Mark) -> Awaitable[None]:
+    def append(lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark) -> Awaitable[None]:
         """Add lines and their places in the index, and move the end; all or nothing, durable when it returns.
 
         Raises:
             Conflict: The end is not the one that was expected, or a line of this serial is there.
         """
 
-    def read(after: int, limit: int) -> Awaitable[Sequence[Line]]:
+    def read(after: int, limit: int) -> Awaitable[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
 
-    def find(wanted: Wanted, limit: int, *, newest: bool = False) -> Awaitable[Sequence[Line]]:
+    def find(wanted: Wanted, limit: int, *, newest: bool = False) -> Awaitable[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
 
     def conversations(people: Collection[str], after: str, limit: int) -> Awaitable[Sequence[str]]:

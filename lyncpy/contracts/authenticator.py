@@ -36,7 +36,7 @@ class DenialReason(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class AuthenticationDenied:
     """The handshake failed."""
 
     reason: DenialReason
@@ -88,7 +88,7 @@ class IAuthenticator(Interface):
 
     def step(
         flow: str, request: Request, credentials: str, now: float
-    ) -> Awaitable["Challenge | Denied | IAssociation"]:
+    ) -> Awaitable["Challenge | AuthenticationDenied | IAssociation"]:
         """Take the client's next token for this flow; give the next challenge, a denial or the finished association.
 
         `credentials` is the whole header value, its scheme included. The association is for

@@ -14,7 +14,7 @@ GUEST_DOMAIN: Final = "anonymous.invalid"
 
 
 @dataclass(frozen=True, slots=True)
-class GuestDoor:
+class GuestAccess:
     """The way into a conference for guests; there is one for each name that a conference could have."""
 
     conference: str
@@ -30,7 +30,7 @@ class GuestDoor:
 class IGuests(Interface):
     """What the gate has to know of conferences."""
 
-    def door(uri: str) -> GuestDoor:
+    def door(uri: str) -> GuestAccess:
         """Give how guests may come to the conference to which a Request-URI belongs.
 
         Raises:
@@ -57,10 +57,10 @@ class IKeyProof(Interface):
 
     scheme: str = Attribute("The word that its header values begin with.")
 
-    def challenge(flow: FlowName, door: GuestDoor, now: float, *, stale: bool = False) -> str:
+    def challenge(flow: FlowName, door: GuestAccess, now: float, *, stale: bool = False) -> str:
         """Give the value of a WWW-Authenticate header; `stale`: the client need not ask its user for another key."""
 
-    def check(flow: FlowName, request: Request, credentials: str, door: GuestDoor, now: float) -> Proof:
+    def check(flow: FlowName, request: Request, credentials: str, door: GuestAccess, now: float) -> Proof:
         """Judge a request's credentials, the whole header value; each counts once.
 
         Where a challenge was answered rightly, further answers to it are held against the

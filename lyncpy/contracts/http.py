@@ -26,7 +26,7 @@ class ReaderKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class HttpReader:
     """Who asks."""
 
     kind: ReaderKind
@@ -37,7 +37,7 @@ class Reader:
     """The name of the token, for an operator."""
 
 
-ANYBODY: Final = Reader(ReaderKind.ANONYMOUS)
+ANYBODY: Final = HttpReader(ReaderKind.ANONYMOUS)
 GET: Final = ("GET",)
 
 
@@ -64,7 +64,7 @@ class HttpAsked:
     peer: str = ""
     """The client's network address, without a port."""
 
-    reader: Reader = ANYBODY
+    reader: HttpReader = ANYBODY
 
 
 @dataclass(frozen=True, slots=True)

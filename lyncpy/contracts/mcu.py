@@ -44,7 +44,7 @@ class FailureKind(enum.Enum):
     LOST = "the leg is no more"
 
 
-class Failure(NamedTuple):
+class DeliveryFailure(NamedTuple):
     """A copy of a message that did not arrive."""
 
     kind: FailureKind
@@ -55,7 +55,7 @@ class Failure(NamedTuple):
     """The value of an ms-diagnostics header, or ""."""
 
 
-Hear = Callable[[Failure | None], None]
+Hear = Callable[[DeliveryFailure | None], None]
 
 
 class IMessage(Interface):
@@ -78,7 +78,7 @@ class ILeg(Interface):
     def types(author: Aor, body: bytes) -> None:
         """Show them that somebody is typing; nobody asks whether it arrived."""
 
-    def report(number: int, failed: Sequence[tuple[str, Failure]]) -> None:
+    def report(number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> None:
         """Tell them which addresses did not get a message of theirs; an empty sequence: everybody has it."""
 
     def end(reason: str | None) -> None:
@@ -113,7 +113,7 @@ class IMcu(Interface):
 
     kind: str = Attribute('The type in the MCU\'s URI and in rosters: "chat".')
 
-    def listen(ears: "IFocusEars") -> None:
+    def listen(ears: "IFocusObserver") -> None:
         """Tell this focus from now on who has left; called once, before anybody is let in."""
 
     def admit(participant: Participant, leg: ILeg) -> IParticipation:
@@ -156,7 +156,7 @@ class ISipAccess(Interface):
         """
 
 
-class IFocusEars(Interface):
+class IFocusObserver(Interface):
     """What an MCU tells the focus of a conference. Calls return at once."""
 
     def left(participant: Participant, reason: str) -> None:

@@ -24,7 +24,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class JournalEntry:
     """One line of a journal."""
 
     serial: int
@@ -73,7 +73,7 @@ class IStore(Interface):
     def append(journal: str, entry: bytes, at: float) -> Awaitable[None]:
         """Add a line to a journal."""
 
-    def replay(journal: str, since: float, until: float, limit: int) -> Awaitable[Sequence[Entry]]:
+    def replay(journal: str, since: float, until: float, limit: int) -> Awaitable[Sequence[JournalEntry]]:
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
 
     def lease(key: str, holder: NodeName, seconds: float) -> Awaitable[Lease | None]:

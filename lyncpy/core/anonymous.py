@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.authenticator import Challenge
 from lyncpy.contracts.flows import IFlows
-from lyncpy.contracts.guests import GUEST_DOMAIN, GuestDoor, IGuests, IKeyProof, Proof
+from lyncpy.contracts.guests import GUEST_DOMAIN, GuestAccess, IGuests, IKeyProof, Proof
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.networks import Relays, network_of
@@ -141,12 +141,12 @@ class AnonymousGate:
             return Challenge(self._proof.challenge(arrival.flow, door, arrival.at, stale=proof is Proof.STALE))
         return self._welcome(arrival, aor, door) if guest is None else guest.who
 
-    def _door(self, request: Request) -> GuestDoor:
+    def _door(self, request: Request) -> GuestAccess:
         if request.method not in METHODS:
             raise Refused(403, FORBIDDEN)
         if request.method == "SUBSCRIBE" and request.event != EVENT:
             raise Refused(403, FORBIDDEN)
-        door: GuestDoor = self._doors.door(request.uri)
+        door: GuestAccess = self._doors.door(request.uri)
         return door
 
     def _credentials(self, request: Request) -> str | None:
@@ -155,7 +155,7 @@ class AnonymousGate:
 
     # --- coming in
 
-    def _welcome(self, arrival: Arrival, aor: Aor, door: GuestDoor) -> Identity:
+    def _welcome(self, arrival: Arrival, aor: Aor, door: GuestAccess) -> Identity:
         if aor in self._names:
             raise Refused(403, NOT_YOU)
         flow, peer = arrival.flow, arrival.peer
@@ -184,7 +184,7 @@ class AnonymousGate:
 
     # --- wrong keys
 
-    def _check_patience(self, door: GuestDoor, peer: str) -> None:
+    def _check_patience(self, door: GuestAccess, peer: str) -> None:
         now = self._timers.now()
         # Whoever knows the key needs one try: so many leave each other at a conference or an address, whatever they guess.
         crowded = any(
@@ -199,11 +199,11 @@ class AnonymousGate:
                 headers=[("Retry-After", str(seconds))],
             )
 
-    def _crowds_of(self, door: GuestDoor, peer: str) -> tuple[str, ...]:
+    def _crowds_of(self, door: GuestAccess, peer: str) -> tuple[str, ...]:
         """Name what else a wrong key counts for; the address of a relay is everybody's."""
         return (door.conference,) if peer in self._relays else (door.conference, network_of(peer))
 
-    def _failed(self, door: GuestDoor, peer: str) -> None:
+    def _failed(self, door: GuestAccess, peer: str) -> None:
         now, network = self._timers.now(), network_of(peer)
         self._tries.failed(_place(door, peer), now, network)
         for one in self._crowds_of(door, peer):
@@ -214,7 +214,7 @@ class AnonymousGate:
         )
 
 
-def _place(door: GuestDoor, peer: str) -> str:
+def _place(door: GuestAccess, peer: str) -> str:
     """Name the tries of one address at one conference."""
     return f"{door.conference} from {network_of(peer)}"
 

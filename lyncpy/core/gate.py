@@ -26,7 +26,7 @@ from typing import Final, overload
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.authenticator import Challenge, Denied, IAssociation, IAuthenticator, Invalid
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, IAssociation, IAuthenticator, Invalid
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
@@ -319,7 +319,7 @@ class Gate:
             state.stepping = False
         if isinstance(outcome, Challenge):
             raise self._challenge(state, [outcome.value])
-        if isinstance(outcome, Denied):
+        if isinstance(outcome, AuthenticationDenied):
             self._release(state)
             self._signins.failed(outcome, attempt)
             raise self._challenge(state)

@@ -15,7 +15,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.authenticator import DenialReason, Denied
+from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, bare
@@ -111,7 +111,7 @@ class SignIns:
         """
         now = self._timers.now()
         if not attempt.is_user and self.tries.may_know(attempt, now):
-            self._note(Denied(DenialReason.UNKNOWN_USER), attempt)
+            self._note(AuthenticationDenied(DenialReason.UNKNOWN_USER), attempt)
             raise Refused(404, _UNKNOWN)
         self._check_patience(self.tries.wait(attempt, now))
 
@@ -133,7 +133,7 @@ class SignIns:
                 headers=[("Retry-After", str(seconds))],
             )
 
-    def failed(self, denied: Denied, attempt: Attempt) -> None:
+    def failed(self, denied: AuthenticationDenied, attempt: Attempt) -> None:
         """Take note of a failed handshake; return where the client shall begin anew.
 
         Raises:
@@ -164,7 +164,7 @@ class SignIns:
         """Forgive what the user failed before at this place, and know the place from now on."""
         self.tries.succeeded(attempt)
 
-    def _note(self, denied: Denied, attempt: Attempt) -> None:
+    def _note(self, denied: AuthenticationDenied, attempt: Attempt) -> None:
         self.log.info(
             "{aor} could not sign in from {address} as {account}: {reason} {detail}",
             aor=shown(attempt.aor),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lyncpy.contracts.archive import Ends, ILedger, Line, Mark, Place, Wanted
+from lyncpy.contracts.archive import Ends, ILedger, LedgerLine, Mark, Place, Wanted
 from lyncpy.contracts.store import Conflict
 from tests.kit.cellars import KINDS, NOON, Cellar, opened
 
@@ -23,9 +23,9 @@ def cellar(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cellar]:
         yield cellar
 
 
-def line(serial: int, conversation: str = "talk", at: float = NOON) -> Line:
+def line(serial: int, conversation: str = "talk", at: float = NOON) -> LedgerLine:
     """Give an entry with bytes that are no text."""
-    return Line(
+    return LedgerLine(
         serial, at + serial, "message", conversation, f'{{"n":{serial}}}', b"\0\xff" * serial, bytes([serial]) * 32
     )
 
@@ -35,7 +35,7 @@ def mark(serial: int) -> Mark:
     return Mark(serial, bytes([serial]) * 32 if serial else NAME.digest, b"stamp %d" % serial)
 
 
-def add(cellar: Cellar, *lines: Line, places: tuple[Place, ...] = (), expected: Mark | None = None) -> None:
+def add(cellar: Cellar, *lines: LedgerLine, places: tuple[Place, ...] = (), expected: Mark | None = None) -> None:
     """Add entries and wait."""
     before = expected or mark(lines[0].serial - 1)
     cellar.wait(cellar.ledger.append(lines, places, mark(lines[-1].serial), before))

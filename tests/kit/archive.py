@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import Ends, IExports, IGapFile, ILedger, IStamps, Line, Mark, Place, Wanted
+from lyncpy.contracts.archive import Ends, IExports, IGapFile, ILedger, IStamps, LedgerLine, Mark, Place, Wanted
 from tests.kit.fakes import Fragility
 from tests.kit.ledger import MemoryLedger
 
@@ -27,15 +27,17 @@ class FragileLedger:
         """Begin a chain."""
         return self._disk.run(lambda: self._inner.begin(start, end))
 
-    def append(self, lines: Sequence[Line], places: Collection[Place], end: Mark, expected: Mark) -> Deferred[None]:
+    def append(
+        self, lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark
+    ) -> Deferred[None]:
         """Add lines."""
         return self._disk.run(lambda: self._inner.append(lines, places, end, expected))
 
-    def read(self, after: int, limit: int) -> Deferred[Sequence[Line]]:
+    def read(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give lines."""
         return self._disk.run(lambda: self._inner.read(after, limit))
 
-    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[Line]]:
+    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give lines that are wanted."""
         return self._disk.run(lambda: self._inner.find(wanted, limit, newest=newest))
 

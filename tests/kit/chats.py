@@ -12,7 +12,7 @@ from lyncpy.contracts.archive import IArchive, Said
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import PoliciesChanged
-from lyncpy.contracts.mcu import Failure, Hear, IFocusEars, ILeg, IMessage, IParticipation, Participant
+from lyncpy.contracts.mcu import DeliveryFailure, Hear, IFocusObserver, ILeg, IMessage, IParticipation, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.core.timers import Timers
@@ -87,7 +87,7 @@ class SlowArchive:
         return [said.body.decode() for said in self.kept if said.kind == kind]
 
 
-@implementer(IFocusEars)
+@implementer(IFocusObserver)
 class Ears:
     """What the focus is told."""
 
@@ -120,7 +120,7 @@ class PlainLeg:
         self.typing: list[str] = []
         self.reports: list[tuple[int, list[str]]] = []
         self.ended: list[str | None] = []
-        self.refuses: Failure | None = None
+        self.refuses: DeliveryFailure | None = None
 
     def deliver(self, message: IMessage, hear: Hear) -> None:
         """Take it at once, or refuse it."""
@@ -132,7 +132,7 @@ class PlainLeg:
         """Note it."""
         self.typing.append(name_of(author))
 
-    def report(self, number: int, failed: Sequence[tuple[str, Failure]]) -> None:
+    def report(self, number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> None:
         """Note it."""
         self.reports.append((number, [address for address, _ in failed]))
 

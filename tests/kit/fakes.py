@@ -20,7 +20,7 @@ from lyncpy.contracts.records import (
     SessionRecord,
 )
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.store import Entry, IStore, Lease, Record
+from lyncpy.contracts.store import IStore, JournalEntry, Lease, Record
 from tests.kit.memory import MemoryRecords, MemoryStore
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class FragileStore:
         """Add a line."""
         return self._disk.run(lambda: self._inner.append(journal, entry, at))
 
-    def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[Entry]]:
+    def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[JournalEntry]]:
         """Give lines."""
         return self._disk.run(lambda: self._inner.replay(journal, since, until, limit))
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import Ends, ILedger, Line, Mark, Place, Wanted
+from lyncpy.contracts.archive import Ends, ILedger, LedgerLine, Mark, Place, Wanted
 from lyncpy.contracts.store import Conflict
 
 
@@ -20,7 +20,7 @@ class MemoryLedger:
     """
 
     def __init__(self) -> None:
-        self.lines: dict[int, Line] = {}
+        self.lines: dict[int, LedgerLine] = {}
         self.places: set[Place] = set()
         self.start: Mark | None = None
         self.end: Mark | None = None
@@ -38,7 +38,9 @@ class MemoryLedger:
         self.start, self.end = start, end
         return succeed(None)
 
-    def append(self, lines: Sequence[Line], places: Collection[Place], end: Mark, expected: Mark) -> Deferred[None]:
+    def append(
+        self, lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark
+    ) -> Deferred[None]:
         """Add lines and their places in the index, and move the end."""
         is_there = bool(lines) and max(self.lines, default=0) >= lines[0].serial
         if is_there or not _is_same(self.end, expected):
@@ -48,11 +50,11 @@ class MemoryLedger:
         self.end = end
         return succeed(None)
 
-    def read(self, after: int, limit: int) -> Deferred[Sequence[Line]]:
+    def read(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
         return self.find(Wanted(after=after, since=float("-inf"), until=float("inf")), limit)
 
-    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[Line]]:
+    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
         found = [
             self.lines[serial]

@@ -22,7 +22,7 @@ from lyncpy.contracts.records import (
     MessageCountRecord,
     SessionRecord,
 )
-from lyncpy.contracts.store import Conflict, Entry, IStore, Lease, Record
+from lyncpy.contracts.store import Conflict, IStore, JournalEntry, Lease, Record
 
 InConference = TypeVar("InConference", ConferenceSessionRecord, FocusJoinRecord, McuJoinRecord, MessageCountRecord)
 OfConference = TypeVar("OfConference", bound=ConferenceRow)
@@ -40,7 +40,7 @@ class MemoryStore:
         self._wall = wall
         self._records: dict[tuple[str, str], Record] = {}
         self._versions: dict[tuple[str, str], int] = {}
-        self._journals: dict[str, list[Entry]] = {}
+        self._journals: dict[str, list[JournalEntry]] = {}
         self._leases: dict[str, Lease] = {}
         self._serial = 0
 
@@ -78,10 +78,10 @@ class MemoryStore:
         """Add a line to a journal."""
         require_key("journal", journal)
         self._serial += 1
-        self._journals.setdefault(journal, []).append(Entry(self._serial, at, bytes(entry)))
+        self._journals.setdefault(journal, []).append(JournalEntry(self._serial, at, bytes(entry)))
         return succeed(None)
 
-    def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[Entry]]:
+    def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[JournalEntry]]:
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
         lines = [line for line in self._journals.get(journal, ()) if since <= line.at < until]
         lines.sort(key=lambda line: (line.at, line.serial))

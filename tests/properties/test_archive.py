@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.archive import Line, Mark, Said
+from lyncpy.contracts.archive import LedgerLine, Mark, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.bodies import Kept, Mail, json_line, plain_text
@@ -123,7 +123,7 @@ def test_whatever_was_said_can_be_read_and_exported(one: Said) -> None:
     assert len(names) == len(set(names)) == 9
 
 
-def altered(line: Line) -> st.SearchStrategy[Line]:
+def altered(line: LedgerLine) -> st.SearchStrategy[LedgerLine]:
     """Give the line with another value in one of its columns."""
     values: dict[str, st.SearchStrategy[Any]] = {
         "at": st.floats(0, 4e9).filter(lambda at: abs(at - line.at) > 1e-5),

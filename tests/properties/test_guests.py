@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyncpy.auth.digest import DigestProof, read_credentials
-from lyncpy.contracts.guests import GuestDoor, Proof
+from lyncpy.contracts.guests import GuestAccess, Proof
 from lyncpy.contracts.names import FlowName
 from lyncpy.sip.message import Headers, Request
 from lyncpy.sip.text import JOINERS
@@ -31,7 +31,7 @@ def credentials(draw: st.DrawFn) -> str:
 @given(credentials() | st.text())
 def test_no_credentials_harm_and_none_open_a_door_by_chance(value: str) -> None:
     """Anything may stand in an Authorization header; what was not asked for proves nothing."""
-    door = GuestDoor("c", "bob@contoso.test", ("key",))
+    door = GuestAccess("c", "bob@contoso.test", ("key",))
     request = Request("INVITE", "sip:x@contoso.test", Headers(()))
     proof = DigestProof(answer_s=60.0, lifetime_s=60.0)
     proof.challenge(FlowName("n/1"), door, 0.0)

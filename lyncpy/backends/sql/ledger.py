@@ -24,7 +24,7 @@ from zope.interface import implementer
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.statements import insert_into
 from lyncpy.backends.sql.tables import archive, archive_marks, archive_people
-from lyncpy.contracts.archive import Ends, ILedger, Line, Mark, Place, Wanted
+from lyncpy.contracts.archive import Ends, ILedger, LedgerLine, Mark, Place, Wanted
 from lyncpy.contracts.store import Conflict
 
 START: Final = "start"
@@ -71,7 +71,9 @@ class SqlLedger:
 
         return self._decided(job, "the archive has begun already")
 
-    def append(self, lines: Sequence[Line], places: Collection[Place], end: Mark, expected: Mark) -> Deferred[None]:
+    def append(
+        self, lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark
+    ) -> Deferred[None]:
         """Add lines and their places in the index, and move the end."""
         rows = [
             {
@@ -102,11 +104,11 @@ class SqlLedger:
 
         return self._decided(job, "the end of the archive is another")
 
-    def read(self, after: int, limit: int) -> Deferred[Sequence[Line]]:
+    def read(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
         return self._find([archive.c.serial > after], limit, newest=False)
 
-    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[Line]]:
+    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
         column = archive.c
         where = [
@@ -165,7 +167,9 @@ class SqlLedger:
 
         return self._decided(job, "the start of the archive is another")
 
-    def _find(self, where: Sequence[ColumnElement[bool]], limit: int, *, newest: bool) -> Deferred[Sequence[Line]]:
+    def _find(
+        self, where: Sequence[ColumnElement[bool]], limit: int, *, newest: bool
+    ) -> Deferred[Sequence[LedgerLine]]:
         serial = archive.c.serial
         statement = self._lines.where(*where).order_by(serial.desc() if newest else serial).limit(limit)
         return self._database.read(lambda connection: tuple(_line(row) for row in connection.execute(statement)))
@@ -205,6 +209,6 @@ def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
-def _line(row: Sequence[Any]) -> Line:  # Any: the columns of the archive
+def _line(row: Sequence[Any]) -> LedgerLine:  # Any: the columns of the archive
     serial, at, kind, conversation, head, body, digest = row
-    return Line(serial, at, _text(kind), _text(conversation), _text(head), body, digest)
+    return LedgerLine(serial, at, _text(kind), _text(conversation), _text(head), body, digest)

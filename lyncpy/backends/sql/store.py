@@ -25,7 +25,7 @@ from lyncpy.backends.sql.statements import (
 from lyncpy.backends.sql.tables import journals
 from lyncpy.backends.text import is_storable, require_key
 from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.store import Conflict, Entry, IStore, Lease, Record
+from lyncpy.contracts.store import Conflict, IStore, JournalEntry, Lease, Record
 
 SLICE: Final = 1000
 """Lines that one transaction of a purge removes: other writes go between two of them."""
@@ -127,7 +127,7 @@ class SqlStore:
 
         return self._database.write(job)
 
-    def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[Entry]]:
+    def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[JournalEntry]]:
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
         column = journals.c
         statement = (
@@ -137,9 +137,9 @@ class SqlStore:
             .limit(limit)
         )
 
-        def job(connection: Connection) -> Sequence[Entry]:
+        def job(connection: Connection) -> Sequence[JournalEntry]:
             rows = connection.execute(statement).all()
-            return tuple(Entry(row.serial, row.at, row.entry) for row in reversed(rows))
+            return tuple(JournalEntry(row.serial, row.at, row.entry) for row in reversed(rows))
 
         return self._database.read(job)
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from lyncpy.contracts.archive import Ends, ILedger, IStamps, Line, Mark, Place, Said
+from lyncpy.contracts.archive import Ends, ILedger, IStamps, LedgerLine, Mark, Place, Said
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.keeper import CONVERSATIONS, is_ours
 from lyncpy.workloads.archive.model import Broken, Places, Point
@@ -154,7 +154,7 @@ class _Walk:
             raise Broken(since.serial, "is not the one that was noted")
         return since
 
-    async def _check(self, lines: Sequence[Line], end: Mark) -> None:
+    async def _check(self, lines: Sequence[LedgerLine], end: Mark) -> None:
         """Check a slice, and move on."""
         found: list[tuple[int, Said]] = []
         broken: Broken | None = None
@@ -201,7 +201,7 @@ class _Walk:
         return ends is not None and ends.start.serial >= serial
 
 
-def _resumed(line: Line) -> str:
+def _resumed(line: LedgerLine) -> str:
     """Say what an operator did: whoever could tear the chain could have an operator's key too, so that this is no pardon."""
     why = line.body.decode("utf-8", "replace").replace("\n", "; ")[:300]
     return (

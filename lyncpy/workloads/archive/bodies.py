@@ -15,7 +15,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
-from lyncpy.contracts.archive import Line, Said
+from lyncpy.contracts.archive import LedgerLine, Said
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.sip.body import media_type, read_multipart
 from lyncpy.sip.errors import RemoteProtocolError
@@ -41,7 +41,7 @@ _CONTROLS: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range
 class Kept:
     """An entry as it is stored, and what it says."""
 
-    line: Line
+    line: LedgerLine
     said: Said
 
 
@@ -221,7 +221,7 @@ def _shown(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
 
 
-def kept_of(line: Line) -> Kept | None:
+def kept_of(line: LedgerLine) -> Kept | None:
     """Read a stored entry; None for one whose head was spoiled, which verification is for."""
     try:
         return Kept(line, model.read(line).said)

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.archive import IGapFile, Line
+from lyncpy.contracts.archive import IGapFile, LedgerLine
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import Shares
@@ -131,7 +131,7 @@ class Gaps:
         # What is there says the same, with a doubt.
         _ = self._save().addErrback(lambda failure: failure.trap(StoreUnavailable))
 
-    def resolve(self, lines: Sequence[Line]) -> None:
+    def resolve(self, lines: Sequence[LedgerLine]) -> None:
         """Settle a doubt by the entry that the chain has in its place, if it has one."""
         doubt = self.gap.doubt
         if doubt is not None:

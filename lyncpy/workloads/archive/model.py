@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from lyncpy.contracts.archive import Ends, Line, Place, Said
+from lyncpy.contracts.archive import Ends, LedgerLine, Place, Said
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.owners import Span
 
@@ -70,7 +70,7 @@ def point_of(text: str) -> Point:
     return Point(int(serial), bytes.fromhex(digest))
 
 
-def link(after: Point, said: Said) -> Line:
+def link(after: Point, said: Said) -> LedgerLine:
     """Write down what was said as the entry behind a point."""
     serial, micros = after.serial + 1, round(said.at * 1_000_000)
     head = json.dumps(
@@ -91,7 +91,7 @@ def link(after: Point, said: Said) -> Line:
         ensure_ascii=True,
         separators=(",", ":"),
     )
-    return Line(
+    return LedgerLine(
         serial, micros / 1_000_000, said.kind, name_of(said.conversation), head, said.body, digest_of(head, said.body)
     )
 
@@ -101,7 +101,7 @@ def digest_of(head: str, body: bytes) -> bytes:
     return sha256(b"%b\n%b" % (head.encode("ascii", "replace"), body)).digest()
 
 
-def read(line: Line) -> Entry:
+def read(line: LedgerLine) -> Entry:
     """Read an entry back.
 
     Raises:
@@ -132,7 +132,7 @@ def read(line: Line) -> Entry:
         raise Broken(line.serial, "its head cannot be read") from None
 
 
-def follow(after: Point, line: Line) -> Entry:
+def follow(after: Point, line: LedgerLine) -> Entry:
     """Check that a line is the entry behind a point, unchanged; give it.
 
     Raises:
@@ -196,7 +196,7 @@ def next_of(ends: Ends) -> Point:
     return Point(max(ends.end.serial, ends.last), ends.end.digest)
 
 
-def over(lines: Sequence[Line], before: float) -> Sequence[Line]:
+def over(lines: Sequence[LedgerLine], before: float) -> Sequence[LedgerLine]:
     """Give the lines at the front that are older than a moment.
 
     Only whole beginnings are purged, so that the rest stays a chain. An entry that a wrong

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lyncpy.contracts.archive import ILedger, Line, Said, Wanted
+from lyncpy.contracts.archive import ILedger, LedgerLine, Said, Wanted
 from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive.bodies import Kept, kept_of, plain_text
 from lyncpy.workloads.archive.model import name_of, takes_part
@@ -81,7 +81,7 @@ class Reader:
         self._ledger = ledger
         self._rest = rest
 
-    async def _fitting(self, line: Line, terms: Terms) -> Kept | None:
+    async def _fitting(self, line: LedgerLine, terms: Terms) -> Kept | None:
         """Give an entry that fits; None for another, or a spoiled one."""
         await self._rest(ENTRY_BYTES + len(line.head) + len(line.body))
         kept = kept_of(line)

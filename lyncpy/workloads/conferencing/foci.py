@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
-from lyncpy.contracts.mcu import IFocusEars, IMcu, Participant
+from lyncpy.contracts.mcu import IFocusObserver, IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
@@ -29,7 +29,7 @@ from lyncpy.workloads.conferencing.settings import Settings
 NO_CONFERENCE: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
 
 
-@implementer(IFocusEars)
+@implementer(IFocusObserver)
 class Foci:
     """Every meeting that runs in this process; bounded."""
 
@@ -138,7 +138,7 @@ class Foci:
             focus.close()
 
     def left(self, participant: Participant, reason: str) -> None:
-        """Hear from an MCU; see `IFocusEars`."""
+        """Hear from an MCU; see `IFocusObserver`."""
         focus = self.running(participant.conference)
         if focus is not None:
             for kind in self._mcus:

@@ -6,7 +6,7 @@ from typing import Final
 
 from zope.interface import implementer
 
-from lyncpy.contracts.guests import GuestDoor, IGuests
+from lyncpy.contracts.guests import GuestAccess, IGuests
 from lyncpy.contracts.names import Aor, bare, domain_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.text import JOINERS, one_line
@@ -53,7 +53,7 @@ class Guests:
         self._domain = domain
         self._welcome = welcome
 
-    def door(self, uri: str) -> GuestDoor:
+    def door(self, uri: str) -> GuestAccess:
         """Give the door of a conference. See the promise.
 
         There is one for every conference that could be: whether there is, and whether it has
@@ -74,7 +74,7 @@ class Guests:
         if conference is None and self._domain and domain_of(parsed.host) != self._domain:
             raise Refused(403, NO_FOCUS)
         keys = () if conference is None else keys_of(conference, address)
-        return GuestDoor(address.key, bare(address.organizer), keys)
+        return GuestAccess(address.key, bare(address.organizer), keys)
 
     def is_inside(self, guest: Aor) -> bool:
         """Tell whether a guest is in a meeting. See the promise."""

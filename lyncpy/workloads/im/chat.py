@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from lyncpy.contracts.archive import Said
-from lyncpy.contracts.mcu import Failure, FailureKind
+from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
@@ -50,7 +50,7 @@ class Chat:
         """Let go what waited for somebody whose joining is complete."""
         self._perform(self.room.open(seat))
 
-    def leave(self, seat: Seat, why: Failure) -> None:
+    def leave(self, seat: Seat, why: DeliveryFailure) -> None:
         """Give up a place; the senders of what waited for it are told so."""
         self._perform(self.room.leave(seat, why))
 
@@ -117,7 +117,7 @@ class Chat:
         elif effect.seat.is_here:
             self._over(effect.seat, effect.kind)
 
-    def _heard(self, seat: Seat, letter: Letter, failure: Failure | None) -> None:
+    def _heard(self, seat: Seat, letter: Letter, failure: DeliveryFailure | None) -> None:
         self._perform(self.room.settled(seat, letter, failure))
 
     def _finish(self, letter: Letter) -> None:
@@ -150,7 +150,7 @@ class Chat:
         )
 
 
-def _named(letter: Letter) -> Sequence[tuple[str, Failure]]:
+def _named(letter: Letter) -> Sequence[tuple[str, DeliveryFailure]]:
     """Name who did not get a letter: a user, or the device where he has several.
 
     COMPAT pidgin-sipe 1.25: it shows the name of the contact for a user's address, and a device's

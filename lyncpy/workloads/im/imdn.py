@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from lyncpy.contracts.mcu import Failure
+from lyncpy.contracts.mcu import DeliveryFailure
 from lyncpy.sip.markup import escape, quote_attr
 
 IMDN_TYPE: Final = "application/ms-imdn+xml"
@@ -11,7 +11,7 @@ IMDN_TYPE: Final = "application/ms-imdn+xml"
 _NS: Final = "http://schemas.microsoft.com/rtc/2005/08/imdn"
 
 
-def write_report(number: int, failed: Sequence[tuple[str, Failure]]) -> bytes:
+def write_report(number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> bytes:
     """Write which recipients did not get a message; without one, everybody got it.
 
     Args:
@@ -25,7 +25,7 @@ def write_report(number: int, failed: Sequence[tuple[str, Failure]]) -> bytes:
     return f'<imdn xmlns="{_NS}"><message-id>{number}</message-id>{recipients}</imdn>'.encode()
 
 
-def _recipient(address: str, failure: Failure) -> str:
+def _recipient(address: str, failure: DeliveryFailure) -> str:
     entry = (
         f"<entry><key>ms-diagnostics</key><value>{escape(failure.diagnostics)}</value></entry>"
         if failure.diagnostics

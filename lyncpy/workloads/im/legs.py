@@ -13,7 +13,7 @@ from typing import Final
 from zope.interface import implementer
 
 from lyncpy.contracts.flows import FlowGone
-from lyncpy.contracts.mcu import Failure, FailureKind, Hear, ILeg, IMessage
+from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, Hear, ILeg, IMessage
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.sip.dialog import TARGET_REFRESH, Dialog
@@ -31,8 +31,8 @@ TYPING_S: Final = 5.0
 BYE_S: Final = 10.0
 """How long the answer to a BYE is waited for."""
 
-SILENT: Final = Failure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
-NOT_FOR_HIM: Final = Failure(FailureKind.REFUSED, 415)
+SILENT: Final = DeliveryFailure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
+NOT_FOR_HIM: Final = DeliveryFailure(FailureKind.REFUSED, 415)
 
 NO_MORE: Final = Headers()
 
@@ -106,7 +106,7 @@ class SipLeg:
         """Send the sign of typing."""
         self._start("INFO", _said_by(author, bodies.TYPING), body, TYPING_S)
 
-    def report(self, number: int, failed: Sequence[tuple[str, Failure]]) -> None:
+    def report(self, number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> None:
         """Send the report, which has no answer."""
         if self._reports is None:
             self._reports = Template(self.dialog.outline("BENOTIFY", NO_MORE))
@@ -167,15 +167,15 @@ def _heard(hear: Hear, response: Response, *, local: bool) -> None:
     hear(failure_of(response, local=local))
 
 
-def failure_of(response: Response, *, local: bool) -> Failure | None:
+def failure_of(response: Response, *, local: bool) -> DeliveryFailure | None:
     """Say what the final response to a copy means; None: he has it."""
     status = response.status
     if 200 <= status < 300:
         return None
     if local:
-        return LOST if status == 430 else SILENT if status == 408 else Failure(FailureKind.REFUSED, status)
+        return LOST if status == 430 else SILENT if status == 408 else DeliveryFailure(FailureKind.REFUSED, status)
     text = next((found for name in _DIAGNOSTICS if (found := response.headers.get(name)) is not None), "")
-    return Failure(FailureKind.LOST if status == _GONE else FailureKind.REFUSED, status, text)
+    return DeliveryFailure(FailureKind.LOST if status == _GONE else FailureKind.REFUSED, status, text)
 
 
 def _said_by(author: Aor, content_type: str) -> Headers:

@@ -15,7 +15,7 @@ from typing import Final
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.mcu import Failure, FailureKind, IFocusEars, ILeg, IMcu, IParticipation, Participant
+from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, IFocusObserver, ILeg, IMcu, IParticipation, Participant
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
@@ -34,7 +34,7 @@ class Participation:
 
     __slots__ = ("_chat", "_end", "_seat")
 
-    def __init__(self, chat: Chat, seat: Seat, end: Callable[[str, Failure], None]) -> None:
+    def __init__(self, chat: Chat, seat: Seat, end: Callable[[str, DeliveryFailure], None]) -> None:
         """Speak for a seat of a chat; `end` ends it, with what the focus and the senders of what waits are told."""
         self._chat = chat
         self._seat = seat
@@ -79,7 +79,7 @@ class Mcu:
         self._bounds = Bounds(
             settings.chat_window, settings.chat_waiting, settings.chat_waiting_bytes, settings.chat_silences
         )
-        self._ears: IFocusEars | None = None
+        self._ears: IFocusObserver | None = None
         self._chats: dict[str, Chat] = {}
         self._shares = Shares(settings.chat_legs_total, {"user": settings.chat_legs_per_user})
 
@@ -89,7 +89,7 @@ class Mcu:
 
     # --- the promise
 
-    def listen(self, ears: IFocusEars) -> None:
+    def listen(self, ears: IFocusObserver) -> None:
         """Tell this focus from now on who has left."""
         self._ears = ears
 
@@ -151,12 +151,12 @@ class Mcu:
         elif self._end(seat, LEFT, "no answer"):
             self._tell_left(seat, "no answer")
 
-    def _gone(self, seat: Seat, reason: str, failure: Failure) -> None:
+    def _gone(self, seat: Seat, reason: str, failure: DeliveryFailure) -> None:
         """Note that somebody is gone by their own doing."""
         if self._end(seat, failure, None):
             self._tell_left(seat, reason)
 
-    def _end(self, seat: Seat, failure: Failure, reason: str | None) -> bool:
+    def _end(self, seat: Seat, failure: DeliveryFailure, reason: str | None) -> bool:
         """End somebody's part; the senders of what waited for them are told. Tell whether it had not ended before.
 
         Args:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from zope.interface import implementer
 
-from lyncpy.contracts.mcu import Failure, FailureKind, ILeg, IMessage, Participant
+from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
 
 
@@ -38,13 +38,13 @@ class Bounds:
     """Messages one after the other that a leg does not answer; then it is over."""
 
 
-LEFT: Final = Failure(FailureKind.LOST, 480)
+LEFT: Final = DeliveryFailure(FailureKind.LOST, 480)
 """They went before it was their turn."""
 
-LOST: Final = Failure(FailureKind.LOST, 430, '1006;reason="Error routing on client connection"')
+LOST: Final = DeliveryFailure(FailureKind.LOST, 430, '1006;reason="Error routing on client connection"')
 """The connection was gone before it was their turn."""
 
-OVERFULL: Final = Failure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
+OVERFULL: Final = DeliveryFailure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
 """So much waits for them already that this cannot arrive in time."""
 
 
@@ -128,7 +128,7 @@ class Letter:
     open_ends: int
     """Places without an outcome."""
 
-    failures: list[tuple[Seat, Failure]] = field(default_factory=list)
+    failures: list[tuple[Seat, DeliveryFailure]] = field(default_factory=list)
     forms: dict[object, object] = field(default_factory=dict)
     """What legs have made of it for all who can show the same."""
 
@@ -206,7 +206,7 @@ class Room:
         seat.open()
         return self._go_on(seat)
 
-    def leave(self, seat: Seat, why: Failure = LEFT) -> list[Effect]:
+    def leave(self, seat: Seat, why: DeliveryFailure = LEFT) -> list[Effect]:
         """Give up a place; what still waits for it did not arrive. What is under way may still be answered."""
         if not seat.is_here:
             return []
@@ -241,7 +241,7 @@ class Room:
                 effects += _outcome(letter, seat, OVERFULL)
         return effects
 
-    def settled(self, seat: Seat, letter: Letter, failure: Failure | None) -> list[Effect]:
+    def settled(self, seat: Seat, letter: Letter, failure: DeliveryFailure | None) -> list[Effect]:
         """Note what came of a letter at a place, and let the next one go."""
         seat.answered()
         effects = _outcome(letter, seat, failure)
@@ -273,7 +273,7 @@ def _key(seat: Seat) -> tuple[Aor, Epid]:
     return seat.participant.user, seat.participant.epid
 
 
-def _outcome(letter: Letter, seat: Seat, failure: Failure | None) -> list[Effect]:
+def _outcome(letter: Letter, seat: Seat, failure: DeliveryFailure | None) -> list[Effect]:
     letter.open_ends -= 1
     if failure is not None:
         letter.failures.append((seat, failure))

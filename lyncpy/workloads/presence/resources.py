@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, Reader, ReaderKind, Resource
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpRefused, ReaderKind, Resource
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import children, read_xml, text_of
@@ -113,7 +113,7 @@ class Resources:
         etag = f"{shown.icon.value}-{size}-{self._edition}"
         return HttpAnswer(status, "image/svg+xml", self._icon(shown.icon, size), etag, cache)
 
-    async def _shown(self, aor: Aor, reader: Reader) -> Shown:
+    async def _shown(self, aor: Aor, reader: HttpReader) -> Shown:
         if aor.rpartition("@")[2] not in self._domains:
             return UNKNOWN
         person = self._people.person(aor)

@@ -20,9 +20,9 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.authenticator import Denied
+from lyncpy.contracts.authenticator import AuthenticationDenied
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpRefused, IPasswords, Reader, ReaderKind
+from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpReader, HttpRefused, IPasswords, ReaderKind
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Refused
@@ -151,7 +151,7 @@ class Readers:
         self._writers = writers
         self._tokens = tokens
 
-    async def who(self, asked: HttpAsked) -> Reader:
+    async def who(self, asked: HttpAsked) -> HttpReader:
         """Give who asks; without credentials anybody.
 
         Raises:
@@ -167,7 +167,7 @@ class Readers:
                 named = self._tokens.find(value.strip()) if _TOKEN.fullmatch(value.strip()) else None
                 if named is None:
                     raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
-                return Reader(ReaderKind.NAMED, self._meant(named), named.name)
+                return HttpReader(ReaderKind.NAMED, self._meant(named), named.name)
             case _:
                 raise HttpRefused(401, "use Basic or Bearer", tuple(("WWW-Authenticate", one) for one in _ALL))
 
@@ -192,7 +192,7 @@ class Readers:
         """Give the WWW-Authenticate values for those who may read."""
         return tuple(_CHALLENGES[kind] for kind in ReaderKind if kind in kinds and kind in _CHALLENGES)
 
-    async def _signed_in(self, login: str, password: str, peer: str) -> Reader:
+    async def _signed_in(self, login: str, password: str, peer: str) -> HttpReader:
         person = self._people.by_login("", login)
         aor = person.aor if person is not None else aor_of(login[:_LOGIN_CHARACTERS])
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
@@ -204,7 +204,7 @@ class Readers:
                 self._signins.begin(attempt)
                 try:
                     outcome = await self._passwords.check(login, password)
-                    if isinstance(outcome, Denied):
+                    if isinstance(outcome, AuthenticationDenied):
                         self._signins.failed(outcome, attempt)
                         raise wrong
                     self._signins.succeeded(attempt)
@@ -215,7 +215,7 @@ class Readers:
                 waits = tuple(header for header in no.headers if header[0] == "Retry-After")
                 raise HttpRefused(429, "too many failed sign-ins, try again later", waits) from None
             raise wrong from None
-        return Reader(ReaderKind.SIGNED_IN, aor)
+        return HttpReader(ReaderKind.SIGNED_IN, aor)
 
 
 def _place(named: Named) -> str:

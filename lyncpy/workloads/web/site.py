@@ -12,7 +12,7 @@ from typing import Final
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, Reader, ReaderKind, Resource
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpRefused, ReaderKind, Resource
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import Refused, translated
 from lyncpy.workloads.web.readers import Readers
@@ -86,7 +86,7 @@ class Site:
         method = "GET" if asked.method == "HEAD" else asked.method
         return await resource.answer(replace(asked, method=method, reader=reader))
 
-    async def _reader(self, resource: Resource, asked: HttpAsked) -> Reader:
+    async def _reader(self, resource: Resource, asked: HttpAsked) -> HttpReader:
         reader = await self._readers.who(asked)
         if reader.kind in resource.readers:
             return reader

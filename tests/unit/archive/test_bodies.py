@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.archive import Line, Said
+from lyncpy.contracts.archive import LedgerLine, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import bodies, model
 from lyncpy.workloads.archive.bodies import Kept, Mail, kept_of, plain_text
@@ -131,4 +131,4 @@ def test_an_entry_whose_head_was_spoiled_is_not_read() -> None:
     """Verification is what names it."""
     line = chain(said())[0].line
     assert kept_of(line) is not None
-    assert kept_of(Line(1, 0.0, "", "", "", b"", b"")) is None
+    assert kept_of(LedgerLine(1, 0.0, "", "", "", b"", b"")) is None

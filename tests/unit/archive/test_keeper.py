@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, capturedLogs
 
-from lyncpy.contracts.archive import IArchive, Line, Mark
+from lyncpy.contracts.archive import IArchive, LedgerLine, Mark
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
@@ -76,10 +76,10 @@ def test_nothing_is_acknowledged_before_it_is_written() -> None:
     """While the disk writes, others queue, and are written together when it is free."""
     vault = Vault()
     vault.disk.slow_down()
-    writes: list[Sequence[Line]] = []
+    writes: list[Sequence[LedgerLine]] = []
     append = vault.ledger.append
 
-    def counted(lines: Sequence[Line], *rest: Any) -> Any:
+    def counted(lines: Sequence[LedgerLine], *rest: Any) -> Any:
         writes.append(lines)
         return append(lines, *rest)
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from lyncpy.contracts.archive import Ends, Line, Mark, Said
+from lyncpy.contracts.archive import Ends, LedgerLine, Mark, Said
 from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.model import Broken, Places, Point
@@ -50,7 +50,7 @@ def test_each_kind_of_damage_has_its_words() -> None:
     second = model.link(Point(1, first.digest), said("two"))
     at_first = Point(1, first.digest)
 
-    def words(after: Point, line: Line) -> str:
+    def words(after: Point, line: LedgerLine) -> str:
         with pytest.raises(Broken) as caught:
             model.follow(after, line)
         return caught.value.wrong

@@ -12,7 +12,7 @@ from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.auth.ntlm import Authenticate, exported_key, nt_hash, read_authenticate
 from lyncpy.auth.ntlm import macs as macs_of
 from lyncpy.auth.settings import Settings
-from lyncpy.contracts.authenticator import Challenge, Denied
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.core.timers import Timers
@@ -24,7 +24,7 @@ from tests.kit.results import result_of
 ALICE = Aor("sip:alice@contoso.test")
 BOB = Aor("sip:bob@contoso.test")
 PASSWORD = "Passw0rd!"
-Outcome = Challenge | Denied | Association
+Outcome = Challenge | AuthenticationDenied | Association
 
 
 class Desk:
@@ -74,7 +74,7 @@ def client(
 
 def denial(outcome: Outcome) -> str:
     """The reason of a denial."""
-    assert isinstance(outcome, Denied)
+    assert isinstance(outcome, AuthenticationDenied)
     return outcome.reason
 
 
@@ -142,7 +142,7 @@ def test_nobody_signs_in_as_another() -> None:
     """Alice's password does not open Bob's address."""
     outcome = Desk().sign_in(client(), aor=BOB)
     assert denial(outcome) == "not this user"
-    assert isinstance(outcome, Denied)
+    assert isinstance(outcome, AuthenticationDenied)
     assert outcome.aor == ALICE
 
 

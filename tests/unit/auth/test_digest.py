@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.auth.digest import CHALLENGES_PER_FLOW, Credentials, DigestProof, answer, read_credentials
-from lyncpy.contracts.guests import GuestDoor, Proof
+from lyncpy.contracts.guests import GuestAccess, Proof
 from lyncpy.contracts.names import FlowName
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Request
 
 FOCUS = "sip:bob@contoso.com;gruu;opaque=app:conf:focus:id:854T0R7G"
-DOOR = GuestDoor("sip:bob@contoso.com/854t0r7g", "bob@contoso.com", ("Key12345",))
+DOOR = GuestAccess("sip:bob@contoso.com/854t0r7g", "bob@contoso.com", ("Key12345",))
 FLOW = FlowName("n/1")
 
 # RFC 2617 §3.5.
@@ -50,7 +50,7 @@ class Caller:
         self.given: dict[str, str] = {}
         self.count = 0
 
-    def asked(self, door: GuestDoor = DOOR, flow: FlowName = FLOW, now: float = 0.0, *, stale: bool = False) -> None:
+    def asked(self, door: GuestAccess = DOOR, flow: FlowName = FLOW, now: float = 0.0, *, stale: bool = False) -> None:
         """Be asked for a proof."""
         self.given = parse_auth(self.proof.challenge(flow, door, now, stale=stale))[1]
         self.count = 0
@@ -84,7 +84,7 @@ class Caller:
         return "Digest " + ", ".join(f"{name}={value}" for name, value in fields.items())
 
     def worth(
-        self, credentials: str, *, door: GuestDoor = DOOR, flow: FlowName = FLOW, now: float = 1.0, uri: str = FOCUS
+        self, credentials: str, *, door: GuestAccess = DOOR, flow: FlowName = FLOW, now: float = 1.0, uri: str = FOCUS
     ) -> Proof:
         """Say what credentials are worth with an INVITE."""
         return self.proof.check(flow, Request("INVITE", uri, Headers(())), credentials, door, now)

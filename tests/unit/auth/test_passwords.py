@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import PASSWORD_CHARACTERS, Passwords
-from lyncpy.contracts.authenticator import Denied
+from lyncpy.contracts.authenticator import AuthenticationDenied
 from lyncpy.contracts.directory import Moment, Person
 from lyncpy.contracts.names import Aor
 from tests.kit.gatehouse import TablePeople, TableSecrets, timers_of
@@ -48,7 +48,7 @@ def test_a_password_is_right_or_the_operator_reads_why_not(login: str, password:
     """Each outcome has its word, and each costs one look at the store, so that time does not tell who exists."""
     passwords, secrets = _passwords()
     found = result_of(passwords.check(login, password))
-    assert (found.reason if isinstance(found, Denied) else found) == outcome
+    assert (found.reason if isinstance(found, AuthenticationDenied) else found) == outcome
     assert secrets.asked == 1
 
 
@@ -57,7 +57,7 @@ def test_a_long_password_is_not_right_because_its_beginning_is() -> None:
     long = "x" * PASSWORD_CHARACTERS
     passwords = Passwords(TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash(long)}), timers_of(Clock()))
     assert result_of(passwords.check("alice@example.test", long)) == ALICE
-    assert isinstance(result_of(passwords.check("alice@example.test", long + "y")), Denied)
+    assert isinstance(result_of(passwords.check("alice@example.test", long + "y")), AuthenticationDenied)
 
 
 def test_whose_time_is_over_is_told_so_only_with_the_right_password() -> None:
@@ -65,8 +65,8 @@ def test_whose_time_is_over_is_told_so_only_with_the_right_password() -> None:
     person = Person(ALICE, "1", until=Moment(0.0, "accountExpires"), logins=("alice",))
     passwords = Passwords(TablePeople(person), TableSecrets({ALICE: nt_hash("right")}), timers_of(Clock()))
     right = result_of(passwords.check("alice", "right"))
-    assert isinstance(right, Denied)
+    assert isinstance(right, AuthenticationDenied)
     assert (right.reason, right.detail) == ("expired", "expired on 1970-01-01 00:00:00 UTC (accountExpires)")
     wrong = result_of(passwords.check("alice", "wrong"))
-    assert isinstance(wrong, Denied)
+    assert isinstance(wrong, AuthenticationDenied)
     assert wrong.reason == "wrong password"

@@ -10,7 +10,7 @@ from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.guests import GuestDoor, IGuests
+from lyncpy.contracts.guests import GuestAccess, IGuests
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.anonymous import AnonymousGate
@@ -38,9 +38,9 @@ class Doors:
     def __init__(self) -> None:
         self.inside: set[str] = set()
 
-    def door(self, uri: str) -> GuestDoor:
+    def door(self, uri: str) -> GuestAccess:
         """Give the door named by the URI."""
-        return GuestDoor(uri, "bob@contoso.test", (KEY,))
+        return GuestAccess(uri, "bob@contoso.test", (KEY,))
 
     def is_inside(self, guest: Aor) -> bool:
         """Tell whether a test says so."""

@@ -15,7 +15,7 @@ from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.authenticator import Challenge, Denied, IAuthenticator
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, IAuthenticator
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.refusal import Refused
@@ -683,14 +683,14 @@ class SlowLock:
     scheme = "NTLM"
 
     def __init__(self) -> None:
-        self.outcome: Deferred[Challenge | Denied] = Deferred()
+        self.outcome: Deferred[Challenge | AuthenticationDenied] = Deferred()
         self.forgotten: list[str] = []
 
     def initial(self) -> str:
         """Give a challenge."""
         return "NTLM x"
 
-    async def step(self, flow: str, request: Request, credentials: str, now: float) -> Challenge | Denied:
+    async def step(self, flow: str, request: Request, credentials: str, now: float) -> Challenge | AuthenticationDenied:
         """Wait."""
         return await self.outcome
 

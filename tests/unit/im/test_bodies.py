@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.contracts.mcu import Failure, FailureKind
+from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request
 from lyncpy.workloads.im import bodies
@@ -63,8 +63,8 @@ def test_a_part_without_a_type_is_plain_text() -> None:
 def test_a_report_names_who_did_not_get_it() -> None:
     """As the specification writes it."""
     failed = [
-        ("sip:bob@contoso.com", Failure(FailureKind.SILENT, 408, '6001;reason="Request Timeout"')),
-        ("sip:c&d@contoso.com", Failure(FailureKind.REFUSED, 480)),
+        ("sip:bob@contoso.com", DeliveryFailure(FailureKind.SILENT, 408, '6001;reason="Request Timeout"')),
+        ("sip:c&d@contoso.com", DeliveryFailure(FailureKind.REFUSED, 480)),
     ]
     assert write_report(2, failed).decode() == (
         '<imdn xmlns="http://schemas.microsoft.com/rtc/2005/08/imdn"><message-id>2</message-id>'

@@ -4,7 +4,7 @@ import pytest
 
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.mcu import Failure, FailureKind, IMcu, ISipAccess, Participant
+from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, IMcu, ISipAccess, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.message import Response
@@ -811,7 +811,7 @@ def test_a_leg_of_another_road_ends_as_every_other(chat: Chat) -> None:
     dave.lost("no connection")
     erin, erins = chat.takes_in("erin")
     erin.joined()
-    erins.refuses = Failure(FailureKind.LOST, 430)
+    erins.refuses = DeliveryFailure(FailureKind.LOST, 430)
     number = number_of(alice.says("anybody?"))
     chat.turn()
     assert [leg.ended for leg in (bobs, carols, daves, erins)] == [["removed"], [None], [None], [None]]

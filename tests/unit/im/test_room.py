@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from zope.interface import implementer
 
-from lyncpy.contracts.mcu import Failure, FailureKind, Hear, ILeg, IMessage, Participant
+from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, Hear, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.im.room import Bounds, Deliver, Finished, Over, Room, Seat
 
-LOST = Failure(FailureKind.LOST, 430)
-SILENT = Failure(FailureKind.SILENT, 408)
+LOST = DeliveryFailure(FailureKind.LOST, 430)
+SILENT = DeliveryFailure(FailureKind.SILENT, 408)
 
 
 @implementer(ILeg)
@@ -24,7 +24,7 @@ class Deaf:
     def types(self, author: Aor, body: bytes) -> None:
         """Nobody calls this."""
 
-    def report(self, number: int, failed: Sequence[tuple[str, Failure]]) -> None:
+    def report(self, number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> None:
         """Nobody calls this."""
 
     def end(self, reason: str | None) -> None:

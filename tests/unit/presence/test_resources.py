@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from lyncpy.contracts.http import ANYBODY, HttpAnswer, HttpAsked, HttpRefused, Reader, ReaderKind, Resource
+from lyncpy.contracts.http import ANYBODY, HttpAnswer, HttpAsked, HttpReader, HttpRefused, ReaderKind, Resource
 from lyncpy.contracts.names import aor_of
 from lyncpy.workloads.presence.icons import Icon, draw
 from tests.kit.hall import DOMAIN
@@ -15,9 +15,9 @@ from tests.kit.results import result_of
 
 EVERYONE = '<member action="add" type="everyone"/>'
 ALL = ("anonymous", "signed-in", "named")
-BOB = Reader(ReaderKind.SIGNED_IN, aor_of(f"bob@{DOMAIN}"))
-WIKI = Reader(ReaderKind.NAMED, aor_of(f"wiki@{DOMAIN}"), "wiki")
-PARTNER = Reader(ReaderKind.NAMED, aor_of("portal@partner.test"), "portal")
+BOB = HttpReader(ReaderKind.SIGNED_IN, aor_of(f"bob@{DOMAIN}"))
+WIKI = HttpReader(ReaderKind.NAMED, aor_of(f"wiki@{DOMAIN}"), "wiki")
+PARTNER = HttpReader(ReaderKind.NAMED, aor_of("portal@partner.test"), "portal")
 
 
 class Page:
@@ -32,7 +32,7 @@ class Page:
         offered: tuple[Resource, ...] = self.room.workload.offer.resources
         return offered
 
-    def ask(self, what: str, reader: Reader = BOB, **query: str) -> HttpAnswer:
+    def ask(self, what: str, reader: HttpReader = BOB, **query: str) -> HttpAnswer:
         """Ask for something below /presence/."""
 
         async def run() -> HttpAnswer:
@@ -40,12 +40,12 @@ class Page:
 
         return result_of(run())
 
-    def icon(self, reader: Reader = BOB, who: str = f"alice@{DOMAIN}") -> str:
+    def icon(self, reader: HttpReader = BOB, who: str = f"alice@{DOMAIN}") -> str:
         """Give the word of the icon that somebody sees."""
         answer = self.ask(f"{who}.svg", reader)
         return next(icon.value for icon in Icon if draw(icon) == answer.body)
 
-    def facts(self, reader: Reader = BOB, who: str = f"alice@{DOMAIN}") -> dict[str, Any]:
+    def facts(self, reader: HttpReader = BOB, who: str = f"alice@{DOMAIN}") -> dict[str, Any]:
         """Give what somebody sees as JSON."""
         facts: dict[str, Any] = json.loads(self.ask(f"{who}.json", reader).body)
         return facts
@@ -173,7 +173,7 @@ def test_who_is_signed_in_is_told_that_nobody_is_there() -> None:
 
 
 @pytest.mark.parametrize("reader", [ANYBODY, BOB])
-def test_people_of_other_domains_are_unknown(reader: Reader) -> None:
+def test_people_of_other_domains_are_unknown(reader: HttpReader) -> None:
     """This server knows nothing of them, and does not pretend to."""
     page = Page()
     assert page.ask("eve@partner.test.svg", reader).status == 404
