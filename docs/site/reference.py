@@ -21,7 +21,7 @@ from lyncpy.app.cli import command_line
 from lyncpy.app.config import SECTIONS, check, toml
 from lyncpy.app.tap import Options
 from lyncpy.backends.sealing import write_key
-from lyncpy.contracts.workload import Command
+from lyncpy.contracts.workload import ShellCommand
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, written
 from lyncpy.workloads.admin.parser import usage as use
@@ -170,7 +170,7 @@ def commands_page(vocabulary: Vocabulary) -> str:
     return "\n".join(lines)
 
 
-def _parts(command: Command) -> list[str]:
+def _parts(command: ShellCommand) -> list[str]:
     """List what a command takes."""
     parts = [f"- `{arg.name.upper()}`: {arg.help}" for arg in command.args]
     parts += [f"- `{written(flag)}`: {flag.help}" for flag in command.flags]

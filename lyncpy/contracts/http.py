@@ -14,7 +14,7 @@ from zope.interface import Interface
 from lyncpy.contracts.names import Aor
 
 
-class ReaderKind(enum.Enum):
+class HttpReaderKind(enum.Enum):
     """How somebody who asks over HTTP is known."""
 
     ANONYMOUS = "anonymous"
@@ -29,7 +29,7 @@ class ReaderKind(enum.Enum):
 class HttpReader:
     """Who asks."""
 
-    kind: ReaderKind
+    kind: HttpReaderKind
     aor: Aor | None = None
     """As whom they are judged; None for an anonymous one."""
 
@@ -37,7 +37,7 @@ class HttpReader:
     """The name of the token, for an operator."""
 
 
-ANYBODY: Final = HttpReader(ReaderKind.ANONYMOUS)
+ANYBODY: Final = HttpReader(HttpReaderKind.ANONYMOUS)
 GET: Final = ("GET",)
 
 
@@ -96,7 +96,7 @@ class HttpRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class HttpResource:
     """A path, or all paths below it, and who answers there.
 
     The longest path that fits wins, and of two that are the same the one with a host. `answer` may
@@ -108,7 +108,7 @@ class Resource:
 
     answer: Callable[[HttpAsked], Awaitable[HttpAnswer]]
     methods: tuple[str, ...] = GET
-    readers: frozenset[ReaderKind] = frozenset({ReaderKind.ANONYMOUS})
+    readers: frozenset[HttpReaderKind] = frozenset({HttpReaderKind.ANONYMOUS})
     """Who may ask; not empty."""
 
     host: str = ""

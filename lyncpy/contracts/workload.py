@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, overload
 from zope.interface import Attribute, Interface
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.http import Resource
+from lyncpy.contracts.http import HttpResource
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.markup import Element
 from lyncpy.sip.message import Response
@@ -40,7 +40,7 @@ class Route:
     """Start of `opaque=app:…` of the Request-URI, e.g. "app:conf:focusfactory"."""
 
 
-class Role(enum.IntEnum):
+class OperatorRole(enum.IntEnum):
     """Who may run a command; each may do what the one before may."""
 
     VIEWER = 1
@@ -142,7 +142,7 @@ class CommandFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class ShellCommand:
     """A word of the admin shell. Its declaration is its help."""
 
     name: str
@@ -154,7 +154,7 @@ class Command:
 
     args: tuple[Arg, ...] = ()
     flags: tuple[Flag, ...] = ()
-    role: Role = Role.VIEWER
+    role: OperatorRole = OperatorRole.VIEWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class Offer:
     operations: Mapping[str, Operation] = field(default_factory=dict)
     """SOAP operations that it answers, by name: "setContact"."""
 
-    commands: tuple[Command, ...] = ()
+    commands: tuple[ShellCommand, ...] = ()
     provisions: tuple[Provision, ...] = ()
     reasons: tuple[Callable[[Aor], Awaitable[Sequence[Reason]]], ...] = ()
     """Asked by `why USER`."""
@@ -200,7 +200,7 @@ class Offer:
     states: tuple[Callable[[], Sequence[tuple[str, object]]], ...] = ()
     """Rows of `status`: what, and its value."""
 
-    resources: tuple[Resource, ...] = ()
+    resources: tuple[HttpResource, ...] = ()
     """What it answers over HTTP."""
 
     conditions: tuple[Callable[[], Sequence[Reason]], ...] = ()

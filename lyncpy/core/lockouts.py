@@ -9,7 +9,7 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, OperatorRole, ShellCommand, Table
 from lyncpy.core.signins import where
 from lyncpy.core.tries import Tries, account_of
 from lyncpy.sip.errors import RemoteProtocolError
@@ -28,7 +28,7 @@ class Lockouts:
         self._people = people
         self._timers = timers
 
-    def commands(self) -> tuple[Command, ...]:
+    def commands(self) -> tuple[ShellCommand, ...]:
         """Give them."""
         whom = Arg(
             "whom",
@@ -36,13 +36,15 @@ class Lockouts:
             choices=self._choices,
         )
         return (
-            Command("signin locks", "Who has to wait after too many failed sign-ins, and for how long.", self.locks),
-            Command(
+            ShellCommand(
+                "signin locks", "Who has to wait after too many failed sign-ins, and for how long.", self.locks
+            ),
+            ShellCommand(
                 "signin unlock",
                 "Forget the failed sign-ins of a user, wherever they were made, or those made from an address or a network.",
                 self.unlock,
                 args=(whom,),
-                role=Role.OPERATOR,
+                role=OperatorRole.OPERATOR,
             ),
         )
 

@@ -14,7 +14,7 @@ from lyncpy.contracts.archive import LedgerLine, Said
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, ShellCommand, Table
 from lyncpy.core.timestamps import since_of
 from lyncpy.sip import body, grammar, headers, uri
 from lyncpy.sip.decoder import Decoder, Garbled, Ping
@@ -160,13 +160,13 @@ async def _nothing(asked: Asked) -> Table:
 
 _WORDS: Final = parser.Vocabulary(
     [
-        Command(
+        ShellCommand(
             "user passwd",
             "",
             _nothing,
             args=(Arg("user", "", choices=lambda: ["alice"]), Arg("password", "", secret=True)),
         ),
-        Command("users", "", _nothing, args=(Arg("pattern", "", required=False),)),
+        ShellCommand("users", "", _nothing, args=(Arg("pattern", "", required=False),)),
     ]
 )
 
@@ -175,14 +175,14 @@ def _typed(text: str) -> object:
     """Read a command line; the shell looks at no more of it than it may be long."""
     text = text[:_LINE]
     _WORDS.masked(text)
-    completion.complete(_WORDS, Role.DEVELOPER, text)
+    completion.complete(_WORDS, OperatorRole.DEVELOPER, text)
     return _WORDS.read(text)
 
 
 def _edited(text: str) -> object:
     """Type at a prompt, whose lines are bounded."""
     text = text[:_LINE]
-    editor = Editor("> ", 80, lambda before: completion.complete(_WORDS, Role.DEVELOPER, before), 512, 10)
+    editor = Editor("> ", 80, lambda before: completion.complete(_WORDS, OperatorRole.DEVELOPER, before), 512, 10)
     return [editor.press(key) for key in Keys().read(_bytes(text))]
 
 
@@ -270,7 +270,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     "prompt": ("show alice\x1b[D\x1b[C\t山", _edited),
     "keys": (
         'command="x y",no-pty ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHJ0 alice\n',
-        lambda text: read_ring(text, Role.VIEWER),
+        lambda text: read_ring(text, OperatorRole.VIEWER),
     ),
     "people": (
         '[alice]\naddress = "alice@example.com"\ndisplay_name = "Alice"\nlogins = ["a", "b"]\n',

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.records import AuditRecord
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Reason, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, Offer, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
@@ -40,23 +40,23 @@ class Weather:
         return Offer(
             "weather",
             commands=(
-                Command("users", "The people there are.", self.users, args=(some,)),
-                Command("forecast show", "What will be.", self.users),
-                Command(
+                ShellCommand("users", "The people there are.", self.users, args=(some,)),
+                ShellCommand("forecast show", "What will be.", self.users),
+                ShellCommand(
                     "forecast set",
                     "Decide what will be.",
                     self.change,
                     args=(user,),
                     flags=(Flag("days", "for so many", takes="N"), Flag("dry-run", "do nothing")),
-                    role=Role.OPERATOR,
+                    role=OperatorRole.OPERATOR,
                 ),
-                Command("lock", "Lock a user out.", self.change, args=(user, Arg("word", "a word", secret=True))),
-                Command("slow", "Take for ever.", self.wait),
-                Command("broken", "Fail unexpectedly.", self.fail),
-                Command("half", "Do some of it.", self.half),
-                Command("refuse", "Say no.", self.refuse),
-                Command("flood", "Say very much.", self.flood),
-                Command("who", "Who asks.", self.who),
+                ShellCommand("lock", "Lock a user out.", self.change, args=(user, Arg("word", "a word", secret=True))),
+                ShellCommand("slow", "Take for ever.", self.wait),
+                ShellCommand("broken", "Fail unexpectedly.", self.fail),
+                ShellCommand("half", "Do some of it.", self.half),
+                ShellCommand("refuse", "Say no.", self.refuse),
+                ShellCommand("flood", "Say very much.", self.flood),
+                ShellCommand("who", "Who asks.", self.who),
             ),
             reasons=(self.why, self.why_not),
             views=(self.why_seen,),
@@ -165,11 +165,11 @@ class Parlour:
         self.admin = Admin(self.platform, [self.weather.offer()], Path(), self.settings, self.reactor, reload, {})
         self.shell = Shell(self.admin.words, self.records, self.settings, self.timers)
 
-    def begin(self, line: str, role: Role = Role.DEVELOPER, width: int | None = None) -> Running:
+    def begin(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> Running:
         """Run a line."""
         return self.shell.begin(line, author(role), width)
 
-    def ask(self, line: str, role: Role = Role.DEVELOPER, width: int | None = None) -> Reply:
+    def ask(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> Reply:
         """Run a line that is answered at once."""
         return reply_of(self.begin(line, role, width))
 
@@ -182,7 +182,7 @@ class Parlour:
         return rows_of(self.records)
 
 
-def author(role: Role) -> Author:
+def author(role: OperatorRole) -> Author:
     """Give somebody with a role."""
     return Author("ops@desk SHA256:abc", "192.0.2.1", role)
 

@@ -25,7 +25,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.guests import GUEST_DOMAIN
 from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.contracts.workload import Asked, Command, IUnit, Table
+from lyncpy.contracts.workload import Asked, IUnit, ShellCommand, Table
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import UnitGroup
 from lyncpy.wire.stream import SipFactory
@@ -292,7 +292,7 @@ class Stage:
 
     def command(self, words: str, **args: str) -> Table:
         """Run a command of the shell."""
-        found: Command = next(
+        found: ShellCommand = next(
             one
             for unit in self.inside.units
             for one in (unit.offer.commands if hasattr(unit, "offer") else ())
@@ -306,7 +306,7 @@ class Stage:
         use = words.read(line)
         return self._answered(use.command, Asked(use.args, use.flags))
 
-    def _answered(self, command: Command, asked: Asked) -> Table:
+    def _answered(self, command: ShellCommand, asked: Asked) -> Table:
         """Run a command to its end, which may take some turns of the reactor."""
         tables: list[Table] = []
 

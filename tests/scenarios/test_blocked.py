@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, ReaderKind
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpReaderKind
 from lyncpy.contracts.names import aor_of
 from lyncpy.sip.message import Request, Response
 from tests.kit.actors import BATCH_TYPE, PRESENCE, SELF, SOAP_TYPE, Actor
@@ -113,7 +113,7 @@ class Witness:
         me = aor_of(self.actor.aor)
         (resource,) = self.stage.unit("presence").offer.resources
         for what in ("svg", "json"):
-            for reader in (HttpReader(ReaderKind.SIGNED_IN, me), HttpReader(ReaderKind.NAMED, me, "x")):
+            for reader in (HttpReader(HttpReaderKind.SIGNED_IN, me), HttpReader(HttpReaderKind.NAMED, me, "x")):
                 asked = HttpAsked("GET", "x", f"/presence/alice@example.com.{what}", {}, reader=reader)
                 answers: list[HttpAnswer] = []
                 _ = started(resource.answer(asked)).addCallback(answers.append)

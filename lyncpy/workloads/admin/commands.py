@@ -13,7 +13,18 @@ from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Offer, Ordered, Reason, Role, Table
+from lyncpy.contracts.workload import (
+    Arg,
+    Asked,
+    CommandFailed,
+    Flag,
+    Offer,
+    OperatorRole,
+    Ordered,
+    Reason,
+    ShellCommand,
+    Table,
+)
 from lyncpy.core.timestamps import moment, since_of
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
 from lyncpy.workloads.admin.settings import Settings
@@ -50,7 +61,7 @@ class Commands:
         self._timers = timers
         self._since = timers.now()
 
-    def all(self) -> tuple[Command, ...]:
+    def all(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         command = Arg("command", "a command, or the first word of several; all when left out", required=False)
         word = Arg("word", "its second word", required=False)
@@ -65,22 +76,24 @@ class Commands:
         seen_by = Flag("seen-by", "the same in one word: what WATCHER is shown of USER", takes="WATCHER")
         since = Flag("since", "only what is newer: 30m, 2h, 7d, or a day as 2026-05-31", takes="WHEN")
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {AUDIT_ROWS} at most", takes="N")
-        operator, developer = Role.OPERATOR, Role.DEVELOPER
+        operator, developer = OperatorRole.OPERATOR, OperatorRole.DEVELOPER
         return (
-            Command("help", "The commands there are, or how one is used.", self.help, args=(command, word)),
-            Command(
+            ShellCommand("help", "The commands there are, or how one is used.", self.help, args=(command, word)),
+            ShellCommand(
                 "why",
                 "Why a user cannot sign in, or why they are shown as they are, to themselves or another; trouble first.",
                 self.why,
                 args=(user, watcher),
                 flags=(seen_by,),
             ),
-            Command("status", "How the server is.", self.status),
-            Command("audit", "Who has asked for what, the newest first.", self.audit, flags=(since, limit)),
-            Command("reload", "Read the configuration and the certificates again.", self.reload, role=operator),
-            Command("shutdown", "End the server, at once.", self.shutdown, role=operator),
-            Command("python", "A Python prompt inside the server: ssh -t HOST python", self.python, role=developer),
-            Command("exit", "Leave the shell; so does Ctrl-D.", self.exit),
+            ShellCommand("status", "How the server is.", self.status),
+            ShellCommand("audit", "Who has asked for what, the newest first.", self.audit, flags=(since, limit)),
+            ShellCommand("reload", "Read the configuration and the certificates again.", self.reload, role=operator),
+            ShellCommand("shutdown", "End the server, at once.", self.shutdown, role=operator),
+            ShellCommand(
+                "python", "A Python prompt inside the server: ssh -t HOST python", self.python, role=developer
+            ),
+            ShellCommand("exit", "Leave the shell; so does Ctrl-D.", self.exit),
         )
 
     async def help(self, asked: Asked) -> Table:
@@ -215,7 +228,7 @@ def _reasons(found: Iterable[Reason], note: str) -> Table:
     return Table(("state", "concern", "finding", "remedy"), rows, note=note)
 
 
-def explained(command: Command) -> Table:
+def explained(command: ShellCommand) -> Table:
     """Tell how a command is used: its declaration is its help."""
     rows: list[tuple[object, ...]] = [("use", usage(command)), ("does", command.help)]
     rows += [(arg.name.upper(), arg.help) for arg in command.args]

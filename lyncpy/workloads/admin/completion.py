@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.contracts.workload import Command, Ordered, Role
+from lyncpy.contracts.workload import OperatorRole, Ordered, ShellCommand
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, slots
 
 LISTED: Final = 200
@@ -27,7 +27,7 @@ class Completion:
     """How many choices are not listed."""
 
 
-def complete(vocabulary: Vocabulary, role: Role, before: str) -> Completion:
+def complete(vocabulary: Vocabulary, role: OperatorRole, before: str) -> Completion:
     """Go on with a line as far as it is certain.
 
     Args:
@@ -60,7 +60,7 @@ def _common(first: str, last: str) -> str:
     return first[:length]
 
 
-def _choices(vocabulary: Vocabulary, role: Role, words: Sequence[str], fragment: str) -> Sequence[str]:
+def _choices(vocabulary: Vocabulary, role: OperatorRole, words: Sequence[str], fragment: str) -> Sequence[str]:
     allowed = Vocabulary(command for command in vocabulary.all() if command.role <= role)
     named = [word for word in words if not word.startswith("-")]
     if named[:1] == ["help"]:
@@ -74,7 +74,7 @@ def _choices(vocabulary: Vocabulary, role: Role, words: Sequence[str], fragment:
     return _behind(command, words, fragment) if command is not None else following
 
 
-def _behind(command: Command, words: Sequence[str], fragment: str) -> Sequence[str]:
+def _behind(command: ShellCommand, words: Sequence[str], fragment: str) -> Sequence[str]:
     """Give what may stand behind a command's name: a value, an argument or a flag."""
     flags = {f"--{flag.name}": flag for flag in (*command.flags, *EVERYWHERE)}
     given = 0

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from twisted.conch.ssh.keys import BadKeyError, EncryptedKeyError, Key
 from twisted.logger import Logger
 
-from lyncpy.contracts.workload import Role
+from lyncpy.contracts.workload import OperatorRole
 
-ROLE_NAMES: Final[Mapping[str, Role]] = {role.name.lower(): role for role in Role}
+ROLE_NAMES: Final[Mapping[str, OperatorRole]] = {role.name.lower(): role for role in OperatorRole}
 ROLE_VARIABLE: Final = "LYNCPY_ROLE"
 
 SIGNATURES: Final[Mapping[str, tuple[bytes, ...]]] = {
@@ -61,7 +61,7 @@ class Admission:
     fingerprint: str
     """As `ssh-keygen -l` shows it: `SHA256:…`."""
 
-    role: Role
+    role: OperatorRole
     kind: str
     blob: bytes
 
@@ -94,7 +94,7 @@ def fingerprint(blob: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
-def read_ring(text: str, default_role: Role) -> Ring:
+def read_ring(text: str, default_role: OperatorRole) -> Ring:
     """Read authorized keys, one a line.
 
     A line with an option that the shell does not carry out lets nobody in: ignoring
@@ -117,7 +117,7 @@ def read_ring(text: str, default_role: Role) -> Ring:
     return Ring(admissions, tuple(faults))
 
 
-def _read_line(line: str, default_role: Role) -> Admission:
+def _read_line(line: str, default_role: OperatorRole) -> Admission:
     role = default_role
     if not line.startswith(("ssh-", "ecdsa-", "sk-")):
         options, line = _options_end(line)
@@ -149,7 +149,7 @@ def _options_end(line: str) -> tuple[str, str]:
     raise _Unusable("there is no key in it")
 
 
-def _role(options: str, default_role: Role) -> Role:
+def _role(options: str, default_role: OperatorRole) -> OperatorRole:
     role = default_role
     for name, value in _options(options):
         if name == "environment" and value.startswith(f"{ROLE_VARIABLE}="):
@@ -180,7 +180,7 @@ class AuthorizedKeys:
 
     log = Logger()
 
-    def __init__(self, file: Path, default_role: Role) -> None:
+    def __init__(self, file: Path, default_role: OperatorRole) -> None:
         self._file = file
         self._default_role = default_role
         self._seen: object = None

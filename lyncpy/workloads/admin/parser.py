@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.contracts.workload import Arg, Command, Flag
+from lyncpy.contracts.workload import Arg, Flag, ShellCommand
 
 JSON: Final = Flag("json", "answer with one JSON document")
 HELP: Final = Flag("help", "explain the command instead of running it")
@@ -28,7 +28,7 @@ class Misused(Exception):
 class Use:
     """A line that was understood."""
 
-    command: Command
+    command: ShellCommand
     args: Mapping[str, str]
     flags: Mapping[str, str]
     """Without those of `EVERYWHERE`."""
@@ -51,17 +51,17 @@ class _Word:
 class Vocabulary:
     """Every command there is, by its words."""
 
-    def __init__(self, commands: Iterable[Command]) -> None:
-        self._commands: dict[tuple[str, ...], Command] = {}
+    def __init__(self, commands: Iterable[ShellCommand]) -> None:
+        self._commands: dict[tuple[str, ...], ShellCommand] = {}
         for command in commands:
             self._commands.setdefault(tuple(command.name.split()), command)
         self._longest = max(map(len, self._commands), default=0)
 
-    def all(self) -> tuple[Command, ...]:
+    def all(self) -> tuple[ShellCommand, ...]:
         """Give the commands, by name."""
         return tuple(self._commands[words] for words in sorted(self._commands))
 
-    def find(self, words: Sequence[str]) -> Command | None:
+    def find(self, words: Sequence[str]) -> ShellCommand | None:
         """Give the command with the longest name that these words begin with."""
         for length in range(min(len(words), self._longest), 0, -1):
             command = self._commands.get(tuple(words[:length]))
@@ -128,7 +128,7 @@ class Vocabulary:
         return f'there is no command "{_cut(words[0])}"; {hint}'
 
 
-def usage(command: Command) -> str:
+def usage(command: ShellCommand) -> str:
     """Write a command as it is used: `signout TARGET [--quiet]`."""
     parts = [command.name]
     for arg in command.args:
@@ -143,7 +143,7 @@ def written(flag: Flag) -> str:
     return f"--{flag.name} {flag.takes}".rstrip()
 
 
-def _used(command: Command, words: Sequence[str]) -> Use:
+def _used(command: ShellCommand, words: Sequence[str]) -> Use:
     args: dict[str, str] = {}
     flags: dict[str, str] = {}
     pending: Flag | None = None
@@ -170,7 +170,7 @@ def _used(command: Command, words: Sequence[str]) -> Use:
     return Use(command, args, flags, json=asks["json"], help=asks["help"])
 
 
-def _roles(command: Command, words: Sequence[str], *, strict: bool = True) -> Iterator[_Word]:
+def _roles(command: ShellCommand, words: Sequence[str], *, strict: bool = True) -> Iterator[_Word]:
     """Say of each word behind the command's name what it is.
 
     `--name=value` is given as two words. When not `strict`, a flag that there is not has no
@@ -204,7 +204,7 @@ def _roles(command: Command, words: Sequence[str], *, strict: bool = True) -> It
             yield _Word(text, arg if lead in ("", text) else None, is_lead=bool(lead))
 
 
-def slots(command: Command) -> Iterator[tuple[str, Arg]]:
+def slots(command: ShellCommand) -> Iterator[tuple[str, Arg]]:
     """Give for each word that may stand behind a command's name what it has to be ("": anything), and of which argument."""
     for arg in command.args:
         for lead in arg.after.split():
@@ -212,7 +212,7 @@ def slots(command: Command) -> Iterator[tuple[str, Arg]]:
         yield "", arg
 
 
-def _check(command: Command, name: str, flag: Flag | None, *, takes: bool) -> None:
+def _check(command: ShellCommand, name: str, flag: Flag | None, *, takes: bool) -> None:
     if flag is None:
         known = [one.name for one in (*command.flags, *EVERYWHERE)]
         near = difflib.get_close_matches(name.lstrip("-")[:_SHOWN], known, 1)
@@ -230,7 +230,7 @@ def _hidden(words: Sequence[str]) -> Iterator[bool]:
         follows = follows or _SECRETIVE.search(word) is not None
 
 
-def _hidden_from(command: Command, words: Sequence[str]) -> Iterator[bool]:
+def _hidden_from(command: ShellCommand, words: Sequence[str]) -> Iterator[bool]:
     """Tell for each word of a command's line whether it is a secret."""
     secrets = {word.text for word in _roles(command, words, strict=False) if word.role is not None and _is_secret(word)}
     has_secrets = any(arg.secret for arg in command.args)

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.workload import Command, IWorkload, Offer
+from lyncpy.contracts.workload import IWorkload, Offer, ShellCommand
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.admin.channel import Given
 from lyncpy.workloads.admin.commands import Commands
@@ -106,14 +106,14 @@ class Admin:
         timer.cancel()
         await server.empty(LAST_BYTES_S)
 
-    def _commands(self) -> Sequence[Command]:
+    def _commands(self) -> Sequence[ShellCommand]:
         return [command for offer in self.offers() for command in offer.commands]
 
     def _connections(self) -> int:
         return len(self.server.transports) if self.server is not None else 0
 
 
-def _check(commands: Sequence[Command]) -> None:
+def _check(commands: Sequence[ShellCommand]) -> None:
     """Refuse commands that hide one another, or a flag that every command has."""
     names = [command.name for command in commands]
     twice = sorted({name for name in names if names.count(name) > 1})

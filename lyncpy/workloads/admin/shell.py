@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.records import AuditRecord, IRecords
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Asked, CommandFailed, Role
+from lyncpy.contracts.workload import Asked, CommandFailed, OperatorRole
 from lyncpy.core.slices import Slices
 from lyncpy.sip.plain import clean
 from lyncpy.workloads.admin.commands import explained
@@ -55,7 +55,7 @@ class Author:
     """The key's name and fingerprint."""
 
     address: str
-    role: Role
+    role: OperatorRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Shell:
         if author.role < command.role:
             why = f"`{command.name}` is for the role {_role(command.role)}; this key is a {_role(author.role)}"
             return await self._recorded(_failed(why), masked, author, why)
-        if command.role > Role.VIEWER and not use.help:
+        if command.role > OperatorRole.VIEWER and not use.help:
             trouble = await self.record(masked, author, "begun")
             if trouble:
                 return _failed(f"not done, because it cannot be recorded: {trouble}")
@@ -237,7 +237,7 @@ def _failed(why: str, status: int = FAILED) -> Reply:
     return Reply(status, err=f"{sentences(why)}\n")
 
 
-def _role(role: Role) -> str:
+def _role(role: OperatorRole) -> str:
     return role.name.lower()
 
 

@@ -14,7 +14,7 @@ from lyncpy.contracts.names import bare
 from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, spans_of
 from lyncpy.core.timestamps import moment, since_of
@@ -55,9 +55,9 @@ class Commands:
         self._settings = settings
         self._timers = timers
 
-    def words(self) -> tuple[Command, ...]:
+    def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
-        operator = Role.OPERATOR
+        operator = OperatorRole.OPERATOR
         person = Arg("user", "an address, as alice@example.com", choices=self._users)
         what = Arg(
             "what", "an address, or the name of a conversation as `archive search` shows it", choices=self._users
@@ -78,15 +78,15 @@ class Commands:
         )
         why = Arg("reason", "what was found, in quotes; it becomes an entry of the archive")
         return (
-            Command("archive status", "Whether the archive works, and where it ends.", self.status),
-            Command(
+            ShellCommand("archive status", "Whether the archive works, and where it ends.", self.status),
+            ShellCommand(
                 "archive verify",
                 "Find what was removed from the archive or altered.",
                 self.verify,
                 flags=(start,),
                 role=operator,
             ),
-            Command(
+            ShellCommand(
                 "archive search",
                 "What a user said and heard, where it is archived.",
                 self.search,
@@ -94,7 +94,7 @@ class Commands:
                 flags=(since, until, other, conversation, text, limit, written),
                 role=operator,
             ),
-            Command(
+            ShellCommand(
                 "archive export",
                 "Write what is archived of a user, or of a conversation, into files.",
                 self.export,
@@ -102,7 +102,7 @@ class Commands:
                 flags=(form, to, since, until, other, written),
                 role=operator,
             ),
-            Command(
+            ShellCommand(
                 "archive resume",
                 "Go on archiving although the archive's end does not fit its seal; verify it before.",
                 self.resume,

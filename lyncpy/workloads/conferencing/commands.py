@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.foci import Foci
@@ -34,7 +34,7 @@ class Commands:
         self._meeting_url = meeting_url
         self._timers = timers
 
-    def words(self) -> tuple[Command, ...]:
+    def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         id_ = Arg("id", "a conference's id, or its URI", choices=self._ids)
         user = Arg("user", "somebody who is in it", choices=self._users)
@@ -74,17 +74,19 @@ class Commands:
             ),
         )
         return (
-            Command(
+            ShellCommand(
                 "conferences",
                 "Which meetings run now; with --all, every conference that is kept.",
                 self.conferences,
                 flags=(Flag("all", "also those that do not run"), Flag("of", "of one organizer", takes="USER")),
             ),
-            Command(
+            ShellCommand(
                 "conference show", "Who is in a conference, as what, and what holds for it.", self.show, args=(id_,)
             ),
             *(
-                Command(f"conference {word}", help_, self._act(rule), args=(id_, *more), role=Role.OPERATOR)
+                ShellCommand(
+                    f"conference {word}", help_, self._act(rule), args=(id_, *more), role=OperatorRole.OPERATOR
+                )
                 for word, help_, rule, more in acts
             ),
         )

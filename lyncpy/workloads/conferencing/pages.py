@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, Resource
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, HttpResource
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.core.pages import page
 
@@ -43,9 +43,9 @@ class Pages:
         self._host = (parts.hostname or "").lower() if self._path == "/" else ""
         self._offered = bool(meeting_url and domain)
 
-    def rows(self) -> tuple[Resource, ...]:
+    def rows(self) -> tuple[HttpResource, ...]:
         """Give what is offered."""
-        return (Resource(self._path, self.answer, host=self._host),) if self._offered else ()
+        return (HttpResource(self._path, self.answer, host=self._host),) if self._offered else ()
 
     async def answer(self, asked: HttpAsked) -> HttpAnswer:
         """Answer with the page of a meeting; one page for all links behind which there is none."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.workloads.contacts.lists import Lists
 from lyncpy.workloads.contacts.model import Book, ContactList
@@ -19,10 +19,10 @@ class Commands:
         self._shelves = shelves
         self._people = people
 
-    def words(self) -> tuple[Command, ...]:
+    def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         user = Arg("user", "an address, as alice@example.com", choices=self._addresses)
-        return (Command("contacts show", "The contacts and groups that a user keeps.", self.show, args=(user,)),)
+        return (ShellCommand("contacts show", "The contacts and groups that a user keeps.", self.show, args=(user,)),)
 
     async def show(self, asked: Asked) -> Table:
         """List a user's contacts."""

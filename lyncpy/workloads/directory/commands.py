@@ -9,7 +9,7 @@ from lyncpy.contracts.directory import ISecrets, Moment, Person
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.deeds import NAMED_MOST, NotThere
@@ -41,10 +41,10 @@ class Commands:
         self._settings = settings
         self._timers = timers
 
-    def all(self) -> tuple[Command, ...]:
+    def all(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         return (
-            Command(
+            ShellCommand(
                 "directory pull",
                 help="Read the directory now and carry out what has changed.",
                 run=self.pull,
@@ -54,21 +54,21 @@ class Commands:
                     Flag("force", "remove people and groups even if they are very many"),
                     Flag("same-people", "the directory was built anew: who has an address there is who had it here"),
                 ),
-                role=Role.OPERATOR,
+                role=OperatorRole.OPERATOR,
             ),
-            Command(
+            ShellCommand(
                 "directory held",
                 help="People who left the directory, and whose data waits for them.",
                 run=self.held,
             ),
-            Command(
+            ShellCommand(
                 "directory purge",
                 help="Delete the data of somebody who left the directory, before its time.",
                 run=self.purge,
                 args=(Arg("who", "their last address, or the owner as `directory held` shows it", choices=self._held),),
-                role=Role.OPERATOR,
+                role=OperatorRole.OPERATOR,
             ),
-            Command(
+            ShellCommand(
                 "directory restore",
                 help="Say that a person has a new key: they get all that waits for who left the directory.",
                 run=self.restore,
@@ -76,19 +76,21 @@ class Commands:
                     Arg("who", "their last address, or the owner as `directory held` shows it", choices=self._held),
                     Arg("user", "the address that they have now", choices=self._addresses),
                 ),
-                role=Role.OPERATOR,
+                role=OperatorRole.OPERATOR,
             ),
-            Command("directory status", help="Where people come from, and how the last pull went.", run=self.status),
-            Command(
+            ShellCommand(
+                "directory status", help="Where people come from, and how the last pull went.", run=self.status
+            ),
+            ShellCommand(
                 "directory skipped", help="Entries of the directory that cannot be used, and why.", run=self.skipped
             ),
-            Command(
+            ShellCommand(
                 "users",
                 help="The people this server knows.",
                 run=self.users,
                 args=(Arg("pattern", "part of an address, name or department; * and ? are wildcards", required=False),),
             ),
-            Command(
+            ShellCommand(
                 "user show",
                 help="All that is known about a person.",
                 run=self.show,

@@ -7,7 +7,7 @@ from typing import Final
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.groups import Groups
@@ -28,18 +28,18 @@ class GroupCommands:
         self._policies = policies
         self._timers = timers
 
-    def all(self) -> tuple[Command, ...]:
+    def all(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         group = Arg("group", "a group's name, address or DN", choices=self._names)
         user = Arg("user", "an address or a login", choices=self._addresses)
         pattern = Arg("pattern", "part of a name or address; * and ? are wildcards", required=False)
         return (
-            Command("groups", help="The groups of the directory.", run=self.groups, args=(pattern,)),
-            Command(
+            ShellCommand("groups", help="The groups of the directory.", run=self.groups, args=(pattern,)),
+            ShellCommand(
                 "group show", help="A group, and who is in it, also by other groups.", run=self.show, args=(group,)
             ),
-            Command("policies", help="The policies, in the order in which they count.", run=self.policies),
-            Command(
+            ShellCommand("policies", help="The policies, in the order in which they count.", run=self.policies),
+            ShellCommand(
                 "policy show", help="Which policy a user has, why, and what it says.", run=self.policy, args=(user,)
             ),
         )

@@ -7,7 +7,7 @@ from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.records import IRecords, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, ShellCommand, Table
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
 from lyncpy.workloads.im.sessions import Sessions
 
@@ -24,12 +24,12 @@ class Commands:
         self._records = records
         self._owners = owners
 
-    def words(self) -> tuple[Command, ...]:
+    def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         user = Arg("user", "an address; all when left out", required=False, choices=self._talking)
         past = Flag("past", "the newest N that ended, from the call detail records", takes="N")
         return (
-            Command(
+            ShellCommand(
                 "sessions",
                 "Who talks with whom now.",
                 self.sessions,

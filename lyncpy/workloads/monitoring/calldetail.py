@@ -16,7 +16,7 @@ from lyncpy.contracts.records import (
 )
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Flag, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, ShellCommand, Table
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
 from lyncpy.core.timestamps import moment, since_of
 
@@ -36,7 +36,7 @@ class CallDetail:
         self._locator = locator
         self._timers = timers
 
-    def words(self) -> tuple[Command, ...]:
+    def words(self) -> tuple[ShellCommand, ...]:
         """Give the command."""
         user = Arg(
             "user", "an address, as alice@example.com; of whoever has it now, or had it last", choices=self._users
@@ -44,7 +44,7 @@ class CallDetail:
         since = Flag("since", "only what began since: 30m, 2h, 7d, or a day as 2026-05-31", takes="WHEN")
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {MOST} at most", takes="N")
         return (
-            Command(
+            ShellCommand(
                 "cdr",
                 "What a user took part in, from the call detail records; the newest first.",
                 self.cdr,

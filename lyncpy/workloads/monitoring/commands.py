@@ -11,7 +11,7 @@ from lyncpy.contracts.names import FlowName, bare
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, ShellCommand, Table
 from lyncpy.workloads.monitoring.routes import JOURNAL
 
 NEWEST: Final = 100
@@ -38,21 +38,21 @@ class Commands:
         self._meters = meters
         self._timers = timers
 
-    def words(self) -> tuple[Command, ...]:
+    def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         flow = Arg("flow", "a name that `flows` shows", choices=self._flows.names)
         part = Arg("part", "a part of the name; all when left out", required=False)
         return (
-            Command("flows", "The connections, and what went over them.", self.flows),
-            Command(
+            ShellCommand("flows", "The connections, and what went over them.", self.flows),
+            ShellCommand(
                 "flow close",
                 "Close a connection; its client comes back by itself.",
                 self.close,
                 args=(flow,),
-                role=Role.OPERATOR,
+                role=OperatorRole.OPERATOR,
             ),
-            Command("meters", "The counters and gauges of this server.", self.meters, args=(part,)),
-            Command(
+            ShellCommand("meters", "The counters and gauges of this server.", self.meters, args=(part,)),
+            ShellCommand(
                 "reports", f"The newest {NEWEST} reports that clients sent about errors and quality.", self.reports
             ),
         )

@@ -7,7 +7,7 @@ from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of, bare
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.aggregate import word_of
@@ -62,23 +62,27 @@ class Commands:
         self._traffic = traffic
         self._timers = timers
 
-    def words(self) -> tuple[Command, ...]:
+    def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         user = Arg("user", "an address, as alice@example.com", choices=self._addresses)
         return (
-            Command("presence show", "What a user is shown as, and all that makes it up.", self.show, args=(user,)),
-            Command("presence watchers", "Who watches a user, and at which level.", self.watchers, args=(user,)),
-            Command("presence watching", "Whom a user watches, and what he sees.", self.watching, args=(user,)),
-            Command("presence containers", "Who is in a user's access levels.", self.containers, args=(user,)),
-            Command("presence subscribers", "About whom a user is asked.", self.subscribers, args=(user,)),
-            Command(
+            ShellCommand(
+                "presence show", "What a user is shown as, and all that makes it up.", self.show, args=(user,)
+            ),
+            ShellCommand("presence watchers", "Who watches a user, and at which level.", self.watchers, args=(user,)),
+            ShellCommand("presence watching", "Whom a user watches, and what he sees.", self.watching, args=(user,)),
+            ShellCommand("presence containers", "Who is in a user's access levels.", self.containers, args=(user,)),
+            ShellCommand("presence subscribers", "About whom a user is asked.", self.subscribers, args=(user,)),
+            ShellCommand(
                 "presence reset",
                 "Drop the states that a user has chosen by hand.",
                 self.reset,
                 args=(user,),
-                role=Role.OPERATOR,
+                role=OperatorRole.OPERATOR,
             ),
-            Command("presence top", "Which devices published most in the last minute, and what it cost.", self.top),
+            ShellCommand(
+                "presence top", "Which devices published most in the last minute, and what it cost.", self.top
+            ),
         )
 
     async def show(self, asked: Asked) -> Table:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpRefused, ReaderKind, Resource
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, HttpResource
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import children, read_xml, text_of
@@ -83,13 +83,13 @@ class Resources:
         self._people = people
         self._domains = tuple(domains)
         self._relation = relation
-        self._readers = frozenset(ReaderKind(kind) for kind in kinds)
+        self._readers = frozenset(HttpReaderKind(kind) for kind in kinds)
         self._drawn: dict[tuple[Icon, int], bytes] = {}
         self._edition = hashlib.sha256(b"".join(draw(icon) for icon in Icon)).hexdigest()[:8]
 
-    def rows(self) -> tuple[Resource, ...]:
+    def rows(self) -> tuple[HttpResource, ...]:
         """Give what is offered: nothing, when nobody may read."""
-        return (Resource(PATH, self.answer, readers=self._readers),) if self._readers else ()
+        return (HttpResource(PATH, self.answer, readers=self._readers),) if self._readers else ()
 
     async def answer(self, asked: HttpAsked) -> HttpAnswer:
         """Answer with an icon or with JSON.
@@ -105,7 +105,7 @@ class Resources:
         aor = aor_of(f"{matched[1]}@{matched[2] or self._domains[0]}")
         shown = await self._shown(aor, asked.reader)
         status = 404 if shown is UNKNOWN else 200
-        scope = "public" if asked.reader.kind is ReaderKind.ANONYMOUS else "private"
+        scope = "public" if asked.reader.kind is HttpReaderKind.ANONYMOUS else "private"
         cache = f"{scope}, max-age={FRESH_S}"
         if form == "json":
             body = _written(aor, shown)
@@ -118,7 +118,7 @@ class Resources:
             return UNKNOWN
         person = self._people.person(aor)
         if person is None:
-            return NOBODY_THERE if reader.kind is ReaderKind.ANONYMOUS else UNKNOWN
+            return NOBODY_THERE if reader.kind is HttpReaderKind.ANONYMOUS else UNKNOWN
         board = await self._read(aor)
         watcher = reader.aor or Aor("")
         return seen(board, audience(board, watcher, self._relation(watcher)))

@@ -7,7 +7,7 @@ from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of, bare, epid_of
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, Command, CommandFailed, Reason, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.signout import Causes, SignOut
 
@@ -22,16 +22,20 @@ class Commands:
         self._flows = flows
         self._timers = timers
 
-    def words(self) -> tuple[Command, ...]:
+    def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         user = Arg(
             "user", "an address, as alice@example.com; all when left out", required=False, choices=self._signed_in
         )
         target = Arg("target", "a user's address, or an endpoint as ADDRESS/EPID", choices=self._targets)
         return (
-            Command("endpoints", "The devices that are signed in.", self.endpoints, args=(user,)),
-            Command(
-                "signout", "Sign a user or one of their devices out.", self.sign_out, args=(target,), role=Role.OPERATOR
+            ShellCommand("endpoints", "The devices that are signed in.", self.endpoints, args=(user,)),
+            ShellCommand(
+                "signout",
+                "Sign a user or one of their devices out.",
+                self.sign_out,
+                args=(target,),
+                role=OperatorRole.OPERATOR,
             ),
         )
 

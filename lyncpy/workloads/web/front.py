@@ -3,7 +3,7 @@
 import html
 from typing import Final
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, Resource
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, HttpResource
 from lyncpy.core.pages import page
 
 NOTHING: Final = "there is nothing at this address"
@@ -19,9 +19,9 @@ class Front:
     def __init__(self, domain: str) -> None:
         self._domain = html.escape(domain)
 
-    def rows(self) -> tuple[Resource, ...]:
+    def rows(self) -> tuple[HttpResource, ...]:
         """Give what is offered."""
-        return (Resource("/", self.answer),)
+        return (HttpResource("/", self.answer),)
 
     async def answer(self, asked: HttpAsked) -> HttpAnswer:
         """Answer with the page."""

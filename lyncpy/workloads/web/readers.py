@@ -22,7 +22,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.authenticator import AuthenticationDenied
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpReader, HttpRefused, IPasswords, ReaderKind
+from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, IPasswords
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Refused
@@ -167,7 +167,7 @@ class Readers:
                 named = self._tokens.find(value.strip()) if _TOKEN.fullmatch(value.strip()) else None
                 if named is None:
                     raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
-                return HttpReader(ReaderKind.NAMED, self._meant(named), named.name)
+                return HttpReader(HttpReaderKind.NAMED, self._meant(named), named.name)
             case _:
                 raise HttpRefused(401, "use Basic or Bearer", tuple(("WWW-Authenticate", one) for one in _ALL))
 
@@ -188,9 +188,9 @@ class Readers:
             raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
         return aor
 
-    def challenges(self, kinds: Iterable[ReaderKind]) -> tuple[str, ...]:
+    def challenges(self, kinds: Iterable[HttpReaderKind]) -> tuple[str, ...]:
         """Give the WWW-Authenticate values for those who may read."""
-        return tuple(_CHALLENGES[kind] for kind in ReaderKind if kind in kinds and kind in _CHALLENGES)
+        return tuple(_CHALLENGES[kind] for kind in HttpReaderKind if kind in kinds and kind in _CHALLENGES)
 
     async def _signed_in(self, login: str, password: str, peer: str) -> HttpReader:
         person = self._people.by_login("", login)
@@ -215,7 +215,7 @@ class Readers:
                 waits = tuple(header for header in no.headers if header[0] == "Retry-After")
                 raise HttpRefused(429, "too many failed sign-ins, try again later", waits) from None
             raise wrong from None
-        return HttpReader(ReaderKind.SIGNED_IN, aor)
+        return HttpReader(HttpReaderKind.SIGNED_IN, aor)
 
 
 def _place(named: Named) -> str:
@@ -239,5 +239,5 @@ def _bearer(error: str) -> str:
 
 
 _BASIC: Final = f'Basic realm="{REALM}", charset="UTF-8"'
-_CHALLENGES: Final[Mapping[ReaderKind, str]] = {ReaderKind.SIGNED_IN: _BASIC, ReaderKind.NAMED: _bearer("")}
+_CHALLENGES: Final[Mapping[HttpReaderKind, str]] = {HttpReaderKind.SIGNED_IN: _BASIC, HttpReaderKind.NAMED: _bearer("")}
 _ALL: Final = tuple(_CHALLENGES.values())

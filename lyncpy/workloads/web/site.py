@@ -12,7 +12,7 @@ from typing import Final
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpRefused, ReaderKind, Resource
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, HttpResource
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import Refused, translated
 from lyncpy.workloads.web.readers import Readers
@@ -41,7 +41,9 @@ class Site:
 
     log = Logger()
 
-    def __init__(self, resources: Iterable[Resource], readers: Readers, origins: Iterable[str], meter: IMeter) -> None:
+    def __init__(
+        self, resources: Iterable[HttpResource], readers: Readers, origins: Iterable[str], meter: IMeter
+    ) -> None:
         self._resources = tuple(resources)
         self._readers = readers
         self._origins = frozenset(origins)
@@ -65,7 +67,7 @@ class Site:
         ).add()
         return answer
 
-    def _find(self, asked: HttpAsked) -> Resource | None:
+    def _find(self, asked: HttpAsked) -> HttpResource | None:
         fitting = [
             one
             for one in self._resources
@@ -74,7 +76,7 @@ class Site:
         ]
         return max(fitting, key=lambda one: (len(one.path), bool(one.host)), default=None)
 
-    async def _answer(self, resource: Resource | None, asked: HttpAsked) -> HttpAnswer:
+    async def _answer(self, resource: HttpResource | None, asked: HttpAsked) -> HttpAnswer:
         if resource is None:
             raise HttpRefused(404, "there is nothing at this address")
         methods = (*resource.methods, *(("HEAD",) if "GET" in resource.methods else ()))
@@ -86,11 +88,11 @@ class Site:
         method = "GET" if asked.method == "HEAD" else asked.method
         return await resource.answer(replace(asked, method=method, reader=reader))
 
-    async def _reader(self, resource: Resource, asked: HttpAsked) -> HttpReader:
+    async def _reader(self, resource: HttpResource, asked: HttpAsked) -> HttpReader:
         reader = await self._readers.who(asked)
         if reader.kind in resource.readers:
             return reader
-        if reader.kind is not ReaderKind.ANONYMOUS:
+        if reader.kind is not HttpReaderKind.ANONYMOUS:
             raise HttpRefused(403, "this is not for you")
         challenges = self._readers.challenges(resource.readers)
         raise HttpRefused(401, "say who you are", tuple(("WWW-Authenticate", one) for one in challenges))

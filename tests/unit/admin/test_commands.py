@@ -4,7 +4,7 @@ import json
 
 from twisted.logger import capturedLogs
 
-from lyncpy.contracts.workload import Role
+from lyncpy.contracts.workload import OperatorRole
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.admin.commands import duration
 from tests.kit.shell import WALL, Parlour
@@ -132,8 +132,8 @@ def test_reload_tells_what_was_done() -> None:
 def test_shutdown_answers_first() -> None:
     """The answer leaves, then the server ends."""
     parlour = Parlour()
-    assert parlour.ask("shutdown", role=Role.VIEWER).status == 1
-    assert parlour.ask("shutdown", role=Role.OPERATOR).out == "shutting down\n"
+    assert parlour.ask("shutdown", role=OperatorRole.VIEWER).status == 1
+    assert parlour.ask("shutdown", role=OperatorRole.OPERATOR).out == "shutting down\n"
     assert parlour.reactor.stops == 0
     parlour.clock.advance(1)
     assert parlour.reactor.stops == 1

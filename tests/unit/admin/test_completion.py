@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.workload import Arg, Asked, Command, Ordered, Role, Table
+from lyncpy.contracts.workload import Arg, Asked, OperatorRole, Ordered, ShellCommand, Table
 from lyncpy.workloads.admin.completion import Completion, complete
 from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.shell import Parlour
@@ -45,7 +45,7 @@ async def nothing(asked: Asked) -> Table:
 )
 def test_tab_goes_on_as_far_as_it_is_certain(before: str, after: str) -> None:
     """Words, arguments of this moment and flags are completed."""
-    assert complete(WORDS, Role.OPERATOR, before).before == after
+    assert complete(WORDS, OperatorRole.OPERATOR, before).before == after
 
 
 @pytest.mark.parametrize(
@@ -61,28 +61,28 @@ def test_tab_goes_on_as_far_as_it_is_certain(before: str, after: str) -> None:
 )
 def test_tab_lists_what_there_is_to_choose(before: str, choices: tuple[str, ...]) -> None:
     """Where it is not certain, the choices are shown and the line stays."""
-    assert complete(WORDS, Role.OPERATOR, before) == Completion(before, choices)
+    assert complete(WORDS, OperatorRole.OPERATOR, before) == Completion(before, choices)
 
 
 def test_words_of_a_higher_role_are_not_offered() -> None:
     """A viewer is not led to what he may not do."""
-    assert complete(WORDS, Role.VIEWER, "s").choices == ("slow", "status")
-    assert complete(WORDS, Role.VIEWER, "forecast s").before == "forecast show "
+    assert complete(WORDS, OperatorRole.VIEWER, "s").choices == ("slow", "status")
+    assert complete(WORDS, OperatorRole.VIEWER, "forecast s").before == "forecast show "
 
 
 def test_choices_are_quoted_and_bounded() -> None:
     """A choice with blanks stays one word; a thousand choices do not flood the terminal."""
     choices = ["a b", *(f"x{n:04}" for n in range(1000))]
-    words = Vocabulary([Command("take", "Take.", nothing, args=(Arg("what", "it", choices=lambda: choices),))])
-    assert complete(words, Role.VIEWER, "take a").before == "take 'a b' "
-    found = complete(words, Role.VIEWER, "take ")
+    words = Vocabulary([ShellCommand("take", "Take.", nothing, args=(Arg("what", "it", choices=lambda: choices),))])
+    assert complete(words, OperatorRole.VIEWER, "take a").before == "take 'a b' "
+    found = complete(words, OperatorRole.VIEWER, "take ")
     assert (len(found.choices), found.more) == (200, 801)
 
 
 @given(st.text(alphabet="help forcastuwy-@ '\"\\=é", max_size=40))
 def test_nothing_typed_breaks_tab(before: str) -> None:
     """Any line has a completion, if only itself."""
-    assert isinstance(complete(WORDS, Role.OPERATOR, before), Completion)
+    assert isinstance(complete(WORDS, OperatorRole.OPERATOR, before), Completion)
 
 
 class Looked(list[str]):
@@ -99,11 +99,11 @@ def test_of_a_hundred_thousand_those_are_looked_at_that_are_shown() -> None:
     """Tab goes to where they stand; what it gives is what it gives of any other list."""
     names = Looked(f"p{number:06}@example.com" for number in range(100_000))
     vocabulary = [
-        Vocabulary([Command("show", "", nothing, args=(Arg("user", "", choices=choices),))])
+        Vocabulary([ShellCommand("show", "", nothing, args=(Arg("user", "", choices=choices),))])
         for choices in (lambda: Ordered(names, str), lambda: list[str](names))
     ]
     for before in ("show ", "show p", "show P0123", "show p01234", "show p012345", "show q", "show a"):
         names.seen = 0
-        found = complete(vocabulary[0], Role.VIEWER, before)
+        found = complete(vocabulary[0], OperatorRole.VIEWER, before)
         assert names.seen < 100
-        assert found == complete(vocabulary[1], Role.VIEWER, before)
+        assert found == complete(vocabulary[1], OperatorRole.VIEWER, before)

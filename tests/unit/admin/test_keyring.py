@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lyncpy.contracts.workload import Role
+from lyncpy.contracts.workload import OperatorRole
 from lyncpy.workloads.admin.keyring import AuthorizedKeys, HostKeysUnusable, host_keys, read_ring
 
 ED = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
@@ -24,16 +24,16 @@ def short_rsa() -> str:
 @pytest.mark.parametrize(
     ("line", "role", "name"),
     [
-        (f"{ED} ops at the desk", Role.OPERATOR, "ops at the desk"),
-        (ED, Role.OPERATOR, ""),
-        (f'environment="LYNCPY_ROLE=viewer" {ED} v', Role.VIEWER, "v"),
-        (f'no-port-forwarding,environment="LYNCPY_ROLE=developer",restrict  {EC} d', Role.DEVELOPER, "d"),
-        (f"  {EC}   spaced  ", Role.OPERATOR, "spaced"),
+        (f"{ED} ops at the desk", OperatorRole.OPERATOR, "ops at the desk"),
+        (ED, OperatorRole.OPERATOR, ""),
+        (f'environment="LYNCPY_ROLE=viewer" {ED} v', OperatorRole.VIEWER, "v"),
+        (f'no-port-forwarding,environment="LYNCPY_ROLE=developer",restrict  {EC} d', OperatorRole.DEVELOPER, "d"),
+        (f"  {EC}   spaced  ", OperatorRole.OPERATOR, "spaced"),
     ],
 )
-def test_a_line_lets_a_key_in(line: str, role: Role, name: str) -> None:
+def test_a_line_lets_a_key_in(line: str, role: OperatorRole, name: str) -> None:
     """As OpenSSH writes it, with a role in front of it."""
-    ring = read_ring(f"# keys\n\n{line}\n", Role.OPERATOR)
+    ring = read_ring(f"# keys\n\n{line}\n", OperatorRole.OPERATOR)
     (admission,) = ring.admissions.values()
     assert (admission.role, admission.name, ring.faults) == (role, name, ())
     assert admission.author.endswith(admission.fingerprint)
@@ -62,7 +62,7 @@ def test_a_line_lets_a_key_in(line: str, role: Role, name: str) -> None:
 )
 def test_a_line_that_is_not_understood_lets_nobody_in(line: str, why: str) -> None:
     """Its number and its fault are told; the other lines count."""
-    ring = read_ring(f"{EC} good\n{line}\n", Role.OPERATOR)
+    ring = read_ring(f"{EC} good\n{line}\n", OperatorRole.OPERATOR)
     assert [one.name for one in ring.admissions.values()] == ["good"]
     assert ring.faults[0].startswith("line 2 lets nobody in: ")
     assert why in ring.faults[0]
@@ -70,21 +70,21 @@ def test_a_line_that_is_not_understood_lets_nobody_in(line: str, why: str) -> No
 
 def test_a_byte_order_mark_may_stand_before_any_line() -> None:
     """Files that an editor of Windows wrote are put together with `type one.pub two.pub`."""
-    ring = read_ring(f"\ufeff# ours\n\ufeff{ED} one\r\n\ufeff\ufeff{EC} two\n\ufeff\n", Role.VIEWER)
+    ring = read_ring(f"\ufeff# ours\n\ufeff{ED} one\r\n\ufeff\ufeff{EC} two\n\ufeff\n", OperatorRole.VIEWER)
     assert ([one.name for one in ring.admissions.values()], ring.faults) == (["one", "two"], ())
 
 
 def test_the_first_line_of_a_key_counts() -> None:
     """A second one with another role does not give more."""
-    ring = read_ring(f'environment="LYNCPY_ROLE=viewer" {ED}\n{ED}\n', Role.DEVELOPER)
-    assert [one.role for one in ring.admissions.values()] == [Role.VIEWER]
+    ring = read_ring(f'environment="LYNCPY_ROLE=viewer" {ED}\n{ED}\n', OperatorRole.DEVELOPER)
+    assert [one.role for one in ring.admissions.values()] == [OperatorRole.VIEWER]
     assert len(ring.faults) == 1
 
 
 def test_the_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
     """Also when it appears, vanishes, or becomes writable for others."""
     file = tmp_path / "authorized_keys"
-    keys = AuthorizedKeys(file, Role.OPERATOR)
+    keys = AuthorizedKeys(file, OperatorRole.OPERATOR)
     assert "there is no such file" in keys.ring().faults[0]
     file.write_text(f"{ED} ed\n")
     file.chmod(0o600)

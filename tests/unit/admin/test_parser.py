@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.workload import Arg, Command
+from lyncpy.contracts.workload import Arg, ShellCommand
 from lyncpy.workloads.admin.parser import Misused, Vocabulary, usage
 from tests.kit.shell import Weather
 
@@ -107,7 +107,7 @@ def test_any_line_is_understood_or_refused_in_words(line: str) -> None:
 
 # --- words before an argument
 
-LOOK = Vocabulary([Command("look", "See.", Weather().who, args=(Arg("user", "who"), Arg("by", "whom", required=False, after="as seen by")))])  # fmt: skip
+LOOK = Vocabulary([ShellCommand("look", "See.", Weather().who, args=(Arg("user", "who"), Arg("by", "whom", required=False, after="as seen by")))])  # fmt: skip
 
 
 def test_an_argument_may_have_words_before_it() -> None:
@@ -137,6 +137,6 @@ def test_half_a_question_is_explained(line: str, sentence: str) -> None:
 def test_masked_words_before_a_secret_are_not_secrets() -> None:
     """Only the value is hidden."""
     tell = Vocabulary(
-        [Command("tell", "Tell.", Weather().who, args=(Arg("word", "it", secret=True, after="the word"),))]
+        [ShellCommand("tell", "Tell.", Weather().who, args=(Arg("word", "it", secret=True, after="the word"),))]
     )
     assert tell.masked("tell the word xyzzy") == "tell the word ****"

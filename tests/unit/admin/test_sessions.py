@@ -1,6 +1,6 @@
 """Prompts, pipes and single commands, without SSH."""
 
-from lyncpy.contracts.workload import Role
+from lyncpy.contracts.workload import OperatorRole
 from lyncpy.workloads.admin.sessions import ENOUGH, GREETING, Once, Prompt, Script
 from lyncpy.workloads.admin.shell import Author
 from tests.kit.shell import Parlour, author
@@ -9,7 +9,7 @@ from tests.kit.shell import Parlour, author
 class PaperSeat:
     """A seat that writes down what it is shown."""
 
-    def __init__(self, width: int | None = None, role: Role = Role.DEVELOPER) -> None:
+    def __init__(self, width: int | None = None, role: OperatorRole = OperatorRole.DEVELOPER) -> None:
         self.width = width
         self.author: Author = author(role)
         self.is_blocked = False

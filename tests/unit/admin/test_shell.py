@@ -3,7 +3,7 @@
 from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.records import AuditRecord
-from lyncpy.contracts.workload import Role
+from lyncpy.contracts.workload import OperatorRole
 from lyncpy.workloads.admin.shell import Then
 from tests.kit.memory import MemoryRecords
 from tests.kit.results import result_of, started
@@ -69,17 +69,17 @@ def test_a_record_that_never_comes_back_is_not_waited_for_for_ever() -> None:
 def test_a_role_does_what_it_may() -> None:
     """A refusal names both roles, and is recorded."""
     parlour = Parlour()
-    reply = parlour.ask("forecast set bob", role=Role.VIEWER)
+    reply = parlour.ask("forecast set bob", role=OperatorRole.VIEWER)
     assert (reply.status, reply.err) == (1, "`forecast set` is for the role operator; this key is a viewer\n")
     assert parlour.audited() == [("forecast set bob", reply.err.strip())]
-    assert parlour.ask("forecast set bob", role=Role.OPERATOR).out == "changed\n"
-    assert parlour.ask("python", role=Role.OPERATOR).status == 1
+    assert parlour.ask("forecast set bob", role=OperatorRole.OPERATOR).out == "changed\n"
+    assert parlour.ask("python", role=OperatorRole.OPERATOR).status == 1
 
 
 def test_everybody_may_read_how_a_command_is_used() -> None:
     """`--help` runs nothing."""
     parlour = Parlour()
-    reply = parlour.ask("forecast set --help", role=Role.OPERATOR)
+    reply = parlour.ask("forecast set --help", role=OperatorRole.OPERATOR)
     assert "forecast set USER [--days N] [--dry-run] [--json]" in reply.out
     assert parlour.weather.done == []
 

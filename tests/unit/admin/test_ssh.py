@@ -14,7 +14,7 @@ from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 
-from lyncpy.contracts.workload import Role
+from lyncpy.contracts.workload import OperatorRole
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.keyring import Admission, AuthorizedKeys
 from lyncpy.workloads.admin.service import Admin
@@ -38,7 +38,7 @@ def checker(tmp_path: Path) -> KeyChecker:
     file = tmp_path / "authorized_keys"
     file.write_bytes(b"\n".join(key.public().toString("OPENSSH") for key in KEYS.values()))
     file.chmod(0o600)
-    return KeyChecker(AuthorizedKeys(file, Role.OPERATOR))
+    return KeyChecker(AuthorizedKeys(file, OperatorRole.OPERATOR))
 
 
 def offered(kind: str, algorithm: bytes, signature: bytes | None) -> Any:

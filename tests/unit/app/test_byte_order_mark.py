@@ -10,7 +10,7 @@ import lyncpy
 from lyncpy.app.config import load
 from lyncpy.backends.people import read_people
 from lyncpy.backends.sealing import Sealer
-from lyncpy.contracts.workload import Role
+from lyncpy.contracts.workload import OperatorRole
 from lyncpy.workloads.admin.keyring import AuthorizedKeys
 from lyncpy.workloads.web.readers import read_named
 
@@ -20,7 +20,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMdrdc0l6mJDvshIaj0u65CWZdF9wUi6R4WIc
 
 
 def _keys_in(file: Path) -> object:
-    return AuthorizedKeys(file, Role.VIEWER).ring().faults == ()
+    return AuthorizedKeys(file, OperatorRole.VIEWER).ring().faults == ()
 
 
 @pytest.mark.parametrize(

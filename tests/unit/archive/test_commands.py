@@ -8,7 +8,7 @@ import pytest
 from twisted.logger import capturedLogs
 
 from lyncpy.contracts.policy import Policy
-from lyncpy.contracts.workload import IWorkload, Role
+from lyncpy.contracts.workload import IWorkload, OperatorRole
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
 from lyncpy.workloads.admin.shell import Reply, Shell
@@ -42,7 +42,7 @@ class Office:
         words = Admin(platform, [self.archive.offer], Path(), admin, NoReactor(), list, {}).words
         self._shell = Shell(words, self.records, admin, vault.timers)
 
-    def ask(self, line: str, role: Role = Role.OPERATOR) -> Reply:
+    def ask(self, line: str, role: OperatorRole = OperatorRole.OPERATOR) -> Reply:
         """Run a line."""
         return reply_of(self._shell.begin(line, author(role), None))
 
@@ -136,8 +136,8 @@ def test_a_viewer_reads_nothing(words: str) -> None:
     """What others said is for operators."""
     office = Office()
     office.keep()
-    assert office.ask(f"archive {words}", Role.VIEWER).status == 1
-    assert office.ask("archive status", Role.VIEWER).status == 0
+    assert office.ask(f"archive {words}", OperatorRole.VIEWER).status == 1
+    assert office.ask("archive status", OperatorRole.VIEWER).status == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from lyncpy.contracts.http import ANYBODY, HttpAnswer, HttpAsked, HttpReader, HttpRefused, ReaderKind, Resource
+from lyncpy.contracts.http import ANYBODY, HttpAnswer, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, HttpResource
 from lyncpy.contracts.names import aor_of
 from lyncpy.workloads.presence.icons import Icon, draw
 from tests.kit.hall import DOMAIN
@@ -15,9 +15,9 @@ from tests.kit.results import result_of
 
 EVERYONE = '<member action="add" type="everyone"/>'
 ALL = ("anonymous", "signed-in", "named")
-BOB = HttpReader(ReaderKind.SIGNED_IN, aor_of(f"bob@{DOMAIN}"))
-WIKI = HttpReader(ReaderKind.NAMED, aor_of(f"wiki@{DOMAIN}"), "wiki")
-PARTNER = HttpReader(ReaderKind.NAMED, aor_of("portal@partner.test"), "portal")
+BOB = HttpReader(HttpReaderKind.SIGNED_IN, aor_of(f"bob@{DOMAIN}"))
+WIKI = HttpReader(HttpReaderKind.NAMED, aor_of(f"wiki@{DOMAIN}"), "wiki")
+PARTNER = HttpReader(HttpReaderKind.NAMED, aor_of("portal@partner.test"), "portal")
 
 
 class Page:
@@ -27,9 +27,9 @@ class Page:
         self.room = PresenceRoom(people("alice", "bob"), web_readers=kinds or ALL, **settings)
 
     @property
-    def resources(self) -> tuple[Resource, ...]:
+    def resources(self) -> tuple[HttpResource, ...]:
         """What is offered."""
-        offered: tuple[Resource, ...] = self.room.workload.offer.resources
+        offered: tuple[HttpResource, ...] = self.room.workload.offer.resources
         return offered
 
     def ask(self, what: str, reader: HttpReader = BOB, **query: str) -> HttpAnswer:
@@ -55,7 +55,7 @@ def test_nothing_is_offered_unless_a_setting_says_so() -> None:
     """Presence is on no page by default."""
     assert PresenceRoom(people("alice")).workload.offer.resources == ()
     (resource,) = Page("named").resources
-    assert resource.readers == {ReaderKind.NAMED}
+    assert resource.readers == {HttpReaderKind.NAMED}
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_every_setting_is_in_the_reference(pages: Mapping[str, str]) -> None:
 
 def test_every_command_is_in_the_reference(pages: Mapping[str, str]) -> None:
     """Whatever a room declares as a word of the shell."""
-    declared = {name for text in python_files() for name in re.findall(r"\bCommand\(\s*\"([^\"]+)\"", text)}
+    declared = {name for text in python_files() for name in re.findall(r"\bShellCommand\(\s*\"([^\"]+)\"", text)}
     assert len(declared) > 30
     assert declared <= headings(pages["reference/commands.md"])
 

@@ -16,7 +16,7 @@ from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import Passwords
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpReader, HttpRefused, ReaderKind
+from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpReader, HttpReaderKind, HttpRefused
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.core.keyed_lock import KeyedLock
@@ -103,7 +103,7 @@ def test_who_shows_nothing_is_anybody() -> None:
 @pytest.mark.parametrize("login", ["alice@example.test", "ALICE@example.test", "EXAMPLE\\alice"])
 def test_a_user_signs_in_with_any_of_his_names(login: str) -> None:
     """What works in the client works in the browser, letters beyond ASCII included."""
-    assert Desk().who(_basic(login, "pässword")) == HttpReader(ReaderKind.SIGNED_IN, ALICE)
+    assert Desk().who(_basic(login, "pässword")) == HttpReader(HttpReaderKind.SIGNED_IN, ALICE)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_guesses_at_once_are_no_more_than_guesses_one_by_one() -> None:
 def test_a_program_reads_with_its_token(tmp_path: Path) -> None:
     """The wiki is somebody with an address, whose level people may choose."""
     desk = Desk(_file(tmp_path, _table()))
-    assert desk.who(f"Bearer {TOKEN}") == HttpReader(ReaderKind.NAMED, Aor("sip:wiki@example.test"), "wiki")
+    assert desk.who(f"Bearer {TOKEN}") == HttpReader(HttpReaderKind.NAMED, Aor("sip:wiki@example.test"), "wiki")
     assert desk.refusal("Bearer " + "0" * 48).status == 401
 
 

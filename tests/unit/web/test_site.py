@@ -10,7 +10,7 @@ from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import Passwords
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, ReaderKind, Resource
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReaderKind, HttpRefused, HttpResource
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.core.keyed_lock import KeyedLock
@@ -30,7 +30,7 @@ WIKI = "https://wiki.example.test"
 class Office:
     """A site with a few resources, and Alice who has a password."""
 
-    def __init__(self, tokens: Any, *resources: Resource, origins: tuple[str, ...] = (), **auth: Any) -> None:
+    def __init__(self, tokens: Any, *resources: HttpResource, origins: tuple[str, ...] = (), **auth: Any) -> None:
         self.clock = Clock()
         self.meter = MemoryMeter()
         self.people = TablePeople(Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(Aor("sip:dan@x"), "2"))
@@ -68,12 +68,12 @@ def test_the_longest_path_of_the_right_host_answers(tmp_path: Any) -> None:
     """Several names and several pages live on one site."""
     office = Office(
         tmp_path / "none",
-        Resource("/a", _saying("exactly a")),
-        Resource("/a/", _saying("below a")),
-        Resource("/a/b/", _saying("below b")),
-        Resource("/", _saying("meeting"), host="meet.test"),
-        Resource("/a/x/", _saying("here"), host="meet.test"),
-        Resource("/a/x/", _saying("everywhere")),
+        HttpResource("/a", _saying("exactly a")),
+        HttpResource("/a/", _saying("below a")),
+        HttpResource("/a/b/", _saying("below b")),
+        HttpResource("/", _saying("meeting"), host="meet.test"),
+        HttpResource("/a/x/", _saying("here"), host="meet.test"),
+        HttpResource("/a/x/", _saying("everywhere")),
     )
     assert office.ask("/a/x/1", host="meet.test").body == b"here"
     assert office.ask("/a/x/1").body == b"everywhere"
@@ -88,7 +88,7 @@ def test_the_longest_path_of_the_right_host_answers(tmp_path: Any) -> None:
 
 def test_other_methods_are_refused_with_those_that_work(tmp_path: Any) -> None:
     """A program learns what it may ask."""
-    office = Office(tmp_path / "none", Resource("/a", _saying("a")))
+    office = Office(tmp_path / "none", HttpResource("/a", _saying("a")))
     refused = office.ask(method="DELETE")
     assert refused.status == 405
     assert _header(refused, "Allow") == ["GET, HEAD"]
@@ -104,7 +104,7 @@ def test_every_answer_keeps_a_browser_from_being_tricked(tmp_path: Any, path: st
         raise ZeroDivisionError
 
     with overheard():
-        answer = Office(tmp_path / "none", Resource("/a", _saying("a")), Resource("/broken", broken)).ask(path)
+        answer = Office(tmp_path / "none", HttpResource("/a", _saying("a")), HttpResource("/broken", broken)).ask(path)
     assert "default-src 'none'" in _header(answer, "Content-Security-Policy")[0]
     assert "frame-ancestors 'none'" in _header(answer, "Content-Security-Policy")[0]
     assert _header(answer, "X-Content-Type-Options") == ["nosniff"]
@@ -115,7 +115,7 @@ def test_every_answer_keeps_a_browser_from_being_tricked(tmp_path: Any, path: st
 def test_a_page_may_say_otherwise_about_itself(tmp_path: Any) -> None:
     """A page with a style of its own allows that style and no more."""
     policy = ("Content-Security-Policy", "default-src 'none'; style-src 'sha256-x'")
-    answer = Office(tmp_path / "none", Resource("/a", _saying("a", headers=(policy,)))).ask()
+    answer = Office(tmp_path / "none", HttpResource("/a", _saying("a", headers=(policy,)))).ask()
     assert _header(answer, "Content-Security-Policy") == [policy[1]]
 
 
@@ -135,7 +135,7 @@ def test_whatever_goes_wrong_has_its_status_and_plain_words(tmp_path: Any, error
         raise error
 
     with overheard() as events:
-        answer = Office(tmp_path / "none", Resource("/a", fails)).ask()
+        answer = Office(tmp_path / "none", HttpResource("/a", fails)).ask()
     assert answer.status == status
     assert answer.content_type == "text/plain; charset=utf-8"
     assert b"/usr" not in answer.body
@@ -146,7 +146,7 @@ def test_whatever_goes_wrong_has_its_status_and_plain_words(tmp_path: Any, error
 
 def test_an_answer_that_is_known_is_not_sent_again(tmp_path: Any) -> None:
     """A browser that has the bytes is told so, by every way of saying which."""
-    office = Office(tmp_path / "none", Resource("/a", _saying("a", etag="v1", cache="private, max-age=10")))
+    office = Office(tmp_path / "none", HttpResource("/a", _saying("a", etag="v1", cache="private, max-age=10")))
     first = office.ask()
     assert _header(first, "ETag") == ['"v1"']
     assert _header(first, "Vary") == ["Authorization"]
@@ -161,7 +161,7 @@ def test_an_answer_that_is_known_is_not_sent_again(tmp_path: Any) -> None:
 
 def test_scripts_of_other_sites_read_only_where_a_setting_lets_them(tmp_path: Any) -> None:
     """The intranet's pages may read JSON, and nobody else's."""
-    page = Resource("/a", _saying("a"))
+    page = HttpResource("/a", _saying("a"))
     closed = Office(tmp_path / "none", page)
     assert not _header(closed.ask(origin=WIKI), "Access-Control-Allow-Origin")
     office = Office(tmp_path / "none", page, origins=(WIKI,))
@@ -177,15 +177,15 @@ def test_scripts_of_other_sites_read_only_where_a_setting_lets_them(tmp_path: An
 
 def test_a_resource_that_wants_to_know_who_asks_says_how(tmp_path: Any) -> None:
     """A browser asks for name and password; a program learns that it needs a token."""
-    both = frozenset({ReaderKind.SIGNED_IN, ReaderKind.NAMED})
-    refused = Office(tmp_path / "none", Resource("/a", _saying("a"), readers=both)).ask()
+    both = frozenset({HttpReaderKind.SIGNED_IN, HttpReaderKind.NAMED})
+    refused = Office(tmp_path / "none", HttpResource("/a", _saying("a"), readers=both)).ask()
     assert refused.status == 401
     assert [value.split()[0] for value in _header(refused, "WWW-Authenticate")] == ["Basic", "Bearer"]
 
 
 def test_an_answer_that_nobody_waits_for_is_no_fault(tmp_path: Any) -> None:
     """A browser that goes, or an answer that takes too long, is not logged as a bug."""
-    resource = Resource("/a", lambda asked: Deferred())
+    resource = HttpResource("/a", lambda asked: Deferred())
     site = Office(tmp_path / "none", resource).site
     with overheard() as events:
         answering = started(site.serve(HttpAsked("GET", "x.test", "/a")))
@@ -198,7 +198,7 @@ def test_an_answer_that_nobody_waits_for_is_no_fault(tmp_path: Any) -> None:
 
 def test_requests_are_counted_by_resource_and_status(tmp_path: Any) -> None:
     """An operator sees what is asked for; made-up addresses make no meters of their own."""
-    office = Office(tmp_path / "none", Resource("/a/", _saying("a", etag="1")))
+    office = Office(tmp_path / "none", HttpResource("/a/", _saying("a", etag="1")))
     office.ask("/a/1")
     office.ask("/a/2")
     office.ask("/a/2", if_none_match='"1"')
