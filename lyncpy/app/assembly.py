@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lyncpy.app.backends import Backends, backends
-from lyncpy.app.claim import Claim
 from lyncpy.app.config import Config
+from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.hall import Entrance, Ground, entrance, ground
 from lyncpy.app.units import Noting, Revoking
 from lyncpy.auth.passwords import Passwords
@@ -135,7 +135,7 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
                 connections=lambda: listener.granted.web,
             )
         )
-    claim = Claim(config.path(config.sections.store.path))
+    claim = DatabaseLock(config.path(config.sections.store.path))
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
     house = UnitGroup([claim, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))

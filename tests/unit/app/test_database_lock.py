@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from lyncpy.app.claim import Claim
+from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.contracts.refusal import StoreUnavailable
 from tests.kit.results import result_of
 
 
 def test_a_second_server_is_told_who_has_it(tmp_path: Path) -> None:
     """It does not start, and names the process and the setting; when the first has ended it may."""
-    first, second = (Claim(tmp_path / "lyncpy.db") for _ in range(2))
+    first, second = (DatabaseLock(tmp_path / "lyncpy.db") for _ in range(2))
     result_of(first.open())
     with pytest.raises(StoreUnavailable, match=rf"process {os.getpid()}\).*\[store\] url"):
         result_of(second.open())
@@ -25,4 +25,4 @@ def test_a_second_server_is_told_who_has_it(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     """The sentence names the file."""
     with pytest.raises(StoreUnavailable, match=r"lyncpy.db.lock"):
-        result_of(Claim(tmp_path / "nowhere" / "lyncpy.db").open())
+        result_of(DatabaseLock(tmp_path / "nowhere" / "lyncpy.db").open())

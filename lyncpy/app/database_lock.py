@@ -15,7 +15,7 @@ from lyncpy.contracts.workload import IUnit
 
 
 @implementer(IUnit)
-class Claim:
+class DatabaseLock:
     """A lock on a file beside the database. The system lets go of it when the process ends, however it ends."""
 
     name = "claim"
