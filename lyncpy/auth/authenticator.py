@@ -7,7 +7,7 @@ from typing import Final
 from zope.interface import implementer
 
 from lyncpy.auth.association import Association, nonces
-from lyncpy.auth.ntlm import Authenticate, Place, exported_key, macs, read_authenticate, write_challenge
+from lyncpy.auth.ntlm import Authenticate, ServerNames, exported_key, macs, read_authenticate, write_challenge
 from lyncpy.auth.passwords import still
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
@@ -61,7 +61,7 @@ class NtlmAuthenticator:
         self._settings = settings
         self._timers = timers
         self._target = settings.target_name or server_name
-        self._place = Place(
+        self._place = ServerNames(
             netbios_domain=settings.netbios_domain or domain.partition(".")[0].upper()[:15],
             netbios_computer=server_name.partition(".")[0].upper()[:15],
             dns_domain=domain,

@@ -31,7 +31,7 @@ _COUNT_DIGITS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class DigestCredentials:
     """What a client sends."""
 
     username: str
@@ -124,7 +124,7 @@ class DigestProof:
         self._flows.pop(flow, None)
 
 
-def read_credentials(value: str) -> Credentials | None:
+def read_credentials(value: str) -> DigestCredentials | None:
     """Read the value of an Authorization header; None when it is not what this scheme asks for.
 
     Spec: RFC 2617 §3.2.2; an algorithm that is not named is MD5.
@@ -143,7 +143,7 @@ def read_credentials(value: str) -> Credentials | None:
     response = given["response"].lower()
     if not response.isascii():
         return None
-    return Credentials(
+    return DigestCredentials(
         given["username"],
         given["realm"],
         given["nonce"],
@@ -155,7 +155,7 @@ def read_credentials(value: str) -> Credentials | None:
     )
 
 
-def answer(credentials: Credentials, key: str, method: str, *, session_cnonce: str = "") -> str:
+def answer(credentials: DigestCredentials, key: str, method: str, *, session_cnonce: str = "") -> str:
     """Give the response that belongs to these credentials, as 32 hexadecimal digits.
 
     Args:

@@ -43,7 +43,7 @@ _FILETIME_OF_EPOCH: Final = 116444736000000000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ServerNames:
     """How this server names itself in a CHALLENGE."""
 
     netbios_domain: str
@@ -94,7 +94,7 @@ def ntowf_v2(secret: bytes, user: str, domain: str) -> bytes:
     return hmac.digest(secret, (user + domain).encode("utf-16-le", "surrogatepass"), "md5")
 
 
-def write_challenge(challenge: bytes, place: Place, wall: float | None) -> str:
+def write_challenge(challenge: bytes, place: ServerNames, wall: float | None) -> str:
     """Write a CHALLENGE message, in base64.
 
     Args:

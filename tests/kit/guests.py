@@ -7,7 +7,7 @@ request once he has been asked for it. Nothing that he hears is signed.
 import secrets
 from typing import Any, Final
 
-from lyncpy.auth.digest import Credentials, answer
+from lyncpy.auth.digest import DigestCredentials, answer
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request, Response
 from tests.kit.actors import Actor
@@ -61,7 +61,7 @@ class GuestSip(SipClient):
     def credentials(self, method: str, uri: str) -> str:
         """Write the credentials of one request."""
         given = self.challenge
-        mine = Credentials(
+        mine = DigestCredentials(
             self.username, given["realm"], given["nonce"], uri, "", self._cnonce, f"{self.count:08x}", session=True
         )
         response = answer(mine, self.key, method)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lyncpy.auth.digest import CHALLENGES_PER_FLOW, Credentials, DigestProof, answer, read_credentials
+from lyncpy.auth.digest import CHALLENGES_PER_FLOW, DigestCredentials, DigestProof, answer, read_credentials
 from lyncpy.contracts.guests import GuestAccess, Proof
 from lyncpy.contracts.names import FlowName
 from lyncpy.sip.headers import parse_auth
@@ -15,7 +15,7 @@ DOOR = GuestAccess("sip:bob@contoso.com/854t0r7g", "bob@contoso.com", ("Key12345
 FLOW = FlowName("n/1")
 
 # RFC 2617 §3.5.
-MUFASA = Credentials(
+MUFASA = DigestCredentials(
     "Mufasa",
     "testrealm@host.com",
     "dcd98b7102dd2f0e8b11d0f600bfb0c093",
@@ -37,7 +37,9 @@ BOB = replace(MUFASA, username="bob", realm="biloxi.com", uri="sip:bob@biloxi.co
         (replace(BOB, session=True), "zanzibar", "INVITE", "e4e4ea61d186d07a92c9e1f6919902e9"),
     ],
 )
-def test_the_sums_are_those_of_the_examples(credentials: Credentials, key: str, method: str, expected: str) -> None:
+def test_the_sums_are_those_of_the_examples(
+    credentials: DigestCredentials, key: str, method: str, expected: str
+) -> None:
     """MD5 by RFC 2617, MD5 and MD5-sess by the examples for SIP."""
     assert answer(credentials, key, method) == expected
 
@@ -59,7 +61,7 @@ class Caller:
         """Answer the challenge."""
         self.count += 1
         algorithm = how.get("algorithm", "MD5-sess")
-        mine = Credentials(
+        mine = DigestCredentials(
             "guest",
             self.given["realm"],
             self.given["nonce"],

@@ -16,7 +16,7 @@ from lyncpy.auth.ntlm import (
     SEQUENCE,
     Authenticate,
     Mac,
-    Place,
+    ServerNames,
     exported_key,
     macs,
     nt_hash,
@@ -38,7 +38,7 @@ OURS = (
     "TlRMTVNTUAACAAAADgAOADgAAABVgpniXRw6VIxtm7EAAAAAAAAAAGAAYABGAAAABgGxHQAAAA9DAE8ATgBUAE8AUwBPAAIADgBDAE8ATgBUAE8AUwBP"
     "AAEABgBGAEUAMQAEABgAYwBvAG4AdABvAHMAbwAuAHQAZQBzAHQAAwAgAGYAZQAxAC4AYwBvAG4AdABvAHMAbwAuAHQAZQBzAHQAAAAAAA=="
 )
-PLACE = Place("CONTOSO", "FE1", "contoso.test", "fe1.contoso.test")
+PLACE = ServerNames("CONTOSO", "FE1", "contoso.test", "fe1.contoso.test")
 SECRET = nt_hash("Passw0rd!")
 
 

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from lyncpy.auth.authenticator import NtlmAuthenticator
-from lyncpy.auth.digest import Credentials, DigestProof, answer
+from lyncpy.auth.digest import DigestCredentials, DigestProof, answer
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.contracts.arrival import Arrival
@@ -98,7 +98,7 @@ class House:
         """A request with an answer to the last challenge."""
         self.counts[flow] += 1
         given, nc = self.asked[flow], f"{self.counts[flow]:08x}"
-        mine = Credentials("x", given["realm"], given["nonce"], request.uri, "", "c", nc, session=True)
+        mine = DigestCredentials("x", given["realm"], given["nonce"], request.uri, "", "c", nc, session=True)
         value = (
             f'Digest username="x", realm="{mine.realm}", nonce="{mine.nonce}", uri="{mine.uri}", cnonce="c", nc={nc},'
             f' qop=auth, algorithm=MD5-sess, response="{answer(mine, key, request.method)}"'
