@@ -53,7 +53,7 @@ class CertificateUnusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class ServerCredentials:
     """A certificate with its key and the certificates of its issuers, checked against one another."""
 
     certificate: x509.Certificate
@@ -112,7 +112,7 @@ class Credentials:
         return tuple(found)
 
 
-def read_credentials(settings: Settings, folder: Path, now: datetime) -> Credentials:
+def read_credentials(settings: Settings, folder: Path, now: datetime) -> ServerCredentials:
     """Read and check the files that the settings name.
 
     Args:
@@ -143,10 +143,10 @@ def read_credentials(settings: Settings, folder: Path, now: datetime) -> Credent
             f"[sip] certificate: {folder / settings.certificate} begins on"
             f" {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; check the clock of this machine"
         )
-    return Credentials(certificate, private_key, issuers)
+    return ServerCredentials(certificate, private_key, issuers)
 
 
-def make_context(credentials: Credentials, tls_minimum: str) -> SSL.Context:
+def make_context(credentials: ServerCredentials, tls_minimum: str) -> SSL.Context:
     """Make the context of TLS connections that clients open to us.
 
     Sessions are not kept and tickets not given: resuming would save 0.6 ms a connection,

@@ -22,7 +22,7 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.headers import Origin
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
-from lyncpy.wire.places import Inlet, Places
+from lyncpy.wire.connection_shares import ConnectionShares, Inlet
 from lyncpy.wire.settings import Settings
 
 Message = Request | Response | Prepared
@@ -284,7 +284,7 @@ class Flows:
         self.soon = soon
         self._serials = count(1)
         self._flows: dict[FlowName, Flow] = {}
-        self.places = Places(
+        self.places = ConnectionShares(
             settings, timers, meter, strangers_total=strangers_total, strangers_per_address=strangers_per_address
         )
         self._owings = Owings()

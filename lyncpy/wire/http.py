@@ -23,14 +23,14 @@ from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.timers import ITimer, ITimers
-from lyncpy.wire.http_target import Unreadable, host_of, target_of
+from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
 from lyncpy.wire.proxy import ProxyHeader
 
 Serve = Callable[[HttpAsked], Awaitable[HttpAnswer]]
 """Answers one request; raises nothing but a bug."""
 
 
-class Bounds(Protocol):
+class HttpBounds(Protocol):
     """What the settings say about the listener and about one connection."""
 
     @property
@@ -109,7 +109,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
         channel = self.channel
         try:
             asked = self._asked()
-        except Unreadable as error:
+        except UnreadableTarget as error:
             channel.refuse(400, str(error))
             return
         answering = self.answering = Deferred.fromCoroutine(_answered(channel.site.serve, asked))
@@ -125,7 +125,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
     def _asked(self) -> HttpAsked:
         hosts = self.requestHeaders.getRawHeaders(b"host", [])
         if len(hosts) > 1 or (not hosts and self.clientproto == b"HTTP/1.1"):
-            raise Unreadable("a request names exactly one Host")
+            raise UnreadableTarget("a request names exactly one Host")
         path, query, authority = target_of(self.uri)
         headers = {
             name.decode("latin-1").lower(): ", ".join(value.decode("latin-1") for value in values)
@@ -353,7 +353,7 @@ class HttpFactory(Factory):
     noisy = False
 
     def __init__(
-        self, serve: Serve, bounds: Bounds, meter: IMeter, timers: ITimers, relays: Relays | None = None
+        self, serve: Serve, bounds: HttpBounds, meter: IMeter, timers: ITimers, relays: Relays | None = None
     ) -> None:
         self.serve = serve
         self.bounds = bounds

@@ -15,8 +15,8 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
-from lyncpy.wire.http import Bounds, HttpFactory, Serve
-from lyncpy.wire.listener import BACKLOG, CannotOpen, Door
+from lyncpy.wire.http import HttpBounds, HttpFactory, Serve
+from lyncpy.wire.listener import BACKLOG, CannotOpen, OpenPort
 from lyncpy.wire.tls import TlsPort
 
 
@@ -39,7 +39,7 @@ class HttpDoor:
         reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
         serve: Serve,
         certificate: Certificate,
-        bounds: Bounds,
+        bounds: HttpBounds,
         meter: IMeter,
         timers: ITimers,
         *,
@@ -56,12 +56,12 @@ class HttpDoor:
         self._port: Port | None = None
 
     @property
-    def doors(self) -> tuple[Door, ...]:
+    def doors(self) -> tuple[OpenPort, ...]:
         """The open port, as it really is."""
         if self._port is None:
             return ()
         host = self._port.getHost()
-        return (Door("https", host.host, host.port),)
+        return (OpenPort("https", host.host, host.port),)
 
     async def open(self) -> None:
         """Open the port.
@@ -104,7 +104,7 @@ class HttpDoor:
         await self._factory.close_all()
 
 
-def _sentence(bounds: Bounds, code: int | None, error: CannotListenError) -> str:
+def _sentence(bounds: HttpBounds, code: int | None, error: CannotListenError) -> str:
     setting = f"[web] https_port: port {bounds.https_port} on {bounds.https_host or 'all addresses'} cannot be opened"
     match code:
         case errno.EADDRINUSE:

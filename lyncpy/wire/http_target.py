@@ -9,7 +9,7 @@ QUERY_FIELDS: Final = 32
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%!$&'()*+,;=-]{0,255})(?::[0-9]{0,5})?")
 
 
-class Unreadable(Exception):
+class UnreadableTarget(Exception):
     """A request that the grammar lets through and that still says nothing; the sentence goes to the client."""
 
 
@@ -26,7 +26,7 @@ def target_of(uri: bytes) -> tuple[str, dict[str, str], str]:
         except ValueError:  # brackets that are no IPv6 address
             parts = None
         if parts is None or not parts.netloc:
-            raise Unreadable("the address is not one of this site")
+            raise UnreadableTarget("the address is not one of this site")
         authority = parts.netloc
         text = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     path, _, query = text.partition("?")
@@ -34,9 +34,9 @@ def target_of(uri: bytes) -> tuple[str, dict[str, str], str]:
         plain_path = unquote_to_bytes(path).decode("utf-8")
         fields = parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS, errors="strict")
     except ValueError:
-        raise Unreadable("the address cannot be read") from None
+        raise UnreadableTarget("the address cannot be read") from None
     if any(ord(mark) < 32 or ord(mark) == 127 for mark in plain_path):
-        raise Unreadable("the address cannot be read")
+        raise UnreadableTarget("the address cannot be read")
     found: dict[str, str] = {}
     for name, value in fields:
         found.setdefault(name, value)
@@ -53,5 +53,5 @@ def host_of(text: str) -> str:
     """
     host = _HOST.fullmatch(text.strip(" \t"))
     if host is None:
-        raise Unreadable("the Host is no name and no address")
+        raise UnreadableTarget("the Host is no name and no address")
     return host[1].lower()

@@ -29,7 +29,7 @@ class CannotOpen(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class OpenPort:
     """A port that is open."""
 
     kind: str
@@ -100,9 +100,9 @@ class Listener:
         self._ports: list[tuple[str, Port]] = []
 
     @property
-    def doors(self) -> tuple[Door, ...]:
+    def doors(self) -> tuple[OpenPort, ...]:
         """The open ports, as they really are."""
-        return tuple(Door(kind, port.getHost().host, port.getHost().port) for kind, port in self._ports)
+        return tuple(OpenPort(kind, port.getHost().host, port.getHost().port) for kind, port in self._ports)
 
     async def open(self) -> None:
         """Open the ports.

@@ -14,7 +14,7 @@ CALM_S: Final = 5.0
 """After so long, most of them are gone."""
 
 
-class Memory:
+class MemoryTrimmer:
     """Returns freed memory to the system when most connections are gone.
 
     The C library keeps what is freed for the next who asks; after ten thousand TLS handshakes that are

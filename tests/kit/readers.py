@@ -24,7 +24,7 @@ from lyncpy.sip.markup import outer_xml, read_xml
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.plain import clean
 from lyncpy.sip.soap import read_operation
-from lyncpy.wire.http_target import Unreadable, host_of, target_of
+from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
 from lyncpy.workloads.admin import completion, parser
 from lyncpy.workloads.admin.keyring import read_ring
 from lyncpy.workloads.admin.prompt import Editor, Keys
@@ -48,7 +48,7 @@ DECLARED: Final = (
     CommandFailed,
     parser.Misused,
     DirectoryUnavailable,
-    Unreadable,
+    UnreadableTarget,
     BadEntry,
     ValueError,
 )

@@ -15,7 +15,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.wire.certificate import Credentials, make_context
+from lyncpy.wire.certificate import ServerCredentials, make_context
 from lyncpy.wire.tls import FULL, TlsConnection, TlsFailed
 from tests.kit.certificates import Issued, issue
 from tests.kit.pump import Pump, TlsClient
@@ -83,7 +83,9 @@ class Line:
         ours, theirs = socket.socketpair()
         if room:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
-        context = make_context(Credentials(SERVER.certificate, SERVER.key, tuple(c.certificate for c in chain)), "1.2")
+        context = make_context(
+            ServerCredentials(SERVER.certificate, SERVER.key, tuple(c.certificate for c in chain)), "1.2"
+        )
         self.pump = Pump()
         self.protocol = Listening()
         port: Any = SimpleNamespace(context=lambda: context)

@@ -15,7 +15,7 @@ from lyncpy.contracts.crowd import Newcomers
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimers
-from lyncpy.wire.memory import Memory
+from lyncpy.wire.memory import MemoryTrimmer
 from lyncpy.wire.settings import Settings
 
 COMPLAIN_EVERY_S: Final = 60.0
@@ -56,7 +56,7 @@ class Inlet(Protocol):
         """Tell that a flow which was full is not any more."""
 
 
-class Places:
+class ConnectionShares:
     """Every connection of the SIP listeners.
 
     Args:
@@ -79,7 +79,7 @@ class Places:
 
         self._strangers_total = strangers_total
         self._strangers_per_address = strangers_per_address
-        self._memory = Memory(timers.later)
+        self._memory = MemoryTrimmer(timers.later)
         self._inlets: set[Inlet] = set()
         self._addresses: Counter[str] = Counter()
         self._strangers: Newcomers[Inlet] = Newcomers(remembered=KNOWN_NETWORKS)
