@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
-from lyncpy.backends.ldap_link import Access, Found, Link, Root, is_dn
+from lyncpy.backends.ldap_link import Access, LdapEntry, Link, Root, is_dn
 from lyncpy.backends.ldap_mapping import PRESETS, Mapped, Raw, mapped
 from lyncpy.backends.ldap_policies import Policies
 from lyncpy.backends.people import Runs
@@ -44,7 +44,7 @@ READS: Final = 3
 STAMP: Final = "%Y%m%d%H%M%SZ"
 
 
-class Terms(Protocol):
+class LdapOptions(Protocol):
     """The settings that this needs; the section [directory] has them, and says what each means."""
 
     url: str
@@ -161,7 +161,7 @@ class LdapDirectory:
         ValueError: A source, a condition or a DN in the settings that cannot be read.
     """
 
-    def __init__(self, terms: Terms, domain: str, home: Path, threads: Runs, timers: ITimers) -> None:
+    def __init__(self, terms: LdapOptions, domain: str, home: Path, threads: Runs, timers: ITimers) -> None:
         if terms.password_policy and not is_dn(terms.password_policy):
             raise ValueError(f'password_policy is not a DN: "{shown(terms.password_policy)}"')
         self._terms = terms
@@ -256,7 +256,7 @@ class LdapDirectory:
 class _Reading:
     """One pull, in its thread: it knows nothing of what the reactor does meanwhile."""
 
-    def __init__(self, terms: Terms, mapping: Mapped, filters: Filters, fit: str, now: Now) -> None:
+    def __init__(self, terms: LdapOptions, mapping: Mapped, filters: Filters, fit: str, now: Now) -> None:
         self._terms = terms
         self._mapped = mapping
         self._grouped = GroupMapping(mapping, terms.group_members_max)
@@ -338,21 +338,21 @@ class _Reading:
 
     def _found_groups(
         self, link: Link, bases: Sequence[str], filters: str, attributes: Sequence[str]
-    ) -> Iterator[Found]:
+    ) -> Iterator[LdapEntry]:
         found = self._found(link, self._terms.group_bases or bases, filters, attributes)
         return self._bounded(found, self._terms.groups_max, "group")
 
-    def _entries(self, link: Link, bases: Sequence[str], filters: str) -> dict[str, Found]:
+    def _entries(self, link: Link, bases: Sequence[str], filters: str) -> dict[str, LdapEntry]:
         """Give entries by key: bases may overlap."""
         attributes = (*self._mapped.wanted(), *_MARKS.values())
         found = self._bounded(self._found(link, bases, filters, attributes))
         return {self._mapped.key_of(one.raw, one.dn): one for one in found}
 
-    def _found(self, link: Link, bases: Sequence[str], filters: str, attributes: Sequence[str]) -> Iterator[Found]:
+    def _found(self, link: Link, bases: Sequence[str], filters: str, attributes: Sequence[str]) -> Iterator[LdapEntry]:
         for base in bases:
             yield from link.search(base, filters, attributes)
 
-    def _bounded(self, found: Iterable[Found], most: int = 0, what: str = "") -> Iterator[Found]:
+    def _bounded(self, found: Iterable[LdapEntry], most: int = 0, what: str = "") -> Iterator[LdapEntry]:
         most = most or self._terms.entries_max
         for count, one in enumerate(found, 1):
             if count > most:
@@ -364,7 +364,7 @@ class _Reading:
             yield one
 
     def _persons(
-        self, entries: Mapping[str, Found], policies: Policies
+        self, entries: Mapping[str, LdapEntry], policies: Policies
     ) -> tuple[tuple[Person, ...], tuple[Skipped, ...], frozenset[str]]:
         """Read entries; give people, those that cannot be used, and the keys of those who are nobody's any more."""
         people: list[Person] = []
@@ -381,7 +381,7 @@ class _Reading:
                     skipped.append(Skipped(one.dn, f"the person is known without this: {text}", key=key, keeps=True))
         return tuple(people), tuple(skipped), frozenset(one.key for one in skipped if not one.keeps)
 
-    def _cookie(self, root: Root, entries: Iterable[Found], before: Cookie | None, policies: Policies) -> str:
+    def _cookie(self, root: Root, entries: Iterable[LdapEntry], before: Cookie | None, policies: Policies) -> str:
         """Give the next cookie, or "" where the server offers no mark to go by."""
         sweep = before.sweep if before is not None else 0
         if root.service and root.usn is not None and (before is None or before.by == "usn"):
@@ -442,7 +442,7 @@ def _any_of(filters: Sequence[str]) -> str:
     return each[0] if len(each) == 1 else f"(|{''.join(each)})"
 
 
-def _digest(terms: Terms, domain: str) -> str:
+def _digest(terms: LdapOptions, domain: str) -> str:
     """Give a digest of everything that decides who is read and how."""
     parts: Any = (  # Any: JSON
         READS,

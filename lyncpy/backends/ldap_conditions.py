@@ -11,7 +11,7 @@ _CONDITION: Final = re.compile(r"(!?)([A-Za-z0-9][A-Za-z0-9.;-]*)(?:(=|!=|&|~)(.
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class DisabledCondition:
     """A circumstance under which a person is disabled."""
 
     name: str
@@ -48,7 +48,7 @@ class Condition:
                 return not values or any(_lower(value) != self.value.lower() for value in values)
 
 
-def condition(text: str) -> Condition:
+def condition(text: str) -> DisabledCondition:
     """Read a condition.
 
     Raises:
@@ -59,7 +59,7 @@ def condition(text: str) -> Condition:
         raise ValueError(
             f'"{shown(text)}" is not a condition: write "name", "!name", "name=value", "name!=value", "name&bit" or "name~letters"'
         )
-    return Condition(match[2], match[1] or match[3] or "", (match[4] or "").strip())
+    return DisabledCondition(match[2], match[1] or match[3] or "", (match[4] or "").strip())
 
 
 def _lower(value: bytes) -> str:

@@ -71,7 +71,7 @@ class Root:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class LdapEntry:
     """One entry of an answer."""
 
     dn: str
@@ -231,7 +231,7 @@ class Link:
                 return dn + "".join(f" {value.hex()}" for value in one.raw.get("invocationid", ()))
         return dn
 
-    def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterator[Found]:
+    def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterator[LdapEntry]:
         """Give all entries under a base that fit, page after page. References to other servers are ignored."""
         cookie: bytes = b""
         empty = 0
@@ -266,7 +266,7 @@ class Link:
         cookie: bytes | None = None,
         *,
         tolerated: Container[str] = (),
-    ) -> tuple[list[Found], bytes]:
+    ) -> tuple[list[LdapEntry], bytes]:
         if self._aborted:
             raise DirectoryUnavailable(self._aborted)
         try:
@@ -282,7 +282,7 @@ class Link:
             )
             result, response = self._connection.result, self._connection.response
             found = [
-                Found(one["dn"], {name.lower(): values or () for name, values in one["raw_attributes"].items()})
+                LdapEntry(one["dn"], {name.lower(): values or () for name, values in one["raw_attributes"].items()})
                 for one in response or ()
                 if one["type"] == "searchResEntry"
             ]

@@ -19,8 +19,8 @@ from types import MappingProxyType
 from typing import Final
 
 from lyncpy.backends.addresses import BadEntry, address_of
-from lyncpy.backends.ldap_conditions import Condition, condition
-from lyncpy.backends.ldap_times import Deadline, Unreadable, deadline, deadlines
+from lyncpy.backends.ldap_conditions import DisabledCondition, condition
+from lyncpy.backends.ldap_times import TimeAttribute, UnreadableTime, deadline, deadlines
 from lyncpy.contracts.directory import Moment, Person, Phone
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import aor_of, domain_of
@@ -154,7 +154,7 @@ FIELDS: Final = frozenset({*_COMMON, "company", "department", "logins"})
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AttributeSource:
     """Where a fact comes from."""
 
     text: str
@@ -184,7 +184,7 @@ _PLACE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9.;-]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.;-]*")
 
 
-def source(text: str) -> Source:
+def source(text: str) -> AttributeSource:
     """Read a source.
 
     Raises:
@@ -194,10 +194,10 @@ def source(text: str) -> Source:
         names = tuple(dict.fromkeys(name for name in _PLACE.findall(text) if name != "domain"))
         if "{" in _PLACE.sub("", text) or "}" in _PLACE.sub("", text):
             raise ValueError(f'"{shown(text)}" is not a template: write attributes as {{name}}')
-        return Source(text, names)
+        return AttributeSource(text, names)
     if not _NAME.fullmatch(text):
         raise ValueError(f'"{shown(text)}" is neither an attribute\'s name nor a template with {{name}}')
-    return Source("", (text,))
+    return AttributeSource("", (text,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,30 +205,30 @@ class Mapped:
     """A whole mapping, ready to read entries."""
 
     domain: str
-    address: tuple[Source, ...]
+    address: tuple[AttributeSource, ...]
     key: tuple[str, ...]
-    disabled_when: tuple[Condition, ...]
-    since: tuple[Deadline, ...]
-    until: tuple[Deadline, ...]
-    must_change: tuple[Condition | Deadline, ...]
-    must_change_unless: tuple[Condition, ...]
-    attributes: Mapping[str, tuple[Source, ...]]
+    disabled_when: tuple[DisabledCondition, ...]
+    since: tuple[TimeAttribute, ...]
+    until: tuple[TimeAttribute, ...]
+    must_change: tuple[DisabledCondition | TimeAttribute, ...]
+    must_change_unless: tuple[DisabledCondition, ...]
+    attributes: Mapping[str, tuple[AttributeSource, ...]]
 
     def wanted(self) -> tuple[str, ...]:
         """Give the names of all attributes that are read."""
         sources = [*self.address, *(one for several in self.attributes.values() for one in several)]
         names = [name for one in sources for name in one.names]
         for rule in (*self.disabled_when, *self._dates(), *self.must_change_unless):
-            names += [rule.name] if isinstance(rule, Condition) else rule.names
+            names += [rule.name] if isinstance(rule, DisabledCondition) else rule.names
         names += [POLICY] if self.of_policy() else []
         return tuple({name.lower(): name for name in (*names, *self.key)}.values())
 
-    def _dates(self) -> Sequence[Condition | Deadline]:
+    def _dates(self) -> Sequence[DisabledCondition | TimeAttribute]:
         return (*self.since, *self.until, *self.must_change)
 
     def of_policy(self) -> Mapping[str, tuple[str, ...]]:
         """Give the attributes of a password policy by those of an entry to whose time they are added."""
-        ages = [rule.names for rule in self._dates() if isinstance(rule, Deadline) and rule.form == "age"]
+        ages = [rule.names for rule in self._dates() if isinstance(rule, TimeAttribute) and rule.form == "age"]
         return {names[0]: names[1:] for names in ages}
 
     def key_of(self, raw: Raw, dn: str) -> str:
@@ -288,7 +288,7 @@ class Mapped:
         try:
             since = max((at for one in self.since for at in one.moments(raw)), key=_at, default=None)
             until = min((at for one in self.until for at in one.moments(raw)), key=_at, default=None)
-        except Unreadable as error:
+        except UnreadableTime as error:
             # It may have been reached: who wrote it meant to take something away.
             left_out(str(error))
             return barred or str(error), None, None
@@ -301,11 +301,11 @@ class Mapped:
         found: list[Moment] = []
         for rule in self.must_change:
             try:
-                if isinstance(rule, Deadline):
+                if isinstance(rule, TimeAttribute):
                     found += rule.moments(raw)
                 elif rule.holds(raw):
                     found.append(Moment(0.0, rule.text))
-            except Unreadable as error:
+            except UnreadableTime as error:
                 left_out(str(error))
                 found.append(Moment(0.0, rule.text))
         return min(found, key=_at, default=None)

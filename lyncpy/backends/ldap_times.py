@@ -42,12 +42,12 @@ _LAST_S: Final = 253_402_300_800
 """The year 10000: nobody's account ends later."""
 
 
-class Unreadable(Exception):
+class UnreadableTime(Exception):
     """A value is none of its form; the text says so, for an operator."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deadline:
+class TimeAttribute:
     """Where a moment comes from."""
 
     names: tuple[str, ...]
@@ -101,7 +101,7 @@ class Deadline:
             at = None
         if at is None:
             what = "number of seconds" if self.form == "age" and form == "seconds" else form
-            raise Unreadable(f'its attribute "{name}" cannot be read: "{shown(text, 40)}" is no {what}')
+            raise UnreadableTime(f'its attribute "{name}" cannot be read: "{shown(text, 40)}" is no {what}')
         if at < 0 or (at == 0 and self._zero_says_never(form)):
             return None
         return at
@@ -111,7 +111,7 @@ class Deadline:
         return form == "time" or self.form == "age" or (self.zero_is_never and form not in ("days", "lastday"))
 
 
-def deadline(text: str, *, zero_is_never: bool) -> Deadline | None:
+def deadline(text: str, *, zero_is_never: bool) -> TimeAttribute | None:
     """Read `attribute:form`; None for text that is something else.
 
     Raises:
@@ -123,10 +123,10 @@ def deadline(text: str, *, zero_is_never: bool) -> Deadline | None:
     if found[2] not in FORMS:
         raise ValueError(f'"{shown(text)}" has no form that is known: write attribute:{"|".join(FORMS)}')
     names = tuple(found[1].split("+"))
-    return Deadline(names, found[2], zero_is_never)
+    return TimeAttribute(names, found[2], zero_is_never)
 
 
-def deadlines(texts: Iterable[str]) -> tuple[Deadline, ...]:
+def deadlines(texts: Iterable[str]) -> tuple[TimeAttribute, ...]:
     """Read several of which each must be one.
 
     Raises:

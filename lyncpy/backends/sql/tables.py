@@ -31,7 +31,7 @@ SERIAL: Final = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column of exactly this type; AUTOINCREMENT below: a purged number never comes back."""
 
 
-class Moment(TypeDecorator[float]):
+class UtcTimestamp(TypeDecorator[float]):
     """Seconds since the epoch in Python, a UTC timestamp in the database."""
 
     impl = DateTime(timezone=True)
@@ -98,9 +98,9 @@ sessions: Final = Table(
     Column("user1_client", Text, nullable=False),
     Column("user2_client", Text, nullable=False),
     Column("media", Text, nullable=False),
-    Column("invited_at", Moment, nullable=False),
-    Column("answered_at", Moment),
-    Column("ended_at", Moment),
+    Column("invited_at", UtcTimestamp, nullable=False),
+    Column("answered_at", UtcTimestamp),
+    Column("ended_at", UtcTimestamp),
     Column("response_code", Integer),
     Column("diagnostic_id", Integer),
     Column("ended_by", Text, nullable=False),
@@ -119,7 +119,7 @@ audit: Final = Table(
     "audit",
     metadata,
     Column("serial", SERIAL, primary_key=True, autoincrement=True),
-    Column("at", Moment, nullable=False),
+    Column("at", UtcTimestamp, nullable=False),
     Column("author", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("command", Text, nullable=False),
@@ -134,8 +134,8 @@ conferences: Final = Table(
     Column("instance", Text, primary_key=True),
     Column("uri", Text, nullable=False),
     Column("organizer", Text, nullable=False),
-    Column("started_at", Moment, nullable=False),
-    Column("ended_at", Moment),
+    Column("started_at", UtcTimestamp, nullable=False),
+    Column("ended_at", UtcTimestamp),
     Column("end_reason", Text, nullable=False),
     Column("node", Text, nullable=False),
     Index("conferences_started", "started_at"),
@@ -158,9 +158,9 @@ conference_sessions: Final = Table(
     Column("user_endpoint", Text, nullable=False),
     Column("user_client", Text, nullable=False),
     Column("content_type", Text, nullable=False),
-    Column("invited_at", Moment, nullable=False),
-    Column("answered_at", Moment),
-    Column("ended_at", Moment),
+    Column("invited_at", UtcTimestamp, nullable=False),
+    Column("answered_at", UtcTimestamp),
+    Column("ended_at", UtcTimestamp),
     Column("internal", Boolean, nullable=False),
     Column("started_by_server", Boolean, nullable=False),
     Column("ended_by_server", Boolean, nullable=False),
@@ -188,8 +188,8 @@ focus_joins: Final = Table(
     Column("user_endpoint", Text, nullable=False),
     Column("user_client", Text, nullable=False),
     Column("role", Text, nullable=False),
-    Column("joined_at", Moment, nullable=False),
-    Column("left_at", Moment),
+    Column("joined_at", UtcTimestamp, nullable=False),
+    Column("left_at", UtcTimestamp),
     Column("internal", Boolean, nullable=False),
     Column("node", Text, nullable=False),
     Index("focus_joins_user", "user", "joined_at"),
@@ -208,8 +208,8 @@ mcu_joins: Final = Table(
     Column("user", Text, nullable=False),
     Column("user_instance", Text, nullable=False),
     Column("user_client", Text, nullable=False),
-    Column("joined_at", Moment, nullable=False),
-    Column("left_at", Moment),
+    Column("joined_at", UtcTimestamp, nullable=False),
+    Column("left_at", UtcTimestamp),
     Column("from_pstn", Boolean, nullable=False),
     Column("node", Text, nullable=False),
     Index("mcu_joins_user", "user", "joined_at"),
@@ -224,7 +224,7 @@ conference_messages: Final = Table(
     Column("instance", Text, primary_key=True),
     Column("user", Text, primary_key=True),
     Column("messages", Integer, nullable=False),
-    Column("counted_at", Moment, nullable=False),
+    Column("counted_at", UtcTimestamp, nullable=False),
     Index("conference_messages_user", "user", "counted_at"),
     Index("conference_messages_counted", "counted_at"),
 )

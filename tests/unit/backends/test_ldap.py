@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import Cookie, Filters, LdapDirectory, Now, _any_of, _Reading, read_cookie
-from lyncpy.backends.ldap_link import Access, Found, Link, Root
+from lyncpy.backends.ldap_link import Access, LdapEntry, Link, Root
 from lyncpy.backends.ldap_mapping import Raw, mapped
 from lyncpy.contracts.directory import Moment, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -104,11 +104,11 @@ class Pages:
         """Give a base and no numbers."""
         return Root(("dc=x",), "", None)
 
-    def search(self, base: str, filters: str, attributes: object) -> list[Found]:
+    def search(self, base: str, filters: str, attributes: object) -> list[LdapEntry]:
         """Give the entry."""
         self.filters.append(filters)
         raw = {"mail": [b"a@example.com"], "entryuuid": [b"k"], "modifytimestamp": [self.stamp.encode()]}
-        return [Found("uid=a,dc=x", {**raw, **self.more})]
+        return [LdapEntry("uid=a,dc=x", {**raw, **self.more})]
 
     def glimpse(self, dn: str, names: object) -> Raw | None:
         """Give a password policy."""

@@ -10,7 +10,7 @@ import pytest
 from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_groups import GroupMapping
-from lyncpy.backends.ldap_link import EMPTY_PAGES, Access, Found, Link
+from lyncpy.backends.ldap_link import EMPTY_PAGES, Access, LdapEntry, Link
 from lyncpy.backends.ldap_mapping import mapped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 
@@ -77,7 +77,7 @@ def server(answers: Answers) -> Iterator[str]:
         thread.join(20)
 
 
-def searched(answers: Answers, most: int = 100_000, **bounds: int) -> list[Found]:
+def searched(answers: Answers, most: int = 100_000, **bounds: int) -> list[LdapEntry]:
     """Read what such a directory gives, at most so many entries."""
     with server(answers) as url, Link(Access(url, **bounds)) as link:  # type: ignore[arg-type]  # numbers alone
         return [one for one, _ in zip(link.search("dc=x", "(a=b)", ("mail",)), range(most), strict=False)]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lyncpy.backends.ldap_mapping import mapped
-from lyncpy.backends.ldap_times import Unreadable, deadline, deadlines
+from lyncpy.backends.ldap_times import UnreadableTime, deadline, deadlines
 from lyncpy.contracts.directory import Moment
 
 DN = "uid=alice,dc=x"
@@ -83,7 +83,7 @@ def test_a_value_is_a_moment_or_never(form: str, value: bytes, second: float | N
 def test_a_value_of_another_form_is_told(form: str, value: bytes) -> None:
     """Whoever asks decides what that takes away."""
     (rule,) = deadlines([f"x:{form}"])
-    with pytest.raises(Unreadable, match='its attribute "x" cannot be read'):
+    with pytest.raises(UnreadableTime, match='its attribute "x" cannot be read'):
         rule.moments({"x": [value]})
 
 
