@@ -24,7 +24,7 @@ from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
 from lyncpy.backends.ldap_link import Access, LdapEntry, Link, Root, is_dn
 from lyncpy.backends.ldap_mapping import PRESETS, Mapped, Raw, mapped
-from lyncpy.backends.ldap_policies import Policies
+from lyncpy.backends.ldap_policies import PasswordPolicies
 from lyncpy.backends.people import Runs
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -272,12 +272,12 @@ class _Reading:
                 raise DirectoryUnavailable(
                     f"{self._terms.url} does not say what it holds: name the DN to search under in bases ([directory])"
                 )
-            policies = Policies(link.glimpse, self._mapped.of_policy(), self._terms.password_policy)
+            policies = PasswordPolicies(link.glimpse, self._mapped.of_policy(), self._terms.password_policy)
             if known is not None and known.fit == self._fit and _is_of(known, root) and policies.are(known.policies):
                 return self._changes(link, bases, root, known, policies)
             return self._all(link, bases, root, policies)
 
-    def _all(self, link: Link, bases: Sequence[str], root: Root, policies: Policies) -> Pull:
+    def _all(self, link: Link, bases: Sequence[str], root: Root, policies: PasswordPolicies) -> Pull:
         entries = self._entries(link, bases, self._filters.people)
         people, skipped, _ = self._persons(entries, policies)
         groups, useless = self._groups(link, bases, "")
@@ -285,7 +285,7 @@ class _Reading:
         skipped += (*useless, *policies.troubles())
         return Pull(people, frozenset(), complete=True, skipped=skipped, groups=groups, cookie=cookie)
 
-    def _changes(self, link: Link, bases: Sequence[str], root: Root, known: Cookie, policies: Policies) -> Pull:
+    def _changes(self, link: Link, bases: Sequence[str], root: Root, known: Cookie, policies: PasswordPolicies) -> Pull:
         newer = f"({_MARKS[known.by]}>={_since(known)})"
         entries = self._entries(link, bases, f"(&{self._filters.people}{newer})")
         people, skipped, gone = self._persons(entries, policies)
@@ -364,7 +364,7 @@ class _Reading:
             yield one
 
     def _persons(
-        self, entries: Mapping[str, LdapEntry], policies: Policies
+        self, entries: Mapping[str, LdapEntry], policies: PasswordPolicies
     ) -> tuple[tuple[Person, ...], tuple[Skipped, ...], frozenset[str]]:
         """Read entries; give people, those that cannot be used, and the keys of those who are nobody's any more."""
         people: list[Person] = []
@@ -381,7 +381,9 @@ class _Reading:
                     skipped.append(Skipped(one.dn, f"the person is known without this: {text}", key=key, keeps=True))
         return tuple(people), tuple(skipped), frozenset(one.key for one in skipped if not one.keeps)
 
-    def _cookie(self, root: Root, entries: Iterable[LdapEntry], before: Cookie | None, policies: Policies) -> str:
+    def _cookie(
+        self, root: Root, entries: Iterable[LdapEntry], before: Cookie | None, policies: PasswordPolicies
+    ) -> str:
         """Give the next cookie, or "" where the server offers no mark to go by."""
         sweep = before.sweep if before is not None else 0
         if root.service and root.usn is not None and (before is None or before.by == "usn"):

@@ -27,7 +27,7 @@ Read = Callable[[str, Sequence[str]], Raw | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PasswordPolicy:
     """One policy."""
 
     dn: str
@@ -42,7 +42,7 @@ class Policy:
         return json.dumps({name: [one.hex() for one in values] for name, values in sorted(self.values.items())})
 
 
-class Policies:
+class PasswordPolicies:
     """The policies of one pull. Bounded by POLICIES_MOST.
 
     Args:
@@ -56,7 +56,7 @@ class Policies:
         self._wanted = wanted
         self._names = sorted({name for names in wanted.values() for name in names})
         self._default = default
-        self._known: dict[str, Policy] = {}
+        self._known: dict[str, PasswordPolicy] = {}
         self._left_out = 0
 
     def marks(self) -> dict[str, str]:
@@ -94,15 +94,15 @@ class Policies:
             found.append(Skipped("password policies", text, key="password policies", keeps=True))
         return tuple(found)
 
-    def _policy(self, dn: str) -> Policy:
+    def _policy(self, dn: str) -> PasswordPolicy:
         place = place_of(dn)
         policy = self._known.get(place)
         if policy is not None:
             return policy
         if len(self._known) >= POLICIES_MOST:
             self._left_out += 1
-            return Policy(shown(dn), None)
-        policy = self._known[place] = Policy(dn, self._asked(dn))
+            return PasswordPolicy(shown(dn), None)
+        policy = self._known[place] = PasswordPolicy(dn, self._asked(dn))
         return policy
 
     def _asked(self, dn: str) -> Raw | None:

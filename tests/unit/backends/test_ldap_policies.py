@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from lyncpy.backends.ldap_mapping import Raw
-from lyncpy.backends.ldap_policies import POLICIES_MOST, Policies
+from lyncpy.backends.ldap_policies import POLICIES_MOST, PasswordPolicies
 
 WANTED = {"pwdChangedTime": ("pwdMaxAge",)}
 STRICT, LAX = "cn=Strict,dc=x", "cn=lax,dc=x"
@@ -31,7 +31,7 @@ def entry(policy: str = "", changed: bytes = b"20260101000000Z") -> Raw:
 def test_an_entry_gets_the_age_of_its_own_policy_or_of_the_default() -> None:
     """Each is read once, however its DN is written; who has no password of that kind costs nothing."""
     shelf = Shelf(strict=b"60", lax=b"900")
-    policies = Policies(shelf.glimpse, WANTED, LAX)
+    policies = PasswordPolicies(shelf.glimpse, WANTED, LAX)
     assert policies.completed(entry(STRICT))["pwdmaxage"] == (b"60",)
     assert policies.completed(entry("CN=strict, DC=x"))["pwdmaxage"] == (b"60",)
     assert policies.completed(entry())["pwdmaxage"] == (b"900",)
@@ -44,13 +44,13 @@ def test_an_entry_gets_the_age_of_its_own_policy_or_of_the_default() -> None:
 def test_without_a_policy_nothing_is_added() -> None:
     """No default, or one that says nothing of ages."""
     mine = entry()
-    assert Policies(Shelf().glimpse, WANTED, "").completed(mine) is mine
-    assert Policies(Shelf(lax=b"").glimpse, WANTED, LAX).completed(mine) is mine
+    assert PasswordPolicies(Shelf().glimpse, WANTED, "").completed(mine) is mine
+    assert PasswordPolicies(Shelf(lax=b"").glimpse, WANTED, LAX).completed(mine) is mine
 
 
 def test_a_policy_that_cannot_be_read_is_named_once() -> None:
     """People under it are known, and the operator what to do."""
-    policies = Policies(Shelf().glimpse, WANTED, "")
+    policies = PasswordPolicies(Shelf().glimpse, WANTED, "")
     for _ in range(3):
         assert policies.completed(entry(STRICT)) == entry(STRICT)
     (trouble,) = policies.troubles()
@@ -61,22 +61,22 @@ def test_a_policy_that_cannot_be_read_is_named_once() -> None:
 def test_a_policy_that_has_changed_is_seen() -> None:
     """No entry under it changes, but all that they are worth."""
     shelf = Shelf(strict=b"60")
-    first = Policies(shelf.glimpse, WANTED, "")
+    first = PasswordPolicies(shelf.glimpse, WANTED, "")
     first.completed(entry(STRICT))
     marks = first.marks()
-    assert Policies(shelf.glimpse, WANTED, "").are(marks)
+    assert PasswordPolicies(shelf.glimpse, WANTED, "").are(marks)
     for ages in ({"strict": b"61"}, {"strict": b""}, {}):
         shelf.ages = ages
-        again = Policies(shelf.glimpse, WANTED, "")
+        again = PasswordPolicies(shelf.glimpse, WANTED, "")
         assert not again.are(marks)
     again.completed(entry(STRICT))
-    assert Policies(shelf.glimpse, WANTED, "").are(again.marks())
+    assert PasswordPolicies(shelf.glimpse, WANTED, "").are(again.marks())
 
 
 def test_there_is_an_end_to_the_policies_that_are_read() -> None:
     """A directory with one for each person does not make a pull of a thousand searches."""
     shelf = Shelf(**{f"p{number}": b"60" for number in range(POLICIES_MOST + 5)})
-    policies = Policies(shelf.glimpse, WANTED, "")
+    policies = PasswordPolicies(shelf.glimpse, WANTED, "")
     for name in shelf.ages:
         policies.completed(entry(f"cn={name},dc=x"))
     assert len(shelf.read) == len(policies.marks()) == POLICIES_MOST
