@@ -194,7 +194,7 @@ class Notifier:
         known = self.find(arrival)
         contact = contact or self._contact
         found = known if known is not None else self._new(arrival, event, data, on_end, contact, shared)
-        terms = machine.Terms(default_s, minimum_s, maximum_s, once)
+        terms = machine.SubscriptionTerms(default_s, minimum_s, maximum_s, once)
         now = self._timers.now()
         try:
             effects = found.machine.subscribe(_in_its_dialog(found, arrival), terms, document, now)

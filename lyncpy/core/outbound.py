@@ -25,7 +25,7 @@ from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
 from lyncpy.sip.prepared import Prepared
-from lyncpy.sip.transaction import INVITE_CLIENT, NON_INVITE_CLIENT, Effect, Event, Transaction, answer_event
+from lyncpy.sip.transaction import INVITE_CLIENT, NON_INVITE_CLIENT, Effect, Transaction, TransactionEvent, answer_event
 from lyncpy.sip.uri import device_key
 
 Hear = Callable[[Response], None]
@@ -282,7 +282,7 @@ class Call(Runner):
 
     def cancel(self, reason: str | None = None) -> None:
         """Send CANCEL for an INVITE whose final response has not come; may be called at any time."""
-        self._receive(Event.CANCEL, reason=reason)
+        self._receive(TransactionEvent.CANCEL, reason=reason)
 
     def abandon(self) -> None:
         """Answer as if the flow were gone, and have the peer of an INVITE ring no more."""
@@ -296,11 +296,11 @@ class Call(Runner):
 
     def lose(self) -> None:
         """Fail what is under way on a connection that is gone."""
-        self._receive(Event.LOST)
+        self._receive(TransactionEvent.LOST)
 
     def refuse(self) -> None:
         """Answer without having sent anything; later verbs do nothing."""
-        self._machine.receive(Event.LOST, self._outbound.timers.now())
+        self._machine.receive(TransactionEvent.LOST, self._outbound.timers.now())
         self.answer_locally(503)
 
     def answer_locally(self, status: int) -> None:
@@ -309,7 +309,7 @@ class Call(Runner):
             self.local = True
             self.final.callback(response_to(self.request, status))
 
-    def _receive(self, event: Event, response: Response | None = None, reason: str | None = None) -> None:
+    def _receive(self, event: TransactionEvent, response: Response | None = None, reason: str | None = None) -> None:
         self.perform(self._machine.receive(event, self._timers.now()), response, reason)
 
     def perform(self, effects: tuple[Effect, ...], response: Response | None = None, reason: str | None = None) -> None:
@@ -353,7 +353,7 @@ class Call(Runner):
         try:
             self._outbound.flows.send(self.flow, request)
         except FlowGone:
-            self._receive(Event.LOST)
+            self._receive(TransactionEvent.LOST)
 
     def _same_branch(
         self, method: str, *, put: tuple[tuple[str, str], ...] = (), last: tuple[tuple[str, str], ...] = ()

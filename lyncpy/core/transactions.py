@@ -36,10 +36,10 @@ from lyncpy.sip.transaction import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
     Effect,
-    Event,
     Key,
-    State,
     Transaction,
+    TransactionEvent,
+    TransactionState,
     answer_event,
     server_key,
 )
@@ -359,7 +359,7 @@ class ServerTransaction(Runner):
         self._flow.transactions[self._key] = self
         serving = self._transactions.serve(self._flow, self._arrival)
         self._running = serving.addCallbacks(self._answered, self._failed)
-        if self._machine.state is State.TERMINATED:
+        if self._machine.state is TransactionState.TERMINATED:
             # Answered, or the flow was lost under it; then it may still be running.
             self._transactions.end_after(self._running, self._transactions.settings.answer_timeout_s)
         # Not earlier: most requests are answered in the same breath, and need no deadline.
@@ -376,22 +376,22 @@ class ServerTransaction(Runner):
 
     def repeat(self) -> None:
         """Answer a repeated request from memory, if there is an answer."""
-        self._receive(Event.REQUEST)
+        self._receive(TransactionEvent.REQUEST)
 
     def acknowledge(self) -> bool:
         """Note the ACK; tell whether somebody else has to know (it is for a 2xx)."""
-        effects = self._machine.receive(Event.ACK, self._timers.now())
+        effects = self._machine.receive(TransactionEvent.ACK, self._timers.now())
         self.perform(tuple(effect for effect in effects if effect is not Effect.TELL))
         return Effect.TELL in effects
 
     def cancel(self) -> None:
         """Cancel the request; this changes nothing once the final answer was given."""
-        if self._machine.state is State.PROCEEDING:
+        if self._machine.state is TransactionState.PROCEEDING:
             self._arrival.cancel()
 
     def give_up(self) -> bool:
         """Answer with 503 because the server ends, unless an answer was given; give whether it was missing."""
-        if self._machine.state not in (State.TRYING, State.PROCEEDING):
+        if self._machine.state not in (TransactionState.TRYING, TransactionState.PROCEEDING):
             return False
         refused = Refused(503, UNAVAILABLE, headers=[("Retry-After", RETRY_AFTER_S)])
         self._receive(answer_event(503), refused.response(self.request))
@@ -400,10 +400,10 @@ class ServerTransaction(Runner):
 
     def lose(self) -> None:
         """End the transaction: the connection is gone, and nobody waits for the answer."""
-        self._receive(Event.LOST)
+        self._receive(TransactionEvent.LOST)
 
     def _provisional(self, response: Response) -> None:
-        self._receive(Event.PROVISIONAL, response)
+        self._receive(TransactionEvent.PROVISIONAL, response)
 
     def _answered(self, response: Response | None) -> None:
         if response is None or response.status < 200:
@@ -412,11 +412,11 @@ class ServerTransaction(Runner):
         self._receive(answer_event(response.status), response)
 
     def _failed(self, failure: Failure) -> None:
-        if self._machine.state in (State.TRYING, State.PROCEEDING):
+        if self._machine.state in (TransactionState.TRYING, TransactionState.PROCEEDING):
             self.log.failure("{method} on {flow} failed", failure, method=self.request.method, flow=self._flow.name)
-        self._receive(Event.FAILURE, response_to(self.request, 500))
+        self._receive(TransactionEvent.FAILURE, response_to(self.request, 500))
 
-    def _receive(self, event: Event, response: Response | None = None) -> None:
+    def _receive(self, event: TransactionEvent, response: Response | None = None) -> None:
         self.perform(self._machine.receive(event, self._timers.now()), response)
 
     def perform(self, effects: tuple[Effect, ...], response: Response | None = None) -> None:
@@ -454,7 +454,7 @@ class ServerTransaction(Runner):
         try:
             self._transactions.flows.send(self._flow.name, response)
         except FlowGone:
-            self._receive(Event.LOST)
+            self._receive(TransactionEvent.LOST)
         except LocalProtocolError:
             self.log.failure("an answer to {method} cannot be written", method=self.request.method)
             if response.status >= 200:

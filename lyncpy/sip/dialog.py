@@ -19,7 +19,7 @@ TARGET_REFRESH: Final = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY"})
 """Methods whose Contact becomes the new remote target (RFC 3261 §12.2, RFC 6665 §4.4.1)."""
 
 
-class State(enum.Enum):
+class DialogState(enum.Enum):
     """The life of a dialog."""
 
     EARLY = "early"
@@ -27,7 +27,7 @@ class State(enum.Enum):
     TERMINATED = "terminated"
 
 
-class Event(enum.Enum):
+class DialogEvent(enum.Enum):
     """What may happen to a dialog."""
 
     PROVISIONAL = "1xx"
@@ -37,19 +37,19 @@ class Event(enum.Enum):
     ENDED = "BYE, or the subscription ended"
 
 
-DIALOG: Final[Mapping[State, Mapping[Event, State]]] = {
-    State.EARLY: {
-        Event.PROVISIONAL: State.EARLY,
-        Event.SUCCESS: State.CONFIRMED,
-        Event.FAILURE: State.TERMINATED,
-        Event.LOST: State.TERMINATED,
-        Event.ENDED: State.TERMINATED,
+DIALOG: Final[Mapping[DialogState, Mapping[DialogEvent, DialogState]]] = {
+    DialogState.EARLY: {
+        DialogEvent.PROVISIONAL: DialogState.EARLY,
+        DialogEvent.SUCCESS: DialogState.CONFIRMED,
+        DialogEvent.FAILURE: DialogState.TERMINATED,
+        DialogEvent.LOST: DialogState.TERMINATED,
+        DialogEvent.ENDED: DialogState.TERMINATED,
     },
-    State.CONFIRMED: {
-        Event.LOST: State.TERMINATED,
-        Event.ENDED: State.TERMINATED,
+    DialogState.CONFIRMED: {
+        DialogEvent.LOST: DialogState.TERMINATED,
+        DialogEvent.ENDED: DialogState.TERMINATED,
     },
-    State.TERMINATED: {},
+    DialogState.TERMINATED: {},
 }
 
 
@@ -84,7 +84,7 @@ class Dialog:
         routes: tuple[str, ...] = (),
         local_seq: int = 0,
         remote_seq: int | None = None,
-        state: State = State.CONFIRMED,
+        state: DialogState = DialogState.CONFIRMED,
     ) -> None:
         self.call_id = call_id
         self.local = local
@@ -100,7 +100,7 @@ class Dialog:
         """What all requests to the present target share, written and read once."""
 
     @classmethod
-    def from_request(cls, request: Request, local_tag: str, *, state: State = State.CONFIRMED) -> "Dialog":
+    def from_request(cls, request: Request, local_tag: str, *, state: DialogState = DialogState.CONFIRMED) -> "Dialog":
         """Make the dialog that our response to `request` establishes (the UAS's side).
 
         Args:
@@ -141,7 +141,7 @@ class Dialog:
             target=_contact(response) or request.uri,
             routes=_record_route(response)[::-1],
             local_seq=request.cseq.number,
-            state=State.EARLY if response.status < 200 else State.CONFIRMED,
+            state=DialogState.EARLY if response.status < 200 else DialogState.CONFIRMED,
         )
 
     @property
@@ -167,13 +167,13 @@ class Dialog:
 
         Spec: RFC 3261 §12.2.1.1.
         """
-        if self.state is State.TERMINATED:
+        if self.state is DialogState.TERMINATED:
             raise LocalProtocolError(f"a {method} cannot be sent in a dialog that has ended")
         if content_type is not None:
             headers = (*headers, ("Content-Type", content_type))
         request = self._build(method, self.take_seq(), headers, body)
         if method == "BYE":
-            self._move(Event.ENDED)
+            self._move(DialogEvent.ENDED)
         return request
 
     def outline(self, method: str, headers: Headers) -> Request:
@@ -207,7 +207,7 @@ class Dialog:
         Spec: RFC 3261 §12.2.2.
         """
         names = (request.call_id, request.to.tag or "", request.from_.tag or "")
-        if names != self.key or self.state is State.TERMINATED:
+        if names != self.key or self.state is DialogState.TERMINATED:
             raise RemoteProtocolError("no such dialog", 481)
         number = request.cseq.number
         if request.method not in ("ACK", "CANCEL"):
@@ -216,7 +216,7 @@ class Dialog:
             self.remote_seq = number
         self._refresh(request)
         if request.method == "BYE":
-            self._move(Event.ENDED)
+            self._move(DialogEvent.ENDED)
 
     def answered(self, response: Response) -> None:
         """Note what a response to a request of ours means for the dialog.
@@ -224,7 +224,7 @@ class Dialog:
         Spec: RFC 3261 §12.2.1.2.
         """
         if response.status in (408, 481):
-            self._move(Event.LOST)
+            self._move(DialogEvent.LOST)
             return
         if response.cseq.method == "INVITE":
             self._move(_answer_event(response.status))
@@ -247,7 +247,7 @@ class Dialog:
         _ = shared.dialog_text  # whoever signs the requests need not read it again
         return shared
 
-    def _move(self, event: Event) -> None:
+    def _move(self, event: DialogEvent) -> None:
         self.state = DIALOG[self.state].get(event, self.state)
 
     def _way(self) -> tuple[str, tuple[str, ...]]:
@@ -264,10 +264,10 @@ class Dialog:
             self._pattern = None
 
 
-def _answer_event(status: int) -> Event:
+def _answer_event(status: int) -> DialogEvent:
     if status < 200:
-        return Event.PROVISIONAL
-    return Event.SUCCESS if status < 300 else Event.FAILURE
+        return DialogEvent.PROVISIONAL
+    return DialogEvent.SUCCESS if status < 300 else DialogEvent.FAILURE
 
 
 def _essential(message: Request | Response, name: str) -> str:

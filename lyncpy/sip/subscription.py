@@ -32,7 +32,7 @@ FATAL: Final = frozenset({404, 405, 408, 410, 416, 430, *range(480, 486), 489, 5
 """Answers to a NOTIFY after which its subscription is no more (RFC 6665 §4.2.2; 430: the flow is gone)."""
 
 
-class State(enum.Enum):
+class SubscriptionState(enum.Enum):
     """The life of a subscription. None is ever pending here: consent is a matter of what a document shows."""
 
     NEW = "new"
@@ -40,7 +40,7 @@ class State(enum.Enum):
     TERMINATED = "terminated"
 
 
-class Event(enum.Enum):
+class SubscriptionEvent(enum.Enum):
     """What may happen to a subscription."""
 
     SUBSCRIBE = "SUBSCRIBE, Expires > 0"
@@ -60,23 +60,23 @@ class Step(enum.Enum):
     END = "forget"
 
 
-Move = tuple[State, tuple[Step, ...]]
+Move = tuple[SubscriptionState, tuple[Step, ...]]
 
-SUBSCRIPTION: Final[Mapping[State, Mapping[Event, Move]]] = {
-    State.NEW: {
-        Event.SUBSCRIBE: (State.ACTIVE, (Step.GRANT,)),
-        Event.UNSUBSCRIBE: (State.TERMINATED, (Step.GRANT, Step.END)),  # a poll
+SUBSCRIPTION: Final[Mapping[SubscriptionState, Mapping[SubscriptionEvent, Move]]] = {
+    SubscriptionState.NEW: {
+        SubscriptionEvent.SUBSCRIBE: (SubscriptionState.ACTIVE, (Step.GRANT,)),
+        SubscriptionEvent.UNSUBSCRIBE: (SubscriptionState.TERMINATED, (Step.GRANT, Step.END)),  # a poll
     },
-    State.ACTIVE: {
-        Event.SUBSCRIBE: (State.ACTIVE, (Step.GRANT,)),
-        Event.UNSUBSCRIBE: (State.TERMINATED, (Step.GRANT, Step.END)),
-        Event.CHANGE: (State.ACTIVE, (Step.NOTIFY,)),
-        Event.CLOSE: (State.TERMINATED, (Step.NOTIFY, Step.END)),
-        Event.EXPIRED: (State.TERMINATED, (Step.NOTIFY, Step.END)),
-        Event.REFUSED: (State.TERMINATED, (Step.END,)),
-        Event.LOST: (State.TERMINATED, (Step.END,)),
+    SubscriptionState.ACTIVE: {
+        SubscriptionEvent.SUBSCRIBE: (SubscriptionState.ACTIVE, (Step.GRANT,)),
+        SubscriptionEvent.UNSUBSCRIBE: (SubscriptionState.TERMINATED, (Step.GRANT, Step.END)),
+        SubscriptionEvent.CHANGE: (SubscriptionState.ACTIVE, (Step.NOTIFY,)),
+        SubscriptionEvent.CLOSE: (SubscriptionState.TERMINATED, (Step.NOTIFY, Step.END)),
+        SubscriptionEvent.EXPIRED: (SubscriptionState.TERMINATED, (Step.NOTIFY, Step.END)),
+        SubscriptionEvent.REFUSED: (SubscriptionState.TERMINATED, (Step.END,)),
+        SubscriptionEvent.LOST: (SubscriptionState.TERMINATED, (Step.END,)),
     },
-    State.TERMINATED: {},
+    SubscriptionState.TERMINATED: {},
 }
 
 
@@ -89,7 +89,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SubscriptionTerms:
     """How long a notifier lets a subscription last; `once` makes every one a poll."""
 
     default_s: int
@@ -165,7 +165,7 @@ class Subscription:
 
         self.dialog = Dialog.from_request(request, local_tag)
         self.event = request.headers.get("Event") or ""
-        self.state = State.NEW
+        self.state = SubscriptionState.NEW
         self._ways: frozenset[str] = frozenset()
         self._duration_s = 0
         self._until: float | None = None
@@ -178,7 +178,9 @@ class Subscription:
         """Give the whole seconds left; 0 when it is not active."""
         return 0 if self._until is None else max(0, ceil(self._until - now))
 
-    def subscribe(self, request: Request, terms: Terms, document: Document | None, now: float) -> tuple[Effect, ...]:
+    def subscribe(
+        self, request: Request, terms: SubscriptionTerms, document: Document | None, now: float
+    ) -> tuple[Effect, ...]:
         """Process the first SUBSCRIBE, a refresh or the end.
 
         Args:
@@ -191,14 +193,14 @@ class Subscription:
 
         Spec: RFC 6665 §4.2.1.
         """
-        if self.state is State.TERMINATED:
+        if self.state is SubscriptionState.TERMINATED:
             raise RemoteProtocolError("the subscription has ended", 481)
         duration_s = granted_s(request.expires, terms)
-        if self.state is not State.NEW:
+        if self.state is not SubscriptionState.NEW:
             self.dialog.receive(request)
             self._template = None
-        event = Event.SUBSCRIBE if duration_s else Event.UNSUBSCRIBE
-        reason = "polled" if self.state is State.NEW else "unsubscribed"
+        event = SubscriptionEvent.SUBSCRIBE if duration_s else SubscriptionEvent.UNSUBSCRIBE
+        reason = "polled" if self.state is SubscriptionState.NEW else "unsubscribed"
         steps = self._move(event)
         # COMPAT pidgin-sipe 1.25: the SUBSCRIBE that ends it all names no extensions.
         self._ways = ways_of(request) or self._ways
@@ -216,7 +218,7 @@ class Subscription:
 
         Spec: RFC 6665 §4.2.2; [MS-SIP]: with autoextend its time starts again.
         """
-        if not self._move(Event.CHANGE):
+        if not self._move(SubscriptionEvent.CHANGE):
             return ()
         if AUTOEXTEND in self._ways:
             self._until = now + self._duration_s
@@ -230,7 +232,7 @@ class Subscription:
         takes BENOTIFY and autoextend, as all of Microsoft's do: only then nothing but number
         and body differs from one notification to the next.
         """
-        if self.state is not State.ACTIVE or not self._ways >= _SAME_EVERY_TIME:
+        if self.state is not SubscriptionState.ACTIVE or not self._ways >= _SAME_EVERY_TIME:
             return None
         known = self._template
         if known is None or known[0] != document.content_type:
@@ -242,32 +244,32 @@ class Subscription:
 
     def close(self, reason: str, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
         """End it from our side and tell the subscriber, who may subscribe anew."""
-        return self._end(Event.CLOSE, reason, "terminated;reason=deactivated;expires=0", headers)
+        return self._end(SubscriptionEvent.CLOSE, reason, "terminated;reason=deactivated;expires=0", headers)
 
     def expire(self, now: float) -> tuple[Effect, ...]:
         """End it and tell the subscriber, if its time is up."""
         if self._until is None or now < self._until:
             return ()
-        return self._end(Event.EXPIRED, "expired", "terminated;reason=timeout;expires=0")
+        return self._end(SubscriptionEvent.EXPIRED, "expired", "terminated;reason=timeout;expires=0")
 
     def answered(self, status: int) -> tuple[Effect, ...]:
         """Process the final answer to a NOTIFY: a refusal for good ends the subscription.
 
         Spec: RFC 6665 §4.2.2.
         """
-        return self._end(Event.REFUSED, "refused") if status in FATAL else ()
+        return self._end(SubscriptionEvent.REFUSED, "refused") if status in FATAL else ()
 
     def lost(self) -> tuple[Effect, ...]:
         """End it because the subscriber's connection is gone; nothing is sent."""
-        return self._end(Event.LOST, "connection lost")
+        return self._end(SubscriptionEvent.LOST, "connection lost")
 
-    def _move(self, event: Event) -> tuple[Step, ...]:
+    def _move(self, event: SubscriptionEvent) -> tuple[Step, ...]:
         state, steps = SUBSCRIPTION[self.state].get(event, (self.state, ()))
         self.state = state
         return steps
 
     def _end(
-        self, event: Event, reason: str, last_words: str = "", headers: Iterable[tuple[str, str]] = ()
+        self, event: SubscriptionEvent, reason: str, last_words: str = "", headers: Iterable[tuple[str, str]] = ()
     ) -> tuple[Effect, ...]:
         steps = self._move(event)
         if Step.END not in steps:
@@ -278,7 +280,7 @@ class Subscription:
         return (Ended(reason),)
 
     def _state_now(self, now: float) -> str:
-        if self.state is State.ACTIVE:
+        if self.state is SubscriptionState.ACTIVE:
             return f"active;expires={self.remaining_s(now)}"
         return "terminated;expires=0"
 
@@ -323,7 +325,7 @@ def ways_of(request: Request) -> frozenset[str]:
     return frozenset(offered & {BENOTIFY, PIGGYBACK, AUTOEXTEND})
 
 
-def granted_s(asked_s: int | None, terms: Terms) -> int:
+def granted_s(asked_s: int | None, terms: SubscriptionTerms) -> int:
     """Give the seconds that a subscription lasts; 0 is a poll or the end.
 
     Raises:

@@ -24,7 +24,7 @@ COOKIE: Final = "z9hg4bk"
 """A branch that begins so, in any case, names its transaction (RFC 3261 §8.1.1.7)."""
 
 
-class State(enum.Enum):
+class TransactionState(enum.Enum):
     """Where a transaction is; the values are those of the RFCs' figures."""
 
     TRYING = "trying"
@@ -42,7 +42,7 @@ class State(enum.Enum):
     TERMINATED = "terminated"
 
 
-class Event(enum.Enum):
+class TransactionEvent(enum.Enum):
     """What may happen to a transaction. Responses are received by a client and made by a server."""
 
     REQUEST = "the request again"
@@ -78,9 +78,9 @@ class Wait(enum.Enum):
     EVER = "for ever"
 
 
-Move = tuple[State, tuple[Effect, ...]]
-_END: Final[Move] = (State.TERMINATED, (Effect.END,))
-_LOST: Final[Move] = (State.TERMINATED, (Effect.GONE, Effect.END))
+Move = tuple[TransactionState, tuple[Effect, ...]]
+_END: Final[Move] = (TransactionState.TERMINATED, (Effect.END,))
+_LOST: Final[Move] = (TransactionState.TERMINATED, (Effect.GONE, Effect.END))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,92 +88,92 @@ class Rules:
     """One machine: where it begins, its moves, and how long each state lasts."""
 
     name: str
-    first: State
-    moves: Mapping[State, Mapping[Event, Move]]
-    waits: Mapping[State, Wait]
+    first: TransactionState
+    moves: Mapping[TransactionState, Mapping[TransactionEvent, Move]]
+    waits: Mapping[TransactionState, Wait]
 
 
 # RFC 3261 figure 5, with RFC 6026 §8.4. CANCEL is sent also before a 1xx (against §9.1): on a
 # stream it cannot overtake its INVITE, and there are clients that never send a 1xx.
 INVITE_CLIENT: Final = Rules(
     "INVITE client",
-    State.CALLING,
+    TransactionState.CALLING,
     {
-        State.CALLING: {
-            Event.PROVISIONAL: (State.PROCEEDING, (Effect.TELL,)),
-            Event.SUCCESS: (State.ACCEPTED, (Effect.TELL,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
-            Event.CANCEL: (State.CANCELLING, (Effect.CANCEL,)),
-            Event.EXPIRED: (State.ABANDONED, (Effect.CANCEL, Effect.TIMEOUT)),
-            Event.LOST: _LOST,
+        TransactionState.CALLING: {
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.TELL,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
+            TransactionEvent.CANCEL: (TransactionState.CANCELLING, (Effect.CANCEL,)),
+            TransactionEvent.EXPIRED: (TransactionState.ABANDONED, (Effect.CANCEL, Effect.TIMEOUT)),
+            TransactionEvent.LOST: _LOST,
         },
-        State.PROCEEDING: {
-            Event.PROVISIONAL: (State.PROCEEDING, (Effect.TELL,)),
-            Event.SUCCESS: (State.ACCEPTED, (Effect.TELL,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
-            Event.CANCEL: (State.CANCELLING, (Effect.CANCEL,)),
-            Event.EXPIRED: (State.ABANDONED, (Effect.CANCEL, Effect.TIMEOUT)),
-            Event.LOST: _LOST,
+        TransactionState.PROCEEDING: {
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.TELL,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
+            TransactionEvent.CANCEL: (TransactionState.CANCELLING, (Effect.CANCEL,)),
+            TransactionEvent.EXPIRED: (TransactionState.ABANDONED, (Effect.CANCEL, Effect.TIMEOUT)),
+            TransactionEvent.LOST: _LOST,
         },
-        State.CANCELLING: {
-            Event.PROVISIONAL: (State.CANCELLING, (Effect.TELL,)),
-            Event.SUCCESS: (State.ACCEPTED, (Effect.TELL,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
-            Event.EXPIRED: (State.ABANDONED, (Effect.TIMEOUT,)),
-            Event.LOST: _LOST,
+        TransactionState.CANCELLING: {
+            TransactionEvent.PROVISIONAL: (TransactionState.CANCELLING, (Effect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.TELL,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
+            TransactionEvent.EXPIRED: (TransactionState.ABANDONED, (Effect.TIMEOUT,)),
+            TransactionEvent.LOST: _LOST,
         },
-        State.ACCEPTED: {
-            Event.SUCCESS: (State.ACCEPTED, (Effect.TELL_LATE,)),
-            Event.EXPIRED: _END,
-            Event.LOST: _END,
+        TransactionState.ACCEPTED: {
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.TELL_LATE,)),
+            TransactionEvent.EXPIRED: _END,
+            TransactionEvent.LOST: _END,
         },
-        State.ABANDONED: {
-            Event.SUCCESS: (State.ABANDONED, (Effect.TELL_LATE,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.ACKNOWLEDGE,)),
-            Event.EXPIRED: _END,
-            Event.LOST: _END,
+        TransactionState.ABANDONED: {
+            TransactionEvent.SUCCESS: (TransactionState.ABANDONED, (Effect.TELL_LATE,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.ACKNOWLEDGE,)),
+            TransactionEvent.EXPIRED: _END,
+            TransactionEvent.LOST: _END,
         },
-        State.COMPLETED: {Event.EXPIRED: _END, Event.LOST: _END},
-        State.TERMINATED: {},
+        TransactionState.COMPLETED: {TransactionEvent.EXPIRED: _END, TransactionEvent.LOST: _END},
+        TransactionState.TERMINATED: {},
     },
     {
-        State.CALLING: Wait.ANSWER,
-        State.PROCEEDING: Wait.ANSWER,
-        State.CANCELLING: Wait.LINGER,  # §9.1
-        State.ACCEPTED: Wait.LINGER,  # timer M
-        State.ABANDONED: Wait.LINGER,
-        State.COMPLETED: Wait.ZERO,  # timer D
-        State.TERMINATED: Wait.EVER,
+        TransactionState.CALLING: Wait.ANSWER,
+        TransactionState.PROCEEDING: Wait.ANSWER,
+        TransactionState.CANCELLING: Wait.LINGER,  # §9.1
+        TransactionState.ACCEPTED: Wait.LINGER,  # timer M
+        TransactionState.ABANDONED: Wait.LINGER,
+        TransactionState.COMPLETED: Wait.ZERO,  # timer D
+        TransactionState.TERMINATED: Wait.EVER,
     },
 )
 
 # RFC 3261 figure 6.
 NON_INVITE_CLIENT: Final = Rules(
     "non-INVITE client",
-    State.TRYING,
+    TransactionState.TRYING,
     {
-        State.TRYING: {
-            Event.PROVISIONAL: (State.PROCEEDING, (Effect.TELL,)),
-            Event.SUCCESS: (State.COMPLETED, (Effect.TELL,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.TELL,)),
-            Event.EXPIRED: (State.TERMINATED, (Effect.TIMEOUT, Effect.END)),
-            Event.LOST: _LOST,
+        TransactionState.TRYING: {
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (Effect.TELL,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.TELL,)),
+            TransactionEvent.EXPIRED: (TransactionState.TERMINATED, (Effect.TIMEOUT, Effect.END)),
+            TransactionEvent.LOST: _LOST,
         },
-        State.PROCEEDING: {
-            Event.PROVISIONAL: (State.PROCEEDING, (Effect.TELL,)),
-            Event.SUCCESS: (State.COMPLETED, (Effect.TELL,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.TELL,)),
-            Event.EXPIRED: (State.TERMINATED, (Effect.TIMEOUT, Effect.END)),
-            Event.LOST: _LOST,
+        TransactionState.PROCEEDING: {
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (Effect.TELL,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.TELL,)),
+            TransactionEvent.EXPIRED: (TransactionState.TERMINATED, (Effect.TIMEOUT, Effect.END)),
+            TransactionEvent.LOST: _LOST,
         },
-        State.COMPLETED: {Event.EXPIRED: _END, Event.LOST: _END},
-        State.TERMINATED: {},
+        TransactionState.COMPLETED: {TransactionEvent.EXPIRED: _END, TransactionEvent.LOST: _END},
+        TransactionState.TERMINATED: {},
     },
     {
-        State.TRYING: Wait.ANSWER,  # timer F
-        State.PROCEEDING: Wait.ANSWER,
-        State.COMPLETED: Wait.ZERO,  # timer K
-        State.TERMINATED: Wait.EVER,
+        TransactionState.TRYING: Wait.ANSWER,  # timer F
+        TransactionState.PROCEEDING: Wait.ANSWER,
+        TransactionState.COMPLETED: Wait.ZERO,  # timer K
+        TransactionState.TERMINATED: Wait.EVER,
     },
 )
 
@@ -181,69 +181,69 @@ NON_INVITE_CLIENT: Final = Rules(
 # enough: its transaction ends by itself, silently.
 INVITE_SERVER: Final = Rules(
     "INVITE server",
-    State.PROCEEDING,
+    TransactionState.PROCEEDING,
     {
-        State.PROCEEDING: {
-            Event.REQUEST: (State.PROCEEDING, (Effect.RESEND,)),
-            Event.PROVISIONAL: (State.PROCEEDING, (Effect.SEND,)),
-            Event.SUCCESS: (State.ACCEPTED, (Effect.SEND,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.SEND,)),
-            Event.EXPIRED: (State.COMPLETED, (Effect.TIMEOUT,)),
-            Event.LOST: _LOST,
+        TransactionState.PROCEEDING: {
+            TransactionEvent.REQUEST: (TransactionState.PROCEEDING, (Effect.RESEND,)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.SEND,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.SEND,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.SEND,)),
+            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (Effect.TIMEOUT,)),
+            TransactionEvent.LOST: _LOST,
         },
-        State.ACCEPTED: {
-            Event.REQUEST: (State.ACCEPTED, (Effect.RESEND,)),
-            Event.ACK: (State.ACCEPTED, (Effect.TELL,)),
-            Event.EXPIRED: _END,
-            Event.LOST: _END,
+        TransactionState.ACCEPTED: {
+            TransactionEvent.REQUEST: (TransactionState.ACCEPTED, (Effect.RESEND,)),
+            TransactionEvent.ACK: (TransactionState.ACCEPTED, (Effect.TELL,)),
+            TransactionEvent.EXPIRED: _END,
+            TransactionEvent.LOST: _END,
         },
-        State.COMPLETED: {
-            Event.REQUEST: (State.COMPLETED, (Effect.RESEND,)),
-            Event.ACK: (State.CONFIRMED, ()),
-            Event.EXPIRED: _END,
-            Event.LOST: _END,
+        TransactionState.COMPLETED: {
+            TransactionEvent.REQUEST: (TransactionState.COMPLETED, (Effect.RESEND,)),
+            TransactionEvent.ACK: (TransactionState.CONFIRMED, ()),
+            TransactionEvent.EXPIRED: _END,
+            TransactionEvent.LOST: _END,
         },
-        State.CONFIRMED: {Event.EXPIRED: _END, Event.LOST: _END},
-        State.TERMINATED: {},
+        TransactionState.CONFIRMED: {TransactionEvent.EXPIRED: _END, TransactionEvent.LOST: _END},
+        TransactionState.TERMINATED: {},
     },
     {
-        State.PROCEEDING: Wait.ANSWER,
-        State.ACCEPTED: Wait.LINGER,  # timer L
-        State.COMPLETED: Wait.LINGER,  # timer H
-        State.CONFIRMED: Wait.ZERO,  # timer I
-        State.TERMINATED: Wait.EVER,
+        TransactionState.PROCEEDING: Wait.ANSWER,
+        TransactionState.ACCEPTED: Wait.LINGER,  # timer L
+        TransactionState.COMPLETED: Wait.LINGER,  # timer H
+        TransactionState.CONFIRMED: Wait.ZERO,  # timer I
+        TransactionState.TERMINATED: Wait.EVER,
     },
 )
 
 # RFC 3261 figure 8.
 NON_INVITE_SERVER: Final = Rules(
     "non-INVITE server",
-    State.TRYING,
+    TransactionState.TRYING,
     {
-        State.TRYING: {
-            Event.REQUEST: (State.TRYING, ()),
-            Event.PROVISIONAL: (State.PROCEEDING, (Effect.SEND,)),
-            Event.SUCCESS: (State.COMPLETED, (Effect.SEND,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.SEND,)),
-            Event.EXPIRED: (State.COMPLETED, (Effect.TIMEOUT,)),
-            Event.LOST: _LOST,
+        TransactionState.TRYING: {
+            TransactionEvent.REQUEST: (TransactionState.TRYING, ()),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.SEND,)),
+            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (Effect.SEND,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.SEND,)),
+            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (Effect.TIMEOUT,)),
+            TransactionEvent.LOST: _LOST,
         },
-        State.PROCEEDING: {
-            Event.REQUEST: (State.PROCEEDING, (Effect.RESEND,)),
-            Event.PROVISIONAL: (State.PROCEEDING, (Effect.SEND,)),
-            Event.SUCCESS: (State.COMPLETED, (Effect.SEND,)),
-            Event.FAILURE: (State.COMPLETED, (Effect.SEND,)),
-            Event.EXPIRED: (State.COMPLETED, (Effect.TIMEOUT,)),
-            Event.LOST: _LOST,
+        TransactionState.PROCEEDING: {
+            TransactionEvent.REQUEST: (TransactionState.PROCEEDING, (Effect.RESEND,)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.SEND,)),
+            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (Effect.SEND,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.SEND,)),
+            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (Effect.TIMEOUT,)),
+            TransactionEvent.LOST: _LOST,
         },
-        State.COMPLETED: {Event.EXPIRED: _END, Event.LOST: _END},
-        State.TERMINATED: {},
+        TransactionState.COMPLETED: {TransactionEvent.EXPIRED: _END, TransactionEvent.LOST: _END},
+        TransactionState.TERMINATED: {},
     },
     {
-        State.TRYING: Wait.ANSWER,
-        State.PROCEEDING: Wait.ANSWER,
-        State.COMPLETED: Wait.ZERO,  # timer J
-        State.TERMINATED: Wait.EVER,
+        TransactionState.TRYING: Wait.ANSWER,
+        TransactionState.PROCEEDING: Wait.ANSWER,
+        TransactionState.COMPLETED: Wait.ZERO,  # timer J
+        TransactionState.TERMINATED: Wait.EVER,
     },
 )
 
@@ -270,7 +270,7 @@ class Transaction:
         self._linger_s = linger_s
         self._deadline: float | None = self._overdue_at
 
-    def receive(self, event: Event, now: float) -> tuple[Effect, ...]:
+    def receive(self, event: TransactionEvent, now: float) -> tuple[Effect, ...]:
         """Make the move of this event; the effects are to be performed in order."""
         move = self._rules.moves[self.state].get(event)
         if move is None:
@@ -281,7 +281,7 @@ class Transaction:
         self.state = state
         wait = self._rules.waits[state]
         if wait is Wait.ZERO:
-            return effects + self.receive(Event.EXPIRED, now)
+            return effects + self.receive(TransactionEvent.EXPIRED, now)
         if wait is Wait.EVER:
             self._deadline = None
         else:
@@ -292,18 +292,18 @@ class Transaction:
         """Make the move that time makes, if its deadline has come."""
         if self._deadline is None or now < self._deadline:
             return ()
-        return self.receive(Event.EXPIRED, now)
+        return self.receive(TransactionEvent.EXPIRED, now)
 
     def deadline(self) -> float | None:
         """Give the monotonic seconds of the next `expire`; None when it has ended."""
         return self._deadline
 
 
-def answer_event(status: int) -> Event:
+def answer_event(status: int) -> TransactionEvent:
     """Give the event that a response of this status is."""
     if status < 200:
-        return Event.PROVISIONAL
-    return Event.SUCCESS if status < 300 else Event.FAILURE
+        return TransactionEvent.PROVISIONAL
+    return TransactionEvent.SUCCESS if status < 300 else TransactionEvent.FAILURE
 
 
 Key = tuple[str, str, str]

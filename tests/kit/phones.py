@@ -8,7 +8,7 @@ gets 481 from it.
 from collections.abc import Sequence
 from typing import Final
 
-from lyncpy.sip.dialog import Dialog, State
+from lyncpy.sip.dialog import Dialog, DialogState
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from tests.kit.actors import Actor
 from tests.kit.sip_client import Exchange
@@ -105,7 +105,7 @@ class Callee(Phone):
         if 100 < status < 300:
             known = self.dialogs.get(self.invite.from_.tag or "")
             if known is None:
-                state = State.EARLY if status < 200 else State.CONFIRMED
+                state = DialogState.EARLY if status < 200 else DialogState.CONFIRMED
                 self.dialogs[self.invite.from_.tag or ""] = Dialog.from_request(self.invite, self.tag, state=state)
         routes = [("Record-Route", route) for route in self.invite.headers.all("Record-Route")]
         fields = [*routes, self.contact, *fields, *([SDP] if body else [])]

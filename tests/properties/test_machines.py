@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lyncpy.sip import dialog, subscription
 from lyncpy.sip.message import Headers, Request
-from lyncpy.sip.subscription import Document, Ended, Subscription, Terms
-from lyncpy.sip.transaction import ALL_RULES, Effect, Event, Rules, State, Transaction, Wait
+from lyncpy.sip.subscription import Document, Ended, Subscription, SubscriptionTerms
+from lyncpy.sip.transaction import ALL_RULES, Effect, Rules, Transaction, TransactionEvent, TransactionState, Wait
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -26,9 +26,9 @@ def _tables() -> list[tuple[str, enum.Enum, Table]]:
         (rules.name, rules.first, {s: {e: m[0] for e, m in row.items()} for s, row in rules.moves.items()})
         for rules in ALL_RULES
     ]
-    found.append(("dialog", dialog.State.EARLY, dialog.DIALOG))  # type: ignore[arg-type]  # keys of a mapping do not vary
+    found.append(("dialog", dialog.DialogState.EARLY, dialog.DIALOG))  # type: ignore[arg-type]  # keys of a mapping do not vary
     notifier = {s: {e: m[0] for e, m in row.items()} for s, row in subscription.SUBSCRIPTION.items()}
-    found.append(("subscription", subscription.State.NEW, notifier))  # type: ignore[arg-type]  # see above
+    found.append(("subscription", subscription.SubscriptionState.NEW, notifier))  # type: ignore[arg-type]  # see above
     return found
 
 
@@ -59,14 +59,14 @@ def test_every_state_is_reached_and_can_end(name: str, first: enum.Enum, table: 
 def test_time_alone_and_a_lost_connection_end_every_transaction(rules: Rules) -> None:
     """Nothing is waited for without a bound, and nothing outlives its connection."""
     for state, row in rules.moves.items():
-        if state is State.TERMINATED:
+        if state is TransactionState.TERMINATED:
             assert rules.waits[state] is Wait.EVER
             continue
         assert rules.waits[state] is not Wait.EVER
-        assert row[Event.LOST][0] is State.TERMINATED
+        assert row[TransactionEvent.LOST][0] is TransactionState.TERMINATED
         steps = 0
-        while state is not State.TERMINATED:
-            state = rules.moves[state][Event.EXPIRED][0]
+        while state is not TransactionState.TERMINATED:
+            state = rules.moves[state][TransactionEvent.EXPIRED][0]
             steps += 1
         assert steps <= 2
 
@@ -76,14 +76,14 @@ def test_whoever_ends_is_forgotten(rules: Rules) -> None:
     """Every move into the last state says so, and no other does."""
     for row in rules.moves.values():
         for state, effects in row.values():
-            assert (state is State.TERMINATED) == (Effect.END in effects)
+            assert (state is TransactionState.TERMINATED) == (Effect.END in effects)
 
 
 @given(
     st.sampled_from(ALL_RULES),
-    st.lists(st.tuples(st.sampled_from(Event), st.floats(0, 40)), max_size=30),
+    st.lists(st.tuples(st.sampled_from(TransactionEvent), st.floats(0, 40)), max_size=30),
 )
-def test_a_transaction_answers_once_and_ends_once(rules: Rules, story: list[tuple[Event, float]]) -> None:
+def test_a_transaction_answers_once_and_ends_once(rules: Rules, story: list[tuple[TransactionEvent, float]]) -> None:
     """Whatever happens, its user hears one final answer at most, and the end is the end."""
     now = 0.0
     machine = Transaction(rules, now, answer_s=50)
@@ -91,18 +91,18 @@ def test_a_transaction_answers_once_and_ends_once(rules: Rules, story: list[tupl
     for event, wait in story:
         before = machine.state
         now += wait
-        if event is Event.EXPIRED:
+        if event is TransactionEvent.EXPIRED:
             effects += machine.expire(now)
         else:
             effects += machine.receive(event, now)
-        if before is State.TERMINATED:
-            assert machine.state is State.TERMINATED
+        if before is TransactionState.TERMINATED:
+            assert machine.state is TransactionState.TERMINATED
     while (deadline := machine.deadline()) is not None:
         effects += machine.expire(deadline)
     assert effects.count(Effect.END) == 1
     assert effects[-1] is Effect.END
     assert effects.count(Effect.TIMEOUT) + effects.count(Effect.GONE) <= 1
-    assert machine.receive(Event.SUCCESS, now) == ()
+    assert machine.receive(TransactionEvent.SUCCESS, now) == ()
 
 
 def _subscribe(number: int, expires: int, to_tag: str = "") -> Request:
@@ -127,14 +127,14 @@ def _subscribe(number: int, expires: int, to_tag: str = "") -> Request:
 def test_a_subscription_ends_once_and_numbers_its_notifications(story: list[tuple[int, float]], expires: int) -> None:
     """However it lives, its end is told once, last, and CSeq numbers grow by one."""
     machine = Subscription(_subscribe(1, expires), "s")
-    terms = Terms(300, 0, 600)
+    terms = SubscriptionTerms(300, 0, 600)
     now = 0.0
     effects = list(machine.subscribe(_subscribe(1, expires), terms, Document("text/plain", b"1"), now))
     number = 1
     for what, wait in story:
         now += wait
         effects += machine.expire(now)
-        if machine.state is subscription.State.TERMINATED:
+        if machine.state is subscription.SubscriptionState.TERMINATED:
             break
         match what:
             case 0:
@@ -150,7 +150,7 @@ def test_a_subscription_ends_once_and_numbers_its_notifications(story: list[tupl
                 effects += machine.notify(Document("text/plain", b"2"), now)
     while (deadline := machine.deadline()) is not None:
         effects += machine.expire(deadline)
-    assert machine.state is subscription.State.TERMINATED
+    assert machine.state is subscription.SubscriptionState.TERMINATED
     assert [type(effect) for effect in effects].count(Ended) == 1
     assert isinstance(effects[-1], Ended)
     numbers = [effect.request.cseq.number for effect in effects if isinstance(effect, subscription.SendNotify)]

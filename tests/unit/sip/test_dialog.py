@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.sip.dialog import Dialog, State
+from lyncpy.sip.dialog import Dialog, DialogState
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
 
@@ -215,7 +215,7 @@ def test_a_bye_ends_the_dialog_for_both(callee: Dialog, caller: Dialog) -> None:
     """After a BYE nothing is sent and nothing is taken."""
     caller.next_request("BYE")
     callee.receive(invite(to_tag="b", method="BYE", number=2))
-    assert caller.state is callee.state is State.TERMINATED
+    assert caller.state is callee.state is DialogState.TERMINATED
     with pytest.raises(LocalProtocolError):
         caller.next_request("MESSAGE")
     with pytest.raises(RemoteProtocolError) as caught:
@@ -227,21 +227,23 @@ def test_a_bye_ends_the_dialog_for_both(callee: Dialog, caller: Dialog) -> None:
 def test_an_answer_that_denies_the_dialog_ends_it(caller: Dialog, status: int) -> None:
     """RFC 3261 §12.2.1.2: 481 and 408 say that the peer has no such dialog."""
     caller.answered(answer(caller.next_request("MESSAGE"), status))
-    assert caller.state is State.TERMINATED
+    assert caller.state is DialogState.TERMINATED
 
 
 def test_other_refusals_do_not(caller: Dialog) -> None:
     """A MESSAGE or a re-INVITE that is refused leaves the dialog as it was."""
     caller.answered(answer(caller.next_request("MESSAGE"), 415))
     caller.answered(answer(caller.next_request("INVITE"), 488))
-    assert caller.state is State.CONFIRMED
+    assert caller.state is DialogState.CONFIRMED
 
 
-@pytest.mark.parametrize(("status", "state"), [(183, State.EARLY), (200, State.CONFIRMED), (486, State.TERMINATED)])
-def test_an_early_dialog_is_confirmed_or_ends(status: int, state: State) -> None:
+@pytest.mark.parametrize(
+    ("status", "state"), [(183, DialogState.EARLY), (200, DialogState.CONFIRMED), (486, DialogState.TERMINATED)]
+)
+def test_an_early_dialog_is_confirmed_or_ends(status: int, state: DialogState) -> None:
     """What rings becomes a call, or does not."""
     request = invite()
     dialog = Dialog.from_response(request, answer(request, 180))
-    assert dialog.state is State.EARLY
+    assert dialog.state is DialogState.EARLY
     dialog.answered(answer(request, status))
     assert dialog.state is state

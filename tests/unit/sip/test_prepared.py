@@ -9,9 +9,9 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
-from lyncpy.sip.subscription import Document, SendNotify, Subscription, Terms
+from lyncpy.sip.subscription import Document, SendNotify, Subscription, SubscriptionTerms
 
-TERMS = Terms(default_s=28_800, minimum_s=300, maximum_s=43_200)
+TERMS = SubscriptionTerms(default_s=28_800, minimum_s=300, maximum_s=43_200)
 VIA = "Via: SIP/2.0/TLS sip.example.com:5061;branch=z9hG4bK1"
 SIGNATURE = 'Authentication-Info: NTLM rspauth="00", srand="1", snum="1"'
 LYNC = ("com.microsoft.autoextend", "ms-benotify", "ms-piggyback-first-notify")

@@ -12,14 +12,14 @@ from lyncpy.sip.subscription import (
     Ended,
     Grant,
     SendNotify,
-    State,
     Subscription,
-    Terms,
+    SubscriptionState,
+    SubscriptionTerms,
     TooBrief,
     granted_s,
 )
 
-TERMS = Terms(default_s=28_800, minimum_s=300, maximum_s=43_200)
+TERMS = SubscriptionTerms(default_s=28_800, minimum_s=300, maximum_s=43_200)
 FIRST = Document("application/msrtc-event-categories+xml", b"<first/>")
 SECOND = Document("application/msrtc-event-categories+xml", b"<second/>")
 LYNC = ("com.microsoft.autoextend", "ms-benotify", "ms-piggyback-first-notify")
@@ -85,7 +85,7 @@ def test_the_first_notification_rides_in_the_answer() -> None:
             FIRST,
         ),
     )
-    assert (machine.state, machine.deadline()) == (State.ACTIVE, 28_800)
+    assert (machine.state, machine.deadline()) == (SubscriptionState.ACTIVE, 28_800)
 
 
 def test_later_ones_are_best_effort_notifications_in_the_dialog() -> None:
@@ -192,7 +192,7 @@ def test_a_refresh_out_of_order_changes_nothing() -> None:
     machine.subscribe(subscribe(*LYNC, number=5, to_tag="s"), TERMS, None, 1.0)
     with pytest.raises(RemoteProtocolError) as caught:
         machine.subscribe(subscribe(*LYNC, number=4, expires=0, to_tag="s"), TERMS, None, 2.0)
-    assert (caught.value.status, machine.state) == (500, State.ACTIVE)
+    assert (caught.value.status, machine.state) == (500, SubscriptionState.ACTIVE)
 
 
 def test_expires_zero_ends_it() -> None:
@@ -208,8 +208,8 @@ def test_expires_zero_ends_it() -> None:
     assert caught.value.status == 481
 
 
-@pytest.mark.parametrize(("expires", "terms"), [(0, TERMS), (None, Terms(600, 300, 900, once=True))])
-def test_a_poll_is_answered_and_forgotten(expires: int | None, terms: Terms) -> None:
+@pytest.mark.parametrize(("expires", "terms"), [(0, TERMS), (None, SubscriptionTerms(600, 300, 900, once=True))])
+def test_a_poll_is_answered_and_forgotten(expires: int | None, terms: SubscriptionTerms) -> None:
     """Expires 0, or a notifier that never keeps anything: one snapshot."""
     request = subscribe(*LYNC, expires=expires)
     machine = Subscription(request, "s")

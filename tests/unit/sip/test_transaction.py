@@ -10,10 +10,10 @@ from lyncpy.sip.transaction import (
     NON_INVITE_CLIENT,
     NON_INVITE_SERVER,
     Effect,
-    Event,
     Rules,
-    State,
     Transaction,
+    TransactionEvent,
+    TransactionState,
     answer_event,
     server_key,
 )
@@ -45,11 +45,11 @@ def test_a_message_is_delivered() -> None:
     """The answer is told once, and the transaction is over at once: nothing repeats on a stream."""
     machine = begun(NON_INVITE_CLIENT)
     assert machine.deadline() == 110
-    assert machine.receive(Event.PROVISIONAL, 101) == (Effect.TELL,)
+    assert machine.receive(TransactionEvent.PROVISIONAL, 101) == (Effect.TELL,)
     assert machine.deadline() == 110
-    assert machine.receive(Event.SUCCESS, 102) == (Effect.TELL, Effect.END)
-    assert (machine.state, machine.deadline()) == (State.TERMINATED, None)
-    assert machine.receive(Event.SUCCESS, 103) == ()
+    assert machine.receive(TransactionEvent.SUCCESS, 102) == (Effect.TELL, Effect.END)
+    assert (machine.state, machine.deadline()) == (TransactionState.TERMINATED, None)
+    assert machine.receive(TransactionEvent.SUCCESS, 103) == ()
 
 
 def test_silence_ends_a_request() -> None:
@@ -64,15 +64,15 @@ def test_silence_ends_a_request() -> None:
 def test_a_lost_connection_ends_it(rules: Rules) -> None:
     """When the connection is gone there is nothing to wait for."""
     machine = begun(rules)
-    assert machine.receive(Event.LOST, 101) == (Effect.GONE, Effect.END)
+    assert machine.receive(TransactionEvent.LOST, 101) == (Effect.GONE, Effect.END)
     assert machine.deadline() is None
 
 
 def test_an_accepted_invite_hears_of_further_acceptances() -> None:
     """A fork's second 2xx arrives within 64*T1 and is told apart from the first."""
     machine = begun(INVITE_CLIENT)
-    assert machine.receive(Event.SUCCESS, 105) == (Effect.TELL,)
-    assert machine.receive(Event.SUCCESS, 106) == (Effect.TELL_LATE,)
+    assert machine.receive(TransactionEvent.SUCCESS, 105) == (Effect.TELL,)
+    assert machine.receive(TransactionEvent.SUCCESS, 106) == (Effect.TELL_LATE,)
     assert machine.deadline() == 137
     assert machine.expire(137) == (Effect.END,)
 
@@ -80,7 +80,7 @@ def test_an_accepted_invite_hears_of_further_acceptances() -> None:
 def test_a_refused_invite_is_acknowledged_and_over() -> None:
     """The ACK of a failure is the transaction's own business."""
     machine = begun(INVITE_CLIENT)
-    assert machine.receive(Event.FAILURE, 105) == (Effect.ACKNOWLEDGE, Effect.TELL, Effect.END)
+    assert machine.receive(TransactionEvent.FAILURE, 105) == (Effect.ACKNOWLEDGE, Effect.TELL, Effect.END)
 
 
 @pytest.mark.parametrize("rings", [False, True])
@@ -88,9 +88,9 @@ def test_an_invite_nobody_answers_is_cancelled(rings: bool) -> None:
     """Whoever gives up stops the ringing, and still hears an answer that crosses."""
     machine = begun(INVITE_CLIENT)
     if rings:
-        machine.receive(Event.PROVISIONAL, 101)
+        machine.receive(TransactionEvent.PROVISIONAL, 101)
     assert machine.expire(110) == (Effect.CANCEL, Effect.TIMEOUT)
-    assert machine.receive(Event.SUCCESS, 112) == (Effect.TELL_LATE,)
+    assert machine.receive(TransactionEvent.SUCCESS, 112) == (Effect.TELL_LATE,)
     assert machine.expire(142) == (Effect.END,)
 
 
@@ -98,21 +98,21 @@ def test_an_abandoned_invite_acknowledges_its_487() -> None:
     """The client that was cancelled gets its ACK, and that is all."""
     machine = begun(INVITE_CLIENT)
     machine.expire(110)
-    assert machine.receive(Event.FAILURE, 111) == (Effect.ACKNOWLEDGE, Effect.END)
+    assert machine.receive(TransactionEvent.FAILURE, 111) == (Effect.ACKNOWLEDGE, Effect.END)
 
 
 def test_a_cancelled_invite_may_still_be_accepted() -> None:
     """A client that ignores CANCEL and answers 200 ten seconds later is heard."""
     machine = begun(INVITE_CLIENT)
-    assert machine.receive(Event.CANCEL, 101) == (Effect.CANCEL,)
-    assert machine.receive(Event.CANCEL, 102) == ()
-    assert machine.receive(Event.SUCCESS, 111) == (Effect.TELL,)
+    assert machine.receive(TransactionEvent.CANCEL, 101) == (Effect.CANCEL,)
+    assert machine.receive(TransactionEvent.CANCEL, 102) == ()
+    assert machine.receive(TransactionEvent.SUCCESS, 111) == (Effect.TELL,)
 
 
 def test_a_cancelled_invite_is_not_waited_for_for_ever() -> None:
     """RFC 3261 §9.1: 64*T1 after the CANCEL the INVITE counts as cancelled."""
     machine = begun(INVITE_CLIENT)
-    machine.receive(Event.CANCEL, 101)
+    machine.receive(TransactionEvent.CANCEL, 101)
     assert machine.deadline() == 133
     assert machine.expire(133) == (Effect.TIMEOUT,)
     assert machine.expire(165) == (Effect.END,)
@@ -120,17 +120,17 @@ def test_a_cancelled_invite_is_not_waited_for_for_ever() -> None:
 
 def test_cancelling_anything_else_does_nothing() -> None:
     """CANCEL is for INVITE only."""
-    assert begun(NON_INVITE_CLIENT).receive(Event.CANCEL, 101) == ()
+    assert begun(NON_INVITE_CLIENT).receive(TransactionEvent.CANCEL, 101) == ()
 
 
 def test_a_request_is_answered_once() -> None:
     """The first final answer is sent; a bug that answers twice does no harm."""
     machine = begun(NON_INVITE_SERVER)
-    assert machine.receive(Event.REQUEST, 100) == ()
-    assert machine.receive(Event.PROVISIONAL, 101) == (Effect.SEND,)
-    assert machine.receive(Event.REQUEST, 101) == (Effect.RESEND,)
-    assert machine.receive(Event.FAILURE, 102) == (Effect.SEND, Effect.END)
-    assert machine.receive(Event.SUCCESS, 102) == ()
+    assert machine.receive(TransactionEvent.REQUEST, 100) == ()
+    assert machine.receive(TransactionEvent.PROVISIONAL, 101) == (Effect.SEND,)
+    assert machine.receive(TransactionEvent.REQUEST, 101) == (Effect.RESEND,)
+    assert machine.receive(TransactionEvent.FAILURE, 102) == (Effect.SEND, Effect.END)
+    assert machine.receive(TransactionEvent.SUCCESS, 102) == ()
 
 
 def test_an_unanswered_request_is_overdue() -> None:
@@ -141,39 +141,39 @@ def test_an_unanswered_request_is_overdue() -> None:
 def test_a_refused_invite_waits_for_its_ack() -> None:
     """The answer is repeated until the ACK comes; then all is over at once."""
     machine = begun(INVITE_SERVER)
-    assert machine.receive(Event.FAILURE, 101) == (Effect.SEND,)
-    assert machine.receive(Event.REQUEST, 102) == (Effect.RESEND,)
-    assert machine.receive(Event.ACK, 103) == (Effect.END,)
+    assert machine.receive(TransactionEvent.FAILURE, 101) == (Effect.SEND,)
+    assert machine.receive(TransactionEvent.REQUEST, 102) == (Effect.RESEND,)
+    assert machine.receive(TransactionEvent.ACK, 103) == (Effect.END,)
 
 
 def test_a_refused_invite_ends_without_an_ack() -> None:
     """Real clients send none for a failed IM; nothing may be left behind by them."""
     machine = begun(INVITE_SERVER)
-    machine.receive(Event.FAILURE, 101)
+    machine.receive(TransactionEvent.FAILURE, 101)
     assert machine.expire(133) == (Effect.END,)
 
 
 def test_an_accepted_invite_passes_its_ack_on() -> None:
     """The ACK of a 2xx belongs to the dialog; a repeated INVITE does not ring twice."""
     machine = begun(INVITE_SERVER)
-    assert machine.receive(Event.SUCCESS, 101) == (Effect.SEND,)
-    assert machine.receive(Event.REQUEST, 102) == (Effect.RESEND,)
-    assert machine.receive(Event.ACK, 103) == (Effect.TELL,)
+    assert machine.receive(TransactionEvent.SUCCESS, 101) == (Effect.SEND,)
+    assert machine.receive(TransactionEvent.REQUEST, 102) == (Effect.RESEND,)
+    assert machine.receive(TransactionEvent.ACK, 103) == (Effect.TELL,)
     assert machine.expire(133) == (Effect.END,)
 
 
 @pytest.mark.parametrize(
     ("status", "event"),
     [
-        (100, Event.PROVISIONAL),
-        (199, Event.PROVISIONAL),
-        (200, Event.SUCCESS),
-        (299, Event.SUCCESS),
-        (300, Event.FAILURE),
-        (699, Event.FAILURE),
+        (100, TransactionEvent.PROVISIONAL),
+        (199, TransactionEvent.PROVISIONAL),
+        (200, TransactionEvent.SUCCESS),
+        (299, TransactionEvent.SUCCESS),
+        (300, TransactionEvent.FAILURE),
+        (699, TransactionEvent.FAILURE),
     ],
 )
-def test_statuses_are_of_three_kinds(status: int, event: Event) -> None:
+def test_statuses_are_of_three_kinds(status: int, event: TransactionEvent) -> None:
     """1xx goes on, 2xx succeeds, all others fail."""
     assert answer_event(status) is event
 
