@@ -52,7 +52,7 @@ class Subscription:
     resource: Aor
     """Whom or what the SUBSCRIBE asked about."""
 
-    machine: machine.Subscription
+    machine: machine.SubscriptionMachine
     documents: int = 0
     """How many documents with numbers of their own it was sent; whoever writes them counts."""
 
@@ -201,7 +201,7 @@ class Notifier:
         except machine.TooBrief as brief:
             raise Refused(423, headers=[("Min-Expires", str(brief.minimum_s))]) from brief
         grant = next(effect for effect in effects if isinstance(effect, machine.Grant))
-        ended = next((effect for effect in effects if isinstance(effect, machine.Ended)), None)
+        ended = next((effect for effect in effects if isinstance(effect, machine.SubscriptionEnded)), None)
         if ended is None and known is None:
             self._add(found)
             # Its sender may have vanished while the workload read, and then nothing else would end it.
@@ -269,7 +269,7 @@ class Notifier:
             epid=sender.epid,
             flow=arrival.flow,
             resource=aor_of(arrival.request.to.uri),
-            machine=machine.Subscription(arrival.request, new_tag(), contact, shared),
+            machine=machine.SubscriptionMachine(arrival.request, new_tag(), contact, shared),
             data=data,
             on_end=on_end,
         )
@@ -334,7 +334,7 @@ class Notifier:
         for effect in effects:
             if isinstance(effect, machine.SendNotify):
                 self._send(found, effect.request)
-            elif isinstance(effect, machine.Ended):
+            elif isinstance(effect, machine.SubscriptionEnded):
                 self.log.debug(
                     "{event} of {aor} ended: {reason}", event=found.event, aor=found.watcher, reason=effect.reason
                 )

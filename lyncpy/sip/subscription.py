@@ -125,17 +125,17 @@ class SendNotify:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class SubscriptionEnded:
     """Forget the subscription. Comes once, as the last effect of all."""
 
     reason: str
     """"polled", "unsubscribed", "expired", "refused", "connection lost", or what the notifier gave."""
 
 
-Effect = Grant | SendNotify | Ended
+Effect = Grant | SendNotify | SubscriptionEnded
 
 
-class Subscription:
+class SubscriptionMachine:
     """One subscription as its notifier sees it.
 
     Attributes:
@@ -210,7 +210,7 @@ class Subscription:
         if document is not None and PIGGYBACK not in self._ways:
             effects.append(self._notify(document, (), self._state_now(now)))
         if Step.END in steps:
-            effects.append(Ended(reason))
+            effects.append(SubscriptionEnded(reason))
         return tuple(effects)
 
     def notify(self, document: Document, now: float, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
@@ -276,8 +276,8 @@ class Subscription:
             return ()
         self._until = None
         if Step.NOTIFY in steps:
-            return self._notify(None, headers, last_words), Ended(reason)
-        return (Ended(reason),)
+            return self._notify(None, headers, last_words), SubscriptionEnded(reason)
+        return (SubscriptionEnded(reason),)
 
     def _state_now(self, now: float) -> str:
         if self.state is SubscriptionState.ACTIVE:

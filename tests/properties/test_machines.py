@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lyncpy.sip import dialog, subscription
 from lyncpy.sip.message import Headers, Request
-from lyncpy.sip.subscription import Document, Ended, Subscription, SubscriptionTerms
+from lyncpy.sip.subscription import Document, SubscriptionEnded, SubscriptionMachine, SubscriptionTerms
 from lyncpy.sip.transaction import ALL_RULES, Effect, Rules, Transaction, TransactionEvent, TransactionState, Wait
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -126,7 +126,7 @@ def _subscribe(number: int, expires: int, to_tag: str = "") -> Request:
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 500)), max_size=30), st.integers(0, 1000))
 def test_a_subscription_ends_once_and_numbers_its_notifications(story: list[tuple[int, float]], expires: int) -> None:
     """However it lives, its end is told once, last, and CSeq numbers grow by one."""
-    machine = Subscription(_subscribe(1, expires), "s")
+    machine = SubscriptionMachine(_subscribe(1, expires), "s")
     terms = SubscriptionTerms(300, 0, 600)
     now = 0.0
     effects = list(machine.subscribe(_subscribe(1, expires), terms, Document("text/plain", b"1"), now))
@@ -151,8 +151,8 @@ def test_a_subscription_ends_once_and_numbers_its_notifications(story: list[tupl
     while (deadline := machine.deadline()) is not None:
         effects += machine.expire(deadline)
     assert machine.state is subscription.SubscriptionState.TERMINATED
-    assert [type(effect) for effect in effects].count(Ended) == 1
-    assert isinstance(effects[-1], Ended)
+    assert [type(effect) for effect in effects].count(SubscriptionEnded) == 1
+    assert isinstance(effects[-1], SubscriptionEnded)
     numbers = [effect.request.cseq.number for effect in effects if isinstance(effect, subscription.SendNotify)]
     assert numbers == list(range(1, len(numbers) + 1))
 

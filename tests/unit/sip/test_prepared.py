@@ -9,7 +9,7 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
-from lyncpy.sip.subscription import Document, SendNotify, Subscription, SubscriptionTerms
+from lyncpy.sip.subscription import Document, SendNotify, SubscriptionMachine, SubscriptionTerms
 
 TERMS = SubscriptionTerms(default_s=28_800, minimum_s=300, maximum_s=43_200)
 VIA = "Via: SIP/2.0/TLS sip.example.com:5061;branch=z9hG4bK1"
@@ -41,15 +41,15 @@ def subscribe(
     )
 
 
-def begun(*more: tuple[str, str], supported: tuple[str, ...] = LYNC) -> Subscription:
+def begun(*more: tuple[str, str], supported: tuple[str, ...] = LYNC) -> SubscriptionMachine:
     """A subscription that has begun."""
     request = subscribe(*more, supported=supported)
-    machine = Subscription(request, "s", "<sip:sip.example.com:5061;transport=tls>")
+    machine = SubscriptionMachine(request, "s", "<sip:sip.example.com:5061;transport=tls>")
     machine.subscribe(request, TERMS, STATE, 1000.1)
     return machine
 
 
-def slowly(machine: Subscription, document: Document, now: float) -> bytes:
+def slowly(machine: SubscriptionMachine, document: Document, now: float) -> bytes:
     """The next notification, written line by line."""
     [effect] = machine.notify(document, now)
     assert isinstance(effect, SendNotify)
@@ -58,7 +58,7 @@ def slowly(machine: Subscription, document: Document, now: float) -> bytes:
     return encode(effect.request.edited(first=[(via[0], via[2])], last=[(last[0], last[2])]))
 
 
-def filled(machine: Subscription, document: Document, now: float) -> Prepared:
+def filled(machine: SubscriptionMachine, document: Document, now: float) -> Prepared:
     """The next notification, written ahead."""
     prepared = machine.prepare(document, now)
     assert prepared is not None
@@ -67,7 +67,7 @@ def filled(machine: Subscription, document: Document, now: float) -> Prepared:
     return prepared
 
 
-def same(one: Subscription, other: Subscription, now: float, document: Document = STATE) -> None:
+def same(one: SubscriptionMachine, other: SubscriptionMachine, now: float, document: Document = STATE) -> None:
     """Have two subscriptions with the same history say the same."""
     assert filled(one, document, now).encoded() == slowly(other, document, now)
     assert one.deadline() == other.deadline()
