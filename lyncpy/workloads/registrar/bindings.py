@@ -17,7 +17,7 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.uri import Uri
-from lyncpy.workloads.registrar.model import EVICTIONS, TAKEOVERS, Contest, Thread, token_of
+from lyncpy.workloads.registrar.model import EVICTIONS, TAKEOVERS, Contest, RegistrationDialog, token_of
 
 LAPSE_GRACE_S = 30
 """A refresh that is this late still finds its binding."""
@@ -26,7 +26,7 @@ LAPSE_GRACE_S = 30
 @dataclass(slots=True)
 class _Binding:
     endpoint: Endpoint
-    thread: Thread | None
+    thread: RegistrationDialog | None
     contest: Contest
     """How often this device's name was taken from one connection by another."""
 
@@ -92,7 +92,7 @@ class Bindings:
         binding = self._users.get(aor, {}).get(epid)
         return binding.endpoint if binding else None
 
-    def thread(self, aor: Aor, epid: Epid) -> Thread | None:
+    def thread(self, aor: Aor, epid: Epid) -> RegistrationDialog | None:
         """Give the dialog in which an endpoint is told of its registration; None: it asked for none, or is gone."""
         binding = self._users.get(aor, {}).get(epid)
         return binding.thread if binding else None
@@ -106,7 +106,7 @@ class Bindings:
         """Give the contest about a signed-in user's places."""
         return self._evictions.setdefault(aor, Contest(EVICTIONS)) if aor in self._users else Contest(EVICTIONS)
 
-    def keep(self, endpoint: Endpoint, thread: Thread | None = None) -> str:
+    def keep(self, endpoint: Endpoint, thread: RegistrationDialog | None = None) -> str:
         """Add or refresh an endpoint; give the register-action: "added" or "refreshed".
 
         An endpoint that comes back over another connection replaces its old self: the old

@@ -21,7 +21,7 @@ EVENTS_ALLOWED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RequestedBinding:
     """What a REGISTER asks for."""
 
     epid: Epid
@@ -38,7 +38,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class RegistrationDialog:
     """The dialog that a REGISTER with `Event: registration` makes: in it the client is told when it is signed out.
 
     Spec: [MS-SIPREGE] 2.2.1.1.
@@ -101,7 +101,7 @@ class Contest:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RegistrationTerms:
     """The part of the settings that decides what is granted, in seconds."""
 
     default_s: int
@@ -109,7 +109,7 @@ class Terms:
     maximum_s: int
 
 
-def granted(wish_s: int | None, terms: Terms) -> int:
+def granted(wish_s: int | None, terms: RegistrationTerms) -> int:
     """Give the lifetime of a registration in seconds.
 
     Spec: [MS-SIPREGE] 3.2: the server clamps what is asked for and grants its default when

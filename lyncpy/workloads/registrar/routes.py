@@ -18,9 +18,9 @@ from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar import model
 from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import Causes, SignOut
-from lyncpy.workloads.registrar.vigil import Vigil
 
 METHODS: Final = (
     "ACK, BENOTIFY, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER, REGISTER, SERVICE, SUBSCRIBE, UPDATE"
@@ -47,7 +47,7 @@ class Routes:
         flows: IFlows,
         settings: Settings,
         timers: ITimers,
-        vigil: Vigil,
+        vigil: KeepAliveWatch,
     ) -> None:
         self._vigil = vigil
         self._bindings = bindings
@@ -56,7 +56,9 @@ class Routes:
         self._flows = flows
         self._settings = settings
         self._timers = timers
-        self._terms = model.Terms(settings.expires_s, settings.expires_minimum_s, settings.expires_maximum_s)
+        self._terms = model.RegistrationTerms(
+            settings.expires_s, settings.expires_minimum_s, settings.expires_maximum_s
+        )
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""
@@ -151,7 +153,7 @@ class Routes:
             self.log.info("{aor} refused: {reason}", aor=aor, reason=why.reason, flow=flow)
             raise Refused(503, why, headers=[("Retry-After", CONTEST_RETRY_S)])
 
-    def _after_arrival(self, endpoint: Endpoint, old: Endpoint | None, thread: model.Thread | None) -> None:
+    def _after_arrival(self, endpoint: Endpoint, old: Endpoint | None, thread: model.RegistrationDialog | None) -> None:
         """Tell the endpoint that a new binding replaced, and sign out the oldest ones beyond the quota.
 
         It has to be told: a client that is only cut off takes it for a fault of the network and comes back.
@@ -172,7 +174,7 @@ class Routes:
             flow=endpoint.flow,
         )
 
-    def _sign_out(self, arrival: Arrival, aor: Aor, wish: model.Wish) -> Response:
+    def _sign_out(self, arrival: Arrival, aor: Aor, wish: model.RequestedBinding) -> Response:
         gone: Sequence[Endpoint]
         if wish.every:
             gone = [endpoint for endpoint in self._bindings.on(arrival.flow) if endpoint.aor == aor]
@@ -185,7 +187,7 @@ class Routes:
         return response_to(arrival.request, 200, headers=[("Expires", "0")])
 
     def _accepted(
-        self, request: Request, endpoint: Endpoint, lifetime: int, action: str, thread: model.Thread
+        self, request: Request, endpoint: Endpoint, lifetime: int, action: str, thread: model.RegistrationDialog
     ) -> Response:
         """Write the 200.
 
@@ -219,7 +221,7 @@ class Routes:
         return response.edited(put=[("From", model.display(name, sender.uri, sender.tag or "", sender.epid or ""))])
 
 
-def read_wish(request: Request) -> model.Wish:
+def read_wish(request: Request) -> model.RequestedBinding:
     """Read what a REGISTER asks for.
 
     Raises:
@@ -227,13 +229,13 @@ def read_wish(request: Request) -> model.Wish:
     """
     fields = request.headers.all("Contact")
     if [text.strip() for text in fields] == ["*"]:
-        return model.Wish(NO_EPID, Instance(""), "", 0, every=True)
+        return model.RequestedBinding(NO_EPID, Instance(""), "", 0, every=True)
     contacts = [contact for field in fields for contact in parse_contact_list(field)]
     expires = request.expires
     epid = request.from_.epid or ""
     if not contacts:
         if expires == 0 and epid:
-            return model.Wish(epid_of(_checked_epid(epid)), Instance(""), "", 0)
+            return model.RequestedBinding(epid_of(_checked_epid(epid)), Instance(""), "", 0)
         raise Refused(400, Diagnostics(4010, "Missing Contact"))
     contact = contacts[0]
     uri = _contact(contact, request)
@@ -244,17 +246,17 @@ def read_wish(request: Request) -> model.Wish:
     if own:
         expires = parse_delta_seconds(own)
     _checked_epid(epid or name)
-    return model.Wish(name, instance or model.derived_instance(name), uri, expires)
+    return model.RequestedBinding(name, instance or model.derived_instance(name), uri, expires)
 
 
-def thread_of(request: Request, known: model.Thread | None) -> model.Thread:
+def thread_of(request: Request, known: model.RegistrationDialog | None) -> model.RegistrationDialog:
     """Give the dialog that the 200 to a REGISTER makes, which is the one that is `known` if the client goes on in it."""
     call_id, remote, to = request.call_id, request.headers.get("From") or "", request.headers.get("To") or ""
     if request.to.tag is not None:
-        return model.Thread(call_id, remote, to)
+        return model.RegistrationDialog(call_id, remote, to)
     if known is not None and known.goes_on_in(call_id, remote):
         return known
-    return model.Thread(call_id, remote, f"{to};tag={new_tag()}")
+    return model.RegistrationDialog(call_id, remote, f"{to};tag={new_tag()}")
 
 
 def _contact(contact: NameAddr, request: Request) -> str:

@@ -8,10 +8,10 @@ from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.commands import Commands
+from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.routes import Routes
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import Causes, SignOut
-from lyncpy.workloads.registrar.vigil import Vigil
 
 
 @implementer(IWorkload)
@@ -32,7 +32,7 @@ class Registrar:
         self._bus = platform.bus
         self._signout = SignOut(bindings, outbound, flows, timers)
         self._listening: list[IListening] = []
-        self._vigil = Vigil(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
+        self._vigil = KeepAliveWatch(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
         routes = Routes(bindings, self._signout, people, flows, settings, timers, self._vigil)
         commands = Commands(bindings, self._signout, people, flows, timers)
         self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words(), reasons=(commands.why,))

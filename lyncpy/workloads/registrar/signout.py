@@ -14,7 +14,7 @@ from lyncpy.contracts.refusal import Diagnostics
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.message import Headers, Request, new_call_id, new_tag
 from lyncpy.workloads.registrar.bindings import Bindings
-from lyncpy.workloads.registrar.model import Thread
+from lyncpy.workloads.registrar.model import RegistrationDialog
 
 LINGER_S: Final = 3.0
 """A client that has been told leaves by itself; its connection is closed when it does not."""
@@ -63,7 +63,7 @@ class SignOut:
         self.tell(endpoint, thread, cause)
         return True
 
-    def tell(self, endpoint: Endpoint, thread: Thread | None, cause: Causes) -> None:
+    def tell(self, endpoint: Endpoint, thread: RegistrationDialog | None, cause: Causes) -> None:
         """Tell an endpoint that is signed out by now, and close its connection if it does not leave by itself."""
         self.log.info(
             "{aor} on {epid} signed out: {reason}", aor=endpoint.aor, epid=endpoint.epid, reason=cause.value.reason
@@ -83,7 +83,7 @@ class SignOut:
             self._flows.close(flow, reason)
 
 
-def notice(endpoint: Endpoint, thread: Thread | None, cause: Cause) -> Request:
+def notice(endpoint: Endpoint, thread: RegistrationDialog | None, cause: Cause) -> Request:
     """Write the NOTIFY that ends a registration, in the dialog that the REGISTER made.
 
     A client that asked for no such dialog is told in a new one. Client: the body must end right
@@ -91,7 +91,7 @@ def notice(endpoint: Endpoint, thread: Thread | None, cause: Cause) -> Request:
     """
     if thread is None:
         remote = f"<{endpoint.aor}>;epid={endpoint.epid.written}"
-        thread = Thread(new_call_id(), remote, f"<{endpoint.aor}>;tag={new_tag()}")
+        thread = RegistrationDialog(new_call_id(), remote, f"<{endpoint.aor}>;tag={new_tag()}")
     headers = (
         ("From", thread.local),
         ("To", thread.remote),

@@ -5,7 +5,7 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid, Instance
 from lyncpy.workloads.registrar import model
 
-TERMS = model.Terms(default_s=7200, minimum_s=300, maximum_s=28800)
+TERMS = model.RegistrationTerms(default_s=7200, minimum_s=300, maximum_s=28800)
 
 
 def test_an_instance_is_derived_from_the_epid() -> None:

@@ -31,7 +31,7 @@ LOOK_S: Final = 5.0
 """Between two looks at who is silent."""
 
 
-class Vigil:
+class KeepAliveWatch:
     """Sends a request to endpoints that are silent, and closes the connections of those that stay so.
 
     Args:
