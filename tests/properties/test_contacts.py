@@ -12,15 +12,15 @@ from lyncpy.workloads.contacts.bodies import write_delta, write_list
 from lyncpy.workloads.contacts.lists import pack, unpack
 from lyncpy.workloads.contacts.model import (
     AddGroup,
-    Book,
     Change,
+    ContactBook,
+    ContactDenial,
     ContactList,
     DeleteContact,
     DeleteGroup,
     Generated,
-    Limits,
+    ListLimits,
     ModifyGroup,
-    No,
     SetContact,
     amends,
     decide,
@@ -34,7 +34,7 @@ ADDRESSES = st.sampled_from([Aor(f"sip:{name}@contoso.test") for name in "abcdef
 GROUPS = st.integers(1, 6) | st.integers(61, 63)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), min_size=1, max_size=8)
 EXTENSIONS = st.sampled_from([None, "", "<x/>", "<y a='1'>text</y>"])
-LIMITS = Limits(contacts=4, groups=5, extension_bytes=12)
+LIMITS = ListLimits(contacts=4, groups=5, extension_bytes=12)
 
 CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.builds(
@@ -103,13 +103,13 @@ class Following(RuleBasedStateMachine):
     def __init__(self) -> None:
         """Begin with a new list and one client that has it."""
         super().__init__()
-        self.stored = pack(Book(OWNER))
+        self.stored = pack(ContactBook(OWNER))
         self.placed: dict[int, Generated] = {}
         self.clients: list[Client] = []
         self.joins()
 
     @property
-    def book(self) -> Book:
+    def book(self) -> ContactBook:
         """The list as the store gives it, with what the directory has put into it."""
         return replace(unpack(self.stored, OWNER, AddressOwners())[0], generated=self.placed)
 
@@ -130,7 +130,7 @@ class Following(RuleBasedStateMachine):
         """Somebody asks for a change: it is told to all, or the truth to the one who asked."""
         before = self.book
         decided = decide(before, change, LIMITS)
-        if isinstance(decided, No):
+        if isinstance(decided, ContactDenial):
             for delta in amends(before, change):
                 self.clients[-1].reads_delta(write_delta(delta))
             return

@@ -16,11 +16,11 @@ from lyncpy.workloads.contacts.model import (
     AddGroup,
     Change,
     Contact,
+    ContactGroup,
     ContactList,
     DeleteContact,
     DeleteGroup,
     Delta,
-    Group,
     ModifyGroup,
     SetContact,
 )
@@ -116,7 +116,7 @@ def without_deleted_groups(delta: bytes) -> bytes:
     return _DELETED_GROUP.sub(b"", delta)
 
 
-def _group(element: str, group: Group) -> str:
+def _group(element: str, group: ContactGroup) -> str:
     return f'<{element} id="{group.id}" name={quote_attr(group.name)} externalURI={quote_attr(group.external_uri)}/>'
 
 

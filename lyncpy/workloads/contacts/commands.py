@@ -6,15 +6,15 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.workload import Arg, Asked, CommandFailed, ShellCommand, Table
 from lyncpy.core.choices import addresses
+from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.lists import Lists
-from lyncpy.workloads.contacts.model import Book, ContactList
-from lyncpy.workloads.contacts.shelves import Shelves
+from lyncpy.workloads.contacts.model import ContactBook, ContactList
 
 
 class Commands:
     """Shows contact lists."""
 
-    def __init__(self, lists: Lists, shelves: Shelves, people: IPeople) -> None:
+    def __init__(self, lists: Lists, shelves: GeneratedGroups, people: IPeople) -> None:
         self._lists = lists
         self._shelves = shelves
         self._people = people
@@ -49,7 +49,7 @@ class Commands:
         return addresses(self._people)
 
 
-def _by(book: Book, aor: Aor) -> str:
+def _by(book: ContactBook, aor: Aor) -> str:
     """Say who has put a contact into the list."""
     own = book.own.contacts.get(aor)
     halves = (("user", own is not None and bool(own.groups)), ("directory", bool(book.given(aor))))

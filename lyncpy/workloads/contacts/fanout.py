@@ -92,7 +92,7 @@ class _Source(FeedSource[Aor, ContactsChanged, int]):
         return _WholeList((await self._lists.read(key)).shown())
 
 
-class Fanout:
+class ContactFanout:
     """Tells devices of their users' lists. A subscription's `data` is a `Held`.
 
     Attributes:

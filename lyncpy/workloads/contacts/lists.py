@@ -20,25 +20,25 @@ from lyncpy.contracts.store import IStore
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import Decision, NoCache, VersionedTable
 from lyncpy.workloads.contacts.bodies import write_delta
+from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.model import (
     OTHERS,
-    Book,
     Change,
     Contact,
+    ContactBook,
+    ContactDenial,
+    ContactGroup,
     ContactList,
     Decided,
     Delta,
     Generated,
-    Group,
-    Limits,
-    No,
+    ListLimits,
     SetContact,
     amends,
     decide,
     difference,
 )
 from lyncpy.workloads.contacts.placing import place, regenerated
-from lyncpy.workloads.contacts.shelves import Shelves
 
 KIND: Final = "contacts"
 
@@ -53,7 +53,7 @@ class Declined(Exception):
         amends: What tells a device how things stand.
     """
 
-    def __init__(self, no: No, amends: Sequence[Delta]) -> None:
+    def __init__(self, no: ContactDenial, amends: Sequence[Delta]) -> None:
         super().__init__(no.name)
         self.no = no
         self.amends = amends
@@ -90,12 +90,12 @@ class _Names:
 class _Stored:
     """A book as the store has it."""
 
-    book: Book
+    book: ContactBook
     mark: str = ""
     """Of the generated half that its number counts."""
 
     names: _Names = _Names()
-    former: Book | None = None
+    former: ContactBook | None = None
     """As it is stored, when names in it mean other addresses now than those that are written there."""
 
 
@@ -116,8 +116,8 @@ class Lists:
         store: IStore,
         bus: IBus,
         writers: KeyedLock,
-        limits: Limits,
-        shelves: Shelves,
+        limits: ListLimits,
+        shelves: GeneratedGroups,
         owners: IOwners,
     ) -> None:
         self._table: VersionedTable[Aor, _Stored] = VersionedTable(
@@ -135,7 +135,7 @@ class Lists:
         """Keep a list as it is inside the block."""
         return self._table.hold(aor)
 
-    async def read(self, aor: Aor) -> Book:
+    async def read(self, aor: Aor) -> ContactBook:
         """Give a user's list; of one that was never written, the default group and what the directory puts into it."""
         return (await self._table.load(aor)).book
 
@@ -147,9 +147,9 @@ class Lists:
             Refused: 503, when other processes were first time and again.
         """
 
-        def made(stored: _Stored) -> tuple[Decided | Declined, Book, Delta | None]:
+        def made(stored: _Stored) -> tuple[Decided | Declined, ContactBook, Delta | None]:
             decided = decide(stored.book, change, self._limits)
-            if isinstance(decided, No):
+            if isinstance(decided, ContactDenial):
                 return Declined(decided, amends(stored.book, change)), stored.book, None
             return decided, decided.book, decided.delta
 
@@ -200,12 +200,12 @@ class Lists:
         given = self._given.get(aor)
         return given is not None and given.owner != self._owners.owner(aor)
 
-    async def _follow(self, aor: Aor) -> Book:
+    async def _follow(self, aor: Aor) -> ContactBook:
         """Bring a list to what the directory says now, count that, and tell it."""
         wanted = self._shelves.wanted(aor)
         given = self._given.get(aor)
 
-        def regrown(stored: _Stored) -> tuple[Book, Book, Delta | None]:
+        def regrown(stored: _Stored) -> tuple[ContactBook, ContactBook, Delta | None]:
             after = place(stored.book, wanted)
             if after.mark == stored.mark:
                 return after, after, None
@@ -224,7 +224,7 @@ class Lists:
             StoreUnavailable: Nothing was told; it is still to be done.
         """
 
-        def unchanged(stored: _Stored) -> tuple[None, Book, None]:
+        def unchanged(stored: _Stored) -> tuple[None, ContactBook, None]:
             return None, stored.book, None
 
         async with self.hold(aor):
@@ -232,7 +232,9 @@ class Lists:
 
     # --- the store
 
-    async def _written(self, aor: Aor, decide: Callable[[_Stored], tuple[T, Book, Delta | None]], by: Epid | None) -> T:
+    async def _written(
+        self, aor: Aor, decide: Callable[[_Stored], tuple[T, ContactBook, Delta | None]], by: Epid | None
+    ) -> T:
         """Read, decide, write, tell. No delta: nothing is written.
 
         What names mean now comes first, as a change of its own: devices follow the list by its numbers.
@@ -257,7 +259,7 @@ class Lists:
 
     def unpack(self, key: Aor, value: bytes | None) -> _Stored:
         """Read a list and put in what the user's devices show of the directory; where none does, what they would."""
-        stored = _Stored(Book(key)) if value is None else _Stored(*unpack(value, key, self._owners))
+        stored = _Stored(ContactBook(key)) if value is None else _Stored(*unpack(value, key, self._owners))
         given = self._given.get(key)
         if given is None or given.owner != self._owners.owner(key):
             book = place(stored.book, self._shelves.wanted(key))
@@ -277,7 +279,7 @@ class Lists:
         return theirs
 
 
-def _readdressed(stored: _Stored, former: Book) -> tuple[_Stored, Delta]:
+def _readdressed(stored: _Stored, former: ContactBook) -> tuple[_Stored, Delta]:
     """Count that names mean other addresses; give what is to be told of it."""
     book = stored.book
     book = replace(book, own=replace(book.own, delta_num=book.own.delta_num + 1))
@@ -290,12 +292,14 @@ def _changed(owner: Aor, delta: Delta, by: Epid | None) -> ContactsChanged:
     return ContactsChanged(owner, delta.number, b"" if delta.is_unknown else write_delta(delta), by)
 
 
-def _unknown(book: Book) -> Delta:
+def _unknown(book: ContactBook) -> Delta:
     """Say that something changed while nobody looked."""
     return Delta(book.own.delta_num, book.own.delta_num - 1, is_unknown=True)
 
 
-def pack(book: Book, meant: Mapping[Aor, OwnerId] | None = None, asleep: Sequence[tuple[Row, OwnerId]] = ()) -> bytes:
+def pack(
+    book: ContactBook, meant: Mapping[Aor, OwnerId] | None = None, asleep: Sequence[tuple[Row, OwnerId]] = ()
+) -> bytes:
     """Write a list as it is stored: JSON that an operator can read. Of the generated half, only ids and a digest.
 
     Args:
@@ -322,7 +326,7 @@ def pack(book: Book, meant: Mapping[Aor, OwnerId] | None = None, asleep: Sequenc
     ).encode()
 
 
-def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[Book, str, _Names, Book | None]:
+def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str, _Names, ContactBook | None]:
     """Read what `pack` wrote.
 
     Returns:
@@ -331,25 +335,25 @@ def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[Book, str, _Names
         written, where that differs.
     """
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
-    groups = {group.id: group for group in (Group(*row) for row in stored["groups"])}
+    groups = {group.id: group for group in (ContactGroup(*row) for row in stored["groups"])}
     rows: list[Row] = stored["contacts"]
     rows = [[aor_of(row[0]), *row[1:]] for row in rows]
     meant = read_owners(owners, stored.get("owners"), [row[0] for row in rows])
     written = {row[0]: _contact(row, groups) for row in rows}
     number, ids, mark = stored["delta_num"], stored.get("ids", {}), stored.get("mark", "")
-    as_written = Book(owner, ContactList(number, groups, written), ids)
+    as_written = ContactBook(owner, ContactList(number, groups, written), ids)
     sleeping = [(row, OwnerId(one)) for row, one in stored.get("asleep", ())]
     if not sleeping and all(resolve(owners, aor, one) == aor for aor, one in meant.items()):
         return as_written, mark, _Names(meant), None
     named = [*((row, meant[row[0]]) for row in rows), *sleeping]
     found, names = _present(named, owner, owners, groups)
     contacts = {aor: found[aor] for aor in (*(one for one in written if one in found), *found)}
-    book = Book(owner, ContactList(number, groups, contacts), ids)
+    book = ContactBook(owner, ContactList(number, groups, contacts), ids)
     return book, mark, names, None if written == found else as_written
 
 
 def _present(
-    named: Iterable[tuple[Row, OwnerId]], owner: Aor, owners: IOwners, groups: Mapping[int, Group]
+    named: Iterable[tuple[Row, OwnerId]], owner: Aor, owners: IOwners, groups: Mapping[int, ContactGroup]
 ) -> tuple[dict[Aor, Contact], _Names]:
     """Give contacts under the addresses that they have now, and those who sleep."""
     found: dict[Aor, Contact] = {}
@@ -365,7 +369,7 @@ def _present(
     return found, _Names(meant, tuple(asleep))
 
 
-def _contact(row: Row, groups: Mapping[int, Group]) -> Contact:
+def _contact(row: Row, groups: Mapping[int, ContactGroup]) -> Contact:
     """Read a contact; one whose groups were all deleted since is in the default group."""
     aor, name, ids, subscribed, external_uri, extension = row
     left = tuple(id_ for id_ in ids if id_ in groups)

@@ -13,8 +13,8 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import next_turn
 from lyncpy.core.spawn import spawn
+from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.lists import Lists
-from lyncpy.workloads.contacts.shelves import Shelves
 
 SETTLE_S: Final = 0.5
 """A pull tells of people one by one; a list is changed once for many of them."""
@@ -34,7 +34,7 @@ class Live:
 
     log = Logger()
 
-    def __init__(self, lists: Lists, shelves: Shelves, timers: ITimers) -> None:
+    def __init__(self, lists: Lists, shelves: GeneratedGroups, timers: ITimers) -> None:
         self._lists = lists
         self._shelves = shelves
         self._timers = timers

@@ -3,7 +3,7 @@
 A list has two halves. What its user keeps is stored; what the directory puts into
 it, groups and who is in them, is made anew from the directory and only counted and numbered
 here. Together they are the `ContactList` that every device shows. `decide` turns a wish into
-a new `Book` and a `Delta`, or a `No`; `follow` is how every device changes its list: whoever
+a new `ContactBook` and a `Delta`, or a `ContactDenial`; `follow` is how every device changes its list: whoever
 follows all deltas in order shows the server's list.
 """
 
@@ -27,7 +27,7 @@ OTHERS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ContactGroup:
     """A named group of the contact list."""
 
     id: int
@@ -44,7 +44,7 @@ class Contact:
     """The name that the user gave; empty: shown by the name that the contact gives."""
 
     groups: tuple[int, ...] = (OTHERS,)
-    """Ids, in the client's order. Empty only in a `Book`: a name kept for somebody whom the directory has in the list."""
+    """Ids, in the client's order. Empty only in a `ContactBook`: a name kept for somebody whom the directory has in the list."""
 
     subscribed: bool = True
     external_uri: str = ""
@@ -54,12 +54,12 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ContactList:
-    """All contacts and groups of one user as their devices show them, as of `delta_num`; in a `Book`, their own ones."""
+    """All contacts and groups of one user as their devices show them, as of `delta_num`; in a `ContactBook`, their own ones."""
 
     delta_num: int = 1
     """Grows by one with every change; a client takes 0 for "not known", so it begins at 1."""
 
-    groups: Mapping[int, Group] = field(default_factory=lambda: {OTHERS: Group(OTHERS, "~")})
+    groups: Mapping[int, ContactGroup] = field(default_factory=lambda: {OTHERS: ContactGroup(OTHERS, "~")})
     """By id; `OTHERS` is always there."""
 
     contacts: Mapping[Aor, Contact] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class ContactBook:
     """A user's list in its two halves."""
 
     owner: Aor
@@ -95,10 +95,10 @@ class Book:
     generated: Mapping[int, Generated] = field(default_factory=dict)
     """By id. Their owner is in none of them, whatever `members` says."""
 
-    def group(self, id_: int) -> Group | None:
+    def group(self, id_: int) -> ContactGroup | None:
         """Give a group as it is shown."""
         given = self.generated.get(id_)
-        return self.own.groups.get(id_) if given is None else Group(id_, given.name)
+        return self.own.groups.get(id_) if given is None else ContactGroup(id_, given.name)
 
     def contact(self, aor: Aor) -> Contact | None:
         """Give a contact as it is shown: one, in all groups of either half."""
@@ -124,7 +124,7 @@ class Book:
         own = self.own
         if not self.generated:
             return replace(own, contacts={aor: one for aor, one in own.contacts.items() if one.groups})
-        groups = {id_: Group(id_, one.name) for id_, one in self.generated.items()}
+        groups = {id_: ContactGroup(id_, one.name) for id_, one in self.generated.items()}
         others = sorted(self.everybody() - own.contacts.keys())
         contacts = {aor: one for aor in (*own.contacts, *others) if (one := self.contact(aor)) is not None}
         return ContactList(own.delta_num, {**own.groups, **groups}, contacts)
@@ -137,7 +137,7 @@ class Book:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ListLimits:
     """How large the own half of a list may grow."""
 
     contacts: int
@@ -203,7 +203,7 @@ class DeleteGroup:
 Change = SetContact | DeleteContact | AddGroup | ModifyGroup | DeleteGroup
 
 
-class No(enum.Enum):
+class ContactDenial(enum.Enum):
     """Why a change is not made."""
 
     CONTACT_UNKNOWN = enum.auto()
@@ -225,8 +225,8 @@ class Delta:
 
     number: int
     previous: int
-    added_groups: tuple[Group, ...] = ()
-    modified_groups: tuple[Group, ...] = ()
+    added_groups: tuple[ContactGroup, ...] = ()
+    modified_groups: tuple[ContactGroup, ...] = ()
     added_contacts: tuple[Contact, ...] = ()
     modified_contacts: tuple[Contact, ...] = ()
     deleted_groups: tuple[int, ...] = ()
@@ -239,13 +239,13 @@ class Delta:
 class Decided:
     """A change that is made."""
 
-    book: Book
+    book: ContactBook
     delta: Delta
     correction: Delta | None = None
     """How things stand with what it was about, where whoever asked takes them to be otherwise; for their device alone."""
 
 
-def decide(book: Book, change: Change, limits: Limits) -> Decided | No:
+def decide(book: ContactBook, change: Change, limits: ListLimits) -> Decided | ContactDenial:
     """Say what a change makes of the list, or why it is refused.
 
     The delta number a client sends is no reason to refuse: clients count on by themselves,
@@ -253,12 +253,12 @@ def decide(book: Book, change: Change, limits: Limits) -> Decided | No:
     or group each; the last one wins, and every device is told.
     """
     own = _own_half(book, change, limits)
-    if isinstance(own, No):
+    if isinstance(own, ContactDenial):
         return own
     letters = _letters(own)
     # Where the limit was lowered, what makes the list no longer is still taken.
     if letters > limits.list_bytes and letters > _letters(book.own):
-        return No.LIST_TOO_LARGE
+        return ContactDenial.LIST_TOO_LARGE
     after = replace(book, own=replace(own, delta_num=book.own.delta_num + 1))
     groups = own.groups.items() ^ book.own.groups.items()
     aors = (change.aor,) if isinstance(change, SetContact | DeleteContact) else ()
@@ -272,22 +272,22 @@ def decide(book: Book, change: Change, limits: Limits) -> Decided | No:
     return Decided(after, delta, truth(after, change))
 
 
-def _own_half(book: Book, change: Change, limits: Limits) -> ContactList | No:
+def _own_half(book: ContactBook, change: Change, limits: ListLimits) -> ContactList | ContactDenial:
     own = book.own
     match change:
         case SetContact():
             return _set_contact(book, change, limits)
         case DeleteContact(aor):
             if aor not in own.contacts:
-                return No.CONTACT_GENERATED if book.given(aor) else No.CONTACT_UNKNOWN
+                return ContactDenial.CONTACT_GENERATED if book.given(aor) else ContactDenial.CONTACT_UNKNOWN
             return replace(own, contacts={other: one for other, one in own.contacts.items() if other != aor})
         case AddGroup(name=name, external_uri=external_uri):
             id_ = _free_id(book)
             if _named(book, name) is not None:
-                return No.NAME_TAKEN
+                return ContactDenial.NAME_TAKEN
             if id_ is None or len(own.groups) >= limits.groups:
-                return No.GROUPS_FULL
-            return replace(own, groups={**own.groups, id_: Group(id_, name, external_uri)})
+                return ContactDenial.GROUPS_FULL
+            return replace(own, groups={**own.groups, id_: ContactGroup(id_, name, external_uri)})
         case ModifyGroup():
             return _modify_group(book, change)
         case DeleteGroup(group):
@@ -296,7 +296,7 @@ def _own_half(book: Book, change: Change, limits: Limits) -> ContactList | No:
             assert_never(change)
 
 
-def difference(before: Book, after: Book, aors: Iterable[Aor], groups: Iterable[int]) -> Delta:
+def difference(before: ContactBook, after: ContactBook, aors: Iterable[Aor], groups: Iterable[int]) -> Delta:
     """Say what devices have to change, looking at these contacts and groups alone."""
     each_group = [(id_, before.group(id_), after.group(id_)) for id_ in sorted(groups)]
     each_contact = [(aor, before.contact(aor), after.contact(aor)) for aor in sorted(aors)]
@@ -327,7 +327,7 @@ def follow(contacts: ContactList, delta: Delta) -> ContactList:
     return ContactList(delta.number, groups, people)
 
 
-def truth(book: Book, change: Change) -> Delta:
+def truth(book: ContactBook, change: Change) -> Delta:
     """Say how things stand with what a change was about that was not made, or not wholly.
 
     A client makes a change locally before it asks, and keeps it whatever the answer; this
@@ -359,7 +359,7 @@ def truth(book: Book, change: Change) -> Delta:
             assert_never(change)
 
 
-def amends(book: Book, change: Change) -> tuple[Delta, ...]:
+def amends(book: ContactBook, change: Change) -> tuple[Delta, ...]:
     """Give what takes a device back to the truth after a change that was refused.
 
     Client: it takes out the members of a group before it deletes it. Those of a generated one
@@ -374,7 +374,7 @@ def amends(book: Book, change: Change) -> tuple[Delta, ...]:
     return (last,)
 
 
-def _still_there(book: Book, id_: int, delta: Delta) -> Delta:
+def _still_there(book: ContactBook, id_: int, delta: Delta) -> Delta:
     """Give a group back with who is in it. A client that deletes one has taken out its members before."""
     group = book.group(id_)
     if group is None:
@@ -394,7 +394,7 @@ def _letters(own: ContactList) -> int:
     )
 
 
-def _is_unlike(after: Book, change: Change) -> bool:
+def _is_unlike(after: ContactBook, change: Change) -> bool:
     """Tell whether the client that asked shows something else now than the list has."""
     match change:
         case SetContact(is_trimmed=True) | AddGroup(is_trimmed=True) | ModifyGroup(is_trimmed=True):
@@ -408,11 +408,11 @@ def _is_unlike(after: Book, change: Change) -> bool:
             return False
 
 
-def _set_contact(book: Book, change: SetContact, limits: Limits) -> ContactList | No:
+def _set_contact(book: ContactBook, change: SetContact, limits: ListLimits) -> ContactList | ContactDenial:
     own = book.own
     groups = tuple(id_ for id_ in dict.fromkeys(change.groups) if id_ not in book.generated)
     if any(id_ not in own.groups for id_ in groups):
-        return No.GROUP_UNKNOWN
+        return ContactDenial.GROUP_UNKNOWN
     if not groups and not book.given(change.aor):
         groups = (OTHERS,)
     old = own.contacts.get(change.aor)
@@ -420,54 +420,54 @@ def _set_contact(book: Book, change: SetContact, limits: Limits) -> ContactList 
     if extension is None:
         extension = "" if old is None else old.extension
     elif len(extension.encode()) > limits.extension_bytes:
-        return No.EXTENSION_TOO_LARGE
+        return ContactDenial.EXTENSION_TOO_LARGE
     new = Contact(change.aor, change.name, groups, change.subscribed, change.external_uri, extension)
     if not groups and not (new.name or new.extension):
         # Nothing of the user's own is left: the directory has the contact in the list by itself.
         return replace(own, contacts={aor: one for aor, one in own.contacts.items() if aor != change.aor})
     if old is None and len(own.contacts) >= limits.contacts:
-        return No.CONTACTS_FULL
+        return ContactDenial.CONTACTS_FULL
     return replace(own, contacts={**own.contacts, change.aor: new})
 
 
-def _modify_group(book: Book, change: ModifyGroup) -> ContactList | No:
+def _modify_group(book: ContactBook, change: ModifyGroup) -> ContactList | ContactDenial:
     fixed = _fixed(book, change.id)
-    if fixed is No.GROUP_GENERATED and change.name == book.generated[change.id].name:
+    if fixed is ContactDenial.GROUP_GENERATED and change.name == book.generated[change.id].name:
         # COMPAT pidgin-sipe 1.25: told of a group's new name, it asks for that name.
         return book.own
     if fixed is not None:
         return fixed
     other = _named(book, change.name)
     if other is not None and other.id != change.id:
-        return No.NAME_TAKEN
-    groups = {**book.own.groups, change.id: Group(change.id, change.name, change.external_uri)}
+        return ContactDenial.NAME_TAKEN
+    groups = {**book.own.groups, change.id: ContactGroup(change.id, change.name, change.external_uri)}
     return replace(book.own, groups=groups)
 
 
-def _delete_group(book: Book, group: int) -> ContactList | No:
+def _delete_group(book: ContactBook, group: int) -> ContactList | ContactDenial:
     fixed = _fixed(book, group)
     if fixed is not None:
         return fixed
     if any(group in contact.groups for contact in book.own.contacts.values()):
-        return No.GROUP_NOT_EMPTY
+        return ContactDenial.GROUP_NOT_EMPTY
     return replace(book.own, groups={id_: one for id_, one in book.own.groups.items() if id_ != group})
 
 
-def _fixed(book: Book, group: int) -> No | None:
+def _fixed(book: ContactBook, group: int) -> ContactDenial | None:
     """Say why a group cannot be changed by its user."""
     if group in book.generated:
-        return No.GROUP_GENERATED
+        return ContactDenial.GROUP_GENERATED
     if group not in book.own.groups:
-        return No.GROUP_UNKNOWN
-    return No.GROUP_FIXED if group == OTHERS else None
+        return ContactDenial.GROUP_UNKNOWN
+    return ContactDenial.GROUP_FIXED if group == OTHERS else None
 
 
-def _named(book: Book, name: str) -> Group | None:
+def _named(book: ContactBook, name: str) -> ContactGroup | None:
     ids = (*book.own.groups, *book.generated)
     return next((group for id_ in ids if (group := book.group(id_)) is not None and group.name == name), None)
 
 
-def _free_id(book: Book) -> int | None:
+def _free_id(book: ContactBook) -> int | None:
     """Choose an id; one that was in use before comes last, because a device may still speak of the old group."""
     used = {*book.own.groups, *book.generated}
     kept = {*used, *book.ids.values()}

@@ -7,15 +7,15 @@ from lyncpy.contracts.names import Aor
 from lyncpy.workloads.contacts.model import (
     GROUP_ID_MAXIMUM,
     LAST_ID,
-    Book,
+    ContactBook,
+    ContactGroup,
     Delta,
     Generated,
-    Group,
     difference,
 )
 
 
-def place(book: Book, wanted: Sequence[Generated]) -> Book:
+def place(book: ContactBook, wanted: Sequence[Generated]) -> ContactBook:
     """Put groups of the directory into a list, in place of those that are there.
 
     Each keeps the id that it had; a new one gets the highest free id, so that they and the
@@ -40,7 +40,7 @@ def place(book: Book, wanted: Sequence[Generated]) -> Book:
     return replace(book, ids=ids, generated=placed)
 
 
-def regenerated(before: Book, after: Book) -> Delta:
+def regenerated(before: ContactBook, after: ContactBook) -> Delta:
     """Say what devices have to change when the generated half is another."""
     ids = before.generated.keys() | after.generated.keys()
     other = [id_ for id_ in ids if before.generated.get(id_) != after.generated.get(id_)]
@@ -48,7 +48,7 @@ def regenerated(before: Book, after: Book) -> Delta:
     return difference(before, after, frozenset[Aor]().union(*halves), other)
 
 
-def _free_high_id(own: Mapping[int, Group], ids: Mapping[str, int], wanted: set[str]) -> int | None:
+def _free_high_id(own: Mapping[int, ContactGroup], ids: Mapping[str, int], wanted: set[str]) -> int | None:
     """Choose an id for a generated group: a free one, else that of a group that is gone, the longest gone first."""
     kept = {*own, *ids.values()}
     free = (id_ for id_ in (*range(GROUP_ID_MAXIMUM, 0, -1), LAST_ID) if id_ not in kept)

@@ -21,9 +21,9 @@ from lyncpy.workloads.contacts.bodies import (
     write_answer,
     write_list,
 )
-from lyncpy.workloads.contacts.fanout import EVENT, Fanout, Held
+from lyncpy.workloads.contacts.fanout import EVENT, ContactFanout, Held
 from lyncpy.workloads.contacts.lists import Declined, Lists
-from lyncpy.workloads.contacts.model import AddGroup, No
+from lyncpy.workloads.contacts.model import AddGroup, ContactDenial
 from lyncpy.workloads.contacts.settings import Settings
 
 ACL_EVENT: Final = "vnd-microsoft-roaming-acl"
@@ -31,18 +31,18 @@ ACL_EVENT: Final = "vnd-microsoft-roaming-acl"
 KEEPS_GROUPS: Final = "Sipe/"
 """In the User-Agent of clients that `Held.keeps_groups` is about."""
 
-_ANSWERS: Final[Mapping[No, tuple[int, Diagnostics]]] = {
-    No.CONTACT_UNKNOWN: (404, Diagnostics(2001, "Contact does not exist")),
-    No.GROUP_UNKNOWN: (404, Diagnostics(2002, "Group does not exist")),
-    No.CONTACTS_FULL: (413, Diagnostics(2007, "Contact limit exceeded")),
-    No.LIST_TOO_LARGE: (413, Diagnostics(2007, "Contact limit exceeded")),
-    No.GROUPS_FULL: (413, Diagnostics(2008, "Group limit exceeded")),
-    No.EXTENSION_TOO_LARGE: (413, Diagnostics(2009, "Contact extension too large")),
-    No.NAME_TAKEN: (409, Diagnostics(2015, "Duplicate group name")),
-    No.GROUP_NOT_EMPTY: (409, Diagnostics(4000, "Group is not empty")),
-    No.GROUP_FIXED: (403, Diagnostics(4000, "The default group cannot be changed or deleted")),
-    No.GROUP_GENERATED: (403, Diagnostics(4000, "The group is made from the directory")),
-    No.CONTACT_GENERATED: (403, Diagnostics(4000, "The contact is in the list by the directory")),
+_ANSWERS: Final[Mapping[ContactDenial, tuple[int, Diagnostics]]] = {
+    ContactDenial.CONTACT_UNKNOWN: (404, Diagnostics(2001, "Contact does not exist")),
+    ContactDenial.GROUP_UNKNOWN: (404, Diagnostics(2002, "Group does not exist")),
+    ContactDenial.CONTACTS_FULL: (413, Diagnostics(2007, "Contact limit exceeded")),
+    ContactDenial.LIST_TOO_LARGE: (413, Diagnostics(2007, "Contact limit exceeded")),
+    ContactDenial.GROUPS_FULL: (413, Diagnostics(2008, "Group limit exceeded")),
+    ContactDenial.EXTENSION_TOO_LARGE: (413, Diagnostics(2009, "Contact extension too large")),
+    ContactDenial.NAME_TAKEN: (409, Diagnostics(2015, "Duplicate group name")),
+    ContactDenial.GROUP_NOT_EMPTY: (409, Diagnostics(4000, "Group is not empty")),
+    ContactDenial.GROUP_FIXED: (403, Diagnostics(4000, "The default group cannot be changed or deleted")),
+    ContactDenial.GROUP_GENERATED: (403, Diagnostics(4000, "The group is made from the directory")),
+    ContactDenial.CONTACT_GENERATED: (403, Diagnostics(4000, "The contact is in the list by the directory")),
 }
 
 _NO_SUBSCRIBER: Final = Diagnostics(2004, "Subscriber is not authorized to subscribe")
@@ -52,7 +52,7 @@ _NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to 
 class Routes:
     """Answers a user's requests about their own contact list; nobody has another's."""
 
-    def __init__(self, lists: Lists, fanout: Fanout, notifier: Notifier, settings: Settings) -> None:
+    def __init__(self, lists: Lists, fanout: ContactFanout, notifier: Notifier, settings: Settings) -> None:
         self._lists = lists
         self._fanout = fanout
         self._notifier = notifier

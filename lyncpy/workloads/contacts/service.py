@@ -16,13 +16,13 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.contacts.commands import Commands
-from lyncpy.workloads.contacts.fanout import Fanout
+from lyncpy.workloads.contacts.fanout import ContactFanout
+from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.lists import Lists
 from lyncpy.workloads.contacts.live import Live
-from lyncpy.workloads.contacts.model import Limits
+from lyncpy.workloads.contacts.model import ListLimits
 from lyncpy.workloads.contacts.routes import Routes
 from lyncpy.workloads.contacts.settings import Settings
-from lyncpy.workloads.contacts.shelves import Shelves
 
 
 @implementer(IWorkload, IContacts)
@@ -32,15 +32,15 @@ class Contacts:
     name = "contacts"
 
     def __init__(self, platform: Platform, signaling: Signaling, settings: Settings) -> None:
-        limits = Limits(
+        limits = ListLimits(
             settings.contacts_per_user, settings.groups_per_user, settings.extension_bytes, settings.list_bytes
         )
-        self._shelves = Shelves(platform.people, platform.groups, settings)
+        self._shelves = GeneratedGroups(platform.people, platform.groups, settings)
         self._lists = lists = Lists(
             platform.store, platform.bus, platform.writers, limits, self._shelves, platform.owners
         )
         self._bus = platform.bus
-        self._fanout = Fanout(lists, signaling.notifier, platform.timers)
+        self._fanout = ContactFanout(lists, signaling.notifier, platform.timers)
         self._live = Live(lists, self._shelves, platform.timers)
         self._listening: tuple[IListening, ...] = ()
         routes = Routes(lists, self._fanout, signaling.notifier, settings)

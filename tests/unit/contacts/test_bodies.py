@@ -15,11 +15,11 @@ from lyncpy.workloads.contacts.model import (
     AddGroup,
     Change,
     Contact,
+    ContactGroup,
     ContactList,
     DeleteContact,
     DeleteGroup,
     Delta,
-    Group,
     ModifyGroup,
     SetContact,
 )
@@ -102,7 +102,7 @@ def test_refuses_what_makes_no_sense(operation: str) -> None:
 def test_the_list_names_contacts_without_scheme_and_the_delta_with_it() -> None:
     """The client puts `sip:` before every address of a list, and none before those of a delta."""
     bob = Contact(Aor("sip:bob@contoso.test"), 'B"o<b', (1, 2), external_uri="x&y")
-    contacts = ContactList(7, {1: Group(1, "~"), 2: Group(2, "Work & Co")}, {bob.aor: bob})
+    contacts = ContactList(7, {1: ContactGroup(1, "~"), 2: ContactGroup(2, "Work & Co")}, {bob.aor: bob})
     full = tree(write_list(contacts))
     assert full.get("deltaNum") == "7"
     assert [(g.get("id"), g.get("name"), g.get("externalURI")) for g in full.findall("group")] == [
@@ -124,7 +124,7 @@ def test_the_list_names_contacts_without_scheme_and_the_delta_with_it() -> None:
 
 def test_a_delta_is_written_in_the_order_of_the_specification() -> None:
     """A reader that works from top to bottom finds groups before the contacts in them."""
-    group, contact = Group(2, "a"), Contact(ZED)
+    group, contact = ContactGroup(2, "a"), Contact(ZED)
     delta = Delta(2, 1, (group,), (group,), (contact,), (contact,), (3,), (ZED,))
     assert [element.tag for element in tree(write_delta(delta))] == [
         "addedGroup",
@@ -138,5 +138,5 @@ def test_a_delta_is_written_in_the_order_of_the_specification() -> None:
 
 def test_the_answer_to_add_group_names_the_id() -> None:
     """Without the id the client forgets whom it was adding."""
-    body = write_answer(Delta(2, 1, added_groups=(Group(9, "New"),)))
+    body = write_answer(Delta(2, 1, added_groups=(ContactGroup(9, "New"),)))
     assert tree(body).findtext("Body/addGroup/groupID") == "9"

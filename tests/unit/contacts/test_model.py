@@ -5,19 +5,19 @@ from dataclasses import replace
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.contacts.model import (
     AddGroup,
-    Book,
     Change,
     Contact,
+    ContactBook,
+    ContactDenial,
+    ContactGroup,
     ContactList,
     Decided,
     DeleteContact,
     DeleteGroup,
     Delta,
     Generated,
-    Group,
-    Limits,
+    ListLimits,
     ModifyGroup,
-    No,
     SetContact,
     amends,
     decide,
@@ -29,10 +29,10 @@ from lyncpy.workloads.contacts.placing import place, regenerated
 ALICE = Aor("sip:alice@contoso.test")
 BOB = Aor("sip:bob@contoso.test")
 CAROL = Aor("sip:carol@contoso.test")
-LIMITS = Limits(contacts=3, groups=3, extension_bytes=10)
+LIMITS = ListLimits(contacts=3, groups=3, extension_bytes=10)
 
 
-def after(book: Book, *changes: Change, limits: Limits = LIMITS) -> Book:
+def after(book: ContactBook, *changes: Change, limits: ListLimits = LIMITS) -> ContactBook:
     """Give the book that changes make of one; what devices show follows by deltas alone."""
     for change in changes:
         decided = decide(book, change, limits)
@@ -42,9 +42,9 @@ def after(book: Book, *changes: Change, limits: Limits = LIMITS) -> Book:
     return book
 
 
-def begun(*changes: Change) -> Book:
+def begun(*changes: Change) -> ContactBook:
     """Give the book that changes make of a new one."""
-    return after(Book(ALICE), *changes)
+    return after(ContactBook(ALICE), *changes)
 
 
 def made(*changes: Change) -> ContactList:
@@ -54,7 +54,7 @@ def made(*changes: Change) -> ContactList:
 
 def test_a_new_list_holds_the_default_group() -> None:
     """A user who never kept anybody has one group, for other contacts."""
-    assert made() == ContactList(1, {1: Group(1, "~")}, {})
+    assert made() == ContactList(1, {1: ContactGroup(1, "~")}, {})
 
 
 def test_every_change_counts_by_one() -> None:
@@ -87,77 +87,79 @@ def test_groups_are_numbered_upwards() -> None:
 
 def test_numbers_of_deleted_groups_are_used_when_the_last_is_taken() -> None:
     """The wire has 63 numbers; a user who made and deleted many groups does not run out."""
-    book = Book(ALICE, ContactList(9, {1: Group(1, "~"), 63: Group(63, "last")}, {}))
-    assert 2 in after(book, AddGroup("new"), limits=Limits(10, 64, 0)).shown().groups
+    book = ContactBook(ALICE, ContactList(9, {1: ContactGroup(1, "~"), 63: ContactGroup(63, "last")}, {}))
+    assert 2 in after(book, AddGroup("new"), limits=ListLimits(10, 64, 0)).shown().groups
 
 
 def test_there_is_room_for_64_groups() -> None:
     """The default group and 63 more, the last with a number beyond those of the specification; then it is full."""
-    many = Limits(10, 64, 0)
-    book = after(Book(ALICE), *(AddGroup(f"group {number}") for number in range(63)), limits=many)
+    many = ListLimits(10, 64, 0)
+    book = after(ContactBook(ALICE), *(AddGroup(f"group {number}") for number in range(63)), limits=many)
     assert sorted(book.shown().groups) == list(range(1, 65))
-    assert decide(book, AddGroup("one more"), many) is No.GROUPS_FULL
+    assert decide(book, AddGroup("one more"), many) is ContactDenial.GROUPS_FULL
     assert 5 in after(book, DeleteGroup(5), AddGroup("instead"), limits=many).shown().groups
 
 
 def test_refuses_what_is_not_there() -> None:
     """A change of an unknown contact or group says which of the two is unknown."""
-    assert decide(begun(), DeleteContact(BOB), LIMITS) is No.CONTACT_UNKNOWN
-    assert decide(begun(), SetContact(BOB, "", (7,)), LIMITS) is No.GROUP_UNKNOWN
-    assert decide(begun(), ModifyGroup(7, "x"), LIMITS) is No.GROUP_UNKNOWN
-    assert decide(begun(), DeleteGroup(7), LIMITS) is No.GROUP_UNKNOWN
+    assert decide(begun(), DeleteContact(BOB), LIMITS) is ContactDenial.CONTACT_UNKNOWN
+    assert decide(begun(), SetContact(BOB, "", (7,)), LIMITS) is ContactDenial.GROUP_UNKNOWN
+    assert decide(begun(), ModifyGroup(7, "x"), LIMITS) is ContactDenial.GROUP_UNKNOWN
+    assert decide(begun(), DeleteGroup(7), LIMITS) is ContactDenial.GROUP_UNKNOWN
 
 
 def test_refuses_more_contacts_than_allowed_but_changes_those_there_are() -> None:
     """A full list can still be kept in order."""
     full = begun(*(SetContact(Aor(f"sip:{n}@x"), "", ()) for n in range(3)))
-    assert decide(full, SetContact(BOB, "", ()), LIMITS) is No.CONTACTS_FULL
+    assert decide(full, SetContact(BOB, "", ()), LIMITS) is ContactDenial.CONTACTS_FULL
     assert isinstance(decide(full, SetContact(Aor("sip:1@x"), "One", ()), LIMITS), Decided)
 
 
 def test_refuses_more_groups_than_allowed() -> None:
     """The default group counts."""
-    assert decide(begun(AddGroup("a"), AddGroup("b")), AddGroup("c"), LIMITS) is No.GROUPS_FULL
+    assert decide(begun(AddGroup("a"), AddGroup("b")), AddGroup("c"), LIMITS) is ContactDenial.GROUPS_FULL
 
 
 def test_refuses_what_makes_the_whole_list_too_long_and_takes_what_does_not() -> None:
     """A thousand extensions of the largest size would be megabytes at each sign-in, and at each change."""
-    wide = Limits(contacts=1000, groups=64, extension_bytes=4096, list_bytes=10_000)
+    wide = ListLimits(contacts=1000, groups=64, extension_bytes=4096, list_bytes=10_000)
     carol = Aor("sip:carol@x")
-    book = after(Book(ALICE), SetContact(BOB, "", (), extension="x" * 4096), limits=wide)
+    book = after(ContactBook(ALICE), SetContact(BOB, "", (), extension="x" * 4096), limits=wide)
     book = after(book, SetContact(carol, "", (), extension="x" * 4096), limits=wide)
-    assert decide(book, SetContact(Aor("sip:dave@x"), "", (), extension="x" * 4096), wide) is No.LIST_TOO_LARGE
-    assert decide(book, AddGroup("g", "x" * 3000), wide) is No.LIST_TOO_LARGE
+    assert (
+        decide(book, SetContact(Aor("sip:dave@x"), "", (), extension="x" * 4096), wide) is ContactDenial.LIST_TOO_LARGE
+    )
+    assert decide(book, AddGroup("g", "x" * 3000), wide) is ContactDenial.LIST_TOO_LARGE
     lowered = replace(wide, list_bytes=5000)
     assert isinstance(decide(book, SetContact(BOB, "", (), extension="x"), lowered), Decided)
     assert isinstance(decide(book, DeleteContact(carol), lowered), Decided)
-    assert decide(book, SetContact(BOB, "Bob", (), extension="x" * 4096), lowered) is No.LIST_TOO_LARGE
+    assert decide(book, SetContact(BOB, "Bob", (), extension="x" * 4096), lowered) is ContactDenial.LIST_TOO_LARGE
 
 
 def test_refuses_an_extension_that_is_too_large() -> None:
     """A client cannot use a contact as a disk."""
-    assert decide(begun(), SetContact(BOB, "", (), extension="é" * 6), LIMITS) is No.EXTENSION_TOO_LARGE
+    assert decide(begun(), SetContact(BOB, "", (), extension="é" * 6), LIMITS) is ContactDenial.EXTENSION_TOO_LARGE
 
 
 def test_refuses_a_name_that_another_group_has() -> None:
     """Clients fold groups of one name into one, so there is never a second; also not of the default group."""
     contacts = begun(AddGroup("a"), AddGroup("b"))
-    assert decide(contacts, AddGroup("a"), LIMITS) is No.NAME_TAKEN
-    assert decide(contacts, ModifyGroup(3, "a"), LIMITS) is No.NAME_TAKEN
-    assert decide(contacts, AddGroup("~"), LIMITS) is No.NAME_TAKEN
+    assert decide(contacts, AddGroup("a"), LIMITS) is ContactDenial.NAME_TAKEN
+    assert decide(contacts, ModifyGroup(3, "a"), LIMITS) is ContactDenial.NAME_TAKEN
+    assert decide(contacts, AddGroup("~"), LIMITS) is ContactDenial.NAME_TAKEN
     assert isinstance(decide(contacts, ModifyGroup(3, "b"), LIMITS), Decided)
 
 
 def test_a_group_with_contacts_cannot_be_deleted() -> None:
     """The contacts must have been moved first, else they would be in no group."""
     contacts = begun(AddGroup("a"), SetContact(BOB, "", (2,)))
-    assert decide(contacts, DeleteGroup(2), LIMITS) is No.GROUP_NOT_EMPTY
+    assert decide(contacts, DeleteGroup(2), LIMITS) is ContactDenial.GROUP_NOT_EMPTY
 
 
 def test_the_default_group_stays_as_it_is() -> None:
     """It is neither renamed nor deleted."""
-    assert decide(begun(), ModifyGroup(1, "Mine"), LIMITS) is No.GROUP_FIXED
-    assert decide(begun(), DeleteGroup(1), LIMITS) is No.GROUP_FIXED
+    assert decide(begun(), ModifyGroup(1, "Mine"), LIMITS) is ContactDenial.GROUP_FIXED
+    assert decide(begun(), DeleteGroup(1), LIMITS) is ContactDenial.GROUP_FIXED
 
 
 def test_the_truth_about_a_contact() -> None:
@@ -170,7 +172,7 @@ def test_the_truth_about_a_contact() -> None:
 def test_the_truth_about_a_group() -> None:
     """A device that deleted a group with contacts gets both back; one that named a group wrongly, the right name."""
     contacts = begun(AddGroup("a"), SetContact(BOB, "", (2,)), SetContact(CAROL, "", ()))
-    bob, group = Contact(BOB, "", (2,)), Group(2, "a")
+    bob, group = Contact(BOB, "", (2,)), ContactGroup(2, "a")
     assert truth(contacts, DeleteGroup(2)) == Delta(4, 4, added_groups=(group,), modified_contacts=(bob,))
     assert truth(contacts, DeleteGroup(8)) == Delta(4, 4, deleted_groups=(8,))
     assert truth(contacts, ModifyGroup(2, "~")) == Delta(4, 4, modified_groups=(group,))
@@ -186,9 +188,9 @@ RESEARCH = Generated("department", "Research", frozenset({ALICE, BOB, CAROL}))
 TEAM = Generated("group:1", "Team", frozenset({BOB, DAVE}))
 
 
-def given(*groups: Generated, own: Book | None = None) -> Book:
+def given(*groups: Generated, own: ContactBook | None = None) -> ContactBook:
     """Give a book with groups of the directory."""
-    return place(own or Book(ALICE), groups)
+    return place(own or ContactBook(ALICE), groups)
 
 
 def test_groups_of_the_directory_are_numbered_downwards_and_without_their_owner() -> None:
@@ -216,7 +218,7 @@ def test_a_group_keeps_its_number_while_the_list_lives() -> None:
 
 def test_numbers_of_groups_that_are_gone_are_used_when_no_other_is_left() -> None:
     """Groups of the directory that come and go for years do not use up the numbers; the longest gone gives way."""
-    book = Book(ALICE)
+    book = ContactBook(ALICE)
     for number in range(200):
         book = place(book, [Generated(f"group:{number}", "G", frozenset({BOB}))])
         assert len(book.generated) == 1
@@ -226,18 +228,18 @@ def test_numbers_of_groups_that_are_gone_are_used_when_no_other_is_left() -> Non
 
 def test_a_group_for_which_no_number_is_left_is_left_out() -> None:
     """A user who has made all groups himself keeps them all."""
-    groups = {id_: Group(id_, f"group {id_}" if id_ > 1 else "~") for id_ in range(1, 65)}
-    assert given(RESEARCH, own=Book(ALICE, ContactList(70, groups))).generated == {}
+    groups = {id_: ContactGroup(id_, f"group {id_}" if id_ > 1 else "~") for id_ in range(1, 65)}
+    assert given(RESEARCH, own=ContactBook(ALICE, ContactList(70, groups))).generated == {}
 
 
 def test_own_groups_and_those_of_the_directory_do_not_take_the_same_number() -> None:
     """Whichever was first; a number that a group of the directory only had is taken when nothing else is left."""
-    groups = {id_: Group(id_, f"group {id_}" if id_ > 1 else "~") for id_ in range(1, 62)}
-    book = given(RESEARCH, TEAM, own=Book(ALICE, ContactList(70, groups)))
-    many = Limits(10, 64, 0)
+    groups = {id_: ContactGroup(id_, f"group {id_}" if id_ > 1 else "~") for id_ in range(1, 62)}
+    book = given(RESEARCH, TEAM, own=ContactBook(ALICE, ContactList(70, groups)))
+    many = ListLimits(10, 64, 0)
     book = after(book, AddGroup("x"), limits=many)
     assert 64 in book.own.groups
-    assert decide(book, AddGroup("y"), many) is No.GROUPS_FULL
+    assert decide(book, AddGroup("y"), many) is ContactDenial.GROUPS_FULL
     book = after(place(book, [RESEARCH]), AddGroup("y"), limits=many)
     assert book.own.groups[62].name == "y"
     assert given(RESEARCH, TEAM, own=book).generated.keys() == {63}
@@ -249,22 +251,22 @@ def test_a_name_that_the_user_has_given_is_told_from_that_of_the_directory() -> 
     assert book.generated[63].name == "Research (directory)"
     twice = place(book, [RESEARCH, replace(TEAM, name="Research"), replace(TEAM, key="x", name="RESEARCH")])
     assert [one.name for one in twice.generated.values()] == ["Research (directory)", "Research (2)", "RESEARCH (3)"]
-    assert decide(book, AddGroup("Research (directory)"), LIMITS) is No.NAME_TAKEN
+    assert decide(book, AddGroup("Research (directory)"), LIMITS) is ContactDenial.NAME_TAKEN
 
 
 def test_what_the_directory_makes_is_refused_and_set_right() -> None:
     """Its groups are neither renamed nor deleted, and nobody is taken out of them; the device gets back what it took away."""
     book = given(RESEARCH)
-    group, bob, carol = Group(63, "Research"), Contact(BOB, groups=(63,)), Contact(CAROL, groups=(63,))
-    assert decide(book, ModifyGroup(63, "Mine"), LIMITS) is No.GROUP_GENERATED
+    group, bob, carol = ContactGroup(63, "Research"), Contact(BOB, groups=(63,)), Contact(CAROL, groups=(63,))
+    assert decide(book, ModifyGroup(63, "Mine"), LIMITS) is ContactDenial.GROUP_GENERATED
     assert truth(book, ModifyGroup(63, "Mine")) == Delta(1, 1, modified_groups=(group,))
     assert after(book, ModifyGroup(63, "Research")).generated == book.generated
-    assert decide(book, DeleteGroup(63), LIMITS) is No.GROUP_GENERATED
+    assert decide(book, DeleteGroup(63), LIMITS) is ContactDenial.GROUP_GENERATED
     assert amends(book, DeleteGroup(63)) == (
         Delta(1, 1, deleted_contacts=(BOB, CAROL)),
         Delta(1, 1, added_groups=(group,), added_contacts=(bob, carol)),
     )
-    assert decide(book, DeleteContact(BOB), LIMITS) is No.CONTACT_GENERATED
+    assert decide(book, DeleteContact(BOB), LIMITS) is ContactDenial.CONTACT_GENERATED
     assert amends(book, DeleteContact(BOB)) == (Delta(1, 1, added_contacts=(bob,)),)
 
 
@@ -320,8 +322,8 @@ def test_people_of_the_directory_do_not_count() -> None:
     """The limit is for whom the user keeps himself."""
     crowd = Generated("department", "All", frozenset(Aor(f"sip:{number}@x") for number in range(50)))
     book = after(given(crowd), *(SetContact(Aor(f"sip:own{number}@x"), "", ()) for number in range(3)))
-    assert decide(book, SetContact(BOB, "", ()), LIMITS) is No.CONTACTS_FULL
-    assert decide(book, SetContact(Aor("sip:1@x"), "", (1, 63)), LIMITS) is No.CONTACTS_FULL
+    assert decide(book, SetContact(BOB, "", ()), LIMITS) is ContactDenial.CONTACTS_FULL
+    assert decide(book, SetContact(Aor("sip:1@x"), "", (1, 63)), LIMITS) is ContactDenial.CONTACTS_FULL
     assert len(book.everybody()) == 53
 
 
@@ -335,7 +337,7 @@ def test_the_directory_changes_lists_by_deltas() -> None:
     assert delta == Delta(
         3,
         2,
-        modified_groups=(Group(63, "Sales"),),
+        modified_groups=(ContactGroup(63, "Sales"),),
         modified_contacts=(Contact(CAROL, "Caro", (1,)), Contact(DAVE, groups=(63,))),
         deleted_groups=(62,),
         deleted_contacts=(BOB,),
@@ -345,5 +347,5 @@ def test_the_directory_changes_lists_by_deltas() -> None:
 
 def test_a_list_without_groups_of_the_directory_has_no_mark() -> None:
     """Where nothing is made from the directory, nothing is counted for it."""
-    assert Book(ALICE).mark == ""
+    assert ContactBook(ALICE).mark == ""
     assert given(RESEARCH).mark == given(replace(RESEARCH)).mark != given(TEAM).mark

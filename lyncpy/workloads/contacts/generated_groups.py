@@ -23,7 +23,7 @@ NAME_LONGEST: Final = 200
 """Characters of a group's name; no client shows more."""
 
 
-class Shelves:
+class GeneratedGroups:
     """The groups that the directory generates, by user, computed by `load`. Bounded by the people and groups that there are."""
 
     def __init__(self, people: IPeople, groups: IGroups, settings: Settings) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import Aor
+from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.settings import Settings
-from lyncpy.workloads.contacts.shelves import Shelves
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from tests.kit.directory import person
@@ -26,7 +26,7 @@ class Office:
             self.groups.know(one)
         for group in groups:
             self.groups.keep(group)
-        self.shelves = Shelves(self.people, self.groups, Settings(**settings))
+        self.shelves = GeneratedGroups(self.people, self.groups, Settings(**settings))
         self.shelves.load()
 
     def changes(self, user: str, **facts: Any) -> None:
