@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.contacts.bodies import write_delta, write_list
+from lyncpy.workloads.contacts.group_placement import place, regenerated
 from lyncpy.workloads.contacts.lists import pack, unpack
 from lyncpy.workloads.contacts.model import (
     AddGroup,
@@ -25,7 +26,6 @@ from lyncpy.workloads.contacts.model import (
     amends,
     decide,
 )
-from lyncpy.workloads.contacts.placing import place, regenerated
 from tests.kit.hall import tree
 from tests.kit.owners import AddressOwners
 from tests.kit.soak import many

@@ -21,7 +21,7 @@ EVENT: Final = "vnd-microsoft-roaming-contacts"
 
 
 @dataclass(slots=True)
-class Held:
+class ContactListState:
     """What a client holds of the list: the `data` of its subscription."""
 
     number: int
@@ -43,11 +43,11 @@ class _OneChange:
         self._fact = fact
 
     def news_for(self, subscription: Subscription, owed: int | None) -> int | None:
-        held: Held = subscription.data
+        held: ContactListState = subscription.data
         return self._fact.delta_num if self._fact.delta and held.number + 1 == self._fact.delta_num else None
 
     def audience_of(self, subscription: Subscription, news: int) -> str:
-        held: Held = subscription.data
+        held: ContactListState = subscription.data
         held.number = news
         return "keeps groups" if held.keeps_groups else "all"
 
@@ -63,11 +63,11 @@ class _WholeList:
         self._contacts = contacts
 
     def news_for(self, subscription: Subscription, owed: int | None) -> int | None:
-        held: Held = subscription.data
+        held: ContactListState = subscription.data
         return self._contacts.delta_num if held.number < self._contacts.delta_num else None
 
     def audience_of(self, subscription: Subscription, news: int) -> str:
-        held: Held = subscription.data
+        held: ContactListState = subscription.data
         held.number, held.correction = news, None
         return "all"
 
@@ -93,7 +93,7 @@ class _Source(FeedSource[Aor, ContactsChanged, int]):
 
 
 class ContactFanout:
-    """Tells devices of their users' lists. A subscription's `data` is a `Held`.
+    """Tells devices of their users' lists. A subscription's `data` is a `ContactListState`.
 
     Attributes:
         feed: What tells; it is to hear of connections.
@@ -107,7 +107,7 @@ class ContactFanout:
         """Tell a change to the user's devices, the one that made it too; it counts on what the server counts."""
         self.feed.tell(fact.aor, fact)
         for subscription in self._notifier.of(EVENT, fact.aor):
-            held: Held = subscription.data
+            held: ContactListState = subscription.data
             if held.number < fact.delta_num:
                 # A bus may lose facts, and a connection may be full: the list is told then, whole.
                 self.feed.owe(subscription, fact.aor, fact.delta_num)
@@ -120,7 +120,7 @@ class ContactFanout:
         for subscription in self._notifier.of(EVENT, aor):
             if subscription.epid != epid:
                 continue
-            held: Held = subscription.data
+            held: ContactListState = subscription.data
             for delta in amends:
                 if held.number < delta.number:
                     held.correction = delta
@@ -128,5 +128,5 @@ class ContactFanout:
                     self._notifier.notify(subscription, _for(held, write_delta(delta)))
 
 
-def _for(held: Held, delta: bytes) -> Document:
+def _for(held: ContactListState, delta: bytes) -> Document:
     return Document(CONTACTS_TYPE, without_deleted_groups(delta) if held.keeps_groups else delta)

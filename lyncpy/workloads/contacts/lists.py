@@ -21,6 +21,7 @@ from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import Decision, NoCache, VersionedTable
 from lyncpy.workloads.contacts.bodies import write_delta
 from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
+from lyncpy.workloads.contacts.group_placement import place, regenerated
 from lyncpy.workloads.contacts.model import (
     OTHERS,
     Change,
@@ -38,7 +39,6 @@ from lyncpy.workloads.contacts.model import (
     decide,
     difference,
 )
-from lyncpy.workloads.contacts.placing import place, regenerated
 
 KIND: Final = "contacts"
 

@@ -21,7 +21,7 @@ from lyncpy.workloads.contacts.bodies import (
     write_answer,
     write_list,
 )
-from lyncpy.workloads.contacts.fanout import EVENT, ContactFanout, Held
+from lyncpy.workloads.contacts.fanout import EVENT, ContactFanout, ContactListState
 from lyncpy.workloads.contacts.lists import Declined, Lists
 from lyncpy.workloads.contacts.model import AddGroup, ContactDenial
 from lyncpy.workloads.contacts.settings import Settings
@@ -29,7 +29,7 @@ from lyncpy.workloads.contacts.settings import Settings
 ACL_EVENT: Final = "vnd-microsoft-roaming-acl"
 
 KEEPS_GROUPS: Final = "Sipe/"
-"""In the User-Agent of clients that `Held.keeps_groups` is about."""
+"""In the User-Agent of clients that `ContactListState.keeps_groups` is about."""
 
 _ANSWERS: Final[Mapping[ContactDenial, tuple[int, Diagnostics]]] = {
     ContactDenial.CONTACT_UNKNOWN: (404, Diagnostics(2001, "Contact does not exist")),
@@ -83,7 +83,7 @@ class Routes:
             document = Document(CONTACTS_TYPE, write_list(contacts))
             keeps_groups = KEEPS_GROUPS in (arrival.request.headers.get("User-Agent") or "")
             try:
-                return self._accept(arrival, EVENT, document, Held(contacts.delta_num, keeps_groups))
+                return self._accept(arrival, EVENT, document, ContactListState(contacts.delta_num, keeps_groups))
             finally:
                 self._forget_if_gone(aor)
 
@@ -116,7 +116,9 @@ class Routes:
         if not self._notifier.of(EVENT, aor):
             self._lists.left(aor)
 
-    def _accept(self, arrival: Arrival, event: str, document: Document | None, held: Held | None) -> Response:
+    def _accept(
+        self, arrival: Arrival, event: str, document: Document | None, held: ContactListState | None
+    ) -> Response:
         subscription, response = self._notifier.accept(
             arrival,
             event=event,

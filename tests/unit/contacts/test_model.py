@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from lyncpy.contracts.names import Aor
+from lyncpy.workloads.contacts.group_placement import place, regenerated
 from lyncpy.workloads.contacts.model import (
     AddGroup,
     Change,
@@ -24,7 +25,6 @@ from lyncpy.workloads.contacts.model import (
     follow,
     truth,
 )
-from lyncpy.workloads.contacts.placing import place, regenerated
 
 ALICE = Aor("sip:alice@contoso.test")
 BOB = Aor("sip:bob@contoso.test")
