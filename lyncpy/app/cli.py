@@ -27,8 +27,8 @@ from lyncpy.core.unit import UnitFailed, UnitGroup
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
 from lyncpy.workloads.archive.commands import wrong
 from lyncpy.workloads.archive.model import Point, point_of
-from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 
 PASSWORD_LONGEST = 256
@@ -225,7 +225,7 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
 
     async def work(back: backends.Backends) -> None:
         people = People()
-        for person, owner in await Kept(back.store, back.seals).people(settle=False):
+        for person, owner in await DirectoryRecords(back.store, back.seals).people(settle=False):
             people.owners.keep(owner)
             if not owner.is_held:
                 people.keep(person)

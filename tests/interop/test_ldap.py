@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred
 from lyncpy.contracts.directory import Moment, judged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.records import DirectoryRecords
 from tests.kit.certificates import authority
 from tests.kit.directory import PlainSeals
 from tests.kit.office import Office, OpenOffice
@@ -390,7 +390,7 @@ def test_a_stopped_server_changes_nothing_and_is_read_again_when_it_is_back(tmp_
         again.store = office.store
         again.pulls = Pulls(
             again.directory,
-            Kept(office.store, PlainSeals()),
+            DirectoryRecords(office.store, PlainSeals()),
             again.people,
             again.groups,
             again.facts,

@@ -14,9 +14,9 @@ from lyncpy.contracts.directory import Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Outcome, Pulls
+from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, PlainSeals
 from tests.kit.memory import MemoryStore
@@ -60,7 +60,7 @@ class Office:
         self.directory = LdapDirectory(self.settings, "example.com", server.folder, Threads(pump, "ldap"), self.timers)
         self.pulls = Pulls(
             self.directory,
-            Kept(self.store, PlainSeals()),
+            DirectoryRecords(self.store, PlainSeals()),
             self.people,
             self.groups,
             self.facts,

@@ -21,9 +21,9 @@ from lyncpy.contracts.owners import OwnerId, resolve
 from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
@@ -86,7 +86,7 @@ class World:
         self.people, self.facts = People(), Facts()
         timers = Timers(self.clock, self.wall)
         self.directory = FakeDirectory(*self.listed())
-        kept = Kept(self.store, PlainSeals())
+        kept = DirectoryRecords(self.store, PlainSeals())
         options = Settings(removal_share=1.0, held_s=1000, interval_s=86400)
         self.pulls = Pulls(self.directory, kept, self.people, Groups(self.people), self.facts, options, timers)
         self.secrets = StoredSecrets(self.store, self.people, self.facts, PlainSeals(), self.people.owners)

@@ -38,7 +38,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/conferencing/recorder.py": (6, "call records, written down; an end may be before its beginning"),
     "workloads/conferencing/service.py": (1, "call records of the last process, written down"),
     "workloads/directory/deadlines.py": (4, "dates of accounts, by everybody's clock; a step judges them anew"),
-    "workloads/directory/deeds.py": (
+    "workloads/directory/change_applier.py": (
         6,
         "since when an address is whose, written down; what deletes asks `past`; dates of accounts, as above",
     ),

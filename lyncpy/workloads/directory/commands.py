@@ -12,7 +12,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
-from lyncpy.workloads.directory.deeds import NAMED_MOST, NotThere
+from lyncpy.workloads.directory.change_applier import NAMED_MOST, NotThere
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model import successors
 from lyncpy.workloads.directory.owners import Owner, Owners

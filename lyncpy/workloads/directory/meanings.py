@@ -19,7 +19,7 @@ from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import LastWriter
-from lyncpy.workloads.directory.kept import DIRECTORY
+from lyncpy.workloads.directory.records import DIRECTORY
 
 _KEY: Final = "meanings"
 NOTED_MOST: Final = 10_000

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RemovalLimits:
     """When a pull removes too many to be believed."""
 
     share: float
@@ -29,7 +29,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class PullChanges:
     """What a pull would do to the people that are known."""
 
     added: tuple[Person, ...]
@@ -66,7 +66,7 @@ def comparing(
     *,
     withhold: bool = False,
     renewed: Mapping[str, str] | None = None,
-) -> Generator[int, None, Changes]:
+) -> Generator[int, None, PullChanges]:
     """Find what an answer changes; yields how many people it looked at since it last did, at most `SLICE`.
 
     A person is their key: who has another address has moved, and another key under the same
@@ -197,7 +197,7 @@ def _move(
 
 def _changes(
     mine: Mapping[str, Person], table: Mapping[Aor, Person], skipped: tuple[Skipped, ...]
-) -> Generator[int, None, Changes]:
+) -> Generator[int, None, PullChanges]:
     added: list[Person] = []
     changed: list[Person] = []
     moved: list[Move] = []
@@ -220,7 +220,7 @@ def _changes(
     for gone in cut(mine.items()):
         removed += (person for key, person in gone if key not in stay)
         yield len(gone)
-    return Changes(
+    return PullChanges(
         added=tuple(added),
         changed=tuple(changed),
         removed=tuple(removed),
@@ -381,13 +381,13 @@ def _are_moved(known: Iterable[Person | Group], pull: Pull) -> Generator[int, No
     return False
 
 
-def successors(changes: Changes) -> tuple[Move, ...]:
+def successors(changes: PullChanges) -> tuple[Move, ...]:
     """Give who is removed whose address somebody with another key has from now on: to this server, another person."""
     gone = {person.aor: person for person in changes.removed}
     return tuple(Move(gone[person.aor], person) for person in changes.added if person.aor in gone)
 
 
-def refusal(changes: Changes, known: int, limits: Limits) -> str:
+def refusal(changes: PullChanges, known: int, limits: RemovalLimits) -> str:
     """Say why the removals of a pull are not to be believed, or give "". Whatever else it says always counts."""
     removed = len(changes.removed)
     if not _is_too_much(removed, known, limits, replaced=bool(changes.added or changes.moved)):
@@ -395,7 +395,7 @@ def refusal(changes: Changes, known: int, limits: Limits) -> str:
     return f"it would remove {removed} of {known} people, more than the share of {limits.share:g} ([directory] removal_share)"
 
 
-def group_refusal(changes: GroupChanges, known: int, limits: Limits) -> str:
+def group_refusal(changes: GroupChanges, known: int, limits: RemovalLimits) -> str:
     """Say why the removals of groups are not to be believed, or give ""."""
     removed = len(changes.removed)
     if changes.forgotten or not _is_too_much(removed, known, limits, replaced=bool(changes.added)):
@@ -403,7 +403,7 @@ def group_refusal(changes: GroupChanges, known: int, limits: Limits) -> str:
     return f"it would remove {removed} of {known} groups, more than the share of {limits.share:g} ([directory] removal_share)"
 
 
-def _is_too_much(removed: int, known: int, limits: Limits, *, replaced: bool) -> bool:
+def _is_too_much(removed: int, known: int, limits: RemovalLimits, *, replaced: bool) -> bool:
     nobody_left = known > 1 and removed == known and not replaced
     return limits.share < 1.0 and (nobody_left or (removed >= limits.minimum and removed > limits.share * known))
 

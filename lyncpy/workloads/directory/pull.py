@@ -21,14 +21,13 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
-from lyncpy.workloads.directory.deeds import NAMED_MOST, Deeds
+from lyncpy.workloads.directory.change_applier import NAMED_MOST, ChangeApplier
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.kept import Kept, State, chunks
 from lyncpy.workloads.directory.model import (
     SLICE,
-    Changes,
     GroupChanges,
-    Limits,
+    PullChanges,
+    RemovalLimits,
     comparing,
     comparing_groups,
     group_refusal,
@@ -38,6 +37,7 @@ from lyncpy.workloads.directory.model import (
     successors,
 )
 from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.records import DirectoryRecords, PullState, chunks
 from lyncpy.workloads.directory.settings import Settings
 
 R = TypeVar("R")
@@ -53,7 +53,7 @@ STEP_S: Final = 60.0
 class Outcome:
     """What a pull did, or would do."""
 
-    changes: Changes
+    changes: PullChanges
     groups: GroupChanges
     complete: bool
     """Whether everything was read."""
@@ -71,7 +71,7 @@ class _Found:
     """What is to be done."""
 
     answer: Pull
-    changes: Changes
+    changes: PullChanges
     groups: GroupChanges
     refused: str = ""
     withheld: str = ""
@@ -85,7 +85,7 @@ class Pulls:
     def __init__(
         self,
         directory: IDirectory,
-        kept: Kept,
+        kept: DirectoryRecords,
         people: People,
         groups: Groups,
         bus: IBus,
@@ -96,7 +96,7 @@ class Pulls:
         self._kept = kept
         self._people = people
         self._groups = groups
-        self._deeds = Deeds(kept, people, groups, bus, timers, overdue_ends=settings.must_change_signs_out)
+        self._deeds = ChangeApplier(kept, people, groups, bus, timers, overdue_ends=settings.must_change_signs_out)
         self.rejudge = self._deeds.rejudge
         self._settings = settings
         self._timers = timers
@@ -105,7 +105,7 @@ class Pulls:
         self._closed = False
         self._full_due = 0.0
         """Monotonic seconds at which everything is read again."""
-        self.state = State()
+        self.state = PullState()
         self.failure = ""
         """Why the directory cannot be read now; "" when the last try succeeded."""
 
@@ -214,7 +214,7 @@ class Pulls:
             self._lock.release()
 
     async def give(self, owner: OwnerId, aor: Aor) -> None:
-        """Give what is held back of somebody to who has an address, as `Deeds.give` does; wait for a pull under way first."""
+        """Give what is held back of somebody to who has an address, as `ChangeApplier.give` does; wait for a pull under way first."""
         await self._lock.acquire()
         try:
             await self._deeds.give(owner, aor)
@@ -253,7 +253,7 @@ class Pulls:
             lost_all = len(changes.removed) == len(self._people) > 0 and not changes.added
             why = "it has nobody who could be used: correct bases, filters and address ([directory])"
             return _Found(answer, changes, groups, refused=why if lost_all else "")
-        limits = Limits(self._settings.removal_share, self._settings.removal_minimum)
+        limits = RemovalLimits(self._settings.removal_share, self._settings.removal_minimum)
         doubts = "" if force else refusal(changes, len(self._people), limits)
         group_doubts = "" if force else group_refusal(groups, len(self._groups), limits)
         if doubts or group_doubts:
@@ -264,7 +264,7 @@ class Pulls:
 
     async def _compared(
         self, answer: Pull, *, same_people: bool, withhold: bool = False, withhold_groups: bool = False
-    ) -> tuple[Changes, GroupChanges]:
+    ) -> tuple[PullChanges, GroupChanges]:
         people = self._people.table()
         renewed = renewals(people, self._people.owners.keys(), answer) if same_people and answer.complete else {}
         return (
@@ -335,7 +335,7 @@ class Pulls:
         before, answer = self.state, found.answer
         if answer.complete:
             self._full_due = self._timers.now() + self._settings.full_interval_s
-        self.state = State(
+        self.state = PullState(
             url=self._settings.url,
             # What was held back is to be told again: an increment would say it only once.
             cookie=before.cookie if found.withheld else answer.cookie,

@@ -13,17 +13,17 @@ from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.core.platform import Platform
+from lyncpy.workloads.directory.change_applier import NAMED_MOST
 from lyncpy.workloads.directory.commands import Commands, moment
 from lyncpy.workloads.directory.deadlines import Deadlines, Judging
-from lyncpy.workloads.directory.deeds import NAMED_MOST
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.model import naming
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.secrets import Seals
 from lyncpy.workloads.directory.settings import Settings
@@ -72,7 +72,7 @@ class Directory:
         self._secrets = secrets
         self._settings = settings
         self._timers = timers
-        kept = Kept(platform.store, seals)
+        kept = DirectoryRecords(platform.store, seals)
         self.pulls = Pulls(
             Judging(directory, timers, overdue_ends=settings.must_change_signs_out),
             kept,

@@ -11,9 +11,9 @@ from lyncpy.contracts.directory import Person, Pull, Skipped
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.directory.model import (
     SLICE,
-    Changes,
-    Limits,
     Move,
+    PullChanges,
+    RemovalLimits,
     comparing,
     in_order,
     naming,
@@ -23,7 +23,7 @@ from lyncpy.workloads.directory.model import (
 from tests.kit.directory import done, person
 
 ALICE, BOB, CAROL = person("alice"), person("bob"), person("carol")
-LIMITS = Limits(0.25, 3)
+LIMITS = RemovalLimits(0.25, 3)
 
 
 def known(*people: Person) -> dict[Aor, Person]:
@@ -31,7 +31,7 @@ def known(*people: Person) -> dict[Aor, Person]:
     return {one.aor: one for one in people}
 
 
-def compare(mine: Mapping[Aor, Person], skipped: Sequence[Skipped], pull: Pull, **ways: Any) -> Changes:
+def compare(mine: Mapping[Aor, Person], skipped: Sequence[Skipped], pull: Pull, **ways: Any) -> PullChanges:
     """Find what an answer changes of people."""
     return done(comparing(mine, skipped, pull, **ways))
 
@@ -236,8 +236,8 @@ def test_too_many_removals_are_refused_and_counted() -> None:
     assert refusal(changes, 10, LIMITS) == (
         "it would remove 4 of 10 people, more than the share of 0.25 ([directory] removal_share)"
     )
-    assert refusal(changes, 10, Limits(0.4, 3)) == ""
-    assert refusal(changes, 10, Limits(0.25, 5)) == ""
+    assert refusal(changes, 10, RemovalLimits(0.4, 3)) == ""
+    assert refusal(changes, 10, RemovalLimits(0.25, 5)) == ""
 
 
 def test_disabling_very_many_is_believed() -> None:
@@ -252,7 +252,7 @@ def test_an_empty_directory_is_refused_however_few_people_there_are() -> None:
     """Nobody left of two is a broken directory; the last of one may go."""
     assert refusal(compare(known(ALICE, BOB), (), everybody()), 2, LIMITS)
     assert not refusal(compare(known(ALICE), (), everybody()), 1, LIMITS)
-    assert not refusal(compare(known(ALICE, BOB), (), everybody()), 2, Limits(1.0, 3))
+    assert not refusal(compare(known(ALICE, BOB), (), everybody()), 2, RemovalLimits(1.0, 3))
 
 
 def test_findings_about_a_person_are_found_by_address_and_by_name() -> None:
@@ -267,7 +267,7 @@ USERS = st.sampled_from(["a", "b", "c", "d"])
 ENTRIES = st.dictionaries(st.sampled_from(["k1", "k2", "k3", "k4", "k5"]), st.tuples(USERS, st.booleans()), max_size=5)
 
 
-def applied(people: dict[Aor, Person], changes: Changes) -> dict[Aor, Person]:
+def applied(people: dict[Aor, Person], changes: PullChanges) -> dict[Aor, Person]:
     """Carry changes out."""
     gone = {one.aor for one in changes.removed} | {move.before.aor for move in changes.moved}
     kept = {aor: one for aor, one in people.items() if aor not in gone}

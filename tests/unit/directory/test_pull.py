@@ -13,11 +13,11 @@ from lyncpy.contracts.facts import GroupsChanged
 from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.directory.deeds import NotThere
+from lyncpy.workloads.directory.change_applier import NotThere
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.kept import Kept
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
@@ -45,7 +45,7 @@ class Server:
         self.settings = Settings(**settings)
         self.timers = Timers(self.clock, self.wall)
         self.groups = Groups(self.people)
-        kept = Kept(self.store, PlainSeals())
+        kept = DirectoryRecords(self.store, PlainSeals())
         self.pulls = Pulls(self.directory, kept, self.people, self.groups, self.facts, self.settings, self.timers)
 
     def wall(self) -> float:

@@ -23,7 +23,7 @@ STARTS: Final = {
     "workloads/archive/keeper.py": "awaited by whoever asked",
     "workloads/archive/service.py": "cancelled when the server ends",
     "workloads/contacts/live.py": "awaited together",
-    "workloads/directory/kept.py": "awaited together",
+    "workloads/directory/records.py": "awaited together",
     "workloads/directory/pull.py": "awaited within a bound",
     "workloads/im/archiving.py": "begun in order, awaited after the line has gone on",
     "workloads/presence/boards.py": "tried again later when the store fails",

@@ -43,7 +43,7 @@ AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PullState:
     """Where pulls stand."""
 
     url: str = ""
@@ -59,7 +59,7 @@ class State:
     skipped: tuple[Skipped, ...] = ()
 
 
-class Kept:
+class DirectoryRecords:
     """The records of kind "person", "group" and "directory"."""
 
     log = Logger()
@@ -142,20 +142,20 @@ class Kept:
                 )
         return groups
 
-    async def state(self) -> State:
+    async def state(self) -> PullState:
         """Give the state that was kept, or the first one."""
         record = await self._directory.read(STATE)
         if record is None:
-            return State()
+            return PullState()
         try:
             fields = json.loads(record.value)
             skipped = tuple(Skipped(**one) for one in fields.pop("skipped"))
-            return State(**fields, skipped=skipped)
+            return PullState(**fields, skipped=skipped)
         except (ValueError, TypeError, KeyError):
             self.log.warn("the kept state of the directory cannot be read; everything is pulled again")
-            return State()
+            return PullState()
 
-    async def keep_state(self, state: State) -> None:
+    async def keep_state(self, state: PullState) -> None:
         """Write where pulls stand."""
         await self._directory.write(STATE, json.dumps(asdict(state), separators=(",", ":")).encode())
 

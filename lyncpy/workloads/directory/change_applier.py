@@ -17,10 +17,10 @@ from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.kept import Kept, chunks
 from lyncpy.workloads.directory.model import GroupChanges, Move, Moves
 from lyncpy.workloads.directory.owners import Owner
 from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.records import DirectoryRecords, chunks
 
 NAMED_MOST: Final = 20
 """People or entries that the log names of one pull; `directory` says all."""
@@ -30,7 +30,7 @@ class NotThere(Exception):
     """Somebody who was named is not, or not any more, where a deed needs them; the text says so to an operator."""
 
 
-class Deeds:
+class ChangeApplier:
     """Changes the tables of people, owners and groups, and what is kept of them.
 
     Args:
@@ -44,7 +44,7 @@ class Deeds:
     log = Logger()
 
     def __init__(
-        self, kept: Kept, people: People, groups: Groups, bus: IBus, timers: ITimers, *, overdue_ends: bool
+        self, kept: DirectoryRecords, people: People, groups: Groups, bus: IBus, timers: ITimers, *, overdue_ends: bool
     ) -> None:
         self._overdue_ends = overdue_ends
         self._kept = kept
