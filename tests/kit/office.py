@@ -15,7 +15,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Outcome, Pulls
+from lyncpy.workloads.directory.pull import PullResult, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, PlainSeals
@@ -68,7 +68,7 @@ class Office:
             self.timers,
         )
 
-    def pull(self, **how: bool) -> Outcome:
+    def pull(self, **how: bool) -> PullResult:
         """Pull, and give what came of it."""
         return self.pump.run(self.pulls.pull(**how))
 

@@ -37,7 +37,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/conferencing/minutes.py": (1, "when it was said, written down"),
     "workloads/conferencing/recorder.py": (6, "call records, written down; an end may be before its beginning"),
     "workloads/conferencing/service.py": (1, "call records of the last process, written down"),
-    "workloads/directory/deadlines.py": (4, "dates of accounts, by everybody's clock; a step judges them anew"),
+    "workloads/directory/account_deadlines.py": (4, "dates of accounts, by everybody's clock; a step judges them anew"),
     "workloads/directory/change_applier.py": (
         6,
         "since when an address is whose, written down; what deletes asks `past`; dates of accounts, as above",

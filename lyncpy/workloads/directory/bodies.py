@@ -7,7 +7,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import attr, child, children, quote_attr, read_xml, text_of
 from lyncpy.sip.soap import ENVELOPE_NS, REQUEST_NS
-from lyncpy.workloads.directory.search import Condition
+from lyncpy.workloads.directory.search import SearchCondition
 
 CONDITIONS_MAXIMUM: Final = 16
 """A client's form has six fields."""
@@ -15,7 +15,7 @@ CONDITIONS_MAXIMUM: Final = 16
 _VALUE_MAXIMUM: Final = 256
 
 
-def read_search(body: bytes, most: int) -> tuple[tuple[Condition, ...], int]:
+def read_search(body: bytes, most: int) -> tuple[tuple[SearchCondition, ...], int]:
     """Read what is searched for, and how many results at most.
 
     Raises:
@@ -28,7 +28,7 @@ def read_search(body: bytes, most: int) -> tuple[tuple[Condition, ...], int]:
     rows = [row for array in children(content, "Array") for row in children(array, "row")]
     if len(rows) > CONDITIONS_MAXIMUM:
         raise RemoteProtocolError("too many conditions", 413)
-    conditions = tuple(Condition(attr(row, "attrib") or "", attr(row, "value") or "") for row in rows)
+    conditions = tuple(SearchCondition(attr(row, "attrib") or "", attr(row, "value") or "") for row in rows)
     if not any(condition.value.strip(" *") for condition in conditions):
         raise RemoteProtocolError("a search needs a condition")
     if any(len(condition.value) > _VALUE_MAXIMUM for condition in conditions):

@@ -17,7 +17,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model import successors
 from lyncpy.workloads.directory.owners import Owner, Owners
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Outcome, Pulls
+from lyncpy.workloads.directory.pull import PullResult, Pulls
 from lyncpy.workloads.directory.search import AT_ONCE
 from lyncpy.workloads.directory.settings import Settings
 
@@ -273,7 +273,7 @@ def _searched(person: Person) -> tuple[str, ...]:
     return (bare(person.aor), person.display_name, person.department, *person.logins)
 
 
-def _deeds(outcome: Outcome, people: People) -> list[tuple[object, ...]]:
+def _deeds(outcome: PullResult, people: People) -> list[tuple[object, ...]]:
     changes = outcome.changes
     rows: list[tuple[object, ...]] = []
     replaced = {one.after.aor: one.before for one in successors(changes)}
@@ -312,7 +312,7 @@ def _difference(old: Person | None, new: Person) -> str:
     return ", ".join(name.replace("_", " ") for name in names)
 
 
-def _summary(outcome: Outcome, *, dry_run: bool) -> str:
+def _summary(outcome: PullResult, *, dry_run: bool) -> str:
     changes = outcome.changes
     counts = (
         f"{len(changes.added)} added, {len(changes.changed)} changed, {len(changes.moved)} moved, "
@@ -325,7 +325,7 @@ def _summary(outcome: Outcome, *, dry_run: bool) -> str:
     return f"dry run, nothing was changed. It would be: {counts}" if dry_run else counts
 
 
-def _undone(outcome: Outcome) -> str:
+def _undone(outcome: PullResult) -> str:
     """Say what a pull did not do of what the directory says, or give ""."""
     if outcome.refused:
         return f"nothing was changed: {outcome.refused}"
@@ -346,7 +346,7 @@ def _pasts(owners: Owners, aor: Aor) -> list[tuple[object, ...]]:
     return rows
 
 
-def _groups_in_short(outcome: Outcome) -> str:
+def _groups_in_short(outcome: PullResult) -> str:
     groups = outcome.groups
     if groups.is_empty:
         return ""

@@ -22,7 +22,7 @@ FIELDS: Final = tuple(field.name for field in fields(Policy) if field.name != "n
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class PolicyMember:
     """One entry of a policy's `members`, and whom it means now."""
 
     text: str
@@ -40,7 +40,7 @@ class Chosen:
     """A person's policy, and why it is theirs."""
 
     policy: Policy
-    member: Member | None = None
+    member: PolicyMember | None = None
     """Through which they have it; None: no policy names them."""
 
 
@@ -73,7 +73,7 @@ class Policies:
         self._policies = _policies(settings)
         self._texts: frozenset[Aor] | None = None
         self._chosen: dict[Aor, Policy] = {}
-        self._members: dict[str, tuple[Member, ...]] = {}
+        self._members: dict[str, tuple[PolicyMember, ...]] = {}
 
     # --- IPolicies
 
@@ -101,7 +101,7 @@ class Policies:
                     return Chosen(self._policies[name], member)
         return Chosen(self._policies[Policy().name])
 
-    def members(self, name: str) -> Sequence[Member]:
+    def members(self, name: str) -> Sequence[PolicyMember]:
         """Give whom a policy names, as it stands now."""
         found = self._members.get(name)
         if found is None:
@@ -155,11 +155,11 @@ class Policies:
         self._chosen.clear()
         self._members.clear()
 
-    def _member(self, text: str) -> Member:
+    def _member(self, text: str) -> PolicyMember:
         aor = self._meanings.meant(PLACE, aor_of(text))
         if aor is not None and self._people.person(aor) is not None:
-            return Member(text, aor=aor)
-        return Member(text, group=self._groups.named(text))
+            return PolicyMember(text, aor=aor)
+        return PolicyMember(text, group=self._groups.named(text))
 
 
 def why(chosen: Chosen) -> str:

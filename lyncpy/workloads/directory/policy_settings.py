@@ -11,7 +11,7 @@ Prompted = Annotated[int, Field(ge=0, le=500)]
 Size = Annotated[int, Field(ge=2, le=1000)]
 
 
-class Named(BaseModel):
+class NamedPolicy(BaseModel):
     """One table [policies.NAME]: whom it is for, and what differs from the defaults."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -56,10 +56,10 @@ class PoliciesSettings(BaseModel):
     anonymous_participants: bool = True
     """Whether guests without an account may join a meeting, by its organizer's policy."""
 
-    __pydantic_extra__: dict[str, Named] = Field(init=False)
+    __pydantic_extra__: dict[str, NamedPolicy] = Field(init=False)
 
     @property
-    def named(self) -> Mapping[str, Named]:
+    def named(self) -> Mapping[str, NamedPolicy]:
         """The tables [policies.NAME], in their order."""
         return self.__pydantic_extra__
 

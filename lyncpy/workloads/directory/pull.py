@@ -50,7 +50,7 @@ STEP_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PullResult:
     """What a pull did, or would do."""
 
     changes: PullChanges
@@ -169,7 +169,7 @@ class Pulls:
 
     async def pull(
         self, *, dry_run: bool = False, force: bool = False, full: bool = False, same_people: bool = False
-    ) -> Outcome:
+    ) -> PullResult:
         """Read the directory and carry out what it says; wait for a pull under way first.
 
         Args:
@@ -193,7 +193,7 @@ class Pulls:
                 await self._carry_out(found)
             self._recovered()
             took_s = self._timers.now() - began
-            return Outcome(found.changes, found.groups, found.answer.complete, took_s, found.refused, found.withheld)
+            return PullResult(found.changes, found.groups, found.answer.complete, took_s, found.refused, found.withheld)
         except WorldUnavailable as error:
             self._failed(str(error))
             raise

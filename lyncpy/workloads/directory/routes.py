@@ -16,7 +16,7 @@ from lyncpy.sip.markup import Element
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import SOAP_TYPE
 from lyncpy.workloads.directory.bodies import read_search, write_found
-from lyncpy.workloads.directory.search import AT_ONCE, Condition, finder, in_order
+from lyncpy.workloads.directory.search import AT_ONCE, SearchCondition, finder, in_order
 
 RESULTS_MAXIMUM: Final = 100
 """A client asks for no more, and a person reads no more."""
@@ -41,7 +41,7 @@ class Search:
         body = write_found(in_order(found[:most]), more=len(found) > most)
         return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=body)
 
-    async def _found(self, conditions: Sequence[Condition], most: int) -> list[Person]:
+    async def _found(self, conditions: Sequence[SearchCondition], most: int) -> list[Person]:
         """Give people who fit; one more than `most` where there are more."""
         fits = finder(conditions)
         found: list[Person] = []

@@ -9,7 +9,7 @@ from lyncpy.contracts.names import bare
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class SearchCondition:
     """An attribute, by the name directories use, begins with a value."""
 
     attribute: str
@@ -59,7 +59,7 @@ _ATTRIBUTES: Final[Mapping[str, Attribute]] = {
 }
 
 
-def finder(conditions: Sequence[Condition]) -> Callable[[Person], bool]:
+def finder(conditions: Sequence[SearchCondition]) -> Callable[[Person], bool]:
     """Give the test that a person passes who fits all conditions, letters of either case.
 
     An attribute that is not known here fits nobody: to leave such a condition out would

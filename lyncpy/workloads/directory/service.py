@@ -13,9 +13,9 @@ from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.core.platform import Platform
+from lyncpy.workloads.directory.account_deadlines import AccountDeadlines, Judging
 from lyncpy.workloads.directory.change_applier import NAMED_MOST
 from lyncpy.workloads.directory.commands import Commands, moment
-from lyncpy.workloads.directory.deadlines import Deadlines, Judging
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
@@ -82,7 +82,7 @@ class Directory:
             settings,
             timers,
         )
-        self._deadlines = Deadlines(people, self.pulls.rejudge, timers)
+        self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
             self.name,
             operations=Search(people, timers).operations(),

@@ -11,7 +11,7 @@ from lyncpy.contracts.policy import Policy
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import FIELDS, Policies, why
-from lyncpy.workloads.directory.policy_settings import Named, PoliciesSettings
+from lyncpy.workloads.directory.policy_settings import NamedPolicy, PoliciesSettings
 from tests.kit.directory import Facts, person
 from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of
@@ -62,7 +62,7 @@ def test_without_tables_everybody_has_the_defaults() -> None:
 def test_the_section_has_all_that_a_policy_decides() -> None:
     """A field that is added to policies can be set, for all and for some, and has the same default."""
     assert set(PoliciesSettings.model_fields) == set(FIELDS)
-    assert set(Named.model_fields) == {*FIELDS, "members"}
+    assert set(NamedPolicy.model_fields) == {*FIELDS, "members"}
     assert all(field.default == getattr(Policy(), name) for name, field in PoliciesSettings.model_fields.items())
 
 

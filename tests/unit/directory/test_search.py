@@ -9,7 +9,7 @@ from lyncpy.sip.message import Response
 from lyncpy.workloads.directory import routes
 from lyncpy.workloads.directory.bodies import read_search
 from lyncpy.workloads.directory.routes import Search
-from lyncpy.workloads.directory.search import Condition, finder, in_order
+from lyncpy.workloads.directory.search import SearchCondition, finder, in_order
 from tests.kit.hall import Device, Hall, tree
 
 BOB = Person(
@@ -147,4 +147,4 @@ def test_many_people_are_looked_at_in_turns(monkeypatch: pytest.MonkeyPatch) -> 
 def test_results_stand_in_the_order_of_names() -> None:
     """As a reader looks for them."""
     assert in_order([BOB, BEA]) == [BEA, BOB]
-    assert not finder([Condition("givenName", "bobby")])(GONE)
+    assert not finder([SearchCondition("givenName", "bobby")])(GONE)

@@ -53,7 +53,7 @@ class Judging:
         return closed
 
 
-class Deadlines:
+class AccountDeadlines:
     """Wakes when a moment of a person passes; bounded by the people there are, who have three moments each at most.
 
     Args:

@@ -9,7 +9,7 @@ from lyncpy.contracts.directory import Moment, Person, judged
 from lyncpy.contracts.facts import PersonChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.directory.deadlines import AT_ONCE, CHECK_S, PAUSE_S, Deadlines
+from lyncpy.workloads.directory.account_deadlines import AT_ONCE, CHECK_S, PAUSE_S, AccountDeadlines
 from lyncpy.workloads.directory.people import People
 from tests.kit.results import result_of
 
@@ -27,7 +27,7 @@ class Desk:
         self.heard: list[tuple[str, bool]] = []
         for one in people:
             self.people.keep(judged(one, self.timers.wall()))
-        self.deadlines = Deadlines(self.people, self.rejudge, self.timers)
+        self.deadlines = AccountDeadlines(self.people, self.rejudge, self.timers)
         self.deadlines.open()
 
     def rejudge(self, aors: Sequence[Aor]) -> None:
