@@ -33,7 +33,7 @@ from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.service import Registrar
-from lyncpy.workloads.web.front import Front
+from lyncpy.workloads.web.front_page import FrontPage
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
 
@@ -246,5 +246,5 @@ def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[
     """Gather what is offered over HTTP."""
     web = config.sections.web
     offered = [resource for workload in workloads for resource in workload.offer.resources]
-    resources = [*offered, *Front(config.sections.sip.domain).rows()]
+    resources = [*offered, *FrontPage(config.sections.sip.domain).rows()]
     return Site(resources, readers, web.origins, back.meter)

@@ -45,7 +45,7 @@ class ReadersUnusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class TokenHolder:
     """A program that may read with a token."""
 
     name: str
@@ -53,7 +53,7 @@ class Named:
     sha256: bytes
 
 
-def read_named(file: Path) -> tuple[Named, ...]:
+def read_named(file: Path) -> tuple[TokenHolder, ...]:
     """Read the file of tokens; none, when there is no such file.
 
     Raises:
@@ -72,7 +72,7 @@ def read_named(file: Path) -> tuple[Named, ...]:
     return tuple(_named(file, name, table) for name, table in document.items())
 
 
-def _named(file: Path, name: str, table: Any) -> Named:  # Any: whatever stands in the file
+def _named(file: Path, name: str, table: Any) -> TokenHolder:  # Any: whatever stands in the file
     known = {"address", "sha256"}
     if not isinstance(table, dict) or set(table) != known:
         raise ReadersUnusable(f"[web] readers_file: {file}: [{name}] needs address and sha256, and nothing else")
@@ -83,7 +83,7 @@ def _named(file: Path, name: str, table: Any) -> Named:  # Any: whatever stands 
         raise ReadersUnusable(
             f"[web] readers_file: {file}: [{name}] sha256: give the 64 hexadecimal digits that sha256sum prints"
         )
-    return Named(name, aor_of(address), bytes.fromhex(digest))
+    return TokenHolder(name, aor_of(address), bytes.fromhex(digest))
 
 
 class Tokens:
@@ -94,19 +94,19 @@ class Tokens:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._seen: object = None
-        self._named: tuple[Named, ...] = ()
+        self._named: tuple[TokenHolder, ...] = ()
 
-    def all(self) -> tuple[Named, ...]:
+    def all(self) -> tuple[TokenHolder, ...]:
         """Give all programs."""
         return self._current()
 
-    def find(self, token: str) -> Named | None:
+    def find(self, token: str) -> TokenHolder | None:
         """Give whose token this is. All are compared, so that time tells nothing."""
         digest = hashlib.sha256(token.encode()).digest()
         found = [one for one in self._current() if hmac.compare_digest(one.sha256, digest)]
         return found[0] if found else None
 
-    def _current(self) -> tuple[Named, ...]:
+    def _current(self) -> tuple[TokenHolder, ...]:
         try:
             status = self._file.stat()
             seen: object = (status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode)
@@ -176,7 +176,7 @@ class Readers:
         for named in self._tokens.all():
             self._meanings.meant(_place(named), named.aor)
 
-    def _meant(self, named: Named) -> Aor:
+    def _meant(self, named: TokenHolder) -> Aor:
         """Give the present address of whose token it is; it ends with its person.
 
         Raises:
@@ -218,7 +218,7 @@ class Readers:
         return HttpReader(HttpReaderKind.SIGNED_IN, aor)
 
 
-def _place(named: Named) -> str:
+def _place(named: TokenHolder) -> str:
     """Name a token; another one for the same address means who has it then."""
     return f"token {named.sha256.hex()[:16]}"
 

@@ -9,7 +9,7 @@ from lyncpy.core.pages import page
 NOTHING: Final = "there is nothing at this address"
 
 
-class Front:
+class FrontPage:
     """Answers at the root, and with 404 for every other path.
 
     Args:
