@@ -22,7 +22,7 @@ from twisted.conch.ssh.session import parseRequest_pty_req, parseRequest_window_
 from twisted.logger import FilteringLogObserver, Logger, LogLevel, LogLevelFilterPredicate, globalLogPublisher
 
 from lyncpy.contracts.timers import ITimers
-from lyncpy.workloads.admin.keyring import Admission, AuthorizedKeys
+from lyncpy.workloads.admin.keyring import AuthorizedKey, AuthorizedKeys
 from lyncpy.workloads.admin.manhole import Python, PythonPrompt
 from lyncpy.workloads.admin.parser import Vocabulary
 from lyncpy.workloads.admin.sessions import Once, Prompt, Script, Sitting
@@ -63,11 +63,11 @@ class User(ConchUser):
 
     _log = QUIET
 
-    def __init__(self, given: Given, admission: Admission) -> None:
+    def __init__(self, given: Given, admission: AuthorizedKey) -> None:
         self._conch.__init__()
         self.given = given
         self.admission = admission
-        self.channelLookup[b"session"] = Session
+        self.channelLookup[b"session"] = ShellSession
 
     @property
     def _conch(self) -> Any:  # Any: conch's avatar has no types
@@ -111,18 +111,18 @@ class Connection(SSHConnection):
             code, why = OPEN_RESOURCE_SHORTAGE, b"too many sessions ([admin] sessions_per_connection)"
         self.transport.sendPacket(MSG_CHANNEL_OPEN_FAILURE, rest[:4] + struct.pack(">L", code) + NS(why) + NS(b""))
 
-    def adjustWindow(self, channel: "Session", bytesToAdd: int) -> None:
+    def adjustWindow(self, channel: "ShellSession", bytesToAdd: int) -> None:
         """Let the client send more, unless enough waits to be read."""
         if not channel.is_full:
             self._conch.adjustWindow(channel, bytesToAdd)
 
     @property
-    def sessions(self) -> "Sequence[Session]":
+    def sessions(self) -> "Sequence[ShellSession]":
         """Give the sessions there are."""
-        return [one for one in self.channels.values() if isinstance(one, Session)]
+        return [one for one in self.channels.values() if isinstance(one, ShellSession)]
 
 
-class Session(SSHChannel):
+class ShellSession(SSHChannel):
     """One session; a `Seat`."""
 
     _log = QUIET
@@ -148,7 +148,7 @@ class Session(SSHChannel):
     @property
     def author(self) -> Author:
         """Give who sits there."""
-        admission: Admission = self.avatar.admission
+        admission: AuthorizedKey = self.avatar.admission
         return Author(admission.author, self.conn.transport.address, admission.role)
 
     @property

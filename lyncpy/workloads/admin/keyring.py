@@ -52,7 +52,7 @@ _BROKEN_KEY: Final = (BadKeyError, ValueError, IndexError, struct.error, binasci
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class AuthorizedKey:
     """A key that is let in."""
 
     name: str
@@ -75,7 +75,7 @@ class Admission:
 class Ring:
     """An authorized_keys file as it was understood."""
 
-    admissions: Mapping[bytes, Admission]
+    admissions: Mapping[bytes, AuthorizedKey]
     """By the key's blob."""
 
     faults: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ def read_ring(text: str, default_role: OperatorRole) -> Ring:
     A line with an option that the shell does not carry out lets nobody in: ignoring
     `from=` or `command=` would give more than was meant.
     """
-    admissions: dict[bytes, Admission] = {}
+    admissions: dict[bytes, AuthorizedKey] = {}
     faults = []
     for number, line in enumerate(text.splitlines(), 1):
         # Where a file of Windows was appended to another, its mark stands before a later line.
@@ -117,7 +117,7 @@ def read_ring(text: str, default_role: OperatorRole) -> Ring:
     return Ring(admissions, tuple(faults))
 
 
-def _read_line(line: str, default_role: OperatorRole) -> Admission:
+def _read_line(line: str, default_role: OperatorRole) -> AuthorizedKey:
     role = default_role
     if not line.startswith(("ssh-", "ecdsa-", "sk-")):
         options, line = _options_end(line)
@@ -135,7 +135,7 @@ def _read_line(line: str, default_role: OperatorRole) -> Admission:
         raise _Unusable(f'the key is not of the kind "{kind}"; copy the line of the .pub file again')
     if key.type() == "RSA" and key.size() < RSA_BITS:
         raise _Unusable(f"an RSA key has to have {RSA_BITS} bits or more; make one with: ssh-keygen -t ed25519")
-    return Admission(comment.strip()[:_COMMENT_CHARS], fingerprint(blob), role, kind, blob)
+    return AuthorizedKey(comment.strip()[:_COMMENT_CHARS], fingerprint(blob), role, kind, blob)
 
 
 def _options_end(line: str) -> tuple[str, str]:
@@ -186,7 +186,7 @@ class AuthorizedKeys:
         self._seen: object = None
         self._ring = Ring({})
 
-    def find(self, blob: bytes) -> Admission | None:
+    def find(self, blob: bytes) -> AuthorizedKey | None:
         """Give whom a key lets in, by the file as it is now."""
         return self.ring().admissions.get(blob)
 

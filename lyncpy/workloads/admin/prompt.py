@@ -16,7 +16,7 @@ from lyncpy.workloads.admin.completion import Completion
 from lyncpy.workloads.admin.render import cells_wide, side_by_side
 
 
-class Key(enum.Enum):
+class KeyStroke(enum.Enum):
     """A key that is not a character."""
 
     ENTER = enum.auto()
@@ -40,47 +40,47 @@ class Key(enum.Enum):
 
 
 CONTROLS: Final = {
-    "\r": Key.ENTER,
-    "\n": Key.ENTER,
-    "\t": Key.TAB,
-    "\x01": Key.HOME,
-    "\x02": Key.LEFT,
-    "\x03": Key.INTERRUPT,
-    "\x04": Key.END_OF_INPUT,
-    "\x05": Key.END,
-    "\x06": Key.RIGHT,
-    "\x08": Key.BACKSPACE,
-    "\x7f": Key.BACKSPACE,
-    "\x0b": Key.CUT_TO_END,
-    "\x0c": Key.CLEAR,
-    "\x0e": Key.DOWN,
-    "\x10": Key.UP,
-    "\x15": Key.CUT_TO_START,
-    "\x17": Key.CUT_WORD,
+    "\r": KeyStroke.ENTER,
+    "\n": KeyStroke.ENTER,
+    "\t": KeyStroke.TAB,
+    "\x01": KeyStroke.HOME,
+    "\x02": KeyStroke.LEFT,
+    "\x03": KeyStroke.INTERRUPT,
+    "\x04": KeyStroke.END_OF_INPUT,
+    "\x05": KeyStroke.END,
+    "\x06": KeyStroke.RIGHT,
+    "\x08": KeyStroke.BACKSPACE,
+    "\x7f": KeyStroke.BACKSPACE,
+    "\x0b": KeyStroke.CUT_TO_END,
+    "\x0c": KeyStroke.CLEAR,
+    "\x0e": KeyStroke.DOWN,
+    "\x10": KeyStroke.UP,
+    "\x15": KeyStroke.CUT_TO_START,
+    "\x17": KeyStroke.CUT_WORD,
 }
 
 SEQUENCES: Final = {
-    "[A": Key.UP,
-    "[B": Key.DOWN,
-    "[C": Key.RIGHT,
-    "[D": Key.LEFT,
-    "[H": Key.HOME,
-    "[F": Key.END,
-    "OA": Key.UP,
-    "OB": Key.DOWN,
-    "OC": Key.RIGHT,
-    "OD": Key.LEFT,
-    "OH": Key.HOME,
-    "OF": Key.END,
-    "[1~": Key.HOME,
-    "[3~": Key.DELETE,
-    "[4~": Key.END,
-    "[7~": Key.HOME,
-    "[8~": Key.END,
-    "[1;5C": Key.WORD_RIGHT,
-    "[1;5D": Key.WORD_LEFT,
-    "b": Key.WORD_LEFT,
-    "f": Key.WORD_RIGHT,
+    "[A": KeyStroke.UP,
+    "[B": KeyStroke.DOWN,
+    "[C": KeyStroke.RIGHT,
+    "[D": KeyStroke.LEFT,
+    "[H": KeyStroke.HOME,
+    "[F": KeyStroke.END,
+    "OA": KeyStroke.UP,
+    "OB": KeyStroke.DOWN,
+    "OC": KeyStroke.RIGHT,
+    "OD": KeyStroke.LEFT,
+    "OH": KeyStroke.HOME,
+    "OF": KeyStroke.END,
+    "[1~": KeyStroke.HOME,
+    "[3~": KeyStroke.DELETE,
+    "[4~": KeyStroke.END,
+    "[7~": KeyStroke.HOME,
+    "[8~": KeyStroke.END,
+    "[1;5C": KeyStroke.WORD_RIGHT,
+    "[1;5D": KeyStroke.WORD_LEFT,
+    "b": KeyStroke.WORD_LEFT,
+    "f": KeyStroke.WORD_RIGHT,
 }
 """What follows an escape character."""
 
@@ -97,14 +97,14 @@ class Keys:
         self._sequence: str | None = None
         self._after_return = False
 
-    def read(self, data: bytes) -> Iterator[str | Key]:
+    def read(self, data: bytes) -> Iterator[str | KeyStroke]:
         """Give characters, each a text of one, and keys; unknown sequences are passed over."""
         for one in self._decode.decode(data):
             key = self._take(one)
             if key is not None:
                 yield key
 
-    def _take(self, one: str) -> str | Key | None:
+    def _take(self, one: str) -> str | KeyStroke | None:
         if self._sequence is not None:
             return self._go_on(one)
         if one == "\x1b":
@@ -118,7 +118,7 @@ class Keys:
             return CONTROLS[one]
         return one if one.isprintable() or one in JOINERS else None
 
-    def _go_on(self, one: str) -> Key | None:
+    def _go_on(self, one: str) -> KeyStroke | None:
         sequence = f"{self._sequence}{one}"
         # "[" and "O" begin longer ones, which end with a letter or "~".
         unfinished = sequence in ("[", "O") or (sequence[0] == "[" and not (one.isalpha() or one == "~"))
@@ -167,28 +167,28 @@ class Editor:
         self._draft = ""
         self._text = ""
         self._at = 0
-        self._moves: dict[Key, Callable[[], int]] = {
-            Key.LEFT: lambda: max(self._at - 1, 0),
-            Key.RIGHT: lambda: min(self._at + 1, len(self._text)),
-            Key.HOME: lambda: 0,
-            Key.END: lambda: len(self._text),
-            Key.WORD_LEFT: self._word_left,
-            Key.WORD_RIGHT: self._word_right,
+        self._moves: dict[KeyStroke, Callable[[], int]] = {
+            KeyStroke.LEFT: lambda: max(self._at - 1, 0),
+            KeyStroke.RIGHT: lambda: min(self._at + 1, len(self._text)),
+            KeyStroke.HOME: lambda: 0,
+            KeyStroke.END: lambda: len(self._text),
+            KeyStroke.WORD_LEFT: self._word_left,
+            KeyStroke.WORD_RIGHT: self._word_right,
         }
-        self._cuts: dict[Key, Callable[[], tuple[int, int]]] = {
-            Key.BACKSPACE: lambda: (max(self._at - 1, 0), self._at),
-            Key.DELETE: lambda: (self._at, self._at + 1),
-            Key.END_OF_INPUT: lambda: (self._at, self._at + 1),
-            Key.CUT_TO_END: lambda: (self._at, len(self._text)),
-            Key.CUT_TO_START: lambda: (0, self._at),
-            Key.CUT_WORD: lambda: (self._word_left(), self._at),
+        self._cuts: dict[KeyStroke, Callable[[], tuple[int, int]]] = {
+            KeyStroke.BACKSPACE: lambda: (max(self._at - 1, 0), self._at),
+            KeyStroke.DELETE: lambda: (self._at, self._at + 1),
+            KeyStroke.END_OF_INPUT: lambda: (self._at, self._at + 1),
+            KeyStroke.CUT_TO_END: lambda: (self._at, len(self._text)),
+            KeyStroke.CUT_TO_START: lambda: (0, self._at),
+            KeyStroke.CUT_WORD: lambda: (self._word_left(), self._at),
         }
 
-    def press(self, key: str | Key) -> Pressed:
+    def press(self, key: str | KeyStroke) -> Pressed:
         """Take a key."""
         if isinstance(key, str):
             return self._insert(key)
-        if key is Key.END_OF_INPUT and not self._text:
+        if key is KeyStroke.END_OF_INPUT and not self._text:
             return Pressed("\n", leaves=True)
         if key in self._moves:
             self._at = self._moves[key]()
@@ -200,20 +200,20 @@ class Editor:
             return Pressed(self.drawn())
         return self._other(key)
 
-    def _other(self, key: Key) -> Pressed:
+    def _other(self, key: KeyStroke) -> Pressed:
         match key:
-            case Key.ENTER:
+            case KeyStroke.ENTER:
                 line = self._text
                 self._remember(line)
                 self._show("")
                 return Pressed("\n", line=line)
-            case Key.INTERRUPT:
+            case KeyStroke.INTERRUPT:
                 self._show("")
                 return Pressed(f"^C\n{self.drawn()}")
-            case Key.TAB:
+            case KeyStroke.TAB:
                 return Pressed(self._go_on())
-            case Key.UP | Key.DOWN:
-                return Pressed(self._recall(-1 if key is Key.UP else 1))
+            case KeyStroke.UP | KeyStroke.DOWN:
+                return Pressed(self._recall(-1 if key is KeyStroke.UP else 1))
             case _:
                 return Pressed(f"\x1b[H\x1b[2J{self.drawn()}")
 

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from lyncpy.workloads.admin.completion import Completion, complete
 from lyncpy.workloads.admin.parser import Vocabulary
-from lyncpy.workloads.admin.prompt import Editor, Key, Keys
+from lyncpy.workloads.admin.prompt import Editor, Keys, KeyStroke
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import MISUSED, OK, Author, Reply, Running, Shell, Then
 
@@ -18,7 +18,7 @@ ENOUGH: Final = 16_384
 """Keys or bytes that wait while a command runs; beyond it the client is asked to wait."""
 
 
-class Seat(Protocol):
+class Terminal(Protocol):
     """The other end of a session, as SSH gives it."""
 
     @property
@@ -79,7 +79,7 @@ class Sitting(Protocol):
 class _Commands:
     """What the kinds of sessions have in common: one command at a time."""
 
-    def __init__(self, shell: Shell, seat: Seat) -> None:
+    def __init__(self, shell: Shell, seat: Terminal) -> None:
         self._shell = shell
         self._seat = seat
         self._running: Running | None = None
@@ -144,7 +144,7 @@ class _Commands:
 class Once(_Commands):
     """`ssh HOST COMMAND …`: one command, and its status."""
 
-    def __init__(self, shell: Shell, seat: Seat, line: str) -> None:
+    def __init__(self, shell: Shell, seat: Terminal, line: str) -> None:
         super().__init__(shell, seat)
         self._line = line
 
@@ -170,7 +170,7 @@ class Once(_Commands):
 class Script(_Commands):
     """`echo users | ssh HOST`: lines without a terminal; ends with the status of the last one."""
 
-    def __init__(self, shell: Shell, seat: Seat, settings: Settings) -> None:
+    def __init__(self, shell: Shell, seat: Terminal, settings: Settings) -> None:
         super().__init__(shell, seat)
         self._most = settings.line_bytes
         self._buffer = b""
@@ -231,11 +231,11 @@ class Prompt(_Commands):
 
     log = Logger()
 
-    def __init__(self, shell: Shell, seat: Seat, words: Callable[[], Vocabulary], settings: Settings) -> None:
+    def __init__(self, shell: Shell, seat: Terminal, words: Callable[[], Vocabulary], settings: Settings) -> None:
         super().__init__(shell, seat)
         self._words = words
         self._keys = Keys()
-        self._ahead: deque[str | Key] = deque()
+        self._ahead: deque[str | KeyStroke] = deque()
         self._is_taking = False
         self._editor = Editor(
             PROMPT, seat.width or 80, self._complete, settings.line_bytes // 4, settings.history_lines
@@ -254,7 +254,7 @@ class Prompt(_Commands):
     def received(self, data: bytes) -> None:
         """Take keys; while a command runs they wait, but for Ctrl-C."""
         for key in self._keys.read(data):
-            if key is Key.INTERRUPT and self._running is not None:
+            if key is KeyStroke.INTERRUPT and self._running is not None:
                 self._ahead.clear()
                 self._seat.write("^C\n")
                 self._running.interrupt()
@@ -264,9 +264,9 @@ class Prompt(_Commands):
 
     def ended(self) -> None:
         """Leave: a terminal that is gone sends no more keys."""
-        self._ahead.append(Key.CUT_TO_END)
-        self._ahead.append(Key.CUT_TO_START)
-        self._ahead.append(Key.END_OF_INPUT)
+        self._ahead.append(KeyStroke.CUT_TO_END)
+        self._ahead.append(KeyStroke.CUT_TO_START)
+        self._ahead.append(KeyStroke.END_OF_INPUT)
         self._take()
 
     def resized(self) -> None:
@@ -291,7 +291,7 @@ class Prompt(_Commands):
             self._press(self._ahead.popleft())
         self._is_taking = False
 
-    def _press(self, key: str | Key) -> None:
+    def _press(self, key: str | KeyStroke) -> None:
         pressed = self._editor.press(key)
         self._seat.write(pressed.out)
         if pressed.leaves:

@@ -31,7 +31,7 @@ from zope.interface import implementer
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimer
 from lyncpy.workloads.admin.channel import BROKEN, QUIET, Connection, Given, User
-from lyncpy.workloads.admin.keyring import SIGNATURES, Admission, AuthorizedKeys, fingerprint
+from lyncpy.workloads.admin.keyring import SIGNATURES, AuthorizedKey, AuthorizedKeys, fingerprint
 from lyncpy.workloads.admin.settings import Settings
 
 CIPHERS: Final = [b"aes256-ctr", b"aes192-ctr", b"aes128-ctr"]
@@ -95,7 +95,7 @@ class Realm:
     def __init__(self, given: Given) -> None:
         self._given = given
 
-    def requestAvatar(self, avatarId: Admission, mind: object, *interfaces: object) -> tuple[object, ...]:  # type: ignore[override]  # what names a user here is not bytes
+    def requestAvatar(self, avatarId: AuthorizedKey, mind: object, *interfaces: object) -> tuple[object, ...]:  # type: ignore[override]  # what names a user here is not bytes
         """Give the user of a connection."""
         return IConchUser, User(self._given, avatarId), lambda: None
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyncpy.workloads.admin.completion import Completion
-from lyncpy.workloads.admin.prompt import Editor, Key, Keys
+from lyncpy.workloads.admin.prompt import Editor, Keys, KeyStroke
 
 
 def editor(width: int = 40, line_chars: int = 100, history_lines: int = 3) -> Editor:
@@ -79,9 +79,9 @@ def test_ctrl_d_leaves_an_empty_line_only() -> None:
     """As in other shells."""
     one = editor()
     typed(one, "x")
-    assert not one.press(Key.END_OF_INPUT).leaves
+    assert not one.press(KeyStroke.END_OF_INPUT).leaves
     typed(one, "\x7f")
-    assert one.press(Key.END_OF_INPUT).leaves
+    assert one.press(KeyStroke.END_OF_INPUT).leaves
 
 
 def test_a_line_that_is_too_long_scrolls() -> None:

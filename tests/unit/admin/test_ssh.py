@@ -16,7 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from lyncpy.contracts.workload import OperatorRole
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.admin.keyring import Admission, AuthorizedKeys
+from lyncpy.workloads.admin.keyring import AuthorizedKey, AuthorizedKeys
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.ssh import CannotListen, KeyChecker, Server
@@ -58,7 +58,7 @@ def offered(kind: str, algorithm: bytes, signature: bytes | None) -> Any:
 def test_a_good_signature_lets_in(checker: KeyChecker, kind: str, algorithm: bytes) -> None:
     """By the key alone; whatever name the client gives itself."""
     admission = checker.requestAvatarId(offered(kind, algorithm, KEYS[kind].sign(SIGNED, algorithm)))
-    assert isinstance(admission, Admission)
+    assert isinstance(admission, AuthorizedKey)
     with pytest.raises(ValidPublicKey):
         checker.requestAvatarId(offered(kind, algorithm, None))
 
