@@ -30,7 +30,7 @@ from lyncpy.workloads.admin.keyring import read_ring
 from lyncpy.workloads.admin.prompt import Editor, Keys
 from lyncpy.workloads.admin.render import as_json, as_text, wrap
 from lyncpy.workloads.admin.settings import Settings
-from lyncpy.workloads.archive.bodies import Kept, Mail
+from lyncpy.workloads.archive.bodies import ArchivedText, Mail
 from lyncpy.workloads.conferencing import bodies as conferencing
 from lyncpy.workloads.conferencing.model import read_address
 from lyncpy.workloads.contacts import bodies as contacts
@@ -145,7 +145,7 @@ def _mailed(content_type: str) -> Reader:
         alice = Aor("sip:alice@example.com")
         said = Said(1.0, "talk", "message", alice, (alice,), "1", content_type, content)
         whole = Mail()
-        whole.add(Kept(LedgerLine(1, 1.0, "message", "talk", "{}", content, b"x" * 32), said))
+        whole.add(ArchivedText(LedgerLine(1, 1.0, "message", "talk", "{}", content, b"x" * 32), said))
         return list(whole.pieces())
 
     return mail

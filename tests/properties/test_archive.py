@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lyncpy.contracts.archive import LedgerLine, Mark, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import model
-from lyncpy.workloads.archive.bodies import Kept, Mail, json_line, plain_text
+from lyncpy.workloads.archive.bodies import ArchivedText, Mail, json_line, plain_text
 from tests.kit.vault import NOON, Vault
 
 TEXT = st.text(st.characters(max_codepoint=0x10FFFF), max_size=8)  # with lone surrogates
@@ -115,9 +115,9 @@ def test_whatever_was_said_can_be_read_and_exported(one: Said) -> None:
     """Hostile text gives a mail and a line of JSON, never an error; no header comes out of it."""
     line = model.link(model.Point(0, b"x" * 32), one)
     assert isinstance(plain_text(one), str)
-    assert json_line(Kept(line, one)).count(b"\n") == 1
+    assert json_line(ArchivedText(line, one)).count(b"\n") == 1
     mail = Mail()
-    mail.add(Kept(line, one))
+    mail.add(ArchivedText(line, one))
     head = b"".join(mail.pieces()).split(b"\r\n\r\n", 1)[0]
     names = [field.split(b":")[0] for field in head.split(b"\r\n") if not field.startswith((b" ", b"\t"))]
     assert len(names) == len(set(names)) == 9

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lyncpy.contracts.archive import Ends, ILedger, IStamps, LedgerLine, Mark, Place, Said
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.keeper import CONVERSATIONS, is_ours
-from lyncpy.workloads.archive.model import Broken, Places, Point
+from lyncpy.workloads.archive.model import Broken, ConversationIndex, Point
 
 SLICE = 200
 """Lines that are in memory at once."""
@@ -86,7 +86,7 @@ class _Walk:
         self._stamps = stamps
         self._rest = rest
         self._progress = progress
-        self._places = Places(CONVERSATIONS)
+        self._places = ConversationIndex(CONVERSATIONS)
         self._lost = 0
         self._checked = 0
         self._since = self._point = Point(0, b"")

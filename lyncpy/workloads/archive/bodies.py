@@ -38,7 +38,7 @@ _CONTROLS: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ArchivedText:
     """An entry as it is stored, and what it says."""
 
     line: LedgerLine
@@ -54,12 +54,12 @@ def plain_text(said: Said) -> str:
     return _shown(_text(said.body, said.content_type, depth=2))
 
 
-def json_line(kept: Kept) -> bytes:
+def json_line(kept: ArchivedText) -> bytes:
     """Write an entry as one line of JSON, from which its digest can be computed again."""
     return _json_line(kept, plain_text(kept.said))
 
 
-def _json_line(kept: Kept, text: str) -> bytes:
+def _json_line(kept: ArchivedText, text: str) -> bytes:
     line = kept.line
     entry = {
         "serial": line.serial,
@@ -79,8 +79,8 @@ class Mail:
     """
 
     def __init__(self) -> None:
-        self._first: Kept | None = None
-        self._last: Kept | None = None
+        self._first: ArchivedText | None = None
+        self._last: ArchivedText | None = None
         self._people: dict[Aor, None] = {}
         self._spoken: list[bytes] = []
         self._kept: list[bytes] = []
@@ -96,7 +96,7 @@ class Mail:
         """The first entry's number."""
         return 0 if self._first is None else self._first.line.serial
 
-    def add(self, kept: Kept) -> None:
+    def add(self, kept: ArchivedText) -> None:
         """Add an entry."""
         self._first = self._first or kept
         self._last = kept
@@ -221,9 +221,9 @@ def _shown(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_CONTROLS)
 
 
-def kept_of(line: LedgerLine) -> Kept | None:
+def kept_of(line: LedgerLine) -> ArchivedText | None:
     """Read a stored entry; None for one whose head was spoiled, which verification is for."""
     try:
-        return Kept(line, model.read(line).said)
+        return ArchivedText(line, model.read(line).said)
     except model.Broken:
         return None

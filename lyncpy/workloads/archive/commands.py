@@ -19,12 +19,12 @@ from lyncpy.core.choices import addresses
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, spans_of
 from lyncpy.core.timestamps import moment, since_of
 from lyncpy.workloads.archive.auditor import Auditor, Verdict
-from lyncpy.workloads.archive.bodies import Kept, plain_text
+from lyncpy.workloads.archive.bodies import ArchivedText, plain_text
 from lyncpy.workloads.archive.exporter import FORMATS, Exporter
 from lyncpy.workloads.archive.gaps import Gap
 from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.model import Point, name_of, point_of
-from lyncpy.workloads.archive.reader import Reader, Terms
+from lyncpy.workloads.archive.reader import ArchiveQuery, ArchiveReader
 from lyncpy.workloads.archive.settings import Settings
 
 MOST: Final = 10_000
@@ -41,7 +41,7 @@ class Rooms:
     ledger: ILedger
     keeper: Keeper
     auditor: Auditor
-    reader: Reader
+    reader: ArchiveReader
     exporter: Exporter
     people: IPeople
     owners: IOwners
@@ -197,17 +197,17 @@ class Commands:
             ("last entry",), [(str(end),)], note="messages are archived again; `archive verify` still tells of it"
         )
 
-    def _terms(self, asked: Asked, *, person: str, conversation: str) -> Terms:
+    def _terms(self, asked: Asked, *, person: str, conversation: str) -> ArchiveQuery:
         flags, now = asked.flags, self._timers.wall()
         for address in (person, flags.get("with", "")):
             if address and "@" not in address.strip("@"):
                 raise CommandFailed(f'"{address[:80]}" is neither an address nor a conversation that is archived')
-        return Terms(
+        return ArchiveQuery(
             person=self._spans(asked, person),
             other=self._spans(asked, flags.get("with", "")),
             conversation=name_of(conversation),
             since=since_of(flags["since"], now) if "since" in flags else 0.0,
-            until=since_of(flags["until"], now) if "until" in flags else Terms().until,
+            until=since_of(flags["until"], now) if "until" in flags else ArchiveQuery().until,
             text=flags.get("text", ""),
         )
 
@@ -237,7 +237,7 @@ def findings(verdict: Verdict) -> list[tuple[object, ...]]:
     ]
 
 
-def _row(kept: Kept) -> tuple[object, ...]:
+def _row(kept: ArchivedText) -> tuple[object, ...]:
     said = kept.said
     names = [bare(one) for one in said.recipients[:RECIPIENTS]]
     more = len(said.recipients) - RECIPIENTS

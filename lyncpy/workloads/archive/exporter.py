@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lyncpy.contracts.archive import IExports
-from lyncpy.workloads.archive.bodies import Kept, Mail, json_line
-from lyncpy.workloads.archive.reader import Reader, Terms
+from lyncpy.workloads.archive.bodies import ArchivedText, Mail, json_line
+from lyncpy.workloads.archive.reader import ArchiveQuery, ArchiveReader
 
 MAIL_ENTRIES: Final = 2000
 """Entries of one mail at most: a year of a long conversation becomes several that can be opened."""
@@ -32,11 +32,11 @@ class Exported:
 class Exporter:
     """Writes what a person took part in, or one conversation, into a new folder."""
 
-    def __init__(self, reader: Reader, exports: IExports) -> None:
+    def __init__(self, reader: ArchiveReader, exports: IExports) -> None:
         self._reader = reader
         self._exports = exports
 
-    async def export(self, terms: Terms, form: str, name: str) -> Exported:
+    async def export(self, terms: ArchiveQuery, form: str, name: str) -> Exported:
         """Write all entries that fit; `form` is one of FORMATS.
 
         Raises:
@@ -55,7 +55,7 @@ class Exporter:
         await out.end()
         return Exported(folder, out.files, conversations, out.entries)
 
-    async def _conversation(self, terms: Terms, out: "_Json | _Mails") -> int:
+    async def _conversation(self, terms: ArchiveQuery, out: "_Json | _Mails") -> int:
         """Write a conversation; give 1 if anything of it was wanted."""
         before = out.entries
         async for kept in self._reader.entries(terms):
@@ -75,7 +75,7 @@ class _Json:
         self._buffer = bytearray()
         self.files = self.entries = 0
 
-    async def add(self, kept: Kept) -> None:
+    async def add(self, kept: ArchivedText) -> None:
         self._buffer += json_line(kept)
         self.entries += 1
         if len(self._buffer) >= CHUNK_BYTES:
@@ -102,7 +102,7 @@ class _Mails:
         self._mail = Mail()
         self.files = self.entries = 0
 
-    async def add(self, kept: Kept) -> None:
+    async def add(self, kept: ArchivedText) -> None:
         self._mail.add(kept)
         self.entries += 1
         if len(self._mail) >= MAIL_ENTRIES or self._mail.size >= MAIL_BYTES:

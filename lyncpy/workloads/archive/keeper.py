@@ -25,7 +25,7 @@ from lyncpy.core.timestamps import moment
 from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.gaps import Doubt, Gap, Gaps
-from lyncpy.workloads.archive.model import Places, Point
+from lyncpy.workloads.archive.model import ConversationIndex, Point
 from lyncpy.workloads.archive.settings import Settings
 
 GROUP: Final = 500
@@ -105,7 +105,7 @@ class Keeper:
         self._timers = timers
         self._close_s = close_s
         self._end: Mark | None = None
-        self._places = Places(CONVERSATIONS)
+        self._places = ConversationIndex(CONVERSATIONS)
         terms: GroupCommitTerms[Entry] = GroupCommitTerms(
             "the archive's disk",
             Shares(settings.waiting_bytes, {"sender": settings.waiting_bytes // SENDERS}),

@@ -50,7 +50,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArchivedEntry:
     """What a head says, and the body."""
 
     serial: int
@@ -101,7 +101,7 @@ def digest_of(head: str, body: bytes) -> bytes:
     return sha256(b"%b\n%b" % (head.encode("ascii", "replace"), body)).digest()
 
 
-def read(line: LedgerLine) -> Entry:
+def read(line: LedgerLine) -> ArchivedEntry:
     """Read an entry back.
 
     Raises:
@@ -127,12 +127,12 @@ def read(line: LedgerLine) -> Entry:
             body=line.body,
             conference=bool(head["conference"]),
         )
-        return Entry(head["serial"], bytes.fromhex(previous), said)
+        return ArchivedEntry(head["serial"], bytes.fromhex(previous), said)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise Broken(line.serial, "its head cannot be read") from None
 
 
-def follow(after: Point, line: LedgerLine) -> Entry:
+def follow(after: Point, line: LedgerLine) -> ArchivedEntry:
     """Check that a line is the entry behind a point, unchanged; give it.
 
     Raises:
@@ -206,7 +206,7 @@ def over(lines: Sequence[LedgerLine], before: float) -> Sequence[LedgerLine]:
     return lines[:count]
 
 
-class Places:
+class ConversationIndex:
     """The users who are surely in the index of a conversation: only new ones cost a write, or a look.
 
     Holds the conversations heard last; the oldest is forgotten first.

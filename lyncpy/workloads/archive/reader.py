@@ -6,7 +6,7 @@ from typing import Final
 
 from lyncpy.contracts.archive import ILedger, LedgerLine, Said, Wanted
 from lyncpy.contracts.owners import Span
-from lyncpy.workloads.archive.bodies import Kept, kept_of, plain_text
+from lyncpy.workloads.archive.bodies import ArchivedText, kept_of, plain_text
 from lyncpy.workloads.archive.model import name_of, takes_part
 
 SLICE: Final = 200
@@ -17,7 +17,7 @@ SCANNED: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ArchiveQuery:
     """What is looked for; empty is any. Names are compared as the index has them."""
 
     person: Sequence[Span] = ()
@@ -52,10 +52,10 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ArchiveMatches:
     """What a search gave."""
 
-    entries: tuple[Kept, ...]
+    entries: tuple[ArchivedText, ...]
     """The newest, oldest first."""
 
     all_seen: bool
@@ -69,7 +69,7 @@ SLICE_BYTES: Final = 16_384
 """Texts read in one turn of the reactor: a millisecond for most, ten for the most contrived HTML."""
 
 
-class Reader:
+class ArchiveReader:
     """Reads entries; it does not verify them.
 
     Args:
@@ -81,15 +81,15 @@ class Reader:
         self._ledger = ledger
         self._rest = rest
 
-    async def _fitting(self, line: LedgerLine, terms: Terms) -> Kept | None:
+    async def _fitting(self, line: LedgerLine, terms: ArchiveQuery) -> ArchivedText | None:
         """Give an entry that fits; None for another, or a spoiled one."""
         await self._rest(ENTRY_BYTES + len(line.head) + len(line.body))
         kept = kept_of(line)
         return kept if kept is not None and terms.fit(kept.said) else None
 
-    async def newest(self, terms: Terms, limit: int) -> Found:
+    async def newest(self, terms: ArchiveQuery, limit: int) -> ArchiveMatches:
         """Give the newest entries that fit."""
-        wanted, found, scanned = terms.wanted, list[Kept](), 0
+        wanted, found, scanned = terms.wanted, list[ArchivedText](), 0
         while scanned < SCANNED:
             lines = await self._ledger.find(wanted, SLICE, newest=True)
             for line in lines:
@@ -97,12 +97,12 @@ class Reader:
                 if kept is not None:
                     found.append(kept)
                     if len(found) == limit:
-                        return Found(tuple(reversed(found)), all_seen=False)
+                        return ArchiveMatches(tuple(reversed(found)), all_seen=False)
             if len(lines) < SLICE:
-                return Found(tuple(reversed(found)), all_seen=True)
+                return ArchiveMatches(tuple(reversed(found)), all_seen=True)
             scanned += len(lines)
             wanted = replace(wanted, before=lines[-1].serial)
-        return Found(tuple(reversed(found)), all_seen=False)
+        return ArchiveMatches(tuple(reversed(found)), all_seen=False)
 
     async def is_conversation(self, name: str) -> bool:
         """Tell whether there are entries of a conversation of this name."""
@@ -119,7 +119,7 @@ class Reader:
                 return
             after = names[-1]
 
-    async def entries(self, terms: Terms) -> AsyncIterator[Kept]:
+    async def entries(self, terms: ArchiveQuery) -> AsyncIterator[ArchivedText]:
         """Give all entries that fit, oldest first."""
         wanted = terms.wanted
         while True:

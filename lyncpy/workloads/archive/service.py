@@ -21,7 +21,7 @@ from lyncpy.workloads.archive.commands import Commands, Rooms
 from lyncpy.workloads.archive.exporter import Exporter
 from lyncpy.workloads.archive.gaps import Gaps
 from lyncpy.workloads.archive.keeper import Keeper
-from lyncpy.workloads.archive.reader import SLICE_BYTES, Reader
+from lyncpy.workloads.archive.reader import SLICE_BYTES, ArchiveReader
 from lyncpy.workloads.archive.settings import Settings
 
 FIRST_S: Final = 120.0
@@ -80,7 +80,7 @@ class Archive:
             close_s=close_s,
         )
         rest = Slices(timers, SLICE_BYTES).spend
-        reader = Reader(media.ledger, rest)
+        reader = ArchiveReader(media.ledger, rest)
         auditor = Auditor(media.ledger, media.stamps, rest)
         exporter = Exporter(reader, media.exports)
         rooms = Rooms(media.ledger, self._keeper, auditor, reader, exporter, platform.people, platform.owners)

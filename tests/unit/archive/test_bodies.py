@@ -13,7 +13,7 @@ import pytest
 from lyncpy.contracts.archive import LedgerLine, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import bodies, model
-from lyncpy.workloads.archive.bodies import Kept, Mail, kept_of, plain_text
+from lyncpy.workloads.archive.bodies import ArchivedText, Mail, kept_of, plain_text
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, said
 
 ALTERNATIVE = (
@@ -22,12 +22,12 @@ ALTERNATIVE = (
 )
 
 
-def chain(*some: Said) -> list[Kept]:
+def chain(*some: Said) -> list[ArchivedText]:
     """Give entries as they are stored."""
     kept, point = [], model.Point(0, b"\x01" * 32)
     for one in some:
         line = model.link(point, one)
-        kept.append(Kept(line, one))
+        kept.append(ArchivedText(line, one))
         point = model.Point(line.serial, line.digest)
     return kept
 

@@ -9,7 +9,7 @@ import pytest
 from lyncpy.contracts.archive import Ends, LedgerLine, Mark, Said
 from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive import model
-from lyncpy.workloads.archive.model import Broken, Places, Point
+from lyncpy.workloads.archive.model import Broken, ConversationIndex, Point
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, said
 
 ORIGIN = Point(0, b"\x01" * 32)
@@ -117,7 +117,7 @@ def test_a_chain_whose_lines_do_not_reach_its_ends_is_torn() -> None:
 
 def test_known_places_cost_nothing() -> None:
     """Who is in the index of a conversation is asked once; of too many conversations the oldest is forgotten."""
-    places = Places(2)
+    places = ConversationIndex(2)
     one, two, three = (said(conversation=name) for name in "abc")
     assert places.fresh(one) == {(ALICE, "a"), (BOB, "a")}
     places.note(one)
