@@ -4,8 +4,8 @@ from typing import Any
 
 from lyncpy.contracts.names import Aor, ConferenceId, Epid
 from lyncpy.workloads.conferencing.meeting import begin, join, medium_joined
-from lyncpy.workloads.conferencing.model import CHAT, Autopromote, Conference, Denied
-from lyncpy.workloads.conferencing.roster import House, Joiner, Meeting, Step
+from lyncpy.workloads.conferencing.model import CHAT, Autopromote, Conference, ConferenceDenied
+from lyncpy.workloads.conferencing.roster import Joiner, Meeting, MeetingPolicy, Step
 
 NOON = 1_784_548_800.0
 """Wall-clock seconds: 2026-07-20 12:00 UTC."""
@@ -35,15 +35,17 @@ def joiner(user: Aor, epid: Epid = DESK, **differs: Any) -> Joiner:
     return Joiner(user, epid, f"{{{user[4:9]}-{epid}}}", **fields)
 
 
-def done(step: Step | Denied) -> Meeting:
+def done(step: Step | ConferenceDenied) -> Meeting:
     """Give the meeting after a step that must be allowed."""
-    assert not isinstance(step, Denied), step
+    assert not isinstance(step, ConferenceDenied), step
     return step[0]
 
 
-def meeting(*users: Aor, house: House | None = None, chat: bool = True, now: float = 0.0, **differs: Any) -> Meeting:
+def meeting(
+    *users: Aor, house: MeetingPolicy | None = None, chat: bool = True, now: float = 0.0, **differs: Any
+) -> Meeting:
     """Give a meeting with these people in it, and in its chat."""
-    running = begin(conference(**differs), "instance-1", house or House(), now, "Alice Arnold")
+    running = begin(conference(**differs), "instance-1", house or MeetingPolicy(), now, "Alice Arnold")
     for user in users:
         running = done(join(running, joiner(user), now))
         if chat and not running.attendees[user].waits:

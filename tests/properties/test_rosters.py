@@ -28,18 +28,18 @@ from lyncpy.workloads.conferencing.meeting import (
     set_lock,
     set_role,
 )
-from lyncpy.workloads.conferencing.model import CHAT, Admission, Autopromote, Denied, Role
+from lyncpy.workloads.conferencing.model import CHAT, Admission, Autopromote, ConferenceDenied, Role
 from lyncpy.workloads.conferencing.roster import (
     Admitted,
     Arrived,
     Change,
-    Ended,
     Gone,
-    House,
     LockChanged,
     MediumJoined,
     MediumLeft,
     Meeting,
+    MeetingEnded,
+    MeetingPolicy,
     Reformed,
     RoleChanged,
     Step,
@@ -54,7 +54,9 @@ EAGER = (ALICE, CAROL, MALLORY)
 """Who is shown every single step; the others are shown many at once."""
 
 ACTORS = st.sampled_from([None, ALICE, BOB, CAROL])
-HOUSE = House(size=4, lobby=2, linger_s=20.0, lobby_wait_s=15.0, guests_alone_s=50.0, guests_left_s=10.0, idle_s=200.0)
+HOUSE = MeetingPolicy(
+    size=4, lobby=2, linger_s=20.0, lobby_wait_s=15.0, guests_alone_s=50.0, guests_left_s=10.0, idle_s=200.0
+)
 
 
 @dataclass
@@ -164,7 +166,7 @@ class Secretary:
             case LockChanged(locked):
                 assert locked != self.locked
                 self.locked = locked
-            case Ended():
+            case MeetingEnded():
                 assert not self.people
                 self.ended = True
             case RoleChanged() | Reformed():
@@ -196,9 +198,9 @@ class Meetings(RuleBasedStateMachine):
             self.joins(user, DESK, True)
             self.joins_chat(user, DESK)
 
-    def took(self, step: Step | Denied) -> None:
+    def took(self, step: Step | ConferenceDenied) -> None:
         """Go on from a step; who is no longer there watches no longer."""
-        if isinstance(step, Denied):
+        if isinstance(step, ConferenceDenied):
             return
         self.meeting, changes = step
         for change in changes:
@@ -219,7 +221,7 @@ class Meetings(RuleBasedStateMachine):
         who = replace(joiner(user, epid, lobby_capable=capable), entity=f"focus-{self.serial}")
         known, relation = user in self.meeting.attendees, relation_of(self.meeting, who)
         step = join(self.meeting, who, self.now)
-        if not known and self.meeting.locked and not isinstance(step, Denied):
+        if not known and self.meeting.locked and not isinstance(step, ConferenceDenied):
             trusted = relation in (Relation.ORGANIZER, Relation.PRESENTER, Relation.RETURNING)
             assert step[0].attendees[user].waits != trusted
         self.took(step)
@@ -263,7 +265,7 @@ class Meetings(RuleBasedStateMachine):
         """Somebody is thrown out; what he was does not open a closed door for him any more."""
         step = eject(self.meeting, actor, user, self.now)
         self.took(step)
-        if not isinstance(step, Denied) and actor != user and user in self.meeting.ejected:
+        if not isinstance(step, ConferenceDenied) and actor != user and user in self.meeting.ejected:
             assert relation_of(self.meeting, joiner(user)) in (
                 Relation.ORGANIZER,
                 Relation.COLLEAGUE,
@@ -293,7 +295,7 @@ class Meetings(RuleBasedStateMachine):
         for attendee in before.inside:
             if not attendee.guest:
                 step = join(again, joiner(attendee.user, lobby_capable=False), self.now)
-                assert not isinstance(step, Denied)
+                assert not isinstance(step, ConferenceDenied)
                 wanted = attendee.role if attendee.user in before.granted else step[0].attendees[attendee.user].role
                 assert step[0].attendees[attendee.user].role is wanted
         self.meeting, self.watchers = again, {}

@@ -8,7 +8,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-from lyncpy.workloads.conferencing.model import Admission, Autopromote, Denied, Reason, Role
+from lyncpy.workloads.conferencing.model import Admission, Autopromote, C3pReason, ConferenceDenied, Role
 
 
 class Relation(enum.Enum):
@@ -58,14 +58,14 @@ DOORS: Final[Mapping[tuple[Admission | str, Relation], Door]] = {
     for relation in Relation
 }
 
-REFUSALS: Final[Mapping[Relation, Denied]] = {
-    Relation.GUEST: Denied(Reason.ANONYMOUS_NOT_ALLOWED, "This meeting is not open to guests"),
-    Relation.OUTSIDER: Denied(Reason.FEDERATED_NOT_ALLOWED, "This meeting is not open to other companies"),
+REFUSALS: Final[Mapping[Relation, ConferenceDenied]] = {
+    Relation.GUEST: ConferenceDenied(C3pReason.ANONYMOUS_NOT_ALLOWED, "This meeting is not open to guests"),
+    Relation.OUTSIDER: ConferenceDenied(C3pReason.FEDERATED_NOT_ALLOWED, "This meeting is not open to other companies"),
 }
 """What somebody is told who would have to wait in a lobby that his client does not know."""
 
-NOT_INVITED: Final = Denied(Reason.UNAUTHORIZED, "This meeting is for invited people only")
-SHUT: Final = Denied(Reason.UNAUTHORIZED, "This meeting is locked")
+NOT_INVITED: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is for invited people only")
+SHUT: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is locked")
 
 
 class Action(enum.Enum):

@@ -15,7 +15,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, quote_attr, read_xml, text_of
 from lyncpy.sip.uri import parse_uri
-from lyncpy.workloads.conferencing.model import Denied, Reason, Role, Wish
+from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRequest, Role
 
 C3P_TYPE: Final = "application/cccp+xml"
 C3P_NS: Final = "urn:ietf:params:xml:ns:cccp"
@@ -112,7 +112,7 @@ class SetLock(Ask):
     """The door is to be shut or opened, and who walks in changed; an empty wish changes nothing."""
 
     locked: bool
-    wish: Wish
+    wish: ConferenceRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class SetLobbyAccess(Ask):
 class Modify(Ask):
     """The conference is to be another; where it concerns an MCU, `mcu` is its URI."""
 
-    wish: Wish
+    wish: ConferenceRequest
     mcu: str = ""
 
 
@@ -146,7 +146,7 @@ class Unknown(Ask):
     """A command that is not implemented."""
 
 
-def read_ask(command: Command) -> Ask | Denied:
+def read_ask(command: Command) -> Ask | ConferenceDenied:
     """Read what is asked of a focus; a malformed one is denied in words of the protocol."""
     reader = _READERS.get(command.name)
     return Unknown(_keys(command.element)) if reader is None else reader(command.element)
@@ -171,11 +171,11 @@ def _user(uri: str | None) -> Aor | None:
     return aor_of(parsed.aor) if parsed is not None and parsed.user and parsed.host else None
 
 
-_MALFORMED: Final = Denied(Reason.REQUEST_MALFORMED)
-_NO_USER: Final = Denied(Reason.INVALID_USER)
+_MALFORMED: Final = ConferenceDenied(C3pReason.REQUEST_MALFORMED)
+_NO_USER: Final = ConferenceDenied(C3pReason.INVALID_USER)
 
 
-def _read_add_user(element: Element) -> Ask | Denied:
+def _read_add_user(element: Element) -> Ask | ConferenceDenied:
     users = children(element, "user")
     if len(users) != 1:
         return _MALFORMED
@@ -208,7 +208,7 @@ def _lobby_capable(element: Element) -> bool:
     return info is not None and _word(info, "lobby-capable") == "true"
 
 
-def _read_delete_user(element: Element) -> Ask | Denied:
+def _read_delete_user(element: Element) -> Ask | ConferenceDenied:
     user = _user_of_keys(element)
     return _NO_USER if user is None else DeleteUser(_keys(element), user)
 
@@ -218,20 +218,20 @@ def _user_of_keys(element: Element) -> Aor | None:
     return None if keys is None else _user(attr(keys, "userEntity"))
 
 
-def _read_set_role(element: Element) -> Ask | Denied:
+def _read_set_role(element: Element) -> Ask | ConferenceDenied:
     user = _user_of_keys(element)
     if user is None:
         return _NO_USER
     roles = child(element, "user-roles")
     role = _ROLES.get("" if roles is None else _word(roles, "entry"))
-    return Denied(Reason.INVALID_ROLE) if role is None else SetRole(_keys(element), user, role)
+    return ConferenceDenied(C3pReason.INVALID_ROLE) if role is None else SetRole(_keys(element), user, role)
 
 
-def _read_set_lock(element: Element) -> Ask | Denied:
+def _read_set_lock(element: Element) -> Ask | ConferenceDenied:
     locked = _truth(element, "locked")
     if locked is None:
         return _MALFORMED
-    wish = Wish(
+    wish = ConferenceRequest(
         admission=_said(element, "admission-policy"),
         autopromote=_number(element, "autopromote"),
         pstn_lobby_bypass=_truth(element, "pstn-lobby-bypass"),
@@ -239,7 +239,7 @@ def _read_set_lock(element: Element) -> Ask | Denied:
     return SetLock(_keys(element), locked, wish)
 
 
-def _read_lobby_access(element: Element) -> Ask | Denied:
+def _read_lobby_access(element: Element) -> Ask | ConferenceDenied:
     access = _word(element, "access")
     users = tuple(_user(text_of(user)) for user in children(element, "userEntity"))
     known = tuple(user for user in users if user is not None)
@@ -250,12 +250,12 @@ def _read_lobby_access(element: Element) -> Ask | Denied:
     return SetLobbyAccess(_keys(element), known, access == "granted")
 
 
-def _read_modify(element: Element) -> Ask | Denied:
+def _read_modify(element: Element) -> Ask | ConferenceDenied:
     info = child(element, "conference-info")
     if info is None:
         return _MALFORMED
     wish = read_wish(info)
-    if isinstance(wish, Denied):
+    if isinstance(wish, ConferenceDenied):
         return wish
     conf_entity = _keys(element) or _attr(info, "entity")
     return Modify(conf_entity, wish, _attr(element, "mcuUri"))
@@ -263,7 +263,7 @@ def _read_modify(element: Element) -> Ask | Denied:
 
 _ROLES: Final[Mapping[str, Role]] = {role.value: role for role in Role}
 
-_READERS: Final[Mapping[str, Callable[[Element], Ask | Denied]]] = {
+_READERS: Final[Mapping[str, Callable[[Element], Ask | ConferenceDenied]]] = {
     "addUser": _read_add_user,
     "deleteUser": _read_delete_user,
     "modifyUserRoles": _read_set_role,
@@ -278,7 +278,7 @@ _READERS: Final[Mapping[str, Callable[[Element], Ask | Denied]]] = {
 # -- conferences as clients describe them -----------------------------------------------------
 
 
-def read_wish(info: Element) -> Wish | Denied:
+def read_wish(info: Element) -> ConferenceRequest | ConferenceDenied:
     """Read what a conference-info asks of a conference.
 
     Spec: [MS-CONFPRO] 2.2.1. What is not said stays None; a number or a time that is none
@@ -286,19 +286,19 @@ def read_wish(info: Element) -> Wish | Denied:
     """
     about = child(info, "conference-description")
     if about is None:
-        return Wish(media=_media(info), version=_number(info, "version"))
+        return ConferenceRequest(media=_media(info), version=_number(info, "version"))
     expires, autopromote = _said(about, "expiry-time"), _said(about, "autopromote")
     until = None if expires is None else _time(expires)
     if expires is not None and until is None:
-        return Denied(Reason.INVALID_EXPIRY)
+        return ConferenceDenied(C3pReason.INVALID_EXPIRY)
     promoted = None if autopromote is None else _whole(autopromote)
     if autopromote is not None and promoted is None:
-        return Denied(Reason.INVALID_AUTOPROMOTE)
+        return ConferenceDenied(C3pReason.INVALID_AUTOPROMOTE)
     invited = _invited(info)
-    if isinstance(invited, Denied):
+    if isinstance(invited, ConferenceDenied):
         return invited
     data = child(about, "notification-data")
-    return Wish(
+    return ConferenceRequest(
         id=_said(about, "conference-id"),
         subject=_said(about, "subject"),
         display_text=_said(about, "display-text"),
@@ -335,7 +335,7 @@ def _media(info: Element) -> tuple[str, ...] | None:
     return tuple((attr(entity, "entity") or "")[:WORD_LETTERS] for entity in children(view, "entity-view"))
 
 
-def _invited(info: Element) -> tuple[tuple[Aor, str], ...] | Denied | None:
+def _invited(info: Element) -> tuple[tuple[Aor, str], ...] | ConferenceDenied | None:
     users = child(info, "users")
     if users is None:
         return None
@@ -402,7 +402,7 @@ def write_pending(command: Command) -> bytes:
     return _response(command, "pending", f"<{command.name}/>")
 
 
-def write_failure(command: Command, reason: Reason) -> bytes:
+def write_failure(command: Command, reason: C3pReason) -> bytes:
     """Answer that a command failed, and why, in a word of the protocol."""
     return _response(command, "failure", f'<{command.name} reason="{reason.value}"/>')
 
@@ -441,7 +441,7 @@ def _response(command: Command, code: str, content: str) -> bytes:
     ).encode()
 
 
-def refused(denied: Denied) -> Refused:
+def refused(denied: ConferenceDenied) -> Refused:
     """Turn a denial into a SIP refusal, where the command came with an INVITE.
 
     Client: it shows the reason of the diagnostics as it is.
@@ -450,11 +450,11 @@ def refused(denied: Denied) -> Refused:
     return Refused(status, replace(known, reason=denied.text or known.reason))
 
 
-_STATUSES: Final[Mapping[Reason, tuple[int, Diagnostics]]] = {
-    Reason.CONFERENCE_DOES_NOT_EXIST: (404, Diagnostics(3003, "This meeting does not exist or is over")),
-    Reason.USER_DOES_NOT_EXIST: (403, Diagnostics(3002, "Invalid target user")),
-    Reason.INVALID_USER: (400, Diagnostics(3007, "The request to join names no valid user")),
-    Reason.REQUEST_MALFORMED: (400, Diagnostics(3006, "Failed to parse the C3P request")),
-    Reason.INVALID_ROLE: (400, Diagnostics(3016, "The supplied role is invalid")),
-    Reason.SERVER_BUSY: (503, Diagnostics(1, "Service unavailable")),
+_STATUSES: Final[Mapping[C3pReason, tuple[int, Diagnostics]]] = {
+    C3pReason.CONFERENCE_DOES_NOT_EXIST: (404, Diagnostics(3003, "This meeting does not exist or is over")),
+    C3pReason.USER_DOES_NOT_EXIST: (403, Diagnostics(3002, "Invalid target user")),
+    C3pReason.INVALID_USER: (400, Diagnostics(3007, "The request to join names no valid user")),
+    C3pReason.REQUEST_MALFORMED: (400, Diagnostics(3006, "Failed to parse the C3P request")),
+    C3pReason.INVALID_ROLE: (400, Diagnostics(3016, "The supplied role is invalid")),
+    C3pReason.SERVER_BUSY: (503, Diagnostics(1, "Service unavailable")),
 }

@@ -31,8 +31,8 @@ from lyncpy.workloads.conferencing.admission import Action
 from lyncpy.workloads.conferencing.attachments import SipAttachment
 from lyncpy.workloads.conferencing.bodies import AddUser, Command, write_added, write_failure
 from lyncpy.workloads.conferencing.focus import Focus
-from lyncpy.workloads.conferencing.model import Denied, Reason, Role
-from lyncpy.workloads.conferencing.roster import Change, Ended, Meeting
+from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, Role
+from lyncpy.workloads.conferencing.roster import Change, Meeting, MeetingEnded
 
 INVITATION: Final = "application/ms-conf-invite+xml"
 
@@ -43,16 +43,16 @@ BYE_S: Final = 10.0
 TOTAL: Final = 1000
 """Calls under way at once."""
 
-_UNKNOWN: Final = Denied(Reason.USER_DOES_NOT_EXIST)
-_SILENT: Final = Denied(Reason.USER_NOT_ANSWERED)
-_REASONS: Final[Mapping[int, Reason]] = {
-    404: Reason.USER_DOES_NOT_EXIST,
-    408: Reason.USER_NOT_ANSWERED,
-    430: Reason.USER_NOT_ANSWERED,
-    480: Reason.USER_NOT_ANSWERED,
-    486: Reason.USER_BUSY,
-    487: Reason.USER_NOT_ANSWERED,
-    600: Reason.USER_BUSY,
+_UNKNOWN: Final = ConferenceDenied(C3pReason.USER_DOES_NOT_EXIST)
+_SILENT: Final = ConferenceDenied(C3pReason.USER_NOT_ANSWERED)
+_REASONS: Final[Mapping[int, C3pReason]] = {
+    404: C3pReason.USER_DOES_NOT_EXIST,
+    408: C3pReason.USER_NOT_ANSWERED,
+    430: C3pReason.USER_NOT_ANSWERED,
+    480: C3pReason.USER_NOT_ANSWERED,
+    486: C3pReason.USER_BUSY,
+    487: C3pReason.USER_NOT_ANSWERED,
+    600: C3pReason.USER_BUSY,
 }
 """What a refusal means; all others mean that he declined."""
 
@@ -78,24 +78,24 @@ class Calls:
 
     async def begin(
         self, focus: Focus, caller: SipAttachment, arrival: Arrival, command: Command, ask: AddUser
-    ) -> Denied | None:
+    ) -> ConferenceDenied | None:
         """Begin to call somebody; None: it is under way, and `caller` will be told what came of it."""
         if ask.target and aor_of(ask.target) != ask.user:  # a phone number, and there is no gateway
-            return Denied(Reason.NOT_SUPPORTED)
+            return ConferenceDenied(C3pReason.NOT_SUPPORTED)
         # First of all, so that nobody else learns who has an account.
         if not rules.may(focus.meeting, caller.user, Action.ADD_USER):
-            return Denied(Reason.FORBIDDEN)
+            return ConferenceDenied(C3pReason.FORBIDDEN)
         person = self._people.person(ask.user)
         if person is None or not person.enabled:
             return _UNKNOWN
         owner = self._owners.owner(ask.user)
         step = await focus.change(lambda meeting: rules.call_in(meeting, caller.user, ask.user, owner))
-        if isinstance(step, Denied):
+        if isinstance(step, ConferenceDenied):
             return step
         if (focus.uri, ask.user) in self._calling:
-            return Denied(Reason.USER_EXISTS)
+            return ConferenceDenied(C3pReason.USER_EXISTS)
         if len(self._calling) >= TOTAL:
-            return Denied(Reason.SERVER_BUSY)
+            return ConferenceDenied(C3pReason.SERVER_BUSY)
         inviter = self._people.person(caller.user)
         request = _invitation(focus, caller.user, "" if inviter is None else inviter.display_name, ask.user)
         self._calling[focus.uri, ask.user] = own = Arrival(request, arrival.flow, arrival.peer, arrival.at, arrival.who)
@@ -104,7 +104,7 @@ class Calls:
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
         """Give up who is still being called when a meeting ends; see `Ears`."""
-        if isinstance(change, Ended):
+        if isinstance(change, MeetingEnded):
             for (uri, _), own in tuple(self._calling.items()):
                 if uri == after.conference.uri:
                     own.cancel()
@@ -113,7 +113,7 @@ class Calls:
         try:
             denied = await self._invite(own, caller.user, ask.user)
         except (Refused, WorldUnavailable):
-            denied = Denied(Reason.OTHER)
+            denied = ConferenceDenied(C3pReason.OTHER)
         finally:
             del self._calling[focus.uri, ask.user]
         body = write_added(command, ask, Role.ATTENDEE) if denied is None else write_failure(command, denied.reason)
@@ -125,7 +125,7 @@ class Calls:
         # In a later turn: where nobody is at home, this is known before "pending" has left.
         self._timers.later(0.0, inform)
 
-    async def _invite(self, own: Arrival, inviter: Aor, user: Aor) -> Denied | None:
+    async def _invite(self, own: Arrival, inviter: Aor, user: Aor) -> ConferenceDenied | None:
         # A blocked inviter must not be able to tell that he is: nobody is at home.
         endpoints: Sequence[Endpoint] = (
             () if await self._privacy.is_blocked(user, inviter) else await self._locator.endpoints(user)
@@ -134,7 +134,7 @@ class Calls:
             return _SILENT
         outcome = await self._forward.fork(own, endpoints, PATIENCE)
         if outcome.response.status >= 300 or outcome.endpoint is None:
-            return Denied(_REASONS.get(outcome.response.status, Reason.USER_DECLINED))
+            return ConferenceDenied(_REASONS.get(outcome.response.status, C3pReason.USER_DECLINED))
         self._complete(own.request, outcome, outcome.endpoint)
         return None
 

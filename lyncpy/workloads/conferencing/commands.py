@@ -10,7 +10,7 @@ from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.foci import Foci
 from lyncpy.workloads.conferencing.focus import Focus, Rule
-from lyncpy.workloads.conferencing.model import Conference, Denied, join_url
+from lyncpy.workloads.conferencing.model import Conference, ConferenceDenied, join_url
 from lyncpy.workloads.conferencing.model import Role as Part
 from lyncpy.workloads.conferencing.roster import Attendee, Meeting
 
@@ -169,7 +169,7 @@ class Commands:
             focus = self._running(asked)
             bound: Rule = lambda meeting: rule(meeting, asked)  # type: ignore[assignment,return-value]  # noqa: E731
             step = await focus.change(bound)
-            if isinstance(step, Denied):
+            if isinstance(step, ConferenceDenied):
                 raise CommandFailed(step.text or _SENTENCES.get(step.reason.value, step.reason.value))
             return Table((), (), note="done" if step[1] else "it was so already")
 

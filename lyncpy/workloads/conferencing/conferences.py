@@ -27,12 +27,12 @@ from lyncpy.workloads.conferencing.model import (
     Active,
     Admission,
     Autopromote,
+    C3pReason,
     Conference,
-    Denied,
-    Reason,
+    ConferenceDenied,
+    ConferenceRequest,
+    ConferenceTerms,
     Role,
-    Terms,
-    Wish,
     key_of,
     modify,
     purgeable,
@@ -47,10 +47,10 @@ NOBODYS: Final = Aor("sip:removed@organizer.invalid")
 LOOKED_AT: Final = 1000
 """Conferences looked at in one turn of the reactor for people with other addresses."""
 
-_UNKNOWN: Final = Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+_UNKNOWN: Final = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 Hear = Callable[[Conference, Conference | None], None]
-_Decision = Decision[Conference | None, Conference | Denied]
+_Decision = Decision[Conference | None, Conference | ConferenceDenied]
 
 
 class _Memory:
@@ -142,7 +142,7 @@ class Conferences:
         store: IStore,
         writers: KeyedLock,
         timers: ITimers,
-        terms: Terms,
+        terms: ConferenceTerms,
         *,
         total: int,
         purge_every_s: float,
@@ -229,7 +229,9 @@ class Conferences:
 
     # -- writing ------------------------------------------------------------------------------
 
-    async def schedule(self, organizer: Aor, wish: Wish, *, guests: bool = True) -> Conference | Denied:
+    async def schedule(
+        self, organizer: Aor, wish: ConferenceRequest, *, guests: bool = True
+    ) -> Conference | ConferenceDenied:
         """Make a conference; it is durable when this returns.
 
         Raises:
@@ -237,32 +239,34 @@ class Conferences:
         """
         async with self._table.hold(organizer):
             made = schedule(organizer, wish, self.of(organizer), self._terms, self._timers.wall(), guests=guests)
-            if isinstance(made, Denied):
+            if isinstance(made, ConferenceDenied):
                 return made
             if made.key not in self._kept.table and len(self._kept.table) >= self._total:
                 self.log.warn("{count} conferences are kept, none is made any more", count=len(self._kept.table))
-                return Denied(Reason.SERVER_BUSY)
+                return ConferenceDenied(C3pReason.SERVER_BUSY)
 
             def decide(before: Conference | None) -> _Decision:
                 # One that is over for good may still be in the store under this name; it gives way. But not one of
                 # who had the address before: its link is in others' calendars.
                 if before is not None and not purgeable(before, self._timers.past()):
-                    return Decision(Denied(Reason.CONFERENCE_EXISTS), before)
+                    return Decision(ConferenceDenied(C3pReason.CONFERENCE_EXISTS), before)
                 new = noted(made, self._owners)
                 return Decision(new, new)
 
             return await self._table.change(made.key, decide)
 
-    async def modify(self, organizer: Aor, id_: str, wish: Wish, *, guests: bool = True) -> Conference | Denied:
+    async def modify(
+        self, organizer: Aor, id_: str, wish: ConferenceRequest, *, guests: bool = True
+    ) -> Conference | ConferenceDenied:
         """Change what a wish names; it is durable, and told to who listens, when this returns."""
 
-        def decide(old: Conference) -> Conference | Denied:
+        def decide(old: Conference) -> Conference | ConferenceDenied:
             wall, existing = self._timers.wall(), self.of(organizer)
             return modify(old, wish, self._terms, wall, guests=guests, existing=existing)
 
         return await self._change(organizer, id_, decide)
 
-    async def remember(self, key: str, active: Active | None) -> Conference | Denied:
+    async def remember(self, key: str, active: Active | None) -> Conference | ConferenceDenied:
         """Keep what must survive of a running meeting, None when it is over; durable when this returns.
 
         Nothing is written where nothing is new. Nobody is told: who runs the meeting knows. The key is the
@@ -288,13 +292,13 @@ class Conferences:
         async with self._table.hold(conference.organizer):
             return await self._table.change(key, decide)
 
-    async def delete(self, organizer: Aor, id_: str) -> Conference | Denied:
+    async def delete(self, organizer: Aor, id_: str) -> Conference | ConferenceDenied:
         """Remove a conference for good, and tell who listens; give what it was."""
         return await self._change(organizer, id_, lambda _: None)
 
     async def _change(
-        self, organizer: Aor, id_: str, decide: Callable[[Conference], Conference | Denied | None]
-    ) -> Conference | Denied:
+        self, organizer: Aor, id_: str, decide: Callable[[Conference], Conference | ConferenceDenied | None]
+    ) -> Conference | ConferenceDenied:
         """Change a conference as is decided, None: remove it; give what it is then, or was."""
 
         def decided(old: Conference | None) -> _Decision:
@@ -302,7 +306,7 @@ class Conferences:
             if living is None:
                 return Decision(_UNKNOWN, old)
             new = decide(living)
-            if isinstance(new, Denied) or new is living:
+            if isinstance(new, ConferenceDenied) or new is living:
                 return Decision(new, old)
             after = None if new is None else noted(new, self._owners)
             return Decision(after or living, after, news=((living, after),))

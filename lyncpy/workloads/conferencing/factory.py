@@ -25,7 +25,7 @@ from lyncpy.workloads.conferencing.bodies import (
 )
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.documents import kept
-from lyncpy.workloads.conferencing.model import Conference, Denied, Reason, Wish
+from lyncpy.workloads.conferencing.model import C3pReason, Conference, ConferenceDenied, ConferenceRequest
 
 FACTORY: Final = "app:conf:focusfactory"
 PAGE: Final = 100
@@ -34,9 +34,9 @@ PAGE: Final = 100
 _ID_LETTERS: Final = string.ascii_uppercase + string.digits
 _ID_LENGTH: Final = 8
 _NOT_YOURS: Final = Diagnostics(3000, "Bad From in C3P Request")
-_UNKNOWN: Final = Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+_UNKNOWN: Final = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
-Answer = Callable[[Aor, Command], Awaitable[bytes | Denied]]
+Answer = Callable[[Aor, Command], Awaitable[bytes | ConferenceDenied]]
 
 
 class Factory:
@@ -86,10 +86,10 @@ class Factory:
             raise Refused(403, _NOT_YOURS)
         command = read_request(request.body)
         answer = self._answers.get(command.name)
-        found = Denied(Reason.OTHER) if answer is None else await answer(user, command)
+        found = ConferenceDenied(C3pReason.OTHER) if answer is None else await answer(user, command)
         headers = []
-        if isinstance(found, Denied):
-            if answer is None or found.reason is Reason.NOT_SUPPORTED:
+        if isinstance(found, ConferenceDenied):
+            if answer is None or found.reason is C3pReason.NOT_SUPPORTED:
                 headers.append(NOT_IMPLEMENTED.header())
             found = write_failure(command, found.reason)
         return response_to(request, 200, headers=headers, content_type=C3P_TYPE, body=found)
@@ -107,16 +107,16 @@ class Factory:
             if self._conferences.find(user, new) is None:
                 return write_success(command, f"<conference-id>{new}</conference-id>")
 
-    async def _add(self, user: Aor, command: Command) -> bytes | Denied:
+    async def _add(self, user: Aor, command: Command) -> bytes | ConferenceDenied:
         """Make a conference; it is durable when the answer leaves. Spec: [MS-CONFPRO] 3.2.5.1."""
         wish = self._wish(command)
-        if isinstance(wish, Denied):
+        if isinstance(wish, ConferenceDenied):
             return wish
         if not self._media:
-            return Denied(Reason.NOT_SUPPORTED)
+            return ConferenceDenied(C3pReason.NOT_SUPPORTED)
         return self._shown(command, await self._conferences.schedule(user, wish, guests=self._may_have_guests(user)))
 
-    async def _get(self, user: Aor, command: Command) -> bytes | Denied:
+    async def _get(self, user: Aor, command: Command) -> bytes | ConferenceDenied:
         found = self._conferences.find(user, self._id(user, read_conference_id(command.element)))
         return self._shown(command, found or _UNKNOWN)
 
@@ -127,28 +127,28 @@ class Factory:
         page = "".join(kept(each, self._meeting_url) for each in theirs[skip : skip + limit])
         return write_success(command, page, f' total="{len(theirs)}"')
 
-    async def _modify(self, user: Aor, command: Command) -> bytes | Denied:
+    async def _modify(self, user: Aor, command: Command) -> bytes | ConferenceDenied:
         """Change a conference; a meeting that runs is another at once. Spec: [MS-CONFPRO] 3.2.5.5."""
         wish = self._wish(command)
-        if isinstance(wish, Denied):
+        if isinstance(wish, ConferenceDenied):
             return wish
         id_ = self._id(user, read_conference_id(command.element)) or wish.id or self._entity_id(user, command)
         return self._shown(command, await self._conferences.modify(user, id_, wish, guests=self._may_have_guests(user)))
 
-    async def _delete(self, user: Aor, command: Command) -> bytes | Denied:
+    async def _delete(self, user: Aor, command: Command) -> bytes | ConferenceDenied:
         deleted = await self._conferences.delete(user, self._id(user, read_conference_id(command.element)))
-        return deleted if isinstance(deleted, Denied) else write_success(command)
+        return deleted if isinstance(deleted, ConferenceDenied) else write_success(command)
 
-    async def _unsupported(self, user: Aor, command: Command) -> Denied:
+    async def _unsupported(self, user: Aor, command: Command) -> ConferenceDenied:
         """Refuse what there is no phone or certificate for."""
-        return Denied(Reason.NOT_SUPPORTED)
+        return ConferenceDenied(C3pReason.NOT_SUPPORTED)
 
-    def _wish(self, command: Command) -> Wish | Denied:
+    def _wish(self, command: Command) -> ConferenceRequest | ConferenceDenied:
         info = child(command.element, "conference-info")
-        return Denied(Reason.REQUEST_MALFORMED) if info is None else read_wish(info)
+        return ConferenceDenied(C3pReason.REQUEST_MALFORMED) if info is None else read_wish(info)
 
-    def _shown(self, command: Command, found: Conference | Denied) -> bytes | Denied:
-        return found if isinstance(found, Denied) else write_success(command, kept(found, self._meeting_url))
+    def _shown(self, command: Command, found: Conference | ConferenceDenied) -> bytes | ConferenceDenied:
+        return found if isinstance(found, ConferenceDenied) else write_success(command, kept(found, self._meeting_url))
 
     def _id(self, user: Aor, named: str) -> str:
         """Give the id in what names a conference: an id, or the URI of one of the user's own."""

@@ -20,15 +20,15 @@ from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.attachments import IAttachment
 from lyncpy.workloads.conferencing.conferences import Conferences
-from lyncpy.workloads.conferencing.model import Active, Conference, Denied
+from lyncpy.workloads.conferencing.model import Active, Conference, ConferenceDenied
 from lyncpy.workloads.conferencing.roster import (
     Admitted,
     Arrived,
     Change,
     Departure,
-    Ended,
     Gone,
     Meeting,
+    MeetingEnded,
     Step,
 )
 from lyncpy.workloads.conferencing.rosters import Rosters
@@ -36,7 +36,7 @@ from lyncpy.workloads.conferencing.rosters import Rosters
 HOLD: Final = "meeting"
 """The kind of name under which one change of a meeting at a time is decided and kept."""
 
-Rule = Callable[[Meeting], Step | Denied]
+Rule = Callable[[Meeting], Step | ConferenceDenied]
 
 
 class Ears(Protocol):
@@ -111,7 +111,7 @@ class Focus:
 
     # --- changing
 
-    async def change(self, rule: Rule) -> Step | Denied:
+    async def change(self, rule: Rule) -> Step | ConferenceDenied:
         """Apply a rule; what has to survive the process is durable before anybody hears of it.
 
         Raises:
@@ -120,12 +120,12 @@ class Focus:
         """
         async with self._writers.hold(HOLD, self.meeting.conference.key):
             step = rule(self.meeting)
-            if isinstance(step, Denied):
+            if isinstance(step, ConferenceDenied):
                 return step
             if await self._keep(step[0]):
                 # Somebody may have left or been lost meanwhile.
                 step = rule(self.meeting)
-                if isinstance(step, Denied):
+                if isinstance(step, ConferenceDenied):
                     return step
             self._apply(step)
             return step
@@ -195,7 +195,7 @@ class Focus:
             self.rosters.end(change.user, change.endpoint.epid, "replaced")
         elif isinstance(change, Admitted):
             self.log.debug("{aor} was let in to {conference}", aor=change.user, conference=self.uri)
-        elif isinstance(change, Ended):
+        elif isinstance(change, MeetingEnded):
             self.log.info("{conference} is over: {reason}", conference=self.uri, reason=change.why.value)
 
     def _release(self, gone: Gone) -> None:

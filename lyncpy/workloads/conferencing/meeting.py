@@ -22,35 +22,35 @@ from lyncpy.workloads.conferencing.admission import (
     Relation,
     promoted,
 )
-from lyncpy.workloads.conferencing.model import FOCUS, Active, Conference, Denied, Reason, Role
+from lyncpy.workloads.conferencing.model import FOCUS, Active, C3pReason, Conference, ConferenceDenied, Role
 from lyncpy.workloads.conferencing.roster import (
     Admitted,
     Arrived,
     Attendee,
     Change,
     Departure,
-    Ended,
-    Ending,
     Gone,
-    House,
     Joiner,
     LockChanged,
     MediumJoined,
     MediumLeft,
     Meeting,
+    MeetingEnd,
+    MeetingEnded,
+    MeetingPolicy,
     Reformed,
     RoleChanged,
     RosterEndpoint,
     Step,
 )
 
-_NOBODY: Final = Denied(Reason.USER_DOES_NOT_EXIST)
-_FORBIDDEN: Final = Denied(Reason.FORBIDDEN, "Only a presenter may do this")
+_NOBODY: Final = ConferenceDenied(C3pReason.USER_DOES_NOT_EXIST)
+_FORBIDDEN: Final = ConferenceDenied(C3pReason.FORBIDDEN, "Only a presenter may do this")
 
 # -- life -------------------------------------------------------------------------------------
 
 
-def begin(conference: Conference, instance: str, house: House, now: float, organizer_name: str = "") -> Meeting:
+def begin(conference: Conference, instance: str, house: MeetingPolicy, now: float, organizer_name: str = "") -> Meeting:
     """Open a meeting; where the conference says that one was running, that one goes on.
 
     Nobody is in it yet. Its role grants, its lock and its instance are those that
@@ -129,7 +129,7 @@ def role_of(meeting: Meeting, joiner: Joiner, relation: Relation) -> Role:
     return Role.PRESENTER if entitled else Role.ATTENDEE
 
 
-def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | Denied:
+def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenied:
     """Let a device in, into the lobby, or not at all.
 
     A further device of somebody who is there comes to where he is; the same device again
@@ -138,7 +138,7 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | Denied:
     Spec: [MS-CONFBAS] 3.5.5.
     """
     if meeting.ended:
-        return Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+        return ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
     present = meeting.attendees.get(joiner.user)
     if present is not None:
         return _with_device(meeting, present, joiner, now)
@@ -151,7 +151,7 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | Denied:
         return SHUT if meeting.locked else REFUSALS.get(relation, NOT_INVITED)
     room, taken = (meeting.house.lobby, len(meeting.lobby)) if waits else (meeting.house.size, len(meeting.inside))
     if taken >= room:
-        return Denied(Reason.MAXIMUM_SIZE, "This meeting is full")
+        return ConferenceDenied(C3pReason.MAXIMUM_SIZE, "This meeting is full")
     role = role_of(meeting, joiner, relation)
     endpoint = _focus_endpoint(joiner, now)
     attendee = Attendee(
@@ -163,7 +163,9 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | Denied:
     return after, (Arrived(joiner.user, endpoint, waits, first=True),)
 
 
-def medium_joined(meeting: Meeting, user: Aor, epid: Epid, kind: str, entity: str, now: float) -> Step | Denied:
+def medium_joined(
+    meeting: Meeting, user: Aor, epid: Epid, kind: str, entity: str, now: float
+) -> Step | ConferenceDenied:
     """Note that a device takes part in a medium; the same device again takes its own place.
 
     Only somebody who is in, not in the lobby, may; with a device that joined the focus.
@@ -173,7 +175,7 @@ def medium_joined(meeting: Meeting, user: Aor, epid: Epid, kind: str, entity: st
     if attendee is None or focus is None:
         return _NOBODY
     if attendee.waits:
-        return Denied(Reason.UNAUTHORIZED, "You have not been let in yet")
+        return ConferenceDenied(C3pReason.UNAUTHORIZED, "You have not been let in yet")
     replaced = attendee.at(epid, kind)
     endpoint = RosterEndpoint(entity, kind, epid, now, focus.gruu, focus.client)
     after = _put(meeting, _swapped(attendee, replaced, endpoint))
@@ -215,25 +217,25 @@ def may(meeting: Meeting, actor: Aor | None, action: Action) -> bool:
     return attendee is not None and not attendee.waits and action in MAY[attendee.role]
 
 
-def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | Denied:
+def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
     """Let somebody in from the lobby."""
     found = _waiting(meeting, actor, user)
-    if isinstance(found, Denied):
+    if isinstance(found, ConferenceDenied):
         return found
     if len(meeting.inside) >= meeting.house.size:
-        return Denied(Reason.CONFERENCE_FULL, "This meeting is full")
+        return ConferenceDenied(C3pReason.CONFERENCE_FULL, "This meeting is full")
     attendee = replace(found, waits=False, since=now)
     after = _entered(_put(meeting, attendee), attendee, now)
     return replace(after, ejected=after.ejected - {user}), (Admitted(user),)
 
 
-def deny(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | Denied:
+def deny(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
     """Send somebody away from the lobby."""
     found = _waiting(meeting, actor, user)
-    return found if isinstance(found, Denied) else _out(meeting, found, None, Departure.DENIED, now)
+    return found if isinstance(found, ConferenceDenied) else _out(meeting, found, None, Departure.DENIED, now)
 
 
-def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOBODY) -> Step | Denied:
+def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOBODY) -> Step | ConferenceDenied:
     """Have somebody called: until he comes he counts as invited, also one who had been thrown out.
 
     Spec: [MS-CONFBAS] 2.2.3.15; attendees may not.
@@ -242,14 +244,14 @@ def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOB
         return _FORBIDDEN
     present = meeting.attendees.get(user)
     if present is not None:
-        return Denied(Reason.USER_EXISTS)
+        return ConferenceDenied(C3pReason.USER_EXISTS)
     if len(meeting.inside) >= meeting.house.size:
-        return Denied(Reason.MAXIMUM_SIZE, "This meeting is full")
+        return ConferenceDenied(C3pReason.MAXIMUM_SIZE, "This meeting is full")
     meant = {**meeting.meant, user: owner} if owner else meeting.meant
     return replace(meeting, called=meeting.called | {user}, ejected=meeting.ejected - {user}, meant=meant), ()
 
 
-def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step | Denied:
+def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step | ConferenceDenied:
     """Give somebody a role, for as long as this occurrence lasts.
 
     The organizer stays a presenter, and so does the last one there is: a meeting that
@@ -263,9 +265,9 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step
     if attendee.role is role:
         return meeting, ()
     if attendee.relation is Relation.ORGANIZER:
-        return Denied(Reason.FORBIDDEN, "The organizer stays a presenter")
+        return ConferenceDenied(C3pReason.FORBIDDEN, "The organizer stays a presenter")
     if role is Role.ATTENDEE and len(meeting.presenters()) == 1:
-        return Denied(Reason.FORBIDDEN, "The last presenter stays one")
+        return ConferenceDenied(C3pReason.FORBIDDEN, "The last presenter stays one")
     # A guest's name is nobody's: what is granted to it must not outlive him.
     granted = meeting.granted if attendee.guest else {**meeting.granted, user: role}
     ejected = meeting.ejected - {user} if role is Role.PRESENTER else meeting.ejected
@@ -275,7 +277,7 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step
     return after, (RoleChanged(user, role),)
 
 
-def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | Denied:
+def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | ConferenceDenied:
     """Shut or open the door; who waits goes on waiting."""
     if not may(meeting, actor, Action.MODIFY_CONFERENCE_LOCK):
         return _FORBIDDEN
@@ -284,7 +286,7 @@ def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | Den
     return replace(meeting, locked=locked), (LockChanged(locked),)
 
 
-def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | Denied:
+def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
     """Throw somebody out, with all his devices; or take oneself out.
 
     Who was thrown out loses what invitations and presenters gave him: he can come back to
@@ -300,7 +302,7 @@ def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
     if attendee.waits:
         return _out(meeting, attendee, None, Departure.DENIED, now)
     if attendee.relation is Relation.ORGANIZER and actor is not None:
-        return Denied(Reason.FORBIDDEN, "The organizer cannot be removed")
+        return ConferenceDenied(C3pReason.FORBIDDEN, "The organizer cannot be removed")
     granted = {who: role for who, role in meeting.granted.items() if who != user}
     ejected = meeting.ejected if attendee.guest else meeting.ejected | {user}
     meant = _meant(meeting, attendee)
@@ -308,16 +310,16 @@ def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
     return _out(after, attendee, None, Departure.EJECTED, now)
 
 
-def end(meeting: Meeting, actor: Aor | None) -> Step | Denied:
+def end(meeting: Meeting, actor: Aor | None) -> Step | ConferenceDenied:
     """End the meeting for everybody."""
     if not may(meeting, actor, Action.DELETE_CONFERENCE):
         return _FORBIDDEN
-    return _over(meeting, Ending.BY_OPERATOR if actor is None else Ending.BY_PRESENTER)
+    return _over(meeting, MeetingEnd.BY_OPERATOR if actor is None else MeetingEnd.BY_PRESENTER)
 
 
 def deleted(meeting: Meeting) -> Step:
     """End the meeting because its conference exists no more."""
-    return _over(meeting, Ending.DELETED)
+    return _over(meeting, MeetingEnd.DELETED)
 
 
 # -- time -------------------------------------------------------------------------------------
@@ -345,18 +347,18 @@ def expire(meeting: Meeting, now: float) -> Step:
     return meeting, tuple(changes)
 
 
-def _endings(meeting: Meeting) -> Iterable[tuple[float, Ending]]:
+def _endings(meeting: Meeting) -> Iterable[tuple[float, MeetingEnd]]:
     """Give every time at which the meeting will end, as things stand."""
     house = meeting.house
     if meeting.ended:
         return
     if meeting.empty_since is not None:
-        yield meeting.empty_since + house.linger_s, Ending.NOBODY_CAME_BACK
+        yield meeting.empty_since + house.linger_s, MeetingEnd.NOBODY_CAME_BACK
     if meeting.alone_since is not None:
         patience = house.guests_alone_s if meeting.account_at is None else house.guests_left_s
-        yield meeting.alone_since + patience, Ending.GUESTS_ALONE
+        yield meeting.alone_since + patience, MeetingEnd.GUESTS_ALONE
     if meeting.account_at is not None:
-        yield meeting.account_at + house.idle_s, Ending.IDLE
+        yield meeting.account_at + house.idle_s, MeetingEnd.IDLE
 
 
 # -- what serves them -------------------------------------------------------------------------
@@ -382,13 +384,13 @@ def _swapped(attendee: Attendee, old: RosterEndpoint | None, new: RosterEndpoint
     return replace(attendee, endpoints=tuple(new if end is old else end for end in attendee.endpoints))
 
 
-def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float) -> Step | Denied:
+def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float) -> Step | ConferenceDenied:
     """Let a further device of somebody join him where he is; a guest is never one."""
     if joiner.guest != present.guest:
-        return Denied(Reason.UNAUTHORIZED, "Somebody of this name is in the meeting")
+        return ConferenceDenied(C3pReason.UNAUTHORIZED, "Somebody of this name is in the meeting")
     replaced = present.at(joiner.epid)
     if replaced is None and len(present.devices) >= meeting.house.devices:
-        return Denied(Reason.MAXIMUM_SIZE, "You have joined with too many devices")
+        return ConferenceDenied(C3pReason.MAXIMUM_SIZE, "You have joined with too many devices")
     endpoint = _focus_endpoint(joiner, now)
     attendee = replace(_swapped(present, replaced, endpoint), display_name=joiner.display_name or present.display_name)
     after = _put(meeting, attendee)
@@ -423,13 +425,13 @@ def _watched(meeting: Meeting, now: float) -> Meeting:
     )
 
 
-def _waiting(meeting: Meeting, actor: Aor | None, user: Aor) -> Attendee | Denied:
+def _waiting(meeting: Meeting, actor: Aor | None, user: Aor) -> Attendee | ConferenceDenied:
     if not may(meeting, actor, Action.SET_LOBBY_ACCESS):
         return _FORBIDDEN
     attendee = meeting.attendees.get(user)
     if attendee is None:
         return _NOBODY
-    return attendee if attendee.waits else Denied(Reason.ALREADY_ADMITTED)
+    return attendee if attendee.waits else ConferenceDenied(C3pReason.ALREADY_ADMITTED)
 
 
 def _removed(
@@ -459,11 +461,11 @@ def _out(
     after = _watched(after, now)
     if after.inside or after.kept or (after.attendees and not after.begun):
         return after, gone
-    over, ends = _over(after, Ending.LAST_LEFT)
+    over, ends = _over(after, MeetingEnd.LAST_LEFT)
     return over, (*gone, *ends)
 
 
-def _over(meeting: Meeting, why: Ending) -> Step:
+def _over(meeting: Meeting, why: MeetingEnd) -> Step:
     """End it: everybody is gone, the lobby too."""
     if meeting.ended:
         return meeting, ()
@@ -471,4 +473,4 @@ def _over(meeting: Meeting, why: Ending) -> Step:
     for attendee in meeting.attendees.values():
         changes += _removed(attendee, attendee.devices, Departure.ENDED)[1]
     after = replace(meeting, attendees={}, ended=True, empty_since=None, alone_since=None)
-    return after, (*changes, Ended(why))
+    return after, (*changes, MeetingEnded(why))

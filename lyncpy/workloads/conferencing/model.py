@@ -49,7 +49,7 @@ class Autopromote(enum.IntEnum):
     EVERYONE = 2_147_483_648
 
 
-class Reason(enum.Enum):
+class C3pReason(enum.Enum):
     """Why a command failed; the value is the word on the wire. Spec: [MS-CONFPRO] 2.2.3, [MS-CONFBAS] 2.2.3."""
 
     ALREADY_ADMITTED = "alreadyAdmitted"
@@ -87,10 +87,10 @@ class Reason(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class ConferenceDenied:
     """A rule forbids it; nothing changed."""
 
-    reason: Reason
+    reason: C3pReason
     text: str = ""
     """A sentence that may be shown to the user; "" where the reason says all."""
 
@@ -253,7 +253,7 @@ def join_url(base: str, conference: Conference) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ConferenceTerms:
     """What the house allows conferences, and what it takes for granted."""
 
     media: tuple[str, ...] = (CHAT,)
@@ -276,7 +276,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ConferenceRequest:
     """What a client asks of a conference; None: it does not say. Words it got wrong are kept as they came."""
 
     id: str | None = None
@@ -295,8 +295,14 @@ class Wish:
 
 
 def schedule(
-    organizer: Aor, wish: Wish, existing: Collection[Conference], terms: Terms, now: float, *, guests: bool = True
-) -> Conference | Denied:
+    organizer: Aor,
+    wish: ConferenceRequest,
+    existing: Collection[Conference],
+    terms: ConferenceTerms,
+    now: float,
+    *,
+    guests: bool = True,
+) -> Conference | ConferenceDenied:
     """Make a conference of a wish.
 
     Args:
@@ -313,13 +319,13 @@ def schedule(
     Spec: [MS-CONFPRO] 3.2.5.1, 2.2.3.
     """
     if wish.id is None or _ID.fullmatch(wish.id) is None:
-        return Denied(Reason.INVALID_ID)
+        return ConferenceDenied(C3pReason.INVALID_ID)
     if any(same_conference(other.id, wish.id) for other in existing):
-        return Denied(Reason.CONFERENCE_EXISTS)
+        return ConferenceDenied(C3pReason.CONFERENCE_EXISTS)
     if len(existing) >= terms.per_organizer:
-        return Denied(Reason.MAXIMUM_CONFERENCES)
+        return ConferenceDenied(C3pReason.MAXIMUM_CONFERENCES)
     if wish.static and any(other.static for other in existing):
-        return Denied(Reason.MAXIMUM_STATIC)
+        return ConferenceDenied(C3pReason.MAXIMUM_STATIC)
     bare = Conference(
         organizer,
         conference_id_of(wish.id),
@@ -337,13 +343,13 @@ def schedule(
 
 def modify(
     conference: Conference,
-    wish: Wish,
-    terms: Terms,
+    wish: ConferenceRequest,
+    terms: ConferenceTerms,
     now: float,
     *,
     guests: bool = True,
     existing: Collection[Conference] = (),
-) -> Conference | Denied:
+) -> Conference | ConferenceDenied:
     """Change what a wish names of a conference, and leave the rest; `existing` is as for `schedule`.
 
     Its id and whether it is static never change; a wish that names a version must name the
@@ -352,11 +358,11 @@ def modify(
     Spec: [MS-CONFPRO] 3.2.5.5.
     """
     if wish.id is not None and not same_conference(wish.id, conference.id):
-        return Denied(Reason.INVALID_ID)
+        return ConferenceDenied(C3pReason.INVALID_ID)
     if wish.static is not None and wish.static != conference.static:
-        return Denied(Reason.STATIC_DOES_NOT_MATCH)
+        return ConferenceDenied(C3pReason.STATIC_DOES_NOT_MATCH)
     if wish.version is not None and wish.version != conference.version:
-        return Denied(Reason.INVALID_VERSION)
+        return ConferenceDenied(C3pReason.INVALID_VERSION)
     return _within(_applied(conference, wish, terms, now, guests=guests), _weight(conference), existing, terms)
 
 
@@ -371,13 +377,13 @@ def _weight(conference: Conference) -> int:
 
 
 def _within(
-    found: Conference | Denied, before: int, existing: Collection[Conference], terms: Terms
-) -> Conference | Denied:
+    found: Conference | ConferenceDenied, before: int, existing: Collection[Conference], terms: ConferenceTerms
+) -> Conference | ConferenceDenied:
     """Refuse what makes an organizer's conferences weigh more than they may; `before` is what this one weighed."""
-    if isinstance(found, Denied) or _weight(found) <= before:
+    if isinstance(found, ConferenceDenied) or _weight(found) <= before:
         return found
     most = terms.organizer_bytes - _weight(found) + before
-    return Denied(Reason.MAXIMUM_CONFERENCES) if sum(map(_weight, existing)) > most else found
+    return ConferenceDenied(C3pReason.MAXIMUM_CONFERENCES) if sum(map(_weight, existing)) > most else found
 
 
 def purgeable(conference: Conference, now: float) -> bool:
@@ -385,11 +391,13 @@ def purgeable(conference: Conference, now: float) -> bool:
     return conference.active is None and not conference.static and conference.expires <= now
 
 
-def _applied(conference: Conference, wish: Wish, terms: Terms, now: float, *, guests: bool) -> Conference | Denied:
+def _applied(
+    conference: Conference, wish: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool
+) -> Conference | ConferenceDenied:
     """Take over what a wish names; the order of the checks is that of the elements in the document."""
     found = _why_not(wish, terms, now, guests=guests)
     if found is not None:
-        return Denied(found)
+        return ConferenceDenied(found)
     return replace(
         conference,
         updated=now,
@@ -411,33 +419,33 @@ def _or(wished: str | None, present: str) -> str:
     return present if wished is None else wished
 
 
-def _media(conference: Conference, wish: Wish, terms: Terms) -> tuple[str, ...]:
+def _media(conference: Conference, wish: ConferenceRequest, terms: ConferenceTerms) -> tuple[str, ...]:
     """Grant what exists of what is wished; a client that wishes for nothing that exists gets what there is."""
     if wish.media is None:
         return conference.media
     return tuple(kind for kind in terms.media if kind in wish.media) or terms.media
 
 
-def _why_not(wish: Wish, terms: Terms, now: float, *, guests: bool) -> Reason | None:
+def _why_not(wish: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool) -> C3pReason | None:
     """Give the first thing that is wrong with a wish."""
     anonymous = wish.admission == Admission.ANONYMOUS.value
     checks = (
         (
             max(map(len, (wish.subject or "", wish.display_text or ""))) > terms.subject_letters,
-            Reason.REQUEST_TOO_LARGE,
+            C3pReason.REQUEST_TOO_LARGE,
         ),
-        (wish.expires is not None and not _may_expire(wish.expires, now), Reason.INVALID_EXPIRY),
-        (wish.admission is not None and wish.admission not in _ADMISSIONS, Reason.INVALID_ADMISSION_POLICY),
-        (anonymous and not (guests and terms.guests), Reason.ANONYMOUS_NOT_ALLOWED),
-        (wish.autopromote is not None and wish.autopromote not in _AUTOPROMOTES, Reason.INVALID_AUTOPROMOTE),
-        (bool(wish.passcode) and _PASSCODE.fullmatch(wish.passcode or "") is None, Reason.INVALID_PASSCODE),
+        (wish.expires is not None and not _may_expire(wish.expires, now), C3pReason.INVALID_EXPIRY),
+        (wish.admission is not None and wish.admission not in _ADMISSIONS, C3pReason.INVALID_ADMISSION_POLICY),
+        (anonymous and not (guests and terms.guests), C3pReason.ANONYMOUS_NOT_ALLOWED),
+        (wish.autopromote is not None and wish.autopromote not in _AUTOPROMOTES, C3pReason.INVALID_AUTOPROMOTE),
+        (bool(wish.passcode) and _PASSCODE.fullmatch(wish.passcode or "") is None, C3pReason.INVALID_PASSCODE),
         (
             len((wish.notification_data or "").encode()) > terms.notification_bytes,
-            Reason.NOTIFICATION_DATA_TOO_LARGE,
+            C3pReason.NOTIFICATION_DATA_TOO_LARGE,
         ),
-        (len(wish.invited or ()) > terms.invited, Reason.REQUEST_TOO_LARGE),
-        (any(role not in _ROLES for _, role in wish.invited or ()), Reason.INVALID_ROLE),
-        (any("@" not in user for user, _ in wish.invited or ()), Reason.INVALID_USER),
+        (len(wish.invited or ()) > terms.invited, C3pReason.REQUEST_TOO_LARGE),
+        (any(role not in _ROLES for _, role in wish.invited or ()), C3pReason.INVALID_ROLE),
+        (any("@" not in user for user, _ in wish.invited or ()), C3pReason.INVALID_USER),
     )
     return next((reason for wrong, reason in checks if wrong), None)
 

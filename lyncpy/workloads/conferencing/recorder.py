@@ -31,11 +31,11 @@ from lyncpy.workloads.conferencing.roster import (
     Arrived,
     Change,
     Departure,
-    Ended,
     Gone,
     MediumJoined,
     MediumLeft,
     Meeting,
+    MeetingEnded,
     RoleChanged,
     RosterEndpoint,
 )
@@ -99,7 +99,7 @@ class Recorder:
             MediumLeft: lambda meeting, change: self._left(meeting, change.user, change.endpoint, Departure.LEFT),
             RoleChanged: self._promoted,
             Gone: self._gone,
-            Ended: self._over,
+            MeetingEnded: self._over,
         }
 
     def resume(self, instance: str, counts: Mapping[Aor, int]) -> None:
@@ -267,7 +267,7 @@ class Recorder:
                 self._joins[place] = join = replace(join, role=change.role.value)
                 self._note(join)
 
-    def _over(self, meeting: Meeting, change: Ended) -> None:
+    def _over(self, meeting: Meeting, change: MeetingEnded) -> None:
         self.count(meeting)
         self._counted.pop(meeting.instance, None)
         self._earlier.pop(meeting.instance, None)

@@ -16,7 +16,7 @@ from lyncpy.workloads.conferencing.model import FOCUS, Conference, Role
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class MeetingPolicy:
     """What the house and the organizer's policy set for a meeting."""
 
     size: int = 250
@@ -129,7 +129,7 @@ class Meeting:
 
     conference: Conference
     instance: str
-    house: House = House()
+    house: MeetingPolicy = MeetingPolicy()
     organizer_name: str = ""
     attendees: Mapping[Aor, Attendee] = field(default_factory=dict)
     """In the order of joining; both who is in and who waits."""
@@ -190,7 +190,7 @@ class Departure(enum.Enum):
     ENDED = "meeting ended"
 
 
-class Ending(enum.Enum):
+class MeetingEnd(enum.Enum):
     """Why a meeting is over."""
 
     BY_PRESENTER = "ended by a presenter"
@@ -278,10 +278,10 @@ class Reformed(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended(Change):
+class MeetingEnded(Change):
     """The meeting is over; everybody is gone, by changes before this one."""
 
-    why: Ending
+    why: MeetingEnd
 
 
 Step = tuple[Meeting, tuple[Change, ...]]

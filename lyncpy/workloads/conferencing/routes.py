@@ -46,7 +46,7 @@ from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.foci import Foci
 from lyncpy.workloads.conferencing.focus import Focus, Rule
 from lyncpy.workloads.conferencing.guests import shown_name
-from lyncpy.workloads.conferencing.model import FOCUS, Denied, Reason, Wish, read_address
+from lyncpy.workloads.conferencing.model import FOCUS, C3pReason, ConferenceDenied, ConferenceRequest, read_address
 from lyncpy.workloads.conferencing.recorder import Dialled, Recorder
 from lyncpy.workloads.conferencing.roster import Joiner, Meeting, Step
 from lyncpy.workloads.conferencing.rosters import EVENT
@@ -135,7 +135,7 @@ class Routes:
             raise Refused(400, _BAD_ENTITY)
         joiner = await self._joiner(arrival, ask)
         step = await self._changed(focus, lambda meeting: rules.join(meeting, joiner, self._timers.now()))
-        if isinstance(step, Denied):
+        if isinstance(step, ConferenceDenied):
             no = refused(step)
             self._record(focus.meeting, FOCUS, arrival, no.response(request), no, internal=joiner.internal)
             self._foci.let_go(focus)
@@ -246,11 +246,11 @@ class Routes:
             return await road.refresh(arrival)
         entity = f"{{{str(uuid.uuid4()).upper()}}}"
 
-        def rule(meeting: Meeting) -> Step | Denied:
+        def rule(meeting: Meeting) -> Step | ConferenceDenied:
             return rules.medium_joined(meeting, sender.aor, sender.epid, kind, entity, self._timers.now())
 
         may = rule(focus.meeting)
-        if isinstance(may, Denied):
+        if isinstance(may, ConferenceDenied):
             no = refused(may)
             self._record(focus.meeting, kind, arrival, no.response(arrival.request), no, internal=not sender.guest)
             raise no
@@ -260,7 +260,7 @@ class Routes:
         )
         response = await road.admit(participant, arrival)
         step = rule(focus.meeting)
-        if isinstance(step, Denied):  # they are out meanwhile
+        if isinstance(step, ConferenceDenied):  # they are out meanwhile
             road.mcu.dismiss(focus.uri, sender.aor, sender.epid, "not in the meeting")
             raise refused(step)
         focus.note(lambda meeting: step)
@@ -323,11 +323,11 @@ class Routes:
         ask = read_ask(command)
         if isinstance(ask, AddUser) and ask.dials_out:
             return await self._called(arrival, focus, attachment, command, ask)
-        done = ask if isinstance(ask, Denied) else await self._done(focus, attachment.user, ask)
+        done = ask if isinstance(ask, ConferenceDenied) else await self._done(focus, attachment.user, ask)
         headers = [NOT_IMPLEMENTED.header()] if done == _NOT_SUPPORTED else []
         body = (
             write_failure(command, done.reason)
-            if isinstance(done, Denied)
+            if isinstance(done, ConferenceDenied)
             else write_success(command, self._content(focus, attachment.user, ask))
         )
         return response_to(arrival.request, 200, headers=headers, content_type=C3P_TYPE, body=body)
@@ -337,16 +337,16 @@ class Routes:
     ) -> Response:
         """Have somebody called into the meeting; the final answer comes by INFO."""
         if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):
-            denied: Denied | None = Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+            denied: ConferenceDenied | None = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
         else:
             denied = await self._calls.begin(focus, attachment, arrival, command, ask)
         body = write_pending(command) if denied is None else write_failure(command, denied.reason)
         return response_to(arrival.request, 200, content_type=C3P_TYPE, body=body)
 
-    async def _done(self, focus: Focus, actor: Aor, ask: Ask) -> Step | Denied:
+    async def _done(self, focus: Focus, actor: Aor, ask: Ask) -> Step | ConferenceDenied:
         """Carry out one command."""
         if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):
-            return Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+            return ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
         now = self._timers.now()
         match ask:
             case DeleteUser(user=user):
@@ -365,40 +365,46 @@ class Routes:
                 return focus.meeting, ()
         return _NOT_SUPPORTED
 
-    def _content(self, focus: Focus, user: Aor, ask: Ask | Denied) -> str:
+    def _content(self, focus: Focus, user: Aor, ask: Ask | ConferenceDenied) -> str:
         if isinstance(ask, GetConference):
             document = focus.rosters.document_for(user)
             return "" if document is None else document.body.decode().partition("?>")[2] or document.body.decode()
         return ""
 
-    async def _lock(self, focus: Focus, actor: Aor, wish: Wish, *, locked: bool) -> Step | Denied:
+    async def _lock(
+        self, focus: Focus, actor: Aor, wish: ConferenceRequest, *, locked: bool
+    ) -> Step | ConferenceDenied:
         step = await focus.change(lambda meeting: rules.set_lock(meeting, actor, locked=locked))
-        if isinstance(step, Denied) or wish == Wish():
+        if isinstance(step, ConferenceDenied) or wish == ConferenceRequest():
             return step
         return await self._modify(focus, actor, wish, Action.MODIFY_CONFERENCE_LOCK)
 
-    async def _lobby(self, focus: Focus, actor: Aor, users: tuple[Aor, ...], *, granted: bool) -> Step | Denied:
+    async def _lobby(
+        self, focus: Focus, actor: Aor, users: tuple[Aor, ...], *, granted: bool
+    ) -> Step | ConferenceDenied:
         """Let people in or send them away; the first who cannot be decides what is answered."""
         rule = rules.admit if granted else rules.deny
-        denied: Denied | None = None
+        denied: ConferenceDenied | None = None
         for user in users:
             one: Rule = lambda meeting, user=user: rule(meeting, actor, user, self._timers.now())  # type: ignore[misc]  # noqa: E731
             step = await focus.change(one)
-            if isinstance(step, Denied):
+            if isinstance(step, ConferenceDenied):
                 denied = denied or step
         return denied or (focus.meeting, ())
 
-    async def _modify(self, focus: Focus, actor: Aor, wish: Wish, action: Action) -> Step | Denied:
+    async def _modify(
+        self, focus: Focus, actor: Aor, wish: ConferenceRequest, action: Action
+    ) -> Step | ConferenceDenied:
         if not rules.may(focus.meeting, actor, action):
-            return Denied(Reason.FORBIDDEN)
+            return ConferenceDenied(C3pReason.FORBIDDEN)
         conference = focus.meeting.conference
         guests = self._policies.of(conference.organizer).anonymous_participants
         changed = await self._conferences.modify(conference.organizer, conference.id, wish, guests=guests)
-        return changed if isinstance(changed, Denied) else (focus.meeting, ())
+        return changed if isinstance(changed, ConferenceDenied) else (focus.meeting, ())
 
     # --- inside
 
-    async def _changed(self, focus: Focus, rule: Rule) -> Step | Denied:
+    async def _changed(self, focus: Focus, rule: Rule) -> Step | ConferenceDenied:
         try:
             return await focus.change(rule)
         except Exception:
@@ -412,4 +418,4 @@ class Routes:
         self._recorder.dialled(meeting, kind, Dialled(arrival, response, number), internal=internal)
 
 
-_NOT_SUPPORTED: Final = Denied(Reason.NOT_SUPPORTED)
+_NOT_SUPPORTED: Final = ConferenceDenied(C3pReason.NOT_SUPPORTED)

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lyncpy.contracts.policy import Policy
-from lyncpy.workloads.conferencing.model import Admission, Autopromote, Terms
-from lyncpy.workloads.conferencing.roster import House
+from lyncpy.workloads.conferencing.model import Admission, Autopromote, ConferenceTerms
+from lyncpy.workloads.conferencing.roster import MeetingPolicy
 
 _PROMOTED = {"nobody": Autopromote.NOBODY, "company": Autopromote.COMPANY, "everyone": Autopromote.EVERYONE}
 
@@ -91,9 +91,9 @@ class Settings(BaseModel):
     record_counts_s: float = Field(default=30.0, ge=1.0, le=3600.0)
     """Seconds after which new message counts of a running meeting reach its call detail records."""
 
-    def terms(self, media: tuple[str, ...]) -> Terms:
+    def terms(self, media: tuple[str, ...]) -> ConferenceTerms:
         """Give what conferences may be, where these kinds of MCU exist."""
-        return Terms(
+        return ConferenceTerms(
             media=media,
             per_organizer=self.conferences_per_organizer,
             organizer_bytes=self.organizer_bytes,
@@ -106,9 +106,9 @@ class Settings(BaseModel):
             guests=self.guests,
         )
 
-    def house(self, policy: Policy) -> House:
+    def house(self, policy: Policy) -> MeetingPolicy:
         """Give what holds for a meeting whose organizer has this policy."""
-        return House(
+        return MeetingPolicy(
             size=policy.meeting_size,
             lobby=self.lobby_size,
             devices=self.devices_per_user,

@@ -29,7 +29,7 @@ from lyncpy.workloads.conferencing.bodies import (
     write_pending,
     write_success,
 )
-from lyncpy.workloads.conferencing.model import Denied, Reason, Role, Wish
+from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRequest, Role
 from tests.kit.hall import tree
 from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON
 
@@ -64,7 +64,7 @@ def command(xml: str) -> Command:
     )
 
 
-def ask(xml: str) -> Ask | Denied:
+def ask(xml: str) -> Ask | ConferenceDenied:
     """Read what is asked of a focus."""
     return read_ask(command(xml))
 
@@ -133,7 +133,7 @@ def test_reads_whom_to_call() -> None:
         ),
         (
             f"<modifyConferenceLock>{KEYS}<locked>true</locked></modifyConferenceLock>",
-            SetLock(FOCUS, locked=True, wish=Wish()),
+            SetLock(FOCUS, locked=True, wish=ConferenceRequest()),
         ),
         (
             f"<modifyConferenceLock>{KEYS}<locked>0</locked><mscp:admission-policy>anonymous</mscp:admission-policy>"
@@ -142,7 +142,7 @@ def test_reads_whom_to_call() -> None:
             SetLock(
                 FOCUS,
                 locked=False,
-                wish=Wish(admission="anonymous", autopromote=32768, pstn_lobby_bypass=True),
+                wish=ConferenceRequest(admission="anonymous", autopromote=32768, pstn_lobby_bypass=True),
             ),
         ),
         (
@@ -160,12 +160,12 @@ def test_reads_whom_to_call() -> None:
         (
             f'<modifyConference><conference-info entity="{FOCUS}"><conference-description><subject>New</subject>'
             "</conference-description></conference-info></modifyConference>",
-            Modify(FOCUS, Wish(subject="New")),
+            Modify(FOCUS, ConferenceRequest(subject="New")),
         ),
         (
             f'<modifyConference mscp:mcuUri="{FOCUS.replace("focus", "chat")}">{KEYS}<conference-info/>'
             "</modifyConference>",
-            Modify(FOCUS, Wish(), FOCUS.replace("focus", "chat")),
+            Modify(FOCUS, ConferenceRequest(), FOCUS.replace("focus", "chat")),
         ),
         (f'<modifyEndpointMedia><mediaKeys confEntity="{FOCUS}"/></modifyEndpointMedia>', Unknown(FOCUS)),
         ("<somethingNew/>", Unknown("")),
@@ -179,40 +179,43 @@ def test_reads_what_is_asked_of_a_focus(xml: str, expected: Ask) -> None:
 @pytest.mark.parametrize(
     ("xml", "reason"),
     [
-        ("<addUser/>", Reason.REQUEST_MALFORMED),
-        (f"<addUser><user entity='{BOB}'/><user entity='{BOB}'/></addUser>", Reason.REQUEST_MALFORMED),
-        (f"<addUser><user entity='{BOB}'><endpoint entity='{'x' * 257}'/></user></addUser>", Reason.REQUEST_MALFORMED),
-        ("<addUser><user/></addUser>", Reason.INVALID_USER),
-        ("<addUser><user entity='tel:+49123'/></addUser>", Reason.INVALID_USER),
-        ("<addUser><user entity='sip:bob'/></addUser>", Reason.INVALID_USER),
-        ("<addUser><user entity='sip:@contoso.test'/></addUser>", Reason.INVALID_USER),
-        ("<addUser><user entity='sip:b b@contoso.test'/></addUser>", Reason.INVALID_USER),
-        ("<deleteUser/>", Reason.INVALID_USER),
-        ("<modifyUserRoles/>", Reason.INVALID_USER),
-        (f"<modifyUserRoles>{BOB_KEYS}</modifyUserRoles>", Reason.INVALID_ROLE),
+        ("<addUser/>", C3pReason.REQUEST_MALFORMED),
+        (f"<addUser><user entity='{BOB}'/><user entity='{BOB}'/></addUser>", C3pReason.REQUEST_MALFORMED),
+        (
+            f"<addUser><user entity='{BOB}'><endpoint entity='{'x' * 257}'/></user></addUser>",
+            C3pReason.REQUEST_MALFORMED,
+        ),
+        ("<addUser><user/></addUser>", C3pReason.INVALID_USER),
+        ("<addUser><user entity='tel:+49123'/></addUser>", C3pReason.INVALID_USER),
+        ("<addUser><user entity='sip:bob'/></addUser>", C3pReason.INVALID_USER),
+        ("<addUser><user entity='sip:@contoso.test'/></addUser>", C3pReason.INVALID_USER),
+        ("<addUser><user entity='sip:b b@contoso.test'/></addUser>", C3pReason.INVALID_USER),
+        ("<deleteUser/>", C3pReason.INVALID_USER),
+        ("<modifyUserRoles/>", C3pReason.INVALID_USER),
+        (f"<modifyUserRoles>{BOB_KEYS}</modifyUserRoles>", C3pReason.INVALID_ROLE),
         (
             f"<modifyUserRoles>{BOB_KEYS}<user-roles><entry>boss</entry></user-roles></modifyUserRoles>",
-            Reason.INVALID_ROLE,
+            C3pReason.INVALID_ROLE,
         ),
-        ("<modifyConferenceLock><locked>perhaps</locked></modifyConferenceLock>", Reason.REQUEST_MALFORMED),
-        ("<setLobbyAccess><access>granted</access></setLobbyAccess>", Reason.INVALID_USER),
+        ("<modifyConferenceLock><locked>perhaps</locked></modifyConferenceLock>", C3pReason.REQUEST_MALFORMED),
+        ("<setLobbyAccess><access>granted</access></setLobbyAccess>", C3pReason.INVALID_USER),
         (
             f"<setLobbyAccess><userEntity>{BOB}</userEntity><userEntity/><access>granted</access></setLobbyAccess>",
-            Reason.INVALID_USER,
+            C3pReason.INVALID_USER,
         ),
-        (f"<setLobbyAccess><userEntity>{BOB}</userEntity></setLobbyAccess>", Reason.REQUEST_MALFORMED),
-        ("<modifyConference/>", Reason.REQUEST_MALFORMED),
+        (f"<setLobbyAccess><userEntity>{BOB}</userEntity></setLobbyAccess>", C3pReason.REQUEST_MALFORMED),
+        ("<modifyConference/>", C3pReason.REQUEST_MALFORMED),
         (
             "<modifyConference><conference-info><conference-description><expiry-time>soon</expiry-time>"
             "</conference-description></conference-info></modifyConference>",
-            Reason.INVALID_EXPIRY,
+            C3pReason.INVALID_EXPIRY,
         ),
     ],
 )
-def test_denies_what_is_malformed(xml: str, reason: Reason) -> None:
+def test_denies_what_is_malformed(xml: str, reason: C3pReason) -> None:
     """In words of the protocol."""
     found = ask(xml)
-    assert isinstance(found, Denied)
+    assert isinstance(found, ConferenceDenied)
     assert found.reason is reason
 
 
@@ -221,7 +224,7 @@ def test_denies_what_is_malformed(xml: str, reason: Reason) -> None:
 
 def test_reads_the_wish_of_the_real_client() -> None:
     """It names an id of its own, and the media it knows."""
-    assert read_wish(command(ADD_CONFERENCE).element[0]) == Wish(
+    assert read_wish(command(ADD_CONFERENCE).element[0]) == ConferenceRequest(
         id="59CED1B0AFD633DCCA56E2B6B2E5D51F",
         subject="",
         expires=NOON + 7 * 3600,
@@ -242,7 +245,7 @@ def test_reads_a_full_wish() -> None:
             "<user entity='sip:carol@contoso.test'/></users>",
         )
     )
-    assert isinstance(found, Wish)
+    assert isinstance(found, ConferenceRequest)
     assert (found.display_text, found.passcode, found.autopromote) == ("Budget talk", "s3cret", 2_147_483_648)
     assert found.pstn_lobby_bypass
     assert found.invited == ((BOB, "presenter"), (CAROL, "attendee"))
@@ -262,31 +265,31 @@ def test_reads_a_full_wish() -> None:
 def test_reads_times_as_clients_write_them(text: str, at: float) -> None:
     """With a zone or without, and with more digits than anybody needs."""
     found = read_wish(info(f"<expiry-time>{text}</expiry-time>"))
-    assert isinstance(found, Wish)
+    assert isinstance(found, ConferenceRequest)
     assert found.expires == at
 
 
 @pytest.mark.parametrize(
     ("description", "rest", "reason"),
     [
-        ("<expiry-time/>", "", Reason.INVALID_EXPIRY),
-        ("<expiry-time>99999-01-01T00:00:00Z</expiry-time>", "", Reason.INVALID_EXPIRY),
-        ("<autopromote>-1</autopromote>", "", Reason.INVALID_AUTOPROMOTE),
-        (f"<autopromote>{'9' * 5000}</autopromote>", "", Reason.INVALID_AUTOPROMOTE),
-        ("", "<users><user entity='bob'/></users>", Reason.INVALID_USER),
+        ("<expiry-time/>", "", C3pReason.INVALID_EXPIRY),
+        ("<expiry-time>99999-01-01T00:00:00Z</expiry-time>", "", C3pReason.INVALID_EXPIRY),
+        ("<autopromote>-1</autopromote>", "", C3pReason.INVALID_AUTOPROMOTE),
+        (f"<autopromote>{'9' * 5000}</autopromote>", "", C3pReason.INVALID_AUTOPROMOTE),
+        ("", "<users><user entity='bob'/></users>", C3pReason.INVALID_USER),
     ],
 )
-def test_denies_what_cannot_be_read(description: str, rest: str, reason: Reason) -> None:
+def test_denies_what_cannot_be_read(description: str, rest: str, reason: C3pReason) -> None:
     """A number or a time that is none, an address that is none."""
     found = read_wish(info(description, rest))
-    assert isinstance(found, Denied)
+    assert isinstance(found, ConferenceDenied)
     assert found.reason is reason
 
 
 def test_reads_a_wish_without_a_description() -> None:
     """Then it is about the media alone, or about nothing."""
     xml = "<addConference><conference-info version='3'/></addConference>"
-    assert read_wish(command(xml).element[0]) == Wish(version=3)
+    assert read_wish(command(xml).element[0]) == ConferenceRequest(version=3)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +342,7 @@ def test_a_command_succeeds_fails_or_is_pending() -> None:
     asked = command("<deleteUser/>")
     assert tree(write_success(asked)).get("code") == "success"
     assert tree(write_pending(asked)).get("code") == "pending"
-    failure = tree(write_failure(asked, Reason.FORBIDDEN))
+    failure = tree(write_failure(asked, C3pReason.FORBIDDEN))
     assert (failure.get("code"), failure.find("deleteUser").get("reason")) == ("failure", "forbidden")
 
 
@@ -355,13 +358,13 @@ def test_capabilities_are_told_to_either_question() -> None:
 @pytest.mark.parametrize(
     ("denied", "status", "number", "text"),
     [
-        (Denied(Reason.CONFERENCE_DOES_NOT_EXIST), 404, 3003, "This meeting does not exist or is over"),
-        (Denied(Reason.UNAUTHORIZED, "This meeting is locked"), 403, 3014, "This meeting is locked"),
-        (Denied(Reason.INVALID_USER), 400, 3007, "The request to join names no valid user"),
-        (Denied(Reason.SERVER_BUSY), 503, 1, "Service unavailable"),
+        (ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST), 404, 3003, "This meeting does not exist or is over"),
+        (ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is locked"), 403, 3014, "This meeting is locked"),
+        (ConferenceDenied(C3pReason.INVALID_USER), 400, 3007, "The request to join names no valid user"),
+        (ConferenceDenied(C3pReason.SERVER_BUSY), 503, 1, "Service unavailable"),
     ],
 )
-def test_who_cannot_join_is_told_why(denied: Denied, status: int, number: int, text: str) -> None:
+def test_who_cannot_join_is_told_why(denied: ConferenceDenied, status: int, number: int, text: str) -> None:
     """The client shows the sentence."""
     no = refused(denied)
     assert no.diagnostics is not None

@@ -16,12 +16,12 @@ from lyncpy.workloads.conferencing.conferences import KIND, Conferences, pack, u
 from lyncpy.workloads.conferencing.model import (
     Active,
     Admission,
+    C3pReason,
     Conference,
-    Denied,
-    Reason,
+    ConferenceDenied,
+    ConferenceRequest,
+    ConferenceTerms,
     Role,
-    Terms,
-    Wish,
     key_of,
 )
 from lyncpy.workloads.directory.owners import Owner, Owners
@@ -52,7 +52,7 @@ class Cellar:
 
     def opened(self, owners: IOwners = EVERYBODY, *, total: int = 100) -> Conferences:
         """Give the table as a process that starts now has it."""
-        terms = Terms(per_organizer=3)
+        terms = ConferenceTerms(per_organizer=3)
         table = Conferences(self.store, KeyedLock(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners)
         result_of(table.open())
         return table
@@ -74,7 +74,7 @@ def table(cellar: Cellar) -> Conferences:
 
 def made(table: Conferences, id_: str, **wish: object) -> Conference:
     """Schedule a conference that must be allowed."""
-    found = result_of(table.schedule(ALICE, Wish(id=id_, **wish)))  # type: ignore[arg-type]  # fields by name
+    found = result_of(table.schedule(ALICE, ConferenceRequest(id=id_, **wish)))  # type: ignore[arg-type]  # fields by name
     assert isinstance(found, Conference), found
     return found
 
@@ -97,7 +97,7 @@ def test_nothing_counts_before_it_is_durable(cellar: Cellar) -> None:
     """A join that comes while the disk is slow finds no conference yet."""
     table = cellar.opened()
     cellar.disk.slow_down()
-    making = started(table.schedule(ALICE, Wish(id=ID)))
+    making = started(table.schedule(ALICE, ConferenceRequest(id=ID)))
     assert table.find(ALICE, ID) is None
     cellar.disk.catch_up()
     assert making.called
@@ -109,8 +109,8 @@ def test_a_broken_disk_changes_nothing(cellar: Cellar, table: Conferences) -> No
     before = table.of(ALICE)
     cellar.disk.broken = True
     for doing in (
-        table.schedule(ALICE, Wish(id="OTHER000")),
-        table.modify(ALICE, ID, Wish(subject="New")),
+        table.schedule(ALICE, ConferenceRequest(id="OTHER000")),
+        table.modify(ALICE, ID, ConferenceRequest(subject="New")),
         table.remember(key_of(ALICE, ID), ACTIVE),
         table.delete(ALICE, ID),
     ):
@@ -124,11 +124,15 @@ def test_a_change_is_durable_and_told(cellar: Cellar, table: Conferences) -> Non
     heard: list[tuple[Conference, Conference | None]] = []
     table.listen(lambda before, after: heard.append((before, after)))
     before = table.of(ALICE)[0]
-    after = result_of(table.modify(ALICE, ID, Wish(subject="New")))
+    after = result_of(table.modify(ALICE, ID, ConferenceRequest(subject="New")))
     assert heard == [(before, after)]
     assert cellar.opened().of(ALICE) == (after,)
-    assert result_of(table.modify(ALICE, ID, Wish(admission="x"))) == Denied(Reason.INVALID_ADMISSION_POLICY)
-    assert result_of(table.modify(ALICE, "OTHER000", Wish())) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    assert result_of(table.modify(ALICE, ID, ConferenceRequest(admission="x"))) == ConferenceDenied(
+        C3pReason.INVALID_ADMISSION_POLICY
+    )
+    assert result_of(table.modify(ALICE, "OTHER000", ConferenceRequest())) == ConferenceDenied(
+        C3pReason.CONFERENCE_DOES_NOT_EXIST
+    )
     assert len(heard) == 1
 
 
@@ -140,7 +144,7 @@ def test_a_deleted_conference_is_gone_for_good(cellar: Cellar, table: Conference
     assert result_of(table.delete(ALICE, ID)) == before
     assert heard == [(before, None)]
     assert table.of(ALICE) == cellar.opened().of(ALICE) == ()
-    assert result_of(table.delete(ALICE, ID)) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    assert result_of(table.delete(ALICE, ID)) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 
 def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: Conferences) -> None:
@@ -159,7 +163,7 @@ def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: Confe
     result_of(table.remember(key_of(ALICE, ID), None))
     (found,) = cellar.opened().of(ALICE)
     assert (found.active, found.activated) == (None, NOON)
-    assert result_of(table.remember(key_of(BOB, ID), None)) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    assert result_of(table.remember(key_of(BOB, ID), None)) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 
 def test_the_latest_conference_comes_first(cellar: Cellar, table: Conferences) -> None:
@@ -174,16 +178,20 @@ def test_there_are_so_many_conferences(cellar: Cellar) -> None:
     table = cellar.opened(total=3)
     for id_ in ("AAAAAAAA", "BBBBBBBB", "CCCCCCCC"):
         made(table, id_)
-    assert result_of(table.schedule(ALICE, Wish(id="DDDDDDDD"))) == Denied(Reason.MAXIMUM_CONFERENCES)
+    assert result_of(table.schedule(ALICE, ConferenceRequest(id="DDDDDDDD"))) == ConferenceDenied(
+        C3pReason.MAXIMUM_CONFERENCES
+    )
     with overheard() as logged:
-        assert result_of(table.schedule(BOB, Wish(id="DDDDDDDD"))) == Denied(Reason.SERVER_BUSY)
+        assert result_of(table.schedule(BOB, ConferenceRequest(id="DDDDDDDD"))) == ConferenceDenied(
+            C3pReason.SERVER_BUSY
+        )
     assert len(logged) == 1
 
 
 def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, table: Conferences) -> None:
     """Even before it was purged."""
     cellar.clock.pump([30.0] * 2)
-    result_of(table.modify(ALICE, ID, Wish(expires=NOON + 50)))
+    result_of(table.modify(ALICE, ID, ConferenceRequest(expires=NOON + 50)))
     assert table.find(ALICE, ID) is None
     assert table.at(FOCUS) is None
     assert table.of(ALICE) == table.all() == ()
@@ -227,7 +235,13 @@ def test_nothing_is_purged_after_the_end(cellar: Cellar, table: Conferences) -> 
     assert len(table) == 2
     result_of(
         Conferences(
-            cellar.store, KeyedLock(), cellar.timers, Terms(), total=1, purge_every_s=60.0, owners=AddressOwners()
+            cellar.store,
+            KeyedLock(),
+            cellar.timers,
+            ConferenceTerms(),
+            total=1,
+            purge_every_s=60.0,
+            owners=AddressOwners(),
         ).close()
     )
 
@@ -237,7 +251,7 @@ def test_a_conference_made_anew_while_the_purge_waits_stays(cellar: Cellar, tabl
     made(table, "EXPIRED0", expires=NOON + 30)
     cellar.clock.advance(40)
     cellar.disk.slow_down()
-    making = started(table.schedule(ALICE, Wish(id="EXPIRED0", subject="Again")))
+    making = started(table.schedule(ALICE, ConferenceRequest(id="EXPIRED0", subject="Again")))
     purging = started(table.purge())
     cellar.disk.catch_up()
     assert (making.called, purging.called) == (True, True)
@@ -267,13 +281,13 @@ def test_two_purges_at_once_remove_once(cellar: Cellar, table: Conferences) -> N
 def other_writes(cellar: Cellar, subject: str) -> None:
     """Let another process change Alice's conference."""
     other = cellar.opened()
-    result_of(other.modify(ALICE, ID, Wish(subject=subject)))
+    result_of(other.modify(ALICE, ID, ConferenceRequest(subject=subject)))
 
 
 def test_a_change_on_a_change_elsewhere_keeps_both(cellar: Cellar, table: Conferences) -> None:
     """It is decided again on what the other wrote."""
     other_writes(cellar, "Theirs")
-    result_of(table.modify(ALICE, ID, Wish(admission="closedAuthenticated")))
+    result_of(table.modify(ALICE, ID, ConferenceRequest(admission="closedAuthenticated")))
     (found,) = cellar.opened().of(ALICE)
     assert (found.subject, found.admission) == ("Theirs", Admission.CLOSED)
 
@@ -281,11 +295,13 @@ def test_a_change_on_a_change_elsewhere_keeps_both(cellar: Cellar, table: Confer
 def test_what_was_deleted_elsewhere_is_gone(cellar: Cellar, table: Conferences) -> None:
     """For a change, and for a deletion."""
     result_of(cellar.opened().delete(ALICE, ID))
-    assert result_of(table.modify(ALICE, ID, Wish(subject="x"))) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    assert result_of(table.modify(ALICE, ID, ConferenceRequest(subject="x"))) == ConferenceDenied(
+        C3pReason.CONFERENCE_DOES_NOT_EXIST
+    )
     made(table, "SECOND00")
     other = cellar.opened()
     result_of(other.delete(ALICE, "SECOND00"))
-    assert result_of(table.delete(ALICE, "SECOND00")) == Denied(Reason.CONFERENCE_DOES_NOT_EXIST)
+    assert result_of(table.delete(ALICE, "SECOND00")) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 
 def test_what_was_changed_elsewhere_is_deleted_all_the_same(cellar: Cellar, table: Conferences) -> None:
@@ -300,13 +316,13 @@ def test_an_id_taken_elsewhere_is_taken(cellar: Cellar) -> None:
     """Two processes give it out once."""
     one, other = cellar.opened(), cellar.opened()
     made(one, ID)
-    assert result_of(other.schedule(ALICE, Wish(id=ID))) == Denied(Reason.CONFERENCE_EXISTS)
+    assert result_of(other.schedule(ALICE, ConferenceRequest(id=ID))) == ConferenceDenied(C3pReason.CONFERENCE_EXISTS)
     assert other.find(ALICE, ID) is not None
 
 
 def test_an_id_freed_elsewhere_in_the_same_moment_is_free(cellar: Cellar, table: Conferences) -> None:
     """What this process remembers of it is looked at again."""
-    result_of(table.modify(ALICE, ID, Wish(expires=NOON - 1)))
+    result_of(table.modify(ALICE, ID, ConferenceRequest(expires=NOON - 1)))
     version = result_of(_read(cellar))
     result_of(_remove(cellar, version))
     assert made(table, ID)
@@ -317,7 +333,7 @@ def test_an_id_taken_and_freed_elsewhere_is_free(cellar: Cellar) -> None:
     table = cellar.opened()
     made(cellar.opened(), ID)
     cellar.disk.slow_down()
-    making = started(table.schedule(ALICE, Wish(id=ID)))
+    making = started(table.schedule(ALICE, ConferenceRequest(id=ID)))
     results: list[object] = []
     _ = making.addCallback(results.append)
     result_of(_remove(cellar, result_of(_read(cellar))))
@@ -330,7 +346,7 @@ def test_what_was_changed_elsewhere_is_not_purged(cellar: Cellar, table: Confere
     """Its organizer has given it more time, in another process."""
     made(table, "EXPIRED0", expires=NOON + 30)
     other = cellar.opened()
-    result_of(other.modify(ALICE, "EXPIRED0", Wish(expires=NOON + 900)))
+    result_of(other.modify(ALICE, "EXPIRED0", ConferenceRequest(expires=NOON + 900)))
     cellar.clock.advance(60)
     assert table.find(ALICE, "EXPIRED0") is not None
 
@@ -343,7 +359,7 @@ def test_who_is_never_first_gives_up(cellar: Cellar, table: Conferences, monkeyp
 
     monkeypatch.setattr(cellar.store, "write", second)
     monkeypatch.setattr(cellar.store, "remove", second)
-    for doing in (table.modify(ALICE, ID, Wish(subject="Mine")), table.delete(ALICE, ID)):
+    for doing in (table.modify(ALICE, ID, ConferenceRequest(subject="Mine")), table.delete(ALICE, ID)):
         with pytest.raises(Refused) as no:
             result_of(doing)
         assert no.value.status == 503
@@ -386,7 +402,7 @@ def test_what_a_meeting_kept_before_an_address_changed_is_still_of_who_was_meant
     key = made(table, ID, invited=((BOB, "attendee"), (CAROL, "presenter"))).key
     active = replace(ACTIVE, kept=frozenset(), meant={BOB: OwnerId("b#1"), CAROL: OwnerId("c#1")})
     cellar.disk.slow_down()
-    modifying = started(table.modify(ALICE, ID, Wish(subject="New")))
+    modifying = started(table.modify(ALICE, ID, ConferenceRequest(subject="New")))
     for owner, aor in ((OwnerId("b#1"), CAROL), (OwnerId("c#1"), BOB)):
         owners.keep(Owner(owner, owner, aor, 1.0))
     changing = started(table.addresses_changed(frozenset({BOB, CAROL})))

@@ -20,7 +20,7 @@ from lyncpy.workloads.conferencing.documents import (
 )
 from lyncpy.workloads.conferencing.meeting import admit, join, leave, medium_left, reform, set_lock, set_role
 from lyncpy.workloads.conferencing.model import CHAT, Active, Admission, Role
-from lyncpy.workloads.conferencing.roster import House, Meeting
+from lyncpy.workloads.conferencing.roster import Meeting, MeetingPolicy
 from tests.kit.hall import tree
 from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, FOCUS, NOON, conference, done, joiner, meeting
 
@@ -54,7 +54,7 @@ def closed() -> Meeting:
 
 def test_the_first_document_is_what_the_real_client_needs() -> None:
     """Where the chat is, who leads, who is in it, and whether the door is shut."""
-    running = meeting(ALICE, BOB, subject="A & B", house=House(meeting_url="https://meet.contoso.test"))
+    running = meeting(ALICE, BOB, subject="A & B", house=MeetingPolicy(meeting_url="https://meet.contoso.test"))
     info = read(full(running, ATTENDEES), 1)
     assert (info.get("entity"), info.get("state"), info.get("version")) == (FOCUS, "full", "1")
     about = info.find("conference-description")

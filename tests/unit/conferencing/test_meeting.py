@@ -28,20 +28,20 @@ from lyncpy.workloads.conferencing.meeting import (
     set_lock,
     set_role,
 )
-from lyncpy.workloads.conferencing.model import CHAT, Active, Admission, Autopromote, Denied, Reason, Role
+from lyncpy.workloads.conferencing.model import CHAT, Active, Admission, Autopromote, C3pReason, ConferenceDenied, Role
 from lyncpy.workloads.conferencing.roster import (
     Admitted,
     Arrived,
     Change,
     Departure,
-    Ended,
-    Ending,
     Gone,
-    House,
     LockChanged,
     MediumJoined,
     MediumLeft,
     Meeting,
+    MeetingEnd,
+    MeetingEnded,
+    MeetingPolicy,
     Reformed,
     RoleChanged,
     Step,
@@ -73,33 +73,33 @@ PEOPLE = {
 INVITED = {BOB: Role.PRESENTER, CAROL: Role.ATTENDEE}
 
 
-def changes(step: Step | Denied) -> tuple[Change, ...]:
+def changes(step: Step | ConferenceDenied) -> tuple[Change, ...]:
     """Give what happened."""
-    assert not isinstance(step, Denied), step
+    assert not isinstance(step, ConferenceDenied), step
     return step[1]
 
 
-def why(step: Step | Denied) -> Reason:
+def why(step: Step | ConferenceDenied) -> C3pReason:
     """Say why nothing happened."""
-    assert isinstance(step, Denied), step
+    assert isinstance(step, ConferenceDenied), step
     return step.reason
 
 
-def waits(step: Step | Denied) -> bool:
+def waits(step: Step | ConferenceDenied) -> bool:
     """Say whether the one who came was sent to the lobby."""
     (arrived,) = changes(step)
     assert isinstance(arrived, Arrived)
     return arrived.waits
 
 
-def ending(step: Step | Denied) -> Ending:
+def ending(step: Step | ConferenceDenied) -> MeetingEnd:
     """Say why the meeting ended."""
     last = changes(step)[-1]
-    assert isinstance(last, Ended)
+    assert isinstance(last, MeetingEnded)
     return last.why
 
 
-def departures(step: Step | Denied) -> dict[Aor, Departure]:
+def departures(step: Step | ConferenceDenied) -> dict[Aor, Departure]:
     """Say who is gone, and why."""
     return {change.user: change.why for change in changes(step) if isinstance(change, Gone) and change.last}
 
@@ -131,20 +131,20 @@ def test_who_walks_in_and_who_asks_in_the_lobby(
         elif lobby_capable:
             assert waits(step), name
         else:
-            assert isinstance(step, Denied), name
+            assert isinstance(step, ConferenceDenied), name
             assert step.text
 
 
 @pytest.mark.parametrize(
     ("user", "locked", "reason"),
     [
-        (GUEST, False, Reason.ANONYMOUS_NOT_ALLOWED),
-        (MALLORY, False, Reason.FEDERATED_NOT_ALLOWED),
-        (DAVE, False, Reason.UNAUTHORIZED),
-        (DAVE, True, Reason.UNAUTHORIZED),
+        (GUEST, False, C3pReason.ANONYMOUS_NOT_ALLOWED),
+        (MALLORY, False, C3pReason.FEDERATED_NOT_ALLOWED),
+        (DAVE, False, C3pReason.UNAUTHORIZED),
+        (DAVE, True, C3pReason.UNAUTHORIZED),
     ],
 )
-def test_who_is_refused_learns_why(user: Aor, locked: bool, reason: Reason) -> None:
+def test_who_is_refused_learns_why(user: Aor, locked: bool, reason: C3pReason) -> None:
     """A client without a lobby shows the reason."""
     running = replace(meeting(admission=Admission.CLOSED), locked=locked)
     assert why(join(running, joiner(user, lobby_capable=False), 0.0)) is reason
@@ -152,8 +152,8 @@ def test_who_is_refused_learns_why(user: Aor, locked: bool, reason: Reason) -> N
 
 def test_no_guests_where_the_organizers_policy_forbids_them() -> None:
     """Not even in the lobby."""
-    running = meeting(house=House(guests=False), admission=Admission.ANONYMOUS)
-    assert why(join(running, joiner(GUEST), 0.0)) is Reason.ANONYMOUS_NOT_ALLOWED
+    running = meeting(house=MeetingPolicy(guests=False), admission=Admission.ANONYMOUS)
+    assert why(join(running, joiner(GUEST), 0.0)) is C3pReason.ANONYMOUS_NOT_ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -174,25 +174,25 @@ def test_as_what_somebody_joins(autopromote: Autopromote, presenters: set[str]) 
 
 def test_a_meeting_holds_so_many_people() -> None:
     """One more is refused, a further device of somebody who is in is not."""
-    running = meeting(ALICE, BOB, house=House(size=2))
-    assert why(join(running, joiner(CAROL), 0.0)) is Reason.MAXIMUM_SIZE
+    running = meeting(ALICE, BOB, house=MeetingPolicy(size=2))
+    assert why(join(running, joiner(CAROL), 0.0)) is C3pReason.MAXIMUM_SIZE
     assert not waits(join(running, joiner(BOB, PHONE), 0.0))
 
 
 def test_a_lobby_holds_so_many_people() -> None:
     """A crowd before the door is kept small."""
-    running = meeting(CAROL, house=House(lobby=1), admission=Admission.CLOSED)
-    assert why(join(running, joiner(DAVE), 0.0)) is Reason.MAXIMUM_SIZE
+    running = meeting(CAROL, house=MeetingPolicy(lobby=1), admission=Admission.CLOSED)
+    assert why(join(running, joiner(DAVE), 0.0)) is C3pReason.MAXIMUM_SIZE
 
 
 def test_somebody_takes_part_with_several_devices() -> None:
     """Each is an endpoint of the same person; so many and no more."""
-    running = meeting(ALICE, house=House(devices=2))
+    running = meeting(ALICE, house=MeetingPolicy(devices=2))
     step = join(running, joiner(ALICE, PHONE), 5.0)
     (arrived,) = changes(step)
     assert isinstance(arrived, Arrived)
     assert (arrived.first, arrived.replaced, arrived.endpoint.epid) == (False, None, PHONE)
-    assert why(join(done(step), joiner(ALICE, Epid("third")), 5.0)) is Reason.MAXIMUM_SIZE
+    assert why(join(done(step), joiner(ALICE, Epid("third")), 5.0)) is C3pReason.MAXIMUM_SIZE
 
 
 def test_a_device_that_joins_again_takes_its_own_place() -> None:
@@ -211,13 +211,13 @@ def test_a_device_that_joins_again_takes_its_own_place() -> None:
 def test_a_guest_is_not_taken_for_a_device_of_somebody_else() -> None:
     """A name that a guest gives himself proves nothing."""
     running = meeting(ALICE, admission=Admission.ANONYMOUS)
-    assert why(join(running, joiner(ALICE, PHONE, guest=True), 0.0)) is Reason.UNAUTHORIZED
+    assert why(join(running, joiner(ALICE, PHONE, guest=True), 0.0)) is C3pReason.UNAUTHORIZED
 
 
 def test_nobody_joins_a_meeting_that_is_over() -> None:
     """The next one begins anew."""
     over = done(end(meeting(ALICE), ALICE))
-    assert why(join(over, joiner(ALICE), 0.0)) is Reason.CONFERENCE_DOES_NOT_EXIST
+    assert why(join(over, joiner(ALICE), 0.0)) is C3pReason.CONFERENCE_DOES_NOT_EXIST
 
 
 # -- media ------------------------------------------------------------------------------------
@@ -226,9 +226,9 @@ def test_nobody_joins_a_meeting_that_is_over() -> None:
 def test_media_are_for_those_who_are_in() -> None:
     """Who waits has none, nor has a device that never joined."""
     running = done(join(meeting(ALICE, admission=Admission.CLOSED), joiner(DAVE), 0.0))
-    assert why(medium_joined(running, DAVE, DESK, CHAT, "c", 0.0)) is Reason.UNAUTHORIZED
-    assert why(medium_joined(running, ALICE, PHONE, CHAT, "c", 0.0)) is Reason.USER_DOES_NOT_EXIST
-    assert why(medium_joined(running, BOB, DESK, CHAT, "c", 0.0)) is Reason.USER_DOES_NOT_EXIST
+    assert why(medium_joined(running, DAVE, DESK, CHAT, "c", 0.0)) is C3pReason.UNAUTHORIZED
+    assert why(medium_joined(running, ALICE, PHONE, CHAT, "c", 0.0)) is C3pReason.USER_DOES_NOT_EXIST
+    assert why(medium_joined(running, BOB, DESK, CHAT, "c", 0.0)) is C3pReason.USER_DOES_NOT_EXIST
 
 
 def test_a_device_is_in_a_medium_once() -> None:
@@ -280,7 +280,7 @@ def test_the_last_one_to_leave_ends_the_meeting() -> None:
     """Also for who waits in the lobby."""
     running = done(join(meeting(ALICE, admission=Admission.CLOSED), joiner(DAVE), 0.0))
     step = leave(running, ALICE, DESK, 1.0)
-    assert ending(step) is Ending.LAST_LEFT
+    assert ending(step) is MeetingEnd.LAST_LEFT
     assert departures(step) == {ALICE: Departure.LEFT, DAVE: Departure.ENDED}
     assert done(step).ended
 
@@ -291,7 +291,7 @@ def test_a_meeting_waits_for_who_was_lost() -> None:
     assert not running.ended
     assert deadline(running) == 610.0
     assert expire(running, 609.0) == (running, ())
-    assert ending(expire(running, 610.0)) is Ending.NOBODY_CAME_BACK
+    assert ending(expire(running, 610.0)) is MeetingEnd.NOBODY_CAME_BACK
 
 
 def test_who_was_lost_comes_back_through_a_locked_door() -> None:
@@ -308,7 +308,7 @@ def test_who_came_back_is_not_lost_any_more() -> None:
     running = done(leave(meeting(ALICE), ALICE, DESK, 1.0, lost=True))
     running = done(join(running, joiner(ALICE), 2.0))
     assert deadline(running) == 2.0 + running.house.idle_s
-    assert ending(leave(running, ALICE, DESK, 3.0)) is Ending.LAST_LEFT
+    assert ending(leave(running, ALICE, DESK, 3.0)) is MeetingEnd.LAST_LEFT
 
 
 def test_a_meeting_that_nobody_was_let_into_ends_with_the_last_who_waits() -> None:
@@ -316,7 +316,7 @@ def test_a_meeting_that_nobody_was_let_into_ends_with_the_last_who_waits() -> No
     running = meeting(CAROL, DAVE, admission=Admission.CLOSED)
     running = done(leave(running, CAROL, DESK, 1.0))
     assert not running.ended
-    assert ending(leave(running, DAVE, DESK, 1.0)) is Ending.LAST_LEFT
+    assert ending(leave(running, DAVE, DESK, 1.0)) is MeetingEnd.LAST_LEFT
 
 
 # -- the lobby --------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ def test_a_meeting_that_nobody_was_let_into_ends_with_the_last_who_waits() -> No
 @pytest.fixture
 def knocking() -> Meeting:
     """Alice is in; Dave waits, with two devices."""
-    running = meeting(ALICE, DAVE, admission=Admission.CLOSED, house=House(size=2))
+    running = meeting(ALICE, DAVE, admission=Admission.CLOSED, house=MeetingPolicy(size=2))
     return done(join(running, joiner(DAVE, PHONE), 0.0))
 
 
@@ -335,21 +335,21 @@ def test_a_presenter_lets_somebody_in(knocking: Meeting) -> None:
     assert changes(step) == (Admitted(DAVE),)
     assert not done(step).attendees[DAVE].waits
     assert medium_joined(done(step), DAVE, PHONE, CHAT, "c", 6.0)
-    assert why(admit(done(step), ALICE, DAVE, 6.0)) is Reason.ALREADY_ADMITTED
-    assert why(deny(done(step), ALICE, DAVE, 6.0)) is Reason.ALREADY_ADMITTED
+    assert why(admit(done(step), ALICE, DAVE, 6.0)) is C3pReason.ALREADY_ADMITTED
+    assert why(deny(done(step), ALICE, DAVE, 6.0)) is C3pReason.ALREADY_ADMITTED
 
 
 def test_nobody_is_let_into_a_full_meeting(knocking: Meeting) -> None:
     """The presenter learns that it is full."""
-    full = replace(knocking, house=House(size=1))
-    assert why(admit(full, ALICE, DAVE, 1.0)) is Reason.CONFERENCE_FULL
+    full = replace(knocking, house=MeetingPolicy(size=1))
+    assert why(admit(full, ALICE, DAVE, 1.0)) is C3pReason.CONFERENCE_FULL
 
 
 def test_a_presenter_sends_somebody_away(knocking: Meeting) -> None:
     """By denying him, or by removing him."""
     assert departures(deny(knocking, ALICE, DAVE, 1.0)) == {DAVE: Departure.DENIED}
     assert departures(eject(knocking, ALICE, DAVE, 1.0)) == {DAVE: Departure.DENIED}
-    assert why(deny(knocking, ALICE, CAROL, 1.0)) is Reason.USER_DOES_NOT_EXIST
+    assert why(deny(knocking, ALICE, CAROL, 1.0)) is C3pReason.USER_DOES_NOT_EXIST
 
 
 def test_who_waits_too_long_is_sent_away(knocking: Meeting) -> None:
@@ -371,11 +371,11 @@ def test_a_meeting_nobody_came_to_ends_with_the_patience_of_the_lobby() -> None:
 def test_a_meeting_of_guests_that_a_restart_emptied_ends_with_its_lobby() -> None:
     """Nobody can come back to it: guests have no name that could be known again."""
     active = Active("instance-1", NOON)
-    running = begin(conference(active=active, admission=Admission.CLOSED), "", House(linger_s=1e6), 0.0)
+    running = begin(conference(active=active, admission=Admission.CLOSED), "", MeetingPolicy(linger_s=1e6), 0.0)
     running = done(join(done(join(running, joiner(CAROL), 0.0)), joiner(DAVE), 0.0))
     step = expire(running, running.house.lobby_wait_s)
     assert departures(step) == {CAROL: Departure.WAITED, DAVE: Departure.ENDED}
-    assert ending(step) is Ending.LAST_LEFT
+    assert ending(step) is MeetingEnd.LAST_LEFT
 
 
 def test_who_waits_may_do_nothing(knocking: Meeting) -> None:
@@ -401,7 +401,7 @@ def test_attendees_may_only_look() -> None:
         admit(running, BOB, CAROL, 0.0),
         deny(running, BOB, CAROL, 0.0),
     ):
-        assert why(step) is Reason.FORBIDDEN
+        assert why(step) is C3pReason.FORBIDDEN
 
 
 def test_a_presenter_makes_another() -> None:
@@ -434,10 +434,10 @@ def test_a_guests_role_is_gone_with_him() -> None:
 def test_the_organizer_and_the_last_presenter_keep_their_role() -> None:
     """A meeting that nobody leads could only be left."""
     running = meeting(ALICE, BOB, invited={BOB: Role.PRESENTER})
-    assert why(set_role(running, BOB, ALICE, Role.ATTENDEE)) is Reason.FORBIDDEN
+    assert why(set_role(running, BOB, ALICE, Role.ATTENDEE)) is C3pReason.FORBIDDEN
     alone = done(leave(running, ALICE, DESK, 0.0))
-    assert why(set_role(alone, BOB, BOB, Role.ATTENDEE)) is Reason.FORBIDDEN
-    assert why(set_role(running, ALICE, CAROL, Role.PRESENTER)) is Reason.USER_DOES_NOT_EXIST
+    assert why(set_role(alone, BOB, BOB, Role.ATTENDEE)) is C3pReason.FORBIDDEN
+    assert why(set_role(running, ALICE, CAROL, Role.PRESENTER)) is C3pReason.USER_DOES_NOT_EXIST
 
 
 def test_a_presenter_shuts_the_door_and_opens_it() -> None:
@@ -458,7 +458,7 @@ def test_a_presenter_throws_somebody_out() -> None:
         (PHONE, Departure.EJECTED),
     ]
     assert BOB not in done(step).attendees
-    assert why(eject(running, ALICE, CAROL, 1.0)) is Reason.USER_DOES_NOT_EXIST
+    assert why(eject(running, ALICE, CAROL, 1.0)) is C3pReason.USER_DOES_NOT_EXIST
 
 
 def test_who_was_thrown_out_is_nobody_special_any_more() -> None:
@@ -470,7 +470,7 @@ def test_who_was_thrown_out_is_nobody_special_any_more() -> None:
     assert done(step).attendees[BOB].role is Role.ATTENDEE
     closed = done(eject(meeting(ALICE, BOB, admission=Admission.CLOSED, **named), ALICE, BOB, 1.0))
     assert waits(join(closed, joiner(BOB), 2.0))
-    assert isinstance(join(closed, joiner(BOB, lobby_capable=False), 2.0), Denied)
+    assert isinstance(join(closed, joiner(BOB, lobby_capable=False), 2.0), ConferenceDenied)
 
 
 def test_who_was_thrown_out_is_forgiven_by_being_let_in() -> None:
@@ -493,7 +493,7 @@ def test_guests_can_be_thrown_out_too() -> None:
 def test_the_organizer_is_thrown_out_by_the_operator_alone() -> None:
     """It is his meeting."""
     running = meeting(ALICE, BOB, invited={BOB: Role.PRESENTER})
-    assert why(eject(running, BOB, ALICE, 1.0)) is Reason.FORBIDDEN
+    assert why(eject(running, BOB, ALICE, 1.0)) is C3pReason.FORBIDDEN
     assert departures(eject(running, None, ALICE, 1.0)) == {ALICE: Departure.EJECTED}
 
 
@@ -502,8 +502,8 @@ def test_anybody_may_take_himself_out() -> None:
     assert departures(eject(meeting(ALICE, BOB), BOB, BOB, 1.0)) == {BOB: Departure.LEFT}
 
 
-@pytest.mark.parametrize(("actor", "by"), [(ALICE, Ending.BY_PRESENTER), (None, Ending.BY_OPERATOR)])
-def test_a_presenter_or_an_operator_ends_the_meeting(actor: Aor | None, by: Ending) -> None:
+@pytest.mark.parametrize(("actor", "by"), [(ALICE, MeetingEnd.BY_PRESENTER), (None, MeetingEnd.BY_OPERATOR)])
+def test_a_presenter_or_an_operator_ends_the_meeting(actor: Aor | None, by: MeetingEnd) -> None:
     """Everybody is gone, and then it is over."""
     step = end(meeting(ALICE, BOB), actor)
     assert ending(step) is by
@@ -516,10 +516,10 @@ def test_a_presenter_or_an_operator_ends_the_meeting(actor: Aor | None, by: Endi
 def test_who_is_called_in_counts_as_invited_until_he_comes() -> None:
     """Presenters call, nobody calls who is there, and a full meeting takes nobody."""
     closed = meeting(ALICE, BOB, admission=Admission.CLOSED)
-    assert isinstance(call_in(closed, CAROL, DAVE), Denied)
-    assert call_in(closed, ALICE, BOB) == Denied(Reason.USER_EXISTS)
-    full = replace(closed, house=House(size=1))
-    assert isinstance(call_in(full, ALICE, DAVE), Denied)
+    assert isinstance(call_in(closed, CAROL, DAVE), ConferenceDenied)
+    assert call_in(closed, ALICE, BOB) == ConferenceDenied(C3pReason.USER_EXISTS)
+    full = replace(closed, house=MeetingPolicy(size=1))
+    assert isinstance(call_in(full, ALICE, DAVE), ConferenceDenied)
     called = done(call_in(closed, ALICE, DAVE))
     assert relation_of(called, joiner(DAVE)) is Relation.INVITED
     came = done(join(called, joiner(DAVE), 1.0))
@@ -529,7 +529,7 @@ def test_who_is_called_in_counts_as_invited_until_he_comes() -> None:
 def test_a_conference_that_is_deleted_takes_its_meeting_along() -> None:
     """The records say that nobody in the meeting ended it."""
     step = deleted(meeting(ALICE, BOB))
-    assert ending(step) is Ending.DELETED
+    assert ending(step) is MeetingEnd.DELETED
     assert departures(step) == {ALICE: Departure.ENDED, BOB: Departure.ENDED}
     assert changes(deleted(done(step))) == ()
 
@@ -541,7 +541,7 @@ def test_guests_wait_for_somebody_with_an_account() -> None:
     """For an hour and a half; then the meeting ends."""
     running = meeting(GUEST, admission=Admission.ANONYMOUS)
     assert deadline(running) == 5400.0
-    assert ending(expire(running, 5400.0)) is Ending.GUESTS_ALONE
+    assert ending(expire(running, 5400.0)) is MeetingEnd.GUESTS_ALONE
 
 
 def test_guests_stay_ten_minutes_after_the_last_one_with_an_account() -> None:
@@ -550,15 +550,15 @@ def test_guests_stay_ten_minutes_after_the_last_one_with_an_account() -> None:
     assert deadline(running) == 700.0
     again = done(join(running, joiner(BOB), 200.0))
     assert again.alone_since is None
-    assert ending(expire(running, 700.0)) is Ending.GUESTS_ALONE
+    assert ending(expire(running, 700.0)) is MeetingEnd.GUESTS_ALONE
 
 
 def test_a_meeting_that_nobody_joins_any_more_ends_in_a_day() -> None:
     """A forgotten meeting does not stay open for good; each join begins the day anew."""
-    running = meeting(ALICE, house=House(idle_s=100.0))
+    running = meeting(ALICE, house=MeetingPolicy(idle_s=100.0))
     running = done(join(running, joiner(BOB), 50.0))
     assert deadline(running) == 150.0
-    assert ending(expire(running, 150.0)) is Ending.IDLE
+    assert ending(expire(running, 150.0)) is MeetingEnd.IDLE
 
 
 def test_nothing_is_due_in_an_empty_new_meeting() -> None:
@@ -581,13 +581,13 @@ def test_what_survives_a_restart_is_who_was_in_and_as_what() -> None:
         "instance-1", NOON, True, {BOB: Role.PRESENTER}, frozenset({ALICE, BOB, DAVE}), frozenset({CAROL})
     )
 
-    again = begin(conference(active=active, admission=Admission.ANONYMOUS), "instance-2", House(), 5.0)
+    again = begin(conference(active=active, admission=Admission.ANONYMOUS), "instance-2", MeetingPolicy(), 5.0)
     assert again.instance == "instance-1"
     assert done(join(again, joiner(BOB), 6.0)).attendees[BOB].role is Role.PRESENTER
     assert not waits(join(again, joiner(DAVE, lobby_capable=False), 6.0))
     assert waits(join(again, joiner(CAROL), 6.0))
     assert deadline(again) == 605.0
-    assert ending(expire(again, 605.0)) is Ending.NOBODY_CAME_BACK
+    assert ending(expire(again, 605.0)) is MeetingEnd.NOBODY_CAME_BACK
 
 
 def test_nothing_survives_of_a_meeting_that_was_none() -> None:

@@ -12,12 +12,12 @@ from lyncpy.workloads.conferencing.model import (
     Active,
     Admission,
     Autopromote,
+    C3pReason,
     Conference,
-    Denied,
-    Reason,
+    ConferenceDenied,
+    ConferenceRequest,
+    ConferenceTerms,
     Role,
-    Terms,
-    Wish,
     join_url,
     modify,
     purgeable,
@@ -26,25 +26,25 @@ from lyncpy.workloads.conferencing.model import (
 )
 from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
 
-TERMS = Terms(per_organizer=2, notification_bytes=16, subject_letters=20, invited=2)
+TERMS = ConferenceTerms(per_organizer=2, notification_bytes=16, subject_letters=20, invited=2)
 
 
-def made(wish: Wish, existing: tuple[Conference, ...] = (), **differs: Any) -> Conference:
+def made(wish: ConferenceRequest, existing: tuple[Conference, ...] = (), **differs: Any) -> Conference:
     """Schedule what must be allowed."""
     found = schedule(ALICE, wish, existing, TERMS, NOON, **differs)
     assert isinstance(found, Conference), found
     return found
 
 
-def why(found: Conference | Denied) -> Reason:
+def why(found: Conference | ConferenceDenied) -> C3pReason:
     """Say why something was denied."""
-    assert isinstance(found, Denied), found
+    assert isinstance(found, ConferenceDenied), found
     return found.reason
 
 
 def test_a_wish_for_nothing_gives_the_conference_of_the_house() -> None:
     """An ad-hoc conference lives for eight hours, open to colleagues, who become presenters."""
-    found = made(Wish(id="59CED1B0"))
+    found = made(ConferenceRequest(id="59CED1B0"))
     assert (found.organizer, found.id, found.version) == (ALICE, "59CED1B0", 1)
     assert (found.expires - NOON, found.admission, found.autopromote) == (
         28_800,
@@ -58,7 +58,7 @@ def test_a_wish_for_nothing_gives_the_conference_of_the_house() -> None:
 
 def test_everything_that_is_wished_is_kept() -> None:
     """The organizer finds his conference as he described it."""
-    wish = Wish(
+    wish = ConferenceRequest(
         id="59CED1B0",
         subject="Budget",
         display_text="Budget 2027",
@@ -84,33 +84,33 @@ def test_everything_that_is_wished_is_kept() -> None:
 @pytest.mark.parametrize("wished", [("audio-video",), (), ("chat", "audio-video")])
 def test_only_media_that_exist_are_granted(wished: tuple[str, ...]) -> None:
     """A client that wishes for sound gets the chat there is."""
-    assert made(Wish(id="59CED1B0", media=wished)).media == ("chat",)
+    assert made(ConferenceRequest(id="59CED1B0", media=wished)).media == ("chat",)
 
 
 @pytest.mark.parametrize(
     ("wish", "reason"),
     [
-        (Wish(), Reason.INVALID_ID),
-        (Wish(id="short"), Reason.INVALID_ID),
-        (Wish(id="x" * 33), Reason.INVALID_ID),
-        (Wish(id="59CED1B/"), Reason.INVALID_ID),
-        (Wish(id="ÄÖÜÄÖÜÄÖ"), Reason.INVALID_ID),
-        (Wish(id="taken000"), Reason.CONFERENCE_EXISTS),
-        (Wish(id="59CED1B0", static=True), Reason.MAXIMUM_STATIC),
-        (Wish(id="59CED1B0", expires=NOON - YEAR_S - 1), Reason.INVALID_EXPIRY),
-        (Wish(id="59CED1B0", expires=NOON + 10 * YEAR_S + 1), Reason.INVALID_EXPIRY),
-        (Wish(id="59CED1B0", admission="everybody"), Reason.INVALID_ADMISSION_POLICY),
-        (Wish(id="59CED1B0", autopromote=7), Reason.INVALID_AUTOPROMOTE),
-        (Wish(id="59CED1B0", passcode="abc"), Reason.INVALID_PASSCODE),
-        (Wish(id="59CED1B0", passcode="a" * 17), Reason.INVALID_PASSCODE),
-        (Wish(id="59CED1B0", notification_data="ä" * 9), Reason.NOTIFICATION_DATA_TOO_LARGE),
-        (Wish(id="59CED1B0", subject="x" * 21), Reason.REQUEST_TOO_LARGE),
-        (Wish(id="59CED1B0", display_text="x" * 21), Reason.REQUEST_TOO_LARGE),
-        (Wish(id="59CED1B0", invited=((BOB, "attendee"),) * 3), Reason.REQUEST_TOO_LARGE),
-        (Wish(id="59CED1B0", invited=((BOB, "boss"),)), Reason.INVALID_ROLE),
+        (ConferenceRequest(), C3pReason.INVALID_ID),
+        (ConferenceRequest(id="short"), C3pReason.INVALID_ID),
+        (ConferenceRequest(id="x" * 33), C3pReason.INVALID_ID),
+        (ConferenceRequest(id="59CED1B/"), C3pReason.INVALID_ID),
+        (ConferenceRequest(id="ÄÖÜÄÖÜÄÖ"), C3pReason.INVALID_ID),
+        (ConferenceRequest(id="taken000"), C3pReason.CONFERENCE_EXISTS),
+        (ConferenceRequest(id="59CED1B0", static=True), C3pReason.MAXIMUM_STATIC),
+        (ConferenceRequest(id="59CED1B0", expires=NOON - YEAR_S - 1), C3pReason.INVALID_EXPIRY),
+        (ConferenceRequest(id="59CED1B0", expires=NOON + 10 * YEAR_S + 1), C3pReason.INVALID_EXPIRY),
+        (ConferenceRequest(id="59CED1B0", admission="everybody"), C3pReason.INVALID_ADMISSION_POLICY),
+        (ConferenceRequest(id="59CED1B0", autopromote=7), C3pReason.INVALID_AUTOPROMOTE),
+        (ConferenceRequest(id="59CED1B0", passcode="abc"), C3pReason.INVALID_PASSCODE),
+        (ConferenceRequest(id="59CED1B0", passcode="a" * 17), C3pReason.INVALID_PASSCODE),
+        (ConferenceRequest(id="59CED1B0", notification_data="ä" * 9), C3pReason.NOTIFICATION_DATA_TOO_LARGE),
+        (ConferenceRequest(id="59CED1B0", subject="x" * 21), C3pReason.REQUEST_TOO_LARGE),
+        (ConferenceRequest(id="59CED1B0", display_text="x" * 21), C3pReason.REQUEST_TOO_LARGE),
+        (ConferenceRequest(id="59CED1B0", invited=((BOB, "attendee"),) * 3), C3pReason.REQUEST_TOO_LARGE),
+        (ConferenceRequest(id="59CED1B0", invited=((BOB, "boss"),)), C3pReason.INVALID_ROLE),
     ],
 )
-def test_refuses_what_no_conference_can_be(wish: Wish, reason: Reason) -> None:
+def test_refuses_what_no_conference_can_be(wish: ConferenceRequest, reason: C3pReason) -> None:
     """Each mistake has its own word."""
     taken = replace(conference(), id=ConferenceId("TAKEN000"), static=True)
     assert why(schedule(ALICE, wish, (taken,), TERMS, NOON)) is reason
@@ -119,55 +119,59 @@ def test_refuses_what_no_conference_can_be(wish: Wish, reason: Reason) -> None:
 def test_an_organizer_keeps_so_many_conferences() -> None:
     """The one after the last is refused."""
     existing = (replace(conference(), id=ConferenceId("AAAAAAAA")), replace(conference(), id=ConferenceId("BBBBBBBB")))
-    assert why(schedule(ALICE, Wish(id="59CED1B0"), existing, TERMS, NOON)) is Reason.MAXIMUM_CONFERENCES
-    assert made(Wish(id="59CED1B0"), existing[:1])
+    assert (
+        why(schedule(ALICE, ConferenceRequest(id="59CED1B0"), existing, TERMS, NOON)) is C3pReason.MAXIMUM_CONFERENCES
+    )
+    assert made(ConferenceRequest(id="59CED1B0"), existing[:1])
 
 
 def test_what_an_organizer_keeps_with_conferences_has_a_bound_in_all() -> None:
     """A thousand conferences with the largest data would be in memory; what makes none larger is still taken."""
-    terms = Terms(organizer_bytes=1000)
+    terms = ConferenceTerms(organizer_bytes=1000)
     large = replace(conference(), id=ConferenceId("AAAAAAAA"), notification_data="x" * 600, invited={})
     small = replace(conference(), id=ConferenceId("BBBBBBBB"), notification_data="", subject="", invited={})
-    wish = Wish(notification_data="y" * 600)
-    assert why(schedule(ALICE, replace(wish, id="59CED1B0"), (large,), terms, NOON)) is Reason.MAXIMUM_CONFERENCES
+    wish = ConferenceRequest(notification_data="y" * 600)
+    assert why(schedule(ALICE, replace(wish, id="59CED1B0"), (large,), terms, NOON)) is C3pReason.MAXIMUM_CONFERENCES
     assert isinstance(schedule(ALICE, replace(wish, id="59CED1B0"), (small,), terms, NOON), Conference)
-    assert why(modify(small, wish, terms, NOON, existing=(large, small))) is Reason.MAXIMUM_CONFERENCES
-    crowd = Wish(invited=tuple((Aor(f"sip:{number}@x"), "attendee") for number in range(5)))
-    assert why(modify(small, crowd, terms, NOON, existing=(large, small))) is Reason.MAXIMUM_CONFERENCES
+    assert why(modify(small, wish, terms, NOON, existing=(large, small))) is C3pReason.MAXIMUM_CONFERENCES
+    crowd = ConferenceRequest(invited=tuple((Aor(f"sip:{number}@x"), "attendee") for number in range(5)))
+    assert why(modify(small, crowd, terms, NOON, existing=(large, small))) is C3pReason.MAXIMUM_CONFERENCES
     assert isinstance(modify(large, wish, replace(terms, organizer_bytes=10), NOON, existing=(large,)), Conference)
 
 
 @pytest.mark.parametrize(("house", "policy"), [(False, True), (True, False)])
 def test_no_meeting_for_guests_where_guests_are_not_allowed(house: bool, policy: bool) -> None:
     """Both the house and the organizer's policy can forbid it."""
-    wish, terms = Wish(id="59CED1B0", admission="anonymous"), replace(TERMS, guests=house)
-    assert why(schedule(ALICE, wish, (), terms, NOON, guests=policy)) is Reason.ANONYMOUS_NOT_ALLOWED
+    wish, terms = ConferenceRequest(id="59CED1B0", admission="anonymous"), replace(TERMS, guests=house)
+    assert why(schedule(ALICE, wish, (), terms, NOON, guests=policy)) is C3pReason.ANONYMOUS_NOT_ALLOWED
 
 
 def test_a_change_leaves_what_it_does_not_name() -> None:
     """A new subject changes neither the admission nor the invitation; the version grows."""
     before = conference(invited={BOB: Role.PRESENTER}, admission=Admission.CLOSED, passcode="1234")
-    after = modify(before, Wish(subject="New"), TERMS, NOON + 60)
+    after = modify(before, ConferenceRequest(subject="New"), TERMS, NOON + 60)
     assert after == replace(before, subject="New", updated=NOON + 60, version=2)
 
 
 @pytest.mark.parametrize(
     ("wish", "reason"),
     [
-        (Wish(id="OTHER000"), Reason.INVALID_ID),
-        (Wish(static=True), Reason.STATIC_DOES_NOT_MATCH),
-        (Wish(version=7), Reason.INVALID_VERSION),
-        (Wish(expires=0.0), Reason.INVALID_EXPIRY),
+        (ConferenceRequest(id="OTHER000"), C3pReason.INVALID_ID),
+        (ConferenceRequest(static=True), C3pReason.STATIC_DOES_NOT_MATCH),
+        (ConferenceRequest(version=7), C3pReason.INVALID_VERSION),
+        (ConferenceRequest(expires=0.0), C3pReason.INVALID_EXPIRY),
     ],
 )
-def test_some_things_never_change(wish: Wish, reason: Reason) -> None:
+def test_some_things_never_change(wish: ConferenceRequest, reason: C3pReason) -> None:
     """An id is for good; and who changes what he has not seen is told so."""
     assert why(modify(conference(), wish, TERMS, NOON)) is reason
 
 
 def test_the_id_may_be_repeated_in_any_case() -> None:
     """A client that names the conference it changes is not mistaken for one that renames it."""
-    assert isinstance(modify(conference(), Wish(id="59ced1b0", version=1, static=False), TERMS, NOON), Conference)
+    assert isinstance(
+        modify(conference(), ConferenceRequest(id="59ced1b0", version=1, static=False), TERMS, NOON), Conference
+    )
 
 
 def test_a_conference_is_over_when_it_expired_and_nobody_is_in_it() -> None:

@@ -4,15 +4,15 @@ import pytest
 from pydantic import ValidationError
 
 from lyncpy.contracts.policy import Policy
-from lyncpy.workloads.conferencing.model import Admission, Autopromote, Terms
-from lyncpy.workloads.conferencing.roster import House
+from lyncpy.workloads.conferencing.model import Admission, Autopromote, ConferenceTerms
+from lyncpy.workloads.conferencing.roster import MeetingPolicy
 from lyncpy.workloads.conferencing.settings import Settings
 
 
 def test_the_defaults_are_those_of_the_rules() -> None:
     """A house without settings is the one that the rules describe."""
-    assert Settings().terms(("chat",)) == Terms()
-    assert Settings().house(Policy()) == House()
+    assert Settings().terms(("chat",)) == ConferenceTerms()
+    assert Settings().house(Policy()) == MeetingPolicy()
 
 
 def test_the_organizers_policy_decides_with_the_house() -> None:
