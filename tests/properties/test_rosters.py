@@ -9,8 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lxml import etree
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.conferencing.admission import Relation
-from lyncpy.workloads.conferencing.documents import MSCI_NS, Audience, Sheet, Sight, audience_of, delta, full
+from lyncpy.workloads.conferencing.admission import JoinerRelation
+from lyncpy.workloads.conferencing.documents import MSCI_NS, Audience, RosterBody, RosterView, audience_of, delta, full
 from lyncpy.workloads.conferencing.meeting import (
     admit,
     begin,
@@ -125,7 +125,7 @@ class Watcher:
     standard: StandardClient = field(default_factory=StandardClient)
     real: RealClient = field(default_factory=RealClient)
 
-    def hears(self, sheet: Sheet) -> None:
+    def hears(self, sheet: RosterBody) -> None:
         """Get a document."""
         body = sheet.at(self.standard.version + 1)
         self.standard.reads(body)
@@ -222,7 +222,7 @@ class Meetings(RuleBasedStateMachine):
         known, relation = user in self.meeting.attendees, relation_of(self.meeting, who)
         step = join(self.meeting, who, self.now)
         if not known and self.meeting.locked and not isinstance(step, ConferenceDenied):
-            trusted = relation in (Relation.ORGANIZER, Relation.PRESENTER, Relation.RETURNING)
+            trusted = relation in (JoinerRelation.ORGANIZER, JoinerRelation.PRESENTER, JoinerRelation.RETURNING)
             assert step[0].attendees[user].waits != trusted
         self.took(step)
 
@@ -267,9 +267,9 @@ class Meetings(RuleBasedStateMachine):
         self.took(step)
         if not isinstance(step, ConferenceDenied) and actor != user and user in self.meeting.ejected:
             assert relation_of(self.meeting, joiner(user)) in (
-                Relation.ORGANIZER,
-                Relation.COLLEAGUE,
-                Relation.OUTSIDER,
+                JoinerRelation.ORGANIZER,
+                JoinerRelation.COLLEAGUE,
+                JoinerRelation.OUTSIDER,
             )
 
     @rule(subject=st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), max_size=6))
@@ -328,7 +328,7 @@ class Meetings(RuleBasedStateMachine):
 
     def compares(self, watcher: Watcher) -> None:
         """Hold what the real client shows against the meeting."""
-        if watcher.audience.sight is Sight.SELF:
+        if watcher.audience.sight is RosterView.SELF:
             assert watcher.real.room == set()
             assert list(watcher.standard.users) == [watcher.audience.who]
             return

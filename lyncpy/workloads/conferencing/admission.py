@@ -11,7 +11,7 @@ from typing import Final
 from lyncpy.workloads.conferencing.model import Admission, Autopromote, C3pReason, ConferenceDenied, Role
 
 
-class Relation(enum.Enum):
+class JoinerRelation(enum.Enum):
     """What a joiner is to a meeting; the first that holds, in this order."""
 
     ORGANIZER = "organizer"
@@ -32,7 +32,7 @@ class Relation(enum.Enum):
     """Has none."""
 
 
-class Door(enum.Enum):
+class JoinDecision(enum.Enum):
     """What becomes of a joiner."""
 
     ADMIT = "admit"
@@ -42,25 +42,27 @@ class Door(enum.Enum):
 LOCKED: Final = "locked"
 """The row of a locked meeting, whatever its admission policy."""
 
-_IN: Final = frozenset({Relation.ORGANIZER, Relation.PRESENTER, Relation.RETURNING})
+_IN: Final = frozenset({JoinerRelation.ORGANIZER, JoinerRelation.PRESENTER, JoinerRelation.RETURNING})
 
-ADMITTED: Final[Mapping[Admission | str, frozenset[Relation]]] = {
+ADMITTED: Final[Mapping[Admission | str, frozenset[JoinerRelation]]] = {
     LOCKED: _IN,
-    Admission.CLOSED: _IN | {Relation.INVITED},
-    Admission.OPEN: _IN | {Relation.INVITED, Relation.COLLEAGUE},
-    Admission.ANONYMOUS: frozenset(Relation),
+    Admission.CLOSED: _IN | {JoinerRelation.INVITED},
+    Admission.OPEN: _IN | {JoinerRelation.INVITED, JoinerRelation.COLLEAGUE},
+    Admission.ANONYMOUS: frozenset(JoinerRelation),
 }
 """Who walks in; everybody else asks in the lobby, or is refused where his client knows none."""
 
-DOORS: Final[Mapping[tuple[Admission | str, Relation], Door]] = {
-    (row, relation): Door.ADMIT if relation in admitted else Door.LOBBY
+DOORS: Final[Mapping[tuple[Admission | str, JoinerRelation], JoinDecision]] = {
+    (row, relation): JoinDecision.ADMIT if relation in admitted else JoinDecision.LOBBY
     for row, admitted in ADMITTED.items()
-    for relation in Relation
+    for relation in JoinerRelation
 }
 
-REFUSALS: Final[Mapping[Relation, ConferenceDenied]] = {
-    Relation.GUEST: ConferenceDenied(C3pReason.ANONYMOUS_NOT_ALLOWED, "This meeting is not open to guests"),
-    Relation.OUTSIDER: ConferenceDenied(C3pReason.FEDERATED_NOT_ALLOWED, "This meeting is not open to other companies"),
+REFUSALS: Final[Mapping[JoinerRelation, ConferenceDenied]] = {
+    JoinerRelation.GUEST: ConferenceDenied(C3pReason.ANONYMOUS_NOT_ALLOWED, "This meeting is not open to guests"),
+    JoinerRelation.OUTSIDER: ConferenceDenied(
+        C3pReason.FEDERATED_NOT_ALLOWED, "This meeting is not open to other companies"
+    ),
 }
 """What somebody is told who would have to wait in a lobby that his client does not know."""
 
@@ -68,7 +70,7 @@ NOT_INVITED: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is f
 SHUT: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is locked")
 
 
-class Action(enum.Enum):
+class FocusAction(enum.Enum):
     """What a participant may ask of the focus; the value is the command's name."""
 
     ADD_USER = "addUser"
@@ -81,15 +83,15 @@ class Action(enum.Enum):
     GET_CONFERENCE = "getConference"
 
 
-MAY: Final[Mapping[Role, frozenset[Action]]] = {
-    Role.PRESENTER: frozenset(Action),
-    Role.ATTENDEE: frozenset({Action.GET_CONFERENCE}),
+MAY: Final[Mapping[Role, frozenset[FocusAction]]] = {
+    Role.PRESENTER: frozenset(FocusAction),
+    Role.ATTENDEE: frozenset({FocusAction.GET_CONFERENCE}),
 }
 """Which role may do what, with others; anybody may take himself out."""
 
 
-def promoted(autopromote: Autopromote, relation: Relation, *, internal: bool) -> bool:
+def promoted(autopromote: Autopromote, relation: JoinerRelation, *, internal: bool) -> bool:
     """Say whether joining makes somebody a presenter."""
     if autopromote is Autopromote.EVERYONE:
         return True
-    return autopromote is Autopromote.COMPANY and internal and relation is not Relation.GUEST
+    return autopromote is Autopromote.COMPANY and internal and relation is not JoinerRelation.GUEST

@@ -64,7 +64,7 @@ def read_request(body: bytes) -> Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class FocusRequest:
     """What somebody asks of a focus."""
 
     conf_entity: str
@@ -72,7 +72,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class AddUser(Ask):
+class AddUser(FocusRequest):
     """Somebody wants in; or, with `dials_out`, wants another to be called. Spec: [MS-CONFBAS] 2.2.3.3."""
 
     user: Aor
@@ -93,14 +93,14 @@ class AddUser(Ask):
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteUser(Ask):
+class DeleteUser(FocusRequest):
     """Somebody is to leave."""
 
     user: Aor
 
 
 @dataclass(frozen=True, slots=True)
-class SetRole(Ask):
+class SetRole(FocusRequest):
     """Somebody is to have a role."""
 
     user: Aor
@@ -108,7 +108,7 @@ class SetRole(Ask):
 
 
 @dataclass(frozen=True, slots=True)
-class SetLock(Ask):
+class SetLock(FocusRequest):
     """The door is to be shut or opened, and who walks in changed; an empty wish changes nothing."""
 
     locked: bool
@@ -116,7 +116,7 @@ class SetLock(Ask):
 
 
 @dataclass(frozen=True, slots=True)
-class SetLobbyAccess(Ask):
+class SetLobbyAccess(FocusRequest):
     """People in the lobby are to be let in or sent away. Spec: [MS-CONFBAS] 4.4.8."""
 
     users: tuple[Aor, ...]
@@ -124,7 +124,7 @@ class SetLobbyAccess(Ask):
 
 
 @dataclass(frozen=True, slots=True)
-class Modify(Ask):
+class Modify(FocusRequest):
     """The conference is to be another; where it concerns an MCU, `mcu` is its URI."""
 
     wish: ConferenceRequest
@@ -132,21 +132,21 @@ class Modify(Ask):
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteConference(Ask):
+class DeleteConference(FocusRequest):
     """The meeting is to end for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
-class GetConference(Ask):
+class GetConference(FocusRequest):
     """The roster is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown(Ask):
+class Unknown(FocusRequest):
     """A command that is not implemented."""
 
 
-def read_ask(command: Command) -> Ask | ConferenceDenied:
+def read_ask(command: Command) -> FocusRequest | ConferenceDenied:
     """Read what is asked of a focus; a malformed one is denied in words of the protocol."""
     reader = _READERS.get(command.name)
     return Unknown(_keys(command.element)) if reader is None else reader(command.element)
@@ -175,7 +175,7 @@ _MALFORMED: Final = ConferenceDenied(C3pReason.REQUEST_MALFORMED)
 _NO_USER: Final = ConferenceDenied(C3pReason.INVALID_USER)
 
 
-def _read_add_user(element: Element) -> Ask | ConferenceDenied:
+def _read_add_user(element: Element) -> FocusRequest | ConferenceDenied:
     users = children(element, "user")
     if len(users) != 1:
         return _MALFORMED
@@ -208,7 +208,7 @@ def _lobby_capable(element: Element) -> bool:
     return info is not None and _word(info, "lobby-capable") == "true"
 
 
-def _read_delete_user(element: Element) -> Ask | ConferenceDenied:
+def _read_delete_user(element: Element) -> FocusRequest | ConferenceDenied:
     user = _user_of_keys(element)
     return _NO_USER if user is None else DeleteUser(_keys(element), user)
 
@@ -218,7 +218,7 @@ def _user_of_keys(element: Element) -> Aor | None:
     return None if keys is None else _user(attr(keys, "userEntity"))
 
 
-def _read_set_role(element: Element) -> Ask | ConferenceDenied:
+def _read_set_role(element: Element) -> FocusRequest | ConferenceDenied:
     user = _user_of_keys(element)
     if user is None:
         return _NO_USER
@@ -227,7 +227,7 @@ def _read_set_role(element: Element) -> Ask | ConferenceDenied:
     return ConferenceDenied(C3pReason.INVALID_ROLE) if role is None else SetRole(_keys(element), user, role)
 
 
-def _read_set_lock(element: Element) -> Ask | ConferenceDenied:
+def _read_set_lock(element: Element) -> FocusRequest | ConferenceDenied:
     locked = _truth(element, "locked")
     if locked is None:
         return _MALFORMED
@@ -239,7 +239,7 @@ def _read_set_lock(element: Element) -> Ask | ConferenceDenied:
     return SetLock(_keys(element), locked, wish)
 
 
-def _read_lobby_access(element: Element) -> Ask | ConferenceDenied:
+def _read_lobby_access(element: Element) -> FocusRequest | ConferenceDenied:
     access = _word(element, "access")
     users = tuple(_user(text_of(user)) for user in children(element, "userEntity"))
     known = tuple(user for user in users if user is not None)
@@ -250,7 +250,7 @@ def _read_lobby_access(element: Element) -> Ask | ConferenceDenied:
     return SetLobbyAccess(_keys(element), known, access == "granted")
 
 
-def _read_modify(element: Element) -> Ask | ConferenceDenied:
+def _read_modify(element: Element) -> FocusRequest | ConferenceDenied:
     info = child(element, "conference-info")
     if info is None:
         return _MALFORMED
@@ -263,7 +263,7 @@ def _read_modify(element: Element) -> Ask | ConferenceDenied:
 
 _ROLES: Final[Mapping[str, Role]] = {role.value: role for role in Role}
 
-_READERS: Final[Mapping[str, Callable[[Element], Ask | ConferenceDenied]]] = {
+_READERS: Final[Mapping[str, Callable[[Element], FocusRequest | ConferenceDenied]]] = {
     "addUser": _read_add_user,
     "deleteUser": _read_delete_user,
     "modifyUserRoles": _read_set_role,

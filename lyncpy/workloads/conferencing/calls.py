@@ -27,7 +27,7 @@ from lyncpy.sip.headers import quote
 from lyncpy.sip.markup import escape
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
 from lyncpy.workloads.conferencing import meeting as rules
-from lyncpy.workloads.conferencing.admission import Action
+from lyncpy.workloads.conferencing.admission import FocusAction
 from lyncpy.workloads.conferencing.attachments import SipAttachment
 from lyncpy.workloads.conferencing.bodies import AddUser, Command, write_added, write_failure
 from lyncpy.workloads.conferencing.focus import Focus
@@ -83,7 +83,7 @@ class Calls:
         if ask.target and aor_of(ask.target) != ask.user:  # a phone number, and there is no gateway
             return ConferenceDenied(C3pReason.NOT_SUPPORTED)
         # First of all, so that nobody else learns who has an account.
-        if not rules.may(focus.meeting, caller.user, Action.ADD_USER):
+        if not rules.may(focus.meeting, caller.user, FocusAction.ADD_USER):
             return ConferenceDenied(C3pReason.FORBIDDEN)
         person = self._people.person(ask.user)
         if person is None or not person.enabled:

@@ -26,7 +26,7 @@ _NAMESPACES: Final = f'xmlns="{INFO_NS}" xmlns:msci="{MSCI_NS}"'
 _SEPARATOR: Final = '<separator xmlns="urn:ietf:params:xml:ns:conference-info-separator"/>'
 
 
-class Sight(enum.Enum):
+class RosterView(enum.Enum):
     """How much somebody sees."""
 
     ALL = "presenters"
@@ -38,17 +38,17 @@ class Sight(enum.Enum):
 class Audience:
     """Those who see the same."""
 
-    sight: Sight
+    sight: RosterView
     who: Aor | None = None
     """In the lobby everybody sees himself alone."""
 
 
-PRESENTERS: Final = Audience(Sight.ALL)
-ATTENDEES: Final = Audience(Sight.INSIDE)
+PRESENTERS: Final = Audience(RosterView.ALL)
+ATTENDEES: Final = Audience(RosterView.INSIDE)
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class RosterBody:
     """A document but for its version."""
 
     head: bytes
@@ -65,11 +65,11 @@ def audience_of(meeting: Meeting, user: Aor) -> Audience | None:
     if attendee is None:
         return None
     if attendee.waits:
-        return Audience(Sight.SELF, user)
+        return Audience(RosterView.SELF, user)
     return PRESENTERS if attendee.role is Role.PRESENTER else ATTENDEES
 
 
-def full(meeting: Meeting, audience: Audience) -> Sheet:
+def full(meeting: Meeting, audience: Audience) -> RosterBody:
     """Write all that an audience sees.
 
     Client: the first document must name the IM MCU in conf-uris, or texts go nowhere.
@@ -81,11 +81,11 @@ def full(meeting: Meeting, audience: Audience) -> Sheet:
         _description(meeting, audience),
         _state(meeting, audience),
         f'<users state="full">{users}</users>',
-        "" if audience.sight is Sight.SELF else _view(meeting),
+        "" if audience.sight is RosterView.SELF else _view(meeting),
     )
 
 
-def delta(before: Meeting, was: Audience, after: Meeting, audience: Audience) -> Sheet | None:
+def delta(before: Meeting, was: Audience, after: Meeting, audience: Audience) -> RosterBody | None:
     """Write what is new to somebody since a meeting he has seen; None when nothing is.
 
     Who is let in from the lobby gets a full document. Every user who changed is there with
@@ -100,7 +100,7 @@ def delta(before: Meeting, was: Audience, after: Meeting, audience: Audience) ->
         after: As it is now.
         audience: His audience now.
     """
-    if audience != was and Sight.SELF in (audience.sight, was.sight):
+    if audience != was and RosterView.SELF in (audience.sight, was.sight):
         return full(after, audience)
     old = {attendee.user: attendee for attendee in _seen(before, was)}
     new = {attendee.user: attendee for attendee in _seen(after, audience)}
@@ -113,7 +113,7 @@ def delta(before: Meeting, was: Audience, after: Meeting, audience: Audience) ->
         )
     )
     about, state = _description(after, audience), _state(after, audience)
-    same_view = audience.sight is Sight.SELF or before.locked == after.locked
+    same_view = audience.sight is RosterView.SELF or before.locked == after.locked
     parts = (
         "" if before.conference is after.conference or about == _description(before, was) else about,
         "" if state == _state(before, was) else state,
@@ -123,15 +123,15 @@ def delta(before: Meeting, was: Audience, after: Meeting, audience: Audience) ->
     return _sheet(after, "partial", *parts) if any(parts) else None
 
 
-def _sheet(meeting: Meeting, state: str, *parts: str) -> Sheet:
+def _sheet(meeting: Meeting, state: str, *parts: str) -> RosterBody:
     head = f'<conference-info {_NAMESPACES} entity={quote_attr(meeting.conference.uri)} state="{state}"'
-    return Sheet(head.encode(), f">{''.join(parts)}</conference-info>".encode())
+    return RosterBody(head.encode(), f">{''.join(parts)}</conference-info>".encode())
 
 
 def _seen(meeting: Meeting, audience: Audience) -> Iterator[Attendee]:
     sight, who = audience.sight, audience.who
     for attendee in meeting.attendees.values():
-        if sight is Sight.ALL or attendee.user == who or (sight is Sight.INSIDE and not attendee.waits):
+        if sight is RosterView.ALL or attendee.user == who or (sight is RosterView.INSIDE and not attendee.waits):
             yield attendee
 
 
@@ -141,7 +141,7 @@ def _description(meeting: Meeting, audience: Audience) -> str:
     Spec: RFC 4575 §5.3, [MS-CONFBAS] 2.2.2.3.
     """
     conference = meeting.conference
-    inside = audience.sight is not Sight.SELF
+    inside = audience.sight is not RosterView.SELF
     url = join_url(meeting.house.meeting_url, conference) if inside else ""
     organizer = (
         f"<msci:organizer><msci:entity>{escape(conference.organizer)}</msci:entity>"
@@ -196,7 +196,7 @@ def _kept(conference: Conference) -> str:
 
 def _state(meeting: Meeting, audience: Audience) -> str:
     """Write how the meeting stands. Spec: RFC 4575 §5.5."""
-    count = "" if audience.sight is Sight.SELF else f"<user-count>{len(meeting.inside)}</user-count>"
+    count = "" if audience.sight is RosterView.SELF else f"<user-count>{len(meeting.inside)}</user-count>"
     return (
         f"<conference-state>{count}<active>{_truth(not meeting.ended)}</active>"
         f"<locked>{_truth(meeting.locked)}</locked></conference-state>"

@@ -19,7 +19,7 @@ from lyncpy.core.platform import Platform
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.documents import Audience
-from lyncpy.workloads.conferencing.focus import Ears, Focus, Surroundings
+from lyncpy.workloads.conferencing.focus import Focus, MeetingObserver, Surroundings
 from lyncpy.workloads.conferencing.identity import readdress
 from lyncpy.workloads.conferencing.model import Conference, read_address
 from lyncpy.workloads.conferencing.roster import Arrived, Change, Gone, Meeting
@@ -41,7 +41,7 @@ class Foci:
         notifier: Notifier,
         conferences: Conferences,
         mcus: Mapping[str, IMcu],
-        ears: Sequence[Ears],
+        ears: Sequence[MeetingObserver],
         settings: Settings,
     ) -> None:
         """Begin without a meeting.
@@ -177,7 +177,7 @@ class Foci:
             self._foci[key].note(lambda meeting: rules.leave(meeting, user, epid, now, lost=True))
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
-        """Hear of everything that happens in a meeting; see `Ears`."""
+        """Hear of everything that happens in a meeting; see `MeetingObserver`."""
         if isinstance(change, Arrived) and change.first:
             self._of.setdefault(change.user, set()).add(after.conference.key)
         elif isinstance(change, Gone) and change.last:

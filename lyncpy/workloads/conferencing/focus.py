@@ -39,7 +39,7 @@ HOLD: Final = "meeting"
 Rule = Callable[[Meeting], Step | ConferenceDenied]
 
 
-class Ears(Protocol):
+class MeetingObserver(Protocol):
     """Who hears of everything that happens in a meeting: the call records, the archive."""
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
@@ -62,7 +62,7 @@ class Surroundings:
     rosters: Callable[[Callable[[], Meeting]], Rosters]
     """Makes the table of who watches a meeting; it is given what gives the meeting as it is."""
 
-    ears: Ears
+    ears: MeetingObserver
     timers: ITimers
     on_end: Callable[["Focus"], None]
     """Hears once that a meeting is over."""

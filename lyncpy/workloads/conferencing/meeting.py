@@ -17,9 +17,9 @@ from lyncpy.workloads.conferencing.admission import (
     NOT_INVITED,
     REFUSALS,
     SHUT,
-    Action,
-    Door,
-    Relation,
+    FocusAction,
+    JoinDecision,
+    JoinerRelation,
     promoted,
 )
 from lyncpy.workloads.conferencing.model import FOCUS, Active, C3pReason, Conference, ConferenceDenied, Role
@@ -96,29 +96,29 @@ def reform(meeting: Meeting, conference: Conference) -> Step:
     return replace(meeting, conference=conference), (Reformed(),)
 
 
-def relation_of(meeting: Meeting, joiner: Joiner) -> Relation:
+def relation_of(meeting: Meeting, joiner: Joiner) -> JoinerRelation:
     """Say what a joiner is to the meeting. Who was thrown out is nobody special any more."""
     conference, user = meeting.conference, joiner.user
     if joiner.guest:
-        return Relation.GUEST
+        return JoinerRelation.GUEST
     if user == conference.organizer:
-        return Relation.ORGANIZER
+        return JoinerRelation.ORGANIZER
     if user not in meeting.ejected:
         if meeting.granted.get(user, conference.invited.get(user)) is Role.PRESENTER:
-            return Relation.PRESENTER
+            return JoinerRelation.PRESENTER
         if user in meeting.kept:
-            return Relation.RETURNING
+            return JoinerRelation.RETURNING
         if user in conference.invited or user in meeting.called:
-            return Relation.INVITED
-    return Relation.COLLEAGUE if joiner.internal else Relation.OUTSIDER
+            return JoinerRelation.INVITED
+    return JoinerRelation.COLLEAGUE if joiner.internal else JoinerRelation.OUTSIDER
 
 
-def role_of(meeting: Meeting, joiner: Joiner, relation: Relation) -> Role:
+def role_of(meeting: Meeting, joiner: Joiner, relation: JoinerRelation) -> Role:
     """Say as what somebody joins; what he asks for does not matter.
 
     Client: every client asks to be an attendee, the organizer too.
     """
-    if relation in (Relation.ORGANIZER, Relation.PRESENTER):
+    if relation in (JoinerRelation.ORGANIZER, JoinerRelation.PRESENTER):
         return Role.PRESENTER
     granted = meeting.granted.get(joiner.user)
     if granted is not None:
@@ -143,10 +143,10 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenie
     if present is not None:
         return _with_device(meeting, present, joiner, now)
     relation = relation_of(meeting, joiner)
-    if relation is Relation.GUEST and not meeting.house.guests:
-        return REFUSALS[Relation.GUEST]
+    if relation is JoinerRelation.GUEST and not meeting.house.guests:
+        return REFUSALS[JoinerRelation.GUEST]
     row = LOCKED if meeting.locked else meeting.conference.admission
-    waits = DOORS[row, relation] is Door.LOBBY
+    waits = DOORS[row, relation] is JoinDecision.LOBBY
     if waits and not joiner.lobby_capable:
         return SHUT if meeting.locked else REFUSALS.get(relation, NOT_INVITED)
     room, taken = (meeting.house.lobby, len(meeting.lobby)) if waits else (meeting.house.size, len(meeting.inside))
@@ -209,7 +209,7 @@ def leave(meeting: Meeting, user: Aor, epid: Epid, now: float, *, lost: bool = F
 # -- commands ---------------------------------------------------------------------------------
 
 
-def may(meeting: Meeting, actor: Aor | None, action: Action) -> bool:
+def may(meeting: Meeting, actor: Aor | None, action: FocusAction) -> bool:
     """Say whether somebody may do this to others. Spec: [MS-CONFBAS] 3.5.5."""
     if actor is None:
         return True
@@ -240,7 +240,7 @@ def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOB
 
     Spec: [MS-CONFBAS] 2.2.3.15; attendees may not.
     """
-    if not may(meeting, actor, Action.ADD_USER):
+    if not may(meeting, actor, FocusAction.ADD_USER):
         return _FORBIDDEN
     present = meeting.attendees.get(user)
     if present is not None:
@@ -257,14 +257,14 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step
     The organizer stays a presenter, and so does the last one there is: a meeting that
     nobody leads can only be left.
     """
-    if not may(meeting, actor, Action.MODIFY_USER_ROLES):
+    if not may(meeting, actor, FocusAction.MODIFY_USER_ROLES):
         return _FORBIDDEN
     attendee = meeting.attendees.get(user)
     if attendee is None or attendee.waits:
         return _NOBODY
     if attendee.role is role:
         return meeting, ()
-    if attendee.relation is Relation.ORGANIZER:
+    if attendee.relation is JoinerRelation.ORGANIZER:
         return ConferenceDenied(C3pReason.FORBIDDEN, "The organizer stays a presenter")
     if role is Role.ATTENDEE and len(meeting.presenters()) == 1:
         return ConferenceDenied(C3pReason.FORBIDDEN, "The last presenter stays one")
@@ -279,7 +279,7 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step
 
 def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | ConferenceDenied:
     """Shut or open the door; who waits goes on waiting."""
-    if not may(meeting, actor, Action.MODIFY_CONFERENCE_LOCK):
+    if not may(meeting, actor, FocusAction.MODIFY_CONFERENCE_LOCK):
         return _FORBIDDEN
     if meeting.locked == locked:
         return meeting, ()
@@ -292,7 +292,7 @@ def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
     Who was thrown out loses what invitations and presenters gave him: he can come back to
     where anybody can, and asks in the lobby elsewhere.
     """
-    if actor != user and not may(meeting, actor, Action.DELETE_USER):
+    if actor != user and not may(meeting, actor, FocusAction.DELETE_USER):
         return _FORBIDDEN
     attendee = meeting.attendees.get(user)
     if attendee is None:
@@ -301,7 +301,7 @@ def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
         return _out(meeting, attendee, None, Departure.LEFT, now)
     if attendee.waits:
         return _out(meeting, attendee, None, Departure.DENIED, now)
-    if attendee.relation is Relation.ORGANIZER and actor is not None:
+    if attendee.relation is JoinerRelation.ORGANIZER and actor is not None:
         return ConferenceDenied(C3pReason.FORBIDDEN, "The organizer cannot be removed")
     granted = {who: role for who, role in meeting.granted.items() if who != user}
     ejected = meeting.ejected if attendee.guest else meeting.ejected | {user}
@@ -312,7 +312,7 @@ def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
 
 def end(meeting: Meeting, actor: Aor | None) -> Step | ConferenceDenied:
     """End the meeting for everybody."""
-    if not may(meeting, actor, Action.DELETE_CONFERENCE):
+    if not may(meeting, actor, FocusAction.DELETE_CONFERENCE):
         return _FORBIDDEN
     return _over(meeting, MeetingEnd.BY_OPERATOR if actor is None else MeetingEnd.BY_PRESENTER)
 
@@ -426,7 +426,7 @@ def _watched(meeting: Meeting, now: float) -> Meeting:
 
 
 def _waiting(meeting: Meeting, actor: Aor | None, user: Aor) -> Attendee | ConferenceDenied:
-    if not may(meeting, actor, Action.SET_LOBBY_ACCESS):
+    if not may(meeting, actor, FocusAction.SET_LOBBY_ACCESS):
         return _FORBIDDEN
     attendee = meeting.attendees.get(user)
     if attendee is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import NOBODY, OwnerId
-from lyncpy.workloads.conferencing.admission import Relation
+from lyncpy.workloads.conferencing.admission import JoinerRelation
 from lyncpy.workloads.conferencing.model import FOCUS, Conference, Role
 
 
@@ -93,7 +93,7 @@ class Attendee:
     user: Aor
     display_name: str
     role: Role
-    relation: Relation
+    relation: JoinerRelation
     internal: bool
     waits: bool
     """Whether he is in the lobby; then he has no medium."""
@@ -111,7 +111,7 @@ class Attendee:
     @property
     def guest(self) -> bool:
         """Whether he has no account."""
-        return self.relation is Relation.GUEST
+        return self.relation is JoinerRelation.GUEST
 
     @property
     def devices(self) -> tuple[RosterEndpoint, ...]:

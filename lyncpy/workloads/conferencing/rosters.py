@@ -18,7 +18,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.conferencing.documents import INFO_TYPE, Audience, Sheet, audience_of, delta, full
+from lyncpy.workloads.conferencing.documents import INFO_TYPE, Audience, RosterBody, audience_of, delta, full
 from lyncpy.workloads.conferencing.roster import Meeting
 
 EVENT: Final = "conference"
@@ -130,7 +130,7 @@ class _Difference:
     def __init__(self, meeting: Meeting, shown: dict[Subscription, _Shown]) -> None:
         self._meeting = meeting
         self._shown = shown
-        self._sheets: dict[tuple[int, Audience, Audience], Sheet | None] = {}
+        self._sheets: dict[tuple[int, Audience, Audience], RosterBody | None] = {}
 
     def news_for(self, subscription: Subscription, owed: Audience | None) -> Audience | None:
         shown = self._shown.get(subscription)

@@ -17,16 +17,16 @@ from lyncpy.contracts.workload import Route
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.message import Response, new_tag, response_to
 from lyncpy.workloads.conferencing import meeting as rules
-from lyncpy.workloads.conferencing.admission import Action
+from lyncpy.workloads.conferencing.admission import FocusAction
 from lyncpy.workloads.conferencing.attachments import SipAttachment
 from lyncpy.workloads.conferencing.bodies import (
     C3P_TYPE,
     NOT_IMPLEMENTED,
     AddUser,
-    Ask,
     Command,
     DeleteConference,
     DeleteUser,
+    FocusRequest,
     GetConference,
     Modify,
     SetLobbyAccess,
@@ -343,7 +343,7 @@ class Routes:
         body = write_pending(command) if denied is None else write_failure(command, denied.reason)
         return response_to(arrival.request, 200, content_type=C3P_TYPE, body=body)
 
-    async def _done(self, focus: Focus, actor: Aor, ask: Ask) -> Step | ConferenceDenied:
+    async def _done(self, focus: Focus, actor: Aor, ask: FocusRequest) -> Step | ConferenceDenied:
         """Carry out one command."""
         if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):
             return ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
@@ -358,14 +358,14 @@ class Routes:
             case SetLobbyAccess(users=users, granted=granted):
                 return await self._lobby(focus, actor, users, granted=granted)
             case Modify(wish=wish, mcu=""):
-                return await self._modify(focus, actor, wish, Action.MODIFY_CONFERENCE)
+                return await self._modify(focus, actor, wish, FocusAction.MODIFY_CONFERENCE)
             case DeleteConference():
                 return await focus.change(lambda meeting: rules.end(meeting, actor))
             case GetConference():
                 return focus.meeting, ()
         return _NOT_SUPPORTED
 
-    def _content(self, focus: Focus, user: Aor, ask: Ask | ConferenceDenied) -> str:
+    def _content(self, focus: Focus, user: Aor, ask: FocusRequest | ConferenceDenied) -> str:
         if isinstance(ask, GetConference):
             document = focus.rosters.document_for(user)
             return "" if document is None else document.body.decode().partition("?>")[2] or document.body.decode()
@@ -377,7 +377,7 @@ class Routes:
         step = await focus.change(lambda meeting: rules.set_lock(meeting, actor, locked=locked))
         if isinstance(step, ConferenceDenied) or wish == ConferenceRequest():
             return step
-        return await self._modify(focus, actor, wish, Action.MODIFY_CONFERENCE_LOCK)
+        return await self._modify(focus, actor, wish, FocusAction.MODIFY_CONFERENCE_LOCK)
 
     async def _lobby(
         self, focus: Focus, actor: Aor, users: tuple[Aor, ...], *, granted: bool
@@ -393,7 +393,7 @@ class Routes:
         return denied or (focus.meeting, ())
 
     async def _modify(
-        self, focus: Focus, actor: Aor, wish: ConferenceRequest, action: Action
+        self, focus: Focus, actor: Aor, wish: ConferenceRequest, action: FocusAction
     ) -> Step | ConferenceDenied:
         if not rules.may(focus.meeting, actor, action):
             return ConferenceDenied(C3pReason.FORBIDDEN)

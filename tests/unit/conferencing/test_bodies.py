@@ -7,10 +7,10 @@ import pytest
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.workloads.conferencing.bodies import (
     AddUser,
-    Ask,
     Command,
     DeleteConference,
     DeleteUser,
+    FocusRequest,
     GetConference,
     Modify,
     SetLobbyAccess,
@@ -64,7 +64,7 @@ def command(xml: str) -> Command:
     )
 
 
-def ask(xml: str) -> Ask | ConferenceDenied:
+def ask(xml: str) -> FocusRequest | ConferenceDenied:
     """Read what is asked of a focus."""
     return read_ask(command(xml))
 
@@ -171,7 +171,7 @@ def test_reads_whom_to_call() -> None:
         ("<somethingNew/>", Unknown("")),
     ],
 )
-def test_reads_what_is_asked_of_a_focus(xml: str, expected: Ask) -> None:
+def test_reads_what_is_asked_of_a_focus(xml: str, expected: FocusRequest) -> None:
     """Every command, with the focus as the client spelled it."""
     assert ask(xml) == expected
 

@@ -11,8 +11,8 @@ from lyncpy.workloads.conferencing.documents import (
     MSCI_NS,
     PRESENTERS,
     Audience,
-    Sheet,
-    Sight,
+    RosterBody,
+    RosterView,
     audience_of,
     delta,
     full,
@@ -27,18 +27,18 @@ from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, FOCUS, NOON, confer
 CHAT_URI = FOCUS.replace(":focus:", ":chat:")
 
 
-def read(sheet: Sheet | None, version: int = 1) -> Any:  # Any: lxml's element
+def read(sheet: RosterBody | None, version: int = 1) -> Any:  # Any: lxml's element
     """Read a document that must be there."""
     assert sheet is not None
     return tree(sheet.at(version))
 
 
-def users(sheet: Sheet | None) -> dict[str, str]:
+def users(sheet: RosterBody | None) -> dict[str, str]:
     """Give whom a document names, and how."""
     return {user.get("entity"): user.get("state") for user in read(sheet).findall("users/user")}
 
 
-def shown(before: Meeting, after: Meeting, audience: Audience = ATTENDEES) -> Sheet | None:
+def shown(before: Meeting, after: Meeting, audience: Audience = ATTENDEES) -> RosterBody | None:
     """Give what is new to an audience."""
     return delta(before, audience, after, audience)
 
@@ -103,7 +103,7 @@ def test_presenters_see_who_waits_and_attendees_do_not(closed: Meeting) -> None:
     assert list(users(full(closed, PRESENTERS))) == [ALICE, BOB, CAROL, DAVE]
     assert list(users(full(closed, ATTENDEES))) == [ALICE, BOB]
     audience = audience_of(closed, CAROL)
-    assert audience == Audience(Sight.SELF, CAROL)
+    assert audience == Audience(RosterView.SELF, CAROL)
     info = read(full(closed, audience))
     (carol,) = info.findall("users/user")
     assert (carol.get("entity"), carol.findtext("endpoint/status")) == (CAROL, "on-hold")
@@ -158,7 +158,7 @@ def test_nothing_new_is_no_document(closed: Meeting) -> None:
     """Attendees do not hear of the lobby, and nobody hears of nothing."""
     more = done(join(closed, joiner(Aor("sip:erin@contoso.test")), 1.0))
     assert shown(closed, more, ATTENDEES) is None
-    assert shown(closed, more, Audience(Sight.SELF, CAROL)) is None
+    assert shown(closed, more, Audience(RosterView.SELF, CAROL)) is None
     assert shown(closed, more, PRESENTERS) is not None
     assert shown(closed, closed, PRESENTERS) is None
 
@@ -177,7 +177,7 @@ def test_a_lock_is_told_where_the_client_looks(closed: Meeting) -> None:
     info = read(shown(before, done(set_lock(before, ALICE, locked=True))))
     assert info.findtext("conference-state/locked") == "true"
     assert [e.text for e in info.findall("conference-view/entity-view/entity-state/locked")] == ["true", "true"]
-    info = read(shown(closed, done(set_lock(closed, ALICE, locked=True)), Audience(Sight.SELF, CAROL)))
+    info = read(shown(closed, done(set_lock(closed, ALICE, locked=True)), Audience(RosterView.SELF, CAROL)))
     assert [part.tag for part in info] == ["conference-state"]
 
 
@@ -197,7 +197,7 @@ def test_who_is_let_in_gets_everything(closed: Meeting) -> None:
     after = done(admit(closed, ALICE, CAROL, 1.0))
     audience = audience_of(after, CAROL)
     assert audience == ATTENDEES
-    info = read(delta(closed, Audience(Sight.SELF, CAROL), after, audience), 2)
+    info = read(delta(closed, Audience(RosterView.SELF, CAROL), after, audience), 2)
     assert (info.get("state"), info.get("version")) == ("full", "2")
     assert info.find("conference-description/conf-uris") is not None
     assert users(shown(closed, after, ATTENDEES)) == {CAROL: "full"}

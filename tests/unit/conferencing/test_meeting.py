@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.conferencing.admission import MAY, Action, Relation
+from lyncpy.workloads.conferencing.admission import MAY, FocusAction, JoinerRelation
 from lyncpy.workloads.conferencing.meeting import (
     admit,
     begin,
@@ -380,7 +380,7 @@ def test_a_meeting_of_guests_that_a_restart_emptied_ends_with_its_lobby() -> Non
 
 def test_who_waits_may_do_nothing(knocking: Meeting) -> None:
     """Not even ask for the roster; he may leave."""
-    assert not any(may(knocking, DAVE, action) for action in Action)
+    assert not any(may(knocking, DAVE, action) for action in FocusAction)
     assert departures(eject(knocking, DAVE, DAVE, 1.0)) == {DAVE: Departure.LEFT}
 
 
@@ -390,9 +390,9 @@ def test_who_waits_may_do_nothing(knocking: Meeting) -> None:
 def test_attendees_may_only_look() -> None:
     """Every command that concerns others is for presenters; the operator may everything."""
     running = meeting(ALICE, BOB)
-    assert MAY[Role.ATTENDEE] == {Action.GET_CONFERENCE}
-    assert all(may(running, None, action) and may(running, ALICE, action) for action in Action)
-    assert not may(running, CAROL, Action.GET_CONFERENCE)
+    assert MAY[Role.ATTENDEE] == {FocusAction.GET_CONFERENCE}
+    assert all(may(running, None, action) and may(running, ALICE, action) for action in FocusAction)
+    assert not may(running, CAROL, FocusAction.GET_CONFERENCE)
     for step in (
         set_role(running, BOB, BOB, Role.PRESENTER),
         set_lock(running, BOB, locked=True),
@@ -521,7 +521,7 @@ def test_who_is_called_in_counts_as_invited_until_he_comes() -> None:
     full = replace(closed, house=MeetingPolicy(size=1))
     assert isinstance(call_in(full, ALICE, DAVE), ConferenceDenied)
     called = done(call_in(closed, ALICE, DAVE))
-    assert relation_of(called, joiner(DAVE)) is Relation.INVITED
+    assert relation_of(called, joiner(DAVE)) is JoinerRelation.INVITED
     came = done(join(called, joiner(DAVE), 1.0))
     assert (len(came.inside), came.called) == (2, frozenset())
 
@@ -609,10 +609,10 @@ def test_relations_are_told_apart() -> None:
     """The roster knows who is what."""
     running = meeting(ALICE, BOB, CAROL, DAVE, MALLORY, GUEST, admission=Admission.ANONYMOUS, invited=INVITED)
     assert [attendee.relation for attendee in running.inside] == [
-        Relation.ORGANIZER,
-        Relation.PRESENTER,
-        Relation.INVITED,
-        Relation.COLLEAGUE,
-        Relation.OUTSIDER,
-        Relation.GUEST,
+        JoinerRelation.ORGANIZER,
+        JoinerRelation.PRESENTER,
+        JoinerRelation.INVITED,
+        JoinerRelation.COLLEAGUE,
+        JoinerRelation.OUTSIDER,
+        JoinerRelation.GUEST,
     ]
