@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.conferencing.model import Role
+from lyncpy.workloads.conferencing.model import ConferenceRole
 from lyncpy.workloads.conferencing.roster import Meeting
 from tests.kit.actors import Actor
 from tests.kit.hall import tree
@@ -344,7 +344,7 @@ def _visible(meeting: Meeting, user: Aor) -> dict[str, tuple[str, tuple[str, ...
         # Whose endpoints are on hold, since he waits, is connected by none.
         str(one.user): (one.role.value, () if one.waits else tuple(sorted(end.kind for end in one.endpoints)))
         for one in meeting.attendees.values()
-        if one is me or (not me.waits and (not one.waits or me.role is Role.PRESENTER))
+        if one is me or (not me.waits and (not one.waits or me.role is ConferenceRole.PRESENTER))
     }
 
 

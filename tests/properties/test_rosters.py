@@ -10,7 +10,15 @@ from lxml import etree
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.conferencing.admission import JoinerRelation
-from lyncpy.workloads.conferencing.documents import MSCI_NS, Audience, RosterBody, RosterView, audience_of, delta, full
+from lyncpy.workloads.conferencing.documents import (
+    MSCI_NS,
+    RosterAudience,
+    RosterBody,
+    RosterView,
+    audience_of,
+    delta,
+    full,
+)
 from lyncpy.workloads.conferencing.meeting import (
     admit,
     begin,
@@ -28,7 +36,7 @@ from lyncpy.workloads.conferencing.meeting import (
     set_lock,
     set_role,
 )
-from lyncpy.workloads.conferencing.model import CHAT, Admission, Autopromote, ConferenceDenied, Role
+from lyncpy.workloads.conferencing.model import CHAT, AdmissionPolicy, Autopromote, ConferenceDenied, ConferenceRole
 from lyncpy.workloads.conferencing.roster import (
     Admitted,
     Arrived,
@@ -120,7 +128,7 @@ class RealClient:
 class Watcher:
     """What somebody was shown, and what two kinds of client made of it."""
 
-    audience: Audience
+    audience: RosterAudience
     shown: Meeting
     standard: StandardClient = field(default_factory=StandardClient)
     real: RealClient = field(default_factory=RealClient)
@@ -180,13 +188,17 @@ class Meetings(RuleBasedStateMachine):
     now = 0.0
 
     @initialize(
-        admission=st.sampled_from(Admission),
+        admission=st.sampled_from(AdmissionPolicy),
         autopromote=st.sampled_from(Autopromote),
-        invited=st.dictionaries(st.sampled_from([BOB, CAROL]), st.sampled_from(Role)),
+        invited=st.dictionaries(st.sampled_from([BOB, CAROL]), st.sampled_from(ConferenceRole)),
         present=st.lists(USERS, min_size=2, max_size=6, unique=True),
     )
     def opens(
-        self, admission: Admission, autopromote: Autopromote, invited: dict[Aor, Role], present: list[Aor]
+        self,
+        admission: AdmissionPolicy,
+        autopromote: Autopromote,
+        invited: dict[Aor, ConferenceRole],
+        present: list[Aor],
     ) -> None:
         """Begin with some people in it."""
         self.conference = conference(admission=admission, autopromote=autopromote, invited=invited)
@@ -250,8 +262,8 @@ class Meetings(RuleBasedStateMachine):
             user = people[which % len(people)].user
             self.took((admit if granted else deny)(self.meeting, actor, user, self.now))
 
-    @rule(actor=ACTORS, user=USERS, role=st.sampled_from(Role))
-    def promotes(self, actor: Aor | None, user: Aor, role: Role) -> None:
+    @rule(actor=ACTORS, user=USERS, role=st.sampled_from(ConferenceRole))
+    def promotes(self, actor: Aor | None, user: Aor, role: ConferenceRole) -> None:
         """Somebody gets a role."""
         self.took(set_role(self.meeting, actor, user, role))
 
@@ -351,7 +363,7 @@ class Meetings(RuleBasedStateMachine):
             assert devices
             assert devices == {end.epid for end in attendee.endpoints}
             assert not attendee.waits or all(end.kind == "focus" for end in attendee.endpoints)
-            assert attendee.user != ALICE or attendee.role is Role.PRESENTER
+            assert attendee.user != ALICE or attendee.role is ConferenceRole.PRESENTER
 
     @invariant()
     def the_changes_told_all(self) -> None:

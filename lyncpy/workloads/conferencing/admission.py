@@ -8,7 +8,13 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-from lyncpy.workloads.conferencing.model import Admission, Autopromote, C3pReason, ConferenceDenied, Role
+from lyncpy.workloads.conferencing.model import (
+    AdmissionPolicy,
+    Autopromote,
+    C3pReason,
+    ConferenceDenied,
+    ConferenceRole,
+)
 
 
 class JoinerRelation(enum.Enum):
@@ -44,15 +50,15 @@ LOCKED: Final = "locked"
 
 _IN: Final = frozenset({JoinerRelation.ORGANIZER, JoinerRelation.PRESENTER, JoinerRelation.RETURNING})
 
-ADMITTED: Final[Mapping[Admission | str, frozenset[JoinerRelation]]] = {
+ADMITTED: Final[Mapping[AdmissionPolicy | str, frozenset[JoinerRelation]]] = {
     LOCKED: _IN,
-    Admission.CLOSED: _IN | {JoinerRelation.INVITED},
-    Admission.OPEN: _IN | {JoinerRelation.INVITED, JoinerRelation.COLLEAGUE},
-    Admission.ANONYMOUS: frozenset(JoinerRelation),
+    AdmissionPolicy.CLOSED: _IN | {JoinerRelation.INVITED},
+    AdmissionPolicy.OPEN: _IN | {JoinerRelation.INVITED, JoinerRelation.COLLEAGUE},
+    AdmissionPolicy.ANONYMOUS: frozenset(JoinerRelation),
 }
 """Who walks in; everybody else asks in the lobby, or is refused where his client knows none."""
 
-DOORS: Final[Mapping[tuple[Admission | str, JoinerRelation], JoinDecision]] = {
+DOORS: Final[Mapping[tuple[AdmissionPolicy | str, JoinerRelation], JoinDecision]] = {
     (row, relation): JoinDecision.ADMIT if relation in admitted else JoinDecision.LOBBY
     for row, admitted in ADMITTED.items()
     for relation in JoinerRelation
@@ -83,9 +89,9 @@ class FocusAction(enum.Enum):
     GET_CONFERENCE = "getConference"
 
 
-MAY: Final[Mapping[Role, frozenset[FocusAction]]] = {
-    Role.PRESENTER: frozenset(FocusAction),
-    Role.ATTENDEE: frozenset({FocusAction.GET_CONFERENCE}),
+MAY: Final[Mapping[ConferenceRole, frozenset[FocusAction]]] = {
+    ConferenceRole.PRESENTER: frozenset(FocusAction),
+    ConferenceRole.ATTENDEE: frozenset({FocusAction.GET_CONFERENCE}),
 }
 """Which role may do what, with others; anybody may take himself out."""
 

@@ -15,7 +15,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, quote_attr, read_xml, text_of
 from lyncpy.sip.uri import parse_uri
-from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRequest, Role
+from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRequest, ConferenceRole
 
 C3P_TYPE: Final = "application/cccp+xml"
 C3P_NS: Final = "urn:ietf:params:xml:ns:cccp"
@@ -32,7 +32,7 @@ NAME_LETTERS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class C3pCommand:
     """One C3P request: what is wanted of whom."""
 
     name: str
@@ -45,7 +45,7 @@ class Command:
     """What the command holds."""
 
 
-def read_request(body: bytes) -> Command:
+def read_request(body: bytes) -> C3pCommand:
     """Read a C3P request.
 
     Raises:
@@ -57,7 +57,7 @@ def read_request(body: bytes) -> Command:
     name = local(root[0])
     if len(name) > WORD_LETTERS:
         raise RemoteProtocolError("no C3P command has so long a name")
-    return Command(name, _attr(root, "requestId"), _attr(root, "from"), _attr(root, "to"), root[0])
+    return C3pCommand(name, _attr(root, "requestId"), _attr(root, "from"), _attr(root, "to"), root[0])
 
 
 # -- commands in a conference -----------------------------------------------------------------
@@ -104,7 +104,7 @@ class SetRole(FocusRequest):
     """Somebody is to have a role."""
 
     user: Aor
-    role: Role
+    role: ConferenceRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Unknown(FocusRequest):
     """A command that is not implemented."""
 
 
-def read_ask(command: Command) -> FocusRequest | ConferenceDenied:
+def read_ask(command: C3pCommand) -> FocusRequest | ConferenceDenied:
     """Read what is asked of a focus; a malformed one is denied in words of the protocol."""
     reader = _READERS.get(command.name)
     return Unknown(_keys(command.element)) if reader is None else reader(command.element)
@@ -261,7 +261,7 @@ def _read_modify(element: Element) -> FocusRequest | ConferenceDenied:
     return Modify(conf_entity, wish, _attr(element, "mcuUri"))
 
 
-_ROLES: Final[Mapping[str, Role]] = {role.value: role for role in Role}
+_ROLES: Final[Mapping[str, ConferenceRole]] = {role.value: role for role in ConferenceRole}
 
 _READERS: Final[Mapping[str, Callable[[Element], FocusRequest | ConferenceDenied]]] = {
     "addUser": _read_add_user,
@@ -344,7 +344,7 @@ def _invited(info: Element) -> tuple[tuple[Aor, str], ...] | ConferenceDenied | 
         user, roles = _user(attr(entry, "entity")), child(entry, "roles")
         if user is None:
             return _NO_USER
-        invited.append((user, (roles is not None and _word(roles, "entry")) or Role.ATTENDEE.value))
+        invited.append((user, (roles is not None and _word(roles, "entry")) or ConferenceRole.ATTENDEE.value))
     return tuple(invited)
 
 
@@ -392,22 +392,22 @@ def _time(text: str) -> float | None:
 # -- responses --------------------------------------------------------------------------------
 
 
-def write_success(command: Command, content: str = "", attributes: str = "") -> bytes:
+def write_success(command: C3pCommand, content: str = "", attributes: str = "") -> bytes:
     """Answer that a command was carried out; `content` and `attributes` are XML, those with a blank before."""
     return _response(command, "success", f"<{command.name}{attributes}>{content}</{command.name}>")
 
 
-def write_pending(command: Command) -> bytes:
+def write_pending(command: C3pCommand) -> bytes:
     """Answer that a command is being carried out; the same request gets another answer later."""
     return _response(command, "pending", f"<{command.name}/>")
 
 
-def write_failure(command: Command, reason: C3pReason) -> bytes:
+def write_failure(command: C3pCommand, reason: C3pReason) -> bytes:
     """Answer that a command failed, and why, in a word of the protocol."""
     return _response(command, "failure", f'<{command.name} reason="{reason.value}"/>')
 
 
-def write_added(command: Command, ask: AddUser, role: Role) -> bytes:
+def write_added(command: C3pCommand, ask: AddUser, role: ConferenceRole) -> bytes:
     """Answer that somebody has joined, as what.
 
     Spec: [MS-CONFBAS] 2.2.3.4: the keys unchanged, one user, one role. Client: it reads the code alone.
@@ -421,7 +421,7 @@ def write_added(command: Command, ask: AddUser, role: Role) -> bytes:
     )
 
 
-def write_capabilities(command: Command, mcu_types: tuple[str, ...], *, guests: bool) -> bytes:
+def write_capabilities(command: C3pCommand, mcu_types: tuple[str, ...], *, guests: bool) -> bytes:
     """Answer which media can be conferenced, to either way of asking.
 
     Spec: [MS-CONFPRO] 2.2.3.8; the capability version of this revision is 0. Client: it looks
@@ -434,7 +434,7 @@ def write_capabilities(command: Command, mcu_types: tuple[str, ...], *, guests: 
     return write_success(command, f"<mcu-types>{types}</mcu-types>{anonymous}", ' capability-version="0"')
 
 
-def _response(command: Command, code: str, content: str) -> bytes:
+def _response(command: C3pCommand, code: str, content: str) -> bytes:
     return (
         f'<response xmlns="{C3P_NS}" C3PVersion="1" requestId={quote_attr(command.request_id)}'
         f' from={quote_attr(command.to)} to={quote_attr(command.from_)} code="{code}">{content}</response>'

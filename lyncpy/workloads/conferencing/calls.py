@@ -29,9 +29,9 @@ from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.admission import FocusAction
 from lyncpy.workloads.conferencing.attachments import SipAttachment
-from lyncpy.workloads.conferencing.bodies import AddUser, Command, write_added, write_failure
+from lyncpy.workloads.conferencing.bodies import AddUser, C3pCommand, write_added, write_failure
 from lyncpy.workloads.conferencing.focus import Focus
-from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, Role
+from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRole
 from lyncpy.workloads.conferencing.roster import Change, Meeting, MeetingEnded
 
 INVITATION: Final = "application/ms-conf-invite+xml"
@@ -77,7 +77,7 @@ class Calls:
         return len(self._calling)
 
     async def begin(
-        self, focus: Focus, caller: SipAttachment, arrival: Arrival, command: Command, ask: AddUser
+        self, focus: Focus, caller: SipAttachment, arrival: Arrival, command: C3pCommand, ask: AddUser
     ) -> ConferenceDenied | None:
         """Begin to call somebody; None: it is under way, and `caller` will be told what came of it."""
         if ask.target and aor_of(ask.target) != ask.user:  # a phone number, and there is no gateway
@@ -109,14 +109,18 @@ class Calls:
                 if uri == after.conference.uri:
                     own.cancel()
 
-    async def _call(self, own: Arrival, focus: Focus, caller: SipAttachment, command: Command, ask: AddUser) -> None:
+    async def _call(self, own: Arrival, focus: Focus, caller: SipAttachment, command: C3pCommand, ask: AddUser) -> None:
         try:
             denied = await self._invite(own, caller.user, ask.user)
         except (Refused, WorldUnavailable):
             denied = ConferenceDenied(C3pReason.OTHER)
         finally:
             del self._calling[focus.uri, ask.user]
-        body = write_added(command, ask, Role.ATTENDEE) if denied is None else write_failure(command, denied.reason)
+        body = (
+            write_added(command, ask, ConferenceRole.ATTENDEE)
+            if denied is None
+            else write_failure(command, denied.reason)
+        )
 
         def inform() -> None:
             if focus.attachment(caller.user, caller.epid) is caller:

@@ -11,7 +11,7 @@ from lyncpy.workloads.conferencing.conferences import Conferences
 from lyncpy.workloads.conferencing.foci import Foci
 from lyncpy.workloads.conferencing.focus import Focus, Rule
 from lyncpy.workloads.conferencing.model import Conference, ConferenceDenied, join_url
-from lyncpy.workloads.conferencing.model import Role as Part
+from lyncpy.workloads.conferencing.model import ConferenceRole as Part
 from lyncpy.workloads.conferencing.roster import Attendee, Meeting
 
 _SENTENCES = {

@@ -25,14 +25,14 @@ from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.conferencing.identity import noted, readdressed, up_to_date
 from lyncpy.workloads.conferencing.model import (
     Active,
-    Admission,
+    AdmissionPolicy,
     Autopromote,
     C3pReason,
     Conference,
     ConferenceDenied,
     ConferenceRequest,
+    ConferenceRole,
     ConferenceTerms,
-    Role,
     key_of,
     modify,
     purgeable,
@@ -53,7 +53,7 @@ Hear = Callable[[Conference, Conference | None], None]
 _Decision = Decision[Conference | None, Conference | ConferenceDenied]
 
 
-class _Memory:
+class _ConferenceCache:
     """All conferences in memory, by the key of their URI and by who their organizer is; and the form of their records."""
 
     def __init__(self, owners: IOwners) -> None:
@@ -164,7 +164,7 @@ class Conferences:
         self._total = total
         self._purge_every_s = purge_every_s
         self._owners = owners
-        self._kept = _Memory(self._owners)
+        self._kept = _ConferenceCache(self._owners)
         self._table: VersionedTable[str, Conference | None] = VersionedTable(
             KIND, self._kept, self._kept, store=store, writers=writers, tell=lambda news: self._tell(*news)
         )
@@ -443,7 +443,7 @@ def unpack(value: bytes, owners: IOwners) -> Conference:
             **stored,
             "organizer": aor_of(stored["organizer"]),
             "id": conference_id_of(stored["id"]),
-            "admission": Admission(stored["admission"]),
+            "admission": AdmissionPolicy(stored["admission"]),
             "autopromote": Autopromote(stored["autopromote"]),
             "media": tuple(stored["media"]),
             "invited": _read_roles(stored["invited"]),
@@ -457,7 +457,7 @@ def unpack(value: bytes, owners: IOwners) -> Conference:
                 frozenset(map(aor_of, active["kept"])),
                 frozenset(map(aor_of, active["ejected"])),
             ),
-            "asleep": {OwnerId(one): (aor_of(aor), Role(role)) for one, (aor, role) in asleep.items()},
+            "asleep": {OwnerId(one): (aor_of(aor), ConferenceRole(role)) for one, (aor, role) in asleep.items()},
         }
     )
     if owner is None:
@@ -466,9 +466,9 @@ def unpack(value: bytes, owners: IOwners) -> Conference:
     return replace(conference, owner=OwnerId(owner), meant={aor: one for aor, one in named.items() if one})
 
 
-def _roles(roles: Mapping[Aor, Role]) -> dict[str, str]:
+def _roles(roles: Mapping[Aor, ConferenceRole]) -> dict[str, str]:
     return {user: role.value for user, role in roles.items()}
 
 
-def _read_roles(stored: Mapping[str, str]) -> dict[Aor, Role]:
-    return {aor_of(user): Role(role) for user, role in stored.items()}
+def _read_roles(stored: Mapping[str, str]) -> dict[Aor, ConferenceRole]:
+    return {aor_of(user): ConferenceRole(role) for user, role in stored.items()}

@@ -16,7 +16,7 @@ from typing import Final
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.markup import escape, quote_attr
 from lyncpy.workloads.conferencing.bodies import INFO_NS
-from lyncpy.workloads.conferencing.model import FOCUS, Conference, Role, join_url
+from lyncpy.workloads.conferencing.model import FOCUS, Conference, ConferenceRole, join_url
 from lyncpy.workloads.conferencing.roster import Attendee, Meeting, RosterEndpoint
 
 INFO_TYPE: Final = "application/conference-info+xml"
@@ -35,7 +35,7 @@ class RosterView(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class RosterAudience:
     """Those who see the same."""
 
     sight: RosterView
@@ -43,8 +43,8 @@ class Audience:
     """In the lobby everybody sees himself alone."""
 
 
-PRESENTERS: Final = Audience(RosterView.ALL)
-ATTENDEES: Final = Audience(RosterView.INSIDE)
+PRESENTERS: Final = RosterAudience(RosterView.ALL)
+ATTENDEES: Final = RosterAudience(RosterView.INSIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +59,17 @@ class RosterBody:
         return b'%s version="%d"%s' % (self.head, version, self.tail)
 
 
-def audience_of(meeting: Meeting, user: Aor) -> Audience | None:
+def audience_of(meeting: Meeting, user: Aor) -> RosterAudience | None:
     """Say to which audience somebody belongs; None when he is not there."""
     attendee = meeting.attendees.get(user)
     if attendee is None:
         return None
     if attendee.waits:
-        return Audience(RosterView.SELF, user)
-    return PRESENTERS if attendee.role is Role.PRESENTER else ATTENDEES
+        return RosterAudience(RosterView.SELF, user)
+    return PRESENTERS if attendee.role is ConferenceRole.PRESENTER else ATTENDEES
 
 
-def full(meeting: Meeting, audience: Audience) -> RosterBody:
+def full(meeting: Meeting, audience: RosterAudience) -> RosterBody:
     """Write all that an audience sees.
 
     Client: the first document must name the IM MCU in conf-uris, or texts go nowhere.
@@ -85,7 +85,7 @@ def full(meeting: Meeting, audience: Audience) -> RosterBody:
     )
 
 
-def delta(before: Meeting, was: Audience, after: Meeting, audience: Audience) -> RosterBody | None:
+def delta(before: Meeting, was: RosterAudience, after: Meeting, audience: RosterAudience) -> RosterBody | None:
     """Write what is new to somebody since a meeting he has seen; None when nothing is.
 
     Who is let in from the lobby gets a full document. Every user who changed is there with
@@ -128,14 +128,14 @@ def _sheet(meeting: Meeting, state: str, *parts: str) -> RosterBody:
     return RosterBody(head.encode(), f">{''.join(parts)}</conference-info>".encode())
 
 
-def _seen(meeting: Meeting, audience: Audience) -> Iterator[Attendee]:
+def _seen(meeting: Meeting, audience: RosterAudience) -> Iterator[Attendee]:
     sight, who = audience.sight, audience.who
     for attendee in meeting.attendees.values():
         if sight is RosterView.ALL or attendee.user == who or (sight is RosterView.INSIDE and not attendee.waits):
             yield attendee
 
 
-def _description(meeting: Meeting, audience: Audience) -> str:
+def _description(meeting: Meeting, audience: RosterAudience) -> str:
     """Write what the meeting is. Who waits in the lobby is not told where its media are.
 
     Spec: RFC 4575 §5.3, [MS-CONFBAS] 2.2.2.3.
@@ -194,7 +194,7 @@ def _kept(conference: Conference) -> str:
     )
 
 
-def _state(meeting: Meeting, audience: Audience) -> str:
+def _state(meeting: Meeting, audience: RosterAudience) -> str:
     """Write how the meeting stands. Spec: RFC 4575 §5.5."""
     count = "" if audience.sight is RosterView.SELF else f"<user-count>{len(meeting.inside)}</user-count>"
     return (
@@ -290,7 +290,7 @@ def kept(conference: Conference, meeting_url: str) -> str:
     )
 
 
-def _invited(invited: Iterable[tuple[Aor, Role]]) -> str:
+def _invited(invited: Iterable[tuple[Aor, ConferenceRole]]) -> str:
     return "".join(
         f"<user entity={quote_attr(user)}><roles><entry>{role.value}</entry></roles></user>" for user, role in invited
     )

@@ -14,7 +14,7 @@ from lyncpy.sip.message import Response, response_to
 from lyncpy.workloads.conferencing.bodies import (
     C3P_TYPE,
     NOT_IMPLEMENTED,
-    Command,
+    C3pCommand,
     read_conference_id,
     read_page,
     read_request,
@@ -36,7 +36,7 @@ _ID_LENGTH: Final = 8
 _NOT_YOURS: Final = Diagnostics(3000, "Bad From in C3P Request")
 _UNKNOWN: Final = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
-Answer = Callable[[Aor, Command], Awaitable[bytes | ConferenceDenied]]
+Answer = Callable[[Aor, C3pCommand], Awaitable[bytes | ConferenceDenied]]
 
 
 class Factory:
@@ -97,17 +97,17 @@ class Factory:
     def _may_have_guests(self, user: Aor) -> bool:
         return self._guests and self._policies.of(user).anonymous_participants
 
-    async def _capabilities(self, user: Aor, command: Command) -> bytes:
+    async def _capabilities(self, user: Aor, command: C3pCommand) -> bytes:
         return write_capabilities(command, self._media, guests=self._may_have_guests(user))
 
-    async def _new_id(self, user: Aor, command: Command) -> bytes:
+    async def _new_id(self, user: Aor, command: C3pCommand) -> bytes:
         """Give an id that none of his conferences has. A link is as hard to guess as its id."""
         while True:
             new = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
             if self._conferences.find(user, new) is None:
                 return write_success(command, f"<conference-id>{new}</conference-id>")
 
-    async def _add(self, user: Aor, command: Command) -> bytes | ConferenceDenied:
+    async def _add(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         """Make a conference; it is durable when the answer leaves. Spec: [MS-CONFPRO] 3.2.5.1."""
         wish = self._wish(command)
         if isinstance(wish, ConferenceDenied):
@@ -116,18 +116,18 @@ class Factory:
             return ConferenceDenied(C3pReason.NOT_SUPPORTED)
         return self._shown(command, await self._conferences.schedule(user, wish, guests=self._may_have_guests(user)))
 
-    async def _get(self, user: Aor, command: Command) -> bytes | ConferenceDenied:
+    async def _get(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         found = self._conferences.find(user, self._id(user, read_conference_id(command.element)))
         return self._shown(command, found or _UNKNOWN)
 
-    async def _list(self, user: Aor, command: Command) -> bytes:
+    async def _list(self, user: Aor, command: C3pCommand) -> bytes:
         """Give a page of his conferences, the latest modified first, and how many there are."""
         skip, limit = read_page(command.element, PAGE)
         theirs = self._conferences.of(user)
         page = "".join(kept(each, self._meeting_url) for each in theirs[skip : skip + limit])
         return write_success(command, page, f' total="{len(theirs)}"')
 
-    async def _modify(self, user: Aor, command: Command) -> bytes | ConferenceDenied:
+    async def _modify(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         """Change a conference; a meeting that runs is another at once. Spec: [MS-CONFPRO] 3.2.5.5."""
         wish = self._wish(command)
         if isinstance(wish, ConferenceDenied):
@@ -135,19 +135,19 @@ class Factory:
         id_ = self._id(user, read_conference_id(command.element)) or wish.id or self._entity_id(user, command)
         return self._shown(command, await self._conferences.modify(user, id_, wish, guests=self._may_have_guests(user)))
 
-    async def _delete(self, user: Aor, command: Command) -> bytes | ConferenceDenied:
+    async def _delete(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         deleted = await self._conferences.delete(user, self._id(user, read_conference_id(command.element)))
         return deleted if isinstance(deleted, ConferenceDenied) else write_success(command)
 
-    async def _unsupported(self, user: Aor, command: Command) -> ConferenceDenied:
+    async def _unsupported(self, user: Aor, command: C3pCommand) -> ConferenceDenied:
         """Refuse what there is no phone or certificate for."""
         return ConferenceDenied(C3pReason.NOT_SUPPORTED)
 
-    def _wish(self, command: Command) -> ConferenceRequest | ConferenceDenied:
+    def _wish(self, command: C3pCommand) -> ConferenceRequest | ConferenceDenied:
         info = child(command.element, "conference-info")
         return ConferenceDenied(C3pReason.REQUEST_MALFORMED) if info is None else read_wish(info)
 
-    def _shown(self, command: Command, found: Conference | ConferenceDenied) -> bytes | ConferenceDenied:
+    def _shown(self, command: C3pCommand, found: Conference | ConferenceDenied) -> bytes | ConferenceDenied:
         return found if isinstance(found, ConferenceDenied) else write_success(command, kept(found, self._meeting_url))
 
     def _id(self, user: Aor, named: str) -> str:
@@ -157,6 +157,6 @@ class Factory:
         conference = self._conferences.at(named)
         return "" if conference is None or conference.organizer != user else conference.id
 
-    def _entity_id(self, user: Aor, command: Command) -> str:
+    def _entity_id(self, user: Aor, command: C3pCommand) -> str:
         info = child(command.element, "conference-info")
         return "" if info is None else self._id(user, attr(info, "entity") or "")

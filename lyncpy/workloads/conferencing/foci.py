@@ -18,7 +18,7 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.conferences import Conferences
-from lyncpy.workloads.conferencing.documents import Audience
+from lyncpy.workloads.conferencing.documents import RosterAudience
 from lyncpy.workloads.conferencing.focus import Focus, MeetingObserver, Surroundings
 from lyncpy.workloads.conferencing.identity import readdress
 from lyncpy.workloads.conferencing.model import Conference, read_address
@@ -56,7 +56,7 @@ class Foci:
         """
         self._platform = platform
         self._notifier = notifier
-        self.feed: Final[Feed[Rosters, None, Audience]] = Feed(RosterSource(), notifier, platform.timers)
+        self.feed: Final[Feed[Rosters, None, RosterAudience]] = Feed(RosterSource(), notifier, platform.timers)
         """Tells who watches rosters; it is to hear of connections."""
 
         self._conferences = conferences

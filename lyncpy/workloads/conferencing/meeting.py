@@ -22,7 +22,7 @@ from lyncpy.workloads.conferencing.admission import (
     JoinerRelation,
     promoted,
 )
-from lyncpy.workloads.conferencing.model import FOCUS, Active, C3pReason, Conference, ConferenceDenied, Role
+from lyncpy.workloads.conferencing.model import FOCUS, Active, C3pReason, Conference, ConferenceDenied, ConferenceRole
 from lyncpy.workloads.conferencing.roster import (
     Admitted,
     Arrived,
@@ -104,7 +104,7 @@ def relation_of(meeting: Meeting, joiner: Joiner) -> JoinerRelation:
     if user == conference.organizer:
         return JoinerRelation.ORGANIZER
     if user not in meeting.ejected:
-        if meeting.granted.get(user, conference.invited.get(user)) is Role.PRESENTER:
+        if meeting.granted.get(user, conference.invited.get(user)) is ConferenceRole.PRESENTER:
             return JoinerRelation.PRESENTER
         if user in meeting.kept:
             return JoinerRelation.RETURNING
@@ -113,20 +113,20 @@ def relation_of(meeting: Meeting, joiner: Joiner) -> JoinerRelation:
     return JoinerRelation.COLLEAGUE if joiner.internal else JoinerRelation.OUTSIDER
 
 
-def role_of(meeting: Meeting, joiner: Joiner, relation: JoinerRelation) -> Role:
+def role_of(meeting: Meeting, joiner: Joiner, relation: JoinerRelation) -> ConferenceRole:
     """Say as what somebody joins; what he asks for does not matter.
 
     Client: every client asks to be an attendee, the organizer too.
     """
     if relation in (JoinerRelation.ORGANIZER, JoinerRelation.PRESENTER):
-        return Role.PRESENTER
+        return ConferenceRole.PRESENTER
     granted = meeting.granted.get(joiner.user)
     if granted is not None:
         return granted
     entitled = joiner.user not in meeting.ejected and promoted(
         meeting.conference.autopromote, relation, internal=joiner.internal
     )
-    return Role.PRESENTER if entitled else Role.ATTENDEE
+    return ConferenceRole.PRESENTER if entitled else ConferenceRole.ATTENDEE
 
 
 def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenied:
@@ -251,7 +251,7 @@ def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOB
     return replace(meeting, called=meeting.called | {user}, ejected=meeting.ejected - {user}, meant=meant), ()
 
 
-def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step | ConferenceDenied:
+def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: ConferenceRole) -> Step | ConferenceDenied:
     """Give somebody a role, for as long as this occurrence lasts.
 
     The organizer stays a presenter, and so does the last one there is: a meeting that
@@ -266,11 +266,11 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: Role) -> Step
         return meeting, ()
     if attendee.relation is JoinerRelation.ORGANIZER:
         return ConferenceDenied(C3pReason.FORBIDDEN, "The organizer stays a presenter")
-    if role is Role.ATTENDEE and len(meeting.presenters()) == 1:
+    if role is ConferenceRole.ATTENDEE and len(meeting.presenters()) == 1:
         return ConferenceDenied(C3pReason.FORBIDDEN, "The last presenter stays one")
     # A guest's name is nobody's: what is granted to it must not outlive him.
     granted = meeting.granted if attendee.guest else {**meeting.granted, user: role}
-    ejected = meeting.ejected - {user} if role is Role.PRESENTER else meeting.ejected
+    ejected = meeting.ejected - {user} if role is ConferenceRole.PRESENTER else meeting.ejected
     after = replace(
         _put(meeting, replace(attendee, role=role)), granted=granted, ejected=ejected, meant=_meant(meeting, attendee)
     )

@@ -26,14 +26,14 @@ _PASSCODE: Final = re.compile(r"[0-9A-Za-z]{4,16}")
 _OPAQUE: Final = re.compile(r"app:conf:(?P<kind>[a-z-]{1,32}):id:(?P<id>[0-9a-z]{8,32})", re.IGNORECASE)
 
 
-class Role(enum.Enum):
+class ConferenceRole(enum.Enum):
     """What a participant may do; the value is the word on the wire. Spec: [MS-CONFBAS] 2.2.2."""
 
     PRESENTER = "presenter"
     ATTENDEE = "attendee"
 
 
-class Admission(enum.Enum):
+class AdmissionPolicy(enum.Enum):
     """Whom a conference takes in without asking; the value is the word on the wire. Spec: [MS-CONFPRO] 2.2.1.2."""
 
     CLOSED = "closedAuthenticated"
@@ -104,7 +104,7 @@ class Active:
 
     since: float
     locked: bool = False
-    granted: Mapping[Aor, Role] = field(default_factory=dict)
+    granted: Mapping[Aor, ConferenceRole] = field(default_factory=dict)
     """Roles that presenters gave or took in this occurrence."""
 
     kept: frozenset[Aor] = frozenset()
@@ -136,11 +136,11 @@ class Conference:
     expires: float
     subject: str = ""
     display_text: str = ""
-    admission: Admission = Admission.OPEN
+    admission: AdmissionPolicy = AdmissionPolicy.OPEN
     autopromote: Autopromote = Autopromote.NOBODY
     pstn_lobby_bypass: bool = False
     media: tuple[str, ...] = (CHAT,)
-    invited: Mapping[Aor, Role] = field(default_factory=dict)
+    invited: Mapping[Aor, ConferenceRole] = field(default_factory=dict)
     passcode: str = ""
     """The conference key that guests prove to know; "" when they need none to know the link."""
 
@@ -168,7 +168,7 @@ class Conference:
     meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
     """Who the other people are that it names."""
 
-    asleep: Mapping[OwnerId, tuple[Aor, Role]] = field(default_factory=dict)
+    asleep: Mapping[OwnerId, tuple[Aor, ConferenceRole]] = field(default_factory=dict)
     """Who is invited, but gone, and whose address is another's now; they are again when they come back."""
 
     @property
@@ -269,7 +269,7 @@ class ConferenceTerms:
     ad_hoc_s: float = 8 * 3600
     """How long a conference is kept whose client names no end."""
 
-    admission: Admission = Admission.OPEN
+    admission: AdmissionPolicy = AdmissionPolicy.OPEN
     autopromote: Autopromote = Autopromote.COMPANY
     guests: bool = True
     """Whether anonymous meetings may be made at all."""
@@ -405,11 +405,13 @@ def _applied(
         subject=_or(wish.subject, conference.subject),
         display_text=_or(wish.display_text, conference.display_text),
         expires=conference.expires if wish.expires is None else wish.expires,
-        admission=conference.admission if wish.admission is None else Admission(wish.admission),
+        admission=conference.admission if wish.admission is None else AdmissionPolicy(wish.admission),
         autopromote=conference.autopromote if wish.autopromote is None else Autopromote(wish.autopromote),
         pstn_lobby_bypass=(conference.pstn_lobby_bypass if wish.pstn_lobby_bypass is None else wish.pstn_lobby_bypass),
         media=_media(conference, wish, terms),
-        invited=conference.invited if wish.invited is None else {user: Role(role) for user, role in wish.invited},
+        invited=conference.invited
+        if wish.invited is None
+        else {user: ConferenceRole(role) for user, role in wish.invited},
         passcode=_or(wish.passcode, conference.passcode),
         notification_data=_or(wish.notification_data, conference.notification_data),
     )
@@ -428,7 +430,7 @@ def _media(conference: Conference, wish: ConferenceRequest, terms: ConferenceTer
 
 def _why_not(wish: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool) -> C3pReason | None:
     """Give the first thing that is wrong with a wish."""
-    anonymous = wish.admission == Admission.ANONYMOUS.value
+    anonymous = wish.admission == AdmissionPolicy.ANONYMOUS.value
     checks = (
         (
             max(map(len, (wish.subject or "", wish.display_text or ""))) > terms.subject_letters,
@@ -450,9 +452,9 @@ def _why_not(wish: ConferenceRequest, terms: ConferenceTerms, now: float, *, gue
     return next((reason for wrong, reason in checks if wrong), None)
 
 
-_ADMISSIONS: Final = frozenset(admission.value for admission in Admission)
+_ADMISSIONS: Final = frozenset(admission.value for admission in AdmissionPolicy)
 _AUTOPROMOTES: Final = frozenset(map(int, Autopromote))
-_ROLES: Final = frozenset(role.value for role in Role)
+_ROLES: Final = frozenset(role.value for role in ConferenceRole)
 
 
 def _may_expire(expires: float, now: float) -> bool:

@@ -22,7 +22,7 @@ _LINK: Final = re.compile(r"([^/\s@:;?<>\"%]{1,64})/([A-Za-z0-9]{1,64})/?")
 _PLAIN_IN_URI: Final = ":;=@+$,&!~*'()/-_."
 
 
-class Meetable(Protocol):
+class MeetingLink(Protocol):
     """What the page has to know of a conference."""
 
     @property
@@ -33,7 +33,7 @@ class Meetable(Protocol):
 class Pages:
     """Answers under the meeting links of this house."""
 
-    def __init__(self, find: Callable[[Aor, str], Meetable | None], domain: str, meeting_url: str) -> None:
+    def __init__(self, find: Callable[[Aor, str], MeetingLink | None], domain: str, meeting_url: str) -> None:
         """Take where conferences are found, the domain of their organizers, and what all links begin with; "": no pages."""
         self._find = find
         self._domain = domain

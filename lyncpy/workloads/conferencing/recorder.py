@@ -55,7 +55,7 @@ class Dialled:
     diagnostic_id: int | None = None
 
 
-class Recorder:
+class ConferenceRecorder:
     """Keeps the open rows of running meetings, and has each new state written.
 
     Who calls again and again fills no disk: beyond a share of an hour nothing more is begun for them. A row that

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import NOBODY, OwnerId
 from lyncpy.workloads.conferencing.admission import JoinerRelation
-from lyncpy.workloads.conferencing.model import FOCUS, Conference, Role
+from lyncpy.workloads.conferencing.model import FOCUS, Conference, ConferenceRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Attendee:
 
     user: Aor
     display_name: str
-    role: Role
+    role: ConferenceRole
     relation: JoinerRelation
     internal: bool
     waits: bool
@@ -139,7 +139,7 @@ class Meeting:
     """Whether somebody has been in."""
 
     ended: bool = False
-    granted: Mapping[Aor, Role] = field(default_factory=dict)
+    granted: Mapping[Aor, ConferenceRole] = field(default_factory=dict)
     kept: frozenset[Aor] = frozenset()
     """Who was lost, and may come back though the door has been shut since."""
 
@@ -171,7 +171,7 @@ class Meeting:
 
     def presenters(self) -> tuple[Attendee, ...]:
         """Give who leads it now."""
-        return tuple(attendee for attendee in self.inside if attendee.role is Role.PRESENTER)
+        return tuple(attendee for attendee in self.inside if attendee.role is ConferenceRole.PRESENTER)
 
 
 # -- what happened ----------------------------------------------------------------------------
@@ -262,7 +262,7 @@ class RoleChanged(Change):
     """Somebody has another role."""
 
     user: Aor
-    role: Role
+    role: ConferenceRole
 
 
 @dataclass(frozen=True, slots=True)

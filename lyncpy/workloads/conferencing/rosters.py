@@ -18,7 +18,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.conferencing.documents import INFO_TYPE, Audience, RosterBody, audience_of, delta, full
+from lyncpy.workloads.conferencing.documents import INFO_TYPE, RosterAudience, RosterBody, audience_of, delta, full
 from lyncpy.workloads.conferencing.roster import Meeting
 
 EVENT: Final = "conference"
@@ -33,7 +33,7 @@ class _Shown:
     """What a watcher knows."""
 
     version: int
-    audience: Audience
+    audience: RosterAudience
     meeting: Meeting
 
 
@@ -43,7 +43,7 @@ class Rosters:
     def __init__(
         self,
         meeting: Callable[[], Meeting],
-        feed: Feed["Rosters", None, Audience],
+        feed: Feed["Rosters", None, RosterAudience],
         notifier: Notifier,
         gather_s: float,
     ) -> None:
@@ -112,7 +112,7 @@ class Rosters:
         return _Difference(self._meeting(), self._shown)
 
 
-class RosterSource(FeedSource[Rosters, None, Audience]):
+class RosterSource(FeedSource[Rosters, None, RosterAudience]):
     """Rosters as their feed asks for them. All of them are in memory; what is owed is no more than the name of an audience."""
 
     def subscriptions(self, key: Rosters) -> Collection[Subscription]:
@@ -130,17 +130,17 @@ class _Difference:
     def __init__(self, meeting: Meeting, shown: dict[Subscription, _Shown]) -> None:
         self._meeting = meeting
         self._shown = shown
-        self._sheets: dict[tuple[int, Audience, Audience], RosterBody | None] = {}
+        self._sheets: dict[tuple[int, RosterAudience, RosterAudience], RosterBody | None] = {}
 
-    def news_for(self, subscription: Subscription, owed: Audience | None) -> Audience | None:
+    def news_for(self, subscription: Subscription, owed: RosterAudience | None) -> RosterAudience | None:
         shown = self._shown.get(subscription)
         if shown is None or shown.meeting is self._meeting:
             return None
         return audience_of(self._meeting, subscription.watcher)  # whose user is gone is told so by its end
 
     def audience_of(
-        self, subscription: Subscription, news: Audience
-    ) -> tuple[tuple[int, Audience, Audience], int] | None:
+        self, subscription: Subscription, news: RosterAudience
+    ) -> tuple[tuple[int, RosterAudience, RosterAudience], int] | None:
         shown = self._shown[subscription]
         key = (id(shown.meeting), shown.audience, news)
         if key not in self._sheets:

@@ -23,7 +23,7 @@ from lyncpy.workloads.conferencing.bodies import (
     C3P_TYPE,
     NOT_IMPLEMENTED,
     AddUser,
-    Command,
+    C3pCommand,
     DeleteConference,
     DeleteUser,
     FocusRequest,
@@ -47,7 +47,7 @@ from lyncpy.workloads.conferencing.foci import Foci
 from lyncpy.workloads.conferencing.focus import Focus, Rule
 from lyncpy.workloads.conferencing.guests import shown_name
 from lyncpy.workloads.conferencing.model import FOCUS, C3pReason, ConferenceDenied, ConferenceRequest, read_address
-from lyncpy.workloads.conferencing.recorder import Dialled, Recorder
+from lyncpy.workloads.conferencing.recorder import ConferenceRecorder, Dialled
 from lyncpy.workloads.conferencing.roster import Joiner, Meeting, Step
 from lyncpy.workloads.conferencing.rosters import EVENT
 
@@ -73,7 +73,7 @@ class Routes:
         foci: Foci,
         conferences: Conferences,
         media: Mapping[str, ISipAccess],
-        recorder: Recorder,
+        recorder: ConferenceRecorder,
         calls: Calls,
     ) -> None:
         """Take the tables, and what sends.
@@ -178,7 +178,7 @@ class Routes:
             now = self._timers.now()
             focus.note(lambda meeting: rules.leave(meeting, attachment.user, attachment.epid, now))
 
-    def _read_join(self, arrival: Arrival) -> tuple[Command, AddUser]:
+    def _read_join(self, arrival: Arrival) -> tuple[C3pCommand, AddUser]:
         request = arrival.request
         if request.content_type != C3P_TYPE:
             raise Refused(415, headers=[("Accept", C3P_TYPE)])
@@ -333,7 +333,7 @@ class Routes:
         return response_to(arrival.request, 200, headers=headers, content_type=C3P_TYPE, body=body)
 
     async def _called(
-        self, arrival: Arrival, focus: Focus, attachment: SipAttachment, command: Command, ask: AddUser
+        self, arrival: Arrival, focus: Focus, attachment: SipAttachment, command: C3pCommand, ask: AddUser
     ) -> Response:
         """Have somebody called into the meeting; the final answer comes by INFO."""
         if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):

@@ -24,7 +24,7 @@ from lyncpy.workloads.conferencing.guests import Guests
 from lyncpy.workloads.conferencing.minutes import Minutes
 from lyncpy.workloads.conferencing.model import CHAT
 from lyncpy.workloads.conferencing.pages import Pages
-from lyncpy.workloads.conferencing.recorder import Recorder
+from lyncpy.workloads.conferencing.recorder import ConferenceRecorder
 from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.settings import Settings
 
@@ -80,7 +80,7 @@ class Conferencing:
             purge_every_s=settings.purge_every_s,
             owners=platform.owners,
         )
-        self._recorder = Recorder(
+        self._recorder = ConferenceRecorder(
             platform.recording, self._counts, platform.node, timers, per_hour=settings.records_per_user
         )
         self._calls = Calls(platform, signaling, privacy)

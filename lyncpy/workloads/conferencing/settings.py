@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lyncpy.contracts.policy import Policy
-from lyncpy.workloads.conferencing.model import Admission, Autopromote, ConferenceTerms
+from lyncpy.workloads.conferencing.model import AdmissionPolicy, Autopromote, ConferenceTerms
 from lyncpy.workloads.conferencing.roster import MeetingPolicy
 
 _PROMOTED = {"nobody": Autopromote.NOBODY, "company": Autopromote.COMPANY, "everyone": Autopromote.EVERYONE}
@@ -101,7 +101,7 @@ class Settings(BaseModel):
             notification_bytes=self.notification_bytes,
             invited=self.invited_per_conference,
             ad_hoc_s=self.ad_hoc_s,
-            admission=Admission(self.admission),
+            admission=AdmissionPolicy(self.admission),
             autopromote=_PROMOTED[self.autopromote],
             guests=self.guests,
         )

@@ -7,7 +7,7 @@ import pytest
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.workloads.conferencing.bodies import (
     AddUser,
-    Command,
+    C3pCommand,
     DeleteConference,
     DeleteUser,
     FocusRequest,
@@ -29,7 +29,7 @@ from lyncpy.workloads.conferencing.bodies import (
     write_pending,
     write_success,
 )
-from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRequest, Role
+from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRequest, ConferenceRole
 from tests.kit.hall import tree
 from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON
 
@@ -55,7 +55,7 @@ JOIN = (
 )
 
 
-def command(xml: str) -> Command:
+def command(xml: str) -> C3pCommand:
     """Read a command as it arrives."""
     return read_request(
         '<?xml version="1.0"?><request xmlns="urn:ietf:params:xml:ns:cccp"'
@@ -129,7 +129,7 @@ def test_reads_whom_to_call() -> None:
         (f"<deleteUser>{BOB_KEYS}</deleteUser>", DeleteUser(FOCUS, BOB)),
         (
             f"<modifyUserRoles>{BOB_KEYS}<user-roles><entry>presenter</entry></user-roles></modifyUserRoles>",
-            SetRole(FOCUS, BOB, Role.PRESENTER),
+            SetRole(FOCUS, BOB, ConferenceRole.PRESENTER),
         ),
         (
             f"<modifyConferenceLock>{KEYS}<locked>true</locked></modifyConferenceLock>",
@@ -325,7 +325,7 @@ def test_a_join_is_answered_with_what_was_asked() -> None:
     """The keys unchanged, the user as he spelled himself, and the role that he got."""
     asked = ask(JOIN)
     assert isinstance(asked, AddUser)
-    answer = tree(write_added(command(JOIN), asked, Role.PRESENTER))
+    answer = tree(write_added(command(JOIN), asked, ConferenceRole.PRESENTER))
     assert {name: answer.get(name) for name in ("code", "requestId", "from", "to")} == {
         "code": "success",
         "requestId": "7",

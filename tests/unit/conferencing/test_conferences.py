@@ -15,13 +15,13 @@ from lyncpy.core.timers import Timers
 from lyncpy.workloads.conferencing.conferences import KIND, Conferences, pack, unpack
 from lyncpy.workloads.conferencing.model import (
     Active,
-    Admission,
+    AdmissionPolicy,
     C3pReason,
     Conference,
     ConferenceDenied,
     ConferenceRequest,
+    ConferenceRole,
     ConferenceTerms,
-    Role,
     key_of,
 )
 from lyncpy.workloads.directory.owners import Owner, Owners
@@ -33,7 +33,7 @@ from tests.kit.results import result_of, started
 from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
 
 ID = "59CED1B0"
-ACTIVE = Active("i-1", NOON, True, {BOB: Role.PRESENTER}, frozenset({ALICE, BOB}), frozenset({CAROL}))
+ACTIVE = Active("i-1", NOON, True, {BOB: ConferenceRole.PRESENTER}, frozenset({ALICE, BOB}), frozenset({CAROL}))
 
 
 EVERYBODY = AddressOwners()
@@ -289,7 +289,7 @@ def test_a_change_on_a_change_elsewhere_keeps_both(cellar: Cellar, table: Confer
     other_writes(cellar, "Theirs")
     result_of(table.modify(ALICE, ID, ConferenceRequest(admission="closedAuthenticated")))
     (found,) = cellar.opened().of(ALICE)
-    assert (found.subject, found.admission) == ("Theirs", Admission.CLOSED)
+    assert (found.subject, found.admission) == ("Theirs", AdmissionPolicy.CLOSED)
 
 
 def test_what_was_deleted_elsewhere_is_gone(cellar: Cellar, table: Conferences) -> None:
@@ -380,9 +380,9 @@ def test_everything_is_kept_as_it_is() -> None:
     found = conference(
         subject="Ä \u2603",
         display_text="x",
-        admission=Admission.ANONYMOUS,
+        admission=AdmissionPolicy.ANONYMOUS,
         pstn_lobby_bypass=True,
-        invited={BOB: Role.PRESENTER},
+        invited={BOB: ConferenceRole.PRESENTER},
         passcode="1234",
         notification_data="<a/>",
         static=True,
@@ -413,6 +413,6 @@ def test_what_a_meeting_kept_before_an_address_changed_is_still_of_who_was_meant
     assert changing.called
     for found in (table.at(FOCUS), cellar.opened(owners).at(FOCUS)):
         assert found is not None
-        assert found.invited == {CAROL: Role.ATTENDEE, BOB: Role.PRESENTER}
+        assert found.invited == {CAROL: ConferenceRole.ATTENDEE, BOB: ConferenceRole.PRESENTER}
         assert found.active is not None
-        assert (found.active.granted, found.active.ejected) == ({CAROL: Role.PRESENTER}, frozenset({BOB}))
+        assert (found.active.granted, found.active.ejected) == ({CAROL: ConferenceRole.PRESENTER}, frozenset({BOB}))

@@ -10,7 +10,7 @@ from lyncpy.workloads.conferencing.documents import (
     ATTENDEES,
     MSCI_NS,
     PRESENTERS,
-    Audience,
+    RosterAudience,
     RosterBody,
     RosterView,
     audience_of,
@@ -19,7 +19,7 @@ from lyncpy.workloads.conferencing.documents import (
     kept,
 )
 from lyncpy.workloads.conferencing.meeting import admit, join, leave, medium_left, reform, set_lock, set_role
-from lyncpy.workloads.conferencing.model import CHAT, Active, Admission, Role
+from lyncpy.workloads.conferencing.model import CHAT, Active, AdmissionPolicy, ConferenceRole
 from lyncpy.workloads.conferencing.roster import Meeting, MeetingPolicy
 from tests.kit.hall import tree
 from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, FOCUS, NOON, conference, done, joiner, meeting
@@ -38,7 +38,7 @@ def users(sheet: RosterBody | None) -> dict[str, str]:
     return {user.get("entity"): user.get("state") for user in read(sheet).findall("users/user")}
 
 
-def shown(before: Meeting, after: Meeting, audience: Audience = ATTENDEES) -> RosterBody | None:
+def shown(before: Meeting, after: Meeting, audience: RosterAudience = ATTENDEES) -> RosterBody | None:
     """Give what is new to an audience."""
     return delta(before, audience, after, audience)
 
@@ -46,7 +46,9 @@ def shown(before: Meeting, after: Meeting, audience: Audience = ATTENDEES) -> Ro
 @pytest.fixture
 def closed() -> Meeting:
     """Alice and Bob are in; Carol and Dave wait."""
-    running = meeting(ALICE, BOB, admission=Admission.CLOSED, invited={BOB: Role.ATTENDEE}, subject="A & B")
+    running = meeting(
+        ALICE, BOB, admission=AdmissionPolicy.CLOSED, invited={BOB: ConferenceRole.ATTENDEE}, subject="A & B"
+    )
     for user in (CAROL, DAVE):
         running = done(join(running, joiner(user), 0.0))
     return running
@@ -103,7 +105,7 @@ def test_presenters_see_who_waits_and_attendees_do_not(closed: Meeting) -> None:
     assert list(users(full(closed, PRESENTERS))) == [ALICE, BOB, CAROL, DAVE]
     assert list(users(full(closed, ATTENDEES))) == [ALICE, BOB]
     audience = audience_of(closed, CAROL)
-    assert audience == Audience(RosterView.SELF, CAROL)
+    assert audience == RosterAudience(RosterView.SELF, CAROL)
     info = read(full(closed, audience))
     (carol,) = info.findall("users/user")
     assert (carol.get("entity"), carol.findtext("endpoint/status")) == (CAROL, "on-hold")
@@ -134,7 +136,7 @@ def test_an_arrival_tells_of_the_one_who_came() -> None:
 def test_a_change_of_somebody_repeats_his_chat() -> None:
     """Otherwise the real client would show that he left the room."""
     before = meeting(ALICE, BOB)
-    sheet = shown(before, done(set_role(before, ALICE, BOB, Role.PRESENTER)))
+    sheet = shown(before, done(set_role(before, ALICE, BOB, ConferenceRole.PRESENTER)))
     (bob,) = read(sheet).findall("users/user")
     assert bob.findtext("roles/entry") == "presenter"
     assert "chat" in [end.get(f"{{{MSCI_NS}}}session-type") for end in bob.findall("endpoint")]
@@ -158,7 +160,7 @@ def test_nothing_new_is_no_document(closed: Meeting) -> None:
     """Attendees do not hear of the lobby, and nobody hears of nothing."""
     more = done(join(closed, joiner(Aor("sip:erin@contoso.test")), 1.0))
     assert shown(closed, more, ATTENDEES) is None
-    assert shown(closed, more, Audience(RosterView.SELF, CAROL)) is None
+    assert shown(closed, more, RosterAudience(RosterView.SELF, CAROL)) is None
     assert shown(closed, more, PRESENTERS) is not None
     assert shown(closed, closed, PRESENTERS) is None
 
@@ -177,7 +179,7 @@ def test_a_lock_is_told_where_the_client_looks(closed: Meeting) -> None:
     info = read(shown(before, done(set_lock(before, ALICE, locked=True))))
     assert info.findtext("conference-state/locked") == "true"
     assert [e.text for e in info.findall("conference-view/entity-view/entity-state/locked")] == ["true", "true"]
-    info = read(shown(closed, done(set_lock(closed, ALICE, locked=True)), Audience(RosterView.SELF, CAROL)))
+    info = read(shown(closed, done(set_lock(closed, ALICE, locked=True)), RosterAudience(RosterView.SELF, CAROL)))
     assert [part.tag for part in info] == ["conference-state"]
 
 
@@ -197,7 +199,7 @@ def test_who_is_let_in_gets_everything(closed: Meeting) -> None:
     after = done(admit(closed, ALICE, CAROL, 1.0))
     audience = audience_of(after, CAROL)
     assert audience == ATTENDEES
-    info = read(delta(closed, Audience(RosterView.SELF, CAROL), after, audience), 2)
+    info = read(delta(closed, RosterAudience(RosterView.SELF, CAROL), after, audience), 2)
     assert (info.get("state"), info.get("version")) == ("full", "2")
     assert info.find("conference-description/conf-uris") is not None
     assert users(shown(closed, after, ATTENDEES)) == {CAROL: "full"}
@@ -206,9 +208,9 @@ def test_who_is_let_in_gets_everything(closed: Meeting) -> None:
 
 def test_a_new_presenter_is_shown_the_lobby(closed: Meeting) -> None:
     """And one who is none any more is shown that it is gone."""
-    promoted = done(set_role(closed, ALICE, BOB, Role.PRESENTER))
+    promoted = done(set_role(closed, ALICE, BOB, ConferenceRole.PRESENTER))
     assert users(delta(closed, ATTENDEES, promoted, PRESENTERS)) == {BOB: "full", CAROL: "full", DAVE: "full"}
-    demoted = done(set_role(promoted, ALICE, BOB, Role.ATTENDEE))
+    demoted = done(set_role(promoted, ALICE, BOB, ConferenceRole.ATTENDEE))
     assert users(delta(promoted, PRESENTERS, demoted, ATTENDEES)) == {BOB: "full", CAROL: "deleted", DAVE: "deleted"}
 
 
@@ -227,7 +229,7 @@ def test_the_factory_tells_what_it_keeps() -> None:
         subject="Budget",
         passcode="s3cret",
         notification_data="<n:notification-data xmlns:n='urn:n'><n:a/></n:notification-data>",
-        invited={BOB: Role.PRESENTER},
+        invited={BOB: ConferenceRole.PRESENTER},
         activated=NOON + 60,
         active=Active("i", NOON + 60),
         static=True,

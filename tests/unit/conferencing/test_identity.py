@@ -7,7 +7,7 @@ import pytest
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.conferencing.identity import noted, readdressed
-from lyncpy.workloads.conferencing.model import Active, Role
+from lyncpy.workloads.conferencing.model import Active, ConferenceRole
 from tests.kit.owners import AddressOwners
 from tests.kit.rosters import ALICE, BOB, CAROL, NOON, conference
 
@@ -27,15 +27,19 @@ class Moved(AddressOwners):
 @pytest.mark.parametrize("runs", [False, True])
 def test_whoever_a_conference_names_is_named_by_the_address_that_they_have(runs: bool) -> None:
     """In its running meeting too, if there is one; its own address stays for ever."""
-    active = Active("i", NOON, granted={BOB: Role.PRESENTER}, kept=frozenset({ALICE, BOB}), ejected=frozenset({CAROL}))
-    before = noted(replace(conference(), invited={BOB: Role.ATTENDEE}, active=active if runs else None), Moved())
+    active = Active(
+        "i", NOON, granted={BOB: ConferenceRole.PRESENTER}, kept=frozenset({ALICE, BOB}), ejected=frozenset({CAROL})
+    )
+    before = noted(
+        replace(conference(), invited={BOB: ConferenceRole.ATTENDEE}, active=active if runs else None), Moved()
+    )
     after = readdressed(before, Moved(alice="ann@contoso.test", bob="bobby@contoso.test", carol="bob@contoso.test"))
     ann, bobby = aor_of("ann@contoso.test"), aor_of("bobby@contoso.test")
     assert (after.organizer, after.uri, after.key) == (ann, before.uri, before.key)
-    assert after.invited == {bobby: Role.ATTENDEE}
+    assert after.invited == {bobby: ConferenceRole.ATTENDEE}
     if runs:
         assert after.active == replace(
-            active, granted={bobby: Role.PRESENTER}, kept=frozenset({ann, bobby}), ejected=frozenset({BOB})
+            active, granted={bobby: ConferenceRole.PRESENTER}, kept=frozenset({ann, bobby}), ejected=frozenset({BOB})
         )
     else:
         assert after.active is None

@@ -28,7 +28,15 @@ from lyncpy.workloads.conferencing.meeting import (
     set_lock,
     set_role,
 )
-from lyncpy.workloads.conferencing.model import CHAT, Active, Admission, Autopromote, C3pReason, ConferenceDenied, Role
+from lyncpy.workloads.conferencing.model import (
+    CHAT,
+    Active,
+    AdmissionPolicy,
+    Autopromote,
+    C3pReason,
+    ConferenceDenied,
+    ConferenceRole,
+)
 from lyncpy.workloads.conferencing.roster import (
     Admitted,
     Arrived,
@@ -70,7 +78,7 @@ PEOPLE = {
     "outsider": MALLORY,
     "guest": GUEST,
 }
-INVITED = {BOB: Role.PRESENTER, CAROL: Role.ATTENDEE}
+INVITED = {BOB: ConferenceRole.PRESENTER, CAROL: ConferenceRole.ATTENDEE}
 
 
 def changes(step: Step | ConferenceDenied) -> tuple[Change, ...]:
@@ -111,16 +119,16 @@ def departures(step: Step | ConferenceDenied) -> dict[Aor, Departure]:
 @pytest.mark.parametrize(
     ("admission", "locked", "let_in"),
     [
-        (Admission.CLOSED, False, {"organizer", "named presenter", "invited"}),
-        (Admission.OPEN, False, {"organizer", "named presenter", "invited", "colleague"}),
-        (Admission.ANONYMOUS, False, set(PEOPLE)),
-        (Admission.CLOSED, True, {"organizer", "named presenter"}),
-        (Admission.OPEN, True, {"organizer", "named presenter"}),
-        (Admission.ANONYMOUS, True, {"organizer", "named presenter"}),
+        (AdmissionPolicy.CLOSED, False, {"organizer", "named presenter", "invited"}),
+        (AdmissionPolicy.OPEN, False, {"organizer", "named presenter", "invited", "colleague"}),
+        (AdmissionPolicy.ANONYMOUS, False, set(PEOPLE)),
+        (AdmissionPolicy.CLOSED, True, {"organizer", "named presenter"}),
+        (AdmissionPolicy.OPEN, True, {"organizer", "named presenter"}),
+        (AdmissionPolicy.ANONYMOUS, True, {"organizer", "named presenter"}),
     ],
 )
 def test_who_walks_in_and_who_asks_in_the_lobby(
-    admission: Admission, locked: bool, let_in: set[str], lobby_capable: bool
+    admission: AdmissionPolicy, locked: bool, let_in: set[str], lobby_capable: bool
 ) -> None:
     """The admission policy decides; a lock decides harder; who knows no lobby is refused instead of waiting."""
     running = replace(meeting(admission=admission, invited=INVITED), locked=locked)
@@ -146,13 +154,13 @@ def test_who_walks_in_and_who_asks_in_the_lobby(
 )
 def test_who_is_refused_learns_why(user: Aor, locked: bool, reason: C3pReason) -> None:
     """A client without a lobby shows the reason."""
-    running = replace(meeting(admission=Admission.CLOSED), locked=locked)
+    running = replace(meeting(admission=AdmissionPolicy.CLOSED), locked=locked)
     assert why(join(running, joiner(user, lobby_capable=False), 0.0)) is reason
 
 
 def test_no_guests_where_the_organizers_policy_forbids_them() -> None:
     """Not even in the lobby."""
-    running = meeting(house=MeetingPolicy(guests=False), admission=Admission.ANONYMOUS)
+    running = meeting(house=MeetingPolicy(guests=False), admission=AdmissionPolicy.ANONYMOUS)
     assert why(join(running, joiner(GUEST), 0.0)) is C3pReason.ANONYMOUS_NOT_ALLOWED
 
 
@@ -166,10 +174,10 @@ def test_no_guests_where_the_organizers_policy_forbids_them() -> None:
 )
 def test_as_what_somebody_joins(autopromote: Autopromote, presenters: set[str]) -> None:
     """The organizer leads, and whom the invitation or the conference makes a leader; his client's wish is not asked."""
-    running = meeting(admission=Admission.ANONYMOUS, invited=INVITED, autopromote=autopromote)
+    running = meeting(admission=AdmissionPolicy.ANONYMOUS, invited=INVITED, autopromote=autopromote)
     for name, user in PEOPLE.items():
         role = done(join(running, joiner(user), 0.0)).attendees[user].role
-        assert (role is Role.PRESENTER) == (name in presenters), name
+        assert (role is ConferenceRole.PRESENTER) == (name in presenters), name
 
 
 def test_a_meeting_holds_so_many_people() -> None:
@@ -181,7 +189,7 @@ def test_a_meeting_holds_so_many_people() -> None:
 
 def test_a_lobby_holds_so_many_people() -> None:
     """A crowd before the door is kept small."""
-    running = meeting(CAROL, house=MeetingPolicy(lobby=1), admission=Admission.CLOSED)
+    running = meeting(CAROL, house=MeetingPolicy(lobby=1), admission=AdmissionPolicy.CLOSED)
     assert why(join(running, joiner(DAVE), 0.0)) is C3pReason.MAXIMUM_SIZE
 
 
@@ -210,7 +218,7 @@ def test_a_device_that_joins_again_takes_its_own_place() -> None:
 
 def test_a_guest_is_not_taken_for_a_device_of_somebody_else() -> None:
     """A name that a guest gives himself proves nothing."""
-    running = meeting(ALICE, admission=Admission.ANONYMOUS)
+    running = meeting(ALICE, admission=AdmissionPolicy.ANONYMOUS)
     assert why(join(running, joiner(ALICE, PHONE, guest=True), 0.0)) is C3pReason.UNAUTHORIZED
 
 
@@ -225,7 +233,7 @@ def test_nobody_joins_a_meeting_that_is_over() -> None:
 
 def test_media_are_for_those_who_are_in() -> None:
     """Who waits has none, nor has a device that never joined."""
-    running = done(join(meeting(ALICE, admission=Admission.CLOSED), joiner(DAVE), 0.0))
+    running = done(join(meeting(ALICE, admission=AdmissionPolicy.CLOSED), joiner(DAVE), 0.0))
     assert why(medium_joined(running, DAVE, DESK, CHAT, "c", 0.0)) is C3pReason.UNAUTHORIZED
     assert why(medium_joined(running, ALICE, PHONE, CHAT, "c", 0.0)) is C3pReason.USER_DOES_NOT_EXIST
     assert why(medium_joined(running, BOB, DESK, CHAT, "c", 0.0)) is C3pReason.USER_DOES_NOT_EXIST
@@ -278,7 +286,7 @@ def test_a_device_leaves_with_its_media() -> None:
 
 def test_the_last_one_to_leave_ends_the_meeting() -> None:
     """Also for who waits in the lobby."""
-    running = done(join(meeting(ALICE, admission=Admission.CLOSED), joiner(DAVE), 0.0))
+    running = done(join(meeting(ALICE, admission=AdmissionPolicy.CLOSED), joiner(DAVE), 0.0))
     step = leave(running, ALICE, DESK, 1.0)
     assert ending(step) is MeetingEnd.LAST_LEFT
     assert departures(step) == {ALICE: Departure.LEFT, DAVE: Departure.ENDED}
@@ -313,7 +321,7 @@ def test_who_came_back_is_not_lost_any_more() -> None:
 
 def test_a_meeting_that_nobody_was_let_into_ends_with_the_last_who_waits() -> None:
     """Nothing is left of it."""
-    running = meeting(CAROL, DAVE, admission=Admission.CLOSED)
+    running = meeting(CAROL, DAVE, admission=AdmissionPolicy.CLOSED)
     running = done(leave(running, CAROL, DESK, 1.0))
     assert not running.ended
     assert ending(leave(running, DAVE, DESK, 1.0)) is MeetingEnd.LAST_LEFT
@@ -325,7 +333,7 @@ def test_a_meeting_that_nobody_was_let_into_ends_with_the_last_who_waits() -> No
 @pytest.fixture
 def knocking() -> Meeting:
     """Alice is in; Dave waits, with two devices."""
-    running = meeting(ALICE, DAVE, admission=Admission.CLOSED, house=MeetingPolicy(size=2))
+    running = meeting(ALICE, DAVE, admission=AdmissionPolicy.CLOSED, house=MeetingPolicy(size=2))
     return done(join(running, joiner(DAVE, PHONE), 0.0))
 
 
@@ -362,7 +370,7 @@ def test_who_waits_too_long_is_sent_away(knocking: Meeting) -> None:
 
 def test_a_meeting_nobody_came_to_ends_with_the_patience_of_the_lobby() -> None:
     """Both who wait are sent away, and it is over."""
-    running = meeting(CAROL, DAVE, admission=Admission.CLOSED)
+    running = meeting(CAROL, DAVE, admission=AdmissionPolicy.CLOSED)
     step = expire(running, running.house.lobby_wait_s)
     assert departures(step) == {CAROL: Departure.WAITED, DAVE: Departure.WAITED}
     assert done(step).ended
@@ -371,7 +379,7 @@ def test_a_meeting_nobody_came_to_ends_with_the_patience_of_the_lobby() -> None:
 def test_a_meeting_of_guests_that_a_restart_emptied_ends_with_its_lobby() -> None:
     """Nobody can come back to it: guests have no name that could be known again."""
     active = Active("instance-1", NOON)
-    running = begin(conference(active=active, admission=Admission.CLOSED), "", MeetingPolicy(linger_s=1e6), 0.0)
+    running = begin(conference(active=active, admission=AdmissionPolicy.CLOSED), "", MeetingPolicy(linger_s=1e6), 0.0)
     running = done(join(done(join(running, joiner(CAROL), 0.0)), joiner(DAVE), 0.0))
     step = expire(running, running.house.lobby_wait_s)
     assert departures(step) == {CAROL: Departure.WAITED, DAVE: Departure.ENDED}
@@ -390,11 +398,11 @@ def test_who_waits_may_do_nothing(knocking: Meeting) -> None:
 def test_attendees_may_only_look() -> None:
     """Every command that concerns others is for presenters; the operator may everything."""
     running = meeting(ALICE, BOB)
-    assert MAY[Role.ATTENDEE] == {FocusAction.GET_CONFERENCE}
+    assert MAY[ConferenceRole.ATTENDEE] == {FocusAction.GET_CONFERENCE}
     assert all(may(running, None, action) and may(running, ALICE, action) for action in FocusAction)
     assert not may(running, CAROL, FocusAction.GET_CONFERENCE)
     for step in (
-        set_role(running, BOB, BOB, Role.PRESENTER),
+        set_role(running, BOB, BOB, ConferenceRole.PRESENTER),
         set_lock(running, BOB, locked=True),
         eject(running, BOB, ALICE, 0.0),
         end(running, BOB),
@@ -406,38 +414,42 @@ def test_attendees_may_only_look() -> None:
 
 def test_a_presenter_makes_another() -> None:
     """And takes it back; the same role again is no change."""
-    step = set_role(meeting(ALICE, BOB), ALICE, BOB, Role.PRESENTER)
-    assert changes(step) == (RoleChanged(BOB, Role.PRESENTER),)
-    assert changes(set_role(done(step), ALICE, BOB, Role.PRESENTER)) == ()
-    again = set_role(done(step), BOB, BOB, Role.ATTENDEE)
-    assert done(again).attendees[BOB].role is Role.ATTENDEE
+    step = set_role(meeting(ALICE, BOB), ALICE, BOB, ConferenceRole.PRESENTER)
+    assert changes(step) == (RoleChanged(BOB, ConferenceRole.PRESENTER),)
+    assert changes(set_role(done(step), ALICE, BOB, ConferenceRole.PRESENTER)) == ()
+    again = set_role(done(step), BOB, BOB, ConferenceRole.ATTENDEE)
+    assert done(again).attendees[BOB].role is ConferenceRole.ATTENDEE
 
 
 def test_a_role_is_kept_for_who_comes_back() -> None:
     """Whoever was made a presenter, or an attendee, is one when he joins again."""
-    running = done(set_role(meeting(ALICE, BOB, CAROL, autopromote=Autopromote.COMPANY), ALICE, BOB, Role.ATTENDEE))
+    running = done(
+        set_role(meeting(ALICE, BOB, CAROL, autopromote=Autopromote.COMPANY), ALICE, BOB, ConferenceRole.ATTENDEE)
+    )
     running = done(leave(running, BOB, DESK, 0.0))
-    assert done(join(running, joiner(BOB), 1.0)).attendees[BOB].role is Role.ATTENDEE
-    running = done(set_role(meeting(ALICE, BOB), ALICE, BOB, Role.PRESENTER))
+    assert done(join(running, joiner(BOB), 1.0)).attendees[BOB].role is ConferenceRole.ATTENDEE
+    running = done(set_role(meeting(ALICE, BOB), ALICE, BOB, ConferenceRole.PRESENTER))
     running = done(set_lock(done(leave(running, BOB, DESK, 0.0)), ALICE, locked=True))
-    assert done(join(running, joiner(BOB, lobby_capable=False), 1.0)).attendees[BOB].role is Role.PRESENTER
+    assert done(join(running, joiner(BOB, lobby_capable=False), 1.0)).attendees[BOB].role is ConferenceRole.PRESENTER
 
 
 def test_a_guests_role_is_gone_with_him() -> None:
     """His name is nobody's, so nobody inherits by it."""
-    running = done(set_role(meeting(ALICE, GUEST, admission=Admission.ANONYMOUS), ALICE, GUEST, Role.PRESENTER))
-    assert running.attendees[GUEST].role is Role.PRESENTER
+    running = done(
+        set_role(meeting(ALICE, GUEST, admission=AdmissionPolicy.ANONYMOUS), ALICE, GUEST, ConferenceRole.PRESENTER)
+    )
+    assert running.attendees[GUEST].role is ConferenceRole.PRESENTER
     running = done(leave(running, GUEST, DESK, 0.0))
-    assert done(join(running, joiner(GUEST), 1.0)).attendees[GUEST].role is Role.ATTENDEE
+    assert done(join(running, joiner(GUEST), 1.0)).attendees[GUEST].role is ConferenceRole.ATTENDEE
 
 
 def test_the_organizer_and_the_last_presenter_keep_their_role() -> None:
     """A meeting that nobody leads could only be left."""
-    running = meeting(ALICE, BOB, invited={BOB: Role.PRESENTER})
-    assert why(set_role(running, BOB, ALICE, Role.ATTENDEE)) is C3pReason.FORBIDDEN
+    running = meeting(ALICE, BOB, invited={BOB: ConferenceRole.PRESENTER})
+    assert why(set_role(running, BOB, ALICE, ConferenceRole.ATTENDEE)) is C3pReason.FORBIDDEN
     alone = done(leave(running, ALICE, DESK, 0.0))
-    assert why(set_role(alone, BOB, BOB, Role.ATTENDEE)) is C3pReason.FORBIDDEN
-    assert why(set_role(running, ALICE, CAROL, Role.PRESENTER)) is C3pReason.USER_DOES_NOT_EXIST
+    assert why(set_role(alone, BOB, BOB, ConferenceRole.ATTENDEE)) is C3pReason.FORBIDDEN
+    assert why(set_role(running, ALICE, CAROL, ConferenceRole.PRESENTER)) is C3pReason.USER_DOES_NOT_EXIST
 
 
 def test_a_presenter_shuts_the_door_and_opens_it() -> None:
@@ -463,28 +475,35 @@ def test_a_presenter_throws_somebody_out() -> None:
 
 def test_who_was_thrown_out_is_nobody_special_any_more() -> None:
     """Where anybody can come he can; a closed or locked meeting he has to ask."""
-    named: dict[str, Any] = {"invited": {BOB: Role.PRESENTER}, "autopromote": Autopromote.COMPANY}
+    named: dict[str, Any] = {"invited": {BOB: ConferenceRole.PRESENTER}, "autopromote": Autopromote.COMPANY}
     opened = done(eject(meeting(ALICE, BOB, **named), ALICE, BOB, 1.0))
     step = join(opened, joiner(BOB), 2.0)
     assert not waits(step)
-    assert done(step).attendees[BOB].role is Role.ATTENDEE
-    closed = done(eject(meeting(ALICE, BOB, admission=Admission.CLOSED, **named), ALICE, BOB, 1.0))
+    assert done(step).attendees[BOB].role is ConferenceRole.ATTENDEE
+    closed = done(eject(meeting(ALICE, BOB, admission=AdmissionPolicy.CLOSED, **named), ALICE, BOB, 1.0))
     assert waits(join(closed, joiner(BOB), 2.0))
     assert isinstance(join(closed, joiner(BOB, lobby_capable=False), 2.0), ConferenceDenied)
 
 
 def test_who_was_thrown_out_is_forgiven_by_being_let_in() -> None:
     """Or by being made a presenter."""
-    closed = done(eject(meeting(ALICE, BOB, admission=Admission.CLOSED, invited={BOB: Role.ATTENDEE}), ALICE, BOB, 1.0))
+    closed = done(
+        eject(
+            meeting(ALICE, BOB, admission=AdmissionPolicy.CLOSED, invited={BOB: ConferenceRole.ATTENDEE}),
+            ALICE,
+            BOB,
+            1.0,
+        )
+    )
     again = done(admit(done(join(closed, joiner(BOB), 2.0)), ALICE, BOB, 3.0))
     assert BOB not in again.ejected
     opened = done(join(done(eject(meeting(ALICE, BOB), ALICE, BOB, 1.0)), joiner(BOB), 2.0))
-    assert BOB not in done(set_role(opened, ALICE, BOB, Role.PRESENTER)).ejected
+    assert BOB not in done(set_role(opened, ALICE, BOB, ConferenceRole.PRESENTER)).ejected
 
 
 def test_guests_can_be_thrown_out_too() -> None:
     """Nothing of him is remembered: his name will be another."""
-    running = meeting(ALICE, GUEST, admission=Admission.ANONYMOUS)
+    running = meeting(ALICE, GUEST, admission=AdmissionPolicy.ANONYMOUS)
     step = eject(running, ALICE, GUEST, 1.0)
     assert departures(step) == {GUEST: Departure.EJECTED}
     assert done(step).ejected == frozenset()
@@ -492,7 +511,7 @@ def test_guests_can_be_thrown_out_too() -> None:
 
 def test_the_organizer_is_thrown_out_by_the_operator_alone() -> None:
     """It is his meeting."""
-    running = meeting(ALICE, BOB, invited={BOB: Role.PRESENTER})
+    running = meeting(ALICE, BOB, invited={BOB: ConferenceRole.PRESENTER})
     assert why(eject(running, BOB, ALICE, 1.0)) is C3pReason.FORBIDDEN
     assert departures(eject(running, None, ALICE, 1.0)) == {ALICE: Departure.EJECTED}
 
@@ -515,7 +534,7 @@ def test_a_presenter_or_an_operator_ends_the_meeting(actor: Aor | None, by: Meet
 
 def test_who_is_called_in_counts_as_invited_until_he_comes() -> None:
     """Presenters call, nobody calls who is there, and a full meeting takes nobody."""
-    closed = meeting(ALICE, BOB, admission=Admission.CLOSED)
+    closed = meeting(ALICE, BOB, admission=AdmissionPolicy.CLOSED)
     assert isinstance(call_in(closed, CAROL, DAVE), ConferenceDenied)
     assert call_in(closed, ALICE, BOB) == ConferenceDenied(C3pReason.USER_EXISTS)
     full = replace(closed, house=MeetingPolicy(size=1))
@@ -539,14 +558,14 @@ def test_a_conference_that_is_deleted_takes_its_meeting_along() -> None:
 
 def test_guests_wait_for_somebody_with_an_account() -> None:
     """For an hour and a half; then the meeting ends."""
-    running = meeting(GUEST, admission=Admission.ANONYMOUS)
+    running = meeting(GUEST, admission=AdmissionPolicy.ANONYMOUS)
     assert deadline(running) == 5400.0
     assert ending(expire(running, 5400.0)) is MeetingEnd.GUESTS_ALONE
 
 
 def test_guests_stay_ten_minutes_after_the_last_one_with_an_account() -> None:
     """Unless one comes back."""
-    running = done(leave(meeting(ALICE, GUEST, admission=Admission.ANONYMOUS), ALICE, DESK, 100.0))
+    running = done(leave(meeting(ALICE, GUEST, admission=AdmissionPolicy.ANONYMOUS), ALICE, DESK, 100.0))
     assert deadline(running) == 700.0
     again = done(join(running, joiner(BOB), 200.0))
     assert again.alone_since is None
@@ -572,18 +591,18 @@ def test_nothing_is_due_in_an_empty_new_meeting() -> None:
 
 def test_what_survives_a_restart_is_who_was_in_and_as_what() -> None:
     """After kill -9 everybody finds his place, behind a locked door too, and the ejected do not."""
-    running = meeting(ALICE, BOB, CAROL, DAVE, GUEST, admission=Admission.ANONYMOUS)
-    running = done(set_role(running, ALICE, BOB, Role.PRESENTER))
+    running = meeting(ALICE, BOB, CAROL, DAVE, GUEST, admission=AdmissionPolicy.ANONYMOUS)
+    running = done(set_role(running, ALICE, BOB, ConferenceRole.PRESENTER))
     running = done(set_lock(running, BOB, locked=True))
     running = done(eject(running, BOB, CAROL, 1.0))
     active = remembered(running, NOON)
     assert active == Active(
-        "instance-1", NOON, True, {BOB: Role.PRESENTER}, frozenset({ALICE, BOB, DAVE}), frozenset({CAROL})
+        "instance-1", NOON, True, {BOB: ConferenceRole.PRESENTER}, frozenset({ALICE, BOB, DAVE}), frozenset({CAROL})
     )
 
-    again = begin(conference(active=active, admission=Admission.ANONYMOUS), "instance-2", MeetingPolicy(), 5.0)
+    again = begin(conference(active=active, admission=AdmissionPolicy.ANONYMOUS), "instance-2", MeetingPolicy(), 5.0)
     assert again.instance == "instance-1"
-    assert done(join(again, joiner(BOB), 6.0)).attendees[BOB].role is Role.PRESENTER
+    assert done(join(again, joiner(BOB), 6.0)).attendees[BOB].role is ConferenceRole.PRESENTER
     assert not waits(join(again, joiner(DAVE, lobby_capable=False), 6.0))
     assert waits(join(again, joiner(CAROL), 6.0))
     assert deadline(again) == 605.0
@@ -592,14 +611,14 @@ def test_what_survives_a_restart_is_who_was_in_and_as_what() -> None:
 
 def test_nothing_survives_of_a_meeting_that_was_none() -> None:
     """Before anybody was in, and after the end."""
-    assert remembered(meeting(CAROL, admission=Admission.CLOSED), NOON) is None
+    assert remembered(meeting(CAROL, admission=AdmissionPolicy.CLOSED), NOON) is None
     assert remembered(done(end(meeting(ALICE), None)), NOON) is None
 
 
 def test_a_modified_conference_holds_for_who_comes_next() -> None:
     """Who is in stays, whatever the new invitation says."""
     running = meeting(ALICE, DAVE)
-    step = reform(running, replace(running.conference, admission=Admission.CLOSED, subject="New"))
+    step = reform(running, replace(running.conference, admission=AdmissionPolicy.CLOSED, subject="New"))
     assert changes(step) == (Reformed(),)
     assert len(done(step).inside) == 2
     assert waits(join(done(step), joiner(CAROL), 1.0))
@@ -607,7 +626,7 @@ def test_a_modified_conference_holds_for_who_comes_next() -> None:
 
 def test_relations_are_told_apart() -> None:
     """The roster knows who is what."""
-    running = meeting(ALICE, BOB, CAROL, DAVE, MALLORY, GUEST, admission=Admission.ANONYMOUS, invited=INVITED)
+    running = meeting(ALICE, BOB, CAROL, DAVE, MALLORY, GUEST, admission=AdmissionPolicy.ANONYMOUS, invited=INVITED)
     assert [attendee.relation for attendee in running.inside] == [
         JoinerRelation.ORGANIZER,
         JoinerRelation.PRESENTER,

@@ -10,14 +10,14 @@ from lyncpy.workloads.conferencing.model import (
     DAY_S,
     YEAR_S,
     Active,
-    Admission,
+    AdmissionPolicy,
     Autopromote,
     C3pReason,
     Conference,
     ConferenceDenied,
     ConferenceRequest,
+    ConferenceRole,
     ConferenceTerms,
-    Role,
     join_url,
     modify,
     purgeable,
@@ -48,7 +48,7 @@ def test_a_wish_for_nothing_gives_the_conference_of_the_house() -> None:
     assert (found.organizer, found.id, found.version) == (ALICE, "59CED1B0", 1)
     assert (found.expires - NOON, found.admission, found.autopromote) == (
         28_800,
-        Admission.OPEN,
+        AdmissionPolicy.OPEN,
         Autopromote.COMPANY,
     )
     assert (found.media, found.created, found.updated, found.activated) == (("chat",), NOON, NOON, None)
@@ -74,8 +74,8 @@ def test_everything_that_is_wished_is_kept() -> None:
     )
     found = made(wish)
     assert (found.subject, found.display_text, found.expires) == ("Budget", "Budget 2027", NOON + DAY_S)
-    assert (found.admission, found.autopromote) == (Admission.ANONYMOUS, Autopromote.NOBODY)
-    assert found.invited == {BOB: Role.PRESENTER, CAROL: Role.ATTENDEE}
+    assert (found.admission, found.autopromote) == (AdmissionPolicy.ANONYMOUS, Autopromote.NOBODY)
+    assert found.invited == {BOB: ConferenceRole.PRESENTER, CAROL: ConferenceRole.ATTENDEE}
     assert (found.passcode, found.notification_data) == ("s3cret", "<n/>")
     assert found.pstn_lobby_bypass
     assert found.static
@@ -148,7 +148,7 @@ def test_no_meeting_for_guests_where_guests_are_not_allowed(house: bool, policy:
 
 def test_a_change_leaves_what_it_does_not_name() -> None:
     """A new subject changes neither the admission nor the invitation; the version grows."""
-    before = conference(invited={BOB: Role.PRESENTER}, admission=Admission.CLOSED, passcode="1234")
+    before = conference(invited={BOB: ConferenceRole.PRESENTER}, admission=AdmissionPolicy.CLOSED, passcode="1234")
     after = modify(before, ConferenceRequest(subject="New"), TERMS, NOON + 60)
     assert after == replace(before, subject="New", updated=NOON + 60, version=2)
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from lyncpy.contracts.policy import Policy
-from lyncpy.workloads.conferencing.model import Admission, Autopromote, ConferenceTerms
+from lyncpy.workloads.conferencing.model import AdmissionPolicy, Autopromote, ConferenceTerms
 from lyncpy.workloads.conferencing.roster import MeetingPolicy
 from lyncpy.workloads.conferencing.settings import Settings
 
@@ -25,7 +25,7 @@ def test_the_organizers_policy_decides_with_the_house() -> None:
 def test_words_of_the_settings_are_those_of_the_protocol() -> None:
     """Both who walks in and who leads."""
     terms = Settings(admission="anonymous", autopromote="nobody").terms(())
-    assert (terms.admission, terms.autopromote) == (Admission.ANONYMOUS, Autopromote.NOBODY)
+    assert (terms.admission, terms.autopromote) == (AdmissionPolicy.ANONYMOUS, Autopromote.NOBODY)
 
 
 @pytest.mark.parametrize("url", ["", "https://meet.contoso.com", "https://meet.contoso.com/"])
