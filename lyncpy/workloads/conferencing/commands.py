@@ -7,9 +7,9 @@ from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.workloads.conferencing import meeting as rules
-from lyncpy.workloads.conferencing.conferences import Conferences
-from lyncpy.workloads.conferencing.foci import Foci
+from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus, Rule
+from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.model import Conference, ConferenceDenied, join_url
 from lyncpy.workloads.conferencing.model import ConferenceRole as Part
 from lyncpy.workloads.conferencing.roster import Attendee, Meeting
@@ -25,7 +25,7 @@ class Commands:
     """Which conferences there are, who is in them, and an operator's hand in them."""
 
     def __init__(
-        self, foci: Foci, conferences: Conferences, chat: IMcu | None, meeting_url: str, timers: ITimers
+        self, foci: FocusTable, conferences: ConferenceTable, chat: IMcu | None, meeting_url: str, timers: ITimers
     ) -> None:
         """Take what the words speak of."""
         self._foci = foci

@@ -23,7 +23,7 @@ from lyncpy.workloads.conferencing.bodies import (
     write_failure,
     write_success,
 )
-from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.documents import kept
 from lyncpy.workloads.conferencing.model import C3pReason, Conference, ConferenceDenied, ConferenceRequest
 
@@ -43,7 +43,13 @@ class Factory:
     """Answers what users ask of their focus factories."""
 
     def __init__(
-        self, conferences: Conferences, policies: IPolicies, media: tuple[str, ...], *, guests: bool, meeting_url: str
+        self,
+        conferences: ConferenceTable,
+        policies: IPolicies,
+        media: tuple[str, ...],
+        *,
+        guests: bool,
+        meeting_url: str,
     ) -> None:
         """Take the table of conferences and what there is.
 

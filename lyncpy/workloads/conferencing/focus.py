@@ -19,7 +19,7 @@ from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.attachments import IAttachment
-from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.model import Active, Conference, ConferenceDenied
 from lyncpy.workloads.conferencing.roster import (
     Admitted,
@@ -31,7 +31,7 @@ from lyncpy.workloads.conferencing.roster import (
     MeetingEnded,
     Step,
 )
-from lyncpy.workloads.conferencing.rosters import Rosters
+from lyncpy.workloads.conferencing.roster_feed import RosterFeed
 
 HOLD: Final = "meeting"
 """The kind of name under which one change of a meeting at a time is decided and kept."""
@@ -50,7 +50,7 @@ class MeetingObserver(Protocol):
 class Surroundings:
     """What every running meeting of this process has around it."""
 
-    conferences: Conferences
+    conferences: ConferenceTable
     """Where it is kept what has to survive the process."""
 
     writers: KeyedLock
@@ -59,7 +59,7 @@ class Surroundings:
     mcus: Mapping[str, IMcu]
     """Who moves a medium, by its kind."""
 
-    rosters: Callable[[Callable[[], Meeting]], Rosters]
+    rosters: Callable[[Callable[[], Meeting]], RosterFeed]
     """Makes the table of who watches a meeting; it is given what gives the meeting as it is."""
 
     ears: MeetingObserver

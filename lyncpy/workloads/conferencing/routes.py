@@ -40,16 +40,16 @@ from lyncpy.workloads.conferencing.bodies import (
     write_pending,
     write_success,
 )
+from lyncpy.workloads.conferencing.call_records import ConferenceRecorder, Dialled
 from lyncpy.workloads.conferencing.calls import Calls
-from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
-from lyncpy.workloads.conferencing.foci import Foci
 from lyncpy.workloads.conferencing.focus import Focus, Rule
+from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import shown_name
 from lyncpy.workloads.conferencing.model import FOCUS, C3pReason, ConferenceDenied, ConferenceRequest, read_address
-from lyncpy.workloads.conferencing.recorder import ConferenceRecorder, Dialled
 from lyncpy.workloads.conferencing.roster import Joiner, Meeting, Step
-from lyncpy.workloads.conferencing.rosters import EVENT
+from lyncpy.workloads.conferencing.roster_feed import EVENT
 
 FOCUS_APP: Final = "app:conf:focus:id"
 
@@ -70,8 +70,8 @@ class Routes:
         platform: Platform,
         signaling: Signaling,
         factory: Factory,
-        foci: Foci,
-        conferences: Conferences,
+        foci: FocusTable,
+        conferences: ConferenceTable,
         media: Mapping[str, ISipAccess],
         recorder: ConferenceRecorder,
         calls: Calls,

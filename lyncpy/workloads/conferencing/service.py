@@ -15,16 +15,16 @@ from lyncpy.contracts.workload import IWorkload, Offer, Provision
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.markup import escape
+from lyncpy.workloads.conferencing.call_records import ConferenceRecorder
 from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.commands import Commands
-from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
-from lyncpy.workloads.conferencing.foci import Foci
+from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import Guests
 from lyncpy.workloads.conferencing.minutes import Minutes
 from lyncpy.workloads.conferencing.model import CHAT
 from lyncpy.workloads.conferencing.pages import Pages
-from lyncpy.workloads.conferencing.recorder import ConferenceRecorder
 from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.settings import Settings
 
@@ -71,7 +71,7 @@ class Conferencing:
         roads = {road.mcu.kind: road for road in media}
         kinds = {kind: road.mcu for kind, road in roads.items()}
         self._chat = kinds.get(CHAT)
-        self.conferences = Conferences(
+        self.conferences = ConferenceTable(
             platform.store,
             platform.writers,
             timers,
@@ -85,7 +85,7 @@ class Conferencing:
         )
         self._calls = Calls(platform, signaling, privacy)
         listeners = (self._recorder, self._calls, Minutes(archive, timers))
-        self.foci = Foci(platform, signaling.notifier, self.conferences, kinds, listeners, settings)
+        self.foci = FocusTable(platform, signaling.notifier, self.conferences, kinds, listeners, settings)
         for mcu in kinds.values():
             mcu.listen(self.foci)
         self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domain, welcome=settings.guests)

@@ -9,7 +9,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.workload import IWorkload, Offer, Route
 from lyncpy.sip.message import Response
-from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.settings import Settings
 from tests.kit.hall import Device, Hall, tree
@@ -44,7 +44,7 @@ class FactoryAlone:
 
     def __init__(self, hall: Hall, settings: Settings, media: tuple[str, ...], *, guests: bool) -> None:
         """Build it."""
-        self.conferences = Conferences(
+        self.conferences = ConferenceTable(
             hall.store,
             hall.writers,
             hall.timers,

@@ -37,13 +37,13 @@ class _Shown:
     meeting: Meeting
 
 
-class Rosters:
+class RosterFeed:
     """The watchers of one meeting."""
 
     def __init__(
         self,
         meeting: Callable[[], Meeting],
-        feed: Feed["Rosters", None, RosterAudience],
+        feed: Feed["RosterFeed", None, RosterAudience],
         notifier: Notifier,
         gather_s: float,
     ) -> None:
@@ -112,14 +112,14 @@ class Rosters:
         return _Difference(self._meeting(), self._shown)
 
 
-class RosterSource(FeedSource[Rosters, None, RosterAudience]):
+class RosterSource(FeedSource[RosterFeed, None, RosterAudience]):
     """Rosters as their feed asks for them. All of them are in memory; what is owed is no more than the name of an audience."""
 
-    def subscriptions(self, key: Rosters) -> Collection[Subscription]:
+    def subscriptions(self, key: RosterFeed) -> Collection[Subscription]:
         """Give who watches a meeting."""
         return key.watchers()
 
-    def update(self, key: Rosters, changes: None) -> "_Difference":
+    def update(self, key: RosterFeed, changes: None) -> "_Difference":
         """Give what is new in a meeting to each of its watchers."""
         return key.update()
 

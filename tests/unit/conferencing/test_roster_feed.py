@@ -9,9 +9,9 @@ from twisted.internet.task import Clock
 from lyncpy.contracts.facts import FlowDrained
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.core.feed import Feed
-from lyncpy.workloads.conferencing import rosters
+from lyncpy.workloads.conferencing import roster_feed as rosters
 from lyncpy.workloads.conferencing.documents import ATTENDEES
-from lyncpy.workloads.conferencing.rosters import Rosters, RosterSource
+from lyncpy.workloads.conferencing.roster_feed import RosterFeed, RosterSource
 from tests.kit.gatehouse import timers_of
 from tests.kit.results import result_of
 
@@ -32,8 +32,8 @@ class Room:
             is_full=lambda subscription: subscription.flow in self.full,
             end=lambda subscription, reason: self.ends(subscription),
         )
-        self.feed: Feed[Rosters, None, Any] = Feed(RosterSource(), notifier, timers_of(self.clock))
-        self.roster = Rosters(lambda: self.now, self.feed, notifier, 0.05)
+        self.feed: Feed[RosterFeed, None, Any] = Feed(RosterSource(), notifier, timers_of(self.clock))
+        self.roster = RosterFeed(lambda: self.now, self.feed, notifier, 0.05)
         self.everybody: list[Any] = [Watcher(number) for number in range(watchers)]
         for one in self.everybody:
             self.roster.watch(one)

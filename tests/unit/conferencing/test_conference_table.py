@@ -12,7 +12,7 @@ from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.conferencing.conferences import KIND, Conferences, pack, unpack
+from lyncpy.workloads.conferencing.conference_table import KIND, ConferenceTable, pack, unpack
 from lyncpy.workloads.conferencing.model import (
     Active,
     AdmissionPolicy,
@@ -50,10 +50,12 @@ class Cellar:
         self.inner = MemoryStore(self.timers.wall)
         self.store = FragileStore(self.inner, self.disk)
 
-    def opened(self, owners: IOwners = EVERYBODY, *, total: int = 100) -> Conferences:
+    def opened(self, owners: IOwners = EVERYBODY, *, total: int = 100) -> ConferenceTable:
         """Give the table as a process that starts now has it."""
         terms = ConferenceTerms(per_organizer=3)
-        table = Conferences(self.store, KeyedLock(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners)
+        table = ConferenceTable(
+            self.store, KeyedLock(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners
+        )
         result_of(table.open())
         return table
 
@@ -65,21 +67,21 @@ def cellar() -> Cellar:
 
 
 @pytest.fixture
-def table(cellar: Cellar) -> Conferences:
+def table(cellar: Cellar) -> ConferenceTable:
     """A table with one conference of Alice's."""
     table = cellar.opened()
     made(table, ID, subject="Budget")
     return table
 
 
-def made(table: Conferences, id_: str, **wish: object) -> Conference:
+def made(table: ConferenceTable, id_: str, **wish: object) -> Conference:
     """Schedule a conference that must be allowed."""
     found = result_of(table.schedule(ALICE, ConferenceRequest(id=id_, **wish)))  # type: ignore[arg-type]  # fields by name
     assert isinstance(found, Conference), found
     return found
 
 
-def test_a_conference_survives_the_process(cellar: Cellar, table: Conferences) -> None:
+def test_a_conference_survives_the_process(cellar: Cellar, table: ConferenceTable) -> None:
     """What was answered is found by the next start, by its id and its URI in any case."""
     again = cellar.opened()
     found = again.find(ALICE, ID.lower())
@@ -104,7 +106,7 @@ def test_nothing_counts_before_it_is_durable(cellar: Cellar) -> None:
     assert table.find(ALICE, ID) is not None
 
 
-def test_a_broken_disk_changes_nothing(cellar: Cellar, table: Conferences) -> None:
+def test_a_broken_disk_changes_nothing(cellar: Cellar, table: ConferenceTable) -> None:
     """Neither memory nor store."""
     before = table.of(ALICE)
     cellar.disk.broken = True
@@ -119,7 +121,7 @@ def test_a_broken_disk_changes_nothing(cellar: Cellar, table: Conferences) -> No
     assert table.of(ALICE) == before
 
 
-def test_a_change_is_durable_and_told(cellar: Cellar, table: Conferences) -> None:
+def test_a_change_is_durable_and_told(cellar: Cellar, table: ConferenceTable) -> None:
     """Whoever runs the meeting hears of it."""
     heard: list[tuple[Conference, Conference | None]] = []
     table.listen(lambda before, after: heard.append((before, after)))
@@ -136,7 +138,7 @@ def test_a_change_is_durable_and_told(cellar: Cellar, table: Conferences) -> Non
     assert len(heard) == 1
 
 
-def test_a_deleted_conference_is_gone_for_good(cellar: Cellar, table: Conferences) -> None:
+def test_a_deleted_conference_is_gone_for_good(cellar: Cellar, table: ConferenceTable) -> None:
     """From memory and store, and whoever runs its meeting hears of it."""
     heard: list[tuple[Conference, Conference | None]] = []
     table.listen(lambda before, after: heard.append((before, after)))
@@ -147,7 +149,7 @@ def test_a_deleted_conference_is_gone_for_good(cellar: Cellar, table: Conference
     assert result_of(table.delete(ALICE, ID)) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 
-def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: Conferences) -> None:
+def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: ConferenceTable) -> None:
     """Who was in, as what, behind which door; and when it began."""
     heard: list[object] = []
     table.listen(lambda before, after: heard.append(after))
@@ -166,7 +168,7 @@ def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: Confe
     assert result_of(table.remember(key_of(BOB, ID), None)) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 
-def test_the_latest_conference_comes_first(cellar: Cellar, table: Conferences) -> None:
+def test_the_latest_conference_comes_first(cellar: Cellar, table: ConferenceTable) -> None:
     """As a list of conferences is read."""
     cellar.clock.advance(10)
     made(table, "SECOND00")
@@ -188,7 +190,7 @@ def test_there_are_so_many_conferences(cellar: Cellar) -> None:
     assert len(logged) == 1
 
 
-def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, table: Conferences) -> None:
+def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, table: ConferenceTable) -> None:
     """Even before it was purged."""
     cellar.clock.pump([30.0] * 2)
     result_of(table.modify(ALICE, ID, ConferenceRequest(expires=NOON + 50)))
@@ -199,7 +201,7 @@ def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, tabl
     assert len(table) == 1
 
 
-def test_what_is_over_is_purged(cellar: Cellar, table: Conferences) -> None:
+def test_what_is_over_is_purged(cellar: Cellar, table: ConferenceTable) -> None:
     """A running meeting is not over, whatever its date."""
     made(table, "RUNNING0", expires=NOON + 30)
     result_of(table.remember(key_of(ALICE, "RUNNING0"), ACTIVE))
@@ -210,7 +212,7 @@ def test_what_is_over_is_purged(cellar: Cellar, table: Conferences) -> None:
     assert len(cellar.opened()) == 2
 
 
-def test_the_purge_goes_on_after_a_bad_night(cellar: Cellar, table: Conferences) -> None:
+def test_the_purge_goes_on_after_a_bad_night(cellar: Cellar, table: ConferenceTable) -> None:
     """A store that fails is tried again, and the operator hears of it."""
     made(table, "EXPIRED0", expires=NOON + 30)
     cellar.disk.broken = True
@@ -223,7 +225,7 @@ def test_the_purge_goes_on_after_a_bad_night(cellar: Cellar, table: Conferences)
     assert len(table) == 1
 
 
-def test_nothing_is_purged_after_the_end(cellar: Cellar, table: Conferences) -> None:
+def test_nothing_is_purged_after_the_end(cellar: Cellar, table: ConferenceTable) -> None:
     """Also when it comes in the middle of a purge; and a table that never opened can be closed."""
     made(table, "EXPIRED0", expires=NOON + 30)
     cellar.disk.slow_down()
@@ -234,7 +236,7 @@ def test_nothing_is_purged_after_the_end(cellar: Cellar, table: Conferences) -> 
     cellar.clock.advance(600)
     assert len(table) == 2
     result_of(
-        Conferences(
+        ConferenceTable(
             cellar.store,
             KeyedLock(),
             cellar.timers,
@@ -246,7 +248,7 @@ def test_nothing_is_purged_after_the_end(cellar: Cellar, table: Conferences) -> 
     )
 
 
-def test_a_conference_made_anew_while_the_purge_waits_stays(cellar: Cellar, table: Conferences) -> None:
+def test_a_conference_made_anew_while_the_purge_waits_stays(cellar: Cellar, table: ConferenceTable) -> None:
     """The purge looks again when its turn comes."""
     made(table, "EXPIRED0", expires=NOON + 30)
     cellar.clock.advance(40)
@@ -260,7 +262,7 @@ def test_a_conference_made_anew_while_the_purge_waits_stays(cellar: Cellar, tabl
     assert found.subject == "Again"
 
 
-def test_two_purges_at_once_remove_once(cellar: Cellar, table: Conferences) -> None:
+def test_two_purges_at_once_remove_once(cellar: Cellar, table: ConferenceTable) -> None:
     """The second finds nothing left."""
     made(table, "EXPIRED0", expires=NOON + 30)
     made(table, "EXPIRED1", expires=NOON + 30)
@@ -284,7 +286,7 @@ def other_writes(cellar: Cellar, subject: str) -> None:
     result_of(other.modify(ALICE, ID, ConferenceRequest(subject=subject)))
 
 
-def test_a_change_on_a_change_elsewhere_keeps_both(cellar: Cellar, table: Conferences) -> None:
+def test_a_change_on_a_change_elsewhere_keeps_both(cellar: Cellar, table: ConferenceTable) -> None:
     """It is decided again on what the other wrote."""
     other_writes(cellar, "Theirs")
     result_of(table.modify(ALICE, ID, ConferenceRequest(admission="closedAuthenticated")))
@@ -292,7 +294,7 @@ def test_a_change_on_a_change_elsewhere_keeps_both(cellar: Cellar, table: Confer
     assert (found.subject, found.admission) == ("Theirs", AdmissionPolicy.CLOSED)
 
 
-def test_what_was_deleted_elsewhere_is_gone(cellar: Cellar, table: Conferences) -> None:
+def test_what_was_deleted_elsewhere_is_gone(cellar: Cellar, table: ConferenceTable) -> None:
     """For a change, and for a deletion."""
     result_of(cellar.opened().delete(ALICE, ID))
     assert result_of(table.modify(ALICE, ID, ConferenceRequest(subject="x"))) == ConferenceDenied(
@@ -304,7 +306,7 @@ def test_what_was_deleted_elsewhere_is_gone(cellar: Cellar, table: Conferences) 
     assert result_of(table.delete(ALICE, "SECOND00")) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 
-def test_what_was_changed_elsewhere_is_deleted_all_the_same(cellar: Cellar, table: Conferences) -> None:
+def test_what_was_changed_elsewhere_is_deleted_all_the_same(cellar: Cellar, table: ConferenceTable) -> None:
     """The organizer wants it gone."""
     other_writes(cellar, "Theirs")
     found = result_of(table.delete(ALICE, ID))
@@ -320,7 +322,7 @@ def test_an_id_taken_elsewhere_is_taken(cellar: Cellar) -> None:
     assert other.find(ALICE, ID) is not None
 
 
-def test_an_id_freed_elsewhere_in_the_same_moment_is_free(cellar: Cellar, table: Conferences) -> None:
+def test_an_id_freed_elsewhere_in_the_same_moment_is_free(cellar: Cellar, table: ConferenceTable) -> None:
     """What this process remembers of it is looked at again."""
     result_of(table.modify(ALICE, ID, ConferenceRequest(expires=NOON - 1)))
     version = result_of(_read(cellar))
@@ -342,7 +344,7 @@ def test_an_id_taken_and_freed_elsewhere_is_free(cellar: Cellar) -> None:
     assert isinstance(results[0], Conference)
 
 
-def test_what_was_changed_elsewhere_is_not_purged(cellar: Cellar, table: Conferences) -> None:
+def test_what_was_changed_elsewhere_is_not_purged(cellar: Cellar, table: ConferenceTable) -> None:
     """Its organizer has given it more time, in another process."""
     made(table, "EXPIRED0", expires=NOON + 30)
     other = cellar.opened()
@@ -351,7 +353,7 @@ def test_what_was_changed_elsewhere_is_not_purged(cellar: Cellar, table: Confere
     assert table.find(ALICE, "EXPIRED0") is not None
 
 
-def test_who_is_never_first_gives_up(cellar: Cellar, table: Conferences, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_is_never_first_gives_up(cellar: Cellar, table: ConferenceTable, monkeypatch: pytest.MonkeyPatch) -> None:
     """After three times, with a word when to come again."""
 
     def second(*_: object, **__: object) -> Deferred[None]:

@@ -132,7 +132,7 @@ class _ConferenceCache:
         return purgeable(conference, now) or (lost and conference.active is None)
 
 
-class Conferences:
+class ConferenceTable:
     """Every conference of the house."""
 
     log = Logger()

@@ -17,20 +17,20 @@ from lyncpy.core.feed import Feed
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.conferencing import meeting as rules
-from lyncpy.workloads.conferencing.conferences import Conferences
+from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.documents import RosterAudience
 from lyncpy.workloads.conferencing.focus import Focus, MeetingObserver, Surroundings
 from lyncpy.workloads.conferencing.identity import readdress
 from lyncpy.workloads.conferencing.model import Conference, read_address
 from lyncpy.workloads.conferencing.roster import Arrived, Change, Gone, Meeting
-from lyncpy.workloads.conferencing.rosters import Rosters, RosterSource
+from lyncpy.workloads.conferencing.roster_feed import RosterFeed, RosterSource
 from lyncpy.workloads.conferencing.settings import Settings
 
 NO_CONFERENCE: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
 
 
 @implementer(IFocusObserver)
-class Foci:
+class FocusTable:
     """Every meeting that runs in this process; bounded."""
 
     log = Logger()
@@ -39,7 +39,7 @@ class Foci:
         self,
         platform: Platform,
         notifier: Notifier,
-        conferences: Conferences,
+        conferences: ConferenceTable,
         mcus: Mapping[str, IMcu],
         ears: Sequence[MeetingObserver],
         settings: Settings,
@@ -56,7 +56,7 @@ class Foci:
         """
         self._platform = platform
         self._notifier = notifier
-        self.feed: Final[Feed[Rosters, None, RosterAudience]] = Feed(RosterSource(), notifier, platform.timers)
+        self.feed: Final[Feed[RosterFeed, None, RosterAudience]] = Feed(RosterSource(), notifier, platform.timers)
         """Tells who watches rosters; it is to hear of connections."""
 
         self._conferences = conferences
@@ -203,8 +203,8 @@ class Foci:
         self._foci[conference.key] = focus
         return focus
 
-    def _rosters(self, meeting: Callable[[], Meeting]) -> Rosters:
-        return Rosters(meeting, self.feed, self._notifier, self._gather_s)
+    def _rosters(self, meeting: Callable[[], Meeting]) -> RosterFeed:
+        return RosterFeed(meeting, self.feed, self._notifier, self._gather_s)
 
     def _ended(self, focus: Focus) -> None:
         key = focus.meeting.conference.key
