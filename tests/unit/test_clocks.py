@@ -50,7 +50,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/im/archiving.py": (2, "when it was said, written down"),
     "workloads/im/chat.py": (1, "when it was said, written down"),
     "workloads/im/delivery.py": (3, "call records, written down"),
-    "workloads/im/farewell.py": (2, "call records, written down"),
+    "workloads/im/termination.py": (2, "call records, written down"),
     "workloads/im/parties.py": (1, "call records, written down"),
     "workloads/im/routes.py": (1, "call records, written down"),
     "workloads/im/service.py": (2, "call records of the last process, written down"),

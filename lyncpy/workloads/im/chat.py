@@ -13,7 +13,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.model import ArchivePolicy
-from lyncpy.workloads.im.room import LEFT, Bounds, Deliver, Effect, Finished, Letter, Room, Seat
+from lyncpy.workloads.im.room import LEFT, ChatMember, ChatMessage, Deliver, Effect, Finished, Room, RoomBounds
 
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
@@ -28,10 +28,10 @@ class Chat:
     def __init__(
         self,
         conference: str,
-        bounds: Bounds,
+        bounds: RoomBounds,
         archiving: Archiving,
         timers: ITimers,
-        over: Callable[[Seat, FailureKind], None],
+        over: Callable[[ChatMember, FailureKind], None],
     ) -> None:
         """Begin empty; `over` is told of a leg that takes nothing any more, and has to end it."""
         self.room: Final = Room(conference, bounds)
@@ -40,21 +40,21 @@ class Chat:
         self._over = over
         # A conference that is opened again counts its messages from 1, and the archive has one name for each.
         self._opening = secrets.token_hex(4)
-        self._filed: dict[Letter, Said] = {}
+        self._filed: dict[ChatMessage, Said] = {}
         self._to_do: deque[Effect] = deque()
         self._is_doing = False
         self._policy: ArchivePolicy | None = None
         self._asked_about: frozenset[Aor] = frozenset()
 
-    def open(self, seat: Seat) -> None:
+    def open(self, seat: ChatMember) -> None:
         """Let go what waited for somebody whose joining is complete."""
         self._perform(self.room.open(seat))
 
-    def leave(self, seat: Seat, why: DeliveryFailure) -> None:
+    def leave(self, seat: ChatMember, why: DeliveryFailure) -> None:
         """Give up a place; the senders of what waited for it are told so."""
         self._perform(self.room.leave(seat, why))
 
-    async def say(self, seat: Seat, content_type: str, body: bytes) -> int:
+    async def say(self, seat: ChatMember, content_type: str, body: bytes) -> int:
         """Take a message: when this returns, it is archived, if it is to be, and on its way to all.
 
         Returns:
@@ -79,14 +79,14 @@ class Chat:
             self._asked_about = people
         return policy.demands
 
-    async def _spread(self, letter: Letter, said: Said | None) -> None:
+    async def _spread(self, letter: ChatMessage, said: Said | None) -> None:
         if not letter.sender.is_here:
             raise Refused(481, NO_DIALOG)
         if said is not None:
             self._filed[letter] = said
         self._perform(self.room.spread(letter))
 
-    def types(self, seat: Seat, body: bytes) -> None:
+    def types(self, seat: ChatMember, body: bytes) -> None:
         """Show the others that somebody types, but those who are behind with what was said."""
         for other in self.room.seats():
             if other is not seat and other.keeps_up:
@@ -117,10 +117,10 @@ class Chat:
         elif effect.seat.is_here:
             self._over(effect.seat, effect.kind)
 
-    def _heard(self, seat: Seat, letter: Letter, failure: DeliveryFailure | None) -> None:
+    def _heard(self, seat: ChatMember, letter: ChatMessage, failure: DeliveryFailure | None) -> None:
         self._perform(self.room.settled(seat, letter, failure))
 
-    def _finish(self, letter: Letter) -> None:
+    def _finish(self, letter: ChatMessage) -> None:
         """Tell the sender what became of his message, unless he has left.
 
         Spec: [MS-CONFIM] 3.1.5: a report without recipients says that everybody has it. Client: it
@@ -134,7 +134,7 @@ class Chat:
         if letter.sender.is_here:
             letter.sender.leg.report(letter.number, _named(letter))
 
-    def _record(self, letter: Letter) -> Said:
+    def _record(self, letter: ChatMessage) -> Said:
         sender = letter.sender.participant.user
         users = dict.fromkeys(seat.participant.user for seat in letter.audience)
         return Said(
@@ -150,7 +150,7 @@ class Chat:
         )
 
 
-def _named(letter: Letter) -> Sequence[tuple[str, DeliveryFailure]]:
+def _named(letter: ChatMessage) -> Sequence[tuple[str, DeliveryFailure]]:
     """Name who did not get a letter: a user, or the device where he has several.
 
     COMPAT pidgin-sipe 1.25: it shows the name of the contact for a user's address, and a device's

@@ -22,7 +22,7 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import NO_DIALOG, Chat
-from lyncpy.workloads.im.room import LEFT, LOST, Bounds, Seat
+from lyncpy.workloads.im.room import LEFT, LOST, ChatMember, RoomBounds
 from lyncpy.workloads.im.settings import Settings
 
 OVERLOADED: Final = Diagnostics(17000, "Server overloaded")
@@ -34,7 +34,7 @@ class Participation:
 
     __slots__ = ("_chat", "_end", "_seat")
 
-    def __init__(self, chat: Chat, seat: Seat, end: Callable[[str, DeliveryFailure], None]) -> None:
+    def __init__(self, chat: Chat, seat: ChatMember, end: Callable[[str, DeliveryFailure], None]) -> None:
         """Speak for a seat of a chat; `end` ends it, with what the focus and the senders of what waits are told."""
         self._chat = chat
         self._seat = seat
@@ -76,7 +76,7 @@ class Mcu:
         """Begin without a chat; `listen` gives it the focus."""
         self._archiving = archiving
         self._timers = timers
-        self._bounds = Bounds(
+        self._bounds = RoomBounds(
             settings.chat_window, settings.chat_waiting, settings.chat_waiting_bytes, settings.chat_silences
         )
         self._ears: IFocusObserver | None = None
@@ -103,7 +103,7 @@ class Mcu:
         if chat is None:
             chat = Chat(participant.conference, self._bounds, self._archiving, self._timers, self._over)
             self._chats[participant.conference] = chat
-        seat = Seat(participant, leg)
+        seat = ChatMember(participant, leg)
         chat.room.join(seat)
         participation: IParticipation = Participation(chat, seat, partial(self._gone, seat))
         return participation
@@ -138,25 +138,25 @@ class Mcu:
 
     # --- coming and going
 
-    def _seats(self, conference: str, user: Aor | None = None, epid: Epid | None = None) -> tuple[Seat, ...]:
+    def _seats(self, conference: str, user: Aor | None = None, epid: Epid | None = None) -> tuple[ChatMember, ...]:
         chat = self._chats.get(conference)
         if chat is None:
             return ()
         return chat.room.seats() if user is None else chat.room.of(user, epid)
 
-    def _over(self, seat: Seat, kind: FailureKind) -> None:
+    def _over(self, seat: ChatMember, kind: FailureKind) -> None:
         """End a leg that takes nothing any more; who only does not answer is told."""
         if kind is not FailureKind.SILENT:
             self._gone(seat, "connection lost", LOST)
         elif self._end(seat, LEFT, "no answer"):
             self._tell_left(seat, "no answer")
 
-    def _gone(self, seat: Seat, reason: str, failure: DeliveryFailure) -> None:
+    def _gone(self, seat: ChatMember, reason: str, failure: DeliveryFailure) -> None:
         """Note that somebody is gone by their own doing."""
         if self._end(seat, failure, None):
             self._tell_left(seat, reason)
 
-    def _end(self, seat: Seat, failure: DeliveryFailure, reason: str | None) -> bool:
+    def _end(self, seat: ChatMember, failure: DeliveryFailure, reason: str | None) -> bool:
         """End somebody's part; the senders of what waited for them are told. Tell whether it had not ended before.
 
         Args:
@@ -171,7 +171,7 @@ class Mcu:
         seat.leg.end(reason)
         return True
 
-    def _tell_left(self, seat: Seat, reason: str) -> None:
+    def _tell_left(self, seat: ChatMember, reason: str) -> None:
         who = seat.participant
         self.log.debug(
             "{aor} left the chat of {conference}: {reason}", aor=who.user, conference=who.conference, reason=reason

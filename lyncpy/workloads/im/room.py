@@ -1,6 +1,6 @@
 """The chat of one conference: who has a place in it, and what is on its way to whom; pure.
 
-A message becomes a `Letter`, one for all who are to get it. Each place takes letters in the
+A message becomes a `ChatMessage`, one for all who are to get it. Each place takes letters in the
 order in which they were accepted, so that each sender's order holds for every recipient, and
 has bounds of its own: who does not take what he is sent slows nobody down. A letter is
 finished when it has an outcome at each place; then its sender is told who did not get it.
@@ -22,7 +22,7 @@ from lyncpy.contracts.names import Aor, Epid
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RoomBounds:
     """What one place may hold."""
 
     window: int
@@ -48,7 +48,7 @@ OVERFULL: Final = DeliveryFailure(FailureKind.SILENT, 408, '6001;reason="Request
 """So much waits for them already that this cannot arrive in time."""
 
 
-class Seat:
+class ChatMember:
     """One participant's place, from joining to leaving.
 
     Attributes:
@@ -64,7 +64,7 @@ class Seat:
         self.leg: Final = leg
         self.is_here = True
         self.silences = 0
-        self.waiting: deque[Letter] = deque()
+        self.waiting: deque[ChatMessage] = deque()
         self._is_open = False
         self._size = 0
         self._under_way = 0
@@ -74,7 +74,7 @@ class Seat:
         """Whether nothing waits for him, and he answers."""
         return self._is_open and not self.waiting and not self.silences
 
-    def take(self, letter: "Letter", bounds: Bounds) -> "bool | None":
+    def take(self, letter: "ChatMessage", bounds: RoomBounds) -> "bool | None":
         """Take a letter: True, it goes now; False, it waits; None, there is no room for it."""
         if self._is_open and not self.waiting and self._under_way < bounds.window:
             self._under_way += 1
@@ -94,7 +94,7 @@ class Seat:
         """Let letters go from now on."""
         self._is_open = True
 
-    def next(self, bounds: Bounds) -> "Letter | None":
+    def next(self, bounds: RoomBounds) -> "ChatMessage | None":
         """Give the next letter that may go now."""
         if not self.waiting or not self._is_open or self._under_way >= bounds.window:
             return None
@@ -103,7 +103,7 @@ class Seat:
         self._under_way += 1
         return letter
 
-    def close(self) -> "tuple[Letter, ...]":
+    def close(self) -> "tuple[ChatMessage, ...]":
         """Leave; give the letters that have not gone."""
         left = tuple(self.waiting)
         self.waiting.clear()
@@ -113,22 +113,22 @@ class Seat:
 
 @implementer(IMessage)
 @dataclass(slots=True, eq=False)
-class Letter:
+class ChatMessage:
     """One message on its way to everybody who was there when it came."""
 
     number: int
     """Message-Id: names it within the conference."""
 
-    sender: Seat
+    sender: ChatMember
     content_type: str
     """As it came, with parameters."""
 
     body: bytes
-    audience: tuple[Seat, ...]
+    audience: tuple[ChatMember, ...]
     open_ends: int
     """Places without an outcome."""
 
-    failures: list[tuple[Seat, DeliveryFailure]] = field(default_factory=list)
+    failures: list[tuple[ChatMember, DeliveryFailure]] = field(default_factory=list)
     forms: dict[object, object] = field(default_factory=dict)
     """What legs have made of it for all who can show the same."""
 
@@ -141,25 +141,25 @@ class Letter:
 class Deliver(NamedTuple):
     """Give a letter to a leg, and tell `Room.settled` what came of it."""
 
-    seat: Seat
-    letter: Letter
+    seat: ChatMember
+    letter: ChatMessage
 
 
 class Finished(NamedTuple):
     """A letter has an outcome at every place."""
 
-    letter: Letter
+    letter: ChatMessage
 
 
-class Over(NamedTuple):
+class LegEnded(NamedTuple):
     """A leg is to be ended: it takes nothing any more."""
 
-    seat: Seat
+    seat: ChatMember
     kind: FailureKind
     """Silent, or lost."""
 
 
-Effect = Deliver | Finished | Over
+Effect = Deliver | Finished | LegEnded
 
 
 class Room:
@@ -172,28 +172,28 @@ class Room:
         has_guests: Whether somebody here is not of this enterprise.
     """
 
-    def __init__(self, conference: str, bounds: Bounds) -> None:
+    def __init__(self, conference: str, bounds: RoomBounds) -> None:
         """Begin empty."""
         self.conference: Final = conference
         self.counts: Final[Counter[Aor]] = Counter()
         self.people: frozenset[Aor] = frozenset()
         self.has_guests = False
         self._bounds = bounds
-        self._seats: dict[tuple[Aor, Epid], Seat] = {}
+        self._seats: dict[tuple[Aor, Epid], ChatMember] = {}
         self._number = 0
 
     def __len__(self) -> int:
         return len(self._seats)
 
-    def seats(self) -> tuple[Seat, ...]:
+    def seats(self) -> tuple[ChatMember, ...]:
         """Give all places, in the order in which they were taken."""
         return tuple(self._seats.values())
 
-    def of(self, user: Aor, epid: Epid | None = None) -> tuple[Seat, ...]:
+    def of(self, user: Aor, epid: Epid | None = None) -> tuple[ChatMember, ...]:
         """Give the places of a user, or of one of his devices."""
         return tuple(seat for (who, by), seat in self._seats.items() if who == user and epid in (None, by))
 
-    def join(self, seat: Seat) -> None:
+    def join(self, seat: ChatMember) -> None:
         """Take a place; what was said before is not for it. Nothing goes to it before it is opened.
 
         The device's earlier place must have been left.
@@ -201,12 +201,12 @@ class Room:
         self._seats[_key(seat)] = seat
         self._look_round()
 
-    def open(self, seat: Seat) -> list[Effect]:
+    def open(self, seat: ChatMember) -> list[Effect]:
         """Let go what waited for a participant whose joining is complete."""
         seat.open()
         return self._go_on(seat)
 
-    def leave(self, seat: Seat, why: DeliveryFailure = LEFT) -> list[Effect]:
+    def leave(self, seat: ChatMember, why: DeliveryFailure = LEFT) -> list[Effect]:
         """Give up a place; what still waits for it did not arrive. What is under way may still be answered."""
         if not seat.is_here:
             return []
@@ -217,13 +217,13 @@ class Room:
             effects += _outcome(letter, seat, why)
         return effects
 
-    def accept(self, sender: Seat, content_type: str, body: bytes) -> Letter:
+    def accept(self, sender: ChatMember, content_type: str, body: bytes) -> ChatMessage:
         """Give a message its number and its audience: all other places, those of the sender's other devices too."""
         self._number += 1
         audience = tuple(seat for seat in self._seats.values() if seat is not sender)
-        return Letter(self._number, sender, content_type, body, audience, len(audience))
+        return ChatMessage(self._number, sender, content_type, body, audience, len(audience))
 
-    def spread(self, letter: Letter) -> list[Effect]:
+    def spread(self, letter: ChatMessage) -> list[Effect]:
         """Let an accepted letter go to its audience; letters of one sender in the order in which they were accepted."""
         self.counts[letter.sender.participant.user] += 1
         if not letter.audience:
@@ -241,7 +241,7 @@ class Room:
                 effects += _outcome(letter, seat, OVERFULL)
         return effects
 
-    def settled(self, seat: Seat, letter: Letter, failure: DeliveryFailure | None) -> list[Effect]:
+    def settled(self, seat: ChatMember, letter: ChatMessage, failure: DeliveryFailure | None) -> list[Effect]:
         """Note what came of a letter at a place, and let the next one go."""
         seat.answered()
         effects = _outcome(letter, seat, failure)
@@ -249,14 +249,14 @@ class Room:
             return effects
         seat.silences = seat.silences + 1 if failure is not None and failure.kind is FailureKind.SILENT else 0
         if seat.silences >= self._bounds.silences:
-            effects.append(Over(seat, FailureKind.SILENT))
+            effects.append(LegEnded(seat, FailureKind.SILENT))
         elif failure is not None and failure.kind is FailureKind.LOST:
-            effects.append(Over(seat, FailureKind.LOST))
+            effects.append(LegEnded(seat, FailureKind.LOST))
         else:
             effects += self._go_on(seat)
         return effects
 
-    def _go_on(self, seat: Seat) -> list[Effect]:
+    def _go_on(self, seat: ChatMember) -> list[Effect]:
         effects: list[Effect] = []
         while (letter := seat.next(self._bounds)) is not None:
             effects.append(Deliver(seat, letter))
@@ -269,11 +269,11 @@ class Room:
             self.people, self.has_guests = people, has_guests
 
 
-def _key(seat: Seat) -> tuple[Aor, Epid]:
+def _key(seat: ChatMember) -> tuple[Aor, Epid]:
     return seat.participant.user, seat.participant.epid
 
 
-def _outcome(letter: Letter, seat: Seat, failure: DeliveryFailure | None) -> list[Effect]:
+def _outcome(letter: ChatMessage, seat: ChatMember, failure: DeliveryFailure | None) -> list[Effect]:
     letter.open_ends -= 1
     if failure is not None:
         letter.failures.append((seat, failure))

@@ -15,7 +15,6 @@ from lyncpy.workloads.im.chat_dialogs import ChatDialogs
 from lyncpy.workloads.im.commands import Commands
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import Dialogs
-from lyncpy.workloads.im.farewell import Farewell
 from lyncpy.workloads.im.invitations import Invitations, members_in
 from lyncpy.workloads.im.mcu import Mcu
 from lyncpy.workloads.im.parties import Parties
@@ -23,6 +22,7 @@ from lyncpy.workloads.im.recorder import Recorder
 from lyncpy.workloads.im.routes import Routes
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
+from lyncpy.workloads.im.termination import SessionTermination
 
 
 @implementer(IWorkload)
@@ -83,7 +83,7 @@ class Im:
         routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
         self.mcu = Mcu(self._archiving, settings, timers)
         self.chat = ChatDialogs(self.mcu, outbound, settings, timers)
-        self._farewell = Farewell(locator, privacy, outbound, forward, self._sessions, routes.leave, timers)
+        self._farewell = SessionTermination(locator, privacy, outbound, forward, self._sessions, routes.leave, timers)
         commands = Commands(self._sessions, platform.records, platform.owners)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
 

@@ -6,7 +6,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, Hear, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.im.room import Bounds, Deliver, Finished, Over, Room, Seat
+from lyncpy.workloads.im.room import ChatMember, Deliver, Finished, LegEnded, Room, RoomBounds
 
 LOST = DeliveryFailure(FailureKind.LOST, 430)
 SILENT = DeliveryFailure(FailureKind.SILENT, 408)
@@ -31,11 +31,11 @@ class Deaf:
         """Nobody calls this."""
 
 
-def _room(*users: str, window: int = 1, waiting: int = 10, silences: int = 2) -> tuple[Room, list[Seat]]:
-    room = Room("sip:focus", Bounds(window, waiting, 100, silences))
+def _room(*users: str, window: int = 1, waiting: int = 10, silences: int = 2) -> tuple[Room, list[ChatMember]]:
+    room = Room("sip:focus", RoomBounds(window, waiting, 100, silences))
     seats = []
     for user in users:
-        seat = Seat(Participant("sip:focus", Aor(f"sip:{user}@x"), Epid("e"), ""), Deaf())
+        seat = ChatMember(Participant("sip:focus", Aor(f"sip:{user}@x"), Epid("e"), ""), Deaf())
         room.join(seat)
         assert room.open(seat) == []
         seats.append(seat)
@@ -65,7 +65,7 @@ def test_what_waits_is_not_overtaken_even_where_the_leg_is_about_to_end() -> Non
     first, second, third = (room.accept(alice, "text/plain", b"x") for _ in range(3))
     assert room.spread(first) == [Deliver(bob, first)]
     assert room.spread(second) == []
-    assert room.settled(bob, first, LOST) == [Finished(first), Over(bob, FailureKind.LOST)]
+    assert room.settled(bob, first, LOST) == [Finished(first), LegEnded(bob, FailureKind.LOST)]
     assert room.spread(third) == []
     assert room.leave(bob, LOST) == [Finished(second), Finished(third)]
 
@@ -77,7 +77,7 @@ def test_silences_in_a_row_end_a_leg() -> None:
     for letter in letters:
         room.spread(letter)
     assert room.settled(bob, letters[0], SILENT) == [Finished(letters[0])]
-    assert room.settled(bob, letters[1], SILENT) == [Finished(letters[1]), Over(bob, FailureKind.SILENT)]
+    assert room.settled(bob, letters[1], SILENT) == [Finished(letters[1]), LegEnded(bob, FailureKind.SILENT)]
     assert room.leave(bob) == []
     assert room.settled(bob, letters[2], None) == [Finished(letters[2])]
     assert room.leave(bob) == []
@@ -111,7 +111,7 @@ def test_who_is_here_is_known() -> None:
         frozenset({alice.participant.user, bob.participant.user}),
         False,
     )
-    guest = Seat(Participant("sip:focus", Aor("sip:guest@y"), Epid("g"), "", internal=False), Deaf())
+    guest = ChatMember(Participant("sip:focus", Aor("sip:guest@y"), Epid("g"), "", internal=False), Deaf())
     room.join(guest)
     assert room.has_guests
     assert room.of(guest.participant.user, Epid("other")) == ()

@@ -21,7 +21,7 @@ BYE_S = 10.0
 """How long the remaining side may take to answer."""
 
 
-class Farewell:
+class SessionTermination:
     """Hears of endpoints that are gone; the other side of each of their sessions gets a BYE.
 
     So the next message opens a new session and is either delivered or refused at once,
