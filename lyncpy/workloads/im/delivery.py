@@ -23,10 +23,10 @@ from lyncpy.core.forward import ForkResult, Forward, OnEarly, RingTimes
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies, model
 from lyncpy.workloads.im.archiving import Archiving
-from lyncpy.workloads.im.dialogs import Line
+from lyncpy.workloads.im.call_records import SessionRecorder
+from lyncpy.workloads.im.dialogs import DialogDirection
 from lyncpy.workloads.im.model import Session, Side
 from lyncpy.workloads.im.parties import Parties
-from lyncpy.workloads.im.recorder import Recorder
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 
@@ -43,7 +43,7 @@ class Delivery:
         parties: Parties,
         archiving: Archiving,
         sessions: Sessions,
-        recorder: Recorder,
+        recorder: SessionRecorder,
         settings: Settings,
         timers: ITimers,
     ) -> None:
@@ -103,7 +103,7 @@ class Delivery:
 
     # --- within a dialog
 
-    def message(self, arrival: Arrival, line: Line, device: Endpoint) -> Coroutine[Any, Any, ForkResult]:
+    def message(self, arrival: Arrival, line: DialogDirection, device: Endpoint) -> Coroutine[Any, Any, ForkResult]:
         """Pass a message on to the device at the other end, and count it in the record of its session.
 
         Before anybody has accepted, too. COMPAT pidgin-sipe 1.25: with a second device signed in it
@@ -116,7 +116,7 @@ class Delivery:
         count = partial(self._count, line.session, line.side.tag)
         return self._deliver(arrival, line.session, line.side, self._message, count, device)
 
-    async def reinvite(self, arrival: Arrival, line: Line, device: Endpoint) -> ForkResult:
+    async def reinvite(self, arrival: Arrival, line: DialogDirection, device: Endpoint) -> ForkResult:
         """Pass an INVITE on within a dialog. It may hold a text; no record counts that. Raises as `message` does."""
         arrival.provisional(response_to(arrival.request, 100))
         return await self._deliver(arrival, line.session, line.side, self._invite, _unrecorded, device)

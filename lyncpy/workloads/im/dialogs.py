@@ -28,7 +28,7 @@ NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DialogDirection:
     """One direction of a dialog, as a request names it."""
 
     session: Session
@@ -58,7 +58,7 @@ class Dialogs:
         self._parties = parties
         self._sessions = sessions
 
-    async def line(self, arrival: Arrival) -> Line:
+    async def line(self, arrival: Arrival) -> DialogDirection:
         """Say who speaks to which device in the dialog that a request names.
 
         Raises:
@@ -79,9 +79,9 @@ class Dialogs:
         if not await self._parties.may_speak(arrival.sender.aor, endpoint.aor):
             raise Refused(481, NO_DIALOG)
         resumed = await self._parties.resumed(arrival, endpoint)
-        return Line(resumed, resumed.caller, endpoint, is_known=False)
+        return DialogDirection(resumed, resumed.caller, endpoint, is_known=False)
 
-    async def _known(self, arrival: Arrival, session: Session) -> Line:
+    async def _known(self, arrival: Arrival, session: Session) -> DialogDirection:
         request, sender = arrival.request, arrival.sender
         sides = model.sides(session, request.from_.tag or "", request.to.tag or "")
         if sides is None or sides[0].aor != sender.aor:
@@ -94,7 +94,7 @@ class Dialogs:
             self._sessions.moved(session)
         if self._contradicts(request, other.aor):
             raise Refused(481, NO_DIALOG)
-        return Line(session, side, await self._at(request.target, request.uri, other, arrival))
+        return DialogDirection(session, side, await self._at(request.target, request.uri, other, arrival))
 
     def _contradicts(self, request: Request, aor: Aor) -> bool:
         """Tell whether a request names somebody else than the user at the other end: by its Request-URI, or by Route."""

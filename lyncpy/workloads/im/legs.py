@@ -45,7 +45,7 @@ _DIAGNOSTICS: Final = ("ms-client-diagnostics", "ms-diagnostics", "ms-diagnostic
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class MessageForm:
     """What is sent of a message to all who can show the same types."""
 
     lines: str
@@ -145,20 +145,20 @@ class SipLeg:
     def _start(self, method: str, headers: Headers, body: bytes, timeout: float) -> None:
         self._outbound.start(self.flow, self.dialog.next_request(method, headers, body), timeout=timeout)
 
-    def _form(self, message: IMessage) -> Form | None:
+    def _form(self, message: IMessage) -> MessageForm | None:
         """Write the message for everybody who can show what they can, unless that has been done."""
         forms = message.forms
         if self.accepted not in forms:
             forms[self.accepted] = self._written(message)
         form = forms[self.accepted]
-        return form if isinstance(form, Form) else None
+        return form if isinstance(form, MessageForm) else None
 
-    def _written(self, message: IMessage) -> Form | None:
+    def _written(self, message: IMessage) -> MessageForm | None:
         try:
             shown = bodies.shown_as(message.content_type, message.body, self.accepted)
             if shown is None:
                 return None
-            return Form(lines_of(_said_by(message.author, shown[0])), shown[1])
+            return MessageForm(lines_of(_said_by(message.author, shown[0])), shown[1])
         except (RemoteProtocolError, LocalProtocolError):  # the media type of a part is none, or is more than a line
             return None
 

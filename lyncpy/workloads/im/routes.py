@@ -21,7 +21,7 @@ from lyncpy.core.router import FORWARD
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies, model
 from lyncpy.workloads.im.delivery import Delivery
-from lyncpy.workloads.im.dialogs import NO_DIALOG, Dialogs, Line
+from lyncpy.workloads.im.dialogs import NO_DIALOG, DialogDirection, Dialogs
 from lyncpy.workloads.im.invitations import Invitations
 from lyncpy.workloads.im.model import Session, Side
 from lyncpy.workloads.im.sessions import Sessions
@@ -190,7 +190,7 @@ class Routes:
             return (await self._delivery.reinvite(arrival, line, line.endpoint)).response
         return (await self._pass_on(arrival, line, line.endpoint)).response
 
-    def _note(self, arrival: Arrival, line: Line) -> None:
+    def _note(self, arrival: Arrival, line: DialogDirection) -> None:
         """Have the record follow what its dialog does; the dialog does not depend on it."""
         if line.is_known:
             self._sessions.moved(model.passed(line.session, line.side, arrival.request))
@@ -211,20 +211,20 @@ class Routes:
 
     # --- the end
 
-    async def _bye(self, arrival: Arrival, line: Line) -> Response:
+    async def _bye(self, arrival: Arrival, line: DialogDirection) -> Response:
         """End a session. It is over for the sender whatever the other side makes of it."""
         if line.is_known and not line.session.answered:
             return await self._early_bye(arrival, line)
         self._end(arrival, line)
         return await self._pass_bye(arrival, line)
 
-    def _end(self, arrival: Arrival, line: Line) -> None:
+    def _end(self, arrival: Arrival, line: DialogDirection) -> None:
         if line.is_known:
             by = "user1" if line.side.tag == line.session.caller.tag else "user2"
             session = model.ended(line.session, by, "bye", self._timers.wall(), arrival.request)
             self._sessions.close(session)
 
-    async def _early_bye(self, arrival: Arrival, line: Line) -> Response:
+    async def _early_bye(self, arrival: Arrival, line: DialogDirection) -> Response:
         """End the early dialog with one device, or what the caller does not know to be early.
 
         The other devices ring on. A device that does not refuse its INVITE by itself gets CANCEL.
@@ -266,18 +266,18 @@ class Routes:
         callee = session.callee
         tagged = request.edited(put=[("To", f"{request.headers.get('To')};tag={callee.tag}")])
         own = Arrival(tagged, arrival.flow, arrival.peer, arrival.at, arrival.who)
-        line = Line(session, session.caller, await self._dialogs.device(callee))
+        line = DialogDirection(session, session.caller, await self._dialogs.device(callee))
         self._end(own, line)
         return await self._pass_bye(own, line)
 
-    async def _pass_bye(self, arrival: Arrival, line: Line) -> Response:
+    async def _pass_bye(self, arrival: Arrival, line: DialogDirection) -> Response:
         if line.endpoint is not None:
             outcome = await self._pass_on(arrival, line, line.endpoint)
             if outcome.endpoint is not None:
                 return outcome.response
         return response_to(arrival.request, 200)
 
-    async def _pass_on(self, arrival: Arrival, line: Line, peer: Endpoint) -> ForkResult:
+    async def _pass_on(self, arrival: Arrival, line: DialogDirection, peer: Endpoint) -> ForkResult:
         return await self._forward.pass_on(arrival, peer, self._answer_s, call_id=line.call_id)
 
 

@@ -11,6 +11,7 @@ from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.im import model
 from lyncpy.workloads.im.archiving import Archiving
+from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.chat_dialogs import ChatDialogs
 from lyncpy.workloads.im.commands import Commands
 from lyncpy.workloads.im.delivery import Delivery
@@ -18,7 +19,6 @@ from lyncpy.workloads.im.dialogs import Dialogs
 from lyncpy.workloads.im.invitations import Invitations, members_in
 from lyncpy.workloads.im.mcu import Mcu
 from lyncpy.workloads.im.parties import Parties
-from lyncpy.workloads.im.recorder import Recorder
 from lyncpy.workloads.im.routes import Routes
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
@@ -60,7 +60,7 @@ class Im:
         self._node = platform.node
         self._timers = timers
         self._listening: list[IListening] = []
-        self._recorder = Recorder(
+        self._recorder = SessionRecorder(
             platform.recording,
             settings.record_counts_s,
             timers.now,

@@ -17,8 +17,8 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im import model
+from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.model import Session
-from lyncpy.workloads.im.recorder import Recorder
 
 Key = tuple[str, str]
 
@@ -29,7 +29,7 @@ OVER_S: Final = 32.0
 class Sessions:
     """Every session of this process; bounded in total and per user."""
 
-    def __init__(self, recorder: Recorder, timers: ITimers, *, total: int, per_user: int, idle_s: float) -> None:
+    def __init__(self, recorder: SessionRecorder, timers: ITimers, *, total: int, per_user: int, idle_s: float) -> None:
         """Begin empty."""
         self._recorder = recorder
         self._timers = timers

@@ -6,7 +6,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.records import CallRecord, IRecording, SessionRecord
 from lyncpy.core.hourly_quota import LETTERS
-from lyncpy.workloads.im.recorder import Recorder
+from lyncpy.workloads.im.call_records import SessionRecorder
 
 
 @implementer(IRecording)
@@ -28,7 +28,7 @@ class _Desk:
     def __init__(self, per_hour: int = 100, gather_s: float = 60.0) -> None:
         self.book = _Book()
         self.now = 0.0
-        self.recorder = Recorder(self.book, 1.0, lambda: self.now, per_hour=per_hour, gather_s=gather_s)
+        self.recorder = SessionRecorder(self.book, 1.0, lambda: self.now, per_hour=per_hour, gather_s=gather_s)
 
     def refused(self, number: int, user: str = "sip:a@x", to: str = "sip:b@x", code: int = 480) -> None:
         self.recorder.refused_message(_record(number, user, to, code))

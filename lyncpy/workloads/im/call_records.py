@@ -14,7 +14,7 @@ PAIRS: Final = 10_000
 """Refused messages that are gathered at once, by who wrote to whom; of more, the oldest begins a record of its own."""
 
 
-class Recorder:
+class SessionRecorder:
     """Has the newest state of each session written.
 
     Refused messages without a session, from one user to the same other, are one record for a while: a
