@@ -19,7 +19,15 @@ from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Request, Response
 from lyncpy.workloads.presence.audience import audience, visible
 from lyncpy.workloads.presence.board import Board
-from lyncpy.workloads.presence.model import BLOCKED, Container, Expire, Instance, Key, Member, MemberKind
+from lyncpy.workloads.presence.model import (
+    BLOCKED,
+    Container,
+    ContainerMember,
+    Expire,
+    Instance,
+    InstanceKey,
+    MemberKind,
+)
 from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import PATIENT, assert_calm, time_limit
@@ -66,10 +74,10 @@ class Said:
             return self.left.get(bare(watcher), "")
         instances = {}
         for container, (version, text) in self.notes.items():
-            key = Key("note", 0, container)
+            key = InstanceKey("note", 0, container)
             instances[key] = Instance(key, version, Expire.STATIC, text, 0.0)
         lists = {
-            id_: Container(version, frozenset(Member(MemberKind.USER, one) for one in members))
+            id_: Container(version, frozenset(ContainerMember(MemberKind.USER, one) for one in members))
             for id_, (version, members) in self.lists.items()
         }
         board = Board(owner, instances=instances, containers=lists)

@@ -14,7 +14,7 @@ from lyncpy.contracts.names import Aor, Epid, aor_of
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.message import Request, Response
-from lyncpy.workloads.presence.legacy import Form
+from lyncpy.workloads.presence.legacy import PresenceFormat
 from tests.kit.presence import SELF, batch_body
 from tests.kit.presence_model import Truth, View, canonical
 from tests.kit.sip_client import Exchange, SipClient
@@ -52,7 +52,7 @@ class Lookout:
     event: str
     watcher: Aor
     truth: Truth
-    form: Form = Form.CATEGORIES
+    form: PresenceFormat = PresenceFormat.CATEGORIES
     wishes: dict[Aor, dict[str, frozenset[str]]] = field(default_factory=dict)
     heard: dict[Aor, dict[str, View]] = field(default_factory=dict)
     seen: dict[Aor, bytes] = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Lookout:
         if content_type.startswith("multipart/"):
             parts = [(one.content_type, one.body) for one in read_multipart(body, content_type)]
         for kind, part in parts:
-            if kind == Form.CATEGORIES.value:
+            if kind == PresenceFormat.CATEGORIES.value:
                 self._sees(etree.fromstring(part))
             elif kind == self.form.value:
                 self._sees_old(part)
@@ -103,7 +103,7 @@ class Lookout:
     def is_up_to_date(self) -> None:
         """Insist that what was told last is what there is to see."""
         for aor in self.wishes:
-            if self.form is not Form.CATEGORIES:
+            if self.form is not PresenceFormat.CATEGORIES:
                 assert self.seen.get(aor) == self.truth.legacy(self.watcher, aor, self.form), (self.watcher, aor)
                 continue
             for category in self.categories(aor):

@@ -27,7 +27,7 @@ from lyncpy.workloads.presence.board import (
     publish,
 )
 from lyncpy.workloads.presence.bodies import read_publish
-from lyncpy.workloads.presence.legacy import Form, person_seen, write_legacy
+from lyncpy.workloads.presence.legacy import PresenceFormat, person_seen, write_legacy
 from lyncpy.workloads.presence.levels import (
     MemberChange,
     acknowledge,
@@ -37,7 +37,7 @@ from lyncpy.workloads.presence.levels import (
     subscribe,
     unsubscribe,
 )
-from lyncpy.workloads.presence.model import Delegate, Denial, Key
+from lyncpy.workloads.presence.model import Delegate, Denial, InstanceKey
 from lyncpy.workloads.presence.publisher import made_for
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import Aggregate
@@ -85,7 +85,7 @@ class Truth:
     stored: dict[Aor, Board] = field(default_factory=dict)
     contacts: dict[Aor, frozenset[Aor]] = field(default_factory=dict)
     endpoints: dict[Aor, list[Epid]] = field(default_factory=dict)
-    _insisted: dict[tuple[Aor, Epid], dict[Key | int, int]] = field(default_factory=dict)
+    _insisted: dict[tuple[Aor, Epid], dict[InstanceKey | int, int]] = field(default_factory=dict)
     _history: dict[Aor, list[Board]] = field(default_factory=dict)
     _since: dict[Aor, int] = field(default_factory=dict)
 
@@ -95,7 +95,7 @@ class Truth:
         """Give what somebody sees now; who was never loaded was never told of."""
         return _view(self.boards.get(aor), watcher, category)
 
-    def legacy(self, watcher: Aor, aor: Aor, form: Form) -> bytes:
+    def legacy(self, watcher: Aor, aor: Aor, form: PresenceFormat) -> bytes:
         """Give what an old client sees now."""
         return _legacy(self.boards[aor], watcher, form)
 
@@ -103,7 +103,7 @@ class Truth:
         """Give every view that was true since the last moment of rest, or since a `mark`."""
         return {_view(board, watcher, category) for board in self._window(aor, since)}
 
-    def legacies(self, watcher: Aor, aor: Aor, form: Form, since: int | None = None) -> Collection[bytes]:
+    def legacies(self, watcher: Aor, aor: Aor, form: PresenceFormat, since: int | None = None) -> Collection[bytes]:
         """Give the same for an old client."""
         return {_legacy(board, watcher, form) for board in self._window(aor, since) if board is not None}
 
@@ -143,7 +143,7 @@ class Truth:
         """Give the status that a publication has to get."""
         _, wanted = read_publish(body)
         insisted = self._insisted.pop((aor, epid), None)
-        stale: dict[Key | int, int] = {}
+        stale: dict[InstanceKey | int, int] = {}
 
         def decide(board: Board) -> Outcome:
             outcome = publish(board, wanted, epid, now, self.quotas, insisted)
@@ -266,5 +266,5 @@ def _view(board: Board | None, watcher: Aor, category: str) -> View:
     return rows or (OFFLINE_VIEW if category == "state" else ())
 
 
-def _legacy(board: Board, watcher: Aor, form: Form) -> bytes:
+def _legacy(board: Board, watcher: Aor, form: PresenceFormat) -> bytes:
     return write_legacy(person_seen(board, audience(board, watcher)), form)

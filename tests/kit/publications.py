@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.presence.model import Key
+from lyncpy.workloads.presence.model import InstanceKey
 from lyncpy.workloads.presence.values import write_time
 from tests.kit.presence import USER_INSTANCE, note, state
 
@@ -36,7 +36,7 @@ lively = st.lists(
 """What ends with its endpoint, so that the store is not asked."""
 
 
-def publications_of(wish: Wish, epid: Epid, instance: str, now: float) -> list[tuple[Key, str, str]]:
+def publications_of(wish: Wish, epid: Epid, instance: str, now: float) -> list[tuple[InstanceKey, str, str]]:
     """Write a wish as a client of this endpoint does: (key, XML, expire type and what belongs to it)."""
     kind, number, container, expire, _ = wish
     mine = int(epid[:8], 16)
@@ -99,5 +99,5 @@ def publications_of(wish: Wish, epid: Epid, instance: str, now: float) -> list[t
 
 def _all(
     category: str, instance: int, where: Sequence[int], value: str, expire: str, extra: str = ""
-) -> list[tuple[Key, str, str]]:
-    return [(Key(category, instance, one), value, f"{expire}{extra}") for one in where]
+) -> list[tuple[InstanceKey, str, str]]:
+    return [(InstanceKey(category, instance, one), value, f"{expire}{extra}") for one in where]

@@ -10,7 +10,7 @@ from lyncpy.contracts.names import Epid
 from lyncpy.workloads.presence.audience import Audience, audience, concerns, differs, is_blocked, visible
 from lyncpy.workloads.presence.board import Board, Made, Published, elapse, furnish, leave
 from lyncpy.workloads.presence.levels import MemberChange, again, privatise, set_members
-from lyncpy.workloads.presence.model import CATEGORIES, Container, Key, Member, MemberKind, Relation
+from lyncpy.workloads.presence.model import CATEGORIES, Container, ContainerMember, InstanceKey, MemberKind, Relation
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import write_record
 from lyncpy.workloads.presence.values import write_value
@@ -29,17 +29,17 @@ entries = st.sampled_from(
 lists = st.dictionaries(st.sampled_from([100, 200, 300, 400, 1000]), members, max_size=4)
 
 
-def member(kind: MemberKind, relation: Relation) -> Member:
+def member(kind: MemberKind, relation: Relation) -> ContainerMember:
     """Give the entry that means Bob in this way."""
     match kind:
         case MemberKind.USER:
-            return Member(kind, "bob@contoso.test")
+            return ContainerMember(kind, "bob@contoso.test")
         case MemberKind.DOMAIN:
-            return Member(kind, "contoso.test")
+            return ContainerMember(kind, "contoso.test")
         case MemberKind.EVERYONE:
-            return Member(kind)
+            return ContainerMember(kind)
         case _:
-            return Member(ENTRIES[relation])
+            return ContainerMember(ENTRIES[relation])
 
 
 def seen(board: Board, seen_by: Audience) -> dict[str, list[tuple[int, float, str]]]:
@@ -56,7 +56,7 @@ def differing(one: Board, seen_by: Audience, other: Board, open_: Audience) -> d
     return {name: (left[name], right[name], seen_by, open_) for name in ALL if left[name] != right[name]}
 
 
-def block(board: Board, entry: Member, now: float) -> Board:
+def block(board: Board, entry: ContainerMember, now: float) -> Board:
     """Put somebody on the list of the blocked, and take them from the level that they have by name."""
     wishes = [
         MemberChange(id_, one.version, frozenset(), frozenset({entry}))
@@ -74,7 +74,7 @@ def block(board: Board, entry: Member, now: float) -> Board:
 @given(steps, lists, entries, st.sampled_from(list(ENTRIES)), steps, st.integers(0, 2))
 def test_blocked_and_signed_out_look_alike(
     before: Sequence[tuple[object, ...]],
-    found: dict[int, frozenset[Member]],
+    found: dict[int, frozenset[ContainerMember]],
     kind: MemberKind,
     relation: Relation,
     after: Sequence[tuple[object, ...]],
@@ -82,7 +82,9 @@ def test_blocked_and_signed_out_look_alike(
 ) -> None:
     """Any publications of any categories and lifetimes, any lists; then, whatever the user does, and restarts."""
     board = histories(before)[-1][1]
-    board = furnish(board, [Made(Key("contactCard", 0, id_), f"<card>{id_}</card>") for id_ in (0, 200)], 500.0).board
+    board = furnish(
+        board, [Made(InstanceKey("contactCard", 0, id_), f"<card>{id_}</card>") for id_ in (0, 200)], 500.0
+    ).board
     board = replace(board, containers={id_: Container(1, one) for id_, one in found.items()}, absences={})
     open_ = audience(board, BOB, relation)
     blocked = block(board, member(kind, relation), 500.0)
@@ -114,7 +116,7 @@ def test_blocked_and_signed_out_look_alike(
 
     now += 10_000.0
     contacts = gone.private_to
-    made = [Made(Key("contactCard", 0, id_), f"<card>{cards}</card>") for id_ in (0, 200)]
+    made = [Made(InstanceKey("contactCard", 0, id_), f"<card>{cards}</card>") for id_ in (0, 200)]
     restarted = [
         furnish(again(elapse(read_record(ALICE, write_record(one)), now).board, now), made, now).board
         for one in (blocked, gone)

@@ -13,8 +13,8 @@ from lyncpy.workloads.presence.audience import STRANGER, audience, concerns, is_
 from lyncpy.workloads.presence.board import (
     Board,
     Changes,
-    Denied,
     Outcome,
+    PublicationDenied,
     Published,
     Stale,
     compare,
@@ -36,11 +36,11 @@ from lyncpy.workloads.presence.levels import (
 from lyncpy.workloads.presence.model import (
     CATEGORIES,
     Container,
+    ContainerMember,
     Delegate,
     Denial,
     Expire,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Publication,
     Relation,
@@ -62,8 +62,8 @@ people = st.sampled_from([BOB, DAVE])
 members = st.frozensets(
     st.sampled_from(
         [
-            Member(MemberKind.USER, "bob@contoso.test"), Member(MemberKind.DOMAIN, "contoso.test"),
-            Member(MemberKind.SAME_ENTERPRISE), Member(MemberKind.FEDERATED), Member(MemberKind.EVERYONE),
+            ContainerMember(MemberKind.USER, "bob@contoso.test"), ContainerMember(MemberKind.DOMAIN, "contoso.test"),
+            ContainerMember(MemberKind.SAME_ENTERPRISE), ContainerMember(MemberKind.FEDERATED), ContainerMember(MemberKind.EVERYONE),
         ]
     ),
     max_size=2,
@@ -92,7 +92,7 @@ def publications(draw: st.DrawFn) -> Publication:
     """Give a wish of a client, read as the server reads it."""
     category, value = draw(values)
     # Mostly what a client may write; 0 and 1 are the server's own in some categories.
-    key = Key(category, draw(st.sampled_from([2, 3, 4, 5, 6, 0])), draw(CONTAINERS))
+    key = InstanceKey(category, draw(st.sampled_from([2, 3, 4, 5, 6, 0])), draw(CONTAINERS))
     said = read_value(key, read_xml(value.encode()))
     expires = draw(st.sampled_from([None, None, 0, 50]))
     return Publication(
@@ -235,7 +235,7 @@ def test_quotas_hold(found: Sequence[tuple[object, ...]]) -> None:
         assert all(len(one.members) <= QUOTAS.members for one in board.containers.values())
         assert len(board.delegates.members) <= QUOTAS.delegates
         assert sum(one.acknowledged for one in board.subscribers) <= QUOTAS.subscribers
-        assert not isinstance(outcome, Denied) or outcome.denial in Denial
+        assert not isinstance(outcome, PublicationDenied) or outcome.denial in Denial
 
 
 @given(steps)
@@ -250,9 +250,9 @@ def test_the_servers_publications_are_its_own(found: Sequence[tuple[object, ...]
 @given(steps, st.sampled_from(Relation))
 def test_who_is_blocked_never_sees_anything(found: Sequence[tuple[object, ...]], relation: Relation) -> None:
     """Whatever happens on a board, somebody whom its most exact list blocks sees who it is and offline, and hears nothing."""
-    blocked = {32000: Container(1, frozenset({Member(MemberKind.USER, "bob@contoso.test")}))}
+    blocked = {32000: Container(1, frozenset({ContainerMember(MemberKind.USER, "bob@contoso.test")}))}
     if relation is Relation.ANONYMOUS:
-        blocked = {32000: Container(1, frozenset({Member(MemberKind.EVERYONE)}))}
+        blocked = {32000: Container(1, frozenset({ContainerMember(MemberKind.EVERYONE)}))}
     for before, after, _ in histories(found):
         board = replace(after, containers={**blocked})
         seen_by = audience(board, BOB, relation)

@@ -11,10 +11,10 @@ from lyncpy.workloads.presence.aggregate import aggregate
 from lyncpy.workloads.presence.audience import Away, audience, is_blocked, visible
 from lyncpy.workloads.presence.board import Board, Published, compare, elapse, leave, publish, settle
 from lyncpy.workloads.presence.documents import write_view
-from lyncpy.workloads.presence.model import Container, Expire, Key, Member, MemberKind, Publication
+from lyncpy.workloads.presence.model import Container, ContainerMember, Expire, InstanceKey, MemberKind, Publication
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import write_record
-from lyncpy.workloads.presence.states import Activity, Aggregate, Input, State, StateKind
+from lyncpy.workloads.presence.states import Activity, Aggregate, Input, StateDocument, StateKind
 from tests.kit.boards import read_record
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, views
@@ -30,7 +30,7 @@ activities = st.none() | st.builds(
     Activity, st.sampled_from(["on-the-phone", "x"]), st.sampled_from([0, 6500]), st.sampled_from([8999, 17999])
 )
 states = st.builds(
-    State,
+    StateDocument,
     st.sampled_from(StateKind),
     AVAILABILITIES,
     manual=st.booleans(),
@@ -45,7 +45,7 @@ inputs = st.builds(Input, states, EPIDS, st.sampled_from([1.0, 2.0, 50.0]) | st.
 @st.composite
 def publications(draw: st.DrawFn) -> Publication:
     """Give a wish of a client; a state says what its value would."""
-    key = Key(draw(st.sampled_from(["state", "note"])), draw(st.integers(0, 3)), draw(CONTAINERS))
+    key = InstanceKey(draw(st.sampled_from(["state", "note"])), draw(st.integers(0, 3)), draw(CONTAINERS))
     return Publication(
         key,
         draw(st.integers(0, 3)),
@@ -101,7 +101,7 @@ def test_nobody_sees_what_his_containers_do_not_hold(
 ) -> None:
     """Whatever was published and whoever was put where, a watcher sees his audience's containers and 0 only."""
     value = {MemberKind.USER: "bob@contoso.test", MemberKind.DOMAIN: "contoso.test"}.get(kind, "")
-    levels = {container: Container(1, frozenset({Member(kind, value)}))}
+    levels = {container: Container(1, frozenset({ContainerMember(kind, value)}))}
     for _, board, _ in histories(found):
         levelled = Board(ALICE, board.version, board.instances, levels)
         seen_by = audience(levelled, BOB)
@@ -173,7 +173,7 @@ class TwoWatchers(RuleBasedStateMachine):
     def _board(self) -> Board | None:
         return self.room.workload._boards.peek(ALICE)
 
-    def _version(self, key: Key) -> int:
+    def _version(self, key: InstanceKey) -> int:
         board = self._board()
         one = board.instances.get(key) if board else None
         return one.version if one else 0
@@ -184,7 +184,10 @@ class TwoWatchers(RuleBasedStateMachine):
             self.devices[epid] = self.room.sign_in("alice", epid)
         client = self.devices[epid]
         instance = int(epid[:8], 16) >> 4 | 0x30000000
-        versions = [self._version(Key("state", instance, 2)), self._version(Key("state", 0x20000000, 2))]
+        versions = [
+            self._version(InstanceKey("state", instance, 2)),
+            self._version(InstanceKey("state", 0x20000000, 2)),
+        ]
         mine = client.states(number, versions[0], machine)[:2]
         assert client.publishes(*mine, *client.states(number, versions[1])[2:]).status == 200
 
@@ -192,7 +195,7 @@ class TwoWatchers(RuleBasedStateMachine):
     @rule(container=st.sampled_from([200, 300, 400]), text=st.sampled_from(["", "one", "two"]), data=st.data())
     def publishes_a_note(self, container: int, text: str, data: st.DataObject) -> None:
         client = self.devices[data.draw(st.sampled_from(sorted(self.devices)))]
-        version = self._version(Key("note", 0, container))
+        version = self._version(InstanceKey("note", 0, container))
         wish = publication("note", 0, container, note(text), version=version, extra="" if text else ' expires="0"')
         assert client.publishes(wish).status == 200
 

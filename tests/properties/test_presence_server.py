@@ -19,9 +19,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from lyncpy.contracts.names import Aor
 from lyncpy.core import timers
-from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, Form
+from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat
 from lyncpy.workloads.presence.levels import MemberChange
-from lyncpy.workloads.presence.model import Container, Key, Member, MemberKind
+from lyncpy.workloads.presence.model import Container, ContainerMember, InstanceKey, MemberKind
 from tests.kit import network
 from tests.kit.actors import BATCH_TYPE, DELEGATES_TYPE, MEMBERS_TYPE, PUBLISH_TYPE, SOAP_TYPE, SUBSCRIBER_TYPE
 from tests.kit.boards import read_record
@@ -55,9 +55,9 @@ slots = st.tuples(users, st.integers(0, DEVICES - 1))
 picks = st.integers(0, 1000)
 members = st.sampled_from(
     [
-        *(Member(MemberKind.USER, f"{user}@{DOMAIN}") for user in USERS for _ in range(3)),
-        Member(MemberKind.DOMAIN, DOMAIN), Member(MemberKind.SAME_ENTERPRISE), Member(MemberKind.FEDERATED),
-        Member(MemberKind.EVERYONE),
+        *(ContainerMember(MemberKind.USER, f"{user}@{DOMAIN}") for user in USERS for _ in range(3)),
+        ContainerMember(MemberKind.DOMAIN, DOMAIN), ContainerMember(MemberKind.SAME_ENTERPRISE), ContainerMember(MemberKind.FEDERATED),
+        ContainerMember(MemberKind.EVERYONE),
     ]
 )  # fmt: skip
 people = st.lists(st.sampled_from([*USERS, *USERS, "ghost"]), min_size=1, max_size=3, unique=True)
@@ -181,7 +181,7 @@ class Presence(RuleBasedStateMachine):
         categories: frozenset[str],
         expires: int | None,
     ) -> None:
-        batches = [one for one in device.lookouts if one.form is Form.CATEGORIES]
+        batches = [one for one in device.lookouts if one.form is PresenceFormat.CATEGORIES]
         lookout = Lookout("presence", device.aor, self.truth)
         if which is not None and len(batches) > which % 3:
             lookout = batches[which % 3]
@@ -201,7 +201,7 @@ class Presence(RuleBasedStateMachine):
                     self.truth.began(device.aor, one, self.now)
 
     def _body(self, device: Device, asked: Sequence[Wish]) -> bytes:
-        rows: dict[Key, str] = {}
+        rows: dict[InstanceKey, str] = {}
         board = self.truth.boards.get(device.aor)
         for wish in asked:
             for key, value, how in publications_of(wish, device.epid, device.sip.instance, self.now):
@@ -300,7 +300,7 @@ class Presence(RuleBasedStateMachine):
             return
         word = "private" if private else "public"
         value = f'<otherOptions xmlns="{OPTIONS}"><privacyModeUserSelection>{word}</privacyModeUserSelection></otherOptions>'
-        key = Key("otherOptions", 2, 1)
+        key = InstanceKey("otherOptions", 2, 1)
         old = self.truth.board(device.aor, self.now).instances.get(key)
         body = publish_body(device.aor, publication(*key, value, "static", old.version if old else 0))
         exchange = device.serves(PUBLISH_TYPE, body)
@@ -309,7 +309,7 @@ class Presence(RuleBasedStateMachine):
         self._answered((exchange, status, device))
         self._rests()
 
-    def _sets_members(self, pick: int, changes: Sequence[tuple[int, Member, bool, bool]]) -> None:
+    def _sets_members(self, pick: int, changes: Sequence[tuple[int, ContainerMember, bool, bool]]) -> None:
         device = self._device(pick)
         if device is None:
             return
@@ -338,7 +338,7 @@ class Presence(RuleBasedStateMachine):
             st.tuples(containers, members, st.booleans(), st.sampled_from([True] * 5 + [False])), min_size=1, max_size=3
         ),
     )
-    def sets_members(self, pick: int, changes: list[tuple[int, Member, bool, bool]]) -> None:
+    def sets_members(self, pick: int, changes: list[tuple[int, ContainerMember, bool, bool]]) -> None:
         """A user changes levels, blocks and unblocks."""
         self._sets_members(pick, changes)
         self._rests()
@@ -432,7 +432,7 @@ class Presence(RuleBasedStateMachine):
     def unwatches(self, pick: int, which: int, names: list[str], action: str) -> None:
         """A device lets people go."""
         device = self._device(pick)
-        batches = [one for one in device.lookouts if one.form is Form.CATEGORIES] if device else []
+        batches = [one for one in device.lookouts if one.form is PresenceFormat.CATEGORIES] if device else []
         if device is None or not batches:
             return
         lookout = batches[which % len(batches)]
@@ -476,8 +476,12 @@ class Presence(RuleBasedStateMachine):
         lookout.is_up_to_date()
         self._rests()
 
-    @rule(pick=picks, who=users, form=st.sampled_from([Form.PRESENTITY, Form.PIDF, Form.XPIDF]))
-    def watches_as_of_old(self, pick: int, who: str, form: Form) -> None:
+    @rule(
+        pick=picks,
+        who=users,
+        form=st.sampled_from([PresenceFormat.PRESENTITY, PresenceFormat.PIDF, PresenceFormat.XPIDF]),
+    )
+    def watches_as_of_old(self, pick: int, who: str, form: PresenceFormat) -> None:
         """A client of old watches somebody in its own format."""
         device = self._device(pick)
         if device is None or len(device.lookouts) > 5:
@@ -613,7 +617,7 @@ class Presence(RuleBasedStateMachine):
         cut=st.booleans(),
     )
     def the_disk_fails(
-        self, several: list[tuple[int, list[Any]]], level: tuple[int, int, Member, bool], cut: bool
+        self, several: list[tuple[int, list[Any]]], level: tuple[int, int, ContainerMember, bool], cut: bool
     ) -> None:
         """While nothing can be written, what has to be kept is refused, and nobody is told of it."""
         self._all_read()

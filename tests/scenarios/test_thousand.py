@@ -6,7 +6,7 @@ import pytest
 
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.presence.levels import MemberChange
-from lyncpy.workloads.presence.model import Container, Key, Member, MemberKind
+from lyncpy.workloads.presence.model import Container, ContainerMember, InstanceKey, MemberKind
 from tests.kit.actors import MEMBERS_TYPE, PUBLISH_TYPE
 from tests.kit.lookouts import Device, Lookout
 from tests.kit.presence import USER_INSTANCE, note, publication, publish_body, state
@@ -58,7 +58,7 @@ class Play:
         rows += [(("state", USER_INSTANCE, one), state("userState", number, manual=True), "static") for one in (2, 3)]
         rows += [(("note", 0, one), note(f"{text} for {one}"), "static") for one in (200, 400) if text]
         known = self.truth.boards[ALICE].instances
-        versions = [known[Key(*key)].version if Key(*key) in known else 0 for key, *_ in rows]
+        versions = [known[InstanceKey(*key)].version if InstanceKey(*key) in known else 0 for key, *_ in rows]
         body = publish_body(
             ALICE,
             *(
@@ -72,7 +72,7 @@ class Play:
     def places(self, device: Device, level: int, watchers: list[Device]) -> None:
         """Put many people into a level at once."""
         version = self.truth.boards[ALICE].containers.get(level, Container()).version
-        who = frozenset(Member(MemberKind.USER, one.aor.removeprefix("sip:")) for one in watchers)
+        who = frozenset(ContainerMember(MemberKind.USER, one.aor.removeprefix("sip:")) for one in watchers)
         rows = "".join(f'<member action="add" type="user" value="{one.value}"/>' for one in who)
         body = (
             '<setContainerMembers xmlns="http://schemas.microsoft.com/2006/09/sip/container-management">'

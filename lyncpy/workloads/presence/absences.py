@@ -16,9 +16,9 @@ from lyncpy.workloads.presence.model import (
     OTHER,
     PRIVATE_CONTAINERS,
     Container,
+    ContainerMember,
     Instance,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
 )
 from lyncpy.workloads.presence.states import StateKind
@@ -34,7 +34,7 @@ class Remains:
     instances: tuple[Instance, ...] = ()
     """In order of keys; only what clients published for good or for a time."""
 
-    lists: tuple[tuple[int, frozenset[Member]], ...] = ()
+    lists: tuple[tuple[int, frozenset[ContainerMember]], ...] = ()
     """Container → whom its list meant, people by name left out."""
 
     private: bool = False
@@ -73,14 +73,14 @@ class Absence(NamedTuple):
         return self._replace(at=now, ages=())
 
 
-Absences = Mapping[Member, Absence]
+Absences = Mapping[ContainerMember, Absence]
 """Entry of the list of who is blocked → what it sees; the newest last."""
 
 LONG_GONE: Final = Absence(0.0)
 
 
 def remains_of(
-    instances: Mapping[Key, Instance], containers: Mapping[int, Container], known: Absences, *, private: bool
+    instances: Mapping[InstanceKey, Instance], containers: Mapping[int, Container], known: Absences, *, private: bool
 ) -> Remains:
     """Give what stays of a user who has just signed out; the same value as before, if it is the same.
 

@@ -32,7 +32,7 @@ from lyncpy.workloads.presence.model import (
     Detail,
     Instance,
     Legacy,
-    Machine,
+    MachineState,
     Result,
 )
 from lyncpy.workloads.presence.states import (
@@ -44,7 +44,7 @@ from lyncpy.workloads.presence.states import (
     LegacyInterop,
     Service,
     Services,
-    State,
+    StateDocument,
     StateKind,
 )
 
@@ -53,7 +53,7 @@ _MACHINE_ENDS: Final = [row[0] for row in MACHINES]
 _LEGACY_ENDS: Final = [row.below for row in LEGACY]
 
 _RAISING: Final = frozenset(voice.kind for voice in VOICES if voice.raises)
-_RANKS: Final = {machine: rank for rank, machine in enumerate(Machine)}
+_RANKS: Final = {machine: rank for rank, machine in enumerate(MachineState)}
 _NO_MACHINE: Final = (len(_RANKS), None)
 _PROVING: Final = frozenset(voice.kind for voice in VOICES if voice.proves)
 
@@ -70,7 +70,7 @@ class Weighed(NamedTuple):
     reach: int
     """The highest number that is said."""
 
-    machine: Machine
+    machine: MachineState
     """What counts as said by the machines."""
 
 
@@ -91,7 +91,7 @@ def is_shaded(availability: int) -> bool:
     return shade is not None and availability >= shade
 
 
-def machine_of(availability: int) -> Machine:
+def machine_of(availability: int) -> MachineState:
     """Give what a machine's availability says about the person in front of it."""
     return MACHINES[bisect_right(_MACHINE_ENDS, availability)][1]
 
@@ -121,7 +121,7 @@ def aggregate(
     """
     valid = [one for one in inputs if one.state.is_valid(now)]
     best, user, reach, machine = weigh(valid, lower_dnd=lower_dnd)
-    active = best is not None and machine_of(best.state.availability) is Machine.ACTIVE
+    active = best is not None and machine_of(best.state.availability) is MachineState.ACTIVE
     if best is None:
         return Aggregate(OFFLINE, last_active=last_active)
     availability = _outcome(reach, machine, best.state.availability)
@@ -152,7 +152,7 @@ def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> Weighed:
     best = most_active(valid)
     user = _user_state(valid, lower_dnd=lower_dnd)
     if best is None:
-        return Weighed(None, user, OFFLINE, Machine.OFF)
+        return Weighed(None, user, OFFLINE, MachineState.OFF)
     reach = max(_base(user, best), *(_raised(one.state) for one in valid))
     return Weighed(best, user, reach, _presence(user, best, valid))
 
@@ -171,7 +171,7 @@ def aggregate_machine(best: Input | None, devices: Mapping[Epid | None, Device])
     return AggregateMachine(state.availability, endpoint.lower(), state.device, state.location, state.zone)
 
 
-def moments(states: Iterable[State], now: float) -> Collection[float]:
+def moments(states: Iterable[StateDocument], now: float) -> Collection[float]:
     """Give the times after `now` at which one of these states begins or ends to hold."""
     return [at for state in states for at in (state.starts, state.ends) if at is not None and at > now]
 
@@ -273,17 +273,17 @@ def _base(user: Input | None, best: Input) -> int:
     return number if UNKNOWN_BELOW <= number < RAISES_BELOW else AVAILABLE
 
 
-def _raised(state: State) -> int:
+def _raised(state: StateDocument) -> int:
     """Give what a meeting or a call adds."""
     return state.availability if state.kind in _RAISING and state.availability < RAISES_BELOW else 0
 
 
-def _presence(user: Input | None, best: Input, valid: Collection[Input]) -> Machine:
+def _presence(user: Input | None, best: Input, valid: Collection[Input]) -> MachineState:
     machine = machine_of(best.state.availability)
-    if machine is Machine.OFF:
+    if machine is MachineState.OFF:
         return machine
     if any(one.state.kind in _PROVING for one in valid):
-        return Machine.ACTIVE
+        return MachineState.ACTIVE
     if user is None:
         return machine
     # What a person says himself wins over machine states before it. Only while the endpoint that said so is
@@ -291,10 +291,10 @@ def _presence(user: Input | None, best: Input, valid: Collection[Input]) -> Mach
     machines = [one for one in valid if one.state.kind is StateKind.MACHINE]
     is_newest = all(user.published > one.published for one in machines)
     is_here = any(one.epid == user.epid for one in machines)
-    return Machine.ACTIVE if is_newest and is_here else machine
+    return MachineState.ACTIVE if is_newest and is_here else machine
 
 
-def _outcome(reach: int, machine: Machine, machine_number: int) -> int:
+def _outcome(reach: int, machine: MachineState, machine_number: int) -> int:
     band = band_of(reach)
     match result := DECISION[machine][band]:
         case Result.KEEP:
@@ -311,7 +311,7 @@ def _outcome(reach: int, machine: Machine, machine_number: int) -> int:
             assert_never(result)
 
 
-def _meeting(valid: Iterable[Input]) -> State | None:
+def _meeting(valid: Iterable[Input]) -> StateDocument | None:
     """Give the meeting whose subject is told: of several, the one that was published last."""
     found = [one for one in valid if one.state.meeting_subject or one.state.meeting_location]
     order = max(

@@ -37,10 +37,10 @@ from lyncpy.workloads.presence.model import (
     VISIBLE,
     WORKGROUP,
     Container,
+    ContainerMember,
     Expire,
     Instance,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Relation,
 )
@@ -132,7 +132,7 @@ def is_blocked(seen_by: Audience) -> bool:
     return isinstance(seen_by, Away) or seen_by[:1] == NOBODY
 
 
-def _away(board: Board, member: Member, watcher: Aor, relation: Relation) -> Audience:
+def _away(board: Board, member: ContainerMember, watcher: Aor, relation: Relation) -> Audience:
     """Give the audience of a watcher whom this entry blocks."""
     absence = board.absences.get(member, LONG_GONE)
     remains = absence.remains
@@ -150,7 +150,9 @@ def _away(board: Board, member: Member, watcher: Aor, relation: Relation) -> Aud
     return Away(absence.at, absence.last_active, () if isinstance(under, Away) else under, remains, absence.ages)
 
 
-def _contacts(board: Board, remains: Remains, member: Member, watcher: Aor, *, contact: bool) -> frozenset[Aor] | None:
+def _contacts(
+    board: Board, remains: Remains, member: ContainerMember, watcher: Aor, *, contact: bool
+) -> frozenset[Aor] | None:
     """Give who sees a user that has left this, when only contacts do; else None.
 
     Whether it is so is the user's wish of then. But a policy counts for who is away, too.
@@ -211,7 +213,7 @@ def _left(board: Board, seen_by: Away) -> _Places:
 def _offline(level: int, at: float, last_active: float | None) -> Instance:
     """Give the state of somebody who signed out, as it is made for a level."""
     value = for_audience(Aggregate(OFFLINE, last_active=last_active), LEVELS[level].told)
-    return Instance(Key("state", AGGREGATE_INSTANCE, level), 1, Expire.USER, value, at)
+    return Instance(InstanceKey("state", AGGREGATE_INSTANCE, level), 1, Expire.USER, value, at)
 
 
 def concerns(
@@ -307,16 +309,16 @@ def listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) ->
     return [implied] if not ids and implied is not None and implied not in board.containers else ids
 
 
-def entry(kind: MemberKind, watcher: Aor, relation: Relation) -> Member | None:
+def entry(kind: MemberKind, watcher: Aor, relation: Relation) -> ContainerMember | None:
     """Give the entry that would list a watcher in this way; None: none can."""
     if kind is MemberKind.EVERYONE or kind is relation.value:
-        return Member(kind)
+        return ContainerMember(kind)
     if relation is Relation.ANONYMOUS:
         return None
     if kind is MemberKind.USER:
-        return Member(kind, bare(watcher))
+        return ContainerMember(kind, bare(watcher))
     if kind is MemberKind.DOMAIN:
-        return Member(kind, bare(watcher).rpartition("@")[2])
+        return ContainerMember(kind, bare(watcher).rpartition("@")[2])
     return None
 
 

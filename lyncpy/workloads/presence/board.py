@@ -30,7 +30,7 @@ from lyncpy.workloads.presence.model import (
     Ending,
     Expire,
     Instance,
-    Key,
+    InstanceKey,
     Publication,
     Subscriber,
 )
@@ -41,7 +41,7 @@ from lyncpy.workloads.presence.states import (
 
 NEVER: Final = Version(0)
 
-_PRIVACY: Final = Key("otherOptions", PRIVACY_INSTANCE, SELF)
+_PRIVACY: Final = InstanceKey("otherOptions", PRIVACY_INSTANCE, SELF)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Board:
     version: Version = NEVER
     """Grows by one with every change of anything on the board."""
 
-    instances: Mapping[Key, Instance] = field(default_factory=dict)
+    instances: Mapping[InstanceKey, Instance] = field(default_factory=dict)
     containers: Mapping[int, Container] = field(default_factory=dict)
     """A new mapping whenever anything that decides who sees what is another: who kept an audience can tell by it."""
 
@@ -95,7 +95,7 @@ class Board:
 class Made:
     """A publication that the server makes of what the directory knows."""
 
-    key: Key
+    key: InstanceKey
     value: str
 
 
@@ -139,7 +139,7 @@ class Fault:
     index: int
     """Position in the request, from 1."""
 
-    key: Key | int | None
+    key: InstanceKey | int | None
     """The publication, the container; None: the list of delegates."""
 
     version: int
@@ -154,13 +154,13 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class PublicationDenied:
     """Nothing was changed: this is not allowed."""
 
     denial: Denial
 
 
-Outcome = Published | Stale | Denied
+Outcome = Published | Stale | PublicationDenied
 
 
 def publish(
@@ -169,7 +169,7 @@ def publish(
     by: Epid,
     now: float,
     quotas: Quotas,
-    insisted: Mapping[Key | int, int] | None = None,
+    insisted: Mapping[InstanceKey | int, int] | None = None,
 ) -> Outcome:
     """Apply one client's publications to its user's board.
 
@@ -201,7 +201,7 @@ def publish(
         if old is None and removes:
             continue
         if (old is not None and old.made) or _is_made(one.key):
-            return Denied(Denial.READ_ONLY)
+            return PublicationDenied(Denial.READ_ONLY)
         current = old.version if old else 0
         own = one.version == 0 and old is not None and old.epid == by
         if one.version != current and not own and (insisted or {}).get(one.key) != one.version:
@@ -209,7 +209,7 @@ def publish(
         elif removes:
             del instances[one.key]
         elif len(one.value) > quotas.value_bytes or len(one.value.encode()) > quotas.value_bytes:
-            return Denied(Denial.TOO_LONG)
+            return PublicationDenied(Denial.TOO_LONG)
         else:
             instances[one.key] = _instance(one, current + 1, by, now)
     if faults:
@@ -218,7 +218,7 @@ def publish(
     if denial is None and _size(instances) > max(quotas.board_bytes, _size(board.instances)):
         denial = Denial.BOARD_FULL
     if denial is not None:
-        return Denied(denial)
+        return PublicationDenied(denial)
     return settle(
         board,
         roomy(replace(board, instances=instances), quotas),
@@ -313,7 +313,7 @@ def furnish(board: Board, made: Iterable[Made], now: float) -> Published:
     return settle(board, replace(board, instances=kept), now)
 
 
-def settle(old: Board, new: Board, now: float, keys: Collection[Key] | None = None) -> Published:
+def settle(old: Board, new: Board, now: float, keys: Collection[InstanceKey] | None = None) -> Published:
     """Compute what the server makes of a changed board, and tell what is new on it.
 
     Args:
@@ -328,7 +328,7 @@ def settle(old: Board, new: Board, now: float, keys: Collection[Key] | None = No
     else:
         anew = not old.version or any((key.category, key.container) in SOURCES for key in keys)
     last_active = now if was_active(old.instances) else old.last_active
-    settled, made = new, list[Key]()
+    settled, made = new, list[InstanceKey]()
     if anew:
         instances = dict(new.instances)
         made = make(new.aor, instances, last_active, now)
@@ -339,7 +339,7 @@ def settle(old: Board, new: Board, now: float, keys: Collection[Key] | None = No
     return Published(replace(settled, version=Version(old.version + 1), last_active=last_active), changes)
 
 
-def compare(old: Board, new: Board, keys: Iterable[Key] | None = None) -> Changes:
+def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -> Changes:
     """Tell what is new on a board.
 
     Args:
@@ -387,7 +387,7 @@ def compare(old: Board, new: Board, keys: Iterable[Key] | None = None) -> Change
 # --- inside
 
 
-def _is_made(key: Key) -> bool:
+def _is_made(key: InstanceKey) -> bool:
     return CATEGORIES.get(key.category, OTHER).is_made(key.instance, key.container)
 
 
@@ -396,7 +396,7 @@ def _instance(one: Publication, version: int, by: Epid, now: float) -> Instance:
     return Instance(one.key, version, one.expire, one.value, now, by, until, one.state, one.device, one.private)
 
 
-def _excess(instances: Mapping[Key, Instance], quotas: Quotas) -> Denial | None:
+def _excess(instances: Mapping[InstanceKey, Instance], quotas: Quotas) -> Denial | None:
     if sum(not one.made for one in instances.values()) > quotas.publications:
         return Denial.TOO_MANY_PUBLICATIONS
     if len({key.container for key, one in instances.items() if not one.made}) > quotas.containers:
@@ -404,7 +404,7 @@ def _excess(instances: Mapping[Key, Instance], quotas: Quotas) -> Denial | None:
     return None
 
 
-def _size(instances: Mapping[Key, Instance]) -> int:
+def _size(instances: Mapping[InstanceKey, Instance]) -> int:
     """Give the bytes of all that clients published."""
     texts = [one.value for one in instances.values() if one.epid is not None and isinstance(one.value, str)]
     return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)

@@ -20,14 +20,14 @@ from lyncpy.workloads.presence.model import (
     HIGHEST_INSTANCE,
     OFFLINE,
     PRIVACY_INSTANCE,
+    ContainerMember,
     Delegate,
     Expire,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Publication,
 )
-from lyncpy.workloads.presence.states import Activity, Capability, Device, State, StateKind
+from lyncpy.workloads.presence.states import Activity, Capability, Device, StateDocument, StateKind
 
 ROAMING_PARTS: Final = frozenset({"categories", "containers", "subscribers", "delegates"})
 """What an endpoint may ask for of its user's own data."""
@@ -75,7 +75,7 @@ def read_publish(body: bytes) -> tuple[Aor, tuple[Publication, ...]]:
 
 def _publication(el: Element) -> Publication:
     category = _name(el, "categoryName")
-    key = Key(category, _number(el, "instance", HIGHEST_INSTANCE), _number(el, "container", HIGHEST_CONTAINER))
+    key = InstanceKey(category, _number(el, "instance", HIGHEST_INSTANCE), _number(el, "container", HIGHEST_CONTAINER))
     expires = attr(el, "expires")
     value = next(iter(el), None)
     expires_s = None if expires is None else _number(el, "expires", _EXPIRES_MAX)
@@ -94,7 +94,7 @@ def _publication(el: Element) -> Publication:
     )
 
 
-def read_value(key: Key, value: Element | None) -> tuple[State | None, Device | None, bool]:
+def read_value(key: InstanceKey, value: Element | None) -> tuple[StateDocument | None, Device | None, bool]:
     """Read what the server itself has to understand of a publication: a state, a device, or the wish for privacy."""
     if value is None:
         return None, None, False
@@ -105,7 +105,7 @@ def read_value(key: Key, value: Element | None) -> tuple[State | None, Device | 
     )
 
 
-def read_state(el: Element) -> State | None:
+def read_state(el: Element) -> StateDocument | None:
     """Read a `state` element; None for a kind that adds nothing to anybody's state.
 
     Raises:
@@ -119,7 +119,7 @@ def read_state(el: Element) -> State | None:
         availability = int(text_of(child(el, "availability")))
     except ValueError:
         raise RemoteProtocolError("a state without availability") from None
-    return State(
+    return StateDocument(
         kind,
         min(max(availability, 0), 65535),
         manual=attr(el, "manual") == "true",
@@ -194,7 +194,7 @@ def read_set_members(body: bytes) -> tuple[MemberChange, ...]:
 
 
 def _member_change(el: Element) -> MemberChange:
-    sides: dict[str, set[Member]] = {"add": set(), "remove": set()}
+    sides: dict[str, set[ContainerMember]] = {"add": set(), "remove": set()}
     for one in children(el, "member"):
         side = sides.get(attr(one, "action") or "")
         kind = _word(one, "type", MemberKind, None)

@@ -24,9 +24,9 @@ from lyncpy.workloads.presence.model import (
     STANDARD_CONTAINERS,
     VISIBLE,
     Container,
+    ContainerMember,
     Instance,
-    Key,
-    Member,
+    InstanceKey,
     Relation,
 )
 from lyncpy.workloads.presence.states import Aggregate, AggregateMachine, LegacyInterop, Services
@@ -257,7 +257,11 @@ class Commands:
 
 
 def _said(board: Board) -> str:
-    return _seen(board, (INPUT,)) if board.instances.get(Key("state", AGGREGATE_INSTANCE, INPUT)) else word_of(OFFLINE)
+    return (
+        _seen(board, (INPUT,))
+        if board.instances.get(InstanceKey("state", AGGREGATE_INSTANCE, INPUT))
+        else word_of(OFFLINE)
+    )
 
 
 def _seen(board: Board, seen_by: Audience) -> str:
@@ -283,6 +287,6 @@ def _content(one: Instance) -> str:
     return f"{len(one.value)} characters"
 
 
-def _member(member: Member) -> str:
+def _member(member: ContainerMember) -> str:
     kind, value = member
     return f"{kind.value} {value}".rstrip()

@@ -29,7 +29,7 @@ from lyncpy.workloads.presence.model import (
     Container,
     Detail,
     Instance,
-    Machine,
+    MachineState,
     MemberKind,
     Relation,
     Result,
@@ -37,11 +37,11 @@ from lyncpy.workloads.presence.model import (
 from lyncpy.workloads.presence.states import Aggregate, Input, StateKind
 
 _AT_IT: Final = {
-    Machine.ACTIVE: "somebody is at it",
-    Machine.INACTIVE: "it has been idle",
-    Machine.UNKNOWN: "it cannot tell whether somebody is there",
-    Machine.AWAY: "nobody is at it",
-    Machine.OFF: "it says that it is off",
+    MachineState.ACTIVE: "somebody is at it",
+    MachineState.INACTIVE: "it has been idle",
+    MachineState.UNKNOWN: "it cannot tell whether somebody is there",
+    MachineState.AWAY: "nobody is at it",
+    MachineState.OFF: "it says that it is off",
 }
 
 _BY: Final = {
@@ -250,7 +250,7 @@ def _saying(one: Input, who: str, told: Detail) -> str:
     return f"{what} makes {who} {word_of(state.availability)} ({state.availability}{token}){until}"
 
 
-def _decided(reach: int, machine: Machine, who: str, user: Input | None, best: Input | None) -> str:
+def _decided(reach: int, machine: MachineState, who: str, user: Input | None, best: Input | None) -> str:
     band = band_of(reach)
     word = band.name.lower().replace("_", " ")
     match DECISION[machine][band]:
@@ -262,7 +262,7 @@ def _decided(reach: int, machine: Machine, who: str, user: Input | None, best: I
             return f"nobody is active at a device, so {word} is shown as inactive"
         case Result.MACHINE:
             return f"nobody is at a device, and {word} ends with that: {who} is shown as the device says"
-    if machine is Machine.ACTIVE:
+    if machine is MachineState.ACTIVE:
         return f"{who} counts as there, so {word} holds"
     return f"{word} holds, whether somebody is at a device or not"
 

@@ -26,7 +26,7 @@ from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.audience import NOBODY, Audience, concerns, differs, is_blocked
 from lyncpy.workloads.presence.board import Board, compare
 from lyncpy.workloads.presence.boards import Boards
-from lyncpy.workloads.presence.legacy import Form
+from lyncpy.workloads.presence.legacy import PresenceFormat
 from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.traffic import Traffic
 from lyncpy.workloads.presence.watchers import Views, Watch, Watchers
@@ -237,7 +237,7 @@ class _SeenBoard:
 
     def audience_of(
         self, subscription: Subscription, news: frozenset[str]
-    ) -> tuple[Audience | None, frozenset[str], Form]:
+    ) -> tuple[Audience | None, frozenset[str], PresenceFormat]:
         """Give the level and the person whom a watcher is, what of that is news, and how it is written."""
         watch = self._watches[subscription]
         return watch.seen_by, news, watch.form

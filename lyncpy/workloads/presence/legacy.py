@@ -21,7 +21,7 @@ from lyncpy.workloads.presence.model import OFFLINE, Instance, Legacy
 from lyncpy.workloads.presence.states import Aggregate, LegacyInterop
 
 
-class Form(enum.Enum):
+class PresenceFormat(enum.Enum):
     """The formats of presence, the best first; the value is the media type."""
 
     CATEGORIES = "application/msrtc-event-categories+xml"
@@ -47,7 +47,7 @@ _RPID: Final = {
 """Substatus → RPID activity."""
 
 
-def form_of(accept: Iterable[str]) -> Form | None:
+def form_of(accept: Iterable[str]) -> PresenceFormat | None:
     """Choose a format by the Accept headers; None: the watcher understands none of ours.
 
     Spec: [MS-PRES] 1.3.3, the order of preference is ours, whatever the order of the header.
@@ -55,12 +55,12 @@ def form_of(accept: Iterable[str]) -> Form | None:
     accepted = {part.split(";", 1)[0].strip().lower() for value in accept for part in value.split(",")}
     accepted.discard("")
     if not accepted or "*/*" in accepted:
-        return Form.CATEGORIES
-    return next((form for form in Form if {form.value, form.value.partition("/")[0] + "/*"} & accepted), None)
+        return PresenceFormat.CATEGORIES
+    return next((form for form in PresenceFormat if {form.value, form.value.partition("/")[0] + "/*"} & accepted), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class LegacyView:
     """All that an old watcher may be told of somebody."""
 
     uri: str
@@ -73,11 +73,11 @@ class Person:
     note: str = ""
 
 
-def person_seen(board: Board, seen_by: Audience) -> Person:
+def person_seen(board: Board, seen_by: Audience) -> LegacyView:
     """Give what an audience sees, in the words of older clients."""
     cards = [_root(one) for one in visible(board, seen_by, "contactCard")]
     notes = [_root(one) for one in visible(board, seen_by, "note")]
-    return Person(
+    return LegacyView(
         board.aor,
         legacy_of(_interop(visible(board, seen_by, "state"))),
         _first(cards, "identity", "name", "displayName"),
@@ -87,18 +87,18 @@ def person_seen(board: Board, seen_by: Audience) -> Person:
     )
 
 
-def person_unknown(uri: str) -> Person:
+def person_unknown(uri: str) -> LegacyView:
     """Give what is seen of somebody who does not exist: he is offline."""
-    return Person(uri, legacy_of(LegacyInterop(OFFLINE)))
+    return LegacyView(uri, legacy_of(LegacyInterop(OFFLINE)))
 
 
-def write_legacy(seen: Person, form: Form) -> bytes:
+def write_legacy(seen: LegacyView, form: PresenceFormat) -> bytes:
     """Write what a watcher is told, in one of the old formats."""
-    write = {Form.PRESENTITY: _presentity, Form.PIDF: _pidf, Form.XPIDF: _xpidf}[form]
+    write = {PresenceFormat.PRESENTITY: _presentity, PresenceFormat.PIDF: _pidf, PresenceFormat.XPIDF: _xpidf}[form]
     return write(seen).encode()
 
 
-def _presentity(seen: Person) -> str:
+def _presentity(seen: LegacyView) -> str:
     words = seen.words
     parts = [
         f'<presentity xmlns="{_PRESENTITY_NS}" uri={quote_attr(bare(seen.uri))}>',
@@ -116,7 +116,7 @@ def _presentity(seen: Person) -> str:
     return "".join(parts)
 
 
-def _pidf(seen: Person) -> str:
+def _pidf(seen: LegacyView) -> str:
     words = seen.words
     activity = _RPID.get(words.substatus)
     activities = "" if activity is None else f"<ep:activities><ep:activity>{activity}</ep:activity></ep:activities>"
@@ -129,7 +129,7 @@ def _pidf(seen: Person) -> str:
     )
 
 
-def _xpidf(seen: Person) -> str:
+def _xpidf(seen: LegacyView) -> str:
     words = seen.words
     name = f"<display name={quote_attr(seen.name)}/>" if seen.name else ""
     status = "open" if words.reachable else "inactive"

@@ -12,9 +12,9 @@ from lyncpy.workloads.presence.absences import Absence, Absences, remains_of
 from lyncpy.workloads.presence.board import (
     Board,
     Changes,
-    Denied,
     Fault,
     Outcome,
+    PublicationDenied,
     Published,
     Stale,
     leave,
@@ -29,10 +29,10 @@ from lyncpy.workloads.presence.model import (
     DELEGATE_LEVEL,
     VISIBLE,
     Container,
+    ContainerMember,
     Delegate,
     Delegates,
     Denial,
-    Member,
     MemberKind,
     Relation,
     Subscriber,
@@ -54,19 +54,19 @@ class MemberChange:
 
     container: int
     version: int
-    add: frozenset[Member]
-    remove: frozenset[Member]
+    add: frozenset[ContainerMember]
+    remove: frozenset[ContainerMember]
 
 
-def member_of(kind: MemberKind, text: str) -> Member:
+def member_of(kind: MemberKind, text: str) -> ContainerMember:
     """Make a member of what somebody wrote: an address in its normal form, a domain in its own, else nothing."""
     match kind:
         case MemberKind.USER:
-            return Member(kind, bare(aor_of(text)) if text else "")
+            return ContainerMember(kind, bare(aor_of(text)) if text else "")
         case MemberKind.DOMAIN:
-            return Member(kind, domain_of(text))
+            return ContainerMember(kind, domain_of(text))
         case _:
-            return Member(kind, text)
+            return ContainerMember(kind, text)
 
 
 def set_members(
@@ -87,7 +87,7 @@ def set_members(
     faults = []
     for index, wish in enumerate(wishes, 1):
         if wish.container == DEFAULT:
-            return Denied(Denial.READ_ONLY)
+            return PublicationDenied(Denial.READ_ONLY)
         old = containers.get(wish.container, Container())
         members = (old.members - wish.remove) | wish.add
         if members == old.members:
@@ -96,14 +96,14 @@ def set_members(
             faults.append(Fault(index, wish.container, wish.version, old.version))
             continue
         if len(members) > max(quotas.members, len(old.members)):  # a bound that was lowered lets people be taken off
-            return Denied(Denial.TOO_MANY_MEMBERS)
+            return PublicationDenied(Denial.TOO_MANY_MEMBERS)
         containers[wish.container] = Container(old.version + 1, members)
     if faults:
         return Stale(tuple(faults))
     if _members(containers) > max(quotas.members_in_all, _members(board.containers)):
-        return Denied(Denial.TOO_MANY_MEMBERS)
+        return PublicationDenied(Denial.TOO_MANY_MEMBERS)
     if len(containers) > max(quotas.containers, len(board.containers)):
-        return Denied(Denial.TOO_MANY_CONTAINERS)
+        return PublicationDenied(Denial.TOO_MANY_CONTAINERS)
     if containers == board.containers:
         return Published(board, Changes())
     changed = replace(board, containers=containers, absences=_absences(board, containers, now, relation))
@@ -133,7 +133,7 @@ def _absences(board: Board, containers: Mapping[int, Container], now: float, rel
     return known
 
 
-def _listed(board: Board, member: Member) -> tuple[int, ...]:
+def _listed(board: Board, member: ContainerMember) -> tuple[int, ...]:
     """Give the containers whose lists name somebody, also those that count as naming them."""
     found = tuple(sorted(id_ for id_, one in board.containers.items() if member in one.members and id_ != BLOCKED))
     if found or member.kind is not MemberKind.USER:
@@ -142,16 +142,16 @@ def _listed(board: Board, member: Member) -> tuple[int, ...]:
     return (DELEGATE_LEVEL,) if is_delegate else ()
 
 
-def _blocked_before(board: Board, member: Member, relation: RelationOf) -> Absence | None:
+def _blocked_before(board: Board, member: ContainerMember, relation: RelationOf) -> Absence | None:
     """Give what somebody sees whom a wider entry has blocked already: naming them changes nothing for them."""
-    wider = [Member(MemberKind.EVERYONE)]
+    wider = [ContainerMember(MemberKind.EVERYONE)]
     if member.kind in (MemberKind.USER, MemberKind.DOMAIN):
         domain = member.value.rpartition("@")[2]
         # Of all people of a domain the same is true.
         somebody = kept_aor(f"sip:{member.value if member.kind is MemberKind.USER else f'somebody@{domain}'}")
-        wider.insert(0, Member(relation(somebody).value))
+        wider.insert(0, ContainerMember(relation(somebody).value))
         if member.kind is MemberKind.USER:
-            wider.insert(0, Member(MemberKind.DOMAIN, domain))
+            wider.insert(0, ContainerMember(MemberKind.DOMAIN, domain))
     for one in wider:
         ids = [id_ for id_, container in board.containers.items() if one in container.members]
         if BLOCKED in ids:
@@ -198,7 +198,7 @@ def set_delegates(
     if version != old.version:
         return Stale((Fault(1, None, version, old.version),))
     if len(members) > max(quotas.delegates, len(old.members)):
-        return Denied(Denial.TOO_MANY_DELEGATES)
+        return PublicationDenied(Denial.TOO_MANY_DELEGATES)
     changed = replace(board, delegates=Delegates(old.version + 1, members), containers=dict(board.containers))
     return settle(board, changed, now, ())
 
@@ -223,7 +223,7 @@ def subscribe(
     """
     waiting = sum(not one.acknowledged for one in board.subscribers)
     known = {one.aor for one in board.subscribers} | {one.aor for one in board.delegates.members} | {board.aor}
-    listed = Member(MemberKind.USER, bare(aor))
+    listed = ContainerMember(MemberKind.USER, bare(aor))
     if aor in known or aor in contacts or waiting >= limit or _lists(board, listed):
         return Published(board, Changes())
     subscribers = (*board.subscribers, Subscriber(aor, display_name, context=context))
@@ -236,10 +236,12 @@ def unsubscribe(board: Board, aor: Aor, now: float) -> Published:
     return settle(board, replace(board, subscribers=kept), now, ())
 
 
-def acknowledge(board: Board, subscribers: Collection[Aor], now: float, quotas: Quotas) -> Published | Denied:
+def acknowledge(
+    board: Board, subscribers: Collection[Aor], now: float, quotas: Quotas
+) -> Published | PublicationDenied:
     """Mark subscribers as known to the user ([MS-PRES] 3.6, setSubscribers)."""
     if not set(subscribers) <= {one.aor for one in board.subscribers}:
-        return Denied(Denial.NO_SUBSCRIBER)
+        return PublicationDenied(Denial.NO_SUBSCRIBER)
     return _acknowledged(board, subscribers, now, quotas)
 
 
@@ -275,5 +277,5 @@ def _members(containers: Mapping[int, Container]) -> int:
     return sum(len(one.members) for one in containers.values())
 
 
-def _lists(board: Board, member: Member) -> bool:
+def _lists(board: Board, member: ContainerMember) -> bool:
     return any(member in one.members for one in board.containers.values())

@@ -29,22 +29,22 @@ from lyncpy.workloads.presence.model import (
     VISIBLE,
     Expire,
     Instance,
-    Key,
-    Machine,
+    InstanceKey,
+    MachineState,
 )
 from lyncpy.workloads.presence.states import Aggregate, AggregateMachine, Input, LegacyInterop, Services, Value
 
-_MACHINE: Final = Key("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
+_MACHINE: Final = InstanceKey("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
 SOURCES: Final = frozenset({("state", INPUT), ("state", INPUT_LOWERED), ("device", INPUT)})
 """What aggregates are made of; publishing anything else makes none anew."""
 
-STATES: Final = {id_: Key("state", AGGREGATE_INSTANCE, id_) for id_ in AGGREGATED}
-_SERVICES: Final = {id_: Key("services", SERVICES_INSTANCE, id_) for id_ in (INPUT, *VISIBLE)}
-LEGACY: Final = {id_: Key("legacyInterop", LEGACY_INSTANCE, id_) for id_ in (*VISIBLE, BLOCKED)}
+STATES: Final = {id_: InstanceKey("state", AGGREGATE_INSTANCE, id_) for id_ in AGGREGATED}
+_SERVICES: Final = {id_: InstanceKey("services", SERVICES_INSTANCE, id_) for id_ in (INPUT, *VISIBLE)}
+LEGACY: Final = {id_: InstanceKey("legacyInterop", LEGACY_INSTANCE, id_) for id_ in (*VISIBLE, BLOCKED)}
 _BLOCKED_INTEROP: Final = LegacyInterop(OFFLINE)
 
 
-def inputs_of(instances: Mapping[Key, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
+def inputs_of(instances: Mapping[InstanceKey, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
     """Give the states that each aggregate is made of, and the devices.
 
     A client that knows one of the two containers only is seen by the workgroup too: what
@@ -62,7 +62,7 @@ def inputs_of(instances: Mapping[Key, Instance]) -> tuple[Mapping[int, Collectio
     return {INPUT: plain.values(), INPUT_LOWERED: {**plain, **lowered}.values()}, devices
 
 
-def was_active(instances: Mapping[Key, Instance]) -> bool:
+def was_active(instances: Mapping[InstanceKey, Instance]) -> bool:
     """Tell whether somebody was at a machine, as far as others may know: who appears offline has gone for them."""
     seen = instances.get(STATES[COLLEAGUES])
     if seen is not None and isinstance(seen.value, Aggregate) and seen.value.availability >= OFFLINE:
@@ -71,20 +71,20 @@ def was_active(instances: Mapping[Key, Instance]) -> bool:
     return (
         one is not None
         and isinstance(one.value, AggregateMachine)
-        and (machine_of(one.value.availability) is Machine.ACTIVE)
+        and (machine_of(one.value.availability) is MachineState.ACTIVE)
     )
 
 
-def make(aor: Aor, instances: dict[Key, Instance], last_active: float | None, now: float) -> list[Key]:
+def make(aor: Aor, instances: dict[InstanceKey, Instance], last_active: float | None, now: float) -> list[InstanceKey]:
     """Put up what the server makes of all publications; give the keys of what is another than before."""
     inputs, devices = inputs_of(instances)
     wholes = {
         source: aggregate(found, last_active, now, lower_dnd=source == INPUT_LOWERED)
         for source, found in inputs.items()
     }
-    changed: list[Key] = []
+    changed: list[InstanceKey] = []
 
-    def put(key: Key, value: Value, *, always: bool = True, expire: Expire = Expire.USER) -> None:
+    def put(key: InstanceKey, value: Value, *, always: bool = True, expire: Expire = Expire.USER) -> None:
         """Put up a value, if it is another than before; what was never there is only put up `always`."""
         before = instances.get(key)
         if (before is None and always) or (before is not None and before.value != value):

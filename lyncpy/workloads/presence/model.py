@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.states import Activity, Device, State, StateKind, Value
+from lyncpy.workloads.presence.states import Activity, Device, StateDocument, StateKind, Value
 
 # --- 1. publications
 
 
-class Key(NamedTuple):
+class InstanceKey(NamedTuple):
     """What makes a publication the same one: an instance lives in exactly one container."""
 
     category: str
@@ -143,7 +143,7 @@ class MemberKind(enum.Enum):
     EVERYONE = "everyone"
 
 
-class Member(NamedTuple):
+class ContainerMember(NamedTuple):
     """An entry of a container's list; `value` is `user@domain` or a domain, lower case, else empty."""
 
     kind: MemberKind
@@ -259,7 +259,7 @@ BANDS: Final = (
 )  # fmt: skip
 
 
-class Machine(enum.Enum):
+class MachineState(enum.Enum):
     """What a machine says about the person in front of it, the most active first."""
 
     ACTIVE = 0
@@ -270,15 +270,15 @@ class Machine(enum.Enum):
 
 
 MACHINES: Final = (
-    (3000,  Machine.UNKNOWN),
-    (4500,  Machine.ACTIVE),
-    (6000,  Machine.INACTIVE),
+    (3000,  MachineState.UNKNOWN),
+    (4500,  MachineState.ACTIVE),
+    (6000,  MachineState.INACTIVE),
     # Some clients write the person's own state into machineState too: Busy there means that he is there.
-    (7500,  Machine.ACTIVE),
-    (9000,  Machine.INACTIVE),
-    (12000, Machine.ACTIVE),
-    (18000, Machine.AWAY),
-    (65536, Machine.OFF),
+    (7500,  MachineState.ACTIVE),
+    (9000,  MachineState.INACTIVE),
+    (12000, MachineState.ACTIVE),
+    (18000, MachineState.AWAY),
+    (65536, MachineState.OFF),
 )  # fmt: skip
 """Availability of a machineState below → what it says."""
 
@@ -298,18 +298,18 @@ def _row(*results: Result) -> Mapping[Band, Result]:
 
 _KEEP, _SHADE, _MACHINE, _OFF = Result
 
-DECISION: Final[Mapping[Machine, Mapping[Band, Result]]] = {
+DECISION: Final[Mapping[MachineState, Mapping[Band, Result]]] = {
     # What is said:         Available  Busy    DND    BRB    Away   Offline
     # A person in front of a machine is what he says he is.
-    Machine.ACTIVE:    _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
+    MachineState.ACTIVE:    _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
     # Available and Busy have inactive shades; the other bands say enough.
-    Machine.INACTIVE:  _row(_SHADE,   _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
+    MachineState.INACTIVE:  _row(_SHADE,   _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
     # A machine that cannot tell whether somebody is there does not make him idle.
-    Machine.UNKNOWN:   _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
+    MachineState.UNKNOWN:   _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
     # Available ends when nobody is there. Busy is sticky and only shaded: a meeting goes on without the computer.
-    Machine.AWAY:      _row(_MACHINE, _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
+    MachineState.AWAY:      _row(_MACHINE, _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
     # No endpoint, or none that admits to be one: he cannot be reached, whatever was said last.
-    Machine.OFF:       _row(_OFF,     _OFF,   _OFF,  _OFF,  _OFF,  _OFF),
+    MachineState.OFF:       _row(_OFF,     _OFF,   _OFF,  _OFF,  _OFF,  _OFF),
 }  # fmt: skip
 """The most active machine, and the band of the highest number that is said → availability.
 
@@ -384,7 +384,7 @@ LEGACY_TOKENS: Final[Mapping[str, tuple[int, str]]] = {"on-the-phone": (500, "on
 class Publication:
     """One publication as a client asks for it."""
 
-    key: Key
+    key: InstanceKey
     version: int
     """The version that the client saw last; 0: none."""
 
@@ -395,7 +395,7 @@ class Publication:
     expires_s: int | None = None
     """0 removes the publication; else only read for `time`."""
 
-    state: State | None = None
+    state: StateDocument | None = None
     device: Device | None = None
     private: bool = False
     """What `value` says, when it is a state, a device or the wish to be seen by contacts only."""
@@ -404,7 +404,7 @@ class Publication:
 class Instance(NamedTuple):
     """One publication on a board. Made anew with every change of state, many at once: therefore a tuple."""
 
-    key: Key
+    key: InstanceKey
     version: int
     expire: Expire
     value: Value
@@ -413,7 +413,7 @@ class Instance(NamedTuple):
     """Who published it; None: the server."""
 
     until: float | None = None
-    state: State | None = None
+    state: StateDocument | None = None
     device: Device | None = None
     private: bool = False
 
@@ -444,7 +444,7 @@ class Container:
     """Who belongs to an audience."""
 
     version: int = 0
-    members: frozenset[Member] = frozenset()
+    members: frozenset[ContainerMember] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from lyncpy.contracts.names import Aor, bare, kept_aor
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
 from lyncpy.workloads.presence.absences import Absence, Absences, carried, lapsed
 from lyncpy.workloads.presence.board import Board, Changes, Published, settle
-from lyncpy.workloads.presence.model import Container, Delegate, Delegates, Member, MemberKind, Subscriber
+from lyncpy.workloads.presence.model import Container, ContainerMember, Delegate, Delegates, MemberKind, Subscriber
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Sleeper:
         """Have what they see become something else, as it does for who is there."""
         if self.absence is None:
             return self
-        member = Member(MemberKind.USER, bare(self.aor))
+        member = ContainerMember(MemberKind.USER, bare(self.aor))
         return replace(self, absence=become({member: self.absence})[member])
 
 
@@ -143,21 +143,21 @@ def _aor(text: str) -> Aor:
 
 def _absences(absences: Absences, where: _Where, awake: _Awake) -> Absences:
     """Keep what the blocked see under their present addresses: another address is no other block."""
-    found = dict[Member, Absence]()
+    found = dict[ContainerMember, Absence]()
     for member, one in absences.items():
         aor = where.get(member.value) if member.kind is MemberKind.USER else None
         if aor is not None:
-            found[Member(MemberKind.USER, bare(aor))] = one
+            found[ContainerMember(MemberKind.USER, bare(aor))] = one
         elif member.kind is not MemberKind.USER:
             found[member] = one
     for sleeper, aor in awake:
         if sleeper.absence is not None:
-            found.setdefault(Member(MemberKind.USER, bare(aor)), sleeper.absence)
+            found.setdefault(ContainerMember(MemberKind.USER, bare(aor)), sleeper.absence)
     return found
 
 
 def _put_to_sleep(board: Board, text: str, owner: OwnerId) -> Sleeper:
-    member, aor = Member(MemberKind.USER, text), _aor(text)
+    member, aor = ContainerMember(MemberKind.USER, text), _aor(text)
     return Sleeper(
         aor,
         owner,
@@ -175,8 +175,8 @@ def _members(id_: int, container: Container, where: _Where, awake: _Awake) -> Co
         if member.kind is not MemberKind.USER:
             members.add(member)
         elif aor is not None:
-            members.add(Member(MemberKind.USER, bare(aor)))
-    members.update(Member(MemberKind.USER, bare(aor)) for one, aor in awake if id_ in one.containers)
+            members.add(ContainerMember(MemberKind.USER, bare(aor)))
+    members.update(ContainerMember(MemberKind.USER, bare(aor)) for one, aor in awake if id_ in one.containers)
     return container if members == container.members else Container(container.version + 1, frozenset(members))
 
 

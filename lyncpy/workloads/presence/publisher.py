@@ -9,7 +9,7 @@ from typing import Final
 
 from lyncpy.contracts.directory import Person
 from lyncpy.workloads.presence.board import Made
-from lyncpy.workloads.presence.model import COLLEAGUES, DEFAULT, EXTERNAL, FRIENDS, SELF, WORKGROUP, Key
+from lyncpy.workloads.presence.model import COLLEAGUES, DEFAULT, EXTERNAL, FRIENDS, SELF, WORKGROUP, InstanceKey
 from lyncpy.workloads.presence.values import write_contact_card, write_user_properties
 
 _FACTS: Final = frozenset({"company", "department", "title", "office"})
@@ -29,7 +29,7 @@ def made_for(person: Person | None) -> tuple[Made, ...]:
     if person is None:
         return ()
     cards = (
-        Made(Key("contactCard", 0, container), write_contact_card(person, facts, phones))
+        Made(InstanceKey("contactCard", 0, container), write_contact_card(person, facts, phones))
         for container, (facts, phones) in LEVELS.items()
     )
-    return (*cards, Made(Key("userProperties", 0, SELF), write_user_properties(person)))
+    return (*cards, Made(InstanceKey("userProperties", 0, SELF), write_user_properties(person)))

@@ -22,7 +22,7 @@ from lyncpy.workloads.presence.model import (
     Delegates,
     Expire,
     Instance,
-    Key,
+    InstanceKey,
     MemberKind,
     Subscriber,
 )
@@ -198,7 +198,7 @@ def _shared(present: OwnerId, owner: OwnerId) -> OwnerId:
 
 
 def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
-    key = Key(*one["key"])
+    key = InstanceKey(*one["key"])
     value: str = one["value"]
     return Instance(
         key,

@@ -9,7 +9,7 @@ from lyncpy.contracts.names import Aor, Epid, aor_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Response, response_to
-from lyncpy.workloads.presence.board import Board, Denied, Outcome, Published, Stale, publish
+from lyncpy.workloads.presence.board import Board, Outcome, PublicationDenied, Published, Stale, publish
 from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.bodies import (
     read_publish,
@@ -21,7 +21,7 @@ from lyncpy.workloads.presence.bodies import (
 from lyncpy.workloads.presence.documents import FAULT_TYPE, ROAMING_SELF, write_fault, write_own
 from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.levels import RelationOf, acknowledge, set_delegates, set_members
-from lyncpy.workloads.presence.model import CATEGORIES, Denial, Key
+from lyncpy.workloads.presence.model import CATEGORIES, Denial, InstanceKey
 from lyncpy.workloads.presence.roaming import PENDING_EVENT, SELF_EVENT, Roaming
 from lyncpy.workloads.presence.settings import Settings
 
@@ -69,7 +69,7 @@ class Routes:
         self._relation = relation
         self._quotas = settings.quotas()
         self._categories = frozenset(CATEGORIES).union(settings.categories)
-        self._insisting: dict[tuple[Aor, Epid], Mapping[Key | int, int]] = {}
+        self._insisting: dict[tuple[Aor, Epid], Mapping[InstanceKey | int, int]] = {}
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""
@@ -212,7 +212,7 @@ def _allowed(outcome: Outcome, stale: Diagnostics | None = None) -> Published:
     if isinstance(outcome, Stale):
         # No number of [MS-OCER] but that of delegates says this; clients read the fault.
         raise Refused(409, stale or _PUBLICATION_STALE, content_type=FAULT_TYPE, body=write_fault(outcome))
-    if isinstance(outcome, Denied):
+    if isinstance(outcome, PublicationDenied):
         status, diagnostics = _DENIALS[outcome.denial]
         raise Refused(status, diagnostics)
     return outcome

@@ -18,9 +18,9 @@ from lyncpy.sip.markup import Element, attr, child, text_of
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import REQUEST_NS, SOAP_TYPE, write_envelope
 from lyncpy.workloads.presence.audience import audience
-from lyncpy.workloads.presence.board import Board, Denied, Outcome, publish
+from lyncpy.workloads.presence.board import Board, Outcome, PublicationDenied, publish
 from lyncpy.workloads.presence.boards import Boards
-from lyncpy.workloads.presence.legacy import Form, person_unknown, write_legacy
+from lyncpy.workloads.presence.legacy import PresenceFormat, person_unknown, write_legacy
 from lyncpy.workloads.presence.levels import MemberChange, acknowledge, set_members
 from lyncpy.workloads.presence.model import (
     BLOCKED,
@@ -28,15 +28,15 @@ from lyncpy.workloads.presence.model import (
     INPUT_LOWERED,
     OFFLINE,
     Container,
+    ContainerMember,
     Expire,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Publication,
     Relation,
 )
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.states import Activity, State, StateKind
+from lyncpy.workloads.presence.states import Activity, StateDocument, StateKind
 from lyncpy.workloads.presence.watchers import Views
 
 _STATE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/state"
@@ -90,11 +90,11 @@ class Soap:
         uri = _named(operation)
         aor, watcher = aor_of(uri), arrival.sender.aor
         if self._people.person(aor) is None:
-            document = write_legacy(person_unknown(uri), Form.PRESENTITY)
+            document = write_legacy(person_unknown(uri), PresenceFormat.PRESENTITY)
         else:
             board = await self._boards.read(aor)
             seen_by = audience(board, watcher, self._relation(watcher))
-            document = self._views.of(board, seen_by, (), Form.PRESENTITY).body
+            document = self._views.of(board, seen_by, (), PresenceFormat.PRESENTITY).body
         return _answered(arrival, "getPresence", document.decode())
 
     async def set_presence(self, arrival: Arrival, operation: Element) -> Response:
@@ -159,22 +159,22 @@ def _aggregate(presentity: Element, name: str) -> int:
     return int(text)
 
 
-def _states(availability: int, activity: int) -> Mapping[StateKind, State | None]:
+def _states(availability: int, activity: int) -> Mapping[StateKind, StateDocument | None]:
     """Give today's states for an old pair of numbers; None: no such state any more."""
     if availability < _REACHABLE_FROM:
-        return {StateKind.MACHINE: State(StateKind.MACHINE, OFFLINE), StateKind.PHONE: None}
+        return {StateKind.MACHINE: StateDocument(StateKind.MACHINE, OFFLINE), StateKind.PHONE: None}
     number = next(number for below, number in _ACTIVITIES if activity < below)
-    call = State(StateKind.PHONE, number, activity=_CALL) if activity in _IN_A_CALL else None
-    return {StateKind.MACHINE: State(StateKind.MACHINE, number), StateKind.PHONE: call}
+    call = StateDocument(StateKind.PHONE, number, activity=_CALL) if activity in _IN_A_CALL else None
+    return {StateKind.MACHINE: StateDocument(StateKind.MACHINE, number), StateKind.PHONE: call}
 
 
-def _published(board: Board, states: Mapping[StateKind, State | None], epid: Epid) -> tuple[Publication, ...]:
+def _published(board: Board, states: Mapping[StateKind, StateDocument | None], epid: Epid) -> tuple[Publication, ...]:
     """Give the publications of an old client's machine, on the versions that there are: it knows of none."""
     own = int.from_bytes(hashlib.sha256(epid.encode()).digest()[:4]) >> 4
     found = []
     for kind, state in states.items():
         for container in (INPUT, INPUT_LOWERED):
-            key = Key("state", _INSTANCES[kind] | own, container)
+            key = InstanceKey("state", _INSTANCES[kind] | own, container)
             old = board.instances.get(key)
             version = old.version if old else 0
             if state is None:
@@ -184,7 +184,7 @@ def _published(board: Board, states: Mapping[StateKind, State | None], epid: Epi
     return tuple(found)
 
 
-def _written(state: State) -> str:
+def _written(state: StateDocument) -> str:
     activity = state.activity
     said = (
         ""
@@ -201,7 +201,7 @@ def _written(state: State) -> str:
 
 def _levels(board: Board, mask: str, *, blocks: bool) -> tuple[MemberChange, ...]:
     """Give the changes of members that block somebody, or no longer do."""
-    member = Member(MemberKind.USER, bare(aor_of(mask)))
+    member = ContainerMember(MemberKind.USER, bare(aor_of(mask)))
     there = {id_: one for id_, one in board.containers.items() if member in one.members}
     if not blocks:
         return tuple(
@@ -217,7 +217,7 @@ def _levels(board: Board, mask: str, *, blocks: bool) -> tuple[MemberChange, ...
 
 
 def _require(outcome: Outcome) -> None:
-    if isinstance(outcome, Denied):
+    if isinstance(outcome, PublicationDenied):
         raise Refused(413, Diagnostics(2006, "Container member limit exceeded"))
 
 

@@ -35,7 +35,7 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StateDocument:
     """What a `state` document says; fields that it lacks are empty."""
 
     kind: StateKind
@@ -83,7 +83,7 @@ class Device:
 class Input(NamedTuple):
     """A state on the board: who published it, and when."""
 
-    state: State
+    state: StateDocument
     epid: Epid | None
     published: float
 

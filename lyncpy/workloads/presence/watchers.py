@@ -17,7 +17,7 @@ from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.audience import NOBODY, Audience, audience
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.documents import write_view
-from lyncpy.workloads.presence.legacy import Form, person_seen, write_legacy
+from lyncpy.workloads.presence.legacy import PresenceFormat, person_seen, write_legacy
 from lyncpy.workloads.presence.model import Container, Relation
 
 EVENT: Final = "presence"
@@ -41,7 +41,7 @@ class Wish:
     actions: tuple[tuple[str, frozenset[str]], ...] = ()
     """(id, categories) of the actions of batches that ask for him, the newest last; each ends for itself."""
 
-    form: Form = Form.CATEGORIES
+    form: PresenceFormat = PresenceFormat.CATEGORIES
 
 
 Wishes = Mapping[Aor, Wish]
@@ -53,7 +53,7 @@ class Watch:
 
     categories: frozenset[str]
     relation: Relation = Relation.SAME_ENTERPRISE
-    form: Form = Form.CATEGORIES
+    form: PresenceFormat = PresenceFormat.CATEGORIES
     seen_by: Audience | None = None
     """None: he was told that there is no such user."""
 
@@ -173,17 +173,21 @@ class Views:
         self._kept: OrderedDict[Aor, _Written] = OrderedDict()
 
     def of(
-        self, board: Board, seen_by: Audience, categories: Collection[str], form: Form = Form.CATEGORIES
+        self,
+        board: Board,
+        seen_by: Audience,
+        categories: Collection[str],
+        form: PresenceFormat = PresenceFormat.CATEGORIES,
     ) -> Document:
         """Give the document for an audience; one in an old format is whole, whatever categories are asked for."""
         kept = self._kept.get(board.aor)
         if kept is None or kept.board is not board:
             self._forget(board.aor)
             kept = self._kept[board.aor] = _Written(board)
-        key = (seen_by, frozenset(categories) if form is Form.CATEGORIES else frozenset(), form)
+        key = (seen_by, frozenset(categories) if form is PresenceFormat.CATEGORIES else frozenset(), form)
         document = kept.documents.get(key)
         if document is None:
-            if form is Form.CATEGORIES:
+            if form is PresenceFormat.CATEGORIES:
                 body = write_view(board, seen_by, categories)
             else:
                 body = write_legacy(person_seen(board, seen_by), form)
@@ -209,5 +213,5 @@ class _Written:
     """What is written of one board."""
 
     board: Board
-    documents: dict[tuple[Audience, frozenset[str], Form], Document] = field(default_factory=dict)
+    documents: dict[tuple[Audience, frozenset[str], PresenceFormat], Document] = field(default_factory=dict)
     size: int = 0

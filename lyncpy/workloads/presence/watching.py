@@ -31,7 +31,7 @@ from lyncpy.workloads.presence.boards import Boards
 from lyncpy.workloads.presence.documents import write_list, write_unknown
 from lyncpy.workloads.presence.fanout import Fanout
 from lyncpy.workloads.presence.grants import Grants
-from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, Form, form_of, person_unknown, write_legacy
+from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat, form_of, person_unknown, write_legacy
 from lyncpy.workloads.presence.model import Relation
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.subscribers import Subscribers
@@ -207,20 +207,20 @@ class Watching:
         led = (replace(one, aor=self._owners.led_to(one.aor) or one.aor) for one in action.resources)
         return replace(action, resources=tuple(led))
 
-    def _asked(self, arrival: Arrival) -> tuple[Sequence[Action], Form]:
+    def _asked(self, arrival: Arrival) -> tuple[Sequence[Action], PresenceFormat]:
         """Give what a SUBSCRIBE asks for (nothing: a refresh that changes nothing), and in which format."""
         request = arrival.request
         form = form_of(request.headers.all("Accept"))
         if request.body.strip():
             if request.content_type == BATCH_TYPE:
-                return read_batch(request.body), Form.CATEGORIES
+                return read_batch(request.body), PresenceFormat.CATEGORIES
             if request.content_type == LIST_TYPE:
                 return read_list(request.body), _legacy(form)
             raise Refused(415, headers=[("Accept", f"{BATCH_TYPE}, {LIST_TYPE}")])
         if self._notifier.find(arrival) is not None:
-            return (), Form.CATEGORIES
+            return (), PresenceFormat.CATEGORIES
         if form is None:
-            raise Refused(406, headers=[("Accept", ", ".join(one.value for one in Form))])
+            raise Refused(406, headers=[("Accept", ", ".join(one.value for one in PresenceFormat))])
         uri = request.to.uri
         return (Action("", True, (Resource(uri, aor_of(uri), ""),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
 
@@ -265,12 +265,12 @@ class Watching:
         if board is not None:
             seen_by = audience(board, watcher, self._relation(watcher))
             return self._views.of(board, seen_by, wish.categories, wish.form)
-        if wish.form is Form.CATEGORIES:
+        if wish.form is PresenceFormat.CATEGORIES:
             return Document(wish.form.value, write_unknown(wish.uri, wish.categories))
         return Document(wish.form.value, write_legacy(person_unknown(wish.uri), wish.form))
 
 
-def combined(before: Wishes, batch: Sequence[Action], form: Form) -> tuple[Wishes, Wishes]:
+def combined(before: Wishes, batch: Sequence[Action], form: PresenceFormat) -> tuple[Wishes, Wishes]:
     """Apply a batch to what a subscription watches; give all that it watches now, and what to tell of whom.
 
     Whom a later batch does not name, stays. Several actions may ask for one person: he is
@@ -325,8 +325,8 @@ def _begun(old: Wish, action: Action) -> tuple[tuple[str, frozenset[str]], ...]:
     return (*kept, (action.id, action.categories))[-_ACTIONS_BOUND:]
 
 
-def _wish(uri: str, actions: tuple[tuple[str, frozenset[str]], ...], form: Form) -> Wish:
-    if form is not Form.CATEGORIES:
+def _wish(uri: str, actions: tuple[tuple[str, frozenset[str]], ...], form: PresenceFormat) -> Wish:
+    if form is not PresenceFormat.CATEGORIES:
         return Wish(uri, LEGACY_CATEGORIES, actions, form)
     categories = actions[0][1] if len(actions) == 1 else _union(wanted for _, wanted in actions)
     return Wish(uri, categories, actions)
@@ -336,9 +336,9 @@ def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
     return frozenset().union(*sets)
 
 
-def _legacy(form: Form | None) -> Form:
+def _legacy(form: PresenceFormat | None) -> PresenceFormat:
     """Give the format for a list of a client from before 2007: the one that it speaks of its own, whatever else it accepts."""
-    return form if form in (Form.PIDF, Form.XPIDF) else Form.PRESENTITY
+    return form if form in (PresenceFormat.PIDF, PresenceFormat.XPIDF) else PresenceFormat.PRESENTITY
 
 
 def _is_list(request: Request) -> bool:

@@ -4,8 +4,8 @@ import pytest
 
 from lyncpy.contracts.names import Epid
 from lyncpy.workloads.presence.aggregate import aggregate, band_of, machine_of, moments, word_of
-from lyncpy.workloads.presence.model import DECISION, Band, Machine
-from lyncpy.workloads.presence.states import Activity, Aggregate, Input, State, StateKind
+from lyncpy.workloads.presence.model import DECISION, Band, MachineState
+from lyncpy.workloads.presence.states import Activity, Aggregate, Input, StateDocument, StateKind
 
 PC, LAPTOP = Epid("pc"), Epid("laptop")
 ON_THE_PHONE = Activity("on-the-phone", 6500, 8999)
@@ -15,17 +15,17 @@ OUT_OF_OFFICE = Activity("out-of-office", 12000)
 
 def machine(availability: int, epid: Epid = PC, at: float = 10.0, **more: str) -> Input:
     """Give what a machine says."""
-    return Input(State(StateKind.MACHINE, availability, **more), epid, at)  # type: ignore[arg-type]  # fields by name
+    return Input(StateDocument(StateKind.MACHINE, availability, **more), epid, at)  # type: ignore[arg-type]  # fields by name
 
 
 def user(availability: int, epid: Epid = PC, at: float = 10.0, activity: Activity | None = None) -> Input:
     """Give what a person says himself."""
-    return Input(State(StateKind.USER, availability, manual=True, activity=activity), epid, at)
+    return Input(StateDocument(StateKind.USER, availability, manual=True, activity=activity), epid, at)
 
 
 def said(kind: StateKind, availability: int, activity: Activity | None = None, **more: float) -> Input:
     """Give what a calendar or a call says."""
-    return Input(State(kind, availability, activity=activity, **more), PC, 10.0)  # type: ignore[arg-type]  # fields by name
+    return Input(StateDocument(kind, availability, activity=activity, **more), PC, 10.0)  # type: ignore[arg-type]  # fields by name
 
 
 def number(*inputs: Input) -> int:
@@ -35,7 +35,7 @@ def number(*inputs: Input) -> int:
 
 def test_the_table_has_a_result_for_every_pair() -> None:
     """Whatever devices and people say, somebody is shown as something."""
-    assert {row: set(cells) for row, cells in DECISION.items()} == {row: set(Band) for row in Machine}
+    assert {row: set(cells) for row, cells in DECISION.items()} == {row: set(Band) for row in MachineState}
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_available_said_on_a_device_that_left_does_not_cover_an_idle_one() -> No
 
 def test_a_state_that_is_not_manual_does_not_override() -> None:
     """A state that a client made up by itself says less than the machines."""
-    automatic = Input(State(StateKind.USER, 6500), PC, 20.0)
+    automatic = Input(StateDocument(StateKind.USER, 6500), PC, 20.0)
     assert number(machine(3500), automatic) == 3500
 
 
@@ -140,7 +140,7 @@ def test_a_meeting_counts_while_it_lasts(now: float, expected: int) -> None:
 
 def test_moments_are_the_times_at_which_something_changes() -> None:
     """The server wakes up when a meeting begins and when it ends, and for nothing in the past."""
-    meeting = State(StateKind.CALENDAR, 6500, starts=100.0, ends=200.0)
+    meeting = StateDocument(StateKind.CALENDAR, 6500, starts=100.0, ends=200.0)
     assert sorted(moments([meeting], 50.0)) == [100.0, 200.0]
     assert list(moments([meeting], 100.0)) == [200.0]
 
@@ -218,4 +218,4 @@ def test_operators_read_words() -> None:
     assert [word_of(n) for n in (3500, 5000, 6900, 7500, 9500, 18500)] == [
         "available", "available, inactive", "busy", "busy, inactive", "do not disturb", "offline",
     ]  # fmt: skip
-    assert machine_of(7500) is Machine.INACTIVE
+    assert machine_of(7500) is MachineState.INACTIVE

@@ -19,22 +19,22 @@ from lyncpy.workloads.presence.audience import audience as audience_of
 from lyncpy.workloads.presence.board import Board, settle
 from lyncpy.workloads.presence.model import (
     Container,
+    ContainerMember,
     Delegate,
     Delegates,
     Expire,
     Instance,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Relation,
 )
 from lyncpy.workloads.presence.states import Aggregate
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
-USER = Member(MemberKind.USER, "bob@contoso.test")
-DOMAIN = Member(MemberKind.DOMAIN, "contoso.test")
-ENTERPRISE, FEDERATED = Member(MemberKind.SAME_ENTERPRISE), Member(MemberKind.FEDERATED)
-CLOUD, EVERYONE = Member(MemberKind.PUBLIC_CLOUD), Member(MemberKind.EVERYONE)
+USER = ContainerMember(MemberKind.USER, "bob@contoso.test")
+DOMAIN = ContainerMember(MemberKind.DOMAIN, "contoso.test")
+ENTERPRISE, FEDERATED = ContainerMember(MemberKind.SAME_ENTERPRISE), ContainerMember(MemberKind.FEDERATED)
+CLOUD, EVERYONE = ContainerMember(MemberKind.PUBLIC_CLOUD), ContainerMember(MemberKind.EVERYONE)
 
 
 def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTERPRISE) -> Audience:
@@ -43,7 +43,7 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     return NOBODY if is_blocked(found) else found
 
 
-def board(**containers: Member) -> Board:
+def board(**containers: ContainerMember) -> Board:
     """Give a board whose containers have one member each: `c200=USER`."""
     fresh = settle(Board(ALICE), Board(ALICE), 0.0).board
     lists = {int(name[1:]): Container(1, frozenset({member})) for name, member in containers.items()}
@@ -92,10 +92,12 @@ def test_a_level_that_was_taken_away_stays_away() -> None:
         ({"c2": USER, "c200": ENTERPRISE}, (200,)),
     ],
 )
-def test_the_first_list_that_names_a_watcher_decides(levels: dict[str, Member], expected: tuple[int, ...]) -> None:
+def test_the_first_list_that_names_a_watcher_decides(
+    levels: dict[str, ContainerMember], expected: tuple[int, ...]
+) -> None:
     """The more exactly somebody is named, the more it counts."""
-    made = board(**{name: member for name, member in levels.items() if isinstance(member, Member)})
-    empty = {int(name[1:]): Container(1) for name, member in levels.items() if not isinstance(member, Member)}
+    made = board(**{name: member for name, member in levels.items() if isinstance(member, ContainerMember)})
+    empty = {int(name[1:]): Container(1) for name, member in levels.items() if not isinstance(member, ContainerMember)}
     assert audience(replace(made, containers={**made.containers, **empty}), BOB) == expected
 
 
@@ -109,7 +111,7 @@ def test_a_user_sees_himself_as_a_friend_does() -> None:
     assert audience(board(c32000=EVERYONE), ALICE) == OWNER
 
 
-def holding(*keys: Key) -> Board:
+def holding(*keys: InstanceKey) -> Board:
     """Give a board with these publications."""
     fresh = board()
     mine = {key: Instance(key, 1, Expire.STATIC, "<x/>", 0.0, Epid("pc")) for key in keys}
@@ -118,21 +120,21 @@ def holding(*keys: Key) -> Board:
 
 def test_the_highest_container_that_holds_a_category_shows_it() -> None:
     """Who belongs to two levels sees a note of the higher one, or the only one there is."""
-    both = holding(Key("note", 0, 200), Key("note", 0, 400))
+    both = holding(InstanceKey("note", 0, 200), InstanceKey("note", 0, 400))
     assert [one.key.container for one in visible(both, (400, 200), "note")] == [400]
     assert [one.key.container for one in visible(both, (300, 200), "note")] == [200]
 
 
 def test_container_0_is_everybodys_but_not_for_who_is_blocked() -> None:
     """Everybody sees who somebody is; who is blocked sees nothing at all."""
-    open_to_all = holding(Key("contactCard", 0, 0))
+    open_to_all = holding(InstanceKey("contactCard", 0, 0))
     assert visible(open_to_all, (), "contactCard")
     assert not visible(open_to_all, NOBODY, "contactCard")
 
 
 def test_watchers_see_the_aggregate_state_only() -> None:
     """What each device reports is between it and the server."""
-    machine = holding(Key("state", 0x30000001, 200))
+    machine = holding(InstanceKey("state", 0x30000001, 200))
     assert [one.key.instance for one in visible(machine, (200,), "state")] == [1]
 
 
@@ -143,7 +145,7 @@ def test_what_nobody_published_is_not_seen() -> None:
 
 def test_routing_is_shown_to_nobody() -> None:
     """Call forwarding rules are for the server."""
-    assert not visible(holding(Key("routing", 0, 200)), (200,), "routing")
+    assert not visible(holding(InstanceKey("routing", 0, 200)), (200,), "routing")
 
 
 def test_a_change_concerns_who_may_see_it() -> None:
@@ -158,7 +160,7 @@ def test_a_change_behind_what_is_shown_concerns_nobody() -> None:
     """Nobody is told that there was something which he cannot see: not what his level ends, nor what it covers."""
     changes = {("note", 200), ("state", 200), ("services", 200)}
     assert concerns(board(), changes, (100, 200)) == {"services"}
-    own = holding(Key("note", 0, 400))
+    own = holding(InstanceKey("note", 0, 400))
     assert concerns(own, {("note", 200)}, (400, 200)) == frozenset()
     assert concerns(own, {("note", 400)}, (400, 200)) == {"note"}
     assert concerns(board(), {("note", 200), ("note", 400)}, (400, 200)) == {"note"}
@@ -189,7 +191,7 @@ def test_an_anonymous_reader_is_everybody() -> None:
 
 def test_a_category_that_is_not_held_is_looked_for_further_down() -> None:
     """The search is for each category: who is placed by name sees there, and else what his colleagues see."""
-    notes = replace(holding(Key("note", 0, 200)), containers=board(c300=USER, c200=ENTERPRISE).containers)
+    notes = replace(holding(InstanceKey("note", 0, 200)), containers=board(c300=USER, c200=ENTERPRISE).containers)
     seen_by = audience(notes, BOB)
     assert [one.key.container for one in visible(notes, seen_by, "state")] == [300]
     assert [one.key.container for one in visible(notes, seen_by, "note")] == [200]
@@ -197,16 +199,16 @@ def test_a_category_that_is_not_held_is_looked_for_further_down() -> None:
 
 def test_an_external_contact_is_not_shown_what_colleagues_are() -> None:
     """Somebody placed among external contacts does not see a note because he is a colleague too."""
-    notes = replace(holding(Key("note", 0, 200)), containers=board(c100=USER, c200=ENTERPRISE).containers)
+    notes = replace(holding(InstanceKey("note", 0, 200)), containers=board(c100=USER, c200=ENTERPRISE).containers)
     assert not visible(notes, audience(notes, BOB), "note")
-    own = replace(holding(Key("note", 0, 100)), containers=notes.containers)
+    own = replace(holding(InstanceKey("note", 0, 100)), containers=notes.containers)
     assert visible(own, audience(own, BOB), "note")
 
 
 def test_a_block_ends_the_search() -> None:
     """Who is placed by name where his enterprise is blocked sees his level and nothing beyond."""
     levels = board(c300=USER, c32000=ENTERPRISE).containers
-    half = replace(holding(Key("note", 0, 0), Key("note", 1, 32000)), containers=levels)
+    half = replace(holding(InstanceKey("note", 0, 0), InstanceKey("note", 1, 32000)), containers=levels)
     seen_by = audience(half, BOB)
     assert visible(half, seen_by, "state")
     assert not visible(half, seen_by, "note")
@@ -221,7 +223,7 @@ def test_a_delegate_is_of_the_workgroup_unless_he_is_placed() -> None:
     assert audience(replace(acting, containers=board(c32000=USER).containers), BOB) == NOBODY
 
 
-def private(*contacts: Aor, **containers: Member) -> Board:
+def private(*contacts: Aor, **containers: ContainerMember) -> Board:
     """Give a board that only contacts may see."""
     return replace(board(**containers), private_to=frozenset(contacts))
 
@@ -259,8 +261,8 @@ def test_in_privacy_mode_a_contact_outside_is_an_external_contact() -> None:
 
 def test_a_stranger_sees_who_somebody_is_and_nothing_else() -> None:
     """In privacy mode everybody still finds the name on the server's card; what clients put there is hidden."""
-    card = Instance(Key("contactCard", 0, 0), 1, Expire.STATIC, "<card/>", 0.0)
-    mine = holding(Key("contactCard", 3, 0), Key("note", 0, 0), Key("state", 7, 0))
+    card = Instance(InstanceKey("contactCard", 0, 0), 1, Expire.STATIC, "<card/>", 0.0)
+    mine = holding(InstanceKey("contactCard", 3, 0), InstanceKey("note", 0, 0), InstanceKey("state", 7, 0))
     found = replace(mine, instances={**mine.instances, card.key: card}, private_to=frozenset())
     assert visible(found, STRANGER, "contactCard") == (card,)
     assert not visible(found, STRANGER, "note")

@@ -27,9 +27,9 @@ from lyncpy.workloads.presence.model import (
     CATEGORIES,
     INPUT,
     Container,
+    ContainerMember,
     Expire,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Publication,
     Relation,
@@ -37,21 +37,21 @@ from lyncpy.workloads.presence.model import (
 from lyncpy.workloads.presence.naming import Names, noted, readdress
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_named, write_record
-from lyncpy.workloads.presence.states import Aggregate, Capability, Device, State, StateKind
+from lyncpy.workloads.presence.states import Aggregate, Capability, Device, StateDocument, StateKind
 from tests.kit.boards import read_record
 from tests.kit.owners import AddressOwners
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
-LEVEL_NOTE, LEVEL_CARD = Key("note", 0, 200), Key("contactCard", 0, 200)
+LEVEL_NOTE, LEVEL_CARD = InstanceKey("note", 0, 200), InstanceKey("contactCard", 0, 200)
 
 
 def busy(now: float = 100.0) -> Board:
     """Give a board with a card and a note for colleagues, of somebody who is there."""
-    state = State(StateKind.MACHINE, 3500)
+    state = StateDocument(StateKind.MACHINE, 3500)
     wishes = [
-        Publication(Key("state", 0x30000001, INPUT), 0, Expire.ENDPOINT, "<state/>", state=state),
+        Publication(InstanceKey("state", 0x30000001, INPUT), 0, Expire.ENDPOINT, "<state/>", state=state),
         Publication(
-            Key("device", 1, INPUT),
+            InstanceKey("device", 1, INPUT),
             0,
             Expire.ENDPOINT,
             "<device/>",
@@ -59,14 +59,14 @@ def busy(now: float = 100.0) -> Board:
         ),
         Publication(LEVEL_NOTE, 0, Expire.STATIC, "<note/>"),
     ]
-    made = [Made(LEVEL_CARD, "<card/>"), Made(Key("contactCard", 0, 0), "<name/>")]
+    made = [Made(LEVEL_CARD, "<card/>"), Made(InstanceKey("contactCard", 0, 0), "<name/>")]
     furnished = furnish(settle(Board(ALICE), Board(ALICE), 1.0).board, made, 1.0).board
     outcome = publish(furnished, wishes, Epid("pc"), now, Quotas())
     assert isinstance(outcome, Published)
     return outcome.board
 
 
-def shut_out(found: Board, now: float, *members: Member) -> Board:
+def shut_out(found: Board, now: float, *members: ContainerMember) -> Board:
     """Block."""
     old = found.containers.get(32000, Container())
     outcome = set_members(found, [MemberChange(32000, old.version, frozenset(members), frozenset())], now, Quotas())
@@ -82,7 +82,7 @@ def all_of(found: Board, seen_by: Audience) -> dict[str, list[object]]:
     }
 
 
-BOB_MEMBER = Member(MemberKind.USER, "bob@contoso.test")
+BOB_MEMBER = ContainerMember(MemberKind.USER, "bob@contoso.test")
 
 
 def test_who_is_blocked_sees_somebody_who_signed_out_at_that_moment() -> None:
@@ -107,7 +107,7 @@ def test_nothing_that_the_user_does_is_seen_by_who_is_blocked() -> None:
     changes = {(key.category, key.container) for key in (*blocked.instances, *later.instances)} - {("contactCard", 200)}
     assert all_of(later, audience_of(later, BOB)) == before
     assert concerns(later, {*changes, ("contactCard", 200)}, seen_by) == frozenset()
-    own = Publication(Key("contactCard", 5, 200), 0, Expire.STATIC, "<own/>")
+    own = Publication(InstanceKey("contactCard", 5, 200), 0, Expire.STATIC, "<own/>")
     outcome = publish(blocked, [own], Epid("pc"), 700.0, Quotas())
     assert isinstance(outcome, Published)
     assert all_of(outcome.board, audience_of(outcome.board, BOB)) == before
@@ -147,8 +147,8 @@ def test_who_is_blocked_while_the_user_is_away_sees_no_change_at_all() -> None:
 def test_who_appears_offline_offers_no_services() -> None:
     """Else watchers would see what can be called on a device that is not there."""
     found = busy()
-    state = State(StateKind.USER, 18500, manual=True)
-    wish = Publication(Key("state", 0x20000000, INPUT), 0, Expire.STATIC, "<state/>", state=state)
+    state = StateDocument(StateKind.USER, 18500, manual=True)
+    wish = Publication(InstanceKey("state", 0x20000000, INPUT), 0, Expire.STATIC, "<state/>", state=state)
     assert visible(found, (200,), "services")
     outcome = publish(found, [wish], Epid("pc"), 200.0, Quotas())
     assert isinstance(outcome, Published)
@@ -171,7 +171,7 @@ def said(found: Board, *wishes: Publication, now: float, quotas: Quotas | None =
 def note(text: str, instance: int = 0, seconds: int | None = None) -> Publication:
     """Write a note for colleagues."""
     expire = Expire.STATIC if seconds is None else Expire.TIME
-    return Publication(Key("note", instance, 200), 0, expire, f"<note>{text}</note>", seconds)
+    return Publication(InstanceKey("note", instance, 200), 0, expire, f"<note>{text}</note>", seconds)
 
 
 def notes(found: Board) -> list[object]:
@@ -211,12 +211,12 @@ def test_time_ends_what_was_left() -> None:
 
 def test_what_is_left_is_kept_once_and_goes_when_there_is_no_room() -> None:
     """For a thousand who were blocked at once, too; what was kept first goes first, and the levels stay."""
-    everybody = [Member(MemberKind.USER, f"u{number}@contoso.test") for number in range(900)]
+    everybody = [ContainerMember(MemberKind.USER, f"u{number}@contoso.test") for number in range(900)]
     quotas = Quotas(board_bytes=3000)
     found = shut_out(said(busy(), note("x" * 1000), now=200.0), 500.0, BOB_MEMBER, *everybody)
     assert len({id(one.remains) for one in found.absences.values()}) == 1
     assert write_record(found).count(b"xxx" * 300) == 1
-    dave = Member(MemberKind.USER, "dave@contoso.test")
+    dave = ContainerMember(MemberKind.USER, "dave@contoso.test")
     found = shut_out(said(found, note("y" * 1000), now=600.0, quotas=quotas), 700.0, dave)
     assert len(write_record(found)) < 3 * 1000 + 900 * 90
     found = said(found, note("z" * 1500), now=800.0, quotas=quotas)
@@ -233,7 +233,7 @@ def test_what_is_left_is_kept_once_and_goes_when_there_is_no_room() -> None:
 
 def test_lists_of_domains_take_room_too() -> None:
     """Where not even they can be kept, the lists count as they are."""
-    domains = frozenset(Member(MemberKind.DOMAIN, f"d{number}.test") for number in range(200))
+    domains = frozenset(ContainerMember(MemberKind.DOMAIN, f"d{number}.test") for number in range(200))
     found = replace(busy(), containers={300: Container(1, domains), 200: Container(1, frozenset())})
     outcome = set_members(
         found, [MemberChange(32000, 0, frozenset({BOB_MEMBER}), frozenset())], 500.0, Quotas(board_bytes=1000)
@@ -257,10 +257,10 @@ def test_naming_whom_a_wider_entry_has_blocked_changes_nothing(text: str, relati
     watcher = Aor(f"sip:{text}")
     relations = {"contoso.test": Relation.SAME_ENTERPRISE, "fabrikam.test": Relation.SAME_ENTERPRISE}
     relations.update({"partner.test": Relation.FEDERATED, "public.test": Relation.PUBLIC_CLOUD})
-    blocked = shut_out(busy(), 500.0, Member(relation.value))
+    blocked = shut_out(busy(), 500.0, ContainerMember(relation.value))
     before = audience_of(blocked, watcher, relation)
     assert isinstance(before, Away)
-    member = Member(kind, text if kind is MemberKind.USER else text.partition("@")[2])
+    member = ContainerMember(kind, text if kind is MemberKind.USER else text.partition("@")[2])
     change = MemberChange(32000, blocked.containers[32000].version, frozenset({member}), frozenset())
     outcome = set_members(
         said(blocked, note("new"), now=600.0), [change], 900.0, Quotas(), lambda aor: relations[aor.partition("@")[2]]
@@ -285,16 +285,19 @@ def test_lists_and_contacts_are_those_of_the_moment() -> None:
     found = replace(busy(), containers={400: Container(1, frozenset({BOB_MEMBER})), 200: Container(1, frozenset())})
     blocked = shut_out(found, 500.0, BOB_MEMBER)
     seen_by = audience_of(blocked, BOB)
-    for containers in ({400: Container(2)}, {300: Container(1, frozenset({BOB_MEMBER, Member(MemberKind.EVERYONE)}))}):
+    for containers in (
+        {400: Container(2)},
+        {300: Container(1, frozenset({BOB_MEMBER, ContainerMember(MemberKind.EVERYONE)}))},
+    ):
         later = replace(blocked, containers={**containers, 32000: blocked.containers[32000]})
         assert audience_of(later, BOB) == seen_by
-    wider = shut_out(blocked, 600.0, Member(MemberKind.EVERYONE))
+    wider = shut_out(blocked, 600.0, ContainerMember(MemberKind.EVERYONE))
     assert audience_of(wider, BOB) == seen_by
 
 
 def test_who_is_blocked_twice_is_so_since_the_first_time() -> None:
     """Their company first, then they by name: nothing changes for them, whatever was written between."""
-    company = shut_out(busy(), 500.0, Member(MemberKind.DOMAIN, "contoso.test"))
+    company = shut_out(busy(), 500.0, ContainerMember(MemberKind.DOMAIN, "contoso.test"))
     both = shut_out(said(company, note("between"), now=550.0), 600.0, BOB_MEMBER)
     assert audience_of(both, BOB) == audience_of(company, BOB)
     assert notes(both) == ["<note/>"]

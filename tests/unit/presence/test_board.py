@@ -7,10 +7,10 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.board import (
     Board,
-    Denied,
     Fault,
     Made,
     Outcome,
+    PublicationDenied,
     Published,
     Stale,
     compare,
@@ -28,11 +28,11 @@ from lyncpy.workloads.presence.model import (
     INPUT,
     INPUT_LOWERED,
     WORKGROUP,
+    ContainerMember,
     Denial,
     Expire,
     Instance,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Publication,
 )
@@ -46,14 +46,14 @@ from lyncpy.workloads.presence.states import (
     LegacyInterop,
     Service,
     Services,
-    State,
+    StateDocument,
     StateKind,
 )
 
 ALICE = Aor("sip:alice@contoso.test")
 PC, LAPTOP = Epid("pc"), Epid("laptop")
-NOTE = Key("note", 0, COLLEAGUES)
-BOB = Member(MemberKind.USER, "bob@contoso.test")
+NOTE = InstanceKey("note", 0, COLLEAGUES)
+BOB = ContainerMember(MemberKind.USER, "bob@contoso.test")
 
 
 def empty() -> Board:
@@ -63,19 +63,21 @@ def empty() -> Board:
 
 def note(text: str = "hi", version: int = 0, container: int = COLLEAGUES) -> Publication:
     """Give the wish to publish a note."""
-    return Publication(Key("note", 0, container), version, Expire.STATIC, text)
+    return Publication(InstanceKey("note", 0, container), version, Expire.STATIC, text)
 
 
 def machine(availability: int, container: int = INPUT, instance: int = 0x30000001) -> Publication:
     """Give the wish to publish what a machine says."""
-    state = State(StateKind.MACHINE, availability)
-    return Publication(Key("state", instance, container), 0, Expire.ENDPOINT, f"<{availability}>", state=state)
+    state = StateDocument(StateKind.MACHINE, availability)
+    return Publication(InstanceKey("state", instance, container), 0, Expire.ENDPOINT, f"<{availability}>", state=state)
 
 
 def user(availability: int, version: int = 0) -> Publication:
     """Give the wish to publish what a person says himself."""
-    state = State(StateKind.USER, availability, manual=True)
-    return Publication(Key("state", 0x20000000, INPUT), version, Expire.STATIC, f"<{availability}>", state=state)
+    state = StateDocument(StateKind.USER, availability, manual=True)
+    return Publication(
+        InstanceKey("state", 0x20000000, INPUT), version, Expire.STATIC, f"<{availability}>", state=state
+    )
 
 
 def published(board: Board, *wishes: Publication, by: Epid = PC, now: float = 1.0) -> Board:
@@ -91,7 +93,7 @@ def changed(outcome: Outcome) -> Board:
 
 def shown(board: Board, container: int = COLLEAGUES) -> Aggregate:
     """Give the aggregate state of an audience."""
-    value = board.instances[Key("state", 1, container)].value
+    value = board.instances[InstanceKey("state", 1, container)].value
     assert isinstance(value, Aggregate)
     return value
 
@@ -171,11 +173,11 @@ def test_the_same_instance_in_two_containers_is_two_publications() -> None:
 
 def test_the_servers_publications_are_read_only() -> None:
     """No client gives itself another name or state than the server's."""
-    key = Key("contactCard", 0, COLLEAGUES)
+    key = InstanceKey("contactCard", 0, COLLEAGUES)
     board = furnish(empty(), [Made(key, "<card/>")], 0.0).board
-    for taken in (key, Key("state", 1, COLLEAGUES)):
+    for taken in (key, InstanceKey("state", 1, COLLEAGUES)):
         outcome = publish(board, [Publication(taken, 1, Expire.STATIC, "<mine/>")], PC, 1.0, Quotas())
-        assert outcome == Denied(Denial.READ_ONLY)
+        assert outcome == PublicationDenied(Denial.READ_ONLY)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ def test_the_servers_publications_are_read_only() -> None:
 )
 def test_refuses_what_is_too_much(quotas: Quotas, denial: Denial) -> None:
     """One client cannot fill the server's memory."""
-    assert publish(empty(), [note("grüße", container=7), note("b")], PC, 1.0, quotas) == Denied(denial)
+    assert publish(empty(), [note("grüße", container=7), note("b")], PC, 1.0, quotas) == PublicationDenied(denial)
 
 
 def test_an_endpoint_takes_its_publications_along() -> None:
@@ -202,7 +204,7 @@ def test_an_endpoint_takes_its_publications_along() -> None:
 
 def test_the_last_endpoint_takes_what_is_bound_to_the_user() -> None:
     """When nobody is signed in any more, what belonged to being signed in ends, whoever published it."""
-    bound = Publication(Key("note", 5, 200), 0, Expire.USER, "x")
+    bound = Publication(InstanceKey("note", 5, 200), 0, Expire.USER, "x")
     board = published(empty(), machine(3500), bound)
     assert bound.key in leave(board, LAPTOP, 2.0, last=False).board.instances
     board = leave(board, LAPTOP, 2.0, last=True).board
@@ -241,8 +243,8 @@ def test_who_appears_offline_was_active_last_when_they_said_so() -> None:
 
 def test_each_audience_gets_as_much_of_the_state_as_it_may_know() -> None:
     """External contacts see a number, colleagues the activity, the workgroup what the meeting is about."""
-    state = State(StateKind.CALENDAR, 6500, meeting_subject="Budget", location="Office")
-    meeting = [Publication(Key("state", 9, c), 0, Expire.ENDPOINT, "<m/>", state=state) for c in (2, 3)]
+    state = StateDocument(StateKind.CALENDAR, 6500, meeting_subject="Budget", location="Office")
+    meeting = [Publication(InstanceKey("state", 9, c), 0, Expire.ENDPOINT, "<m/>", state=state) for c in (2, 3)]
     board = published(empty(), machine(3500), machine(3500, INPUT_LOWERED), *meeting)
     assert shown(board, EXTERNAL) == Aggregate(6500)
     assert shown(board, COLLEAGUES).meeting_subject == ""
@@ -269,7 +271,7 @@ def test_publishing_the_same_again_is_news_to_nobody() -> None:
 
 def test_the_servers_card_keeps_its_version_while_nothing_changes() -> None:
     """A pull of the directory that finds nothing new tells nobody anything."""
-    made = [Made(Key("contactCard", 0, COLLEAGUES), "<card/>")]
+    made = [Made(InstanceKey("contactCard", 0, COLLEAGUES), "<card/>")]
     board = furnish(empty(), made, 0.0).board
     assert furnish(board, made, 5.0).board is board
     card = furnish(board, [Made(made[0].key, "<new/>")], 5.0).board.instances[made[0].key]
@@ -290,12 +292,12 @@ DEVICE = Device("4A8B-PC", "sip:alice@contoso.test", capabilities=(Capability("t
 
 def device(one: Device = DEVICE, instance: int = 100, version: int = 0) -> Publication:
     """Give the wish to publish what a device can do."""
-    return Publication(Key("device", instance, INPUT), version, Expire.ENDPOINT, f"<{one}>", device=one)
+    return Publication(InstanceKey("device", instance, INPUT), version, Expire.ENDPOINT, f"<{one}>", device=one)
 
 
 def made(board: Board, category: str, container: int, instance: int) -> object:
     """Give what the server has made; None: nothing."""
-    one = board.instances.get(Key(category, instance, container))
+    one = board.instances.get(InstanceKey(category, instance, container))
     return None if one is None else one.value
 
 
@@ -321,13 +323,13 @@ def test_each_type_of_publication_ends_when_it_should(
 
 def test_reset_status_falls_back_to_the_machines() -> None:
     """Who resets his status is what his devices say, however he did it."""
-    timed = replace(user(9500), key=Key("state", 0x24000000, INPUT), expire=Expire.TIME, expires_s=86400)
+    timed = replace(user(9500), key=InstanceKey("state", 0x24000000, INPUT), expire=Expire.TIME, expires_s=86400)
     board = published(empty(), machine(3500), user(6500))
     board = published(board, timed, now=2.0)
     assert shown(board).availability == 9500
     gone = [replace(timed, expires_s=0, version=1), replace(user(0, 1), expires_s=0)]
     assert shown(published(board, *gone)).availability == 3500
-    automatic = replace(user(3500, 1), state=State(StateKind.USER, 3500))
+    automatic = replace(user(3500, 1), state=StateDocument(StateKind.USER, 3500))
     assert shown(published(board, gone[0], automatic)).availability == 3500
 
 
@@ -342,20 +344,28 @@ def test_appearing_offline_outlasts_a_restart() -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        Key("services", 7, 200), Key("legacyInterop", 1, 32000), Key("userProperties", 0, 1), Key("state", 1, 300),
-        Key("state", 0x10000000, 2), Key("contactCard", 0, 0),
+        InstanceKey("services", 7, 200), InstanceKey("legacyInterop", 1, 32000), InstanceKey("userProperties", 0, 1), InstanceKey("state", 1, 300),
+        InstanceKey("state", 0x10000000, 2), InstanceKey("contactCard", 0, 0),
     ],
 )  # fmt: skip
-def test_nobody_publishes_what_is_the_servers_to_say(key: Key) -> None:
+def test_nobody_publishes_what_is_the_servers_to_say(key: InstanceKey) -> None:
     """What the server makes cannot be taken before it has made it either."""
     bare = Board(ALICE)
-    assert publish(bare, [Publication(key, 0, Expire.STATIC, "<x/>")], PC, 1.0, Quotas()) == Denied(Denial.READ_ONLY)
+    assert publish(bare, [Publication(key, 0, Expire.STATIC, "<x/>")], PC, 1.0, Quotas()) == PublicationDenied(
+        Denial.READ_ONLY
+    )
 
 
 @pytest.mark.parametrize(
-    "key", [Key("state", 0, 32000), Key("contactCard", 0, 32000), Key("contactCard", 5, 200), Key("noteHistory", 0, 1)]
+    "key",
+    [
+        InstanceKey("state", 0, 32000),
+        InstanceKey("contactCard", 0, 32000),
+        InstanceKey("contactCard", 5, 200),
+        InstanceKey("noteHistory", 0, 1),
+    ],
 )
-def test_what_else_is_a_clients_to_say_passes(key: Key) -> None:
+def test_what_else_is_a_clients_to_say_passes(key: InstanceKey) -> None:
     """The state that somebody who is blocked would see, cards and histories are stored as they come."""
     assert published(empty(), Publication(key, 0, Expire.STATIC, "<x/>")).instances[key].value == "<x/>"
 
@@ -404,7 +414,9 @@ def test_the_most_active_machine_is_named_to_oneself() -> None:
     """A user's other devices know at which of them he sits, by the id of its device."""
     board = published(empty(), machine(3500), device())
     assert made(board, "state", INPUT, 0x10000000) == AggregateMachine(3500, "4a8b-pc")
-    other = replace(machine(3500, instance=2), state=State(StateKind.MACHINE, 3500, endpoint_id="E2", location="Home"))
+    other = replace(
+        machine(3500, instance=2), state=StateDocument(StateKind.MACHINE, 3500, endpoint_id="E2", location="Home")
+    )
     board = published(board, other, by=LAPTOP, now=5.0)
     assert made(board, "state", INPUT, 0x10000000) == AggregateMachine(3500, "e2", location="Home")
     assert made(leave(board, LAPTOP, 6.0, last=False).board, "state", INPUT, 0x10000000) == AggregateMachine(
@@ -424,9 +436,9 @@ def test_a_machine_is_named_alike_in_whatever_order_devices_are_found() -> None:
 
 def test_old_clients_are_told_the_number_and_the_word() -> None:
     """Each audience has its words for old clients; who is blocked would hear offline."""
-    call = State(StateKind.PHONE, 6500, activity=Activity("on-the-phone", 6500, 8999))
+    call = StateDocument(StateKind.PHONE, 6500, activity=Activity("on-the-phone", 6500, 8999))
     board = published(
-        empty(), machine(3500), Publication(Key("state", 9, INPUT), 0, Expire.ENDPOINT, "<c/>", state=call)
+        empty(), machine(3500), Publication(InstanceKey("state", 9, INPUT), 0, Expire.ENDPOINT, "<c/>", state=call)
     )
     assert made(board, "legacyInterop", COLLEAGUES, 1) == LegacyInterop(6500, "on-the-phone")
     assert made(board, "legacyInterop", EXTERNAL, 1) == LegacyInterop(6500)
@@ -438,8 +450,8 @@ def test_the_workgroup_sees_busy_where_a_client_did_not_lower_it() -> None:
     board = published(empty(), machine(3500), user(9500))
     assert (shown(board, WORKGROUP).availability, shown(board).availability) == (6900, 9500)
     lowered = Publication(
-        Key("state", 0x20000000, INPUT_LOWERED), 0, Expire.STATIC, "<l/>",
-        state=State(StateKind.USER, 6900, manual=True, activity=Activity("urgent-interruptions-only", 6900, 8999)),
+        InstanceKey("state", 0x20000000, INPUT_LOWERED), 0, Expire.STATIC, "<l/>",
+        state=StateDocument(StateKind.USER, 6900, manual=True, activity=Activity("urgent-interruptions-only", 6900, 8999)),
     )  # fmt: skip
     board = published(board, lowered)
     assert shown(board, WORKGROUP).activity == Activity("urgent-interruptions-only", 6900, 8999)
@@ -471,11 +483,11 @@ def test_a_note_makes_no_state_anew() -> None:
 def test_a_board_is_bounded_in_all() -> None:
     """However publications are cut: what one user may show is bounded, and what is there can be taken off."""
     quotas = replace(Quotas(), board_bytes=1000)
-    board = published(empty(), note("x" * 300), replace(note("y" * 300), key=Key("note", 8, 200)))
+    board = published(empty(), note("x" * 300), replace(note("y" * 300), key=InstanceKey("note", 8, 200)))
     wide = "ä" * 300
-    outcome = publish(board, [replace(note(wide), key=Key("note", 9, 200))], PC, 2.0, quotas)
-    assert outcome == Denied(Denial.BOARD_FULL)
-    fits = publish(board, [replace(note("z" * 200), key=Key("note", 9, 200))], PC, 2.0, quotas)
+    outcome = publish(board, [replace(note(wide), key=InstanceKey("note", 9, 200))], PC, 2.0, quotas)
+    assert outcome == PublicationDenied(Denial.BOARD_FULL)
+    fits = publish(board, [replace(note("z" * 200), key=InstanceKey("note", 9, 200))], PC, 2.0, quotas)
     assert isinstance(fits, Published)
     lowered = publish(board, [replace(note("x" * 299, 1))], PC, 2.0, replace(quotas, board_bytes=10))
     assert isinstance(lowered, Published), "a bound that was lowered lets a board shrink"

@@ -22,19 +22,19 @@ from lyncpy.workloads.presence.bodies import read_state
 from lyncpy.workloads.presence.levels import MemberChange, set_members, subscribe
 from lyncpy.workloads.presence.model import (
     Container,
+    ContainerMember,
     Delegate,
     Delegates,
     Expire,
     Instance,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Publication,
     Subscriber,
 )
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import write_record
-from lyncpy.workloads.presence.states import Aggregate, State, StateKind
+from lyncpy.workloads.presence.states import Aggregate, StateDocument, StateKind
 from tests.kit.boards import NoContacts, read_record
 from tests.kit.hall import Hall
 from tests.kit.presence import people, state
@@ -42,20 +42,20 @@ from tests.kit.results import begun, result_of, started
 
 ALICE = Aor("sip:alice@contoso.test")
 PC = Epid("pc")
-NOTE, USER = Key("note", 0, 200), Key("state", 0x20000000, 2)
+NOTE, USER = InstanceKey("note", 0, 200), InstanceKey("state", 0x20000000, 2)
 
 
 def wish(
-    key: Key = NOTE, value: str = "<note/>", version: int = 0, expire: Expire = Expire.STATIC, **more: Any
+    key: InstanceKey = NOTE, value: str = "<note/>", version: int = 0, expire: Expire = Expire.STATIC, **more: Any
 ) -> Decide:
     """Give a decision to publish one thing."""
     one = Publication(key, version, expire, value, **more)
     return lambda board, now: publish(board, [one], PC, now, Quotas())
 
 
-BUSY = State(StateKind.USER, 6500, manual=True)
-ONLINE = State(StateKind.MACHINE, 3500)
-machine = wish(Key("state", 3, 2), "", expire=Expire.ENDPOINT, state=ONLINE)
+BUSY = StateDocument(StateKind.USER, 6500, manual=True)
+ONLINE = StateDocument(StateKind.MACHINE, 3500)
+machine = wish(InstanceKey("state", 3, 2), "", expire=Expire.ENDPOINT, state=ONLINE)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def changed(boards: Boards, decide: Decide, aor: Aor = ALICE) -> Board:
 
 def availability(board: Board) -> int:
     """Give what colleagues see."""
-    value = board.instances[Key("state", 1, 200)].value
+    value = board.instances[InstanceKey("state", 1, 200)].value
     assert isinstance(value, Aggregate)
     return value.availability
 
@@ -112,7 +112,7 @@ def test_what_belongs_to_a_device_does_not_survive(hall: Hall, boards: Boards) -
 
 def test_access_levels_survive_a_restart(hall: Hall, boards: Boards) -> None:
     """Who was blocked stays blocked."""
-    bob = frozenset({Member(MemberKind.USER, "bob@contoso.test")})
+    bob = frozenset({ContainerMember(MemberKind.USER, "bob@contoso.test")})
     change = MemberChange(32000, 0, bob, frozenset())
     changed(boards, lambda board, now: set_members(board, [change], now, Quotas()))
     assert result_of(boards_of(hall).read(ALICE)).containers == {32000: Container(1, bob)}
@@ -165,7 +165,7 @@ def test_another_process_was_first(hall: Hall, boards: Boards) -> None:
     """Two processes change one user's presence, and neither loses what the other has written; devices stay."""
     changed(boards, machine)
     changed(boards_of(hall), wish(value="<note>theirs</note>"))
-    board = changed(boards, wish(Key("note", 0, 300), "<note>mine</note>"))
+    board = changed(boards, wish(InstanceKey("note", 0, 300), "<note>mine</note>"))
     assert {one.value for one in board.of("note")} == {"<note>theirs</note>", "<note>mine</note>"}
     assert availability(board) == 3500
 
@@ -239,9 +239,9 @@ def test_a_time_that_is_up_ends_by_itself(hall: Hall, boards: Boards) -> None:
 def test_a_meeting_begins_and_ends_by_itself(hall: Hall, boards: Boards) -> None:
     """A client publishes a meeting ahead; the server shows it in time."""
     now = hall.timers.wall()
-    meeting = State(StateKind.CALENDAR, 6500, starts=now + 600, ends=now + 1200)
+    meeting = StateDocument(StateKind.CALENDAR, 6500, starts=now + 600, ends=now + 1200)
     changed(boards, machine)
-    changed(boards, wish(Key("state", 4, 2), "", expire=Expire.ENDPOINT, state=meeting))
+    changed(boards, wish(InstanceKey("state", 4, 2), "", expire=Expire.ENDPOINT, state=meeting))
     seen = []
     for _ in range(3):
         seen.append(availability(result_of(boards.read(ALICE))))
@@ -325,7 +325,7 @@ class Rules:
 
 
 BOB = Aor("sip:bob@contoso.test")
-PRIVATE = Key("otherOptions", 2, 1)
+PRIVATE = InstanceKey("otherOptions", 2, 1)
 WISH = "<otherOptions><privacyModeUserSelection>Private</privacyModeUserSelection></otherOptions>"
 
 
@@ -454,7 +454,7 @@ def test_everything_durable_is_in_a_record() -> None:
         ALICE,
         Version(9),
         {USER: chosen},
-        {300: Container(2, frozenset({Member(MemberKind.DOMAIN, "x.test")}))},
+        {300: Container(2, frozenset({ContainerMember(MemberKind.DOMAIN, "x.test")}))},
         (Subscriber(BOB, "Bob"),),
         4.0,
         Delegates(3, (Delegate(BOB, publish=True),)),
@@ -475,7 +475,7 @@ def test_a_record_of_an_older_server_is_read() -> None:
     assert board.subscribers == (Subscriber(BOB, "Bob", acknowledged=True),)
 
 
-def read_state_of(text: str) -> State | None:
+def read_state_of(text: str) -> StateDocument | None:
     """Read a state as it was published."""
     return read_state(read_xml(text.encode()))
 

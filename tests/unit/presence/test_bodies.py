@@ -12,14 +12,14 @@ from lyncpy.workloads.presence.bodies import (
     read_set_members,
     read_set_subscriber,
 )
-from lyncpy.workloads.presence.model import Delegate, Expire, Key, Member, MemberKind, Publication
-from lyncpy.workloads.presence.states import Activity, Capability, Device, State, StateKind
+from lyncpy.workloads.presence.model import ContainerMember, Delegate, Expire, InstanceKey, MemberKind, Publication
+from lyncpy.workloads.presence.states import Activity, Capability, Device, StateDocument, StateKind
 from tests.kit.presence import ROAMING_LIST, note, publication, publish_body, state
 
 ALICE = "sip:alice@contoso.test"
 
 
-def read_state(text: str) -> State | None:
+def read_state(text: str) -> StateDocument | None:
     """Read one state."""
     return read_publish(publish_body(ALICE, publication("state", 1, 2, text)))[1][0].state
 
@@ -30,7 +30,7 @@ def test_reads_a_publication() -> None:
         publish_body("sip:Alice@Contoso.test", publication("note", 0xB00B0001, 300, note("hä"), version=4))
     )
     assert owner == ALICE
-    assert (found[0].key, found[0].version, found[0].expire) == (Key("note", 0xB00B0001, 300), 4, Expire.STATIC)
+    assert (found[0].key, found[0].version, found[0].expire) == (InstanceKey("note", 0xB00B0001, 300), 4, Expire.STATIC)
     assert "hä</body>" in found[0].value
     assert found[0].value.startswith('<note xmlns="http://schemas.microsoft.com/2006/09/sip/note">')
 
@@ -58,7 +58,7 @@ def test_reads_what_a_state_says() -> None:
     )
     times = ' startTime="2026-11-24T10:00:00Z" endTime="2026-11-24T11:00:00"'
     found = read_state(state("calendarState", 6500, inner=inner, attributes=times))
-    assert found == State(
+    assert found == StateDocument(
         StateKind.CALENDAR, 6500, activity=Activity("in-a-meeting", 6500, 8999), starts=1795514400.0, ends=1795518000.0,
         device="Mobile", zone=("-60", "CET", ""), meeting_subject="Budget", meeting_location="Room 1",
     )  # fmt: skip
@@ -128,10 +128,10 @@ def test_reads_changes_of_members() -> None:
             '<member action="add" type="sameEnterprise"/></container>'
         )
     )
-    bob = Member(MemberKind.USER, "bob@contoso.test")
+    bob = ContainerMember(MemberKind.USER, "bob@contoso.test")
     assert (found[0].container, found[0].version) == (200, 2)
     assert found[0].remove == {bob}
-    assert found[1].add == {bob, Member(MemberKind.SAME_ENTERPRISE)}
+    assert found[1].add == {bob, ContainerMember(MemberKind.SAME_ENTERPRISE)}
 
 
 @pytest.mark.parametrize(

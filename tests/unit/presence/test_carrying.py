@@ -7,7 +7,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.presence.board import Board, ahead_s, carry
 from lyncpy.workloads.presence.carrying import AT_ONCE, Carrier
-from lyncpy.workloads.presence.model import Expire, Instance, Key
+from lyncpy.workloads.presence.model import Expire, Instance, InstanceKey
 
 NOON = 1_784_548_800.0
 ALICE = Aor("sip:alice@x")
@@ -15,7 +15,7 @@ ALICE = Aor("sip:alice@x")
 
 def board_of(*published: float, lasts_s: float = 600.0) -> Board:
     """Give a board with notes of these times."""
-    keys = [Key("note", n, 200) for n in range(len(published))]
+    keys = [InstanceKey("note", n, 200) for n in range(len(published))]
     notes = (
         Instance(key, 1, Expire.TIME, "note", at, Epid("e"), at + lasts_s)
         for key, at in zip(keys, published, strict=True)

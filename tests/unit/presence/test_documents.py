@@ -10,12 +10,12 @@ from lyncpy.workloads.presence.board import Board, Fault, Stale, settle
 from lyncpy.workloads.presence.documents import write_fault, write_list, write_own, write_unknown, write_view
 from lyncpy.workloads.presence.model import (
     Container,
+    ContainerMember,
     Delegate,
     Delegates,
     Expire,
     Instance,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Relation,
     Subscriber,
@@ -26,7 +26,7 @@ from lyncpy.workloads.presence.values import write_aggregate
 from tests.kit.hall import tree
 
 ALICE = Aor("sip:alice@contoso.test")
-NOTE = Key("note", 0, 200)
+NOTE = InstanceKey("note", 0, 200)
 
 
 def board() -> Board:
@@ -55,7 +55,7 @@ def test_everything_of_ones_own() -> None:
     """At sign-in a client hears of every category, of the usual containers, and of new watchers."""
     full = replace(
         board(),
-        containers={200: Container(1, frozenset({Member(MemberKind.USER, "bob@contoso.test")}))},
+        containers={200: Container(1, frozenset({ContainerMember(MemberKind.USER, "bob@contoso.test")}))},
         subscribers=(
             Subscriber(Aor("sip:dave@contoso.test"), 'Dave "D"'),
             Subscriber(Aor("sip:erin@contoso.test"), "", acknowledged=True),

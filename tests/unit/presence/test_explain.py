@@ -6,15 +6,23 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.workload import Reason
 from lyncpy.workloads.presence.board import Board, settle
 from lyncpy.workloads.presence.explain import level, name_of, seen, short
-from lyncpy.workloads.presence.model import Container, Expire, Instance, Key, Member, MemberKind, Relation
-from lyncpy.workloads.presence.states import State, StateKind
+from lyncpy.workloads.presence.model import (
+    Container,
+    ContainerMember,
+    Expire,
+    Instance,
+    InstanceKey,
+    MemberKind,
+    Relation,
+)
+from lyncpy.workloads.presence.states import StateDocument, StateKind
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
-USER, DOMAIN = Member(MemberKind.USER, "bob@contoso.test"), Member(MemberKind.DOMAIN, "contoso.test")
-EVERYONE = Member(MemberKind.EVERYONE)
+USER, DOMAIN = ContainerMember(MemberKind.USER, "bob@contoso.test"), ContainerMember(MemberKind.DOMAIN, "contoso.test")
+EVERYONE = ContainerMember(MemberKind.EVERYONE)
 
 
-def board(**containers: Member | None) -> Board:
+def board(**containers: ContainerMember | None) -> Board:
     """Give a board whose containers have one member each, or nobody: `c200=USER`."""
     fresh = settle(Board(ALICE), Board(ALICE), 0.0).board
     lists = {int(name[1:]): Container(1, frozenset({member} if member else ())) for name, member in containers.items()}
@@ -60,8 +68,8 @@ def test_who_is_on_no_list_sees_no_state() -> None:
 def test_a_state_that_a_client_publishes_itself_is_named_as_such() -> None:
     """An application has an audience of its own, and the server made nothing there."""
     own = board(c1000=USER)
-    key = Key("state", 7, 1000)
-    state = State(StateKind.AGGREGATE, 6500)
+    key = InstanceKey("state", 7, 1000)
+    state = StateDocument(StateKind.AGGREGATE, 6500)
     value = "<state/>"
     own = replace(
         own, instances={**own.instances, key: Instance(key, 1, Expire.STATIC, value, 0.0, Epid("e"), state=state)}

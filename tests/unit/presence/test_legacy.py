@@ -8,7 +8,7 @@ from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import aor_of
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
-from lyncpy.workloads.presence.legacy import Form, form_of, write_pending
+from lyncpy.workloads.presence.legacy import PresenceFormat, form_of, write_pending
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, adrl_body, note, people, publication, state
 
@@ -154,16 +154,16 @@ def test_an_old_watcher_who_is_blocked_hears_so_at_once_and_then_nothing(alice: 
 @pytest.mark.parametrize(
     ("accept", "form"),
     [
-        ([], Form.CATEGORIES),
-        (["*/*"], Form.CATEGORIES),
-        ([f"{PIDF}, {MSRTC}"], Form.PRESENTITY),
-        ([PIDF, "application/msrtc-event-categories+xml;q=0.1"], Form.CATEGORIES),
-        ([f"{XPIDF}, {PIDF}"], Form.PIDF),
-        ([XPIDF.upper()], Form.XPIDF),
+        ([], PresenceFormat.CATEGORIES),
+        (["*/*"], PresenceFormat.CATEGORIES),
+        ([f"{PIDF}, {MSRTC}"], PresenceFormat.PRESENTITY),
+        ([PIDF, "application/msrtc-event-categories+xml;q=0.1"], PresenceFormat.CATEGORIES),
+        ([f"{XPIDF}, {PIDF}"], PresenceFormat.PIDF),
+        ([XPIDF.upper()], PresenceFormat.XPIDF),
         (["text/plain"], None),
     ],
 )
-def test_the_best_format_is_chosen_whatever_the_order(accept: list[str], form: Form | None) -> None:
+def test_the_best_format_is_chosen_whatever_the_order(accept: list[str], form: PresenceFormat | None) -> None:
     """Categories before presentities before pidf, as the specification orders them."""
     assert form_of(accept) is form
 

@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.board import Board, Changes, Denied, Fault, Outcome, Published, Stale, publish, settle
+from lyncpy.workloads.presence.board import (
+    Board,
+    Changes,
+    Fault,
+    Outcome,
+    PublicationDenied,
+    Published,
+    Stale,
+    publish,
+    settle,
+)
 from lyncpy.workloads.presence.levels import (
     MemberChange,
     acknowledge,
@@ -18,12 +28,12 @@ from lyncpy.workloads.presence.levels import (
 from lyncpy.workloads.presence.model import (
     BLOCKED,
     Container,
+    ContainerMember,
     Delegate,
     Delegates,
     Denial,
     Expire,
-    Key,
-    Member,
+    InstanceKey,
     MemberKind,
     Publication,
     Subscriber,
@@ -31,7 +41,7 @@ from lyncpy.workloads.presence.model import (
 from lyncpy.workloads.presence.quotas import Quotas
 
 ALICE, DAVE = Aor("sip:alice@contoso.test"), Aor("sip:dave@contoso.test")
-BOB = Member(MemberKind.USER, "bob@contoso.test")
+BOB = ContainerMember(MemberKind.USER, "bob@contoso.test")
 ERIN = Aor("sip:erin@contoso.test")
 
 
@@ -48,7 +58,7 @@ def changed(outcome: Outcome) -> Board:
 
 def change(container: int, version: int = 0, *, remove: bool = False) -> MemberChange:
     """Give the wish to add Bob to a container, or to remove him."""
-    add, gone = (frozenset[Member](), {BOB}) if remove else ({BOB}, frozenset[Member]())
+    add, gone = (frozenset[ContainerMember](), {BOB}) if remove else ({BOB}, frozenset[ContainerMember]())
     return MemberChange(container, version, frozenset(add), frozenset(gone))
 
 
@@ -71,24 +81,26 @@ def test_what_is_true_already_needs_no_version() -> None:
 
 def test_members_are_bounded_and_container_0_is_everybodys() -> None:
     """Neither can a list grow without end, nor can anybody be kept out of what is everybody's."""
-    assert set_members(empty(), [change(0)], 1.0, Quotas()) == Denied(Denial.READ_ONLY)
-    assert set_members(empty(), [change(200)], 1.0, Quotas(members=0)) == Denied(Denial.TOO_MANY_MEMBERS)
-    assert set_members(empty(), [change(200)], 1.0, Quotas(containers=0)) == Denied(Denial.TOO_MANY_CONTAINERS)
+    assert set_members(empty(), [change(0)], 1.0, Quotas()) == PublicationDenied(Denial.READ_ONLY)
+    assert set_members(empty(), [change(200)], 1.0, Quotas(members=0)) == PublicationDenied(Denial.TOO_MANY_MEMBERS)
+    assert set_members(empty(), [change(200)], 1.0, Quotas(containers=0)) == PublicationDenied(
+        Denial.TOO_MANY_CONTAINERS
+    )
 
 
 def test_a_bound_that_was_lowered_lets_people_be_taken_off() -> None:
     """Who has more than an administrator allows now may still remove some, and add nobody."""
-    carol = Member(MemberKind.USER, "carol@contoso.test")
-    both = MemberChange(BLOCKED, 0, frozenset({BOB, carol, Member(MemberKind.DOMAIN, "a.test")}), frozenset())
+    carol = ContainerMember(MemberKind.USER, "carol@contoso.test")
+    both = MemberChange(BLOCKED, 0, frozenset({BOB, carol, ContainerMember(MemberKind.DOMAIN, "a.test")}), frozenset())
     board = changed(set_members(empty(), [both], 1.0, Quotas()))
     board = changed(set_members(board, [change(200)], 1.0, Quotas()))
     few = Quotas(members=1, containers=1)
     assert (
         len(changed(set_members(board, [change(BLOCKED, 1, remove=True)], 2.0, few)).containers[BLOCKED].members) == 2
     )
-    more = MemberChange(BLOCKED, 1, frozenset({Member(MemberKind.DOMAIN, "b.test")}), frozenset())
-    assert set_members(board, [more], 2.0, few) == Denied(Denial.TOO_MANY_MEMBERS)
-    assert set_members(board, [change(300)], 2.0, few) == Denied(Denial.TOO_MANY_CONTAINERS)
+    more = MemberChange(BLOCKED, 1, frozenset({ContainerMember(MemberKind.DOMAIN, "b.test")}), frozenset())
+    assert set_members(board, [more], 2.0, few) == PublicationDenied(Denial.TOO_MANY_MEMBERS)
+    assert set_members(board, [change(300)], 2.0, few) == PublicationDenied(Denial.TOO_MANY_CONTAINERS)
 
 
 def test_fewer_delegates_than_there_are_can_be_reached_one_by_one() -> None:
@@ -103,7 +115,7 @@ def test_acknowledges_only_who_is_there() -> None:
     dave = Aor("sip:dave@contoso.test")
     board = replace(empty(), subscribers=(Subscriber(dave),))
     assert changed(acknowledge(board, [dave], 1.0, Quotas())).subscribers == (Subscriber(dave, acknowledged=True),)
-    assert acknowledge(board, [ALICE], 1.0, Quotas()) == Denied(Denial.NO_SUBSCRIBER)
+    assert acknowledge(board, [ALICE], 1.0, Quotas()) == PublicationDenied(Denial.NO_SUBSCRIBER)
 
 
 def test_a_watcher_who_is_not_known_is_noted_once() -> None:
@@ -119,7 +131,9 @@ def test_a_watcher_who_is_not_known_is_noted_once() -> None:
     [
         replace(empty(), subscribers=(Subscriber(DAVE, acknowledged=True),)),
         replace(empty(), delegates=Delegates(1, (Delegate(DAVE),))),
-        replace(empty(), containers={400: Container(1, frozenset({Member(MemberKind.USER, "dave@contoso.test")}))}),
+        replace(
+            empty(), containers={400: Container(1, frozenset({ContainerMember(MemberKind.USER, "dave@contoso.test")}))}
+        ),
         replace(empty(), aor=DAVE),
     ],
 )
@@ -182,7 +196,7 @@ def test_delegates_have_a_version() -> None:
 
 def test_delegates_are_bounded_and_asking_twice_is_no_fault() -> None:
     """A list cannot grow without end; what is true already needs no version."""
-    assert set_delegates(empty(), 0, [Delegate(DAVE)], [], 1.0, Quotas(delegates=0)) == Denied(
+    assert set_delegates(empty(), 0, [Delegate(DAVE)], [], 1.0, Quotas(delegates=0)) == PublicationDenied(
         Denial.TOO_MANY_DELEGATES
     )
     board = empty()
@@ -198,7 +212,7 @@ def test_privacy_mode_comes_by_policy_or_by_wish() -> None:
     assert not outcome.changes.durable
     assert privatise(outcome.board, contacts, 2.0, Quotas(), private=True).changes == Changes()
     assert privatise(outcome.board, contacts, 2.0, Quotas(), private=False).board.private_to is None
-    wish = Publication(Key("otherOptions", 2, 1), 0, Expire.STATIC, "<o/>", private=True)
+    wish = Publication(InstanceKey("otherOptions", 2, 1), 0, Expire.STATIC, "<o/>", private=True)
     board = changed(publish(empty(), [wish], Epid("pc"), 1.0, Quotas()))
     assert privatise(board, contacts, 2.0, Quotas(), private=False).board.private_to == contacts
 

@@ -18,16 +18,16 @@ from lyncpy.workloads.presence.model import (
     Ending,
     Expire,
     Instance,
-    Key,
-    Machine,
+    InstanceKey,
+    MachineState,
     MemberKind,
 )
-from lyncpy.workloads.presence.states import LegacyInterop, State, StateKind
+from lyncpy.workloads.presence.states import LegacyInterop, StateDocument, StateKind
 
 
 def test_every_table_is_whole() -> None:
     """Whatever a client says, there is a rule for it."""
-    assert {row: set(cells) for row, cells in DECISION.items()} == {row: set(Band) for row in Machine}
+    assert {row: set(cells) for row, cells in DECISION.items()} == {row: set(Band) for row in MachineState}
     assert set(ENDS) == set(Expire)
     for ends in ([row[0] for row in BANDS], [row[0] for row in MACHINES], [row.below for row in LEGACY]):
         assert ends == sorted(ends)
@@ -38,7 +38,7 @@ def test_what_outlives_a_restart() -> None:
     """Static and timed publications are for good; the others are of somebody who is signed in."""
     durable = {Expire.STATIC, Expire.TIME}
     for expire in Expire:
-        note = Instance(Key("note", 0, 200), 1, expire, "<note/>", 0.0, Epid("pc"))
+        note = Instance(InstanceKey("note", 0, 200), 1, expire, "<note/>", 0.0, Epid("pc"))
         assert note.is_durable == (expire in durable) == (Ending.LAST not in note.endings)
         assert not note._replace(epid=None).is_durable
 
@@ -46,8 +46,8 @@ def test_what_outlives_a_restart() -> None:
 def test_a_machine_says_of_itself_only_while_it_is_there() -> None:
     """For however long its client has asked: somebody whose devices are gone is offline."""
     for expire in Expire:
-        state = State(StateKind.MACHINE, 3500)
-        one = Instance(Key("state", 5, 2), 1, expire, "<state/>", 0.0, Epid("pc"), state=state)
+        state = StateDocument(StateKind.MACHINE, 3500)
+        one = Instance(InstanceKey("state", 5, 2), 1, expire, "<state/>", 0.0, Epid("pc"), state=state)
         assert not one.is_durable
         assert {Ending.LEFT, Ending.LAST} <= one.endings
 

@@ -9,9 +9,9 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.aggregate import aggregate, band_of, is_shaded, machine_of
 from lyncpy.workloads.presence.board import Board, Published, leave, publish, settle
-from lyncpy.workloads.presence.model import Band, Expire, Key, Machine, Publication
+from lyncpy.workloads.presence.model import Band, Expire, InstanceKey, MachineState, Publication
 from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.states import Activity, Aggregate, Input, LegacyInterop, State, StateKind
+from lyncpy.workloads.presence.states import Activity, Aggregate, Input, LegacyInterop, StateDocument, StateKind
 
 ALICE = Aor("sip:alice@contoso.test")
 PC, LAPTOP = Epid("pc"), Epid("laptop")
@@ -28,17 +28,17 @@ OFF_WORK = Activity("off-work", 15500, 17999)
 
 def machine(number: int, at: float = 10.0, epid: Epid = PC) -> Input:
     """Give what a machine says."""
-    return Input(State(StateKind.MACHINE, number), epid, at)
+    return Input(StateDocument(StateKind.MACHINE, number), epid, at)
 
 
 def user(number: int, activity: Activity | None = None, at: float = 5.0) -> Input:
     """Give what a person chose himself."""
-    return Input(State(StateKind.USER, number, manual=True, activity=activity), PC, at)
+    return Input(StateDocument(StateKind.USER, number, manual=True, activity=activity), PC, at)
 
 
 def other(kind: StateKind, number: int, activity: Activity | None = None) -> Input:
     """Give what a calendar or a call says."""
-    return Input(State(kind, number, activity=activity), PC, 10.0)
+    return Input(StateDocument(kind, number, activity=activity), PC, 10.0)
 
 
 # --- 6, the table of ranges
@@ -157,7 +157,7 @@ def test_7_1_the_most_active_machine_counts(more: int, less: int) -> None:
 
 def test_7_1_a_machine_says_what_its_number_means() -> None:
     """The classes of machines, by the usual numbers."""
-    assert [machine_of(number) for number in (3500, 5000, 0, 15500, 18500)] == list(Machine)
+    assert [machine_of(number) for number in (3500, 5000, 0, 15500, 18500)] == list(MachineState)
 
 
 # --- 7.2, what the user chose
@@ -183,7 +183,7 @@ def test_7_2_available_is_not_sticky() -> None:
 
 def test_7_2_reset_status_shows_the_machine() -> None:
     """A 3500 that was not chosen by hand, and no userState at all, leave the machine's number."""
-    reset = Input(State(StateKind.USER, 3500), PC, 20.0)
+    reset = Input(StateDocument(StateKind.USER, 3500), PC, 20.0)
     for inputs in ([reset, machine(5000)], [machine(5000)]):
         assert aggregate(inputs, None, NOW).availability == 5000
 
@@ -267,8 +267,8 @@ def test_7_5_last_active(inputs: list[Input], told: bool) -> None:
 def test_7_6_the_last_machine_to_change_wins_among_equals() -> None:
     """Location, time zone and device are of the most active machine; of two, of the one that changed last."""
     zone = ("-60", "W. Europe", "CET")
-    home = Input(State(StateKind.MACHINE, 3500, device="mobile", location="Home", zone=zone), LAPTOP, 20.0)
-    office = Input(State(StateKind.MACHINE, 3500, location="Office"), PC, 10.0)
+    home = Input(StateDocument(StateKind.MACHINE, 3500, device="mobile", location="Home", zone=zone), LAPTOP, 20.0)
+    office = Input(StateDocument(StateKind.MACHINE, 3500, location="Office"), PC, 10.0)
     for inputs in ([home, office], [office, home]):
         seen = aggregate(inputs, None, NOW)
         assert (seen.device, seen.location, seen.zone) == ("mobile", "Home", zone)
@@ -285,12 +285,12 @@ def shapes(board: Board) -> dict[int, object]:
 def on_the_phone() -> Board:
     """Give the board of somebody who is on the phone."""
     states = [
-        Publication(Key("state", 0x30000001, c), 0, Expire.ENDPOINT, "<m/>", state=State(StateKind.MACHINE, 3500))
+        Publication(InstanceKey("state", 0x30000001, c), 0, Expire.ENDPOINT, "<m/>", state=StateDocument(StateKind.MACHINE, 3500))
         for c in (2, 3)
     ] + [
         Publication(
-            Key("state", 0x80000001, c), 0, Expire.ENDPOINT, "<p/>",
-            state=State(StateKind.PHONE, 6500, activity=ON_THE_PHONE),
+            InstanceKey("state", 0x80000001, c), 0, Expire.ENDPOINT, "<p/>",
+            state=StateDocument(StateKind.PHONE, 6500, activity=ON_THE_PHONE),
         )
         for c in (2, 3)
     ]  # fmt: skip

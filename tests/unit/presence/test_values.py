@@ -1,6 +1,6 @@
 """The XML of what the server publishes."""
 
-from lyncpy.workloads.presence.model import Expire, Instance, Key
+from lyncpy.workloads.presence.model import Expire, Instance, InstanceKey
 from lyncpy.workloads.presence.states import (
     Aggregate,
     AggregateMachine,
@@ -17,7 +17,7 @@ NS = "http://schemas.microsoft.com/2006/09/sip"
 
 def written(value: Value) -> str:
     """Give a value as it stands in a document."""
-    return write_value(Instance(Key("x", 0, 2), 1, Expire.USER, value, 0.0))
+    return write_value(Instance(InstanceKey("x", 0, 2), 1, Expire.USER, value, 0.0))
 
 
 def test_what_a_client_wrote_is_told_as_it_wrote_it() -> None:

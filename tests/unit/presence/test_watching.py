@@ -7,7 +7,7 @@ import pytest
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
 from lyncpy.workloads.presence.batches import Action, Resource
-from lyncpy.workloads.presence.legacy import Form
+from lyncpy.workloads.presence.legacy import PresenceFormat
 from lyncpy.workloads.presence.watching import combined
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, availability, batch_body, note, people, publication, views
@@ -133,7 +133,7 @@ def test_actions_without_end_are_bounded() -> None:
     wishes: Any = {}
     for n in range(100):
         action = Action(str(n), True, (Resource(ALICE, ALICE),), frozenset({f"c{n}"}))  # type: ignore[arg-type]  # an address
-        wishes, _ = combined(wishes, [action], Form.CATEGORIES)
+        wishes, _ = combined(wishes, [action], PresenceFormat.CATEGORIES)
     (wish,) = wishes.values()
     assert wish.categories == {f"c{n}" for n in range(92, 100)}
 
