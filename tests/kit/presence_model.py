@@ -21,10 +21,10 @@ from lyncpy.workloads.presence.board import (
     Published,
     Stale,
     deadline,
-    elapse,
-    furnish,
+    expire,
     leave,
     publish,
+    publish_directory_facts,
 )
 from lyncpy.workloads.presence.bodies import read_publish
 from lyncpy.workloads.presence.legacy import PresenceFormat, person_seen, write_legacy
@@ -134,8 +134,8 @@ class Truth:
                 raise Unreadable
             board = self.stored.get(aor, Board(aor))
             if aor in self.stored:
-                board = elapse(board, now).board
-            self._put(furnish(board, made_for(self.people[aor]), now).board)
+                board = expire(board, now).board
+            self._put(publish_directory_facts(board, made_for(self.people[aor]), now).board)
             self._privatise(aor, now, write=False)
         return self.boards[aor]
 
@@ -210,7 +210,7 @@ class Truth:
     def elapses(self, now: float) -> None:
         """Let what is due happen."""
         for board in tuple(self.boards.values()):
-            self._keep(elapse(board, now))
+            self._keep(expire(board, now))
 
     def dies(self) -> None:
         """End the process: what is not stored is gone, and so is every connection."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Epid
 from lyncpy.workloads.presence.audience import Audience, audience, concerns, differs, is_blocked, visible
-from lyncpy.workloads.presence.board import Board, Made, Published, elapse, furnish, leave
+from lyncpy.workloads.presence.board import Board, Published, ServerPublication, expire, leave, publish_directory_facts
 from lyncpy.workloads.presence.levels import MemberChange, again, privatise, set_members
 from lyncpy.workloads.presence.model import CATEGORIES, Container, ContainerMember, InstanceKey, MemberKind, Relation
 from lyncpy.workloads.presence.quotas import Quotas
@@ -82,8 +82,8 @@ def test_blocked_and_signed_out_look_alike(
 ) -> None:
     """Any publications of any categories and lifetimes, any lists; then, whatever the user does, and restarts."""
     board = histories(before)[-1][1]
-    board = furnish(
-        board, [Made(InstanceKey("contactCard", 0, id_), f"<card>{id_}</card>") for id_ in (0, 200)], 500.0
+    board = publish_directory_facts(
+        board, [ServerPublication(InstanceKey("contactCard", 0, id_), f"<card>{id_}</card>") for id_ in (0, 200)], 500.0
     ).board
     board = replace(board, containers={id_: Container(1, one) for id_, one in found.items()}, absences={})
     open_ = audience(board, BOB, relation)
@@ -101,8 +101,8 @@ def test_blocked_and_signed_out_look_alike(
         if 32000 in one or one[0] is privatise:  # policies and contacts, which a restart reads anew
             continue
         previous, seen_before = blocked, audience(blocked, BOB, relation)
-        passed = elapse(gone, now).board
-        blocked = elapse(blocked, now).board
+        passed = expire(gone, now).board
+        blocked = expire(blocked, now).board
         outcome = taken(blocked, one, now)
         blocked = outcome.board if isinstance(outcome, Published) else blocked
         seen_by = audience(blocked, BOB, relation)
@@ -116,9 +116,9 @@ def test_blocked_and_signed_out_look_alike(
 
     now += 10_000.0
     contacts = gone.private_to
-    made = [Made(InstanceKey("contactCard", 0, id_), f"<card>{cards}</card>") for id_ in (0, 200)]
+    made = [ServerPublication(InstanceKey("contactCard", 0, id_), f"<card>{cards}</card>") for id_ in (0, 200)]
     restarted = [
-        furnish(again(elapse(read_record(ALICE, write_record(one)), now).board, now), made, now).board
+        publish_directory_facts(again(expire(read_record(ALICE, write_record(one)), now).board, now), made, now).board
         for one in (blocked, gone)
     ]
     restarted = [replace(one, private_to=contacts) for one in restarted]

@@ -18,10 +18,10 @@ from lyncpy.workloads.presence.board import (
     Published,
     Stale,
     compare,
-    elapse,
+    expire,
     leave,
     publish,
-    settle,
+    with_aggregates,
 )
 from lyncpy.workloads.presence.bodies import read_value
 from lyncpy.workloads.presence.levels import (
@@ -113,7 +113,7 @@ def wishes(most: int = 4) -> st.SearchStrategy[list[Publication]]:
 publishing = st.tuples(st.just(publish), EPIDS, wishes())
 others = st.one_of(
     st.tuples(st.just(leave), EPIDS, st.booleans()),
-    st.tuples(st.just(elapse), st.none(), st.none()),
+    st.tuples(st.just(expire), st.none(), st.none()),
     st.tuples(st.just(set_members), CONTAINERS, members),
     st.tuples(st.just(set_delegates), people, st.booleans()),
     st.tuples(st.just(subscribe), people, st.integers(0, 2)),
@@ -149,7 +149,7 @@ def taken(board: Board, one: tuple[object, ...], now: float) -> Outcome:
         case (operation, frozenset() as contacts, bool() as private) if operation is privatise:
             return privatise(board, contacts, now, QUOTAS, private=private)
         case _:
-            return elapse(board, now)
+            return expire(board, now)
 
 
 def _informed(board: Board, asked: Sequence[Publication]) -> list[Publication]:
@@ -159,7 +159,7 @@ def _informed(board: Board, asked: Sequence[Publication]) -> list[Publication]:
 
 def histories(found: Sequence[tuple[object, ...]]) -> list[tuple[Board, Board, Outcome]]:
     """Give each step as (before, after, outcome)."""
-    board = settle(Board(ALICE), Board(ALICE), 0.0).board
+    board = with_aggregates(Board(ALICE), Board(ALICE), 0.0).board
     history = []
     for now, one in enumerate(found, 1):
         outcome = taken(board, one, float(now * 10))
@@ -287,9 +287,9 @@ def test_an_endpoint_that_leaves_takes_along_what_it_said(
     found: Sequence[tuple[object, ...]], epid: Epid, asked: list[Publication]
 ) -> None:
     """Who comes for a moment and goes leaves others seeing what they saw, and since when."""
-    board = histories(found)[-1][1] if found else settle(Board(ALICE), Board(ALICE), 0.0).board
+    board = histories(found)[-1][1] if found else with_aggregates(Board(ALICE), Board(ALICE), 0.0).board
     quiet = leave(board, Epid("guest"), 1000.0, last=False).board
-    quiet = elapse(quiet, 1000.0).board
+    quiet = expire(quiet, 1000.0).board
     mine = [replace(one, key=one.key._replace(instance=77), version=0, expire=Expire.ENDPOINT) for one in asked]
     unique = list({one.key: one for one in mine if one.expires_s != 0}.values())
     came = publish(quiet, unique, Epid("guest"), 1000.0, Quotas())
@@ -323,7 +323,7 @@ def test_a_board_is_a_function_of_what_is_on_it(found: Sequence[tuple[object, ..
         made = []
         for order in (mine, mine[::-1], sorted(mine, key=lambda row: row[1].published)):
             bare = Board(ALICE, last_active=board.last_active)
-            again = settle(bare, replace(bare, instances=dict(order)), 5000.0).board
+            again = with_aggregates(bare, replace(bare, instances=dict(order)), 5000.0).board
             made.append({key: write_value(one) for key, one in again.instances.items() if one.made})
         assert made[0] == made[1] == made[2]
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.aggregate import aggregate
 from lyncpy.workloads.presence.audience import Away, audience, is_blocked, visible
-from lyncpy.workloads.presence.board import Board, Published, compare, elapse, leave, publish, settle
+from lyncpy.workloads.presence.board import Board, Published, compare, expire, leave, publish, with_aggregates
 from lyncpy.workloads.presence.documents import write_view
 from lyncpy.workloads.presence.model import Container, ContainerMember, Expire, InstanceKey, MemberKind, Publication
 from lyncpy.workloads.presence.quotas import Quotas
@@ -64,7 +64,7 @@ steps = st.lists(
 
 def histories(found: list[tuple[Epid, list[Publication], bool]]) -> list[tuple[Board, Board, Any]]:
     """Give each step as (before, after, outcome); a step may be an endpoint that leaves."""
-    board = settle(Board(ALICE), Board(ALICE), 0.0).board
+    board = with_aggregates(Board(ALICE), Board(ALICE), 0.0).board
     steps = []
     for now, (epid, wishes, leaves) in enumerate(found):
         outcome = leave(board, epid, now, last=False) if leaves else publish(board, wishes, epid, now, Quotas())
@@ -147,8 +147,8 @@ def test_the_order_of_publications_does_not_matter(found: list[Input]) -> None:
 def test_nothing_lapses_twice(found: list[tuple[Epid, list[Publication], bool]]) -> None:
     """When time has passed once, it has passed."""
     for _, board, _ in histories(found):
-        later = elapse(board, 200.0).board
-        assert elapse(later, 200.0).board is later
+        later = expire(board, 200.0).board
+        assert expire(later, 200.0).board is later
         assert all(not isinstance(one.value, Aggregate) or one.made for one in later.instances.values())
 
 

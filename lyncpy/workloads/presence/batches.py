@@ -30,7 +30,7 @@ CONTEXT_BOUND: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class BatchResource:
     """Somebody whom a client wants to watch, as the client names him."""
 
     uri: str
@@ -40,12 +40,12 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class BatchAction:
     """One action of a batch: begin or end to watch some people."""
 
     id: str
     subscribes: bool
-    resources: tuple[Resource, ...]
+    resources: tuple[BatchResource, ...]
     """Empty, for an end: all whom the action of this id began to watch."""
 
     categories: frozenset[str]
@@ -55,10 +55,10 @@ class Action:
 
 
 _ACTIONS: Final = {"subscribe": (True, False), "unsubscribe": (False, False), "query": (True, True)}
-"""Maps what an action is called to `Action.subscribes` and `Action.once`."""
+"""Maps what an action is called to `BatchAction.subscribes` and `BatchAction.once`."""
 
 
-def read_batch(body: bytes) -> tuple[Action, ...]:
+def read_batch(body: bytes) -> tuple[BatchAction, ...]:
     """Read a `batchSub` document.
 
     Raises:
@@ -72,14 +72,14 @@ def read_batch(body: bytes) -> tuple[Action, ...]:
     return tuple(_action(one, shared) for one in _named(root, "action"))
 
 
-def _action(el: Element, shared: frozenset[str]) -> Action:
+def _action(el: Element, shared: frozenset[str]) -> BatchAction:
     name = (attr(el, "name") or "").strip()
     kind = _ACTIONS.get(name.lower())
     if kind is None:
         raise RemoteProtocolError(f'not an action: "{name[:80]}"')
     # Somebody who is named twice is meant once, with the last of what is said about them.
     found = {one.uri: one for block in (*_named(el, "adhocList"), el) for one in _resources(block)}
-    return Action(
+    return BatchAction(
         (attr(el, "id") or "")[:_ID_BOUND], kind[0], tuple(found.values()), _categories(el) or shared, once=kind[1]
     )
 
@@ -97,7 +97,7 @@ def _named(el: Element, name: str) -> list[Element]:
     return [one for one in el if local(one).lower() == wanted]
 
 
-def read_list(body: bytes) -> tuple[Action, ...]:
+def read_list(body: bytes) -> tuple[BatchAction, ...]:
     """Read an `adhoclist` document of a client from before 2007: `create` and `add` begin, `delete` ends.
 
     Raises:
@@ -111,15 +111,15 @@ def read_list(body: bytes) -> tuple[Action, ...]:
         if begins is None:
             raise RemoteProtocolError(f'not an action: "{local(one)[:80]}"')
         # These clients watch their contacts and nobody else.
-        resources = tuple(Resource(resource.uri, resource.aor, "") for resource in _resources(one))
+        resources = tuple(BatchResource(resource.uri, resource.aor, "") for resource in _resources(one))
         if resources:
-            actions.append(Action("", begins, resources, frozenset()))
+            actions.append(BatchAction("", begins, resources, frozenset()))
     return tuple(actions)
 
 
-def _resources(el: Element) -> tuple[Resource, ...]:
+def _resources(el: Element) -> tuple[BatchResource, ...]:
     found = {(attr(one, "uri") or "").strip(): _context(one) for one in _named(el, "resource")}
-    return tuple(Resource(uri, aor_of(uri), context) for uri, context in found.items() if uri)
+    return tuple(BatchResource(uri, aor_of(uri), context) for uri, context in found.items() if uri)
 
 
 def _context(el: Element) -> str | None:

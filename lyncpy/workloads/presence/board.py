@@ -92,7 +92,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class ServerPublication:
     """A publication that the server makes of what the directory knows."""
 
     key: InstanceKey
@@ -219,7 +219,7 @@ def publish(
         denial = Denial.BOARD_FULL
     if denial is not None:
         return PublicationDenied(denial)
-    return settle(
+    return with_aggregates(
         board,
         roomy(replace(board, instances=instances), quotas),
         now,
@@ -240,10 +240,10 @@ def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
     return _without(board, ends, now)
 
 
-def elapse(board: Board, now: float) -> Published:
+def expire(board: Board, now: float) -> Published:
     """Take off what has lapsed, and let meetings begin and end."""
     kept = {key: one for key, one in board.instances.items() if one.until is None or one.until > now}
-    return settle(board, _seen_by_blocked(replace(board, instances=kept), lapsed(board.absences, now)), now)
+    return with_aggregates(board, _seen_by_blocked(replace(board, instances=kept), lapsed(board.absences, now)), now)
 
 
 def _seen_by_blocked(board: Board, absences: Absences) -> Board:
@@ -295,13 +295,13 @@ def reset(board: Board, now: float) -> Published:
 
 
 def deadline(board: Board, now: float) -> float | None:
-    """Give the time at which `elapse` will next change something; None: never."""
+    """Give the time at which `expire` will next change something; None: never."""
     lapses = [one.until for one in board.instances.values() if one.until is not None]
     states = [one.state for one in board.instances.values() if one.state is not None]
     return min((*lapses, *ends(board.absences), *moments(states, now)), default=None)
 
 
-def furnish(board: Board, made: Iterable[Made], now: float) -> Published:
+def publish_directory_facts(board: Board, made: Iterable[ServerPublication], now: float) -> Published:
     """Put up what the server itself publishes, in place of what it published before."""
     kept = {key: one for key, one in board.instances.items() if not one.made or not isinstance(one.value, str)}
     for one in made:
@@ -310,10 +310,10 @@ def furnish(board: Board, made: Iterable[Made], now: float) -> Published:
             kept[one.key] = old
         else:
             kept[one.key] = Instance(one.key, old.version + 1 if old else 1, Expire.STATIC, one.value, now)
-    return settle(board, replace(board, instances=kept), now)
+    return with_aggregates(board, replace(board, instances=kept), now)
 
 
-def settle(old: Board, new: Board, now: float, keys: Collection[InstanceKey] | None = None) -> Published:
+def with_aggregates(old: Board, new: Board, now: float, keys: Collection[InstanceKey] | None = None) -> Published:
     """Compute what the server makes of a changed board, and tell what is new on it.
 
     Args:
@@ -413,4 +413,4 @@ def _size(instances: Mapping[InstanceKey, Instance]) -> int:
 def _without(board: Board, ends: Callable[[Instance], bool], now: float) -> Published:
     gone = [key for key, one in board.instances.items() if ends(one)]
     kept = {key: one for key, one in board.instances.items() if key not in gone} if gone else board.instances
-    return settle(board, replace(board, instances=kept), now, gone)
+    return with_aggregates(board, replace(board, instances=kept), now, gone)

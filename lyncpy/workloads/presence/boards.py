@@ -29,9 +29,9 @@ from lyncpy.workloads.presence.board import (
     Outcome,
     Published,
     deadline,
-    elapse,
-    furnish,
+    expire,
     leave,
+    publish_directory_facts,
 )
 from lyncpy.workloads.presence.carrying import Carrier
 from lyncpy.workloads.presence.levels import again, privatise
@@ -141,7 +141,7 @@ class _Form:
         board, names = read_named(key, value, self._owners)
         now = self._timers.wall()
         published, names = readdress(self._carrier.as_read(board), names.since(now), self._owners, now)
-        board = again(elapse(published.board, now).board, now)
+        board = again(expire(published.board, now).board, now)
         return BoardState(board, names, board.last_active, stepped)
 
     def pack(self, value: BoardState) -> bytes:
@@ -294,7 +294,7 @@ class Boards:
             if self.peek(aor) is None:
                 # As it was read, without cards: what is on them now counts as new.
                 await self._table.reload(aor)
-            outcome = await self._changed(aor, lambda board, now: furnish(board, made, now), None)
+            outcome = await self._changed(aor, lambda board, now: publish_directory_facts(board, made, now), None)
             left = self._memory.left.pop(aor, None)
             if left is not None and isinstance(outcome, Published):
                 board = outcome.board
@@ -380,7 +380,7 @@ class Boards:
     async def _completed(self, aor: Aor, state: BoardState) -> BoardState:
         """Put on a board that has been read what the directory knows, and show it to whom it may be shown."""
         now = self._timers.wall()
-        board = furnish(state.board, made_for(self._people.person(aor)), now).board
+        board = publish_directory_facts(state.board, made_for(self._people.person(aor)), now).board
         if _asks_contacts(board, self._policies):
             board = _privatised(board, await self._contacts.of(aor), now, self._quotas, self._policies).board
         return replace(state, board=board)
@@ -421,7 +421,7 @@ class Boards:
     async def _elapse(self, aor: Aor) -> None:
         if self.peek(aor) is None:
             return
-        await self.change(aor, elapse)
+        await self.change(aor, expire)
         if self.peek(aor) is not None:
             self._memory.set_deadline(aor)  # a meeting that changes nothing also has an end
 

@@ -19,7 +19,7 @@ from lyncpy.workloads.presence.board import (
     Stale,
     leave,
     roomy,
-    settle,
+    with_aggregates,
 )
 from lyncpy.workloads.presence.making import STATES
 from lyncpy.workloads.presence.model import (
@@ -107,7 +107,7 @@ def set_members(
     if containers == board.containers:
         return Published(board, Changes())
     changed = replace(board, containers=containers, absences=_absences(board, containers, now, relation))
-    return settle(board, roomy(changed, quotas), now, ())
+    return with_aggregates(board, roomy(changed, quotas), now, ())
 
 
 def _absences(board: Board, containers: Mapping[int, Container], now: float, relation: RelationOf) -> Absences:
@@ -200,7 +200,7 @@ def set_delegates(
     if len(members) > max(quotas.delegates, len(old.members)):
         return PublicationDenied(Denial.TOO_MANY_DELEGATES)
     changed = replace(board, delegates=Delegates(old.version + 1, members), containers=dict(board.containers))
-    return settle(board, changed, now, ())
+    return with_aggregates(board, changed, now, ())
 
 
 def subscribe(
@@ -227,13 +227,13 @@ def subscribe(
     if aor in known or aor in contacts or waiting >= limit or _lists(board, listed):
         return Published(board, Changes())
     subscribers = (*board.subscribers, Subscriber(aor, display_name, context=context))
-    return settle(board, replace(board, subscribers=subscribers), now, ())
+    return with_aggregates(board, replace(board, subscribers=subscribers), now, ())
 
 
 def unsubscribe(board: Board, aor: Aor, now: float) -> Published:
     """Forget somebody of whom the user was not told yet, because he does not watch any more."""
     kept = tuple(one for one in board.subscribers if one.aor != aor or one.acknowledged)
-    return settle(board, replace(board, subscribers=kept), now, ())
+    return with_aggregates(board, replace(board, subscribers=kept), now, ())
 
 
 def acknowledge(
@@ -270,7 +270,7 @@ def _acknowledged(
     if excess > 0:
         oldest = [one for one in subscribers if one.acknowledged][:excess]
         subscribers = [one for one in subscribers if one not in oldest]
-    return settle(board, replace(changed or board, subscribers=tuple(subscribers)), now, ())
+    return with_aggregates(board, replace(changed or board, subscribers=tuple(subscribers)), now, ())
 
 
 def _members(containers: Mapping[int, Container]) -> int:

@@ -13,7 +13,7 @@ from functools import partial
 from lyncpy.contracts.names import Aor, bare, kept_aor
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
 from lyncpy.workloads.presence.absences import Absence, Absences, carried, lapsed
-from lyncpy.workloads.presence.board import Board, Changes, Published, settle
+from lyncpy.workloads.presence.board import Board, Changes, Published, with_aggregates
 from lyncpy.workloads.presence.model import Container, ContainerMember, Delegate, Delegates, MemberKind, Subscriber
 
 
@@ -130,7 +130,7 @@ def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[
     meant = {bare(aor): names.meant.get(one, NOBODY) for one, aor in where.items() if aor is not None}
     meant.update((bare(aor), one.owner) for one, aor in awake)
     kept = Names({one: owner for one, owner in meant.items() if owner}, tuple(sleepers))
-    return settle(board, after, now, ()), kept
+    return with_aggregates(board, after, now, ()), kept
 
 
 _Where = Mapping[str, Aor | None]

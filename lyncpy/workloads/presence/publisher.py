@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from lyncpy.contracts.directory import Person
-from lyncpy.workloads.presence.board import Made
+from lyncpy.workloads.presence.board import ServerPublication
 from lyncpy.workloads.presence.model import COLLEAGUES, DEFAULT, EXTERNAL, FRIENDS, SELF, WORKGROUP, InstanceKey
 from lyncpy.workloads.presence.values import write_contact_card, write_user_properties
 
@@ -24,12 +24,12 @@ LEVELS: Final[Mapping[int, tuple[frozenset[str], frozenset[str]]]] = {
 """Container → facts and kinds of phones on its contact card; name and mail are on every one."""
 
 
-def made_for(person: Person | None) -> tuple[Made, ...]:
+def made_for(person: Person | None) -> tuple[ServerPublication, ...]:
     """Give what the server publishes for somebody; nothing for who is not known."""
     if person is None:
         return ()
     cards = (
-        Made(InstanceKey("contactCard", 0, container), write_contact_card(person, facts, phones))
+        ServerPublication(InstanceKey("contactCard", 0, container), write_contact_card(person, facts, phones))
         for container, (facts, phones) in LEVELS.items()
     )
-    return (*cards, Made(InstanceKey("userProperties", 0, SELF), write_user_properties(person)))
+    return (*cards, ServerPublication(InstanceKey("userProperties", 0, SELF), write_user_properties(person)))

@@ -1,6 +1,6 @@
 """Who watches whom: the index of watched people, and what their watchers were shown.
 
-A subscription to `presence` watches many people; its `data` maps each to a `Wish`. Here
+A subscription to `presence` watches many people; its `data` maps each to a `WatchedPerson`. Here
 the same is kept the other way round, because a change asks for the watchers of one.
 """
 
@@ -29,7 +29,7 @@ _VIEWS_PER_BOARD: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class WatchedPerson:
     """What a subscription wants of one person."""
 
     uri: str
@@ -44,7 +44,7 @@ class Wish:
     form: PresenceFormat = PresenceFormat.CATEGORIES
 
 
-Wishes = Mapping[Aor, Wish]
+Wishes = Mapping[Aor, WatchedPerson]
 
 
 @dataclass(slots=True)

@@ -21,8 +21,8 @@ from lyncpy.workloads.presence.batches import (
     BATCH_TYPE,
     DEFAULT_CATEGORIES,
     LIST_TYPE,
-    Action,
-    Resource,
+    BatchAction,
+    BatchResource,
     read_batch,
     read_list,
 )
@@ -35,7 +35,7 @@ from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat, 
 from lyncpy.workloads.presence.model import Relation
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.subscribers import Subscribers
-from lyncpy.workloads.presence.watchers import EVENT, Views, Watchers, Wish, Wishes
+from lyncpy.workloads.presence.watchers import EVENT, Views, WatchedPerson, Watchers, Wishes
 
 _ACTIONS_BOUND: Final = 8
 """Actions that ask for one person in one dialog; of more, the oldest is forgotten."""
@@ -183,7 +183,7 @@ class Watching:
     def _note(
         self,
         watcher: Aor,
-        batch: Sequence[Action],
+        batch: Sequence[BatchAction],
         before: Wishes,
         wishes: Wishes,
         boards: Mapping[Aor, Board],
@@ -200,14 +200,14 @@ class Watching:
         if gone:
             self._subscribers.ended(watcher, gone)
 
-    def _led_on(self, action: Action) -> Action:
+    def _led_on(self, action: BatchAction) -> BatchAction:
         """Watch who has left an address for another, while what is sent to the former one arrives."""
         if all(self._owners.led_to(one.aor) is None for one in action.resources):
             return action
         led = (replace(one, aor=self._owners.led_to(one.aor) or one.aor) for one in action.resources)
         return replace(action, resources=tuple(led))
 
-    def _asked(self, arrival: Arrival) -> tuple[Sequence[Action], PresenceFormat]:
+    def _asked(self, arrival: Arrival) -> tuple[Sequence[BatchAction], PresenceFormat]:
         """Give what a SUBSCRIBE asks for (nothing: a refresh that changes nothing), and in which format."""
         request = arrival.request
         form = form_of(request.headers.all("Accept"))
@@ -222,7 +222,7 @@ class Watching:
         if form is None:
             raise Refused(406, headers=[("Accept", ", ".join(one.value for one in PresenceFormat))])
         uri = request.to.uri
-        return (Action("", True, (Resource(uri, aor_of(uri), ""),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
+        return (BatchAction("", True, (BatchResource(uri, aor_of(uri), ""),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
 
     def _document(
         self, arrival: Arrival, views: Mapping[str, Document], number: int, *, whole: bool
@@ -261,7 +261,7 @@ class Watching:
             views[wish.uri] = view
         return views, late
 
-    def _view(self, watcher: Aor, wish: Wish, board: Board | None) -> Document:
+    def _view(self, watcher: Aor, wish: WatchedPerson, board: Board | None) -> Document:
         if board is not None:
             seen_by = audience(board, watcher, self._relation(watcher))
             return self._views.of(board, seen_by, wish.categories, wish.form)
@@ -270,7 +270,7 @@ class Watching:
         return Document(wish.form.value, write_legacy(person_unknown(wish.uri), wish.form))
 
 
-def combined(before: Wishes, batch: Sequence[Action], form: PresenceFormat) -> tuple[Wishes, Wishes]:
+def combined(before: Wishes, batch: Sequence[BatchAction], form: PresenceFormat) -> tuple[Wishes, Wishes]:
     """Apply a batch to what a subscription watches; give all that it watches now, and what to tell of whom.
 
     Whom a later batch does not name, stays. Several actions may ask for one person: he is
@@ -282,7 +282,7 @@ def combined(before: Wishes, batch: Sequence[Action], form: PresenceFormat) -> t
         return before, before
     wishes = dict(before)
     told: dict[Aor, None] = {}
-    asked: dict[Aor, Wish] = {}
+    asked: dict[Aor, WatchedPerson] = {}
     for action in batch:
         if not action.subscribes:
             for aor in _ended(wishes, action):
@@ -299,7 +299,7 @@ def combined(before: Wishes, batch: Sequence[Action], form: PresenceFormat) -> t
     return wishes, {**{aor: wishes[aor] for aor in told}, **asked}
 
 
-def _ended(wishes: dict[Aor, Wish], action: Action) -> Sequence[Aor]:
+def _ended(wishes: dict[Aor, WatchedPerson], action: BatchAction) -> Sequence[Aor]:
     """End what an action asked for; give those who are watched no more."""
     gone = []
     for aor in [one.aor for one in action.resources] or list(wishes):
@@ -319,17 +319,17 @@ def _ended(wishes: dict[Aor, Wish], action: Action) -> Sequence[Aor]:
     return gone
 
 
-def _begun(old: Wish, action: Action) -> tuple[tuple[str, frozenset[str]], ...]:
+def _begun(old: WatchedPerson, action: BatchAction) -> tuple[tuple[str, frozenset[str]], ...]:
     """Give the actions that ask for somebody when one more does; the same one anew replaces itself."""
     kept = tuple(one for one in old.actions if one[0] != action.id)
     return (*kept, (action.id, action.categories))[-_ACTIONS_BOUND:]
 
 
-def _wish(uri: str, actions: tuple[tuple[str, frozenset[str]], ...], form: PresenceFormat) -> Wish:
+def _wish(uri: str, actions: tuple[tuple[str, frozenset[str]], ...], form: PresenceFormat) -> WatchedPerson:
     if form is not PresenceFormat.CATEGORIES:
-        return Wish(uri, LEGACY_CATEGORIES, actions, form)
+        return WatchedPerson(uri, LEGACY_CATEGORIES, actions, form)
     categories = actions[0][1] if len(actions) == 1 else _union(wanted for _, wanted in actions)
-    return Wish(uri, categories, actions)
+    return WatchedPerson(uri, categories, actions)
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:

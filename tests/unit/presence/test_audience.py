@@ -16,7 +16,7 @@ from lyncpy.workloads.presence.audience import (
     visible,
 )
 from lyncpy.workloads.presence.audience import audience as audience_of
-from lyncpy.workloads.presence.board import Board, settle
+from lyncpy.workloads.presence.board import Board, with_aggregates
 from lyncpy.workloads.presence.model import (
     Container,
     ContainerMember,
@@ -45,7 +45,7 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
 
 def board(**containers: ContainerMember) -> Board:
     """Give a board whose containers have one member each: `c200=USER`."""
-    fresh = settle(Board(ALICE), Board(ALICE), 0.0).board
+    fresh = with_aggregates(Board(ALICE), Board(ALICE), 0.0).board
     lists = {int(name[1:]): Container(1, frozenset({member})) for name, member in containers.items()}
     return replace(fresh, containers=lists)
 

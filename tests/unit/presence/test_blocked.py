@@ -12,15 +12,15 @@ from lyncpy.workloads.presence.audience import Audience, Away, concerns, differs
 from lyncpy.workloads.presence.audience import audience as audience_of
 from lyncpy.workloads.presence.board import (
     Board,
-    Made,
     Published,
+    ServerPublication,
     carry,
     deadline,
-    elapse,
-    furnish,
+    expire,
     leave,
     publish,
-    settle,
+    publish_directory_facts,
+    with_aggregates,
 )
 from lyncpy.workloads.presence.levels import MemberChange, set_members
 from lyncpy.workloads.presence.model import (
@@ -59,8 +59,8 @@ def busy(now: float = 100.0) -> Board:
         ),
         Publication(LEVEL_NOTE, 0, Expire.STATIC, "<note/>"),
     ]
-    made = [Made(LEVEL_CARD, "<card/>"), Made(InstanceKey("contactCard", 0, 0), "<name/>")]
-    furnished = furnish(settle(Board(ALICE), Board(ALICE), 1.0).board, made, 1.0).board
+    made = [ServerPublication(LEVEL_CARD, "<card/>"), ServerPublication(InstanceKey("contactCard", 0, 0), "<name/>")]
+    furnished = publish_directory_facts(with_aggregates(Board(ALICE), Board(ALICE), 1.0).board, made, 1.0).board
     outcome = publish(furnished, wishes, Epid("pc"), now, Quotas())
     assert isinstance(outcome, Published)
     return outcome.board
@@ -201,12 +201,12 @@ def test_time_ends_what_was_left() -> None:
     replaced = said(blocked, note("again", 1, 9000), now=600.0)
     assert deadline(replaced, 600.0) == 4100.0
     before = audience_of(replaced, BOB)
-    outcome = elapse(replaced, 4100.0)
+    outcome = expire(replaced, 4100.0)
     assert outcome.changes.absences
     assert notes(outcome.board) == ["<note/>"]
     after = audience_of(outcome.board, BOB)
     assert differs(outcome.board, before, after, CATEGORIES) == {"note"}
-    assert elapse(outcome.board, 4200.0).board is outcome.board
+    assert expire(outcome.board, 4200.0).board is outcome.board
 
 
 def test_what_is_left_is_kept_once_and_goes_when_there_is_no_room() -> None:

@@ -8,18 +8,18 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.board import (
     Board,
     Fault,
-    Made,
     Outcome,
     PublicationDenied,
     Published,
+    ServerPublication,
     Stale,
     compare,
     deadline,
-    elapse,
-    furnish,
+    expire,
     leave,
     publish,
-    settle,
+    publish_directory_facts,
+    with_aggregates,
 )
 from lyncpy.workloads.presence.model import (
     BLOCKED,
@@ -58,7 +58,7 @@ BOB = ContainerMember(MemberKind.USER, "bob@contoso.test")
 
 def empty() -> Board:
     """Give the board of somebody who never published."""
-    return settle(Board(ALICE), Board(ALICE), 0.0).board
+    return with_aggregates(Board(ALICE), Board(ALICE), 0.0).board
 
 
 def note(text: str = "hi", version: int = 0, container: int = COLLEAGUES) -> Publication:
@@ -174,7 +174,7 @@ def test_the_same_instance_in_two_containers_is_two_publications() -> None:
 def test_the_servers_publications_are_read_only() -> None:
     """No client gives itself another name or state than the server's."""
     key = InstanceKey("contactCard", 0, COLLEAGUES)
-    board = furnish(empty(), [Made(key, "<card/>")], 0.0).board
+    board = publish_directory_facts(empty(), [ServerPublication(key, "<card/>")], 0.0).board
     for taken in (key, InstanceKey("state", 1, COLLEAGUES)):
         outcome = publish(board, [Publication(taken, 1, Expire.STATIC, "<mine/>")], PC, 1.0, Quotas())
         assert outcome == PublicationDenied(Denial.READ_ONLY)
@@ -217,8 +217,8 @@ def test_what_is_bound_in_time_ends_when_its_time_has_come() -> None:
     timed = replace(user(6500), expire=Expire.TIME, expires_s=3600)
     board = published(empty(), machine(3500), timed, now=100.0)
     assert deadline(board, 100.0) == 3700.0
-    assert shown(elapse(board, 3699.0).board).availability == 6500
-    ended = elapse(board, 3700.0).board
+    assert shown(expire(board, 3699.0).board).availability == 6500
+    ended = expire(board, 3700.0).board
     assert shown(ended).availability == 3500
     assert deadline(ended, 3700.0) is None
 
@@ -271,12 +271,12 @@ def test_publishing_the_same_again_is_news_to_nobody() -> None:
 
 def test_the_servers_card_keeps_its_version_while_nothing_changes() -> None:
     """A pull of the directory that finds nothing new tells nobody anything."""
-    made = [Made(InstanceKey("contactCard", 0, COLLEAGUES), "<card/>")]
-    board = furnish(empty(), made, 0.0).board
-    assert furnish(board, made, 5.0).board is board
-    card = furnish(board, [Made(made[0].key, "<new/>")], 5.0).board.instances[made[0].key]
+    made = [ServerPublication(InstanceKey("contactCard", 0, COLLEAGUES), "<card/>")]
+    board = publish_directory_facts(empty(), made, 0.0).board
+    assert publish_directory_facts(board, made, 5.0).board is board
+    card = publish_directory_facts(board, [ServerPublication(made[0].key, "<new/>")], 5.0).board.instances[made[0].key]
     assert (card.version, card.value) == (2, "<new/>")
-    assert made[0].key not in furnish(board, [], 5.0).board.instances
+    assert made[0].key not in publish_directory_facts(board, [], 5.0).board.instances
 
 
 def test_only_what_clients_said_for_good_is_durable() -> None:
@@ -302,7 +302,7 @@ def made(board: Board, category: str, container: int, instance: int) -> object:
 
 
 @pytest.mark.parametrize(
-    ("expire", "left", "last", "later", "restarted"),
+    ("lifetime", "left", "last", "later", "restarted"),
     [
         (Expire.STATIC, True, True, True, True),
         (Expire.TIME, True, True, False, True),
@@ -311,13 +311,13 @@ def made(board: Board, category: str, container: int, instance: int) -> object:
     ],
 )
 def test_each_type_of_publication_ends_when_it_should(
-    expire: Expire, left: bool, last: bool, later: bool, restarted: bool
+    lifetime: Expire, left: bool, last: bool, later: bool, restarted: bool
 ) -> None:
     """What a device says goes with it, what a session says with the session, the rest stays."""
-    board = published(empty(), replace(note(), expire=expire, expires_s=60))
+    board = published(empty(), replace(note(), expire=lifetime, expires_s=60))
     assert (NOTE in leave(board, PC, 2.0, last=False).board.instances) is left
     assert (NOTE in leave(board, LAPTOP, 2.0, last=True).board.instances) is last
-    assert (NOTE in elapse(board, 61.0).board.instances) is later
+    assert (NOTE in expire(board, 61.0).board.instances) is later
     assert board.instances[NOTE].is_durable is restarted
 
 
@@ -430,7 +430,7 @@ def test_a_machine_is_named_alike_in_whatever_order_devices_are_found() -> None:
     board = published(empty(), machine(3500), device(), device(replace(DEVICE, endpoint_id="other"), 101))
     turned = replace(Board(ALICE), instances=dict(reversed([*board.instances.items()])))
     bare = replace(turned, instances={key: one for key, one in turned.instances.items() if not one.made})
-    again = settle(Board(ALICE), bare, 2.0).board
+    again = with_aggregates(Board(ALICE), bare, 2.0).board
     assert made(again, "state", INPUT, 0x10000000) == made(board, "state", INPUT, 0x10000000)
 
 

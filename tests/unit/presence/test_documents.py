@@ -6,7 +6,7 @@ from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.body import read_multipart
 from lyncpy.workloads.presence.audience import NOBODY
-from lyncpy.workloads.presence.board import Board, Fault, Stale, settle
+from lyncpy.workloads.presence.board import Board, Fault, Stale, with_aggregates
 from lyncpy.workloads.presence.documents import write_fault, write_list, write_own, write_unknown, write_view
 from lyncpy.workloads.presence.model import (
     Container,
@@ -31,7 +31,7 @@ NOTE = InstanceKey("note", 0, 200)
 
 def board() -> Board:
     """Give a board with a note."""
-    fresh = settle(Board(ALICE), Board(ALICE), 1795514400.25).board
+    fresh = with_aggregates(Board(ALICE), Board(ALICE), 1795514400.25).board
     note = Instance(NOTE, 3, Expire.STATIC, "<note>in the library</note>", 1795514400.25, Epid("pc"))
     return replace(fresh, instances={**fresh.instances, NOTE: note})
 

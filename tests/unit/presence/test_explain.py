@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.workload import Reason
-from lyncpy.workloads.presence.board import Board, settle
+from lyncpy.workloads.presence.board import Board, with_aggregates
 from lyncpy.workloads.presence.explain import level, name_of, seen, short
 from lyncpy.workloads.presence.model import (
     Container,
@@ -24,7 +24,7 @@ EVERYONE = ContainerMember(MemberKind.EVERYONE)
 
 def board(**containers: ContainerMember | None) -> Board:
     """Give a board whose containers have one member each, or nobody: `c200=USER`."""
-    fresh = settle(Board(ALICE), Board(ALICE), 0.0).board
+    fresh = with_aggregates(Board(ALICE), Board(ALICE), 0.0).board
     lists = {int(name[1:]): Container(1, frozenset({member} if member else ())) for name, member in containers.items()}
     return replace(fresh, containers=lists)
 

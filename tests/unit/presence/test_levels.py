@@ -14,7 +14,7 @@ from lyncpy.workloads.presence.board import (
     Published,
     Stale,
     publish,
-    settle,
+    with_aggregates,
 )
 from lyncpy.workloads.presence.levels import (
     MemberChange,
@@ -47,7 +47,7 @@ ERIN = Aor("sip:erin@contoso.test")
 
 def empty() -> Board:
     """Give the board of somebody who never published."""
-    return settle(Board(ALICE), Board(ALICE), 0.0).board
+    return with_aggregates(Board(ALICE), Board(ALICE), 0.0).board
 
 
 def changed(outcome: Outcome) -> Board:

@@ -8,7 +8,7 @@ import pytest
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.aggregate import aggregate, band_of, is_shaded, machine_of
-from lyncpy.workloads.presence.board import Board, Published, leave, publish, settle
+from lyncpy.workloads.presence.board import Board, Published, leave, publish, with_aggregates
 from lyncpy.workloads.presence.model import Band, Expire, InstanceKey, MachineState, Publication
 from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.states import Activity, Aggregate, Input, LegacyInterop, StateDocument, StateKind
@@ -294,7 +294,7 @@ def on_the_phone() -> Board:
         )
         for c in (2, 3)
     ]  # fmt: skip
-    outcome = publish(settle(Board(ALICE), Board(ALICE), 0.0).board, states, PC, 10.0, Quotas())
+    outcome = publish(with_aggregates(Board(ALICE), Board(ALICE), 0.0).board, states, PC, 10.0, Quotas())
     assert isinstance(outcome, Published)
     return outcome.board
 

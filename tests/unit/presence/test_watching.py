@@ -6,7 +6,7 @@ import pytest
 
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
-from lyncpy.workloads.presence.batches import Action, Resource
+from lyncpy.workloads.presence.batches import BatchAction, BatchResource
 from lyncpy.workloads.presence.legacy import PresenceFormat
 from lyncpy.workloads.presence.watching import combined
 from tests.kit.hall import tree
@@ -132,7 +132,7 @@ def test_actions_without_end_are_bounded() -> None:
     """A client that makes a new name for each refresh does not grow."""
     wishes: Any = {}
     for n in range(100):
-        action = Action(str(n), True, (Resource(ALICE, ALICE),), frozenset({f"c{n}"}))  # type: ignore[arg-type]  # an address
+        action = BatchAction(str(n), True, (BatchResource(ALICE, ALICE),), frozenset({f"c{n}"}))  # type: ignore[arg-type]  # an address
         wishes, _ = combined(wishes, [action], PresenceFormat.CATEGORIES)
     (wish,) = wishes.values()
     assert wish.categories == {f"c{n}" for n in range(92, 100)}
