@@ -12,7 +12,7 @@ from lyncpy.workloads.presence.aggregate import services_of
 from lyncpy.workloads.presence.audience import STRANGER, audience, concerns, is_blocked, visible
 from lyncpy.workloads.presence.board import (
     Board,
-    Changes,
+    BoardDelta,
     Outcome,
     PublicationDenied,
     Published,
@@ -174,11 +174,11 @@ def test_versions_grow_by_one(found: Sequence[tuple[object, ...]]) -> None:
     """Boards, publications and lists count along with every change, and with nothing else."""
     for before, after, outcome in histories(found):
         if after is before:
-            assert not isinstance(outcome, Published) or outcome.changes == Changes()
+            assert not isinstance(outcome, Published) or outcome.changes == BoardDelta()
             continue
         assert after.version == before.version + 1
         assert isinstance(outcome, Published)
-        assert outcome.changes == compare(before, after) != Changes()
+        assert outcome.changes == compare(before, after) != BoardDelta()
         assert all(
             one.version in (0, _old(before, id_), _old(before, id_) + 1) for id_, one in after.containers.items()
         )

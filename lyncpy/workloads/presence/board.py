@@ -27,8 +27,8 @@ from lyncpy.workloads.presence.model import (
     Container,
     Delegates,
     Denial,
-    Ending,
     Expire,
+    ExpiryCause,
     Instance,
     InstanceKey,
     Publication,
@@ -100,7 +100,7 @@ class ServerPublication:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class BoardDelta:
     """What is new on a board."""
 
     touched: frozenset[str] = frozenset()
@@ -129,7 +129,7 @@ class Published:
     """A board after a change, and what is new on it."""
 
     board: Board
-    changes: Changes
+    changes: BoardDelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,9 @@ def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
 
     def ends(one: Instance) -> bool:
         endings = one.endings
-        return not one.made and ((Ending.LEFT in endings and one.epid == epid) or (last and Ending.LAST in endings))
+        return not one.made and (
+            (ExpiryCause.LEFT in endings and one.epid == epid) or (last and ExpiryCause.LAST in endings)
+        )
 
     return _without(board, ends, now)
 
@@ -334,12 +336,12 @@ def with_aggregates(old: Board, new: Board, now: float, keys: Collection[Instanc
         made = make(new.aor, instances, last_active, now)
         settled = replace(new, instances=instances)
     changes = compare(old, settled, {*keys, *made})
-    if changes == Changes() and old.version:
+    if changes == BoardDelta() and old.version:
         return Published(old, changes)
     return Published(replace(settled, version=Version(old.version + 1), last_active=last_active), changes)
 
 
-def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -> Changes:
+def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -> BoardDelta:
     """Tell what is new on a board.
 
     Args:
@@ -372,7 +374,7 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
     if old.private_to != new.private_to:
         members |= IMPLIED_LEVELS
     absences = old.absences is not new.absences and old.absences != new.absences
-    return Changes(
+    return BoardDelta(
         frozenset(touched),
         frozenset(shown),
         frozenset(furnished),

@@ -25,7 +25,7 @@ from lyncpy.core.slices import next_turn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.presence.board import (
     Board,
-    Changes,
+    BoardDelta,
     Outcome,
     Published,
     deadline,
@@ -35,7 +35,7 @@ from lyncpy.workloads.presence.board import (
 )
 from lyncpy.workloads.presence.carrying import Carrier
 from lyncpy.workloads.presence.levels import again, privatise
-from lyncpy.workloads.presence.model import Ending
+from lyncpy.workloads.presence.model import ExpiryCause
 from lyncpy.workloads.presence.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.publisher import made_for
 from lyncpy.workloads.presence.quotas import Quotas
@@ -68,7 +68,7 @@ class BoardState:
     """By how much the wall clock that the board's times are of has been set since the start."""
 
 
-class _Memory:
+class _BoardCache:
     """The boards in memory, each with its next deadline: of each address, that of who has it."""
 
     def __init__(self, owners: IOwners, most: int, timers: ITimers, due: Callable[[Aor], None]) -> None:
@@ -118,7 +118,7 @@ class _Memory:
 
 def _is_idle(board: Board) -> bool:
     """Tell whether the store could give all of a board again."""
-    return not any(not one.made and Ending.LAST in one.endings for one in board.instances.values())
+    return not any(not one.made and ExpiryCause.LAST in one.endings for one in board.instances.values())
 
 
 class _Form:
@@ -181,7 +181,7 @@ class _Form:
         return noted(state.names, board, self._owners)
 
 
-class Boards:
+class BoardTable:
     """Every board of this process. Changes are told on the bus when they are durable."""
 
     log = Logger()
@@ -206,7 +206,7 @@ class Boards:
         self._quotas = quotas
         self._timers = timers
         self._owners = platform.owners
-        self._memory = memory = _Memory(self._owners, in_memory, timers, self._due)
+        self._memory = memory = _BoardCache(self._owners, in_memory, timers, self._due)
         self._form = _Form(self._owners, Carrier(timers, memory.deadlines.keys, self._due), timers)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
             _KIND,
@@ -283,7 +283,7 @@ class Boards:
             if not last or state is None or state.board.last_active == state.last_active:
                 return
             try:
-                await self._changed(aor, lambda board, _: Published(replace(board), Changes(durable=True)), None)
+                await self._changed(aor, lambda board, _: Published(replace(board), BoardDelta(durable=True)), None)
             except (Refused, StoreUnavailable) as failure:
                 self.log.debug("when {aor} was active last is not written: {reason}", aor=aor, reason=str(failure))
 

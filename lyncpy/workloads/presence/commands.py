@@ -13,7 +13,7 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.aggregate import word_of
 from lyncpy.workloads.presence.audience import STRANGER, Audience, audience, is_blocked, visible
 from lyncpy.workloads.presence.board import Board, Published, reset
-from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.boards import BoardTable
 from lyncpy.workloads.presence.explain import clock, level, made_of, name_of, seen, words_of
 from lyncpy.workloads.presence.model import (
     AGGREGATE_INSTANCE,
@@ -41,7 +41,7 @@ class Commands:
 
     def __init__(
         self,
-        boards: Boards,
+        boards: BoardTable,
         watchers: Watchers,
         notifier: Notifier,
         locator: ILocator,

@@ -25,7 +25,7 @@ from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.audience import NOBODY, Audience, concerns, differs, is_blocked
 from lyncpy.workloads.presence.board import Board, compare
-from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.boards import BoardTable
 from lyncpy.workloads.presence.legacy import PresenceFormat
 from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.traffic import Traffic
@@ -33,7 +33,7 @@ from lyncpy.workloads.presence.watchers import Views, Watch, Watchers
 
 
 @dataclass(slots=True)
-class Changes:
+class GatheredChanges:
     """What was changed on a board since its watchers were told last."""
 
     first: int
@@ -46,19 +46,19 @@ class Changes:
     by: set[Epid]
 
     @classmethod
-    def of(cls, fact: BoardChanged) -> "Changes":
+    def of(cls, fact: BoardChanged) -> "GatheredChanges":
         """Give what one change says."""
         shown = dict.fromkeys(fact.shown, fact.serial)
         return cls(fact.serial, shown, set(fact.furnished), set() if fact.by is None else {fact.by})
 
-    def add(self, later: "Changes") -> None:
+    def add(self, later: "GatheredChanges") -> None:
         """Add what was changed later."""
         self.shown.update(later.shown)
         self.furnished |= later.furnished
         self.by |= later.by
 
 
-class Fanout(FeedSource[Aor, Changes, frozenset[str]]):
+class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
     """Tells watchers and own endpoints.
 
     Attributes:
@@ -70,7 +70,7 @@ class Fanout(FeedSource[Aor, Changes, frozenset[str]]):
 
     def __init__(
         self,
-        boards: Boards,
+        boards: BoardTable,
         watchers: Watchers,
         views: Views,
         roaming: Roaming,
@@ -105,7 +105,7 @@ class Fanout(FeedSource[Aor, Changes, frozenset[str]]):
         self._gather_s = gather_s
         self._limited_gather_s = max(limited_gather_s, gather_s)
         self._traffic = traffic
-        self.feed: Final[Feed[Aor, Changes, frozenset[str]]] = Feed(self, notifier, timers, self._told)
+        self.feed: Final[Feed[Aor, GatheredChanges, frozenset[str]]] = Feed(self, notifier, timers, self._told)
 
     async def board_changed(self, fact: BoardChanged) -> None:
         """Gather a change; the first one of a burst sets the time, so that a stream of them puts nothing off for ever.
@@ -116,7 +116,7 @@ class Fanout(FeedSource[Aor, Changes, frozenset[str]]):
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, self._timers.now()):
             wait_s = self._limited_gather_s
         if fact.aor in self._watchers:
-            self.feed.changed(fact.aor, Changes.of(fact), wait_s)
+            self.feed.changed(fact.aor, GatheredChanges.of(fact), wait_s)
         self._roaming.changed(fact, wait_s)
 
     def compare(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
@@ -140,7 +140,7 @@ class Fanout(FeedSource[Aor, Changes, frozenset[str]]):
         if self._boards.has_to_tell(fact.aor) or fact.aor in self._watchers:
             await self._boards.refurnish(fact.aor)
 
-    def _told(self, aor: Aor, changes: Changes, watchers: int) -> None:
+    def _told(self, aor: Aor, changes: GatheredChanges, watchers: int) -> None:
         self._traffic.caused(aor, changes.by, watchers, self._timers.now())
 
     def _begin_comparing(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
@@ -171,21 +171,21 @@ class Fanout(FeedSource[Aor, Changes, frozenset[str]]):
         """Give the subscriptions of who watches somebody."""
         return self._watchers.of(key).keys()
 
-    def joined(self, earlier: Changes, later: Changes) -> Changes:
+    def joined(self, earlier: GatheredChanges, later: GatheredChanges) -> GatheredChanges:
         """Give all of it."""
         earlier.add(later)
         return earlier
 
-    def update(self, key: Aor, changes: Changes | None) -> "_SeenBoard | None":
+    def update(self, key: Aor, changes: GatheredChanges | None) -> "_SeenBoard | None":
         """Give a board that is in memory."""
         board = self._boards.peek(key)
         return None if board is None else self._seen(board, changes)
 
-    async def read(self, key: Aor, changes: Changes | None) -> "_SeenBoard":
+    async def read(self, key: Aor, changes: GatheredChanges | None) -> "_SeenBoard":
         """Read a board that was let go of meanwhile."""
         return self._seen(await self._boards.latest(key), changes)
 
-    def _seen(self, board: Board, changes: Changes | None) -> "_SeenBoard":
+    def _seen(self, board: Board, changes: GatheredChanges | None) -> "_SeenBoard":
         exists = self._people.person(board.aor) is not None
         return _SeenBoard(board, changes, self._watchers.of(board.aor), self._views, exists=exists)
 
@@ -206,7 +206,7 @@ class _SeenBoard:
     def __init__(
         self,
         board: Board,
-        changes: Changes | None,
+        changes: GatheredChanges | None,
         watches: Mapping[Subscription, Watch],
         views: Views,
         *,

@@ -11,7 +11,7 @@ from lyncpy.contracts.names import NO_EPID, Aor, aor_of, bare, domain_of, kept_a
 from lyncpy.workloads.presence.absences import Absence, Absences, remains_of
 from lyncpy.workloads.presence.board import (
     Board,
-    Changes,
+    BoardDelta,
     Fault,
     Outcome,
     PublicationDenied,
@@ -105,7 +105,7 @@ def set_members(
     if len(containers) > max(quotas.containers, len(board.containers)):
         return PublicationDenied(Denial.TOO_MANY_CONTAINERS)
     if containers == board.containers:
-        return Published(board, Changes())
+        return Published(board, BoardDelta())
     changed = replace(board, containers=containers, absences=_absences(board, containers, now, relation))
     return with_aggregates(board, roomy(changed, quotas), now, ())
 
@@ -194,7 +194,7 @@ def set_delegates(
     gone = {*remove, *(one.aor for one in add)}
     members = tuple(sorted((*add, *(one for one in old.members if one.aor not in gone))))
     if members == old.members:
-        return Published(board, Changes())
+        return Published(board, BoardDelta())
     if version != old.version:
         return Stale((Fault(1, None, version, old.version),))
     if len(members) > max(quotas.delegates, len(old.members)):
@@ -225,7 +225,7 @@ def subscribe(
     known = {one.aor for one in board.subscribers} | {one.aor for one in board.delegates.members} | {board.aor}
     listed = ContainerMember(MemberKind.USER, bare(aor))
     if aor in known or aor in contacts or waiting >= limit or _lists(board, listed):
-        return Published(board, Changes())
+        return Published(board, BoardDelta())
     subscribers = (*board.subscribers, Subscriber(aor, display_name, context=context))
     return with_aggregates(board, replace(board, subscribers=subscribers), now, ())
 

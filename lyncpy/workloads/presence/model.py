@@ -47,7 +47,7 @@ class Expire(enum.Enum):
     TIME = "time"
 
 
-class Ending(enum.Enum):
+class ExpiryCause(enum.Enum):
     """What may happen to a publication beside being removed."""
 
     LEFT = "the endpoint that published it is gone"
@@ -56,11 +56,11 @@ class Ending(enum.Enum):
     RESTART = "the server has started again, and no endpoint has come back yet"
 
 
-ENDS: Final[Mapping[Expire, frozenset[Ending]]] = {
+ENDS: Final[Mapping[Expire, frozenset[ExpiryCause]]] = {
     Expire.STATIC:   frozenset(),
-    Expire.TIME:     frozenset({Ending.LAPSED}),
-    Expire.USER:     frozenset({Ending.LAST, Ending.RESTART}),
-    Expire.ENDPOINT: frozenset({Ending.LEFT, Ending.LAST, Ending.RESTART}),
+    Expire.TIME:     frozenset({ExpiryCause.LAPSED}),
+    Expire.USER:     frozenset({ExpiryCause.LAST, ExpiryCause.RESTART}),
+    Expire.ENDPOINT: frozenset({ExpiryCause.LEFT, ExpiryCause.LAST, ExpiryCause.RESTART}),
 }  # fmt: skip
 """Type → what ends it ([MS-PRES] 3.7.5)."""
 
@@ -425,10 +425,10 @@ class Instance(NamedTuple):
     @property
     def is_durable(self) -> bool:
         """Tell whether it has to be in the store."""
-        return not self.made and Ending.RESTART not in self.endings
+        return not self.made and ExpiryCause.RESTART not in self.endings
 
     @property
-    def endings(self) -> frozenset[Ending]:
+    def endings(self) -> frozenset[ExpiryCause]:
         """Tell what ends it. A machine that is not here says nothing of itself, for however long its client has asked."""
         is_machine = self.state is not None and self.state.kind is StateKind.MACHINE
         return ENDS[self.expire] | ENDS[Expire.ENDPOINT] if is_machine else ENDS[self.expire]

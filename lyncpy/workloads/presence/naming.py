@@ -13,7 +13,7 @@ from functools import partial
 from lyncpy.contracts.names import Aor, bare, kept_aor
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
 from lyncpy.workloads.presence.absences import Absence, Absences, carried, lapsed
-from lyncpy.workloads.presence.board import Board, Changes, Published, with_aggregates
+from lyncpy.workloads.presence.board import Board, BoardDelta, Published, with_aggregates
 from lyncpy.workloads.presence.model import Container, ContainerMember, Delegate, Delegates, MemberKind, Subscriber
 
 
@@ -107,7 +107,7 @@ def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[
     awake = [(one, aor) for one, aor in asleep if aor is not None and owners.keeps(one.owner)]
     where = {one: resolve(owners, _aor(one), names.meant.get(one, NOBODY)) for one in named(board)}
     if not awake and all(aor is not None and bare(aor) == one for one, aor in where.items()):
-        return Published(board, Changes()), names
+        return Published(board, BoardDelta()), names
     gone = {one: names.meant[one] for one, aor in where.items() if aor is None}
     sleepers = [one for one, aor in asleep if aor is None and owners.keeps(one.owner)]
     sleepers += [_put_to_sleep(board, one, owner) for one, owner in gone.items() if owners.keeps(owner)]

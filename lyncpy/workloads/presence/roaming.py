@@ -16,7 +16,7 @@ from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.board import Board
-from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.boards import BoardTable
 from lyncpy.workloads.presence.documents import ROAMING_SELF, write_own
 from lyncpy.workloads.presence.legacy import write_pending
 from lyncpy.workloads.presence.model import EXTERNAL, Relation, Subscriber
@@ -71,7 +71,7 @@ class News:
 
 
 @dataclass(slots=True)
-class Held:
+class RoamingRequest:
     """What one of the user's endpoints asked for, and about whom it was asked."""
 
     asked: frozenset[str]
@@ -87,7 +87,7 @@ class Roaming(FeedSource[Aor, News, News]):
     """
 
     def __init__(
-        self, boards: Boards, notifier: Notifier, relation: Callable[[Aor], Relation], timers: ITimers
+        self, boards: BoardTable, notifier: Notifier, relation: Callable[[Aor], Relation], timers: ITimers
     ) -> None:
         """Begin with nobody to tell.
 
@@ -107,7 +107,7 @@ class Roaming(FeedSource[Aor, News, News]):
         if self._notifier.of(SELF_EVENT, fact.aor) or self._notifier.of(PENDING_EVENT, fact.aor):
             self.feed.changed(fact.aor, News.of(fact), wait_s)
 
-    def whole(self, board: Board, asked: frozenset[str]) -> tuple[Document, Held]:
+    def whole(self, board: Board, asked: frozenset[str]) -> tuple[Document, RoamingRequest]:
         """Give all that an endpoint asks for, and what it has heard then."""
         waiting = _waiting(board) if "subscribers" in asked else ()
         body = write_own(
@@ -117,14 +117,14 @@ class Roaming(FeedSource[Aor, News, News]):
             subscribers=_related(waiting, self._relation) if "subscribers" in asked else None,
             delegates="delegates" in asked,
         )
-        return Document(ROAMING_SELF, body), Held(asked, frozenset(one.aor for one in waiting))
+        return Document(ROAMING_SELF, body), RoamingRequest(asked, frozenset(one.aor for one in waiting))
 
-    def pending(self, board: Board) -> tuple[Document, Held]:
+    def pending(self, board: Board) -> tuple[Document, RoamingRequest]:
         """Give who waits to be known, for a client from before 2007."""
         waiting = _waiting(board)
-        return _pending(waiting), Held(frozenset(), frozenset(one.aor for one in waiting))
+        return _pending(waiting), RoamingRequest(frozenset(), frozenset(one.aor for one in waiting))
 
-    def was_told(self, subscription: Subscription, held: Held) -> None:
+    def was_told(self, subscription: Subscription, held: RoamingRequest) -> None:
         """Note that the answer to a SUBSCRIBE tells an endpoint all that it asked for."""
         subscription.data = held
         self.feed.was_told(subscription, subscription.watcher)
@@ -164,7 +164,7 @@ class _OwnBoard:
         return news
 
     def audience_of(self, subscription: Subscription, news: News) -> "_Told | tuple[Subscriber, ...] | None":
-        held: Held = subscription.data
+        held: RoamingRequest = subscription.data
         if subscription.event == PENDING_EVENT:
             return tuple(one for one in self._prompts(held) if not one.acknowledged) or None
         told = _Told(
@@ -187,7 +187,7 @@ class _OwnBoard:
         )
         return Document(ROAMING_SELF, body)
 
-    def _prompts(self, held: Held) -> tuple[Subscriber, ...]:
+    def _prompts(self, held: RoamingRequest) -> tuple[Subscriber, ...]:
         """Give whom an endpoint is to ask about, and about whom not any more; from then on it has heard that."""
         waiting = {one.aor: one for one in _waiting(self._board)}
         known = {one.aor: one for one in self._board.subscribers}

@@ -10,7 +10,7 @@ from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Response, response_to
 from lyncpy.workloads.presence.board import Board, Outcome, PublicationDenied, Published, Stale, publish
-from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.boards import BoardTable
 from lyncpy.workloads.presence.bodies import (
     read_publish,
     read_roaming_list,
@@ -55,7 +55,7 @@ class Routes:
 
     def __init__(
         self,
-        boards: Boards,
+        boards: BoardTable,
         roaming: Roaming,
         grants: Grants,
         locator: ILocator,

@@ -22,9 +22,9 @@ from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.presence.audience import audience, is_blocked, relation_of
-from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.boards import BoardTable
 from lyncpy.workloads.presence.commands import Commands
-from lyncpy.workloads.presence.fanout import Fanout
+from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.model import Relation
 from lyncpy.workloads.presence.resources import Resources
@@ -67,7 +67,7 @@ class Presence:
         public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
         quotas, in_memory = settings.quotas(), settings.boards_in_memory
-        self._boards = boards = Boards(platform, contacts, quotas, in_memory=in_memory)
+        self._boards = boards = BoardTable(platform, contacts, quotas, in_memory=in_memory)
         watchers, views = _tables(relation, settings)
         roaming = Roaming(boards, notifier, relation, timers)
         grants = Grants(notifier, settings)
@@ -75,7 +75,7 @@ class Presence:
             per_minute=settings.publications_per_minute, burst=settings.publications_burst, endpoints=in_memory
         )
         self._subscribers = Subscribers(boards, contacts, policies, people, relation, settings, timers)
-        self._fanout = Fanout(
+        self._fanout = PresenceFanout(
             boards,
             watchers,
             views,

@@ -19,7 +19,7 @@ from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import REQUEST_NS, SOAP_TYPE, write_envelope
 from lyncpy.workloads.presence.audience import audience
 from lyncpy.workloads.presence.board import Board, Outcome, PublicationDenied, publish
-from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.boards import BoardTable
 from lyncpy.workloads.presence.legacy import PresenceFormat, person_unknown, write_legacy
 from lyncpy.workloads.presence.levels import MemberChange, acknowledge, set_members
 from lyncpy.workloads.presence.model import (
@@ -62,7 +62,7 @@ class Soap:
 
     def __init__(
         self,
-        boards: Boards,
+        boards: BoardTable,
         views: Views,
         locator: ILocator,
         people: IPeople,

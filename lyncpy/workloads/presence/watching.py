@@ -27,9 +27,9 @@ from lyncpy.workloads.presence.batches import (
     read_list,
 )
 from lyncpy.workloads.presence.board import Board
-from lyncpy.workloads.presence.boards import Boards
+from lyncpy.workloads.presence.boards import BoardTable
 from lyncpy.workloads.presence.documents import write_list, write_unknown
-from lyncpy.workloads.presence.fanout import Fanout
+from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat, form_of, person_unknown, write_legacy
 from lyncpy.workloads.presence.model import Relation
@@ -51,11 +51,11 @@ class Watching:
 
     def __init__(
         self,
-        boards: Boards,
+        boards: BoardTable,
         watchers: Watchers,
         views: Views,
         subscribers: Subscribers,
-        fanout: Fanout,
+        fanout: PresenceFanout,
         notifier: Notifier,
         grants: Grants,
         people: IPeople,

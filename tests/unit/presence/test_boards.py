@@ -17,7 +17,7 @@ from lyncpy.core import keyed_lock as writers
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.audience import STRANGER, audience
 from lyncpy.workloads.presence.board import Board, Published, publish
-from lyncpy.workloads.presence.boards import Boards, Decide
+from lyncpy.workloads.presence.boards import BoardTable, Decide
 from lyncpy.workloads.presence.bodies import read_state
 from lyncpy.workloads.presence.levels import MemberChange, set_members, subscribe
 from lyncpy.workloads.presence.model import (
@@ -64,18 +64,18 @@ def hall() -> Hall:
     return Hall(people("alice", *(f"u{n}" for n in range(9))))
 
 
-def boards_of(hall: Hall, in_memory: int = 100) -> Boards:
+def boards_of(hall: Hall, in_memory: int = 100) -> BoardTable:
     """Give a table as a process that has just started has it."""
-    return Boards(hall.platform(), NoContacts(), Quotas(), in_memory=in_memory)
+    return BoardTable(hall.platform(), NoContacts(), Quotas(), in_memory=in_memory)
 
 
 @pytest.fixture
-def boards(hall: Hall) -> Boards:
+def boards(hall: Hall) -> BoardTable:
     """A table."""
     return boards_of(hall)
 
 
-def changed(boards: Boards, decide: Decide, aor: Aor = ALICE) -> Board:
+def changed(boards: BoardTable, decide: Decide, aor: Aor = ALICE) -> Board:
     """Give the board after a change that is allowed."""
     outcome = result_of(boards.change(aor, decide, PC))
     assert isinstance(outcome, Published)
@@ -89,7 +89,7 @@ def availability(board: Board) -> int:
     return value.availability
 
 
-def test_a_note_survives_a_restart_with_its_version(hall: Hall, boards: Boards) -> None:
+def test_a_note_survives_a_restart_with_its_version(hall: Hall, boards: BoardTable) -> None:
     """What was acknowledged is there when the server is started again."""
     changed(boards, wish(value="<note>hä</note>"))
     again = result_of(boards_of(hall).read(ALICE))
@@ -100,7 +100,7 @@ def test_a_note_survives_a_restart_with_its_version(hall: Hall, boards: Boards) 
     )
 
 
-def test_what_belongs_to_a_device_does_not_survive(hall: Hall, boards: Boards) -> None:
+def test_what_belongs_to_a_device_does_not_survive(hall: Hall, boards: BoardTable) -> None:
     """After a restart nobody is online before his client has come back; what he chose still holds."""
     changed(boards, machine)
     busy = changed(boards, wish(USER, state("userState", 6500, manual=True), state=BUSY))
@@ -110,7 +110,7 @@ def test_what_belongs_to_a_device_does_not_survive(hall: Hall, boards: Boards) -
     assert availability(changed(restarted, machine)) == 6500
 
 
-def test_access_levels_survive_a_restart(hall: Hall, boards: Boards) -> None:
+def test_access_levels_survive_a_restart(hall: Hall, boards: BoardTable) -> None:
     """Who was blocked stays blocked."""
     bob = frozenset({ContainerMember(MemberKind.USER, "bob@contoso.test")})
     change = MemberChange(32000, 0, bob, frozenset())
@@ -126,7 +126,7 @@ def test_a_record_reads_as_it_was_written() -> None:
         read_record(ALICE, b'{"form":99}')
 
 
-def test_devices_cost_the_store_nothing(hall: Hall, boards: Boards) -> None:
+def test_devices_cost_the_store_nothing(hall: Hall, boards: BoardTable) -> None:
     """Coming and going is not written: it would be the most frequent write of all."""
     changed(boards, machine)
     assert result_of(awaited(hall.store.read("board", ALICE))) is None
@@ -137,7 +137,7 @@ async def awaited(promise: Awaitable[Any]) -> Any:
     return await promise
 
 
-def test_a_change_is_told_after_it_is_durable(hall: Hall, boards: Boards) -> None:
+def test_a_change_is_told_after_it_is_durable(hall: Hall, boards: BoardTable) -> None:
     """Nobody hears of what could still be lost."""
     heard: list[BoardChanged] = []
 
@@ -153,7 +153,9 @@ def test_a_change_is_told_after_it_is_durable(hall: Hall, boards: Boards) -> Non
     ]
 
 
-def test_nothing_is_changed_when_the_store_fails(hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_changed_when_the_store_fails(
+    hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A note that cannot be kept is refused, and not shown."""
     monkeypatch.setattr(hall.store, "write", lambda *_: fail(StoreUnavailable("full")))
     with pytest.raises(StoreUnavailable):
@@ -161,7 +163,7 @@ def test_nothing_is_changed_when_the_store_fails(hall: Hall, boards: Boards, mon
     assert NOTE not in result_of(boards.read(ALICE)).instances
 
 
-def test_another_process_was_first(hall: Hall, boards: Boards) -> None:
+def test_another_process_was_first(hall: Hall, boards: BoardTable) -> None:
     """Two processes change one user's presence, and neither loses what the other has written; devices stay."""
     changed(boards, machine)
     changed(boards_of(hall), wish(value="<note>theirs</note>"))
@@ -170,7 +172,7 @@ def test_another_process_was_first(hall: Hall, boards: Boards) -> None:
     assert availability(board) == 3500
 
 
-def test_gives_up_when_others_are_always_first(hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gives_up_when_others_are_always_first(hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client is told to come again instead of waiting for ever."""
     monkeypatch.setattr(hall.store, "write", lambda *_: fail(Conflict()))
     with pytest.raises(Refused) as caught:
@@ -179,7 +181,7 @@ def test_gives_up_when_others_are_always_first(hall: Hall, boards: Boards, monke
 
 
 def test_changes_of_one_board_come_one_after_the_other(
-    hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch
+    hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A second device's publication sees the first one's, also while that is being written."""
     writing: Deferred[Version] = Deferred()
@@ -195,7 +197,7 @@ def test_changes_of_one_board_come_one_after_the_other(
 
 
 def test_an_endpoint_that_goes_while_it_publishes_leaves_nothing(
-    hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch
+    hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody stays online because his connection broke in the wrong moment."""
     writing: Deferred[Version] = Deferred()
@@ -208,7 +210,7 @@ def test_an_endpoint_that_goes_while_it_publishes_leaves_nothing(
 
 
 def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
-    hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch
+    hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who floods his own board until nothing more is let in is offline all the same when his connection breaks."""
     writing: Deferred[Version] = Deferred()
@@ -225,7 +227,7 @@ def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
     assert availability(result_of(boards.read(ALICE))) == 18500
 
 
-def test_a_time_that_is_up_ends_by_itself(hall: Hall, boards: Boards) -> None:
+def test_a_time_that_is_up_ends_by_itself(hall: Hall, boards: BoardTable) -> None:
     """Busy for an hour ends after an hour, without a client."""
     changed(boards, machine)
     changed(boards, wish(USER, state("userState", 6500), expire=Expire.TIME, expires_s=3600, state=BUSY))
@@ -236,7 +238,7 @@ def test_a_time_that_is_up_ends_by_itself(hall: Hall, boards: Boards) -> None:
     assert availability(result_of(boards_of(hall).read(ALICE))) == 18500
 
 
-def test_a_meeting_begins_and_ends_by_itself(hall: Hall, boards: Boards) -> None:
+def test_a_meeting_begins_and_ends_by_itself(hall: Hall, boards: BoardTable) -> None:
     """A client publishes a meeting ahead; the server shows it in time."""
     now = hall.timers.wall()
     meeting = StateDocument(StateKind.CALENDAR, 6500, starts=now + 600, ends=now + 1200)
@@ -250,7 +252,7 @@ def test_a_meeting_begins_and_ends_by_itself(hall: Hall, boards: Boards) -> None
 
 
 def test_what_lapses_is_tried_again_when_the_store_fails(
-    hall: Hall, boards: Boards, monkeypatch: pytest.MonkeyPatch
+    hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An outage of the store does not make anybody busy for ever."""
     changed(boards, machine)
@@ -273,7 +275,7 @@ def test_those_who_are_signed_out_leave_the_memory_first(hall: Hall) -> None:
     assert boards.peek(ALICE) is not None
 
 
-def test_the_card_follows_the_directory(hall: Hall, boards: Boards) -> None:
+def test_the_card_follows_the_directory(hall: Hall, boards: BoardTable) -> None:
     """A new title is on the card as soon as the directory tells it."""
     result_of(boards.read(ALICE))
     hall.people = boards._people = Hall(()).people  # the directory forgets everybody
@@ -283,7 +285,7 @@ def test_the_card_follows_the_directory(hall: Hall, boards: Boards) -> None:
     assert not list(board.of("contactCard"))
 
 
-def test_closing_cancels_deadlines(hall: Hall, boards: Boards) -> None:
+def test_closing_cancels_deadlines(hall: Hall, boards: BoardTable) -> None:
     """A server that is shut down does nothing more."""
     changed(boards, wish(USER, "", expire=Expire.TIME, expires_s=60, state=BUSY))
     boards.close()
@@ -329,12 +331,12 @@ PRIVATE = InstanceKey("otherOptions", 2, 1)
 WISH = "<otherOptions><privacyModeUserSelection>Private</privacyModeUserSelection></otherOptions>"
 
 
-def private_boards(hall: Hall, lists: Lists, rules: Rules) -> Boards:
+def private_boards(hall: Hall, lists: Lists, rules: Rules) -> BoardTable:
     """Give a table that knows contact lists and policies."""
-    return Boards(hall.platform(policies=rules), lists, Quotas(), in_memory=100)
+    return BoardTable(hall.platform(policies=rules), lists, Quotas(), in_memory=100)
 
 
-def sees(boards: Boards) -> bool:
+def sees(boards: BoardTable) -> bool:
     """Tell whether Bob sees Alice."""
     return audience(result_of(boards.read(ALICE)), BOB) != STRANGER
 
@@ -489,7 +491,7 @@ def hears(told: list[BoardChanged]) -> Callable[[BoardChanged], Awaitable[None]]
     return listener
 
 
-def test_who_is_gone_when_their_turn_comes_changes_nothing(boards: Boards) -> None:
+def test_who_is_gone_when_their_turn_comes_changes_nothing(boards: BoardTable) -> None:
     """An endpoint is looked for when nobody else changes the board: its end comes behind, or has been."""
     gate: Deferred[None] = Deferred()
     order: list[str] = []

@@ -7,7 +7,7 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.board import (
     Board,
-    Changes,
+    BoardDelta,
     Fault,
     Outcome,
     PublicationDenied,
@@ -123,7 +123,7 @@ def test_a_watcher_who_is_not_known_is_noted_once() -> None:
     outcome = subscribe(empty(), DAVE, "Dave", 1.0, 200)
     assert outcome.board.subscribers == (Subscriber(DAVE, "Dave"),)
     assert (outcome.changes.subscribers, outcome.changes.durable) == (True, True)
-    assert subscribe(outcome.board, DAVE, "Dave", 2.0, 200).changes == Changes()
+    assert subscribe(outcome.board, DAVE, "Dave", 2.0, 200).changes == BoardDelta()
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_watcher_who_is_known_is_not_noted(board: Board) -> None:
 
 def test_a_contact_is_not_noted() -> None:
     """Who is on the user's list needs no introduction."""
-    assert subscribe(empty(), DAVE, "", 1.0, 200, contacts={DAVE}).changes == Changes()
+    assert subscribe(empty(), DAVE, "", 1.0, 200, contacts={DAVE}).changes == BoardDelta()
 
 
 def test_only_so_many_wait_to_be_told_of() -> None:
@@ -210,7 +210,7 @@ def test_privacy_mode_comes_by_policy_or_by_wish() -> None:
     assert outcome.board.private_to == contacts
     assert outcome.changes.members == {100, 200}
     assert not outcome.changes.durable
-    assert privatise(outcome.board, contacts, 2.0, Quotas(), private=True).changes == Changes()
+    assert privatise(outcome.board, contacts, 2.0, Quotas(), private=True).changes == BoardDelta()
     assert privatise(outcome.board, contacts, 2.0, Quotas(), private=False).board.private_to is None
     wish = Publication(InstanceKey("otherOptions", 2, 1), 0, Expire.STATIC, "<o/>", private=True)
     board = changed(publish(empty(), [wish], Epid("pc"), 1.0, Quotas()))

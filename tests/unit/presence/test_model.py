@@ -15,8 +15,8 @@ from lyncpy.workloads.presence.model import (
     MACHINES,
     VOICES,
     Band,
-    Ending,
     Expire,
+    ExpiryCause,
     Instance,
     InstanceKey,
     MachineState,
@@ -39,7 +39,7 @@ def test_what_outlives_a_restart() -> None:
     durable = {Expire.STATIC, Expire.TIME}
     for expire in Expire:
         note = Instance(InstanceKey("note", 0, 200), 1, expire, "<note/>", 0.0, Epid("pc"))
-        assert note.is_durable == (expire in durable) == (Ending.LAST not in note.endings)
+        assert note.is_durable == (expire in durable) == (ExpiryCause.LAST not in note.endings)
         assert not note._replace(epid=None).is_durable
 
 
@@ -49,7 +49,7 @@ def test_a_machine_says_of_itself_only_while_it_is_there() -> None:
         state = StateDocument(StateKind.MACHINE, 3500)
         one = Instance(InstanceKey("state", 5, 2), 1, expire, "<state/>", 0.0, Epid("pc"), state=state)
         assert not one.is_durable
-        assert {Ending.LEFT, Ending.LAST} <= one.endings
+        assert {ExpiryCause.LEFT, ExpiryCause.LAST} <= one.endings
 
 
 def test_lists_are_asked_from_the_most_exact_to_the_least() -> None:
