@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from lyncpy.workloads.presence import watchers as watchers_module
+from lyncpy.workloads.presence import watcher_index as watchers_module
 from lyncpy.workloads.presence.audience import Audience
 from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.documents import write_view

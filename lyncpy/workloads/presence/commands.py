@@ -13,7 +13,7 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.aggregate import word_of
 from lyncpy.workloads.presence.audience import STRANGER, Audience, audience, is_blocked, visible
 from lyncpy.workloads.presence.board import Board, Published, reset
-from lyncpy.workloads.presence.boards import BoardTable
+from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.explain import clock, level, made_of, name_of, seen, words_of
 from lyncpy.workloads.presence.model import (
     AGGREGATE_INSTANCE,
@@ -31,7 +31,7 @@ from lyncpy.workloads.presence.model import (
 )
 from lyncpy.workloads.presence.states import Aggregate, AggregateMachine, LegacyInterop, Services
 from lyncpy.workloads.presence.traffic import Traffic
-from lyncpy.workloads.presence.watchers import EVENT, Watchers, Wishes
+from lyncpy.workloads.presence.watcher_index import EVENT, WatcherIndex, Wishes
 
 _TOP = 20
 
@@ -42,7 +42,7 @@ class Commands:
     def __init__(
         self,
         boards: BoardTable,
-        watchers: Watchers,
+        watchers: WatcherIndex,
         notifier: Notifier,
         locator: ILocator,
         people: IPeople,

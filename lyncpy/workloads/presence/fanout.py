@@ -25,11 +25,11 @@ from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.audience import NOBODY, Audience, concerns, differs, is_blocked
 from lyncpy.workloads.presence.board import Board, compare
-from lyncpy.workloads.presence.boards import BoardTable
+from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.legacy import PresenceFormat
 from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.traffic import Traffic
-from lyncpy.workloads.presence.watchers import Views, Watch, Watchers
+from lyncpy.workloads.presence.watcher_index import Views, Watch, WatcherIndex
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
     def __init__(
         self,
         boards: BoardTable,
-        watchers: Watchers,
+        watchers: WatcherIndex,
         views: Views,
         roaming: Roaming,
         traffic: Traffic,

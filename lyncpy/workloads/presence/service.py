@@ -22,7 +22,7 @@ from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.presence.audience import audience, is_blocked, relation_of
-from lyncpy.workloads.presence.boards import BoardTable
+from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
@@ -33,9 +33,9 @@ from lyncpy.workloads.presence.routes import Routes
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.soap import Soap
 from lyncpy.workloads.presence.subscribers import Subscribers
+from lyncpy.workloads.presence.subscriptions import Watching
 from lyncpy.workloads.presence.traffic import Traffic
-from lyncpy.workloads.presence.watchers import Views, Watchers
-from lyncpy.workloads.presence.watching import Watching
+from lyncpy.workloads.presence.watcher_index import Views, WatcherIndex
 
 
 @implementer(IWorkload, IPrivacy)
@@ -144,9 +144,9 @@ class Presence:
         await self._boards.reprivate_all()
 
 
-def _tables(relation: Callable[[Aor], Relation], settings: Settings) -> tuple[Watchers, Views]:
+def _tables(relation: Callable[[Aor], Relation], settings: Settings) -> tuple[WatcherIndex, Views]:
     """Make the tables of watchers and of what is written for them, within their bounds."""
-    watchers = Watchers(
+    watchers = WatcherIndex(
         relation,
         total=settings.watchings_total,
         per_user=settings.watchings_per_user,

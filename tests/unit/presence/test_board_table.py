@@ -17,7 +17,7 @@ from lyncpy.core import keyed_lock as writers
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.audience import STRANGER, audience
 from lyncpy.workloads.presence.board import Board, Published, publish
-from lyncpy.workloads.presence.boards import BoardTable, Decide
+from lyncpy.workloads.presence.board_table import BoardTable, Decide
 from lyncpy.workloads.presence.bodies import read_state
 from lyncpy.workloads.presence.levels import MemberChange, set_members, subscribe
 from lyncpy.workloads.presence.model import (

@@ -78,7 +78,7 @@ class Watch:
         return self.seen_by
 
 
-class Watchers:
+class WatcherIndex:
     """The index. Bounded by the pairs of a subscription and a watched person."""
 
     def __init__(

@@ -27,7 +27,7 @@ from lyncpy.workloads.presence.batches import (
     read_list,
 )
 from lyncpy.workloads.presence.board import Board
-from lyncpy.workloads.presence.boards import BoardTable
+from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.documents import write_list, write_unknown
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
@@ -35,7 +35,7 @@ from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat, 
 from lyncpy.workloads.presence.model import Relation
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.subscribers import Subscribers
-from lyncpy.workloads.presence.watchers import EVENT, Views, WatchedPerson, Watchers, Wishes
+from lyncpy.workloads.presence.watcher_index import EVENT, Views, WatchedPerson, WatcherIndex, Wishes
 
 _ACTIONS_BOUND: Final = 8
 """Actions that ask for one person in one dialog; of more, the oldest is forgotten."""
@@ -52,7 +52,7 @@ class Watching:
     def __init__(
         self,
         boards: BoardTable,
-        watchers: Watchers,
+        watchers: WatcherIndex,
         views: Views,
         subscribers: Subscribers,
         fanout: PresenceFanout,

@@ -33,7 +33,7 @@ from lyncpy.workloads.presence.board import (
     leave,
     publish_directory_facts,
 )
-from lyncpy.workloads.presence.carrying import Carrier
+from lyncpy.workloads.presence.clock_steps import Carrier
 from lyncpy.workloads.presence.levels import again, privatise
 from lyncpy.workloads.presence.model import ExpiryCause
 from lyncpy.workloads.presence.naming import Names, is_concerned, noted, readdress
