@@ -4,7 +4,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.records import read_named
 from tests.kit.owners import AddressOwners
 

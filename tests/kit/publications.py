@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.presence.model import InstanceKey
+from lyncpy.workloads.presence.model.tables import InstanceKey
 from lyncpy.workloads.presence.values import write_time
 from tests.kit.presence import USER_INSTANCE, note, state
 

@@ -8,10 +8,24 @@ from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Epid
 from lyncpy.workloads.presence.audience import Audience, audience, concerns, differs, is_blocked, visible
-from lyncpy.workloads.presence.board import Board, Published, ServerPublication, expire, leave, publish_directory_facts
-from lyncpy.workloads.presence.levels import MemberChange, again, privatise, set_members
-from lyncpy.workloads.presence.model import CATEGORIES, Container, ContainerMember, InstanceKey, MemberKind, Relation
-from lyncpy.workloads.presence.quotas import Quotas
+from lyncpy.workloads.presence.model.board import (
+    Board,
+    Published,
+    ServerPublication,
+    expire,
+    leave,
+    publish_directory_facts,
+)
+from lyncpy.workloads.presence.model.levels import MemberChange, again, privatise, set_members
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.tables import (
+    CATEGORIES,
+    Container,
+    ContainerMember,
+    InstanceKey,
+    MemberKind,
+    Relation,
+)
 from lyncpy.workloads.presence.records import write_record
 from lyncpy.workloads.presence.values import write_value
 from tests.kit.boards import read_record

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.presence.aggregate import services_of
 from lyncpy.workloads.presence.audience import STRANGER, audience, concerns, is_blocked, visible
-from lyncpy.workloads.presence.board import (
+from lyncpy.workloads.presence.bodies import read_value
+from lyncpy.workloads.presence.model.aggregate import services_of
+from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
     Outcome,
@@ -23,8 +24,7 @@ from lyncpy.workloads.presence.board import (
     publish,
     with_aggregates,
 )
-from lyncpy.workloads.presence.bodies import read_value
-from lyncpy.workloads.presence.levels import (
+from lyncpy.workloads.presence.model.levels import (
     MemberChange,
     acknowledge,
     privatise,
@@ -33,7 +33,9 @@ from lyncpy.workloads.presence.levels import (
     subscribe,
     unsubscribe,
 )
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import Aggregate, StateKind
+from lyncpy.workloads.presence.model.tables import (
     CATEGORIES,
     Container,
     ContainerMember,
@@ -45,9 +47,7 @@ from lyncpy.workloads.presence.model import (
     Publication,
     Relation,
 )
-from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import write_record
-from lyncpy.workloads.presence.states import Aggregate, StateKind
 from lyncpy.workloads.presence.values import write_value
 from tests.kit.boards import read_record
 from tests.kit.presence import state

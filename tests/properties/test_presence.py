@@ -7,14 +7,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.aggregate import aggregate
 from lyncpy.workloads.presence.audience import Away, audience, is_blocked, visible
-from lyncpy.workloads.presence.board import Board, Published, compare, expire, leave, publish, with_aggregates
 from lyncpy.workloads.presence.documents import write_view
-from lyncpy.workloads.presence.model import Container, ContainerMember, Expire, InstanceKey, MemberKind, Publication
-from lyncpy.workloads.presence.quotas import Quotas
+from lyncpy.workloads.presence.model.aggregate import aggregate
+from lyncpy.workloads.presence.model.board import Board, Published, compare, expire, leave, publish, with_aggregates
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import Activity, Aggregate, Input, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import (
+    Container,
+    ContainerMember,
+    Expire,
+    InstanceKey,
+    MemberKind,
+    Publication,
+)
 from lyncpy.workloads.presence.records import write_record
-from lyncpy.workloads.presence.states import Activity, Aggregate, Input, StateDocument, StateKind
 from tests.kit.boards import read_record
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, views

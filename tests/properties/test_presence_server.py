@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from lyncpy.contracts.names import Aor
 from lyncpy.core import timers
 from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat
-from lyncpy.workloads.presence.levels import MemberChange
-from lyncpy.workloads.presence.model import Container, ContainerMember, InstanceKey, MemberKind
+from lyncpy.workloads.presence.model.levels import MemberChange
+from lyncpy.workloads.presence.model.tables import Container, ContainerMember, InstanceKey, MemberKind
 from tests.kit import network
 from tests.kit.actors import BATCH_TYPE, DELEGATES_TYPE, MEMBERS_TYPE, PUBLISH_TYPE, SOAP_TYPE, SUBSCRIBER_TYPE
 from tests.kit.boards import read_record

@@ -5,8 +5,8 @@ from typing import Final
 import pytest
 
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.presence.levels import MemberChange
-from lyncpy.workloads.presence.model import Container, ContainerMember, InstanceKey, MemberKind
+from lyncpy.workloads.presence.model.levels import MemberChange
+from lyncpy.workloads.presence.model.tables import Container, ContainerMember, InstanceKey, MemberKind
 from tests.kit.actors import MEMBERS_TYPE, PUBLISH_TYPE
 from tests.kit.lookouts import Device, Lookout
 from tests.kit.presence import USER_INSTANCE, note, publication, publish_body, state

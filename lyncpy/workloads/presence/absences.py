@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.states import StateKind
+from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     CATEGORIES,
     OTHER,
@@ -21,7 +22,6 @@ from lyncpy.workloads.presence.model import (
     InstanceKey,
     MemberKind,
 )
-from lyncpy.workloads.presence.states import StateKind
 
 _REFERENCE_BYTES: Final = 16
 """What keeping one more publication costs beside its text, which may be on the board itself."""

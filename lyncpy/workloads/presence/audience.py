@@ -15,9 +15,10 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.workloads.presence.absences import LONG_GONE, Remains
-from lyncpy.workloads.presence.aggregate import for_audience
-from lyncpy.workloads.presence.board import Board
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.aggregate import for_audience
+from lyncpy.workloads.presence.model.board import Board
+from lyncpy.workloads.presence.model.states import Aggregate, Services, StateKind
+from lyncpy.workloads.presence.model.tables import (
     AGGREGATE_INSTANCE,
     BLOCKED,
     CATEGORIES,
@@ -44,7 +45,6 @@ from lyncpy.workloads.presence.model import (
     MemberKind,
     Relation,
 )
-from lyncpy.workloads.presence.states import Aggregate, Services, StateKind
 from lyncpy.workloads.presence.values import write_value
 
 Levels = tuple[int, ...]

@@ -23,7 +23,8 @@ from lyncpy.core.deadline import Deadlines
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
-from lyncpy.workloads.presence.board import (
+from lyncpy.workloads.presence.clock_steps import Carrier
+from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
     Outcome,
@@ -33,12 +34,11 @@ from lyncpy.workloads.presence.board import (
     leave,
     publish_directory_facts,
 )
-from lyncpy.workloads.presence.clock_steps import Carrier
-from lyncpy.workloads.presence.levels import again, privatise
-from lyncpy.workloads.presence.model import ExpiryCause
+from lyncpy.workloads.presence.model.levels import again, privatise
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.tables import ExpiryCause
 from lyncpy.workloads.presence.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.publisher import made_for
-from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_named, write_record
 
 _KIND: Final = "board"

@@ -14,8 +14,9 @@ from typing import Final, TypeVar
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml, text_of
-from lyncpy.workloads.presence.levels import MemberChange, member_of
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.levels import MemberChange, member_of
+from lyncpy.workloads.presence.model.states import Activity, Capability, Device, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import (
     HIGHEST_CONTAINER,
     HIGHEST_INSTANCE,
     OFFLINE,
@@ -27,7 +28,6 @@ from lyncpy.workloads.presence.model import (
     MemberKind,
     Publication,
 )
-from lyncpy.workloads.presence.states import Activity, Capability, Device, StateDocument, StateKind
 
 ROAMING_PARTS: Final = frozenset({"categories", "containers", "subscribers", "delegates"})
 """What an endpoint may ask for of its user's own data."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
-from lyncpy.workloads.presence.board import Board, ahead_s, carry
+from lyncpy.workloads.presence.model.board import Board, ahead_s, carry
 
 LEAST_S: Final = 1.0
 AT_ONCE: Final = 200

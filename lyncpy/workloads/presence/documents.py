@@ -14,8 +14,9 @@ from lyncpy.sip.body import Part, write_multipart
 from lyncpy.sip.markup import quote_attr
 from lyncpy.sip.message import Headers
 from lyncpy.workloads.presence.audience import Audience, visible
-from lyncpy.workloads.presence.board import Board, Stale
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.board import Board, Stale
+from lyncpy.workloads.presence.model.states import Aggregate
+from lyncpy.workloads.presence.model.tables import (
     OFFLINE,
     STANDARD_CONTAINERS,
     Container,
@@ -24,7 +25,6 @@ from lyncpy.workloads.presence.model import (
     Relation,
     Subscriber,
 )
-from lyncpy.workloads.presence.states import Aggregate
 from lyncpy.workloads.presence.values import write_aggregate, write_time, write_value
 
 ROAMING_SELF: Final = "application/vnd-microsoft-roaming-self+xml"

@@ -11,11 +11,12 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.workload import Reason
-from lyncpy.workloads.presence.aggregate import band_of, machine_of, most_active, weigh, word_of
 from lyncpy.workloads.presence.audience import STRANGER, Away, Levels, audience, entry, listing, visible
-from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.making import inputs_of
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.aggregate import band_of, machine_of, most_active, weigh, word_of
+from lyncpy.workloads.presence.model.board import Board
+from lyncpy.workloads.presence.model.states import Aggregate, Input, StateKind
+from lyncpy.workloads.presence.model.tables import (
     AGGREGATED,
     BLOCKED,
     CATEGORIES,
@@ -34,7 +35,6 @@ from lyncpy.workloads.presence.model import (
     Relation,
     Result,
 )
-from lyncpy.workloads.presence.states import Aggregate, Input, StateKind
 
 _AT_IT: Final = {
     MachineState.ACTIVE: "somebody is at it",

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.presence.aggregate import (
+from lyncpy.workloads.presence.model.aggregate import (
     aggregate,
     aggregate_machine,
     for_audience,
@@ -14,7 +14,8 @@ from lyncpy.workloads.presence.aggregate import (
     services_of,
     services_told,
 )
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.states import Aggregate, AggregateMachine, Input, LegacyInterop, Services, Value
+from lyncpy.workloads.presence.model.tables import (
     AGGREGATE_INSTANCE,
     AGGREGATE_MACHINE_INSTANCE,
     AGGREGATED,
@@ -32,7 +33,6 @@ from lyncpy.workloads.presence.model import (
     InstanceKey,
     MachineState,
 )
-from lyncpy.workloads.presence.states import Aggregate, AggregateMachine, Input, LegacyInterop, Services, Value
 
 _MACHINE: Final = InstanceKey("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
 SOURCES: Final = frozenset({("state", INPUT), ("state", INPUT_LOWERED), ("device", INPUT)})

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from lyncpy.contracts.directory import Person
-from lyncpy.workloads.presence.board import ServerPublication
-from lyncpy.workloads.presence.model import COLLEAGUES, DEFAULT, EXTERNAL, FRIENDS, SELF, WORKGROUP, InstanceKey
+from lyncpy.workloads.presence.model.board import ServerPublication
+from lyncpy.workloads.presence.model.tables import COLLEAGUES, DEFAULT, EXTERNAL, FRIENDS, SELF, WORKGROUP, InstanceKey
 from lyncpy.workloads.presence.values import write_contact_card, write_user_properties
 
 _FACTS: Final = frozenset({"company", "department", "title", "office"})

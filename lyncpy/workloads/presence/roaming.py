@@ -15,11 +15,11 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.documents import ROAMING_SELF, write_own
 from lyncpy.workloads.presence.legacy import write_pending
-from lyncpy.workloads.presence.model import EXTERNAL, Relation, Subscriber
+from lyncpy.workloads.presence.model.board import Board
+from lyncpy.workloads.presence.model.tables import EXTERNAL, Relation, Subscriber
 
 SELF_EVENT: Final = "vnd-microsoft-roaming-self"
 PENDING_EVENT: Final = "presence.wpending"

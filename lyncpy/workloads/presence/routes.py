@@ -9,7 +9,6 @@ from lyncpy.contracts.names import Aor, Epid, aor_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Response, response_to
-from lyncpy.workloads.presence.board import Board, Outcome, PublicationDenied, Published, Stale, publish
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.bodies import (
     read_publish,
@@ -20,8 +19,9 @@ from lyncpy.workloads.presence.bodies import (
 )
 from lyncpy.workloads.presence.documents import FAULT_TYPE, ROAMING_SELF, write_fault, write_own
 from lyncpy.workloads.presence.grants import Grants
-from lyncpy.workloads.presence.levels import RelationOf, acknowledge, set_delegates, set_members
-from lyncpy.workloads.presence.model import CATEGORIES, Denial, InstanceKey
+from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, Published, Stale, publish
+from lyncpy.workloads.presence.model.levels import RelationOf, acknowledge, set_delegates, set_members
+from lyncpy.workloads.presence.model.tables import CATEGORIES, Denial, InstanceKey
 from lyncpy.workloads.presence.roaming import PENDING_EVENT, SELF_EVENT, Roaming
 from lyncpy.workloads.presence.settings import Settings
 

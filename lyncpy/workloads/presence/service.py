@@ -26,7 +26,7 @@ from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
-from lyncpy.workloads.presence.model import Relation
+from lyncpy.workloads.presence.model.tables import Relation
 from lyncpy.workloads.presence.resources import Resources
 from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.routes import Routes

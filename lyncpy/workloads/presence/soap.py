@@ -18,11 +18,13 @@ from lyncpy.sip.markup import Element, attr, child, text_of
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import REQUEST_NS, SOAP_TYPE, write_envelope
 from lyncpy.workloads.presence.audience import audience
-from lyncpy.workloads.presence.board import Board, Outcome, PublicationDenied, publish
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.legacy import PresenceFormat, person_unknown, write_legacy
-from lyncpy.workloads.presence.levels import MemberChange, acknowledge, set_members
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, publish
+from lyncpy.workloads.presence.model.levels import MemberChange, acknowledge, set_members
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import Activity, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     INPUT,
     INPUT_LOWERED,
@@ -35,8 +37,6 @@ from lyncpy.workloads.presence.model import (
     Publication,
     Relation,
 )
-from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.states import Activity, StateDocument, StateKind
 from lyncpy.workloads.presence.watcher_index import Views
 
 _STATE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/state"

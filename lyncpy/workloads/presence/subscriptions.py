@@ -26,13 +26,13 @@ from lyncpy.workloads.presence.batches import (
     read_batch,
     read_list,
 )
-from lyncpy.workloads.presence.board import Board
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.documents import write_list, write_unknown
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat, form_of, person_unknown, write_legacy
-from lyncpy.workloads.presence.model import Relation
+from lyncpy.workloads.presence.model.board import Board
+from lyncpy.workloads.presence.model.tables import Relation
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.subscribers import Subscribers
 from lyncpy.workloads.presence.watcher_index import EVENT, Views, WatchedPerson, WatcherIndex, Wishes

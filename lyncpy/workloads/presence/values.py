@@ -11,8 +11,15 @@ from typing import Final
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import bare
 from lyncpy.sip.markup import escape, quote_attr
-from lyncpy.workloads.presence.model import Instance
-from lyncpy.workloads.presence.states import Activity, Aggregate, AggregateMachine, LegacyInterop, Service, Services
+from lyncpy.workloads.presence.model.states import (
+    Activity,
+    Aggregate,
+    AggregateMachine,
+    LegacyInterop,
+    Service,
+    Services,
+)
+from lyncpy.workloads.presence.model.tables import Instance
 
 _NS: Final = "http://schemas.microsoft.com/2006/09/sip"
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"

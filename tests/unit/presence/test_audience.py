@@ -16,8 +16,9 @@ from lyncpy.workloads.presence.audience import (
     visible,
 )
 from lyncpy.workloads.presence.audience import audience as audience_of
-from lyncpy.workloads.presence.board import Board, with_aggregates
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.board import Board, with_aggregates
+from lyncpy.workloads.presence.model.states import Aggregate
+from lyncpy.workloads.presence.model.tables import (
     Container,
     ContainerMember,
     Delegate,
@@ -28,7 +29,6 @@ from lyncpy.workloads.presence.model import (
     MemberKind,
     Relation,
 )
-from lyncpy.workloads.presence.states import Aggregate
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
 USER = ContainerMember(MemberKind.USER, "bob@contoso.test")

@@ -9,7 +9,7 @@ from lyncpy.contracts.facts import FlowDrained
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.workloads.presence import subscriptions as watching
-from lyncpy.workloads.presence.board import Board
+from lyncpy.workloads.presence.model.board import Board
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, publish_body, views
 from tests.kit.results import result_of
 

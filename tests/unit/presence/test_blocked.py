@@ -10,7 +10,7 @@ from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.presence.absences import Remains
 from lyncpy.workloads.presence.audience import Audience, Away, concerns, differs, visible
 from lyncpy.workloads.presence.audience import audience as audience_of
-from lyncpy.workloads.presence.board import (
+from lyncpy.workloads.presence.model.board import (
     Board,
     Published,
     ServerPublication,
@@ -22,8 +22,10 @@ from lyncpy.workloads.presence.board import (
     publish_directory_facts,
     with_aggregates,
 )
-from lyncpy.workloads.presence.levels import MemberChange, set_members
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.levels import MemberChange, set_members
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import Aggregate, Capability, Device, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import (
     CATEGORIES,
     INPUT,
     Container,
@@ -35,9 +37,7 @@ from lyncpy.workloads.presence.model import (
     Relation,
 )
 from lyncpy.workloads.presence.naming import Names, noted, readdress
-from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import read_named, write_record
-from lyncpy.workloads.presence.states import Aggregate, Capability, Device, StateDocument, StateKind
 from tests.kit.boards import read_record
 from tests.kit.owners import AddressOwners
 

@@ -16,11 +16,13 @@ from lyncpy.contracts.store import Conflict
 from lyncpy.core import keyed_lock as writers
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.audience import STRANGER, audience
-from lyncpy.workloads.presence.board import Board, Published, publish
 from lyncpy.workloads.presence.board_table import BoardTable, Decide
 from lyncpy.workloads.presence.bodies import read_state
-from lyncpy.workloads.presence.levels import MemberChange, set_members, subscribe
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.board import Board, Published, publish
+from lyncpy.workloads.presence.model.levels import MemberChange, set_members, subscribe
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import Aggregate, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import (
     Container,
     ContainerMember,
     Delegate,
@@ -32,9 +34,7 @@ from lyncpy.workloads.presence.model import (
     Publication,
     Subscriber,
 )
-from lyncpy.workloads.presence.quotas import Quotas
 from lyncpy.workloads.presence.records import write_record
-from lyncpy.workloads.presence.states import Aggregate, StateDocument, StateKind
 from tests.kit.boards import NoContacts, read_record
 from tests.kit.hall import Hall
 from tests.kit.presence import people, state

@@ -12,8 +12,15 @@ from lyncpy.workloads.presence.bodies import (
     read_set_members,
     read_set_subscriber,
 )
-from lyncpy.workloads.presence.model import ContainerMember, Delegate, Expire, InstanceKey, MemberKind, Publication
-from lyncpy.workloads.presence.states import Activity, Capability, Device, StateDocument, StateKind
+from lyncpy.workloads.presence.model.states import Activity, Capability, Device, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import (
+    ContainerMember,
+    Delegate,
+    Expire,
+    InstanceKey,
+    MemberKind,
+    Publication,
+)
 from tests.kit.presence import ROAMING_LIST, note, publication, publish_body, state
 
 ALICE = "sip:alice@contoso.test"

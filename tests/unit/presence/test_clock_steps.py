@@ -5,9 +5,9 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.presence.board import Board, ahead_s, carry
 from lyncpy.workloads.presence.clock_steps import AT_ONCE, Carrier
-from lyncpy.workloads.presence.model import Expire, Instance, InstanceKey
+from lyncpy.workloads.presence.model.board import Board, ahead_s, carry
+from lyncpy.workloads.presence.model.tables import Expire, Instance, InstanceKey
 
 NOON = 1_784_548_800.0
 ALICE = Aor("sip:alice@x")

@@ -6,9 +6,10 @@ from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.body import read_multipart
 from lyncpy.workloads.presence.audience import NOBODY
-from lyncpy.workloads.presence.board import Board, Fault, Stale, with_aggregates
 from lyncpy.workloads.presence.documents import write_fault, write_list, write_own, write_unknown, write_view
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.board import Board, Fault, Stale, with_aggregates
+from lyncpy.workloads.presence.model.states import Activity, Aggregate
+from lyncpy.workloads.presence.model.tables import (
     Container,
     ContainerMember,
     Delegate,
@@ -21,7 +22,6 @@ from lyncpy.workloads.presence.model import (
     Subscriber,
 )
 from lyncpy.workloads.presence.publisher import made_for
-from lyncpy.workloads.presence.states import Activity, Aggregate
 from lyncpy.workloads.presence.values import write_aggregate
 from tests.kit.hall import tree
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.workload import Reason
-from lyncpy.workloads.presence.board import Board, with_aggregates
 from lyncpy.workloads.presence.explain import level, name_of, seen, short
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.board import Board, with_aggregates
+from lyncpy.workloads.presence.model.states import StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import (
     Container,
     ContainerMember,
     Expire,
@@ -15,7 +16,6 @@ from lyncpy.workloads.presence.model import (
     MemberKind,
     Relation,
 )
-from lyncpy.workloads.presence.states import StateDocument, StateKind
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
 USER, DOMAIN = ContainerMember(MemberKind.USER, "bob@contoso.test"), ContainerMember(MemberKind.DOMAIN, "contoso.test")

@@ -7,11 +7,11 @@ developer documentation give it: 6 the availability scale, 7 the aggregation scr
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.aggregate import aggregate, band_of, is_shaded, machine_of
-from lyncpy.workloads.presence.board import Board, Published, leave, publish, with_aggregates
-from lyncpy.workloads.presence.model import Band, Expire, InstanceKey, MachineState, Publication
-from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.states import Activity, Aggregate, Input, LegacyInterop, StateDocument, StateKind
+from lyncpy.workloads.presence.model.aggregate import aggregate, band_of, is_shaded, machine_of
+from lyncpy.workloads.presence.model.board import Board, Published, leave, publish, with_aggregates
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import Activity, Aggregate, Input, LegacyInterop, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import Band, Expire, InstanceKey, MachineState, Publication
 
 ALICE = Aor("sip:alice@contoso.test")
 PC, LAPTOP = Epid("pc"), Epid("laptop")

@@ -1,7 +1,6 @@
 """The XML of what the server publishes."""
 
-from lyncpy.workloads.presence.model import Expire, Instance, InstanceKey
-from lyncpy.workloads.presence.states import (
+from lyncpy.workloads.presence.model.states import (
     Aggregate,
     AggregateMachine,
     Capability,
@@ -10,6 +9,7 @@ from lyncpy.workloads.presence.states import (
     Services,
     Value,
 )
+from lyncpy.workloads.presence.model.tables import Expire, Instance, InstanceKey
 from lyncpy.workloads.presence.values import write_value
 
 NS = "http://schemas.microsoft.com/2006/09/sip"

@@ -11,11 +11,15 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.workloads.presence.absences import Absences, bounded, carried, ends, lapsed
-from lyncpy.workloads.presence.aggregate import (
+from lyncpy.workloads.presence.making import LEGACY, SOURCES, make, was_active
+from lyncpy.workloads.presence.model.aggregate import (
     moments,
 )
-from lyncpy.workloads.presence.making import LEGACY, SOURCES, make, was_active
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import (
+    StateKind,
+)
+from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     CATEGORIES,
     DELEGATE_LEVEL,
@@ -33,10 +37,6 @@ from lyncpy.workloads.presence.model import (
     InstanceKey,
     Publication,
     Subscriber,
-)
-from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.states import (
-    StateKind,
 )
 
 NEVER: Final = Version(0)

@@ -3,9 +3,9 @@
 import pytest
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.presence.aggregate import aggregate, band_of, machine_of, moments, word_of
-from lyncpy.workloads.presence.model import DECISION, Band, MachineState
-from lyncpy.workloads.presence.states import Activity, Aggregate, Input, StateDocument, StateKind
+from lyncpy.workloads.presence.model.aggregate import aggregate, band_of, machine_of, moments, word_of
+from lyncpy.workloads.presence.model.states import Activity, Aggregate, Input, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import DECISION, Band, MachineState
 
 PC, LAPTOP = Epid("pc"), Epid("laptop")
 ON_THE_PHONE = Activity("on-the-phone", 6500, 8999)

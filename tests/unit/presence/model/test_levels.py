@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.board import (
+from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
     Fault,
@@ -16,7 +16,7 @@ from lyncpy.workloads.presence.board import (
     publish,
     with_aggregates,
 )
-from lyncpy.workloads.presence.levels import (
+from lyncpy.workloads.presence.model.levels import (
     MemberChange,
     acknowledge,
     privatise,
@@ -25,7 +25,8 @@ from lyncpy.workloads.presence.levels import (
     subscribe,
     unsubscribe,
 )
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     Container,
     ContainerMember,
@@ -38,7 +39,6 @@ from lyncpy.workloads.presence.model import (
     Publication,
     Subscriber,
 )
-from lyncpy.workloads.presence.quotas import Quotas
 
 ALICE, DAVE = Aor("sip:alice@contoso.test"), Aor("sip:dave@contoso.test")
 BOB = ContainerMember(MemberKind.USER, "bob@contoso.test")

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.states import Activity, Device, StateDocument, StateKind, Value
+from lyncpy.workloads.presence.model.states import Activity, Device, StateDocument, StateKind, Value
 
 # --- 1. publications
 

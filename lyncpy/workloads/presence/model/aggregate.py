@@ -12,7 +12,19 @@ from dataclasses import replace
 from typing import Final, NamedTuple, assert_never
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.states import (
+    Activity,
+    Aggregate,
+    AggregateMachine,
+    Device,
+    Input,
+    LegacyInterop,
+    Service,
+    Services,
+    StateDocument,
+    StateKind,
+)
+from lyncpy.workloads.presence.model.tables import (
     AVAILABLE,
     BANDS,
     BUSY_INACTIVE,
@@ -34,18 +46,6 @@ from lyncpy.workloads.presence.model import (
     Legacy,
     MachineState,
     Result,
-)
-from lyncpy.workloads.presence.states import (
-    Activity,
-    Aggregate,
-    AggregateMachine,
-    Device,
-    Input,
-    LegacyInterop,
-    Service,
-    Services,
-    StateDocument,
-    StateKind,
 )
 
 _BAND_ENDS: Final = [row[0] for row in BANDS]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.board import (
+from lyncpy.workloads.presence.model.board import (
     Board,
     Fault,
     Outcome,
@@ -21,7 +21,20 @@ from lyncpy.workloads.presence.board import (
     publish_directory_facts,
     with_aggregates,
 )
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import (
+    Activity,
+    Aggregate,
+    AggregateMachine,
+    Capability,
+    Device,
+    LegacyInterop,
+    Service,
+    Services,
+    StateDocument,
+    StateKind,
+)
+from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     COLLEAGUES,
     EXTERNAL,
@@ -35,19 +48,6 @@ from lyncpy.workloads.presence.model import (
     InstanceKey,
     MemberKind,
     Publication,
-)
-from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.states import (
-    Activity,
-    Aggregate,
-    AggregateMachine,
-    Capability,
-    Device,
-    LegacyInterop,
-    Service,
-    Services,
-    StateDocument,
-    StateKind,
 )
 
 ALICE = Aor("sip:alice@contoso.test")

@@ -3,8 +3,9 @@
 import pytest
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.presence.aggregate import legacy_of
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.aggregate import legacy_of
+from lyncpy.workloads.presence.model.states import LegacyInterop, StateDocument, StateKind
+from lyncpy.workloads.presence.model.tables import (
     BANDS,
     CATEGORIES,
     DECISION,
@@ -22,7 +23,6 @@ from lyncpy.workloads.presence.model import (
     MachineState,
     MemberKind,
 )
-from lyncpy.workloads.presence.states import LegacyInterop, StateDocument, StateKind
 
 
 def test_every_table_is_whole() -> None:

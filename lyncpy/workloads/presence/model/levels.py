@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from lyncpy.contracts.names import NO_EPID, Aor, aor_of, bare, domain_of, kept_aor
 from lyncpy.workloads.presence.absences import Absence, Absences, remains_of
-from lyncpy.workloads.presence.board import (
+from lyncpy.workloads.presence.making import STATES
+from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
     Fault,
@@ -21,8 +22,9 @@ from lyncpy.workloads.presence.board import (
     roomy,
     with_aggregates,
 )
-from lyncpy.workloads.presence.making import STATES
-from lyncpy.workloads.presence.model import (
+from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.states import Aggregate
+from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     COLLEAGUES,
     DEFAULT,
@@ -37,8 +39,6 @@ from lyncpy.workloads.presence.model import (
     Relation,
     Subscriber,
 )
-from lyncpy.workloads.presence.quotas import Quotas
-from lyncpy.workloads.presence.states import Aggregate
 
 RelationOf = Callable[[Aor], Relation]
 """Tells what somebody is to the enterprise."""
