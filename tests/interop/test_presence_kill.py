@@ -17,7 +17,7 @@ from lxml import etree
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Request, Response
-from lyncpy.workloads.presence.audience import audience, visible
+from lyncpy.workloads.presence.model.audience import audience, visible
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import (
     BLOCKED,

@@ -14,9 +14,9 @@ from lxml import etree
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.audience import audience, is_blocked, visible
-from lyncpy.workloads.presence.bodies import read_publish
+from lyncpy.workloads.presence.bodies.publications import read_publish
 from lyncpy.workloads.presence.legacy import PresenceFormat, person_seen, write_legacy
+from lyncpy.workloads.presence.model.audience import audience, is_blocked, visible
 from lyncpy.workloads.presence.model.board import (
     Board,
     Outcome,
@@ -28,6 +28,7 @@ from lyncpy.workloads.presence.model.board import (
     publish,
     publish_directory_facts,
 )
+from lyncpy.workloads.presence.model.directory_facts import made_for
 from lyncpy.workloads.presence.model.levels import (
     MemberChange,
     acknowledge,
@@ -40,8 +41,7 @@ from lyncpy.workloads.presence.model.levels import (
 from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import Delegate, Denial, InstanceKey
-from lyncpy.workloads.presence.publisher import made_for
-from lyncpy.workloads.presence.values import write_aggregate, write_value
+from lyncpy.workloads.presence.model.values import write_aggregate, write_value
 
 View = tuple[tuple[str, str], ...]
 """(instance, canonical XML) of each publication of a category that a watcher sees."""

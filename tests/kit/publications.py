@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Epid
 from lyncpy.workloads.presence.model.tables import InstanceKey
-from lyncpy.workloads.presence.values import write_time
+from lyncpy.workloads.presence.model.values import write_time
 from tests.kit.presence import USER_INSTANCE, note, state
 
 Wish = tuple[str, int, int, str, str]

@@ -37,7 +37,7 @@ from lyncpy.workloads.contacts import bodies as contacts
 from lyncpy.workloads.directory.bodies import read_search
 from lyncpy.workloads.im import bodies as im
 from lyncpy.workloads.presence import batches
-from lyncpy.workloads.presence import bodies as presence
+from lyncpy.workloads.presence.bodies import publications as presence
 from lyncpy.workloads.provisioning.bodies import read_groups
 
 _CORPUS: Final = Path(__file__).parents[1] / "corpus"

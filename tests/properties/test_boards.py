@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.presence.audience import STRANGER, audience, concerns, is_blocked, visible
-from lyncpy.workloads.presence.bodies import read_value
+from lyncpy.workloads.presence.bodies.publications import read_value
 from lyncpy.workloads.presence.model.aggregate import services_of
+from lyncpy.workloads.presence.model.audience import STRANGER, audience, concerns, is_blocked, visible
 from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
@@ -47,8 +47,8 @@ from lyncpy.workloads.presence.model.tables import (
     Publication,
     Relation,
 )
+from lyncpy.workloads.presence.model.values import write_value
 from lyncpy.workloads.presence.records import write_record
-from lyncpy.workloads.presence.values import write_value
 from tests.kit.boards import read_record
 from tests.kit.presence import state
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.audience import Away, audience, is_blocked, visible
 from lyncpy.workloads.presence.documents import write_view
 from lyncpy.workloads.presence.model.aggregate import aggregate
+from lyncpy.workloads.presence.model.audience import Away, audience, is_blocked, visible
 from lyncpy.workloads.presence.model.board import Board, Published, compare, expire, leave, publish, with_aggregates
 from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.states import Activity, Aggregate, Input, StateDocument, StateKind

@@ -34,11 +34,11 @@ from lyncpy.workloads.presence.model.board import (
     leave,
     publish_directory_facts,
 )
+from lyncpy.workloads.presence.model.directory_facts import made_for
 from lyncpy.workloads.presence.model.levels import again, privatise
+from lyncpy.workloads.presence.model.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.tables import ExpiryCause
-from lyncpy.workloads.presence.naming import Names, is_concerned, noted, readdress
-from lyncpy.workloads.presence.publisher import made_for
 from lyncpy.workloads.presence.records import read_named, write_record
 
 _KIND: Final = "board"

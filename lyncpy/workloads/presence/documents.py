@@ -13,7 +13,7 @@ from lyncpy.contracts.names import Aor, bare, listed
 from lyncpy.sip.body import Part, write_multipart
 from lyncpy.sip.markup import quote_attr
 from lyncpy.sip.message import Headers
-from lyncpy.workloads.presence.audience import Audience, visible
+from lyncpy.workloads.presence.model.audience import Audience, visible
 from lyncpy.workloads.presence.model.board import Board, Stale
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import (
@@ -25,7 +25,7 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
     Subscriber,
 )
-from lyncpy.workloads.presence.values import write_aggregate, write_time, write_value
+from lyncpy.workloads.presence.model.values import write_aggregate, write_time, write_value
 
 ROAMING_SELF: Final = "application/vnd-microsoft-roaming-self+xml"
 CATEGORIES_TYPE: Final = "application/msrtc-event-categories+xml"

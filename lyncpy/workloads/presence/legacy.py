@@ -14,8 +14,8 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.sip.markup import Element, child, escape, quote_attr, read_xml, text_of
-from lyncpy.workloads.presence.audience import Audience, visible
 from lyncpy.workloads.presence.model.aggregate import interop_of, legacy_of
+from lyncpy.workloads.presence.model.audience import Audience, visible
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.states import Aggregate, LegacyInterop
 from lyncpy.workloads.presence.model.tables import OFFLINE, Instance, Legacy

@@ -13,9 +13,10 @@ from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.absences import Absence, Absences, Remains
-from lyncpy.workloads.presence.bodies import READ, read_value
+from lyncpy.workloads.presence.bodies.publications import READ, read_value
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.levels import member_of
+from lyncpy.workloads.presence.model.naming import Names, Sleeper, named
 from lyncpy.workloads.presence.model.tables import (
     Container,
     Delegate,
@@ -26,7 +27,6 @@ from lyncpy.workloads.presence.model.tables import (
     MemberKind,
     Subscriber,
 )
-from lyncpy.workloads.presence.naming import Names, Sleeper, named
 
 _UNKNOWN: Final = repeat((-1, False, ()))
 """What remained for each of the blocked, in a record that does not say it."""

@@ -10,7 +10,7 @@ from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Response, response_to
 from lyncpy.workloads.presence.board_table import BoardTable
-from lyncpy.workloads.presence.bodies import (
+from lyncpy.workloads.presence.bodies.publications import (
     read_publish,
     read_roaming_list,
     read_set_delegates,

@@ -21,12 +21,13 @@ from lyncpy.contracts.names import Aor, domain_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.workloads.presence.audience import audience, is_blocked, relation_of
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
+from lyncpy.workloads.presence.model.audience import audience, is_blocked, relation_of
 from lyncpy.workloads.presence.model.tables import Relation
+from lyncpy.workloads.presence.model.traffic import Traffic
 from lyncpy.workloads.presence.resources import Resources
 from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.routes import Routes
@@ -34,7 +35,6 @@ from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.soap import Soap
 from lyncpy.workloads.presence.subscribers import Subscribers
 from lyncpy.workloads.presence.subscriptions import Watching
-from lyncpy.workloads.presence.traffic import Traffic
 from lyncpy.workloads.presence.watcher_index import Views, WatcherIndex
 
 

@@ -21,8 +21,8 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
-from lyncpy.workloads.presence.audience import audience, is_blocked
 from lyncpy.workloads.presence.board_table import BoardTable
+from lyncpy.workloads.presence.model.audience import audience, is_blocked
 from lyncpy.workloads.presence.model.board import Board, Published, compare
 from lyncpy.workloads.presence.model.levels import subscribe, unsubscribe
 from lyncpy.workloads.presence.model.tables import Relation

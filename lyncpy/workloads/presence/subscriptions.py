@@ -16,7 +16,6 @@ from lyncpy.contracts.workload import Route
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.audience import audience
 from lyncpy.workloads.presence.batches import (
     BATCH_TYPE,
     DEFAULT_CATEGORIES,
@@ -31,6 +30,7 @@ from lyncpy.workloads.presence.documents import write_list, write_unknown
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat, form_of, person_unknown, write_legacy
+from lyncpy.workloads.presence.model.audience import audience
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import Relation
 from lyncpy.workloads.presence.settings import Settings

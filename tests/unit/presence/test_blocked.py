@@ -8,8 +8,8 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.presence.absences import Remains
-from lyncpy.workloads.presence.audience import Audience, Away, concerns, differs, visible
-from lyncpy.workloads.presence.audience import audience as audience_of
+from lyncpy.workloads.presence.model.audience import Audience, Away, concerns, differs, visible
+from lyncpy.workloads.presence.model.audience import audience as audience_of
 from lyncpy.workloads.presence.model.board import (
     Board,
     Published,
@@ -23,6 +23,7 @@ from lyncpy.workloads.presence.model.board import (
     with_aggregates,
 )
 from lyncpy.workloads.presence.model.levels import MemberChange, set_members
+from lyncpy.workloads.presence.model.naming import Names, noted, readdress
 from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.states import Aggregate, Capability, Device, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
@@ -36,7 +37,6 @@ from lyncpy.workloads.presence.model.tables import (
     Publication,
     Relation,
 )
-from lyncpy.workloads.presence.naming import Names, noted, readdress
 from lyncpy.workloads.presence.records import read_named, write_record
 from tests.kit.boards import read_record
 from tests.kit.owners import AddressOwners

@@ -15,9 +15,9 @@ from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
 from lyncpy.core import keyed_lock as writers
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.presence.audience import STRANGER, audience
 from lyncpy.workloads.presence.board_table import BoardTable, Decide
-from lyncpy.workloads.presence.bodies import read_state
+from lyncpy.workloads.presence.bodies.publications import read_state
+from lyncpy.workloads.presence.model.audience import STRANGER, audience
 from lyncpy.workloads.presence.model.board import Board, Published, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, set_members, subscribe
 from lyncpy.workloads.presence.model.quotas import Quotas

@@ -5,9 +5,10 @@ from dataclasses import replace
 from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.body import read_multipart
-from lyncpy.workloads.presence.audience import NOBODY
 from lyncpy.workloads.presence.documents import write_fault, write_list, write_own, write_unknown, write_view
+from lyncpy.workloads.presence.model.audience import NOBODY
 from lyncpy.workloads.presence.model.board import Board, Fault, Stale, with_aggregates
+from lyncpy.workloads.presence.model.directory_facts import made_for
 from lyncpy.workloads.presence.model.states import Activity, Aggregate
 from lyncpy.workloads.presence.model.tables import (
     Container,
@@ -21,8 +22,7 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
     Subscriber,
 )
-from lyncpy.workloads.presence.publisher import made_for
-from lyncpy.workloads.presence.values import write_aggregate
+from lyncpy.workloads.presence.model.values import write_aggregate
 from tests.kit.hall import tree
 
 ALICE = Aor("sip:alice@contoso.test")

@@ -10,7 +10,7 @@ from lyncpy.workloads.presence.model.states import (
     Value,
 )
 from lyncpy.workloads.presence.model.tables import Expire, Instance, InstanceKey
-from lyncpy.workloads.presence.values import write_value
+from lyncpy.workloads.presence.model.values import write_value
 
 NS = "http://schemas.microsoft.com/2006/09/sip"
 

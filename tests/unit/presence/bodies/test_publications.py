@@ -4,7 +4,7 @@ import pytest
 
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.workloads.presence.bodies import (
+from lyncpy.workloads.presence.bodies.publications import (
     ROAMING_PARTS,
     read_publish,
     read_roaming_list,

@@ -10,7 +10,7 @@ from typing import Final
 from lyncpy.contracts.directory import Person
 from lyncpy.workloads.presence.model.board import ServerPublication
 from lyncpy.workloads.presence.model.tables import COLLEAGUES, DEFAULT, EXTERNAL, FRIENDS, SELF, WORKGROUP, InstanceKey
-from lyncpy.workloads.presence.values import write_contact_card, write_user_properties
+from lyncpy.workloads.presence.model.values import write_contact_card, write_user_properties
 
 _FACTS: Final = frozenset({"company", "department", "title", "office"})
 

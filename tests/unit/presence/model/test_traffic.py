@@ -1,7 +1,7 @@
 """Counting who publishes: a minute that slides, a bucket, a bound."""
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.traffic import Row, Traffic, Window
+from lyncpy.workloads.presence.model.traffic import Row, Traffic, Window
 
 ALICE, BOB = Aor("sip:alice@example.com"), Aor("sip:bob@example.com")
 ONE, TWO = Epid("1"), Epid("2")

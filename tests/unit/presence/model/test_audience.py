@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.audience import (
+from lyncpy.workloads.presence.model.audience import (
     NOBODY,
     OWNER,
     STRANGER,
@@ -15,7 +15,7 @@ from lyncpy.workloads.presence.audience import (
     relation_of,
     visible,
 )
-from lyncpy.workloads.presence.audience import audience as audience_of
+from lyncpy.workloads.presence.model.audience import audience as audience_of
 from lyncpy.workloads.presence.model.board import Board, with_aggregates
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import (

@@ -45,7 +45,7 @@ from lyncpy.workloads.presence.model.tables import (
     MemberKind,
     Relation,
 )
-from lyncpy.workloads.presence.values import write_value
+from lyncpy.workloads.presence.model.values import write_value
 
 Levels = tuple[int, ...]
 """Containers in which a category is looked for, the first that holds it shows it; container 0 is
