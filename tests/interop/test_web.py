@@ -22,7 +22,7 @@ import pytest
 from lyncpy.contracts.names import Aor, ConferenceId
 from lyncpy.workloads.conferencing.conference_table import pack
 from lyncpy.workloads.conferencing.model import Conference
-from lyncpy.workloads.presence.icons import Icon, draw
+from lyncpy.workloads.presence.bodies.icons import Icon, draw
 from tests.interop.conftest import Clients
 from tests.kit.browser import CHROMIUM, Browser, Intranet
 from tests.kit.certificates import issue

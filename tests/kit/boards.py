@@ -4,8 +4,8 @@ from zope.interface import implementer
 
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.names import Aor
+from lyncpy.workloads.presence.bodies.board_record import read_named
 from lyncpy.workloads.presence.model.board import Board
-from lyncpy.workloads.presence.records import read_named
 from tests.kit.owners import AddressOwners
 
 

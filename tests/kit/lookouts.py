@@ -14,7 +14,7 @@ from lyncpy.contracts.names import Aor, Epid, aor_of
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.message import Request, Response
-from lyncpy.workloads.presence.legacy import PresenceFormat
+from lyncpy.workloads.presence.bodies.legacy import PresenceFormat
 from tests.kit.presence import SELF, batch_body
 from tests.kit.presence_model import Truth, View, canonical
 from tests.kit.sip_client import Exchange, SipClient

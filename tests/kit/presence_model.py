@@ -14,8 +14,8 @@ from lxml import etree
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, Epid
+from lyncpy.workloads.presence.bodies.legacy import PresenceFormat, person_seen, write_legacy
 from lyncpy.workloads.presence.bodies.publications import read_publish
-from lyncpy.workloads.presence.legacy import PresenceFormat, person_seen, write_legacy
 from lyncpy.workloads.presence.model.audience import audience, is_blocked, visible
 from lyncpy.workloads.presence.model.board import (
     Board,

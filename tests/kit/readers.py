@@ -36,7 +36,7 @@ from lyncpy.workloads.conferencing.model import read_address
 from lyncpy.workloads.contacts import bodies as contacts
 from lyncpy.workloads.directory.bodies import read_search
 from lyncpy.workloads.im import bodies as im
-from lyncpy.workloads.presence import batches
+from lyncpy.workloads.presence.bodies import batches
 from lyncpy.workloads.presence.bodies import publications as presence
 from lyncpy.workloads.provisioning.bodies import read_groups
 

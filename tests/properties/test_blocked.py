@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Epid
+from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.model.audience import Audience, audience, concerns, differs, is_blocked, visible
 from lyncpy.workloads.presence.model.board import (
     Board,
@@ -27,7 +28,6 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
 )
 from lyncpy.workloads.presence.model.values import write_value
-from lyncpy.workloads.presence.records import write_record
 from tests.kit.boards import read_record
 from tests.properties.test_boards import ALICE, BOB, histories, members, steps, taken
 

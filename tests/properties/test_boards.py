@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.markup import read_xml
+from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.publications import read_value
 from lyncpy.workloads.presence.model.aggregate import services_of
 from lyncpy.workloads.presence.model.audience import STRANGER, audience, concerns, is_blocked, visible
@@ -48,7 +49,6 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
 )
 from lyncpy.workloads.presence.model.values import write_value
-from lyncpy.workloads.presence.records import write_record
 from tests.kit.boards import read_record
 from tests.kit.presence import state
 

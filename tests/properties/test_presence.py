@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.presence.documents import write_view
+from lyncpy.workloads.presence.bodies.board_record import write_record
+from lyncpy.workloads.presence.bodies.categories import write_view
 from lyncpy.workloads.presence.model.aggregate import aggregate
 from lyncpy.workloads.presence.model.audience import Away, audience, is_blocked, visible
 from lyncpy.workloads.presence.model.board import Board, Published, compare, expire, leave, publish, with_aggregates
@@ -21,7 +22,6 @@ from lyncpy.workloads.presence.model.tables import (
     MemberKind,
     Publication,
 )
-from lyncpy.workloads.presence.records import write_record
 from tests.kit.boards import read_record
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, views

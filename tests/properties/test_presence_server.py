@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from lyncpy.contracts.names import Aor
 from lyncpy.core import timers
-from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat
+from lyncpy.workloads.presence.bodies.legacy import LEGACY_CATEGORIES, PresenceFormat
 from lyncpy.workloads.presence.model.levels import MemberChange
 from lyncpy.workloads.presence.model.tables import Container, ContainerMember, InstanceKey, MemberKind
 from tests.kit import network

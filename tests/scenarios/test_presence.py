@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from lyncpy.workloads.presence import watcher_index as watchers_module
-from lyncpy.workloads.presence.documents import write_view
+from lyncpy.workloads.presence.bodies.categories import write_view
 from lyncpy.workloads.presence.model.audience import Audience
 from lyncpy.workloads.presence.model.board import Board
 from tests.kit.actors import NOTE_CONTAINERS, PRESENCE, SELF

@@ -23,6 +23,7 @@ from lyncpy.core.deadline import Deadlines
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
+from lyncpy.workloads.presence.bodies.board_record import read_named, write_record
 from lyncpy.workloads.presence.clock_steps import Carrier
 from lyncpy.workloads.presence.model.board import (
     Board,
@@ -39,7 +40,6 @@ from lyncpy.workloads.presence.model.levels import again, privatise
 from lyncpy.workloads.presence.model.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.tables import ExpiryCause
-from lyncpy.workloads.presence.records import read_named, write_record
 
 _KIND: Final = "board"
 _SEARCHED: Final = 64

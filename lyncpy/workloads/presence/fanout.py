@@ -24,7 +24,7 @@ from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.board_table import BoardTable
-from lyncpy.workloads.presence.legacy import PresenceFormat
+from lyncpy.workloads.presence.bodies.legacy import PresenceFormat
 from lyncpy.workloads.presence.model.audience import NOBODY, Audience, concerns, differs, is_blocked
 from lyncpy.workloads.presence.model.board import Board, compare
 from lyncpy.workloads.presence.model.traffic import Traffic

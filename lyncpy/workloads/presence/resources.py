@@ -22,7 +22,7 @@ from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpReaderK
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import children, read_xml, text_of
-from lyncpy.workloads.presence.icons import LARGEST, SMALLEST, TITLES, USUAL, Icon, draw
+from lyncpy.workloads.presence.bodies.icons import LARGEST, SMALLEST, TITLES, USUAL, Icon, draw
 from lyncpy.workloads.presence.model.aggregate import band_of, is_shaded
 from lyncpy.workloads.presence.model.audience import Audience, audience, visible
 from lyncpy.workloads.presence.model.board import Board

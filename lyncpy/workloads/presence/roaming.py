@@ -16,8 +16,8 @@ from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.board_table import BoardTable
-from lyncpy.workloads.presence.documents import ROAMING_SELF, write_own
-from lyncpy.workloads.presence.legacy import write_pending
+from lyncpy.workloads.presence.bodies.categories import ROAMING_SELF, write_own
+from lyncpy.workloads.presence.bodies.legacy import write_pending
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import EXTERNAL, Relation, Subscriber
 

@@ -10,6 +10,7 @@ from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Response, response_to
 from lyncpy.workloads.presence.board_table import BoardTable
+from lyncpy.workloads.presence.bodies.categories import FAULT_TYPE, ROAMING_SELF, write_fault, write_own
 from lyncpy.workloads.presence.bodies.publications import (
     read_publish,
     read_roaming_list,
@@ -17,7 +18,6 @@ from lyncpy.workloads.presence.bodies.publications import (
     read_set_members,
     read_set_subscriber,
 )
-from lyncpy.workloads.presence.documents import FAULT_TYPE, ROAMING_SELF, write_fault, write_own
 from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, Published, Stale, publish
 from lyncpy.workloads.presence.model.levels import RelationOf, acknowledge, set_delegates, set_members

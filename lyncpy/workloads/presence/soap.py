@@ -18,7 +18,7 @@ from lyncpy.sip.markup import Element, attr, child, text_of
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import REQUEST_NS, SOAP_TYPE, write_envelope
 from lyncpy.workloads.presence.board_table import BoardTable
-from lyncpy.workloads.presence.legacy import PresenceFormat, person_unknown, write_legacy
+from lyncpy.workloads.presence.bodies.legacy import PresenceFormat, person_unknown, write_legacy
 from lyncpy.workloads.presence.model.audience import audience
 from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, acknowledge, set_members

@@ -16,7 +16,8 @@ from lyncpy.contracts.workload import Route
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.batches import (
+from lyncpy.workloads.presence.board_table import BoardTable
+from lyncpy.workloads.presence.bodies.batches import (
     BATCH_TYPE,
     DEFAULT_CATEGORIES,
     LIST_TYPE,
@@ -25,11 +26,16 @@ from lyncpy.workloads.presence.batches import (
     read_batch,
     read_list,
 )
-from lyncpy.workloads.presence.board_table import BoardTable
-from lyncpy.workloads.presence.documents import write_list, write_unknown
+from lyncpy.workloads.presence.bodies.categories import write_list, write_unknown
+from lyncpy.workloads.presence.bodies.legacy import (
+    LEGACY_CATEGORIES,
+    PresenceFormat,
+    form_of,
+    person_unknown,
+    write_legacy,
+)
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
-from lyncpy.workloads.presence.legacy import LEGACY_CATEGORIES, PresenceFormat, form_of, person_unknown, write_legacy
 from lyncpy.workloads.presence.model.audience import audience
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import Relation

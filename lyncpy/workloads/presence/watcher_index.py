@@ -14,8 +14,8 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import TOTAL, Owners, Shares
 from lyncpy.core.notifier import Subscription
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.documents import write_view
-from lyncpy.workloads.presence.legacy import PresenceFormat, person_seen, write_legacy
+from lyncpy.workloads.presence.bodies.categories import write_view
+from lyncpy.workloads.presence.bodies.legacy import PresenceFormat, person_seen, write_legacy
 from lyncpy.workloads.presence.model.audience import NOBODY, Audience, audience
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import Container, Relation

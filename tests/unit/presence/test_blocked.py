@@ -7,7 +7,8 @@ import pytest
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import OwnerId
-from lyncpy.workloads.presence.absences import Remains
+from lyncpy.workloads.presence.bodies.board_record import read_named, write_record
+from lyncpy.workloads.presence.model.absences import Remains
 from lyncpy.workloads.presence.model.audience import Audience, Away, concerns, differs, visible
 from lyncpy.workloads.presence.model.audience import audience as audience_of
 from lyncpy.workloads.presence.model.board import (
@@ -37,7 +38,6 @@ from lyncpy.workloads.presence.model.tables import (
     Publication,
     Relation,
 )
-from lyncpy.workloads.presence.records import read_named, write_record
 from tests.kit.boards import read_record
 from tests.kit.owners import AddressOwners
 

@@ -16,6 +16,7 @@ from lyncpy.contracts.store import Conflict
 from lyncpy.core import keyed_lock as writers
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.board_table import BoardTable, Decide
+from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.publications import read_state
 from lyncpy.workloads.presence.model.audience import STRANGER, audience
 from lyncpy.workloads.presence.model.board import Board, Published, publish
@@ -34,7 +35,6 @@ from lyncpy.workloads.presence.model.tables import (
     Publication,
     Subscriber,
 )
-from lyncpy.workloads.presence.records import write_record
 from tests.kit.boards import NoContacts, read_record
 from tests.kit.hall import Hall
 from tests.kit.presence import people, state

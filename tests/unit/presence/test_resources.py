@@ -8,7 +8,7 @@ from lxml import etree
 
 from lyncpy.contracts.http import ANYBODY, HttpAnswer, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, HttpResource
 from lyncpy.contracts.names import aor_of
-from lyncpy.workloads.presence.icons import Icon, draw
+from lyncpy.workloads.presence.bodies.icons import Icon, draw
 from tests.kit.hall import DOMAIN
 from tests.kit.presence import PresenceRoom, note, people, publication, state
 from tests.kit.results import result_of

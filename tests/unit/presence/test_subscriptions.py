@@ -6,8 +6,8 @@ import pytest
 
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
-from lyncpy.workloads.presence.batches import BatchAction, BatchResource
-from lyncpy.workloads.presence.legacy import PresenceFormat
+from lyncpy.workloads.presence.bodies.batches import BatchAction, BatchResource
+from lyncpy.workloads.presence.bodies.legacy import PresenceFormat
 from lyncpy.workloads.presence.subscriptions import combined
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, availability, batch_body, note, people, publication, views

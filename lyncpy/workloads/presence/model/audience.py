@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
-from lyncpy.workloads.presence.absences import LONG_GONE, Remains
+from lyncpy.workloads.presence.model.absences import LONG_GONE, Remains
 from lyncpy.workloads.presence.model.aggregate import for_audience
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.states import Aggregate, Services, StateKind

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, Version
-from lyncpy.workloads.presence.absences import Absences, bounded, carried, ends, lapsed
 from lyncpy.workloads.presence.making import LEGACY, SOURCES, make, was_active
+from lyncpy.workloads.presence.model.absences import Absences, bounded, carried, ends, lapsed
 from lyncpy.workloads.presence.model.aggregate import (
     moments,
 )

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lyncpy.contracts.names import NO_EPID, Aor, aor_of, bare, domain_of, kept_aor
-from lyncpy.workloads.presence.absences import Absence, Absences, remains_of
 from lyncpy.workloads.presence.making import STATES
+from lyncpy.workloads.presence.model.absences import Absence, Absences, remains_of
 from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,

@@ -12,7 +12,7 @@ from functools import partial
 
 from lyncpy.contracts.names import Aor, bare, kept_aor
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
-from lyncpy.workloads.presence.absences import Absence, Absences, carried, lapsed
+from lyncpy.workloads.presence.model.absences import Absence, Absences, carried, lapsed
 from lyncpy.workloads.presence.model.board import Board, BoardDelta, Published, with_aggregates
 from lyncpy.workloads.presence.model.tables import (
     Container,

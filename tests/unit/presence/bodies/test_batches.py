@@ -3,7 +3,7 @@
 import pytest
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.workloads.presence.batches import DEFAULT_CATEGORIES, read_batch, read_list
+from lyncpy.workloads.presence.bodies.batches import DEFAULT_CATEGORIES, read_batch, read_list
 from tests.kit.presence import adrl_body, batch_body
 
 ALICE = "sip:alice@contoso.test"

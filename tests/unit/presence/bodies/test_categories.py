@@ -5,7 +5,7 @@ from dataclasses import replace
 from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.body import read_multipart
-from lyncpy.workloads.presence.documents import write_fault, write_list, write_own, write_unknown, write_view
+from lyncpy.workloads.presence.bodies.categories import write_fault, write_list, write_own, write_unknown, write_view
 from lyncpy.workloads.presence.model.audience import NOBODY
 from lyncpy.workloads.presence.model.board import Board, Fault, Stale, with_aggregates
 from lyncpy.workloads.presence.model.directory_facts import made_for

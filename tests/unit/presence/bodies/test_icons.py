@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 from lxml import etree
 
-from lyncpy.workloads.presence.icons import AMBER, GREEN, GREY, LARGEST, RED, SMALLEST, TITLES, Icon, draw
+from lyncpy.workloads.presence.bodies.icons import AMBER, GREEN, GREY, LARGEST, RED, SMALLEST, TITLES, Icon, draw
 
 NEAR_BLACK, WHITE = "#1f1f1f", "#ffffff"
 

@@ -8,7 +8,7 @@ from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import aor_of
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Response
-from lyncpy.workloads.presence.legacy import PresenceFormat, form_of, write_pending
+from lyncpy.workloads.presence.bodies.legacy import PresenceFormat, form_of, write_pending
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, adrl_body, note, people, publication, state
 

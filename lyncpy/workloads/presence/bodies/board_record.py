@@ -12,8 +12,8 @@ from typing import Any, Final
 from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.presence.absences import Absence, Absences, Remains
 from lyncpy.workloads.presence.bodies.publications import READ, read_value
+from lyncpy.workloads.presence.model.absences import Absence, Absences, Remains
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.levels import member_of
 from lyncpy.workloads.presence.model.naming import Names, Sleeper, named
