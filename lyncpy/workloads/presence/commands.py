@@ -11,10 +11,10 @@ from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, R
 from lyncpy.core.choices import addresses
 from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.board_table import BoardTable
-from lyncpy.workloads.presence.explain import clock, level, made_of, name_of, seen, words_of
 from lyncpy.workloads.presence.model.aggregate import word_of
 from lyncpy.workloads.presence.model.audience import STRANGER, Audience, audience, is_blocked, visible
 from lyncpy.workloads.presence.model.board import Board, Published, reset
+from lyncpy.workloads.presence.model.explain import clock, level, made_of, name_of, seen, words_of
 from lyncpy.workloads.presence.model.states import Aggregate, AggregateMachine, LegacyInterop, Services
 from lyncpy.workloads.presence.model.tables import (
     AGGREGATE_INSTANCE,

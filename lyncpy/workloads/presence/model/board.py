@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, Version
-from lyncpy.workloads.presence.making import LEGACY, SOURCES, make, was_active
 from lyncpy.workloads.presence.model.absences import Absences, bounded, carried, ends, lapsed
 from lyncpy.workloads.presence.model.aggregate import (
     moments,
 )
 from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.server_publications import LEGACY, SOURCES, make, was_active
 from lyncpy.workloads.presence.model.states import (
     StateKind,
 )

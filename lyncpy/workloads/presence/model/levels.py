@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lyncpy.contracts.names import NO_EPID, Aor, aor_of, bare, domain_of, kept_aor
-from lyncpy.workloads.presence.making import STATES
 from lyncpy.workloads.presence.model.absences import Absence, Absences, remains_of
 from lyncpy.workloads.presence.model.board import (
     Board,
@@ -23,6 +22,7 @@ from lyncpy.workloads.presence.model.board import (
     with_aggregates,
 )
 from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.server_publications import STATES
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import (
     BLOCKED,

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.workload import Reason
-from lyncpy.workloads.presence.explain import level, name_of, seen, short
 from lyncpy.workloads.presence.model.board import Board, with_aggregates
+from lyncpy.workloads.presence.model.explain import level, name_of, seen, short
 from lyncpy.workloads.presence.model.states import StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
     Container,

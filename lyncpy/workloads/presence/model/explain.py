@@ -11,10 +11,10 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.workload import Reason
-from lyncpy.workloads.presence.making import inputs_of
 from lyncpy.workloads.presence.model.aggregate import band_of, machine_of, most_active, weigh, word_of
 from lyncpy.workloads.presence.model.audience import STRANGER, Away, Levels, audience, entry, listing, visible
 from lyncpy.workloads.presence.model.board import Board
+from lyncpy.workloads.presence.model.server_publications import inputs_of
 from lyncpy.workloads.presence.model.states import Aggregate, Input, StateKind
 from lyncpy.workloads.presence.model.tables import (
     AGGREGATED,
