@@ -21,7 +21,7 @@ import pytest
 
 from lyncpy.contracts.names import Aor, ConferenceId
 from lyncpy.workloads.conferencing.conference_table import pack
-from lyncpy.workloads.conferencing.model import Conference
+from lyncpy.workloads.conferencing.model.conference import Conference
 from lyncpy.workloads.presence.bodies.icons import Icon, draw
 from tests.interop.conftest import Clients
 from tests.kit.browser import CHROMIUM, Browser, Intranet

@@ -31,8 +31,8 @@ from lyncpy.workloads.admin.prompt import Editor, Keys
 from lyncpy.workloads.admin.render import as_json, as_text, wrap
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.archive.bodies import ArchivedText, Mail
-from lyncpy.workloads.conferencing import bodies as conferencing
-from lyncpy.workloads.conferencing.model import read_address
+from lyncpy.workloads.conferencing.bodies import commands as conferencing
+from lyncpy.workloads.conferencing.model.conference import read_address
 from lyncpy.workloads.contacts import bodies as contacts
 from lyncpy.workloads.directory.bodies import read_search
 from lyncpy.workloads.im import bodies as im

@@ -3,9 +3,9 @@
 from typing import Any
 
 from lyncpy.contracts.names import Aor, ConferenceId, Epid
-from lyncpy.workloads.conferencing.meeting import begin, join, medium_joined
-from lyncpy.workloads.conferencing.model import CHAT, Autopromote, Conference, ConferenceDenied
-from lyncpy.workloads.conferencing.roster import Joiner, Meeting, MeetingPolicy, Step
+from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, MeetingPolicy, Step
+from lyncpy.workloads.conferencing.model.conference import CHAT, Autopromote, Conference, ConferenceDenied
+from lyncpy.workloads.conferencing.model.meeting import begin, join, medium_joined
 
 NOON = 1_784_548_800.0
 """Wall-clock seconds: 2026-07-20 12:00 UTC."""

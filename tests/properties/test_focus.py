@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.conferencing.model import ConferenceRole
-from lyncpy.workloads.conferencing.roster import Meeting
+from lyncpy.workloads.conferencing.model.attendees import Meeting
+from lyncpy.workloads.conferencing.model.conference import ConferenceRole
 from tests.kit.actors import Actor
 from tests.kit.hall import tree
 from tests.kit.meetings import Seat, asks_factory, code_of, new_conference

@@ -9,7 +9,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lxml import etree
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.conferencing.admission import JoinerRelation
 from lyncpy.workloads.conferencing.documents import (
     MSCI_NS,
     RosterAudience,
@@ -19,7 +18,30 @@ from lyncpy.workloads.conferencing.documents import (
     delta,
     full,
 )
-from lyncpy.workloads.conferencing.meeting import (
+from lyncpy.workloads.conferencing.model.admission import JoinerRelation
+from lyncpy.workloads.conferencing.model.attendees import (
+    Admitted,
+    Arrived,
+    Change,
+    Gone,
+    LockChanged,
+    MediumJoined,
+    MediumLeft,
+    Meeting,
+    MeetingEnded,
+    MeetingPolicy,
+    Reformed,
+    RoleChanged,
+    Step,
+)
+from lyncpy.workloads.conferencing.model.conference import (
+    CHAT,
+    AdmissionPolicy,
+    Autopromote,
+    ConferenceDenied,
+    ConferenceRole,
+)
+from lyncpy.workloads.conferencing.model.meeting import (
     admit,
     begin,
     deadline,
@@ -35,22 +57,6 @@ from lyncpy.workloads.conferencing.meeting import (
     remembered,
     set_lock,
     set_role,
-)
-from lyncpy.workloads.conferencing.model import CHAT, AdmissionPolicy, Autopromote, ConferenceDenied, ConferenceRole
-from lyncpy.workloads.conferencing.roster import (
-    Admitted,
-    Arrived,
-    Change,
-    Gone,
-    LockChanged,
-    MediumJoined,
-    MediumLeft,
-    Meeting,
-    MeetingEnded,
-    MeetingPolicy,
-    Reformed,
-    RoleChanged,
-    Step,
 )
 from tests.kit.hall import tree
 from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, GUEST, MALLORY, NOON, PHONE, conference, joiner

@@ -25,8 +25,7 @@ from lyncpy.contracts.records import (
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.hourly_quota import HourlyQuota, cut
 from lyncpy.sip.message import Response
-from lyncpy.workloads.conferencing.model import FOCUS
-from lyncpy.workloads.conferencing.roster import (
+from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
     Arrived,
     Change,
@@ -39,6 +38,7 @@ from lyncpy.workloads.conferencing.roster import (
     RoleChanged,
     RosterEndpoint,
 )
+from lyncpy.workloads.conferencing.model.conference import FOCUS
 
 BY_SERVER: Final = frozenset({Departure.EJECTED, Departure.DENIED, Departure.WAITED, Departure.ENDED})
 

@@ -26,13 +26,13 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import quote
 from lyncpy.sip.markup import escape
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
-from lyncpy.workloads.conferencing import meeting as rules
-from lyncpy.workloads.conferencing.admission import FocusAction
 from lyncpy.workloads.conferencing.attachments import SipAttachment
-from lyncpy.workloads.conferencing.bodies import AddUser, C3pCommand, write_added, write_failure
+from lyncpy.workloads.conferencing.bodies.commands import AddUser, C3pCommand, write_added, write_failure
 from lyncpy.workloads.conferencing.focus import Focus
-from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRole
-from lyncpy.workloads.conferencing.roster import Change, Meeting, MeetingEnded
+from lyncpy.workloads.conferencing.model import meeting as rules
+from lyncpy.workloads.conferencing.model.admission import FocusAction
+from lyncpy.workloads.conferencing.model.attendees import Change, Meeting, MeetingEnded
+from lyncpy.workloads.conferencing.model.conference import C3pReason, ConferenceDenied, ConferenceRole
 
 INVITATION: Final = "application/ms-conf-invite+xml"
 

@@ -6,13 +6,13 @@ from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
-from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus, Rule
 from lyncpy.workloads.conferencing.focus_table import FocusTable
-from lyncpy.workloads.conferencing.model import Conference, ConferenceDenied, join_url
-from lyncpy.workloads.conferencing.model import ConferenceRole as Part
-from lyncpy.workloads.conferencing.roster import Attendee, Meeting
+from lyncpy.workloads.conferencing.model import meeting as rules
+from lyncpy.workloads.conferencing.model.attendees import Attendee, Meeting
+from lyncpy.workloads.conferencing.model.conference import Conference, ConferenceDenied, join_url
+from lyncpy.workloads.conferencing.model.conference import ConferenceRole as Part
 
 _SENTENCES = {
     "userDoesntExist": "nobody with this address is there",

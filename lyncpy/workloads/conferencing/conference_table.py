@@ -22,8 +22,7 @@ from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.slices import next_turn
 from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
-from lyncpy.workloads.conferencing.identity import noted, readdressed, up_to_date
-from lyncpy.workloads.conferencing.model import (
+from lyncpy.workloads.conferencing.model.conference import (
     Active,
     AdmissionPolicy,
     Autopromote,
@@ -39,6 +38,7 @@ from lyncpy.workloads.conferencing.model import (
     read_address,
     schedule,
 )
+from lyncpy.workloads.conferencing.model.renaming import noted, readdressed, up_to_date
 
 KIND: Final = "conference"
 NOBODYS: Final = Aor("sip:removed@organizer.invalid")

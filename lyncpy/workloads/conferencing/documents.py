@@ -15,9 +15,9 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.markup import escape, quote_attr
-from lyncpy.workloads.conferencing.bodies import INFO_NS
-from lyncpy.workloads.conferencing.model import FOCUS, Conference, ConferenceRole, join_url
-from lyncpy.workloads.conferencing.roster import Attendee, Meeting, RosterEndpoint
+from lyncpy.workloads.conferencing.bodies.commands import INFO_NS
+from lyncpy.workloads.conferencing.model.attendees import Attendee, Meeting, RosterEndpoint
+from lyncpy.workloads.conferencing.model.conference import FOCUS, Conference, ConferenceRole, join_url
 
 INFO_TYPE: Final = "application/conference-info+xml"
 MSCI_NS: Final = "http://schemas.microsoft.com/rtc/2005/08/confinfoextensions"

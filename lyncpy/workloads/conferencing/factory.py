@@ -11,7 +11,7 @@ from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.markup import attr, child
 from lyncpy.sip.message import Response, response_to
-from lyncpy.workloads.conferencing.bodies import (
+from lyncpy.workloads.conferencing.bodies.commands import (
     C3P_TYPE,
     NOT_IMPLEMENTED,
     C3pCommand,
@@ -25,7 +25,7 @@ from lyncpy.workloads.conferencing.bodies import (
 )
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.documents import kept
-from lyncpy.workloads.conferencing.model import C3pReason, Conference, ConferenceDenied, ConferenceRequest
+from lyncpy.workloads.conferencing.model.conference import C3pReason, Conference, ConferenceDenied, ConferenceRequest
 
 FACTORY: Final = "app:conf:focusfactory"
 PAGE: Final = 100

@@ -17,11 +17,10 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
-from lyncpy.workloads.conferencing import meeting as rules
 from lyncpy.workloads.conferencing.attachments import IAttachment
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
-from lyncpy.workloads.conferencing.model import Active, Conference, ConferenceDenied
-from lyncpy.workloads.conferencing.roster import (
+from lyncpy.workloads.conferencing.model import meeting as rules
+from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
     Arrived,
     Change,
@@ -31,6 +30,7 @@ from lyncpy.workloads.conferencing.roster import (
     MeetingEnded,
     Step,
 )
+from lyncpy.workloads.conferencing.model.conference import Active, Conference, ConferenceDenied
 from lyncpy.workloads.conferencing.roster_feed import RosterFeed
 
 HOLD: Final = "meeting"

@@ -11,7 +11,7 @@ from lyncpy.contracts.names import Aor, bare, domain_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.text import JOINERS, one_line
 from lyncpy.sip.uri import parse_uri
-from lyncpy.workloads.conferencing.model import FOCUS, Address, Conference, read_address
+from lyncpy.workloads.conferencing.model.conference import FOCUS, Address, Conference, read_address
 
 APP: Final = "app:conf:"
 

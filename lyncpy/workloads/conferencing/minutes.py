@@ -9,7 +9,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.spawn import spawn
-from lyncpy.workloads.conferencing.roster import Admitted, Arrived, Change, Gone, Meeting
+from lyncpy.workloads.conferencing.model.attendees import Admitted, Arrived, Change, Gone, Meeting
 
 
 class Minutes:

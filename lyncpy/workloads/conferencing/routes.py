@@ -16,10 +16,8 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.message import Response, new_tag, response_to
-from lyncpy.workloads.conferencing import meeting as rules
-from lyncpy.workloads.conferencing.admission import FocusAction
 from lyncpy.workloads.conferencing.attachments import SipAttachment
-from lyncpy.workloads.conferencing.bodies import (
+from lyncpy.workloads.conferencing.bodies.commands import (
     C3P_TYPE,
     NOT_IMPLEMENTED,
     AddUser,
@@ -47,8 +45,16 @@ from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.focus import Focus, Rule
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import shown_name
-from lyncpy.workloads.conferencing.model import FOCUS, C3pReason, ConferenceDenied, ConferenceRequest, read_address
-from lyncpy.workloads.conferencing.roster import Joiner, Meeting, Step
+from lyncpy.workloads.conferencing.model import meeting as rules
+from lyncpy.workloads.conferencing.model.admission import FocusAction
+from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, Step
+from lyncpy.workloads.conferencing.model.conference import (
+    FOCUS,
+    C3pReason,
+    ConferenceDenied,
+    ConferenceRequest,
+    read_address,
+)
 from lyncpy.workloads.conferencing.roster_feed import EVENT
 
 FOCUS_APP: Final = "app:conf:focus:id"

@@ -23,7 +23,7 @@ from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import Guests
 from lyncpy.workloads.conferencing.minutes import Minutes
-from lyncpy.workloads.conferencing.model import CHAT
+from lyncpy.workloads.conferencing.model.conference import CHAT
 from lyncpy.workloads.conferencing.pages import Pages
 from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.settings import Settings

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from lyncpy.contracts.policy import Policy
-from lyncpy.workloads.conferencing.model import AdmissionPolicy, Autopromote, ConferenceTerms
-from lyncpy.workloads.conferencing.roster import MeetingPolicy
+from lyncpy.workloads.conferencing.model.attendees import MeetingPolicy
+from lyncpy.workloads.conferencing.model.conference import AdmissionPolicy, Autopromote, ConferenceTerms
 
 _PROMOTED = {"nobody": Autopromote.NOBODY, "company": Autopromote.COMPANY, "everyone": Autopromote.EVERYONE}
 

@@ -13,7 +13,7 @@ from lyncpy.contracts.store import Conflict
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.conferencing.conference_table import KIND, ConferenceTable, pack, unpack
-from lyncpy.workloads.conferencing.model import (
+from lyncpy.workloads.conferencing.model.conference import (
     Active,
     AdmissionPolicy,
     C3pReason,

@@ -18,9 +18,9 @@ from lyncpy.workloads.conferencing.documents import (
     full,
     kept,
 )
-from lyncpy.workloads.conferencing.meeting import admit, join, leave, medium_left, reform, set_lock, set_role
-from lyncpy.workloads.conferencing.model import CHAT, Active, AdmissionPolicy, ConferenceRole
-from lyncpy.workloads.conferencing.roster import Meeting, MeetingPolicy
+from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingPolicy
+from lyncpy.workloads.conferencing.model.conference import CHAT, Active, AdmissionPolicy, ConferenceRole
+from lyncpy.workloads.conferencing.model.meeting import admit, join, leave, medium_left, reform, set_lock, set_role
 from tests.kit.hall import tree
 from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, FOCUS, NOON, conference, done, joiner, meeting
 

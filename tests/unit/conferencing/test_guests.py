@@ -8,7 +8,7 @@ from lyncpy.contracts.names import Aor, ConferenceId
 from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.workloads.conferencing.guests import NAME_LETTERS, Guests, keys_of, shown_name
-from lyncpy.workloads.conferencing.model import Conference, read_address
+from lyncpy.workloads.conferencing.model.conference import Conference, read_address
 
 CONFERENCE = Conference(Aor("sip:bob@contoso.test"), ConferenceId("854T0R7G"), 0.0, 0.0, 9.0, passcode="Key12345")
 

@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from lyncpy.contracts.policy import Policy
-from lyncpy.workloads.conferencing.model import AdmissionPolicy, Autopromote, ConferenceTerms
-from lyncpy.workloads.conferencing.roster import MeetingPolicy
+from lyncpy.workloads.conferencing.model.attendees import MeetingPolicy
+from lyncpy.workloads.conferencing.model.conference import AdmissionPolicy, Autopromote, ConferenceTerms
 from lyncpy.workloads.conferencing.settings import Settings
 
 

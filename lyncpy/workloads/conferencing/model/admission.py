@@ -8,7 +8,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-from lyncpy.workloads.conferencing.model import (
+from lyncpy.workloads.conferencing.model.conference import (
     AdmissionPolicy,
     Autopromote,
     C3pReason,

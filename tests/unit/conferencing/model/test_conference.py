@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lyncpy.contracts.names import Aor, ConferenceId
-from lyncpy.workloads.conferencing.model import (
+from lyncpy.workloads.conferencing.model.conference import (
     DAY_S,
     YEAR_S,
     Active,

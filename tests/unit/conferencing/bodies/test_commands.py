@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.workloads.conferencing.bodies import (
+from lyncpy.workloads.conferencing.bodies.commands import (
     AddUser,
     C3pCommand,
     DeleteConference,
@@ -29,7 +29,12 @@ from lyncpy.workloads.conferencing.bodies import (
     write_pending,
     write_success,
 )
-from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRequest, ConferenceRole
+from lyncpy.workloads.conferencing.model.conference import (
+    C3pReason,
+    ConferenceDenied,
+    ConferenceRequest,
+    ConferenceRole,
+)
 from tests.kit.hall import tree
 from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON
 

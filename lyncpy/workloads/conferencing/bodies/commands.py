@@ -15,7 +15,12 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, quote_attr, read_xml, text_of
 from lyncpy.sip.uri import parse_uri
-from lyncpy.workloads.conferencing.model import C3pReason, ConferenceDenied, ConferenceRequest, ConferenceRole
+from lyncpy.workloads.conferencing.model.conference import (
+    C3pReason,
+    ConferenceDenied,
+    ConferenceRequest,
+    ConferenceRole,
+)
 
 C3P_TYPE: Final = "application/cccp+xml"
 C3P_NS: Final = "urn:ietf:params:xml:ns:cccp"

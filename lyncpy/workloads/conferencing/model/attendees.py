@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import NOBODY, OwnerId
-from lyncpy.workloads.conferencing.admission import JoinerRelation
-from lyncpy.workloads.conferencing.model import FOCUS, Conference, ConferenceRole
+from lyncpy.workloads.conferencing.model.admission import JoinerRelation
+from lyncpy.workloads.conferencing.model.conference import FOCUS, Conference, ConferenceRole
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,34 @@ from typing import Any
 import pytest
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.conferencing.admission import MAY, FocusAction, JoinerRelation
-from lyncpy.workloads.conferencing.meeting import (
+from lyncpy.workloads.conferencing.model.admission import MAY, FocusAction, JoinerRelation
+from lyncpy.workloads.conferencing.model.attendees import (
+    Admitted,
+    Arrived,
+    Change,
+    Departure,
+    Gone,
+    LockChanged,
+    MediumJoined,
+    MediumLeft,
+    Meeting,
+    MeetingEnd,
+    MeetingEnded,
+    MeetingPolicy,
+    Reformed,
+    RoleChanged,
+    Step,
+)
+from lyncpy.workloads.conferencing.model.conference import (
+    CHAT,
+    Active,
+    AdmissionPolicy,
+    Autopromote,
+    C3pReason,
+    ConferenceDenied,
+    ConferenceRole,
+)
+from lyncpy.workloads.conferencing.model.meeting import (
     admit,
     begin,
     call_in,
@@ -27,32 +53,6 @@ from lyncpy.workloads.conferencing.meeting import (
     remembered,
     set_lock,
     set_role,
-)
-from lyncpy.workloads.conferencing.model import (
-    CHAT,
-    Active,
-    AdmissionPolicy,
-    Autopromote,
-    C3pReason,
-    ConferenceDenied,
-    ConferenceRole,
-)
-from lyncpy.workloads.conferencing.roster import (
-    Admitted,
-    Arrived,
-    Change,
-    Departure,
-    Gone,
-    LockChanged,
-    MediumJoined,
-    MediumLeft,
-    Meeting,
-    MeetingEnd,
-    MeetingEnded,
-    MeetingPolicy,
-    Reformed,
-    RoleChanged,
-    Step,
 )
 from tests.kit.rosters import (
     ALICE,

@@ -10,7 +10,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import NOBODY, OwnerId
-from lyncpy.workloads.conferencing.admission import (
+from lyncpy.workloads.conferencing.model.admission import (
     DOORS,
     LOCKED,
     MAY,
@@ -22,8 +22,7 @@ from lyncpy.workloads.conferencing.admission import (
     JoinerRelation,
     promoted,
 )
-from lyncpy.workloads.conferencing.model import FOCUS, Active, C3pReason, Conference, ConferenceDenied, ConferenceRole
-from lyncpy.workloads.conferencing.roster import (
+from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
     Arrived,
     Attendee,
@@ -42,6 +41,14 @@ from lyncpy.workloads.conferencing.roster import (
     RoleChanged,
     RosterEndpoint,
     Step,
+)
+from lyncpy.workloads.conferencing.model.conference import (
+    FOCUS,
+    Active,
+    C3pReason,
+    Conference,
+    ConferenceDenied,
+    ConferenceRole,
 )
 
 _NOBODY: Final = ConferenceDenied(C3pReason.USER_DOES_NOT_EXIST)

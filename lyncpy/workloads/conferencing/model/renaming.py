@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import NOBODY, IOwners, resolve
-from lyncpy.workloads.conferencing import meeting as rules
-from lyncpy.workloads.conferencing.model import Active, Conference
-from lyncpy.workloads.conferencing.roster import Change, Meeting, Step
+from lyncpy.workloads.conferencing.model import meeting as rules
+from lyncpy.workloads.conferencing.model.attendees import Change, Meeting, Step
+from lyncpy.workloads.conferencing.model.conference import Active, Conference
 
 
 def noted(conference: Conference, owners: IOwners) -> Conference:

@@ -1,0 +1,1 @@
+"""The bodies of conferencing: C3P requests and responses, conference-info documents, and the page of a meeting link."""
