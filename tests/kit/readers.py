@@ -31,7 +31,7 @@ from lyncpy.workloads.admin.prompt import Editor, Keys
 from lyncpy.workloads.admin.render import as_json, as_text, wrap
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.archive.bodies import ArchivedText, Mail
-from lyncpy.workloads.conferencing.bodies import commands as conferencing
+from lyncpy.workloads.conferencing.bodies import c3p as conferencing
 from lyncpy.workloads.conferencing.model.conference import read_address
 from lyncpy.workloads.contacts import bodies as contacts
 from lyncpy.workloads.directory.bodies import read_search

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from lxml import etree
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.conferencing.documents import (
+from lyncpy.workloads.conferencing.bodies.conference_info import (
     MSCI_NS,
     RosterAudience,
     RosterBody,

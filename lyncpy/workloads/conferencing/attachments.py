@@ -14,7 +14,7 @@ from lyncpy.contracts.outbound import IOutbound
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.message import Request
-from lyncpy.workloads.conferencing.bodies.commands import C3P_TYPE
+from lyncpy.workloads.conferencing.bodies.c3p import C3P_TYPE
 
 BYE_S: Final = 10.0
 """How long a participant may take to answer that it is over for him."""

@@ -27,7 +27,7 @@ from lyncpy.sip.headers import quote
 from lyncpy.sip.markup import escape
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
 from lyncpy.workloads.conferencing.attachments import SipAttachment
-from lyncpy.workloads.conferencing.bodies.commands import AddUser, C3pCommand, write_added, write_failure
+from lyncpy.workloads.conferencing.bodies.c3p import AddUser, C3pCommand, write_added, write_failure
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction

@@ -38,7 +38,7 @@ from lyncpy.workloads.conferencing.model.conference import (
     read_address,
     schedule,
 )
-from lyncpy.workloads.conferencing.model.renaming import noted, readdressed, up_to_date
+from lyncpy.workloads.conferencing.model.identity import noted, readdressed, up_to_date
 
 KIND: Final = "conference"
 NOBODYS: Final = Aor("sip:removed@organizer.invalid")

@@ -11,7 +11,7 @@ from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.markup import attr, child
 from lyncpy.sip.message import Response, response_to
-from lyncpy.workloads.conferencing.bodies.commands import (
+from lyncpy.workloads.conferencing.bodies.c3p import (
     C3P_TYPE,
     NOT_IMPLEMENTED,
     C3pCommand,
@@ -23,8 +23,8 @@ from lyncpy.workloads.conferencing.bodies.commands import (
     write_failure,
     write_success,
 )
+from lyncpy.workloads.conferencing.bodies.conference_info import kept
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
-from lyncpy.workloads.conferencing.documents import kept
 from lyncpy.workloads.conferencing.model.conference import C3pReason, Conference, ConferenceDenied, ConferenceRequest
 
 FACTORY: Final = "app:conf:focusfactory"

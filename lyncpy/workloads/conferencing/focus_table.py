@@ -16,13 +16,13 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.core.feed import Feed
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform
+from lyncpy.workloads.conferencing.bodies.conference_info import RosterAudience
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
-from lyncpy.workloads.conferencing.documents import RosterAudience
 from lyncpy.workloads.conferencing.focus import Focus, MeetingObserver, Surroundings
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Arrived, Change, Gone, Meeting
 from lyncpy.workloads.conferencing.model.conference import Conference, read_address
-from lyncpy.workloads.conferencing.model.renaming import readdress
+from lyncpy.workloads.conferencing.model.identity import readdress
 from lyncpy.workloads.conferencing.roster_feed import RosterFeed, RosterSource
 from lyncpy.workloads.conferencing.settings import Settings
 

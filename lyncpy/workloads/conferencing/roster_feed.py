@@ -18,7 +18,14 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.conferencing.documents import INFO_TYPE, RosterAudience, RosterBody, audience_of, delta, full
+from lyncpy.workloads.conferencing.bodies.conference_info import (
+    INFO_TYPE,
+    RosterAudience,
+    RosterBody,
+    audience_of,
+    delta,
+    full,
+)
 from lyncpy.workloads.conferencing.model.attendees import Meeting
 
 EVENT: Final = "conference"

@@ -17,7 +17,7 @@ from lyncpy.contracts.workload import Route
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.message import Response, new_tag, response_to
 from lyncpy.workloads.conferencing.attachments import SipAttachment
-from lyncpy.workloads.conferencing.bodies.commands import (
+from lyncpy.workloads.conferencing.bodies.c3p import (
     C3P_TYPE,
     NOT_IMPLEMENTED,
     AddUser,

@@ -15,6 +15,7 @@ from lyncpy.contracts.workload import IWorkload, Offer, Provision
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.markup import escape
+from lyncpy.workloads.conferencing.bodies.pages import Pages
 from lyncpy.workloads.conferencing.call_records import ConferenceRecorder
 from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.commands import Commands
@@ -24,7 +25,6 @@ from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import Guests
 from lyncpy.workloads.conferencing.minutes import Minutes
 from lyncpy.workloads.conferencing.model.conference import CHAT
-from lyncpy.workloads.conferencing.pages import Pages
 from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.settings import Settings
 

@@ -10,7 +10,7 @@ from lyncpy.contracts.facts import FlowDrained
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.core.feed import Feed
 from lyncpy.workloads.conferencing import roster_feed as rosters
-from lyncpy.workloads.conferencing.documents import ATTENDEES
+from lyncpy.workloads.conferencing.bodies.conference_info import ATTENDEES
 from lyncpy.workloads.conferencing.roster_feed import RosterFeed, RosterSource
 from tests.kit.gatehouse import timers_of
 from tests.kit.results import result_of

@@ -7,7 +7,7 @@ import pytest
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.conferencing.model.conference import Active, ConferenceRole
-from lyncpy.workloads.conferencing.model.renaming import noted, readdressed
+from lyncpy.workloads.conferencing.model.identity import noted, readdressed
 from tests.kit.owners import AddressOwners
 from tests.kit.rosters import ALICE, BOB, CAROL, NOON, conference
 

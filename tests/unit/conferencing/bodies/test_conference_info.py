@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.conferencing.documents import (
+from lyncpy.workloads.conferencing.bodies.conference_info import (
     ATTENDEES,
     MSCI_NS,
     PRESENTERS,

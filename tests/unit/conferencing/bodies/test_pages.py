@@ -12,7 +12,7 @@ from lxml import html as lxml_html
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.conferencing.pages import Pages
+from lyncpy.workloads.conferencing.bodies.pages import Pages
 from tests.kit.results import result_of
 
 BASE = "https://meet.contoso.test/m"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.workloads.conferencing.bodies.commands import (
+from lyncpy.workloads.conferencing.bodies.c3p import (
     AddUser,
     C3pCommand,
     DeleteConference,

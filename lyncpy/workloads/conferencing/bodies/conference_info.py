@@ -15,7 +15,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.markup import escape, quote_attr
-from lyncpy.workloads.conferencing.bodies.commands import INFO_NS
+from lyncpy.workloads.conferencing.bodies.c3p import INFO_NS
 from lyncpy.workloads.conferencing.model.attendees import Attendee, Meeting, RosterEndpoint
 from lyncpy.workloads.conferencing.model.conference import FOCUS, Conference, ConferenceRole, join_url
 
