@@ -25,7 +25,7 @@ from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im import bodies
-from lyncpy.workloads.im.model import ArchivePolicy, Session, Side
+from lyncpy.workloads.im.model.session import ArchivePolicy, Session, Side
 
 T = TypeVar("T")
 

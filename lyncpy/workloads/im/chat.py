@@ -12,8 +12,8 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
-from lyncpy.workloads.im.model import ArchivePolicy
-from lyncpy.workloads.im.room import LEFT, ChatMember, ChatMessage, Deliver, Effect, Finished, Room, RoomBounds
+from lyncpy.workloads.im.model.room import LEFT, ChatMember, ChatMessage, Deliver, Effect, Finished, Room, RoomBounds
+from lyncpy.workloads.im.model.session import ArchivePolicy
 
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 

@@ -21,11 +21,12 @@ from lyncpy.contracts.refusal import translated
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import ForkResult, Forward, OnEarly, RingTimes
 from lyncpy.sip.message import Request, Response, response_to
-from lyncpy.workloads.im import bodies, model
+from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.dialogs import DialogDirection
-from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings

@@ -19,8 +19,8 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.headers import parse_name_addr, split_list
 from lyncpy.sip.message import Request
 from lyncpy.sip.uri import Uri, parse_uri
-from lyncpy.workloads.im import model
-from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.sessions import Sessions
 

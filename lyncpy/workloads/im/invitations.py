@@ -34,8 +34,8 @@ from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response_to
-from lyncpy.workloads.im import model
 from lyncpy.workloads.im.delivery import Delivery
+from lyncpy.workloads.im.model import session as model
 from lyncpy.workloads.im.parties import OFFLINE, UNKNOWN
 from lyncpy.workloads.im.settings import Settings
 

@@ -22,7 +22,7 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import NO_DIALOG, Chat
-from lyncpy.workloads.im.room import LEFT, LOST, ChatMember, RoomBounds
+from lyncpy.workloads.im.model.room import LEFT, LOST, ChatMember, RoomBounds
 from lyncpy.workloads.im.settings import Settings
 
 OVERLOADED: Final = Diagnostics(17000, "Server overloaded")

@@ -13,8 +13,8 @@ from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.workloads.im import model
-from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model.session import Session, Side
 
 UNKNOWN: Final = Diagnostics(1003, "User does not exist")
 OFFLINE: Final = Diagnostics(1, "User could not be reached")

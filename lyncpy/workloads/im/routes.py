@@ -19,11 +19,12 @@ from lyncpy.contracts.workload import Route
 from lyncpy.core.forward import ForkResult, Forward, OnEarly
 from lyncpy.core.router import FORWARD
 from lyncpy.sip.message import Request, Response, response_to
-from lyncpy.workloads.im import bodies, model
+from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import NO_DIALOG, DialogDirection, Dialogs
 from lyncpy.workloads.im.invitations import Invitations
-from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 

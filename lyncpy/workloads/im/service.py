@@ -9,7 +9,6 @@ from lyncpy.contracts.facts import BoardChanged, EndpointGone, FlowClosed, Perso
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.workloads.im import model
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.chat_dialogs import ChatDialogs
@@ -18,6 +17,7 @@ from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import Dialogs
 from lyncpy.workloads.im.invitations import Invitations, members_in
 from lyncpy.workloads.im.mcu import Mcu
+from lyncpy.workloads.im.model import session as model
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.routes import Routes
 from lyncpy.workloads.im.sessions import Sessions

@@ -16,9 +16,9 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.message import Request
-from lyncpy.workloads.im import model
 from lyncpy.workloads.im.call_records import SessionRecorder
-from lyncpy.workloads.im.model import Session
+from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model.session import Session
 
 Key = tuple[str, str]
 

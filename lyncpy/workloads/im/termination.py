@@ -13,8 +13,8 @@ from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import Forward
 from lyncpy.sip.message import Headers, Request
-from lyncpy.workloads.im import model
-from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.sessions import Sessions
 
 BYE_S = 10.0

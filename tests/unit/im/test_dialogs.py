@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.im import model
-from lyncpy.workloads.im.model import Session, Side
+from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model.session import Session, Side
 from tests.kit.chats import SlowArchive
 from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
 

@@ -6,7 +6,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, Hear, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.im.room import ChatMember, Deliver, Finished, LegEnded, Room, RoomBounds
+from lyncpy.workloads.im.model.room import ChatMember, Deliver, Finished, LegEnded, Room, RoomBounds
 
 LOST = DeliveryFailure(FailureKind.LOST, 430)
 SILENT = DeliveryFailure(FailureKind.SILENT, 408)

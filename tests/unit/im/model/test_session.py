@@ -3,7 +3,7 @@
 import pytest
 
 from lyncpy.sip.message import Headers, Response
-from lyncpy.workloads.im import model
+from lyncpy.workloads.im.model import session as model
 
 
 @pytest.mark.parametrize(
