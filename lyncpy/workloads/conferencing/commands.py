@@ -11,8 +11,7 @@ from lyncpy.workloads.conferencing.focus import Focus, Rule
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Attendee, Meeting
-from lyncpy.workloads.conferencing.model.conference import Conference, ConferenceDenied, join_url
-from lyncpy.workloads.conferencing.model.conference import ConferenceRole as Part
+from lyncpy.workloads.conferencing.model.conference import Conference, ConferenceDenied, ConferenceRole, join_url
 
 _SENTENCES = {
     "userDoesntExist": "nobody with this address is there",
@@ -63,13 +62,13 @@ class Commands:
             (
                 "promote",
                 "Make somebody a presenter.",
-                lambda m, asked: rules.set_role(m, None, _user(asked), Part.PRESENTER),
+                lambda m, asked: rules.set_role(m, None, _user(asked), ConferenceRole.PRESENTER),
                 (user,),
             ),
             (
                 "demote",
                 "Make a presenter an attendee.",
-                lambda m, asked: rules.set_role(m, None, _user(asked), Part.ATTENDEE),
+                lambda m, asked: rules.set_role(m, None, _user(asked), ConferenceRole.ATTENDEE),
                 (user,),
             ),
         )

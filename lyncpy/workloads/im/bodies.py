@@ -1,12 +1,14 @@
-"""Bodies of the chat: session descriptions, alternatives, typing, and text that rides in an INVITE."""
+"""Bodies of the chat: session descriptions, alternatives, typing, text that rides in an INVITE, and the report of a failed copy."""
 
 import base64
 import binascii
+from collections.abc import Sequence
 from typing import Final
 
+from lyncpy.contracts.mcu import DeliveryFailure
 from lyncpy.sip.body import media_type, read_multipart
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import attr, child, local, read_xml
+from lyncpy.sip.markup import attr, child, escape, local, quote_attr, read_xml
 from lyncpy.sip.message import Request
 
 SDP: Final = "application/sdp"
@@ -21,6 +23,9 @@ CONVEYED: Final = (
 )
 """What participants may send to all. A file cannot be offered to many, so no text/x-msmsgsinvite."""
 
+IMDN_TYPE: Final = "application/ms-imdn+xml"
+
+_IMDN_NS: Final = "http://schemas.microsoft.com/rtc/2005/08/imdn"
 _ACCEPT_TYPES: Final = b"a=accept-types:"
 _FIRST_TEXTS: Final = ("ms-text-format", "ms-im-format")
 _FIRST_IM: Final = b"<first-im"
@@ -169,3 +174,27 @@ def _decoded(text: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
         return text.encode("utf-8", "surrogateescape")
+
+
+def write_report(number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> bytes:
+    """Write the report about a message to many: which recipients did not get it; without one, everybody got it.
+
+    Args:
+        number: The message's Message-Id.
+        failed: Addresses, `sip:…`, and why; an empty sequence is allowed.
+
+    Spec: [MS-CONFIM] 2.2.3. Client: it shows each recipient whose status is 300 or more, in
+    words that go by the status (protocol notes, "instant messaging" §3.3, §3.4).
+    """
+    recipients = "".join(_recipient(address, failure) for address, failure in failed)
+    return f'<imdn xmlns="{_IMDN_NS}"><message-id>{number}</message-id>{recipients}</imdn>'.encode()
+
+
+def _recipient(address: str, failure: DeliveryFailure) -> str:
+    entry = (
+        f"<entry><key>ms-diagnostics</key><value>{escape(failure.diagnostics)}</value></entry>"
+        if failure.diagnostics
+        else ""
+    )
+    uri = quote_attr(f"<{address}>")
+    return f"<recipient uri={uri}><status>{failure.status}</status>{entry}</recipient>"

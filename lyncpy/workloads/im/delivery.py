@@ -25,7 +25,7 @@ from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.dialogs import DialogDirection
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.sessions import Sessions
@@ -180,8 +180,8 @@ class Delivery:
         """Note in a session which device accepted; else who refused, and why."""
         response, device, now = outcome.response, outcome.endpoint, self._timers.wall()
         if device is not None and is_good(outcome):
-            return model.answered(session, response, device.epid, device.instance, now)
-        return model.refused(session, response, now, by_server=device is None)
+            return rules.answered(session, response, device.epid, device.instance, now)
+        return rules.refused(session, response, now, by_server=device is None)
 
     def _record_session(self, session: Session, outcome: ForkResult) -> None:
         # The invited side may have said something meanwhile, before it accepted, and it counts.
@@ -194,14 +194,14 @@ class Delivery:
     def _record_invitation(self, session: Session, outcome: ForkResult) -> None:
         session = self._answered(session, outcome)
         if session.answered:
-            session = model.ended(session, "user2", CONFERENCE_INVITATION, self._timers.wall())
+            session = rules.ended(session, "user2", CONFERENCE_INVITATION, self._timers.wall())
         self._recorder.note(session.record, at_once=True)
 
     def _record_page(self, session: Session, outcome: ForkResult) -> None:
         session = self._answered(session, outcome)
-        session = model.counted(session, session.caller.tag, delivered=session.answered)
+        session = rules.counted(session, session.caller.tag, delivered=session.answered)
         if session.answered:
-            session = model.ended(session, "user1", "single message", self._timers.wall())
+            session = rules.ended(session, "user1", "single message", self._timers.wall())
             self._recorder.note(session.record, at_once=True)
         else:
             self._recorder.refused_message(session.record)
@@ -209,7 +209,7 @@ class Delivery:
     def _count(self, session: Session, speaker_tag: str, outcome: ForkResult) -> None:
         current = self._sessions.current(session)
         if current is not None:
-            self._sessions.change(model.counted(current, speaker_tag, delivered=is_good(outcome)), at_once=False)
+            self._sessions.change(rules.counted(current, speaker_tag, delivered=is_good(outcome)), at_once=False)
 
 
 def is_good(outcome: ForkResult) -> bool:

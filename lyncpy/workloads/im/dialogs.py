@@ -19,7 +19,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.sip.headers import parse_name_addr, split_list
 from lyncpy.sip.message import Request
 from lyncpy.sip.uri import Uri, parse_uri
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.sessions import Sessions
@@ -83,14 +83,14 @@ class Dialogs:
 
     async def _known(self, arrival: Arrival, session: Session) -> DialogDirection:
         request, sender = arrival.request, arrival.sender
-        sides = model.sides(session, request.from_.tag or "", request.to.tag or "")
+        sides = rules.sides(session, request.from_.tag or "", request.to.tag or "")
         if sides is None or sides[0].aor != sender.aor:
             raise Refused(481, NO_DIALOG)
         side, other = sides
         if not side.epid and not session.answered:
             # An invited device says something before it has answered, and names the dialog by that.
             side = replace(side, epid=sender.epid)
-            session = model.heard_early(session, side)
+            session = rules.heard_early(session, side)
             self._sessions.moved(session)
         if self._contradicts(request, other.aor):
             raise Refused(481, NO_DIALOG)

@@ -35,7 +35,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response_to
 from lyncpy.workloads.im.delivery import Delivery
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.parties import OFFLINE, UNKNOWN
 from lyncpy.workloads.im.settings import Settings
 
@@ -245,7 +245,7 @@ def _for_all(request: Request, answers: Sequence[ForkResult]) -> ForkResult:
     found = best(answers)
     if found.response.status == 404:  # who is not known here is no reason to call the group unknown
         return ForkResult(Refused(480, OFFLINE).response(request), None)
-    number = model.diagnostic_id(found.response)
+    number = rules.diagnostic_id(found.response)
     known = UNKNOWN if number == UNKNOWN.error_id else OFFLINE
     diagnostics = None if number is None else replace(known, error_id=number)
     return ForkResult(Refused(found.response.status, diagnostics).response(request), None)

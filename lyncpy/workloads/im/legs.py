@@ -22,7 +22,7 @@ from lyncpy.sip.headers import quote
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.prepared import Prepared, Template, lines_of
 from lyncpy.workloads.im import bodies
-from lyncpy.workloads.im.imdn import IMDN_TYPE, write_report
+from lyncpy.workloads.im.bodies import IMDN_TYPE, write_report
 from lyncpy.workloads.im.model.room import LOST
 
 TYPING_S: Final = 5.0

@@ -13,7 +13,7 @@ from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 
 UNKNOWN: Final = Diagnostics(1003, "User does not exist")
@@ -75,7 +75,7 @@ class Parties:
             user2_endpoint="",
             user1_client=request.headers.get("User-Agent") or "",
             user2_client="",
-            media=model.media(request),
+            media=rules.media(request),
             invited_at=self._timers.wall(),
             node=self._node,
         )

@@ -23,7 +23,7 @@ from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import NO_DIALOG, DialogDirection, Dialogs
 from lyncpy.workloads.im.invitations import Invitations
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
@@ -157,8 +157,8 @@ class Routes:
         def on_early(tag: str, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
             current = self._sessions.current(session)
             if current is not None:
-                self._sessions.moved(model.heard_early(current, Side(endpoint.aor, endpoint.epid, tag)))
-            if len(branches) < model.EARLY_MAXIMUM:
+                self._sessions.moved(rules.heard_early(current, Side(endpoint.aor, endpoint.epid, tag)))
+            if len(branches) < rules.EARLY_MAXIMUM:
                 branches.setdefault(tag, give_up)
 
         return on_early
@@ -173,7 +173,7 @@ class Routes:
 
     async def _within(self, arrival: Arrival) -> Response:
         request = arrival.request
-        if request.method not in WITHIN_DIALOG and not model.tells_of_referral(request):
+        if request.method not in WITHIN_DIALOG and not rules.tells_of_referral(request):
             raise Refused(405, headers=[("Allow", ", ".join(sorted(WITHIN_DIALOG)))])
         if request.method == "BYE":
             response = await self._invitations.end(arrival)
@@ -194,7 +194,7 @@ class Routes:
     def _note(self, arrival: Arrival, line: DialogDirection) -> None:
         """Have the record follow what its dialog does; the dialog does not depend on it."""
         if line.is_known:
-            self._sessions.moved(model.passed(line.session, line.side, arrival.request))
+            self._sessions.moved(rules.passed(line.session, line.side, arrival.request))
         elif arrival.request.method in RECORDED:
             try:
                 self._sessions.add(line.session)
@@ -222,7 +222,7 @@ class Routes:
     def _end(self, arrival: Arrival, line: DialogDirection) -> None:
         if line.is_known:
             by = "user1" if line.side.tag == line.session.caller.tag else "user2"
-            session = model.ended(line.session, by, "bye", self._timers.wall(), arrival.request)
+            session = rules.ended(line.session, by, "bye", self._timers.wall(), arrival.request)
             self._sessions.close(session)
 
     async def _early_bye(self, arrival: Arrival, line: DialogDirection) -> Response:

@@ -17,7 +17,7 @@ from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import Dialogs
 from lyncpy.workloads.im.invitations import Invitations, members_in
 from lyncpy.workloads.im.mcu import Mcu
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.routes import Routes
 from lyncpy.workloads.im.sessions import Sessions
@@ -108,4 +108,4 @@ class Im:
         self.mcu.stop()
         await self._farewell.server_ends()
         for session in self._sessions.all():
-            self._sessions.end(model.ended(session, "server", "restart", self._timers.wall()))
+            self._sessions.end(rules.ended(session, "server", "restart", self._timers.wall()))

@@ -17,7 +17,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im.call_records import SessionRecorder
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session
 
 Key = tuple[str, str]
@@ -165,7 +165,7 @@ class Sessions:
             del self._by_tags[tags]
         self._left_over.discard(key)
         other = self._crossing.pop(key, None)
-        if other in self._sessions and session.record.end_reason == model.CANCELLED:
+        if other in self._sessions and session.record.end_reason == rules.CANCELLED:
             self._left_over.add(other)
         for user in {session.caller.aor, session.callee.aor}:
             mine = self._of[user]
@@ -205,7 +205,7 @@ class Sessions:
         if silent_s < self._idle_s:
             self._idle.set(key, self._idle_s - silent_s)
         else:
-            self.end(model.ended(self._sessions[key], "server", "idle", self._timers.wall()))
+            self.end(rules.ended(self._sessions[key], "server", "idle", self._timers.wall()))
 
 
 def _key(session: Session) -> Key:

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from lyncpy.contracts.refusal import Refused
-from lyncpy.core import keyed_lock as writers
+from lyncpy.core import keyed_lock
 from lyncpy.core.keyed_lock import KeyedLock
 from tests.kit.results import begun, result_of, started
 
@@ -41,10 +41,10 @@ def test_hundreds_may_wait_and_none_is_too_deep() -> None:
             depths.append(len(inspect.stack(0)))
 
     begun(write(first=True))
-    for _ in range(writers.WAITING_BOUND):
+    for _ in range(keyed_lock.WAITING_BOUND):
         begun(write(first=False))
     gate.callback(None)
-    assert len(depths) == writers.WAITING_BOUND + 1
+    assert len(depths) == keyed_lock.WAITING_BOUND + 1
     assert max(depths) - min(depths) < 20
     assert len(table) == 0
 
@@ -104,7 +104,7 @@ def test_a_writer_that_gives_up_is_passed_over() -> None:
 
 def test_a_flood_of_writers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever floods one name hears 503, and nothing piles up."""
-    monkeypatch.setattr(writers, "WAITING_BOUND", 1)
+    monkeypatch.setattr(keyed_lock, "WAITING_BOUND", 1)
     table, gate = KeyedLock(), Deferred[None]()
 
     async def write() -> None:

@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from lyncpy.contracts.records import CallRecord, ConferenceRecord, FocusJoinRecord, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import Unfinished
-from lyncpy.core import record_queue as module
+from lyncpy.core import record_queue
 from lyncpy.core.record_queue import RecordQueue
 from lyncpy.core.timers import Timers
 from tests.kit.fakes import awaited
@@ -182,8 +182,8 @@ def test_the_age_of_the_queue_is_a_meter(scene: Scene) -> None:
 
 def test_memory_has_a_bound_and_each_user_a_share(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store fails for too long: whoever makes most records loses their own; it is counted, and logged once."""
-    monkeypatch.setattr(module, "WAITING_BOUND", 4)
-    monkeypatch.setattr(module, "WAITING_PER_USER", 2)
+    monkeypatch.setattr(record_queue, "WAITING_BOUND", 4)
+    monkeypatch.setattr(record_queue, "WAITING_PER_USER", 2)
     scene = Scene()
     with capturedLogs() as events:
         for number in range(9):

@@ -6,7 +6,7 @@ from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request
 from lyncpy.workloads.im import bodies
-from lyncpy.workloads.im.imdn import write_report
+from lyncpy.workloads.im.bodies import write_report
 
 
 @pytest.mark.parametrize(

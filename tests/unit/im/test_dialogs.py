@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 from tests.kit.chats import SlowArchive
 from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
@@ -28,25 +28,25 @@ def test_the_sides_of_a_dialog(scene: Scene) -> None:
     scene.send("INVITE", body=SDP)
     session = _session(scene)
     desk = Side(BOB, Epid("b1"), "t1")
-    session = model.heard_early(session, desk)
-    assert model.sides(session, "ta", "t1") == (session.caller, desk)
-    assert model.sides(session, "t1", "ta") == (desk, session.caller)
-    assert model.sides(session, "ta", "new") == (session.caller, Side(BOB, Epid(""), "new"))
+    session = rules.heard_early(session, desk)
+    assert rules.sides(session, "ta", "t1") == (session.caller, desk)
+    assert rules.sides(session, "t1", "ta") == (desk, session.caller)
+    assert rules.sides(session, "ta", "new") == (session.caller, Side(BOB, Epid(""), "new"))
     accepted = replace(session, callee=desk, answered=True)
-    assert model.sides(accepted, "ta", "t1") == (session.caller, desk)
-    assert model.sides(accepted, "ta", "t2") is None
-    assert model.sides(accepted, "t2", "ta") is None
+    assert rules.sides(accepted, "ta", "t1") == (session.caller, desk)
+    assert rules.sides(accepted, "ta", "t2") is None
+    assert rules.sides(accepted, "t2", "ta") is None
 
 
 def test_early_dialogs_have_a_bound(scene: Scene) -> None:
     """A device that invents tags fills no table; an answered session has none."""
     scene.send("INVITE", body=SDP)
     session = _session(scene)
-    for number in range(model.EARLY_MAXIMUM + 5):
+    for number in range(rules.EARLY_MAXIMUM + 5):
         for _ in range(2):
-            session = model.heard_early(session, Side(BOB, Epid("b1"), f"t{number}"))
-    assert len(session.early) == model.EARLY_MAXIMUM
-    assert model.heard_early(replace(session, early=(), answered=True), Side(BOB, Epid("b1"), "t")).early == ()
+            session = rules.heard_early(session, Side(BOB, Epid("b1"), f"t{number}"))
+    assert len(session.early) == rules.EARLY_MAXIMUM
+    assert rules.heard_early(replace(session, early=(), answered=True), Side(BOB, Epid("b1"), "t")).early == ()
 
 
 def test_sequence_numbers_of_early_dialogs_count(scene: Scene) -> None:

@@ -13,7 +13,7 @@ from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
-from lyncpy.core import keyed_lock as writers
+from lyncpy.core import keyed_lock
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.board_table import BoardTable, Decide
 from lyncpy.workloads.presence.bodies.board_record import write_record
@@ -217,7 +217,7 @@ def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
     writes = [writing]
     changed(boards, machine)
     monkeypatch.setattr(hall.store, "write", lambda *_: writes.pop() if writes else fail(StoreUnavailable("gone")))
-    for _ in range(writers.WAITING_BOUND + 1):
+    for _ in range(keyed_lock.WAITING_BOUND + 1):
         begun(boards.change(ALICE, wish(), PC), StoreUnavailable)
     with pytest.raises(Refused):
         result_of(boards.change(ALICE, wish(), PC))

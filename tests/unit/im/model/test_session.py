@@ -3,7 +3,7 @@
 import pytest
 
 from lyncpy.sip.message import Headers, Response
-from lyncpy.workloads.im.model import session as model
+from lyncpy.workloads.im.model import session as rules
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ from lyncpy.workloads.im.model import session as model
 def test_the_number_of_diagnostics(headers: list[tuple[str, str]], number: int | None) -> None:
     """Spec: [MS-OCER] 2.2.1: the first header that has a number, of the three that may have one."""
     response = Response(486, "Busy Here", Headers(headers))
-    assert model.diagnostic_id(response) == number
+    assert rules.diagnostic_id(response) == number
