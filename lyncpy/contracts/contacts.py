@@ -10,5 +10,5 @@ from lyncpy.contracts.names import Aor
 class IContacts(Interface):
     """Contact lists, read. A change is told as `ContactsChanged`."""
 
-    def of(owner: Aor) -> Awaitable[frozenset[Aor]]:
+    def contacts_of(owner: Aor) -> Awaitable[frozenset[Aor]]:
         """Give everybody on a user's list, generated groups included. Raises StoreUnavailable."""

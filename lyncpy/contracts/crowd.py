@@ -54,7 +54,7 @@ class Crowd(Generic[T]):
         if not members:
             del self._networks[network]
 
-    def of(self, network: str) -> tuple[T, ...]:
+    def members_of(self, network: str) -> tuple[T, ...]:
         """Give those of one network, the oldest first."""
         return tuple(self._networks.get(network, ()))
 
@@ -123,7 +123,7 @@ class Newcomers(Generic[T]):
         """Remember that somebody has signed in from this address."""
         network = network_of(address)
         if self._known.pop(network, self) is self:
-            for one in self._strangers.of(network):
+            for one in self._strangers.members_of(network):
                 self._strangers.remove(one)
                 self._friends.add(one, network)
         self._known[network] = None

@@ -263,7 +263,7 @@ class IGroups(Interface):
     def by_address(aor: Aor) -> Group | None:
         """Give the group that is invited under this address. None when several fit."""
 
-    def of(aor: Aor) -> Sequence[Group]:
+    def groups_of(aor: Aor) -> Sequence[Group]:
         """Give the groups that a person is in, also those that hold a group which they are in, by name."""
 
     def members(key: str, limit: int) -> Sequence[Aor]:

@@ -32,5 +32,5 @@ class Policy:
 class IPolicies(Interface):
     """Policies in force now. A change is told as `PoliciesChanged`."""
 
-    def of(aor: Aor) -> Policy:
+    def policy_of(aor: Aor) -> Policy:
         """Give a user's policy; that of everybody for who is not known."""

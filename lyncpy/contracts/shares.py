@@ -34,7 +34,7 @@ class Shares:
         """Give how much is taken in all."""
         return self._count
 
-    def of(self, kind: str, owner: Hashable) -> int:
+    def amount_of(self, kind: str, owner: Hashable) -> int:
         """Give how much one owner has."""
         return self._taken[kind].get(owner, 0)
 
@@ -44,7 +44,7 @@ class Shares:
         An owner's own share is named first: whoever is over it need not know how full the table is.
         """
         for kind, owner in owners.items():
-            if self.of(kind, owner) + amount > self._each[kind]:
+            if self.amount_of(kind, owner) + amount > self._each[kind]:
                 return kind
         return TOTAL if self._count + amount > self._total else ""
 

@@ -74,7 +74,7 @@ class KnownNetworks:
             return (place, epid) in devices
         return any(where == place for where, _ in devices)
 
-    def of(self, key: str) -> Sequence[Device]:
+    def networks_of(self, key: str) -> Sequence[Device]:
         """Give somebody's known devices, the latest last."""
         return tuple(self._known.get(key, ()))
 

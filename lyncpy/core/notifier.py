@@ -237,7 +237,7 @@ class Notifier:
         """
         return self._outbound.is_full(subscription.flow)
 
-    def of(self, event: str, watcher: Aor) -> tuple[Subscription, ...]:
+    def subscriptions_of(self, event: str, watcher: Aor) -> tuple[Subscription, ...]:
         """Give a user's own subscriptions of an event: one for each of their endpoints that has one."""
         return tuple(self._of.get((event, watcher), {}).values())
 

@@ -41,7 +41,7 @@ class Slices:
             self._spent = 0
             await next_turn(self._timers)
 
-    async def of(self, items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    async def runs_of(self, items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
         """Give items in runs of a slice, each in a turn of its own."""
         for start in range(0, len(items), self._size):
             if start:

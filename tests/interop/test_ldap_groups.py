@@ -87,7 +87,7 @@ def test_groups_of_all_kinds_and_groups_in_groups_are_known(place: Place) -> Non
     place.office.pull()
     assert place.members("outer") == place.members("inner") == [ALICE, BOB]
     assert place.members("unix") == [CAROL]
-    assert [group.name for group in place.office.groups.of(ALICE)] == ["inner", "outer"]
+    assert [group.name for group in place.office.groups.groups_of(ALICE)] == ["inner", "outer"]
 
 
 def test_who_joins_and_leaves_is_known_with_the_next_pull(place: Place) -> None:

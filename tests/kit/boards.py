@@ -13,7 +13,7 @@ from tests.kit.owners import AddressOwners
 class NoContacts:
     """Where nobody keeps contacts."""
 
-    async def of(self, owner: Aor) -> frozenset[Aor]:
+    async def contacts_of(self, owner: Aor) -> frozenset[Aor]:
         """Give nobody."""
         return frozenset()
 

@@ -65,7 +65,7 @@ class FewContacts:
         self.read: list[Aor] = []
         """Whose list was read, in order."""
 
-    async def of(self, owner: Aor) -> frozenset[Aor]:
+    async def contacts_of(self, owner: Aor) -> frozenset[Aor]:
         """Give everybody on a user's list."""
         self.read.append(owner)
         return self._lists.get(owner, frozenset())
@@ -86,7 +86,7 @@ class FewPolicies:
         self._bus = bus
         self._own: dict[Aor, Policy] = {}
 
-    def of(self, aor: Aor) -> Policy:
+    def policy_of(self, aor: Aor) -> Policy:
         """Give a user's policy."""
         return self._own.get(aor, Policy())
 

@@ -49,7 +49,7 @@ class FixedPolicies:
         """Take them; whoever is not named has everybody's."""
         self._policies = policies or {}
 
-    def of(self, aor: Aor) -> Policy:
+    def policy_of(self, aor: Aor) -> Policy:
         """Give a policy."""
         return self._policies.get(aor, Policy())
 

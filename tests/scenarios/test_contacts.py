@@ -158,10 +158,16 @@ def test_a_policy_is_for_a_group_and_follows_it() -> None:
         stage.directory.groups = [Group("b", "Board", members=frozenset({"key-alice"}))]
         stage.pulls()
         policies = stage.ground.tables.policies
-        assert [policies.of(Aor(f"sip:{user}@example.com")).name for user in ("alice", "bob")] == ["quiet", "default"]
+        assert [policies.policy_of(Aor(f"sip:{user}@example.com")).name for user in ("alice", "bob")] == [
+            "quiet",
+            "default",
+        ]
         stage.directory.groups = [Group("b", "Board", members=frozenset({"key-bob"}))]
         stage.pulls()
-        assert [policies.of(Aor(f"sip:{user}@example.com")).name for user in ("alice", "bob")] == ["default", "quiet"]
+        assert [policies.policy_of(Aor(f"sip:{user}@example.com")).name for user in ("alice", "bob")] == [
+            "default",
+            "quiet",
+        ]
         assert ("why", '[policies.quiet] names the group "Board", which they are in') in stage.command(
             "policy show", user="bob@example.com"
         ).rows

@@ -250,7 +250,7 @@ def test_a_domain_is_renamed(stage: Stage) -> None:
         f"sip:{user}@example.org" for user in ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
     }
     conferences = stage.unit("conferencing").conferences
-    (meeting,) = conferences.of(Aor("sip:bob@example.org"))
+    (meeting,) = conferences.conferences_of(Aor("sip:bob@example.org"))
     assert (meeting.uri, conferences.at(focus)) == (focus, meeting)
     listed = str(stage.shell("contacts show bob@example.org").rows)
     assert "carol@example.org" in listed
@@ -382,7 +382,7 @@ def test_a_policy_is_of_who_had_the_address_when_it_was_written() -> None:
     """It follows a new address, and is not what a newcomer finds."""
     policies = {"board": {"members": [BOB], "meeting_size": 7}}
     with Stage.opened(directory={"removal_share": 1.0}, policies=policies) as stage:
-        of = stage.ground.tables.policies.of
+        of = stage.ground.tables.policies.policy_of
         assert of(Aor(BOB)).meeting_size == 7
         renames(stage, "bob", "robert")
         hires(stage, "bob")
@@ -390,7 +390,7 @@ def test_a_policy_is_of_who_had_the_address_when_it_was_written() -> None:
         assert (of(Aor(ROBERT)).meeting_size, of(Aor(BOB)).meeting_size == 7) == (7, False)
         stage.stop()
         stage.start()
-        of = stage.ground.tables.policies.of
+        of = stage.ground.tables.policies.policy_of
         assert (of(Aor(ROBERT)).meeting_size, of(Aor(BOB)).meeting_size == 7) == (7, False)
 
 

@@ -127,7 +127,7 @@ class Keeper:
 
     def wants(self, people: Collection[Aor], external: bool) -> bool:
         """Tell whether the policy of one of these people demands that they are archived."""
-        of = self._policies.of
+        of = self._policies.policy_of
         if external:
             return any(of(person).archive_external for person in people)
         return any(of(person).archive_internal for person in people)

@@ -127,7 +127,7 @@ class Archive:
 
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say what the archive does to a user; nothing when they are not archived."""
-        policy = self._policies.of(aor)
+        policy = self._policies.policy_of(aor)
         scopes = [
             scope
             for scope, is_kept in (

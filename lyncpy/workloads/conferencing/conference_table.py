@@ -211,7 +211,7 @@ class ConferenceTable:
         found = (self._kept.living(self._kept.table.get(key_of(one, id_)), now) for one in places)
         return next((one for one in found if one is not None), None)
 
-    def of(self, organizer: Aor) -> tuple[Conference, ...]:
+    def conferences_of(self, organizer: Aor) -> tuple[Conference, ...]:
         """Give an organizer's conferences, the latest modified first."""
         now = self._timers.past()
         theirs = self._kept.organizers.get(organizer, {}).values()
@@ -238,7 +238,9 @@ class ConferenceTable:
             Refused: 503, when too many of its organizer's are being written, or written elsewhere.
         """
         async with self._table.hold(organizer):
-            made = schedule(organizer, wish, self.of(organizer), self._terms, self._timers.wall(), guests=guests)
+            made = schedule(
+                organizer, wish, self.conferences_of(organizer), self._terms, self._timers.wall(), guests=guests
+            )
             if isinstance(made, ConferenceDenied):
                 return made
             if made.key not in self._kept.table and len(self._kept.table) >= self._total:
@@ -261,7 +263,7 @@ class ConferenceTable:
         """Change what a wish names; it is durable, and told to who listens, when this returns."""
 
         def decide(old: Conference) -> Conference | ConferenceDenied:
-            wall, existing = self._timers.wall(), self.of(organizer)
+            wall, existing = self._timers.wall(), self.conferences_of(organizer)
             return modify(old, wish, self._terms, wall, guests=guests, existing=existing)
 
         return await self._change(organizer, id_, decide)

@@ -101,7 +101,7 @@ class Factory:
         return response_to(request, 200, headers=headers, content_type=C3P_TYPE, body=found)
 
     def _may_have_guests(self, user: Aor) -> bool:
-        return self._guests and self._policies.of(user).anonymous_participants
+        return self._guests and self._policies.policy_of(user).anonymous_participants
 
     async def _capabilities(self, user: Aor, command: C3pCommand) -> bytes:
         return write_capabilities(command, self._media, guests=self._may_have_guests(user))
@@ -129,7 +129,7 @@ class Factory:
     async def _list(self, user: Aor, command: C3pCommand) -> bytes:
         """Give a page of his conferences, the latest modified first, and how many there are."""
         skip, limit = read_page(command.element, PAGE)
-        theirs = self._conferences.of(user)
+        theirs = self._conferences.conferences_of(user)
         page = "".join(kept(each, self._meeting_url) for each in theirs[skip : skip + limit])
         return write_success(command, page, f' total="{len(theirs)}"')
 

@@ -194,7 +194,7 @@ class FocusTable:
     def _begin(self, conference: Conference) -> Focus:
         organizer = self._platform.people.person(conference.organizer)
         name = "" if organizer is None else organizer.display_name
-        house = self._settings.house(self._platform.policies.of(conference.organizer))
+        house = self._settings.house(self._platform.policies.policy_of(conference.organizer))
         meeting = rules.begin(conference, str(uuid.uuid4()), house, self._timers.now(), name)
         began = conference.active.since if conference.active is not None else self._timers.wall()
         focus = Focus(meeting, began, self._surroundings)

@@ -404,7 +404,7 @@ class Routes:
         if not rules.may(focus.meeting, actor, action):
             return ConferenceDenied(C3pReason.FORBIDDEN)
         conference = focus.meeting.conference
-        guests = self._policies.of(conference.organizer).anonymous_participants
+        guests = self._policies.policy_of(conference.organizer).anonymous_participants
         changed = await self._conferences.modify(conference.organizer, conference.id, wish, guests=guests)
         return changed if isinstance(changed, ConferenceDenied) else (focus.meeting, ())
 

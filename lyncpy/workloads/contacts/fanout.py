@@ -83,7 +83,7 @@ class _Source(FeedSource[Aor, ContactsChanged, int]):
         self._notifier = notifier
 
     def subscriptions(self, key: Aor) -> Sequence[Subscription]:
-        return self._notifier.of(EVENT, key)
+        return self._notifier.subscriptions_of(EVENT, key)
 
     def update(self, key: Aor, changes: ContactsChanged | None) -> _OneChange | None:
         return None if changes is None else _OneChange(changes)
@@ -106,7 +106,7 @@ class ContactFanout:
     async def heard(self, fact: ContactsChanged) -> None:
         """Tell a change to the user's devices, the one that made it too; it counts on what the server counts."""
         self.feed.tell(fact.aor, fact)
-        for subscription in self._notifier.of(EVENT, fact.aor):
+        for subscription in self._notifier.subscriptions_of(EVENT, fact.aor):
             held: ContactListState = subscription.data
             if held.number < fact.delta_num:
                 # A bus may lose facts, and a connection may be full: the list is told then, whole.
@@ -117,7 +117,7 @@ class ContactFanout:
 
     def correct(self, aor: Aor, epid: Epid, *amends: Delta) -> None:
         """Take one device back to the truth after its change was refused, or made but in part."""
-        for subscription in self._notifier.of(EVENT, aor):
+        for subscription in self._notifier.subscriptions_of(EVENT, aor):
             if subscription.epid != epid:
                 continue
             held: ContactListState = subscription.data

@@ -70,7 +70,7 @@ class GeneratedGroups:
         found += [self._group(group) for group in self._for_all]
         if self._for_members:
             everywhere = {group.key for group in self._for_all}
-            mine = (group.key for group in self._groups.of(aor))
+            mine = (group.key for group in self._groups.groups_of(aor))
             found += [
                 self._group(self._for_members[key])
                 for key in mine
@@ -87,7 +87,7 @@ class GeneratedGroups:
     def person_changed(self, aor: Aor, person: Person | None) -> None:
         """Forget what was made with a person in it."""
         self._file(aor, person)
-        around = {group.key for group in self._groups.of(aor)}
+        around = {group.key for group in self._groups.groups_of(aor)}
         most = self._settings.generated_members
         # Of a group that is too large, not everybody is known.
         self._forget(

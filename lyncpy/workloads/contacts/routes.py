@@ -113,7 +113,7 @@ class Routes:
 
     def _forget_if_gone(self, aor: Aor) -> None:
         """Forget what was kept for a user who has no device that shows their list."""
-        if not self._notifier.of(EVENT, aor):
+        if not self._notifier.subscriptions_of(EVENT, aor):
             self._lists.left(aor)
 
     def _accept(

@@ -70,6 +70,6 @@ class Contacts:
         self._live.close()
         self._fanout.feed.close()
 
-    async def of(self, owner: Aor) -> frozenset[Aor]:
+    async def contacts_of(self, owner: Aor) -> frozenset[Aor]:
         """Give everybody on a user's list, whoever put them there."""
         return (await self._lists.read(owner)).everybody()

@@ -210,7 +210,7 @@ class Commands:
             pattern = f"*{pattern}*"
         fits = re.compile(fnmatch.translate(pattern)).match
         found: list[Person] = []
-        async for some in Slices(self._timers, AT_ONCE).of(self._people.all()):
+        async for some in Slices(self._timers, AT_ONCE).runs_of(self._people.all()):
             found += (one for one in some if any(fits(text.lower()) for text in _searched(one)))
         rows = [(bare(one.aor), one.display_name, one.title, one.department, one.enabled) for one in found]
         return Table(
@@ -248,7 +248,7 @@ class Commands:
             *((f"phone, {phone.kind}", phone.number) for phone in person.phones),
             ("line", person.line),
             ("logins", ", ".join(person.logins)),
-            ("groups", ", ".join(group.name for group in self._groups.of(person.aor))),
+            ("groups", ", ".join(group.name for group in self._groups.groups_of(person.aor))),
             ("source", person.source),
             ("key", person.key),
             *_pasts(self._people.owners, person.aor),

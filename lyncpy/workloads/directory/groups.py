@@ -63,7 +63,7 @@ class Groups:
         """Give the group that is invited under this address; None when several fit."""
         return self._only(self._named.get(aor, ()))
 
-    def of(self, aor: Aor) -> Sequence[Group]:
+    def groups_of(self, aor: Aor) -> Sequence[Group]:
         """Give the groups that a person is in, directly or through others, by name."""
         return sorted((self._groups[key] for key in self._above(self._known.get(aor, ()))), key=_order)
 

@@ -77,7 +77,7 @@ class Policies:
 
     # --- IPolicies
 
-    def of(self, aor: Aor) -> Policy:
+    def policy_of(self, aor: Aor) -> Policy:
         """Give a user's policy; the default for who is not known."""
         known = self._chosen.get(aor)
         if known is None:
@@ -94,7 +94,7 @@ class Policies:
 
     def chosen(self, aor: Aor) -> Chosen:
         """Say which policy is a user's, and why: the first that names them or a group that they are in."""
-        mine = {group.key for group in self._groups.of(aor)}
+        mine = {group.key for group in self._groups.groups_of(aor)}
         for name in self._settings.named:
             for member in self.members(name):
                 if member.aor == aor or (member.group is not None and member.group.key in mine):
@@ -136,7 +136,7 @@ class Policies:
         self._members.clear()
         if fact.person is not None and fact.aor in self._named():
             self.note()
-        if before is not None and self.of(fact.aor) != before:
+        if before is not None and self.policy_of(fact.aor) != before:
             self._bus.tell(PoliciesChanged())
 
     def note(self) -> None:

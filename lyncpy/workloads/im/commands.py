@@ -52,7 +52,7 @@ class Commands:
         return Table(COLUMNS, [_row(record) for record in found], note=f"{len(found)} sessions{named(spans)}")
 
     def _of(self, span: Span) -> list[SessionRecord]:
-        records = (one.record for one in self._sessions.of(span.aor))
+        records = (one.record for one in self._sessions.sessions_of(span.aor))
         return [record for record in records if span.since <= record.invited_at < span.until]
 
     async def _past(self, spans: Sequence[Span], text: str) -> list[SessionRecord]:

@@ -142,7 +142,7 @@ class Mcu:
         chat = self._chats.get(conference)
         if chat is None:
             return ()
-        return chat.room.seats() if user is None else chat.room.of(user, epid)
+        return chat.room.seats() if user is None else chat.room.members_of(user, epid)
 
     def _over(self, seat: ChatMember, kind: FailureKind) -> None:
         """End a leg that takes nothing any more; who only does not answer is told."""

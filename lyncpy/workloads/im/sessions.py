@@ -63,7 +63,7 @@ class Sessions:
         """Give all sessions, oldest first."""
         return tuple(self._sessions.values())
 
-    def of(self, aor: Aor, epid: Epid | None = None) -> Sequence[Session]:
+    def sessions_of(self, aor: Aor, epid: Epid | None = None) -> Sequence[Session]:
         """Give a user's sessions; those of one endpoint when it is named."""
         found = [self._sessions[key] for key in self._of.get(aor, ())]
         if epid is None:

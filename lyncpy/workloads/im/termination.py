@@ -53,7 +53,7 @@ class SessionTermination:
         """End what the endpoint left open."""
         endpoint = fact.endpoint
         self._leave(endpoint.aor, endpoint.epid)
-        for session in self._sessions.of(endpoint.aor, endpoint.epid):
+        for session in self._sessions.sessions_of(endpoint.aor, endpoint.epid):
             gone = session.caller if _is(session.caller, endpoint) else session.callee
             by = "user1" if gone is session.caller else "user2"
             self._sessions.end(rules.ended(session, by, fact.reason, self._timers.wall()))
@@ -71,7 +71,7 @@ class SessionTermination:
         if not fact.members:
             return
         blocked: dict[Aor, bool] = {}
-        for session in self._sessions.of(fact.aor):
+        for session in self._sessions.sessions_of(fact.aor):
             is_caller = session.caller.aor == fact.aor
             other = session.callee if is_caller else session.caller
             if (is_caller and session.is_despite) or not (is_caller or session.answered):

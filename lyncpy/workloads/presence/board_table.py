@@ -382,7 +382,7 @@ class BoardTable:
         now = self._timers.wall()
         board = publish_directory_facts(state.board, made_for(self._people.person(aor)), now).board
         if _asks_contacts(board, self._policies):
-            board = _privatised(board, await self._contacts.of(aor), now, self._quotas, self._policies).board
+            board = _privatised(board, await self._contacts.contacts_of(aor), now, self._quotas, self._policies).board
         return replace(state, board=board)
 
     async def _privatise_if_asked(self, aor: Aor) -> None:
@@ -394,7 +394,7 @@ class BoardTable:
         """Apply the contact list. What of it cannot be written now is written later, but nobody sees more meanwhile."""
         contacts: frozenset[Aor] | None = None
         try:
-            contacts = await self._contacts.of(aor)
+            contacts = await self._contacts.contacts_of(aor)
             if self.peek(aor) is not None:
                 await self._changed(
                     aor, lambda board, now: _privatised(board, contacts, now, self._quotas, self._policies), None
@@ -452,7 +452,7 @@ def _news(published: Published, by: Epid | None, before: BoardState) -> Sequence
 
 
 def _privatised(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas, policies: IPolicies) -> Published:
-    return privatise(board, contacts, now, quotas, private=policies.of(board.aor).privacy_mode)
+    return privatise(board, contacts, now, quotas, private=policies.policy_of(board.aor).privacy_mode)
 
 
 def _asks_contacts(board: Board, policies: IPolicies) -> bool:
@@ -460,7 +460,7 @@ def _asks_contacts(board: Board, policies: IPolicies) -> bool:
     return (
         board.private_to is not None
         or board.wants_privacy
-        or policies.of(board.aor).privacy_mode
+        or policies.policy_of(board.aor).privacy_mode
         or any(not one.acknowledged for one in board.subscribers)
     )
 

@@ -120,7 +120,7 @@ class Commands:
         """List who watches a user."""
         board = await self._board(asked)
         rows = []
-        for one, watch in self._watchers.of(board.aor).items():
+        for one, watch in self._watchers.watchers_of(board.aor).items():
             name, because = level(board, one.watcher, self._relation(one.watcher))
             form = watch.form.name.lower()
             told = one.machine.dialog.local_seq
@@ -133,7 +133,7 @@ class Commands:
         """List whom a user watches."""
         watcher = (await self._board(asked)).aor
         rows: list[tuple[object, ...]] = []
-        for subscription in self._notifier.of(EVENT, watcher):
+        for subscription in self._notifier.subscriptions_of(EVENT, watcher):
             wishes: Wishes = subscription.data
             for aor, wish in sorted(wishes.items()):
                 known = self._people.person(aor) is not None
@@ -174,7 +174,7 @@ class Commands:
             )
             for one in board.subscribers
         ]
-        limit = self._policies.of(board.aor).prompted_subscribers
+        limit = self._policies.policy_of(board.aor).prompted_subscribers
         note = f"as many as {limit} may wait to be asked about" if limit else "a policy asks him about nobody"
         return Table(("watcher", "name", "relation", "state", "context"), rows, note=note)
 
@@ -229,7 +229,7 @@ class Commands:
         """Tell whether a watcher's devices have asked to be told at all."""
         if aor == watcher:
             return  # his own devices hear of him by another way
-        epids = sorted(one.epid for one in self._watchers.of(aor) if one.watcher == watcher)
+        epids = sorted(one.epid for one in self._watchers.watchers_of(aor) if one.watcher == watcher)
         if epids:
             yield Reason("watching", f"{bare(watcher)} is told of changes on {', '.join(epids)}", good=True)
         else:
@@ -242,7 +242,7 @@ class Commands:
     def _privacy(self, board: Board) -> str:
         if board.private_to is None:
             return "off"
-        by = "a policy" if self._policies.of(board.aor).privacy_mode else "himself"
+        by = "a policy" if self._policies.policy_of(board.aor).privacy_mode else "himself"
         return f"on, by {by}: his {len(board.private_to)} contacts may see him, and who is placed by name"
 
     async def _board(self, asked: Asked) -> Board:

@@ -46,7 +46,7 @@ class GatheredChanges:
     by: set[Epid]
 
     @classmethod
-    def of(cls, fact: BoardChanged) -> "GatheredChanges":
+    def from_fact(cls, fact: BoardChanged) -> "GatheredChanges":
         """Give what one change says."""
         shown = dict.fromkeys(fact.shown, fact.serial)
         return cls(fact.serial, shown, set(fact.furnished), set() if fact.by is None else {fact.by})
@@ -116,7 +116,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, self._timers.now()):
             wait_s = self._limited_gather_s
         if fact.aor in self._watchers:
-            self.feed.changed(fact.aor, GatheredChanges.of(fact), wait_s)
+            self.feed.changed(fact.aor, GatheredChanges.from_fact(fact), wait_s)
         self._roaming.changed(fact, wait_s)
 
     def compare(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
@@ -127,7 +127,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
             shown: The boards that the document was written of; None: it says that there is no such user.
         """
         for aor in shown:
-            self._watchers.of(aor)[subscription].is_behind = True
+            self._watchers.watchers_of(aor)[subscription].is_behind = True
         self._timers.later(0.0, lambda: self._begin_comparing(subscription, shown))
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
@@ -157,7 +157,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
                 self._timers.later(RETRY_S, lambda: self._begin_comparing(subscription, left))
                 return
             del left[aor]
-            watch = self._watchers.of(aor).get(subscription)
+            watch = self._watchers.watchers_of(aor).get(subscription)
             if watch is None:
                 continue
             # What was changed before this turn is on the board; of what is changed later, the watcher hears as others do.
@@ -169,7 +169,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
 
     def subscriptions(self, key: Aor) -> Collection[Subscription]:
         """Give the subscriptions of who watches somebody."""
-        return self._watchers.of(key).keys()
+        return self._watchers.watchers_of(key).keys()
 
     def joined(self, earlier: GatheredChanges, later: GatheredChanges) -> GatheredChanges:
         """Give all of it."""
@@ -187,7 +187,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
 
     def _seen(self, board: Board, changes: GatheredChanges | None) -> "_SeenBoard":
         exists = self._people.person(board.aor) is not None
-        return _SeenBoard(board, changes, self._watchers.of(board.aor), self._views, exists=exists)
+        return _SeenBoard(board, changes, self._watchers.watchers_of(board.aor), self._views, exists=exists)
 
 
 class _SeenBoard:
@@ -244,7 +244,7 @@ class _SeenBoard:
 
     def write(self, audience: Any) -> Document:  # Any: see `Update`
         """Write it, unless it is written."""
-        return self._views.of(self._board, *audience)
+        return self._views.document_for(self._board, *audience)
 
     def _new_to(self, seen_by: Audience, since: int, owed: frozenset[str] | None) -> frozenset[str]:
         """Give what is news to an audience, found out once for each, and what a watcher is owed.

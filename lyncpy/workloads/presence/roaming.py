@@ -37,7 +37,7 @@ class News:
     delegates: bool = False
 
     @classmethod
-    def of(cls, fact: BoardChanged) -> "News":
+    def from_fact(cls, fact: BoardChanged) -> "News":
         """Give what one change says."""
         return cls(
             {fact.by: set(fact.categories)},
@@ -104,8 +104,10 @@ class Roaming(FeedSource[Aor, News, News]):
 
     def changed(self, fact: BoardChanged, wait_s: float) -> None:
         """Have a user's endpoints told soon of a change, if any listens."""
-        if self._notifier.of(SELF_EVENT, fact.aor) or self._notifier.of(PENDING_EVENT, fact.aor):
-            self.feed.changed(fact.aor, News.of(fact), wait_s)
+        if self._notifier.subscriptions_of(SELF_EVENT, fact.aor) or self._notifier.subscriptions_of(
+            PENDING_EVENT, fact.aor
+        ):
+            self.feed.changed(fact.aor, News.from_fact(fact), wait_s)
 
     def whole(self, board: Board, asked: frozenset[str]) -> tuple[Document, RoamingRequest]:
         """Give all that an endpoint asks for, and what it has heard then."""
@@ -133,7 +135,7 @@ class Roaming(FeedSource[Aor, News, News]):
 
     def subscriptions(self, key: Aor) -> Sequence[Subscription]:
         """Give the subscriptions of a user's endpoints."""
-        return (*self._notifier.of(SELF_EVENT, key), *self._notifier.of(PENDING_EVENT, key))
+        return (*self._notifier.subscriptions_of(SELF_EVENT, key), *self._notifier.subscriptions_of(PENDING_EVENT, key))
 
     def joined(self, earlier: News, later: News) -> News:
         """Give all of it."""

@@ -94,7 +94,7 @@ class Soap:
         else:
             board = await self._boards.read(aor)
             seen_by = audience(board, watcher, self._relation(watcher))
-            document = self._views.of(board, seen_by, (), PresenceFormat.PRESENTITY).body
+            document = self._views.document_for(board, seen_by, (), PresenceFormat.PRESENTITY).body
         return _answered(arrival, "getPresence", document.decode())
 
     async def set_presence(self, arrival: Arrival, operation: Element) -> Response:

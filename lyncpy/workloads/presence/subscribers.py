@@ -174,9 +174,9 @@ class Subscribers:
         """Note all who wait for one user in one change."""
         if self._people.person(aor) is None:
             return
-        limit = self._policies.of(aor).prompted_subscribers
+        limit = self._policies.policy_of(aor).prompted_subscribers
         begun = {watcher: context for watcher, context in watchers.items() if context is not None and limit}
-        contacts = await self._contacts.of(aor) if begun else frozenset()
+        contacts = await self._contacts.contacts_of(aor) if begun else frozenset()
         open_ = {watcher: context for watcher, context in begun.items() if watcher not in contacts}
         ended = [watcher for watcher, context in watchers.items() if context is None]
         self._remember(aor, begun.keys() - open_.keys())

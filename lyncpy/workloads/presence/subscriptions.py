@@ -270,7 +270,7 @@ class Watching:
     def _view(self, watcher: Aor, wish: WatchedPerson, board: Board | None) -> Document:
         if board is not None:
             seen_by = audience(board, watcher, self._relation(watcher))
-            return self._views.of(board, seen_by, wish.categories, wish.form)
+            return self._views.document_for(board, seen_by, wish.categories, wish.form)
         if wish.form is PresenceFormat.CATEGORIES:
             return Document(wish.form.value, write_unknown(wish.uri, wish.categories))
         return Document(wish.form.value, write_legacy(person_unknown(wish.uri), wish.form))

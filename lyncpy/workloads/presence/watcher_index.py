@@ -96,7 +96,7 @@ class WatcherIndex:
     def __contains__(self, aor: Aor) -> bool:
         return aor in self._watched
 
-    def of(self, aor: Aor) -> Mapping[Subscription, Watch]:
+    def watchers_of(self, aor: Aor) -> Mapping[Subscription, Watch]:
         """Give who watches somebody."""
         return self._watched.get(aor, {})
 
@@ -172,7 +172,7 @@ class Views:
         self._bytes = 0
         self._kept: OrderedDict[Aor, _Written] = OrderedDict()
 
-    def of(
+    def document_for(
         self,
         board: Board,
         seen_by: Audience,

@@ -38,7 +38,7 @@ def provisions(settings: Settings, policies: IPolicies, *, guests: bool = True) 
         return _instance(_meeting(settings, size, guests=anonymous) | meetings)
 
     def meeting_of(aor: Aor) -> str:
-        policy: Policy = policies.of(aor)
+        policy: Policy = policies.policy_of(aor)
         return meeting(policy.meeting_size, guests and policy.anonymous_participants)
 
     presence = {
@@ -50,7 +50,7 @@ def provisions(settings: Settings, policies: IPolicies, *, guests: bool = True) 
         groups.pop(decided, None)
     return (
         *(_constant(name, _LAYOUTS.get(name, _listed)(values)) for name, values in groups.items()),
-        Provision(_PRESENCE, lambda aor: presence[policies.of(aor).privacy_mode]),
+        Provision(_PRESENCE, lambda aor: presence[policies.policy_of(aor).privacy_mode]),
         Provision(_MEETING, meeting_of),
         _constant("publicationGrammar", PUBLICATION_GRAMMAR),
         _constant("privacyPublicationGrammar", PRIVACY_PUBLICATION_GRAMMAR),

@@ -56,7 +56,7 @@ class Bindings:
 
     async def endpoints(self, aor: Aor) -> Sequence[Endpoint]:
         """Give the user's endpoints, oldest first."""
-        return self.of(aor)
+        return self.endpoints_of(aor)
 
     async def by_uri(self, uri: Uri) -> Endpoint | None:
         """Give the endpoint that a GRUU names."""
@@ -64,7 +64,7 @@ class Bindings:
         if not token:
             return None
         gruu_end = f"opaque=user:epid:{token};gruu"
-        for endpoint in self.of(aor_of(uri.aor)):
+        for endpoint in self.endpoints_of(aor_of(uri.aor)):
             if endpoint.gruu.endswith(gruu_end):
                 return endpoint
         return None
@@ -79,7 +79,7 @@ class Bindings:
 
     # --- for the registrar
 
-    def of(self, aor: Aor) -> tuple[Endpoint, ...]:
+    def endpoints_of(self, aor: Aor) -> tuple[Endpoint, ...]:
         """Give the user's endpoints, oldest first."""
         return tuple(binding.endpoint for binding in self._users.get(aor, {}).values())
 

@@ -42,7 +42,7 @@ class Commands:
     async def endpoints(self, asked: Asked) -> Table:
         """List endpoints: of one user, or all."""
         user = asked.args.get("user", "")
-        found = self._bindings.of(aor_of(user)) if user else self._bindings.all()
+        found = self._bindings.endpoints_of(aor_of(user)) if user else self._bindings.all()
         now = self._timers.now()
         rows = [
             (
@@ -68,7 +68,7 @@ class Commands:
         target = asked.args["target"]
         address, _, epid = target.rpartition("/") if "/" in target else (target, "", "")
         aor = aor_of(address)
-        gone = [e for e in self._bindings.of(aor) if not epid or e.epid == epid_of(epid)]
+        gone = [e for e in self._bindings.endpoints_of(aor) if not epid or e.epid == epid_of(epid)]
         if not gone:
             known = self._people.person(aor) is not None
             raise CommandFailed(
@@ -84,7 +84,7 @@ class Commands:
 
     async def why(self, aor: Aor) -> Sequence[Reason]:
         """Say where a user is signed in."""
-        mine = self._bindings.of(aor)
+        mine = self._bindings.endpoints_of(aor)
         if not mine:
             return (
                 Reason(

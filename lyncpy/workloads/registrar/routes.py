@@ -139,7 +139,7 @@ class Routes:
                 count=len(self._bindings),
             )
             raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
-        mine, now = self._bindings.of(aor), self._timers.now()
+        mine, now = self._bindings.endpoints_of(aor), self._timers.now()
         if old is not None:
             holder, contest, why = old, self._bindings.contest(aor, old.epid), HELD
         elif len(mine) >= self._settings.endpoints_per_user:
@@ -161,7 +161,7 @@ class Routes:
         """
         if old is not None and old.flow != endpoint.flow:
             self._signout.tell(old, thread, Causes.REPLACED)
-        mine = self._bindings.of(endpoint.aor)
+        mine = self._bindings.endpoints_of(endpoint.aor)
         for extra in mine[: max(0, len(mine) - self._settings.endpoints_per_user)]:
             self._bindings.evictions(endpoint.aor).taken(self._timers.now())
             self._signout.now(extra, Causes.QUOTA)

@@ -62,5 +62,5 @@ class Registrar:
 
     async def _person_changed(self, fact: PersonChanged) -> None:
         if fact.person is None or not fact.person.may_stay:
-            for endpoint in self._bindings.of(fact.aor):
+            for endpoint in self._bindings.endpoints_of(fact.aor):
                 self._signout.now(endpoint, Causes.DISABLED)

@@ -394,4 +394,4 @@ def test_a_store_that_cannot_be_read_is_no_archive() -> None:
 def test_stamps_of_two_keys_differ() -> None:
     """The fake is no weaker than what it plays."""
     assert PlainStamps().stamp(b"x") != PlainStamps(b"other").stamp(b"x")
-    assert FixedPolicies().of(ALICE) == Policy()
+    assert FixedPolicies().policy_of(ALICE) == Policy()

@@ -89,8 +89,8 @@ def test_a_conference_survives_the_process(cellar: Cellar, table: ConferenceTabl
     assert (found.subject, found.id) == ("Budget", ID)
     assert again.at(FOCUS.replace(":focus:", ":chat:")) == found
     assert again.at("sip:alice@contoso.test") is None
-    assert again.of(ALICE) == (found,)
-    assert again.of(BOB) == ()
+    assert again.conferences_of(ALICE) == (found,)
+    assert again.conferences_of(BOB) == ()
     assert again.all() == (found,)
     assert len(again) == 1
 
@@ -108,7 +108,7 @@ def test_nothing_counts_before_it_is_durable(cellar: Cellar) -> None:
 
 def test_a_broken_disk_changes_nothing(cellar: Cellar, table: ConferenceTable) -> None:
     """Neither memory nor store."""
-    before = table.of(ALICE)
+    before = table.conferences_of(ALICE)
     cellar.disk.broken = True
     for doing in (
         table.schedule(ALICE, ConferenceRequest(id="OTHER000")),
@@ -118,17 +118,17 @@ def test_a_broken_disk_changes_nothing(cellar: Cellar, table: ConferenceTable) -
     ):
         with pytest.raises(StoreUnavailable):
             result_of(doing)
-    assert table.of(ALICE) == before
+    assert table.conferences_of(ALICE) == before
 
 
 def test_a_change_is_durable_and_told(cellar: Cellar, table: ConferenceTable) -> None:
     """Whoever runs the meeting hears of it."""
     heard: list[tuple[Conference, Conference | None]] = []
     table.listen(lambda before, after: heard.append((before, after)))
-    before = table.of(ALICE)[0]
+    before = table.conferences_of(ALICE)[0]
     after = result_of(table.modify(ALICE, ID, ConferenceRequest(subject="New")))
     assert heard == [(before, after)]
-    assert cellar.opened().of(ALICE) == (after,)
+    assert cellar.opened().conferences_of(ALICE) == (after,)
     assert result_of(table.modify(ALICE, ID, ConferenceRequest(admission="x"))) == ConferenceDenied(
         C3pReason.INVALID_ADMISSION_POLICY
     )
@@ -142,10 +142,10 @@ def test_a_deleted_conference_is_gone_for_good(cellar: Cellar, table: Conference
     """From memory and store, and whoever runs its meeting hears of it."""
     heard: list[tuple[Conference, Conference | None]] = []
     table.listen(lambda before, after: heard.append((before, after)))
-    before = table.of(ALICE)[0]
+    before = table.conferences_of(ALICE)[0]
     assert result_of(table.delete(ALICE, ID)) == before
     assert heard == [(before, None)]
-    assert table.of(ALICE) == cellar.opened().of(ALICE) == ()
+    assert table.conferences_of(ALICE) == cellar.opened().conferences_of(ALICE) == ()
     assert result_of(table.delete(ALICE, ID)) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 
@@ -163,7 +163,7 @@ def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: Confe
     assert cellar.disk.calls == writes
 
     result_of(table.remember(key_of(ALICE, ID), None))
-    (found,) = cellar.opened().of(ALICE)
+    (found,) = cellar.opened().conferences_of(ALICE)
     assert (found.active, found.activated) == (None, NOON)
     assert result_of(table.remember(key_of(BOB, ID), None)) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
@@ -172,7 +172,7 @@ def test_the_latest_conference_comes_first(cellar: Cellar, table: ConferenceTabl
     """As a list of conferences is read."""
     cellar.clock.advance(10)
     made(table, "SECOND00")
-    assert [found.id for found in table.of(ALICE)] == ["SECOND00", ID]
+    assert [found.id for found in table.conferences_of(ALICE)] == ["SECOND00", ID]
 
 
 def test_there_are_so_many_conferences(cellar: Cellar) -> None:
@@ -196,7 +196,7 @@ def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, tabl
     result_of(table.modify(ALICE, ID, ConferenceRequest(expires=NOON + 50)))
     assert table.find(ALICE, ID) is None
     assert table.at(FOCUS) is None
-    assert table.of(ALICE) == table.all() == ()
+    assert table.conferences_of(ALICE) == table.all() == ()
     assert made(table, ID.lower()).id == ID.lower()
     assert len(table) == 1
 
@@ -290,7 +290,7 @@ def test_a_change_on_a_change_elsewhere_keeps_both(cellar: Cellar, table: Confer
     """It is decided again on what the other wrote."""
     other_writes(cellar, "Theirs")
     result_of(table.modify(ALICE, ID, ConferenceRequest(admission="closedAuthenticated")))
-    (found,) = cellar.opened().of(ALICE)
+    (found,) = cellar.opened().conferences_of(ALICE)
     assert (found.subject, found.admission) == ("Theirs", AdmissionPolicy.CLOSED)
 
 

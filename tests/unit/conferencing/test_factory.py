@@ -31,7 +31,7 @@ class OnePolicy:
         """Take the policy."""
         self.policy = Policy(anonymous_participants=guests)
 
-    def of(self, aor: Aor) -> Policy:
+    def policy_of(self, aor: Aor) -> Policy:
         """Give it."""
         return self.policy
 

@@ -209,13 +209,13 @@ def test_whoever_asks_for_contacts_is_told_of_a_list_that_changed_while_nobody_l
     scene.signs_in("alice")
     scene.passes(0)
     assert [(fact.aor, fact.delta_num, fact.delta) for fact in facts] == [(ALICE, 2, b"")]
-    assert result_of(scene.contacts.of(ALICE)) == {BOB}
+    assert result_of(scene.contacts.contacts_of(ALICE)) == {BOB}
 
 
 def test_contacts_of_who_never_signed_in_are_known(scene: Office) -> None:
     """As the directory has them now."""
-    assert result_of(scene.contacts.of(BOB)) == {ALICE}
-    assert result_of(scene.contacts.of(aor_of("zed@contoso.test"))) == frozenset()
+    assert result_of(scene.contacts.contacts_of(BOB)) == {ALICE}
+    assert result_of(scene.contacts.contacts_of(aor_of("zed@contoso.test"))) == frozenset()
 
 
 def test_what_a_device_takes_away_it_gets_back(scene: Office) -> None:

@@ -280,7 +280,7 @@ def test_a_device_that_missed_a_change_gets_the_whole_list(hall: Hall, alice: De
     """A fact may be lost between processes; the next one mends what this device knows, and no other."""
     laptop = hall.device("alice", "e2")
     alice.subscribe(EVENT)
-    (subscription,) = hall.notifier.of(EVENT, alice.who.aor)
+    (subscription,) = hall.notifier.subscriptions_of(EVENT, alice.who.aor)
     subscription.data.number -= 1
     laptop.subscribe(EVENT)
     change(alice, "setContact", URI=BOB)

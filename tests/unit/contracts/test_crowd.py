@@ -33,7 +33,7 @@ def test_a_crowd_is_what_a_list_would_be(steps: list[tuple[str, int, str]]) -> N
             assert not model
         assert len(crowd) == len(model)
         for name in "abc":
-            assert crowd.of(name) == tuple(row[0] for row in model if row[1] == name)
+            assert crowd.members_of(name) == tuple(row[0] for row in model if row[1] == name)
 
 
 def test_a_network_becomes_known_with_all_who_are_there() -> None:

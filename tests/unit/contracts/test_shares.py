@@ -30,7 +30,7 @@ def test_no_bound_is_ever_passed(steps: list[tuple[str, int, int]]) -> None:
             taken.append((owners, amount))
         assert len(shares) == sum(amount for _, amount in taken) <= 12
         for name in "abc":
-            assert shares.of("user", name) == sum(n for one, n in taken if one["user"] == name) <= 7
+            assert shares.amount_of("user", name) == sum(n for one, n in taken if one["user"] == name) <= 7
     for owners, amount in taken:
         shares.give(owners, amount)
     assert len(shares) == 0

@@ -261,7 +261,7 @@ def test_a_lost_connection_ends_what_hung_on_it(scene: Scene) -> None:
     scene.hear(FlowClosed(FLOW, "lost"))
     assert scene.ended == [subscription]
     assert len(scene.notifier) == 1
-    assert scene.notifier.of("presence", ALICE) != ()
+    assert scene.notifier.subscriptions_of("presence", ALICE) != ()
 
 
 def test_a_signed_out_endpoint_hears_no_more(scene: Scene) -> None:

@@ -35,7 +35,7 @@ def test_items_come_in_slices() -> None:
     slices, seen = Slices(Timers(clock, lambda: 0.0), 2), list[str]()
 
     async def work() -> None:
-        async for part in slices.of("abcde"):
+        async for part in slices.runs_of("abcde"):
             seen.append("".join(part))
 
     _ = Deferred.fromCoroutine(work())

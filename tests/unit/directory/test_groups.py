@@ -50,8 +50,8 @@ def test_groups_in_groups_count_in_circles_too() -> None:
     found = table(group("a", "cn=b,dc=x", ALICE.key), group("b", "key-c", ALICE.key, BOB.key), group("c", "key-a"))
     for key in ("key-a", "key-b", "key-c"):
         assert found.members(key, 10) == [ALICE.aor, BOB.aor]
-    assert names(found.of(BOB.aor)) == ["a", "b", "c"]
-    assert found.of(CAROL.aor) == []
+    assert names(found.groups_of(BOB.aor)) == ["a", "b", "c"]
+    assert found.groups_of(CAROL.aor) == []
 
 
 def test_no_more_members_are_given_than_asked_for() -> None:
@@ -77,9 +77,9 @@ def test_who_is_forgotten_is_in_no_group_and_may_come_back() -> None:
     """People come and go without their groups being read again."""
     found = table(group("g", ALICE.key))
     found.forget(ALICE.aor)
-    assert (found.members("key-g", 10), found.of(ALICE.aor)) == ([], [])
+    assert (found.members("key-g", 10), found.groups_of(ALICE.aor)) == ([], [])
     found.know(ALICE)
-    assert names(found.of(ALICE.aor)) == ["g"]
+    assert names(found.groups_of(ALICE.aor)) == ["g"]
 
 
 @pytest.mark.parametrize("text", ["Choir", "choir ", "choir@example.com", "SIP:Choir@example.com", "cn=choir,dc=x"])
@@ -111,7 +111,7 @@ def test_what_is_dropped_leaves_nothing_behind() -> None:
     found = table(group("a", "key-b", ALICE.key, aor="sip:a@example.com"), group("b", BOB.key))
     found.keep(group("a", CAROL.key))
     assert found.by_address(Aor("sip:a@example.com")) is None
-    assert names(found.of(ALICE.aor)) == []
+    assert names(found.groups_of(ALICE.aor)) == []
     for key in ("key-a", "key-b", "key-b"):
         found.drop(key)
     for one in (ALICE, BOB, CAROL, DAVE):

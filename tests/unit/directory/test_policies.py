@@ -43,7 +43,7 @@ class Desk:
 
     def of(self, *aors: Aor) -> list[str]:
         """Give the names of policies."""
-        return [self.policies.of(aor).name for aor in aors]
+        return [self.policies.policy_of(aor).name for aor in aors]
 
     @property
     def told(self) -> int:
@@ -55,8 +55,8 @@ class Desk:
 
 def test_without_tables_everybody_has_the_defaults() -> None:
     """Those of the section, and of the code where it says nothing."""
-    assert Desk().policies.of(ALICE.aor) == Policy()
-    assert Desk(meeting_size=12).policies.of(ALICE.aor) == Policy(meeting_size=12)
+    assert Desk().policies.policy_of(ALICE.aor) == Policy()
+    assert Desk(meeting_size=12).policies.policy_of(ALICE.aor) == Policy(meeting_size=12)
 
 
 def test_the_section_has_all_that_a_policy_decides() -> None:
@@ -74,8 +74,8 @@ def test_the_first_table_that_names_a_user_is_his() -> None:
         second={"members": "all", "meeting_size": 5},
     )
     assert desk.of(ALICE.aor, BOB.aor, CAROL.aor) == ["first", "first", "second"]
-    assert desk.policies.of(BOB.aor) == Policy(name="first", privacy_mode=True, meeting_size=9)
-    assert desk.policies.of(CAROL.aor).meeting_size == 5
+    assert desk.policies.policy_of(BOB.aor) == Policy(name="first", privacy_mode=True, meeting_size=9)
+    assert desk.policies.policy_of(CAROL.aor).meeting_size == 5
     assert [policy.name for policy in desk.policies.all()] == ["first", "second", "default"]
 
 
@@ -105,7 +105,7 @@ def test_other_policies_count_at_once_and_are_told() -> None:
     assert not desk.policies.take(settings(first={"members": ["Board"]}))
     assert desk.told == 0
     assert desk.policies.take(settings(second={"members": ["Board"], "privacy_mode": True}))
-    assert desk.policies.of(BOB.aor) == Policy(name="second", privacy_mode=True)
+    assert desk.policies.policy_of(BOB.aor) == Policy(name="second", privacy_mode=True)
     assert desk.told == 1
 
 

@@ -200,7 +200,7 @@ def test_policy_is_asked_once_before_anybody_has_accepted(scene: Scene, archive:
 
 def test_policy_is_asked_once_in_a_dialog_that_was_forgotten(scene: Scene, archive: SlowArchive) -> None:
     """A session whose record began anew keeps the answer as any other does."""
-    (bob,) = scene.bindings.of(BOB)
+    (bob,) = scene.bindings.endpoints_of(BOB)
     for number in (5, 6, 7):
         scene.send("MESSAGE", uri=bob.gruu, tags=("old", "older"), number=number, body=b"psst")
         _answered(scene)

@@ -56,7 +56,7 @@ def test_sequence_numbers_of_early_dialogs_count(scene: Scene) -> None:
     scene.send("UPDATE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), number=7)
     scene.outbound.to("n/a1").answers(200)
     next(call for call in scene.outbound.calls if call.request.method == "INVITE").answers(200, tag="tb")
-    (endpoint,) = scene.bindings.of(BOB)
+    (endpoint,) = scene.bindings.endpoints_of(BOB)
     scene.bindings.drop(endpoint, "connection lost")
     scene.turn()
     bye = scene.outbound.to("n/a1").request
@@ -67,7 +67,7 @@ def test_sequence_numbers_of_early_dialogs_count(scene: Scene) -> None:
 def test_an_early_dialog_with_a_tag_that_nobody_told_goes_by_its_address(scene: Scene, method: str) -> None:
     """The GRUU or the Contact in the Request-URI names the device."""
     answers = scene.send("INVITE", body=SDP)
-    (bob,) = scene.bindings.of(BOB)
+    (bob,) = scene.bindings.endpoints_of(BOB)
     for uri in (bob.gruu, bob.contact):
         scene.send(method, uri=uri, tags=("ta", "unheard"), number=2)
         call = scene.outbound.to("n/b1")
@@ -154,7 +154,7 @@ def test_tags_that_a_client_has_mixed_up_find_their_session(scene: Scene) -> Non
     _cross(scene)
     scene.outbound.to("n/a1").answers(200, tag="ty")
     scene.outbound.to("n/b1").answers(200, tag="tb")
-    (alice,), (bob,) = scene.bindings.of(ALICE), scene.bindings.of(BOB)
+    (alice,), (bob,) = scene.bindings.endpoints_of(ALICE), scene.bindings.endpoints_of(BOB)
     scene.send("ACK", uri=bob.gruu, tags=("ta", "tb"), call_id="c2")
     assert scene.outbound.told[-1][1].call_id == "c1"
     mine = scene.send("MESSAGE", uri=bob.gruu, tags=("ta", "tb"), call_id="c2", number=2, body=b"one")
@@ -176,7 +176,7 @@ def test_mixed_up_tags_are_of_no_use_to_a_stranger(scene: Scene) -> None:
     """Carol has overheard the tags: whatever Call-ID she puts beside them, she has no part in that dialog."""
     scene.talk()
     scene.sign_in(CAROL, "c1")
-    (bob,) = scene.bindings.of(BOB)
+    (bob,) = scene.bindings.endpoints_of(BOB)
     scene.send("INFO", by=CAROL, epid="c1", uri=bob.gruu, tags=("ta", "tb"), call_id="other", number=2)
     sent = scene.outbound.to("n/b1").request
     assert (sent.method, sent.call_id, sent.from_.uri) == ("INFO", "other", CAROL)
@@ -200,7 +200,7 @@ def test_a_crossing_invitation_stands_when_the_other_one_is_cancelled(scene: Sce
 
 def test_a_forgotten_dialog_goes_on_where_its_address_leads(scene: Scene) -> None:
     """Its record begins anew with what is said; what is not counted begins none."""
-    (alice,), (bob,) = scene.bindings.of(ALICE), scene.bindings.of(BOB)
+    (alice,), (bob,) = scene.bindings.endpoints_of(ALICE), scene.bindings.endpoints_of(BOB)
     for method in ("INFO", "UPDATE", "ACK", "BYE"):
         scene.send(method, uri=bob.gruu, tags=("old", "older"), number=4)
         assert len(scene.im._sessions) == 0
@@ -218,7 +218,7 @@ def test_a_forgotten_dialog_goes_on_though_its_user_has_no_more_records() -> Non
     """The bound is of records; the dialog is the clients'."""
     scene = Scene(sessions_per_user=1)
     scene.talk()
-    (bob,) = scene.bindings.of(BOB)
+    (bob,) = scene.bindings.endpoints_of(BOB)
     answer = scene.send("MESSAGE", uri=bob.gruu, tags=("old", "older"), call_id="c9", number=5, body=b"on")
     scene.outbound.to("n/b1").answers(200)
     assert answer[0].status == 200
@@ -227,7 +227,7 @@ def test_a_forgotten_dialog_goes_on_though_its_user_has_no_more_records() -> Non
 
 def test_a_forgotten_dialog_is_refused_where_its_address_leads_nowhere(scene: Scene) -> None:
     """No device, one that is gone, one's own, and one whose user has blocked the sender: all the same answer."""
-    (alice,), (bob,) = scene.bindings.of(ALICE), scene.bindings.of(BOB)
+    (alice,), (bob,) = scene.bindings.endpoints_of(ALICE), scene.bindings.endpoints_of(BOB)
     scene.privacy.pairs.add((BOB, ALICE))
     for uri in (BOB, f"{BOB};opaque=user:epid:gone;gruu", "sip:10.0.0.9:5", alice.gruu, bob.gruu):
         (no,) = scene.send("INFO", uri=uri, tags=("old", "older"), number=4)
@@ -238,7 +238,7 @@ def test_a_forgotten_dialog_is_refused_where_its_address_leads_nowhere(scene: Sc
 def test_what_is_known_to_be_over_is_bounded_and_ends(scene: Scene) -> None:
     """For 64*T1 a dialog that had a BYE is refused here; later its clients have to know."""
     scene.talk()
-    (bob,) = scene.bindings.of(BOB)
+    (bob,) = scene.bindings.endpoints_of(BOB)
     scene.send("BYE", tags=("ta", "tb"), number=3)
     scene.outbound.to("n/b1").answers(200)
     (no,) = scene.send("INFO", uri=bob.gruu, tags=("ta", "tb"), number=4)
@@ -268,7 +268,7 @@ def test_a_request_to_a_device_that_has_just_left_is_refused_and_ends_nothing(sc
     """Whether a session is over is told by its users, or by the device's own leaving."""
     scene.talk()
     session = _session(scene)
-    (endpoint,) = scene.bindings.of(BOB)
+    (endpoint,) = scene.bindings.endpoints_of(BOB)
     scene.bindings.drop(endpoint, "connection lost")
     (no,) = scene.send("INFO", tags=("ta", "tb"), number=3)
     assert no.status == 481
@@ -280,7 +280,7 @@ def test_a_route_to_somebody_else_contradicts_the_dialog(scene: Scene, is_known:
     """What names Carol on the way to Bob is not passed to either; a server's name, and Bob's own, are."""
     if is_known:
         scene.talk()
-    (bob,) = scene.bindings.of(BOB)
+    (bob,) = scene.bindings.endpoints_of(BOB)
     calls = len(scene.outbound.calls)
     for route in (f"<{CAROL};lr>", f"<sip:sip.example.test;lr>, <{CAROL};opaque=user:epid:x;gruu>"):
         (no,) = scene.send("INFO", uri=bob.gruu, tags=("ta", "tb"), number=3, more=[("Route", route)])
@@ -294,7 +294,7 @@ def test_what_is_said_in_a_forgotten_dialog_is_archived() -> None:
     """Nobody gets around the archive by a dialog of which there is no record, nor by a text in a re-INVITE."""
     archive = SlowArchive()
     scene = Scene(archive=archive)
-    (bob,) = scene.bindings.of(BOB)
+    (bob,) = scene.bindings.endpoints_of(BOB)
     scene.send("MESSAGE", uri=bob.gruu, tags=("old", "older"), number=5, body=b"psst")
     text = [("ms-text-format", "text/plain;ms-body=cHNzdCE=")]
     scene.send("INVITE", uri=bob.gruu, tags=("old", "older"), number=6, body=SDP, more=text)

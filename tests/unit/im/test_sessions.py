@@ -135,7 +135,7 @@ def test_a_cancelled_invitation_is_recorded_as_such(scene: Scene) -> None:
 def test_a_device_that_vanished_ends_its_sessions(scene: Scene) -> None:
     """The other side gets a BYE, so that its next message opens a session that can be delivered."""
     scene.talk()
-    (endpoint,) = scene.bindings.of(BOB)
+    (endpoint,) = scene.bindings.endpoints_of(BOB)
     scene.bindings.drop(endpoint, "connection lost")
     scene.turn()
     bye = scene.outbound.to("n/a1").request
@@ -286,7 +286,7 @@ def test_an_operator_sees_who_talks(scene: Scene) -> None:
 def test_an_endpoint_that_left_before_it_was_answered_tells_nobody(scene: Scene) -> None:
     """The caller vanishes while it rings: the invitation ends, and no BYE goes to a dialog that never was."""
     scene.send("INVITE", body=SDP)
-    (endpoint,) = scene.bindings.of(ALICE)
+    (endpoint,) = scene.bindings.endpoints_of(ALICE)
     scene.bus.tell(EndpointGone(endpoint, "connection lost", last=True))
     scene.turn()
     assert [call.request.method for call in scene.outbound.calls] == ["INVITE"]
@@ -303,7 +303,7 @@ def test_a_client_that_looks_for_persistent_chat_leaves_no_record(scene: Scene) 
 def test_a_caller_who_signs_out_while_it_rings_gives_up(scene: Scene) -> None:
     """His invitation stops ringing although his connection stays open."""
     answers = scene.send("INVITE", body=SDP)
-    (endpoint,) = scene.bindings.of(ALICE)
+    (endpoint,) = scene.bindings.endpoints_of(ALICE)
     scene.bindings.drop(endpoint, "signed out")
     scene.turn()
     assert scene.outbound.to("n/b1").cancelled == 1
@@ -318,7 +318,7 @@ def test_a_repeated_number_does_not_count_back(scene: Scene) -> None:
     scene.outbound.to("n/b1").answers(200)
     scene.send("INFO", tags=("ta", "tb"), number=4)
     scene.outbound.to("n/b1").answers(200)
-    (endpoint,) = scene.bindings.of(ALICE)
+    (endpoint,) = scene.bindings.endpoints_of(ALICE)
     scene.bindings.drop(endpoint, "connection lost")
     scene.turn()
     assert scene.outbound.to("n/b1").request.cseq.number == 10

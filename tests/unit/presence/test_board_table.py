@@ -168,7 +168,7 @@ def test_another_process_was_first(hall: Hall, boards: BoardTable) -> None:
     changed(boards, machine)
     changed(boards_of(hall), wish(value="<note>theirs</note>"))
     board = changed(boards, wish(InstanceKey("note", 0, 300), "<note>mine</note>"))
-    assert {one.value for one in board.of("note")} == {"<note>theirs</note>", "<note>mine</note>"}
+    assert {one.value for one in board.instances_of("note")} == {"<note>theirs</note>", "<note>mine</note>"}
     assert availability(board) == 3500
 
 
@@ -282,7 +282,7 @@ def test_the_card_follows_the_directory(hall: Hall, boards: BoardTable) -> None:
     result_of(boards.refurnish(ALICE))
     board = boards.peek(ALICE)
     assert board is not None
-    assert not list(board.of("contactCard"))
+    assert not list(board.instances_of("contactCard"))
 
 
 def test_closing_cancels_deadlines(hall: Hall, boards: BoardTable) -> None:
@@ -303,7 +303,7 @@ class Lists:
         self.gate: Deferred[None] | None = None
         """What the next answer waits for, once it is read."""
 
-    async def of(self, owner: Aor) -> frozenset[Aor]:
+    async def contacts_of(self, owner: Aor) -> frozenset[Aor]:
         """Give a list."""
         if self.fails:
             raise StoreUnavailable("gone")
@@ -321,7 +321,7 @@ class Rules:
         """Begin without privacy mode."""
         self.private = False
 
-    def of(self, aor: Aor) -> Policy:
+    def policy_of(self, aor: Aor) -> Policy:
         """Give everybody the same."""
         return Policy(privacy_mode=self.private)
 

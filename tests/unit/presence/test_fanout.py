@@ -187,7 +187,7 @@ def test_what_does_not_fit_waits_for_the_next_time() -> None:
     room.hall.bus.tell(FlowDrained(flow))
     room.pass_time()
     assert [note_in(one) for one in bob.hears()] == ["one", "two"]
-    assert aor_of(alice.device.uri) in room.hall.notifier.of("presence", bob.device.who.aor)[0].data
+    assert aor_of(alice.device.uri) in room.hall.notifier.subscriptions_of("presence", bob.device.who.aor)[0].data
 
 
 # --- the user's own devices

@@ -24,7 +24,7 @@ BOB = Aor("sip:bob@contoso.test")
 class Privacy:
     """Bob is in privacy mode, has small meetings and no guests; nobody else."""
 
-    def of(self, aor: Aor) -> Policy:
+    def policy_of(self, aor: Aor) -> Policy:
         """Give a user's policy."""
         bob = aor == BOB
         return Policy(privacy_mode=bob, meeting_size=12 if bob else 250, anonymous_participants=not bob)

@@ -174,7 +174,7 @@ def test_a_star_signs_out_what_this_connection_registered(scene: Scene) -> None:
     scene.register()
     scene.register("other", "n/2")
     scene.register(contact="*", expires="0")
-    assert [e.epid for e in scene.bindings.of(ALICE)] == ["other"]
+    assert [e.epid for e in scene.bindings.endpoints_of(ALICE)] == ["other"]
 
 
 def test_one_device_cannot_sign_out_another(scene: Scene) -> None:
@@ -192,7 +192,7 @@ def test_a_device_that_comes_back_replaces_itself(scene: Scene) -> None:
     assert scene.flows.closed == []
     scene.clock.advance(10)
     assert scene.flows.closed == ["n/1"]
-    assert [e.flow for e in scene.bindings.of(ALICE)] == ["n/2"]
+    assert [e.flow for e in scene.bindings.endpoints_of(ALICE)] == ["n/2"]
     scene.bus.tell(FlowClosed(FlowName("n/1"), "lost"))
     scene.turn()
     assert len(scene.bindings) == 1
@@ -212,7 +212,7 @@ def test_one_device_too_many_signs_out_the_oldest(scene: Scene) -> None:
     scene = Scene(endpoints_per_user=2)
     for number in range(3):
         scene.register(f"e{number}", f"n/{number}")
-    assert [e.epid for e in scene.bindings.of(ALICE)] == ["e1", "e2"]
+    assert [e.epid for e in scene.bindings.endpoints_of(ALICE)] == ["e1", "e2"]
     notice = scene.outbound.to("n/0").request
     assert notice.method == "NOTIFY"
     assert notice.event == "registration-notify"
@@ -277,7 +277,7 @@ def _fights(scene: Scene, epids: Sequence[str], *, pause_s: float) -> int:
         if round_ * pause_s > 7000:  # then registrations would have to be renewed
             break
         for number, epid in enumerate(epids):
-            if flows[number] in {endpoint.flow for endpoint in scene.bindings.of(ALICE)}:
+            if flows[number] in {endpoint.flow for endpoint in scene.bindings.endpoints_of(ALICE)}:
                 continue
             flows[number] = f"n/{number}-{round_}"
             try:
@@ -314,7 +314,7 @@ def test_who_holds_a_place_and_is_not_there_any_more_gives_it_up(scene: Scene) -
     scene.bus.tell(FlowClosed(FlowName(f"n/{TAKEOVERS}"), "does not answer"))
     scene.turn()
     scene.register(flow="n/other")
-    assert [endpoint.flow for endpoint in scene.bindings.of(ALICE)] == ["n/other"]
+    assert [endpoint.flow for endpoint in scene.bindings.endpoints_of(ALICE)] == ["n/other"]
 
 
 def test_an_operator_hears_that_a_place_is_held() -> None:

@@ -189,7 +189,7 @@ class Room:
         """Give all places, in the order in which they were taken."""
         return tuple(self._seats.values())
 
-    def of(self, user: Aor, epid: Epid | None = None) -> tuple[ChatMember, ...]:
+    def members_of(self, user: Aor, epid: Epid | None = None) -> tuple[ChatMember, ...]:
         """Give the places of a user, or of one of his devices."""
         return tuple(seat for (who, by), seat in self._seats.items() if who == user and epid in (None, by))
 

@@ -66,7 +66,7 @@ def write_own(
     if wanted or categories is None:
         parts.append(f'<categories xmlns="{_NS}/categories" uri={quote_attr(board.aor)}>')
         for name in sorted(wanted):
-            found = [_own(one) for one in board.of(name)]
+            found = [_own(one) for one in board.instances_of(name)]
             parts.extend(found or [f'<category name="{name}"/>'])
         parts.append("</categories>")
     ids = {*STANDARD_CONTAINERS, *board.containers} if containers is None else containers

@@ -74,7 +74,7 @@ class Board:
             places[place] = (*places.get(place, ()), instance)
         return places
 
-    def of(self, category: str) -> Iterator[Instance]:
+    def instances_of(self, category: str) -> Iterator[Instance]:
         """Give every publication of a category, in all containers."""
         return (instance for key, instance in sorted(self.instances.items()) if key.category == category)
 

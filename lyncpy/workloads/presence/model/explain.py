@@ -278,7 +278,7 @@ def _rest(board: Board, watcher: Aor, seen_by: Levels) -> Iterator[Reason]:
             shown.append(Reason("shown", f"{category}: {where}", good=True))
         elif watcher != board.aor and any(category in LEVELS[id_].closed for id_ in seen_by if id_ in LEVELS):
             closed.append(category)
-        elif any(board.of(category)):
+        elif any(board.instances_of(category)):
             empty.append(category)
     yield from shown
     if closed:

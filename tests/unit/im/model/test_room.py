@@ -114,6 +114,6 @@ def test_who_is_here_is_known() -> None:
     guest = ChatMember(Participant("sip:focus", Aor("sip:guest@y"), Epid("g"), "", internal=False), Deaf())
     room.join(guest)
     assert room.has_guests
-    assert room.of(guest.participant.user, Epid("other")) == ()
+    assert room.members_of(guest.participant.user, Epid("other")) == ()
     room.leave(guest)
     assert not room.has_guests

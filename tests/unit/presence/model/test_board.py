@@ -168,7 +168,7 @@ def test_two_devices_share_the_users_own_state() -> None:
 def test_the_same_instance_in_two_containers_is_two_publications() -> None:
     """Colleagues and friends may be told different things."""
     board = published(empty(), note("work"), note("play", container=400))
-    assert {one.value for one in board.of("note")} == {"work", "play"}
+    assert {one.value for one in board.instances_of("note")} == {"work", "play"}
 
 
 def test_the_servers_publications_are_read_only() -> None:
