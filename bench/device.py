@@ -134,7 +134,7 @@ class Device(Protocol):
         """Begin a session with somebody; gives what writes messages in it."""
         invite = self.request("INVITE", other.uri, (), CONVERSATION, "application/sdp")
         answer = await self.ask(invite)
-        to, routes = answer.headers.get("To") or "", answer.headers.all("Record-Route")
+        to, routes = answer.headers.get("To") or "", answer.headers.get_all("Record-Route")
         target = answer.headers.get("Contact") or ""
         uri = target.partition("<")[2].partition(">")[0]
         count = invite.cseq.number
@@ -235,7 +235,7 @@ class Device(Protocol):
                 content_type=kind,
                 body=CONVERSATION.encode() if kind else b"",
             )
-            routes = [("Record-Route", route) for route in request.headers.all("Record-Route")]
+            routes = [("Record-Route", route) for route in request.headers.get_all("Record-Route")]
             if request.method == "MESSAGE" and self.held is not None:
                 self.held.append(encode(self._ntlm.sign(answer)))
             else:

@@ -164,7 +164,7 @@ def commands_page(vocabulary: Vocabulary) -> str:
         f"Every command takes {flags}.",
         "",
     ]
-    for command in vocabulary.all():
+    for command in vocabulary.all_commands():
         lines += [f"## {command.name}", "", "```text", use(command), "```", "", command.help, ""]
         lines += [*_parts(command), f"Role: {command.role.name.lower()}.", ""]
     return "\n".join(lines)

@@ -57,7 +57,7 @@ class Workloads:
     im: Im
     monitoring: Monitoring
 
-    def all(self) -> Sequence[IWorkload]:
+    def in_order(self) -> Sequence[IWorkload]:
         """Give them in the order in which they are opened."""
         return (
             self.directory,
@@ -164,7 +164,7 @@ def inside(
     """
     base = ground(config, node, back, timers, reactor)
     floor = _workloads(config, back, base)
-    workloads = floor.all()
+    workloads = floor.in_order()
     way_in = entrance(config, base, floor.conferencing.guests, [workload.offer for workload in workloads])
     readers = _readers(config, base)
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}

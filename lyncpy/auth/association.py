@@ -232,7 +232,7 @@ def credentials(headers: Headers, scheme: str) -> str | None:
             continue
         if value[: len(scheme)].lower() == scheme.lower():
             return value
-        for other in headers.all(name):
+        for other in headers.get_all(name):
             if other[: len(scheme)].lower() == scheme.lower():
                 return other
     return None

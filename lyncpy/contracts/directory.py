@@ -241,7 +241,7 @@ class IPeople(Interface):
         letters of either case. None when nobody or more than one fits.
         """
 
-    def all() -> Sequence[Person]:
+    def everybody() -> Sequence[Person]:
         """Give everybody, by address."""
 
 
@@ -251,7 +251,7 @@ class IGroups(Interface):
     A change is told as `GroupsChanged`, or as `PersonChanged` where it is a member who changed.
     """
 
-    def all() -> Sequence[Group]:
+    def all_groups() -> Sequence[Group]:
         """Give every group, by name."""
 
     def group(key: str) -> Group | None:

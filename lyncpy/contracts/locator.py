@@ -45,5 +45,5 @@ class ILocator(Interface):
     def by_uri(uri: Uri) -> Awaitable[Endpoint | None]:
         """Give the endpoint that a GRUU names; parameter order does not matter."""
 
-    def all() -> Sequence[Endpoint]:
+    def all_endpoints() -> Sequence[Endpoint]:
         """Give every endpoint of the deployment, for an operator."""

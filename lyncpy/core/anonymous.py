@@ -150,7 +150,7 @@ class AnonymousGate:
         return door
 
     def _credentials(self, request: Request) -> str | None:
-        values = (value for name in _CREDENTIALS for value in request.headers.all(name))
+        values = (value for name in _CREDENTIALS for value in request.headers.get_all(name))
         return next((value for value in values if value.partition(" ")[0].lower() == self._proof.scheme.lower()), None)
 
     # --- coming in

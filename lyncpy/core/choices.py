@@ -7,4 +7,4 @@ from lyncpy.contracts.workload import Ordered
 
 def addresses(people: IPeople) -> Ordered[Person]:
     """Give everybody's address, without its scheme."""
-    return Ordered(people.all(), lambda person: bare(person.aor))
+    return Ordered(people.everybody(), lambda person: bare(person.aor))

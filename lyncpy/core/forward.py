@@ -197,7 +197,7 @@ class Forward:
         put = [(name, value) for name in ("From", "Call-ID", "CSeq") if (value := own.get(name)) is not None]
         put.append(("To", _to(request, response)))
         dialog = request.method == "INVITE" and response.status > 100 and response.status < 300
-        first = [("Via", value) for value in own.all("Via")]
+        first = [("Via", value) for value in own.get_all("Via")]
         if dialog:
             first.append(("Record-Route", self._record_route))
         drop = (*UPSTREAM_DROPPED, *self._vouching.unbacked(response.headers, endpoint.aor))
@@ -214,7 +214,7 @@ def _history(request: Request) -> tuple[str, str]:
 
 def _wants_history(request: Request) -> bool:
     """Tell whether a caller is to hear in answers, too, where its request went (RFC 7044 §9.1, §10.3)."""
-    return any("histinfo" in value.lower() for value in request.headers.all("Supported"))
+    return any("histinfo" in value.lower() for value in request.headers.get_all("Supported"))
 
 
 def _to(request: Request, response: Response) -> str:

@@ -330,7 +330,7 @@ class Gate:
 
     def _credentials(self, headers: Headers) -> tuple[IAuthenticator, str] | None:
         for name in _CREDENTIALS:
-            for value in headers.all(name):
+            for value in headers.get_all(name):
                 authenticator = self._authenticators.get(value.partition(" ")[0].lower())
                 if authenticator is not None:
                     return authenticator, value
@@ -433,4 +433,4 @@ def _carries_proof(value: str) -> bool:
 
 
 def _carries_token(headers: Headers) -> bool:
-    return any("gssapi-data=" in value for name in _CREDENTIALS for value in headers.all(name))
+    return any("gssapi-data=" in value for name in _CREDENTIALS for value in headers.get_all(name))

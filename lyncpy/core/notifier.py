@@ -241,7 +241,7 @@ class Notifier:
         """Give a user's own subscriptions of an event: one for each of their endpoints that has one."""
         return tuple(self._of.get((event, watcher), {}).values())
 
-    def all(self) -> Sequence[Subscription]:
+    def all_subscriptions(self) -> Sequence[Subscription]:
         """Give every subscription."""
         return tuple(self._subscriptions.values())
 

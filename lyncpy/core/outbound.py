@@ -365,6 +365,6 @@ class Call(Runner):
         invite = self.request
         headers = [self._outbound.via_of(self.branch), ("Max-Forwards", MAX_FORWARDS)]
         for name in ("Route", "From", "To", "Call-ID"):
-            headers += [(name, value) for value in invite.headers.all(name)]
+            headers += [(name, value) for value in invite.headers.get_all(name)]
         headers.append(("CSeq", f"{invite.cseq.number} {method}"))
         return Request(method, invite.uri, Headers(headers).edited(put=put, last=last))

@@ -372,7 +372,7 @@ class ServerTransaction(Runner):
         """
         if self._response is None or self._response.status not in (401, 407):
             return False
-        return any(request.headers.all(name) != self.request.headers.all(name) for name in CREDENTIALS)
+        return any(request.headers.get_all(name) != self.request.headers.get_all(name) for name in CREDENTIALS)
 
     def repeat(self) -> None:
         """Answer a repeated request from memory, if there is an answer."""

@@ -138,7 +138,7 @@ class Tries:
         self._relays = relays
         self._rules = rules
         # One place may fail as everybody: if that made the first of them forgotten, guessing would be fast again.
-        self._real = _Counts(rules, lambda: len(people.all()))
+        self._real = _Counts(rules, lambda: len(people.everybody()))
         # Names that do not exist have tables of their own, lest a flood of them drive real failures out.
         self._invented = _Counts(rules)
         self._places = Throttle(rules, rules.tries_per_address)

@@ -284,7 +284,7 @@ def _contact(message: Request | Response) -> str | None:
 
 
 def _record_route(message: Request | Response) -> tuple[str, ...]:
-    routes = tuple(route for value in message.headers.all("Record-Route") for route in split_list(value))
+    routes = tuple(route for value in message.headers.get_all("Record-Route") for route in split_list(value))
     for route in routes:
         _usable(route)
     return routes

@@ -73,7 +73,7 @@ class Headers:
             return None
         return self._lines[self._keys.index(key)].partition(":")[2].strip(BLANKS)
 
-    def all(self, name: str) -> tuple[str, ...]:
+    def get_all(self, name: str) -> tuple[str, ...]:
         """Give every field value of this name, in order, not split at commas."""
         key = key_of(name)
         if key not in self._keys:

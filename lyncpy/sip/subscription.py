@@ -321,7 +321,7 @@ class SubscriptionMachine:
 
 def ways_of(request: Request) -> frozenset[str]:
     """Give which of the three extensions the subscriber supports."""
-    offered = {token.lower() for value in request.headers.all("Supported") for token in split_list(value)}
+    offered = {token.lower() for value in request.headers.get_all("Supported") for token in split_list(value)}
     return frozenset(offered & {BENOTIFY, PIGGYBACK, AUTOEXTEND})
 
 

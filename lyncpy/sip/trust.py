@@ -149,7 +149,7 @@ def unbacked(headers: Headers, may_refer: Callable[[str], bool]) -> Collection[s
 def is_backed(key: str, headers: Headers, may_refer: Callable[[str], bool]) -> bool:
     """Tell whether what is `CHECKED` is true: each of its values, since two readers may take different ones."""
     check = _is_of_client if key == "ms-diagnostics" else _is_referrer
-    return all(check(value, may_refer) for value in headers.all(key))
+    return all(check(value, may_refer) for value in headers.get_all(key))
 
 
 def _is_of_client(value: str, may_refer: Callable[[str], bool]) -> bool:

@@ -102,7 +102,7 @@ class ConnectionShares:
     def __len__(self) -> int:
         return len(self._inlets)
 
-    def all(self) -> tuple[Inlet, ...]:
+    def all_connections(self) -> tuple[Inlet, ...]:
         """Give every connection."""
         return tuple(self._inlets)
 

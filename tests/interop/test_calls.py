@@ -42,7 +42,7 @@ def signed_in(server: RunningServer, name: str, epid: str) -> Caller:
 
 def routes(message: Request | Response) -> list[tuple[str, str]]:
     """Give the Record-Route that an answer repeats."""
-    return [("Record-Route", value) for value in message.headers.all("Record-Route")]
+    return [("Record-Route", value) for value in message.headers.get_all("Record-Route")]
 
 
 def passes(sender: Caller, dialog: Dialog, receiver: Caller, method: str, *more: tuple[str, str]) -> Request:

@@ -148,7 +148,7 @@ def test_a_display_name_is_passed_on_and_vouched_for_by_nobody(alice: Caller, bo
     alice.send(request)
     heard = bob.await_request("MESSAGE")
     assert heard.headers.get("From") == from_
-    (asserted,) = heard.headers.all("P-Asserted-Identity")
+    (asserted,) = heard.headers.get_all("P-Asserted-Identity")
     assert asserted.startswith('"Alice Adler" <sip:alice@example.test>')
     assert CAROL not in repr(list(heard.headers))
     bob.answer(heard, 200)
@@ -213,7 +213,7 @@ def test_vias_come_back_as_they_were_and_to_nobody_else(alice: Caller, bob: Call
     alice.send(request)
     heard = bob.await_request("MESSAGE")
     bob.answer(heard, 200)
-    for first, *others in (heard.headers.all("Via")[1:], alice.answer_to(request).headers.all("Via")):
+    for first, *others in (heard.headers.get_all("Via")[1:], alice.answer_to(request).headers.get_all("Via")):
         # The topmost one says where the request came from; what stands behind it is somebody else's.
         own, _, behind = first.partition(",")
         assert own.startswith("SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bKa;received=127.0.0.1;")

@@ -202,7 +202,7 @@ def test_bad_entries_are_skipped_and_named_and_the_rest_goes_on(office: Office, 
     assert f"already that of uid=alice,{ou}" in reasons["uid=twin"]
     assert "sambaNTPassword" in reasons["uid=hash"]
     assert "nonsense" not in reasons["uid=hash"]
-    assert {person.aor for person in office.people.all()} == {ALICE, BOB, CAROL, Aor("sip:hash@example.com")}
+    assert {person.aor for person in office.people.everybody()} == {ALICE, BOB, CAROL, Aor("sip:hash@example.com")}
 
 
 def test_an_attribute_that_is_no_text_is_left_out_and_named(slapd: Slapd, ou: str, opened: OpenOffice) -> None:
@@ -309,7 +309,7 @@ def test_two_bases_and_two_filters_are_one_set_of_people(slapd: Slapd, ou: str, 
         slapd, bases=[ou, f"uid=bob,{ou}"], filters=["(uid=alice)", "uid=bob"], address="sip:{uid}@{domain}"
     )
     office.pull()
-    assert [person.aor for person in office.people.all()] == [ALICE, BOB]
+    assert [person.aor for person in office.people.everybody()] == [ALICE, BOB]
     assert not office.pulls.state.skipped
 
 
@@ -317,7 +317,7 @@ def test_without_bases_the_server_is_asked_what_it_holds(slapd: Slapd, ou: str, 
     """The naming context of the root DSE is searched; a filter narrows it."""
     office = opened(slapd, filters=[f"(&(uid=carol)(entryDN=uid=carol,{ou}))"])
     office.pull()
-    assert [person.aor for person in office.people.all()] == [CAROL]
+    assert [person.aor for person in office.people.everybody()] == [CAROL]
 
 
 @pytest.mark.parametrize("how", ["ldaps", "start_tls"])
@@ -398,7 +398,7 @@ def test_a_stopped_server_changes_nothing_and_is_read_again_when_it_is_back(tmp_
             again.timers,
         )
         again.pump.run(again.pulls.open())
-        assert [person.aor for person in again.people.all()] == [ALICE, BOB]
+        assert [person.aor for person in again.people.everybody()] == [ALICE, BOB]
         assert again.pulls.failure
 
         slapd.start()

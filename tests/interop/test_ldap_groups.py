@@ -156,10 +156,10 @@ def test_groups_are_chosen_by_filters_or_not_read(place: Place) -> None:
     place.group("no", "alice")
     office = place.reads(group_filters="(cn=y*)")
     office.pull()
-    assert [group.name for group in office.groups.all()] == ["yes"]
+    assert [group.name for group in office.groups.all_groups()] == ["yes"]
     office = place.reads(group_filters=[])
     office.pull()
-    assert office.groups.all() == ()
+    assert office.groups.all_groups() == ()
 
 
 def test_too_many_groups_are_told_and_too_large_ones_left_out(place: Place) -> None:
@@ -172,7 +172,7 @@ def test_too_many_groups_are_told_and_too_large_ones_left_out(place: Place) -> N
     assert [one.reason for one in outcome.changes.skipped] == [
         "the group has more than 2 members ([directory] group_members_max)"
     ]
-    assert [group.name for group in office.groups.all()] == ["small"]
+    assert [group.name for group in office.groups.all_groups()] == ["small"]
     assert not office.pull().complete
 
 

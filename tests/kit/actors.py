@@ -408,7 +408,7 @@ class Actor:
             self._later(0, lambda: self.joins(focus))
         if not self.manner.status:
             return None
-        fields = [("Record-Route", value) for value in request.headers.all("Record-Route")]
+        fields = [("Record-Route", value) for value in request.headers.get_all("Record-Route")]
         return response_to(request, self.manner.status, headers=[*fields, ("Contact", f"<{self.sip.gruu}>")])
 
     def _cancelled(self, request: Request) -> Response | None:

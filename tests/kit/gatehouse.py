@@ -46,7 +46,7 @@ class TablePeople:
                 return person
         return None
 
-    def all(self) -> Sequence[Person]:
+    def everybody(self) -> Sequence[Person]:
         """Give everybody."""
         return tuple(self.table.values())
 

@@ -89,7 +89,7 @@ class FewPeople:
         """Give the person who has this login."""
         return next((person for person in self._people if user.lower() in person.logins), None)
 
-    def all(self) -> Sequence[Person]:
+    def everybody(self) -> Sequence[Person]:
         """Give everybody."""
         return tuple(self._people)
 

@@ -144,7 +144,7 @@ def write_authenticate(parts: list[bytes], flags: int) -> bytes:
 
 def challenge_of(response: Response) -> str:
     """Give the NTLM challenge of a 401."""
-    for value in response.headers.all("WWW-Authenticate"):
+    for value in response.headers.get_all("WWW-Authenticate"):
         if value.startswith("NTLM "):
             return value
     raise AssertionError("no NTLM challenge")

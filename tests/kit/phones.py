@@ -72,7 +72,7 @@ class Phone:
         if request.method == "BYE":
             del self.dialogs[request.from_.tag or ""]
             self._ended(request)
-        routes = [("Record-Route", route) for route in request.headers.all("Record-Route")]
+        routes = [("Record-Route", route) for route in request.headers.get_all("Record-Route")]
         fields = [self.contact, *routes, *([SDP] if request.body else [])]
         return response_to(request, 200, headers=fields, body=OFFER if request.body else b"")
 
@@ -107,7 +107,7 @@ class Callee(Phone):
             if known is None:
                 state = DialogState.EARLY if status < 200 else DialogState.CONFIRMED
                 self.dialogs[self.invite.from_.tag or ""] = Dialog.from_request(self.invite, self.tag, state=state)
-        routes = [("Record-Route", route) for route in self.invite.headers.all("Record-Route")]
+        routes = [("Record-Route", route) for route in self.invite.headers.get_all("Record-Route")]
         fields = [*routes, self.contact, *fields, *([SDP] if body else [])]
         self.actor.sip.reply(response_to(self.invite, status, to_tag=self.tag, headers=fields, body=body))
         self.actor.passes(0)

@@ -49,7 +49,7 @@ class FewEndpoints:
         """Give the endpoint of a GRUU."""
         return next((one for one in self.found if one.gruu == str(uri)), None)
 
-    def all(self) -> Sequence[Endpoint]:
+    def all_endpoints(self) -> Sequence[Endpoint]:
         """Give all."""
         return tuple(self.found)
 

@@ -350,7 +350,9 @@ class Stage:
             "records waiting": len(ground.recording),
             "contact lists followed": len(self.unit("contacts")._lists),
             "strangers": int(self.meter.gauges["lyncpy_core_unauthenticated_count"]()),
-            "strangers' places": sum(ground.flows.places.is_stranger(one) for one in ground.flows.places.all()),
+            "strangers' places": sum(
+                ground.flows.places.is_stranger(one) for one in ground.flows.places.all_connections()
+            ),
             "unread bytes": ground.flows._owings.total,
             "flows at the gate": len(entrance.gate._flows),
             "guests": len(entrance.reception),

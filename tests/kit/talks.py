@@ -174,7 +174,7 @@ class Talk:
 
     def _accept(self) -> None:
         tag = self._tag()
-        fields = [("Record-Route", value) for value in self.invite.headers.all("Record-Route")]
+        fields = [("Record-Route", value) for value in self.invite.headers.get_all("Record-Route")]
         fields += [("Contact", f"<{self.client.gruu}>"), ("Supported", "com.microsoft.rtc-multiparty")]
         body = session_description(self.client)
         response = response_to(self.invite, 200, to_tag=tag, headers=fields, content_type="application/sdp", body=body)

@@ -89,7 +89,7 @@ class Texter:
 
     def acceptance(self, invite: Request, tag: str, *supported: str) -> Response:
         """Write the 200."""
-        fields = [("Record-Route", value) for value in invite.headers.all("Record-Route")]
+        fields = [("Record-Route", value) for value in invite.headers.get_all("Record-Route")]
         fields += [("Contact", f"<{self.sip.gruu}>"), *(("Supported", one) for one in supported)]
         body = session_description(self.sip)
         return response_to(invite, 200, to_tag=tag, headers=fields, content_type="application/sdp", body=body)
@@ -166,11 +166,11 @@ class Loose(Texter):
             return
         contact = response.headers.get("Contact")
         chat.target = parse_name_addr(contact).uri if contact else self.peer
-        chat.routes = list(reversed(response.headers.all("Record-Route")))
+        chat.routes = list(reversed(response.headers.get_all("Record-Route")))
         chat.number = 0
         chat.is_pending = False
         self.sip.begin(self._in(chat, "ACK", []), branch=False)
-        if TEXT_IN_INVITE in response.headers.all("Supported") and self.queue:
+        if TEXT_IN_INVITE in response.headers.get_all("Supported") and self.queue:
             self.queue.pop(0)
         self._send_queue(chat)
 
@@ -203,7 +203,7 @@ class Loose(Texter):
             new_tag()[:10],
             request.from_.tag or "",
             parse_name_addr(contact).uri if contact else self.peer,
-            list(request.headers.all("Record-Route")),
+            list(request.headers.get_all("Record-Route")),
         )
         answer = self.acceptance(request, self.chat.ours)
         if not self.delay_s:
@@ -295,7 +295,7 @@ class Strict(Texter):
             self.sip.begin(dialog.next_request("BYE"))
             return
         self.dialogs.append(dialog)
-        if TEXT_IN_INVITE in response.headers.all("Supported") and self.queue:
+        if TEXT_IN_INVITE in response.headers.get_all("Supported") and self.queue:
             self.queue.pop(0)
         self._send_queue()
 

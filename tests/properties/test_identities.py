@@ -178,18 +178,18 @@ def after_the_end(world: World, step: Step, owned: Mapping[str, bytes]) -> None:
     except DirectoryUnavailable:  # nobody was known before
         world.start()
         return
-    assert set(world.told) & set(step.holders) <= {one.key for one in world.people.all()}
-    for one in world.people.all():
+    assert set(world.told) & set(step.holders) <= {one.key for one in world.people.everybody()}
+    for one in world.people.everybody():
         assert answer_of(world.secrets.nt_hash(one.aor)) in (owned.get(one.key), None)
     world.pull(increment=False)
 
 
 def check(world: World, owned: Mapping[str, bytes], gone_at: Mapping[str, float]) -> None:
     """See that those who are known are as the directory says, and have what is theirs."""
-    assert {one.key: one.aor for one in world.people.all()} == {
+    assert {one.key: one.aor for one in world.people.everybody()} == {
         key: person(user).aor for key, user in world.holders.items()
     }
-    for one in world.people.all():
+    for one in world.people.everybody():
         found = answer_of(world.secrets.nt_hash(one.aor))
         assert found in (owned.get(one.key), None)
         if one.key not in gone_at:

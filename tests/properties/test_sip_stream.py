@@ -115,8 +115,8 @@ def test_an_unread_header_survives_a_forward_byte_for_byte(
 def test_every_request_can_be_answered(request: Request, status: int) -> None:
     """An answer has the essential headers of its request, and a To tag."""
     response = response_to(request, status)
-    assert [response.headers.all(name) for name in ("Via", "From", "Call-ID", "CSeq")] == [
-        request.headers.all(name) for name in ("Via", "From", "Call-ID", "CSeq")
+    assert [response.headers.get_all(name) for name in ("Via", "From", "Call-ID", "CSeq")] == [
+        request.headers.get_all(name) for name in ("Via", "From", "Call-ID", "CSeq")
     ]
     assert response.to.tag is not None
     assert response.to.uri == request.to.uri

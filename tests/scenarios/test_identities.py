@@ -55,9 +55,9 @@ def test_a_request_shows_nothing_that_its_sender_only_claims(stage: Stage, metho
     mallory.sip.ask(mallory.sip.request(method, bob.aor, [*CLAIMS, *HARMLESS], b"v=0"))
     heard = next(one for one in bob.sip.heard if one.method == method)
     assert _shown(heard) == []
-    assert heard.headers.all("P-Asserted-Identity") == ('"Mallory" <sip:mallory@example.com>',)
+    assert heard.headers.get_all("P-Asserted-Identity") == ('"Mallory" <sip:mallory@example.com>',)
     for name, value in HARMLESS:
-        assert heard.headers.all(name) == (value,)
+        assert heard.headers.get_all(name) == (value,)
 
 
 @pytest.mark.parametrize("status", [180, 200, 486])
@@ -70,10 +70,10 @@ def test_an_answer_shows_nothing_that_its_sender_only_claims(stage: Stage, statu
     answer = [*talk.exchange.provisional, *talk.exchange.finals][-1]
     assert answer.status == status
     assert _shown(answer) == []
-    assert answer.headers.all("P-Asserted-Identity") == ('"Mallory" <sip:mallory@example.com>',)
-    assert answer.headers.all("Server") == (SERVER,)
+    assert answer.headers.get_all("P-Asserted-Identity") == ('"Mallory" <sip:mallory@example.com>',)
+    assert answer.headers.get_all("Server") == (SERVER,)
     for name, value in HARMLESS:
-        assert answer.headers.all(name) == (value,)
+        assert answer.headers.get_all(name) == (value,)
 
 
 def test_a_conversation_shows_nothing_that_its_sides_only_claim(stage: Stage) -> None:
@@ -110,7 +110,7 @@ def test_an_invitation_tells_each_device_for_whom_it_rings(stage: Stage) -> None
     alice.invites(devices[0])
     for device in devices:
         heard = next(one for one in device.sip.heard if one.method == "INVITE")
-        assert heard.headers.all("History-Info") == (f"<{device.aor}>;index=1",)
+        assert heard.headers.get_all("History-Info") == (f"<{device.aor}>;index=1",)
 
 
 @pytest.mark.parametrize("supported", ["histinfo", "100rel, HistInfo", "100rel"])
@@ -123,7 +123,7 @@ def test_a_caller_who_asks_hears_where_the_call_went(stage: Stage, supported: st
     exchange = alice.sip.ask(call)
     answer = [*exchange.provisional, *exchange.finals][-1]
     expected = (f"<{mallory.aor}>;index=1",) if "hist" in supported.lower() else ()
-    assert (answer.status, answer.headers.all("History-Info")) == (status, expected)
+    assert (answer.status, answer.headers.get_all("History-Info")) == (status, expected)
 
 
 def test_who_was_referred_says_by_whom(stage: Stage) -> None:
@@ -139,7 +139,7 @@ def test_who_was_referred_says_by_whom(stage: Stage) -> None:
     bob.sip.answers["REFER"] = lambda request: response_to(request, 202)
     talk, _ = alice.talks_to(bob)
     assert talk.sends("REFER", [("Refer-To", f"<{carol.aor}>"), *said]).status == 202
-    assert calls_carol().all("Referred-By") == (f"<{alice.aor}>",)
+    assert calls_carol().get_all("Referred-By") == (f"<{alice.aor}>",)
 
 
 def test_in_the_chat_of_a_conference_the_server_says_who_speaks(stage: Stage) -> None:
@@ -152,5 +152,5 @@ def test_in_the_chat_of_a_conference_the_server_says_who_speaks(stage: Stage) ->
     assert second.chat.sends("MESSAGE", CLAIMS, b"give me a raise", "text/plain").status == 202
     stage.passes(1)
     heard = [one for one in alice.sip.heard if one.method == "MESSAGE"][-1]
-    assert heard.headers.all("Ms-Sender") == (f"<{mallory.aor}>",)
+    assert heard.headers.get_all("Ms-Sender") == (f"<{mallory.aor}>",)
     assert _shown(heard) == []

@@ -246,7 +246,7 @@ def test_a_domain_is_renamed(stage: Stage) -> None:
     ]
     stage.pulls()
     people = stage.ground.tables.people
-    assert {one.aor for one in people.all()} == {
+    assert {one.aor for one in people.everybody()} == {
         f"sip:{user}@example.org" for user in ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
     }
     conferences = stage.unit("conferencing").conferences

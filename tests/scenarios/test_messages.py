@@ -79,7 +79,7 @@ def test_the_receiver_knows_who_speaks(stage: Stage) -> None:
     )
     assert alice.sip.ask(request).status == 200
     (heard,) = [one for one in bob.sip.heard if one.method == "MESSAGE"]
-    assert heard.headers.all("P-Asserted-Identity") == ('"Alice" <sip:alice@example.com>',)
+    assert heard.headers.get_all("P-Asserted-Identity") == ('"Alice" <sip:alice@example.com>',)
 
 
 def test_no_credential_travels_on(stage: Stage) -> None:

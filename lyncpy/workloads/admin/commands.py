@@ -61,7 +61,7 @@ class Commands:
         self._timers = timers
         self._since = timers.now()
 
-    def all(self) -> tuple[ShellCommand, ...]:
+    def declared(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         command = Arg("command", "a command, or the first word of several; all when left out", required=False)
         word = Arg("word", "its second word", required=False)
@@ -101,12 +101,12 @@ class Commands:
         words = self._words()
         named = [word for name in ("command", "word") for word in asked.args.get(name, "").split()]
         if not named:
-            rows = [(one.name, one.help, one.role.name.lower()) for one in words.all()]
+            rows = [(one.name, one.help, one.role.name.lower()) for one in words.all_commands()]
             return Table(("command", "what it does", "role"), rows, note="`help COMMAND` tells how one is used")
         command = words.find(named)
         if command is not None and command.name.split() == named:
             return explained(command)
-        group = [one for one in words.all() if one.name.split()[: len(named)] == named]
+        group = [one for one in words.all_commands() if one.name.split()[: len(named)] == named]
         if not group:
             raise CommandFailed(f'there is no command "{" ".join(named)[:80]}"; `help` lists all')
         return Table(("command", "what it does", "role"), [(o.name, o.help, o.role.name.lower()) for o in group])

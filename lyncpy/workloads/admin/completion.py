@@ -61,7 +61,7 @@ def _common(first: str, last: str) -> str:
 
 
 def _choices(vocabulary: Vocabulary, role: OperatorRole, words: Sequence[str], fragment: str) -> Sequence[str]:
-    allowed = Vocabulary(command for command in vocabulary.all() if command.role <= role)
+    allowed = Vocabulary(command for command in vocabulary.all_commands() if command.role <= role)
     named = [word for word in words if not word.startswith("-")]
     if named[:1] == ["help"]:
         return allowed.following(named[1:])

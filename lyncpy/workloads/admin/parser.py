@@ -57,7 +57,7 @@ class Vocabulary:
             self._commands.setdefault(tuple(command.name.split()), command)
         self._longest = max(map(len, self._commands), default=0)
 
-    def all(self) -> tuple[ShellCommand, ...]:
+    def all_commands(self) -> tuple[ShellCommand, ...]:
         """Give the commands, by name."""
         return tuple(self._commands[words] for words in sorted(self._commands))
 
@@ -118,7 +118,7 @@ class Vocabulary:
                 if len(words) == length:
                     return f"`{start}` goes on: {several}"
                 return f'`{start}` does not go on with "{_cut(words[length])}", but: {several}'
-        names = [command.name for command in self.all()]
+        names = [command.name for command in self.all_commands()]
         # What is longer was not mistyped, and would be compared letter by letter.
         first = words[0][:_SHOWN]
         given = " ".join(word[:_SHOWN] for word in words[:2])

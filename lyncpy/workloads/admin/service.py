@@ -65,7 +65,7 @@ class Admin:
         """The port as it is opened; 0 when there is none."""
 
         commands = Commands(self.offers, self.words, records, reload, reactor.stop, self._connections, settings, timers)
-        self.offer = Offer(self.name, commands=commands.all())
+        self.offer = Offer(self.name, commands=commands.declared())
         self._offers = (*offers, self.offer)
 
     def offers(self) -> Sequence[Offer]:

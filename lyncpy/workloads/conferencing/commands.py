@@ -96,8 +96,12 @@ class Commands:
         if organizer is not None:
             # An address that somebody had last is theirs to an operator, as everywhere.
             organizer = self._foci.owners.address(self._foci.owners.meant(organizer)) or organizer
-        running = {focus.meeting.conference.key: focus for focus in self._foci.all()}
-        kept = self._conferences.all() if "all" in asked.flags else [f.meeting.conference for f in running.values()]
+        running = {focus.meeting.conference.key: focus for focus in self._foci.all_running()}
+        kept = (
+            self._conferences.all_conferences()
+            if "all" in asked.flags
+            else [f.meeting.conference for f in running.values()]
+        )
         rows = [
             self._row(conference, running.get(conference.key))
             for conference in kept
@@ -183,7 +187,11 @@ class Commands:
     def _find(self, asked: Asked) -> tuple[Conference, Focus | None]:
         wanted = asked.args["id"]
         by_uri = self._conferences.at(wanted)
-        found = [by_uri] if by_uri else [one for one in self._conferences.all() if same_conference(one.id, wanted)]
+        found = (
+            [by_uri]
+            if by_uri
+            else [one for one in self._conferences.all_conferences() if same_conference(one.id, wanted)]
+        )
         if not found:
             raise CommandFailed(f'there is no conference "{wanted}"; see: conferences --all')
         if len(found) > 1:
@@ -195,10 +203,10 @@ class Commands:
         return {} if self._chat is None else dict(self._chat.counts(focus.uri))
 
     def _ids(self) -> Sequence[str]:
-        return [focus.meeting.conference.id for focus in self._foci.all()]
+        return [focus.meeting.conference.id for focus in self._foci.all_running()]
 
     def _users(self) -> Sequence[str]:
-        return sorted({bare(user) for focus in self._foci.all() for user in focus.meeting.attendees})
+        return sorted({bare(user) for focus in self._foci.all_running() for user in focus.meeting.attendees})
 
 
 def _user(asked: Asked) -> Aor:

@@ -222,7 +222,7 @@ class ConferenceTable:
         """Give those that are running, or were when the process died."""
         return tuple(self._shown(each) for each in self._kept.table.values() if each.active is not None)
 
-    def all(self) -> tuple[Conference, ...]:
+    def all_conferences(self) -> tuple[Conference, ...]:
         """Give every one that is not over for good."""
         now = self._timers.past()
         return tuple(each for each in self._kept.table.values() if self._kept.living(each, now) is not None)

@@ -93,7 +93,7 @@ class FocusTable:
         for focus in self._foci.values():
             focus.close()
 
-    def all(self) -> Sequence[Focus]:
+    def all_running(self) -> Sequence[Focus]:
         """Give the running meetings, oldest first."""
         return tuple(self._foci.values())
 

@@ -158,7 +158,7 @@ class Conferencing:
         return {} if self._chat is None else self._chat.counts(uri)
 
     def _count(self) -> None:
-        for focus in self.foci.all():
+        for focus in self.foci.all_running():
             self._recorder.count(focus.meeting)
 
     def _count_later(self) -> None:

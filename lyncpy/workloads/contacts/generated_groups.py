@@ -38,9 +38,9 @@ class GeneratedGroups:
 
     def load(self) -> None:
         """Look at everybody and every group."""
-        for person in self._people.all():
+        for person in self._people.everybody():
             self._file(person.aor, person)
-        self.groups_changed(group.key for group in self._groups.all())
+        self.groups_changed(group.key for group in self._groups.all_groups())
 
     # --- what is in a list
 

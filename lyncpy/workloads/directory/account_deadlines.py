@@ -79,7 +79,7 @@ class AccountDeadlines:
     def open(self) -> None:
         """Judge everybody by the wall clock, and set the first deadline."""
         self._seen = self._timers.wall()
-        self._begin_again(self._people.all())
+        self._begin_again(self._people.everybody())
         self._arm()
         self._timers.on_step(self._stepped)
 
@@ -101,8 +101,8 @@ class AccountDeadlines:
 
     def _settle(self) -> None:
         """Sort what is new among the rest."""
-        if len(self._moments) + len(self._new) > 1000 + 4 * len(self._people.all()):
-            self._begin_again(self._people.all())
+        if len(self._moments) + len(self._new) > 1000 + 4 * len(self._people.everybody()):
+            self._begin_again(self._people.everybody())
         elif self._new:
             self._moments += self._new
             self._new.clear()

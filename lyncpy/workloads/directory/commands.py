@@ -41,7 +41,7 @@ class Commands:
         self._settings = settings
         self._timers = timers
 
-    def all(self) -> tuple[ShellCommand, ...]:
+    def declared(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         return (
             ShellCommand(
@@ -167,8 +167,8 @@ class Commands:
     async def status(self, asked: Asked) -> Table:
         """Show where pulls stand."""
         pulls, state = self._pulls, self._pulls.state
-        enabled = sum(person.enabled for person in self._people.all())
-        by_place = sum(person.key == person.source.lower() for person in self._people.all())
+        enabled = sum(person.enabled for person in self._people.everybody())
+        by_place = sum(person.key == person.source.lower() for person in self._people.everybody())
         rows: list[tuple[object, ...]] = [
             ("directory", self._settings.url),
             ("people", len(self._people)),
@@ -210,7 +210,7 @@ class Commands:
             pattern = f"*{pattern}*"
         fits = re.compile(fnmatch.translate(pattern)).match
         found: list[Person] = []
-        async for some in Slices(self._timers, AT_ONCE).runs_of(self._people.all()):
+        async for some in Slices(self._timers, AT_ONCE).runs_of(self._people.everybody()):
             found += (one for one in some if any(fits(text.lower()) for text in _searched(one)))
         rows = [(bare(one.aor), one.display_name, one.title, one.department, one.enabled) for one in found]
         return Table(

@@ -28,7 +28,7 @@ class GroupCommands:
         self._policies = policies
         self._timers = timers
 
-    def all(self) -> tuple[ShellCommand, ...]:
+    def declared(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         group = Arg("group", "a group's name, address or DN", choices=self._names)
         user = Arg("user", "an address or a login", choices=self._addresses)
@@ -50,7 +50,7 @@ class GroupCommands:
         if not any(mark in pattern for mark in "*?"):
             pattern = f"*{pattern}*"
         slices, rows = Slices(self._timers, AT_ONCE), list[tuple[object, ...]]()
-        for one in self._groups.all():
+        for one in self._groups.all_groups():
             count = 0
             if any(fnmatch.fnmatchcase(text.lower(), pattern) for text in (one.name, bare(one.aor))):
                 count = self._count(one)
@@ -65,7 +65,7 @@ class GroupCommands:
         inner, strange = self._groups.direct(group)
         members = self._groups.members(group.key, MEMBERS_MOST)
         around = self._groups.around([group.key]) - {group.key}
-        holding = [one.name for one in self._groups.all() if one.key in around]
+        holding = [one.name for one in self._groups.all_groups() if one.key in around]
         rows: list[tuple[object, ...]] = [
             ("name", group.name),
             ("address", bare(group.aor)),
@@ -82,7 +82,7 @@ class GroupCommands:
     async def policies(self, asked: Asked) -> Table:
         """List policies."""
         rows = []
-        for policy in self._policies.all():
+        for policy in self._policies.all_policies():
             members = self._policies.members(policy.name)
             strange = ", ".join(member.text for member in members if member.is_unknown)
             said = ", ".join(f"{field} {_word(getattr(policy, field))}" for field in FIELDS)
@@ -111,7 +111,7 @@ class GroupCommands:
         if found is not None:
             return found
         low = text.strip().lower()
-        same = [one for one in self._groups.all() if low in (one.name.lower(), bare(aor_of(one.aor)))]
+        same = [one for one in self._groups.all_groups() if low in (one.name.lower(), bare(aor_of(one.aor)))]
         if same:
             raise CommandFailed(
                 f'several groups are called "{text[:80]}"; say which: {", ".join(one.source for one in same[:5])}'
@@ -122,7 +122,7 @@ class GroupCommands:
         return len(self._groups.members(group.key, MEMBERS_MOST))
 
     def _names(self) -> Sequence[str]:
-        return [group.name for group in self._groups.all()]
+        return [group.name for group in self._groups.all_groups()]
 
     def _addresses(self) -> Sequence[str]:
         return addresses(self._people)

@@ -43,7 +43,7 @@ class Groups:
 
     # --- IGroups
 
-    def all(self) -> Sequence[Group]:
+    def all_groups(self) -> Sequence[Group]:
         """Give every group, by name."""
         if self._sorted is None:
             self._sorted = tuple(sorted(self._groups.values(), key=_order))

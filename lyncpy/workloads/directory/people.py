@@ -87,7 +87,7 @@ class People:
             return person
         return self._only(self._logins.get(user) or self._locals.get(user) or ())
 
-    def all(self) -> Sequence[Person]:
+    def everybody(self) -> Sequence[Person]:
         """Give everybody, by address."""
         if self._sorted is None:
             if len(self._touched) > _FEW:
@@ -161,7 +161,7 @@ class People:
 
     def _beside(self, aor: Aor) -> Iterator[Aor]:
         """Give the addresses before and behind one, in order."""
-        people = self.all()
+        people = self.everybody()
         at = bisect_left(people, aor, key=_AOR)
         return map(_AOR, people[max(0, at - _BESIDE) : at + _BESIDE])
 

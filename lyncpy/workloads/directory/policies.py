@@ -88,7 +88,7 @@ class Policies:
 
     # --- for the workload and for operators
 
-    def all(self) -> Sequence[Policy]:
+    def all_policies(self) -> Sequence[Policy]:
         """Give the policies in their order; "default", which is of everybody else, comes last."""
         return tuple(self._policies.values())
 

@@ -45,7 +45,7 @@ class Search:
         """Give people who fit; one more than `most` where there are more."""
         fits = finder(conditions)
         found: list[Person] = []
-        async for some in Slices(self._timers, AT_ONCE).runs_of(self._people.all()):
+        async for some in Slices(self._timers, AT_ONCE).runs_of(self._people.everybody()):
             found += filter(fits, some)
             if len(found) > most:
                 break

@@ -87,8 +87,8 @@ class Directory:
             self.name,
             operations=Search(people, timers).operations(),
             commands=(
-                *Commands(self.pulls, people, groups, secrets, settings, timers).all(),
-                *GroupCommands(people, groups, policies, timers).all(),
+                *Commands(self.pulls, people, groups, secrets, settings, timers).declared(),
+                *GroupCommands(people, groups, policies, timers).declared(),
             ),
             reasons=(self.reasons,),
         )

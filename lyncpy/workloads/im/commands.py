@@ -48,7 +48,7 @@ class Commands:
         elif user:
             found = [record for span in spans for record in self._of(span)]
         else:
-            found = [one.record for one in self._sessions.all()]
+            found = [one.record for one in self._sessions.all_sessions()]
         return Table(COLUMNS, [_row(record) for record in found], note=f"{len(found)} sessions{named(spans)}")
 
     def _of(self, span: Span) -> list[SessionRecord]:
@@ -68,7 +68,7 @@ class Commands:
         return found
 
     def _talking(self) -> Sequence[str]:
-        return sorted({bare(side.aor) for s in self._sessions.all() for side in (s.caller, s.callee)})
+        return sorted({bare(side.aor) for s in self._sessions.all_sessions() for side in (s.caller, s.callee)})
 
 
 def _row(record: SessionRecord) -> tuple[object, ...]:

@@ -229,7 +229,7 @@ def _is_taken(request: Request, response: Response) -> bool:
     if not 200 <= response.status < 300:
         return False
     begins_session = request.method == "INVITE" and not request.to.tag and request.content_type != bodies.INVITATION
-    return not begins_session or bodies.takes_first_text(response.headers.all("Supported"))
+    return not begins_session or bodies.takes_first_text(response.headers.get_all("Supported"))
 
 
 def _speaker(request: Request) -> str:

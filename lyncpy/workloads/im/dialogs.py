@@ -98,7 +98,7 @@ class Dialogs:
 
     def _contradicts(self, request: Request, aor: Aor) -> bool:
         """Tell whether a request names somebody else than the user at the other end: by its Request-URI, or by Route."""
-        routes = (route for value in request.headers.all("Route") if "@" in value for route in split_list(value))
+        routes = (route for value in request.headers.get_all("Route") if "@" in value for route in split_list(value))
         targets = (request.target, *(parse_uri(parse_name_addr(route).uri) for route in routes))
         return any(self._names_another(target, aor) for target in targets)
 

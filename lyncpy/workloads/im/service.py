@@ -107,5 +107,5 @@ class Im:
             listening.stop()
         self.mcu.stop()
         await self._farewell.server_ends()
-        for session in self._sessions.all():
+        for session in self._sessions.all_sessions():
             self._sessions.end(rules.ended(session, "server", "restart", self._timers.wall()))

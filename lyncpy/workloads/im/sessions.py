@@ -59,7 +59,7 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def all(self) -> Sequence[Session]:
+    def all_sessions(self) -> Sequence[Session]:
         """Give all sessions, oldest first."""
         return tuple(self._sessions.values())
 

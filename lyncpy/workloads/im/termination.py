@@ -103,7 +103,7 @@ class SessionTermination:
         Only those of instant messages alone: their clients open another with the next message. A call
         goes on without us, and whoever is in a conference comes back to it by themselves.
         """
-        for session in self._sessions.all():
+        for session in self._sessions.all_sessions():
             if session.answered and session.record.media == "im":
                 await self._tell(session, session.caller)
                 await self._tell(session, session.callee)

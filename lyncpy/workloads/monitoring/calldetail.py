@@ -91,7 +91,7 @@ class CallDetail:
         return [*(_stay(stay, uris.get(stay.instance), sent.get(stay.instance)) for stay in stays), *refused]
 
     def _users(self) -> Sequence[str]:
-        return sorted({bare(endpoint.aor) for endpoint in self._locator.all()})
+        return sorted({bare(endpoint.aor) for endpoint in self._locator.all_endpoints()})
 
 
 def _session(record: SessionRecord, user: Aor) -> Row:

@@ -60,7 +60,7 @@ class Commands:
     async def flows(self, asked: Asked) -> Table:
         """List connections."""
         users: dict[FlowName, list[str]] = {}
-        for endpoint in self._locator.all():
+        for endpoint in self._locator.all_endpoints():
             users.setdefault(endpoint.flow, []).append(bare(endpoint.aor))
         now = self._timers.now()
         rows = [

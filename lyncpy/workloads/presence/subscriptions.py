@@ -216,7 +216,7 @@ class Watching:
     def _asked(self, arrival: Arrival) -> tuple[Sequence[BatchAction], PresenceFormat]:
         """Give what a SUBSCRIBE asks for (nothing: a refresh that changes nothing), and in which format."""
         request = arrival.request
-        form = form_of(request.headers.all("Accept"))
+        form = form_of(request.headers.get_all("Accept"))
         if request.body.strip():
             if request.content_type == BATCH_TYPE:
                 return read_batch(request.body), PresenceFormat.CATEGORIES

@@ -73,7 +73,7 @@ class Bindings:
         """Give the Contact of the endpoint that a `device_key` names, if it was registered over this connection."""
         return self._contacts.get((flow, key))
 
-    def all(self) -> Sequence[Endpoint]:
+    def all_endpoints(self) -> Sequence[Endpoint]:
         """Give every endpoint, by user."""
         return tuple(b.endpoint for aor in sorted(self._users) for b in self._users[aor].values())
 

@@ -42,7 +42,7 @@ class Commands:
     async def endpoints(self, asked: Asked) -> Table:
         """List endpoints: of one user, or all."""
         user = asked.args.get("user", "")
-        found = self._bindings.endpoints_of(aor_of(user)) if user else self._bindings.all()
+        found = self._bindings.endpoints_of(aor_of(user)) if user else self._bindings.all_endpoints()
         now = self._timers.now()
         rows = [
             (
@@ -122,7 +122,7 @@ class Commands:
         return f"from {endpoint.address} as {endpoint.epid} for {minutes} min with {endpoint.user_agent or 'an unnamed client'}"
 
     def _signed_in(self) -> Sequence[str]:
-        return sorted({bare(e.aor) for e in self._bindings.all()})
+        return sorted({bare(e.aor) for e in self._bindings.all_endpoints()})
 
     def _targets(self) -> Sequence[str]:
-        return [*self._signed_in(), *(f"{bare(e.aor)}/{e.epid}" for e in self._bindings.all())]
+        return [*self._signed_in(), *(f"{bare(e.aor)}/{e.epid}" for e in self._bindings.all_endpoints())]

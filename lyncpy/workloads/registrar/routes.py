@@ -119,7 +119,7 @@ class Routes:
             )
         if request.event not in ("", "registration"):
             raise Refused(489, Diagnostics(4055, "Event header of REGISTER is not registration"))
-        supported = {tag.strip().lower() for line in request.headers.all("Supported") for tag in line.split(",")}
+        supported = {tag.strip().lower() for line in request.headers.get_all("Supported") for tag in line.split(",")}
         if "msrtc-event-categories" in supported and "gruu-10" not in supported:
             raise Refused(421, Diagnostics(2057, "gruu-10 extension required"), headers=[("Require", "gruu-10")])
         return aor
@@ -227,7 +227,7 @@ def read_wish(request: Request) -> model.RequestedBinding:
     Raises:
         Refused: 400 with 4010 or 4012; a Contact that is not there.
     """
-    fields = request.headers.all("Contact")
+    fields = request.headers.get_all("Contact")
     if [text.strip() for text in fields] == ["*"]:
         return model.RequestedBinding(NO_EPID, Instance(""), "", 0, every=True)
     contacts = [contact for field in fields for contact in parse_contact_list(field)]

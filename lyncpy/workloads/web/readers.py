@@ -96,7 +96,7 @@ class Tokens:
         self._seen: object = None
         self._named: tuple[TokenHolder, ...] = ()
 
-    def all(self) -> tuple[TokenHolder, ...]:
+    def all_holders(self) -> tuple[TokenHolder, ...]:
         """Give all programs."""
         return self._current()
 
@@ -173,7 +173,7 @@ class Readers:
 
     def note(self) -> None:
         """Look whom all tokens mean, so that it is noted while they have the addresses."""
-        for named in self._tokens.all():
+        for named in self._tokens.all_holders():
             self._meanings.meant(_place(named), named.aor)
 
     def _meant(self, named: TokenHolder) -> Aor:

@@ -72,7 +72,7 @@ def test_what_is_not_understood_is_told_with_what_would_be(line: str, sentence: 
 
 def test_the_declaration_is_the_usage() -> None:
     """Arguments in capitals, what may be left out in brackets."""
-    assert [usage(command) for command in WORDS.all() if command.name.startswith("forecast")] == [
+    assert [usage(command) for command in WORDS.all_commands() if command.name.startswith("forecast")] == [
         "forecast set USER [--days N] [--dry-run] [--json]",
         "forecast show [--json]",
     ]
@@ -114,7 +114,7 @@ def test_an_argument_may_have_words_before_it() -> None:
     """A question reads as people ask it; the words are no arguments."""
     assert LOOK.read("look bob as seen by alice").args == {"user": "bob", "by": "alice"}
     assert LOOK.read("look bob").args == {"user": "bob"}
-    assert usage(LOOK.all()[0]) == "look USER [as seen by BY] [--json]"
+    assert usage(LOOK.all_commands()[0]) == "look USER [as seen by BY] [--json]"
 
 
 @pytest.mark.parametrize(

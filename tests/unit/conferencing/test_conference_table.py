@@ -91,7 +91,7 @@ def test_a_conference_survives_the_process(cellar: Cellar, table: ConferenceTabl
     assert again.at("sip:alice@contoso.test") is None
     assert again.conferences_of(ALICE) == (found,)
     assert again.conferences_of(BOB) == ()
-    assert again.all() == (found,)
+    assert again.all_conferences() == (found,)
     assert len(again) == 1
 
 
@@ -196,7 +196,7 @@ def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, tabl
     result_of(table.modify(ALICE, ID, ConferenceRequest(expires=NOON + 50)))
     assert table.find(ALICE, ID) is None
     assert table.at(FOCUS) is None
-    assert table.conferences_of(ALICE) == table.all() == ()
+    assert table.conferences_of(ALICE) == table.all_conferences() == ()
     assert made(table, ID.lower()).id == ID.lower()
     assert len(table) == 1
 
@@ -207,7 +207,7 @@ def test_what_is_over_is_purged(cellar: Cellar, table: ConferenceTable) -> None:
     result_of(table.remember(key_of(ALICE, "RUNNING0"), ACTIVE))
     made(table, "EXPIRED0", expires=NOON + 30)
     cellar.clock.advance(60)
-    assert [found.id for found in table.all()] == [ID, "RUNNING0"]
+    assert [found.id for found in table.all_conferences()] == [ID, "RUNNING0"]
     assert len(table) == 2
     assert len(cellar.opened()) == 2
 

@@ -123,7 +123,7 @@ def test_a_reason_is_said_once() -> None:
         Refused(409, Diagnostics(2141, "Delegate version is out of date")).response(_arrival().request),
         "fe1.example.com",
     )
-    assert response.headers.all("ms-diagnostics") == (
+    assert response.headers.get_all("ms-diagnostics") == (
         '2141;reason="Delegate version is out of date";source="fe1.example.com"',
     )
 

@@ -244,10 +244,10 @@ def test_the_answer_is_made_to_fit_the_request(scene: Scene) -> None:
         headers=(("Authorization", "NTLM response"), ("Via", "SIP/2.0/TLS evil.test"), ("Supported", "ms-text-format")),
     )
     response = scene.answers[0].response
-    assert response.headers.all("Via") == ("SIP/2.0/tls 127.0.0.1:40000",)
+    assert response.headers.get_all("Via") == ("SIP/2.0/tls 127.0.0.1:40000",)
     assert response.to.tag == "b1"
     assert response.headers.get("Supported") == "ms-text-format"
-    assert response.headers.all("Record-Route") == ("<sip:sip.example.test:5061;transport=tls;lr>",)
+    assert response.headers.get_all("Record-Route") == ("<sip:sip.example.test:5061;transport=tls;lr>",)
     assert "Authorization" not in response.headers
 
 
@@ -262,7 +262,7 @@ def test_an_answer_carries_the_identity_of_who_gave_it(scene: Scene, status: int
         scene.outbound.to("desk").answers(status, headers=claimed)
     answer = (scene.provisional or [one.response for one in scene.answers])[0]
     assert answer.status == status
-    assert answer.headers.all("P-Asserted-Identity") == ('"Bob" <sip:bob@example.test>,<tel:+1555>',)
+    assert answer.headers.get_all("P-Asserted-Identity") == ('"Bob" <sip:bob@example.test>,<tel:+1555>',)
     assert "Remote-Party-ID" not in answer.headers
 
 
@@ -325,7 +325,7 @@ def test_an_invitation_says_where_it_was_sent_to(scene: Scene) -> None:
     """A device sees for which address it rings; what the caller claims of that does not count."""
     scene.fork("desk", extra=(("History-Info", "<sip:boss@example.test>;index=1"), ("Diversion", "<sip:boss@x.test>")))
     sent = scene.outbound.to("desk").request
-    assert sent.headers.all("History-Info") == ("<sip:bob@example.test>;index=1",)
+    assert sent.headers.get_all("History-Info") == ("<sip:bob@example.test>;index=1",)
     assert "Diversion" not in sent.headers
 
 

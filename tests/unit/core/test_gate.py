@@ -412,7 +412,7 @@ def test_seals_in_place_of_the_signature_of_another_hop() -> None:
     assert client.verify(sealed)
     assert "Authorization" not in sealed.headers
     assert "Proxy-Authorization" not in sealed.headers
-    assert len(sealed.headers.all("Authentication-Info")) == 1
+    assert len(sealed.headers.get_all("Authentication-Info")) == 1
 
 
 # Renewing the keys.

@@ -118,11 +118,11 @@ def test_a_message_leaves_with_our_via_and_its_answer_returns_without(hall: Hall
     assert hall.flows.sent[-1][0] == BOB
     assert (sent.via.transport, sent.via.host, sent.via.port) == ("TLS", "fe1.example.com", 5061)
     assert (sent.via.branch or "").startswith("z9hG4bK")
-    assert (sent.headers.all("Via")[1:], sent.body) == (("SIP/2.0/TLS 10.0.0.1:4000",), b"hello")
+    assert (sent.headers.get_all("Via")[1:], sent.body) == (("SIP/2.0/TLS 10.0.0.1:4000",), b"hello")
     hall.answer(202)
     answer = final(call)
     assert answer is not None
-    assert (answer.status, answer.headers.all("Via")) == (202, ("SIP/2.0/TLS 10.0.0.1:4000",))
+    assert (answer.status, answer.headers.get_all("Via")) == (202, ("SIP/2.0/TLS 10.0.0.1:4000",))
     assert not call.local
     assert hall.is_empty()
 
@@ -145,7 +145,7 @@ def test_silence_becomes_a_local_408(hall: Hall) -> None:
     answer = final(call)
     assert answer is not None
     assert (answer.status, call.local) == (408, True)
-    assert answer.headers.all("Via") == ("SIP/2.0/TLS 10.0.0.1:4000",)
+    assert answer.headers.get_all("Via") == ("SIP/2.0/TLS 10.0.0.1:4000",)
     assert hall.meter.count("lyncpy_core_sent_unanswered_total") == 1
     assert hall.is_empty()
 
@@ -202,7 +202,7 @@ def test_a_refused_invite_is_acknowledged_here(hall: Hall) -> None:
     ack = hall.sent()
     assert (ack.method, ack.uri, ack.body) == ("ACK", invite.uri, b"")
     assert list(ack.headers) == [
-        ("Via", invite.headers.all("Via")[0]),
+        ("Via", invite.headers.get_all("Via")[0]),
         ("Max-Forwards", "70"),
         ("Route", "<sip:p1.example.com;lr>"),
         ("From", "<sip:alice@example.com>;tag=a"),
@@ -262,7 +262,7 @@ def test_an_invite_is_cancelled_at_once(hall: Hall) -> None:
     assert len(hall.flows.sent) == 2
     assert (cancel.method, cancel.uri) == ("CANCEL", invite.uri)
     assert list(cancel.headers) == [
-        ("Via", invite.headers.all("Via")[0]),
+        ("Via", invite.headers.get_all("Via")[0]),
         ("Max-Forwards", "70"),
         ("Route", "<sip:p1.example.com;lr>"),
         ("From", "<sip:alice@example.com>;tag=a"),

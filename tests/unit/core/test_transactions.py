@@ -238,7 +238,7 @@ def test_what_is_said_again_is_said_in_the_same_words(hall: Hall, passed_on: boo
     refusal = response_to(asked, 486)
     hall.desk.answers[0].callback(refusal.edited(drop=["Server"]) if passed_on else refusal)
     said = hall.last()
-    assert len(said.headers.all("Server")) == 1
+    assert len(said.headers.get_all("Server")) == 1
     assert ("ms-diagnostics" in said.headers) is not passed_on
     for _ in range(2):
         hall.says("INVITE")

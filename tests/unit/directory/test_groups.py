@@ -117,7 +117,7 @@ def test_what_is_dropped_leaves_nothing_behind() -> None:
     for one in (ALICE, BOB, CAROL, DAVE):
         found.forget(one.aor)
     assert not any((found._groups, found._named, found._holders, found._means, found._inner, found._known))
-    assert (len(found), found.all()) == (0, ())
+    assert (len(found), found.all_groups()) == (0, ())
 
 
 def test_groups_around_a_group_are_those_that_hold_it() -> None:

@@ -75,7 +75,7 @@ def test_a_person_who_is_dropped_leaves_nothing_behind(people: People) -> None:
     people.drop(ALICE.aor)
     assert people.person(ALICE.aor) is None
     assert people.by_login("CONTOSO", "aliddell") is None
-    assert people.all() == (BOB,)
+    assert people.everybody() == (BOB,)
     people.drop(BOB.aor)
     assert not people._logins
     assert not people._locals
@@ -127,7 +127,7 @@ def test_everybody_is_in_order_whoever_comes_and_goes() -> None:
                 people.keep(person(name, logins=(name, f"l{random.randrange(300)}")))
             else:
                 people.drop(aor_of(f"{name}@example.com"))
-        assert [one.aor for one in people.all()] == sorted(people.table())
-        assert set(people.all()) == set(people.table().values())
-        logins = Counter(login for one in people.all() for login in one.logins)
+        assert [one.aor for one in people.everybody()] == sorted(people.table())
+        assert set(people.everybody()) == set(people.table().values())
+        logins = Counter(login for one in people.everybody() for login in one.logins)
         assert [one.login for one in people.ambiguous()] == sorted(login for login, many in logins.items() if many > 1)

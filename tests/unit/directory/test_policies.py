@@ -76,7 +76,7 @@ def test_the_first_table_that_names_a_user_is_his() -> None:
     assert desk.of(ALICE.aor, BOB.aor, CAROL.aor) == ["first", "first", "second"]
     assert desk.policies.policy_of(BOB.aor) == Policy(name="first", privacy_mode=True, meeting_size=9)
     assert desk.policies.policy_of(CAROL.aor).meeting_size == 5
-    assert [policy.name for policy in desk.policies.all()] == ["first", "second", "default"]
+    assert [policy.name for policy in desk.policies.all_policies()] == ["first", "second", "default"]
 
 
 def test_a_stranger_has_the_default_and_is_not_remembered() -> None:

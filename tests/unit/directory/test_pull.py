@@ -61,7 +61,7 @@ def test_a_start_knows_everybody_and_tells_so() -> None:
     """After the start people are known, and whoever shows them has heard of them."""
     server = Server(ALICE, BOB)
     result_of(server.pulls.open())
-    assert server.people.all() == (ALICE, BOB)
+    assert server.people.everybody() == (ALICE, BOB)
     assert server.facts.about() == [(ALICE.aor, True), (BOB.aor, True)]
 
 
@@ -80,7 +80,7 @@ def test_a_restart_during_an_outage_knows_everybody() -> None:
     second = first.again()
     second.directory.down = "down"
     result_of(second.pulls.open())
-    assert second.people.all() == (ALICE, BOB)
+    assert second.people.everybody() == (ALICE, BOB)
     assert second.facts.told == []
     assert second.pulls.failure == "down"
     assert second.directory.cookies == ["cookie-1"]
@@ -106,7 +106,7 @@ def test_another_directory_replaces_everybody_without_ado() -> None:
     result_of(first.pulls.open())
     second = first.again(CAROL, url="other.toml")
     result_of(second.pulls.open())
-    assert second.people.all() == (CAROL,)
+    assert second.people.everybody() == (CAROL,)
     assert second.directory.cookies == [""]
 
 
@@ -198,14 +198,14 @@ def test_who_is_removed_may_come_back() -> None:
     result_of(server.pulls.pull())
     second = server.again(ALICE)
     result_of(second.pulls.open())
-    assert second.people.all() == (ALICE,)
+    assert second.people.everybody() == (ALICE,)
     assert [one.id for one in second.people.owners.held()] == [owner]
     second.directory.people = [ALICE, BOB]
     result_of(second.pulls.pull())
     third = second.again()
     third.directory.down = "down"
     result_of(third.pulls.open())
-    assert third.people.all() == (ALICE, BOB)
+    assert third.people.everybody() == (ALICE, BOB)
     assert third.people.owners.owner(BOB.aor) == owner
 
 
@@ -284,7 +284,7 @@ def test_another_process_may_have_written_the_same() -> None:
     one.directory.people = two.directory.people = [replace(ALICE, title="Director")]
     result_of(one.pulls.pull())
     result_of(two.pulls.pull())
-    assert two.people.all() == one.people.all()
+    assert two.people.everybody() == one.people.everybody()
 
 
 def test_damaged_records_cost_a_pull_and_no_start() -> None:
@@ -298,7 +298,7 @@ def test_damaged_records_cost_a_pull_and_no_start() -> None:
         answer_of(first.store.write(kind, key, b"{", record.version))
     second = first.again(ALICE, BOB)
     result_of(second.pulls.open())
-    assert second.people.all() == (ALICE, BOB)
+    assert second.people.everybody() == (ALICE, BOB)
     assert second.people.owners.owner(ALICE.aor) == owner
     assert second.directory.cookies == [""]
 
@@ -339,7 +339,7 @@ def regrouped(server: Server) -> list[set[str]]:
 
 def names(server: Server) -> list[str]:
     """Give the names of the known groups."""
-    return [group.name for group in server.groups.all()]
+    return [group.name for group in server.groups.all_groups()]
 
 
 TEAM = Group("t", "Team", Aor(""), frozenset({ALICE.key}), "cn=team,dc=x")
@@ -355,7 +355,7 @@ def test_groups_are_known_told_and_kept() -> None:
     second = server.again()
     second.directory.down = "down"
     result_of(second.pulls.open())
-    assert second.groups.all() == (STAFF, TEAM)
+    assert second.groups.all_groups() == (STAFF, TEAM)
     assert second.groups.members("s", 5) == [ALICE.aor]
 
 
@@ -572,7 +572,7 @@ def test_a_directory_that_was_built_anew_has_the_same_people() -> None:
     owners = {one.aor: server.people.owners.owner(one.aor) for one in people}
     server.directory.people = [replace(one, key=f"new-{one.key}") for one in people]
     assert "remove 8 of 8" in result_of(server.pulls.pull()).withheld
-    assert {one.key for one in server.people.all()} == {one.key for one in people}
+    assert {one.key for one in server.people.everybody()} == {one.key for one in people}
     assert result_of(server.pulls.pull(same_people=True)).withheld == ""
-    assert {one.aor: server.people.owners.owner(one.aor) for one in server.people.all()} == owners
-    assert {one.key for one in server.people.all()} == {f"new-{one.key}" for one in people}
+    assert {one.aor: server.people.owners.owner(one.aor) for one in server.people.everybody()} == owners
+    assert {one.key for one in server.people.everybody()} == {f"new-{one.key}" for one in people}

@@ -19,7 +19,7 @@ def scene() -> Scene:
 
 def _session(scene: Scene) -> Session:
     """Give Alice's invitation, as its table has it."""
-    (session,) = scene.im._sessions.all()
+    (session,) = scene.im._sessions.all_sessions()
     return session
 
 
@@ -194,7 +194,7 @@ def test_a_crossing_invitation_stands_when_the_other_one_is_cancelled(scene: Sce
     assert hers.cancelled == 1
     assert scene.outbound.to("n/a1").cancelled == 0
     scene.outbound.to("n/a1").answers(200, tag="ty")
-    (session,) = scene.im._sessions.all()
+    (session,) = scene.im._sessions.all_sessions()
     assert (session.caller.aor, session.answered) == (BOB, True)
 
 

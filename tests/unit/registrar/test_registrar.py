@@ -121,7 +121,7 @@ def test_the_answer_is_what_a_real_client_reads(scene: Scene) -> None:
     response = scene.register()
     assert response.status == 200
     assert response.headers.get("Expires") == "7200"
-    assert set(response.headers.all("Supported")) >= {"adhoclist", "msrtc-event-categories"}
+    assert set(response.headers.get_all("Supported")) >= {"adhoclist", "msrtc-event-categories"}
     assert " " not in (response.headers.get("Allow-Events") or " ")
     contact = response.headers.get("Contact") or ""
     assert f'+sip.instance="<urn:uuid:{UUID}>"' in contact
@@ -365,7 +365,7 @@ def test_a_contact_is_replaced_where_the_client_asks_for_it(scene: Scene, addres
     seen = f";received={address};ms-received-port=4711;ms-received-cid=2600"
     answer = scene.register(seen=seen)
     assert (answer.headers.get("Contact") or "").startswith(f"<{uri}>;expires=7200;")
-    (endpoint,) = scene.bindings.all()
+    (endpoint,) = scene.bindings.all_endpoints()
     assert endpoint.contact == uri
     assert scene.bindings.contact(endpoint.flow, endpoint.gruu) == uri
 
@@ -374,13 +374,13 @@ def test_a_contact_stays_where_the_client_does_not_ask(scene: Scene) -> None:
     """Without `proxy=replace` it is known as it wrote."""
     contact = f'<sip:alice@10.0.0.5:5061;ms-opaque=1>;+sip.instance="<urn:uuid:{UUID}>"'
     scene.register(contact=contact, seen=";received=192.0.2.7;ms-received-port=4711;ms-received-cid=2600")
-    assert scene.bindings.all()[0].contact == "sip:alice@10.0.0.5:5061;ms-opaque=1"
+    assert scene.bindings.all_endpoints()[0].contact == "sip:alice@10.0.0.5:5061;ms-opaque=1"
 
 
 def test_a_contact_is_known_as_long_as_its_endpoint(scene: Scene) -> None:
     """The newest is given, on its own connection, and none after the end."""
     scene.register(contact=f'<sip:127.0.0.1:1;ms-opaque=1>;+sip.instance="<urn:uuid:{UUID}>"')
-    (endpoint,) = scene.bindings.all()
+    (endpoint,) = scene.bindings.all_endpoints()
     assert scene.bindings.contact(FlowName("n/1"), endpoint.gruu) == "sip:127.0.0.1:1;ms-opaque=1"
     assert scene.bindings.contact(FlowName("n/1"), ALICE) == "sip:127.0.0.1:1;ms-opaque=1"
     assert scene.bindings.contact(FlowName("n/2"), endpoint.gruu) is None
@@ -459,7 +459,7 @@ def _without_gruu(scene: Scene) -> Response:
 def test_an_endpoint_is_found_by_its_gruu_in_any_order(scene: Scene) -> None:
     """Parameters of a GRUU come in either order; one of another device finds nothing."""
     scene.register()
-    (endpoint,) = scene.bindings.all()
+    (endpoint,) = scene.bindings.all_endpoints()
     token = endpoint.gruu.split(";")[1]
     assert result_of(scene.bindings.by_uri(parse_uri(f"sip:Alice@Example.test;gruu;{token}"))) == endpoint
     assert result_of(scene.bindings.by_uri(parse_uri("sip:alice@example.test;gruu;opaque=user:epid:AAAA"))) is None

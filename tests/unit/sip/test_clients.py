@@ -68,7 +68,7 @@ def test_a_sign_off_asks_for_no_time() -> None:
 
 def test_supported_comes_in_one_line_or_many() -> None:
     """Both ways give the same words."""
-    words = [word for text in heard("lync-2013-register").headers.all("Supported") for word in split_list(text)]
+    words = [word for text in heard("lync-2013-register").headers.get_all("Supported") for word in split_list(text)]
     assert words == [
         "gruu-10",
         "adhoclist",
@@ -77,7 +77,7 @@ def test_supported_comes_in_one_line_or_many() -> None:
         "ms-cluster-failover",
         "ms-userservices-state-notification",
     ]
-    assert len(heard("pidgin-subscribe").headers.all("supported")) == 3
+    assert len(heard("pidgin-subscribe").headers.get_all("supported")) == 3
 
 
 def test_a_dialog_may_come_without_a_branch() -> None:
@@ -97,7 +97,9 @@ def test_an_invitation_offers_messages() -> None:
 
 def test_interleaved_vias_keep_their_order() -> None:
     """A path is the same wherever its headers stand."""
-    vias = [parse_via(text) for value in heard("lync-2013-forwarded").headers.all("Via") for text in split_list(value)]
+    vias = [
+        parse_via(text) for value in heard("lync-2013-forwarded").headers.get_all("Via") for text in split_list(value)
+    ]
     assert [via.host for via in vias] == ["10.0.0.1", "10.0.0.7", "192.168.1.40"]
     assert vias[0].params["ms-internal-info"] == "aXoQ,7;x"
     assert heard("lync-2013-forwarded").from_.display == "Zo\udceb Dupont"

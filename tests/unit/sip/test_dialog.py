@@ -79,7 +79,7 @@ def test_the_caller_goes_on(caller: Dialog) -> None:
     """The caller's route is the recorded one reversed, and the numbers go on from the INVITE's."""
     request = caller.next_request("MESSAGE")
     assert request.uri == "sip:bob@10.0.0.2:5000"
-    assert request.headers.all("Route") == ("<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>")
+    assert request.headers.get_all("Route") == ("<sip:p1.example.com;lr>", "<sip:p2.example.com;lr>")
     assert (request.headers.get("To"), request.headers.get("CSeq")) == (
         "<sip:bob@example.com>;epid=02;tag=b",
         "2 MESSAGE",
@@ -107,7 +107,7 @@ def test_a_strict_router_is_obeyed(callee: Dialog) -> None:
     callee.routes = ("<sip:old.example.com>", "<sip:p1.example.com;lr>")
     request = callee.next_request("BYE")
     assert request.uri == "sip:old.example.com"
-    assert request.headers.all("Route") == ("<sip:p1.example.com;lr>", "<sip:alice@10.0.0.1:4000;transport=tls>")
+    assert request.headers.get_all("Route") == ("<sip:p1.example.com;lr>", "<sip:alice@10.0.0.1:4000;transport=tls>")
 
 
 def test_without_contacts_the_addresses_serve() -> None:

@@ -45,8 +45,8 @@ def test_headers_are_found_in_any_case_and_in_order() -> None:
     assert headers.get("call-id") == "call"
     assert headers.get("VIA") == "SIP/2.0/TLS a;branch=1, SIP/2.0/TLS b"
     assert headers.get("Absent") is None
-    assert headers.all("supported") == ("a", "b")
-    assert headers.all("Absent") == ()
+    assert headers.get_all("supported") == ("a", "b")
+    assert headers.get_all("Absent") == ()
     assert "f" in headers
     assert "Absent" not in headers
     assert len(headers) == 9
@@ -79,9 +79,9 @@ def test_a_changed_header_stays_in_its_place() -> None:
 def test_the_topmost_value_alone_is_dropped() -> None:
     """Of several Vias in one line only the first goes, and only once."""
     once = Headers(FIELDS).edited(drop_first="Via")
-    assert once.all("Via") == ("SIP/2.0/TLS b", "SIP/2.0/TLS c")
+    assert once.get_all("Via") == ("SIP/2.0/TLS b", "SIP/2.0/TLS c")
     twice = once.edited(drop_first="v", first=[("Via", "new")])
-    assert twice.all("Via") == ("new", "SIP/2.0/TLS c")
+    assert twice.get_all("Via") == ("new", "SIP/2.0/TLS c")
     assert len(Headers().edited(drop_first="Route")) == 0
 
 
@@ -158,7 +158,7 @@ def test_a_response_repeats_what_identifies_the_request() -> None:
     """Via, From, To, Call-ID and CSeq come back, and the To gets a tag."""
     response = response_to(invite(), 200, headers=[("Expires", "60")], content_type="text/plain", body=b"x")
     assert (response.status, response.phrase, response.body) == (200, "OK", b"x")
-    assert response.headers.all("Via") == invite().headers.all("Via")
+    assert response.headers.get_all("Via") == invite().headers.get_all("Via")
     assert response.cseq == CSeq(7, "INVITE")
     assert response.to.tag
     assert list(response.headers)[-3:] == [("Expires", "60"), ("Server", "RTC/5.0"), ("Content-Type", "text/plain")]
@@ -205,9 +205,9 @@ def test_a_request_says_where_it_came_from(via: str, seen: str) -> None:
     arrived = Request("MESSAGE", "sip:a@b", Headers(fields), b"x")
     _ = via == "rubbish" or arrived.via
     arrived.mark(Origin("192.0.2.7", 4711, "2600"))
-    assert arrived.headers.all("Via") == (seen, "SIP/2.0/TLS other")
+    assert arrived.headers.get_all("Via") == (seen, "SIP/2.0/TLS other")
     assert (arrived.headers.get("To"), arrived.body) == ("<sip:a@b>", b"x")
-    assert response_to(arrived, 200).headers.all("Via")[0] == seen
+    assert response_to(arrived, 200).headers.get_all("Via")[0] == seen
     assert via == "rubbish" or arrived.via.params["received"] == "192.0.2.7"  # also if it was read before
 
 

@@ -125,7 +125,7 @@ def test_what_changes_from_one_notification_to_the_next_is_written_anew() -> Non
     assert [headers.get("subscription-state") for headers in said] == [
         f"active;expires={left}" for left in (28799, 28799, 28799, 28797)
     ]
-    assert {headers.all("Contact") for headers in said} == {("<sip:server>",)}
+    assert {headers.get_all("Contact") for headers in said} == {("<sip:server>",)}
 
 
 def test_a_standard_client_gets_an_empty_answer_and_a_notify() -> None:

@@ -47,7 +47,7 @@ def response(name: str) -> Response:
 
 def contacts(name: str) -> list[NameAddr]:
     """Read all Contact values of a file."""
-    return [contact for text in request(name).headers.all("Contact") for contact in parse_contact_list(text)]
+    return [contact for text in request(name).headers.get_all("Contact") for contact in parse_contact_list(text)]
 
 
 # Every view that has to hold, for the messages that are read.
@@ -259,7 +259,7 @@ def test_contacts_and_credentials_are_read(name: str, check: Callable[[], bool])
 def test_wsinv_has_three_vias_and_one_contact() -> None:
     """Folded, comma-separated and compact headers are read in their order."""
     message = request("wsinv")
-    vias = [parse_via(text) for value in message.headers.all("Via") for text in split_list(value)]
+    vias = [parse_via(text) for value in message.headers.get_all("Via") for text in split_list(value)]
     assert [(via.transport, via.host, via.branch) for via in vias] == [
         ("UDP", "192.0.2.2", "390skdjuw"),
         ("TCP", "spindle.example.com", "z9hG4bK9ikj8"),
@@ -277,7 +277,7 @@ def test_wsinv_has_three_vias_and_one_contact() -> None:
 def test_longreq_has_all_its_vias() -> None:
     """A long path is a path."""
     message = request("longreq")
-    assert len([text for value in message.headers.all("Via") for text in split_list(value)]) == 34
+    assert len([text for value in message.headers.get_all("Via") for text in split_list(value)]) == 34
     assert message.target.user == "user"
 
 
