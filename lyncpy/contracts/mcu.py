@@ -81,7 +81,7 @@ class ILeg(Interface):
     def report(number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> None:
         """Tell them which addresses did not get a message of theirs; an empty sequence: everybody has it."""
 
-    def end(reason: str | None) -> None:
+    def hang_up(reason: str | None) -> None:
         """Let go of the leg: it is over, and nothing more is asked of it. None: nobody is to be told, or nobody is there."""
 
 
@@ -102,7 +102,7 @@ class IParticipation(Interface):
         """Show the others that they are typing."""
 
     def leave(reason: str) -> None:
-        """End it because they have said so, or never came: the focus is told, and `ILeg.end` called."""
+        """End it because they have said so, or never came: the focus is told, and `ILeg.hang_up` called."""
 
     def lost(reason: str) -> None:
         """End it because they cannot be reached any more; as `leave`."""

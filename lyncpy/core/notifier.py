@@ -245,7 +245,7 @@ class Notifier:
         """Give every subscription."""
         return tuple(self._subscriptions.values())
 
-    def end(self, subscription: Subscription, reason: str) -> None:
+    def end_subscription(self, subscription: Subscription, reason: str) -> None:
         """End a subscription from here and tell the client, who may subscribe anew."""
         self._perform(subscription, subscription.machine.close(reason))
 

@@ -43,7 +43,7 @@ class Inlet(Protocol):
     def resume(self) -> None:
         """Go on."""
 
-    def end(self, reason: str) -> None:
+    def disconnect(self, reason: str) -> None:
         """Close; at once if the connection was not ready."""
 
     def cut(self, reason: str) -> None:

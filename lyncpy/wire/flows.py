@@ -425,7 +425,7 @@ class Flows:
     async def close_all(self, reason: str) -> None:
         """Close every connection and wait until the last is gone; `close_s` bounds the wait."""
         for inlet in self.places.all_connections():
-            inlet.end(reason)
+            inlet.disconnect(reason)
         if self.places:
             deferred: Deferred[None] = Deferred()
             self._emptied.append(deferred)

@@ -138,7 +138,7 @@ class SipStream(Protocol):
         if self._flow is not None:
             self._tell(self._flow, self._factory.sink.drained)
 
-    def end(self, reason: str) -> None:
+    def disconnect(self, reason: str) -> None:
         """Close; at once if the connection is not ready."""
         if self._flow is not None:
             self._flows.close(self._flow.name, reason)

@@ -136,7 +136,7 @@ class PlainLeg:
         """Note it."""
         self.reports.append((number, [address for address, _ in failed]))
 
-    def end(self, reason: str | None) -> None:
+    def hang_up(self, reason: str | None) -> None:
         """Note it."""
         self.ended.append(reason)
 

@@ -176,7 +176,7 @@ class ShellSession(SSHChannel):
         elif text and not self.localClosed:
             self._conch.writeExtended(EXTENDED_DATA_STDERR, text.encode(errors="replace"))
 
-    def end(self, status: int) -> None:
+    def finish(self, status: int) -> None:
         """Say how it ended, and close when all is read."""
         if not self._is_ended and not self.localClosed:
             self._is_ended = True
@@ -193,7 +193,7 @@ class ShellSession(SSHChannel):
             given.settings.line_bytes,
             given.settings.history_lines,
         )
-        self._sitting = Python(prompt, self.write, lambda: self.end(0), lambda: self._columns or 80)
+        self._sitting = Python(prompt, self.write, lambda: self.finish(0), lambda: self._columns or 80)
         self._sitting.begin()
 
     # --- what Twisted calls

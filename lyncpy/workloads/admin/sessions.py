@@ -39,7 +39,7 @@ class Terminal(Protocol):
     def write_error(self, text: str) -> None:
         """Show text apart from the answer, where the two can be told apart."""
 
-    def end(self, status: int) -> None:
+    def finish(self, status: int) -> None:
         """End the session when everything is read."""
 
     def python(self) -> None:
@@ -127,7 +127,7 @@ class _Commands:
 
     def _leave(self, status: int) -> None:
         self._is_gone = True
-        self._seat.end(status)
+        self._seat.finish(status)
 
     def _python(self) -> None:
         if self._seat.width is not None:

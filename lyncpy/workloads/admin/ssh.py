@@ -197,7 +197,7 @@ class Transport(SSHServerTransport):
         sessions = self.service.sessions if isinstance(self.service, Connection) else ()
         for session in sessions:
             session.write_error(text)
-            session.end(0)
+            session.finish(0)
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.factory.given.timers.later(FAREWELL_S if sessions else 0, self._disconnect)

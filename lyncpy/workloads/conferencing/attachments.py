@@ -26,7 +26,7 @@ class IAttachment(Interface):
     user: Aor = Attribute("Whose.")
     epid: Epid = Attribute("Which of his devices.")
 
-    def end(reason: str) -> None:
+    def detach(reason: str) -> None:
         """Tell the device that it is no longer in the conference; may be called when it is gone already."""
 
 
@@ -72,7 +72,7 @@ class SipAttachment:
             return
         self._outbound.start(self.flow, info, timeout=BYE_S)
 
-    def end(self, reason: str) -> None:
+    def detach(self, reason: str) -> None:
         """Send BYE; nobody waits for its answer."""
         try:
             bye = self._dialog.next_request("BYE", [("Reason", f'SIP;cause=200;text="{reason}"')])

@@ -192,7 +192,7 @@ class Focus:
         if isinstance(change, Gone):
             self._release(change)
         elif isinstance(change, Arrived) and change.replaced is not None:
-            self.rosters.end(change.user, change.endpoint.epid, "replaced")
+            self.rosters.end_subscriptions(change.user, change.endpoint.epid, "replaced")
         elif isinstance(change, Admitted):
             self.log.debug("{aor} was let in to {conference}", aor=change.user, conference=self.uri)
         elif isinstance(change, MeetingEnded):
@@ -204,13 +204,13 @@ class Focus:
         attachment = self._attached.pop((user, epid), None)
         by_himself = gone.why in (Departure.LEFT, Departure.LOST)
         if attachment is not None and not by_himself:
-            attachment.end(gone.why.value)
+            attachment.detach(gone.why.value)
         for endpoint in gone.media:
             mcu = self._mcus.get(endpoint.kind)
             if mcu is not None:
                 mcu.dismiss(self.uri, user, epid, gone.why.value)
         if gone.why is not Departure.LOST:  # whose connection is lost has lost what it watched, too
-            self.rosters.end(user, epid, gone.why.value)
+            self.rosters.end_subscriptions(user, epid, gone.why.value)
 
     def _over(self) -> None:
         self.close()

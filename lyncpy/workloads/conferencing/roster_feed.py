@@ -93,16 +93,16 @@ class RosterFeed:
         """A subscription is over."""
         self._shown.pop(subscription, None)
 
-    def end(self, user: Aor, epid: Epid, reason: str) -> None:
+    def end_subscriptions(self, user: Aor, epid: Epid, reason: str) -> None:
         """End what one device watches."""
         for subscription in [one for one in self._shown if (one.watcher, one.epid) == (user, epid)]:
-            self._notifier.end(subscription, reason)
+            self._notifier.end_subscription(subscription, reason)
 
     def close(self, reason: str) -> None:
         """End all."""
         self._feed.forget(self)
         for subscription in tuple(self._shown):
-            self._notifier.end(subscription, reason)
+            self._notifier.end_subscription(subscription, reason)
 
     def changed(self) -> None:
         """Have everybody told soon."""

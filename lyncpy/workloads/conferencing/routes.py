@@ -285,7 +285,7 @@ class Routes:
         if request.expires == 0:
             # Within the subscription's dialog its end is the notifier's affair.
             if focus is not None and not request.to.tag:
-                focus.rosters.end(sender.aor, sender.epid, "unsubscribed")
+                focus.rosters.end_subscriptions(sender.aor, sender.epid, "unsubscribed")
             return self._accept(arrival, None)
         if focus is None:
             raise Refused(404, _BAD_ENTITY)

@@ -189,7 +189,7 @@ class Delivery:
         if session.answered:
             self._sessions.change(session, at_once=True)
         else:
-            self._sessions.end(session)
+            self._sessions.end_session(session)
 
     def _record_invitation(self, session: Session, outcome: ForkResult) -> None:
         session = self._answered(session, outcome)

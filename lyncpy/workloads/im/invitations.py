@@ -138,7 +138,7 @@ class Invitations:
             self._forward.pass_ack(arrival, accepted.endpoint)
         return accepted is not None
 
-    async def end(self, arrival: Arrival) -> Response | None:
+    async def pass_bye(self, arrival: Arrival) -> Response | None:
         """Pass a BYE on, if it belongs to an invitation; None: it does not."""
         accepted = self._find(arrival)
         if accepted is None:

@@ -116,7 +116,7 @@ class SipLeg:
         except FlowGone:
             return
 
-    def end(self, reason: str | None) -> None:
+    def hang_up(self, reason: str | None) -> None:
         """Forget the dialog, and send BYE if there is a reason to be told."""
         self._on_end()
         if reason is not None:

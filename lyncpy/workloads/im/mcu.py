@@ -133,7 +133,7 @@ class Mcu:
         for chat in self._chats.values():
             for seat in chat.room.seats():
                 self._shares.give({"user": seat.participant.user})
-                seat.leg.end(None)
+                seat.leg.hang_up(None)
         self._chats.clear()
 
     # --- coming and going
@@ -168,7 +168,7 @@ class Mcu:
             return False
         self._shares.give({"user": seat.participant.user})
         chat.leave(seat, failure)
-        seat.leg.end(reason)
+        seat.leg.hang_up(reason)
         return True
 
     def _tell_left(self, seat: ChatMember, reason: str) -> None:

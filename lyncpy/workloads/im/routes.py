@@ -176,7 +176,7 @@ class Routes:
         if request.method not in WITHIN_DIALOG and not rules.tells_of_referral(request):
             raise Refused(405, headers=[("Allow", ", ".join(sorted(WITHIN_DIALOG)))])
         if request.method == "BYE":
-            response = await self._invitations.end(arrival)
+            response = await self._invitations.pass_bye(arrival)
             if response is not None:
                 return response
         line = await self._dialogs.line(arrival)

@@ -108,4 +108,4 @@ class Im:
         self.mcu.stop()
         await self._farewell.server_ends()
         for session in self._sessions.all_sessions():
-            self._sessions.end(rules.ended(session, "server", "restart", self._timers.wall()))
+            self._sessions.end_session(rules.ended(session, "server", "restart", self._timers.wall()))

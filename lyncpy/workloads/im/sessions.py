@@ -149,7 +149,7 @@ class Sessions:
         if key in self._sessions:
             self._sessions[key] = session
 
-    def end(self, session: Session) -> None:
+    def end_session(self, session: Session) -> None:
         """Remove a session and have its last state recorded; may be called twice."""
         key = _key(session)
         if self._sessions.pop(key, None) is None:
@@ -180,7 +180,7 @@ class Sessions:
         while self._over and (len(self._over) >= self._total or next(iter(self._over.values())) <= now):
             self._over.popitem(last=False)
         self._over[session.record.call_id, session.caller.tag, session.callee.tag] = now + OVER_S
-        self.end(session)
+        self.end_session(session)
 
     def _ask(self, key: Key, session: Session) -> None:
         """Note that a session waits for its answer, and whether it crosses one of the other side."""
@@ -205,7 +205,7 @@ class Sessions:
         if silent_s < self._idle_s:
             self._idle.set(key, self._idle_s - silent_s)
         else:
-            self.end(rules.ended(self._sessions[key], "server", "idle", self._timers.wall()))
+            self.end_session(rules.ended(self._sessions[key], "server", "idle", self._timers.wall()))
 
 
 def _key(session: Session) -> Key:

@@ -56,7 +56,7 @@ class SessionTermination:
         for session in self._sessions.sessions_of(endpoint.aor, endpoint.epid):
             gone = session.caller if _is(session.caller, endpoint) else session.callee
             by = "user1" if gone is session.caller else "user2"
-            self._sessions.end(rules.ended(session, by, fact.reason, self._timers.wall()))
+            self._sessions.end_session(rules.ended(session, by, fact.reason, self._timers.wall()))
             if session.answered:
                 await self._tell(session, gone)
 
@@ -91,7 +91,7 @@ class SessionTermination:
         """End a session of somebody with whom they have blocked; one of their own that still rings goes on."""
         if session.answered:
             by = "user1" if is_caller else "user2"
-            self._sessions.end(rules.ended(session, by, "blocked", self._timers.wall()))
+            self._sessions.end_session(rules.ended(session, by, "blocked", self._timers.wall()))
             await self._tell(session, session.caller if is_caller else session.callee)
             await self._tell(session, session.callee if is_caller else session.caller)
         elif is_caller:

@@ -26,7 +26,7 @@ class PaperSeat:
         """Write down."""
         self.err += text
 
-    def end(self, status: int) -> None:
+    def finish(self, status: int) -> None:
         """Write down, once."""
         assert self.status is None
         self.status = status

@@ -295,7 +295,7 @@ def test_the_server_ends_a_subscription(scene: Scene) -> None:
     """The client is told, and may subscribe anew."""
     subscription, _ = scene.ask()
     assert subscription is not None
-    scene.notifier.end(subscription, "moved")
+    scene.notifier.end_subscription(subscription, "moved")
     assert (scene.told[-1].headers.get("subscription-state") or "").startswith("terminated")
     assert scene.ended == [subscription]
 

@@ -27,7 +27,7 @@ class Deaf:
     def report(self, number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> None:
         """Nobody calls this."""
 
-    def end(self, reason: str | None) -> None:
+    def hang_up(self, reason: str | None) -> None:
         """Nobody calls this."""
 
 
