@@ -43,7 +43,7 @@ def make(home: Path, count: int, settings: list[str]) -> None:
 async def _keep_passwords(count: int, secrets: ISecrets) -> None:
     hashed = nt_hash(PASSWORD)
     for number in range(count):
-        await secrets.keep(aor_of(f"{user(number)}@{DOMAIN}"), hashed)
+        await secrets.set_hash(aor_of(f"{user(number)}@{DOMAIN}"), hashed)
 
 
 if __name__ == "__main__":

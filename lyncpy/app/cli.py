@@ -130,7 +130,7 @@ def _init(options: argparse.Namespace) -> int:
 
 async def _keep_all(accounts: home.Accounts, secrets: ISecrets) -> None:
     for address, password in accounts.values():
-        await secrets.keep(aor_of(address), nt_hash(password))
+        await secrets.set_hash(aor_of(address), nt_hash(password))
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -150,14 +150,14 @@ def _settings(options: argparse.Namespace) -> int:
 def _passwd(options: argparse.Namespace) -> int:
     aor = _address(options.address)
     password = _ask_password(bare(aor))
-    with_secrets(load(options.config), lambda secrets: secrets.keep(aor, nt_hash(password)))
+    with_secrets(load(options.config), lambda secrets: secrets.set_hash(aor, nt_hash(password)))
     sys.stdout.write(f"the password of {bare(aor)} is set\n")
     return 0
 
 
 def _forget(options: argparse.Namespace) -> int:
     aor = _address(options.address)
-    with_secrets(load(options.config), lambda secrets: secrets.keep(aor, None))
+    with_secrets(load(options.config), lambda secrets: secrets.set_hash(aor, None))
     sys.stdout.write(f"{bare(aor)} has no password of this server any more\n")
     return 0
 
@@ -226,9 +226,9 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
     async def work(back: backends.Backends) -> None:
         people = People()
         for person, owner in await DirectoryRecords(back.store, back.seals).people(settle=False):
-            people.owners.keep(owner)
+            people.owners.put_owner(owner)
             if not owner.is_held:
-                people.keep(person)
+                people.put_person(person)
         try:
             await do(StoredSecrets(back.store, people, back.bus, back.seals, people.owners))
         except AddressLeft as error:

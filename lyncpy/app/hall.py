@@ -84,7 +84,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     """
     sip, limits = config.sections.sip, config.sections.limits
     relays, tables, bindings = Relays(sip.relays), _tables(config, back), Bindings(back.bus, timers)
-    recording = RecordQueue(back.records.keep, timers, back.meter, close_s=config.sections.store.close_s)
+    recording = RecordQueue(back.records.upsert, timers, back.meter, close_s=config.sections.store.close_s)
     platform = Platform(
         node=node,
         store=back.store,

@@ -72,7 +72,7 @@ class Reloader:
         fresh = load(self._config.file, self._overrides)
         said = list(self.built.listener.reload())
         said.append("certificate and key were read again; new connections use them")
-        if self.built.inside.ground.tables.policies.take(fresh.sections.policies):
+        if self.built.inside.ground.tables.policies.adopt(fresh.sections.policies):
             said.append("[policies] has changed and counts from now on")
         for name in type(fresh.sections).model_fields:
             if name == "policies":

@@ -43,7 +43,7 @@ class IArchive(Interface):
         `external`: somebody outside the enterprise, or a guest, takes part.
         """
 
-    def keep(said: Said) -> Awaitable[None]:
+    def archive(said: Said) -> Awaitable[None]:
         """Write it down before it is passed on.
 
         Raises:

@@ -284,5 +284,5 @@ class ISecrets(Interface):
     def nt_hash(aor: Aor) -> Awaitable[bytes | None]:
         """Give the 16 bytes, or None when the user has none. One set here wins over the directory's."""
 
-    def keep(aor: Aor, nt_hash: bytes | None) -> Awaitable[None]:
+    def set_hash(aor: Aor, nt_hash: bytes | None) -> Awaitable[None]:
         """Set or remove; durable when it returns."""

@@ -258,7 +258,7 @@ class AuditRecord:
 class IRecords(Interface):
     """What happened, for people: kept in tables that SQL reads. May raise StoreUnavailable."""
 
-    def keep(rows: Sequence[CallRecord]) -> Awaitable[None]:
+    def upsert(rows: Sequence[CallRecord]) -> Awaitable[None]:
         """Insert or replace rows, all of them or none; durable when it returns. Of two with one key the last counts."""
 
     def sessions(

@@ -48,7 +48,7 @@ class Shares:
                 return kind
         return TOTAL if self._count + amount > self._total else ""
 
-    def take(self, owners: Owners, amount: int = 1) -> str:
+    def reserve(self, owners: Owners, amount: int = 1) -> str:
         """Take for these owners; nothing is taken if a bound is in the way, and that is the result."""
         excess = self.excess(owners, amount)
         if not excess:

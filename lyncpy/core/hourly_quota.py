@@ -42,14 +42,14 @@ class HourlyQuota:
         self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
         self.left_out = 0
 
-    def take(self, owner: Hashable, amount: float = 1.0) -> bool:
+    def spend(self, owner: Hashable, amount: float = 1.0) -> bool:
         """Take from an owner's share; False, and nothing is taken, when there is not so much left."""
         now = self._now()
         bucket = self._buckets.pop(owner, None) or Bucket(self._per_hour, now)
         self._buckets[owner] = bucket
         if len(self._buckets) > OWNERS:
             self._buckets.popitem(last=False)
-        if bucket.take(self._per_hour / HOUR_S, self._per_hour, now, amount) == 0.0:
+        if bucket.take_tokens(self._per_hour / HOUR_S, self._per_hour, now, amount) == 0.0:
             return True
         self.left_out += 1
         if self.left_out % TOLD_EACH == 1:

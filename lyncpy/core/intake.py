@@ -276,7 +276,7 @@ class Intake:
 
     # --- what arrives
 
-    def take(self, queue: Queue, key: Key, request: Request) -> None:
+    def admit_or_queue(self, queue: Queue, key: Key, request: Request) -> None:
         """Admit a request: now, or when its turn comes. One that came again while it waits is one."""
         if not queue.waiting and self._room.has_room(queue, request) and self._may_begin(queue):
             self._begin(queue.flow, key, request)
@@ -340,7 +340,7 @@ class Intake:
     def _may_begin(self, queue: Queue) -> bool:
         """Ask for the rate, last of all: it counts who asks."""
         settings = self._settings
-        wait_s = queue.bucket.take(settings.requests_per_s, settings.requests_burst, self._timers.now())
+        wait_s = queue.bucket.take_tokens(settings.requests_per_s, settings.requests_burst, self._timers.now())
         if wait_s <= 0:
             return True
         self._next.set_first(queue.flow, max(wait_s, PACE_S))

@@ -65,7 +65,7 @@ class Timer:
         self._call = None
         self._bucket.pop(self, None)
 
-    def take(self) -> Callable[[], None] | None:
+    def pop_callback(self) -> Callable[[], None] | None:
         """Give what to call, once; None when it was cancelled."""
         call, self._call = self._call, None
         return call
@@ -169,7 +169,7 @@ class Timers:
         while self._times and self._times[0] <= now:
             self._due.extend(self._buckets.pop(heappop(self._times)))
         for _ in range(min(SLICE, len(self._due))):
-            call = self._due.popleft().take()
+            call = self._due.popleft().pop_callback()
             if call is not None:
                 self._run(call)
         self._wind()

@@ -211,7 +211,7 @@ class Transactions:
         if self._ending and request.method not in ENDING:
             self._refuse_now(flow.name, request)
         else:
-            self._intake.take(flow.queue, key, request)
+            self._intake.admit_or_queue(flow.queue, key, request)
 
     def drain(self, done: Callable[[], None]) -> None:
         """Refuse from now on what is new, and what waits for its turn; call once nothing is under way."""
@@ -250,7 +250,7 @@ class Transactions:
         if self._intake.take_at_once(flow.queue):
             self._pass_on(flow, request)
         else:
-            self._intake.take(flow.queue, ("ACK", *key[1:]), request)
+            self._intake.admit_or_queue(flow.queue, ("ACK", *key[1:]), request)
 
     def _pass_on(self, flow: _FlowRequests, ack: Request) -> None:
         self.end_after(self.serve(flow, self.arrival(flow, ack)), self.settings.answer_timeout_s)

@@ -99,7 +99,7 @@ class EntryCache(Protocol[K_contra, V]):
     def get(self, key: K_contra) -> Entry[V] | None:
         """Give an entry."""
 
-    def keep(self, key: K_contra, entry: Entry[V]) -> None:
+    def put(self, key: K_contra, entry: Entry[V]) -> None:
         """Keep an entry, in the place of its former self if there is one."""
 
     def forget(self, key: K_contra) -> None:
@@ -113,7 +113,7 @@ class NoCache(Generic[K, V]):
         """Give none."""
         return None
 
-    def keep(self, key: K, entry: Entry[V]) -> None:
+    def put(self, key: K, entry: Entry[V]) -> None:
         """Keep none."""
 
     def forget(self, key: K) -> None:
@@ -167,13 +167,13 @@ class VersionedTable(Generic[K, V]):
 
     async def reload(self, key: K) -> None:
         """Take a value into memory as its record has it, whatever was there, and without completing it."""
-        self._memory.keep(key, await self._read(key))
+        self._memory.put(key, await self._read(key))
 
     async def scan(self, key_of: Callable[[Record], K]) -> None:
         """Read all records into memory."""
         for record in await self._store.scan(self._kind):
             key = key_of(record)
-            self._memory.keep(key, Entry(self._form.unpack(key, record.value), record.key, record.version))
+            self._memory.put(key, Entry(self._form.unpack(key, record.value), record.key, record.version))
 
     async def change(self, key: K, decide: Callable[[V], Decision[V, R]]) -> R:
         """Decide on a value; what is decided is durable, kept and told when this returns. The caller holds it.
@@ -208,7 +208,7 @@ class VersionedTable(Generic[K, V]):
             except Conflict:
                 await self._reread(key, entry)
                 raise
-        self._memory.keep(key, Entry(decision.value, entry.record, version))
+        self._memory.put(key, Entry(decision.value, entry.record, version))
         for one in decision.news:
             self._tell(one)
 
@@ -229,7 +229,7 @@ class VersionedTable(Generic[K, V]):
             entry = await self._read(key)
             if self._complete is not None:
                 entry = Entry(await self._complete(key, entry.value), entry.record, entry.version)
-            self._memory.keep(key, entry)
+            self._memory.put(key, entry)
         return entry
 
     async def _read(self, key: K) -> Entry[V]:
@@ -241,7 +241,7 @@ class VersionedTable(Generic[K, V]):
     async def _reread(self, key: K, entry: Entry[V]) -> None:
         """Take over what another process has written."""
         theirs = await self._read(key)
-        self._memory.keep(key, Entry(self._form.merged(entry.value, theirs.value), theirs.record, theirs.version))
+        self._memory.put(key, Entry(self._form.merged(entry.value, theirs.value), theirs.record, theirs.version))
 
 
 class LastWriter:

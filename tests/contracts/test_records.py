@@ -79,7 +79,7 @@ def cellar(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cellar]:
 def keep(cellar: Cellar, *sessions: SessionRecord) -> None:
     """Keep sessions and wait."""
     for session in sessions:
-        cellar.wait(cellar.records.keep([session]))
+        cellar.wait(cellar.records.upsert([session]))
 
 
 def test_is_what_it_says(cellar: Cellar) -> None:
@@ -200,7 +200,7 @@ def kept(cellar: Cellar, user: str = "") -> tuple[ConferenceRow, ...]:
 
 def keep_rows(cellar: Cellar, *rows: ConferenceRow) -> None:
     """Keep rows of conferences and wait."""
-    cellar.wait(cellar.records.keep(rows))
+    cellar.wait(cellar.records.upsert(rows))
 
 
 def test_gives_back_all_that_was_kept_of_a_conference(cellar: Cellar) -> None:

@@ -83,7 +83,7 @@ def keep_for_ever(home: Path, number: str) -> None:
             calls: list[Deferred[int]] = []
             for n in range(1 + turn % 40):
                 name = f"{number}/{turn}/{n}"
-                kept = Deferred.fromCoroutine(keeper.keep(said(name, conversation=f"c{n % 3}")))
+                kept = Deferred.fromCoroutine(keeper.archive(said(name, conversation=f"c{n % 3}")))
                 calls.append(kept.addCallback(said_aloud, name))
             pump.run(gatherResults(calls))
 

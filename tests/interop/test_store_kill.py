@@ -103,7 +103,7 @@ def write_for_ever(home: Path, number: str) -> None:
             _ = store.write("gone", "-" + name, b"x", Version(0))
             calls.append(said(store.remove("gone", "-" + name, Version(1)), f"removed -{name}"))
             session = SessionRecord(name, "", "", "", "", "", "", "", "", "", "", "im", time.time())
-            calls.append(said(records.keep([session]), f"session {name}"))
+            calls.append(said(records.upsert([session]), f"session {name}"))
             calls.append(said(store.append("calls", name.encode(), time.time()), f"line {name}"))
         pump.run(gatherResults(calls))
 

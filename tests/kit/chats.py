@@ -67,7 +67,7 @@ class SlowArchive:
         self.asked.append((frozenset(people), external))
         return self.is_wanted
 
-    async def keep(self, said: Said) -> None:
+    async def archive(self, said: Said) -> None:
         """Keep it, now or later, or refuse."""
         if self.refuses:
             raise Refused(503, Diagnostics(1, "The conversation cannot be recorded"))

@@ -135,9 +135,9 @@ class FragileRecords:
         self._inner = inner
         self._disk = disk
 
-    def keep(self, rows: Sequence[CallRecord]) -> Deferred[None]:
+    def upsert(self, rows: Sequence[CallRecord]) -> Deferred[None]:
         """Insert or replace rows."""
-        return self._disk.run(lambda: self._inner.keep(rows))
+        return self._disk.run(lambda: self._inner.upsert(rows))
 
     def sessions(
         self,

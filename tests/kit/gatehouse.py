@@ -62,7 +62,7 @@ class TableSecrets:
         """Give a user's hash."""
         return self.table.get(aor)
 
-    async def keep(self, aor: Aor, nt_hash: bytes | None) -> None:
+    async def set_hash(self, aor: Aor, nt_hash: bytes | None) -> None:
         """Set or remove it."""
         self.table[aor] = nt_hash or b""
 

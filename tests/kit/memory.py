@@ -117,7 +117,7 @@ class MemoryRecords:
         self._conferences: dict[tuple[type, tuple[str, ...]], ConferenceRow] = {}
         self._audit: list[AuditRecord] = []
 
-    def keep(self, rows: Sequence[CallRecord]) -> Deferred[None]:
+    def upsert(self, rows: Sequence[CallRecord]) -> Deferred[None]:
         """Insert or replace rows."""
         for row in map(_as_kept, rows):
             if isinstance(row, SessionRecord):

@@ -45,7 +45,7 @@ class NoArchive:
         """Want nothing."""
         return False
 
-    async def keep(self, said: Said) -> None:
+    async def archive(self, said: Said) -> None:
         """Fail: nothing was wanted."""
         raise AssertionError("what nobody wanted was archived")
 
@@ -140,7 +140,7 @@ class Scene:
             9e9,
             "127.0.0.1",
         )
-        self.bindings.keep(endpoint)
+        self.bindings.register(endpoint)
         return endpoint
 
     def send(

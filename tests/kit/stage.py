@@ -252,7 +252,7 @@ class Stage:
 
     def sets_password(self, user: str, password: str) -> None:
         """Give somebody a new password, as an operator does; it counts at once."""
-        result_of(awaited(self.ground.tables.secrets.keep(Aor(f"sip:{user}@{DOMAIN}"), nt_hash(password))))
+        result_of(awaited(self.ground.tables.secrets.set_hash(Aor(f"sip:{user}@{DOMAIN}"), nt_hash(password))))
         self.settle()
 
     def pulls(self) -> None:

@@ -86,7 +86,7 @@ class Vault:
     def keep(self, *some: Said) -> None:
         """Keep entries, one after the other."""
         for one in some:
-            result_of(self.keeper.keep(one))
+            result_of(self.keeper.archive(one))
 
     def verify(self, since: Point | None = None) -> Verdict:
         """Verify."""

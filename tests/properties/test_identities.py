@@ -162,7 +162,7 @@ def test_everybody_finds_what_is_theirs_and_nothing_else(steps: list[Step]) -> N
         for key, user in step.holders.items():
             aor = person(user).aor
             owned[key] = f"{key}{number}".encode().ljust(16)
-            answer_of(world.secrets.keep(aor, owned[key]))
+            answer_of(world.secrets.set_hash(aor, owned[key]))
             entries.append((key, aor, world.people.owners.meant(aor)))
         names(world, entries)
     assert all(isinstance(one.aors, frozenset) for one in world.facts.told if isinstance(one, AddressesChanged))

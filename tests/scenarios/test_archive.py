@@ -160,10 +160,10 @@ def test_a_conversation_under_way_follows_a_changed_policy(stage: Stage) -> None
 
     speaks("before")
     policies = stage.ground.tables.policies
-    policies.take(PoliciesSettings(archive_internal=True))
+    policies.adopt(PoliciesSettings(archive_internal=True))
     stage.settle()
     speaks("meanwhile")
-    policies.take(PoliciesSettings())
+    policies.adopt(PoliciesSettings())
     stage.settle()
     speaks("after")
     said = [entry.body for entry in stage.ledger.lines.values() if entry.kind == "message"]

@@ -168,7 +168,7 @@ def test_a_directory_group_is_invited(stage: Stage) -> None:
     """Who invites a group invites its members: all who are there join, by one invitation."""
     alice, bob, carol = stage.sign_in("alice", "bob", "carol")
     members = frozenset(f"key-{user}" for user in ("alice", "bob", "carol", "dave"))
-    stage.ground.tables.groups.keep(Group("team", "Team", Aor("sip:team@example.com"), members))
+    stage.ground.tables.groups.put_group(Group("team", "Team", Aor("sip:team@example.com"), members))
     first = alice.meets()
     invitation = first.invites("sip:team@example.com")
     stage.passes(1)

@@ -295,7 +295,7 @@ def test_passwords_of_an_old_server_that_never_began_are_of_who_comes(stage: Sta
         result_of(awaited(stage.store.write("secret", name, value, Version(0))))
     # Set once more, by the new server's command, before its first start.
     secrets = StoredSecrets(stage.store, People(), Facts(), PlainSeals(), Owners())
-    result_of(awaited(secrets.keep(Aor(CAROL), nt_hash("carol's new"))))
+    result_of(awaited(secrets.set_hash(Aor(CAROL), nt_hash("carol's new"))))
     stage.start()
     stage.actor("bob", password="bob's own").signs_in()
     stage.actor("carol", password="carol's new").signs_in()

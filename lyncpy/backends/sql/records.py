@@ -71,7 +71,7 @@ class SqlRecords:
         self._database = database
         self._keep = {kind: _replacing(kind, database.dialect) for kind in _SHELVES if kind is not AuditRecord}
 
-    def keep(self, rows: Sequence[CallRecord]) -> Deferred[None]:
+    def upsert(self, rows: Sequence[CallRecord]) -> Deferred[None]:
         """Insert or replace rows, all of them or none, in one transaction; durable when it returns."""
         last = {(type(row).__name__, row.key): row for row in rows}
         groups = groupby((last[name] for name in sorted(last)), type)

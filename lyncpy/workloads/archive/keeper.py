@@ -132,7 +132,7 @@ class Keeper:
             return any(of(person).archive_external for person in people)
         return any(of(person).archive_internal for person in people)
 
-    async def keep(self, said: Said) -> None:
+    async def archive(self, said: Said) -> None:
         """Write down what was said, or out of critical mode that it is missing; durable when this returns.
 
         Raises:

@@ -92,9 +92,9 @@ class Archive:
         """Tell whether the policy of one of these people demands that they are archived."""
         return self._keeper.wants(people, external)
 
-    async def keep(self, said: Said) -> None:
+    async def archive(self, said: Said) -> None:
         """Write it down before it is passed on. Raises Refused in critical mode."""
-        await self._keeper.keep(said)
+        await self._keeper.archive(said)
 
     # --- IWorkload
 

@@ -195,7 +195,7 @@ class ConferenceRecorder:
 
     def _begun(self, meeting: Meeting) -> None:
         organizer = meeting.conference.organizer
-        if meeting.instance in self._conferences or meeting.ended or not self._shares.take(organizer):
+        if meeting.instance in self._conferences or meeting.ended or not self._shares.spend(organizer):
             return
         active = meeting.conference.active
         record = ConferenceRecord(
@@ -277,7 +277,7 @@ class ConferenceRecorder:
 
     def _may(self, meeting: Meeting, user: Aor, *, internal: bool) -> bool:
         """Tell whether a row more may be begun; a guest's name is made up, so all guests of an organizer are one."""
-        return self._shares.take(user if internal else ("guests", meeting.conference.organizer))
+        return self._shares.spend(user if internal else ("guests", meeting.conference.organizer))
 
     def _told(self, owner: Hashable, left_out: int) -> None:
         self.log.warn(

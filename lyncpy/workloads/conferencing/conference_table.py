@@ -72,7 +72,7 @@ class _ConferenceCache:
         """Give a conference as it was read or written last."""
         return self._entries.get(key)
 
-    def keep(self, key: str, entry: Entry[Conference | None]) -> None:
+    def put(self, key: str, entry: Entry[Conference | None]) -> None:
         """Put a conference in, or in the place of its former self; or take it out when it is none any more."""
         self.forget(key)
         if entry.value is None:

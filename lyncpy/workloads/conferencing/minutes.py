@@ -39,7 +39,7 @@ class Minutes:
     async def _keep(self, conference: str, kind: str, user: Aor, others: Collection[Aor]) -> None:
         said = Said(self._timers.wall(), conference, kind, user, tuple(others), conference=True)
         try:
-            await self._archive.keep(said)
+            await self._archive.archive(said)
         except (Refused, WorldUnavailable) as error:
             self.log.error(
                 "the archive lacks that {aor} {kind} {conference}: {reason}",

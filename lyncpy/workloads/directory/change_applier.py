@@ -55,7 +55,7 @@ class ChangeApplier:
 
     def know(self, person: Person, owner: Owner) -> Person:
         """Show somebody, unless they are held back, or their record could not be read; give them as they are now."""
-        self._people.owners.keep(owner)
+        self._people.owners.put_owner(owner)
         return self._show(person) if owner.key and not owner.is_held else person
 
     async def remove(self, people: Sequence[Person]) -> None:
@@ -66,21 +66,21 @@ class ChangeApplier:
             owner = self._people.owners.get(self._people.owners.owner(person.aor))
             if owner is not None:
                 held.append((person, owner.removed(person.display_name, now)))
-        await self._kept.keep(held)
+        await self._kept.write_people(held)
         for person, owner in held:
             self._hide(person.aor)
-            self._people.owners.keep(owner)
+            self._people.owners.put_owner(owner)
             self._bus.tell(PersonChanged(person.aor, None))
         self._bus.tell(AddressesChanged(frozenset(person.aor for person, _ in held)))
 
-    async def keep(self, people: Sequence[Person]) -> None:
+    async def update_people(self, people: Sequence[Person]) -> None:
         """Keep what is new of people who have the address that they had."""
         known = []
         for person in people:
             owner = self._people.owners.get(self._people.owners.owner(person.aor))
             if owner is not None:
                 known.append((person, owner if owner.key == person.key else replace(owner, key=person.key)))
-        await self._kept.keep(known)
+        await self._kept.write_people(known)
         for person, owner in known:
             former, shown = self._people.person(person.aor), self.know(person, owner)
             self._bus.tell(PersonChanged(person.aor, shown))
@@ -97,7 +97,7 @@ class ChangeApplier:
             if owner is not None:
                 known.append((move.before, move.after, replace(owner, key=move.after.key).moved(move.after.aor, now)))
         kept = [(after, owner) for _, after, owner in known]
-        await (self._kept.move(kept, now) if moves.together else self._kept.keep(kept))
+        await (self._kept.move(kept, now) if moves.together else self._kept.write_people(kept))
         for before, after, _ in known:
             self._hide(before.aor)
             self._bus.tell(PersonChanged(before.aor, None, after.aor))
@@ -122,7 +122,7 @@ class ChangeApplier:
         back = {owner.id: before for _, owner in known if (before := owners.get(owner.id)) is not None}
         # Who is known by an address alone was never seen: a password may have been set for whoever gets it.
         await self._kept.claim([one for one in known if one[1].id not in back or not back[one[1].id].key])
-        await self._kept.keep(known)
+        await self._kept.write_people(known)
         touched = {one.aor for one in back.values()}
         for person, owner in known:
             if owner.id in back or owners.has_past(person.aor):
@@ -162,7 +162,7 @@ class ChangeApplier:
             # Who held a group under its old name held it until now; who holds it under its new one does from now on.
             touched = self._groups.around(group.key for group in chunk)
             for group in chunk:
-                self._groups.keep(group)
+                self._groups.put_group(group)
             self._bus.tell(GroupsChanged(touched | self._groups.around(group.key for group in chunk)))
 
     async def give(self, owner: OwnerId, aor: Aor) -> None:
@@ -182,7 +182,7 @@ class ChangeApplier:
         self._bus.tell(PersonChanged(aor, None))
         await self.delete(holder)
         came_back = replace(held, key=person.key).moved(aor, self._timers.wall())
-        await self._kept.keep([(person, came_back)])
+        await self._kept.write_people([(person, came_back)])
         self.know(person, came_back)
         self._bus.tell(PersonChanged(aor, person))
         self._bus.tell(AddressesChanged(frozenset({aor, held.aor})))
@@ -230,7 +230,7 @@ class ChangeApplier:
     def _show(self, person: Person) -> Person:
         """Take somebody into the tables as they are by the clock: it may have gone on since the directory was read."""
         person = judged(person, self._timers.wall(), overdue_ends=self._overdue_ends)
-        self._people.keep(person)
+        self._people.put_person(person)
         self._groups.know(person)
         return person
 

@@ -83,7 +83,7 @@ class Groups:
         """Give every group by its key, to read."""
         return MappingProxyType(self._groups)
 
-    def keep(self, group: Group) -> None:
+    def put_group(self, group: Group) -> None:
         """Add a group or put it in the place of its former self."""
         self.drop(group.key)
         self._groups[group.key] = group

@@ -192,7 +192,7 @@ class Owners:
             id_ = OwnerId(f"{first}-{count}")
         return Owner(id_, person.key, person.aor, now)
 
-    def keep(self, owner: Owner) -> None:
+    def put_owner(self, owner: Owner) -> None:
         """Add an owner or put them in the place of their former self."""
         self.drop(owner.id)
         self._owners[owner.id] = owner

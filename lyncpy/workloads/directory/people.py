@@ -111,7 +111,7 @@ class People:
         """Give everybody by address, to read."""
         return MappingProxyType(self._people)
 
-    def keep(self, person: Person) -> None:
+    def put_person(self, person: Person) -> None:
         """Add a person, or replace what was known of them."""
         self.drop(person.aor)
         self._people[person.aor] = person

@@ -109,7 +109,7 @@ class Policies:
             found = self._members[name] = tuple(map(self._member, named.members if named is not None else ()))
         return found
 
-    def take(self, settings: PoliciesSettings) -> bool:
+    def adopt(self, settings: PoliciesSettings) -> bool:
         """Put other policies in force; tell whether they differ."""
         if settings == self._settings:
             return False

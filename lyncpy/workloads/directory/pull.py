@@ -138,12 +138,12 @@ class Pulls:
             self._deeds.know(person, owner)
         self._people.owners.delete(self._kept.deleted)
         for group in await self._kept.groups():
-            self._groups.keep(group)
+            self._groups.put_group(group)
         self._full_due = self._timers.now() + self._full_left_s()
         self._timers.on_step(self._on_step)
         known = [one.id for one in self._people.owners.everybody()]
         for _, owner in await self._kept.adopt(known, self._timers.wall()):
-            self._people.owners.keep(owner)
+            self._people.owners.put_owner(owner)
         if len(self._people) and self.state.url == self._settings.url:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
             return
@@ -298,7 +298,7 @@ class Pulls:
             await self._deeds.remove(removed)
         disabled = frozenset(person.aor for person in changes.disabled)
         for chunk in chunks((*changes.disabled, *(one for one in changes.changed if one.aor not in disabled))):
-            await self._deeds.keep(chunk)
+            await self._deeds.update_people(chunk)
         for moves in in_order(changes.moved):
             await self._deeds.move(moves)
         for added in chunks(changes.added):

@@ -88,7 +88,7 @@ class DirectoryRecords:
         moves = await self._moves(found)
         found.update((known[1].id, known) for known in moves)
         if moves and settle:
-            await self.keep(moves)
+            await self.write_people(moves)
             await self._directory.write(MOVES, None)
         return sorted(found.values(), key=lambda known: known[1].since)
 
@@ -127,7 +127,7 @@ class DirectoryRecords:
         note = {"at": at, "moves": {owner.id: person.aor for person, owner in people}}
         await self._directory.write(MOVES, json.dumps(note, ensure_ascii=False).encode())
         for chunk in chunks(people):
-            await self.keep(chunk)
+            await self.write_people(chunk)
         await self._directory.write(MOVES, None)
 
     async def groups(self) -> list[Group]:
@@ -159,7 +159,7 @@ class DirectoryRecords:
         """Write where pulls stand."""
         await self._directory.write(STATE, json.dumps(asdict(state), separators=(",", ":")).encode())
 
-    async def keep(self, people: Sequence[Known]) -> None:
+    async def write_people(self, people: Sequence[Known]) -> None:
         """Write people."""
         await _each(self._people, [(owner.id, self._written(person, owner)) for person, owner in people])
 
@@ -214,7 +214,7 @@ class DirectoryRecords:
                 owner = owner.removed("", now)
             found.append((Person(aor_of(key), "", enabled=False), owner))
         for chunk in chunks(found):
-            await self.keep(chunk)
+            await self.write_people(chunk)
         await self._directory.write(FORM, b'{"form":1}')
         return found
 

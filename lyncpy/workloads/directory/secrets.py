@@ -83,7 +83,7 @@ class StoredSecrets:
                 found.append(aor)
         return tuple(sorted(found))
 
-    async def keep(self, aor: Aor, nt_hash: bytes | None) -> None:
+    async def set_hash(self, aor: Aor, nt_hash: bytes | None) -> None:
         """Set or remove the hash; the last of two writers wins.
 
         For an address that nobody ever had, it waits for the first person who gets it.

@@ -114,7 +114,7 @@ class Archiving:
         try:
             async with self._lines.hold("said", line):
                 if said is not None and self._archive is not None:
-                    await self._archive.keep(said)
+                    await self._archive.archive(said)
                 # Whoever waits goes on as soon as the line is let go; then this has to be under way. Else it begins
                 # below, where nothing has come between.
                 somebody_waits = self._busy[line] > 1
@@ -141,7 +141,7 @@ class Archiving:
 
     async def _keep(self, archive: IArchive, note: Said) -> None:
         try:
-            await archive.keep(note)
+            await archive.archive(note)
         except (Refused, WorldUnavailable) as error:
             self.log.error(
                 "the archive lacks that message {message} of {conversation} was not delivered: {reason}",

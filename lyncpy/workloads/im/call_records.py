@@ -96,7 +96,7 @@ class SessionRecorder:
                 if not lasts:
                     known.discard(name)
                 return recorded
-        recorded = self._shares.take(record.user1)
+        recorded = self._shares.spend(record.user1)
         if lasts:
             (self._begun if recorded else self._left_out).add(name)
         return recorded

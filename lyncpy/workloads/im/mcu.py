@@ -97,7 +97,7 @@ class Mcu:
         """Take somebody in whom the focus lets in. See the promise."""
         for former in self._seats(participant.conference, participant.user, participant.epid):
             self._end(former, LEFT, None)
-        if self._shares.take({"user": participant.user}):
+        if self._shares.reserve({"user": participant.user}):
             raise Refused(503, OVERLOADED, headers=[("Retry-After", "60")])
         chat = self._chats.get(participant.conference)
         if chat is None:

@@ -49,7 +49,7 @@ class Routes:
         if len(request.body) > self._settings.report_bytes:
             raise Refused(413, Diagnostics(4008, "Input data too large"))
         if self._settings.reports:
-            if not self._shares.take(arrival.sender.aor, ENTRY_BYTES + len(request.body)):
+            if not self._shares.spend(arrival.sender.aor, ENTRY_BYTES + len(request.body)):
                 raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "600")])
             entry = {
                 "user": arrival.sender.aor,

@@ -86,7 +86,7 @@ class _BoardCache:
         kept = self.kept.get(key)
         return kept if kept is not None and kept.record == self._owners.owner(key) else None
 
-    def keep(self, key: Aor, entry: Entry[BoardState]) -> None:
+    def put(self, key: Aor, entry: Entry[BoardState]) -> None:
         """Put a board into memory, as the one that was used last, in the place of one of who had the address before."""
         if self.get(key) is None:
             self.forget(key)

@@ -124,7 +124,7 @@ class Subscribers:
 
     def _add(self, aor: Aor, watcher: Aor, context: str | None) -> None:
         watchers = self._waiting.setdefault(aor, {})
-        if watcher not in watchers and self._shares.take({"watcher": watcher}):
+        if watcher not in watchers and self._shares.reserve({"watcher": watcher}):
             self.log.debug("too much is noted at once; {aor} hears of {watcher} later", aor=aor, watcher=watcher)
             if not watchers:
                 del self._waiting[aor]

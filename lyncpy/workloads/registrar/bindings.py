@@ -106,7 +106,7 @@ class Bindings:
         """Give the contest about a signed-in user's places."""
         return self._evictions.setdefault(aor, Contest(EVICTIONS)) if aor in self._users else Contest(EVICTIONS)
 
-    def keep(self, endpoint: Endpoint, thread: RegistrationDialog | None = None) -> str:
+    def register(self, endpoint: Endpoint, thread: RegistrationDialog | None = None) -> str:
         """Add or refresh an endpoint; give the register-action: "added" or "refreshed".
 
         An endpoint that comes back over another connection replaces its old self: the old

@@ -104,7 +104,7 @@ class Routes:
             address=arrival.peer,
         )
         own = thread_of(request, thread)
-        action = self._bindings.keep(endpoint, own if request.event else None)
+        action = self._bindings.register(endpoint, own if request.event else None)
         if action == "added":
             self._after_arrival(endpoint, old, thread)
         return self._accepted(request, endpoint, lifetime, action, own)

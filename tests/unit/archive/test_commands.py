@@ -69,7 +69,7 @@ def test_is_what_it_says() -> None:
     assert IWorkload.providedBy(office.archive)
     office.vault.policies._policies = {ALICE: Policy(archive_internal=True)}
     assert office.archive.wants([ALICE], external=False)
-    result_of(office.archive.keep(said()))
+    result_of(office.archive.archive(said()))
     assert office.vault.verify().checked == 1
 
 
@@ -265,7 +265,7 @@ def test_why_says_what_the_archive_does_to_a_user() -> None:
     assert "among people of the enterprise and with others" in why(ALICE)[0][0]
     office.vault.disk.broken = True
     with pytest.raises(Exception, match="must be archived"):
-        result_of(office.archive.keep(said()))
+        result_of(office.archive.archive(said()))
     assert why(ALICE) == [("their messages are refused: the disk is broken", False)]
 
 

@@ -32,7 +32,7 @@ def again(ledger: MemoryLedger, gap: bytes) -> Vault:
 
 def passing(vault: Vault, *words: str) -> "list[Deferred[None]]":
     """Begin to keep messages."""
-    return [started(vault.keeper.keep(said(word))) for word in words]
+    return [started(vault.keeper.archive(said(word))) for word in words]
 
 
 def test_a_gap_outlives_the_server() -> None:

@@ -28,7 +28,7 @@ def bodies(vault: Vault) -> list[bytes]:
 
 def kept(vault: Vault, text: str) -> "Deferred[None]":
     """Begin to keep something."""
-    return started(vault.keeper.keep(said(text)))
+    return started(vault.keeper.archive(said(text)))
 
 
 def outcome(waits: "Deferred[Any]") -> Any:
@@ -161,7 +161,7 @@ def test_what_waits_is_bounded() -> None:
     vault = Vault(critical=True, waiting_bytes=1_048_576)
     vault.disk.slow_down()
     senders = [Aor(f"sip:u{number}@example.com") for number in (0, 0, 1, 2, 3, 4)]
-    waiting = [started(vault.keeper.keep(said(b"x" * 255_000, sender=sender))) for sender in senders]
+    waiting = [started(vault.keeper.archive(said(b"x" * 255_000, sender=sender))) for sender in senders]
     assert [outcome(one) for one in (waiting[0], waiting[2])] == ["waits"] * 2
     assert [type(outcome(waiting[place])) for place in (1, 5)] == [Refused] * 2
     vault.disk.catch_up()

@@ -92,8 +92,8 @@ def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sql_records, "SLICE", 2)
     wait, store, records = cellar.wait, cellar.store, cellar.records
     for n in range(5):
-        wait(records.keep([replace(SESSION, session_id=f"old{n}", ended_at=NOON - 61 * DAY_S)]))
-    wait(records.keep([replace(SESSION, session_id="new", ended_at=NOON - 59 * DAY_S)]))
+        wait(records.upsert([replace(SESSION, session_id=f"old{n}", ended_at=NOON - 61 * DAY_S)]))
+    wait(records.upsert([replace(SESSION, session_id="new", ended_at=NOON - 59 * DAY_S)]))
     wait(records.audit(AuditRecord(NOON - 366 * DAY_S, "a", "", "old", "ok")))
     wait(records.audit(AuditRecord(NOON - 364 * DAY_S, "a", "", "new", "ok")))
     wait(store.append("calls", b"old", NOON - 366 * DAY_S))
@@ -115,7 +115,7 @@ def test_the_file_gets_smaller(cellar: Cellar, tmp_path: Path) -> None:
             FocusJoinRecord(f"{n}-{m}", "i", name, "sip:a@b", "e", name, name, "attendee", long_ago, long_ago)
             for m in range(50)
         ]
-        wait(records.keep(rows))
+        wait(records.upsert(rows))
     assert cellar.database is not None
     wait(cellar.database.read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()))
     full = (tmp_path / "lyncpy.db").stat().st_size

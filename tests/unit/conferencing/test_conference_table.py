@@ -399,14 +399,14 @@ def test_what_a_meeting_kept_before_an_address_changed_is_still_of_who_was_meant
     """Two people swap addresses while the disk is slow: the meeting's record is written with names of before."""
     owners = Owners()
     for owner, aor in ((OwnerId("b#1"), BOB), (OwnerId("c#1"), CAROL)):
-        owners.keep(Owner(owner, owner, aor, 1.0))
+        owners.put_owner(Owner(owner, owner, aor, 1.0))
     table = cellar.opened(owners)
     key = made(table, ID, invited=((BOB, "attendee"), (CAROL, "presenter"))).key
     active = replace(ACTIVE, kept=frozenset(), meant={BOB: OwnerId("b#1"), CAROL: OwnerId("c#1")})
     cellar.disk.slow_down()
     modifying = started(table.modify(ALICE, ID, ConferenceRequest(subject="New")))
     for owner, aor in ((OwnerId("b#1"), CAROL), (OwnerId("c#1"), BOB)):
-        owners.keep(Owner(owner, owner, aor, 1.0))
+        owners.put_owner(Owner(owner, owner, aor, 1.0))
     changing = started(table.addresses_changed(frozenset({BOB, CAROL})))
     remembering = started(table.remember(key, active))
     cellar.disk.catch_up()

@@ -22,17 +22,17 @@ class Office:
         self.people = People()
         self.groups = Groups(self.people)
         for one in (ALICE, BOB, CAROL, DAVE, ERIN):
-            self.people.keep(one)
+            self.people.put_person(one)
             self.groups.know(one)
         for group in groups:
-            self.groups.keep(group)
+            self.groups.put_group(group)
         self.shelves = GeneratedGroups(self.people, self.groups, Settings(**settings))
         self.shelves.load()
 
     def changes(self, user: str, **facts: Any) -> None:
         """Put somebody in the place of his former self."""
         new = person(user, **facts)
-        self.people.keep(new)
+        self.people.put_person(new)
         self.groups.know(new)
         self.shelves.person_changed(new.aor, new)
 
@@ -44,7 +44,7 @@ class Office:
 
     def regroups(self, group: Group) -> None:
         """Change a group."""
-        self.groups.keep(group)
+        self.groups.put_group(group)
         self.shelves.groups_changed(self.groups.around([group.key]))
 
     def of(self, aor: Aor) -> dict[str, list[str]]:

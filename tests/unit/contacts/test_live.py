@@ -43,7 +43,7 @@ class Office:
     def put(self, name: str, department: str) -> Person:
         """Know a person; nobody is told."""
         person = Person(aor_of(f"{name}@contoso.test"), f"key-{name}", department=department, logins=(name,))
-        self.people.keep(person)
+        self.people.put_person(person)
         self.groups.know(person)
         return person
 
@@ -56,7 +56,7 @@ class Office:
         """Say who is in the group Team; nobody: it is removed."""
         self.groups.drop("team")
         if users:
-            self.groups.keep(Group("team", "Team", members=frozenset(f"key-{user}" for user in users)))
+            self.groups.put_group(Group("team", "Team", members=frozenset(f"key-{user}" for user in users)))
         self.hall.bus.tell(GroupsChanged(frozenset({"team"})))
         self.passes(1.0)
 
@@ -248,7 +248,7 @@ def test_a_wish_that_is_done_in_part_is_set_right_after_its_delta(scene: Office)
 def test_the_name_that_the_directory_has_is_none_of_the_users(scene: Office) -> None:
     """A client sends it where the user gave none; kept, it would hide every later one."""
     person = Person(BOB, "key-bob", display_name="Bob B.", department="Research")
-    scene.people.keep(person)
+    scene.people.put_person(person)
     alice = scene.signs_in("alice")
     change(alice[0], "setContact", URI=BOB, groups="1 63", displayName="Bob B.")
     scene.shows(*alice)

@@ -9,15 +9,15 @@ from lyncpy.contracts.shares import TOTAL, Shares
 def test_a_share_ends_before_the_whole() -> None:
     """The greedy one is told which share is used up; another one still has room."""
     shares = Shares(10, {"user": 4, "device": 3})
-    assert shares.take({"user": "a", "device": 1}, 3) == ""
-    assert shares.take({"user": "a", "device": 1}) == "device"
-    assert shares.take({"user": "a", "device": 2}) == ""
-    assert shares.take({"user": "a", "device": 3}) == "user"
-    assert shares.take({"user": "b", "device": 4}, 3) == ""
-    assert shares.take({"user": "c", "device": 5}, 3) == ""
-    assert shares.take({"user": "d", "device": 6}) == TOTAL
+    assert shares.reserve({"user": "a", "device": 1}, 3) == ""
+    assert shares.reserve({"user": "a", "device": 1}) == "device"
+    assert shares.reserve({"user": "a", "device": 2}) == ""
+    assert shares.reserve({"user": "a", "device": 3}) == "user"
+    assert shares.reserve({"user": "b", "device": 4}, 3) == ""
+    assert shares.reserve({"user": "c", "device": 5}, 3) == ""
+    assert shares.reserve({"user": "d", "device": 6}) == TOTAL
     shares.give({"user": "a", "device": 1}, 3)
-    assert shares.take({"user": "d", "device": 6}) == ""
+    assert shares.reserve({"user": "d", "device": 6}) == ""
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 4), st.integers(1, 5))))
@@ -26,7 +26,7 @@ def test_no_bound_is_ever_passed(steps: list[tuple[str, int, int]]) -> None:
     shares, taken = Shares(12, {"user": 7, "device": 5}), []
     for user, device, amount in steps:
         owners = {"user": user, "device": (user, device)}
-        if not shares.take(owners, amount):
+        if not shares.reserve(owners, amount):
             taken.append((owners, amount))
         assert len(shares) == sum(amount for _, amount in taken) <= 12
         for name in "abc":

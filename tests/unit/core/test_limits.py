@@ -21,9 +21,9 @@ class Rules:
 def test_a_bucket_lets_a_burst_through_and_then_its_rate() -> None:
     """After the burst one waits for the next token, and hears how long."""
     bucket = Bucket(2.0, 0.0)
-    assert [bucket.take(4.0, 2.0, 0.0) for _ in range(3)] == [0.0, 0.0, 0.25]
-    assert bucket.take(4.0, 2.0, 0.25) == 0.0
-    assert bucket.take(4.0, 2.0, 0.25) > 0.0
+    assert [bucket.take_tokens(4.0, 2.0, 0.0) for _ in range(3)] == [0.0, 0.0, 0.25]
+    assert bucket.take_tokens(4.0, 2.0, 0.25) == 0.0
+    assert bucket.take_tokens(4.0, 2.0, 0.25) > 0.0
 
 
 @given(st.lists(st.floats(0.0, 10.0), max_size=60))
@@ -32,7 +32,7 @@ def test_a_bucket_never_gives_more_than_burst_and_rate(gaps: list[float]) -> Non
     bucket, now, taken = Bucket(5.0, 0.0), 0.0, 0
     for gap in gaps:
         now += gap
-        taken += bucket.take(0.5, 5.0, now) == 0.0
+        taken += bucket.take_tokens(0.5, 5.0, now) == 0.0
         assert taken <= 5.0 + 0.5 * now + 1e-6
 
 

@@ -55,7 +55,7 @@ class InMemory:
         """Give an entry."""
         return self.entries.get(key)
 
-    def keep(self, key: str, entry: Entry[Number]) -> None:
+    def put(self, key: str, entry: Entry[Number]) -> None:
         """Keep one."""
         self.entries[key] = entry
 

@@ -26,7 +26,7 @@ class Desk:
         self.people = People()
         self.heard: list[tuple[str, bool]] = []
         for one in people:
-            self.people.keep(judged(one, self.timers.wall()))
+            self.people.put_person(judged(one, self.timers.wall()))
         self.deadlines = AccountDeadlines(self.people, self.rejudge, self.timers)
         self.deadlines.open()
 
@@ -34,7 +34,7 @@ class Desk:
         for aor in aors:
             former = self.people.person(aor)
             if former is not None and (new := judged(former, self.timers.wall())) is not former:
-                self.people.keep(new)
+                self.people.put_person(new)
                 self.heard.append((aor, new.enabled))
 
     def passes(self, seconds: float) -> None:
@@ -89,7 +89,7 @@ def test_a_new_moment_is_taken_up() -> None:
     desk = Desk(someone("a"))
     for until in (1000, 30):
         person = someone("a", until=until)
-        desk.people.keep(person)
+        desk.people.put_person(person)
         result_of(desk.deadlines.person_changed(PersonChanged(person.aor, person)))
     desk.passes(31)
     assert desk.heard == [("sip:a@x", False)]
@@ -99,7 +99,7 @@ def test_a_moment_that_was_taken_back_is_none() -> None:
     """The contract was renewed."""
     desk = Desk(someone("a", until=30))
     person = someone("a", until=9000)
-    desk.people.keep(person)
+    desk.people.put_person(person)
     result_of(desk.deadlines.person_changed(PersonChanged(person.aor, person)))
     desk.passes(100)
     assert desk.heard == []
@@ -120,7 +120,7 @@ def test_the_table_does_not_grow_with_changes() -> None:
     desk = Desk(someone("a", until=1e6))
     for number in range(10_000):
         person = someone("a", until=1e6 + number)
-        desk.people.keep(person)
+        desk.people.put_person(person)
         result_of(desk.deadlines.person_changed(PersonChanged(person.aor, person)))
         if number % 100 == 0:
             desk.passes(CHECK_S)

@@ -22,10 +22,10 @@ def table(*groups: Group) -> Groups:
     people = People()
     found = Groups(people)
     for one in (ALICE, BOB, CAROL, DAVE):
-        people.keep(one)
+        people.put_person(one)
         found.know(one)
     for each in groups:
-        found.keep(each)
+        found.put_group(each)
     return found
 
 
@@ -109,7 +109,7 @@ def test_a_group_is_found_by_its_address() -> None:
 def test_what_is_dropped_leaves_nothing_behind() -> None:
     """The indexes are as large as what they index."""
     found = table(group("a", "key-b", ALICE.key, aor="sip:a@example.com"), group("b", BOB.key))
-    found.keep(group("a", CAROL.key))
+    found.put_group(group("a", CAROL.key))
     assert found.by_address(Aor("sip:a@example.com")) is None
     assert names(found.groups_of(ALICE.aor)) == []
     for key in ("key-a", "key-b", "key-b"):

@@ -21,8 +21,8 @@ BOB = person("bob", logins=("bobby",))
 def people() -> People:
     """Alice with several logins, Bob with one."""
     people = People()
-    people.keep(ALICE)
-    people.keep(BOB)
+    people.put_person(ALICE)
+    people.put_person(BOB)
     return people
 
 
@@ -56,7 +56,7 @@ def test_nobody_is_found_by_another_name(people: People, domain: str, user: str)
 def test_a_login_of_two_people_signs_in_neither_and_is_named(people: People) -> None:
     """Guessing between two would be worse than refusing both; their addresses still work."""
     carol = person("carol", logins=("BOBBY", "FABRIKAM\\bobby"))
-    people.keep(carol)
+    people.put_person(carol)
     assert people.by_login("", "bobby") is None
     assert people.by_login("FABRIKAM", "bobby") == carol
     assert [(one.login, one.people) for one in people.ambiguous()] == [("bobby", (BOB.aor, carol.aor))]
@@ -65,7 +65,7 @@ def test_a_login_of_two_people_signs_in_neither_and_is_named(people: People) -> 
 def test_a_login_counts_more_than_part_of_an_address(people: People) -> None:
     """Carol's own login is hers, also when Bob's address begins with it."""
     carol = person("carol", logins=("bob",))
-    people.keep(carol)
+    people.put_person(carol)
     assert people.by_login("", "bob") == carol
 
 
@@ -101,9 +101,9 @@ def test_the_nearest_address_is_suggested(people: People) -> None:
 def test_slips_of_a_finger_are_recognised_among_many(asked: str, meant: str | None) -> None:
     """A letter wrong, missing, too many, exchanged; another domain. Not everybody is compared."""
     people = People()
-    people.keep(person("alice"))
+    people.put_person(person("alice"))
     for number in range(3_000):
-        people.keep(person(f"zz{number:06}"))
+        people.put_person(person(f"zz{number:06}"))
     compared = list[int]()
     matches = difflib.get_close_matches
 
@@ -124,7 +124,7 @@ def test_everybody_is_in_order_whoever_comes_and_goes() -> None:
         for _ in range(random.choice((1, 3, 300))):
             name = f"p{random.randrange(500):03}"
             if random.random() < 0.6:
-                people.keep(person(name, logins=(name, f"l{random.randrange(300)}")))
+                people.put_person(person(name, logins=(name, f"l{random.randrange(300)}")))
             else:
                 people.drop(aor_of(f"{name}@example.com"))
         assert [one.aor for one in people.everybody()] == sorted(people.table())

@@ -33,10 +33,10 @@ class Desk:
         people = People()
         self.groups = Groups(people)
         for one in (ALICE, BOB, CAROL):
-            people.keep(one)
+            people.put_person(one)
             self.groups.know(one)
         for group in (BOARD, ALL):
-            self.groups.keep(group)
+            self.groups.put_group(group)
         self.people = people
         self.facts = Facts()
         self.policies = Policies(settings(**section), people, self.groups, self.facts, AddressMeanings())
@@ -102,9 +102,9 @@ def test_other_policies_count_at_once_and_are_told() -> None:
     """`reload` changes them; one that changes nothing is not told."""
     desk = Desk(first={"members": ["Board"]})
     assert desk.of(BOB.aor) == ["first"]
-    assert not desk.policies.take(settings(first={"members": ["Board"]}))
+    assert not desk.policies.adopt(settings(first={"members": ["Board"]}))
     assert desk.told == 0
-    assert desk.policies.take(settings(second={"members": ["Board"], "privacy_mode": True}))
+    assert desk.policies.adopt(settings(second={"members": ["Board"], "privacy_mode": True}))
     assert desk.policies.policy_of(BOB.aor) == Policy(name="second", privacy_mode=True)
     assert desk.told == 1
 
@@ -113,7 +113,7 @@ def test_who_comes_into_a_group_has_its_policy() -> None:
     """Told when a group that a policy names has changed, or one within it; not for others."""
     desk = Desk(first={"members": ["All"]})
     assert desk.of(ALICE.aor, BOB.aor) == ["default", "first"]
-    desk.groups.keep(Group("b", "Board", Aor(""), frozenset({ALICE.key}), "cn=board"))
+    desk.groups.put_group(Group("b", "Board", Aor(""), frozenset({ALICE.key}), "cn=board"))
     result_of(desk.policies.groups_changed(GroupsChanged(desk.groups.around(["b"]))))
     assert desk.of(ALICE.aor, BOB.aor) == ["first", "default"]
     assert desk.told == 1
@@ -127,7 +127,7 @@ def test_a_group_that_is_gone_or_comes_under_a_name_changes_policies(name: str) 
     desk = Desk(first={"members": [name]})
     desk.of(BOB.aor)
     desk.groups.drop("b")
-    desk.groups.keep(Group("e", "Elders", Aor(""), frozenset({ALICE.key}), "cn=elders"))
+    desk.groups.put_group(Group("e", "Elders", Aor(""), frozenset({ALICE.key}), "cn=elders"))
     result_of(desk.policies.groups_changed(GroupsChanged(frozenset({"b", "e"}))))
     assert desk.of(ALICE.aor, BOB.aor) == [("first" if name == "Elders" else "default"), "default"]
     assert desk.told == 1
@@ -140,7 +140,7 @@ def test_a_person_whom_groups_know_by_another_name_is_looked_at_again() -> None:
     result_of(desk.policies.person_changed(PersonChanged(BOB.aor, BOB)))
     assert desk.told == 0
     moved = person("bob", key="other")
-    desk.people.keep(moved)
+    desk.people.put_person(moved)
     desk.groups.know(moved)
     result_of(desk.policies.person_changed(PersonChanged(BOB.aor, moved)))
     assert desk.of(BOB.aor) == ["default"]

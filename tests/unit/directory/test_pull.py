@@ -505,7 +505,7 @@ def test_a_password_that_was_set_before_its_person_came_is_theirs() -> None:
     result_of(server.pulls.open())
     owners = server.people.owners
     secrets = StoredSecrets(server.store, server.people, server.facts, PlainSeals(), owners)
-    result_of(secrets.keep(CAROL.aor, b"\x07" * 16))
+    result_of(secrets.set_hash(CAROL.aor, b"\x07" * 16))
     assert answer_of(secrets.kept()) == (CAROL.aor,)
     assert result_of(secrets.nt_hash(CAROL.aor)) is None
     server.directory.people = [ALICE, CAROL]
@@ -514,7 +514,7 @@ def test_a_password_that_was_set_before_its_person_came_is_theirs() -> None:
     server.directory.people = [ALICE]
     result_of(server.pulls.pull(force=True))
     with pytest.raises(AddressLeft, match=r"nobody has the address carol@example\.com any more"):
-        result_of(secrets.keep(CAROL.aor, b"\x08" * 16))
+        result_of(secrets.set_hash(CAROL.aor, b"\x08" * 16))
     server.directory.people = [ALICE, replace(CAROL, key="another")]
     result_of(server.pulls.pull())
     assert result_of(secrets.nt_hash(CAROL.aor)) is None
@@ -526,7 +526,7 @@ def test_an_operator_gives_what_waits_to_a_person_under_a_new_key() -> None:
     result_of(server.pulls.open())
     owners = server.people.owners
     secrets = StoredSecrets(server.store, server.people, server.facts, PlainSeals(), owners)
-    result_of(secrets.keep(BOB.aor, b"\x01" * 16))
+    result_of(secrets.set_hash(BOB.aor, b"\x01" * 16))
     owner = owners.owner(BOB.aor)
     server.directory.people = [ALICE, replace(BOB, key="anew")]
     result_of(server.pulls.pull())

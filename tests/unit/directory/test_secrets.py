@@ -28,17 +28,17 @@ def facts() -> Facts:
 def secrets(facts: Facts) -> StoredSecrets:
     """Secrets of Alice, whose directory has a hash, and Bob, whose has none."""
     people = People()
-    people.keep(ALICE)
-    people.keep(person("bob"))
+    people.put_person(ALICE)
+    people.put_person(person("bob"))
     return StoredSecrets(MemoryStore(lambda: 0.0), people, facts, PlainSeals(), AddressOwners())
 
 
 def test_a_hash_of_the_directory_counts_until_one_is_set(secrets: StoredSecrets, facts: Facts) -> None:
     """What an administrator sets wins; removing it brings the directory's back."""
     assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x01" * 16
-    result_of(secrets.keep(ALICE.aor, b"\x02" * 16))
+    result_of(secrets.set_hash(ALICE.aor, b"\x02" * 16))
     assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x02" * 16
-    result_of(secrets.keep(ALICE.aor, None))
+    result_of(secrets.set_hash(ALICE.aor, None))
     assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x01" * 16
     assert facts.told == [SecretChanged(ALICE.aor)] * 2
 
@@ -46,7 +46,7 @@ def test_a_hash_of_the_directory_counts_until_one_is_set(secrets: StoredSecrets,
 def test_who_has_none_has_none(secrets: StoredSecrets) -> None:
     """No password, no hash; removing nothing is no error."""
     bob = person("bob").aor
-    result_of(secrets.keep(bob, None))
+    result_of(secrets.set_hash(bob, None))
     assert result_of(secrets.nt_hash(bob)) is None
 
 
@@ -55,7 +55,7 @@ def test_whoever_is_asked_about_costs_the_same(
     secrets: StoredSecrets, aor: Aor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One record is read and one seal is opened, whether there is one or not."""
-    result_of(secrets.keep(person("carol").aor, b"\x02" * 16))
+    result_of(secrets.set_hash(person("carol").aor, b"\x02" * 16))
     work: list[str] = []
     unseal, read = secrets._seals.unseal, secrets._store.read
 
@@ -76,7 +76,7 @@ def test_whoever_is_asked_about_costs_the_same(
 
 def test_the_store_holds_only_what_was_sealed(secrets: StoredSecrets) -> None:
     """The seal knows whose hash it is, so that one cannot be put in another's place."""
-    result_of(secrets.keep(ALICE.aor, b"\x02" * 16))
+    result_of(secrets.set_hash(ALICE.aor, b"\x02" * 16))
     record = answer_of(secrets._store.read("secret", ALICE.aor))
     assert record is not None
     assert record.value.startswith(b"secret:sip:alice@example.com|")
@@ -85,7 +85,7 @@ def test_the_store_holds_only_what_was_sealed(secrets: StoredSecrets) -> None:
 def test_a_hash_of_another_length_is_our_mistake(secrets: StoredSecrets) -> None:
     """A password is never taken for a hash."""
     with pytest.raises(ValueError, match="16 bytes"):
-        result_of(secrets.keep(ALICE.aor, b"hunter2"))
+        result_of(secrets.set_hash(ALICE.aor, b"hunter2"))
 
 
 class Hasty(MemoryStore):
@@ -106,5 +106,5 @@ class Hasty(MemoryStore):
 def test_the_last_of_two_writers_wins(facts: Facts) -> None:
     """`lyncpy user passwd` and the shell at the same moment: neither fails."""
     secrets = StoredSecrets(Hasty(lambda: 0.0), People(), facts, PlainSeals(), AddressOwners())
-    result_of(secrets.keep(ALICE.aor, b"\x03" * 16))
+    result_of(secrets.set_hash(ALICE.aor, b"\x03" * 16))
     assert result_of(secrets.nt_hash(ALICE.aor)) == b"\x03" * 16

@@ -253,7 +253,7 @@ def test_the_same_dialog_twice_is_a_loop(scene: Scene) -> None:
 
 def test_a_store_that_fails_delays_records_and_stops_nobody(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages go on while the disk is full, and the record is written when it is not any more."""
-    keep = scene.records.keep
+    keep = scene.records.upsert
 
     async def fail(records: Sequence[CallRecord]) -> None:
         raise StoreUnavailable("disk full")

@@ -81,8 +81,8 @@ class Desk:
         self.disk, self.hall = Fragility(), Hall()
         self.owners = Owners()
         records = MemoryRecords()
-        result_of(awaited(records.keep([TALK])))
-        result_of(awaited(records.keep([MEETING, STAY, REFUSED, MessageCountRecord("i", BOB, 7, NOON)])))
+        result_of(awaited(records.upsert([TALK])))
+        result_of(awaited(records.upsert([MEETING, STAY, REFUSED, MessageCountRecord("i", BOB, 7, NOON)])))
         timers = Timers(self.hall.clock, lambda: NOON + 7200)
         self.records = records
         (self.command,) = CallDetail(
@@ -133,7 +133,7 @@ def test_what_lasts_has_no_end_yet() -> None:
     """And what is known of it is shown."""
     desk = Desk()
     open_stay = replace(STAY, join_id="j2", instance="unknown", joined_at=NOON + 900, left_at=None)
-    result_of(awaited(desk.records.keep([open_stay])))
+    result_of(awaited(desk.records.upsert([open_stay])))
     newest = shown(desk.ask("bob@example.com"))[0]
     assert (newest["ended"], newest["with"], newest["sent"]) == (None, "unknown", 0)
 
@@ -167,11 +167,11 @@ def test_records_are_found_of_the_person_and_not_of_the_address() -> None:
     """Bob is Robert since noon and a quarter, and somebody else has his address; what began before was Bob's."""
     desk = Desk()
     at, robert, bob = NOON + 900, aor_of("robert@example.com"), aor_of(BOB)
-    desk.owners.keep(Owner(OwnerId("b#1"), "b", robert, at, (Former(bob, 0.0, at),)))
-    desk.owners.keep(Owner(OwnerId("n#1"), "n", bob, at))
+    desk.owners.put_owner(Owner(OwnerId("b#1"), "b", robert, at, (Former(bob, 0.0, at),)))
+    desk.owners.put_owner(Owner(OwnerId("n#1"), "n", bob, at))
     later = replace(TALK, session_id="later", invited_at=at + 60)
     anew = replace(STAY, join_id="anew", user=robert, joined_at=at + 60)
-    result_of(awaited(desk.records.keep([later, anew])))
+    result_of(awaited(desk.records.upsert([later, anew])))
     before = [row["began"] for row in shown(desk.ask("bob@example.com", **{"as-written": ""}))][1:]
     table = desk.ask("robert@example.com")
     assert [row["began"] for row in shown(table)] == ["2026-07-20 12:16:00 UTC", *before]

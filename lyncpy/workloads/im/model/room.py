@@ -74,7 +74,7 @@ class ChatMember:
         """Whether nothing waits for him, and he answers."""
         return self._is_open and not self.waiting and not self.silences
 
-    def take(self, letter: "ChatMessage", bounds: RoomBounds) -> "bool | None":
+    def enqueue(self, letter: "ChatMessage", bounds: RoomBounds) -> "bool | None":
         """Take a letter: True, it goes now; False, it waits; None, there is no room for it."""
         if self._is_open and not self.waiting and self._under_way < bounds.window:
             self._under_way += 1
@@ -234,7 +234,7 @@ class Room:
             if not seat.is_here:
                 effects += _outcome(letter, seat, LEFT)
                 continue
-            goes = seat.take(letter, bounds)
+            goes = seat.enqueue(letter, bounds)
             if goes:
                 effects.append(Deliver(seat, letter))
             elif goes is None:

@@ -87,7 +87,7 @@ class Traffic:
         if len(self._endpoints) > self._bound:
             del self._endpoints[next(iter(self._endpoints))]
         known.publications.add(1, now)
-        if known.bucket.take(self._per_s, self._burst, now) == 0:
+        if known.bucket.take_tokens(self._per_s, self._burst, now) == 0:
             return True
         known.limited.add(1, now)
         return False

@@ -335,7 +335,7 @@ def test_a_database_of_the_first_version_is_upgraded_and_can_shrink(
         records = SqlRecords(store._database)
         assert record is not None and record.value == b"note"
         assert [one.session_id for one in house.pump.run(records.sessions())] == ["s"]
-        house.pump.run(records.keep([ConferenceRecord("i", "sip:focus", "sip:a@b", 1.0)]))
+        house.pump.run(records.upsert([ConferenceRecord("i", "sip:focus", "sip:a@b", 1.0)]))
         assert len(house.pump.run(records.conferences())) == 1
 
     assert house.sql("pragma auto_vacuum") == [(2,)]

@@ -46,7 +46,7 @@ class Cell:
 
     def keep(self, *texts: str | bytes) -> None:
         """Keep messages, all at once; raises what the first was refused with."""
-        calls = [Deferred.fromCoroutine(self.keeper.keep(said(text))) for text in texts]
+        calls = [Deferred.fromCoroutine(self.keeper.archive(said(text))) for text in texts]
         for call in calls:
             self.pump.run(call)
 
