@@ -57,7 +57,7 @@ class IFlows(Interface):
     def send_raw(flow: FlowName, data: bytes) -> None:
         """Queue bytes that are already signed and encoded. Raises FlowGone."""
 
-    def close(flow: FlowName, reason: str) -> None:
+    def close_flow(flow: FlowName, reason: str) -> None:
         """Close a connection after what is queued was written; unknown names are ignored."""
 
     def vouch(flow: FlowName, known: bool) -> None:

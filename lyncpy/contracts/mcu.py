@@ -129,7 +129,7 @@ class IMcu(Interface):
     def dismiss(conference: str, user: Aor, epid: Epid | None, reason: str) -> None:
         """End the legs of a user, or of one of their devices; they are told, the focus is not told back."""
 
-    def close(conference: str, reason: str) -> None:
+    def end_conference(conference: str, reason: str) -> None:
         """End the medium of a conference for everybody; the focus is not told back."""
 
     def counts(conference: str) -> Mapping[Aor, int]:

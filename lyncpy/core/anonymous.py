@@ -180,7 +180,7 @@ class AnonymousGate:
         if self._doors.is_inside(guest.who.aor):
             self._idle.set(flow, self._settings.guest_idle_s)
         else:
-            self._wire.close(flow, "a guest who is in no conference")
+            self._wire.close_flow(flow, "a guest who is in no conference")
 
     # --- wrong keys
 

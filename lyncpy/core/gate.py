@@ -115,7 +115,7 @@ class Gate:
         self._signins = signins
         self._reception = reception
         self._flows: dict[FlowName, _GateFlow] = {}
-        self._strangers: Deadlines[FlowName] = Deadlines(timers, partial(flows.close, reason="nobody signed in"))
+        self._strangers: Deadlines[FlowName] = Deadlines(timers, partial(flows.close_flow, reason="nobody signed in"))
         """Connections on which nobody has signed in."""
 
         self._holding: Deadlines[FlowName] = Deadlines(timers, lambda flow: self._release(self._flows[flow]))
@@ -276,7 +276,7 @@ class Gate:
         """
         state.challenged += 1
         if state.challenged > CHALLENGES_PER_FLOW:
-            self._wire.close(state.name, "too many challenges")
+            self._wire.close_flow(state.name, "too many challenges")
         values = values or [authenticator.initial() for authenticator in self._authenticators.values()]
         headers = [("Date", formatdate(self._timers.wall(), usegmt=True))]
         return Refused(401, headers=headers + [("WWW-Authenticate", value) for value in values])
@@ -351,7 +351,7 @@ class Gate:
         self._greet(state)
         state.association = association
         for excess in self._of_users.add(association.identity.aor, state.name):
-            self._wire.close(excess, "its user has too many connections ([limits] connections_per_user)")
+            self._wire.close_flow(excess, "its user has too many connections ([limits] connections_per_user)")
         state.revoked = state.renewing = False
         state.challenged = 0
         self._release(state)
@@ -397,7 +397,7 @@ class Gate:
         if len(held) < HELD_MESSAGES:
             held.append(message)
         else:
-            self._wire.close(state.name, "its second sign-in takes too long")
+            self._wire.close_flow(state.name, "its second sign-in takes too long")
 
     def _release(self, state: _GateFlow) -> None:
         """Send what was held back, in order, signed with the association of now."""

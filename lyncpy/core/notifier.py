@@ -247,7 +247,7 @@ class Notifier:
 
     def end_subscription(self, subscription: Subscription, reason: str) -> None:
         """End a subscription from here and tell the client, who may subscribe anew."""
-        self._perform(subscription, subscription.machine.close(reason))
+        self._perform(subscription, subscription.machine.terminate(reason))
 
     # --- inside
 

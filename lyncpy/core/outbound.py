@@ -120,7 +120,7 @@ class Outbound:
         number = next(self._tellings)
         prepared.via = f"{self._told}{number}"
         self._address(flow, prepared)
-        call = MassRequest(flow, f"{self._branch}{number}", prepared, hear, patience, self.forget)
+        call = MassRequest(flow, f"{self._branch}{number}", prepared, hear, patience, self.drop_call)
         self._calls[call.branch] = here[call.branch] = call
         patience.add(call)
         try:
@@ -228,7 +228,7 @@ class Outbound:
         """Give our Via as a header."""
         return "Via", self._via + branch
 
-    def forget(self, call: "Call | MassRequest") -> None:
+    def drop_call(self, call: "Call | MassRequest") -> None:
         """Take a call out of the table."""
         del self._calls[call.branch]
         del self._of_flow[call.flow][call.branch]
@@ -336,7 +336,7 @@ class Call(Runner):
             case Effect.GONE:
                 self.answer_locally(430)
             case Effect.END:
-                self._outbound.forget(self)
+                self._outbound.drop_call(self)
             case _:  # pragma: no cover - no table gives it
                 raise AssertionError(f"no effect of a client: {effect}")
 

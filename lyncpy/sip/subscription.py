@@ -242,7 +242,7 @@ class SubscriptionMachine:
         self._until = now + self._duration_s
         return Prepared(known[1], self.dialog.take_seq(), document.body)
 
-    def close(self, reason: str, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
+    def terminate(self, reason: str, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
         """End it from our side and tell the subscriber, who may subscribe anew."""
         return self._end(SubscriptionEvent.CLOSE, reason, "terminated;reason=deactivated;expires=0", headers)
 

@@ -334,7 +334,7 @@ class Flows:
         """Queue bytes that are already signed and encoded. Raises FlowGone."""
         self._queue(self._living(flow), data)
 
-    def close(self, flow: FlowName, reason: str) -> None:
+    def close_flow(self, flow: FlowName, reason: str) -> None:
         """Close a connection after what is queued was written; unknown names are ignored."""
         living = self._flows.pop(flow, None)
         if living is not None:

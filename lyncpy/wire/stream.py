@@ -141,7 +141,7 @@ class SipStream(Protocol):
     def disconnect(self, reason: str) -> None:
         """Close; at once if the connection is not ready."""
         if self._flow is not None:
-            self._flows.close(self._flow.name, reason)
+            self._flows.close_flow(self._flow.name, reason)
         else:
             self._outlet.abortConnection()
 
@@ -258,7 +258,7 @@ class SipStream(Protocol):
         )
         if not flow.messages_in:
             self._flows.send_raw(flow.name, f"SIP/2.0 400 {lost.reason}\r\nContent-Length: 0\r\n\r\n".encode())
-        self._flows.close(flow.name, lost.reason)
+        self._flows.close_flow(flow.name, lost.reason)
 
     def _go_on(self) -> None:
         flow = self._flow
@@ -283,7 +283,7 @@ class SipStream(Protocol):
         if left > 0:
             self._timer = self._timers.later(left, self._look_at_the_clock)
         else:
-            self._flows.close(flow.name, "silent for too long")
+            self._flows.close_flow(flow.name, "silent for too long")
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -27,7 +27,7 @@ class StillFlows:
     def send_raw(self, flow: FlowName, data: bytes) -> None:
         """Send nothing."""
 
-    def close(self, flow: FlowName, reason: str) -> None:
+    def close_flow(self, flow: FlowName, reason: str) -> None:
         """Keep it."""
         self.closed.append(flow)
 

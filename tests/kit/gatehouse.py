@@ -99,7 +99,7 @@ class RecordedFlows:
         """No test sends bytes here."""
         raise FlowGone
 
-    def close(self, flow: FlowName, reason: str) -> None:
+    def close_flow(self, flow: FlowName, reason: str) -> None:
         """Remember the reason."""
         self.closed[flow] = reason
 

@@ -141,7 +141,7 @@ def test_a_subscription_ends_once_and_numbers_its_notifications(story: list[tupl
                 number += 1
                 effects += machine.subscribe(_subscribe(number, expires, "s"), terms, None, now)
             case 1:
-                effects += machine.close("over")
+                effects += machine.terminate("over")
             case 2:
                 effects += machine.lost()
             case 3:

@@ -214,9 +214,9 @@ class Focus:
 
     def _over(self) -> None:
         self.close()
-        self.rosters.close("noresource")
+        self.rosters.end_all("noresource")
         for mcu in self._mcus.values():
-            mcu.close(self.uri, "the meeting has ended")
+            mcu.end_conference(self.uri, "the meeting has ended")
         self._on_end(self)
 
     def _wind(self) -> None:

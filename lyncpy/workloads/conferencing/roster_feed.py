@@ -98,7 +98,7 @@ class RosterFeed:
         for subscription in [one for one in self._shown if (one.watcher, one.epid) == (user, epid)]:
             self._notifier.end_subscription(subscription, reason)
 
-    def close(self, reason: str) -> None:
+    def end_all(self, reason: str) -> None:
         """End all."""
         self._feed.forget(self)
         for subscription in tuple(self._shown):

@@ -73,11 +73,11 @@ class Delivery:
             on_early: Gives who hears of the early dialogs of this session.
 
         Raises:
-            Refused: 404, 480: see `Parties.reachable`; 482, 503: see `Sessions.add`; 503, the text in
+            Refused: 404, 480: see `Parties.reachable`; 482, 503: see `Sessions.add_session`; 503, the text in
                 it is to be archived and cannot be.
         """
         session = await self._parties.begun(arrival)
-        self._sessions.add(session)
+        self._sessions.add_session(session)
         arrival.provisional(response_to(arrival.request, 100))
         record = partial(self._record_session, session)
         return await self._deliver(arrival, session, session.caller, self._invite, record, on_early=on_early(session))

@@ -113,7 +113,7 @@ class Mcu:
         for seat in self._seats(conference, user, epid):
             self._end(seat, LEFT, reason)
 
-    def close(self, conference: str, reason: str) -> None:
+    def end_conference(self, conference: str, reason: str) -> None:
         """End the medium of a conference for everybody. See the promise."""
         for seat in self._seats(conference):
             self._end(seat, LEFT, reason)

@@ -197,7 +197,7 @@ class Routes:
             self._sessions.moved(rules.passed(line.session, line.side, arrival.request))
         elif arrival.request.method in RECORDED:
             try:
-                self._sessions.add(line.session)
+                self._sessions.add_session(line.session)
             except Refused as no:
                 self.log.debug(
                     "a conversation of {aor} goes on without a record: {reason}", aor=line.side.aor, reason=str(no)
@@ -223,7 +223,7 @@ class Routes:
         if line.is_known:
             by = "user1" if line.side.tag == line.session.caller.tag else "user2"
             session = rules.ended(line.session, by, "bye", self._timers.wall(), arrival.request)
-            self._sessions.close(session)
+            self._sessions.hang_up(session)
 
     async def _early_bye(self, arrival: Arrival, line: DialogDirection) -> Response:
         """End the early dialog with one device, or what the caller does not know to be early.

@@ -70,7 +70,7 @@ class Sessions:
             return found
         return [s for s in found if any(side.aor == aor and side.epid == epid for side in (s.caller, s.callee))]
 
-    def add(self, session: Session) -> None:
+    def add_session(self, session: Session) -> None:
         """Take a new session.
 
         What a user may have is what he began: if being called counted, any caller could keep
@@ -174,7 +174,7 @@ class Sessions:
                 del self._of[user]
         self._recorder.note(session.record, at_once=True)
 
-    def close(self, session: Session) -> None:
+    def hang_up(self, session: Session) -> None:
         """End a session whose dialog one of the two has ended: nobody speaks in it any more."""
         now = self._timers.now()
         while self._over and (len(self._over) >= self._total or next(iter(self._over.values())) <= now):

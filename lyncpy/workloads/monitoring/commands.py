@@ -101,7 +101,7 @@ class Commands:
         flow = FlowName(asked.args["flow"])
         if flow not in self._flows.names():
             raise CommandFailed(f'there is no connection "{flow}"; see: flows')
-        self._flows.close(flow, "closed by an operator")
+        self._flows.close_flow(flow, "closed by an operator")
         return Table(("flow",), [(flow,)], note="closed")
 
     async def meters(self, asked: Asked) -> Table:

@@ -95,7 +95,7 @@ class KeepAliveWatch:
         if flow in self._flows.silent(asked_at):
             names = ", ".join(endpoint.aor for endpoint in self._bindings.on(flow))
             self.log.info("{flow} of {aor} closed: its client does not answer", flow=flow, aor=names)
-            self._flows.close(flow, "does not answer")
+            self._flows.close_flow(flow, "does not answer")
 
     def _look(self) -> None:
         self._next_look.set(LOOK_S)

@@ -80,7 +80,7 @@ class SignOut:
 
     def _close_if_empty(self, flow: FlowName, reason: str) -> None:
         if not self._bindings.on(flow):
-            self._flows.close(flow, reason)
+            self._flows.close_flow(flow, reason)
 
 
 def notice(endpoint: Endpoint, thread: RegistrationDialog | None, cause: Cause) -> Request:

@@ -112,7 +112,7 @@ def test_a_meeting_that_is_over_owes_nothing(monkeypatch: pytest.MonkeyPatch) ->
     room.changes("something")
     room.clock.advance(0.06)
     room.changes("the end")
-    room.roster.close("noresource")
+    room.roster.end_all("noresource")
     assert (len(room.roster), room.feed.owed_count, len(room.told)) == (0, 0, 1)
     room.clock.advance(1)
     room.drains(room.everybody[1])

@@ -163,7 +163,7 @@ def test_a_lost_connection_becomes_a_local_430(hall: Hall) -> None:
 
 def test_a_connection_that_is_gone_already_becomes_a_local_430(hall: Hall) -> None:
     """Sending to nobody fails at once and without an exception."""
-    hall.flows.close(BOB, "test")
+    hall.flows.close_flow(BOB, "test")
     call = hall.start()
     answer = final(call)
     assert answer is not None
@@ -176,7 +176,7 @@ def test_telling_has_no_answer(hall: Hall) -> None:
     hall.outbound.tell(BOB, request("BENOTIFY"))
     assert hall.sent().via.host == "fe1.example.com"
     assert hall.is_empty()
-    hall.flows.close(BOB, "test")
+    hall.flows.close_flow(BOB, "test")
     with pytest.raises(FlowGone):
         hall.outbound.tell(BOB, request("ACK"))
 
@@ -329,7 +329,7 @@ def test_cancelling_anything_else_does_nothing(hall: Hall) -> None:
 def test_a_connection_that_ends_under_a_cancel_fails_the_call(hall: Hall) -> None:
     """The wire may know before the hall does."""
     call = hall.start("INVITE")
-    hall.flows.close(BOB, "test")
+    hall.flows.close_flow(BOB, "test")
     call.cancel()
     answer = final(call)
     assert answer is not None

@@ -358,7 +358,7 @@ def test_a_garbled_request_is_refused_with_its_status(hall: Hall) -> None:
     """The decoder says what was wrong; the client reads it."""
     hall.sink.garbled(ALICE, request(), 513, "too large")
     assert hall.heard() == [513]
-    hall.flows.close(ALICE, "test")
+    hall.flows.close_flow(ALICE, "test")
     hall.sink.garbled(ALICE, request(), 513, "too large")
     assert hall.heard() == [513]
 
@@ -659,7 +659,7 @@ def test_a_lost_connection_leaves_nothing_behind(hall: Hall) -> None:
     for arrival in hall.desk.arrivals[:2]:
         arrival.on_cancel(lambda: told.append("cancelled"))
     call = hall.outbound.start(ALICE, request("NOTIFY"), timeout=60)
-    hall.flows.close(ALICE, "test")
+    hall.flows.close_flow(ALICE, "test")
     hall.sink.closed(ALICE, "connection lost")
     assert told == []
     hall.clock.advance(0)
@@ -726,7 +726,7 @@ def test_a_connection_is_lost_once(hall: Hall) -> None:
 def test_a_connection_that_ends_under_an_answer_is_not_waited_for(hall: Hall) -> None:
     """The wire may know before the hall does."""
     hall.says("INVITE")
-    hall.flows.close(ALICE, "test")
+    hall.flows.close_flow(ALICE, "test")
     hall.desk.answer(200)
     assert hall.is_empty()
 

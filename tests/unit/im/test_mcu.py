@@ -243,7 +243,7 @@ def test_messages_are_counted(chat: Chat) -> None:
     number_of(bob.says("hi"))
     alice.leaves()
     assert chat.mcu.counts(FOCUS) == {alice.aor: 3, bob.aor: 1}
-    chat.mcu.close(FOCUS, "over")
+    chat.mcu.end_conference(FOCUS, "over")
     assert chat.mcu.counts(FOCUS) == {}
 
 
@@ -513,8 +513,8 @@ def test_the_chat_is_closed(chat: Chat) -> None:
     """Everybody gets one BYE; nothing is left, and no report comes after it."""
     alice, bob = _of("alice", "bob", chat=chat)
     number_of(alice.says("hello"))
-    chat.mcu.close(FOCUS, "the meeting has ended")
-    chat.mcu.close(FOCUS, "twice")
+    chat.mcu.end_conference(FOCUS, "the meeting has ended")
+    chat.mcu.end_conference(FOCUS, "twice")
     chat.all_answer()
     assert (len(alice.requests("BYE")), len(bob.requests("BYE"))) == (1, 1)
     assert alice.reports == {}

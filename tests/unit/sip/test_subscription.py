@@ -230,13 +230,13 @@ def test_a_poll_of_a_standard_client_is_notified() -> None:
 def test_the_notifier_may_end_it() -> None:
     """The client is told that it may subscribe anew; afterwards nothing is said."""
     machine = begun(*LYNC)
-    effects = machine.close("signed out", [("ms-diagnostics", "1")])
+    effects = machine.terminate("signed out", [("ms-diagnostics", "1")])
     last = sent(effects)
     assert last.headers.get("subscription-state") == "terminated;reason=deactivated;expires=0"
     assert (last.headers.get("ms-diagnostics"), last.body) == ("1", b"")
     assert effects[-1] == SubscriptionEnded("signed out")
     assert machine.notify(SECOND, 1.0) == ()
-    assert machine.close("again") == ()
+    assert machine.terminate("again") == ()
 
 
 def test_a_lost_connection_ends_it_in_silence() -> None:

@@ -361,7 +361,7 @@ def test_nothing_is_sent_to_a_flow_that_is_gone(wire: Wire) -> None:
     with pytest.raises(FlowGone):
         wire.flows.send_raw(client.name, b"x")
     assert wire.flows.peer(client.name) == ""
-    wire.flows.close(client.name, "again")
+    wire.flows.close_flow(client.name, "again")
     wire.flows.hold(client.name)
     wire.flows.release(client.name)
 
@@ -710,7 +710,7 @@ def test_close_sends_what_is_queued_first_then_nothing(wire: Wire) -> None:
     producer: Any = client.transport.producer
     producer.pauseProducing()
     wire.flows.send_raw(client.name, b"goodbye")
-    wire.flows.close(client.name, "signed out by operator")
+    wire.flows.close_flow(client.name, "signed out by operator")
     assert (client.transport.writes, client.transport.ended) == ([b"goodbye"], "lost")
     client.send(OPTIONS)
     with pytest.raises(FlowGone):
@@ -726,7 +726,7 @@ def test_close_sends_what_is_queued_first_then_nothing(wire: Wire) -> None:
 def test_a_close_that_takes_too_long_is_cut(wire: Wire) -> None:
     """A client that does not take its goodbye does not keep its place."""
     client = wire.client()
-    wire.flows.close(client.name, "reason")
+    wire.flows.close_flow(client.name, "reason")
     wire.advance(4.9)
     assert client.transport.ended == "lost"
     wire.advance(0.2)
@@ -739,7 +739,7 @@ def test_closing_from_the_middle_of_a_batch_ends_the_batch(wire: Wire) -> None:
 
     def refuse(flow: FlowName, message: Request | Response) -> None:
         wire.flows.send(flow, OK)
-        wire.flows.close(flow, "refused")
+        wire.flows.close_flow(flow, "refused")
 
     wire.hall.on_arrived = refuse
     client.send(OPTIONS * 3)

@@ -103,7 +103,7 @@ class ChatMember:
         self._under_way += 1
         return letter
 
-    def close(self) -> "tuple[ChatMessage, ...]":
+    def drain(self) -> "tuple[ChatMessage, ...]":
         """Leave; give the letters that have not gone."""
         left = tuple(self.waiting)
         self.waiting.clear()
@@ -213,7 +213,7 @@ class Room:
         del self._seats[_key(seat)]
         self._look_round()
         effects: list[Effect] = []
-        for letter in seat.close():
+        for letter in seat.drain():
             effects += _outcome(letter, seat, why)
         return effects
 
