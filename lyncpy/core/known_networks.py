@@ -7,7 +7,7 @@ elsewhere never count there. Known places are kept for `KEPT_DAYS` after they we
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from twisted.logger import Logger
@@ -73,10 +73,6 @@ class KnownNetworks:
         if epid is not None:
             return (place, epid) in devices
         return any(where == place for where, _ in devices)
-
-    def networks_of(self, key: str) -> Sequence[Device]:
-        """Give somebody's known devices, the latest last."""
-        return tuple(self._known.get(key, ()))
 
     def learn(self, key: str, place: str, epid: str) -> None:
         """Note a sign-in. It is written soon after, and only when it says something new of that day."""

@@ -241,10 +241,6 @@ class Notifier:
         """Give a user's own subscriptions of an event: one for each of their endpoints that has one."""
         return tuple(self._of.get((event, watcher), {}).values())
 
-    def all_subscriptions(self) -> Sequence[Subscription]:
-        """Give every subscription."""
-        return tuple(self._subscriptions.values())
-
     def end_subscription(self, subscription: Subscription, reason: str) -> None:
         """End a subscription from here and tell the client, who may subscribe anew."""
         self._perform(subscription, subscription.machine.terminate(reason))

@@ -34,7 +34,7 @@ def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fi
     records = given("records", MemoryRecords())
     meter = given("meter", MemoryMeter())
     given("store", MemoryStore(timers.wall))
-    given("recording", RecordQueue(lambda rows: records.keep(rows), timers, meter, close_s=5.0))
+    given("recording", RecordQueue(lambda rows: records.upsert(rows), timers, meter, close_s=5.0))
     given("writers", KeyedLock())
     given("owners", AddressOwners())
     given("groups", Groups(people))

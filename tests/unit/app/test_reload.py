@@ -35,7 +35,7 @@ class House:
         monkeypatch.setattr(tap, "load", lambda file, overrides: self.read(config))
         self.reloader = tap.Reloader(config, [])
         timers = Timers(self.clock, lambda: 0.0)
-        tables = SimpleNamespace(policies=SimpleNamespace(take=lambda policies: False))
+        tables = SimpleNamespace(policies=SimpleNamespace(adopt=lambda policies: False))
         inside = SimpleNamespace(
             ground=SimpleNamespace(timers=timers, tables=tables),
             workloads=SimpleNamespace(directory=SimpleNamespace(pulls=self.pulls)),

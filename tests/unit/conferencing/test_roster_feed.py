@@ -30,7 +30,7 @@ class Room:
         notifier: Any = SimpleNamespace(
             notify=lambda subscription, document: self.told.append((subscription, document.body)),
             is_full=lambda subscription: subscription.flow in self.full,
-            end=lambda subscription, reason: self.ends(subscription),
+            end_subscription=lambda subscription, reason: self.ends(subscription),
         )
         self.feed: Feed[RosterFeed, None, Any] = Feed(RosterSource(), notifier, timers_of(self.clock))
         self.roster = RosterFeed(lambda: self.now, self.feed, notifier, 0.05)

@@ -258,9 +258,9 @@ def test_a_store_that_fails_delays_records_and_stops_nobody(scene: Scene, monkey
     async def fail(records: Sequence[CallRecord]) -> None:
         raise StoreUnavailable("disk full")
 
-    monkeypatch.setattr(scene.records, "keep", fail)
+    monkeypatch.setattr(scene.records, "upsert", fail)
     scene.talk()
-    monkeypatch.setattr(scene.records, "keep", keep)
+    monkeypatch.setattr(scene.records, "upsert", keep)
     scene.clock.advance(5)
     assert scene.record.answered_at is not None
 
