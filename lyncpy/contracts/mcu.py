@@ -113,7 +113,7 @@ class IMcu(Interface):
 
     kind: str = Attribute('The type in the MCU\'s URI and in rosters: "chat".')
 
-    def listen(ears: "IFocusObserver") -> None:
+    def listen(observer: "IFocusObserver") -> None:
         """Tell this focus from now on who has left; called once, before anybody is let in."""
 
     def admit(participant: Participant, leg: ILeg) -> IParticipation:

@@ -150,11 +150,11 @@ class Chat:
         self.timers = Timers(self.clock, lambda: 1000.0 + self.clock.seconds())
         self.outbound = FakeOutbound()
         self.archive = archive
-        self.ears = Ears()
+        self.observer = Ears()
         self.people = FewPeople(Person(Aor(f"sip:{user}@{DOMAIN}"), user) for user in USERS)
         self.archiving = Archiving(archive, self.people, self.timers)
         self.mcu = Mcu(self.archiving, Settings(**settings), self.timers)
-        self.mcu.listen(self.ears)
+        self.mcu.listen(self.observer)
         self.dialogs = ChatDialogs(self.mcu, self.outbound, Settings(**settings), self.timers)
         self.routes = {route.method: route.answer for route in self.dialogs.rows()}
 

@@ -46,15 +46,15 @@ class Chat:
         self._policy: ArchivePolicy | None = None
         self._asked_about: frozenset[Aor] = frozenset()
 
-    def open(self, seat: ChatMember) -> None:
+    def open(self, member: ChatMember) -> None:
         """Let go what waited for somebody whose joining is complete."""
-        self._perform(self.room.open(seat))
+        self._perform(self.room.open(member))
 
-    def leave(self, seat: ChatMember, why: DeliveryFailure) -> None:
+    def leave(self, member: ChatMember, why: DeliveryFailure) -> None:
         """Give up a place; the senders of what waited for it are told so."""
-        self._perform(self.room.leave(seat, why))
+        self._perform(self.room.leave(member, why))
 
-    async def say(self, seat: ChatMember, content_type: str, body: bytes) -> int:
+    async def say(self, member: ChatMember, content_type: str, body: bytes) -> int:
         """Take a message: when this returns, it is archived, if it is to be, and on its way to all.
 
         Returns:
@@ -63,12 +63,12 @@ class Chat:
         Raises:
             Refused: 503, it cannot be archived; 481, the speaker has left meanwhile.
         """
-        letter = self.room.accept(seat, content_type, body)
-        said = self._record(letter) if self._is_archived() else None
-        who = seat.participant
+        message = self.room.accept(member, content_type, body)
+        said = self._record(message) if self._is_archived() else None
+        who = member.participant
         line = f"{self.room.conference} {who.user} {who.epid}"
-        await self._archiving.passing(line, said, partial(self._spread, letter, said))
-        return letter.number
+        await self._archiving.passing(line, said, partial(self._spread, message, said))
+        return message.number
 
     def _is_archived(self) -> bool:
         """Tell whether what is said now is to be archived; policy is asked again when it has changed, or who is here."""
@@ -79,18 +79,18 @@ class Chat:
             self._asked_about = people
         return policy.demands
 
-    async def _spread(self, letter: ChatMessage, said: Said | None) -> None:
-        if not letter.sender.is_here:
+    async def _spread(self, message: ChatMessage, said: Said | None) -> None:
+        if not message.sender.is_here:
             raise Refused(481, NO_DIALOG)
         if said is not None:
-            self._filed[letter] = said
-        self._perform(self.room.spread(letter))
+            self._filed[message] = said
+        self._perform(self.room.spread(message))
 
-    def types(self, seat: ChatMember, body: bytes) -> None:
+    def types(self, member: ChatMember, body: bytes) -> None:
         """Show the others that somebody types, but those who are behind with what was said."""
-        for other in self.room.seats():
-            if other is not seat and other.keeps_up:
-                other.leg.types(seat.participant.user, body)
+        for other in self.room.members():
+            if other is not member and other.keeps_up:
+                other.leg.types(member.participant.user, body)
 
     def _perform(self, effects: Sequence[Effect]) -> None:
         """Do what the room wants. A leg may know the outcome at once: what follows from it is done after."""
@@ -106,60 +106,60 @@ class Chat:
 
     def _do(self, effect: Effect) -> None:
         if isinstance(effect, Deliver):
-            seat, letter = effect
-            if seat.is_here:
-                seat.leg.deliver(letter, partial(self._heard, seat, letter))
+            member, message = effect
+            if member.is_here:
+                member.leg.deliver(message, partial(self._heard, member, message))
             else:
-                self._heard(seat, letter, LEFT)
+                self._heard(member, message, LEFT)
         elif isinstance(effect, Finished):
             # In a later turn: the 202 has to be there before the report.
-            self._timers.later(0.0, partial(self._finish, effect.letter))
-        elif effect.seat.is_here:
-            self._over(effect.seat, effect.kind)
+            self._timers.later(0.0, partial(self._finish, effect.message))
+        elif effect.member.is_here:
+            self._over(effect.member, effect.kind)
 
-    def _heard(self, seat: ChatMember, letter: ChatMessage, failure: DeliveryFailure | None) -> None:
-        self._perform(self.room.settled(seat, letter, failure))
+    def _heard(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> None:
+        self._perform(self.room.settled(member, message, failure))
 
-    def _finish(self, letter: ChatMessage) -> None:
+    def _finish(self, message: ChatMessage) -> None:
         """Tell the sender what became of his message, unless he has left.
 
         Spec: [MS-CONFIM] 3.1.5: a report without recipients says that everybody has it. Client: it
         keeps each text until its report comes.
         """
-        said = self._filed.pop(letter, None)
-        if letter.failures:
+        said = self._filed.pop(message, None)
+        if message.failures:
             self._archiving.undelivered(
-                said, tuple(dict.fromkeys(seat.participant.user for seat, _ in letter.failures))
+                said, tuple(dict.fromkeys(member.participant.user for member, _ in message.failures))
             )
-        if letter.sender.is_here:
-            letter.sender.leg.report(letter.number, _named(letter))
+        if message.sender.is_here:
+            message.sender.leg.report(message.number, _named(message))
 
-    def _record(self, letter: ChatMessage) -> Said:
-        sender = letter.sender.participant.user
-        users = dict.fromkeys(seat.participant.user for seat in letter.audience)
+    def _record(self, message: ChatMessage) -> Said:
+        sender = message.sender.participant.user
+        users = dict.fromkeys(member.participant.user for member in message.audience)
         return Said(
             at=self._timers.wall(),
             conversation=self.room.conference,
             kind="message",
             sender=sender,
             recipients=tuple(user for user in users if user != sender),
-            message_id=f"{self._opening}-{letter.number}",
-            content_type=letter.content_type,
-            body=letter.body,
+            message_id=f"{self._opening}-{message.number}",
+            content_type=message.content_type,
+            body=message.body,
             conference=True,
         )
 
 
-def _named(letter: ChatMessage) -> Sequence[tuple[str, DeliveryFailure]]:
+def _named(message: ChatMessage) -> Sequence[tuple[str, DeliveryFailure]]:
     """Name who did not get a letter: a user, or the device where he has several.
 
     COMPAT pidgin-sipe 1.25: it shows the name of the contact for a user's address, and a device's
     address as it is.
     """
-    if not letter.failures:
+    if not message.failures:
         return ()
-    devices = Counter(seat.participant.user for seat in (letter.sender, *letter.audience))
+    devices = Counter(member.participant.user for member in (message.sender, *message.audience))
     return [
-        (seat.leg.address if devices[seat.participant.user] > 1 else seat.participant.user, failure)
-        for seat, failure in letter.failures
+        (member.leg.address if devices[member.participant.user] > 1 else member.participant.user, failure)
+        for member, failure in message.failures
     ]

@@ -34,10 +34,10 @@ class Participation:
 
     __slots__ = ("_chat", "_end", "_seat")
 
-    def __init__(self, chat: Chat, seat: ChatMember, end: Callable[[str, DeliveryFailure], None]) -> None:
+    def __init__(self, chat: Chat, member: ChatMember, end: Callable[[str, DeliveryFailure], None]) -> None:
         """Speak for a seat of a chat; `end` ends it, with what the focus and the senders of what waits are told."""
         self._chat = chat
-        self._seat = seat
+        self._seat = member
         self._end = end
 
     def joined(self) -> None:
@@ -79,7 +79,7 @@ class Mcu:
         self._bounds = RoomBounds(
             settings.chat_window, settings.chat_waiting, settings.chat_waiting_bytes, settings.chat_silences
         )
-        self._ears: IFocusObserver | None = None
+        self._observer: IFocusObserver | None = None
         self._chats: dict[str, Chat] = {}
         self._shares = Shares(settings.chat_legs_total, {"user": settings.chat_legs_per_user})
 
@@ -89,9 +89,9 @@ class Mcu:
 
     # --- the promise
 
-    def listen(self, ears: IFocusObserver) -> None:
+    def listen(self, observer: IFocusObserver) -> None:
         """Tell this focus from now on who has left."""
-        self._ears = ears
+        self._observer = observer
 
     def admit(self, participant: Participant, leg: ILeg) -> IParticipation:
         """Take somebody in whom the focus lets in. See the promise."""
@@ -103,20 +103,20 @@ class Mcu:
         if chat is None:
             chat = Chat(participant.conference, self._bounds, self._archiving, self._timers, self._over)
             self._chats[participant.conference] = chat
-        seat = ChatMember(participant, leg)
-        chat.room.join(seat)
-        participation: IParticipation = Participation(chat, seat, partial(self._gone, seat))
+        member = ChatMember(participant, leg)
+        chat.room.join(member)
+        participation: IParticipation = Participation(chat, member, partial(self._gone, member))
         return participation
 
     def dismiss(self, conference: str, user: Aor, epid: Epid | None, reason: str) -> None:
         """End the legs of a user, or of one of their devices. See the promise."""
-        for seat in self._seats(conference, user, epid):
-            self._end(seat, LEFT, reason)
+        for member in self._seats(conference, user, epid):
+            self._end(member, LEFT, reason)
 
     def end_conference(self, conference: str, reason: str) -> None:
         """End the medium of a conference for everybody. See the promise."""
-        for seat in self._seats(conference):
-            self._end(seat, LEFT, reason)
+        for member in self._seats(conference):
+            self._end(member, LEFT, reason)
         self._chats.pop(conference, None)
 
     def counts(self, conference: str) -> Mapping[Aor, int]:
@@ -131,9 +131,9 @@ class Mcu:
         it comes back by itself when the server has started again.
         """
         for chat in self._chats.values():
-            for seat in chat.room.seats():
-                self._shares.give({"user": seat.participant.user})
-                seat.leg.hang_up(None)
+            for member in chat.room.members():
+                self._shares.give({"user": member.participant.user})
+                member.leg.hang_up(None)
         self._chats.clear()
 
     # --- coming and going
@@ -142,39 +142,39 @@ class Mcu:
         chat = self._chats.get(conference)
         if chat is None:
             return ()
-        return chat.room.seats() if user is None else chat.room.members_of(user, epid)
+        return chat.room.members() if user is None else chat.room.members_of(user, epid)
 
-    def _over(self, seat: ChatMember, kind: FailureKind) -> None:
+    def _over(self, member: ChatMember, kind: FailureKind) -> None:
         """End a leg that takes nothing any more; who only does not answer is told."""
         if kind is not FailureKind.SILENT:
-            self._gone(seat, "connection lost", LOST)
-        elif self._end(seat, LEFT, "no answer"):
-            self._tell_left(seat, "no answer")
+            self._gone(member, "connection lost", LOST)
+        elif self._end(member, LEFT, "no answer"):
+            self._tell_left(member, "no answer")
 
-    def _gone(self, seat: ChatMember, reason: str, failure: DeliveryFailure) -> None:
+    def _gone(self, member: ChatMember, reason: str, failure: DeliveryFailure) -> None:
         """Note that somebody is gone by their own doing."""
-        if self._end(seat, failure, None):
-            self._tell_left(seat, reason)
+        if self._end(member, failure, None):
+            self._tell_left(member, reason)
 
-    def _end(self, seat: ChatMember, failure: DeliveryFailure, reason: str | None) -> bool:
+    def _end(self, member: ChatMember, failure: DeliveryFailure, reason: str | None) -> bool:
         """End somebody's part; the senders of what waited for them are told. Tell whether it had not ended before.
 
         Args:
             failure: Why what waited did not arrive.
             reason: What they are told; None: nothing.
         """
-        chat = self._chats.get(seat.participant.conference)
-        if chat is None or not seat.is_here:  # it may have ended while others' did
+        chat = self._chats.get(member.participant.conference)
+        if chat is None or not member.is_here:  # it may have ended while others' did
             return False
-        self._shares.give({"user": seat.participant.user})
-        chat.leave(seat, failure)
-        seat.leg.hang_up(reason)
+        self._shares.give({"user": member.participant.user})
+        chat.leave(member, failure)
+        member.leg.hang_up(reason)
         return True
 
-    def _tell_left(self, seat: ChatMember, reason: str) -> None:
-        who = seat.participant
+    def _tell_left(self, member: ChatMember, reason: str) -> None:
+        who = member.participant
         self.log.debug(
             "{aor} left the chat of {conference}: {reason}", aor=who.user, conference=who.conference, reason=reason
         )
-        if self._ears is not None:
-            self._ears.left(who, reason)
+        if self._observer is not None:
+            self._observer.left(who, reason)

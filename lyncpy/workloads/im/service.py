@@ -83,7 +83,9 @@ class Im:
         routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
         self.mcu = Mcu(self._archiving, settings, timers)
         self.chat = ChatDialogs(self.mcu, outbound, settings, timers)
-        self._farewell = SessionTermination(locator, privacy, outbound, forward, self._sessions, routes.leave, timers)
+        self._termination = SessionTermination(
+            locator, privacy, outbound, forward, self._sessions, routes.leave, timers
+        )
         commands = Commands(self._sessions, platform.records, platform.owners)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
 
@@ -93,8 +95,8 @@ class Im:
         if count:
             self.log.info("{count} sessions were open when the server stopped; their records say so", count=count)
         self._listening = [
-            self._bus.listen(EndpointGone, self._farewell.endpoint_gone),
-            self._bus.listen(BoardChanged, self._farewell.board_changed),
+            self._bus.listen(EndpointGone, self._termination.endpoint_gone),
+            self._bus.listen(BoardChanged, self._termination.board_changed),
             self._bus.listen(EndpointGone, self.chat.endpoint_gone),
             self._bus.listen(FlowClosed, self.chat.flow_closed),
             self._bus.listen(PoliciesChanged, self._archiving.policies_changed),
@@ -106,6 +108,6 @@ class Im:
         for listening in self._listening:
             listening.stop()
         self.mcu.stop()
-        await self._farewell.server_ends()
+        await self._termination.server_ends()
         for session in self._sessions.all_sessions():
             self._sessions.end_session(rules.ended(session, "server", "restart", self._timers.wall()))

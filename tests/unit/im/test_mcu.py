@@ -102,7 +102,7 @@ def test_who_never_acknowledges_is_let_go(chat: Chat) -> None:
     chat.turn()
     assert len(bob.requests("BYE")) == 1
     assert alice.reports == {number: [(bob.aor, 480)]}
-    assert chat.ears.heard == [("bob/e1", "no answer")]
+    assert chat.observer.heard == [("bob/e1", "no answer")]
 
 
 def test_a_device_that_joins_again_takes_its_own_place(chat: Chat) -> None:
@@ -111,7 +111,7 @@ def test_a_device_that_joins_again_takes_its_own_place(chat: Chat) -> None:
     after = chat.joins("bob")
     number_of(alice.says("hello"))
     assert (before.texts, after.texts) == ([], [("alice", "hello")])
-    assert chat.ears.heard == []
+    assert chat.observer.heard == []
     assert before.requests("BYE") == []
     assert len(chat.mcu) == 2
 
@@ -280,7 +280,7 @@ def test_who_refuses_is_named(chat: Chat, status: int) -> None:
     chat.all_answer()
     assert alice.reports == {number: [(bob.aor, status)]}
     assert len(chat.mcu) == 3
-    assert chat.ears.heard == []
+    assert chat.observer.heard == []
 
 
 def test_who_knows_the_dialog_no_more_has_left(chat: Chat) -> None:
@@ -290,7 +290,7 @@ def test_who_knows_the_dialog_no_more_has_left(chat: Chat) -> None:
     chat.outbound.to(bob.flow).answers(481)
     chat.turn()
     assert alice.reports == {number: [(bob.aor, 481)]}
-    assert chat.ears.heard == [("bob/e1", "connection lost")]
+    assert chat.observer.heard == [("bob/e1", "connection lost")]
     number_of(alice.says("anybody there?"))
     assert bob.words == ["hello"]
 
@@ -306,7 +306,7 @@ def test_a_connection_that_is_lost_between_202_and_delivery(chat: Chat) -> None:
     assert [alice.reports[number] for number in numbers] == [[(bob.aor, 430)]] * 3
     assert carol.words == ["one", "two", "three"]
     result_of(chat.dialogs.flow_closed(FlowClosed(bob.flow, "connection lost")))
-    assert chat.ears.heard == [("bob/e1", "connection lost")]
+    assert chat.observer.heard == [("bob/e1", "connection lost")]
 
 
 def test_a_client_that_hangs_slows_nobody_and_is_let_go(chat: Chat) -> None:
@@ -328,7 +328,7 @@ def test_a_client_that_hangs_slows_nobody_and_is_let_go(chat: Chat) -> None:
         call.fails(408)
     chat.turn()
     assert {number: alice.reports[number][0][0] for number in numbers} == dict.fromkeys(numbers, bob.aor)
-    assert chat.ears.heard == [("bob/e1", "no answer")]
+    assert chat.observer.heard == [("bob/e1", "no answer")]
     assert len(bob.requests("BYE")) == 1
     assert len(chat.mcu) == 2
 
@@ -341,7 +341,7 @@ def test_an_answer_between_silences_counts(chat: Chat) -> None:
         chat.outbound.to(bob.flow).fails(408)
         number_of(alice.says("x"))
         chat.outbound.to(bob.flow).answers(200)
-    assert chat.ears.heard == []
+    assert chat.observer.heard == []
 
 
 def test_what_waits_has_a_bound_in_bytes() -> None:
@@ -467,7 +467,7 @@ def test_who_leaves_is_gone(chat: Chat) -> None:
     (answer,) = bob.leaves()
     assert isinstance(answer, Response)
     assert answer.status == 200
-    assert chat.ears.heard == [("bob/e1", "bye")]
+    assert chat.observer.heard == [("bob/e1", "bye")]
     number_of(alice.says("hello"))
     assert bob.texts == []
     assert bob.requests("BYE") == []
@@ -495,7 +495,7 @@ def test_somebody_is_thrown_out(chat: Chat) -> None:
         (bye,) = device.requests("BYE")
         assert bye.headers.get("Reason") == 'SIP;cause=200;text="removed by \\"Alice\\""'
         assert bye.from_.uri == CHAT
-    assert chat.ears.heard == []
+    assert chat.observer.heard == []
     number_of(alice.says("he is gone"))
     assert desk.texts == phone.texts == []
 
@@ -519,7 +519,7 @@ def test_the_chat_is_closed(chat: Chat) -> None:
     assert (len(alice.requests("BYE")), len(bob.requests("BYE"))) == (1, 1)
     assert alice.reports == {}
     assert len(chat.mcu) == 0
-    assert chat.ears.heard == []
+    assert chat.observer.heard == []
 
 
 def test_a_lost_connection_ends_every_place_on_it(chat: Chat) -> None:
@@ -528,7 +528,7 @@ def test_a_lost_connection_ends_every_place_on_it(chat: Chat) -> None:
     chat.joins("bob")
     chat.joins("bob", conference=other)
     result_of(chat.dialogs.flow_closed(FlowClosed(FlowName("n/bob-e1"), "reset")))
-    assert chat.ears.heard == [("bob/e1", "connection lost")] * 2
+    assert chat.observer.heard == [("bob/e1", "connection lost")] * 2
     assert len(chat.mcu) == 0
 
 
@@ -538,7 +538,7 @@ def test_signing_out_ends_the_places_of_that_device(chat: Chat) -> None:
     chat.joins("bob", "e2")
     endpoint = Endpoint(bob.aor, Epid("e1"), Instance(""), "", "", bob.flow, "", 0.0, 9e9, "")
     result_of(chat.dialogs.endpoint_gone(EndpointGone(endpoint, "signed out", last=False)))
-    assert chat.ears.heard == [("bob/e1", "signed out")]
+    assert chat.observer.heard == [("bob/e1", "signed out")]
     assert len(chat.mcu) == 1
 
 
@@ -550,7 +550,7 @@ def test_a_device_may_change_its_connection(chat: Chat) -> None:
     result_of(chat.dialogs.flow_closed(FlowClosed(old, "reset")))
     number_of(alice.says("good"))
     assert chat.outbound.calls[-1].flow == "n/new"
-    assert chat.ears.heard == []
+    assert chat.observer.heard == []
 
 
 # --- what else comes in a dialog
@@ -815,7 +815,7 @@ def test_a_leg_of_another_road_ends_as_every_other(chat: Chat) -> None:
     number = number_of(alice.says("anybody?"))
     chat.turn()
     assert [leg.ended for leg in (bobs, carols, daves, erins)] == [["removed"], [None], [None], [None]]
-    assert chat.ears.heard == [
+    assert chat.observer.heard == [
         ("carol/e1", "closed the page"),
         ("dave/e1", "no connection"),
         ("erin/e1", "connection lost"),

@@ -74,15 +74,15 @@ class ChatMember:
         """Whether nothing waits for him, and he answers."""
         return self._is_open and not self.waiting and not self.silences
 
-    def enqueue(self, letter: "ChatMessage", bounds: RoomBounds) -> "bool | None":
+    def enqueue(self, message: "ChatMessage", bounds: RoomBounds) -> "bool | None":
         """Take a letter: True, it goes now; False, it waits; None, there is no room for it."""
         if self._is_open and not self.waiting and self._under_way < bounds.window:
             self._under_way += 1
             return True
-        size = len(letter.body)
+        size = len(message.body)
         if self.waiting and (len(self.waiting) >= bounds.waiting or self._size + size > bounds.waiting_bytes):
             return None
-        self.waiting.append(letter)
+        self.waiting.append(message)
         self._size += size
         return False
 
@@ -98,10 +98,10 @@ class ChatMember:
         """Give the next letter that may go now."""
         if not self.waiting or not self._is_open or self._under_way >= bounds.window:
             return None
-        letter = self.waiting.popleft()
-        self._size -= len(letter.body)
+        message = self.waiting.popleft()
+        self._size -= len(message.body)
         self._under_way += 1
-        return letter
+        return message
 
     def drain(self) -> "tuple[ChatMessage, ...]":
         """Leave; give the letters that have not gone."""
@@ -141,20 +141,20 @@ class ChatMessage:
 class Deliver(NamedTuple):
     """Give a letter to a leg, and tell `Room.settled` what came of it."""
 
-    seat: ChatMember
-    letter: ChatMessage
+    member: ChatMember
+    message: ChatMessage
 
 
 class Finished(NamedTuple):
     """A letter has an outcome at every place."""
 
-    letter: ChatMessage
+    message: ChatMessage
 
 
 class LegEnded(NamedTuple):
     """A leg is to be ended: it takes nothing any more."""
 
-    seat: ChatMember
+    member: ChatMember
     kind: FailureKind
     """Silent, or lost."""
 
@@ -185,96 +185,96 @@ class Room:
     def __len__(self) -> int:
         return len(self._seats)
 
-    def seats(self) -> tuple[ChatMember, ...]:
+    def members(self) -> tuple[ChatMember, ...]:
         """Give all places, in the order in which they were taken."""
         return tuple(self._seats.values())
 
     def members_of(self, user: Aor, epid: Epid | None = None) -> tuple[ChatMember, ...]:
         """Give the places of a user, or of one of his devices."""
-        return tuple(seat for (who, by), seat in self._seats.items() if who == user and epid in (None, by))
+        return tuple(member for (who, by), member in self._seats.items() if who == user and epid in (None, by))
 
-    def join(self, seat: ChatMember) -> None:
+    def join(self, member: ChatMember) -> None:
         """Take a place; what was said before is not for it. Nothing goes to it before it is opened.
 
         The device's earlier place must have been left.
         """
-        self._seats[_key(seat)] = seat
+        self._seats[_key(member)] = member
         self._look_round()
 
-    def open(self, seat: ChatMember) -> list[Effect]:
+    def open(self, member: ChatMember) -> list[Effect]:
         """Let go what waited for a participant whose joining is complete."""
-        seat.open()
-        return self._go_on(seat)
+        member.open()
+        return self._go_on(member)
 
-    def leave(self, seat: ChatMember, why: DeliveryFailure = LEFT) -> list[Effect]:
+    def leave(self, member: ChatMember, why: DeliveryFailure = LEFT) -> list[Effect]:
         """Give up a place; what still waits for it did not arrive. What is under way may still be answered."""
-        if not seat.is_here:
+        if not member.is_here:
             return []
-        del self._seats[_key(seat)]
+        del self._seats[_key(member)]
         self._look_round()
         effects: list[Effect] = []
-        for letter in seat.drain():
-            effects += _outcome(letter, seat, why)
+        for message in member.drain():
+            effects += _outcome(message, member, why)
         return effects
 
     def accept(self, sender: ChatMember, content_type: str, body: bytes) -> ChatMessage:
         """Give a message its number and its audience: all other places, those of the sender's other devices too."""
         self._number += 1
-        audience = tuple(seat for seat in self._seats.values() if seat is not sender)
+        audience = tuple(member for member in self._seats.values() if member is not sender)
         return ChatMessage(self._number, sender, content_type, body, audience, len(audience))
 
-    def spread(self, letter: ChatMessage) -> list[Effect]:
+    def spread(self, message: ChatMessage) -> list[Effect]:
         """Let an accepted letter go to its audience; letters of one sender in the order in which they were accepted."""
-        self.counts[letter.sender.participant.user] += 1
-        if not letter.audience:
-            return [Finished(letter)]
+        self.counts[message.sender.participant.user] += 1
+        if not message.audience:
+            return [Finished(message)]
         effects: list[Effect] = []
         bounds = self._bounds
-        for seat in letter.audience:
-            if not seat.is_here:
-                effects += _outcome(letter, seat, LEFT)
+        for member in message.audience:
+            if not member.is_here:
+                effects += _outcome(message, member, LEFT)
                 continue
-            goes = seat.enqueue(letter, bounds)
+            goes = member.enqueue(message, bounds)
             if goes:
-                effects.append(Deliver(seat, letter))
+                effects.append(Deliver(member, message))
             elif goes is None:
-                effects += _outcome(letter, seat, OVERFULL)
+                effects += _outcome(message, member, OVERFULL)
         return effects
 
-    def settled(self, seat: ChatMember, letter: ChatMessage, failure: DeliveryFailure | None) -> list[Effect]:
+    def settled(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> list[Effect]:
         """Note what came of a letter at a place, and let the next one go."""
-        seat.answered()
-        effects = _outcome(letter, seat, failure)
-        if not seat.is_here:
+        member.answered()
+        effects = _outcome(message, member, failure)
+        if not member.is_here:
             return effects
-        seat.silences = seat.silences + 1 if failure is not None and failure.kind is FailureKind.SILENT else 0
-        if seat.silences >= self._bounds.silences:
-            effects.append(LegEnded(seat, FailureKind.SILENT))
+        member.silences = member.silences + 1 if failure is not None and failure.kind is FailureKind.SILENT else 0
+        if member.silences >= self._bounds.silences:
+            effects.append(LegEnded(member, FailureKind.SILENT))
         elif failure is not None and failure.kind is FailureKind.LOST:
-            effects.append(LegEnded(seat, FailureKind.LOST))
+            effects.append(LegEnded(member, FailureKind.LOST))
         else:
-            effects += self._go_on(seat)
+            effects += self._go_on(member)
         return effects
 
-    def _go_on(self, seat: ChatMember) -> list[Effect]:
+    def _go_on(self, member: ChatMember) -> list[Effect]:
         effects: list[Effect] = []
-        while (letter := seat.next(self._bounds)) is not None:
-            effects.append(Deliver(seat, letter))
+        while (message := member.next(self._bounds)) is not None:
+            effects.append(Deliver(member, message))
         return effects
 
     def _look_round(self) -> None:
         people = frozenset(user for user, _ in self._seats)
-        has_guests = any(not seat.participant.internal for seat in self._seats.values())
+        has_guests = any(not member.participant.internal for member in self._seats.values())
         if (people, has_guests) != (self.people, self.has_guests):
             self.people, self.has_guests = people, has_guests
 
 
-def _key(seat: ChatMember) -> tuple[Aor, Epid]:
-    return seat.participant.user, seat.participant.epid
+def _key(member: ChatMember) -> tuple[Aor, Epid]:
+    return member.participant.user, member.participant.epid
 
 
-def _outcome(letter: ChatMessage, seat: ChatMember, failure: DeliveryFailure | None) -> list[Effect]:
-    letter.open_ends -= 1
+def _outcome(message: ChatMessage, member: ChatMember, failure: DeliveryFailure | None) -> list[Effect]:
+    message.open_ends -= 1
     if failure is not None:
-        letter.failures.append((seat, failure))
-    return [] if letter.open_ends else [Finished(letter)]
+        message.failures.append((member, failure))
+    return [] if message.open_ends else [Finished(message)]

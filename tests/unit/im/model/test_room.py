@@ -33,30 +33,30 @@ class Deaf:
 
 def _room(*users: str, window: int = 1, waiting: int = 10, silences: int = 2) -> tuple[Room, list[ChatMember]]:
     room = Room("sip:focus", RoomBounds(window, waiting, 100, silences))
-    seats = []
+    members = []
     for user in users:
-        seat = ChatMember(Participant("sip:focus", Aor(f"sip:{user}@x"), Epid("e"), ""), Deaf())
-        room.join(seat)
-        assert room.open(seat) == []
-        seats.append(seat)
-    return room, seats
+        member = ChatMember(Participant("sip:focus", Aor(f"sip:{user}@x"), Epid("e"), ""), Deaf())
+        room.join(member)
+        assert room.open(member) == []
+        members.append(member)
+    return room, members
 
 
 def test_a_letter_is_finished_when_it_has_an_outcome_everywhere() -> None:
     """Not earlier, whatever the outcomes are."""
     room, (alice, bob, carol) = _room("alice", "bob", "carol")
-    letter = room.accept(alice, "text/plain", b"x")
-    assert room.spread(letter) == [Deliver(bob, letter), Deliver(carol, letter)]
-    assert room.settled(bob, letter, SILENT) == []
-    assert room.settled(carol, letter, None) == [Finished(letter)]
-    assert letter.failures == [(bob, SILENT)]
+    message = room.accept(alice, "text/plain", b"x")
+    assert room.spread(message) == [Deliver(bob, message), Deliver(carol, message)]
+    assert room.settled(bob, message, SILENT) == []
+    assert room.settled(carol, message, None) == [Finished(message)]
+    assert message.failures == [(bob, SILENT)]
 
 
 def test_nobody_else_is_there() -> None:
     """A message to an empty room is finished at once."""
     room, (alice,) = _room("alice")
-    letter = room.accept(alice, "text/plain", b"x")
-    assert room.spread(letter) == [Finished(letter)]
+    message = room.accept(alice, "text/plain", b"x")
+    assert room.spread(message) == [Finished(message)]
 
 
 def test_what_waits_is_not_overtaken_even_where_the_leg_is_about_to_end() -> None:
@@ -73,23 +73,23 @@ def test_what_waits_is_not_overtaken_even_where_the_leg_is_about_to_end() -> Non
 def test_silences_in_a_row_end_a_leg() -> None:
     """And what is still under way then is settled without further ado."""
     room, (alice, bob) = _room("alice", "bob", window=3)
-    letters = [room.accept(alice, "text/plain", b"x") for _ in range(3)]
-    for letter in letters:
-        room.spread(letter)
-    assert room.settled(bob, letters[0], SILENT) == [Finished(letters[0])]
-    assert room.settled(bob, letters[1], SILENT) == [Finished(letters[1]), LegEnded(bob, FailureKind.SILENT)]
+    messages = [room.accept(alice, "text/plain", b"x") for _ in range(3)]
+    for message in messages:
+        room.spread(message)
+    assert room.settled(bob, messages[0], SILENT) == [Finished(messages[0])]
+    assert room.settled(bob, messages[1], SILENT) == [Finished(messages[1]), LegEnded(bob, FailureKind.SILENT)]
     assert room.leave(bob) == []
-    assert room.settled(bob, letters[2], None) == [Finished(letters[2])]
+    assert room.settled(bob, messages[2], None) == [Finished(messages[2])]
     assert room.leave(bob) == []
 
 
 def test_who_left_between_acceptance_and_spreading_is_named() -> None:
     """He belongs to the audience that was recorded."""
     room, (alice, bob) = _room("alice", "bob")
-    letter = room.accept(alice, "text/plain", b"x")
+    message = room.accept(alice, "text/plain", b"x")
     room.leave(bob)
-    assert room.spread(letter) == [Finished(letter)]
-    assert [seat for seat, _ in letter.failures] == [bob]
+    assert room.spread(message) == [Finished(message)]
+    assert [member for member, _ in message.failures] == [bob]
 
 
 def test_a_letter_that_is_larger_than_the_bound_has_room_alone() -> None:
