@@ -79,9 +79,9 @@ class Sitting(Protocol):
 class _Commands:
     """What the kinds of sessions have in common: one command at a time."""
 
-    def __init__(self, shell: Shell, seat: Terminal) -> None:
+    def __init__(self, shell: Shell, terminal: Terminal) -> None:
         self._shell = shell
-        self._seat = seat
+        self._terminal = terminal
         self._running: Running | None = None
         self._status = OK
         self._is_gone = False
@@ -107,7 +107,7 @@ class _Commands:
         self._is_gone = True
 
     def _run(self, line: str) -> None:
-        self._running = self._shell.begin(line, self._seat.author, self._seat.width)
+        self._running = self._shell.begin(line, self._terminal.author, self._terminal.width)
         _ = self._running.reply.addCallback(self._show)
 
     def _show(self, reply: Reply) -> None:
@@ -115,8 +115,8 @@ class _Commands:
         self._status = reply.status
         if self._is_gone:
             return
-        self._seat.write(reply.out)
-        self._seat.write_error(reply.err)
+        self._terminal.write(reply.out)
+        self._terminal.write_error(reply.err)
         match reply.then:
             case Then.LEAVE:
                 self._leave(OK)
@@ -127,13 +127,13 @@ class _Commands:
 
     def _leave(self, status: int) -> None:
         self._is_gone = True
-        self._seat.finish(status)
+        self._terminal.finish(status)
 
     def _python(self) -> None:
-        if self._seat.width is not None:
-            self._seat.python()
+        if self._terminal.width is not None:
+            self._terminal.python()
             return
-        self._seat.write_error("a Python prompt needs a terminal: ssh -t HOST python\n")
+        self._terminal.write_error("a Python prompt needs a terminal: ssh -t HOST python\n")
         self._status = MISUSED
         self._next()
 
@@ -144,8 +144,8 @@ class _Commands:
 class Once(_Commands):
     """`ssh HOST COMMAND …`: one command, and its status."""
 
-    def __init__(self, shell: Shell, seat: Terminal, line: str) -> None:
-        super().__init__(shell, seat)
+    def __init__(self, shell: Shell, terminal: Terminal, line: str) -> None:
+        super().__init__(shell, terminal)
         self._line = line
 
     def begin(self) -> None:
@@ -157,7 +157,7 @@ class Once(_Commands):
 
     def received(self, data: bytes) -> None:
         """Handle nothing but Ctrl-C of a terminal: no command reads input."""
-        if self._seat.width is not None and b"\x03" in data and self._running is not None:
+        if self._terminal.width is not None and b"\x03" in data and self._running is not None:
             self._running.interrupt()
 
     def ended(self) -> None:
@@ -170,8 +170,8 @@ class Once(_Commands):
 class Script(_Commands):
     """`echo users | ssh HOST`: lines without a terminal; ends with the status of the last one."""
 
-    def __init__(self, shell: Shell, seat: Terminal, settings: Settings) -> None:
-        super().__init__(shell, seat)
+    def __init__(self, shell: Shell, terminal: Terminal, settings: Settings) -> None:
+        super().__init__(shell, terminal)
         self._most = settings.line_bytes
         self._buffer = b""
         self._is_ended = False
@@ -205,7 +205,7 @@ class Script(_Commands):
         if self._is_reading:
             return
         self._is_reading = True
-        while not (self._running or self._is_gone or self._seat.is_blocked) and self._step():
+        while not (self._running or self._is_gone or self._terminal.is_blocked) and self._step():
             pass
         self._is_reading = False
 
@@ -231,14 +231,14 @@ class Prompt(_Commands):
 
     log = Logger()
 
-    def __init__(self, shell: Shell, seat: Terminal, words: Callable[[], Vocabulary], settings: Settings) -> None:
-        super().__init__(shell, seat)
+    def __init__(self, shell: Shell, terminal: Terminal, words: Callable[[], Vocabulary], settings: Settings) -> None:
+        super().__init__(shell, terminal)
         self._words = words
         self._keys = Keys()
         self._ahead: deque[str | KeyStroke] = deque()
         self._is_taking = False
         self._editor = Editor(
-            PROMPT, seat.width or 80, self._complete, settings.line_bytes // 4, settings.history_lines
+            PROMPT, terminal.width or 80, self._complete, settings.line_bytes // 4, settings.history_lines
         )
 
     @property
@@ -248,7 +248,7 @@ class Prompt(_Commands):
 
     def begin(self) -> None:
         """Greet."""
-        self._seat.write(GREETING)
+        self._terminal.write(GREETING)
         self._next()
 
     def received(self, data: bytes) -> None:
@@ -256,7 +256,7 @@ class Prompt(_Commands):
         for key in self._keys.read(data):
             if key is KeyStroke.INTERRUPT and self._running is not None:
                 self._ahead.clear()
-                self._seat.write("^C\n")
+                self._terminal.write("^C\n")
                 self._running.interrupt()
             else:
                 self._ahead.append(key)
@@ -271,39 +271,39 @@ class Prompt(_Commands):
 
     def resized(self) -> None:
         """Draw the line anew."""
-        self._editor.width = self._seat.width or 80
+        self._editor.width = self._terminal.width or 80
         if self._running is None:
-            self._seat.write(self._editor.drawn())
+            self._terminal.write(self._editor.drawn())
 
     def unblocked(self) -> None:
         """Go on with keys that wait."""
         self._take()
 
     def _next(self) -> None:
-        self._seat.write(self._editor.drawn())
+        self._terminal.write(self._editor.drawn())
         self._take()
 
     def _take(self) -> None:
         if self._is_taking:
             return
         self._is_taking = True
-        while self._ahead and not (self._running or self._is_gone or self._seat.is_blocked):
+        while self._ahead and not (self._running or self._is_gone or self._terminal.is_blocked):
             self._press(self._ahead.popleft())
         self._is_taking = False
 
     def _press(self, key: str | KeyStroke) -> None:
         pressed = self._editor.press(key)
-        self._seat.write(pressed.out)
+        self._terminal.write(pressed.out)
         if pressed.leaves:
             self._leave(OK)
         elif pressed.line is not None and is_nothing(pressed.line):
-            self._seat.write(self._editor.drawn())
+            self._terminal.write(self._editor.drawn())
         elif pressed.line is not None:
             self._run(pressed.line.strip())
 
     def _complete(self, before: str) -> Completion:
         try:
-            return complete(self._words(), self._seat.author.role, before)
+            return complete(self._words(), self._terminal.author.role, before)
         except Exception:  # noqa: BLE001 - a workload's choices that fail must not end the session
             self.log.failure("Tab failed")
             return Completion(before)

@@ -38,37 +38,37 @@ class PaperSeat:
 
 def script(parlour: Parlour) -> tuple[PaperSeat, Script]:
     """Sit a script down."""
-    seat = PaperSeat()
-    sitting = Script(parlour.shell, seat, parlour.settings)
+    terminal = PaperSeat()
+    sitting = Script(parlour.shell, terminal, parlour.settings)
     sitting.begin()
-    return seat, sitting
+    return terminal, sitting
 
 
 def prompt(parlour: Parlour) -> tuple[PaperSeat, Prompt]:
     """Sit a person down."""
-    seat = PaperSeat(width=80)
-    sitting = Prompt(parlour.shell, seat, parlour.admin.words, parlour.settings)
+    terminal = PaperSeat(width=80)
+    sitting = Prompt(parlour.shell, terminal, parlour.admin.words, parlour.settings)
     sitting.begin()
-    return seat, sitting
+    return terminal, sitting
 
 
 def test_once_ends_with_the_commands_status() -> None:
     """One command, its answer, its status; nothing at all is well, too."""
     for line, status in (("users", 0), ("refuse", 1), ("nonsense", 2), ("  ", 0), ("exit", 0)):
-        seat = PaperSeat()
-        Once(Parlour().shell, seat, line).begin()
-        assert seat.status == status
+        terminal = PaperSeat()
+        Once(Parlour().shell, terminal, line).begin()
+        assert terminal.status == status
 
 
 def test_once_hears_ctrl_c_of_a_terminal_only() -> None:
     """Input that is no key means nothing."""
     for width, status in ((None, None), (80, 1)):
-        seat = PaperSeat(width=width)
-        sitting = Once(Parlour().shell, seat, "slow")
+        terminal = PaperSeat(width=width)
+        sitting = Once(Parlour().shell, terminal, "slow")
         sitting.begin()
         sitting.ended()
         sitting.received(b"x\x03")
-        assert seat.status == status
+        assert terminal.status == status
 
 
 def test_a_script_runs_line_after_line_however_it_is_cut() -> None:
@@ -76,117 +76,117 @@ def test_a_script_runs_line_after_line_however_it_is_cut() -> None:
     text = "# hello\r\nwho\r\n\nlock bob é\nrefuse".encode()
     for size in (1, 7, 1000):
         parlour = Parlour()
-        seat, sitting = script(parlour)
+        terminal, sitting = script(parlour)
         for start in range(0, len(text), size):
             sitting.received(text[start : start + size])
-        assert seat.status is None
+        assert terminal.status is None
         sitting.ended()
-        assert seat.status == 1
+        assert terminal.status == 1
         assert [command for command, _ in parlour.audited()] == ["who", "lock bob ****", "refuse"]
 
 
 def test_a_script_waits_for_its_command_and_for_its_reader() -> None:
     """One at a time, and none while the answer before it was not read."""
     parlour = Parlour()
-    seat, sitting = script(parlour)
+    terminal, sitting = script(parlour)
     sitting.received(b"slow\nwho\n" + b"#" * ENOUGH)
     assert (sitting.is_busy, sitting.is_full) == (True, True)
-    seat.is_blocked = True
+    terminal.is_blocked = True
     parlour.weather.slow.callback(None)
-    assert "SHA256" not in seat.out
-    seat.is_blocked = False
+    assert "SHA256" not in terminal.out
+    terminal.is_blocked = False
     sitting.unblocked()
-    assert "SHA256" in seat.out
+    assert "SHA256" in terminal.out
 
 
 def test_a_script_of_many_lines_does_not_pile_up_calls() -> None:
     """Thousands of lines that are answered at once."""
-    seat, sitting = script(Parlour())
+    terminal, sitting = script(Parlour())
     sitting.received(b"exi\n" * 3000)
     sitting.ended()
-    assert (seat.status, seat.err.count("\n")) == (2, 3000)
+    assert (terminal.status, terminal.err.count("\n")) == (2, 3000)
 
 
 def test_a_script_ends_at_exit_and_refuses_a_line_without_end() -> None:
     """What follows `exit` is not run; a line that never ends is refused as too long."""
     parlour = Parlour()
-    seat, sitting = script(parlour)
+    terminal, sitting = script(parlour)
     sitting.received(b"x" * 5000)
-    assert "[admin] line_bytes" in seat.err
+    assert "[admin] line_bytes" in terminal.err
     sitting.received(b"\nexit\nusers\n")
-    assert seat.status == 0
+    assert terminal.status == 0
     assert parlour.audited()[-1][0] == "exit"
 
 
 def test_a_prompt_greets_and_leaves() -> None:
     """Ctrl-D, `exit` and a client that says no more are all ways out."""
     for data in (b"\x04", b"exit\r", None):
-        seat, sitting = prompt(Parlour())
-        assert seat.out.startswith(GREETING)
+        terminal, sitting = prompt(Parlour())
+        assert terminal.out.startswith(GREETING)
         if data is None:
             sitting.received(b"half a line")
             sitting.ended()
         else:
             sitting.received(data)
-        assert seat.status == 0
+        assert terminal.status == 0
 
 
 def test_keys_wait_while_a_command_runs() -> None:
     """They are taken when it is done; Ctrl-C stops it and forgets them."""
     parlour = Parlour()
-    seat, sitting = prompt(parlour)
+    terminal, sitting = prompt(parlour)
     sitting.received(b"slow\rwho\r")
-    assert "SHA256" not in seat.out
+    assert "SHA256" not in terminal.out
     parlour.weather.slow.callback(None)
-    assert "SHA256" in seat.out
+    assert "SHA256" in terminal.out
 
     parlour = Parlour()
-    seat, sitting = prompt(parlour)
+    terminal, sitting = prompt(parlour)
     sitting.received(b"slow\rwho\r" + b"x" * (ENOUGH + 1))
     assert sitting.is_full
     sitting.received(b"\x03")
     assert not sitting.is_full
-    assert seat.err == "interrupted\n"
-    assert "SHA256" not in seat.out
+    assert terminal.err == "interrupted\n"
+    assert "SHA256" not in terminal.out
 
 
 def test_a_prompt_nobody_sits_at_says_nothing() -> None:
     """A command goes on to its end when its client vanishes, and is recorded."""
     parlour = Parlour()
-    seat, sitting = prompt(parlour)
+    terminal, sitting = prompt(parlour)
     sitting.received(b"slow\r")
-    before = seat.out
+    before = terminal.out
     sitting.gone()
     parlour.weather.slow.callback(None)
-    assert seat.out == before
+    assert terminal.out == before
     assert parlour.audited() == [("slow", "ok")]
 
 
 def test_a_prompt_draws_its_line_for_another_width() -> None:
     """Also a blank line and a comment only get a new prompt."""
-    seat, sitting = prompt(Parlour())
+    terminal, sitting = prompt(Parlour())
     sitting.received(b"  \r# x\rabc")
-    seat.width, seat.out = 30, ""
+    terminal.width, terminal.out = 30, ""
     sitting.resized()
-    assert seat.out == "\rlyncpy> abc\x1b[K\r\x1b[11C"
+    assert terminal.out == "\rlyncpy> abc\x1b[K\r\x1b[11C"
 
 
 def test_a_tab_that_fails_does_nothing() -> None:
     """A workload's choices may break; the prompt does not."""
     parlour = Parlour()
-    seat = PaperSeat(width=80)
-    sitting = Prompt(parlour.shell, seat, lambda: 1 / 0, parlour.settings)  # type: ignore[arg-type, return-value]  # a bug
+    terminal = PaperSeat(width=80)
+    sitting = Prompt(parlour.shell, terminal, lambda: 1 / 0, parlour.settings)  # type: ignore[arg-type, return-value]  # a bug
     sitting.begin()
     sitting.received(b"us\t")
-    assert seat.out.endswith("\a")
+    assert terminal.out.endswith("\a")
 
 
 def test_python_needs_a_terminal() -> None:
     """The prompt hands its seat over; a pipe is told what to do."""
     parlour = Parlour(python_prompt=True)
-    seat, sitting = prompt(parlour)
+    terminal, sitting = prompt(parlour)
     sitting.received(b"python\r")
-    assert seat.pythons == 1
+    assert terminal.pythons == 1
     pipe = PaperSeat()
     Once(parlour.shell, pipe, "python").begin()
     assert (pipe.pythons, pipe.status) == (0, 2)
