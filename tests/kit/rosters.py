@@ -42,10 +42,10 @@ def done(step: Step | ConferenceDenied) -> Meeting:
 
 
 def meeting(
-    *users: Aor, house: MeetingPolicy | None = None, chat: bool = True, now: float = 0.0, **differs: Any
+    *users: Aor, meeting_policy: MeetingPolicy | None = None, chat: bool = True, now: float = 0.0, **differs: Any
 ) -> Meeting:
     """Give a meeting with these people in it, and in its chat."""
-    running = begin(conference(**differs), "instance-1", house or MeetingPolicy(), now, "Alice Arnold")
+    running = begin(conference(**differs), "instance-1", meeting_policy or MeetingPolicy(), now, "Alice Arnold")
     for user in users:
         running = done(join(running, joiner(user), now))
         if chat and not running.attendees[user].waits:

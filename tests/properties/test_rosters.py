@@ -346,7 +346,7 @@ class Meetings(RuleBasedStateMachine):
 
     def compares(self, watcher: Watcher) -> None:
         """Hold what the real client shows against the meeting."""
-        if watcher.audience.sight is RosterView.SELF:
+        if watcher.audience.view is RosterView.SELF:
             assert watcher.real.room == set()
             assert list(watcher.standard.users) == [watcher.audience.who]
             return

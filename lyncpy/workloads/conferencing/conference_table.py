@@ -168,7 +168,7 @@ class ConferenceTable:
         self._table: VersionedTable[str, Conference | None] = VersionedTable(
             KIND, self._kept, self._kept, store=store, writers=writers, tell=lambda news: self._tell(*news)
         )
-        self._ears: list[Hear] = []
+        self._listeners: list[Hear] = []
         self._purge = Deadline(timers, self._begin_sweep)
         self._is_open = False
 
@@ -188,7 +188,7 @@ class ConferenceTable:
 
     def listen(self, hear: Hear) -> None:
         """Tell of every conference that is modified or deleted: before, and after or None; once it is durable."""
-        self._ears.append(hear)
+        self._listeners.append(hear)
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class ConferenceTable:
     # -- writing ------------------------------------------------------------------------------
 
     async def schedule(
-        self, organizer: Aor, wish: ConferenceRequest, *, guests: bool = True
+        self, organizer: Aor, requested: ConferenceRequest, *, guests: bool = True
     ) -> Conference | ConferenceDenied:
         """Make a conference; it is durable when this returns.
 
@@ -239,7 +239,7 @@ class ConferenceTable:
         """
         async with self._table.hold(organizer):
             made = schedule(
-                organizer, wish, self.conferences_of(organizer), self._terms, self._timers.wall(), guests=guests
+                organizer, requested, self.conferences_of(organizer), self._terms, self._timers.wall(), guests=guests
             )
             if isinstance(made, ConferenceDenied):
                 return made
@@ -258,13 +258,13 @@ class ConferenceTable:
             return await self._table.change(made.key, decide)
 
     async def modify(
-        self, organizer: Aor, id_: str, wish: ConferenceRequest, *, guests: bool = True
+        self, organizer: Aor, id_: str, requested: ConferenceRequest, *, guests: bool = True
     ) -> Conference | ConferenceDenied:
         """Change what a wish names; it is durable, and told to who listens, when this returns."""
 
         def decide(old: Conference) -> Conference | ConferenceDenied:
             wall, existing = self._timers.wall(), self.conferences_of(organizer)
-            return modify(old, wish, self._terms, wall, guests=guests, existing=existing)
+            return modify(old, requested, self._terms, wall, guests=guests, existing=existing)
 
         return await self._change(organizer, id_, decide)
 
@@ -318,7 +318,7 @@ class ConferenceTable:
             return _UNKNOWN if old is None else await self._table.change(old.key, decided)
 
     def _tell(self, before: Conference, after: Conference | None) -> None:
-        for hear in self._ears:
+        for hear in self._listeners:
             hear(before, after)
 
     # -- who somebody is ----------------------------------------------------------------------

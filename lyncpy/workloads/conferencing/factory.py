@@ -115,12 +115,14 @@ class Factory:
 
     async def _add(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         """Make a conference; it is durable when the answer leaves. Spec: [MS-CONFPRO] 3.2.5.1."""
-        wish = self._wish(command)
-        if isinstance(wish, ConferenceDenied):
-            return wish
+        requested = self._wish(command)
+        if isinstance(requested, ConferenceDenied):
+            return requested
         if not self._media:
             return ConferenceDenied(C3pReason.NOT_SUPPORTED)
-        return self._shown(command, await self._conferences.schedule(user, wish, guests=self._may_have_guests(user)))
+        return self._shown(
+            command, await self._conferences.schedule(user, requested, guests=self._may_have_guests(user))
+        )
 
     async def _get(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         found = self._conferences.find(user, self._id(user, read_conference_id(command.element)))
@@ -135,11 +137,13 @@ class Factory:
 
     async def _modify(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         """Change a conference; a meeting that runs is another at once. Spec: [MS-CONFPRO] 3.2.5.5."""
-        wish = self._wish(command)
-        if isinstance(wish, ConferenceDenied):
-            return wish
-        id_ = self._id(user, read_conference_id(command.element)) or wish.id or self._entity_id(user, command)
-        return self._shown(command, await self._conferences.modify(user, id_, wish, guests=self._may_have_guests(user)))
+        requested = self._wish(command)
+        if isinstance(requested, ConferenceDenied):
+            return requested
+        id_ = self._id(user, read_conference_id(command.element)) or requested.id or self._entity_id(user, command)
+        return self._shown(
+            command, await self._conferences.modify(user, id_, requested, guests=self._may_have_guests(user))
+        )
 
     async def _delete(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         deleted = await self._conferences.delete(user, self._id(user, read_conference_id(command.element)))

@@ -62,7 +62,7 @@ class Surroundings:
     rosters: Callable[[Callable[[], Meeting]], RosterFeed]
     """Makes the table of who watches a meeting; it is given what gives the meeting as it is."""
 
-    ears: MeetingObserver
+    observer: MeetingObserver
     timers: ITimers
     on_end: Callable[["Focus"], None]
     """Hears once that a meeting is over."""
@@ -91,7 +91,7 @@ class Focus:
         self._writers = surroundings.writers
         self._mcus = surroundings.mcus
         self.rosters: Final = surroundings.rosters(lambda: self.meeting)
-        self._ears = surroundings.ears
+        self._observer = surroundings.observer
         self._timers = surroundings.timers
         self._on_end = surroundings.on_end
         self._attached: dict[tuple[Aor, Epid], IAttachment] = {}
@@ -179,7 +179,7 @@ class Focus:
             return
         self.meeting = after
         for change in changes:
-            self._ears.heard(before, after, change)
+            self._observer.heard(before, after, change)
             self._follow(change)
         self._wind()
         if after.ended:

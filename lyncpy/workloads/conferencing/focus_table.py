@@ -41,7 +41,7 @@ class FocusTable:
         notifier: Notifier,
         conferences: ConferenceTable,
         mcus: Mapping[str, IMcu],
-        ears: Sequence[MeetingObserver],
+        observers: Sequence[MeetingObserver],
         settings: Settings,
     ) -> None:
         """Begin without a meeting.
@@ -51,7 +51,7 @@ class FocusTable:
             notifier: Tells who watches a roster.
             conferences: What is kept.
             mcus: Who moves a medium, by its kind.
-            ears: Who hears of everything that happens in a meeting.
+            observers: Who hears of everything that happens in a meeting.
             settings: The section [conferencing].
         """
         self._platform = platform
@@ -61,7 +61,7 @@ class FocusTable:
 
         self._conferences = conferences
         self._mcus = mcus
-        self._ears = ears
+        self._observers = observers
         self._settings = settings
         self._timers = platform.timers
         self.owners = platform.owners
@@ -186,16 +186,16 @@ class FocusTable:
             if not mine:
                 self._of.pop(change.user, None)
                 self._tied.pop(self._ties.pop(change.user, FlowName("")), None)
-        for ears in self._ears:
-            ears.heard(before, after, change)
+        for observers in self._observers:
+            observers.heard(before, after, change)
 
     # --- inside
 
     def _begin(self, conference: Conference) -> Focus:
         organizer = self._platform.people.person(conference.organizer)
         name = "" if organizer is None else organizer.display_name
-        house = self._settings.house(self._platform.policies.policy_of(conference.organizer))
-        meeting = rules.begin(conference, str(uuid.uuid4()), house, self._timers.now(), name)
+        meeting_policy = self._settings.meeting_policy(self._platform.policies.policy_of(conference.organizer))
+        meeting = rules.begin(conference, str(uuid.uuid4()), meeting_policy, self._timers.now(), name)
         began = conference.active.since if conference.active is not None else self._timers.wall()
         focus = Focus(meeting, began, self._surroundings)
         if conference.key not in self._foci:

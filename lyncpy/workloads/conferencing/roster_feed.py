@@ -137,7 +137,7 @@ class _Difference:
     def __init__(self, meeting: Meeting, shown: dict[Subscription, _Shown]) -> None:
         self._meeting = meeting
         self._shown = shown
-        self._sheets: dict[tuple[int, RosterAudience, RosterAudience], RosterBody | None] = {}
+        self._bodies: dict[tuple[int, RosterAudience, RosterAudience], RosterBody | None] = {}
 
     def news_for(self, subscription: Subscription, owed: RosterAudience | None) -> RosterAudience | None:
         shown = self._shown.get(subscription)
@@ -150,15 +150,15 @@ class _Difference:
     ) -> tuple[tuple[int, RosterAudience, RosterAudience], int] | None:
         shown = self._shown[subscription]
         key = (id(shown.meeting), shown.audience, news)
-        if key not in self._sheets:
-            self._sheets[key] = delta(shown.meeting, shown.audience, self._meeting, news)
+        if key not in self._bodies:
+            self._bodies[key] = delta(shown.meeting, shown.audience, self._meeting, news)
         shown.meeting, shown.audience = self._meeting, news
-        if self._sheets[key] is None:
+        if self._bodies[key] is None:
             return None
         shown.version += 1
         return key, shown.version
 
     def write(self, audience: Any) -> Document | None:  # Any: see `Update`
         key, version = audience
-        sheet = self._sheets[key]
-        return None if sheet is None else Document(INFO_TYPE, sheet.at(version))
+        body = self._bodies[key]
+        return None if body is None else Document(INFO_TYPE, body.at(version))

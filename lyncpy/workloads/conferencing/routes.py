@@ -359,12 +359,12 @@ class Routes:
                 return await focus.change(lambda meeting: rules.eject(meeting, actor, user, now))
             case SetRole(user=user, role=role):
                 return await focus.change(lambda meeting: rules.set_role(meeting, actor, user, role))
-            case SetLock(locked=locked, wish=wish):
-                return await self._lock(focus, actor, wish, locked=locked)
+            case SetLock(locked=locked, requested=requested):
+                return await self._lock(focus, actor, requested, locked=locked)
             case SetLobbyAccess(users=users, granted=granted):
                 return await self._lobby(focus, actor, users, granted=granted)
-            case Modify(wish=wish, mcu=""):
-                return await self._modify(focus, actor, wish, FocusAction.MODIFY_CONFERENCE)
+            case Modify(requested=requested, mcu=""):
+                return await self._modify(focus, actor, requested, FocusAction.MODIFY_CONFERENCE)
             case DeleteConference():
                 return await focus.change(lambda meeting: rules.end(meeting, actor))
             case GetConference():
@@ -378,12 +378,12 @@ class Routes:
         return ""
 
     async def _lock(
-        self, focus: Focus, actor: Aor, wish: ConferenceRequest, *, locked: bool
+        self, focus: Focus, actor: Aor, requested: ConferenceRequest, *, locked: bool
     ) -> Step | ConferenceDenied:
         step = await focus.change(lambda meeting: rules.set_lock(meeting, actor, locked=locked))
-        if isinstance(step, ConferenceDenied) or wish == ConferenceRequest():
+        if isinstance(step, ConferenceDenied) or requested == ConferenceRequest():
             return step
-        return await self._modify(focus, actor, wish, FocusAction.MODIFY_CONFERENCE_LOCK)
+        return await self._modify(focus, actor, requested, FocusAction.MODIFY_CONFERENCE_LOCK)
 
     async def _lobby(
         self, focus: Focus, actor: Aor, users: tuple[Aor, ...], *, granted: bool
@@ -399,13 +399,13 @@ class Routes:
         return denied or (focus.meeting, ())
 
     async def _modify(
-        self, focus: Focus, actor: Aor, wish: ConferenceRequest, action: FocusAction
+        self, focus: Focus, actor: Aor, requested: ConferenceRequest, action: FocusAction
     ) -> Step | ConferenceDenied:
         if not rules.may(focus.meeting, actor, action):
             return ConferenceDenied(C3pReason.FORBIDDEN)
         conference = focus.meeting.conference
         guests = self._policies.policy_of(conference.organizer).anonymous_participants
-        changed = await self._conferences.modify(conference.organizer, conference.id, wish, guests=guests)
+        changed = await self._conferences.modify(conference.organizer, conference.id, requested, guests=guests)
         return changed if isinstance(changed, ConferenceDenied) else (focus.meeting, ())
 
     # --- inside

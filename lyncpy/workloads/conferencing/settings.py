@@ -106,7 +106,7 @@ class Settings(BaseModel):
             guests=self.guests,
         )
 
-    def house(self, policy: Policy) -> MeetingPolicy:
+    def meeting_policy(self, policy: Policy) -> MeetingPolicy:
         """Give what holds for a meeting whose organizer has this policy."""
         return MeetingPolicy(
             size=policy.meeting_size,

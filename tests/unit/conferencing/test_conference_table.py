@@ -74,9 +74,9 @@ def table(cellar: Cellar) -> ConferenceTable:
     return table
 
 
-def made(table: ConferenceTable, id_: str, **wish: object) -> Conference:
+def made(table: ConferenceTable, id_: str, **requested: object) -> Conference:
     """Schedule a conference that must be allowed."""
-    found = result_of(table.schedule(ALICE, ConferenceRequest(id=id_, **wish)))  # type: ignore[arg-type]  # fields by name
+    found = result_of(table.schedule(ALICE, ConferenceRequest(id=id_, **requested)))  # type: ignore[arg-type]  # fields by name
     assert isinstance(found, Conference), found
     return found
 

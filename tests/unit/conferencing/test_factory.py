@@ -153,11 +153,11 @@ def test_the_capabilities_are_the_media_there_are(command: str, media: tuple[str
 
 
 @pytest.mark.parametrize(
-    ("house", "policy", "said"), [(True, True, "true"), (False, True, "false"), (True, False, "false")]
+    ("meeting_policy", "policy", "said"), [(True, True, "true"), (False, True, "false"), (True, False, "false")]
 )
-def test_the_capabilities_say_whether_guests_may_be_invited(house: bool, policy: bool, said: str) -> None:
+def test_the_capabilities_say_whether_guests_may_be_invited(meeting_policy: bool, policy: bool, said: str) -> None:
     """By the house's setting and the organizer's policy."""
-    found = wants(at(may_have_guests=policy, guests=house), "<getConferencingCapabilities/>")
+    found = wants(at(may_have_guests=policy, guests=meeting_policy), "<getConferencingCapabilities/>")
     assert found.findtext("anonymous-scheduling") == said
 
 

@@ -12,14 +12,14 @@ from lyncpy.workloads.conferencing.settings import Settings
 def test_the_defaults_are_those_of_the_rules() -> None:
     """A house without settings is the one that the rules describe."""
     assert Settings().terms(("chat",)) == ConferenceTerms()
-    assert Settings().house(Policy()) == MeetingPolicy()
+    assert Settings().meeting_policy(Policy()) == MeetingPolicy()
 
 
 def test_the_organizers_policy_decides_with_the_house() -> None:
     """How large his meetings are, and whether guests may come."""
-    house = Settings(guests=True).house(Policy(meeting_size=10, anonymous_participants=False))
-    assert (house.size, house.guests) == (10, False)
-    assert not Settings(guests=False).house(Policy()).guests
+    meeting_policy = Settings(guests=True).meeting_policy(Policy(meeting_size=10, anonymous_participants=False))
+    assert (meeting_policy.size, meeting_policy.guests) == (10, False)
+    assert not Settings(guests=False).meeting_policy(Policy()).guests
 
 
 def test_words_of_the_settings_are_those_of_the_protocol() -> None:

@@ -117,7 +117,7 @@ class SetLock(FocusRequest):
     """The door is to be shut or opened, and who walks in changed; an empty wish changes nothing."""
 
     locked: bool
-    wish: ConferenceRequest
+    requested: ConferenceRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class SetLobbyAccess(FocusRequest):
 class Modify(FocusRequest):
     """The conference is to be another; where it concerns an MCU, `mcu` is its URI."""
 
-    wish: ConferenceRequest
+    requested: ConferenceRequest
     mcu: str = ""
 
 
@@ -236,12 +236,12 @@ def _read_set_lock(element: Element) -> FocusRequest | ConferenceDenied:
     locked = _truth(element, "locked")
     if locked is None:
         return _MALFORMED
-    wish = ConferenceRequest(
+    requested = ConferenceRequest(
         admission=_said(element, "admission-policy"),
         autopromote=_number(element, "autopromote"),
         pstn_lobby_bypass=_truth(element, "pstn-lobby-bypass"),
     )
-    return SetLock(_keys(element), locked, wish)
+    return SetLock(_keys(element), locked, requested)
 
 
 def _read_lobby_access(element: Element) -> FocusRequest | ConferenceDenied:
@@ -259,11 +259,11 @@ def _read_modify(element: Element) -> FocusRequest | ConferenceDenied:
     info = child(element, "conference-info")
     if info is None:
         return _MALFORMED
-    wish = read_wish(info)
-    if isinstance(wish, ConferenceDenied):
-        return wish
+    requested = read_wish(info)
+    if isinstance(requested, ConferenceDenied):
+        return requested
     conf_entity = _keys(element) or _attr(info, "entity")
-    return Modify(conf_entity, wish, _attr(element, "mcuUri"))
+    return Modify(conf_entity, requested, _attr(element, "mcuUri"))
 
 
 _ROLES: Final[Mapping[str, ConferenceRole]] = {role.value: role for role in ConferenceRole}

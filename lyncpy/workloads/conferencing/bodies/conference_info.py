@@ -38,7 +38,7 @@ class RosterView(enum.Enum):
 class RosterAudience:
     """Those who see the same."""
 
-    sight: RosterView
+    view: RosterView
     who: Aor | None = None
     """In the lobby everybody sees himself alone."""
 
@@ -75,13 +75,13 @@ def full(meeting: Meeting, audience: RosterAudience) -> RosterBody:
     Client: the first document must name the IM MCU in conf-uris, or texts go nowhere.
     """
     users = "".join(_user(attendee) for attendee in _seen(meeting, audience))
-    return _sheet(
+    return _document(
         meeting,
         "full",
         _description(meeting, audience),
         _state(meeting, audience),
         f'<users state="full">{users}</users>',
-        "" if audience.sight is RosterView.SELF else _view(meeting),
+        "" if audience.view is RosterView.SELF else _view(meeting),
     )
 
 
@@ -100,7 +100,7 @@ def delta(before: Meeting, was: RosterAudience, after: Meeting, audience: Roster
         after: As it is now.
         audience: His audience now.
     """
-    if audience != was and RosterView.SELF in (audience.sight, was.sight):
+    if audience != was and RosterView.SELF in (audience.view, was.view):
         return full(after, audience)
     old = {attendee.user: attendee for attendee in _seen(before, was)}
     new = {attendee.user: attendee for attendee in _seen(after, audience)}
@@ -113,25 +113,25 @@ def delta(before: Meeting, was: RosterAudience, after: Meeting, audience: Roster
         )
     )
     about, state = _description(after, audience), _state(after, audience)
-    same_view = audience.sight is RosterView.SELF or before.locked == after.locked
+    same_view = audience.view is RosterView.SELF or before.locked == after.locked
     parts = (
         "" if before.conference is after.conference or about == _description(before, was) else about,
         "" if state == _state(before, was) else state,
         f'<users state="partial">{users}</users>' if users else "",
         "" if same_view else _view(after),
     )
-    return _sheet(after, "partial", *parts) if any(parts) else None
+    return _document(after, "partial", *parts) if any(parts) else None
 
 
-def _sheet(meeting: Meeting, state: str, *parts: str) -> RosterBody:
+def _document(meeting: Meeting, state: str, *parts: str) -> RosterBody:
     head = f'<conference-info {_NAMESPACES} entity={quote_attr(meeting.conference.uri)} state="{state}"'
     return RosterBody(head.encode(), f">{''.join(parts)}</conference-info>".encode())
 
 
 def _seen(meeting: Meeting, audience: RosterAudience) -> Iterator[Attendee]:
-    sight, who = audience.sight, audience.who
+    view, who = audience.view, audience.who
     for attendee in meeting.attendees.values():
-        if sight is RosterView.ALL or attendee.user == who or (sight is RosterView.INSIDE and not attendee.waits):
+        if view is RosterView.ALL or attendee.user == who or (view is RosterView.INSIDE and not attendee.waits):
             yield attendee
 
 
@@ -141,8 +141,8 @@ def _description(meeting: Meeting, audience: RosterAudience) -> str:
     Spec: RFC 4575 §5.3, [MS-CONFBAS] 2.2.2.3.
     """
     conference = meeting.conference
-    inside = audience.sight is not RosterView.SELF
-    url = join_url(meeting.house.meeting_url, conference) if inside else ""
+    inside = audience.view is not RosterView.SELF
+    url = join_url(meeting.meeting_policy.meeting_url, conference) if inside else ""
     organizer = (
         f"<msci:organizer><msci:entity>{escape(conference.organizer)}</msci:entity>"
         f"<msci:display-name>{escape(meeting.organizer_name or conference.organizer[4:])}</msci:display-name>"
@@ -153,7 +153,7 @@ def _description(meeting: Meeting, audience: RosterAudience) -> str:
             "<conference-description>",
             _texts(conference),
             _conf_uris(conference) if inside else "",
-            f"<maximum-user-count>{meeting.house.size}</maximum-user-count>",
+            f"<maximum-user-count>{meeting.meeting_policy.size}</maximum-user-count>",
             _kept(conference),
             organizer,
             f"<msci:join-url>{escape(url)}</msci:join-url>" if url else "",
@@ -196,7 +196,7 @@ def _kept(conference: Conference) -> str:
 
 def _state(meeting: Meeting, audience: RosterAudience) -> str:
     """Write how the meeting stands. Spec: RFC 4575 §5.5."""
-    count = "" if audience.sight is RosterView.SELF else f"<user-count>{len(meeting.inside)}</user-count>"
+    count = "" if audience.view is RosterView.SELF else f"<user-count>{len(meeting.inside)}</user-count>"
     return (
         f"<conference-state>{count}<active>{_truth(not meeting.ended)}</active>"
         f"<locked>{_truth(meeting.locked)}</locked></conference-state>"

@@ -1,7 +1,7 @@
 """Who takes part in a meeting: its values, and what may happen to them; pure.
 
 The rules are in `meeting.py`. Documents are written from the meetings before and after
-(`documents.py`); the changes are for whoever has to act on them: end a dialog, a leg in an
+(`bodies/conference_info.py`); the changes are for whoever has to act on them: end a dialog, a leg in an
 MCU, a row of the call records. `now` and every time here is monotonic seconds.
 """
 
@@ -129,7 +129,7 @@ class Meeting:
 
     conference: Conference
     instance: str
-    house: MeetingPolicy = MeetingPolicy()
+    meeting_policy: MeetingPolicy = MeetingPolicy()
     organizer_name: str = ""
     attendees: Mapping[Aor, Attendee] = field(default_factory=dict)
     """In the order of joining; both who is in and who waits."""

@@ -296,7 +296,7 @@ class ConferenceRequest:
 
 def schedule(
     organizer: Aor,
-    wish: ConferenceRequest,
+    requested: ConferenceRequest,
     existing: Collection[Conference],
     terms: ConferenceTerms,
     now: float,
@@ -307,7 +307,7 @@ def schedule(
 
     Args:
         organizer: Whose it will be.
-        wish: Its `id` must be given; `new_id` of the factory makes one.
+        requested: Its `id` must be given; `new_id` of the factory makes one.
         existing: The organizer's conferences, without those that are over for good.
         terms: The house's.
         now: Wall-clock seconds.
@@ -318,32 +318,32 @@ def schedule(
 
     Spec: [MS-CONFPRO] 3.2.5.1, 2.2.3.
     """
-    if wish.id is None or _ID.fullmatch(wish.id) is None:
+    if requested.id is None or _ID.fullmatch(requested.id) is None:
         return ConferenceDenied(C3pReason.INVALID_ID)
-    if any(same_conference(other.id, wish.id) for other in existing):
+    if any(same_conference(other.id, requested.id) for other in existing):
         return ConferenceDenied(C3pReason.CONFERENCE_EXISTS)
     if len(existing) >= terms.per_organizer:
         return ConferenceDenied(C3pReason.MAXIMUM_CONFERENCES)
-    if wish.static and any(other.static for other in existing):
+    if requested.static and any(other.static for other in existing):
         return ConferenceDenied(C3pReason.MAXIMUM_STATIC)
     bare = Conference(
         organizer,
-        conference_id_of(wish.id),
+        conference_id_of(requested.id),
         created=now,
         updated=now,
         expires=now + terms.ad_hoc_s,
         admission=terms.admission,
         autopromote=terms.autopromote,
         media=terms.media,
-        static=bool(wish.static),
+        static=bool(requested.static),
         version=0,
     )
-    return _within(_applied(bare, wish, terms, now, guests=guests), 0, existing, terms)
+    return _within(_applied(bare, requested, terms, now, guests=guests), 0, existing, terms)
 
 
 def modify(
     conference: Conference,
-    wish: ConferenceRequest,
+    requested: ConferenceRequest,
     terms: ConferenceTerms,
     now: float,
     *,
@@ -357,13 +357,13 @@ def modify(
 
     Spec: [MS-CONFPRO] 3.2.5.5.
     """
-    if wish.id is not None and not same_conference(wish.id, conference.id):
+    if requested.id is not None and not same_conference(requested.id, conference.id):
         return ConferenceDenied(C3pReason.INVALID_ID)
-    if wish.static is not None and wish.static != conference.static:
+    if requested.static is not None and requested.static != conference.static:
         return ConferenceDenied(C3pReason.STATIC_DOES_NOT_MATCH)
-    if wish.version is not None and wish.version != conference.version:
+    if requested.version is not None and requested.version != conference.version:
         return ConferenceDenied(C3pReason.INVALID_VERSION)
-    return _within(_applied(conference, wish, terms, now, guests=guests), _weight(conference), existing, terms)
+    return _within(_applied(conference, requested, terms, now, guests=guests), _weight(conference), existing, terms)
 
 
 INVITED_BYTES: Final = 100
@@ -392,28 +392,30 @@ def purgeable(conference: Conference, now: float) -> bool:
 
 
 def _applied(
-    conference: Conference, wish: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool
+    conference: Conference, requested: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool
 ) -> Conference | ConferenceDenied:
     """Take over what a wish names; the order of the checks is that of the elements in the document."""
-    found = _why_not(wish, terms, now, guests=guests)
+    found = _why_not(requested, terms, now, guests=guests)
     if found is not None:
         return ConferenceDenied(found)
     return replace(
         conference,
         updated=now,
         version=conference.version + 1,
-        subject=_or(wish.subject, conference.subject),
-        display_text=_or(wish.display_text, conference.display_text),
-        expires=conference.expires if wish.expires is None else wish.expires,
-        admission=conference.admission if wish.admission is None else AdmissionPolicy(wish.admission),
-        autopromote=conference.autopromote if wish.autopromote is None else Autopromote(wish.autopromote),
-        pstn_lobby_bypass=(conference.pstn_lobby_bypass if wish.pstn_lobby_bypass is None else wish.pstn_lobby_bypass),
-        media=_media(conference, wish, terms),
+        subject=_or(requested.subject, conference.subject),
+        display_text=_or(requested.display_text, conference.display_text),
+        expires=conference.expires if requested.expires is None else requested.expires,
+        admission=conference.admission if requested.admission is None else AdmissionPolicy(requested.admission),
+        autopromote=conference.autopromote if requested.autopromote is None else Autopromote(requested.autopromote),
+        pstn_lobby_bypass=(
+            conference.pstn_lobby_bypass if requested.pstn_lobby_bypass is None else requested.pstn_lobby_bypass
+        ),
+        media=_media(conference, requested, terms),
         invited=conference.invited
-        if wish.invited is None
-        else {user: ConferenceRole(role) for user, role in wish.invited},
-        passcode=_or(wish.passcode, conference.passcode),
-        notification_data=_or(wish.notification_data, conference.notification_data),
+        if requested.invited is None
+        else {user: ConferenceRole(role) for user, role in requested.invited},
+        passcode=_or(requested.passcode, conference.passcode),
+        notification_data=_or(requested.notification_data, conference.notification_data),
     )
 
 
@@ -421,33 +423,42 @@ def _or(wished: str | None, present: str) -> str:
     return present if wished is None else wished
 
 
-def _media(conference: Conference, wish: ConferenceRequest, terms: ConferenceTerms) -> tuple[str, ...]:
+def _media(conference: Conference, requested: ConferenceRequest, terms: ConferenceTerms) -> tuple[str, ...]:
     """Grant what exists of what is wished; a client that wishes for nothing that exists gets what there is."""
-    if wish.media is None:
+    if requested.media is None:
         return conference.media
-    return tuple(kind for kind in terms.media if kind in wish.media) or terms.media
+    return tuple(kind for kind in terms.media if kind in requested.media) or terms.media
 
 
-def _why_not(wish: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool) -> C3pReason | None:
+def _why_not(requested: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool) -> C3pReason | None:
     """Give the first thing that is wrong with a wish."""
-    anonymous = wish.admission == AdmissionPolicy.ANONYMOUS.value
+    anonymous = requested.admission == AdmissionPolicy.ANONYMOUS.value
     checks = (
         (
-            max(map(len, (wish.subject or "", wish.display_text or ""))) > terms.subject_letters,
+            max(map(len, (requested.subject or "", requested.display_text or ""))) > terms.subject_letters,
             C3pReason.REQUEST_TOO_LARGE,
         ),
-        (wish.expires is not None and not _may_expire(wish.expires, now), C3pReason.INVALID_EXPIRY),
-        (wish.admission is not None and wish.admission not in _ADMISSIONS, C3pReason.INVALID_ADMISSION_POLICY),
-        (anonymous and not (guests and terms.guests), C3pReason.ANONYMOUS_NOT_ALLOWED),
-        (wish.autopromote is not None and wish.autopromote not in _AUTOPROMOTES, C3pReason.INVALID_AUTOPROMOTE),
-        (bool(wish.passcode) and _PASSCODE.fullmatch(wish.passcode or "") is None, C3pReason.INVALID_PASSCODE),
+        (requested.expires is not None and not _may_expire(requested.expires, now), C3pReason.INVALID_EXPIRY),
         (
-            len((wish.notification_data or "").encode()) > terms.notification_bytes,
+            requested.admission is not None and requested.admission not in _ADMISSIONS,
+            C3pReason.INVALID_ADMISSION_POLICY,
+        ),
+        (anonymous and not (guests and terms.guests), C3pReason.ANONYMOUS_NOT_ALLOWED),
+        (
+            requested.autopromote is not None and requested.autopromote not in _AUTOPROMOTES,
+            C3pReason.INVALID_AUTOPROMOTE,
+        ),
+        (
+            bool(requested.passcode) and _PASSCODE.fullmatch(requested.passcode or "") is None,
+            C3pReason.INVALID_PASSCODE,
+        ),
+        (
+            len((requested.notification_data or "").encode()) > terms.notification_bytes,
             C3pReason.NOTIFICATION_DATA_TOO_LARGE,
         ),
-        (len(wish.invited or ()) > terms.invited, C3pReason.REQUEST_TOO_LARGE),
-        (any(role not in _ROLES for _, role in wish.invited or ()), C3pReason.INVALID_ROLE),
-        (any("@" not in user for user, _ in wish.invited or ()), C3pReason.INVALID_USER),
+        (len(requested.invited or ()) > terms.invited, C3pReason.REQUEST_TOO_LARGE),
+        (any(role not in _ROLES for _, role in requested.invited or ()), C3pReason.INVALID_ROLE),
+        (any("@" not in user for user, _ in requested.invited or ()), C3pReason.INVALID_USER),
     )
     return next((reason for wrong, reason in checks if wrong), None)
 

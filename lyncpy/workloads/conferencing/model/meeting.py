@@ -57,7 +57,9 @@ _FORBIDDEN: Final = ConferenceDenied(C3pReason.FORBIDDEN, "Only a presenter may 
 # -- life -------------------------------------------------------------------------------------
 
 
-def begin(conference: Conference, instance: str, house: MeetingPolicy, now: float, organizer_name: str = "") -> Meeting:
+def begin(
+    conference: Conference, instance: str, meeting_policy: MeetingPolicy, now: float, organizer_name: str = ""
+) -> Meeting:
     """Open a meeting; where the conference says that one was running, that one goes on.
 
     Nobody is in it yet. Its role grants, its lock and its instance are those that
@@ -65,11 +67,11 @@ def begin(conference: Conference, instance: str, house: MeetingPolicy, now: floa
     """
     active = conference.active
     if active is None:
-        return Meeting(conference, instance, house, organizer_name)
+        return Meeting(conference, instance, meeting_policy, organizer_name)
     return Meeting(
         conference,
         active.instance,
-        house,
+        meeting_policy,
         organizer_name,
         locked=active.locked,
         begun=True,
@@ -150,13 +152,17 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenie
     if present is not None:
         return _with_device(meeting, present, joiner, now)
     relation = relation_of(meeting, joiner)
-    if relation is JoinerRelation.GUEST and not meeting.house.guests:
+    if relation is JoinerRelation.GUEST and not meeting.meeting_policy.guests:
         return REFUSALS[JoinerRelation.GUEST]
     row = LOCKED if meeting.locked else meeting.conference.admission
     waits = DOORS[row, relation] is JoinDecision.LOBBY
     if waits and not joiner.lobby_capable:
         return SHUT if meeting.locked else REFUSALS.get(relation, NOT_INVITED)
-    room, taken = (meeting.house.lobby, len(meeting.lobby)) if waits else (meeting.house.size, len(meeting.inside))
+    room, taken = (
+        (meeting.meeting_policy.lobby, len(meeting.lobby))
+        if waits
+        else (meeting.meeting_policy.size, len(meeting.inside))
+    )
     if taken >= room:
         return ConferenceDenied(C3pReason.MAXIMUM_SIZE, "This meeting is full")
     role = role_of(meeting, joiner, relation)
@@ -229,7 +235,7 @@ def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
     found = _waiting(meeting, actor, user)
     if isinstance(found, ConferenceDenied):
         return found
-    if len(meeting.inside) >= meeting.house.size:
+    if len(meeting.inside) >= meeting.meeting_policy.size:
         return ConferenceDenied(C3pReason.CONFERENCE_FULL, "This meeting is full")
     attendee = replace(found, waits=False, since=now)
     after = _entered(_put(meeting, attendee), attendee, now)
@@ -252,7 +258,7 @@ def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOB
     present = meeting.attendees.get(user)
     if present is not None:
         return ConferenceDenied(C3pReason.USER_EXISTS)
-    if len(meeting.inside) >= meeting.house.size:
+    if len(meeting.inside) >= meeting.meeting_policy.size:
         return ConferenceDenied(C3pReason.MAXIMUM_SIZE, "This meeting is full")
     meant = {**meeting.meant, user: owner} if owner else meeting.meant
     return replace(meeting, called=meeting.called | {user}, ejected=meeting.ejected - {user}, meant=meant), ()
@@ -334,7 +340,7 @@ def deleted(meeting: Meeting) -> Step:
 
 def deadline(meeting: Meeting) -> float | None:
     """Say when `expire` has something to do, at the earliest; None: never."""
-    waits = [attendee.since + meeting.house.lobby_wait_s for attendee in meeting.lobby]
+    waits = [attendee.since + meeting.meeting_policy.lobby_wait_s for attendee in meeting.lobby]
     return min([*waits, *(at for at, _ in _endings(meeting))], default=None)
 
 
@@ -344,7 +350,7 @@ def expire(meeting: Meeting, now: float) -> Step:
     if meeting.ended:
         return meeting, ()
     for attendee in meeting.lobby:
-        if attendee.since + meeting.house.lobby_wait_s <= now and not meeting.ended:
+        if attendee.since + meeting.meeting_policy.lobby_wait_s <= now and not meeting.ended:
             meeting, gone = _out(meeting, attendee, None, Departure.WAITED, now)
             changes += gone
     due = [why for at, why in _endings(meeting) if at <= now]
@@ -356,16 +362,16 @@ def expire(meeting: Meeting, now: float) -> Step:
 
 def _endings(meeting: Meeting) -> Iterable[tuple[float, MeetingEnd]]:
     """Give every time at which the meeting will end, as things stand."""
-    house = meeting.house
+    meeting_policy = meeting.meeting_policy
     if meeting.ended:
         return
     if meeting.empty_since is not None:
-        yield meeting.empty_since + house.linger_s, MeetingEnd.NOBODY_CAME_BACK
+        yield meeting.empty_since + meeting_policy.linger_s, MeetingEnd.NOBODY_CAME_BACK
     if meeting.alone_since is not None:
-        patience = house.guests_alone_s if meeting.account_at is None else house.guests_left_s
+        patience = meeting_policy.guests_alone_s if meeting.account_at is None else meeting_policy.guests_left_s
         yield meeting.alone_since + patience, MeetingEnd.GUESTS_ALONE
     if meeting.account_at is not None:
-        yield meeting.account_at + house.idle_s, MeetingEnd.IDLE
+        yield meeting.account_at + meeting_policy.idle_s, MeetingEnd.IDLE
 
 
 # -- what serves them -------------------------------------------------------------------------
@@ -396,7 +402,7 @@ def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float
     if joiner.guest != present.guest:
         return ConferenceDenied(C3pReason.UNAUTHORIZED, "Somebody of this name is in the meeting")
     replaced = present.at(joiner.epid)
-    if replaced is None and len(present.devices) >= meeting.house.devices:
+    if replaced is None and len(present.devices) >= meeting.meeting_policy.devices:
         return ConferenceDenied(C3pReason.MAXIMUM_SIZE, "You have joined with too many devices")
     endpoint = _focus_endpoint(joiner, now)
     attendee = replace(_swapped(present, replaced, endpoint), display_name=joiner.display_name or present.display_name)

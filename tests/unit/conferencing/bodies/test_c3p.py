@@ -138,7 +138,7 @@ def test_reads_whom_to_call() -> None:
         ),
         (
             f"<modifyConferenceLock>{KEYS}<locked>true</locked></modifyConferenceLock>",
-            SetLock(FOCUS, locked=True, wish=ConferenceRequest()),
+            SetLock(FOCUS, locked=True, requested=ConferenceRequest()),
         ),
         (
             f"<modifyConferenceLock>{KEYS}<locked>0</locked><mscp:admission-policy>anonymous</mscp:admission-policy>"
@@ -147,7 +147,7 @@ def test_reads_whom_to_call() -> None:
             SetLock(
                 FOCUS,
                 locked=False,
-                wish=ConferenceRequest(admission="anonymous", autopromote=32768, pstn_lobby_bypass=True),
+                requested=ConferenceRequest(admission="anonymous", autopromote=32768, pstn_lobby_bypass=True),
             ),
         ),
         (

@@ -56,7 +56,9 @@ def closed() -> Meeting:
 
 def test_the_first_document_is_what_the_real_client_needs() -> None:
     """Where the chat is, who leads, who is in it, and whether the door is shut."""
-    running = meeting(ALICE, BOB, subject="A & B", house=MeetingPolicy(meeting_url="https://meet.contoso.test"))
+    running = meeting(
+        ALICE, BOB, subject="A & B", meeting_policy=MeetingPolicy(meeting_url="https://meet.contoso.test")
+    )
     info = read(full(running, ATTENDEES), 1)
     assert (info.get("entity"), info.get("state"), info.get("version")) == (FOCUS, "full", "1")
     about = info.find("conference-description")

@@ -29,9 +29,9 @@ from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
 TERMS = ConferenceTerms(per_organizer=2, notification_bytes=16, subject_letters=20, invited=2)
 
 
-def made(wish: ConferenceRequest, existing: tuple[Conference, ...] = (), **differs: Any) -> Conference:
+def made(requested: ConferenceRequest, existing: tuple[Conference, ...] = (), **differs: Any) -> Conference:
     """Schedule what must be allowed."""
-    found = schedule(ALICE, wish, existing, TERMS, NOON, **differs)
+    found = schedule(ALICE, requested, existing, TERMS, NOON, **differs)
     assert isinstance(found, Conference), found
     return found
 
@@ -58,7 +58,7 @@ def test_a_wish_for_nothing_gives_the_conference_of_the_house() -> None:
 
 def test_everything_that_is_wished_is_kept() -> None:
     """The organizer finds his conference as he described it."""
-    wish = ConferenceRequest(
+    requested = ConferenceRequest(
         id="59CED1B0",
         subject="Budget",
         display_text="Budget 2027",
@@ -72,7 +72,7 @@ def test_everything_that_is_wished_is_kept() -> None:
         notification_data="<n/>",
         static=True,
     )
-    found = made(wish)
+    found = made(requested)
     assert (found.subject, found.display_text, found.expires) == ("Budget", "Budget 2027", NOON + DAY_S)
     assert (found.admission, found.autopromote) == (AdmissionPolicy.ANONYMOUS, Autopromote.NOBODY)
     assert found.invited == {BOB: ConferenceRole.PRESENTER, CAROL: ConferenceRole.ATTENDEE}
@@ -88,7 +88,7 @@ def test_only_media_that_exist_are_granted(wished: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "reason"),
+    ("requested", "reason"),
     [
         (ConferenceRequest(), C3pReason.INVALID_ID),
         (ConferenceRequest(id="short"), C3pReason.INVALID_ID),
@@ -110,10 +110,10 @@ def test_only_media_that_exist_are_granted(wished: tuple[str, ...]) -> None:
         (ConferenceRequest(id="59CED1B0", invited=((BOB, "boss"),)), C3pReason.INVALID_ROLE),
     ],
 )
-def test_refuses_what_no_conference_can_be(wish: ConferenceRequest, reason: C3pReason) -> None:
+def test_refuses_what_no_conference_can_be(requested: ConferenceRequest, reason: C3pReason) -> None:
     """Each mistake has its own word."""
     taken = replace(conference(), id=ConferenceId("TAKEN000"), static=True)
-    assert why(schedule(ALICE, wish, (taken,), TERMS, NOON)) is reason
+    assert why(schedule(ALICE, requested, (taken,), TERMS, NOON)) is reason
 
 
 def test_an_organizer_keeps_so_many_conferences() -> None:
@@ -130,20 +130,22 @@ def test_what_an_organizer_keeps_with_conferences_has_a_bound_in_all() -> None:
     terms = ConferenceTerms(organizer_bytes=1000)
     large = replace(conference(), id=ConferenceId("AAAAAAAA"), notification_data="x" * 600, invited={})
     small = replace(conference(), id=ConferenceId("BBBBBBBB"), notification_data="", subject="", invited={})
-    wish = ConferenceRequest(notification_data="y" * 600)
-    assert why(schedule(ALICE, replace(wish, id="59CED1B0"), (large,), terms, NOON)) is C3pReason.MAXIMUM_CONFERENCES
-    assert isinstance(schedule(ALICE, replace(wish, id="59CED1B0"), (small,), terms, NOON), Conference)
-    assert why(modify(small, wish, terms, NOON, existing=(large, small))) is C3pReason.MAXIMUM_CONFERENCES
+    requested = ConferenceRequest(notification_data="y" * 600)
+    assert (
+        why(schedule(ALICE, replace(requested, id="59CED1B0"), (large,), terms, NOON)) is C3pReason.MAXIMUM_CONFERENCES
+    )
+    assert isinstance(schedule(ALICE, replace(requested, id="59CED1B0"), (small,), terms, NOON), Conference)
+    assert why(modify(small, requested, terms, NOON, existing=(large, small))) is C3pReason.MAXIMUM_CONFERENCES
     crowd = ConferenceRequest(invited=tuple((Aor(f"sip:{number}@x"), "attendee") for number in range(5)))
     assert why(modify(small, crowd, terms, NOON, existing=(large, small))) is C3pReason.MAXIMUM_CONFERENCES
-    assert isinstance(modify(large, wish, replace(terms, organizer_bytes=10), NOON, existing=(large,)), Conference)
+    assert isinstance(modify(large, requested, replace(terms, organizer_bytes=10), NOON, existing=(large,)), Conference)
 
 
-@pytest.mark.parametrize(("house", "policy"), [(False, True), (True, False)])
-def test_no_meeting_for_guests_where_guests_are_not_allowed(house: bool, policy: bool) -> None:
+@pytest.mark.parametrize(("meeting_policy", "policy"), [(False, True), (True, False)])
+def test_no_meeting_for_guests_where_guests_are_not_allowed(meeting_policy: bool, policy: bool) -> None:
     """Both the house and the organizer's policy can forbid it."""
-    wish, terms = ConferenceRequest(id="59CED1B0", admission="anonymous"), replace(TERMS, guests=house)
-    assert why(schedule(ALICE, wish, (), terms, NOON, guests=policy)) is C3pReason.ANONYMOUS_NOT_ALLOWED
+    requested, terms = ConferenceRequest(id="59CED1B0", admission="anonymous"), replace(TERMS, guests=meeting_policy)
+    assert why(schedule(ALICE, requested, (), terms, NOON, guests=policy)) is C3pReason.ANONYMOUS_NOT_ALLOWED
 
 
 def test_a_change_leaves_what_it_does_not_name() -> None:
@@ -154,7 +156,7 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "reason"),
+    ("requested", "reason"),
     [
         (ConferenceRequest(id="OTHER000"), C3pReason.INVALID_ID),
         (ConferenceRequest(static=True), C3pReason.STATIC_DOES_NOT_MATCH),
@@ -162,9 +164,9 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
         (ConferenceRequest(expires=0.0), C3pReason.INVALID_EXPIRY),
     ],
 )
-def test_some_things_never_change(wish: ConferenceRequest, reason: C3pReason) -> None:
+def test_some_things_never_change(requested: ConferenceRequest, reason: C3pReason) -> None:
     """An id is for good; and who changes what he has not seen is told so."""
-    assert why(modify(conference(), wish, TERMS, NOON)) is reason
+    assert why(modify(conference(), requested, TERMS, NOON)) is reason
 
 
 def test_the_id_may_be_repeated_in_any_case() -> None:

@@ -160,7 +160,7 @@ def test_who_is_refused_learns_why(user: Aor, locked: bool, reason: C3pReason) -
 
 def test_no_guests_where_the_organizers_policy_forbids_them() -> None:
     """Not even in the lobby."""
-    running = meeting(house=MeetingPolicy(guests=False), admission=AdmissionPolicy.ANONYMOUS)
+    running = meeting(meeting_policy=MeetingPolicy(guests=False), admission=AdmissionPolicy.ANONYMOUS)
     assert why(join(running, joiner(GUEST), 0.0)) is C3pReason.ANONYMOUS_NOT_ALLOWED
 
 
@@ -182,20 +182,20 @@ def test_as_what_somebody_joins(autopromote: Autopromote, presenters: set[str]) 
 
 def test_a_meeting_holds_so_many_people() -> None:
     """One more is refused, a further device of somebody who is in is not."""
-    running = meeting(ALICE, BOB, house=MeetingPolicy(size=2))
+    running = meeting(ALICE, BOB, meeting_policy=MeetingPolicy(size=2))
     assert why(join(running, joiner(CAROL), 0.0)) is C3pReason.MAXIMUM_SIZE
     assert not waits(join(running, joiner(BOB, PHONE), 0.0))
 
 
 def test_a_lobby_holds_so_many_people() -> None:
     """A crowd before the door is kept small."""
-    running = meeting(CAROL, house=MeetingPolicy(lobby=1), admission=AdmissionPolicy.CLOSED)
+    running = meeting(CAROL, meeting_policy=MeetingPolicy(lobby=1), admission=AdmissionPolicy.CLOSED)
     assert why(join(running, joiner(DAVE), 0.0)) is C3pReason.MAXIMUM_SIZE
 
 
 def test_somebody_takes_part_with_several_devices() -> None:
     """Each is an endpoint of the same person; so many and no more."""
-    running = meeting(ALICE, house=MeetingPolicy(devices=2))
+    running = meeting(ALICE, meeting_policy=MeetingPolicy(devices=2))
     step = join(running, joiner(ALICE, PHONE), 5.0)
     (arrived,) = changes(step)
     assert isinstance(arrived, Arrived)
@@ -315,7 +315,7 @@ def test_who_came_back_is_not_lost_any_more() -> None:
     """When he leaves then, he leaves."""
     running = done(leave(meeting(ALICE), ALICE, DESK, 1.0, lost=True))
     running = done(join(running, joiner(ALICE), 2.0))
-    assert deadline(running) == 2.0 + running.house.idle_s
+    assert deadline(running) == 2.0 + running.meeting_policy.idle_s
     assert ending(leave(running, ALICE, DESK, 3.0)) is MeetingEnd.LAST_LEFT
 
 
@@ -333,7 +333,7 @@ def test_a_meeting_that_nobody_was_let_into_ends_with_the_last_who_waits() -> No
 @pytest.fixture
 def knocking() -> Meeting:
     """Alice is in; Dave waits, with two devices."""
-    running = meeting(ALICE, DAVE, admission=AdmissionPolicy.CLOSED, house=MeetingPolicy(size=2))
+    running = meeting(ALICE, DAVE, admission=AdmissionPolicy.CLOSED, meeting_policy=MeetingPolicy(size=2))
     return done(join(running, joiner(DAVE, PHONE), 0.0))
 
 
@@ -349,7 +349,7 @@ def test_a_presenter_lets_somebody_in(knocking: Meeting) -> None:
 
 def test_nobody_is_let_into_a_full_meeting(knocking: Meeting) -> None:
     """The presenter learns that it is full."""
-    full = replace(knocking, house=MeetingPolicy(size=1))
+    full = replace(knocking, meeting_policy=MeetingPolicy(size=1))
     assert why(admit(full, ALICE, DAVE, 1.0)) is C3pReason.CONFERENCE_FULL
 
 
@@ -362,8 +362,8 @@ def test_a_presenter_sends_somebody_away(knocking: Meeting) -> None:
 
 def test_who_waits_too_long_is_sent_away(knocking: Meeting) -> None:
     """The meeting goes on."""
-    assert deadline(knocking) == knocking.house.lobby_wait_s
-    step = expire(knocking, knocking.house.lobby_wait_s)
+    assert deadline(knocking) == knocking.meeting_policy.lobby_wait_s
+    step = expire(knocking, knocking.meeting_policy.lobby_wait_s)
     assert departures(step) == {DAVE: Departure.WAITED}
     assert not done(step).ended
 
@@ -371,7 +371,7 @@ def test_who_waits_too_long_is_sent_away(knocking: Meeting) -> None:
 def test_a_meeting_nobody_came_to_ends_with_the_patience_of_the_lobby() -> None:
     """Both who wait are sent away, and it is over."""
     running = meeting(CAROL, DAVE, admission=AdmissionPolicy.CLOSED)
-    step = expire(running, running.house.lobby_wait_s)
+    step = expire(running, running.meeting_policy.lobby_wait_s)
     assert departures(step) == {CAROL: Departure.WAITED, DAVE: Departure.WAITED}
     assert done(step).ended
 
@@ -381,7 +381,7 @@ def test_a_meeting_of_guests_that_a_restart_emptied_ends_with_its_lobby() -> Non
     active = Active("instance-1", NOON)
     running = begin(conference(active=active, admission=AdmissionPolicy.CLOSED), "", MeetingPolicy(linger_s=1e6), 0.0)
     running = done(join(done(join(running, joiner(CAROL), 0.0)), joiner(DAVE), 0.0))
-    step = expire(running, running.house.lobby_wait_s)
+    step = expire(running, running.meeting_policy.lobby_wait_s)
     assert departures(step) == {CAROL: Departure.WAITED, DAVE: Departure.ENDED}
     assert ending(step) is MeetingEnd.LAST_LEFT
 
@@ -537,7 +537,7 @@ def test_who_is_called_in_counts_as_invited_until_he_comes() -> None:
     closed = meeting(ALICE, BOB, admission=AdmissionPolicy.CLOSED)
     assert isinstance(call_in(closed, CAROL, DAVE), ConferenceDenied)
     assert call_in(closed, ALICE, BOB) == ConferenceDenied(C3pReason.USER_EXISTS)
-    full = replace(closed, house=MeetingPolicy(size=1))
+    full = replace(closed, meeting_policy=MeetingPolicy(size=1))
     assert isinstance(call_in(full, ALICE, DAVE), ConferenceDenied)
     called = done(call_in(closed, ALICE, DAVE))
     assert relation_of(called, joiner(DAVE)) is JoinerRelation.INVITED
@@ -574,7 +574,7 @@ def test_guests_stay_ten_minutes_after_the_last_one_with_an_account() -> None:
 
 def test_a_meeting_that_nobody_joins_any_more_ends_in_a_day() -> None:
     """A forgotten meeting does not stay open for good; each join begins the day anew."""
-    running = meeting(ALICE, house=MeetingPolicy(idle_s=100.0))
+    running = meeting(ALICE, meeting_policy=MeetingPolicy(idle_s=100.0))
     running = done(join(running, joiner(BOB), 50.0))
     assert deadline(running) == 150.0
     assert ending(expire(running, 150.0)) is MeetingEnd.IDLE
