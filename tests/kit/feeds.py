@@ -19,7 +19,7 @@ class Subscriber:
     """Who stands for a subscription, and what it was told: things, their versions, and the fields that were new."""
 
     flow: FlowName
-    sight: str
+    view: str
     """"1" and "2" see a thing each in its way; to "-" nothing is news, and to "0" nothing is said."""
 
     told: list[tuple[str, int, str]] = field(default_factory=list)
@@ -39,14 +39,14 @@ class Sheet:
 
     def news_for(self, subscription: Any, owed: frozenset[str] | None) -> frozenset[str] | None:
         """Give the fields that a subscriber has not heard of."""
-        if subscription not in self.desk.subscriptions(self.key) or subscription.sight == "-":
+        if subscription not in self.desk.subscriptions(self.key) or subscription.view == "-":
             return None
         seen = frozenset(name for name in self.fields if self.desk.sees(subscription, name))
         return seen | (owed or frozenset())
 
     def audience_of(self, subscription: Any, news: frozenset[str]) -> Hashable:
         """Give what decides how a document looks; nobody of sight 0 is in any audience."""
-        return None if subscription.sight == "0" else (subscription.sight, news)
+        return None if subscription.view == "0" else (subscription.view, news)
 
     def write(self, audience: tuple[str, frozenset[str]]) -> Document | None:
         """Write version and fields, once for each audience; of what cannot be seen, nothing."""
@@ -85,9 +85,9 @@ class Desk(FeedSource[str, frozenset[str], frozenset[str]]):
 
     # --- what happens
 
-    def subscribe(self, key: str, flow: str, sight: str = "1") -> Any:  # Any: it stands for a Subscription
+    def subscribe(self, key: str, flow: str, view: str = "1") -> Any:  # Any: it stands for a Subscription
         """Have somebody subscribe to a thing, over a connection."""
-        subscriber = Subscriber(FlowName(flow), sight)
+        subscriber = Subscriber(FlowName(flow), view)
         self.follow(subscriber, key)
         return subscriber
 
@@ -109,7 +109,7 @@ class Desk(FeedSource[str, frozenset[str], frozenset[str]]):
 
     def sees(self, subscriber: Any, name: str) -> bool:
         """Tell whether a subscriber may see a field: one that is only-1 is for sight 1, and 0 sees all."""
-        return not name.startswith("only-") or subscriber.sight in (name[5], "0")
+        return not name.startswith("only-") or subscriber.view in (name[5], "0")
 
     def arrives(self, key: str) -> None:
         """Bring a thing into memory, and whoever waited for it goes on."""

@@ -355,7 +355,7 @@ class Stage:
             ),
             "unread bytes": ground.flows._owings.total,
             "flows at the gate": len(entrance.gate._flows),
-            "guests": len(entrance.reception),
+            "guests": len(entrance.anonymous_gate),
         }
 
     def expect(self, *words: str) -> None:

@@ -6,19 +6,20 @@ change of container members, of subscribers or of delegates; SUBSCRIBE to
 (other people's). Diagnostics: 2000-2999.
 
 A *board* holds all categories that one user has published. A *container* is an audience
-with members. The rules are pure: `model` has them as tables, to be held against the
+with members. The rules are pure and stand in `model`: its `tables` are to be held against the
 specification; `aggregate` makes one state of the states of all endpoints, `board` and
-`levels` change a board, `audience` decides who sees what.
+`levels` change a board, `audience` decides who sees what. What clients write is read in
+`bodies`, and what they are told is written there.
 
 | | Reads | Writes | Answers |
 |---|---|---|---|
-| a user's own board | `bodies` | `documents`, `values` | `routes`; told on by `roaming` |
-| watchers | `batches` | `documents` | `watching`, for as long as `grants` says |
-| watchers from before 2007 | `batches` | `legacy` | `watching`, `soap` |
-| web pages | `resources` | `icons` | `resources` |
+| a user's own board | `bodies.publications` | `bodies.categories` | `routes`; told on by `roaming` |
+| watchers | `bodies.batches` | `bodies.categories` | `subscriptions`, for as long as `grants` says |
+| watchers from before 2007 | `bodies.batches` | `bodies.legacy` | `subscriptions`, `soap` |
+| web pages | `resources` | `bodies.icons` | `resources` |
 
-`boards` owns the table of boards, `records` is their form in the store, `publisher` puts up
-what the directory knows. `watchers` is the index of who watches whom, `fanout` turns facts
-into notifications, as fast as connections (`owed`) and publishers (`traffic`) let it.
-`subscribers` notes who began to watch whom, so that a user can be asked about him.
+`board_table` owns the boards, which `bodies.board_record` writes for the store, and `clock_steps`
+takes them along when the clock is set. `watcher_index` knows who watches whom, `fanout` turns
+facts into notifications, as fast as connections and publishers (`model.traffic`) let it.
+`subscribers` notes who began to watch whom, so that a user can be asked about them.
 """

@@ -31,7 +31,7 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
 )
 from lyncpy.workloads.presence.model.traffic import Traffic
-from lyncpy.workloads.presence.watcher_index import EVENT, WatcherIndex, Wishes
+from lyncpy.workloads.presence.watcher_index import EVENT, WatchedPeople, WatcherIndex
 
 _TOP = 20
 
@@ -134,15 +134,15 @@ class Commands:
         watcher = (await self._board(asked)).aor
         rows: list[tuple[object, ...]] = []
         for subscription in self._notifier.subscriptions_of(EVENT, watcher):
-            wishes: Wishes = subscription.data
-            for aor, wish in sorted(wishes.items()):
+            watched_people: WatchedPeople = subscription.data
+            for aor, watched in sorted(watched_people.items()):
                 known = self._people.person(aor) is not None
                 board = await self._boards.read(aor) if known else None
                 relation = self._relation(watcher)
                 shown = "no such user" if board is None else _seen(board, audience(board, watcher, relation))
                 at = "" if board is None else level(board, watcher, relation)[0]
-                form = wish.form.name.lower()
-                rows.append((bare(aor), subscription.epid, shown, at, form, " ".join(sorted(wish.categories))))
+                form = watched.form.name.lower()
+                rows.append((bare(aor), subscription.epid, shown, at, form, " ".join(sorted(watched.categories))))
         columns = ("watched", "epid", "sees", "level", "form", "categories")
         return Table(columns, rows, note=f"{len(rows)} watched")
 

@@ -125,9 +125,9 @@ class Routes:
         Spec: [MS-PRES] 3.6. Client: it does not look at the answer.
         """
         aor = _own(arrival, _NOT_YOURS)
-        wishes = read_set_members(arrival.request.body)
+        changes = read_set_members(arrival.request.body)
         await self._change(
-            arrival, aor, lambda board, now: set_members(board, wishes, now, self._quotas, self._relation)
+            arrival, aor, lambda board, now: set_members(board, changes, now, self._quotas, self._relation)
         )
         return response_to(arrival.request, 200)
 

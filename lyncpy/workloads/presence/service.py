@@ -34,7 +34,7 @@ from lyncpy.workloads.presence.routes import Routes
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.soap import Soap
 from lyncpy.workloads.presence.subscribers import Subscribers
-from lyncpy.workloads.presence.subscriptions import Watching
+from lyncpy.workloads.presence.subscriptions import PresenceSubscriptions
 from lyncpy.workloads.presence.watcher_index import Views, WatcherIndex
 
 
@@ -89,7 +89,9 @@ class Presence:
         )
         self._feeds = (roaming.feed, self._fanout.feed)
         routes = Routes(boards, roaming, grants, locator, relation, settings)
-        watch = partial(Watching, boards, watchers, views, self._subscribers, self._fanout, notifier, grants)
+        watch = partial(
+            PresenceSubscriptions, boards, watchers, views, self._subscribers, self._fanout, notifier, grants
+        )
         watching = watch(people, relation, settings, owners)
         commands = Commands(boards, watchers, notifier, locator, people, policies, relation, traffic, timers)
         self.offer = Offer(

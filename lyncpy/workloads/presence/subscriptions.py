@@ -41,7 +41,7 @@ from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import Relation
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.subscribers import Subscribers
-from lyncpy.workloads.presence.watcher_index import EVENT, Views, WatchedPerson, WatcherIndex, Wishes
+from lyncpy.workloads.presence.watcher_index import EVENT, Views, WatchedPeople, WatchedPerson, WatcherIndex
 
 _ACTIONS_BOUND: Final = 8
 """Actions that ask for one person in one dialog; of more, the oldest is forgotten."""
@@ -52,7 +52,7 @@ _POLLED: Final = 16
 _LIMIT: Final = Diagnostics(2012, "Category subscription limit exceeded")
 
 
-class Watching:
+class PresenceSubscriptions:
     """Answers SUBSCRIBE to `presence`."""
 
     def __init__(
@@ -132,34 +132,36 @@ class Watching:
         # before the subscription is registered, it is told when that is done.
         boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
         found = self._notifier.find(arrival)
-        before: Wishes = found.data if found is not None else {}
-        wishes, told = combined(before, batch, form)
-        if len(wishes) > self._resources:
+        before: WatchedPeople = found.data if found is not None else {}
+        watched_people, told = combined(before, batch, form)
+        if len(watched_people) > self._resources:
             raise Refused(413, _LIMIT)
-        self._watchers.require_room(arrival.sender.aor, arrival.sender.epid, len(wishes) - len(before))
+        self._watchers.require_room(arrival.sender.aor, arrival.sender.epid, len(watched_people) - len(before))
         number = 1 if found is None else found.documents + 1
         only_asks = found is None and bool(batch) and all(action.once for action in batch)
         is_all = only_asks or arrival.request.expires == 0
         views, late = self._views_of(arrival.sender.aor, told, boards, _POLLED if is_all else 1)
         if late and is_all:
             raise Refused(413, _LIMIT)
-        document = self._document(arrival, views, number, whole=told.keys() >= wishes.keys())
+        document = self._document(arrival, views, number, whole=told.keys() >= watched_people.keys())
         subscription, response = self._grants.accept(
             arrival, EVENT, document, {}, self._watchers.forget, in_list=_is_list(arrival.request), once=only_asks
         )
         if subscription is not None:
             subscription.documents = number
-            shown = {aor: boards.get(aor) for aor in told if aor in wishes and aor not in late}
-            self._register(subscription, wishes, {aor: boards[aor] for aor in told if aor in boards}, shown, serial)
-            self._note(subscription.watcher, batch, before, wishes, boards)
+            shown = {aor: boards.get(aor) for aor in told if aor in watched_people and aor not in late}
+            self._register(
+                subscription, watched_people, {aor: boards[aor] for aor in told if aor in boards}, shown, serial
+            )
+            self._note(subscription.watcher, batch, before, watched_people, boards)
             for aor in late:
-                self._fanout.feed.owe(subscription, aor, wishes[aor].categories)
+                self._fanout.feed.owe(subscription, aor, watched_people[aor].categories)
         return response
 
     def _register(
         self,
         subscription: Subscription,
-        wishes: Wishes,
+        watched_people: WatchedPeople,
         boards: Mapping[Aor, Board],
         shown: Mapping[Aor, Board | None],
         serial: int,
@@ -168,12 +170,12 @@ class Watching:
 
         Args:
             subscription: The new one, or the one that watches others from now on.
-            wishes: All whom it watches.
+            watched_people: All whom it watches.
             boards: Of those whom it is told of, now or later.
             shown: Of whom its document says something → the board that was read; None: there was no such user.
             serial: Number of the last change before the boards were read.
         """
-        self._watchers.watch(subscription, wishes, boards, self._boards.serial)
+        self._watchers.watch(subscription, watched_people, boards, self._boards.serial)
         behind = {aor: board for aor, board in shown.items() if self._is_behind(aor, board, serial)}
         if behind:
             self._fanout.compare(subscription, behind)
@@ -190,8 +192,8 @@ class Watching:
         self,
         watcher: Aor,
         batch: Sequence[BatchAction],
-        before: Wishes,
-        wishes: Wishes,
+        before: WatchedPeople,
+        watched_people: WatchedPeople,
         boards: Mapping[Aor, Board],
     ) -> None:
         """Have those noted whom somebody made his contacts, and those whom he let go.
@@ -202,7 +204,7 @@ class Watching:
         asked = [one for action in batch if action.subscribes and not action.once for one in action.resources]
         contexts = {one.aor: one.context for one in asked if one.context is not None and one.aor in boards}
         self._subscribers.began(watcher, contexts)
-        gone = [aor for aor in before if aor not in wishes and not self._watchers.is_watched_by(aor, watcher)]
+        gone = [aor for aor in before if aor not in watched_people and not self._watchers.is_watched_by(aor, watcher)]
         if gone:
             self._subscribers.ended(watcher, gone)
 
@@ -249,7 +251,7 @@ class Watching:
         return next(iter(views.values()))
 
     def _views_of(
-        self, watcher: Aor, told: Wishes, boards: Mapping[Aor, Board], times: int
+        self, watcher: Aor, told: WatchedPeople, boards: Mapping[Aor, Board], times: int
     ) -> tuple[Mapping[str, Document], Sequence[Aor]]:
         """Give what a watcher is told of each, by address as the watcher wrote it.
 
@@ -258,25 +260,27 @@ class Watching:
         views: dict[str, Document] = {}
         late: list[Aor] = []
         left = self._answer_bytes * times
-        for aor, wish in told.items():
-            view = self._view(watcher, wish, boards.get(aor))
+        for aor, watched in told.items():
+            view = self._view(watcher, watched, boards.get(aor))
             if len(view.body) > left and views and aor in boards:
                 late.append(aor)
-                view = self._view(watcher, wish, None)
+                view = self._view(watcher, watched, None)
             left -= len(view.body)
-            views[wish.uri] = view
+            views[watched.uri] = view
         return views, late
 
-    def _view(self, watcher: Aor, wish: WatchedPerson, board: Board | None) -> Document:
+    def _view(self, watcher: Aor, watched: WatchedPerson, board: Board | None) -> Document:
         if board is not None:
             seen_by = audience(board, watcher, self._relation(watcher))
-            return self._views.document_for(board, seen_by, wish.categories, wish.form)
-        if wish.form is PresenceFormat.CATEGORIES:
-            return Document(wish.form.value, write_unknown(wish.uri, wish.categories))
-        return Document(wish.form.value, write_legacy(person_unknown(wish.uri), wish.form))
+            return self._views.document_for(board, seen_by, watched.categories, watched.form)
+        if watched.form is PresenceFormat.CATEGORIES:
+            return Document(watched.form.value, write_unknown(watched.uri, watched.categories))
+        return Document(watched.form.value, write_legacy(person_unknown(watched.uri), watched.form))
 
 
-def combined(before: Wishes, batch: Sequence[BatchAction], form: PresenceFormat) -> tuple[Wishes, Wishes]:
+def combined(
+    before: WatchedPeople, batch: Sequence[BatchAction], form: PresenceFormat
+) -> tuple[WatchedPeople, WatchedPeople]:
     """Apply a batch to what a subscription watches; give all that it watches now, and what to tell of whom.
 
     Whom a later batch does not name, stays. Several actions may ask for one person: he is
@@ -286,30 +290,32 @@ def combined(before: Wishes, batch: Sequence[BatchAction], form: PresenceFormat)
     """
     if not batch:
         return before, before
-    wishes = dict(before)
+    watched_people = dict(before)
     told: dict[Aor, None] = {}
     asked: dict[Aor, WatchedPerson] = {}
     for action in batch:
         if not action.subscribes:
-            for aor in _ended(wishes, action):
+            for aor in _ended(watched_people, action):
                 told.pop(aor, None)
             continue
         single = ((action.id, action.categories),)
         for one in action.resources:
             if action.once:
-                asked[one.aor] = _wish(one.uri, single, form)
+                asked[one.aor] = _watched(one.uri, single, form)
                 continue
-            old = wishes.get(one.aor)
-            wishes[one.aor] = _wish(one.uri, _begun(old, action) if old else single, old.form if old else form)
+            old = watched_people.get(one.aor)
+            watched_people[one.aor] = _watched(
+                one.uri, _begun(old, action) if old else single, old.form if old else form
+            )
             told[one.aor] = None
-    return wishes, {**{aor: wishes[aor] for aor in told}, **asked}
+    return watched_people, {**{aor: watched_people[aor] for aor in told}, **asked}
 
 
-def _ended(wishes: dict[Aor, WatchedPerson], action: BatchAction) -> Sequence[Aor]:
+def _ended(watched_people: dict[Aor, WatchedPerson], action: BatchAction) -> Sequence[Aor]:
     """End what an action asked for; give those who are watched no more."""
     gone = []
-    for aor in [one.aor for one in action.resources] or list(wishes):
-        old = wishes.get(aor)
+    for aor in [one.aor for one in action.resources] or list(watched_people):
+        old = watched_people.get(aor)
         if old is None:
             continue
         left = tuple(one for one in old.actions if one[0] != action.id)
@@ -318,9 +324,9 @@ def _ended(wishes: dict[Aor, WatchedPerson], action: BatchAction) -> Sequence[Ao
                 continue
             left = ()  # named by who does not know which action began it
         if left:
-            wishes[aor] = _wish(old.uri, left, old.form)
+            watched_people[aor] = _watched(old.uri, left, old.form)
         else:
-            del wishes[aor]
+            del watched_people[aor]
             gone.append(aor)
     return gone
 
@@ -331,7 +337,7 @@ def _begun(old: WatchedPerson, action: BatchAction) -> tuple[tuple[str, frozense
     return (*kept, (action.id, action.categories))[-_ACTIONS_BOUND:]
 
 
-def _wish(uri: str, actions: tuple[tuple[str, frozenset[str]], ...], form: PresenceFormat) -> WatchedPerson:
+def _watched(uri: str, actions: tuple[tuple[str, frozenset[str]], ...], form: PresenceFormat) -> WatchedPerson:
     if form is not PresenceFormat.CATEGORIES:
         return WatchedPerson(uri, LEGACY_CATEGORIES, actions, form)
     categories = actions[0][1] if len(actions) == 1 else _union(wanted for _, wanted in actions)

@@ -44,7 +44,7 @@ class WatchedPerson:
     form: PresenceFormat = PresenceFormat.CATEGORIES
 
 
-Wishes = Mapping[Aor, WatchedPerson]
+WatchedPeople = Mapping[Aor, WatchedPerson]
 
 
 @dataclass(slots=True)
@@ -116,29 +116,31 @@ class WatcherIndex:
         if excess:
             raise Refused(413, _LIMIT)
 
-    def watch(self, subscription: Subscription, wishes: Wishes, boards: Mapping[Aor, Board], serial: int = -1) -> None:
+    def watch(
+        self, subscription: Subscription, watched_people: WatchedPeople, boards: Mapping[Aor, Board], serial: int = -1
+    ) -> None:
         """Have a subscription watch exactly these people.
 
         Args:
-            subscription: Its `data` becomes `wishes`.
-            wishes: All whom it watches from now on.
+            subscription: Its `data` becomes `watched_people`.
+            watched_people: All whom it watches from now on.
             boards: Of those whom its watcher is being told of now.
             serial: Number of the last change of boards; of those before, its watcher is told by these boards.
         """
-        for aor in (subscription.data or {}).keys() - wishes.keys():
+        for aor in (subscription.data or {}).keys() - watched_people.keys():
             self._remove(subscription, aor)
         relation = self._relation(subscription.watcher)
-        for aor, wish in wishes.items():
+        for aor, watched in watched_people.items():
             row = self._watched.setdefault(aor, {})
             watch = row.get(subscription)
             if watch is None:
-                watch = row[subscription] = Watch(wish.categories, relation)
+                watch = row[subscription] = Watch(watched.categories, relation)
                 self._shares.add(_owners(subscription.watcher, subscription.epid))
-            watch.categories, watch.form = wish.categories, wish.form
+            watch.categories, watch.form = watched.categories, watched.form
             if aor in boards:
                 watch.audience(boards[aor], subscription.watcher)
                 watch.since = serial
-        subscription.data = wishes
+        subscription.data = watched_people
 
     def forget(self, subscription: Subscription) -> None:
         """A subscription is over."""

@@ -38,7 +38,7 @@ def room() -> PresenceRoom:
 def between(patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Have something happen after the first document is written, and before its subscription is registered."""
     rest = [act]
-    written = watching.Watching._document
+    written = watching.PresenceSubscriptions._document
 
     def document(*args: Any, **how: Any) -> Any:
         found = written(*args, **how)
@@ -46,7 +46,7 @@ def between(patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
             rest.pop()()
         return found
 
-    patch.setattr(watching.Watching, "_document", document)
+    patch.setattr(watching.PresenceSubscriptions, "_document", document)
 
 
 @pytest.mark.parametrize("is_watched", [False, True])

@@ -71,7 +71,7 @@ def member_of(kind: MemberKind, text: str) -> ContainerMember:
 
 def set_members(
     board: Board,
-    wishes: Sequence[MemberChange],
+    changes: Sequence[MemberChange],
     now: float,
     quotas: Quotas,
     relation: RelationOf = _colleague,
@@ -85,19 +85,19 @@ def set_members(
     """
     containers = dict(board.containers)
     faults = []
-    for index, wish in enumerate(wishes, 1):
-        if wish.container == DEFAULT:
+    for index, change in enumerate(changes, 1):
+        if change.container == DEFAULT:
             return PublicationDenied(Denial.READ_ONLY)
-        old = containers.get(wish.container, Container())
-        members = (old.members - wish.remove) | wish.add
+        old = containers.get(change.container, Container())
+        members = (old.members - change.remove) | change.add
         if members == old.members:
             continue
-        if wish.version != old.version:
-            faults.append(Fault(index, wish.container, wish.version, old.version))
+        if change.version != old.version:
+            faults.append(Fault(index, change.container, change.version, old.version))
             continue
         if len(members) > max(quotas.members, len(old.members)):  # a bound that was lowered lets people be taken off
             return PublicationDenied(Denial.TOO_MANY_MEMBERS)
-        containers[wish.container] = Container(old.version + 1, members)
+        containers[change.container] = Container(old.version + 1, members)
     if faults:
         return Stale(tuple(faults))
     if _members(containers) > max(quotas.members_in_all, _members(board.containers)):
