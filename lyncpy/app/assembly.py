@@ -135,10 +135,10 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
                 connections=lambda: listener.granted.web,
             )
         )
-    claim = DatabaseLock(config.path(config.sections.store.path))
+    database_lock = DatabaseLock(config.path(config.sections.store.path))
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
-    house = UnitGroup([claim, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
+    house = UnitGroup([database_lock, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
     return Built(house, listener, within)
 
 

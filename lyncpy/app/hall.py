@@ -66,7 +66,7 @@ class Entrance:
     """What a request meets on its way from the wire to a workload."""
 
     gate: Gate
-    reception: AnonymousGate
+    anonymous_gate: AnonymousGate
     router: Router
     transactions: Transactions
     draining: Draining
@@ -163,9 +163,9 @@ def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Off
     auth, limits, sip = config.sections.auth, config.sections.limits, config.sections.sip
     platform, timers, tables = base.platform, base.timers, base.tables
     proof = DigestProof(answer_s=auth.challenge_lifetime_s, lifetime_s=auth.lifetime_s)
-    reception = AnonymousGate(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
+    anonymous_gate = AnonymousGate(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
     ntlm = NtlmAuthenticator(tables.people, tables.secrets, auth, sip.server_name, sip.domain, timers)
-    gate = Gate([ntlm], base.signins, base.flows, platform.meter, limits, timers, reception)
+    gate = Gate([ntlm], base.signins, base.flows, platform.meter, limits, timers, anonymous_gate)
     base.flows.seal_with(gate.seal)
     router, operations = Router((sip.domain,), _own_hosts(config)), Operations()
     router.add(operations.rows())
@@ -184,7 +184,7 @@ def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Off
         source=sip.server_name,
         relays=base.relays,
     )
-    return Entrance(gate, reception, router, transactions, Draining(transactions, timers, limits.drain_s))
+    return Entrance(gate, anonymous_gate, router, transactions, Draining(transactions, timers, limits.drain_s))
 
 
 def _own_hosts(config: Config) -> Sequence[str]:

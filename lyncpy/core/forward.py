@@ -101,14 +101,16 @@ class Forward:
     Args:
         outbound: Sends requests.
         record_route: The URI (with `lr`) that keeps this server in the path of dialogs.
-        vouching: Asserts who sent a request.
+        asserted_identity: Asserts who sent a request.
         timers: The deadlines.
     """
 
-    def __init__(self, outbound: IOutbound, record_route: str, vouching: AssertedIdentity, timers: ITimers) -> None:
+    def __init__(
+        self, outbound: IOutbound, record_route: str, asserted_identity: AssertedIdentity, timers: ITimers
+    ) -> None:
         self._outbound = outbound
         self._record_route = f"<{record_route}>"
-        self._vouching = vouching
+        self._asserted_identity = asserted_identity
         self._timers = timers
         self._waits = _Waits()
 
@@ -165,7 +167,7 @@ class Forward:
         finally:
             self._waits.remove(endpoint.aor, call, arrival.sender.aor)
         if request.method == "REFER" and 200 <= response.status < 300:
-            self._vouching.referred(arrival.sender.aor, endpoint.aor)
+            self._asserted_identity.referred(arrival.sender.aor, endpoint.aor)
         return _outcome(request, response, endpoint, local=call.local, upstream=self._upstream)
 
     def pass_ack(self, arrival: Arrival, endpoint: Endpoint, *, call_id: str = "") -> None:
@@ -185,8 +187,8 @@ class Forward:
             put.append(("Call-ID", call_id))
         first = [("Record-Route", self._record_route)] if request.method == "INVITE" else []
         # Nobody answers an ACK or looks whose it is.
-        last = [("P-Asserted-Identity", self._vouching.identity(sender))] if request.method != "ACK" else []
-        drop = (*ONWARD_DROPPED, *self._vouching.unbacked(request.headers, sender))
+        last = [("P-Asserted-Identity", self._asserted_identity.identity(sender))] if request.method != "ACK" else []
+        drop = (*ONWARD_DROPPED, *self._asserted_identity.unbacked(request.headers, sender))
         return request.edited(uri=uri, drop=drop, put=put, first=first, last=last)
 
     def _upstream(self, request: Request, response: Response, endpoint: Endpoint) -> Response:
@@ -200,8 +202,8 @@ class Forward:
         first = [("Via", value) for value in own.get_all("Via")]
         if dialog:
             first.append(("Record-Route", self._record_route))
-        drop = (*UPSTREAM_DROPPED, *self._vouching.unbacked(response.headers, endpoint.aor))
-        last = [("P-Asserted-Identity", self._vouching.identity(endpoint.aor))]
+        drop = (*UPSTREAM_DROPPED, *self._asserted_identity.unbacked(response.headers, endpoint.aor))
+        last = [("P-Asserted-Identity", self._asserted_identity.identity(endpoint.aor))]
         if request.method == "INVITE" and request.to.tag is None and _wants_history(request):
             last.append(_history(request))
         return response.edited(drop=drop, put=put, first=first, last=last)

@@ -92,7 +92,7 @@ class Gate:
         meter: Shows what was refused.
         settings: The section [limits].
         timers: The clock.
-        reception: Admits guests; None: there are none.
+        anonymous_gate: Admits guests; None: there are none.
     """
 
     log = Logger()
@@ -105,7 +105,7 @@ class Gate:
         meter: IMeter,
         settings: Settings,
         timers: ITimers,
-        reception: AnonymousGate | None = None,
+        anonymous_gate: AnonymousGate | None = None,
     ) -> None:
         self._authenticators = {authenticator.scheme.lower(): authenticator for authenticator in authenticators}
         self._wire = flows
@@ -113,7 +113,7 @@ class Gate:
         self._settings = settings
         self._timers = timers
         self._signins = signins
-        self._reception = reception
+        self._anonymous_gate = anonymous_gate
         self._flows: dict[FlowName, _GateFlow] = {}
         self._strangers: Deadlines[FlowName] = Deadlines(timers, partial(flows.close_flow, reason="nobody signed in"))
         """Connections on which nobody has signed in."""
@@ -147,8 +147,8 @@ class Gate:
         self._holding.clear(flow)
         for authenticator in self._authenticators.values():
             authenticator.forget(flow)
-        if self._reception is not None:
-            self._reception.closed(flow)
+        if self._anonymous_gate is not None:
+            self._anonymous_gate.closed(flow)
 
     def _expect_sign_in(self, state: _GateFlow) -> None:
         self._strangers.set(state.name, self._settings.unauthenticated_s)
@@ -198,8 +198,8 @@ class Gate:
             raise Refused(488, Diagnostics(EXPECTED_FAILURE + 488, "Compression is not offered"))
         association, registers = state.association, request.method == "REGISTER"
         if association is None:
-            if self._reception is not None and (state.guest or self._reception.expects(request)):
-                return self._receive(state, arrival, self._reception)
+            if self._anonymous_gate is not None and (state.guest or self._anonymous_gate.expects(request)):
+                return self._receive(state, arrival, self._anonymous_gate)
             if not registers:
                 raise self._challenge(state)
         elif not (registers and _carries_token(request.headers)):
@@ -213,10 +213,10 @@ class Gate:
                 raise self._unverified(state, request, problem)
         return await self._sign_in(state, arrival)
 
-    def _receive(self, state: _GateFlow, arrival: Arrival, reception: AnonymousGate) -> Arrival:
+    def _receive(self, state: _GateFlow, arrival: Arrival, anonymous_gate: AnonymousGate) -> Arrival:
         """Take a request of a guest, or of who wants to be one."""
         self._check_sender(arrival.request, aor_of(arrival.request.from_.uri))
-        outcome = reception.admit(arrival)
+        outcome = anonymous_gate.admit(arrival)
         if isinstance(outcome, Challenge):
             raise self._challenge(state, [outcome.value])
         self._greet(state)

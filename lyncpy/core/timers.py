@@ -88,7 +88,7 @@ class Timers:
     def __init__(self, clock: IReactorTime, wall: Callable[[], float]) -> None:
         self._clock = clock
         self.clock = WallClock(wall, self.now)
-        self._ears: list[Callable[[float], None]] = []
+        self._listeners: list[Callable[[float], None]] = []
         self._buckets: dict[float, dict[Timer, None]] = {}
         # The times of `_buckets`. A bucket that was emptied by cancelling stays until its time has
         # come, so that no time is ever in here twice.
@@ -119,7 +119,7 @@ class Timers:
 
     def on_step(self, hear: Callable[[float], None]) -> None:
         """Tell from now on when the wall clock was set. See the promise."""
-        self._ears.append(hear)
+        self._listeners.append(hear)
 
     def later(self, delay_s: float, call: Callable[[], None]) -> ITimer:
         """Call once, at the earliest after the delay. A call that fails is logged."""
@@ -158,7 +158,7 @@ class Timers:
                 way="forward" if by > 0 else "back",
                 seconds=round(abs(by), 1),
             )
-            for hear in self._ears:
+            for hear in self._listeners:
                 self._run(partial(hear, by))
 
     def _on_turn(self) -> None:

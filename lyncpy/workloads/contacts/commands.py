@@ -14,9 +14,9 @@ from lyncpy.workloads.contacts.model import ContactBook, ContactList
 class Commands:
     """Shows contact lists."""
 
-    def __init__(self, lists: Lists, shelves: GeneratedGroups, people: IPeople) -> None:
+    def __init__(self, lists: Lists, generated_groups: GeneratedGroups, people: IPeople) -> None:
         self._lists = lists
-        self._shelves = shelves
+        self._generated_groups = generated_groups
         self._people = people
 
     def words(self) -> tuple[ShellCommand, ...]:
@@ -34,7 +34,7 @@ class Commands:
             for c in contacts.contacts.values()
         ]
         note = _summary(contacts)
-        left_out = self._shelves.left_out(aor)
+        left_out = self._generated_groups.left_out(aor)
         if left_out:
             note += f"; left out, too large or too many ([contacts] generated_members, generated_groups): {', '.join(left_out)}"
         return Table(("contact", "name", "groups", "subscribed", "by"), rows, note=note)

@@ -107,7 +107,7 @@ class Lists:
         bus: Tells of changes.
         writers: Lets one write at a time.
         limits: Bounds of a list.
-        shelves: The groups that the directory generates.
+        generated_groups: The groups that the directory generates.
         owners: Who has which address.
     """
 
@@ -117,14 +117,14 @@ class Lists:
         bus: IBus,
         writers: KeyedLock,
         limits: ListLimits,
-        shelves: GeneratedGroups,
+        generated_groups: GeneratedGroups,
         owners: IOwners,
     ) -> None:
         self._table: VersionedTable[Aor, _Stored] = VersionedTable(
             KIND, self, NoCache(), store=store, writers=writers, tell=bus.tell
         )
         self._limits = limits
-        self._shelves = shelves
+        self._generated_groups = generated_groups
         self._owners = owners
         self._given: dict[Aor, _Given] = {}
 
@@ -153,7 +153,7 @@ class Lists:
                 return Declined(decided, amends(stored.book, change)), stored.book, None
             return decided, decided.book, decided.delta
 
-        if isinstance(change, SetContact) and change.name == self._shelves.name_of(change.aor):
+        if isinstance(change, SetContact) and change.name == self._generated_groups.name_of(change.aor):
             # COMPAT pidgin-sipe 1.25: where the user gave no name, it sends the one that the contact has; kept, it
             # would hide every later one.
             change = replace(change, name="")
@@ -193,7 +193,7 @@ class Lists:
     def is_outdated(self, aor: Aor) -> bool:
         """Tell whether the directory has something else for a list than the user's devices show."""
         given = self._given.get(aor)
-        return given is not None and given.wanted != self._shelves.wanted(aor)
+        return given is not None and given.wanted != self._generated_groups.wanted(aor)
 
     def is_lost(self, aor: Aor) -> bool:
         """Tell whether the user whose devices are told of an address's list has it no more."""
@@ -202,7 +202,7 @@ class Lists:
 
     async def _follow(self, aor: Aor) -> ContactBook:
         """Bring a list to what the directory says now, count that, and tell it."""
-        wanted = self._shelves.wanted(aor)
+        wanted = self._generated_groups.wanted(aor)
         given = self._given.get(aor)
 
         def regrown(stored: _Stored) -> tuple[ContactBook, ContactBook, Delta | None]:
@@ -262,7 +262,7 @@ class Lists:
         stored = _Stored(ContactBook(key)) if value is None else _Stored(*unpack(value, key, self._owners))
         given = self._given.get(key)
         if given is None or given.owner != self._owners.owner(key):
-            book = place(stored.book, self._shelves.wanted(key))
+            book = place(stored.book, self._generated_groups.wanted(key))
         else:
             book = replace(stored.book, generated=given.placed)
         former = None if stored.former is None else replace(stored.former, generated=book.generated)

@@ -18,8 +18,8 @@ from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.contacts.commands import Commands
 from lyncpy.workloads.contacts.fanout import ContactFanout
 from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
+from lyncpy.workloads.contacts.list_refresh import ListRefresh
 from lyncpy.workloads.contacts.lists import Lists
-from lyncpy.workloads.contacts.live import Live
 from lyncpy.workloads.contacts.model import ListLimits
 from lyncpy.workloads.contacts.routes import Routes
 from lyncpy.workloads.contacts.settings import Settings
@@ -35,25 +35,25 @@ class Contacts:
         limits = ListLimits(
             settings.contacts_per_user, settings.groups_per_user, settings.extension_bytes, settings.list_bytes
         )
-        self._shelves = GeneratedGroups(platform.people, platform.groups, settings)
+        self._generated_groups = GeneratedGroups(platform.people, platform.groups, settings)
         self._lists = lists = Lists(
-            platform.store, platform.bus, platform.writers, limits, self._shelves, platform.owners
+            platform.store, platform.bus, platform.writers, limits, self._generated_groups, platform.owners
         )
         self._bus = platform.bus
         self._fanout = ContactFanout(lists, signaling.notifier, platform.timers)
-        self._live = Live(lists, self._shelves, platform.timers)
+        self._live = ListRefresh(lists, self._generated_groups, platform.timers)
         self._listening: tuple[IListening, ...] = ()
         routes = Routes(lists, self._fanout, signaling.notifier, settings)
         self.offer = Offer(
             self.name,
             routes=routes.rows(),
             operations=routes.operations(),
-            commands=Commands(lists, self._shelves, platform.people).words(),
+            commands=Commands(lists, self._generated_groups, platform.people).words(),
         )
 
     async def open(self) -> None:
         """Load what the directory puts into lists, and listen for changes."""
-        self._shelves.load()
+        self._generated_groups.load()
         self._listening = (
             self._bus.listen(ContactsChanged, self._fanout.heard),
             self._bus.listen(FlowDrained, self._fanout.feed.flow_drained),

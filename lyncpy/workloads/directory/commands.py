@@ -112,7 +112,7 @@ class Commands:
             raise CommandFailed(f"nothing was changed: {error}") from error
         return Table(
             ("what", "user", "detail"),
-            _deeds(outcome, self._people),
+            _applier(outcome, self._people),
             note=_summary(outcome, dry_run=dry_run),
             failed=_undone(outcome),
         )
@@ -273,7 +273,7 @@ def _searched(person: Person) -> tuple[str, ...]:
     return (bare(person.aor), person.display_name, person.department, *person.logins)
 
 
-def _deeds(outcome: PullResult, people: People) -> list[tuple[object, ...]]:
+def _applier(outcome: PullResult, people: People) -> list[tuple[object, ...]]:
     changes = outcome.changes
     rows: list[tuple[object, ...]] = []
     replaced = {one.after.aor: one.before for one in successors(changes)}

@@ -96,8 +96,8 @@ class Pulls:
         self._kept = kept
         self._people = people
         self._groups = groups
-        self._deeds = ChangeApplier(kept, people, groups, bus, timers, overdue_ends=settings.must_change_signs_out)
-        self.rejudge = self._deeds.rejudge
+        self._applier = ChangeApplier(kept, people, groups, bus, timers, overdue_ends=settings.must_change_signs_out)
+        self.rejudge = self._applier.rejudge
         self._settings = settings
         self._timers = timers
         self._lock = DeferredLock()
@@ -135,7 +135,7 @@ class Pulls:
         """
         self.state = await self._kept.state()
         for person, owner in await self._kept.people():
-            self._deeds.know(person, owner)
+            self._applier.know(person, owner)
         self._people.owners.delete(self._kept.deleted)
         for group in await self._kept.groups():
             self._groups.put_group(group)
@@ -189,7 +189,7 @@ class Pulls:
             found = await self._found(cookie, force=force, same_people=same_people)
             if not dry_run and not found.refused:
                 # First: who comes back after their time finds nothing, also when this pull is the first since.
-                await self._deeds.delete_over(self._timers.past() - self._settings.held_s)
+                await self._applier.delete_over(self._timers.past() - self._settings.held_s)
                 await self._carry_out(found)
             self._recovered()
             took_s = self._timers.now() - began
@@ -209,7 +209,7 @@ class Pulls:
         """
         await self._lock.acquire()
         try:
-            await self._deeds.delete(self._deeds.held(owner))
+            await self._applier.delete(self._applier.held(owner))
         finally:
             self._lock.release()
 
@@ -217,7 +217,7 @@ class Pulls:
         """Give what is held back of somebody to who has an address, as `ChangeApplier.give` does; wait for a pull under way first."""
         await self._lock.acquire()
         try:
-            await self._deeds.give(owner, aor)
+            await self._applier.give(owner, aor)
         finally:
             self._lock.release()
 
@@ -295,16 +295,16 @@ class Pulls:
         known = frozenset(self.state.skipped)
         news = [one for one in changes.skipped if one not in known]
         for removed in chunks(changes.removed):
-            await self._deeds.remove(removed)
+            await self._applier.remove(removed)
         disabled = frozenset(person.aor for person in changes.disabled)
         for chunk in chunks((*changes.disabled, *(one for one in changes.changed if one.aor not in disabled))):
-            await self._deeds.update_people(chunk)
+            await self._applier.update_people(chunk)
         for moves in in_order(changes.moved):
-            await self._deeds.move(moves)
+            await self._applier.move(moves)
         for added in chunks(changes.added):
-            await self._deeds.add(added, first=not self.state.pulled_at)
-        await self._deeds.regroup(found.groups)
-        self._deeds.name_successors(successors(changes))
+            await self._applier.add(added, first=not self.state.pulled_at)
+        await self._applier.regroup(found.groups)
+        self._applier.name_successors(successors(changes))
         await self._note(found)
         self._withhold(found)
         self._log(found)

@@ -47,9 +47,9 @@ class Routes:
         flows: IFlows,
         settings: Settings,
         timers: ITimers,
-        vigil: KeepAliveWatch,
+        keep_alive_watch: KeepAliveWatch,
     ) -> None:
-        self._vigil = vigil
+        self._keep_alive_watch = keep_alive_watch
         self._bindings = bindings
         self._signout = signout
         self._people = people
@@ -82,21 +82,21 @@ class Routes:
         """
         request = arrival.request
         aor = self._checked(arrival)
-        wish = read_wish(request)
-        if wish.expires_s == 0:
-            return self._sign_out(arrival, aor, wish)
-        old, thread = self._bindings.get(aor, wish.epid), self._bindings.thread(aor, wish.epid)
+        requested = read_wish(request)
+        if requested.expires_s == 0:
+            return self._sign_out(arrival, aor, requested)
+        old, thread = self._bindings.get(aor, requested.epid), self._bindings.thread(aor, requested.epid)
         self._check_place(aor, old, arrival.flow)
         if (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"):
-            self._vigil.promised(arrival.flow)
-        lifetime = model.granted(wish.expires_s, self._terms)
+            self._keep_alive_watch.promised(arrival.flow)
+        lifetime = model.granted(requested.expires_s, self._terms)
         now = self._timers.now()
         endpoint = Endpoint(
             aor=aor,
-            epid=wish.epid,
-            instance=wish.instance,
-            gruu=model.gruu_of(aor, wish.instance),
-            contact=wish.contact,
+            epid=requested.epid,
+            instance=requested.instance,
+            gruu=model.gruu_of(aor, requested.instance),
+            contact=requested.contact,
             flow=arrival.flow,
             user_agent=request.headers.get("User-Agent") or "",
             since=now,
@@ -148,7 +148,7 @@ class Routes:
             return
         if contest.is_on(now):
             contest.refused(now)
-            self._vigil.doubt(holder.flow)
+            self._keep_alive_watch.doubt(holder.flow)
             self._signout.dismiss(flow, "its place is held by another")
             self.log.info("{aor} refused: {reason}", aor=aor, reason=why.reason, flow=flow)
             raise Refused(503, why, headers=[("Retry-After", CONTEST_RETRY_S)])
@@ -174,12 +174,12 @@ class Routes:
             flow=endpoint.flow,
         )
 
-    def _sign_out(self, arrival: Arrival, aor: Aor, wish: model.RequestedBinding) -> Response:
+    def _sign_out(self, arrival: Arrival, aor: Aor, requested: model.RequestedBinding) -> Response:
         gone: Sequence[Endpoint]
-        if wish.every:
+        if requested.every:
             gone = [endpoint for endpoint in self._bindings.on(arrival.flow) if endpoint.aor == aor]
         else:
-            known = self._bindings.get(aor, wish.epid)
+            known = self._bindings.get(aor, requested.epid)
             gone = [known] if known is not None and known.flow == arrival.flow else []
         for endpoint in gone:
             self._bindings.drop(endpoint, "signed out")

@@ -32,14 +32,14 @@ class Registrar:
         self._bus = platform.bus
         self._signout = SignOut(bindings, outbound, flows, timers)
         self._listening: list[IListening] = []
-        self._vigil = KeepAliveWatch(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
-        routes = Routes(bindings, self._signout, people, flows, settings, timers, self._vigil)
+        self._keep_alive_watch = KeepAliveWatch(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
+        routes = Routes(bindings, self._signout, people, flows, settings, timers, self._keep_alive_watch)
         commands = Commands(bindings, self._signout, people, flows, timers)
         self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words(), reasons=(commands.why,))
 
     async def open(self) -> None:
         """Listen for connections that end and of people who may not sign in any more."""
-        self._vigil.open()
+        self._keep_alive_watch.open()
         self._listening = [
             self._bus.listen(FlowClosed, self._flow_closed),
             self._bus.listen(FlowSilent, self._flow_silent),
@@ -48,16 +48,16 @@ class Registrar:
 
     async def close(self) -> None:
         """Stop listening."""
-        self._vigil.close()
+        self._keep_alive_watch.close()
         for listening in self._listening:
             listening.stop()
 
     async def _flow_silent(self, fact: FlowSilent) -> None:
         """Ask a client whether it is there."""
-        self._vigil.doubt(fact.flow)
+        self._keep_alive_watch.doubt(fact.flow)
 
     async def _flow_closed(self, fact: FlowClosed) -> None:
-        self._vigil.forget(fact.flow)
+        self._keep_alive_watch.forget(fact.flow)
         self._bindings.drop_flow(fact.flow, "connection lost")
 
     async def _person_changed(self, fact: PersonChanged) -> None:

@@ -26,30 +26,33 @@ class Office:
             self.groups.know(one)
         for group in groups:
             self.groups.put_group(group)
-        self.shelves = GeneratedGroups(self.people, self.groups, Settings(**settings))
-        self.shelves.load()
+        self.generated_groups = GeneratedGroups(self.people, self.groups, Settings(**settings))
+        self.generated_groups.load()
 
     def changes(self, user: str, **facts: Any) -> None:
         """Put somebody in the place of his former self."""
         new = person(user, **facts)
         self.people.put_person(new)
         self.groups.know(new)
-        self.shelves.person_changed(new.aor, new)
+        self.generated_groups.person_changed(new.aor, new)
 
     def loses(self, aor: Aor) -> None:
         """Remove somebody."""
         self.people.drop(aor)
         self.groups.forget(aor)
-        self.shelves.person_changed(aor, None)
+        self.generated_groups.person_changed(aor, None)
 
     def regroups(self, group: Group) -> None:
         """Change a group."""
         self.groups.put_group(group)
-        self.shelves.groups_changed(self.groups.around([group.key]))
+        self.generated_groups.groups_changed(self.groups.around([group.key]))
 
     def of(self, aor: Aor) -> dict[str, list[str]]:
         """Give a user's groups: who is in which."""
-        return {one.name: sorted(aor[4:].partition("@")[0] for aor in one.members) for one in self.shelves.wanted(aor)}
+        return {
+            one.name: sorted(aor[4:].partition("@")[0] for aor in one.members)
+            for one in self.generated_groups.wanted(aor)
+        }
 
 
 def group(key: str, *users: str, **facts: Any) -> Group:
@@ -66,7 +69,7 @@ def test_people_of_one_department_have_one_another() -> None:
     """However it is written; who is alone, disabled, in no department or unknown has no group."""
     office = Office(department_group=True)
     assert office.of(ALICE.aor) == office.of(BOB.aor) == {"Research": ["alice", "bob"]}
-    assert office.shelves.wanted(ALICE.aor)[0] is office.shelves.wanted(BOB.aor)[0]
+    assert office.generated_groups.wanted(ALICE.aor)[0] is office.generated_groups.wanted(BOB.aor)[0]
     for aor in (CAROL.aor, DAVE.aor, ERIN.aor, Aor("sip:zed@example.com")):
         assert office.of(aor) == {}
 
@@ -82,7 +85,7 @@ def test_a_department_follows_its_people() -> None:
     office.changes("dave", department="Sales", enabled=False)
     office.loses(BOB.aor)
     assert office.of(CAROL.aor) == {}
-    assert office.shelves._departments.keys() == {"research", "sales"}
+    assert office.generated_groups._departments.keys() == {"research", "sales"}
 
 
 def test_members_have_the_groups_that_are_named() -> None:
@@ -129,7 +132,7 @@ def test_groups_follow_the_directory() -> None:
     office.regroups(group("New", "alice", "bob", name="team"))
     assert office.of(ALICE.aor) == {"team": ["alice", "bob"]}
     office.groups.drop("New")
-    office.shelves.groups_changed(["New"])
+    office.generated_groups.groups_changed(["New"])
     assert office.of(ALICE.aor) == {}
 
 
@@ -145,7 +148,7 @@ def test_too_many_and_too_large_groups_are_left_out_and_named() -> None:
         generated_members=2,
     )
     assert list(office.of(ALICE.aor)) == ["Research", "A", "B"]
-    assert office.shelves.left_out(ALICE.aor) == ["Big", "C"]
+    assert office.generated_groups.left_out(ALICE.aor) == ["Big", "C"]
 
 
 def test_names_are_such_that_clients_can_show_them() -> None:
@@ -158,5 +161,5 @@ def test_the_directorys_name_of_somebody() -> None:
     """Empty for who is unknown."""
     office = Office()
     office.changes("erin", display_name="Erin E.")
-    assert office.shelves.name_of(ERIN.aor) == "Erin E."
-    assert office.shelves.name_of(Aor("sip:zed@example.com")) == ""
+    assert office.generated_groups.name_of(ERIN.aor) == "Erin E."
+    assert office.generated_groups.name_of(Aor("sip:zed@example.com")) == ""

@@ -59,7 +59,7 @@ class House:
         rules = AuthSettings.model_validate(auth)
         settings = Settings.model_validate(limits or {})
         proof = DigestProof(answer_s=60.0, lifetime_s=28_800.0)
-        self.reception = AnonymousGate(proof, self.flows, self.doors, self.meter, rules, settings, timers)
+        self.anonymous_gate = AnonymousGate(proof, self.flows, self.doors, self.meter, rules, settings, timers)
         people, secrets = TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash("secret")})
         ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         self.gate = Gate(
@@ -69,7 +69,7 @@ class House:
             self.meter,
             settings,
             timers,
-            self.reception,
+            self.anonymous_gate,
         )
         self.asked: dict[FlowName, dict[str, str]] = {}
         self.counts: dict[FlowName, int] = {}
@@ -132,7 +132,7 @@ def test_a_guest_comes_in_and_is_known_as_one() -> None:
     house = House()
     who = house.comes().sender
     assert (who.aor, who.epid, who.scheme, who.guest) == (ZOE, "e1", "Digest", True)
-    assert len(house.reception) == 1
+    assert len(house.anonymous_gate) == 1
     house.clock.advance(31)
     assert FLOW not in house.flows.closed
 
@@ -314,4 +314,4 @@ def test_a_user_does_not_become_a_guest() -> None:
 
 def test_an_address_that_only_looks_like_a_guests_is_none() -> None:
     """Whoever has it is asked for an account."""
-    assert not House().reception.expects(invite("sip:zoe@anonymous.invalid.test"))
+    assert not House().anonymous_gate.expects(invite("sip:zoe@anonymous.invalid.test"))

@@ -69,8 +69,10 @@ class Scene:
         people = FewPeople(
             [Person(ALICE, "a", display_name="Alice"), Person(BOB, "b", display_name="Bob", line="tel:+1555")]
         )
-        self.vouching = AssertedIdentity(people, timers)
-        self.forward = Forward(self.outbound, "sip:sip.example.test:5061;transport=tls;lr", self.vouching, timers)
+        self.asserted_identity = AssertedIdentity(people, timers)
+        self.forward = Forward(
+            self.outbound, "sip:sip.example.test:5061;transport=tls;lr", self.asserted_identity, timers
+        )
         self.early: list[tuple[str, str]] = []
         self.answers: list[ForkResult] = []
         self.provisional: list[Response] = []
@@ -345,17 +347,17 @@ def test_who_was_referred_may_say_by_whom_for_a_while(scene: Scene) -> None:
     work = started(scene.forward.pass_on(_arrival("REFER"), _endpoint("desk"), 30.0))
     _ = work.addCallback(scene.answers.append)
     said = Headers([("Referred-By", "<sip:alice@example.test>")])
-    assert scene.vouching.unbacked(said, BOB)
+    assert scene.asserted_identity.unbacked(said, BOB)
     scene.outbound.to("desk").answers(202)
-    assert not scene.vouching.unbacked(said, BOB)
-    assert scene.vouching.unbacked(said, Aor("sip:carol@example.test"))
+    assert not scene.asserted_identity.unbacked(said, BOB)
+    assert scene.asserted_identity.unbacked(said, Aor("sip:carol@example.test"))
     scene.clock.advance(200)
-    scene.vouching.referred(ALICE, BOB)
+    scene.asserted_identity.referred(ALICE, BOB)
     scene.clock.advance(200)
-    assert not scene.vouching.unbacked(said, BOB)
+    assert not scene.asserted_identity.unbacked(said, BOB)
     scene.clock.advance(101)
-    assert scene.vouching.unbacked(said, BOB)
-    assert not scene.vouching._referred
+    assert scene.asserted_identity.unbacked(said, BOB)
+    assert not scene.asserted_identity._referred
 
 
 def test_a_request_does_not_go_round_for_ever() -> None:

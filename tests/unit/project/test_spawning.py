@@ -22,7 +22,7 @@ STARTS: Final = {
     "workloads/admin/shell.py": "its end is the answer to a line",
     "workloads/archive/keeper.py": "awaited by whoever asked",
     "workloads/archive/service.py": "cancelled when the server ends",
-    "workloads/contacts/live.py": "awaited together",
+    "workloads/contacts/list_refresh.py": "awaited together",
     "workloads/directory/records.py": "awaited together",
     "workloads/directory/pull.py": "awaited within a bound",
     "workloads/im/archiving.py": "begun in order, awaited after the line has gone on",

@@ -19,10 +19,10 @@ def test_a_gruu_carries_the_instance() -> None:
     assert gruu == "sip:user@cosmo.local;opaque=user:epid:qIIWS2j5AVeD_HxnQdxmlwAA;gruu"
 
 
-@pytest.mark.parametrize(("wish", "granted"), [(None, 7200), (60, 300), (600, 600), (99999, 28800)])
-def test_a_lifetime_stays_within_its_bounds(wish: int | None, granted: int) -> None:
+@pytest.mark.parametrize(("requested", "granted"), [(None, 7200), (60, 300), (600, 600), (99999, 28800)])
+def test_a_lifetime_stays_within_its_bounds(requested: int | None, granted: int) -> None:
     """A client gets what it asks for, within what the server allows."""
-    assert model.granted(wish, TERMS) == granted
+    assert model.granted(requested, TERMS) == granted
 
 
 @pytest.mark.parametrize(

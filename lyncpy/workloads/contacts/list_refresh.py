@@ -29,14 +29,14 @@ AT_ONCE: Final = 50
 """Lists that are written at a time: the store commits them together."""
 
 
-class Live:
+class ListRefresh:
     """Keeps lists up to date with the directory while devices watch them."""
 
     log = Logger()
 
-    def __init__(self, lists: Lists, shelves: GeneratedGroups, timers: ITimers) -> None:
+    def __init__(self, lists: Lists, generated_groups: GeneratedGroups, timers: ITimers) -> None:
         self._lists = lists
-        self._shelves = shelves
+        self._generated_groups = generated_groups
         self._timers = timers
         self._refreshing = Deadline(timers, self._due)
         self._closed = False
@@ -45,7 +45,7 @@ class Live:
 
     async def person_changed(self, fact: PersonChanged) -> None:
         """Refresh the lists with this person."""
-        self._shelves.person_changed(fact.aor, fact.person)
+        self._generated_groups.person_changed(fact.aor, fact.person)
         self._soon(SETTLE_S)
 
     async def addresses_changed(self, fact: AddressesChanged) -> None:
@@ -58,7 +58,7 @@ class Live:
 
     async def groups_changed(self, fact: GroupsChanged) -> None:
         """Refresh the lists with these groups."""
-        self._shelves.groups_changed(fact.keys)
+        self._generated_groups.groups_changed(fact.keys)
         self._soon(SETTLE_S)
 
     def close(self) -> None:
