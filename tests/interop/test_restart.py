@@ -20,7 +20,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
     """Give a server of the test's own."""
     running = RunningServer(tmp_path / "home").init()
     try:
-        yield running.start()
+        yield running.start(running.twistd)
         running.stop()
     finally:
         running.close()
@@ -39,7 +39,7 @@ def test_killed_and_restarted_it_has_everything_and_clients_come_back(clients: C
 
     server.kill()
     alice.wait_for("connection_error", reason="network_error")
-    server.start()
+    server.start(server.twistd)
 
     alice.signed_on_again()
     bob.signed_on_again()
@@ -63,7 +63,7 @@ def test_killed_it_keeps_notes_and_contacts_for_clients_that_know_nothing(
     server.kill()
     alice.kill()
     bob.kill()
-    server.start()
+    server.start(server.twistd)
 
     alice, bob = clients("alice", "bob")
     alice.wait_presence(BOB, group="Küche", alias="Roberto", message=lambda text: "seit gestern hier" in (text or ""))
@@ -78,7 +78,7 @@ def test_killed_it_closes_the_records_of_open_sessions(clients: Clients, server:
     wait_until(lambda: server.sql("select * from sessions where user1_messages = 1"), "a count in the record")
 
     server.kill()
-    server.start()
+    server.start(server.twistd)
 
     (record,) = server.sql("select * from sessions where user2 = ?", bob.uri)
     assert record["ended_at"] is not None

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from tests.kit import forks
+from tests.kit.forks import Forked
 from tests.kit.slapd import free_ports
 
 TOP: Final = Path(__file__).resolve().parents[2]
@@ -54,12 +56,12 @@ class RunningServer:
             **{name.replace("__", "."): value for name, value in settings.items()},
         }
         self.words: Final = tuple(word for name, value in given.items() for word in ("--set", f"{name}={value}"))
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._log = home.with_name(f"{home.name}.log")
 
     def init(self) -> "RunningServer":
         """Make the home."""
-        _run([str(BIN / "lyncpy"), "init", str(self.home), "--demo", *self.words])
+        _lyncpy("init", str(self.home), "--demo", *self.words)
         return self
 
     def hire(self, *names: str) -> None:
@@ -103,21 +105,28 @@ class RunningServer:
 
     # --- its life
 
+    @property
+    def twistd(self) -> Sequence[str]:
+        """Give the command with which an operator starts it."""
+        return (str(BIN / "twistd"), "--nodaemon", "--pidfile=", "lyncpy", "--config", str(self.home / "lyncpy.toml"))
+
     def start(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> "RunningServer":
         """Start it and wait until it serves.
 
         Args:
-            command: Another way to start it than twistd.
-            environment: Of the process; this one's if not given.
+            command: How to start it; if not given it is forked from a process that has read its modules.
+            environment: Of a process that has to read them itself; this one's if not given.
         """
         assert self._process is None, "it runs already"
         begin = len(self.log())
-        twistd = (str(BIN / "twistd"), "--nodaemon", "--pidfile=", "lyncpy", "--config", str(self.home / "lyncpy.toml"))
-        with self._log.open("ab") as log:
-            # A session of its own: what a test's Ctrl-C hits is the test.
-            self._process = subprocess.Popen(
-                list(command) or list(twistd), cwd=TOP, stdout=log, stderr=log, env=environment, start_new_session=True
-            )
+        if command or environment is not None:
+            with self._log.open("ab") as log:
+                # A session of its own: what a test's Ctrl-C hits is the test.
+                self._process = subprocess.Popen(
+                    command or self.twistd, cwd=TOP, stdout=log, stderr=log, env=environment, start_new_session=True
+                )
+        else:
+            self._process = Forked(["twistd", *self.twistd[1:]], folder=TOP, out=self._log, err=self._log)
         until = time.monotonic() + PATIENCE_S
         while READY not in self.log()[begin:]:
             if self._process.poll() is not None or time.monotonic() > until:
@@ -182,8 +191,7 @@ class RunningServer:
 
     def set_password(self, address: str, password: str) -> None:
         """Set a password with `lyncpy user passwd`; the server may run."""
-        words = [str(BIN / "lyncpy"), "user", "passwd", address, "--config", str(self.home / "lyncpy.toml")]
-        _run(words, password)
+        _lyncpy("user", "passwd", address, "--config", str(self.home / "lyncpy.toml"), text=password)
 
     def ssh(self, command: str, *, key: Path | None = None) -> str:
         """Run a command of the shell with OpenSSH's client and give what it prints.
@@ -208,11 +216,21 @@ class RunningServer:
         return ["ssh", "-F", "none", *words, "-i", identity, "-p", str(self.admin_port), "admin@127.0.0.1", *command]
 
 
-def _run(words: Sequence[str], text: str = "") -> str:
-    """Run a program that has to succeed, with a text on its standard input; give what it prints."""
-    done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+def _run(words: Sequence[str]) -> str:
+    """Run a program that has to succeed; give what it prints."""
+    return _printed(
+        subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    )
+
+
+def _lyncpy(*words: str, text: str = "") -> str:
+    """Run the command `lyncpy`, which has to succeed; give what it prints."""
+    return _printed(forks.run(["lyncpy", *words], text, folder=TOP, timeout=PATIENCE_S))
+
+
+def _printed(done: "subprocess.CompletedProcess[str]") -> str:
     if done.returncode:
-        raise ServerFailed(f"{' '.join(words)}: status {done.returncode}: {done.stdout}{done.stderr}")
+        raise ServerFailed(f"{' '.join(done.args)}: status {done.returncode}: {done.stdout}{done.stderr}")
     return done.stdout
 
 

@@ -1,0 +1,57 @@
+"""What each process of lyncpy reads before it does anything: read once, for all that are forked from it.
+
+Importing it is all that it is for; `forks.py` does so.
+"""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Final
+
+import lyncpy
+
+NAME_THE_REACTOR: Final = (
+    "lyncpy.app.assembly",
+    "lyncpy.app.check",
+    "lyncpy.app.cli",
+    "lyncpy.app.tap",
+    "lyncpy.app.units",
+    "lyncpy.workloads.admin",
+)
+"""What imports, directly or not, those parts of Twisted's Conch that install a reactor.
+
+A reactor must not be shared: what one process registers with epoll, another would hear.
+"""
+
+RUN_BY_ALEMBIC: Final = "lyncpy.backends.sql.migrations"
+"""Scripts, which only Alembic can import."""
+
+BESIDES: Final = (
+    "alembic.command",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "twisted.application.app",
+    "twisted.conch.ssh.connection",
+    "twisted.conch.ssh.keys",
+    "twisted.conch.ssh.transport",
+    "twisted.logger",
+    "twisted.plugin",
+    "twisted.scripts._twistd_unix",
+    "twisted.scripts.twistd",
+)
+"""What it reads of others, which no module of ours names at its top."""
+
+
+def _ours(package: ModuleType) -> Iterator[str]:
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if found.name.startswith((*NAME_THE_REACTOR, RUN_BY_ALEMBIC)):
+            continue
+        yield found.name
+        if found.ispkg:
+            yield from _ours(importlib.import_module(found.name))
+
+
+for name in (*_ours(lyncpy), *BESIDES):
+    importlib.import_module(name)
+assert "twisted.internet.reactor" not in sys.modules, "a module that installs a reactor belongs in NAME_THE_REACTOR"
