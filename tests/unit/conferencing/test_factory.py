@@ -1,4 +1,4 @@
-"""The focus factory of a user, as his client asks it."""
+"""The focus factory of a user, as their client asks it."""
 
 from typing import Any
 
@@ -291,7 +291,7 @@ def test_a_new_id_is_nobodys(alice: Device, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_question_to_the_factory_of_another_is_refused(alice: Device) -> None:
-    """Only the organizer speaks to his factory."""
+    """Only the organizer speaks to their factory."""
     assert response(alice, add(), to=URI.replace("alice", "bob")).status == 403
 
 

@@ -16,7 +16,7 @@ def test_the_defaults_are_those_of_the_rules() -> None:
 
 
 def test_the_organizers_policy_decides_with_the_house() -> None:
-    """How large his meetings are, and whether guests may come."""
+    """How large their meetings are, and whether guests may come."""
     meeting_policy = Settings(guests=True).meeting_policy(Policy(meeting_size=10, anonymous_participants=False))
     assert (meeting_policy.size, meeting_policy.guests) == (10, False)
     assert not Settings(guests=False).meeting_policy(Policy()).guests
@@ -36,6 +36,6 @@ def test_meeting_links_begin_with_a_secure_address(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["http://meet.contoso.com", "meet.contoso.com", "https://", 'https://x"y'])
 def test_refuses_an_address_that_no_link_can_begin_with(url: str) -> None:
-    """The administrator learns it at the start, not his users."""
+    """The administrator learns it at the start, not the users."""
     with pytest.raises(ValidationError):
         Settings(meeting_url=url)

@@ -1,4 +1,4 @@
-"""Who comes in, as what, and who may do what: the tables of a meeting; pure.
+"""The tables of a meeting: who is admitted, with which role, and which role may send which command; pure.
 
 Spec: [MS-CONFBAS] 3.5, [MS-CONFPRO] 2.2.1.2; the access levels "closed", "open", "anonymous"
 and "locked" of clients are the rows of `DOORS`.
@@ -18,28 +18,28 @@ from lyncpy.workloads.conferencing.model.conference import (
 
 
 class JoinerRelation(enum.Enum):
-    """What a joiner is to a meeting; the first that holds, in this order."""
+    """The relation of a joiner to a meeting: the first of these that holds, in this order."""
 
     ORGANIZER = "organizer"
     PRESENTER = "presenter"
     """Named a presenter by the invitation, or made one during the meeting."""
 
     RETURNING = "returning"
-    """Was in it until his connection or the server was lost."""
+    """Was in it until their connection or the server was lost."""
 
     INVITED = "invited"
     COLLEAGUE = "colleague"
-    """Has an account of this enterprise."""
+    """Has an account in this enterprise."""
 
     OUTSIDER = "outsider"
-    """Has an account of another."""
+    """Has an account in another enterprise."""
 
     GUEST = "guest"
-    """Has none."""
+    """Has no account."""
 
 
 class JoinDecision(enum.Enum):
-    """What becomes of a joiner."""
+    """Where a joiner is sent."""
 
     ADMIT = "admit"
     LOBBY = "lobby"
@@ -56,7 +56,10 @@ ADMITTED: Final[Mapping[AdmissionPolicy | str, frozenset[JoinerRelation]]] = {
     AdmissionPolicy.OPEN: _IN | {JoinerRelation.INVITED, JoinerRelation.COLLEAGUE},
     AdmissionPolicy.ANONYMOUS: frozenset(JoinerRelation),
 }
-"""Who walks in; everybody else asks in the lobby, or is refused where his client knows none."""
+"""Who is admitted at once; everybody else waits in the lobby, or is refused where their client knows none.
+
+Spec: [MS-CONFPRO] 2.2.1.2. A locked meeting sends everybody new to the lobby, whatever its policy.
+"""
 
 DOORS: Final[Mapping[tuple[AdmissionPolicy | str, JoinerRelation], JoinDecision]] = {
     (row, relation): JoinDecision.ADMIT if relation in admitted else JoinDecision.LOBBY
@@ -70,14 +73,14 @@ REFUSALS: Final[Mapping[JoinerRelation, ConferenceDenied]] = {
         C3pReason.FEDERATED_NOT_ALLOWED, "This meeting is not open to other companies"
     ),
 }
-"""What somebody is told who would have to wait in a lobby that his client does not know."""
+"""The refusal for a joiner who would have to wait in a lobby, and whose client knows none: one of before 2010."""
 
 NOT_INVITED: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is for invited people only")
 SHUT: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is locked")
 
 
 class FocusAction(enum.Enum):
-    """What a participant may ask of the focus; the value is the command's name."""
+    """A command that a participant sends to the focus; the value is its name in C3P."""
 
     ADD_USER = "addUser"
     DELETE_USER = "deleteUser"
@@ -93,11 +96,11 @@ MAY: Final[Mapping[ConferenceRole, frozenset[FocusAction]]] = {
     ConferenceRole.PRESENTER: frozenset(FocusAction),
     ConferenceRole.ATTENDEE: frozenset({FocusAction.GET_CONFERENCE}),
 }
-"""Which role may do what, with others; anybody may take himself out."""
+"""The commands that a role may send about others; everybody may remove themselves."""
 
 
 def promoted(autopromote: Autopromote, relation: JoinerRelation, *, internal: bool) -> bool:
-    """Say whether joining makes somebody a presenter."""
+    """Tell whether joining makes somebody a presenter. Spec: [MS-CONFPRO] 2.2.1.2, `autopromote`."""
     if autopromote is Autopromote.EVERYONE:
         return True
     return autopromote is Autopromote.COMPANY and internal and relation is not JoinerRelation.GUEST

@@ -1,7 +1,7 @@
-"""Who takes part in a meeting: its values, and what may happen to them; pure.
+"""The values of a running meeting, and the changes that may happen to it; pure.
 
 The rules are in `meeting.py`. Documents are written from the meetings before and after
-(`bodies/conference_info.py`); the changes are for whoever has to act on them: end a dialog, a leg in an
+(`bodies/conference_info.py`); the changes are for whatever has to act on them: end a dialog, a leg in an
 MCU, a row of the call records. `now` and every time here is monotonic seconds.
 """
 
@@ -17,7 +17,7 @@ from lyncpy.workloads.conferencing.model.conference import FOCUS, Conference, Co
 
 @dataclass(frozen=True, slots=True)
 class MeetingPolicy:
-    """What the house and the organizer's policy set for a meeting."""
+    """The limits of a meeting, from the settings and the organizer's policy."""
 
     size: int = 250
     """People who may be in it at once."""
@@ -33,42 +33,44 @@ class MeetingPolicy:
 
     meeting_url: str = ""
     lobby_wait_s: float = 1800.0
+    """Seconds that somebody may wait in the lobby."""
+
     linger_s: float = 600.0
-    """How long a meeting waits for those whose connections were all lost."""
+    """Seconds that a meeting waits for participants whose connections were all lost."""
 
     guests_alone_s: float = 5400.0
-    """How long guests may wait for the first who has an account."""
+    """Seconds that guests may wait for the first participant with an account."""
 
     guests_left_s: float = 600.0
-    """How long guests may stay after the last who has one."""
+    """Seconds that guests may stay after the last participant with an account."""
 
     idle_s: float = 86_400.0
-    """How long a meeting runs without anybody with an account joining."""
+    """Seconds that a meeting runs without anybody with an account joining."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """One device of somebody who wants in."""
+    """One device whose user asks to join."""
 
     user: Aor
     epid: Epid
     entity: str
-    """What his client calls this endpoint of his."""
+    """The name that the client gives this endpoint in rosters."""
 
     display_name: str = ""
     internal: bool = True
-    """Whether he has an account of this enterprise."""
+    """Whether they have an account in this enterprise."""
 
     guest: bool = False
-    """Whether he has no account at all."""
+    """Whether they have no account at all."""
 
     lobby_capable: bool = False
     gruu: str = ""
     client: str = ""
-    """His User-Agent."""
+    """The User-Agent header of the device."""
 
     owner: OwnerId = NOBODY
-    """Who he is, whatever his address; a guest is nobody."""
+    """The person behind the address; NOBODY for a guest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class RosterEndpoint:
 
     entity: str
     kind: str
-    """"focus" or the kind of the medium: what rosters call the session type."""
+    """FOCUS, or the kind of the medium: the session type in rosters."""
 
     epid: Epid
     joined_at: float
@@ -96,30 +98,30 @@ class Attendee:
     relation: JoinerRelation
     internal: bool
     waits: bool
-    """Whether he is in the lobby; then he has no medium."""
+    """Whether they are in the lobby; then they have no medium."""
 
     since: float
-    """When he came in, or began to wait."""
+    """When they came in, or began to wait."""
 
     endpoints: tuple[RosterEndpoint, ...]
     """In the order of joining; at least one is with the focus."""
 
     owner: OwnerId = NOBODY
     written: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
-    """How documents show this very value, once one did: in a large meeting each joiner is shown all the others."""
+    """The element that documents hold for this very value, once written: in a large meeting each joiner is shown all others."""
 
     @property
     def guest(self) -> bool:
-        """Whether he has no account."""
+        """Whether they have no account."""
         return self.relation is JoinerRelation.GUEST
 
     @property
     def devices(self) -> tuple[RosterEndpoint, ...]:
-        """His devices: their endpoints at the focus."""
+        """Their devices: the endpoints at the focus."""
         return tuple(end for end in self.endpoints if end.kind == FOCUS)
 
     def at(self, epid: Epid, kind: str = FOCUS) -> RosterEndpoint | None:
-        """Give the endpoint of one of his devices."""
+        """Find the endpoint of one of their devices; None: it has none of this kind."""
         return next((end for end in self.endpoints if end.kind == kind and end.epid == epid), None)
 
 
@@ -132,7 +134,7 @@ class Meeting:
     meeting_policy: MeetingPolicy = MeetingPolicy()
     organizer_name: str = ""
     attendees: Mapping[Aor, Attendee] = field(default_factory=dict)
-    """In the order of joining; both who is in and who waits."""
+    """In the order of joining; those inside and those in the lobby."""
 
     locked: bool = False
     begun: bool = False
@@ -140,37 +142,41 @@ class Meeting:
 
     ended: bool = False
     granted: Mapping[Aor, ConferenceRole] = field(default_factory=dict)
+    """Roles that presenters gave or took, for as long as the meeting lasts."""
+
     kept: frozenset[Aor] = frozenset()
-    """Who was lost, and may come back though the door has been shut since."""
+    """Those whose connection was lost: they may return though the meeting has been locked since."""
 
     ejected: frozenset[Aor] = frozenset()
+    """Those whom a presenter removed: invitations and granted roles do not count for them any more."""
+
     called: frozenset[Aor] = frozenset()
-    """Whom presenters had called in, and who has not come yet: they count as invited."""
+    """Those whom presenters had called and who have not joined yet: they count as invited."""
 
     meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
-    """Who those are who are granted a role, kept, ejected or called."""
+    """The persons behind the addresses in `granted`, `kept`, `ejected` and `called`."""
 
     empty_since: float | None = None
-    """Since when nobody is in it who had been."""
+    """Since when nobody is inside, after somebody has been."""
 
     alone_since: float | None = None
-    """Since when guests only are in it."""
+    """Since when only guests are inside."""
 
     account_at: float | None = None
     """When somebody with an account last joined."""
 
     @property
     def inside(self) -> tuple[Attendee, ...]:
-        """Who is in it."""
+        """Those who are in the meeting, not in its lobby."""
         return tuple(attendee for attendee in self.attendees.values() if not attendee.waits)
 
     @property
     def lobby(self) -> tuple[Attendee, ...]:
-        """Who waits."""
+        """Those who wait in the lobby."""
         return tuple(attendee for attendee in self.attendees.values() if attendee.waits)
 
     def presenters(self) -> tuple[Attendee, ...]:
-        """Give who leads it now."""
+        """Return the presenters who are inside."""
         return tuple(attendee for attendee in self.inside if attendee.role is ConferenceRole.PRESENTER)
 
 
@@ -184,9 +190,11 @@ class Departure(enum.Enum):
     LOST = "connection lost"
     EJECTED = "ejected"
     DENIED = "denied"
-    """Turned away from the lobby."""
+    """Refused from the lobby by a presenter."""
 
     WAITED = "lobby timeout"
+    """Waited in the lobby for longer than `MeetingPolicy.lobby_wait_s`."""
+
     ENDED = "meeting ended"
 
 
@@ -209,7 +217,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Arrived(Change):
-    """A device came: into the meeting, or into the lobby where `waits`."""
+    """A device joined: the meeting, or its lobby where `waits`."""
 
     user: Aor
     endpoint: RosterEndpoint
@@ -218,24 +226,24 @@ class Arrived(Change):
     """Whether it is the only one of its user."""
 
     replaced: RosterEndpoint | None = None
-    """The same device's earlier dialog with the focus, which this one takes the place of."""
+    """The same device's earlier dialog with the focus, which this one replaces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gone(Change):
-    """A device is gone, with its media."""
+    """A device left the meeting, with its media."""
 
     user: Aor
     endpoint: RosterEndpoint
     media: tuple[RosterEndpoint, ...]
     why: Departure
     last: bool
-    """Whether its user is gone with it."""
+    """Whether it was the last device of its user."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediumJoined(Change):
-    """A device takes part in a medium."""
+    """A device joined a medium."""
 
     user: Aor
     endpoint: RosterEndpoint
@@ -244,7 +252,7 @@ class MediumJoined(Change):
 
 @dataclass(frozen=True, slots=True)
 class MediumLeft(Change):
-    """A device does so no longer."""
+    """A device left a medium."""
 
     user: Aor
     endpoint: RosterEndpoint
@@ -252,7 +260,7 @@ class MediumLeft(Change):
 
 @dataclass(frozen=True, slots=True)
 class Admitted(Change):
-    """Somebody was let in from the lobby, with all his devices."""
+    """Somebody was let in from the lobby, with all their devices."""
 
     user: Aor
 
@@ -267,7 +275,7 @@ class RoleChanged(Change):
 
 @dataclass(frozen=True, slots=True)
 class LockChanged(Change):
-    """The door was shut or opened."""
+    """The meeting was locked or unlocked."""
 
     locked: bool
 
@@ -279,10 +287,10 @@ class Reformed(Change):
 
 @dataclass(frozen=True, slots=True)
 class MeetingEnded(Change):
-    """The meeting is over; everybody is gone, by changes before this one."""
+    """The meeting has ended; everybody has left it, by changes before this one."""
 
     why: MeetingEnd
 
 
 Step = tuple[Meeting, tuple[Change, ...]]
-"""A meeting as it is afterwards, and what happened; nothing, when nothing did."""
+"""A meeting afterwards, and its changes in order; none, when nothing happened."""

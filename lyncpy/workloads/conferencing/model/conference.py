@@ -1,6 +1,6 @@
-"""Conferences as they are kept: what an organizer scheduled, and what a running meeting left; pure.
+"""Conferences as they are stored: what an organizer scheduled, and what a running meeting left; pure.
 
-What happens while a meeting runs is in `meeting.py`. Times here are wall-clock seconds since
+The rules of a running meeting are in `meeting.py`. Times here are wall-clock seconds since
 the epoch: a conference outlives the process.
 """
 
@@ -27,14 +27,14 @@ _OPAQUE: Final = re.compile(r"app:conf:(?P<kind>[a-z-]{1,32}):id:(?P<id>[0-9a-z]
 
 
 class ConferenceRole(enum.Enum):
-    """What a participant may do; the value is the word on the wire. Spec: [MS-CONFBAS] 2.2.2."""
+    """The role of a participant; the value is the word on the wire. Spec: [MS-CONFBAS] 2.2.2."""
 
     PRESENTER = "presenter"
     ATTENDEE = "attendee"
 
 
 class AdmissionPolicy(enum.Enum):
-    """Whom a conference takes in without asking; the value is the word on the wire. Spec: [MS-CONFPRO] 2.2.1.2."""
+    """Which joiners a conference admits at once; the value is the word on the wire. Spec: [MS-CONFPRO] 2.2.1.2."""
 
     CLOSED = "closedAuthenticated"
     OPEN = "openAuthenticated"
@@ -88,48 +88,52 @@ class C3pReason(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ConferenceDenied:
-    """A rule forbids it; nothing changed."""
+    """The refusal of a command by a rule; nothing has changed."""
 
     reason: C3pReason
     text: str = ""
-    """A sentence that may be shown to the user; "" where the reason says all."""
+    """A sentence that may be shown to the user; "" where the reason suffices."""
 
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """What of a running meeting survives the process that ran it."""
+    """The part of a running meeting that survives the process that ran it."""
 
     instance: str
     """The GUID of this occurrence."""
 
     since: float
+    """When it began."""
+
     locked: bool = False
     granted: Mapping[Aor, ConferenceRole] = field(default_factory=dict)
     """Roles that presenters gave or took in this occurrence."""
 
     kept: frozenset[Aor] = frozenset()
-    """Who was in it, and may come back though the door has been shut since."""
+    """Those who were in it: they may return though the meeting has been locked since."""
 
     ejected: frozenset[Aor] = frozenset()
+    """Those whom a presenter removed."""
+
     meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
-    """Who these people are."""
+    """The persons behind these addresses."""
 
     def people(self) -> set[Aor]:
-        """Give the addresses of all whom it names."""
+        """Return the addresses of all people that it names."""
         return {*self.granted, *self.kept, *self.ejected}
 
 
 @dataclass(frozen=True, slots=True)
 class Conference:
-    """One conference as its organizer's focus factory keeps it.
+    """One conference as its organizer's focus factory stores it.
 
-    It may take place any number of times until it expires, as a recurring meeting does; an
-    ad-hoc one is a conference like another whose client gave it some hours to live.
+    Any number of meetings may take place in it until it expires; an ad-hoc conference is one
+    whose client lets it expire after some hours.
     """
 
     organizer: Aor
     id: ConferenceId
-    """As the client wrote it; two that differ in case only are the same."""
+    """As the client wrote it; two ids that differ in case only are the same."""
 
     created: float
     updated: float
@@ -142,43 +146,43 @@ class Conference:
     media: tuple[str, ...] = (CHAT,)
     invited: Mapping[Aor, ConferenceRole] = field(default_factory=dict)
     passcode: str = ""
-    """The conference key that guests prove to know; "" when they need none to know the link."""
+    """The conference key that guests have to know; "" when knowing the link is enough."""
 
     notification_data: str = ""
-    """An element of XML that belongs to clients, with its namespaces; "" when there is none."""
+    """An XML element that clients keep here for each other, with its namespaces; "" when there is none."""
 
     static: bool = False
-    """The one meeting with a permanent address that a user may have."""
+    """Whether it is the one conference with a permanent address that a user may have."""
 
     version: int = 1
     """Grows with each modification."""
 
     activated: float | None = None
-    """When it last began."""
+    """When its last meeting began."""
 
     active: Active | None = None
-    """The occurrence that is running, or was when the process died."""
+    """The meeting that is running, or was when the process died."""
 
     home: Aor | None = None
-    """The address that stands in its URIs, if the organizer has another by now: links in calendars are never old."""
+    """The address in its URIs, if the organizer has another by now: links in calendars stay valid."""
 
     owner: OwnerId = NOBODY
-    """Who the organizer is, whatever their address."""
+    """The person who is the organizer, whatever their address."""
 
     meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
-    """Who the other people are that it names."""
+    """The persons behind the other addresses that it names."""
 
     asleep: Mapping[OwnerId, tuple[Aor, ConferenceRole]] = field(default_factory=dict)
-    """Who is invited, but gone, and whose address is another's now; they are again when they come back."""
+    """Invited people who are removed and whose address somebody else has now; they are invited again when they return."""
 
     @property
     def place(self) -> Aor:
-        """The address that stands in its URIs."""
+        """The address in its URIs."""
         return self.home or self.organizer
 
     @property
     def key(self) -> str:
-        """Its name in the store."""
+        """Its key in the store."""
         return key_of(self.place, self.id)
 
     @property
@@ -187,11 +191,11 @@ class Conference:
         return focus_uri(self.place, self.id)
 
     def mcu(self, kind: str) -> str:
-        """Give the URI of one of its MCUs, e.g. of "chat"."""
+        """Return the URI of one of its MCUs; `kind` is e.g. "chat"."""
         return entity_uri(self.place, kind, self.id)
 
     def people(self) -> set[Aor]:
-        """Give the addresses of all whom it names, beside the organizer."""
+        """Return the addresses of all people that it names, besides the organizer."""
         named = set(self.invited)
         if self.active is not None:
             named |= self.active.people()
@@ -200,7 +204,7 @@ class Conference:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a conference URI names."""
+    """A conference URI, taken apart."""
 
     organizer: Aor
     kind: str
@@ -210,7 +214,7 @@ class Address:
 
     @property
     def key(self) -> str:
-        """The conference's name in the store."""
+        """The conference's key in the store."""
         return key_of(self.organizer, self.id)
 
 
@@ -225,12 +229,12 @@ def focus_uri(organizer: Aor, id_: str) -> str:
 
 
 def key_of(organizer: Aor, id_: str) -> str:
-    """Name a conference in the store: ids are unique for an organizer, in any case."""
+    """Return the key of a conference in the store: ids are unique for an organizer, in any case."""
     return f"{organizer}/{conference_key(id_)}"
 
 
 def read_address(uri: str) -> Address | None:
-    """Read a focus or MCU URI, with its parameters in any order and case; None if it is none."""
+    """Read a focus or MCU URI, its parameters in any order and case; None: it is no such URI."""
     if len(uri) > 1024:
         return None
     try:
@@ -244,7 +248,7 @@ def read_address(uri: str) -> Address | None:
 
 
 def join_url(base: str, conference: Conference) -> str:
-    """Give the link of a meeting: `<base>/<user>/<id>`; "" when the house has no site for meetings."""
+    """Return the link of a meeting: `<base>/<user>/<id>`; "" when `base` is ""."""
     user = conference.place.removeprefix("sip:").partition("@")[0]
     return f"{base.rstrip('/')}/{user}/{conference.id}" if base else ""
 
@@ -254,20 +258,22 @@ def join_url(base: str, conference: Conference) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceTerms:
-    """What the house allows conferences, and what it takes for granted."""
+    """The limits of conferences, and the values that hold where a client names none."""
 
     media: tuple[str, ...] = (CHAT,)
     """Kinds of MCU that exist here."""
 
     per_organizer: int = 1000
+    """Conferences that one organizer may have; those over for good do not count."""
+
     organizer_bytes: int = 4_194_304
-    """Of all texts and invited people in an organizer's conferences, which are all in memory."""
+    """Bytes of all texts and invited people in an organizer's conferences, which are all in memory."""
 
     subject_letters: int = 1024
     notification_bytes: int = 16_384
     invited: int = 1000
     ad_hoc_s: float = 8 * 3600
-    """How long a conference is kept whose client names no end."""
+    """Seconds until a conference expires whose client names no end."""
 
     admission: AdmissionPolicy = AdmissionPolicy.OPEN
     autopromote: Autopromote = Autopromote.COMPANY
@@ -277,7 +283,10 @@ class ConferenceTerms:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceRequest:
-    """What a client asks of a conference; None: it does not say. Words it got wrong are kept as they came."""
+    """What a client asks for when it makes or modifies a conference.
+
+    None: it does not say. Words that are none of the protocol's stand as they came; the rules refuse them.
+    """
 
     id: str | None = None
     subject: str | None = None
@@ -303,15 +312,13 @@ def schedule(
     *,
     guests: bool = True,
 ) -> Conference | ConferenceDenied:
-    """Make a conference of a wish.
+    """Make a conference as a client requests it.
 
     Args:
-        organizer: Whose it will be.
-        requested: Its `id` must be given; `new_id` of the factory makes one.
+        requested: Its `id` must be given.
         existing: The organizer's conferences, without those that are over for good.
-        terms: The house's.
         now: Wall-clock seconds.
-        guests: Whether the organizer's policy lets him have guests.
+        guests: Whether the organizer's policy allows guests.
 
     Returns:
         The conference, with those media only that exist here; or why not.
@@ -350,9 +357,9 @@ def modify(
     guests: bool = True,
     existing: Collection[Conference] = (),
 ) -> Conference | ConferenceDenied:
-    """Change what a wish names of a conference, and leave the rest; `existing` is as for `schedule`.
+    """Change what a request names of a conference, and leave the rest; arguments are as for `schedule`.
 
-    Its id and whether it is static never change; a wish that names a version must name the
+    Its id and whether it is static never change; a request that names a version must name the
     present one.
 
     Spec: [MS-CONFPRO] 3.2.5.5.
@@ -367,11 +374,11 @@ def modify(
 
 
 INVITED_BYTES: Final = 100
-"""What one invited person counts for."""
+"""Bytes that one invited person counts for."""
 
 
 def _weight(conference: Conference) -> int:
-    """Measure a conference, in bytes or nearly so."""
+    """Estimate the size of a conference in memory, in bytes."""
     texts = len(conference.subject) + len(conference.display_text) + len(conference.notification_data)
     return texts + INVITED_BYTES * len(conference.invited)
 
@@ -379,7 +386,11 @@ def _weight(conference: Conference) -> int:
 def _within(
     found: Conference | ConferenceDenied, before: int, existing: Collection[Conference], terms: ConferenceTerms
 ) -> Conference | ConferenceDenied:
-    """Refuse what makes an organizer's conferences weigh more than they may; `before` is what this one weighed."""
+    """Deny a change that exceeds `organizer_bytes`; `before` is the former weight of this conference.
+
+    A change that makes a conference no heavier is never denied: else an organizer over the limit, after it was
+    lowered, could not even shorten a subject.
+    """
     if isinstance(found, ConferenceDenied) or _weight(found) <= before:
         return found
     most = terms.organizer_bytes - _weight(found) + before
@@ -387,14 +398,14 @@ def _within(
 
 
 def purgeable(conference: Conference, now: float) -> bool:
-    """Say whether a conference is over for good: expired, and nobody is in it. A static one never is."""
+    """Tell whether a conference is over for good: expired, and without a meeting. A static one never is."""
     return conference.active is None and not conference.static and conference.expires <= now
 
 
 def _applied(
     conference: Conference, requested: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool
 ) -> Conference | ConferenceDenied:
-    """Take over what a wish names; the order of the checks is that of the elements in the document."""
+    """Replace what a request names, if all of it is allowed."""
     found = _why_not(requested, terms, now, guests=guests)
     if found is not None:
         return ConferenceDenied(found)
@@ -419,19 +430,19 @@ def _applied(
     )
 
 
-def _or(wished: str | None, present: str) -> str:
-    return present if wished is None else wished
+def _or(requested: str | None, present: str) -> str:
+    return present if requested is None else requested
 
 
 def _media(conference: Conference, requested: ConferenceRequest, terms: ConferenceTerms) -> tuple[str, ...]:
-    """Grant what exists of what is wished; a client that wishes for nothing that exists gets what there is."""
+    """Return the requested media that exist here; all that exist where none of the requested does."""
     if requested.media is None:
         return conference.media
     return tuple(kind for kind in terms.media if kind in requested.media) or terms.media
 
 
 def _why_not(requested: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool) -> C3pReason | None:
-    """Give the first thing that is wrong with a wish."""
+    """Return the first thing that is wrong with a request, in the order of the elements in its document; None: nothing is."""
     anonymous = requested.admission == AdmissionPolicy.ANONYMOUS.value
     checks = (
         (
@@ -469,5 +480,5 @@ _ROLES: Final = frozenset(role.value for role in ConferenceRole)
 
 
 def _may_expire(expires: float, now: float) -> bool:
-    """Spec: [MS-CONFPRO] 3.2.5.1: from one year before now to ten years after."""
+    """Tell whether a time of expiry is allowed: from one year ago to ten years ahead ([MS-CONFPRO] 3.2.5.1)."""
     return now - YEAR_S <= expires <= now + 10 * YEAR_S

@@ -1,4 +1,4 @@
-"""Who the people are that a conference and its meeting name, and by which addresses they are named now; pure."""
+"""The persons behind the addresses in conferences and meetings, and their present addresses; pure."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,7 @@ from lyncpy.workloads.conferencing.model.conference import Active, Conference
 
 
 def noted(conference: Conference, owners: IOwners) -> Conference:
-    """Note who the people are that a conference names; those who are noted already stay who they are."""
+    """Note the persons behind the addresses in a conference; those that are noted already stay."""
     owner = conference.owner or owners.meant(conference.organizer)
     known = {**({} if conference.active is None else conference.active.meant), **conference.meant}
     meant = {aor: known.get(aor) or owners.meant(aor) for aor in conference.people()}
@@ -19,7 +19,7 @@ def noted(conference: Conference, owners: IOwners) -> Conference:
 
 
 def readdressed(conference: Conference, owners: IOwners) -> Conference:
-    """Name people by the addresses that they have now; its own address stays what it was."""
+    """Replace the addresses in a conference by those that the persons have now; the address in its URIs stays."""
     organizer: Aor = owners.address(conference.owner) or conference.organizer
     where = {aor: resolve(owners, aor, conference.meant.get(aor, NOBODY)) for aor in conference.people()}
     awake = {
@@ -47,14 +47,15 @@ def readdressed(conference: Conference, owners: IOwners) -> Conference:
 
 
 def up_to_date(active: Active, owners: IOwners) -> Active:
-    """Name who was in a meeting by the addresses that they have now; whose is another's by now is left out."""
+    """Replace the remembered addresses of a meeting by present ones; those that belong to somebody else now are left out."""
     return _located(active, {aor: resolve(owners, aor, active.meant.get(aor, NOBODY)) for aor in active.people()})
 
 
 def readdress(meeting: Meeting, owners: IOwners, now: float) -> Step:
-    """Name people by the addresses that they have now; who is in it under another is out until they join anew.
+    """Replace the addresses in a running meeting by present ones; participants under a former address are lost.
 
-    What was given to and taken from somebody whose address is another's by now, and who has none, is forgotten.
+    They may join anew by their present one. What a presenter granted to or took from a person who has no
+    address now is forgotten.
     """
     changes: list[Change] = []
     for attendee in tuple(meeting.attendees.values()):

@@ -1,7 +1,7 @@
-"""The rules of a meeting that runs: who comes in, as what, who may do what, when it ends; pure.
+"""The rules of a running meeting: who is admitted, with which role, who may do what, when it ends; pure.
 
-Every function gives the meeting as it is afterwards and what happened, or why not. `now` is
-monotonic seconds. An `actor` is who asks; None is the house itself, an operator at the shell.
+Every function returns the meeting afterwards and its changes, or why it is denied. `now` is
+monotonic seconds. An `actor` is the participant who asks; None is an operator at the shell.
 """
 
 from collections.abc import Iterable, Mapping
@@ -60,10 +60,14 @@ _FORBIDDEN: Final = ConferenceDenied(C3pReason.FORBIDDEN, "Only a presenter may 
 def begin(
     conference: Conference, instance: str, meeting_policy: MeetingPolicy, now: float, organizer_name: str = ""
 ) -> Meeting:
-    """Open a meeting; where the conference says that one was running, that one goes on.
+    """Open a meeting of a conference, or go on with the one that was running when the process died.
 
-    Nobody is in it yet. Its role grants, its lock and its instance are those that
-    `remembered` gave when the process ran that is gone.
+    Nobody is in it yet. Where it goes on, its granted roles, its lock and its instance are those that
+    `remembered` returned in the process that is gone.
+
+    Args:
+        instance: The GUID of a new meeting.
+        organizer_name: The organizer's display name; "" when it is not known.
     """
     active = conference.active
     if active is None:
@@ -85,10 +89,9 @@ def begin(
 
 
 def remembered(meeting: Meeting, since: float) -> Active | None:
-    """Give what must survive this process; None before anybody was in it, and when it is over.
+    """Return what must survive this process; None before anybody was in the meeting, and when it has ended.
 
     Args:
-        meeting: As it is.
         since: Wall-clock seconds at which it began.
     """
     if meeting.ended or not meeting.begun:
@@ -101,18 +104,29 @@ def remembered(meeting: Meeting, since: float) -> Active | None:
 
 
 def reform(meeting: Meeting, conference: Conference) -> Step:
-    """Take over a modified conference; who is in stays in."""
+    """Replace the conference of a meeting by its modified version; those who are inside stay."""
     return replace(meeting, conference=conference), (Reformed(),)
 
 
 def relation_of(meeting: Meeting, joiner: Joiner) -> JoinerRelation:
-    """Say what a joiner is to the meeting. Who was thrown out is nobody special any more."""
+    """Return the relation of a joiner to the meeting.
+
+    The relations are tried in the order in which `JoinerRelation` lists them, for the first that holds
+    decides at the door. The spec has the admission of each (closed, open, anonymous) but no rule for a joiner
+    who is two things at once.
+
+    Spec: [MS-CONFPRO] 2.2.1.2; [MS-CONFBAS] 3.5.5.
+    """
     conference, user = meeting.conference, joiner.user
+    # A guest is asked for first: the address was made up for them, and no list can mean it.
     if joiner.guest:
         return JoinerRelation.GUEST
     if user == conference.organizer:
         return JoinerRelation.ORGANIZER
+    # An ejected participant is an ordinary colleague or outsider again: else the invitation, or having been inside,
+    # would bring them back past the presenter who removed them.
     if user not in meeting.ejected:
+        # What a presenter granted in this meeting outweighs the invitation, both ways.
         if meeting.granted.get(user, conference.invited.get(user)) is ConferenceRole.PRESENTER:
             return JoinerRelation.PRESENTER
         if user in meeting.kept:
@@ -123,9 +137,9 @@ def relation_of(meeting: Meeting, joiner: Joiner) -> JoinerRelation:
 
 
 def role_of(meeting: Meeting, joiner: Joiner, relation: JoinerRelation) -> ConferenceRole:
-    """Say as what somebody joins; what he asks for does not matter.
+    """Return the role with which somebody joins; the role that they ask for decides nothing.
 
-    Client: every client asks to be an attendee, the organizer too.
+    Client: every client asks for the role of an attendee, the organizer's too.
     """
     if relation in (JoinerRelation.ORGANIZER, JoinerRelation.PRESENTER):
         return ConferenceRole.PRESENTER
@@ -139,10 +153,10 @@ def role_of(meeting: Meeting, joiner: Joiner, relation: JoinerRelation) -> Confe
 
 
 def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenied:
-    """Let a device in, into the lobby, or not at all.
+    """Admit a device to the meeting or to its lobby, or deny it.
 
-    A further device of somebody who is there comes to where he is; the same device again
-    takes its own place and keeps its media.
+    A further device of a participant joins where they are; the same device again replaces its
+    earlier dialog and keeps its media.
 
     Spec: [MS-CONFBAS] 3.5.5.
     """
@@ -152,12 +166,16 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenie
     if present is not None:
         return _with_device(meeting, present, joiner, now)
     relation = relation_of(meeting, joiner)
+    # The organizer's policy stands above the conference: with it guests do not come as far as the lobby.
     if relation is JoinerRelation.GUEST and not meeting.meeting_policy.guests:
         return REFUSALS[JoinerRelation.GUEST]
+    # The lock stands above the admission policy: everybody new waits ([MS-CONFPRO] 2.2.1.2).
     row = LOCKED if meeting.locked else meeting.conference.admission
     waits = DOORS[row, relation] is JoinDecision.LOBBY
+    # A client that does not say `lobby-capable` ([MS-CONFBAS] 2.2.3.4) would take the lobby for the meeting.
     if waits and not joiner.lobby_capable:
         return SHUT if meeting.locked else REFUSALS.get(relation, NOT_INVITED)
+    # People are counted, not devices; those who wait have a bound of their own and take nobody's place inside.
     room, taken = (
         (meeting.meeting_policy.lobby, len(meeting.lobby))
         if waits
@@ -179,9 +197,11 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenie
 def medium_joined(
     meeting: Meeting, user: Aor, epid: Epid, kind: str, entity: str, now: float
 ) -> Step | ConferenceDenied:
-    """Note that a device takes part in a medium; the same device again takes its own place.
+    """Add a device to a medium; the same device again replaces its earlier endpoint.
 
-    Only somebody who is in, not in the lobby, may; with a device that joined the focus.
+    Only participants who are inside, not in the lobby, may, and only with a device that joined the focus.
+
+    Spec: [MS-CONFIM] 3.1: whoever is in a medium is in the conference first.
     """
     attendee = meeting.attendees.get(user)
     focus = attendee.at(epid) if attendee is not None else None
@@ -196,7 +216,7 @@ def medium_joined(
 
 
 def medium_left(meeting: Meeting, user: Aor, epid: Epid, kind: str) -> Step:
-    """Note that a device left a medium; nothing happens when it was not in it."""
+    """Remove a device from a medium; nothing happens when it is not in it."""
     attendee = meeting.attendees.get(user)
     endpoint = attendee.at(epid, kind) if attendee is not None else None
     if attendee is None or endpoint is None:
@@ -206,11 +226,10 @@ def medium_left(meeting: Meeting, user: Aor, epid: Epid, kind: str) -> Step:
 
 
 def leave(meeting: Meeting, user: Aor, epid: Epid, now: float, *, lost: bool = False) -> Step:
-    """Take a device out, with its media; nothing happens when it is not there.
+    """Remove a device, with its media; nothing happens when it is not there.
 
-    Who leaves by his own will comes back as anybody would; who is `lost` may come back
-    through a locked door. The last one to leave ends the meeting; after the last one lost it
-    waits a while.
+    A participant who is `lost` may return to a locked meeting; one who left joins as anybody does.
+    The meeting ends when the last one leaves, and waits for `linger_s` when the last one is lost.
     """
     attendee = meeting.attendees.get(user)
     device = attendee.at(epid) if attendee is not None else None
@@ -223,7 +242,7 @@ def leave(meeting: Meeting, user: Aor, epid: Epid, now: float, *, lost: bool = F
 
 
 def may(meeting: Meeting, actor: Aor | None, action: FocusAction) -> bool:
-    """Say whether somebody may do this to others. Spec: [MS-CONFBAS] 3.5.5."""
+    """Tell whether somebody may send this command about others. Spec: [MS-CONFBAS] 3.5.5."""
     if actor is None:
         return True
     attendee = meeting.attendees.get(actor)
@@ -231,7 +250,7 @@ def may(meeting: Meeting, actor: Aor | None, action: FocusAction) -> bool:
 
 
 def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
-    """Let somebody in from the lobby."""
+    """Admit somebody from the lobby. Spec: [MS-CONFBAS] 4.4.8."""
     found = _waiting(meeting, actor, user)
     if isinstance(found, ConferenceDenied):
         return found
@@ -243,13 +262,13 @@ def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
 
 
 def deny(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
-    """Send somebody away from the lobby."""
+    """Remove somebody from the lobby. Spec: [MS-CONFBAS] 4.4.8."""
     found = _waiting(meeting, actor, user)
     return found if isinstance(found, ConferenceDenied) else _out(meeting, found, None, Departure.DENIED, now)
 
 
 def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOBODY) -> Step | ConferenceDenied:
-    """Have somebody called: until he comes he counts as invited, also one who had been thrown out.
+    """Count somebody as invited until they join, because a presenter has them called; also one who was ejected.
 
     Spec: [MS-CONFBAS] 2.2.3.15; attendees may not.
     """
@@ -265,10 +284,12 @@ def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOB
 
 
 def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: ConferenceRole) -> Step | ConferenceDenied:
-    """Give somebody a role, for as long as this occurrence lasts.
+    """Change the role of a participant, for as long as this meeting lasts.
 
-    The organizer stays a presenter, and so does the last one there is: a meeting that
-    nobody leads can only be left.
+    The organizer stays a presenter, and so does the last one there is: in a meeting without a
+    presenter nobody could be admitted, and nobody made a presenter.
+
+    Spec: [MS-CONFBAS] 3.5.5, modifyUserRoles.
     """
     if not may(meeting, actor, FocusAction.MODIFY_USER_ROLES):
         return _FORBIDDEN
@@ -281,7 +302,7 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: ConferenceRol
         return ConferenceDenied(C3pReason.FORBIDDEN, "The organizer stays a presenter")
     if role is ConferenceRole.ATTENDEE and len(meeting.presenters()) == 1:
         return ConferenceDenied(C3pReason.FORBIDDEN, "The last presenter stays one")
-    # A guest's name is nobody's: what is granted to it must not outlive him.
+    # A guest's address is made up anew at each join: what is granted to it must not outlive the guest.
     granted = meeting.granted if attendee.guest else {**meeting.granted, user: role}
     ejected = meeting.ejected - {user} if role is ConferenceRole.PRESENTER else meeting.ejected
     after = replace(
@@ -291,7 +312,7 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: ConferenceRol
 
 
 def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | ConferenceDenied:
-    """Shut or open the door; who waits goes on waiting."""
+    """Lock or unlock the meeting; those in the lobby go on waiting."""
     if not may(meeting, actor, FocusAction.MODIFY_CONFERENCE_LOCK):
         return _FORBIDDEN
     if meeting.locked == locked:
@@ -300,10 +321,12 @@ def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | Con
 
 
 def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
-    """Throw somebody out, with all his devices; or take oneself out.
+    """Remove a participant, with all their devices; or remove oneself.
 
-    Who was thrown out loses what invitations and presenters gave him: he can come back to
-    where anybody can, and asks in the lobby elsewhere.
+    Whoever was ejected loses what invitations and presenters gave them: they may join where
+    anybody may, and wait in the lobby elsewhere.
+
+    Spec: [MS-CONFBAS] 3.5.5, deleteUser.
     """
     if actor != user and not may(meeting, actor, FocusAction.DELETE_USER):
         return _FORBIDDEN
@@ -339,13 +362,13 @@ def deleted(meeting: Meeting) -> Step:
 
 
 def deadline(meeting: Meeting) -> float | None:
-    """Say when `expire` has something to do, at the earliest; None: never."""
+    """Return when `expire` has something to do, at the earliest, in monotonic seconds; None: never."""
     waits = [attendee.since + meeting.meeting_policy.lobby_wait_s for attendee in meeting.lobby]
     return min([*waits, *(at for at, _ in _endings(meeting))], default=None)
 
 
 def expire(meeting: Meeting, now: float) -> Step:
-    """Do what time asks for: send away who waited too long, end what nobody needs any more."""
+    """Remove from the lobby those who waited too long, and end the meeting that nobody needs any more."""
     changes: list[Change] = []
     if meeting.ended:
         return meeting, ()
@@ -361,7 +384,7 @@ def expire(meeting: Meeting, now: float) -> Step:
 
 
 def _endings(meeting: Meeting) -> Iterable[tuple[float, MeetingEnd]]:
-    """Give every time at which the meeting will end, as things stand."""
+    """Yield every time at which the meeting ends as things stand, and why."""
     meeting_policy = meeting.meeting_policy
     if meeting.ended:
         return
@@ -382,7 +405,7 @@ def _focus_endpoint(joiner: Joiner, now: float) -> RosterEndpoint:
 
 
 def _meant(meeting: Meeting, attendee: Attendee) -> Mapping[Aor, OwnerId]:
-    """Give who the people are that are named beside those present, with one more."""
+    """Return the persons behind remembered addresses, with one attendee more."""
     return {**meeting.meant, attendee.user: attendee.owner} if attendee.owner else meeting.meant
 
 
@@ -391,14 +414,14 @@ def _put(meeting: Meeting, attendee: Attendee) -> Meeting:
 
 
 def _swapped(attendee: Attendee, old: RosterEndpoint | None, new: RosterEndpoint) -> Attendee:
-    """Put an endpoint in the place of an earlier one, or at the end."""
+    """Replace an earlier endpoint by a new one, or append the new one."""
     if old is None:
         return replace(attendee, endpoints=(*attendee.endpoints, new))
     return replace(attendee, endpoints=tuple(new if end is old else end for end in attendee.endpoints))
 
 
 def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float) -> Step | ConferenceDenied:
-    """Let a further device of somebody join him where he is; a guest is never one."""
+    """Let a further device join where its user is, inside or in the lobby; a guest is never a device of a user."""
     if joiner.guest != present.guest:
         return ConferenceDenied(C3pReason.UNAUTHORIZED, "Somebody of this name is in the meeting")
     replaced = present.at(joiner.epid)
@@ -413,7 +436,7 @@ def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float
 
 
 def _entered(meeting: Meeting, attendee: Attendee, now: float) -> Meeting:
-    """Note what follows from somebody being in."""
+    """Note what follows from a participant being inside."""
     return _watched(
         replace(
             meeting,
@@ -427,7 +450,7 @@ def _entered(meeting: Meeting, attendee: Attendee, now: float) -> Meeting:
 
 
 def _watched(meeting: Meeting, now: float) -> Meeting:
-    """Start and stop the clocks of an empty meeting and of guests alone."""
+    """Start or stop the times of an empty meeting and of guests alone."""
     inside = meeting.inside
     empty = meeting.begun and not inside
     alone = bool(inside) and all(attendee.guest for attendee in inside)
@@ -450,7 +473,7 @@ def _waiting(meeting: Meeting, actor: Aor | None, user: Aor) -> Attendee | Confe
 def _removed(
     attendee: Attendee, devices: Iterable[RosterEndpoint], why: Departure
 ) -> tuple[Attendee, tuple[Gone, ...]]:
-    """Take devices from somebody."""
+    """Remove devices from an attendee; return the attendee afterwards, and one change for each device."""
     gone: list[Gone] = []
     for device in devices:
         media = tuple(end for end in attendee.endpoints if end.epid == device.epid and end is not device)
@@ -462,7 +485,7 @@ def _removed(
 def _out(
     meeting: Meeting, attendee: Attendee, devices: tuple[RosterEndpoint, ...] | None, why: Departure, now: float
 ) -> Step:
-    """Take somebody's devices out, all of them for None; end what is over with that."""
+    """Remove devices of an attendee, None: all of them; end the meeting where nobody is left who may return."""
     rest, gone = _removed(attendee, attendee.devices if devices is None else devices, why)
     if rest.endpoints:
         return _put(meeting, rest), gone
@@ -479,7 +502,7 @@ def _out(
 
 
 def _over(meeting: Meeting, why: MeetingEnd) -> Step:
-    """End it: everybody is gone, the lobby too."""
+    """End the meeting: remove everybody, from the lobby too. Ending it again changes nothing."""
     if meeting.ended:
         return meeting, ()
     changes: list[Change] = []

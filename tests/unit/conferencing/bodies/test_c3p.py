@@ -327,7 +327,7 @@ def test_reads_which_page_is_wanted(attributes: str, page: tuple[int, int]) -> N
 
 
 def test_a_join_is_answered_with_what_was_asked() -> None:
-    """The keys unchanged, the user as he spelled himself, and the role that he got."""
+    """The keys unchanged, the user as the client spelled them, and the role that they got."""
     asked = ask(JOIN)
     assert isinstance(asked, AddUser)
     answer = tree(write_added(command(JOIN), asked, ConferenceRole.PRESENTER))
@@ -377,7 +377,7 @@ def test_who_cannot_join_is_told_why(denied: ConferenceDenied, status: int, numb
 
 
 def test_no_address_is_read_from_nothing() -> None:
-    """Alice is herself however she writes it."""
+    """Alice is the same user however the client writes the address."""
     found = ask("<addUser><user entity='SIP:ALICE@contoso.test;gruu'/></addUser>")
     assert isinstance(found, AddUser)
     assert found.user == ALICE

@@ -118,7 +118,7 @@ def test_presenters_see_who_waits_and_attendees_do_not(closed: Meeting) -> None:
 
 
 def test_everybody_belongs_to_an_audience(closed: Meeting) -> None:
-    """By his role; who is not there to none."""
+    """By their role; who is not there to none."""
     assert [audience_of(closed, user) for user in (ALICE, BOB, Aor("sip:x@y"))] == [PRESENTERS, ATTENDEES, None]
 
 
@@ -136,7 +136,7 @@ def test_an_arrival_tells_of_the_one_who_came() -> None:
 
 
 def test_a_change_of_somebody_repeats_his_chat() -> None:
-    """Otherwise the real client would show that he left the room."""
+    """Otherwise the real client would show that they left the room."""
     before = meeting(ALICE, BOB)
     sheet = shown(before, done(set_role(before, ALICE, BOB, ConferenceRole.PRESENTER)))
     (bob,) = read(sheet).findall("users/user")
@@ -197,7 +197,7 @@ def test_a_new_subject_is_told() -> None:
 
 
 def test_who_is_let_in_gets_everything(closed: Meeting) -> None:
-    """A full document, and the others hear of him."""
+    """A full document, and the others hear of them."""
     after = done(admit(closed, ALICE, CAROL, 1.0))
     audience = audience_of(after, CAROL)
     assert audience == ATTENDEES

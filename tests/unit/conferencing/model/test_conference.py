@@ -57,7 +57,7 @@ def test_a_wish_for_nothing_gives_the_conference_of_the_house() -> None:
 
 
 def test_everything_that_is_wished_is_kept() -> None:
-    """The organizer finds his conference as he described it."""
+    """The organizer finds their conference as they described it."""
     requested = ConferenceRequest(
         id="59CED1B0",
         subject="Budget",
@@ -81,10 +81,10 @@ def test_everything_that_is_wished_is_kept() -> None:
     assert found.static
 
 
-@pytest.mark.parametrize("wished", [("audio-video",), (), ("chat", "audio-video")])
-def test_only_media_that_exist_are_granted(wished: tuple[str, ...]) -> None:
-    """A client that wishes for sound gets the chat there is."""
-    assert made(ConferenceRequest(id="59CED1B0", media=wished)).media == ("chat",)
+@pytest.mark.parametrize("requested", [("audio-video",), (), ("chat", "audio-video")])
+def test_only_media_that_exist_are_granted(requested: tuple[str, ...]) -> None:
+    """A client that asks for sound gets the chat there is."""
+    assert made(ConferenceRequest(id="59CED1B0", media=requested)).media == ("chat",)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
     ],
 )
 def test_some_things_never_change(requested: ConferenceRequest, reason: C3pReason) -> None:
-    """An id is for good; and who changes what he has not seen is told so."""
+    """An id is for good; and whoever changes a version that they have not seen is told so."""
     assert why(modify(conference(), requested, TERMS, NOON)) is reason
 
 

@@ -1,4 +1,4 @@
-"""Who comes into a meeting, as what, what he may do there, and when it ends."""
+"""Who is admitted to a meeting, with which role, what they may do there, and when it ends."""
 
 from dataclasses import replace
 from typing import Any
@@ -173,7 +173,7 @@ def test_no_guests_where_the_organizers_policy_forbids_them() -> None:
     ],
 )
 def test_as_what_somebody_joins(autopromote: Autopromote, presenters: set[str]) -> None:
-    """The organizer leads, and whom the invitation or the conference makes a leader; his client's wish is not asked."""
+    """The organizer is a presenter, and whoever the invitation or the conference makes one; what clients ask for decides nothing."""
     running = meeting(admission=AdmissionPolicy.ANONYMOUS, invited=INVITED, autopromote=autopromote)
     for name, user in PEOPLE.items():
         role = done(join(running, joiner(user), 0.0)).attendees[user].role
@@ -275,7 +275,7 @@ def test_what_is_not_there_cannot_leave() -> None:
 
 
 def test_a_device_leaves_with_its_media() -> None:
-    """The person stays as long as one of his devices does."""
+    """The person stays as long as one of their devices does."""
     running = done(join(meeting(ALICE, BOB), joiner(ALICE, PHONE), 0.0))
     step = leave(running, ALICE, DESK, 1.0)
     (gone,) = changes(step)
@@ -312,7 +312,7 @@ def test_who_was_lost_comes_back_through_a_locked_door() -> None:
 
 
 def test_who_came_back_is_not_lost_any_more() -> None:
-    """When he leaves then, he leaves."""
+    """When they leave then, they have left the meeting."""
     running = done(leave(meeting(ALICE), ALICE, DESK, 1.0, lost=True))
     running = done(join(running, joiner(ALICE), 2.0))
     assert deadline(running) == 2.0 + running.meeting_policy.idle_s
@@ -338,7 +338,7 @@ def knocking() -> Meeting:
 
 
 def test_a_presenter_lets_somebody_in(knocking: Meeting) -> None:
-    """He is in with all his devices, and may take part in the chat."""
+    """They are in with all their devices, and may take part in the chat."""
     step = admit(knocking, ALICE, DAVE, 5.0)
     assert changes(step) == (Admitted(DAVE),)
     assert not done(step).attendees[DAVE].waits
@@ -354,7 +354,7 @@ def test_nobody_is_let_into_a_full_meeting(knocking: Meeting) -> None:
 
 
 def test_a_presenter_sends_somebody_away(knocking: Meeting) -> None:
-    """By denying him, or by removing him."""
+    """By denying them, or by removing them."""
     assert departures(deny(knocking, ALICE, DAVE, 1.0)) == {DAVE: Departure.DENIED}
     assert departures(eject(knocking, ALICE, DAVE, 1.0)) == {DAVE: Departure.DENIED}
     assert why(deny(knocking, ALICE, CAROL, 1.0)) is C3pReason.USER_DOES_NOT_EXIST
@@ -387,7 +387,7 @@ def test_a_meeting_of_guests_that_a_restart_emptied_ends_with_its_lobby() -> Non
 
 
 def test_who_waits_may_do_nothing(knocking: Meeting) -> None:
-    """Not even ask for the roster; he may leave."""
+    """Not even ask for the roster; they may leave."""
     assert not any(may(knocking, DAVE, action) for action in FocusAction)
     assert departures(eject(knocking, DAVE, DAVE, 1.0)) == {DAVE: Departure.LEFT}
 
@@ -422,7 +422,7 @@ def test_a_presenter_makes_another() -> None:
 
 
 def test_a_role_is_kept_for_who_comes_back() -> None:
-    """Whoever was made a presenter, or an attendee, is one when he joins again."""
+    """Whoever was made a presenter, or an attendee, is one when they join again."""
     running = done(
         set_role(meeting(ALICE, BOB, CAROL, autopromote=Autopromote.COMPANY), ALICE, BOB, ConferenceRole.ATTENDEE)
     )
@@ -474,7 +474,7 @@ def test_a_presenter_throws_somebody_out() -> None:
 
 
 def test_who_was_thrown_out_is_nobody_special_any_more() -> None:
-    """Where anybody can come he can; a closed or locked meeting he has to ask."""
+    """They may join where anybody may; at a closed or locked meeting they have to ask."""
     named: dict[str, Any] = {"invited": {BOB: ConferenceRole.PRESENTER}, "autopromote": Autopromote.COMPANY}
     opened = done(eject(meeting(ALICE, BOB, **named), ALICE, BOB, 1.0))
     step = join(opened, joiner(BOB), 2.0)
@@ -502,7 +502,7 @@ def test_who_was_thrown_out_is_forgiven_by_being_let_in() -> None:
 
 
 def test_guests_can_be_thrown_out_too() -> None:
-    """Nothing of him is remembered: his name will be another."""
+    """Nothing of them is remembered: their address will be another."""
     running = meeting(ALICE, GUEST, admission=AdmissionPolicy.ANONYMOUS)
     step = eject(running, ALICE, GUEST, 1.0)
     assert departures(step) == {GUEST: Departure.EJECTED}
@@ -510,7 +510,7 @@ def test_guests_can_be_thrown_out_too() -> None:
 
 
 def test_the_organizer_is_thrown_out_by_the_operator_alone() -> None:
-    """It is his meeting."""
+    """It is their meeting."""
     running = meeting(ALICE, BOB, invited={BOB: ConferenceRole.PRESENTER})
     assert why(eject(running, BOB, ALICE, 1.0)) is C3pReason.FORBIDDEN
     assert departures(eject(running, None, ALICE, 1.0)) == {ALICE: Departure.EJECTED}
@@ -590,7 +590,7 @@ def test_nothing_is_due_in_an_empty_new_meeting() -> None:
 
 
 def test_what_survives_a_restart_is_who_was_in_and_as_what() -> None:
-    """After kill -9 everybody finds his place, behind a locked door too, and the ejected do not."""
+    """After kill -9 everybody finds their place, behind a locked door too, and the ejected do not."""
     running = meeting(ALICE, BOB, CAROL, DAVE, GUEST, admission=AdmissionPolicy.ANONYMOUS)
     running = done(set_role(running, ALICE, BOB, ConferenceRole.PRESENTER))
     running = done(set_lock(running, BOB, locked=True))
