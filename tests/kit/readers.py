@@ -115,8 +115,8 @@ def _c3p(text: str) -> object:
     command = conferencing.read_request(_bytes(text))
     info = next((one for one in command.element if one.local == "conference-info"), None)
     if info is not None:
-        conferencing.read_wish(info)
-    return conferencing.read_ask(command)
+        conferencing.read_conference_request(info)
+    return conferencing.read_focus_request(command)
 
 
 def _contact(text: str) -> object:

@@ -1,4 +1,4 @@
-"""How a participant is attached to a focus. The focus itself does not care.
+"""The attachment of a participant's device to a focus, whatever the protocol.
 
 Today that is the dialog of an INVITE; a browser would be another `IAttachment`.
 """
@@ -17,22 +17,22 @@ from lyncpy.sip.message import Request
 from lyncpy.workloads.conferencing.bodies.c3p import C3P_TYPE
 
 BYE_S: Final = 10.0
-"""How long a participant may take to answer that it is over for him."""
+"""Seconds that a participant's device may take to answer a BYE or an INFO."""
 
 
 class IAttachment(Interface):
-    """One device's thread to a focus."""
+    """The attachment of one device to a focus."""
 
-    user: Aor = Attribute("Whose.")
-    epid: Epid = Attribute("Which of his devices.")
+    user: Aor = Attribute("The user of the device.")
+    epid: Epid = Attribute("Which of their devices.")
 
     def detach(reason: str) -> None:
-        """Tell the device that it is no longer in the conference; may be called when it is gone already."""
+        """Tell the device that it is no longer in the conference; may be called when it has gone already."""
 
 
 @implementer(IAttachment)
 class SipAttachment:
-    """The dialog that a device's INVITE made, seen from the focus.
+    """The dialog that a device's INVITE made, on the focus's side.
 
     Client: it never refreshes this dialog, so no session timer ends it; the end of the
     endpoint does.
@@ -43,7 +43,12 @@ class SipAttachment:
     log = Logger()
 
     def __init__(self, arrival: Arrival, local_tag: str, outbound: IOutbound) -> None:
-        """Take the INVITE, and the To tag of its 200."""
+        """Make the dialog.
+
+        Args:
+            arrival: The INVITE.
+            local_tag: The To tag of its 200.
+        """
         self.user = arrival.sender.aor
         self.epid = arrival.sender.epid
         self.flow: FlowName = arrival.flow
@@ -53,11 +58,11 @@ class SipAttachment:
 
     @property
     def name(self) -> tuple[str, str]:
-        """Give the dialog's name at our side: Call-ID and our tag."""
+        """The dialog's Call-ID and our tag."""
         return self._dialog.call_id, self.tag
 
     def receive(self, request: Request) -> None:
-        """Check a request that came in the dialog.
+        """Check a request that came in the dialog, and note its CSeq.
 
         Raises:
             RemoteProtocolError: 481, 500; see `Dialog.receive`.
@@ -65,7 +70,7 @@ class SipAttachment:
         self._dialog.receive(request)
 
     def inform(self, body: bytes) -> None:
-        """Send the final answer to a command that was "pending"; nobody waits for the INFO's own answer."""
+        """Send the final response to a command that was "pending", by INFO; nobody waits for the answer to that."""
         try:
             info = self._dialog.next_request("INFO", [("Content-Type", C3P_TYPE)], body)
         except LocalProtocolError:

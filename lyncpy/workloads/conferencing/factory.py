@@ -1,4 +1,4 @@
-"""The focus factory of every user: makes, lists, changes and deletes his conferences."""
+"""The focus factory of every user: makes, lists, changes and deletes their conferences."""
 
 import secrets
 import string
@@ -16,9 +16,9 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     NOT_IMPLEMENTED,
     C3pCommand,
     read_conference_id,
+    read_conference_request,
     read_page,
     read_request,
-    read_wish,
     write_capabilities,
     write_failure,
     write_success,
@@ -40,7 +40,7 @@ Answer = Callable[[Aor, C3pCommand], Awaitable[bytes | ConferenceDenied]]
 
 
 class Factory:
-    """Answers what users ask of their focus factories."""
+    """Carries out users' commands to their focus factories."""
 
     def __init__(
         self,
@@ -51,13 +51,12 @@ class Factory:
         guests: bool,
         meeting_url: str,
     ) -> None:
-        """Take the table of conferences and what there is.
+        """Begin without commands under way.
 
         Args:
-            conferences: The table.
-            policies: Says who may have guests.
+            policies: Tells which organizers may have guests.
             media: Kinds of MCU that exist here.
-            guests: Whether anybody may.
+            guests: Whether any organizer may.
             meeting_url: Where meeting links begin; "" when there are none.
         """
         self._conferences = conferences
@@ -79,10 +78,14 @@ class Factory:
         }
 
     async def answer(self, arrival: Arrival) -> Response:
-        """Answer a question to the sender's own focus factory.
+        """Carry out a command to the sender's own focus factory.
 
-        A failure rides in a 200, as the protocol has it: the request was understood. The
-        sender is whom the gate proved; what `from` in the body says decides nothing.
+        A failure is reported in a 200, as the protocol has it: the request was understood. The
+        sender is the user whose signature was verified; `from` in the body decides nothing.
+
+        Raises:
+            Refused: 403 (3000), the factory is another user's.
+            RemoteProtocolError: 400, the body is no C3P request.
 
         Spec: [MS-CONFPRO] 3.2; [MS-OCER] 3000, 3004.
         """
@@ -107,7 +110,7 @@ class Factory:
         return write_capabilities(command, self._media, guests=self._may_have_guests(user))
 
     async def _new_id(self, user: Aor, command: C3pCommand) -> bytes:
-        """Give an id that none of his conferences has. A link is as hard to guess as its id."""
+        """Make an id that none of the user's conferences has. A link is as hard to guess as its id."""
         while True:
             new = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
             if self._conferences.find(user, new) is None:
@@ -115,7 +118,7 @@ class Factory:
 
     async def _add(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
         """Make a conference; it is durable when the answer leaves. Spec: [MS-CONFPRO] 3.2.5.1."""
-        requested = self._wish(command)
+        requested = self._requested(command)
         if isinstance(requested, ConferenceDenied):
             return requested
         if not self._media:
@@ -129,15 +132,15 @@ class Factory:
         return self._shown(command, found or _UNKNOWN)
 
     async def _list(self, user: Aor, command: C3pCommand) -> bytes:
-        """Give a page of his conferences, the latest modified first, and how many there are."""
+        """Write a page of the user's conferences, the latest modified first, and how many there are."""
         skip, limit = read_page(command.element, PAGE)
         theirs = self._conferences.conferences_of(user)
         page = "".join(kept(each, self._meeting_url) for each in theirs[skip : skip + limit])
         return write_success(command, page, f' total="{len(theirs)}"')
 
     async def _modify(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
-        """Change a conference; a meeting that runs is another at once. Spec: [MS-CONFPRO] 3.2.5.5."""
-        requested = self._wish(command)
+        """Change a conference, and with it a running meeting. Spec: [MS-CONFPRO] 3.2.5.5."""
+        requested = self._requested(command)
         if isinstance(requested, ConferenceDenied):
             return requested
         id_ = self._id(user, read_conference_id(command.element)) or requested.id or self._entity_id(user, command)
@@ -150,18 +153,18 @@ class Factory:
         return deleted if isinstance(deleted, ConferenceDenied) else write_success(command)
 
     async def _unsupported(self, user: Aor, command: C3pCommand) -> ConferenceDenied:
-        """Refuse what there is no phone or certificate for."""
+        """Deny commands about phones and encryption, which this server does not have."""
         return ConferenceDenied(C3pReason.NOT_SUPPORTED)
 
-    def _wish(self, command: C3pCommand) -> ConferenceRequest | ConferenceDenied:
+    def _requested(self, command: C3pCommand) -> ConferenceRequest | ConferenceDenied:
         info = child(command.element, "conference-info")
-        return ConferenceDenied(C3pReason.REQUEST_MALFORMED) if info is None else read_wish(info)
+        return ConferenceDenied(C3pReason.REQUEST_MALFORMED) if info is None else read_conference_request(info)
 
     def _shown(self, command: C3pCommand, found: Conference | ConferenceDenied) -> bytes | ConferenceDenied:
         return found if isinstance(found, ConferenceDenied) else write_success(command, kept(found, self._meeting_url))
 
     def _id(self, user: Aor, named: str) -> str:
-        """Give the id in what names a conference: an id, or the URI of one of the user's own."""
+        """Return the id of a conference named by its id, or by the URI of one of the user's own; "": it is not theirs."""
         if ":" not in named:
             return named
         conference = self._conferences.at(named)

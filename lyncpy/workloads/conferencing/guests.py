@@ -1,4 +1,4 @@
-"""Guests of conferences: where they may go, by which key, as whom they are shown."""
+"""Guests of conferences: which they may join, by which key, and the name under which they are shown."""
 
 import unicodedata
 from collections.abc import Callable, Collection
@@ -27,7 +27,7 @@ NAMELESS: Final = "Guest"
 
 @implementer(IGuests)
 class Guests:
-    """The doors of all conferences."""
+    """Decides which conferences guests may join, for the gate."""
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class Guests:
         *,
         welcome: bool,
     ) -> None:
-        """Take what answers about conferences and meetings.
+        """Keep where conferences and participants are found.
 
         Args:
-            find: Gives the conference of a focus or MCU URI.
-            is_inside: Whether somebody is in any meeting, or waits.
-            kinds: Of the MCUs that there are.
-            domain: Of the organizers; "": any.
-            welcome: Whether there may be guests at all.
+            find: Finds the conference of a focus or MCU URI.
+            is_inside: Tells whether somebody is in any meeting or lobby.
+            kinds: The kinds of MCU that there are.
+            domain: The domain of organizers; "": any.
+            welcome: Whether guests are allowed at all.
         """
         self._find = find
         self._is_inside = is_inside
@@ -54,10 +54,10 @@ class Guests:
         self._welcome = welcome
 
     def door(self, uri: str) -> GuestAccess:
-        """Give the door of a conference. See the promise.
+        """Return how guests may join the conference of a URI. See the promise.
 
-        There is one for every conference that could be: whether there is, and whether it has
-        a key, is seen by nobody who does not know the key.
+        The answer is the same for every conference that could exist: whether it does, and whether it has
+        a key, is not seen by anybody who does not know the key.
 
         Spec: [MS-SIPAE] 4.5: the realm is the organizer's address.
         """
@@ -77,12 +77,12 @@ class Guests:
         return GuestAccess(address.key, bare(address.organizer), keys)
 
     def is_inside(self, guest: Aor) -> bool:
-        """Tell whether a guest is in a meeting. See the promise."""
+        """Tell whether a guest is in a meeting or lobby. See the promise."""
         return self._is_inside(guest)
 
 
 def keys_of(conference: Conference, address: Address) -> tuple[str, ...]:
-    """Give what opens a conference to guests: its key, or, where it has none, what everybody knows who has the link.
+    """Return the keys that admit guests: the conference's own, or, where it has none, those known to whoever has the link.
 
     Client: for a meeting without a key the id in its link is sent as one; others send nothing.
     """
@@ -91,15 +91,15 @@ def keys_of(conference: Conference, address: Address) -> tuple[str, ...]:
     return tuple(dict.fromkeys((conference.id, address.id, "")))
 
 
-def shown_name(wished: str) -> str:
-    """Give the name under which a guest is shown: in one line, and so that nobody takes him for a colleague."""
-    name = one_line("".join(map(_plain, wished[: 4 * NAME_LETTERS])))[:NAME_LETTERS].rstrip()
+def shown_name(given: str) -> str:
+    """Return the name under which a guest is shown: on one line, and marked so that nobody takes them for a colleague."""
+    name = one_line("".join(map(_plain, given[: 4 * NAME_LETTERS])))[:NAME_LETTERS].rstrip()
     is_seen = bool(name.strip(f" {JOINERS}"))
     return name + MARK if is_seen and name.casefold() != NAMELESS.casefold() else NAMELESS
 
 
 def _plain(letter: str) -> str:
-    """Give a letter of a stranger's name; what cannot be seen is left out, but for joiners, which belong to spelling."""
+    """Return a letter of a guest's name; "" for an invisible one, but for joiners, which belong to spelling."""
     kind = unicodedata.category(letter)
     if kind == "Cc" or kind.startswith("Z"):
         return " "

@@ -1,4 +1,4 @@
-"""Who came and went, for the archive, where policy demands that the conversation is kept."""
+"""Joining and leaving of participants, for the archive, where policy demands it."""
 
 from collections.abc import Collection
 
@@ -13,17 +13,16 @@ from lyncpy.workloads.conferencing.model.attendees import Admitted, Arrived, Cha
 
 
 class Minutes:
-    """Notes people's coming and going; what is said is kept by the MCUs, before it is passed on."""
+    """Archives that participants joined and left; messages are archived by the MCUs, before they are passed on."""
 
     log = Logger()
 
     def __init__(self, archive: IArchive, timers: ITimers) -> None:
-        """Take where it goes."""
         self._archive = archive
         self._timers = timers
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
-        """Take one change; see `Ears`."""
+        """Archive a change that is a joining or a leaving; see `MeetingObserver`."""
         if isinstance(change, Admitted) or (isinstance(change, Arrived) and change.first and not change.waits):
             self._note(after, after, "joined", change.user)
         elif isinstance(change, Gone) and change.last and not before.attendees[change.user].waits:

@@ -30,7 +30,7 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     SetLobbyAccess,
     SetLock,
     SetRole,
-    read_ask,
+    read_focus_request,
     read_request,
     refused,
     write_added,
@@ -189,7 +189,7 @@ class Routes:
         if request.content_type != C3P_TYPE:
             raise Refused(415, headers=[("Accept", C3P_TYPE)])
         command = read_request(request.body)
-        ask = read_ask(command)
+        ask = read_focus_request(command)
         if not isinstance(ask, AddUser):
             raise Refused(400, _BAD_ADD_USER)
         if ask.user != arrival.sender.aor:
@@ -326,7 +326,7 @@ class Routes:
         """
         focus, attachment = self._within(arrival)
         command = read_request(arrival.request.body)
-        ask = read_ask(command)
+        ask = read_focus_request(command)
         if isinstance(ask, AddUser) and ask.dials_out:
             return await self._called(arrival, focus, attachment, command, ask)
         done = ask if isinstance(ask, ConferenceDenied) else await self._done(focus, attachment.user, ask)

@@ -37,9 +37,9 @@ class Conferencing:
     """Conferences: made by the factory, run by foci, their media moved by MCUs.
 
     Attributes:
-        foci: The running meetings; what MCUs tell is told to them.
-        conferences: All that are kept.
-        guests: Which of them guests may come to; the gate asks.
+        foci: The running meetings; MCUs tell it who has left.
+        conferences: All conferences that are stored.
+        guests: Which of them guests may join; the gate asks.
     """
 
     name = "conferencing"
@@ -54,13 +54,12 @@ class Conferencing:
         domain: str,
         settings: Settings,
     ) -> None:
-        """Build the rooms.
+        """Build the parts, and connect them.
 
         Args:
-            platform, signaling: The server's.
-            media: The roads by which SIP clients come into the media, one for each kind, and the MCU of each.
-            privacy: Who has blocked whom.
-            archive: Where it is kept who came and went.
+            media: The access of SIP clients to each medium, with its MCU.
+            privacy: Tells whether a user has blocked another.
+            archive: Keeps who joined and left.
             domain: That of the organizers, for meeting pages.
             settings: The section [conferencing].
         """
@@ -120,7 +119,7 @@ class Conferencing:
         )
 
     async def open(self) -> None:
-        """Read what is kept, end the records that another start left open, and go on with its meetings."""
+        """Read the conferences, close the records that an earlier process left open, and go on with its meetings."""
         await self._records.close_open_conferences(self._node, self._timers.wall())
         await self.conferences.open()
         await self._resume_counts()
@@ -135,7 +134,7 @@ class Conferencing:
         self._count_later()
 
     async def close(self) -> None:
-        """Stop all clocks, and write what waits; meetings go on in the next process."""
+        """Stop all timers, and write what waits; meetings go on in the next process."""
         for listening in self._listening:
             listening.stop()
         self._counting.clear()
@@ -170,5 +169,5 @@ class Conferencing:
 
 
 def _factory_uri(aor: Aor) -> str:
-    """Say where a user's focus factory is. Spec: [MS-CONFBAS] 2.2.1."""
+    """Write the provisioning element with the URI of a user's focus factory. Spec: [MS-CONFBAS] 2.2.1."""
     return f"<focusFactoryUri>{escape(f'{aor};gruu;opaque={FACTORY}')}</focusFactoryUri>"

@@ -12,7 +12,7 @@ _PROMOTED = {"nobody": Autopromote.NOBODY, "company": Autopromote.COMPANY, "ever
 
 
 class Settings(BaseModel):
-    """What conferences may be, how long they are kept, and when a meeting ends."""
+    """Limits of conferences, how long they are kept, and when a meeting ends."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -59,13 +59,13 @@ class Settings(BaseModel):
     """People who may wait in the lobby of one meeting."""
 
     lobby_wait_s: int = Field(default=1800, ge=30, le=86_400)
-    """Seconds that somebody waits in the lobby before he is sent away."""
+    """Seconds that somebody waits in the lobby before they are sent away."""
 
     devices_per_user: int = Field(default=8, ge=1, le=64)
     """Devices with which one person may take part in one meeting at once."""
 
     linger_s: int = Field(default=600, ge=0, le=86_400)
-    """Seconds that a meeting waits for participants whose connections were all lost, also after a restart of the server; when the last one leaves by his own will it ends at once."""
+    """Seconds that a meeting waits for participants whose connections were all lost, also after a restart of the server; when the last one leaves of their own accord it ends at once."""
 
     guests_alone_s: int = Field(default=5400, ge=60, le=86_400)
     """Seconds that guests may be in a meeting before the first participant with an account comes."""
@@ -92,7 +92,7 @@ class Settings(BaseModel):
     """Seconds after which new message counts of a running meeting reach its call detail records."""
 
     def terms(self, media: tuple[str, ...]) -> ConferenceTerms:
-        """Give what conferences may be, where these kinds of MCU exist."""
+        """Return the limits of conferences; `media` are the kinds of MCU that exist here."""
         return ConferenceTerms(
             media=media,
             per_organizer=self.conferences_per_organizer,
@@ -107,7 +107,7 @@ class Settings(BaseModel):
         )
 
     def meeting_policy(self, policy: Policy) -> MeetingPolicy:
-        """Give what holds for a meeting whose organizer has this policy."""
+        """Return the limits of a meeting whose organizer has this policy."""
         return MeetingPolicy(
             size=policy.meeting_size,
             lobby=self.lobby_size,

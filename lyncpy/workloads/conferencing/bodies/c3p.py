@@ -1,7 +1,7 @@
 """C3P: requests read, responses written ([MS-CONFBAS] 2.2, [MS-CONFPRO] 2.2).
 
 Names are matched without their namespaces. URIs that a client wrote go back to it as it
-spelled them: it compares letters.
+spelled them: it compares them letter by letter.
 """
 
 import math
@@ -29,7 +29,7 @@ INFO_NS: Final = "urn:ietf:params:xml:ns:conference-info"
 NOT_IMPLEMENTED: Final = Diagnostics(3004, "The requested C3P command is not implemented", public=True)
 
 WORD_LETTERS: Final = 64
-"""Letters of a command's name; the longest of the protocol has half as many."""
+"""Letters of a command's name, at most; the longest of the protocol has half as many."""
 
 URI_LETTERS: Final = 1024
 ENTITY_LETTERS: Final = 256
@@ -38,7 +38,7 @@ NAME_LETTERS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class C3pCommand:
-    """One C3P request: what is wanted of whom."""
+    """One C3P request with its command."""
 
     name: str
     """The command, e.g. "addConference"."""
@@ -47,7 +47,7 @@ class C3pCommand:
     from_: str
     to: str
     element: Element
-    """What the command holds."""
+    """The element of the command."""
 
 
 def read_request(body: bytes) -> C3pCommand:
@@ -70,7 +70,7 @@ def read_request(body: bytes) -> C3pCommand:
 
 @dataclass(frozen=True, slots=True)
 class FocusRequest:
-    """What somebody asks of a focus."""
+    """A command to a focus."""
 
     conf_entity: str
     """The focus URI as the client spelled it; "" when it named none."""
@@ -78,35 +78,35 @@ class FocusRequest:
 
 @dataclass(frozen=True, slots=True)
 class AddUser(FocusRequest):
-    """Somebody wants in; or, with `dials_out`, wants another to be called. Spec: [MS-CONFBAS] 2.2.3.3."""
+    """Add the sender to the meeting; or, with `dials_out`, call somebody else. Spec: [MS-CONFBAS] 2.2.3.3."""
 
     user: Aor
     user_entity: str
     """The user's URI as the client spelled it."""
 
     entity: str
-    """What the client calls its endpoint."""
+    """The name that the client gives its endpoint; "" when it gives none."""
 
     display_name: str = ""
     role: str = ""
-    """The role that is wished; it decides nothing."""
+    """The role that the client asks for; it decides nothing."""
 
     lobby_capable: bool = False
     dials_out: bool = False
     target: str = ""
-    """Whom to call."""
+    """The URI to call; "" for the user's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteUser(FocusRequest):
-    """Somebody is to leave."""
+    """Remove a participant."""
 
     user: Aor
 
 
 @dataclass(frozen=True, slots=True)
 class SetRole(FocusRequest):
-    """Somebody is to have a role."""
+    """Change a participant's role."""
 
     user: Aor
     role: ConferenceRole
@@ -114,7 +114,7 @@ class SetRole(FocusRequest):
 
 @dataclass(frozen=True, slots=True)
 class SetLock(FocusRequest):
-    """The door is to be shut or opened, and who walks in changed; an empty wish changes nothing."""
+    """Lock or unlock the meeting, and change its admission; an empty `requested` changes none of that."""
 
     locked: bool
     requested: ConferenceRequest
@@ -122,7 +122,7 @@ class SetLock(FocusRequest):
 
 @dataclass(frozen=True, slots=True)
 class SetLobbyAccess(FocusRequest):
-    """People in the lobby are to be let in or sent away. Spec: [MS-CONFBAS] 4.4.8."""
+    """Admit people from the lobby, or remove them from it. Spec: [MS-CONFBAS] 4.4.8."""
 
     users: tuple[Aor, ...]
     granted: bool
@@ -130,7 +130,7 @@ class SetLobbyAccess(FocusRequest):
 
 @dataclass(frozen=True, slots=True)
 class Modify(FocusRequest):
-    """The conference is to be another; where it concerns an MCU, `mcu` is its URI."""
+    """Modify the conference; where it concerns an MCU, `mcu` is its URI."""
 
     requested: ConferenceRequest
     mcu: str = ""
@@ -138,12 +138,12 @@ class Modify(FocusRequest):
 
 @dataclass(frozen=True, slots=True)
 class DeleteConference(FocusRequest):
-    """The meeting is to end for everybody."""
+    """End the meeting for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
 class GetConference(FocusRequest):
-    """The roster is asked for."""
+    """Return the roster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +151,14 @@ class Unknown(FocusRequest):
     """A command that is not implemented."""
 
 
-def read_ask(command: C3pCommand) -> FocusRequest | ConferenceDenied:
-    """Read what is asked of a focus; a malformed one is denied in words of the protocol."""
+def read_focus_request(command: C3pCommand) -> FocusRequest | ConferenceDenied:
+    """Read a command to a focus; a malformed one is denied with a reason of the protocol."""
     reader = _READERS.get(command.name)
     return Unknown(_keys(command.element)) if reader is None else reader(command.element)
 
 
 def _keys(element: Element) -> str:
-    """Give the focus URI that a command names, as it is spelled."""
+    """Return the focus URI that a command names, as it is spelled; "" when it names none."""
     for name in ("conferenceKeys", "userKeys", "endpointKeys", "mediaKeys"):
         keys = child(element, name)
         if keys is not None:
@@ -167,7 +167,7 @@ def _keys(element: Element) -> str:
 
 
 def _user(uri: str | None) -> Aor | None:
-    """Give the address of a user entity; None if it is none."""
+    """Read the address of a user entity; None: it is no address."""
     text = (uri or "").strip()
     try:
         parsed = parse_uri(text) if len(text) <= URI_LETTERS else None
@@ -208,7 +208,10 @@ def _read_add_user(element: Element) -> FocusRequest | ConferenceDenied:
 
 
 def _lobby_capable(element: Element) -> bool:
-    """Spec: [MS-CONFBAS] 2.2.3.4; its examples have it below the user, its rules below the endpoint."""
+    """Tell whether a client knows lobbies ([MS-CONFBAS] 2.2.3.4).
+
+    The examples there have the element below the user, the rules have it below the endpoint.
+    """
     info = child(element, "clientInfo")
     return info is not None and _word(info, "lobby-capable") == "true"
 
@@ -259,7 +262,7 @@ def _read_modify(element: Element) -> FocusRequest | ConferenceDenied:
     info = child(element, "conference-info")
     if info is None:
         return _MALFORMED
-    requested = read_wish(info)
+    requested = read_conference_request(info)
     if isinstance(requested, ConferenceDenied):
         return requested
     conf_entity = _keys(element) or _attr(info, "entity")
@@ -283,11 +286,13 @@ _READERS: Final[Mapping[str, Callable[[Element], FocusRequest | ConferenceDenied
 # -- conferences as clients describe them -----------------------------------------------------
 
 
-def read_wish(info: Element) -> ConferenceRequest | ConferenceDenied:
-    """Read what a conference-info asks of a conference.
+def read_conference_request(info: Element) -> ConferenceRequest | ConferenceDenied:
+    """Read which properties a conference-info requests for a conference.
 
-    Spec: [MS-CONFPRO] 2.2.1. What is not said stays None; a number or a time that is none
-    is denied, a word that is none is left for the rules to deny.
+    Elements that are missing stay None. A number or a time that cannot be read is denied here; a word
+    that the protocol does not have is left for the rules to deny.
+
+    Spec: [MS-CONFPRO] 2.2.1.
     """
     about = child(info, "conference-description")
     if about is None:
@@ -320,7 +325,7 @@ def read_wish(info: Element) -> ConferenceRequest | ConferenceDenied:
 
 
 def read_conference_id(element: Element) -> str:
-    """Give the conference that a factory's command names: by its id, or by its URI as `confEntity`."""
+    """Read which conference a factory's command names, by id or by its URI as `confEntity`; "": none."""
     keys = child(element, "conferenceKeys")
     if keys is None:
         return ""
@@ -328,7 +333,7 @@ def read_conference_id(element: Element) -> str:
 
 
 def read_page(element: Element, most: int) -> tuple[int, int]:
-    """Give which part of a list is asked for: how many to skip, and how many to give, at most `most`."""
+    """Read which part of a list is requested: the number to skip, and the number to return, at most `most`."""
     skip, limit = _whole(attr(element, "offset") or "0"), _whole(attr(element, "limit") or str(most))
     return max(0, skip or 0), min(most, most if limit is None else max(0, limit))
 
@@ -380,12 +385,12 @@ def _truth(element: Element, name: str) -> bool | None:
 
 
 def _flag(text: str | None) -> bool | None:
-    """Spec: XML Schema part 2, 3.2.2."""
+    """Read a boolean of XML Schema (part 2, 3.2.2); None: it is none."""
     return {"true": True, "1": True, "false": False, "0": False}.get((text or "").strip().lower())
 
 
 def _time(text: str) -> float | None:
-    """Read a dateTime, of UTC where it names no zone, as seconds since the epoch."""
+    """Read a dateTime, in UTC where it names no zone, as seconds since the epoch; None: it is none."""
     try:
         when = datetime.fromisoformat(text)
         at = (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
@@ -398,22 +403,27 @@ def _time(text: str) -> float | None:
 
 
 def write_success(command: C3pCommand, content: str = "", attributes: str = "") -> bytes:
-    """Answer that a command was carried out; `content` and `attributes` are XML, those with a blank before."""
+    """Write the response to a command that was carried out.
+
+    Args:
+        content: XML within the command's element.
+        attributes: Of the command's element, each with a space before it.
+    """
     return _response(command, "success", f"<{command.name}{attributes}>{content}</{command.name}>")
 
 
 def write_pending(command: C3pCommand) -> bytes:
-    """Answer that a command is being carried out; the same request gets another answer later."""
+    """Write the response to a command that is being carried out; its final response follows by INFO."""
     return _response(command, "pending", f"<{command.name}/>")
 
 
 def write_failure(command: C3pCommand, reason: C3pReason) -> bytes:
-    """Answer that a command failed, and why, in a word of the protocol."""
+    """Write the response to a command that failed, with the reason."""
     return _response(command, "failure", f'<{command.name} reason="{reason.value}"/>')
 
 
 def write_added(command: C3pCommand, ask: AddUser, role: ConferenceRole) -> bytes:
-    """Answer that somebody has joined, as what.
+    """Write the response to an addUser: the user has joined with this role.
 
     Spec: [MS-CONFBAS] 2.2.3.4: the keys unchanged, one user, one role. Client: it reads the code alone.
     """
@@ -427,7 +437,7 @@ def write_added(command: C3pCommand, ask: AddUser, role: ConferenceRole) -> byte
 
 
 def write_capabilities(command: C3pCommand, mcu_types: tuple[str, ...], *, guests: bool) -> bytes:
-    """Answer which media can be conferenced, to either way of asking.
+    """Write which media conferences can have, in response to either command that asks for them.
 
     Spec: [MS-CONFPRO] 2.2.3.8; the capability version of this revision is 0. Client: it looks
     at `code`, and at the types to decide what it offers.
@@ -447,7 +457,7 @@ def _response(command: C3pCommand, code: str, content: str) -> bytes:
 
 
 def refused(denied: ConferenceDenied) -> Refused:
-    """Turn a denial into a SIP refusal, where the command came with an INVITE.
+    """Turn a denial into a SIP refusal, for a command that came with an INVITE.
 
     Client: it shows the reason of the diagnostics as it is.
     """

@@ -1,7 +1,7 @@
-"""Conference-info documents: the roster as its watchers see it, and conferences as the factory lists them.
+"""Conference-info documents: rosters for their watchers, and conferences as the factory lists them.
 
-A roster is written once for each audience, not for each watcher; what differs between
-watchers is the version alone, which counts the documents of one subscription (RFC 4575
+A roster is written once for each audience, not for each watcher; watchers' documents differ
+in the version alone, which counts the documents of one subscription (RFC 4575
 §5.1). A change is written from the meeting as it was last shown and as it is now, so that
 any number of steps fit into one document, and following all documents always gives the
 full one.
@@ -27,7 +27,7 @@ _SEPARATOR: Final = '<separator xmlns="urn:ietf:params:xml:ns:conference-info-se
 
 
 class RosterView(enum.Enum):
-    """How much somebody sees."""
+    """The part of a roster that somebody may see."""
 
     ALL = "presenters"
     INSIDE = "attendees"
@@ -36,11 +36,11 @@ class RosterView(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class RosterAudience:
-    """Those who see the same."""
+    """The watchers that see the same of a roster."""
 
     view: RosterView
     who: Aor | None = None
-    """In the lobby everybody sees himself alone."""
+    """In the lobby, the one user that is seen: oneself; else None."""
 
 
 PRESENTERS: Final = RosterAudience(RosterView.ALL)
@@ -49,18 +49,18 @@ ATTENDEES: Final = RosterAudience(RosterView.INSIDE)
 
 @dataclass(frozen=True, slots=True)
 class RosterBody:
-    """A document but for its version."""
+    """A document without its version."""
 
     head: bytes
     tail: bytes
 
     def at(self, version: int) -> bytes:
-        """Give the document with a version: the watcher's last one and 1; his first is 1."""
+        """Return the document with a version: one more than the watcher's last; the first is 1."""
         return b'%s version="%d"%s' % (self.head, version, self.tail)
 
 
 def audience_of(meeting: Meeting, user: Aor) -> RosterAudience | None:
-    """Say to which audience somebody belongs; None when he is not there."""
+    """Return the audience that somebody belongs to; None: they are not in the meeting."""
     attendee = meeting.attendees.get(user)
     if attendee is None:
         return None
@@ -70,7 +70,7 @@ def audience_of(meeting: Meeting, user: Aor) -> RosterAudience | None:
 
 
 def full(meeting: Meeting, audience: RosterAudience) -> RosterBody:
-    """Write all that an audience sees.
+    """Write everything that an audience sees.
 
     Client: the first document must name the IM MCU in conf-uris, or texts go nowhere.
     """
@@ -86,19 +86,19 @@ def full(meeting: Meeting, audience: RosterAudience) -> RosterBody:
 
 
 def delta(before: Meeting, was: RosterAudience, after: Meeting, audience: RosterAudience) -> RosterBody | None:
-    """Write what is new to somebody since a meeting he has seen; None when nothing is.
+    """Write the difference between the meeting as it was last shown to somebody and as it is; None: there is none.
 
-    Who is let in from the lobby gets a full document. Every user who changed is there with
-    all his endpoints, and who is gone is marked as deleted.
+    Somebody let in from the lobby gets a full document. Every user who changed is in it with
+    all their endpoints, and those who left are marked as deleted.
 
     Client: it takes a user without a connected chat endpoint for gone, and one who is merely
     missing for still there.
 
     Args:
-        before: As it was shown to him last.
-        was: The audience that he belonged to then.
-        after: As it is now.
-        audience: His audience now.
+        before: The meeting as it was shown last.
+        was: The audience that they belonged to then.
+        after: The meeting as it is now.
+        audience: The audience that they belong to now.
     """
     if audience != was and RosterView.SELF in (audience.view, was.view):
         return full(after, audience)
@@ -136,7 +136,7 @@ def _seen(meeting: Meeting, audience: RosterAudience) -> Iterator[Attendee]:
 
 
 def _description(meeting: Meeting, audience: RosterAudience) -> str:
-    """Write what the meeting is. Who waits in the lobby is not told where its media are.
+    """Write the conference-description. To those in the lobby it does not name the media.
 
     Spec: RFC 4575 §5.3, [MS-CONFBAS] 2.2.2.3.
     """
@@ -178,16 +178,16 @@ def _conf_uris(conference: Conference) -> str:
 
 
 def _kept(conference: Conference) -> str:
-    """Write what the factory keeps.
+    """Write the elements of a description that the factory stores.
 
-    Each generation of servers added to what a description says, behind a separator, so that older
-    clients can pass it over. Spec: [MS-CONFPRO] 2.2.1.2, 4.1.
+    Each generation of servers added elements behind a separator, so that older clients can pass
+    them over. Spec: [MS-CONFPRO] 2.2.1.2, 4.1.
     """
     return (
         f"<msci:conference-id>{conference.id}</msci:conference-id>"
         f"<msci:expiry-time>{_time(conference.expires)}</msci:expiry-time>"
         f"<msci:admission-policy>{conference.admission.value}</msci:admission-policy>"
-        # What is known of phones would stand between the two; here are none.
+        # Elements about phones stand between the two; this server has none.
         f"{_SEPARATOR}{_SEPARATOR}"
         f"<msci:autopromote>{int(conference.autopromote)}</msci:autopromote>"
         f"<msci:pstn-lobby-bypass>{_truth(conference.pstn_lobby_bypass)}</msci:pstn-lobby-bypass>"
@@ -195,7 +195,7 @@ def _kept(conference: Conference) -> str:
 
 
 def _state(meeting: Meeting, audience: RosterAudience) -> str:
-    """Write how the meeting stands. Spec: RFC 4575 §5.5."""
+    """Write the conference-state. Spec: RFC 4575 §5.5."""
     count = "" if audience.view is RosterView.SELF else f"<user-count>{len(meeting.inside)}</user-count>"
     return (
         f"<conference-state>{count}<active>{_truth(not meeting.ended)}</active>"
@@ -204,7 +204,7 @@ def _state(meeting: Meeting, audience: RosterAudience) -> str:
 
 
 def _user(attendee: Attendee) -> str:
-    """Write one participant, whole. Spec: RFC 4575 §5.6."""
+    """Write one participant with all endpoints. Spec: RFC 4575 §5.6."""
     if not attendee.written:
         attendee.written.append(_fresh_user(attendee))
     return attendee.written[0]
@@ -220,7 +220,7 @@ def _fresh_user(attendee: Attendee) -> str:
 
 
 def _endpoint(end: RosterEndpoint, *, waits: bool) -> str:
-    """Write one endpoint. Spec: [MS-CONFBAS] 2.2.2; who is on hold waits in the lobby."""
+    """Write one endpoint; in the lobby its status is on-hold. Spec: [MS-CONFBAS] 2.2.2."""
     named = (("session-type", end.kind), ("epid", end.epid.written), ("endpoint-uri", end.gruu))
     about = "".join(f" msci:{name}={quote_attr(value)}" for name, value in named if value)
     status = "on-hold" if waits else "connected"
@@ -236,7 +236,7 @@ def _endpoint(end: RosterEndpoint, *, waits: bool) -> str:
 
 
 def _view(meeting: Meeting) -> str:
-    """Write the state of focus and media.
+    """Write the conference-view: the state of the focus and of each medium.
 
     Client: it looks for `locked` beside a medium of type chat.
     """
@@ -259,7 +259,7 @@ def _entity_view(entity: str, state: str) -> str:
 
 
 def kept(conference: Conference, meeting_url: str) -> str:
-    """Write a conference as its factory keeps it; the key of guests is not told.
+    """Write a conference as its factory stores it, without the guests' key.
 
     Spec: [MS-CONFPRO] 2.2.1, 4.5.
     """
@@ -301,5 +301,5 @@ def _truth(value: bool) -> str:
 
 
 def _time(at: float) -> str:
-    """Write a time of XML Schema, UTC, to the second."""
+    """Write seconds since the epoch as a dateTime of XML Schema, in UTC, to the second."""
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

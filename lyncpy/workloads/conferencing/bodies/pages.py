@@ -1,9 +1,8 @@
 """The page behind a meeting link: it starts the installed client, and says what to do without one.
 
-Nothing runs on it: a frame that nobody sees asks the browser to open the client, and where
-that fails the page is still there, with a link to press. What the meeting is about and who
-is in it are not told: whoever has the link may see no more than the way to the door, where
-the focus asks who he is. Client: protocol notes, "web services" §8, "conferencing" §7.
+It has no script: a hidden frame asks the browser to open the client, and where that fails the
+page is still there, with a link to press. The subject and the participants are not shown:
+whoever has the link sees no more than how to join, where the focus asks who they are. Client: protocol notes, "web services" §8, "conferencing" §7.
 """
 
 import html
@@ -17,13 +16,13 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.core.pages import page
 
 _LINK: Final = re.compile(r"([^/\s@:;?<>\"%]{1,64})/([A-Za-z0-9]{1,64})/?")
-"""Organizer and id, behind what all links begin with."""
+"""Organizer and id, after the common beginning of all links."""
 
 _PLAIN_IN_URI: Final = ":;=@+$,&!~*'()/-_."
 
 
 class MeetingLink(Protocol):
-    """What the page has to know of a conference."""
+    """The part of a conference that the page needs."""
 
     @property
     def uri(self) -> str:
@@ -31,24 +30,35 @@ class MeetingLink(Protocol):
 
 
 class Pages:
-    """Answers under the meeting links of this house."""
+    """The pages under the meeting links of this server."""
 
     def __init__(self, find: Callable[[Aor, str], MeetingLink | None], domain: str, meeting_url: str) -> None:
-        """Take where conferences are found, the domain of their organizers, and what all links begin with; "": no pages."""
+        """Work out under which path and host the pages are.
+
+        Args:
+            find: Finds a conference by its organizer's address and its id.
+            domain: Of the organizers; "": there are no pages.
+            meeting_url: Where all links begin; "": there are no pages.
+        """
         self._find = find
         self._domain = domain
         parts = urlsplit(meeting_url)
         self._path = f"{parts.path.rstrip('/')}/"
-        # Links at the root of a name take what of it no other page has; a folder is theirs under every name of this server.
+        # Links at the root of a host name take every path of it that no other page has; a folder is theirs under every
+        # host name of this server.
         self._host = (parts.hostname or "").lower() if self._path == "/" else ""
         self._offered = bool(meeting_url and domain)
 
     def rows(self) -> tuple[HttpResource, ...]:
-        """Give what is offered."""
+        """Return the pages as resources of the web server; none where links have no beginning."""
         return (HttpResource(self._path, self.answer, host=self._host),) if self._offered else ()
 
     async def answer(self, asked: HttpAsked) -> HttpAnswer:
-        """Answer with the page of a meeting; one page for all links behind which there is none."""
+        """Return the page of a meeting; a page with status 404 when the link names none.
+
+        Raises:
+            HttpRefused: 404, the path is no link to a meeting.
+        """
         matched = _LINK.fullmatch(asked.path.removeprefix(self._path))
         if matched is None:
             raise HttpRefused(404, "this is no link to a meeting")

@@ -17,11 +17,11 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     SetLock,
     SetRole,
     Unknown,
-    read_ask,
     read_conference_id,
+    read_conference_request,
+    read_focus_request,
     read_page,
     read_request,
-    read_wish,
     refused,
     write_added,
     write_capabilities,
@@ -71,7 +71,7 @@ def command(xml: str) -> C3pCommand:
 
 def ask(xml: str) -> FocusRequest | ConferenceDenied:
     """Read what is asked of a focus."""
-    return read_ask(command(xml))
+    return read_focus_request(command(xml))
 
 
 def info(description: str, rest: str = "") -> Any:  # Any: lxml's element
@@ -229,7 +229,7 @@ def test_denies_what_is_malformed(xml: str, reason: C3pReason) -> None:
 
 def test_reads_the_wish_of_the_real_client() -> None:
     """It names an id of its own, and the media it knows."""
-    assert read_wish(command(ADD_CONFERENCE).element[0]) == ConferenceRequest(
+    assert read_conference_request(command(ADD_CONFERENCE).element[0]) == ConferenceRequest(
         id="59CED1B0AFD633DCCA56E2B6B2E5D51F",
         subject="",
         expires=NOON + 7 * 3600,
@@ -238,9 +238,9 @@ def test_reads_the_wish_of_the_real_client() -> None:
     )
 
 
-def test_reads_a_full_wish() -> None:
+def test_reads_a_full_request() -> None:
     """Everything that the specification's example has, in other namespaces too."""
-    found = read_wish(
+    found = read_conference_request(
         info(
             "<display-text> Budget talk </display-text><msci:conference-key>s3cret</msci:conference-key>"
             "<msci:notification-data><x:a xmlns:x='urn:x'>1</x:a></msci:notification-data>"
@@ -269,7 +269,7 @@ def test_reads_a_full_wish() -> None:
 )
 def test_reads_times_as_clients_write_them(text: str, at: float) -> None:
     """With a zone or without, and with more digits than anybody needs."""
-    found = read_wish(info(f"<expiry-time>{text}</expiry-time>"))
+    found = read_conference_request(info(f"<expiry-time>{text}</expiry-time>"))
     assert isinstance(found, ConferenceRequest)
     assert found.expires == at
 
@@ -286,7 +286,7 @@ def test_reads_times_as_clients_write_them(text: str, at: float) -> None:
 )
 def test_denies_what_cannot_be_read(description: str, rest: str, reason: C3pReason) -> None:
     """A number or a time that is none, an address that is none."""
-    found = read_wish(info(description, rest))
+    found = read_conference_request(info(description, rest))
     assert isinstance(found, ConferenceDenied)
     assert found.reason is reason
 
@@ -294,7 +294,7 @@ def test_denies_what_cannot_be_read(description: str, rest: str, reason: C3pReas
 def test_reads_a_wish_without_a_description() -> None:
     """Then it is about the media alone, or about nothing."""
     xml = "<addConference><conference-info version='3'/></addConference>"
-    assert read_wish(command(xml).element[0]) == ConferenceRequest(version=3)
+    assert read_conference_request(command(xml).element[0]) == ConferenceRequest(version=3)
 
 
 @pytest.mark.parametrize(
