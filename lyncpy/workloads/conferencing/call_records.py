@@ -1,4 +1,4 @@
-"""Call detail records of conferences: what the focus tells, as rows.
+"""Call detail records of conferences: the changes of meetings, as rows.
 
 Spec: the LcsCDR tables Conferences, ConferenceSessionDetails, FocusJoinsAndLeaves,
 McuJoinsAndLeaves and ConferenceMessageCount of Lync Server 2013.
@@ -43,12 +43,12 @@ from lyncpy.workloads.conferencing.model.conference import FOCUS
 BY_SERVER: Final = frozenset({Departure.EJECTED, Departure.DENIED, Departure.WAITED, Departure.ENDED})
 
 Place = tuple[str, Aor, Epid, str]
-"""Instance, user, device, and "focus" or the kind of the medium."""
+"""Instance, user, device, and FOCUS or the kind of the medium."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialled:
-    """An INVITE to a focus or an MCU, and what was said to it."""
+    """An INVITE to a focus or an MCU, and its response."""
 
     arrival: Arrival
     response: Response
@@ -58,8 +58,8 @@ class Dialled:
 class ConferenceRecorder:
     """Keeps the open rows of running meetings, and has each new state written.
 
-    Who calls again and again fills no disk: beyond a share of an hour nothing more is begun for them. A row that
-    was begun is kept to its end.
+    A user who joins again and again does not fill the disk: beyond an hourly quota no row is begun for them. A row
+    that was begun is written to its end.
     """
 
     log = Logger()
@@ -74,11 +74,13 @@ class ConferenceRecorder:
         per_hour: int,
         delay_s: float = 1.0,
     ) -> None:
-        """Take where rows go, and who knows how much each user of a conference has said.
+        """Begin without rows.
 
         Args:
+            recording: Has the rows written.
+            counts: Returns how many messages each user has sent in the conference of a focus URI.
             per_hour: Rows that one user, or the guests of one organizer, may begin in an hour.
-            delay_s: How long message counts may wait.
+            delay_s: Seconds that message counts may wait.
         """
         self._counts = counts
         self._node = node
@@ -103,14 +105,14 @@ class ConferenceRecorder:
         }
 
     def resume(self, instance: str, counts: Mapping[Aor, int]) -> None:
-        """Take what each user had said in an occurrence that another process began: it goes on from there."""
+        """Continue the message counts of a meeting that an earlier process began."""
         if counts:
             self._earlier[instance] = counts
 
     # --- dialogs
 
     def dialled(self, meeting: Meeting, kind: str, dialled: Dialled, *, internal: bool) -> None:
-        """Note that a device opened a dialog with the focus or an MCU, or was refused."""
+        """Record that a device opened a dialog with the focus or an MCU, or was refused."""
         arrival, response = dialled.arrival, dialled.response
         request, sender, now = arrival.request, arrival.sender, self._timers.wall()
         accepted = response.status < 300
@@ -148,7 +150,7 @@ class ConferenceRecorder:
         self._note(record)
 
     def _relink(self, place: Place, session_id: str) -> None:
-        """A stay was noted before its dialog was answered; now the dialog has a name."""
+        """Name the dialog in the row of a join, which was begun before the dialog was answered."""
         join = self._joins.get(place)
         if join is not None:
             self._joins[place] = join = replace(join, session_id=session_id)
@@ -157,7 +159,7 @@ class ConferenceRecorder:
     # --- what happens in meetings
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
-        """Take one change; see `Ears`."""
+        """Record one change; see `MeetingObserver`."""
         if after.begun:
             self._begun(after)
         hear = self._hear.get(type(change))
@@ -177,7 +179,7 @@ class ConferenceRecorder:
             self._left(meeting, change.user, endpoint, change.why)
 
     def count(self, meeting: Meeting) -> None:
-        """Note how much each user has said, where that is new."""
+        """Record how many messages each user has sent, where that has changed."""
         earlier = self._earlier.get(meeting.instance, {})
         now = self._counts(meeting.conference.uri)
         former = self._counted.get(meeting.instance, {})
@@ -210,7 +212,7 @@ class ConferenceRecorder:
 
     def _joined(self, meeting: Meeting, user: Aor, endpoint: RosterEndpoint) -> None:
         place = (meeting.instance, user, endpoint.epid, endpoint.kind)
-        if place in self._joins:  # the same device in a new dialog: he was never away
+        if place in self._joins:  # the same device in a new dialog: it has not been away
             return
         attendee, now = meeting.attendees[user], self._timers.wall()
         if not self._may(meeting, user, internal=attendee.internal):
@@ -276,7 +278,7 @@ class ConferenceRecorder:
             self._note(replace(record, ended_at=self._timers.wall(), end_reason=change.why.value))
 
     def _may(self, meeting: Meeting, user: Aor, *, internal: bool) -> bool:
-        """Tell whether a row more may be begun; a guest's name is made up, so all guests of an organizer are one."""
+        """Tell whether one more row may be begun; guests have made-up addresses, so all guests of an organizer share a quota."""
         return self._shares.spend(user if internal else ("guests", meeting.conference.organizer))
 
     def _told(self, owner: Hashable, left_out: int) -> None:

@@ -1,8 +1,8 @@
-"""Calling people into a meeting: a presenter has the focus invite somebody in his name.
+"""Calling people into a meeting: a presenter has the focus invite somebody in the presenter's name.
 
-That takes as long as the invited hesitates, so the command is answered "pending" at once, and
-what came of it follows in an INFO within the presenter's dialog. Whoever accepts joins by
-himself, as with every invitation; its dialog is over with the answer.
+That takes as long as the invited user hesitates, so the command is answered "pending" at once, and
+its final response follows in an INFO within the presenter's dialog. Whoever accepts joins on
+their own, as with every invitation; the dialog of the INVITE ends with its answer.
 
 Spec: [MS-CONFBAS] 2.2.3.15; spec notes, "conferencing" §7 (the final response by INFO), §9.
 """
@@ -41,7 +41,7 @@ PATIENCE: Final = RingTimes(32.0, 180.0)
 
 BYE_S: Final = 10.0
 TOTAL: Final = 1000
-"""Calls under way at once."""
+"""Calls under way at once, at most."""
 
 _UNKNOWN: Final = ConferenceDenied(C3pReason.USER_DOES_NOT_EXIST)
 _SILENT: Final = ConferenceDenied(C3pReason.USER_NOT_ANSWERED)
@@ -54,7 +54,7 @@ _REASONS: Final[Mapping[int, C3pReason]] = {
     487: C3pReason.USER_NOT_ANSWERED,
     600: C3pReason.USER_BUSY,
 }
-"""What a refusal means; all others mean that he declined."""
+"""The reason for each status of a refusal; every other status means USER_DECLINED."""
 
 
 class Calls:
@@ -71,7 +71,7 @@ class Calls:
         self._timers = platform.timers
         self._owners = platform.owners
         self._calling: dict[tuple[str, Aor], Arrival] = {}
-        """Their INVITEs, by focus URI and by whom they are for."""
+        """Their INVITEs, by focus URI and invited user."""
 
     def __len__(self) -> int:
         return len(self._calling)
@@ -79,19 +79,34 @@ class Calls:
     async def begin(
         self, focus: Focus, caller: SipAttachment, arrival: Arrival, command: C3pCommand, ask: AddUser
     ) -> ConferenceDenied | None:
-        """Begin to call somebody; None: it is under way, and `caller` will be told what came of it."""
+        """Begin to call somebody.
+
+        The checks stand in this order: each may tell the caller no more than their role allows. A person who is
+        counted as invited (`call_in`) stays so although too many calls are under way: they may join by the link.
+
+        Args:
+            caller: Is sent the final response when the call is over.
+            arrival: The INFO with the command.
+
+        Returns:
+            Why not; None: the call is under way.
+
+        Spec: [MS-CONFBAS] 2.2.3.15.
+        """
         if ask.target and aor_of(ask.target) != ask.user:  # a phone number, and there is no gateway
             return ConferenceDenied(C3pReason.NOT_SUPPORTED)
-        # First of all, so that nobody else learns who has an account.
+        # Before anybody is looked up, so that attendees do not learn who has an account.
         if not rules.may(focus.meeting, caller.user, FocusAction.ADD_USER):
             return ConferenceDenied(C3pReason.FORBIDDEN)
         person = self._people.person(ask.user)
         if person is None or not person.enabled:
             return _UNKNOWN
+        # Read before anything is waited for: the address may belong to somebody else afterwards.
         owner = self._owners.owner(ask.user)
         step = await focus.change(lambda meeting: rules.call_in(meeting, caller.user, ask.user, owner))
         if isinstance(step, ConferenceDenied):
             return step
+        # Two presenters may call the same person at once; their devices ring once.
         if (focus.uri, ask.user) in self._calling:
             return ConferenceDenied(C3pReason.USER_EXISTS)
         if len(self._calling) >= TOTAL:
@@ -103,7 +118,7 @@ class Calls:
         return None
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
-        """Give up who is still being called when a meeting ends; see `Ears`."""
+        """Cancel the calls of a meeting that has ended; see `MeetingObserver`."""
         if isinstance(change, MeetingEnded):
             for (uri, _), own in tuple(self._calling.items()):
                 if uri == after.conference.uri:
@@ -126,11 +141,11 @@ class Calls:
             if focus.attachment(caller.user, caller.epid) is caller:
                 caller.inform(body)
 
-        # In a later turn: where nobody is at home, this is known before "pending" has left.
+        # In a later turn: where no device is signed in, this is known before "pending" has left.
         self._timers.later(0.0, inform)
 
     async def _invite(self, own: Arrival, inviter: Aor, user: Aor) -> ConferenceDenied | None:
-        # A blocked inviter must not be able to tell that he is: nobody is at home.
+        # A blocked inviter must not be able to tell that they are: it is as if no device were signed in.
         endpoints: Sequence[Endpoint] = (
             () if await self._privacy.is_blocked(user, inviter) else await self._locator.endpoints(user)
         )
@@ -143,7 +158,7 @@ class Calls:
         return None
 
     def _complete(self, request: Request, outcome: ForkResult, endpoint: Endpoint) -> None:
-        """Acknowledge what was accepted, and end its dialog."""
+        """Acknowledge an accepted INVITE, and end its dialog: the invited user joins by a dialog of their own."""
         response: Response = outcome.response.edited(drop=["Record-Route"])
         try:
             dialog = Dialog.from_response(request, response)
@@ -155,7 +170,7 @@ class Calls:
 
 
 def _invitation(focus: Focus, inviter: Aor, name: str, user: Aor) -> Request:
-    """Write the invitation as the inviter's own client would. Client: it reads the focus URI, and joins."""
+    """Write the INVITE as the inviter's own client would. Client: it reads the focus URI, and joins."""
     subject = escape(focus.meeting.conference.subject)
     body = (
         f'<Conferencing version="2.0"><focus-uri>{escape(focus.uri)}</focus-uri><subject>{subject}</subject>'

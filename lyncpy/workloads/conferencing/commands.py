@@ -1,4 +1,4 @@
-"""The words of conferencing in the admin shell."""
+"""The commands of conferencing in the admin shell."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -11,22 +11,28 @@ from lyncpy.workloads.conferencing.focus import Focus, Rule
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Attendee, Meeting
-from lyncpy.workloads.conferencing.model.conference import Conference, ConferenceDenied, ConferenceRole, join_url
+from lyncpy.workloads.conferencing.model.conference import (
+    C3pReason,
+    Conference,
+    ConferenceDenied,
+    ConferenceRole,
+    join_url,
+)
 
 _SENTENCES = {
-    "userDoesntExist": "nobody with this address is there",
-    "alreadyAdmitted": "he has been let in already",
-    "conferenceFull": "the meeting is full",
+    C3pReason.USER_DOES_NOT_EXIST: "nobody with this address is there",
+    C3pReason.ALREADY_ADMITTED: "they have been let in already",
+    C3pReason.CONFERENCE_FULL: "the meeting is full",
 }
+"""For operators, where the rule has no sentence of its own."""
 
 
 class Commands:
-    """Which conferences there are, who is in them, and an operator's hand in them."""
+    """Lists conferences and meetings, and lets operators act in meetings."""
 
     def __init__(
         self, foci: FocusTable, conferences: ConferenceTable, chat: IMcu | None, meeting_url: str, timers: ITimers
     ) -> None:
-        """Take what the words speak of."""
         self._foci = foci
         self._conferences = conferences
         self._chat = chat
@@ -34,7 +40,7 @@ class Commands:
         self._timers = timers
 
     def words(self) -> tuple[ShellCommand, ...]:
-        """Give the commands."""
+        """Return the commands."""
         id_ = Arg("id", "a conference's id, or its URI", choices=self._ids)
         user = Arg("user", "somebody who is in it", choices=self._users)
         acts: Sequence[tuple[str, str, Callable[[Meeting, Asked], object], tuple[Arg, ...]]] = (
@@ -91,7 +97,7 @@ class Commands:
         )
 
     async def conferences(self, asked: Asked) -> Table:
-        """List conferences."""
+        """List the running meetings, or all conferences."""
         organizer = aor_of(asked.flags["of"]) if "of" in asked.flags else None
         if organizer is not None:
             # An address that somebody had last is theirs to an operator, as everywhere.
@@ -114,7 +120,7 @@ class Commands:
         return Table(columns, rows, note=note)
 
     async def show(self, asked: Asked) -> Table:
-        """Show one conference."""
+        """Show one conference, its people and their devices."""
         conference, focus = self._find(asked)
         if focus is None:
             note = f"{conference.uri} does not run now; {self._about(conference)}"
@@ -173,7 +179,7 @@ class Commands:
             bound: Rule = lambda meeting: rule(meeting, asked)  # type: ignore[assignment,return-value]  # noqa: E731
             step = await focus.change(bound)
             if isinstance(step, ConferenceDenied):
-                raise CommandFailed(step.text or _SENTENCES.get(step.reason.value, step.reason.value))
+                raise CommandFailed(step.text or _SENTENCES.get(step.reason, step.reason.value))
             return Table((), (), note="done" if step[1] else "it was so already")
 
         return run

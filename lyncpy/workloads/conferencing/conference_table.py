@@ -1,8 +1,8 @@
 """The table of conferences: the one place that writes them.
 
-All of them are in memory, so that a join asks nobody; each change is in the store before it
-counts. There is one record for each conference, what is left of its running meeting
-included: a process that starts anew finds who was in it, as what, behind which door.
+All of them are in memory, so that a join waits for nothing; each change is in the store before it
+counts. There is one record for each conference, with what has to survive of its running meeting:
+a process that starts anew finds who was in it, with which roles, and whether it was locked.
 """
 
 import json
@@ -42,7 +42,7 @@ from lyncpy.workloads.conferencing.model.identity import noted, readdressed, up_
 
 KIND: Final = "conference"
 NOBODYS: Final = Aor("sip:removed@organizer.invalid")
-"""Stands for the organizer who left the directory while the meeting runs; no person can have this address."""
+"""Stands for an organizer who was removed from the directory while the meeting runs; no person can have this address."""
 
 LOOKED_AT: Final = 1000
 """Conferences looked at in one turn of the reactor for people with other addresses."""
@@ -54,42 +54,41 @@ _Decision = Decision[Conference | None, Conference | ConferenceDenied]
 
 
 class _ConferenceCache:
-    """All conferences in memory, by the key of their URI and by who their organizer is; and the form of their records."""
+    """All conferences in memory, by key and by organizer; and the form of their records."""
 
     def __init__(self, owners: IOwners) -> None:
-        """Begin with none."""
         self._owners = owners
         self.table: dict[str, Conference] = {}
         self.organizers: dict[Aor, dict[str, Conference]] = {}
-        """By id, lower case."""
+        """Conferences by organizer and by id in lower case."""
 
         self.domains: dict[str, None] = {}
-        """That stand in URIs of conferences: beside the present one those that people had before."""
+        """The domains in URIs of conferences: the present one, and those that organizers had before."""
 
         self._entries: dict[str, Entry[Conference | None]] = {}
 
     def get(self, key: str) -> Entry[Conference | None] | None:
-        """Give a conference as it was read or written last."""
+        """Return the entry of a conference as it was read or written last."""
         return self._entries.get(key)
 
     def put(self, key: str, entry: Entry[Conference | None]) -> None:
-        """Put a conference in, or in the place of its former self; or take it out when it is none any more."""
+        """Insert or replace a conference; remove it where the entry has no value."""
         self.forget(key)
         if entry.value is None:
             return
-        # While it was written somebody may have got another address.
+        # Somebody may have got another address while it was written.
         conference = readdressed(entry.value, self._owners)
         self._entries[key] = replace(entry, value=conference)
         self.domains.setdefault(conference.place.rpartition("@")[2])
         self.table[key] = conference
-        # An address may be that of who is held back, too, and of who has it now.
+        # An address may belong to a removed person whose data is held, and to the person who has it now.
         theirs = self.organizers.setdefault(conference.organizer, {})
         other = theirs.get(conference_key(conference.id))
         if other is None or self.is_held(other):
             theirs[conference_key(conference.id)] = conference
 
     def forget(self, key: str) -> None:
-        """Take a conference out, if it is there."""
+        """Remove a conference, if it is here."""
         conference = self.table.pop(key, None)
         self._entries.pop(key, None)
         if conference is not None:
@@ -100,28 +99,28 @@ class _ConferenceCache:
                 self.organizers.pop(conference.organizer, None)
 
     def record(self, key: str) -> str:
-        """Give the name of a conference's record: its key."""
+        """Return the name of a conference's record: its key."""
         return key
 
     def unpack(self, key: str, value: bytes | None) -> Conference | None:
-        """Read a conference; people are named by the addresses that they have now."""
+        """Read a conference, with the addresses that people have now; None: there is none."""
         return None if value is None else readdressed(unpack(value, self._owners), self._owners)
 
     def pack(self, value: Conference | None) -> bytes | None:
-        """Write a conference, or nothing."""
+        """Write a conference as it is stored; None: there is none."""
         return None if value is None else pack(value)
 
     def merged(self, mine: Conference | None, theirs: Conference | None) -> Conference | None:
-        """Take what is stored: there is nothing else."""
+        """Return what is stored: nothing of a conference is in memory alone."""
         return theirs
 
     def is_held(self, conference: Conference) -> bool:
-        """Tell whether a conference waits for who left the directory."""
+        """Tell whether the organizer of a conference was removed from the directory, and may return."""
         owner = conference.owner
         return bool(owner) and self._owners.address(owner) != conference.organizer
 
     def living(self, conference: Conference | None, now: float) -> Conference | None:
-        """Give a conference unless it is over for good, or waits for who left the directory."""
+        """Return a conference unless it is over for good, or its organizer was removed."""
         if conference is None or purgeable(conference, now) or self.is_held(conference):
             return None
         return conference
@@ -133,7 +132,7 @@ class _ConferenceCache:
 
 
 class ConferenceTable:
-    """Every conference of the house."""
+    """Every conference of this server."""
 
     log = Logger()
 
@@ -148,16 +147,14 @@ class ConferenceTable:
         purge_every_s: float,
         owners: IOwners,
     ) -> None:
-        """Take where conferences are kept and what they may be.
+        """Begin without conferences; `open` reads them.
 
         Args:
-            store: Read once, when opened.
             writers: Queues the writers of an organizer's conferences.
-            timers: Wakes the purge, and tells the time.
-            terms: The house's.
-            total: Conferences that are kept in all.
-            purge_every_s: How often those that are over for good are removed.
-            owners: Who has which address.
+            terms: The limits of each conference.
+            total: Conferences that are kept in all, at most.
+            purge_every_s: Seconds between removals of those that are over for good.
+            owners: Knows which person has which address.
         """
         self._timers = timers
         self._terms = terms
@@ -176,35 +173,38 @@ class ConferenceTable:
         return len(self._kept.table)
 
     async def open(self) -> None:
-        """Read all conferences, and remove those that are over for good from time to time."""
+        """Read all conferences, and begin to remove those that are over for good every `purge_every_s`."""
         await self._table.scan(lambda record: record.key)
         self._is_open = True
-        self._wake_later()
+        self._purge_later()
 
     async def close(self) -> None:
-        """Purge no more."""
+        """Stop removing conferences."""
         self._is_open = False
         self._purge.clear()
 
     def listen(self, hear: Hear) -> None:
-        """Tell of every conference that is modified or deleted: before, and after or None; once it is durable."""
+        """Call `hear` for every conference that was modified or deleted, once that is durable.
+
+        It is given the conference before, and after; None: it was deleted.
+        """
         self._listeners.append(hear)
 
-    # -- asking -------------------------------------------------------------------------------
+    # -- finding ------------------------------------------------------------------------------
 
     def find(self, organizer: Aor, id_: str) -> Conference | None:
-        """Give a conference by its organizer's present address and its id, in any case."""
+        """Find a conference by its organizer's present address and its id, in any case."""
         return self._kept.living(self._kept.organizers.get(organizer, {}).get(conference_key(id_)), self._timers.past())
 
     def at(self, uri: str) -> Conference | None:
-        """Give the conference of a focus or MCU URI, its parameters in any order."""
+        """Find the conference of a focus or MCU URI, its parameters in any order."""
         address = read_address(uri)
         return None if address is None else self._kept.living(self._kept.table.get(address.key), self._timers.past())
 
     def linked(self, place: Aor, id_: str) -> Conference | None:
-        """Give the conference whose link names this address and id, whatever its organizer's address is by now.
+        """Find the conference whose link names this address and id, whatever its organizer's address is by now.
 
-        A link has no domain: the present one comes first, then those of links that were made before.
+        A link has no domain: the domain of `place` is tried first, then those of links that were made before.
         """
         user, now = place.rpartition("@")[0], self._timers.past()
         places = (place, *(kept_aor(f"{user}@{domain}") for domain in self._kept.domains))
@@ -212,18 +212,18 @@ class ConferenceTable:
         return next((one for one in found if one is not None), None)
 
     def conferences_of(self, organizer: Aor) -> tuple[Conference, ...]:
-        """Give an organizer's conferences, the latest modified first."""
+        """Return an organizer's conferences, the latest modified first."""
         now = self._timers.past()
         theirs = self._kept.organizers.get(organizer, {}).values()
         found = [each for each in theirs if self._kept.living(each, now) is not None]
         return tuple(sorted(found, key=lambda each: (-each.updated, each.id)))
 
     def active(self) -> tuple[Conference, ...]:
-        """Give those that are running, or were when the process died."""
+        """Return the conferences with a meeting that is running, or was when the process died."""
         return tuple(self._shown(each) for each in self._kept.table.values() if each.active is not None)
 
     def all_conferences(self) -> tuple[Conference, ...]:
-        """Give every one that is not over for good."""
+        """Return every conference that is not over for good."""
         now = self._timers.past()
         return tuple(each for each in self._kept.table.values() if self._kept.living(each, now) is not None)
 
@@ -232,10 +232,14 @@ class ConferenceTable:
     async def schedule(
         self, organizer: Aor, requested: ConferenceRequest, *, guests: bool = True
     ) -> Conference | ConferenceDenied:
-        """Make a conference; it is durable when this returns.
+        """Make a conference as it is requested; it is durable when this returns.
+
+        Args:
+            guests: Whether the organizer's policy allows guests.
 
         Raises:
-            Refused: 503, when too many of its organizer's are being written, or written elsewhere.
+            Refused: 503, too many of the organizer's conferences are being written, here or elsewhere.
+            StoreUnavailable: Nothing was made.
         """
         async with self._table.hold(organizer):
             made = schedule(
@@ -248,8 +252,8 @@ class ConferenceTable:
                 return ConferenceDenied(C3pReason.SERVER_BUSY)
 
             def decide(before: Conference | None) -> _Decision:
-                # One that is over for good may still be in the store under this name; it gives way. But not one of
-                # who had the address before: its link is in others' calendars.
+                # A conference that is over for good may still be in the store under this key, and is replaced. But not
+                # one of a person who had the address before: its link is in others' calendars.
                 if before is not None and not purgeable(before, self._timers.past()):
                     return Decision(ConferenceDenied(C3pReason.CONFERENCE_EXISTS), before)
                 new = noted(made, self._owners)
@@ -260,7 +264,7 @@ class ConferenceTable:
     async def modify(
         self, organizer: Aor, id_: str, requested: ConferenceRequest, *, guests: bool = True
     ) -> Conference | ConferenceDenied:
-        """Change what a wish names; it is durable, and told to who listens, when this returns."""
+        """Change what a request names; it is durable, and listeners were called, when this returns. Raises as `schedule`."""
 
         def decide(old: Conference) -> Conference | ConferenceDenied:
             wall, existing = self._timers.wall(), self.conferences_of(organizer)
@@ -269,16 +273,16 @@ class ConferenceTable:
         return await self._change(organizer, id_, decide)
 
     async def remember(self, key: str, active: Active | None) -> Conference | ConferenceDenied:
-        """Keep what must survive of a running meeting, None when it is over; durable when this returns.
+        """Store what must survive of a running meeting, None when it has ended; durable when this returns.
 
-        Nothing is written where nothing is new. Nobody is told: who runs the meeting knows. The key is the
-        conference's: whatever becomes of its organizer, a meeting that runs is kept, and so is its end.
+        Nothing is written where nothing has changed. Listeners are not called: the focus knows. The conference is
+        named by its key: a running meeting and its end are stored whatever becomes of the organizer.
         """
 
         def decide(old: Conference | None) -> _Decision:
             if old is None:
                 return Decision(_UNKNOWN, None)
-            # The meeting and this table hear one after the other of who has another address.
+            # The meeting and this table hear one after the other that somebody has another address.
             now = None if active is None else up_to_date(active, self._owners)
             if old.active == now:
                 return Decision(old, old)
@@ -295,13 +299,13 @@ class ConferenceTable:
             return await self._table.change(key, decide)
 
     async def delete(self, organizer: Aor, id_: str) -> Conference | ConferenceDenied:
-        """Remove a conference for good, and tell who listens; give what it was."""
+        """Remove a conference for good, and call listeners; return what it was."""
         return await self._change(organizer, id_, lambda _: None)
 
     async def _change(
         self, organizer: Aor, id_: str, decide: Callable[[Conference], Conference | ConferenceDenied | None]
     ) -> Conference | ConferenceDenied:
-        """Change a conference as is decided, None: remove it; give what it is then, or was."""
+        """Change a conference as `decide` says, None: remove it; return what it is then, or was."""
 
         def decided(old: Conference | None) -> _Decision:
             living = self._kept.living(old, self._timers.past())
@@ -321,10 +325,10 @@ class ConferenceTable:
         for hear in self._listeners:
             hear(before, after)
 
-    # -- who somebody is ----------------------------------------------------------------------
+    # -- addresses ----------------------------------------------------------------------------
 
     async def addresses_changed(self, aors: frozenset[Aor]) -> None:
-        """Name people by the addresses that they have now; it counts at once, and is written with the next change."""
+        """Replace addresses by those that people have now; this counts at once, and is written with the next change."""
         for number, conference in enumerate(tuple(self._kept.table.values()), 1):
             if number % LOOKED_AT == 0:
                 await next_turn(self._timers)
@@ -337,15 +341,15 @@ class ConferenceTable:
                     await self._readdress(present)
 
     async def _readdress(self, conference: Conference) -> None:
-        """The store names who is meant; so what is there is right, whatever addresses stand beside."""
+        """Replace addresses in memory only: records name the persons, so that what is stored stays right."""
         new = readdressed(conference, self._owners)
         await self._table.change(conference.key, lambda _: Decision(None, new, is_durable=False))
         self._tell(conference, self._shown(new))
 
     def _shown(self, conference: Conference) -> Conference:
-        """Give a conference as its meeting knows it, which goes on when its organizer has left the directory.
+        """Return a conference as its meeting knows it, which goes on when its organizer was removed from the directory.
 
-        Whoever has the address next is not its organizer.
+        Whoever is given the address next is not its organizer.
         """
         if not self._kept.is_held(conference):
             return conference
@@ -354,7 +358,12 @@ class ConferenceTable:
     # -- purging ------------------------------------------------------------------------------
 
     async def purge(self) -> int:
-        """Remove those that are over for good; give how many were."""
+        """Remove the conferences that are over for good; return their number.
+
+        Raises:
+            StoreUnavailable: The rest is still there.
+            Refused: 503, too many of an organizer's conferences are being written.
+        """
         removed = 0
         now = self._timers.past()
         for key in [key for key, each in self._kept.table.items() if self._kept.is_over(each, now)]:
@@ -367,7 +376,7 @@ class ConferenceTable:
             return False
 
         def decide(present: Conference | None) -> Decision[Conference | None, bool]:
-            # While this one waited it may have been made anew.
+            # A conference may have been made under this key while this waited.
             if present is None or not self._kept.is_over(present, self._timers.past()):
                 return Decision(result=False, value=present)
             return Decision(result=True, value=None)
@@ -375,7 +384,7 @@ class ConferenceTable:
         async with self._table.hold(conference.organizer):
             return await self._table.change(key, decide)
 
-    def _wake_later(self) -> None:
+    def _purge_later(self) -> None:
         if self._is_open:
             self._purge.set(self._purge_every_s)
 
@@ -389,7 +398,7 @@ class ConferenceTable:
                 self.log.info("{count} conferences that are over were removed", count=removed)
         except (StoreUnavailable, Refused) as error:
             self.log.warn("conferences that are over could not be removed: {reason}", reason=str(error))
-        self._wake_later()
+        self._purge_later()
 
 
 # -- as stored --------------------------------------------------------------------------------
@@ -435,7 +444,7 @@ def pack(conference: Conference) -> bytes:
 
 
 def unpack(value: bytes, owners: IOwners) -> Conference:
-    """Read what `pack` wrote; people are named by the addresses that they had then."""
+    """Read what `pack` wrote, with the addresses that people had then."""
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
     active = stored.pop("active")
     meant, asleep = stored.pop("meant", None), stored.pop("asleep", {})
