@@ -1,8 +1,8 @@
-"""The focus: one running meeting, and what follows from whatever happens in it.
+"""The focus: runs one meeting, and carries out what follows from its changes.
 
-The rules are in `meeting`, which is pure. Here its steps are made durable where they have to
-be, then applied: dialogs and media legs of those who are gone are ended, the watchers of the
-roster told, the call records written. Spec: [MS-CONFBAS] 3.5.
+The rules are in `model/meeting.py`, which is pure. Here their steps are made durable where they have to
+be, then applied: dialogs and media legs of those who left are ended, the watchers of the
+roster notified, the call records written. Spec: [MS-CONFBAS] 3.5.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,47 +34,47 @@ from lyncpy.workloads.conferencing.model.conference import Active, Conference, C
 from lyncpy.workloads.conferencing.roster_feed import RosterFeed
 
 HOLD: Final = "meeting"
-"""The kind of name under which one change of a meeting at a time is decided and kept."""
+"""The kind of the lock under which one change of a meeting at a time is decided and stored."""
 
 Rule = Callable[[Meeting], Step | ConferenceDenied]
 
 
 class MeetingObserver(Protocol):
-    """Who hears of everything that happens in a meeting: the call records, the archive."""
+    """Hears of every change in meetings: the call records, the archive."""
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
-        """Take one change; returns at once."""
+        """Note one change, between the meeting before its step and after; returns at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every running meeting of this process has around it."""
+    """What all foci of this process use."""
 
     conferences: ConferenceTable
-    """Where it is kept what has to survive the process."""
+    """Stores what has to survive the process."""
 
     writers: KeyedLock
-    """One change of a meeting at a time."""
+    """Lets in one change of a meeting at a time."""
 
     mcus: Mapping[str, IMcu]
-    """Who moves a medium, by its kind."""
+    """The MCUs, by the kind of their medium."""
 
     rosters: Callable[[Callable[[], Meeting]], RosterFeed]
-    """Makes the table of who watches a meeting; it is given what gives the meeting as it is."""
+    """Makes the feed of a meeting's roster; its argument returns the meeting as it is."""
 
     observer: MeetingObserver
     timers: ITimers
     on_end: Callable[["Focus"], None]
-    """Hears once that a meeting is over."""
+    """Called once when a meeting has ended."""
 
 
 class Focus:
     """One running meeting.
 
     Attributes:
-        meeting: As it is now.
-        rosters: Who watches it.
-        began: Wall-clock seconds.
+        meeting: The meeting as it is now.
+        rosters: The watchers of its roster.
+        began: When it began, in wall-clock seconds.
     """
 
     log = Logger()
@@ -106,13 +106,15 @@ class Focus:
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether it was opened for somebody who did not get in, and nothing is lost without it."""
+        """Tell whether the meeting was opened for somebody who was not admitted, and may be forgotten."""
         return not self.meeting.attendees and not self.meeting.begun
 
     # --- changing
 
     async def change(self, rule: Rule) -> Step | ConferenceDenied:
-        """Apply a rule; what has to survive the process is durable before anybody hears of it.
+        """Apply a rule; what has to survive the process is durable before anybody is told.
+
+        The rule may be applied twice: to the meeting as it is, and again once that was stored.
 
         Raises:
             Refused: 503, too many changes wait.
@@ -123,7 +125,7 @@ class Focus:
             if isinstance(step, ConferenceDenied):
                 return step
             if await self._keep(step[0]):
-                # Somebody may have left or been lost meanwhile.
+                # Somebody may have left or been lost while it was written.
                 step = rule(self.meeting)
                 if isinstance(step, ConferenceDenied):
                     return step
@@ -131,27 +133,27 @@ class Focus:
             return step
 
     def note(self, rule: Callable[[Meeting], Step]) -> None:
-        """Apply what has happened and cannot be refused; it is kept as soon as may be."""
+        """Apply a rule for what has already happened and cannot be denied; it is stored afterwards."""
         self._apply(rule(self.meeting))
         spawn(self._keep_later(), self.log, "keeping a meeting")
 
     def attach(self, attachment: IAttachment) -> None:
-        """Have a device that joined hear of its end; its earlier thread, if any, is dropped without a word."""
+        """Attach a device that joined; its earlier attachment, if any, is dropped without being told."""
         self._attached[attachment.user, attachment.epid] = attachment
 
     def attachment(self, user: Aor, epid: Epid) -> IAttachment | None:
-        """Give how a device is attached."""
+        """Find the attachment of a device; None: it has none."""
         return self._attached.get((user, epid))
 
     def left(self, participant: Participant, reason: str, kind: str) -> None:
-        """Hear from an MCU that a leg is over."""
+        """Note that a participant has left a medium, as its MCU tells."""
         attendee = self.meeting.attendees.get(participant.user)
         endpoint = None if attendee is None else attendee.at(participant.epid, kind)
         if endpoint is not None and endpoint.entity == participant.endpoint:
             self.note(lambda meeting: rules.medium_left(meeting, participant.user, participant.epid, kind))
 
     def reform(self, conference: Conference) -> None:
-        """Take over what the organizer changed."""
+        """Replace the conference by what the organizer modified."""
         self._apply(rules.reform(self.meeting, conference))
 
     def close(self) -> None:
@@ -161,7 +163,7 @@ class Focus:
     # --- inside
 
     async def _keep(self, meeting: Meeting) -> bool:
-        """Make durable what must survive; tell whether that took time."""
+        """Store what must survive; tell whether there was something new to store."""
         active = rules.remembered(meeting, self.began)
         if active == self._kept:
             return False
@@ -188,7 +190,7 @@ class Focus:
             self.rosters.changed()
 
     def _follow(self, change: Change) -> None:
-        """Do what a change asks for outside of the roster."""
+        """Carry out what follows from a change outside of the roster."""
         if isinstance(change, Gone):
             self._release(change)
         elif isinstance(change, Arrived) and change.replaced is not None:
@@ -199,17 +201,17 @@ class Focus:
             self.log.info("{conference} is over: {reason}", conference=self.uri, reason=change.why.value)
 
     def _release(self, gone: Gone) -> None:
-        """End the threads of a device that is out."""
+        """End the attachment, the media legs and the subscriptions of a device that left."""
         user, epid = gone.user, gone.endpoint.epid
         attachment = self._attached.pop((user, epid), None)
-        by_himself = gone.why in (Departure.LEFT, Departure.LOST)
-        if attachment is not None and not by_himself:
+        of_their_own = gone.why in (Departure.LEFT, Departure.LOST)
+        if attachment is not None and not of_their_own:
             attachment.detach(gone.why.value)
         for endpoint in gone.media:
             mcu = self._mcus.get(endpoint.kind)
             if mcu is not None:
                 mcu.dismiss(self.uri, user, epid, gone.why.value)
-        if gone.why is not Departure.LOST:  # whose connection is lost has lost what it watched, too
+        if gone.why is not Departure.LOST:  # subscriptions end with their connection, too
             self.rosters.end_subscriptions(user, epid, gone.why.value)
 
     def _over(self) -> None:

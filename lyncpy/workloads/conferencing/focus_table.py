@@ -31,7 +31,7 @@ NO_CONFERENCE: Final = Diagnostics(3003, "The conference-entity supplied in the 
 
 @implementer(IFocusObserver)
 class FocusTable:
-    """Every meeting that runs in this process; bounded."""
+    """The foci of all meetings that run in this process; bounded."""
 
     log = Logger()
 
@@ -44,20 +44,18 @@ class FocusTable:
         observers: Sequence[MeetingObserver],
         settings: Settings,
     ) -> None:
-        """Begin without a meeting.
+        """Begin without a meeting; `open` resumes those of an earlier process.
 
         Args:
-            platform: The server's.
-            notifier: Tells who watches a roster.
-            conferences: What is kept.
-            mcus: Who moves a medium, by its kind.
-            observers: Who hears of everything that happens in a meeting.
-            settings: The section [conferencing].
+            notifier: Sends rosters to their watchers.
+            conferences: The conferences as they are stored.
+            mcus: The MCUs, by the kind of their medium.
+            observers: Hear of every change in a meeting.
         """
         self._platform = platform
         self._notifier = notifier
         self.feed: Final[Feed[RosterFeed, None, RosterAudience]] = Feed(RosterSource(), notifier, platform.timers)
-        """Tells who watches rosters; it is to hear of connections."""
+        """Notifies the watchers of rosters; it has to hear of connections that close or drain."""
 
         self._conferences = conferences
         self._mcus = mcus
@@ -72,41 +70,41 @@ class FocusTable:
         )
         self._foci: dict[str, Focus] = {}
         self._of: dict[Aor, set[str]] = {}
-        """Which meetings somebody is in, or waits for."""
+        """The keys of the meetings that a user is in, or in whose lobby."""
 
         self._ties: dict[Aor, FlowName] = {}
         self._tied: dict[FlowName, tuple[Aor, Epid]] = {}
-        """Guests that are in a meeting, and the connections with which they go: they sign in nowhere."""
+        """Guests by the connection that they came by: they do not sign in, so they leave when it closes."""
 
     def __len__(self) -> int:
         return len(self._foci)
 
     def open(self) -> None:
-        """Go on with the meetings that ran when the process died: who was in them may come back."""
+        """Resume the meetings that ran when the process died: their participants may return."""
         self._conferences.listen(self._conference_changed)
         for conference in self._conferences.active():
             self._begin(conference)
 
     def close(self) -> None:
-        """Stop all clocks; the meetings go on in the next process."""
+        """Stop all timers; the meetings go on in the next process."""
         self.feed.close()
         for focus in self._foci.values():
             focus.close()
 
     def all_running(self) -> Sequence[Focus]:
-        """Give the running meetings, oldest first."""
+        """Return the foci of the running meetings, oldest first."""
         return tuple(self._foci.values())
 
     def running(self, uri: str) -> Focus | None:
-        """Give the running meeting that a focus or MCU URI names."""
+        """Find the focus of the running meeting that a focus or MCU URI names; None: none runs."""
         address = read_address(uri)
         return None if address is None else self._foci.get(address.key)
 
     def require(self, uri: str) -> Focus:
-        """Give the running meeting that a URI names.
+        """Return the focus of the running meeting that a URI names.
 
         Raises:
-            Refused: 404, there is none.
+            Refused: 404, none runs.
         """
         focus = self.running(uri)
         if focus is None:
@@ -114,7 +112,7 @@ class FocusTable:
         return focus
 
     def enter(self, uri: str) -> Focus:
-        """Give the meeting that a URI names, opened if it does not run.
+        """Return the focus of the meeting that a URI names; the meeting is opened if it does not run.
 
         Raises:
             Refused: 404, no such conference; 503, too many run.
@@ -127,48 +125,48 @@ class FocusTable:
             raise Refused(404, NO_CONFERENCE)
         if self._shares.excess(_share(conference)):
             raise Refused(503, Diagnostics(1, "Too many meetings at once"), headers=[("Retry-After", "60")])
-        # All that another process left were begun when this one opened: what is still kept of an
-        # occurrence is of one that has just ended, whose end is being written.
+        # Meetings that another process left were resumed by `open`: an `active` that is still there
+        # is of a meeting that has just ended, whose end is being written.
         return self._begin(replace(conference, active=None))
 
     def let_go(self, focus: Focus) -> None:
-        """Forget a meeting that nobody got into."""
+        """Forget a meeting to which nobody was admitted."""
         if focus.is_idle:
             self._ended(focus)
             focus.close()
 
     def left(self, participant: Participant, reason: str) -> None:
-        """Hear from an MCU; see `IFocusObserver`."""
+        """Note that a participant has left a medium; see `IFocusObserver`."""
         focus = self.running(participant.conference)
         if focus is not None:
             for kind in self._mcus:
                 focus.left(participant, reason, kind)
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
-        """Take a device that signed out or was lost out of every meeting."""
+        """Remove a device that signed out or was lost from every meeting."""
         self._lose(fact.endpoint.aor, fact.endpoint.epid)
 
     async def flow_closed(self, fact: FlowClosed) -> None:
-        """Take a guest whose connection is gone out of every meeting."""
+        """Remove a guest whose connection has closed from every meeting."""
         tied = self._tied.get(fact.flow)
         if tied is not None:
             self._lose(*tied)
 
     def addresses_changed(self, aors: frozenset[Aor]) -> None:
-        """Name people by the addresses that they have now, in every meeting that knows one of these."""
+        """Replace the addresses that have changed by present ones, in every meeting that knows one of them."""
         now = self._timers.now()
         for focus in tuple(self._foci.values()):
             if not aors.isdisjoint(focus.meeting.attendees) or not aors.isdisjoint(focus.meeting.meant):
                 focus.note(lambda meeting: readdress(meeting, self.owners, now))
 
     def tie(self, guest: Aor, epid: Epid, flow: FlowName) -> None:
-        """Have a guest who has just joined leave with his connection."""
+        """Have a guest who has just joined leave when their connection closes."""
         if guest in self._of:
             self._tied.pop(self._ties.get(guest, flow), None)
             self._ties[guest], self._tied[flow] = flow, (guest, epid)
 
     def is_inside(self, user: Aor) -> bool:
-        """Tell whether somebody is in any meeting, or waits for one."""
+        """Tell whether somebody is in any meeting or lobby."""
         return user in self._of
 
     def _lose(self, user: Aor, epid: Epid) -> None:
@@ -177,7 +175,7 @@ class FocusTable:
             self._foci[key].note(lambda meeting: rules.leave(meeting, user, epid, now, lost=True))
 
     def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
-        """Hear of everything that happens in a meeting; see `MeetingObserver`."""
+        """Note which meetings users are in, and pass a change on to all observers; see `MeetingObserver`."""
         if isinstance(change, Arrived) and change.first:
             self._of.setdefault(change.user, set()).add(after.conference.key)
         elif isinstance(change, Gone) and change.last:
@@ -186,8 +184,8 @@ class FocusTable:
             if not mine:
                 self._of.pop(change.user, None)
                 self._tied.pop(self._ties.pop(change.user, FlowName("")), None)
-        for observers in self._observers:
-            observers.heard(before, after, change)
+        for observer in self._observers:
+            observer.heard(before, after, change)
 
     # --- inside
 
@@ -213,7 +211,7 @@ class FocusTable:
             self._shares.give(_share(focus.meeting.conference))
 
     def _conference_changed(self, before: Conference, after: Conference | None) -> None:
-        """Hear that the organizer modified or deleted a conference."""
+        """Apply to a running meeting that its conference was modified or deleted."""
         focus = self._foci.get(before.key)
         if focus is None:
             return
@@ -224,5 +222,5 @@ class FocusTable:
 
 
 def _share(conference: Conference) -> dict[str, str]:
-    """Say whose meeting it counts as, whatever address they have when it ends."""
+    """Return as whose meeting it counts: the same when it ends, whatever address the organizer has then."""
     return {"organizer": conference.owner or conference.organizer}

@@ -1,10 +1,10 @@
-"""The conference event package: who watches the roster of a meeting, and what each was shown last.
+"""The conference event package: the watchers of a meeting's roster, and the meeting as each was shown it last.
 
-What happened is gathered for a moment, so that two hundred people who join together are not
-forty thousand notifications; then each watcher hears the difference between what they were
-shown and what there is now, written once for all who were shown the same. A watcher whose
-connection is full hears it when there is room again, however much has happened meanwhile: what
-they were shown is kept until then, and the versions of their documents have no gap.
+Changes are gathered for a moment, so that two hundred people who join together are not
+forty thousand notifications; then each watcher is sent the difference between the meeting as it was
+shown and as it is, written once for all who were shown the same. A watcher whose connection is full
+is sent it when there is room again, however much has changed meanwhile: the meeting as it was shown
+is kept until then, and the versions of the watcher's documents have no gap.
 
 Spec: RFC 4575; [MS-CONFBAS] 3.4. Client: it never refreshes, applies every document in the
 order of its coming, and unsubscribes in a new dialog.
@@ -31,13 +31,13 @@ from lyncpy.workloads.conferencing.model.attendees import Meeting
 EVENT: Final = "conference"
 
 GATHERED: Final = 50
-"""Watchers above which changes are gathered for longer, in proportion: what a thousand who join together
-cost then grows with their number, not with its square, and none of them hears of it every few milliseconds."""
+"""Watchers above which changes are gathered for longer, in proportion: the cost of a thousand who join together
+then grows with their number, not with its square, and no client is notified every few milliseconds."""
 
 
 @dataclass(slots=True)
 class _Shown:
-    """What a watcher knows."""
+    """The state that a watcher was shown last."""
 
     version: int
     audience: RosterAudience
@@ -57,10 +57,10 @@ class RosterFeed:
         """Begin without watchers.
 
         Args:
-            meeting: Gives the meeting as it is now.
-            feed: Tells; its source is a `RosterSource`.
+            meeting: Returns the meeting as it is now.
+            feed: Sends the notifications; its source is a `RosterSource`.
             notifier: Ends subscriptions.
-            gather_s: How long changes are gathered while few watch.
+            gather_s: Seconds that changes are gathered while there are few watchers.
         """
         self._meeting = meeting
         self._feed = feed
@@ -72,67 +72,70 @@ class RosterFeed:
         return len(self._shown)
 
     def document_for(self, user: Aor, version: int = 1) -> Document | None:
-        """Write all that somebody may see now; None: nothing. `version` is 1 but for a subscription that goes on."""
+        """Write everything that somebody may see now; None: they are not in the meeting.
+
+        `version` is 1 but for a subscription that goes on.
+        """
         meeting = self._meeting()
         audience = audience_of(meeting, user)
         return None if audience is None else Document(INFO_TYPE, full(meeting, audience).at(version))
 
     def next_version(self, subscription: Subscription) -> int:
-        """Give the version of the next document of a subscription. Spec: RFC 4575 §5.1, it grows by one."""
+        """Return the version of a subscription's next document. Spec: RFC 4575 §5.1, it grows by one."""
         shown = self._shown.get(subscription)
         return 1 if shown is None else shown.version + 1
 
     def watch(self, subscription: Subscription, version: int = 1) -> None:
-        """Remember that a subscription was told all there is in this turn: a new one, or a refresh."""
+        """Note that a new or refreshed subscription was sent a full document in this turn."""
         meeting = self._meeting()
         audience = audience_of(meeting, subscription.watcher)
         if audience is not None:
             self._shown[subscription] = _Shown(version, audience, meeting)
 
     def forget(self, subscription: Subscription) -> None:
-        """A subscription is over."""
+        """Remove a subscription that has ended."""
         self._shown.pop(subscription, None)
 
     def end_subscriptions(self, user: Aor, epid: Epid, reason: str) -> None:
-        """End what one device watches."""
+        """End the subscriptions of one device; `reason` is that of Subscription-State."""
         for subscription in [one for one in self._shown if (one.watcher, one.epid) == (user, epid)]:
             self._notifier.end_subscription(subscription, reason)
 
     def end_all(self, reason: str) -> None:
-        """End all."""
+        """End all subscriptions."""
         self._feed.forget(self)
         for subscription in tuple(self._shown):
             self._notifier.end_subscription(subscription, reason)
 
     def changed(self) -> None:
-        """Have everybody told soon."""
+        """Have all watchers notified soon of changes in the meeting."""
         if self._shown:
             crowd = max(1.0, len(self._shown) / GATHERED)
             self._feed.changed(self, None, self._gather_s * crowd)
 
     def watchers(self) -> Collection[Subscription]:
-        """Give the subscriptions."""
+        """Return the subscriptions."""
         return self._shown.keys()
 
     def update(self) -> "_Difference":
-        """Give the meeting as it is now, and what each watcher was shown."""
+        """Return the difference between the meeting as it is now and as each watcher was shown it."""
         return _Difference(self._meeting(), self._shown)
 
 
 class RosterSource(FeedSource[RosterFeed, None, RosterAudience]):
-    """Rosters as their feed asks for them. All of them are in memory; what is owed is no more than the name of an audience."""
+    """Rosters as a source of their feed. They are in memory; what is owed to a watcher is the name of an audience."""
 
     def subscriptions(self, key: RosterFeed) -> Collection[Subscription]:
-        """Give who watches a meeting."""
+        """Return the subscriptions to a meeting's roster."""
         return key.watchers()
 
     def update(self, key: RosterFeed, changes: None) -> "_Difference":
-        """Give what is new in a meeting to each of its watchers."""
+        """Return what has changed in a meeting for each of its watchers."""
         return key.update()
 
 
 class _Difference:
-    """Between a meeting as it is now and what each watcher was shown."""
+    """The difference between a meeting as it is now and as each watcher was shown it."""
 
     def __init__(self, meeting: Meeting, shown: dict[Subscription, _Shown]) -> None:
         self._meeting = meeting
@@ -143,7 +146,9 @@ class _Difference:
         shown = self._shown.get(subscription)
         if shown is None or shown.meeting is self._meeting:
             return None
-        return audience_of(self._meeting, subscription.watcher)  # whose user is gone is told so by its end
+        return audience_of(
+            self._meeting, subscription.watcher
+        )  # None: the user has left, and the end of the subscription says so
 
     def audience_of(
         self, subscription: Subscription, news: RosterAudience

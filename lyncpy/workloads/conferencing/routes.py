@@ -1,6 +1,6 @@
-"""What conferencing answers over SIP: the factory, the focus, its roster, and the doors of the MCUs.
+"""The SIP routes of conferencing: the factory, the focus, its roster, and the INVITEs to the MCUs.
 
-A participant's dialog with the focus lasts as long as he takes part; the media have dialogs
+A participant's dialog with the focus lasts as long as they take part; the media have dialogs
 of their own, whose INVITEs come here, because the focus decides who may take part, and whose
 further requests the MCU answers itself.
 """
@@ -65,11 +65,11 @@ _BAD_ENTITY: Final = Diagnostics(3003, "The conference-entity supplied in the C3
 _NOT_A_PARTICIPANT: Final = Diagnostics(3014, "Failed authorization")
 
 WATCH_S: Final = 86_400
-"""How long a roster is watched. Client: it never refreshes; the end of its endpoint ends it."""
+"""Seconds that a subscription to a roster lasts. Client: it never refreshes; the end of its endpoint ends it."""
 
 
 class Routes:
-    """The focus factory and the focus of every conference."""
+    """Answers requests to the focus factory and to the focus of every conference."""
 
     def __init__(
         self,
@@ -82,15 +82,14 @@ class Routes:
         recorder: ConferenceRecorder,
         calls: Calls,
     ) -> None:
-        """Take the tables, and what sends.
+        """Begin without requests under way.
 
         Args:
-            platform, signaling: The server's.
-            factory: Answers what is asked of no conference, or of one that does not run.
+            factory: Carries out the commands of SERVICE.
             foci: The running meetings.
-            conferences: All that are kept.
-            media: The road by which SIP clients come into a medium, by its kind.
-            recorder: Notes who was refused.
+            conferences: The conferences as they are stored.
+            media: The access of SIP clients to each medium, by its kind.
+            recorder: Records dialogs, and who was refused.
             calls: Calls people into a meeting.
         """
         self._factory = factory
@@ -107,7 +106,7 @@ class Routes:
         self._timers = platform.timers
 
     def rows(self) -> tuple[Route, ...]:
-        """Give the table of routes."""
+        """Return the table of routes."""
         return (
             Route("SERVICE", self._factory.answer, content=C3P_TYPE, app=FACTORY),
             Route("INVITE", self.join, app=FOCUS_APP),
@@ -122,11 +121,11 @@ class Routes:
     # --- joining and leaving
 
     async def join(self, arrival: Arrival) -> Response:
-        """Let a device into a conference, or into its lobby.
+        """Admit a device to a conference, or to its lobby.
 
         Raises:
-            Refused: 404 without such a conference, 403 (3014 and what the rules say), 400
-                (3007) for an addUser that is none or is about somebody else.
+            Refused: 404, there is no such conference; 403 (3014, or as the rules deny it); 400
+                (3007), the addUser is none or is about somebody else; 415, it is no C3P.
 
         Spec: [MS-CONFBAS] 3.5.5. Client: it shows the reason of a refusal; it asks for the
         role of an attendee also where it is the organizer's.
@@ -161,20 +160,20 @@ class Routes:
             body=write_added(command, ask, attendee.role),
         )
         self._record(focus.meeting, FOCUS, arrival, response, None, internal=joiner.internal)
-        # Whoever gives up while this was decided is out again.
+        # A client that sent CANCEL while this was decided has left again.
         arrival.on_cancel(lambda: self._gone(focus, attachment))
         return response
 
     async def acknowledge(self, arrival: Arrival) -> None:
-        """Take note of an ACK."""
+        """Do nothing about an ACK: the participant joined with the 200."""
 
     async def refresh(self, arrival: Arrival) -> Response:
-        """Answer a re-INVITE or UPDATE in a participant's dialog: it goes on as it is."""
+        """Answer a re-INVITE or UPDATE in a participant's dialog: nothing of it changes (RFC 4028 §9)."""
         focus, _ = self._within(arrival)
         return response_to(arrival.request, 200, headers=[("Contact", f"<{focus.uri}>;isfocus")])
 
     async def leave(self, arrival: Arrival) -> Response:
-        """Take a device out that says BYE to the focus."""
+        """Remove a device that sends BYE to the focus."""
         focus, attachment = self._within(arrival)
         self._gone(focus, attachment)
         return response_to(arrival.request, 200)
@@ -209,7 +208,7 @@ class Routes:
                 lobby_capable=ask.lobby_capable,
                 client=arrival.request.headers.get("User-Agent") or "",
             )
-        # Before anything is waited for: who was let in with this address.
+        # Read before anything is waited for: the address may belong to somebody else afterwards.
         person, owner = self._people.person(sender.aor), self._foci.owners.owner(sender.aor)
         endpoint = next((one for one in await self._locator.endpoints(sender.aor) if one.epid == sender.epid), None)
         return Joiner(
@@ -224,7 +223,12 @@ class Routes:
         )
 
     def _within(self, arrival: Arrival) -> tuple[Focus, SipAttachment]:
-        """Find the dialog that a request belongs to; only the participant himself speaks in it."""
+        """Find the focus and the dialog that a request belongs to; only its own participant may send in it.
+
+        Raises:
+            Refused: 481, the sender's device is not in this meeting.
+            RemoteProtocolError: 481 and 500; see `Dialog.receive`.
+        """
         focus = self._foci.running(arrival.request.uri)
         sender = arrival.sender
         attachment = None if focus is None else focus.attachment(sender.aor, sender.epid)
@@ -237,10 +241,10 @@ class Routes:
     # --- the media
 
     async def join_medium(self, arrival: Arrival) -> Response:
-        """Let a participant into a medium.
+        """Admit a participant to a medium.
 
         Raises:
-            Refused: 404 without such a meeting, 403 for who is not in it, and whatever the MCU says.
+            Refused: 404, no such meeting runs; 403, the sender is not inside it; and as the MCU refuses.
 
         Spec: [MS-CONFIM] 3.1; [MS-CONFBAS] 3.5.
         """
@@ -248,7 +252,7 @@ class Routes:
         focus = self._foci.require(arrival.request.uri)
         kind = "" if address is None else address.kind
         road, sender = self._media[kind], arrival.sender
-        if arrival.request.to.tag:  # they are in it; the road knows the dialog
+        if arrival.request.to.tag:  # within a dialog: the medium knows it
             return await road.refresh(arrival)
         entity = f"{{{str(uuid.uuid4()).upper()}}}"
 
@@ -266,7 +270,7 @@ class Routes:
         )
         response = await road.admit(participant, arrival)
         step = rule(focus.meeting)
-        if isinstance(step, ConferenceDenied):  # they are out meanwhile
+        if isinstance(step, ConferenceDenied):  # they have left while the MCU answered
             road.mcu.dismiss(focus.uri, sender.aor, sender.epid, "not in the meeting")
             raise refused(step)
         focus.note(lambda meeting: step)
@@ -276,14 +280,17 @@ class Routes:
     # --- the roster
 
     async def watch(self, arrival: Arrival) -> Response:
-        """Give a participant the roster, and every change of it from here on.
+        """Answer SUBSCRIBE with the roster, and notify the participant of every change from here on.
+
+        Raises:
+            Refused: 404, no such meeting runs; 403, the sender's device is not in it.
 
         Spec: RFC 4575; [MS-CONFBAS] 3.4. Client: it unsubscribes in a new dialog.
         """
         request, sender = arrival.request, arrival.sender
         focus = self._foci.running(request.uri)
         if request.expires == 0:
-            # Within the subscription's dialog its end is the notifier's affair.
+            # Within the subscription's own dialog the notifier ends it.
             if focus is not None and not request.to.tag:
                 focus.rosters.end_subscriptions(sender.aor, sender.epid, "unsubscribed")
             return self._accept(arrival, None)
@@ -318,9 +325,9 @@ class Routes:
     # --- commands
 
     async def command(self, arrival: Arrival) -> Response:
-        """Carry out what a participant asks of the focus; the answer rides in the 200.
+        """Carry out a participant's command to the focus; its response is the body of the 200.
 
-        A failure rides in a 200 too, as the protocol has it: the request was understood.
+        A failure is reported in a 200 too, as the protocol has it: the request was understood.
 
         Spec: [MS-CONFBAS] 3.5. Client: it does not look at the answer, only at the roster.
         """
@@ -341,7 +348,7 @@ class Routes:
     async def _called(
         self, arrival: Arrival, focus: Focus, attachment: SipAttachment, command: C3pCommand, ask: AddUser
     ) -> Response:
-        """Have somebody called into the meeting; the final answer comes by INFO."""
+        """Have somebody called into the meeting; the final response follows by INFO."""
         if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):
             denied: ConferenceDenied | None = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
         else:
@@ -388,7 +395,7 @@ class Routes:
     async def _lobby(
         self, focus: Focus, actor: Aor, users: tuple[Aor, ...], *, granted: bool
     ) -> Step | ConferenceDenied:
-        """Let people in or send them away; the first who cannot be decides what is answered."""
+        """Admit or deny people in the lobby; the first denial among them is the answer."""
         rule = rules.admit if granted else rules.deny
         denied: ConferenceDenied | None = None
         for user in users:
