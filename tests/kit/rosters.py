@@ -5,7 +5,8 @@ from typing import Any
 from lyncpy.contracts.names import Aor, ConferenceId, Epid
 from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, MeetingPolicy, Step
 from lyncpy.workloads.conferencing.model.conference import CHAT, Autopromote, Conference, ConferenceDenied
-from lyncpy.workloads.conferencing.model.meeting import begin, join, medium_joined
+from lyncpy.workloads.conferencing.model.lifetime import begin
+from lyncpy.workloads.conferencing.model.meeting import join, medium_joined
 
 NOON = 1_784_548_800.0
 """Wall-clock seconds: 2026-07-20 12:00 UTC."""

@@ -41,20 +41,17 @@ from lyncpy.workloads.conferencing.model.conference import (
     ConferenceDenied,
     ConferenceRole,
 )
+from lyncpy.workloads.conferencing.model.lifetime import begin, deadline, expire, remembered
 from lyncpy.workloads.conferencing.model.meeting import (
     admit,
-    begin,
-    deadline,
     deny,
     eject,
-    expire,
     join,
     leave,
     medium_joined,
     medium_left,
     reform,
     relation_of,
-    remembered,
     set_lock,
     set_role,
 )

@@ -19,6 +19,7 @@ from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing.attachments import IAttachment
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
+from lyncpy.workloads.conferencing.model import lifetime
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
@@ -164,7 +165,7 @@ class Focus:
 
     async def _keep(self, meeting: Meeting) -> bool:
         """Store what must survive; tell whether there was something new to store."""
-        active = rules.remembered(meeting, self.began)
+        active = lifetime.remembered(meeting, self.began)
         if active == self._kept:
             return False
         await self._conferences.remember(meeting.conference.key, active)
@@ -224,13 +225,13 @@ class Focus:
     def _wind(self) -> None:
         """Set the clock for the next thing that only time brings about."""
         self.close()
-        at = rules.deadline(self.meeting)
+        at = lifetime.deadline(self.meeting)
         if at is not None and not self.meeting.ended:
             self._deadline.set(max(0.0, at - self._timers.now()))
 
     def _due(self) -> None:
         now = self._timers.now()
-        step = rules.expire(self.meeting, now)
+        step = lifetime.expire(self.meeting, now)
         if step[1]:
             self.note(lambda meeting: step)
         else:

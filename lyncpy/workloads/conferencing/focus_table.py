@@ -19,6 +19,7 @@ from lyncpy.core.platform import Platform
 from lyncpy.workloads.conferencing.bodies.conference_info import RosterAudience
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus, MeetingObserver, Surroundings
+from lyncpy.workloads.conferencing.model import lifetime
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Arrived, Change, Gone, Meeting
 from lyncpy.workloads.conferencing.model.conference import Conference, read_address
@@ -193,7 +194,7 @@ class FocusTable:
         organizer = self._platform.people.person(conference.organizer)
         name = "" if organizer is None else organizer.display_name
         meeting_policy = self._settings.meeting_policy(self._platform.policies.policy_of(conference.organizer))
-        meeting = rules.begin(conference, str(uuid.uuid4()), meeting_policy, self._timers.now(), name)
+        meeting = lifetime.begin(conference, str(uuid.uuid4()), meeting_policy, self._timers.now(), name)
         began = conference.active.since if conference.active is not None else self._timers.wall()
         focus = Focus(meeting, began, self._surroundings)
         if conference.key not in self._foci:

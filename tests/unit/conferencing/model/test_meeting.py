@@ -33,16 +33,14 @@ from lyncpy.workloads.conferencing.model.conference import (
     ConferenceDenied,
     ConferenceRole,
 )
+from lyncpy.workloads.conferencing.model.lifetime import begin, deadline, expire, remembered
 from lyncpy.workloads.conferencing.model.meeting import (
     admit,
-    begin,
     call_in,
-    deadline,
     deleted,
     deny,
     eject,
     end,
-    expire,
     join,
     leave,
     may,
@@ -50,7 +48,6 @@ from lyncpy.workloads.conferencing.model.meeting import (
     medium_left,
     reform,
     relation_of,
-    remembered,
     set_lock,
     set_role,
 )
