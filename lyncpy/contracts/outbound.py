@@ -37,7 +37,7 @@ class Hears(Protocol):
 class IOutbound(Interface):
     """Client transactions (RFC 3261 §17.1) over a flow known by its name."""
 
-    def start(
+    def send_request(
         flow: FlowName,
         request: Request,
         *,
@@ -52,14 +52,14 @@ class IOutbound(Interface):
         INVITE that come after its final response (a fork's second answer).
         """
 
-    def ask(flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+    def send_mass_request(flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
         """Send one of many requests that say the same, with a new topmost Via; `start` for who has a thousand of them.
 
         `hear` is called once, perhaps at once, with the final response as it came, and with whether
         it was made here: 430, 408 or 503, as by `start`. `timeout` is a setting: each value has a timer.
         """
 
-    def tell(flow: FlowName, request: Request | Prepared) -> None:
+    def send_unanswered(flow: FlowName, request: Request | Prepared) -> None:
         """Send a request that has no answer (BENOTIFY, ACK) with a new topmost Via.
 
         Raises:

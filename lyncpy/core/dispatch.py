@@ -41,7 +41,7 @@ class Guards(Protocol):
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
         """Note that a connection is ready."""
 
-    def heard(self, flow: FlowName, response: Response) -> bool:
+    def accepts_response(self, flow: FlowName, response: Response) -> bool:
         """Tell whether a client's response is signed as it has to be."""
 
     def closed(self, flow: FlowName) -> None:

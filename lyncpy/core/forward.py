@@ -154,7 +154,7 @@ class Forward:
             if response.status > 100:  # a 100 is for the hop
                 arrival.provisional(self._upstream(request, response, endpoint))
 
-        call = self._outbound.start(
+        call = self._outbound.send_request(
             endpoint.flow,
             self._onward(arrival, endpoint.contact, call_id),
             timeout=timeout,
@@ -173,7 +173,7 @@ class Forward:
     def pass_ack(self, arrival: Arrival, endpoint: Endpoint, *, call_id: str = "") -> None:
         """Pass an ACK on; nobody can be told when it does not arrive."""
         try:
-            self._outbound.tell(endpoint.flow, self._onward(arrival, endpoint.contact, call_id))
+            self._outbound.send_unanswered(endpoint.flow, self._onward(arrival, endpoint.contact, call_id))
         except (FlowGone, Refused):
             return
 
@@ -278,7 +278,7 @@ class _Fork:
     def _begin(self, request: Request, endpoint: Endpoint, patience: RingTimes) -> None:
         branch = request.edited(uri=endpoint.contact)
         # Called later than `start` returns: an answer comes in a later turn.
-        call: ICall = self._outbound.start(
+        call: ICall = self._outbound.send_request(
             endpoint.flow,
             branch,
             timeout=patience.ringing_s if request.method == "INVITE" else patience.silent_s,
@@ -338,9 +338,9 @@ class _Fork:
             return
         try:
             dialog = Dialog.from_response(branch, response)
-            self._outbound.tell(endpoint.flow, dialog.ack(branch).edited(uri=endpoint.contact))
+            self._outbound.send_unanswered(endpoint.flow, dialog.ack(branch).edited(uri=endpoint.contact))
             bye = dialog.next_request("BYE").edited(uri=endpoint.contact)
-            self._outbound.start(endpoint.flow, bye, timeout=MEANWHILE_S)
+            self._outbound.send_request(endpoint.flow, bye, timeout=MEANWHILE_S)
         except FlowGone:
             return
         except RemoteProtocolError as error:  # a 2xx that makes no dialog; then there is none to end

@@ -247,7 +247,7 @@ class Gate:
         )
         return Refused(403, NOT_YOU)
 
-    def heard(self, flow: FlowName, response: Response) -> bool:
+    def accepts_response(self, flow: FlowName, response: Response) -> bool:
         """Tell whether a client's response may be believed; one that may not is to be dropped."""
         state = self._flows.get(flow)
         if state is None or state.association is None:

@@ -53,7 +53,7 @@ class MassRequest:
         """Whether there is an answer."""
         return self._hear is None
 
-    def heard(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         """Take an answer of the client."""
         if response.status >= 200:
             self._end(response, local=False)

@@ -344,12 +344,12 @@ class Notifier:
 
     def _tell(self, found: Subscription, request: Request | Prepared) -> None:
         try:
-            self._outbound.tell(found.flow, request)
+            self._outbound.send_unanswered(found.flow, request)
         except FlowGone:
             self._perform(found, found.machine.lost())
 
     async def _await_answer(self, found: Subscription, request: Request) -> None:
-        response = await self._outbound.start(found.flow, request, timeout=ANSWER_S).final
+        response = await self._outbound.send_request(found.flow, request, timeout=ANSWER_S).final
         self._perform(found, found.machine.answered(response.status))
 
     async def _flow_closed(self, fact: FlowClosed) -> None:

@@ -86,7 +86,7 @@ class Outbound:
         """Give the number of requests under way, remembered ones included."""
         return len(self._calls)
 
-    def start(
+    def send_request(
         self,
         flow: FlowName,
         request: Request,
@@ -108,7 +108,7 @@ class Outbound:
         call.begin()
         return call
 
-    def ask(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
         """Send one of many requests that say the same; `hear` gets its final response; see the promise."""
         here = self._room_on(flow, prepared.template.method)
         if here is None:
@@ -147,7 +147,7 @@ class Outbound:
         self._tidy(flow)
         return None
 
-    def tell(self, flow: FlowName, request: Request | Prepared) -> None:
+    def send_unanswered(self, flow: FlowName, request: Request | Prepared) -> None:
         """Send a request that has no answer (BENOTIFY, ACK) with a new topmost Via.
 
         Raises:
@@ -197,7 +197,7 @@ class Outbound:
             return call
         return None
 
-    def heard(self, flow: FlowName, response: Response) -> None:
+    def receive_response(self, flow: FlowName, response: Response) -> None:
         """Take a client's response; one that belongs to nothing is dropped.
 
         A branch is only good on the flow it was sent on: another client cannot answer.
@@ -213,7 +213,7 @@ class Outbound:
             self.log.debug("dropped a stray {status} on {flow}", status=response.status, flow=flow)
             return
         _ = response.to  # whoever awaits it need not fear a broken one
-        call.heard(response)
+        call.receive_response(response)
 
     def closed(self, flow: FlowName) -> None:
         """End everything under way on a flow that is gone: each gets its local 430."""
@@ -290,7 +290,7 @@ class Call(Runner):
         self.answer_locally(430)
         self.cancel()
 
-    def heard(self, response: Response) -> None:
+    def receive_response(self, response: Response) -> None:
         """Take a response with our Via on top."""
         self._receive(answer_event(response.status), response.edited(drop_first="Via"))
 

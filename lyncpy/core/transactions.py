@@ -156,12 +156,12 @@ class Transactions:
 
     def _response(self, flow: FlowName, response: Response) -> None:
         ask = self._outbound.repeated(flow, response)  # first: then it is verified with less effort
-        if not self._gate.heard(flow, response):
+        if not self._gate.accepts_response(flow, response):
             return
         if ask is not None:
-            ask.heard(response)
+            ask.receive_response(response)
         else:
-            self._outbound.heard(flow, response)
+            self._outbound.receive_response(flow, response)
 
     def garbled(self, flow: FlowName, message: Request | Response | None, status: int, reason: str) -> None:
         """Something came that framing survives: answer it with `status`, whatever of its headers is missing.

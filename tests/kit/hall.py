@@ -44,7 +44,7 @@ class RecordingOutbound:
         self.told: dict[FlowName, list[Request]] = {}
         self.full: set[FlowName] = set()
 
-    def start(
+    def send_request(
         self,
         flow: FlowName,
         request: Request,
@@ -56,11 +56,11 @@ class RecordingOutbound:
         """Fail: every device here takes BENOTIFY."""
         raise AssertionError(f"{request.method} was sent, and nobody is there to answer")
 
-    def ask(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
         """Fail, as `start` does."""
         raise AssertionError(f"{prepared.template.method} was sent, and nobody is there to answer")
 
-    def tell(self, flow: FlowName, request: Request | Prepared) -> None:
+    def send_unanswered(self, flow: FlowName, request: Request | Prepared) -> None:
         """Keep the request."""
         self.told.setdefault(flow, []).append(request.request() if isinstance(request, Prepared) else request)
 

@@ -66,7 +66,7 @@ class FakeOutbound:
         self.gone: set[FlowName] = set()
         self.full: set[FlowName] = set()
 
-    def start(
+    def send_request(
         self,
         flow: FlowName,
         request: Request,
@@ -83,7 +83,7 @@ class FakeOutbound:
         begun: ICall = call
         return begun
 
-    def ask(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
         """Begin a call that the test answers; whoever asked hears of it."""
         call = FakeCall(flow, prepared.request(), {})
         self.calls.append(call)
@@ -91,7 +91,7 @@ class FakeOutbound:
         if flow in self.gone:
             call.fails(430)
 
-    def tell(self, flow: FlowName, request: Request | Prepared) -> None:
+    def send_unanswered(self, flow: FlowName, request: Request | Prepared) -> None:
         """Keep it, or fail as a closed flow does."""
         if flow in self.gone:
             raise FlowGone(flow)

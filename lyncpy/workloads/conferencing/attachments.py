@@ -75,7 +75,7 @@ class SipAttachment:
             info = self._dialog.next_request("INFO", [("Content-Type", C3P_TYPE)], body)
         except LocalProtocolError:
             return
-        self._outbound.start(self.flow, info, timeout=BYE_S)
+        self._outbound.send_request(self.flow, info, timeout=BYE_S)
 
     def detach(self, reason: str) -> None:
         """Send BYE; nobody waits for its answer."""
@@ -83,4 +83,4 @@ class SipAttachment:
             bye = self._dialog.next_request("BYE", [("Reason", f'SIP;cause=200;text="{reason}"')])
         except LocalProtocolError:
             return
-        self._outbound.start(self.flow, bye, timeout=BYE_S)
+        self._outbound.send_request(self.flow, bye, timeout=BYE_S)

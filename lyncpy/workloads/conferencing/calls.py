@@ -162,9 +162,9 @@ class Calls:
         response: Response = outcome.response.edited(drop=["Record-Route"])
         try:
             dialog = Dialog.from_response(request, response)
-            self._outbound.tell(endpoint.flow, dialog.ack(request).edited(uri=endpoint.contact))
+            self._outbound.send_unanswered(endpoint.flow, dialog.ack(request).edited(uri=endpoint.contact))
             bye = dialog.next_request("BYE").edited(uri=endpoint.contact)
-            self._outbound.start(endpoint.flow, bye, timeout=BYE_S)
+            self._outbound.send_request(endpoint.flow, bye, timeout=BYE_S)
         except (FlowGone, RemoteProtocolError) as error:
             self.log.debug("{flow} accepted in vain: {reason}", flow=endpoint.flow, reason=str(error))
 

@@ -195,9 +195,9 @@ class Invitations:
         """Acknowledge what a member accepted, and end it: for the inviter's client the group has one answer."""
         try:
             dialog = Dialog.from_response(request, response.edited(drop=["Record-Route"]))
-            self._outbound.tell(endpoint.flow, dialog.ack(request).edited(uri=endpoint.contact))
+            self._outbound.send_unanswered(endpoint.flow, dialog.ack(request).edited(uri=endpoint.contact))
             bye = dialog.next_request("BYE").edited(uri=endpoint.contact)
-            self._outbound.start(endpoint.flow, bye, timeout=BYE_S)
+            self._outbound.send_request(endpoint.flow, bye, timeout=BYE_S)
         except FlowGone:
             return
         except RemoteProtocolError as error:  # a 2xx that makes no dialog; then there is none to end

@@ -100,7 +100,7 @@ class SipLeg:
             hear(NOT_FOR_HIM)
             return
         prepared = Prepared(self._template, self.dialog.take_seq(), form.body, form.lines)
-        self._outbound.ask(self.flow, prepared, partial(_heard, hear), timeout=self._answer_s)
+        self._outbound.send_mass_request(self.flow, prepared, partial(_heard, hear), timeout=self._answer_s)
 
     def types(self, author: Aor, body: bytes) -> None:
         """Send the sign of typing."""
@@ -112,7 +112,7 @@ class SipLeg:
             self._reports = Template(self.dialog.outline("BENOTIFY", NO_MORE))
         prepared = Prepared(self._reports, self.dialog.take_seq(), write_report(number, failed), REPORT_LINES)
         try:
-            self._outbound.tell(self.flow, prepared)
+            self._outbound.send_unanswered(self.flow, prepared)
         except FlowGone:
             return
 
@@ -143,7 +143,7 @@ class SipLeg:
         return Template(self.dialog.outline("MESSAGE", NO_MORE))
 
     def _start(self, method: str, headers: Headers, body: bytes, timeout: float) -> None:
-        self._outbound.start(self.flow, self.dialog.next_request(method, headers, body), timeout=timeout)
+        self._outbound.send_request(self.flow, self.dialog.next_request(method, headers, body), timeout=timeout)
 
     def _form(self, message: IMessage) -> MessageForm | None:
         """Write the message for everybody who can show what they can, unless that has been done."""

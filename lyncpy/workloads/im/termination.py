@@ -112,7 +112,7 @@ class SessionTermination:
         left = session.other(gone)
         for peer in await self._locator.endpoints(left.aor):
             if peer.epid == left.epid:
-                self._outbound.start(peer.flow, bye(session, gone, peer), timeout=BYE_S)
+                self._outbound.send_request(peer.flow, bye(session, gone, peer), timeout=BYE_S)
 
 
 def _is(side: Side, endpoint: Endpoint) -> bool:

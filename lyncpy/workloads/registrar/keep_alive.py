@@ -90,7 +90,7 @@ class KeepAliveWatch:
     async def _ask(self, flow: FlowName, request: Request) -> None:
         """Ask; whatever comes meanwhile, an answer or something else, speaks for the client."""
         asked_at = self._timers.now()
-        await self._outbound.start(flow, request, timeout=ANSWER_S).final
+        await self._outbound.send_request(flow, request, timeout=ANSWER_S).final
         self._asked.discard(flow)
         if flow in self._flows.silent(asked_at):
             names = ", ".join(endpoint.aor for endpoint in self._bindings.on(flow))

@@ -68,7 +68,7 @@ class SignOut:
         self.log.info(
             "{aor} on {epid} signed out: {reason}", aor=endpoint.aor, epid=endpoint.epid, reason=cause.value.reason
         )
-        self._outbound.start(endpoint.flow, notice(endpoint, thread, cause.value), timeout=LINGER_S)
+        self._outbound.send_request(endpoint.flow, notice(endpoint, thread, cause.value), timeout=LINGER_S)
         self.dismiss(endpoint.flow, "signed out")
 
     def dismiss(self, flow: FlowName, reason: str) -> None:

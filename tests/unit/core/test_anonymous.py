@@ -151,9 +151,9 @@ def test_his_answers_are_believed_and_nothing_is_signed() -> None:
     house = House()
     request = invite()
     response = response_to(request, 200)
-    assert not house.gate.heard(FLOW, response)
+    assert not house.gate.accepts_response(FLOW, response)
     house.comes()
-    assert house.gate.heard(FLOW, response)
+    assert house.gate.accepts_response(FLOW, response)
     assert house.gate.seal(FLOW, request) is request
 
 

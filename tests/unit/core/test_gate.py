@@ -318,7 +318,7 @@ def test_admits_what_the_client_signed() -> None:
     assert hall.admit(client.sign(request_of(ALICE, "SUBSCRIBE"))).sender.aor == ALICE
     upper = request_of("sip:Alice@Contoso.Test;transport=tls", "SUBSCRIBE")
     assert hall.admit(client.sign(upper)).sender.aor == ALICE
-    assert hall.gate.heard(FLOW, client.sign(Response(200, "OK", request_of(BOB, "MESSAGE").headers)))
+    assert hall.gate.accepts_response(FLOW, client.sign(Response(200, "OK", request_of(BOB, "MESSAGE").headers)))
 
 
 def test_refuses_what_is_not_signed() -> None:
@@ -336,13 +336,13 @@ def test_drops_responses_that_do_not_verify() -> None:
     """A response that somebody else made is not believed."""
     hall = Hall()
     response = Response(200, "OK", request_of(BOB, "MESSAGE").headers)
-    assert not hall.gate.heard(FLOW, response)
+    assert not hall.gate.accepts_response(FLOW, response)
     client = hall.signed_in()
-    assert not hall.gate.heard(FLOW, response)
-    assert not hall.gate.heard(FlowName("n/9"), response)
+    assert not hall.gate.accepts_response(FLOW, response)
+    assert not hall.gate.accepts_response(FlowName("n/9"), response)
     signed = client.sign(response)
-    assert hall.gate.heard(FLOW, signed)
-    assert not hall.gate.heard(FLOW, signed)
+    assert hall.gate.accepts_response(FLOW, signed)
+    assert not hall.gate.accepts_response(FLOW, signed)
     assert hall.meter.count("lyncpy_core_unverified_total", reason="replayed") == 1
 
 
@@ -519,7 +519,7 @@ def test_forgets_a_user_but_says_goodbye() -> None:
     hall.gate.forget(ALICE)
     hall.gate.forget(BOB)
     assert hall.refusal(client.sign(request_of(ALICE, "SERVICE"))).status == 403
-    assert not hall.gate.heard(FLOW, client.sign(Response(200, "OK", request_of(BOB, "MESSAGE").headers)))
+    assert not hall.gate.accepts_response(FLOW, client.sign(Response(200, "OK", request_of(BOB, "MESSAGE").headers)))
     sealed = hall.gate.seal(FLOW, request_of(ALICE, "BENOTIFY"))
     assert sealed is not None
     assert client.verify(sealed)

@@ -45,7 +45,7 @@ class Hall:
         def hear(response: Response, *, local: bool) -> None:
             self.heard.append((flow, response.status, local))
 
-        self.outbound.ask(flow, prepared, hear, timeout=timeout)
+        self.outbound.send_mass_request(flow, prepared, hear, timeout=timeout)
 
     def sent(self, number: int = -1) -> Request:
         """What left, as a value."""
@@ -55,7 +55,7 @@ class Hall:
 
     def answer(self, status: int, to: Request, flow: FlowName = BOB) -> None:
         """A client answers."""
-        self.outbound.heard(flow, response_to(to, status))
+        self.outbound.receive_response(flow, response_to(to, status))
 
     def is_empty(self) -> bool:
         """Whether nothing is remembered, and no deadline is ahead."""
@@ -121,14 +121,14 @@ def test_only_an_answer_in_the_same_words_is_known_without_reading_it(hall: Hall
     assert hall.outbound.repeated(BOB, answer.edited(put=[("Via", "SIP/2.0/TLS fe1:5061;branch=z9hG4bKother")])) is None
     other = answer.edited(put=[("Via", f"{answer.headers.get('Via')};received=192.0.2.1")])
     assert hall.outbound.repeated(BOB, other) is None
-    hall.outbound.heard(BOB, other)
+    hall.outbound.receive_response(BOB, other)
     assert hall.heard == [(BOB, 200, False)]
     assert hall.outbound.repeated(BOB, answer) is None, "it is answered"
 
 
 def test_an_answer_to_something_else_is_none_of_these(hall: Hall) -> None:
     """What was asked of one alone has a machine of its own."""
-    hall.outbound.start(BOB, _options(), timeout=5)
+    hall.outbound.send_request(BOB, _options(), timeout=5)
     assert hall.outbound.repeated(BOB, response_to(hall.sent(), 200)) is None
 
 
@@ -201,9 +201,9 @@ def test_who_asks_again_when_he_hears_is_served(hall: Hall) -> None:
     def hear(response: Response, *, local: bool) -> None:
         heard.append(response.status)
         if len(heard) < 3:
-            hall.outbound.ask(BOB, Prepared(template, dialog.take_seq(), b""), hear, timeout=20.0)
+            hall.outbound.send_mass_request(BOB, Prepared(template, dialog.take_seq(), b""), hear, timeout=20.0)
 
-    hall.outbound.ask(BOB, Prepared(template, dialog.take_seq(), b""), hear, timeout=20.0)
+    hall.outbound.send_mass_request(BOB, Prepared(template, dialog.take_seq(), b""), hear, timeout=20.0)
     hall.clock.pump([20.5] * 3)
     assert heard == [408] * 3
     assert hall.is_empty()

@@ -42,7 +42,7 @@ class Hall:
 
     def start(self, method: str = "MESSAGE", flow: FlowName = BOB, timeout: float = 10.0) -> ICall:
         """Send a request, and remember what comes before and after its answer."""
-        return self.outbound.start(
+        return self.outbound.send_request(
             flow,
             request(method),
             timeout=timeout,
@@ -58,7 +58,7 @@ class Hall:
 
     def answer(self, status: int, to: Request | None = None, flow: FlowName = BOB) -> None:
         """The client answers the last request, or an earlier one."""
-        self.outbound.heard(flow, response_to(to or self.sent(), status, to_tag="b"))
+        self.outbound.receive_response(flow, response_to(to or self.sent(), status, to_tag="b"))
 
     def is_empty(self) -> bool:
         """Whether nothing is remembered and no deadline is ahead."""
@@ -173,12 +173,12 @@ def test_a_connection_that_is_gone_already_becomes_a_local_430(hall: Hall) -> No
 
 def test_telling_has_no_answer(hall: Hall) -> None:
     """BENOTIFY and ACK leave with a Via of ours, and nothing is remembered."""
-    hall.outbound.tell(BOB, request("BENOTIFY"))
+    hall.outbound.send_unanswered(BOB, request("BENOTIFY"))
     assert hall.sent().via.host == "fe1.example.com"
     assert hall.is_empty()
     hall.flows.close_flow(BOB, "test")
     with pytest.raises(FlowGone):
-        hall.outbound.tell(BOB, request("ACK"))
+        hall.outbound.send_unanswered(BOB, request("ACK"))
 
 
 def test_provisional_responses_are_passed_up(hall: Hall) -> None:
@@ -235,7 +235,7 @@ def test_a_second_acceptance_is_heard_late(hall: Hall) -> None:
 
 def test_a_late_acceptance_nobody_asked_for_is_dropped(hall: Hall) -> None:
     """Whoever does not care for late answers gets none."""
-    hall.outbound.start(BOB, request("INVITE"), timeout=10)
+    hall.outbound.send_request(BOB, request("INVITE"), timeout=10)
     invite = hall.sent()
     hall.answer(180, invite)
     hall.answer(200, invite)
@@ -248,7 +248,7 @@ def test_an_answer_that_names_nobody_is_none(hall: Hall) -> None:
     call = hall.start()
     answer = response_to(hall.sent(), 200).edited(put=[("To", '"Bob <sip:bob@example.com>')])
     with pytest.raises(RemoteProtocolError):
-        hall.outbound.heard(BOB, answer)
+        hall.outbound.receive_response(BOB, answer)
     assert (call.local, len(hall.outbound)) == (False, 1)
 
 
@@ -370,11 +370,11 @@ def test_only_the_asked_client_may_answer(hall: Hall) -> None:
     sent = hall.sent()
     hall.answer(200, sent, flow=CAROL)
     other = response_to(sent, 200)
-    hall.outbound.heard(BOB, other.edited(put=[("CSeq", "7 INVITE")]))
-    hall.outbound.heard(BOB, other.edited(drop=["Via"], first=[("Via", "SIP/2.0/TLS h")]))
+    hall.outbound.receive_response(BOB, other.edited(put=[("CSeq", "7 INVITE")]))
+    hall.outbound.receive_response(BOB, other.edited(drop=["Via"], first=[("Via", "SIP/2.0/TLS h")]))
     assert final(call) is None
     with pytest.raises(RemoteProtocolError):
-        hall.outbound.heard(BOB, other.edited(drop=["Via"]))
+        hall.outbound.receive_response(BOB, other.edited(drop=["Via"]))
 
 
 @pytest.mark.parametrize("limits", [{"sent_per_flow": 2}, {"sent_total": 2}])
@@ -435,13 +435,15 @@ class Registered(Hall):
         said = request().edited(uri=uri, drop=["Via"])
         match how:
             case "start":
-                self.outbound.start(flow, said, timeout=1.0)
+                self.outbound.send_request(flow, said, timeout=1.0)
             case "tell":
-                self.outbound.tell(flow, said)
+                self.outbound.send_unanswered(flow, said)
             case "tell prepared":
-                self.outbound.tell(flow, Prepared(Template(said), 1, b""))
+                self.outbound.send_unanswered(flow, Prepared(Template(said), 1, b""))
             case "ask":
-                self.outbound.ask(flow, Prepared(Template(said), 1, b""), lambda response, *, local: None, timeout=1.0)
+                self.outbound.send_mass_request(
+                    flow, Prepared(Template(said), 1, b""), lambda response, *, local: None, timeout=1.0
+                )
         return self.sent().uri
 
 
@@ -472,14 +474,14 @@ def test_a_contact_that_is_new_is_followed_at_once() -> None:
     template = Template(request().edited(uri=GRUU, drop=["Via"]))
     for contact in (FIRST, LATER):
         hall.contacts[BOB, GRUU] = contact
-        hall.outbound.tell(BOB, Prepared(template, 1, b""))
+        hall.outbound.send_unanswered(BOB, Prepared(template, 1, b""))
         assert hall.sent().uri == contact
 
 
 def test_the_cancel_and_the_ack_go_where_the_invite_went() -> None:
     """They are matched by their Request-URI, too (RFC 3261 §9.1)."""
     hall = Registered()
-    call = hall.outbound.start(BOB, request("INVITE").edited(uri=GRUU), timeout=5.0)
+    call = hall.outbound.send_request(BOB, request("INVITE").edited(uri=GRUU), timeout=5.0)
     invite = hall.sent()
     hall.answer(180, invite)
     call.cancel()

@@ -66,7 +66,7 @@ class OpenGate:
         """Write it down."""
         self.told.append(("opened", flow, peer, str(secure)))
 
-    def heard(self, flow: FlowName, response: Response) -> bool:
+    def accepts_response(self, flow: FlowName, response: Response) -> bool:
         """Believe it."""
         return self.believes
 
@@ -430,7 +430,7 @@ def test_what_ends_something_does_not_wait(hall: Hall) -> None:
     hall.says("INVITE", via=BRANCH)
     burst(hall, ALICE, 3)
     heard: list[Response] = []
-    final = hall.outbound.start(ALICE, request("INFO"), timeout=30.0).final
+    final = hall.outbound.send_request(ALICE, request("INFO"), timeout=30.0).final
     _ = Deferred.fromCoroutine(awaited(final)).addCallback(heard.append)
     asked = hall.flows.sent[-1][1]
     assert isinstance(asked, Request)
@@ -658,7 +658,7 @@ def test_a_lost_connection_leaves_nothing_behind(hall: Hall) -> None:
     hall.desk.answer(200)
     for arrival in hall.desk.arrivals[:2]:
         arrival.on_cancel(lambda: told.append("cancelled"))
-    call = hall.outbound.start(ALICE, request("NOTIFY"), timeout=60)
+    call = hall.outbound.send_request(ALICE, request("NOTIFY"), timeout=60)
     hall.flows.close_flow(ALICE, "test")
     hall.sink.closed(ALICE, "connection lost")
     assert told == []
@@ -738,7 +738,7 @@ def test_the_gate_hears_of_connections(hall: Hall) -> None:
 
 def test_responses_are_believed_only_if_the_gate_says_so(hall: Hall) -> None:
     """A response with a wrong signature answers nothing."""
-    hall.outbound.start(BOB, request(), timeout=60)
+    hall.outbound.send_request(BOB, request(), timeout=60)
     sent = hall.flows.sent[-1][1]
     assert isinstance(sent, Request)
     hall.gate.believes = False
@@ -757,7 +757,9 @@ def test_answers_of_many_are_believed_only_if_the_gate_says_so(hall: Hall) -> No
     def hear(response: Response, *, local: bool) -> None:
         heard.append(response.status)
 
-    hall.outbound.ask(BOB, Prepared(Template(dialog.outline("MESSAGE", Headers())), 1, b""), hear, timeout=60)
+    hall.outbound.send_mass_request(
+        BOB, Prepared(Template(dialog.outline("MESSAGE", Headers())), 1, b""), hear, timeout=60
+    )
     sent = hall.flows.sent[-1][1]
     assert isinstance(sent, Request)
     hall.gate.believes = False
