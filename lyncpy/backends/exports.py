@@ -36,7 +36,7 @@ class Exports:
         """End the thread."""
         self._threads.stop()
 
-    async def begin(self, name: str) -> str:
+    async def make_folder(self, name: str) -> str:
         """Make a new, empty folder of this name; give where it is, for people.
 
         Raises:
@@ -53,9 +53,9 @@ class Exports:
                 raise ValueError(f'there is a "{name}" in "{self._folder}" already; choose another name') from None
             return str(target)
 
-        return await self._threads.run(make)
+        return await self._threads.call_in_thread(make)
 
-    async def write(self, name: str, file: str, content: bytes) -> None:
+    async def write_file(self, name: str, file: str, content: bytes) -> None:
         """Write a file in the folder, or add to it; only its owner can read it. Raises as `begin`."""
         target = self._folder / _checked(name) / _checked(file)
 
@@ -66,7 +66,7 @@ class Exports:
                 out.flush()
                 os.fsync(out.fileno())
 
-        await self._threads.run(write)
+        await self._threads.call_in_thread(write)
 
 
 def _checked(name: str) -> str:

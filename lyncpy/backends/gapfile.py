@@ -46,7 +46,7 @@ class GapFile:
     async def open(self) -> None:
         """Take its room. What prevents that is said again, and counts, when something has to be written."""
         try:
-            await self._threads.run(self._prepared)
+            await self._threads.call_in_thread(self._prepared)
         except OSError as error:
             self.log.error(
                 '"{path}" cannot be made: {reason}; while the archive cannot be written, messages that have to be'
@@ -64,11 +64,11 @@ class GapFile:
 
     async def read(self) -> bytes:
         """Give what was written last, whole; b"" when nothing was."""
-        return await self._threads.run(self._read)
+        return await self._threads.call_in_thread(self._read)
 
     async def write(self, content: bytes) -> None:
         """Replace it; durable when it returns."""
-        await self._threads.run(lambda: self._write(content))
+        await self._threads.call_in_thread(lambda: self._write(content))
 
     # --- in the thread
 

@@ -201,7 +201,7 @@ class LdapDirectory:
         self._ended = ended
         late = self._timers.later(self._terms.pull_timeout_s, lambda: link.abort(self._too_late()))
         try:
-            return await self._threads.run(lambda: reading.run(link, known))
+            return await self._threads.call_in_thread(lambda: reading.run(link, known))
         finally:
             late.cancel()
             self._link = self._ended = None

@@ -51,7 +51,7 @@ FILE_BOUND: Final = 32 * 2**20
 class Runs(Protocol):
     """Something that calls what blocks, elsewhere (`Threads`)."""
 
-    def run(self, call: Callable[[], T]) -> Awaitable[T]:
+    def call_in_thread(self, call: Callable[[], T]) -> Awaitable[T]:
         """Call, and give the result."""
 
     def stop(self) -> None:
@@ -75,7 +75,7 @@ class PeopleFile:
 
     async def pull(self, cookie: str) -> Pull:
         """Read the file; the answer is empty when it is still the one that gave `cookie`."""
-        return await self._threads.run(lambda: self._read(cookie))
+        return await self._threads.call_in_thread(lambda: self._read(cookie))
 
     async def close(self) -> None:
         """End the thread that reads."""

@@ -24,7 +24,7 @@ class Threads:
         # A process must end, also when a call never does, or nobody came to stop this.
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
 
-    async def run(self, call: Callable[[], T]) -> T:
+    async def call_in_thread(self, call: Callable[[], T]) -> T:
         """Call a function in a thread, and give its result in the reactor."""
         if not self._pool.started:
             self._pool.start()

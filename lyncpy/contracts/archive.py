@@ -135,7 +135,7 @@ class ILedger(Interface):
     def ends() -> Awaitable[Ends | None]:
         """Give the two ends; None before `begin`."""
 
-    def begin(start: Mark, end: Mark) -> Awaitable[None]:
+    def begin_chain(start: Mark, end: Mark) -> Awaitable[None]:
         """Begin an empty chain with these ends. Raises Conflict when one has begun."""
 
     def append(lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark) -> Awaitable[None]:
@@ -145,10 +145,10 @@ class ILedger(Interface):
             Conflict: The end is not the one that was expected, or a line of this serial is there.
         """
 
-    def read(after: int, limit: int) -> Awaitable[Sequence[LedgerLine]]:
+    def read_after(after: int, limit: int) -> Awaitable[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
 
-    def find(wanted: Wanted, limit: int, *, newest: bool = False) -> Awaitable[Sequence[LedgerLine]]:
+    def search(wanted: Wanted, limit: int, *, newest: bool = False) -> Awaitable[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
 
     def conversations(people: Collection[str], after: str, limit: int) -> Awaitable[Sequence[str]]:
@@ -157,7 +157,7 @@ class ILedger(Interface):
     def misplaced(places: Collection[Place]) -> Awaitable[Collection[Place]]:
         """Give those of these places that the index lacks."""
 
-    def cut(start: Mark, expected: Mark) -> Awaitable[None]:
+    def remove_until(start: Mark, expected: Mark) -> Awaitable[None]:
         """Remove lines up to this mark, and the places of conversations that have none left, and move the start.
 
         Raises:
@@ -192,7 +192,7 @@ class IGapFile(Interface):
 class IExports(Interface):
     """A folder for what leaves the archive."""
 
-    def begin(name: str) -> Awaitable[str]:
+    def make_folder(name: str) -> Awaitable[str]:
         """Make a new, empty folder of this name; give where it is, for people.
 
         Raises:
@@ -200,5 +200,5 @@ class IExports(Interface):
             OSError: The disk says no.
         """
 
-    def write(name: str, file: str, content: bytes) -> Awaitable[None]:
+    def write_file(name: str, file: str, content: bytes) -> Awaitable[None]:
         """Write a file in the folder, or add to it; only its owner can read it. Raises as `begin`."""

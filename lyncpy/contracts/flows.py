@@ -78,10 +78,10 @@ class IFlows(Interface):
     def silent(since: float) -> Sequence[FlowName]:
         """Give the flows from which nothing has come since then (monotonic seconds); not those that are held."""
 
-    def hold(flow: FlowName) -> None:
+    def pause_reading(flow: FlowName) -> None:
         """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""
 
-    def release(flow: FlowName) -> None:
+    def resume_reading(flow: FlowName) -> None:
         """Go on reading, in a later turn; may be called though nothing is held."""
 
 

@@ -159,5 +159,5 @@ class ISipAccess(Interface):
 class IFocusObserver(Interface):
     """What an MCU tells the focus of a conference. Calls return at once."""
 
-    def left(participant: Participant, reason: str) -> None:
+    def leg_ended(participant: Participant, reason: str) -> None:
         """Remove a leg that is over by its user's own doing: BYE, a lost connection, a device that no longer answers."""

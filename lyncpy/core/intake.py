@@ -358,7 +358,7 @@ class Intake:
         if too_much and not queue.held:
             queue.held = True
             self._holds.add()
-            self._flows.hold(queue.flow)
+            self._flows.pause_reading(queue.flow)
 
     def _starve(self, queue: Queue, request: Request) -> None:
         """Note for what a connection waits, when that is nothing of its own: somebody else's end lets it go on."""
@@ -451,7 +451,7 @@ class Intake:
         if queue.size and self._room.is_crowded(queue.owner):
             return
         queue.held = False
-        self._flows.release(queue.flow)
+        self._flows.resume_reading(queue.flow)
 
 
 def _size(request: Request) -> int:

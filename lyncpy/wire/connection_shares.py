@@ -46,7 +46,7 @@ class Inlet(Protocol):
     def disconnect(self, reason: str) -> None:
         """Close; at once if the connection was not ready."""
 
-    def cut(self, reason: str) -> None:
+    def abort(self, reason: str) -> None:
         """Close at once; what is unsent is lost."""
 
     def trust(self, *, known: bool) -> None:
@@ -129,7 +129,7 @@ class ConnectionShares:
         self._strangers.add(inlet, inlet.peer)
         self._bound_strangers(inlet)
 
-    def told(self, inlet: Inlet, peer: str) -> bool:
+    def move_to(self, inlet: Inlet, peer: str) -> bool:
         """Note for whom a relay says that a connection is; False: there is no room for it."""
         bound = self._room_at(peer)
         if bound:
@@ -170,7 +170,7 @@ class ConnectionShares:
         while self._buffered > self._settings.strangers_bytes and self._buffers:
             self._make_room(next(iter(self._buffers)))
 
-    def left(self, inlet: Inlet) -> None:
+    def connection_ended(self, inlet: Inlet) -> None:
         """Stop counting a connection that is over."""
         self._forget_buffer(inlet)
         self._strangers.remove(inlet)
@@ -204,8 +204,8 @@ class ConnectionShares:
             return False
         self._made_room += 1
         # Its place is free at once; its socket in the next turn.
-        self.left(stranger)
-        stranger.cut(MADE_ROOM)
+        self.connection_ended(stranger)
+        stranger.abort(MADE_ROOM)
         self._say(
             "strangers make room for others: {address} was cut, {count} connections in all ({bound})",
             address=stranger.peer,

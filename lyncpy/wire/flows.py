@@ -138,7 +138,7 @@ class Flow:
         self._chunks.append(data)
         self.unwritten += len(data)
         if self._is_blocked:
-            self._owings.add(self, len(data))
+            self._owings.add_bytes(self, len(data))
 
     def flush(self) -> None:
         """Write all that is queued at once, unless the transport is still busy with what it has."""
@@ -149,7 +149,7 @@ class Flow:
             if not self.is_full():
                 self._inlet.drained()
 
-    def finish(self) -> None:
+    def close_when_sent(self) -> None:
         """Give everything to the transport and let it close when that was sent."""
         if self._chunks:
             self._write()
@@ -168,13 +168,13 @@ class Flow:
             return True
         return False
 
-    def hold(self, why: Hold) -> None:
+    def pause_reading(self, why: Hold) -> None:
         """Stop reading for one more reason."""
         if not self._holds:
             self._inlet.pause()
         self._holds |= why
 
-    def release(self, why: Hold) -> None:
+    def resume_reading(self, why: Hold) -> None:
         """Read again when no other reason is left."""
         if self._holds:
             self._holds &= ~why
@@ -182,7 +182,7 @@ class Flow:
                 self._inlet.resume()
 
     @property
-    def held(self) -> bool:
+    def is_paused(self) -> bool:
         """Whether there is a reason not to read."""
         return bool(self._holds)
 
@@ -190,14 +190,14 @@ class Flow:
         """Stop sending: the transport has enough."""
         if not self._is_blocked:
             self._is_blocked = True
-            self._owings.add(self, self.unwritten + FULL)
-        self.hold(Hold.OUTLET)
+            self._owings.add_bytes(self, self.unwritten + FULL)
+        self.pause_reading(Hold.OUTLET)
 
     def resumeProducing(self) -> None:
         """Send on: the transport has sent what it had."""
         self._is_blocked = False
-        self._owings.forget(self)
-        self.release(Hold.OUTLET)
+        self._owings.remove(self)
+        self.resume_reading(Hold.OUTLET)
         self.flush()
 
     def stopProducing(self) -> None:
@@ -216,7 +216,7 @@ class Flow:
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
             unwritten_bytes=self.unwritten,
-            held=self.held,
+            held=self.is_paused,
         )
 
     def _write(self) -> None:
@@ -236,13 +236,13 @@ class Owings:
         self._flows: dict[Flow, None] = {}
         self.total = 0
 
-    def add(self, flow: Flow, size_bytes: int) -> None:
+    def add_bytes(self, flow: Flow, size_bytes: int) -> None:
         """Count further bytes that wait for a client that does not read."""
         flow.owed += size_bytes
         self.total += size_bytes
         self._flows[flow] = None
 
-    def forget(self, flow: Flow) -> None:
+    def remove(self, flow: Flow) -> None:
         """Forget a client that has read what waited for it, or is gone."""
         self.total -= flow.owed
         flow.owed = 0
@@ -340,7 +340,7 @@ class Flows:
         if living is not None:
             living.closing = reason
             living.cut = self._timers.later(self._settings.close_s, living.abort)
-            living.finish()
+            living.close_when_sent()
 
     def peer(self, flow: FlowName) -> str:
         """Give the remote address (no port), or "" when the flow is gone."""
@@ -353,17 +353,17 @@ class Flows:
 
     def silent(self, since: float) -> Sequence[FlowName]:
         """Give the flows from which nothing has come since then; one that is not read from cannot be heard."""
-        return [flow.name for flow in self._flows.values() if flow.heard < since and not flow.held]
+        return [flow.name for flow in self._flows.values() if flow.heard < since and not flow.is_paused]
 
-    def hold(self, flow: FlowName) -> None:
+    def pause_reading(self, flow: FlowName) -> None:
         """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""
         if (living := self._flows.get(flow)) is not None:
-            living.hold(Hold.HALL)
+            living.pause_reading(Hold.HALL)
 
-    def release(self, flow: FlowName) -> None:
+    def resume_reading(self, flow: FlowName) -> None:
         """Go on reading, in a later turn; may be called though nothing is held."""
         if (living := self._flows.get(flow)) is not None:
-            living.release(Hold.HALL)
+            living.resume_reading(Hold.HALL)
 
     def vouch(self, flow: FlowName, known: bool) -> None:
         """Note that somebody has signed in on a connection, or may not any more; unknown names are ignored."""
@@ -384,7 +384,7 @@ class Flows:
 
     # For the streams.
 
-    def cut(self, flow: FlowName, reason: str) -> None:
+    def abort(self, flow: FlowName, reason: str) -> None:
         """Close a connection at once; what is unsent is lost. Unknown names are ignored."""
         living = self._flows.pop(flow, None)
         if living is not None:
@@ -405,16 +405,16 @@ class Flows:
         self._flows[name] = flow
         return flow
 
-    def gone(self, flow: Flow) -> None:
+    def remove(self, flow: Flow) -> None:
         """Remove a flow that cannot be used any more; its name means nothing from now on."""
         self._flows.pop(flow.name, None)
-        self._owings.forget(flow)
+        self._owings.remove(flow)
         if flow.cut is not None:
             flow.cut.cancel()
 
-    def left(self, inlet: Inlet) -> None:
+    def connection_ended(self, inlet: Inlet) -> None:
         """Stop counting a connection that is over."""
-        self.places.left(inlet)
+        self.places.connection_ended(inlet)
         if not self.places:
             waiting, self._emptied = self._emptied, []
             for deferred in waiting:
@@ -474,7 +474,7 @@ class Flows:
     def _drop(self, flow: Flow, count: int, bound: str) -> None:
         """Drop a client that does not read: it would cost memory without end."""
         self._flows.pop(flow.name, None)
-        self._owings.forget(flow)
+        self._owings.remove(flow)
         self._dropped += 1
         flow.closing = "the client does not read"
         self.log.warn(

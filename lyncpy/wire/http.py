@@ -275,7 +275,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         """Give the place back."""
         self._over = True
         self._stop_waiting()
-        self.site.left(self)
+        self.site.connection_ended(self)
         super().connectionLost(reason)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
@@ -287,7 +287,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     def relayed(self, address: str, port: int) -> bool:
         """Note for whom a relay says that this is ("": for itself); False: there is no room for it."""
         self.preamble = None
-        return not address or self.site.told(self, address)
+        return not address or self.site.move_to(self, address)
 
     def malformed(self, reason: str) -> None:
         """Log that a relay did not say for whom it is: an operator has to know."""
@@ -379,7 +379,7 @@ class HttpFactory(Factory):
             return None
         return HttpStream(self, peer, is_relayed=is_relayed)
 
-    def told(self, stream: HttpStream, peer: str) -> bool:
+    def move_to(self, stream: HttpStream, peer: str) -> bool:
         """Note for whom a relay says that a connection is; False: there is no room for it."""
         if not self._has_room_at(peer):
             return False
@@ -411,7 +411,7 @@ class HttpFactory(Factory):
         self._meter.counter(
             "lyncpy_wire_http_made_room_total", "Idle connections of browsers that made room for others.", bound=bound
         ).add()
-        self.left(stream)
+        self.connection_ended(stream)
         stream.abort()
         return True
 
@@ -428,7 +428,7 @@ class HttpFactory(Factory):
         if not stream.is_relayed:
             self._addresses[network_of(stream.peer)] += 1
 
-    def left(self, stream: HttpStream) -> None:
+    def connection_ended(self, stream: HttpStream) -> None:
         """Count it no more."""
         if stream not in self._streams:
             return

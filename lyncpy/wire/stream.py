@@ -83,7 +83,7 @@ class SipStream(Protocol):
         if not address:
             return True
         self._port = port
-        return self._flows.places.told(self, address)
+        return self._flows.places.move_to(self, address)
 
     def dataReceived(self, data: bytes) -> None:
         """Decode, and hand over what is whole."""
@@ -114,13 +114,13 @@ class SipStream(Protocol):
         if flow is None:
             self._say_why_it_failed(reason)
         else:
-            self._flows.gone(flow)
+            self._flows.remove(flow)
             flow.closing = flow.closing or _words(reason)
             self.log.debug(
                 "{flow} from {address} closed: {reason}", flow=flow.name, address=self.peer, reason=flow.closing
             )
             self._tell(flow, self._factory.sink.closed, flow.closing)
-        self._flows.left(self)
+        self._flows.connection_ended(self)
 
     # What the flow calls.
 
@@ -145,11 +145,11 @@ class SipStream(Protocol):
         else:
             self._outlet.abortConnection()
 
-    def cut(self, reason: str) -> None:
+    def abort(self, reason: str) -> None:
         """Close at once; what is unsent is lost."""
         self.log.debug("{address} cut: {reason}", address=self.peer, reason=reason)
         if self._flow is not None:
-            self._flows.cut(self._flow.name, reason)
+            self._flows.abort(self._flow.name, reason)
         else:
             self._outlet.abortConnection()
 
@@ -262,7 +262,7 @@ class SipStream(Protocol):
 
     def _go_on(self) -> None:
         flow = self._flow
-        if flow is None or flow.closing is not None or flow.held or not self._paused:
+        if flow is None or flow.closing is not None or flow.is_paused or not self._paused:
             return
         self._paused = False
         items, self._left = self._left, []

@@ -19,7 +19,7 @@ ORIGIN = replace(NAME, stamp=b"stamp of the end")
 def cellar(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cellar]:
     """One implementation, with a chain that has just begun."""
     with opened(request.param, tmp_path) as cellar:
-        cellar.wait(cellar.ledger.begin(NAME, ORIGIN))
+        cellar.wait(cellar.ledger.begin_chain(NAME, ORIGIN))
         yield cellar
 
 
@@ -43,7 +43,7 @@ def add(cellar: Cellar, *lines: LedgerLine, places: tuple[Place, ...] = (), expe
 
 def serials(cellar: Cellar, wanted: Wanted, limit: int = 100, *, newest: bool = False) -> list[int]:
     """Find entries."""
-    return [one.serial for one in cellar.wait(cellar.ledger.find(wanted, limit, newest=newest))]
+    return [one.serial for one in cellar.wait(cellar.ledger.search(wanted, limit, newest=newest))]
 
 
 def test_is_what_it_says(cellar: Cellar) -> None:
@@ -56,11 +56,11 @@ def test_before_it_begins_there_is_nothing(kind: str, tmp_path: Path) -> None:
     """No ends, no lines; a chain begins once."""
     with opened(kind, tmp_path) as cellar:
         assert cellar.wait(cellar.ledger.ends()) is None
-        assert cellar.wait(cellar.ledger.read(0, 10)) == ()
-        cellar.wait(cellar.ledger.begin(NAME, ORIGIN))
+        assert cellar.wait(cellar.ledger.read_after(0, 10)) == ()
+        cellar.wait(cellar.ledger.begin_chain(NAME, ORIGIN))
         assert cellar.wait(cellar.ledger.ends()) == Ends(NAME, ORIGIN, 0)
         with pytest.raises(Conflict):
-            cellar.wait(cellar.ledger.begin(NAME, ORIGIN))
+            cellar.wait(cellar.ledger.begin_chain(NAME, ORIGIN))
 
 
 def test_gives_lines_back_as_they_were_added(cellar: Cellar) -> None:
@@ -68,8 +68,8 @@ def test_gives_lines_back_as_they_were_added(cellar: Cellar) -> None:
     lines = [line(n) for n in (1, 2, 3, 4)]
     add(cellar, *lines[:3])
     add(cellar, lines[3])
-    assert cellar.wait(cellar.ledger.read(0, 3)) == tuple(lines[:3])
-    assert cellar.wait(cellar.ledger.read(3, 3)) == (lines[3],)
+    assert cellar.wait(cellar.ledger.read_after(0, 3)) == tuple(lines[:3])
+    assert cellar.wait(cellar.ledger.read_after(3, 3)) == (lines[3],)
     assert cellar.wait(cellar.ledger.ends()) == Ends(NAME, mark(4), 4)
 
 
@@ -120,11 +120,11 @@ def test_lists_a_persons_conversations(cellar: Cellar) -> None:
 def test_a_cut_takes_the_front_and_its_index(cellar: Cellar) -> None:
     """A conversation that goes on keeps its people; one that has nothing left is forgotten."""
     add(cellar, line(1), line(2, "other"), line(3), places=((ALICE, "talk"), (BOB, "other")))
-    cellar.wait(cellar.ledger.cut(mark(2), NAME))
+    cellar.wait(cellar.ledger.remove_until(mark(2), NAME))
     assert cellar.wait(cellar.ledger.ends()) == Ends(mark(2), mark(3), 3)
     assert cellar.wait(cellar.ledger.misplaced([(ALICE, "talk"), (BOB, "other")])) == {(BOB, "other")}
     with pytest.raises(Conflict):
-        cellar.wait(cellar.ledger.cut(mark(3), NAME))
-    cellar.wait(cellar.ledger.cut(mark(3), mark(2)))
+        cellar.wait(cellar.ledger.remove_until(mark(3), NAME))
+    cellar.wait(cellar.ledger.remove_until(mark(3), mark(2)))
     assert cellar.wait(cellar.ledger.ends()) == Ends(mark(3), mark(3), 0)
-    assert cellar.wait(cellar.ledger.read(0, 10)) == ()
+    assert cellar.wait(cellar.ledger.read_after(0, 10)) == ()

@@ -23,9 +23,9 @@ class FragileLedger:
         """Give the two ends."""
         return self._disk.run(self._inner.ends)
 
-    def begin(self, start: Mark, end: Mark) -> Deferred[None]:
+    def begin_chain(self, start: Mark, end: Mark) -> Deferred[None]:
         """Begin a chain."""
-        return self._disk.run(lambda: self._inner.begin(start, end))
+        return self._disk.run(lambda: self._inner.begin_chain(start, end))
 
     def append(
         self, lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark
@@ -33,13 +33,13 @@ class FragileLedger:
         """Add lines."""
         return self._disk.run(lambda: self._inner.append(lines, places, end, expected))
 
-    def read(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
+    def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give lines."""
-        return self._disk.run(lambda: self._inner.read(after, limit))
+        return self._disk.run(lambda: self._inner.read_after(after, limit))
 
-    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
+    def search(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give lines that are wanted."""
-        return self._disk.run(lambda: self._inner.find(wanted, limit, newest=newest))
+        return self._disk.run(lambda: self._inner.search(wanted, limit, newest=newest))
 
     def conversations(self, people: Collection[str], after: str, limit: int) -> Deferred[Sequence[str]]:
         """Give conversations of people."""
@@ -49,9 +49,9 @@ class FragileLedger:
         """Give places that are missing."""
         return self._disk.run(lambda: self._inner.misplaced(places))
 
-    def cut(self, start: Mark, expected: Mark) -> Deferred[None]:
+    def remove_until(self, start: Mark, expected: Mark) -> Deferred[None]:
         """Remove lines."""
-        return self._disk.run(lambda: self._inner.cut(start, expected))
+        return self._disk.run(lambda: self._inner.remove_until(start, expected))
 
 
 @implementer(IGapFile)
@@ -99,14 +99,14 @@ class MemoryExports:
         """Begin with no folder."""
         self.folders: dict[str, dict[str, bytes]] = {}
 
-    async def begin(self, name: str) -> str:
+    async def make_folder(self, name: str) -> str:
         """Make a folder."""
         if name in self.folders:
             raise ValueError(f'there is a "{name}" already')
         self.folders[name] = {}
         return f"/exports/{name}"
 
-    async def write(self, name: str, file: str, content: bytes) -> None:
+    async def write_file(self, name: str, file: str, content: bytes) -> None:
         """Write a file, or add to it."""
         folder = self.folders[name]
         folder[file] = folder.get(file, b"") + content

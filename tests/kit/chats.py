@@ -95,7 +95,7 @@ class Ears:
         """Begin deaf to nothing."""
         self.heard: list[tuple[str, str]] = []
 
-    def left(self, participant: Participant, reason: str) -> None:
+    def leg_ended(self, participant: Participant, reason: str) -> None:
         """Note it."""
         self.heard.append((f"{name_of(participant.user)}/{participant.epid}", reason))
 

@@ -143,7 +143,7 @@ class FakeDirectory:
 class Inline:
     """Calls what blocks at once, in this thread."""
 
-    async def run(self, call: Callable[[], T]) -> T:
+    async def call_in_thread(self, call: Callable[[], T]) -> T:
         """Call, and give the result."""
         return call()
 

@@ -50,8 +50,8 @@ class StillFlows:
         """Everybody was just heard."""
         return ()
 
-    def hold(self, flow: FlowName) -> None:
+    def pause_reading(self, flow: FlowName) -> None:
         """Nobody is read from."""
 
-    def release(self, flow: FlowName) -> None:
+    def resume_reading(self, flow: FlowName) -> None:
         """Nobody is read from."""

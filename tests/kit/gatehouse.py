@@ -123,11 +123,11 @@ class RecordedFlows:
         """Everybody was just heard."""
         return ()
 
-    def hold(self, flow: FlowName) -> None:
+    def pause_reading(self, flow: FlowName) -> None:
         """Remember."""
         self.held.add(flow)
 
-    def release(self, flow: FlowName) -> None:
+    def resume_reading(self, flow: FlowName) -> None:
         """Forget."""
         self.held.discard(flow)
 

@@ -31,7 +31,7 @@ class MemoryLedger:
             return succeed(None)
         return succeed(Ends(self.start, self.end, max(self.lines, default=0)))
 
-    def begin(self, start: Mark, end: Mark) -> Deferred[None]:
+    def begin_chain(self, start: Mark, end: Mark) -> Deferred[None]:
         """Begin an empty chain with these ends."""
         if self.start is not None or self.end is not None:
             return fail(Conflict("the archive has begun already"))
@@ -50,11 +50,11 @@ class MemoryLedger:
         self.end = end
         return succeed(None)
 
-    def read(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
+    def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
-        return self.find(Wanted(after=after, since=float("-inf"), until=float("inf")), limit)
+        return self.search(Wanted(after=after, since=float("-inf"), until=float("inf")), limit)
 
-    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
+    def search(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
         found = [
             self.lines[serial]
@@ -76,7 +76,7 @@ class MemoryLedger:
         """Give those of these places that the index lacks."""
         return succeed(frozenset(places) - self.places)
 
-    def cut(self, start: Mark, expected: Mark) -> Deferred[None]:
+    def remove_until(self, start: Mark, expected: Mark) -> Deferred[None]:
         """Remove lines up to this mark, and the places of conversations that have none left, and move the start."""
         if not _is_same(self.start, expected):
             return fail(Conflict("the start of the archive is another"))

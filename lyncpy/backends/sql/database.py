@@ -87,10 +87,10 @@ class Database:
         """
         require_file(self._path)
         try:
-            await self.write(self._prepare)
+            await self.run_write(self._prepare)
         except StoreUnavailable as error:
             raise StoreUnavailable(f'the database "{self._path}" ([store] url) cannot be used: {error}') from error
-        trouble = await self.read(self._make_shrinkable)
+        trouble = await self.run_read(self._make_shrinkable)
         if trouble:
             self.log.warn(
                 "{path} keeps its size, whatever is purged from it: {reason}; it is tried again at the next start",
@@ -114,12 +114,12 @@ class Database:
         self._reader.dispose()
         self._writer.dispose()
 
-    def write(self, job: Job[T]) -> Deferred[T]:
+    def run_write(self, job: Job[T]) -> Deferred[T]:
         """Do a job in the next transaction, in calling order; its result is durable when it comes."""
         answer: Deferred[T] = self._writes.add(job)
         return answer
 
-    def read(self, job: Job[T]) -> Deferred[T]:
+    def run_read(self, job: Job[T]) -> Deferred[T]:
         """Do a job that only reads."""
         answer: Deferred[T] = self._reads.add(job)
         return answer
@@ -127,11 +127,11 @@ class Database:
     async def shrink(self) -> int:
         """Give the pages of what was removed back to the disk, a slice at a time; give the number of pages."""
         total = 0
-        while count := await self.write(_free_pages):
+        while count := await self.run_write(_free_pages):
             total += count
         if total:
             # The file itself is cut when its WAL is emptied into it; readers and writers are not waited for.
-            await self.read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all())
+            await self.run_read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all())
         return total
 
     def _queue(
@@ -144,7 +144,9 @@ class Database:
         """Build a thread and the queue in front of it."""
         threads = Threads(reactor, f"lyncpy-store-{name}")
         self._threads.append(threads)
-        return queues(f"store_{name}", lambda jobs: threads.run(partial(do, jobs)), partial(self._troubled, name))
+        return queues(
+            f"store_{name}", lambda jobs: threads.call_in_thread(partial(do, jobs)), partial(self._troubled, name)
+        )
 
     def _troubled(self, name: str, reason: str) -> None:
         """Log the first failure of a row of failures: a full disk must not be filled by its own log."""

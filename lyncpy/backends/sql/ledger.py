@@ -56,9 +56,9 @@ class SqlLedger:
             found = {_text(name): Mark(*mark) for name, *mark, _ in rows}
             return Ends(found[START], found[END], rows[0][-1]) if START in found and END in found else None
 
-        return self._database.read(job)
+        return self._database.run_read(job)
 
-    def begin(self, start: Mark, end: Mark) -> Deferred[None]:
+    def begin_chain(self, start: Mark, end: Mark) -> Deferred[None]:
         """Begin an empty chain with these ends."""
         marks = insert_into(archive_marks, self._database.dialect).on_conflict_do_nothing()
         rows = [{"name": name, **_values(mark)} for name, mark in ((START, start), (END, end))]
@@ -104,11 +104,11 @@ class SqlLedger:
 
         return self._decided(job, "the end of the archive is another")
 
-    def read(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
+    def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
         return self._find([archive.c.serial > after], limit, newest=False)
 
-    def find(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
+    def search(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
         column = archive.c
         where = [
@@ -134,7 +134,7 @@ class SqlLedger:
             .order_by(column.conversation)
             .limit(limit)
         )
-        return self._database.read(lambda connection: tuple(connection.execute(statement).scalars()))
+        return self._database.run_read(lambda connection: tuple(connection.execute(statement).scalars()))
 
     def misplaced(self, places: Collection[Place]) -> Deferred[Collection[Place]]:
         """Give those of these places that the index lacks."""
@@ -146,9 +146,9 @@ class SqlLedger:
                 if connection.execute(_PLACE, {"person": person, "conversation": conversation}).first() is None
             )
 
-        return self._database.read(job)
+        return self._database.run_read(job)
 
-    def cut(self, start: Mark, expected: Mark) -> Deferred[None]:
+    def remove_until(self, start: Mark, expected: Mark) -> Deferred[None]:
         """Remove lines up to this mark, and the places of conversations that have none left, and move the start."""
         old = archive.c.serial <= start.serial
         touched = select(archive.c.conversation).where(old).distinct()
@@ -172,7 +172,7 @@ class SqlLedger:
     ) -> Deferred[Sequence[LedgerLine]]:
         serial = archive.c.serial
         statement = self._lines.where(*where).order_by(serial.desc() if newest else serial).limit(limit)
-        return self._database.read(lambda connection: tuple(_line(row) for row in connection.execute(statement)))
+        return self._database.run_read(lambda connection: tuple(_line(row) for row in connection.execute(statement)))
 
     def _decided(self, job: Any, otherwise: str) -> Deferred[None]:  # Any: a Job, whose result is a truth
         """Do a job; fail with Conflict when it says no."""
@@ -181,7 +181,7 @@ class SqlLedger:
             if not is_done:
                 raise Conflict(otherwise)
 
-        return self._database.write(job).addCallback(decided)
+        return self._database.run_write(job).addCallback(decided)
 
 
 def _move(name: str, mark: Mark, expected: Mark) -> Update:

@@ -100,7 +100,7 @@ class SqlRecords:
             .where(sessions.c.ended_at.is_(None), sessions.c.node != node)
             .values(ended_at=at, ended_by="server", end_reason="restart")
         )
-        return self._database.write(lambda connection: connection.execute(statement).rowcount)
+        return self._database.run_write(lambda connection: connection.execute(statement).rowcount)
 
     # --- conferences
 
@@ -157,7 +157,7 @@ class SqlRecords:
             update(table).where(table.c[ended].is_(None), table.c.node != node).values({ended: at, **more})
             for table, ended, more in changes
         ]
-        return self._database.write(
+        return self._database.run_write(
             lambda connection: sum(connection.execute(statement).rowcount for statement in statements)
         )
 
@@ -190,7 +190,7 @@ class SqlRecords:
         old = select(*shelf.table.primary_key).where(shelf.table.c[shelf.ended] < before).limit(SLICE)
         statement = delete(shelf.table).where(key.in_(old))
         total = 0
-        while count := await self._database.write(lambda connection: connection.execute(statement).rowcount):
+        while count := await self._database.run_write(lambda connection: connection.execute(statement).rowcount):
             total += count
         return total
 
@@ -214,14 +214,14 @@ class SqlRecords:
         def job(connection: Connection) -> Sequence[R]:
             return tuple(kind(*_fields(row, _FIELDS[kind])) for row in connection.execute(statement))
 
-        return self._database.read(job)
+        return self._database.run_read(job)
 
     def _do(self, statements: Sequence[tuple[Executable, Sequence[Mapping[str, object]]]]) -> Deferred[None]:
         def job(connection: Connection) -> None:
             for statement, rows in statements:
                 connection.execute(statement, rows)
 
-        return self._database.write(job)
+        return self._database.run_write(job)
 
 
 def _replacing(kind: type, dialect: str) -> Executable:

@@ -60,7 +60,7 @@ class SqlStore:
             row = connection.execute(READ, values).one_or_none()
             return None if row is None else _record(row)
 
-        return self._database.read(job)
+        return self._database.run_read(job)
 
     def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
         """Give all records of a kind whose key begins so, by key."""
@@ -74,7 +74,7 @@ class SqlStore:
         def job(connection: Connection) -> Sequence[Record]:
             return tuple(_record(row) for row in connection.execute(statement, values))
 
-        return self._database.read(job)
+        return self._database.run_read(job)
 
     def write(
         self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
@@ -100,7 +100,7 @@ class SqlStore:
                 raise _conflict(kind, key, expected)
             return Version(version)
 
-        return self._database.write(job).addCallback(versioned)
+        return self._database.run_write(job).addCallback(versioned)
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove the record if its version is still `expected`; else fail with Conflict."""
@@ -116,7 +116,7 @@ class SqlStore:
             if not is_removed:
                 raise _conflict(kind, key, expected)
 
-        return self._database.write(job).addCallback(removed)
+        return self._database.run_write(job).addCallback(removed)
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
         """Add a line to a journal."""
@@ -125,7 +125,7 @@ class SqlStore:
         def job(connection: Connection) -> None:
             connection.execute(insert(journals), {"journal": journal, "entry": entry, "at": at})
 
-        return self._database.write(job)
+        return self._database.run_write(job)
 
     def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[JournalEntry]]:
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
@@ -141,7 +141,7 @@ class SqlStore:
             rows = connection.execute(statement).all()
             return tuple(JournalEntry(row.serial, row.at, row.entry) for row in reversed(rows))
 
-        return self._database.read(job)
+        return self._database.run_read(job)
 
     def lease(self, key: str, holder: NodeName, seconds: float) -> Deferred[Lease | None]:
         """Take or renew a name for a time; None when another holds it."""
@@ -159,7 +159,7 @@ class SqlStore:
             epoch = connection.execute(self._lease, values).scalar()
             return None if epoch is None else Lease(key, holder, epoch, now + seconds)
 
-        return self._database.write(job)
+        return self._database.run_write(job)
 
     def purge(self, before: float) -> Deferred[int]:
         """Forget removed records, and those that expired before this, but not which versions they had; give their number."""
@@ -170,14 +170,14 @@ class SqlStore:
                 connection.execute(self._raise_floor, {"of_kind": kind, "floor": version})
             return connection.execute(FORGET, values).rowcount
 
-        return self._database.write(job)
+        return self._database.run_write(job)
 
     async def purge_journals(self, before: float) -> int:
         """Forget journal lines that are older than this, a slice at a time; give their number."""
         old = select(journals.c.serial).where(journals.c.at < before).limit(SLICE)
         statement = delete(journals).where(journals.c.serial.in_(old))
         total = 0
-        while count := await self._database.write(lambda connection: connection.execute(statement).rowcount):
+        while count := await self._database.run_write(lambda connection: connection.execute(statement).rowcount):
             total += count
         return total
 

@@ -116,7 +116,7 @@ class _Walk:
             )
         tear = model.tear_of(ends)
         while self._point.serial < ends.end.serial:
-            lines = await self._ledger.read(self._point.serial, SLICE)
+            lines = await self._ledger.read_after(self._point.serial, SLICE)
             if not lines and await self._purged_meanwhile():
                 continue
             if not lines:
@@ -147,7 +147,7 @@ class _Walk:
             if since.serial == start.serial and since.digest != start.digest:
                 raise Broken(since.serial, "is not the one that was noted")
             return start
-        lines = await self._ledger.read(since.serial - 1, 1)
+        lines = await self._ledger.read_after(since.serial - 1, 1)
         if not lines or lines[0].serial != since.serial:
             raise Broken(since.serial, "is missing")
         if lines[0].digest != since.digest:
@@ -194,7 +194,7 @@ class _Walk:
             if missing & places and not await self._is_purged(serial):
                 raise Broken(serial, f"is not in the index of {min(missing & places)[0]}: a search would not find it")
         for _, said in found:
-            self._places.note(said)
+            self._places.add_entry(said)
 
     async def _is_purged(self, serial: int) -> bool:
         ends = await self._ledger.ends()

@@ -44,7 +44,7 @@ class Exporter:
             OSError: The disk says no.
             StoreUnavailable: The archive cannot be read.
         """
-        folder = await self._exports.begin(name)
+        folder = await self._exports.make_folder(name)
         out = _Json(self._exports, name) if form == "json" else _Mails(self._exports, name)
         conversations = 0
         if terms.conversation:
@@ -90,7 +90,7 @@ class _Json:
 
     async def _flush(self) -> None:
         content, self._buffer = bytes(self._buffer), bytearray()
-        await self._exports.write(self._name, self.FILE, content)
+        await self._exports.write_file(self._name, self.FILE, content)
 
 
 class _Mails:
@@ -116,7 +116,7 @@ class _Mails:
             file = f"{mail.serial:010d}.eml"
             for piece in mail.pieces():
                 # Each is written by another thread, so that others have their turn in between.
-                await self._exports.write(self._name, file, piece)
+                await self._exports.write_file(self._name, file, piece)
 
     async def end(self) -> None:
         """Write each mail when its conversation ends."""

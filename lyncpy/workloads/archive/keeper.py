@@ -207,7 +207,7 @@ class Keeper:
         end = self._mark("end", Point(line.serial, line.digest))
         await self._ledger.append([line], model.places(said), end, ends.end)
         if not is_ours(self._stamps, "start", ends.start):
-            await self._ledger.cut(self._mark("start", _point(ends.start)), ends.start)
+            await self._ledger.remove_until(self._mark("start", _point(ends.start)), ends.start)
         self._end = end
         self._healthy()
         return _point(end)
@@ -223,14 +223,14 @@ class Keeper:
             ends = await self._ledger.ends()
             if ends is None or not is_ours(self._stamps, "start", ends.start):
                 return total
-            old = model.over(await self._ledger.read(ends.start.serial, GROUP), before)
+            old = model.over(await self._ledger.read_after(ends.start.serial, GROUP), before)
             if not old:
                 return total
             start = self._mark("start", Point(old[-1].serial, old[-1].digest))
             # An entry that is written behind this must bring its places with it again.
-            self._places.forget()
+            self._places.clear()
             try:
-                await self._ledger.cut(start, ends.start)
+                await self._ledger.remove_until(start, ends.start)
             except Conflict:
                 return total  # another purge is at it
             total += len(old)
@@ -300,7 +300,7 @@ class Keeper:
         self._gaps.settle(done=True)
         self.counts.told += lost.count
         for said in batch:
-            self._places.note(said)
+            self._places.add_entry(said)
         self.counts.kept += len(group)
         self._kept.add(len(batch))
 
@@ -326,14 +326,14 @@ class Keeper:
         if ends is None:
             origin = Point(0, secrets.token_bytes(model.DIGEST_BYTES))
             self._end = self._mark("end", origin)
-            await self._ledger.begin(self._mark("start", origin), self._end)
+            await self._ledger.begin_chain(self._mark("start", origin), self._end)
             return self._end
         tear = tear_of(self._stamps, ends)
         if tear:
             raise Torn(tear)
         doubt = self.gap.doubt
         if doubt is not None:
-            self._gaps.resolve(await self._ledger.read(doubt.serial - 1, 1))
+            self._gaps.resolve(await self._ledger.read_after(doubt.serial - 1, 1))
         self._end = ends.end
         return ends.end
 

@@ -223,7 +223,7 @@ class ConversationIndex:
         """Give the places of an entry that are not known to be there."""
         return places(said, known=self._known.get(said.conversation, frozenset()))
 
-    def note(self, said: Said) -> None:
+    def add_entry(self, said: Said) -> None:
         """Remember the places of an entry."""
         known = self._known.pop(said.conversation, None) or set()
         known.add(said.sender)
@@ -232,7 +232,7 @@ class ConversationIndex:
         if len(self._known) > self._most:
             del self._known[next(iter(self._known))]
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget everything."""
         self._known.clear()
 

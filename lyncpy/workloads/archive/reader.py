@@ -91,7 +91,7 @@ class ArchiveReader:
         """Give the newest entries that fit."""
         wanted, found, scanned = terms.wanted, list[ArchivedText](), 0
         while scanned < SCANNED:
-            lines = await self._ledger.find(wanted, SLICE, newest=True)
+            lines = await self._ledger.search(wanted, SLICE, newest=True)
             for line in lines:
                 kept = await self._fitting(line, terms)
                 if kept is not None:
@@ -106,7 +106,7 @@ class ArchiveReader:
 
     async def is_conversation(self, name: str) -> bool:
         """Tell whether there are entries of a conversation of this name."""
-        return bool(await self._ledger.find(Wanted(conversation=name_of(name)), 1))
+        return bool(await self._ledger.search(Wanted(conversation=name_of(name)), 1))
 
     async def conversations(self, people: Sequence[str]) -> AsyncIterator[str]:
         """Give the conversations of somebody who has these index names, by name."""
@@ -123,7 +123,7 @@ class ArchiveReader:
         """Give all entries that fit, oldest first."""
         wanted = terms.wanted
         while True:
-            lines = await self._ledger.find(wanted, SLICE)
+            lines = await self._ledger.search(wanted, SLICE)
             for line in lines:
                 kept = await self._fitting(line, terms)
                 if kept is not None:

@@ -146,7 +146,7 @@ class Focus:
         """Find the attachment of a device; None: it has none."""
         return self._attached.get((user, epid))
 
-    def left(self, participant: Participant, reason: str, kind: str) -> None:
+    def leg_ended(self, participant: Participant, reason: str, kind: str) -> None:
         """Note that a participant has left a medium, as its MCU tells."""
         attendee = self.meeting.attendees.get(participant.user)
         endpoint = None if attendee is None else attendee.at(participant.epid, kind)

@@ -136,12 +136,12 @@ class FocusTable:
             self._ended(focus)
             focus.close()
 
-    def left(self, participant: Participant, reason: str) -> None:
+    def leg_ended(self, participant: Participant, reason: str) -> None:
         """Note that a participant has left a medium; see `IFocusObserver`."""
         focus = self.running(participant.conference)
         if focus is not None:
             for kind in self._mcus:
-                focus.left(participant, reason, kind)
+                focus.leg_ended(participant, reason, kind)
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """Remove a device that signed out or was lost from every meeting."""

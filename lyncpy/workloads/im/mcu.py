@@ -177,4 +177,4 @@ class Mcu:
             "{aor} left the chat of {conference}: {reason}", aor=who.user, conference=who.conference, reason=reason
         )
         if self._observer is not None:
-            self._observer.left(who, reason)
+            self._observer.leg_ended(who, reason)

@@ -327,15 +327,15 @@ def test_a_purge_by_two_ends_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who comes second leaves it to the first."""
     vault = Vault()
     vault.keep(said("1"), said("2"))
-    read = vault.ledger.read
+    read = vault.ledger.read_after
 
     def meanwhile(after: int, limit: int) -> Any:
         lines = read(after, limit)
-        monkeypatch.setattr(vault.ledger, "read", read)
+        monkeypatch.setattr(vault.ledger, "read_after", read)
         result_of(Vault(vault.ledger).keeper.purge(NOON + 1))
         return lines
 
-    monkeypatch.setattr(vault.ledger, "read", meanwhile)
+    monkeypatch.setattr(vault.ledger, "read_after", meanwhile)
     assert result_of(vault.keeper.purge(NOON + 1)) == 0
     assert bodies(vault) == []
 

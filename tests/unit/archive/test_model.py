@@ -120,14 +120,14 @@ def test_known_places_cost_nothing() -> None:
     places = ConversationIndex(2)
     one, two, three = (said(conversation=name) for name in "abc")
     assert places.fresh(one) == {(ALICE, "a"), (BOB, "a")}
-    places.note(one)
+    places.add_entry(one)
     assert places.fresh(one) == frozenset()
     assert places.fresh(said(conversation="a", recipients=(CAROL,))) == {(CAROL, "a")}
-    places.note(two)
-    places.note(one)
-    places.note(three)
+    places.add_entry(two)
+    places.add_entry(one)
+    places.add_entry(three)
     assert [bool(places.fresh(each)) for each in (one, two, three)] == [False, True, False]
-    places.forget()
+    places.clear()
     assert places.fresh(one)
 
 

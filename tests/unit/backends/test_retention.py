@@ -117,7 +117,9 @@ def test_the_file_gets_smaller(cellar: Cellar, tmp_path: Path) -> None:
         ]
         wait(records.upsert(rows))
     assert cellar.database is not None
-    wait(cellar.database.read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()))
+    wait(
+        cellar.database.run_read(lambda connection: connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all())
+    )
     full = (tmp_path / "lyncpy.db").stat().st_size
 
     wait(keeping(cellar)[0].purge())

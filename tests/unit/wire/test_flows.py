@@ -362,8 +362,8 @@ def test_nothing_is_sent_to_a_flow_that_is_gone(wire: Wire) -> None:
         wire.flows.send_raw(client.name, b"x")
     assert wire.flows.peer(client.name) == ""
     wire.flows.close_flow(client.name, "again")
-    wire.flows.hold(client.name)
-    wire.flows.release(client.name)
+    wire.flows.pause_reading(client.name)
+    wire.flows.resume_reading(client.name)
 
 
 def test_an_operator_sees_what_a_flow_did(wire: Wire) -> None:
@@ -400,16 +400,16 @@ def test_an_operator_sees_what_a_flow_did(wire: Wire) -> None:
 def test_a_held_flow_is_neither_read_nor_heard(wire: Wire) -> None:
     """A client that asks too fast waits, in order, and loses nothing."""
     client = wire.client()
-    wire.hall.on_arrived = lambda flow, message: wire.flows.hold(flow)
+    wire.hall.on_arrived = lambda flow, message: wire.flows.pause_reading(flow)
     client.send(OPTIONS * 3)
     assert (wire.hall.words(), client.is_read) == (["opened", "arrived"], False)
-    wire.flows.release(client.name)
+    wire.flows.resume_reading(client.name)
     assert wire.hall.words() == ["opened", "arrived"], "in a later turn"
     wire.turn()
     assert (wire.hall.words(), client.is_read) == (["opened", "arrived", "arrived"], False), "held again"
     wire.hall.on_arrived = lambda flow, message: None
-    wire.flows.release(client.name)
-    wire.flows.release(client.name)
+    wire.flows.resume_reading(client.name)
+    wire.flows.resume_reading(client.name)
     wire.turn()
     assert (wire.hall.words()[2:], client.is_read) == (["arrived", "arrived"], True)
 
@@ -417,11 +417,11 @@ def test_a_held_flow_is_neither_read_nor_heard(wire: Wire) -> None:
 def test_bytes_that_still_come_while_held_keep_their_place(wire: Wire) -> None:
     """A transport may have had more in its hands."""
     client = wire.client()
-    wire.flows.hold(client.name)
+    wire.flows.pause_reading(client.name)
     client.send(OPTIONS[:50])
     client.send(OPTIONS[50:] + OPTIONS)
     assert wire.hall.words() == ["opened"]
-    wire.flows.release(client.name)
+    wire.flows.resume_reading(client.name)
     wire.turn()
     assert wire.hall.words() == ["opened", "arrived", "arrived"]
 
@@ -429,9 +429,9 @@ def test_bytes_that_still_come_while_held_keep_their_place(wire: Wire) -> None:
 def test_hold_and_release_within_a_turn_is_no_release_too_many(wire: Wire) -> None:
     """The hall may change its mind."""
     client = wire.client()
-    wire.flows.hold(client.name)
-    wire.flows.release(client.name)
-    wire.flows.hold(client.name)
+    wire.flows.pause_reading(client.name)
+    wire.flows.resume_reading(client.name)
+    wire.flows.pause_reading(client.name)
     wire.turn()
     assert not client.is_read
     client.lose()
@@ -446,11 +446,11 @@ def test_a_client_that_does_not_read_is_not_read(wire: Wire) -> None:
     wire.flows.send_raw(client.name, b"later")
     wire.turn()
     assert (client.transport.writes, client.is_read) == ([], False)
-    wire.flows.hold(client.name)
+    wire.flows.pause_reading(client.name)
     producer.resumeProducing()
     wire.turn()
     assert (client.transport.writes, client.is_read) == ([b"later"], False), "the hall holds it still"
-    wire.flows.release(client.name)
+    wire.flows.resume_reading(client.name)
     wire.turn()
     assert client.is_read
 

@@ -110,7 +110,7 @@ def test_only_its_owner_reads_the_files(house: Household) -> None:
 def test_every_commit_is_synced(house: Household) -> None:
     """WAL with synchronous FULL (2): an acknowledged write survives a power cut."""
     with house.open() as store:
-        look = store._database.read
+        look = store._database.run_read
         ask = ("journal_mode", "synchronous", "foreign_keys")
         found = [house.pump.run(look(lambda c, p=p: c.exec_driver_sql(f"PRAGMA {p}").scalar())) for p in ask]  # type: ignore[misc]
     assert found == ["wal", 2, 1]
@@ -270,7 +270,7 @@ def test_a_full_disk_fails_the_write_and_not_the_server(house: Household) -> Non
     with house.open() as store:
         house.write(store, "alice")
         pages = house.sql("pragma page_count")[0][0]
-        limit = store._database.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar())
+        limit = store._database.run_write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar())
         house.pump.run(limit)
         with pytest.raises(StoreUnavailable, match="full"):
             house.write(store, "bob", b"x" * 100_000)
@@ -410,7 +410,7 @@ def test_writes_of_a_moment_share_a_transaction(opened_database: tuple[ThreadPum
     assert meter.count("lyncpy_store_write_commits_total") - before == 2
     twice = "insert into sessions (session_id) values (null)"
     calls = [store.write("board", f"{number}", b"y", Version(1)) for number in range(20)]
-    wrong = database.write(lambda connection: connection.exec_driver_sql(twice).close())
+    wrong = database.run_write(lambda connection: connection.exec_driver_sql(twice).close())
     last = store.read("board", "19")
     calls += [store.write("board", f"{number}", b"z", Version(2)) for number in range(20)]
     assert pump.run(gatherResults(calls)) == [2] * 20 + [3] * 20
@@ -429,10 +429,10 @@ def test_a_failing_disk_fails_each_caller_and_is_logged_once(
         raise OperationalError("insert", {"secret": "x"}, sqlite3.OperationalError("disk is full"))
 
     with capturedLogs() as events:
-        for call in [database.write(full) for _ in range(3)]:
+        for call in [database.run_write(full) for _ in range(3)]:
             with pytest.raises(StoreUnavailable, match=r"^disk is full$"):
                 pump.run(call)
-        pump.run(database.write(lambda connection: None))
+        pump.run(database.run_write(lambda connection: None))
     assert [event["log_level"].name for event in events] == ["error", "info"]
     assert events[0]["reason"] == "disk is full"
     assert meter.count("lyncpy_store_write_commit_failures_total") == 2
@@ -448,11 +448,11 @@ def test_a_failing_write_closes_no_reader(opened_database: tuple[ThreadPump, Dat
     def full(connection: Connection) -> None:
         raise OperationalError("insert", {}, sqlite3.OperationalError("disk is full"))
 
-    reader, writer = pump.run(database.read(which)), pump.run(database.write(which))
+    reader, writer = pump.run(database.run_read(which)), pump.run(database.run_write(which))
     with pytest.raises(StoreUnavailable):
-        pump.run(database.write(full))
-    assert pump.run(database.read(which)) is reader
-    assert pump.run(database.write(which)) is not writer
+        pump.run(database.run_write(full))
+    assert pump.run(database.run_read(which)) is reader
+    assert pump.run(database.run_write(which)) is not writer
 
 
 def test_a_database_that_is_closed_takes_nothing(tmp_path: Path) -> None:
@@ -476,7 +476,7 @@ def test_a_disk_that_hangs_holds_up_an_orderly_end_for_its_bound_only(tmp_path: 
     given = queues(settings.waiting_max, Timers(clock, Wall()), MemoryMeter())
     database = Database(settings, tmp_path, given, pump)
     pump.run(database.open())
-    calls = [database.write(lambda connection: go_on.wait(20)), database.write(lambda connection: True)]
+    calls = [database.run_write(lambda connection: go_on.wait(20)), database.run_write(lambda connection: True)]
     closing = Deferred.fromCoroutine(database.close())
     clock.advance(2)
     with pytest.raises(Unfinished, match=r"^2 writes are not known to be done"):

@@ -117,7 +117,7 @@ def test_the_archive_is_readable_with_sql(cell: Cell) -> None:
 def test_a_full_disk_refuses_messages_until_there_is_room(cell: Cell) -> None:
     """In critical mode nothing passes unrecorded; nothing half is kept, and the chain goes on."""
     pages = cell.sql("pragma page_count")[0][0]
-    limit = cell.database.write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar())
+    limit = cell.database.run_write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar())
     cell.pump.run(limit)
     with pytest.raises(Refused):
         cell.keep(b"x" * 200_000)
@@ -141,7 +141,7 @@ def test_a_locked_database_refuses_messages_until_it_is_free(cell: Cell) -> None
 
 def test_a_database_that_became_read_only_refuses_messages(cell: Cell) -> None:
     """As a file system that was mounted anew after an error."""
-    only = cell.database.write(lambda c: c.exec_driver_sql("PRAGMA query_only = ON").close())
+    only = cell.database.run_write(lambda c: c.exec_driver_sql("PRAGMA query_only = ON").close())
     cell.pump.run(only)
     with pytest.raises(Refused):
         cell.keep("x")
@@ -160,7 +160,7 @@ def test_the_chain_goes_on_at_the_next_start(cell: Cell, tmp_path: Path) -> None
 def test_a_purge_gives_room_back(cell: Cell) -> None:
     """The file is smaller afterwards, while the server runs."""
     cell.keep(*(b"x" * 10_000 for _ in range(200)))
-    cell.pump.run(cell.database.read(lambda c: c.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()))
+    cell.pump.run(cell.database.run_read(lambda c: c.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()))
     full = cell.path.stat().st_size
     assert cell.pump.run(cell.keeper.purge(NOON + 1)) == 205
     assert cell.pump.run(cell.database.shrink()) > 200
