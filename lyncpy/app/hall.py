@@ -168,10 +168,10 @@ def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Off
     gate = Gate([ntlm], base.signins, base.flows, platform.meter, limits, timers, anonymous_gate)
     base.flows.seal_with(gate.seal)
     router, operations = Router((sip.domain,), _own_hosts(config)), Operations()
-    router.add(operations.rows())
+    router.add_routes(operations.rows())
     for offer in offers:
-        router.add(offer.routes)
-        operations.add(offer.operations)
+        router.add_routes(offer.routes)
+        operations.add_operations(offer.operations)
     transactions = Transactions(
         base.flows,
         Dispatch(gate, router, platform.owners),

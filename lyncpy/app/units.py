@@ -24,7 +24,7 @@ class Noting:
 
     async def open(self) -> None:
         """Note it; people are known by now."""
-        self._readers.note()
+        self._readers.note_meanings()
 
     async def close(self) -> None:
         """Nothing was begun."""
@@ -53,8 +53,8 @@ class Revoking:
             listening.stop()
 
     async def _secret(self, fact: SecretChanged) -> None:
-        self._gate.forget(fact.aor)
+        self._gate.end_associations(fact.aor)
 
     async def _person(self, fact: PersonChanged) -> None:
         if fact.person is None or not fact.person.may_stay:
-            self._gate.forget(fact.aor)
+            self._gate.end_associations(fact.aor)

@@ -70,7 +70,7 @@ class ReplayWindow:
         behind = self._highest - number
         return behind < 0 or (behind < WINDOW and not self._seen >> behind & 1)
 
-    def note(self, number: int) -> None:
+    def mark_seen(self, number: int) -> None:
         """Remember that it was."""
         ahead = number - self._highest
         if ahead <= 0:
@@ -164,7 +164,7 @@ class Association:
         expected = self._client.hex(text.encode("utf-8", "surrogateescape"))
         if not hmac.compare_digest(expected.encode(), response.upper().encode("utf-8", "surrogateescape")):
             return Invalid.BAD_SIGNATURE
-        self._window.note(count)
+        self._window.mark_seen(count)
         self._trusted = beginning
         return None
 

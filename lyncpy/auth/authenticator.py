@@ -78,7 +78,7 @@ class NtlmAuthenticator:
         """Give the value of the first WWW-Authenticate header."""
         return f"{self.scheme} {self._parameters}"
 
-    def forget(self, flow: str) -> None:
+    def drop_handshake(self, flow: str) -> None:
         """Drop a handshake under way; unknown flows are ignored."""
         self._pending.pop(flow, None)
 
@@ -96,7 +96,7 @@ class NtlmAuthenticator:
             return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
         if given.get("realm") != self._settings.realm or given.get("targetname") != self._target:
             # Left over from another server: begin anew. Spec: [MS-SIPAE] 3.3.5.
-            self.forget(flow)
+            self.drop_handshake(flow)
             return Challenge(self.initial())
         token = given.get("gssapi-data")
         if token is None:
@@ -119,7 +119,7 @@ class NtlmAuthenticator:
         return self._associate(request, given, identity, proved, pending.opaque, version, now)
 
     def _challenge(self, flow: str, now: float) -> Challenge:
-        self.forget(flow)
+        self.drop_handshake(flow)
         if len(self._pending) >= self._settings.challenges:
             del self._pending[next(iter(self._pending))]
         pending = _Pending(token_bytes(8), token_hex(4).upper(), now + self._settings.challenge_lifetime_s)

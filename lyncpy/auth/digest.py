@@ -119,7 +119,7 @@ class DigestProof:
         challenge.cnonce = challenge.cnonce or found.cnonce
         return Proof.PROVEN
 
-    def forget(self, flow: FlowName) -> None:
+    def drop_challenges(self, flow: FlowName) -> None:
         """Drop the challenges of a connection."""
         self._flows.pop(flow, None)
 

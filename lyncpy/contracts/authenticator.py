@@ -95,5 +95,5 @@ class IAuthenticator(Interface):
         the user in From. What is wrong besides the password is told only to who knows it.
         """
 
-    def forget(flow: str) -> None:
+    def drop_handshake(flow: str) -> None:
         """Drop a handshake under way; unknown flows are ignored."""

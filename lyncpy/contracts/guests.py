@@ -67,5 +67,5 @@ class IKeyProof(Interface):
         same key, also when the conference has another one since.
         """
 
-    def forget(flow: FlowName) -> None:
+    def drop_challenges(flow: FlowName) -> None:
         """Drop the challenges of a connection; unknown ones are ignored."""

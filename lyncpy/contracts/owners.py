@@ -64,7 +64,7 @@ class IOwners(Interface):
 class IMeanings(Interface):
     """Whom an address in an operator's file means: who had it when the server first read it there."""
 
-    def meant(place: str, aor: Aor) -> Aor | None:
+    def present_address(place: str, aor: Aor) -> Aor | None:
         """Give the present address of whom `aor` means in `place`; None of who left the directory.
 
         An address that nobody ever had is given as it is; whoever gets it first is meant from then on.

@@ -318,7 +318,7 @@ class IRecording(Interface):
     counts of sessions under way that were put off on purpose. An orderly end writes all.
     """
 
-    def note(record: CallRecord, *, within_s: float = 0.0) -> None:
+    def queue_record(record: CallRecord, *, within_s: float = 0.0) -> None:
         """Queue a record for writing, instead of an older state of it that still waits.
 
         `within_s`: how long a state that is soon another may wait, in seconds.

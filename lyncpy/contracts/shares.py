@@ -64,6 +64,6 @@ class Shares:
             if taken[owner] <= 0:
                 del taken[owner]
 
-    def give(self, owners: Owners, amount: int = 1) -> None:
+    def release(self, owners: Owners, amount: int = 1) -> None:
         """Give back what was taken for these owners."""
         self.add(owners, -amount)

@@ -103,7 +103,7 @@ class AnonymousGate:
 
     def closed(self, flow: FlowName) -> None:
         """Forget a connection; unknown ones are ignored."""
-        self._proof.forget(flow)
+        self._proof.drop_challenges(flow)
         guest = self._guests.pop(flow, None)
         if guest is None:
             return
@@ -205,9 +205,9 @@ class AnonymousGate:
 
     def _failed(self, door: GuestAccess, peer: str) -> None:
         now, network = self._timers.now(), network_of(peer)
-        self._tries.failed(_place(door, peer), now, network)
+        self._tries.count_failure(_place(door, peer), now, network)
         for one in self._crowds_of(door, peer):
-            self._crowds.failed(one, now, network)
+            self._crowds.count_failure(one, now, network)
         self._meter.counter("lyncpy_core_guest_failures_total", "Wrong keys of guests.").add()
         self.log.info(
             "a guest from {address} does not know the key of {conference}", address=peer, conference=door.conference

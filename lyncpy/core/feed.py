@@ -54,7 +54,7 @@ class Update(Protocol[N]):
         The subscriber is told what is written for the audience in this turn, and counts as told from now on.
         """
 
-    def write(self, audience: Any) -> Document | None:  # Any: what `audience_of` gave
+    def write_document(self, audience: Any) -> Document | None:  # Any: what `audience_of` gave
         """Write what an audience is told; called once for each. None: nothing."""
 
 
@@ -81,7 +81,7 @@ class FeedSource(Generic[K, C, N]):
         """
         raise NotImplementedError
 
-    async def read(self, key: K, changes: C | None) -> Update[N]:
+    async def load(self, key: K, changes: C | None) -> Update[N]:
         """Read a thing that is not in memory, and give it as it is when this returns.
 
         Raises:
@@ -181,7 +181,7 @@ class Feed(Generic[K, C, N]):
         if (subscription, key) in self._owed.get(subscription.flow, {}):
             self._settle(subscription, key)
 
-    def forget(self, key: K) -> None:
+    def drop_thing(self, key: K) -> None:
         """Tell nothing more about a thing; its subscriptions have ended."""
         self._gathered.pop(key, None)
         self._due.clear(key)
@@ -214,7 +214,7 @@ class Feed(Generic[K, C, N]):
 
     async def _read_and_tell(self, key: K, changes: C) -> None:
         try:
-            update = await self._source.read(key, changes)
+            update = await self._source.load(key, changes)
         except StoreUnavailable as error:
             self.log.error("subscribers of {key} are told later: {reason}", key=key, reason=str(error))
             self.changed(key, changes, RETRY_S)
@@ -247,7 +247,7 @@ class Feed(Generic[K, C, N]):
         if audience is None:
             return True
         if audience not in written:
-            written[audience] = update.write(audience)
+            written[audience] = update.write_document(audience)
         document = written[audience]
         if document is not None:
             self._notifier.notify(subscription, document)
@@ -280,7 +280,7 @@ class Feed(Generic[K, C, N]):
                     return  # `FlowDrained` comes again
                 update = self._source.update(key, None)
                 if update is None:
-                    update = await self._source.read(key, None)
+                    update = await self._source.load(key, None)
                 # While it was read its subscriber may have been told, or be gone: then nothing is news to it.
                 self._tell_one(key, subscription, update, {})
         except StoreUnavailable as error:

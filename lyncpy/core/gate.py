@@ -146,7 +146,7 @@ class Gate:
             self._of_users.remove(state.association.identity.aor, state.name)
         self._holding.clear(flow)
         for authenticator in self._authenticators.values():
-            authenticator.forget(flow)
+            authenticator.drop_handshake(flow)
         if self._anonymous_gate is not None:
             self._anonymous_gate.closed(flow)
 
@@ -164,7 +164,7 @@ class Gate:
         self._strangers.clear(state.name)
         return True
 
-    def forget(self, aor: Aor) -> None:
+    def end_associations(self, aor: Aor) -> None:
         """End the associations of a user: they were disabled, or their password changed.
 
         What we still send them is signed, so that they hear why. A flow on which they do not
@@ -311,7 +311,7 @@ class Gate:
         """Take a step of the handshake, and what follows from it."""
         if _carries_proof(value):
             # It counts from here on: many guesses at once would all pass before the first has failed.
-            self._signins.begin(attempt)
+            self._signins.count_attempt(attempt)
         state.stepping = True
         try:
             outcome = await authenticator.step(state.name, arrival.request, value, arrival.at)

@@ -218,7 +218,7 @@ class GroupCommit(Generic[T, R]):
         self._begin()
         return answer
 
-    def put(self, item: T, key: Hashable, *, within_s: float = 0.0, owners: Owners | None = None) -> bool:
+    def add_unawaited(self, item: T, key: Hashable, *, within_s: float = 0.0, owners: Owners | None = None) -> bool:
         """Queue an item that nobody waits for; tried again until it is durable.
 
         Args:
@@ -379,7 +379,7 @@ class GroupCommit(Generic[T, R]):
     def _fail(self, entry: _Entry[T, R], failure: Failure) -> None:
         """Tell who waits for an item, and forget it."""
         if entry.answer is not None:
-            self._bound.give(entry.owners, entry.size)
+            self._bound.release(entry.owners, entry.size)
             if not entry.answer.called:
                 entry.answer.errback(failure)
 
@@ -387,10 +387,10 @@ class GroupCommit(Generic[T, R]):
         nobodys = 0
         for entry in entries:
             if entry.owners:
-                self._bound.give(entry.owners, entry.size)
+                self._bound.release(entry.owners, entry.size)
             else:
                 nobodys += entry.size
-        self._bound.give(NOBODY, nobodys)
+        self._bound.release(NOBODY, nobodys)
 
     def _retry(self) -> None:
         if self._waiting.entries and self._is_open:

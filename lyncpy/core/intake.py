@@ -117,9 +117,9 @@ class Requesters:
     def leave(self, owner: Requester) -> None:
         """Take a connection from its owner."""
         owner.flows -= 1
-        self.forget(owner)
+        self.remove_idle(owner)
 
-    def forget(self, owner: Requester) -> None:
+    def remove_idle(self, owner: Requester) -> None:
         """Forget an owner who has nothing open and nothing under way."""
         if not owner.flows and not owner.under_way and self._owners.get(owner.name) is owner:
             del self._owners[owner.name]
@@ -298,7 +298,7 @@ class Intake:
         self._room.count(queue, -_size(request))
         return request
 
-    def drop(self, queue: Queue) -> tuple[Request, ...]:
+    def withdraw_all(self, queue: Queue) -> tuple[Request, ...]:
         """Give all that waits, and let it wait no more: the server ends."""
         waiting = (*queue.waiting.values(), *(request for request, _ in queue.invites.values()))
         queue.waiting.clear()
@@ -323,7 +323,7 @@ class Intake:
         """Count a request that has ended, and let the next one begin."""
         owner = queue.owner
         self._room.ended(queue, request)
-        self._owners.forget(owner)
+        self._owners.remove_idle(owner)
         if queue.waiting or queue.invites:
             self._go_on(queue)
         self._feed_owner(owner)

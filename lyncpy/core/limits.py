@@ -112,7 +112,7 @@ class Throttle:
             return 0.0
         return tries.times[-self._allowed] + self._rules.tries_window_s - now
 
-    def failed(self, name: Hashable, now: float, place: str = "") -> None:
+    def count_failure(self, name: Hashable, now: float, place: str = "") -> None:
         """Count a failure, made from this place."""
         tries = self._current(name, now)
         if tries is None:

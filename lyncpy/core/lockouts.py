@@ -50,7 +50,7 @@ class Lockouts:
 
     def _choices(self) -> Sequence[str]:
         now = self._timers.now()
-        users = [bare(pair.name) for pair, _, _ in self._tries.held(now)]
+        users = [bare(pair.name) for pair, _, _ in self._tries.throttled(now)]
         return [*dict.fromkeys(users), *(place for place, _, _ in self._tries.crowded(now))]
 
     async def locks(self, asked: Asked) -> Table:
@@ -59,7 +59,7 @@ class Lockouts:
 
     def _locked(self, failed: str = "") -> Table:
         now = self._timers.now()
-        held = sorted(self._tries.held(now), key=lambda one: -one.wait_s)
+        held = sorted(self._tries.throttled(now), key=lambda one: -one.wait_s)
         crowded = sorted(self._tries.crowded(now), key=lambda one: -one.ends_s)
         rows = [(bare(pair.name), where(pair), ceil(wait_s), failures) for pair, wait_s, failures in held[:ROWS]]
         # Nobody waits there who has not failed yet: they have one try for free, not several.

@@ -121,7 +121,7 @@ class Notifier:
 
     # --- for workloads
 
-    def find(self, arrival: Arrival) -> Subscription | None:
+    def continued(self, arrival: Arrival) -> Subscription | None:
         """Give the subscription that a SUBSCRIBE continues; None for a new one.
 
         Raises:
@@ -191,7 +191,7 @@ class Notifier:
 
         Spec: RFC 6665 §4.2.1; [MS-SIP] piggyback and best effort.
         """
-        known = self.find(arrival)
+        known = self.continued(arrival)
         contact = contact or self._contact
         found = known if known is not None else self._new(arrival, event, data, on_end, contact, shared)
         terms = machine.SubscriptionTerms(default_s, minimum_s, maximum_s, once)
@@ -299,7 +299,7 @@ class Notifier:
         self._expiries.clear(found.key)
         if self._subscriptions.pop(found.key, None) is None:
             return
-        self._shares.give({"flow": found.flow, "user": found.watcher})
+        self._shares.release({"flow": found.flow, "user": found.watcher})
         for table, name in ((self._on_flow, found.flow), (self._of, (found.event, found.watcher))):
             entry: Any = table[name]  # type: ignore[index]  # two tables, each with its own key; Any: set or dict
             entry.pop(found.key) if isinstance(entry, dict) else entry.discard(found.key)

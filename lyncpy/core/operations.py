@@ -25,7 +25,7 @@ class Operations:
         """Give the table of routes."""
         return (Route("SERVICE", self.answer, content=SOAP_TYPE.lower()),)
 
-    def add(self, operations: Mapping[str, Operation]) -> None:
+    def add_operations(self, operations: Mapping[str, Operation]) -> None:
         """Add a workload's operations; a name that is there already is a mistake in assembly.
 
         Raises:

@@ -77,10 +77,10 @@ class RecordQueue:
             ("oldest call record waiting, s", round(self._queue.oldest_s(), 1)),
         )
 
-    def note(self, record: CallRecord, *, within_s: float = 0.0) -> None:
+    def queue_record(self, record: CallRecord, *, within_s: float = 0.0) -> None:
         """Queue a record: it is written at once for a beginning or an end, soon for counts."""
         key = (type(record), record.key)
-        if not self._queue.put(record, key, within_s=within_s, owners={"user": _owner(record)}):
+        if not self._queue.add_unawaited(record, key, within_s=within_s, owners={"user": _owner(record)}):
             self._lost.add()
             if not self._losing:
                 self._losing = True

@@ -35,7 +35,7 @@ class Router:
         self._about_users: set[str] = set()
         self._forward: Route | None = None
 
-    def add(self, routes: Iterable[Route]) -> None:
+    def add_routes(self, routes: Iterable[Route]) -> None:
         """Take a workload's rows; two equal rows are a mistake in assembly."""
         for route in routes:
             if route.method == FORWARD:

@@ -115,9 +115,9 @@ class SignIns:
             raise Refused(404, _UNKNOWN)
         self._check_patience(self.tries.wait(attempt, now))
 
-    def begin(self, attempt: Attempt) -> None:
+    def count_attempt(self, attempt: Attempt) -> None:
         """Count a try as failed until its password was looked at."""
-        self.tries.begin(attempt, self._timers.now())
+        self.tries.count_attempt(attempt, self._timers.now())
 
     def spare(self, attempt: Attempt) -> None:
         """Count a try no more that came to no verdict; may be called for any."""
@@ -146,7 +146,7 @@ class SignIns:
         refused_s = self.tries.wait_of(account, now, is_user=is_user) if names_it else 0.0
         self._note(denied, attempt)
         if denied.reason in _GUESSES:
-            self.tries.failed(attempt, now)
+            self.tries.count_failure(attempt, now)
             if names_it:
                 self.tries.guessed(account, now, is_user=is_user)
             self._warn(attempt, now)
@@ -212,7 +212,7 @@ class SignIns:
     def _holds(self, aor: Aor) -> Iterator[Reason]:
         """Say what keeps this user from trying, where, and how to end it."""
         now = self._timers.now()
-        for pair, wait_s, failures in self.tries.held(now, aor):
+        for pair, wait_s, failures in self.tries.throttled(now, aor):
             finding = f"refused from {where(pair)} for another {ceil(wait_s)} s after {failures} failures"
             remedy = f"wait, or `signin unlock {bare(aor)}`; see who tries in the lines below"
             yield Reason("sign-in", finding, good=False, remedy=remedy)

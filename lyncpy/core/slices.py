@@ -64,7 +64,7 @@ class Rota(Generic[K]):
         """Count the pieces that wait."""
         return sum(map(len, self._waiting.values()))
 
-    async def run(self, who: K, work: Callable[[], Awaitable[T]]) -> T:
+    async def run_in_turn(self, who: K, work: Callable[[], Awaitable[T]]) -> T:
         """Do a piece of work when it is its turn. May be cancelled."""
         waits = self._busy
         if waits:

@@ -217,7 +217,7 @@ class Transactions:
         """Refuse from now on what is new, and what waits for its turn; call once nothing is under way."""
         self._ending = True
         for flow in tuple(self._flows.values()):
-            for request in self._intake.drop(flow.queue):
+            for request in self._intake.withdraw_all(flow.queue):
                 self._refuse_now(flow.name, request)
         self._intake.when_idle(done)
 

@@ -119,14 +119,14 @@ class _Counts:
         few = crowded or self.pressed.failures(pair.name, now) >= self.pressed_at
         return self.pairs.wait(pair, now, allowed=1 if few else None)
 
-    def failed(self, pair: UserAtPlace, now: float) -> None:
+    def count_failure(self, pair: UserAtPlace, now: float) -> None:
         """Count a failure for the pair."""
-        self.pairs.failed(pair, now, pair.place)
+        self.pairs.count_failure(pair, now, pair.place)
 
     def press(self, pair: UserAtPlace, now: float) -> None:
         """Count it for the name, from wherever."""
         if not pair.device:
-            self.pressed.failed(pair.name, now, pair.place)
+            self.pressed.count_failure(pair.name, now, pair.place)
 
 
 class Tries:
@@ -174,7 +174,7 @@ class Tries:
             return False
         if self._curious.failures(attempt.place, now) >= self._rules.tries_per_address:
             return False
-        self._curious.failed(attempt.place, now)
+        self._curious.count_failure(attempt.place, now)
         return True
 
     def pressure(self, aor: Aor, now: float) -> int:
@@ -184,7 +184,7 @@ class Tries:
 
     # --- for operators
 
-    def held(self, now: float, aor: Aor | None = None) -> Sequence[ThrottledName]:
+    def throttled(self, now: float, aor: Aor | None = None) -> Sequence[ThrottledName]:
         """Give whoever has to wait, as one user or as all, each place once. Walks the tables."""
         names = self._names(aor) if aor is not None else None
         found: dict[UserAtPlace, ThrottledName] = {}
@@ -240,31 +240,31 @@ class Tries:
 
     # --- counting
 
-    def begin(self, attempt: Attempt, now: float) -> None:
+    def count_attempt(self, attempt: Attempt, now: float) -> None:
         """Note that a password is about to be verified."""
         attempt.counted = True
         if not attempt.is_relayed:
             self._running[attempt.place] += 1
-        self._table(attempt.is_user).failed(attempt.pair, now)
+        self._table(attempt.is_user).count_failure(attempt.pair, now)
 
     def spare(self, attempt: Attempt) -> None:
         """Take the note back: it was no guess, or came to no end."""
         if self._ended(attempt):
             self._table(attempt.is_user).pairs.spare(attempt.pair)
 
-    def failed(self, attempt: Attempt, now: float) -> None:
+    def count_failure(self, attempt: Attempt, now: float) -> None:
         """Count a wrong guess."""
         counts = self._table(attempt.is_user)
         if not self._ended(attempt):
-            counts.failed(attempt.pair, now)
+            counts.count_failure(attempt.pair, now)
         counts.press(attempt.pair, now)
         if not attempt.pair.device and not attempt.is_relayed:
-            self._places.failed(attempt.place, now, attempt.place)
+            self._places.count_failure(attempt.place, now, attempt.place)
 
     def guessed(self, account: UserAtPlace, now: float, *, is_user: bool) -> None:
         """Count a wrong guess of this account's password."""
         counts = self._table(is_user)
-        counts.failed(account, now)
+        counts.count_failure(account, now)
         counts.press(account, now)
 
     def succeeded(self, attempt: Attempt) -> None:

@@ -80,7 +80,7 @@ class Entry(Generic[V]):
 class RecordForm(Protocol[K_contra, V]):
     """What a table has to be told about its values. Pure, but for what names mean at the time."""
 
-    def record(self, key: K_contra) -> str:
+    def record_key(self, key: K_contra) -> str:
         """Give the key of the record that belongs to a key now; "" when there can be none."""
 
     def unpack(self, key: K_contra, value: bytes | None) -> V:
@@ -102,7 +102,7 @@ class EntryCache(Protocol[K_contra, V]):
     def put(self, key: K_contra, entry: Entry[V]) -> None:
         """Keep an entry, in the place of its former self if there is one."""
 
-    def forget(self, key: K_contra) -> None:
+    def discard(self, key: K_contra) -> None:
         """Forget an entry, if it is there."""
 
 
@@ -116,7 +116,7 @@ class NoCache(Generic[K, V]):
     def put(self, key: K, entry: Entry[V]) -> None:
         """Keep none."""
 
-    def forget(self, key: K) -> None:
+    def discard(self, key: K) -> None:
         """Do nothing: no entry is kept in memory."""
 
 
@@ -233,7 +233,7 @@ class VersionedTable(Generic[K, V]):
         return entry
 
     async def _read(self, key: K) -> Entry[V]:
-        name = self._form.record(key)
+        name = self._form.record_key(key)
         record = await self._store.read(self._kind, name) if name else None
         version, value = (NONE_YET, None) if record is None else (record.version, record.value)
         return Entry(self._form.unpack(key, value), name, version)

@@ -139,7 +139,7 @@ def test_an_entry_made_anew_under_the_same_address_is_somebody_else(office: Offi
     assert [person.aor for person in outcome.changes.removed] == [ALICE]
     assert [person.aor for person in outcome.changes.added] == [ALICE]
     assert office.people.owners.owner(ALICE) not in (owner, "")
-    assert [one.id for one in office.people.owners.held()] == [owner]
+    assert [one.id for one in office.people.owners.held_back()] == [owner]
 
 
 def test_two_entries_that_swap_their_addresses(office: Office, ou: str, slapd: Slapd) -> None:

@@ -48,7 +48,7 @@ class Sheet:
         """Give what decides how a document looks; nobody of sight 0 is in any audience."""
         return None if subscription.view == "0" else (subscription.view, news)
 
-    def write(self, audience: tuple[str, frozenset[str]]) -> Document | None:
+    def write_document(self, audience: tuple[str, frozenset[str]]) -> Document | None:
         """Write version and fields, once for each audience; of what cannot be seen, nothing."""
         assert audience not in self.written
         self.written.add(audience)
@@ -141,7 +141,7 @@ class Desk(FeedSource[str, frozenset[str], frozenset[str]]):
         """Give a thing that is in memory."""
         return None if key in self.away else Sheet(self, key, changes or frozenset())
 
-    async def read(self, key: str, changes: frozenset[str] | None) -> Sheet:
+    async def load(self, key: str, changes: frozenset[str] | None) -> Sheet:
         """Give a thing when the test has it arrive."""
         waiting: Deferred[None] = Deferred()
         self.reading.append((key, waiting))

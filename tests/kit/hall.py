@@ -139,13 +139,13 @@ class Hall:
     def restart(self) -> None:
         """Have nobody answer any more; workloads that are taken in from here on do."""
         self.router, self.operations = Router([DOMAIN], [f"fe1.{DOMAIN}"]), Operations()
-        self.router.add(self.operations.rows())
+        self.router.add_routes(self.operations.rows())
 
     def take(self, workload: Any) -> None:  # Any: an IWorkload; mypy-zope knows it by its class only
         """Bring in a workload and open it."""
         self.offers.append(workload.offer)
-        self.router.add(workload.offer.routes)
-        self.operations.add(workload.offer.operations)
+        self.router.add_routes(workload.offer.routes)
+        self.operations.add_operations(workload.offer.operations)
         result_of(workload.open())
 
     def device(self, user: str, epid: str = "e1") -> "Device":

@@ -12,7 +12,7 @@ from lyncpy.contracts.owners import IMeanings, IOwners, OwnerId, Span
 class AddressMeanings:
     """Where nobody's address ever changes."""
 
-    def meant(self, place: str, aor: Aor) -> Aor | None:
+    def present_address(self, place: str, aor: Aor) -> Aor | None:
         """Give the address as it is."""
         return aor
 

@@ -176,14 +176,14 @@ def _typed(text: str) -> object:
     text = text[:_LINE]
     _WORDS.masked(text)
     completion.complete(_WORDS, OperatorRole.DEVELOPER, text)
-    return _WORDS.read(text)
+    return _WORDS.parse(text)
 
 
 def _edited(text: str) -> object:
     """Type at a prompt, whose lines are bounded."""
     text = text[:_LINE]
     editor = Editor("> ", 80, lambda before: completion.complete(_WORDS, OperatorRole.DEVELOPER, before), 512, 10)
-    return [editor.press(key) for key in Keys().read(_bytes(text))]
+    return [editor.press(key) for key in Keys().decode(_bytes(text))]
 
 
 def _table(text: str) -> object:

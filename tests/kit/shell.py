@@ -167,7 +167,7 @@ class Parlour:
 
     def begin(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> Running:
         """Run a line."""
-        return self.shell.begin(line, author(role), width)
+        return self.shell.run_line(line, author(role), width)
 
     def ask(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> Reply:
         """Run a line that is answered at once."""

@@ -303,7 +303,7 @@ class Stage:
     def shell(self, line: str) -> Table:
         """Run a line of the shell, as an operator types it."""
         words: Vocabulary = self.unit("admin").words()
-        use = words.read(line)
+        use = words.parse(line)
         return self._answered(use.command, Asked(use.args, use.flags))
 
     def _answered(self, command: ShellCommand, asked: Asked) -> Table:

@@ -93,7 +93,7 @@ class Weather:
                 _ = answer.addBoth(self.answers.setdefault(item, []).append)
                 self.waits.append(answer)
             case "put" | "soon":
-                if self.queue.put(item, word, within_s=2.0 if what == "soon" else 0.0, owners={"user": word}):
+                if self.queue.add_unawaited(item, word, within_s=2.0 if what == "soon" else 0.0, owners={"user": word}):
                     self.newest[word] = self.number
             case "works" | "fails":
                 self.end(works=what == "works")

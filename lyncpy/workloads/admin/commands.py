@@ -103,7 +103,7 @@ class Commands:
         if not named:
             rows = [(one.name, one.help, one.role.name.lower()) for one in words.all_commands()]
             return Table(("command", "what it does", "role"), rows, note="`help COMMAND` tells how one is used")
-        command = words.find(named)
+        command = words.longest_command(named)
         if command is not None and command.name.split() == named:
             return explained(command)
         group = [one for one in words.all_commands() if one.name.split()[: len(named)] == named]

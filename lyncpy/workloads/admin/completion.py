@@ -67,10 +67,10 @@ def _choices(vocabulary: Vocabulary, role: OperatorRole, words: Sequence[str], f
         return allowed.following(named[1:])
     following = allowed.following(named)
     if following and not fragment.startswith("-"):
-        command = allowed.find(named)
+        command = allowed.longest_command(named)
         if command is None or command.name != " ".join(named) or not command.args:
             return following
-    command = allowed.find(named)
+    command = allowed.longest_command(named)
     return _behind(command, words, fragment) if command is not None else following
 
 

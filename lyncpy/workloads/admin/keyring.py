@@ -186,7 +186,7 @@ class AuthorizedKeys:
         self._seen: object = None
         self._ring = Ring({})
 
-    def find(self, blob: bytes) -> AuthorizedKey | None:
+    def holder_of(self, blob: bytes) -> AuthorizedKey | None:
         """Give whom a key lets in, by the file as it is now."""
         return self.ring().admissions.get(blob)
 

@@ -61,7 +61,7 @@ class Vocabulary:
         """Give the commands, by name."""
         return tuple(self._commands[words] for words in sorted(self._commands))
 
-    def find(self, words: Sequence[str]) -> ShellCommand | None:
+    def longest_command(self, words: Sequence[str]) -> ShellCommand | None:
         """Give the command with the longest name that these words begin with."""
         for length in range(min(len(words), self._longest), 0, -1):
             command = self._commands.get(tuple(words[:length]))
@@ -75,7 +75,7 @@ class Vocabulary:
         found = {name[length] for name in self._commands if len(name) > length and name[:length] == tuple(words)}
         return tuple(sorted(found))
 
-    def read(self, line: str) -> Use:
+    def parse(self, line: str) -> Use:
         """Understand a line that is not blank.
 
         Raises:
@@ -87,7 +87,7 @@ class Vocabulary:
         except ValueError:
             raise Misused("a quote is not closed") from None
         named = [word for word in words if not word.startswith("-")]
-        command = self.find(named)
+        command = self.longest_command(named)
         if command is None:
             raise Misused(self._unknown(named))
         return _used(command, words)
@@ -101,7 +101,7 @@ class Vocabulary:
             words = shlex.split(line)
         except ValueError:
             words = line.split()
-        command = self.find([word for word in words if not word.startswith("-")])
+        command = self.longest_command([word for word in words if not word.startswith("-")])
         hidden = list(_hidden(words) if command is None else _hidden_from(command, words))
         if not any(hidden):
             return line

@@ -97,7 +97,7 @@ class Keys:
         self._sequence: str | None = None
         self._after_return = False
 
-    def read(self, data: bytes) -> Iterator[str | KeyStroke]:
+    def decode(self, data: bytes) -> Iterator[str | KeyStroke]:
         """Give characters, each a text of one, and keys; unknown sequences are passed over."""
         for one in self._decode.decode(data):
             key = self._take(one)

@@ -107,7 +107,7 @@ class _Commands:
         self._is_gone = True
 
     def _run(self, line: str) -> None:
-        self._running = self._shell.begin(line, self._terminal.author, self._terminal.width)
+        self._running = self._shell.run_line(line, self._terminal.author, self._terminal.width)
         _ = self._running.reply.addCallback(self._show)
 
     def _show(self, reply: Reply) -> None:
@@ -253,7 +253,7 @@ class Prompt(_Commands):
 
     def received(self, data: bytes) -> None:
         """Take keys; while a command runs they wait, but for Ctrl-C."""
-        for key in self._keys.read(data):
+        for key in self._keys.decode(data):
             if key is KeyStroke.INTERRUPT and self._running is not None:
                 self._ahead.clear()
                 self._terminal.write("^C\n")

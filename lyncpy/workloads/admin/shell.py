@@ -107,7 +107,7 @@ class Shell:
         """Count the lines under way."""
         return len(self._under_way)
 
-    def begin(self, line: str, author: Author, width: int | None) -> Running:
+    def run_line(self, line: str, author: Author, width: int | None) -> Running:
         """Run a line that is not blank.
 
         Args:
@@ -167,7 +167,7 @@ class Shell:
             why = f"the line is longer than {most} bytes ([admin] line_bytes)"
             return await self._recorded(_failed(why, MISUSED), masked, author, why)
         try:
-            use = words.read(line)
+            use = words.parse(line)
         except Misused as error:
             return await self._recorded(_failed(str(error), MISUSED), masked, author, str(error))
         command = use.command

@@ -69,7 +69,7 @@ class KeyChecker:
 
         Spec: RFC 4252 §7, RFC 8332 §3.2.
         """
-        admission = self._keys.find(credentials.blob)
+        admission = self._keys.holder_of(credentials.blob)
         if admission is None:
             raise UnauthorizedLogin("not authorized")
         if credentials.algName not in SIGNATURES[admission.kind]:

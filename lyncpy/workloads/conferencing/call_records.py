@@ -291,7 +291,7 @@ class ConferenceRecorder:
         )
 
     def _note(self, row: ConferenceRow, *, at_once: bool = True) -> None:
-        self._recording.note(cut(row), within_s=0.0 if at_once else self._delay_s)
+        self._recording.queue_record(cut(row), within_s=0.0 if at_once else self._delay_s)
 
 
 def _is_internal(meeting: Meeting, user: Aor) -> bool:

@@ -73,7 +73,7 @@ class _ConferenceCache:
 
     def put(self, key: str, entry: Entry[Conference | None]) -> None:
         """Insert or replace a conference; remove it where the entry has no value."""
-        self.forget(key)
+        self.discard(key)
         if entry.value is None:
             return
         # Somebody may have got another address while it was written.
@@ -87,7 +87,7 @@ class _ConferenceCache:
         if other is None or self.is_held(other):
             theirs[conference_key(conference.id)] = conference
 
-    def forget(self, key: str) -> None:
+    def discard(self, key: str) -> None:
         """Remove a conference, if it is here."""
         conference = self.table.pop(key, None)
         self._entries.pop(key, None)
@@ -98,7 +98,7 @@ class _ConferenceCache:
             if not theirs:
                 self.organizers.pop(conference.organizer, None)
 
-    def record(self, key: str) -> str:
+    def record_key(self, key: str) -> str:
         """Return the name of a conference's record: its key."""
         return key
 

@@ -209,7 +209,7 @@ class FocusTable:
         key = focus.meeting.conference.key
         if self._foci.get(key) is focus:
             del self._foci[key]
-            self._shares.give(_share(focus.meeting.conference))
+            self._shares.release(_share(focus.meeting.conference))
 
     def _conference_changed(self, before: Conference, after: Conference | None) -> None:
         """Apply to a running meeting that its conference was modified or deleted."""

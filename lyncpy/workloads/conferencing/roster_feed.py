@@ -103,7 +103,7 @@ class RosterFeed:
 
     def end_all(self, reason: str) -> None:
         """End all subscriptions."""
-        self._feed.forget(self)
+        self._feed.drop_thing(self)
         for subscription in tuple(self._shown):
             self._notifier.end_subscription(subscription, reason)
 
@@ -163,7 +163,7 @@ class _Difference:
         shown.version += 1
         return key, shown.version
 
-    def write(self, audience: Any) -> Document | None:  # Any: see `Update`
+    def write_document(self, audience: Any) -> Document | None:  # Any: see `Update`
         key, version = audience
         body = self._bodies[key]
         return None if body is None else Document(INFO_TYPE, body.at(version))

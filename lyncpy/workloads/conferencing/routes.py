@@ -304,7 +304,7 @@ class Routes:
     def _accept(self, arrival: Arrival, focus: Focus | None) -> Response:
         version, document = 1, None
         if focus is not None:
-            known = self._notifier.find(arrival)
+            known = self._notifier.continued(arrival)
             version = 1 if known is None else focus.rosters.next_version(known)
             document = focus.rosters.document_for(arrival.sender.aor, version)
         subscription, response = self._notifier.accept(

@@ -51,7 +51,7 @@ class _OneChange:
         held.number = news
         return "keeps groups" if held.keeps_groups else "all"
 
-    def write(self, audience: Any) -> Document:  # Any: see `Update`
+    def write_document(self, audience: Any) -> Document:  # Any: see `Update`
         delta = self._fact.delta
         return Document(CONTACTS_TYPE, delta if audience == "all" else without_deleted_groups(delta))
 
@@ -71,7 +71,7 @@ class _WholeList:
         held.number, held.correction = news, None
         return "all"
 
-    def write(self, audience: Any) -> Document:  # Any: see `Update`
+    def write_document(self, audience: Any) -> Document:  # Any: see `Update`
         return Document(CONTACTS_TYPE, write_list(self._contacts))
 
 
@@ -88,7 +88,7 @@ class _Source(FeedSource[Aor, ContactsChanged, int]):
     def update(self, key: Aor, changes: ContactsChanged | None) -> _OneChange | None:
         return None if changes is None else _OneChange(changes)
 
-    async def read(self, key: Aor, changes: ContactsChanged | None) -> _WholeList:
+    async def load(self, key: Aor, changes: ContactsChanged | None) -> _WholeList:
         return _WholeList((await self._lists.read(key)).shown())
 
 

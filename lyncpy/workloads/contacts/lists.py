@@ -253,7 +253,7 @@ class Lists:
 
         return await self._table.change(aor, decided)
 
-    def record(self, key: Aor) -> str:
+    def record_key(self, key: Aor) -> str:
         """Give the name of a list's record: whose it is."""
         return self._owners.owner(key)
 

@@ -76,7 +76,7 @@ class Routes:
         never reach this device.
         """
         aor = _own(arrival, _NO_SUBSCRIBER)
-        if arrival.request.expires == 0 and self._notifier.find(arrival) is not None:
+        if arrival.request.expires == 0 and self._notifier.continued(arrival) is not None:
             return self._accept(arrival, EVENT, None, None)
         async with self._lists.hold(aor):
             contacts = await self._lists.arrived(aor)

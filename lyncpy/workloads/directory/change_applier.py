@@ -63,7 +63,7 @@ class ChangeApplier:
         now = self._timers.wall()
         held = []
         for person in people:
-            owner = self._people.owners.get(self._people.owners.owner(person.aor))
+            owner = self._people.owners.by_id(self._people.owners.owner(person.aor))
             if owner is not None:
                 held.append((person, owner.removed(person.display_name, now)))
         await self._kept.write_people(held)
@@ -77,7 +77,7 @@ class ChangeApplier:
         """Keep what is new of people who have the address that they had."""
         known = []
         for person in people:
-            owner = self._people.owners.get(self._people.owners.owner(person.aor))
+            owner = self._people.owners.by_id(self._people.owners.owner(person.aor))
             if owner is not None:
                 known.append((person, owner if owner.key == person.key else replace(owner, key=person.key)))
         await self._kept.write_people(known)
@@ -93,7 +93,7 @@ class ChangeApplier:
         now = self._timers.wall()
         known = []
         for move in moves.people:
-            owner = self._people.owners.get(self._people.owners.owner(move.before.aor))
+            owner = self._people.owners.by_id(self._people.owners.owner(move.before.aor))
             if owner is not None:
                 known.append((move.before, move.after, replace(owner, key=move.after.key).moved(move.after.aor, now)))
         kept = [(after, owner) for _, after, owner in known]
@@ -109,7 +109,7 @@ class ChangeApplier:
         for before, after, _ in known[:NAMED_MOST]:
             self.log.info("{former} has the address {aor} now", former=before.aor, aor=after.aor)
 
-    async def add(self, people: Sequence[Person], *, first: bool = False) -> None:
+    async def add_people(self, people: Sequence[Person], *, first: bool = False) -> None:
         """Know people who were not there: new ones, and those who come back to what is theirs.
 
         Args:
@@ -119,7 +119,7 @@ class ChangeApplier:
         now = 0.0 if first else self._timers.wall()
         owners = self._people.owners
         known = [(person, owners.made(person, now)) for person in people]
-        back = {owner.id: before for _, owner in known if (before := owners.get(owner.id)) is not None}
+        back = {owner.id: before for _, owner in known if (before := owners.by_id(owner.id)) is not None}
         # Who is known by an address alone was never seen: a password may have been set for whoever gets it.
         await self._kept.claim([one for one in known if one[1].id not in back or not back[one[1].id].key])
         await self._kept.write_people(known)
@@ -175,7 +175,7 @@ class ChangeApplier:
             StoreUnavailable: Not all could be kept; it may be tried again after a pull.
         """
         owners = self._people.owners
-        held, holder, person = self.held(owner), owners.get(owners.owner(aor)), self._people.person(aor)
+        held, holder, person = self.held_back(owner), owners.by_id(owners.owner(aor)), self._people.person(aor)
         if holder is None or person is None:
             raise NotThere(f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says what became of them")
         self._hide(aor)
@@ -187,13 +187,13 @@ class ChangeApplier:
         self._bus.tell(PersonChanged(aor, person))
         self._bus.tell(AddressesChanged(frozenset({aor, held.aor})))
 
-    def held(self, owner: OwnerId) -> Owner:
+    def held_back(self, owner: OwnerId) -> Owner:
         """Give somebody who is held back.
 
         Raises:
             NotThere: They are in the directory, or what was theirs is deleted or given to somebody.
         """
-        found = self._people.owners.get(owner)
+        found = self._people.owners.by_id(owner)
         if found is None:
             raise NotThere(f"nothing waits for {owner} any more: it was deleted, or given to somebody")
         if not found.is_held:
@@ -212,7 +212,7 @@ class ChangeApplier:
 
     async def delete_over(self, until: float) -> None:
         """Delete the data of people who left the directory before this, in wall-clock seconds."""
-        over = [one for one in self._people.owners.held() if one.removed_at <= until]
+        over = [one for one in self._people.owners.held_back() if one.removed_at <= until]
         for owner in over:
             await self.delete(owner)
         if over:
@@ -236,4 +236,4 @@ class ChangeApplier:
 
     def _hide(self, aor: Aor) -> None:
         self._people.drop(aor)
-        self._groups.forget(aor)
+        self._groups.remove_person(aor)

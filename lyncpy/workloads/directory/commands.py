@@ -128,7 +128,7 @@ class Commands:
                 one.id,
                 one.key or None,
             )
-            for one in self._people.owners.held()
+            for one in self._people.owners.held_back()
         ]
         return Table(("last address", "name", "removed", "deleted after", "owner", "key"), rows)
 
@@ -155,14 +155,14 @@ class Commands:
     def _waiting(self, text: str) -> Owner:
         """Give who is held back, by their last address or as `directory held` names them."""
         aor = aor_of(text)
-        found = [one for one in self._people.owners.held() if text == one.id or aor == one.aor]
+        found = [one for one in self._people.owners.held_back() if text == one.id or aor == one.aor]
         if len(found) != 1:
             why = "several were called so, name the owner" if found else "nobody is held back under this name"
             raise CommandFailed(f'"{text[:80]}": {why}; see `directory held`')
         return found[0]
 
     def _held(self) -> Sequence[str]:
-        return [one.id for one in self._people.owners.held()]
+        return [one.id for one in self._people.owners.held_back()]
 
     async def status(self, asked: Asked) -> Table:
         """Show where pulls stand."""
@@ -181,7 +181,7 @@ class Commands:
             ("last full pull", moment(state.full_at)),
             ("interval_s", self._settings.interval_s),
             ("pull under way", pulls.is_running),
-            ("held back", len(self._people.owners.held())),
+            ("held back", len(self._people.owners.held_back())),
             ("removals withheld", pulls.refused or None),
             *(("withheld", bare(one.aor)) for one in pulls.withheld[:NAMED_MOST]),
             *(("withheld group", one.name) for one in pulls.withheld_groups[:NAMED_MOST]),
@@ -337,7 +337,7 @@ def _undone(outcome: PullResult) -> str:
 
 def _pasts(owners: Owners, aor: Aor) -> list[tuple[object, ...]]:
     """Say what addresses a person had, and who had the present one before."""
-    owner = owners.get(owners.owner(aor))
+    owner = owners.by_id(owners.owner(aor))
     rows: list[tuple[object, ...]] = []
     if owner is not None:
         rows.append(("owner", owner.id))

@@ -111,13 +111,13 @@ class Groups:
 
     def know(self, person: Person) -> None:
         """Replace the names by which groups may mean a person, in place of those that they had."""
-        self.forget(person.aor)
+        self.remove_person(person.aor)
         names = _names_of_person(person)
         self._known[person.aor] = names
         for name in names:
             self._means[name].add(person.aor)
 
-    def forget(self, aor: Aor) -> None:
+    def remove_person(self, aor: Aor) -> None:
         """Remove the names of a person who is gone."""
         for name in self._known.pop(aor, ()):
             _take(self._means, name, aor)

@@ -49,7 +49,7 @@ class Meanings:
             self._noted = json.loads(record.value)
         self._is_open = True
 
-    def meant(self, place: str, aor: Aor) -> Aor | None:
+    def present_address(self, place: str, aor: Aor) -> Aor | None:
         """Give the present address of whom an address in a file means; None of who left the directory."""
         noted = self._noted.get(place, {}).get(aor)
         if noted is not None:

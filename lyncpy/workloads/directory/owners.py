@@ -140,7 +140,7 @@ class Owners:
 
     # --- for the workload
 
-    def get(self, owner: OwnerId) -> Owner | None:
+    def by_id(self, owner: OwnerId) -> Owner | None:
         """Give an owner by id."""
         return self._owners.get(owner)
 
@@ -171,7 +171,7 @@ class Owners:
         """Give every key of the directory that is known."""
         return self._keys.keys()
 
-    def held(self) -> Sequence[Owner]:
+    def held_back(self) -> Sequence[Owner]:
         """Give those who left the directory and whose data waits for them, the longest first."""
         return sorted(self._held.values(), key=lambda one: (one.removed_at, one.id))
 

@@ -118,7 +118,7 @@ class Policies:
         self._texts = None
         self._meanings.only(PLACE, self._named())
         self._forget()
-        self.note()
+        self.note_meanings()
         self._bus.tell(PoliciesChanged())
         return True
 
@@ -135,11 +135,11 @@ class Policies:
         before = self._chosen.pop(fact.aor, None)
         self._members.clear()
         if fact.person is not None and fact.aor in self._named():
-            self.note()
+            self.note_meanings()
         if before is not None and self.policy_of(fact.aor) != before:
             self._bus.tell(PoliciesChanged())
 
-    def note(self) -> None:
+    def note_meanings(self) -> None:
         """Look whom all policies mean, so that it is noted while they have the addresses."""
         for name in self._settings.named:
             self.members(name)
@@ -156,7 +156,7 @@ class Policies:
         self._members.clear()
 
     def _member(self, text: str) -> PolicyMember:
-        aor = self._meanings.meant(PLACE, aor_of(text))
+        aor = self._meanings.present_address(PLACE, aor_of(text))
         if aor is not None and self._people.person(aor) is not None:
             return PolicyMember(text, aor=aor)
         return PolicyMember(text, group=self._groups.named(text))

@@ -209,7 +209,7 @@ class Pulls:
         """
         await self._lock.acquire()
         try:
-            await self._applier.delete(self._applier.held(owner))
+            await self._applier.delete(self._applier.held_back(owner))
         finally:
             self._lock.release()
 
@@ -302,7 +302,7 @@ class Pulls:
         for moves in in_order(changes.moved):
             await self._applier.move(moves)
         for added in chunks(changes.added):
-            await self._applier.add(added, first=not self.state.pulled_at)
+            await self._applier.add_people(added, first=not self.state.pulled_at)
         await self._applier.regroup(found.groups)
         self._applier.name_successors(successors(changes))
         await self._note(found)

@@ -37,7 +37,7 @@ class Search:
     async def answer(self, arrival: Arrival, _operation: Element) -> Response:
         """Answer a directorySearch. Client: it is sent to the domain when no address book is provisioned."""
         conditions, most = read_search(arrival.request.body, RESULTS_MAXIMUM)
-        found = await self._queue.run(arrival.sender.aor, lambda: self._found(conditions, most))
+        found = await self._queue.run_in_turn(arrival.sender.aor, lambda: self._found(conditions, most))
         body = write_found(in_order(found[:most]), more=len(found) > most)
         return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=body)
 

@@ -103,7 +103,7 @@ class Directory:
         await self._meanings.open()
         await self.pulls.open()
         self._deadlines.open()
-        self._policies.note()
+        self._policies.note_meanings()
 
     async def close(self) -> None:
         """Stop pulling."""
@@ -130,7 +130,7 @@ class Directory:
     def _pasts(self, aor: Aor) -> list[Reason]:
         """Say who had the address before, and what addresses its holder had."""
         owners = self._people.owners
-        mine = owners.get(owners.owner(aor))
+        mine = owners.by_id(owners.owner(aor))
         found = []
         for one in mine.former if mine is not None else ():
             if one.aor != aor:

@@ -67,7 +67,7 @@ class SessionRecorder:
         """Have a record written: now for a beginning or an end, soon for counts."""
         if not self._has_room(record):
             return
-        self._recording.note(cut(record), within_s=0.0 if at_once else self._delay_s)
+        self._recording.queue_record(cut(record), within_s=0.0 if at_once else self._delay_s)
 
     def refused_message(self, record: SessionRecord) -> None:
         """Have it recorded that a message without a session was refused; several soon after one another are one record."""
@@ -84,7 +84,7 @@ class SessionRecorder:
         self._refused[key] = gathered, until
         if len(self._refused) > PAIRS:
             self._refused.popitem(last=False)
-        self._recording.note(gathered, within_s=0.0 if first is None else self._delay_s)
+        self._recording.queue_record(gathered, within_s=0.0 if first is None else self._delay_s)
 
     # --- inside
 

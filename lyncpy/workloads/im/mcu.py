@@ -132,7 +132,7 @@ class Mcu:
         """
         for chat in self._chats.values():
             for member in chat.room.members():
-                self._shares.give({"user": member.participant.user})
+                self._shares.release({"user": member.participant.user})
                 member.leg.hang_up(None)
         self._chats.clear()
 
@@ -166,7 +166,7 @@ class Mcu:
         chat = self._chats.get(member.participant.conference)
         if chat is None or not member.is_here:  # it may have ended while others' did
             return False
-        self._shares.give({"user": member.participant.user})
+        self._shares.release({"user": member.participant.user})
         chat.leave(member, failure)
         member.leg.hang_up(reason)
         return True

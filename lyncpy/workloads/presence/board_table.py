@@ -89,7 +89,7 @@ class _BoardCache:
     def put(self, key: Aor, entry: Entry[BoardState]) -> None:
         """Put a board into memory, as the one that was used last, in the place of one of who had the address before."""
         if self.get(key) is None:
-            self.forget(key)
+            self.discard(key)
         self.kept.pop(key, None)
         self.kept[key] = entry
         self.set_deadline(key)
@@ -100,7 +100,7 @@ class _BoardCache:
         at = deadline(self.kept[key].value.board, now)
         self.deadlines.set(key, None if at is None else max(at - now, 0.0))
 
-    def forget(self, key: Aor) -> None:
+    def discard(self, key: Aor) -> None:
         """Forget what is in memory under an address, but for what watchers were shown of it."""
         self.deadlines.clear(key)
         kept = self.kept.pop(key, None)
@@ -129,7 +129,7 @@ class _Form:
         self._carrier = carrier
         self._timers = timers
 
-    def record(self, key: Aor) -> str:
+    def record_key(self, key: Aor) -> str:
         """Give the name of a board's record: whose it is."""
         return self._owners.owner(key)
 

@@ -181,7 +181,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         board = self._boards.peek(key)
         return None if board is None else self._seen(board, changes)
 
-    async def read(self, key: Aor, changes: GatheredChanges | None) -> "_SeenBoard":
+    async def load(self, key: Aor, changes: GatheredChanges | None) -> "_SeenBoard":
         """Read a board that was let go of meanwhile."""
         return self._seen(await self._boards.latest(key), changes)
 
@@ -242,7 +242,7 @@ class _SeenBoard:
         watch = self._watches[subscription]
         return watch.seen_by, news, watch.form
 
-    def write(self, audience: Any) -> Document:  # Any: see `Update`
+    def write_document(self, audience: Any) -> Document:  # Any: see `Update`
         """Write it, unless it is written."""
         return self._views.document_for(self._board, *audience)
 

@@ -34,7 +34,7 @@ class Grants:
         Raises:
             Refused: 481, it continues one that does not exist.
         """
-        return self._notifier.find(arrival)
+        return self._notifier.continued(arrival)
 
     def is_end(self, arrival: Arrival) -> bool:
         """Tell whether a SUBSCRIBE ends a subscription that there is.
@@ -42,7 +42,7 @@ class Grants:
         Raises:
             Refused: 481, it continues one that does not exist.
         """
-        return arrival.request.expires == 0 and self._notifier.find(arrival) is not None
+        return arrival.request.expires == 0 and self._notifier.continued(arrival) is not None
 
     def accept(
         self,

@@ -146,7 +146,7 @@ class Roaming(FeedSource[Aor, News, News]):
         board = self._boards.peek(key)
         return None if board is None else _OwnBoard(board, changes, self._relation)
 
-    async def read(self, key: Aor, changes: News | None) -> "_OwnBoard":
+    async def load(self, key: Aor, changes: News | None) -> "_OwnBoard":
         """Read a board."""
         return _OwnBoard(await self._boards.latest(key), changes, self._relation)
 
@@ -177,7 +177,7 @@ class _OwnBoard:
         )
         return told if any(told) else None
 
-    def write(self, audience: Any) -> Document:  # Any: see `Update`
+    def write_document(self, audience: Any) -> Document:  # Any: see `Update`
         if not isinstance(audience, _Told):
             return _pending(audience)
         body = write_own(

@@ -133,7 +133,7 @@ class Subscribers:
 
     def _give_back(self, watchers: Iterable[Aor]) -> None:
         for watcher in watchers:
-            self._shares.give({"watcher": watcher})
+            self._shares.release({"watcher": watcher})
 
     def _wake(self, delay_s: float) -> None:
         if self._waiting and not self._works:

@@ -122,7 +122,7 @@ class PresenceSubscriptions:
         named = {one.aor for action in batch or () for one in action.resources}
         if len(named) > self._resources:
             raise Refused(413, _LIMIT)
-        found = self._notifier.find(arrival)
+        found = self._notifier.continued(arrival)
         if not batch and found is not None:
             named = set(found.data)
         serial = self._boards.serial
@@ -131,7 +131,7 @@ class PresenceSubscriptions:
         # As they are now: what takes a while to read must not make the rest old. What is changed after this, and
         # before the subscription is registered, it is told when that is done.
         boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
-        found = self._notifier.find(arrival)
+        found = self._notifier.continued(arrival)
         before: WatchedPeople = found.data if found is not None else {}
         watched_people, told = combined(before, batch, form)
         if len(watched_people) > self._resources:
@@ -225,7 +225,7 @@ class PresenceSubscriptions:
             if request.content_type == LIST_TYPE:
                 return read_list(request.body), _legacy(form)
             raise Refused(415, headers=[("Accept", f"{BATCH_TYPE}, {LIST_TYPE}")])
-        if self._notifier.find(arrival) is not None:
+        if self._notifier.continued(arrival) is not None:
             return (), PresenceFormat.CATEGORIES
         if form is None:
             raise Refused(406, headers=[("Accept", ", ".join(one.value for one in PresenceFormat))])

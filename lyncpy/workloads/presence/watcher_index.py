@@ -151,7 +151,7 @@ class WatcherIndex:
     def _remove(self, subscription: Subscription, aor: Aor) -> None:
         row = self._watched.get(aor)
         if row is not None and row.pop(subscription, None) is not None:
-            self._shares.give(_owners(subscription.watcher, subscription.epid))
+            self._shares.release(_owners(subscription.watcher, subscription.epid))
             if not row:
                 del self._watched[aor]
 

@@ -41,7 +41,7 @@ class Routes:
         Spec: [MS-SIPREGE] 3.6.
         """
         _own(arrival)
-        held = self._notifier.find(arrival)
+        held = self._notifier.continued(arrival)
         request = arrival.request
         asked = read_groups(request.body)
         if asked is None and held is not None:

@@ -87,7 +87,7 @@ class Bindings:
         """Give the endpoints that were registered over a connection."""
         return tuple(self._users[aor][epid].endpoint for aor, epid in self._flows.get(flow, ()))
 
-    def get(self, aor: Aor, epid: Epid) -> Endpoint | None:
+    def endpoint(self, aor: Aor, epid: Epid) -> Endpoint | None:
         """Give one endpoint."""
         binding = self._users.get(aor, {}).get(epid)
         return binding.endpoint if binding else None
@@ -112,7 +112,7 @@ class Bindings:
         An endpoint that comes back over another connection replaces its old self: the old
         one is told to be gone before the new one arrives, so that what hung on it ends.
         """
-        known = self.get(endpoint.aor, endpoint.epid)
+        known = self.endpoint(endpoint.aor, endpoint.epid)
         if known is not None and known.flow == endpoint.flow and known.instance == endpoint.instance:
             binding = self._users[endpoint.aor][endpoint.epid]
             binding.endpoint = replace(endpoint, since=known.since)
@@ -124,7 +124,7 @@ class Bindings:
         if known is not None:
             if known.flow != endpoint.flow:
                 contest.taken(self._timers.now())
-            self.drop(known, "replaced")
+            self.remove(known, "replaced")
             if evictions is not None:
                 self._evictions[endpoint.aor] = evictions
         binding = _Binding(endpoint, thread, contest)
@@ -136,9 +136,9 @@ class Bindings:
         self._bus.tell(EndpointArrived(endpoint))
         return "added"
 
-    def drop(self, endpoint: Endpoint, reason: str) -> bool:
+    def remove(self, endpoint: Endpoint, reason: str) -> bool:
         """Remove an endpoint and tell so; False when it is not (or not any more) in the table."""
-        known = self.get(endpoint.aor, endpoint.epid)
+        known = self.endpoint(endpoint.aor, endpoint.epid)
         if known is None or known.flow != endpoint.flow:
             return False
         mine = self._users[endpoint.aor]
@@ -160,7 +160,7 @@ class Bindings:
     def drop_flow(self, flow: FlowName, reason: str) -> None:
         """Remove all endpoints of a connection that is gone."""
         for aor, epid in tuple(self._flows.get(flow, ())):
-            self.drop(self._users[aor][epid].endpoint, reason)
+            self.remove(self._users[aor][epid].endpoint, reason)
 
     def _note_contact(self, endpoint: Endpoint) -> None:
         for key in (endpoint.gruu, endpoint.aor):
@@ -171,6 +171,6 @@ class Bindings:
         self._lapses.set((endpoint.aor, endpoint.epid), delay_s)
 
     def _lapsed(self, name: tuple[Aor, Epid]) -> None:
-        known = self.get(*name)
+        known = self.endpoint(*name)
         if known is not None:
-            self.drop(known, "expired")
+            self.remove(known, "expired")

@@ -64,7 +64,7 @@ class KeepAliveWatch:
         """Note that the client on this connection sends keep-alives."""
         self._promised.add(flow)
 
-    def forget(self, flow: FlowName) -> None:
+    def unwatch(self, flow: FlowName) -> None:
         """Forget a connection that is gone."""
         self._promised.discard(flow)
         self._asked.discard(flow)

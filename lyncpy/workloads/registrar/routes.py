@@ -85,7 +85,7 @@ class Routes:
         requested = read_wish(request)
         if requested.expires_s == 0:
             return self._sign_out(arrival, aor, requested)
-        old, thread = self._bindings.get(aor, requested.epid), self._bindings.thread(aor, requested.epid)
+        old, thread = self._bindings.endpoint(aor, requested.epid), self._bindings.thread(aor, requested.epid)
         self._check_place(aor, old, arrival.flow)
         if (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"):
             self._keep_alive_watch.promised(arrival.flow)
@@ -160,7 +160,7 @@ class Routes:
         One that comes back all the same is a matter of `_check_place`.
         """
         if old is not None and old.flow != endpoint.flow:
-            self._signout.tell(old, thread, Causes.REPLACED)
+            self._signout.notify(old, thread, Causes.REPLACED)
         mine = self._bindings.endpoints_of(endpoint.aor)
         for extra in mine[: max(0, len(mine) - self._settings.endpoints_per_user)]:
             self._bindings.evictions(endpoint.aor).taken(self._timers.now())
@@ -179,10 +179,10 @@ class Routes:
         if requested.every:
             gone = [endpoint for endpoint in self._bindings.on(arrival.flow) if endpoint.aor == aor]
         else:
-            known = self._bindings.get(aor, requested.epid)
+            known = self._bindings.endpoint(aor, requested.epid)
             gone = [known] if known is not None and known.flow == arrival.flow else []
         for endpoint in gone:
-            self._bindings.drop(endpoint, "signed out")
+            self._bindings.remove(endpoint, "signed out")
             self.log.info("{aor} signed out on {epid}", aor=aor, epid=endpoint.epid)
         return response_to(arrival.request, 200, headers=[("Expires", "0")])
 

@@ -57,7 +57,7 @@ class Registrar:
         self._keep_alive_watch.doubt(fact.flow)
 
     async def _flow_closed(self, fact: FlowClosed) -> None:
-        self._keep_alive_watch.forget(fact.flow)
+        self._keep_alive_watch.unwatch(fact.flow)
         self._bindings.drop_flow(fact.flow, "connection lost")
 
     async def _person_changed(self, fact: PersonChanged) -> None:

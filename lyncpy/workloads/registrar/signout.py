@@ -58,12 +58,12 @@ class SignOut:
     def now(self, endpoint: Endpoint, cause: Causes) -> bool:
         """Sign one endpoint out; False when it is gone already."""
         thread = self._bindings.thread(endpoint.aor, endpoint.epid)
-        if not self._bindings.drop(endpoint, cause.value.reason):
+        if not self._bindings.remove(endpoint, cause.value.reason):
             return False
-        self.tell(endpoint, thread, cause)
+        self.notify(endpoint, thread, cause)
         return True
 
-    def tell(self, endpoint: Endpoint, thread: RegistrationDialog | None, cause: Causes) -> None:
+    def notify(self, endpoint: Endpoint, thread: RegistrationDialog | None, cause: Causes) -> None:
         """Tell an endpoint that is signed out by now, and close its connection if it does not leave by itself."""
         self.log.info(
             "{aor} on {epid} signed out: {reason}", aor=endpoint.aor, epid=endpoint.epid, reason=cause.value.reason

@@ -100,7 +100,7 @@ class Tokens:
         """Give all programs."""
         return self._current()
 
-    def find(self, token: str) -> TokenHolder | None:
+    def holder_of(self, token: str) -> TokenHolder | None:
         """Give whose token this is. All are compared, so that time tells nothing."""
         digest = hashlib.sha256(token.encode()).digest()
         found = [one for one in self._current() if hmac.compare_digest(one.sha256, digest)]
@@ -164,17 +164,17 @@ class Readers:
             case "basic":
                 return await self._signed_in(*_basic(value), asked.peer)
             case "bearer":
-                named = self._tokens.find(value.strip()) if _TOKEN.fullmatch(value.strip()) else None
+                named = self._tokens.holder_of(value.strip()) if _TOKEN.fullmatch(value.strip()) else None
                 if named is None:
                     raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
                 return HttpReader(HttpReaderKind.NAMED, self._meant(named), named.name)
             case _:
                 raise HttpRefused(401, "use Basic or Bearer", tuple(("WWW-Authenticate", one) for one in _ALL))
 
-    def note(self) -> None:
+    def note_meanings(self) -> None:
         """Look whom all tokens mean, so that it is noted while they have the addresses."""
         for named in self._tokens.all_holders():
-            self._meanings.meant(_place(named), named.aor)
+            self._meanings.present_address(_place(named), named.aor)
 
     def _meant(self, named: TokenHolder) -> Aor:
         """Give the present address of whose token it is; it ends with its person.
@@ -182,7 +182,7 @@ class Readers:
         Raises:
             HttpRefused: 401, when they left the directory, or are disabled.
         """
-        aor = self._meanings.meant(_place(named), named.aor)
+        aor = self._meanings.present_address(_place(named), named.aor)
         person = None if aor is None else self._people.person(aor)
         if aor is None or (person is not None and not person.may_stay):
             raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
@@ -201,7 +201,7 @@ class Readers:
             async with self._writers.hold(_KIND, aor):
                 attempt = self._signins.attempt(aor, peer, account=login)
                 self._signins.check(attempt)
-                self._signins.begin(attempt)
+                self._signins.count_attempt(attempt)
                 try:
                     outcome = await self._passwords.check(login, password)
                     if isinstance(outcome, AuthenticationDenied):

@@ -89,10 +89,10 @@ def test_the_file_is_read_again_when_it_has_changed(tmp_path: Path) -> None:
     file.write_text(f"{ED} ed\n")
     file.chmod(0o600)
     (blob,) = keys.ring().admissions
-    assert keys.find(blob) is not None
+    assert keys.holder_of(blob) is not None
     assert keys.ring() is keys.ring()
     file.write_text(f"{EC} ec-now\n")
-    assert keys.find(blob) is None
+    assert keys.holder_of(blob) is None
     file.chmod(0o660)
     assert "chmod go-w" in keys.ring().faults[0]
     file.chmod(0o600)

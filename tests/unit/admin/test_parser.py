@@ -19,28 +19,28 @@ def test_reads_words_arguments_and_flags_in_any_order() -> None:
         "--dry-run forecast --days 3 set bob",
     )
     for line in lines[:2]:
-        use = WORDS.read(line)
+        use = WORDS.parse(line)
         assert (use.command.name, use.args, use.flags) == (
             "forecast set",
             {"user": "bob"},
             {"days": "3", "dry-run": "true"},
         )
     with pytest.raises(Misused):  # a flag's value before the name is complete cannot be told from the name
-        WORDS.read(lines[2])
+        WORDS.parse(lines[2])
 
 
 def test_quotes_keep_blanks_and_signs_together() -> None:
     """What is quoted is one word, as in a shell; behind -- nothing is a flag."""
-    assert WORDS.read("""users 'a b "c'""").args == {"user": 'a b "c'}
-    assert WORDS.read("users a\\ b").args == {"user": "a b"}
-    assert WORDS.read("users -- --json").args == {"user": "--json"}
-    assert WORDS.read("users -").args == {"user": "-"}
+    assert WORDS.parse("""users 'a b "c'""").args == {"user": 'a b "c'}
+    assert WORDS.parse("users a\\ b").args == {"user": "a b"}
+    assert WORDS.parse("users -- --json").args == {"user": "--json"}
+    assert WORDS.parse("users -").args == {"user": "-"}
 
 
 def test_every_command_has_json_and_help() -> None:
     """The two flags that all have are told apart from a command's own."""
-    assert WORDS.read("--json users").json
-    use = WORDS.read("forecast set --help")
+    assert WORDS.parse("--json users").json
+    use = WORDS.parse("forecast set --help")
     assert (use.help, use.flags) == (True, {})
 
 
@@ -66,7 +66,7 @@ def test_every_command_has_json_and_help() -> None:
 def test_what_is_not_understood_is_told_with_what_would_be(line: str, sentence: str) -> None:
     """The sentence names the word and the nearest thing that there is."""
     with pytest.raises(Misused) as error:
-        WORDS.read(line)
+        WORDS.parse(line)
     assert str(error.value).startswith(sentence)
 
 
@@ -100,7 +100,7 @@ def test_any_line_is_understood_or_refused_in_words(line: str) -> None:
     """Nothing that is typed breaks the parser, or the mask."""
     WORDS.masked(line)
     try:
-        WORDS.read(line)
+        WORDS.parse(line)
     except Misused as error:
         assert str(error)
 
@@ -112,8 +112,8 @@ LOOK = Vocabulary([ShellCommand("look", "See.", Weather().who, args=(Arg("user",
 
 def test_an_argument_may_have_words_before_it() -> None:
     """A question reads as people ask it; the words are no arguments."""
-    assert LOOK.read("look bob as seen by alice").args == {"user": "bob", "by": "alice"}
-    assert LOOK.read("look bob").args == {"user": "bob"}
+    assert LOOK.parse("look bob as seen by alice").args == {"user": "bob", "by": "alice"}
+    assert LOOK.parse("look bob").args == {"user": "bob"}
     assert usage(LOOK.all_commands()[0]) == "look USER [as seen by BY] [--json]"
 
 
@@ -130,7 +130,7 @@ def test_an_argument_may_have_words_before_it() -> None:
 def test_half_a_question_is_explained(line: str, sentence: str) -> None:
     """Wrong words, and words without what has to follow them."""
     with pytest.raises(Misused) as misused:
-        LOOK.read(line)
+        LOOK.parse(line)
     assert sentence in str(misused.value)
 
 

@@ -22,7 +22,7 @@ def editor(width: int = 40, line_chars: int = 100, history_lines: int = 3) -> Ed
 def typed(one: Editor, keys: str) -> tuple[list[str], str]:
     """Type, and give the lines that came out and what the terminal was given."""
     lines, out = [], ""
-    for key in Keys().read(keys.encode()):
+    for key in Keys().decode(keys.encode()):
         pressed = one.press(key)
         out += pressed.out
         if pressed.line is not None:
@@ -117,8 +117,8 @@ def test_the_screen_is_cleared_on_demand() -> None:
 def test_any_bytes_are_keys_wherever_they_are_cut(pieces: list[bytes]) -> None:
     """A client that sends nonsense gets a line of nonsense, the same in pieces as in one."""
     keys = Keys()
-    cut = [key for piece in pieces for key in keys.read(piece)]
-    assert cut == list(Keys().read(b"".join(pieces)))
+    cut = [key for piece in pieces for key in keys.decode(piece)]
+    assert cut == list(Keys().decode(b"".join(pieces)))
     one = editor(width=12)
     for key in cut:
         pressed = one.press(key)

@@ -44,7 +44,7 @@ class Office:
 
     def ask(self, line: str, role: OperatorRole = OperatorRole.OPERATOR) -> Reply:
         """Run a line."""
-        return reply_of(self._shell.begin(line, author(role), None))
+        return reply_of(self._shell.run_line(line, author(role), None))
 
     def rows(self, line: str) -> list[dict[str, Any]]:
         """Run a line that succeeds, and give its rows."""

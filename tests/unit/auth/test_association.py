@@ -182,12 +182,12 @@ def test_finds_credentials_behind_those_of_another_scheme() -> None:
 def test_takes_numbers_out_of_order_within_the_window() -> None:
     """Messages may overtake one another by up to 255 places; older ones are lost."""
     window = ReplayWindow()
-    window.note(1000)
+    window.mark_seen(1000)
     assert window.is_new(1000 - WINDOW + 1)
     assert not window.is_new(1000 - WINDOW)
-    window.note(1000 - WINDOW + 1)
+    window.mark_seen(1000 - WINDOW + 1)
     assert not window.is_new(1000 - WINDOW + 1)
-    window.note(5000)
+    window.mark_seen(5000)
     assert not window.is_new(5000)
     assert window.is_new(4999)
 
@@ -200,7 +200,7 @@ def test_takes_each_number_once(numbers: list[int]) -> None:
         newest = max(taken, default=0)
         assert window.is_new(number) == (number not in taken and (not taken or number > newest - WINDOW))
         if window.is_new(number):
-            window.note(number)
+            window.mark_seen(number)
             taken.add(number)
 
 

@@ -195,8 +195,8 @@ def test_a_challenge_belongs_to_its_flow_and_its_time() -> None:
     assert denial(desk.step(proof, flow="f/2")) == "expired challenge"
     assert denial(desk.step(proof, now=60.0)) == "expired challenge"
     desk.challenge(alice)
-    desk.locks.forget("f/1")
-    desk.locks.forget("f/1")
+    desk.locks.drop_handshake("f/1")
+    desk.locks.drop_handshake("f/1")
     assert denial(desk.step(proof)) == "expired challenge"
 
 

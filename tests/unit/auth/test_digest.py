@@ -167,8 +167,8 @@ def test_a_challenge_ends(client: Caller) -> None:
 
 def test_a_forgotten_connection_has_no_challenges(client: Caller) -> None:
     """Its end is theirs; it may be forgotten twice."""
-    client.proof.forget(FLOW)
-    client.proof.forget(FLOW)
+    client.proof.drop_challenges(FLOW)
+    client.proof.drop_challenges(FLOW)
     assert client.worth(client.credentials()) is Proof.STALE
 
 

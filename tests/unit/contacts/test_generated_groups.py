@@ -39,7 +39,7 @@ class Office:
     def loses(self, aor: Aor) -> None:
         """Remove somebody."""
         self.people.drop(aor)
-        self.groups.forget(aor)
+        self.groups.remove_person(aor)
         self.generated_groups.person_changed(aor, None)
 
     def regroups(self, group: Group) -> None:

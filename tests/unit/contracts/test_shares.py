@@ -16,7 +16,7 @@ def test_a_share_ends_before_the_whole() -> None:
     assert shares.reserve({"user": "b", "device": 4}, 3) == ""
     assert shares.reserve({"user": "c", "device": 5}, 3) == ""
     assert shares.reserve({"user": "d", "device": 6}) == TOTAL
-    shares.give({"user": "a", "device": 1}, 3)
+    shares.release({"user": "a", "device": 1}, 3)
     assert shares.reserve({"user": "d", "device": 6}) == ""
 
 
@@ -32,6 +32,6 @@ def test_no_bound_is_ever_passed(steps: list[tuple[str, int, int]]) -> None:
         for name in "abc":
             assert shares.amount_of("user", name) == sum(n for one, n in taken if one["user"] == name) <= 7
     for owners, amount in taken:
-        shares.give(owners, amount)
+        shares.release(owners, amount)
     assert len(shares) == 0
     assert not any(shares._taken.values())

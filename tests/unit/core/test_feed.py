@@ -242,7 +242,7 @@ def test_a_thing_that_ends_is_not_told_of(newsroom: Newsroom) -> None:
     for turn in range(2):
         newsroom.changes("a", "x")
         newsroom.changes("b", "x")
-        newsroom.feed.forget("a") if turn else newsroom.passes()
+        newsroom.feed.drop_thing("a") if turn else newsroom.passes()
     newsroom.passes()
     newsroom.drains("x")
     assert ([len(each.told) for each in (one, other)], slow.told) == ([1, 2], [("b", 2, "x")])

@@ -515,9 +515,9 @@ def test_forgets_a_user_but_says_goodbye() -> None:
     """A disabled user's requests are refused, but what he is told is still signed; he may prove himself anew."""
     hall = Hall()
     client = hall.signed_in()
-    hall.gate.forget(ALICE)
-    hall.gate.forget(ALICE)
-    hall.gate.forget(BOB)
+    hall.gate.end_associations(ALICE)
+    hall.gate.end_associations(ALICE)
+    hall.gate.end_associations(BOB)
     assert hall.refusal(client.sign(request_of(ALICE, "SERVICE"))).status == 403
     assert not hall.gate.accepts_response(FLOW, client.sign(Response(200, "OK", request_of(BOB, "MESSAGE").headers)))
     sealed = hall.gate.seal(FLOW, request_of(ALICE, "BENOTIFY"))
@@ -533,7 +533,7 @@ def test_closes_the_flow_of_a_forgotten_user() -> None:
     """Who does not sign in anew is disconnected."""
     hall = Hall()
     hall.signed_in()
-    hall.gate.forget(ALICE)
+    hall.gate.end_associations(ALICE)
     hall.clock.advance(31)
     assert FLOW in hall.flows.closed
 
@@ -559,7 +559,7 @@ def test_the_wire_is_told_who_is_no_stranger_any_more() -> None:
     hall = Hall()
     hall.signed_in()
     assert hall.flows.vouched == {FLOW: True}
-    hall.gate.forget(ALICE)
+    hall.gate.end_associations(ALICE)
     assert hall.flows.vouched == {FLOW: False}
 
 
@@ -694,7 +694,7 @@ class SlowLock:
         """Wait."""
         return await self.outcome
 
-    def forget(self, flow: str) -> None:
+    def drop_handshake(self, flow: str) -> None:
         """Remember."""
         self.forgotten.append(flow)
 

@@ -65,7 +65,7 @@ class Desk:
 
     def puts(self, *items: str, within_s: float = 0.0) -> list[bool]:
         """Queue items that nobody waits for; the first letter is the key."""
-        return [self.queue.put(item, item[0], within_s=within_s) for item in items]
+        return [self.queue.add_unawaited(item, item[0], within_s=within_s) for item in items]
 
     def under_way(self) -> list[Sequence[str]]:
         """Give the items of commits that are not answered; there is one at most."""
@@ -150,7 +150,7 @@ def test_a_failing_world_fails_who_waits(scene: Desk) -> None:
 def test_one_item_at_fault_spoils_no_other(scene: Desk) -> None:
     """A group that fails for an item's fault is committed again item by item, in order; only that one fails."""
     waits = scene.adds("-", "a", "bad", "c")
-    scene.queue.put("p", "p")
+    scene.queue.add_unawaited("p", "p")
     scene.answers()
     scene.answers(ZeroDivisionError())
     late = scene.queue.add("late")
@@ -182,7 +182,7 @@ def test_what_waits_is_bounded_in_all_and_for_each_owner() -> None:
         "too much waits for the disk",
     ]
     assert scene.queue.size == 3
-    assert scene.queue.put("f", "f") is False
+    assert scene.queue.add_unawaited("f", "f") is False
     scene.answers()
     scene.answers()
     assert scene.is_empty()
@@ -345,7 +345,7 @@ def test_an_orderly_end_commits_what_waits(scene: Desk) -> None:
     scene.puts("c1", within_s=9.0)
     closing = started(scene.queue.close(5.0))
     late = scene.queue.add("late")
-    assert scene.queue.put("e", "e") is False
+    assert scene.queue.add_unawaited("e", "e") is False
     assert ends(closing) == ["waits"]
     scene.answers()
     scene.answers()

@@ -42,7 +42,7 @@ def test_the_first_failures_cost_nothing_and_later_ones_ever_more() -> None:
     waits = []
     now = 0.0
     for _ in range(6):
-        throttle.failed("alice", now)
+        throttle.count_failure("alice", now)
         waits.append(throttle.wait("alice", now))
         now += waits[-1]
     assert waits == [0.0, 0.0, 30.0, 60.0, 100.0, 100.0]
@@ -53,8 +53,8 @@ def test_the_first_failures_cost_nothing_and_later_ones_ever_more() -> None:
 def test_failures_are_forgotten_after_the_window() -> None:
     """Somebody who mistypes once a day is never refused."""
     throttle = Throttle(Rules(), allowed=2)
-    throttle.failed("alice", 0.0)
-    throttle.failed("alice", 900.0)
+    throttle.count_failure("alice", 0.0)
+    throttle.count_failure("alice", 900.0)
     assert throttle.failures("alice", 900.0) == 1
     assert throttle.wait("alice", 900.0) == 0.0
 
@@ -62,7 +62,7 @@ def test_failures_are_forgotten_after_the_window() -> None:
 def test_success_forgives() -> None:
     """Who has proved himself begins with a clean slate."""
     throttle = Throttle(Rules(), allowed=1)
-    throttle.failed("alice", 0.0)
+    throttle.count_failure("alice", 0.0)
     assert throttle.wait("alice", 10.0) == 20.0
     throttle.forgive("alice")
     throttle.forgive("nobody")
@@ -72,7 +72,7 @@ def test_success_forgives() -> None:
 def test_a_refusal_outlasts_a_short_window() -> None:
     """A window shorter than the delay does not end the delay."""
     throttle = Throttle(Rules(tries_window_s=10.0), allowed=1)
-    throttle.failed("alice", 0.0)
+    throttle.count_failure("alice", 0.0)
     assert throttle.wait("alice", 15.0) == 15.0
 
 
@@ -80,9 +80,9 @@ def test_the_oldest_name_is_forgotten_at_the_bound() -> None:
     """However many names fail, no more than the bound are remembered."""
     throttle = Throttle(Rules(), allowed=1)
     for name in "abc":
-        throttle.failed(name, 0.0)
-    throttle.failed("a", 1.0)
-    throttle.failed("d", 1.0)
+        throttle.count_failure(name, 0.0)
+    throttle.count_failure("a", 1.0)
+    throttle.count_failure("d", 1.0)
     assert len(throttle) == 3
     assert [throttle.failures(name, 1.0) for name in "abcd"] == [2, 0, 1, 1]
 
@@ -91,5 +91,5 @@ def test_countless_failures_do_no_harm() -> None:
     """The delay stays at its bound after thousands of failures."""
     throttle = Throttle(Rules(), allowed=1)
     for _ in range(3000):
-        throttle.failed("alice", 0.0)
+        throttle.count_failure("alice", 0.0)
     assert throttle.wait("alice", 0.0) == 100.0

@@ -16,7 +16,7 @@ async def _weather(arrival: Arrival, operation: Element) -> Response:
 
 def _asked(content: str) -> Response:
     hall = Hall()
-    hall.operations.add({"getWeather": _weather})
+    hall.operations.add_operations({"getWeather": _weather})
     return hall.device("alice").service(SOAP_TYPE, write_envelope(content))
 
 
@@ -35,6 +35,6 @@ def test_an_operation_that_nobody_offers_is_refused() -> None:
 def test_two_workloads_cannot_offer_the_same() -> None:
     """One would hide the other; that is found when the server is built."""
     operations = Operations()
-    operations.add({"getWeather": _weather})
+    operations.add_operations({"getWeather": _weather})
     with pytest.raises(ValueError, match="getWeather"):
-        operations.add({"getTime": _weather, "getWeather": _weather})
+        operations.add_operations({"getTime": _weather, "getWeather": _weather})

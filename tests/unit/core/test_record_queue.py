@@ -40,7 +40,7 @@ class Scene:
 
     def note(self, key: str, word: str, *, organizer: str = "", within_s: float = 0.0) -> None:
         """Have a record with a word in it written."""
-        self.recording.note(ConferenceRecord(key, word, organizer, 0.0), within_s=within_s)
+        self.recording.queue_record(ConferenceRecord(key, word, organizer, 0.0), within_s=within_s)
 
     def answer(self, error: Exception | None = None) -> None:
         """Answer the oldest write."""
@@ -134,7 +134,7 @@ def test_an_orderly_end_waits_for_the_store(scene: Scene) -> None:
 def test_an_orderly_end_says_what_a_failing_store_did_not_take(scene: Scene) -> None:
     """How many records are lost, of which kind, and why."""
     scene.note("a", "one")
-    scene.recording.note(CALL)
+    scene.recording.queue_record(CALL)
     closing = started(scene.recording.close())
     scene.answer(StoreUnavailable("disk full"))
     with pytest.raises(Unfinished, match=r"2 call records .* 1 of conferences and 1 of sessions: the store fails"):
@@ -189,9 +189,9 @@ def test_memory_has_a_bound_and_each_user_a_share(scene: Scene, monkeypatch: pyt
         for number in range(9):
             scene.note(f"{number}", f"{number}", organizer="sip:greedy@example.com")
         scene.note("a", "a", organizer="sip:modest@example.com")
-        scene.recording.note(replace(CALL, user1="sip:greedy@example.com"))
-        scene.recording.note(replace(CALL, user1="sip:modest@example.com"))
-        scene.recording.note(FocusJoinRecord("j", "", "", "sip:third@example.com", "", "", "", "", 0.0))
+        scene.recording.queue_record(replace(CALL, user1="sip:greedy@example.com"))
+        scene.recording.queue_record(replace(CALL, user1="sip:modest@example.com"))
+        scene.recording.queue_record(FocusJoinRecord("j", "", "", "sip:third@example.com", "", "", "", "", 0.0))
     assert len(scene.recording) == 4
     assert scene.meter.count("lyncpy_records_lost_total") == 9
     (event,) = events

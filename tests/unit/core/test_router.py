@@ -42,7 +42,7 @@ OTHERS = _route(FORWARD)
 def router() -> Router:
     """Give a router with a few rows."""
     table = Router(["example.test"], ["sip.example.test", "sip.example.test:5061"])
-    table.add([REGISTER, OPTIONS, PUBLISH, CONTACTS, PRESENCE, FACTORY, OTHERS])
+    table.add_routes([REGISTER, OPTIONS, PUBLISH, CONTACTS, PRESENCE, FACTORY, OTHERS])
     return table
 
 
@@ -111,6 +111,6 @@ def test_what_nobody_answers_is_refused_for_what_it_is(router: Router, arrival: 
 def test_two_equal_rows_are_a_mistake() -> None:
     """Two workloads that answer the same are found when the house is built."""
     router = Router(["example.test"], [])
-    router.add([PUBLISH])
+    router.add_routes([PUBLISH])
     with pytest.raises(ValueError, match="two routes"):
-        router.add([PUBLISH])
+        router.add_routes([PUBLISH])

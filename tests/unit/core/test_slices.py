@@ -69,7 +69,7 @@ def test_whoever_asks_for_much_waits_behind_others() -> None:
         return name
 
     asked = {
-        name: Deferred.fromCoroutine(rota.run(name[0], partial(piece, name)))
+        name: Deferred.fromCoroutine(rota.run_in_turn(name[0], partial(piece, name)))
         for name in ("a1", "a2", "a3", "a4", "b1", "b2", "c1")
     }
     _ = asked["a3"].addErrback(lambda failure: failure.trap(CancelledError) and None)
@@ -94,6 +94,6 @@ def test_work_that_fails_does_not_stop_the_others() -> None:
     async def work() -> int:
         return 1
 
-    _ = Deferred.fromCoroutine(rota.run("a", fail)).addErrback(failures.append)
+    _ = Deferred.fromCoroutine(rota.run_in_turn("a", fail)).addErrback(failures.append)
     assert [failure.type for failure in failures] == [ValueError]
-    assert result_of(rota.run("b", work)) == 1
+    assert result_of(rota.run_in_turn("b", work)) == 1

@@ -50,8 +50,8 @@ class Door:
         attempt = self.tries.attempt(aor, address, epid)
         if self.tries.wait(attempt, self.now) > 0:
             return False
-        self.tries.begin(attempt, self.now)
-        self.tries.failed(attempt, self.now)
+        self.tries.count_attempt(attempt, self.now)
+        self.tries.count_failure(attempt, self.now)
         return True
 
     def signs_in(self, aor: Aor = ALICE, address: str = OFFICE, epid: str = "desk") -> bool:
@@ -59,7 +59,7 @@ class Door:
         attempt = self.tries.attempt(aor, address, epid)
         if self.tries.wait(attempt, self.now) > 0:
             return False
-        self.tries.begin(attempt, self.now)
+        self.tries.count_attempt(attempt, self.now)
         self.tries.succeeded(attempt)
         return True
 
@@ -184,7 +184,7 @@ def test_an_operator_can_unlock() -> None:
         while door.guess(ALICE, f"198.51.100.{n}"):
             pass
     assert door.tries.unlock_user(ALICE) > 0
-    assert not list(door.tries.held(door.now))
+    assert not list(door.tries.throttled(door.now))
     for who in STAFF:
         door.guess(who, OFFICE)
     assert [(one.place, one.failures) for one in door.tries.crowded(door.now)] == [(OFFICE, 40)]
@@ -307,7 +307,7 @@ def test_nothing_is_counted_for_whom_it_does_not_concern(plays: list[tuple[Aor, 
             door.signs_in(aor, address, epid)
         elif what in ("begin", "spare"):
             attempt = door.tries.attempt(aor, address, epid)
-            door.tries.begin(attempt, door.now)
+            door.tries.count_attempt(attempt, door.now)
             if what == "spare":
                 door.tries.spare(attempt)
                 door.tries.spare(attempt)

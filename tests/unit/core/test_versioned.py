@@ -28,7 +28,7 @@ class Number:
 class Numbers:
     """Numbers under names; "nobody" owns none, and who is at zero has no record."""
 
-    def record(self, key: str) -> str:
+    def record_key(self, key: str) -> str:
         """Give the key of the record."""
         return "" if key == "nobody" else f"of {key}"
 
@@ -59,7 +59,7 @@ class InMemory:
         """Keep one."""
         self.entries[key] = entry
 
-    def forget(self, key: str) -> None:
+    def discard(self, key: str) -> None:
         """Forget one."""
         self.entries.pop(key, None)
 

@@ -76,7 +76,7 @@ def test_a_login_that_two_have_means_nobody() -> None:
 def test_who_is_forgotten_is_in_no_group_and_may_come_back() -> None:
     """People come and go without their groups being read again."""
     found = table(group("g", ALICE.key))
-    found.forget(ALICE.aor)
+    found.remove_person(ALICE.aor)
     assert (found.members("key-g", 10), found.groups_of(ALICE.aor)) == ([], [])
     found.know(ALICE)
     assert names(found.groups_of(ALICE.aor)) == ["g"]
@@ -115,7 +115,7 @@ def test_what_is_dropped_leaves_nothing_behind() -> None:
     for key in ("key-a", "key-b", "key-b"):
         found.drop(key)
     for one in (ALICE, BOB, CAROL, DAVE):
-        found.forget(one.aor)
+        found.remove_person(one.aor)
     assert not any((found._groups, found._named, found._holders, found._means, found._inner, found._known))
     assert (len(found), found.all_groups()) == (0, ())
 

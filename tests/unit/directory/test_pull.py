@@ -199,7 +199,7 @@ def test_who_is_removed_may_come_back() -> None:
     second = server.again(ALICE)
     result_of(second.pulls.open())
     assert second.people.everybody() == (ALICE,)
-    assert [one.id for one in second.people.owners.held()] == [owner]
+    assert [one.id for one in second.people.owners.held_back()] == [owner]
     second.directory.people = [ALICE, BOB]
     result_of(second.pulls.pull())
     third = second.again()
@@ -532,7 +532,7 @@ def test_an_operator_gives_what_waits_to_a_person_under_a_new_key() -> None:
     result_of(server.pulls.pull())
     assert result_of(secrets.nt_hash(BOB.aor)) is None
     result_of(server.pulls.give(owner, BOB.aor))
-    assert (owners.owner(BOB.aor), owners.held()) == (owner, [])
+    assert (owners.owner(BOB.aor), owners.held_back()) == (owner, [])
     assert result_of(secrets.nt_hash(BOB.aor)) == b"\x01" * 16
     second = server.again(ALICE, replace(BOB, key="anew"))
     result_of(second.pulls.open())

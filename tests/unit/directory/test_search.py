@@ -31,7 +31,7 @@ GONE = Person(Aor("sip:bobby@contoso.test"), "bobby", enabled=False, given_name=
 def device(*people: Person) -> Device:
     """A device in a hall where people can be searched for."""
     hall = Hall(people)
-    hall.operations.add(Search(hall.people, hall.timers).operations())
+    hall.operations.add_operations(Search(hall.people, hall.timers).operations())
     return hall.device("alice")
 
 

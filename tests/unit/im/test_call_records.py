@@ -19,7 +19,7 @@ class _Book:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def note(self, record: CallRecord, *, within_s: float = 0.0) -> None:
+    def queue_record(self, record: CallRecord, *, within_s: float = 0.0) -> None:
         """Keep it."""
         self.rows[record.key] = record
 

@@ -57,7 +57,7 @@ def test_sequence_numbers_of_early_dialogs_count(scene: Scene) -> None:
     scene.outbound.to("n/a1").answers(200)
     next(call for call in scene.outbound.calls if call.request.method == "INVITE").answers(200, tag="tb")
     (endpoint,) = scene.bindings.endpoints_of(BOB)
-    scene.bindings.drop(endpoint, "connection lost")
+    scene.bindings.remove(endpoint, "connection lost")
     scene.turn()
     bye = scene.outbound.to("n/a1").request
     assert (bye.method, bye.cseq.number) == ("BYE", 8)
@@ -269,7 +269,7 @@ def test_a_request_to_a_device_that_has_just_left_is_refused_and_ends_nothing(sc
     scene.talk()
     session = _session(scene)
     (endpoint,) = scene.bindings.endpoints_of(BOB)
-    scene.bindings.drop(endpoint, "connection lost")
+    scene.bindings.remove(endpoint, "connection lost")
     (no,) = scene.send("INFO", tags=("ta", "tb"), number=3)
     assert no.status == 481
     assert scene.im._sessions.current(session) is not None

@@ -136,7 +136,7 @@ def test_a_device_that_vanished_ends_its_sessions(scene: Scene) -> None:
     """The other side gets a BYE, so that its next message opens a session that can be delivered."""
     scene.talk()
     (endpoint,) = scene.bindings.endpoints_of(BOB)
-    scene.bindings.drop(endpoint, "connection lost")
+    scene.bindings.remove(endpoint, "connection lost")
     scene.turn()
     bye = scene.outbound.to("n/a1").request
     assert bye.method == "BYE"
@@ -304,7 +304,7 @@ def test_a_caller_who_signs_out_while_it_rings_gives_up(scene: Scene) -> None:
     """His invitation stops ringing although his connection stays open."""
     answers = scene.send("INVITE", body=SDP)
     (endpoint,) = scene.bindings.endpoints_of(ALICE)
-    scene.bindings.drop(endpoint, "signed out")
+    scene.bindings.remove(endpoint, "signed out")
     scene.turn()
     assert scene.outbound.to("n/b1").cancelled == 1
     assert answers[0].status == 487
@@ -319,7 +319,7 @@ def test_a_repeated_number_does_not_count_back(scene: Scene) -> None:
     scene.send("INFO", tags=("ta", "tb"), number=4)
     scene.outbound.to("n/b1").answers(200)
     (endpoint,) = scene.bindings.endpoints_of(ALICE)
-    scene.bindings.drop(endpoint, "connection lost")
+    scene.bindings.remove(endpoint, "connection lost")
     scene.turn()
     assert scene.outbound.to("n/b1").request.cseq.number == 10
 

@@ -255,7 +255,7 @@ class Left:
         self.now = now
         self.places: list[str] = []
 
-    def meant(self, place: str, aor: Aor) -> Aor | None:
+    def present_address(self, place: str, aor: Aor) -> Aor | None:
         """Give whom an address means."""
         self.places.append(place)
         return self.now.get(aor[4:].partition("@")[0], aor)
@@ -274,7 +274,7 @@ def test_a_token_goes_where_its_person_goes(tmp_path: Path) -> None:
         desk = Desk(file)
         left = Left(alice=now)
         desk.readers._meanings = left
-        desk.readers.note()
+        desk.readers.note_meanings()
         assert left.places == [f"token {digest[:16]}"]
         if expected is not None:
             assert desk.who(f"Bearer {TOKEN}").aor == expected
