@@ -18,8 +18,8 @@ specification; `aggregate` makes one state of the states of all endpoints, `boar
 | watchers from before 2007 | `bodies.batches` | `bodies.legacy` | `subscriptions`, `soap` |
 | web pages | `resources` | `bodies.icons` | `resources` |
 
-`board_table` owns the boards, which `bodies.board_record` writes for the store, and `clock_steps`
-takes them along when the clock is set. `watcher_index` knows who watches whom, `fanout` turns
+`board_table` owns the boards, and changes them when somebody publishes, an endpoint goes, the directory
+or the clock changes; `bodies.board_record` writes them for the store. `watcher_index` knows who watches whom, `fanout` turns
 facts into notifications, as fast as connections and publishers (`model.traffic`) let it.
 `subscribers` notes who began to watch whom, so that a user can be asked about them.
 """

@@ -4,7 +4,8 @@ A board is in memory from the first time that somebody asks for it. Those of peo
 are signed out leave it when there are too many.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.facts import BoardChanged
+from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
@@ -24,22 +25,25 @@ from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.presence.bodies.board_record import read_named, write_record
-from lyncpy.workloads.presence.clock_steps import Carrier
 from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
     Outcome,
     Published,
+    Stale,
+    ahead_s,
+    carry,
     deadline,
     expire,
     leave,
+    publish,
     publish_directory_facts,
 )
 from lyncpy.workloads.presence.model.directory_facts import made_for
 from lyncpy.workloads.presence.model.levels import again, privatise
 from lyncpy.workloads.presence.model.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.model.quotas import Quotas
-from lyncpy.workloads.presence.model.tables import ExpiryCause
+from lyncpy.workloads.presence.model.tables import ExpiryCause, InstanceKey, Publication
 
 _KIND: Final = "board"
 _SEARCHED: Final = 64
@@ -50,6 +54,15 @@ _LOOKED_AT: Final = 500
 
 _AGAIN_S: Final = 30.0
 """When the store failed while something lapsed."""
+
+_REFUSED_BOUND: Final = 10_000
+"""Endpoints whose last publication was stale; one that is forgotten only gets another fault."""
+
+_STEP_LEAST_S: Final = 1.0
+"""A wall clock that is set by less is one that NTP keeps right: the boards' times stay as they are."""
+
+STEPPED_AT_ONCE: Final = 200
+"""Boards whose deadlines are set anew in one turn of the reactor."""
 
 Decide = Callable[[Board, float], Outcome]
 """Board and wall-clock seconds → what becomes of it. Pure; called again when another writer was first."""
@@ -66,6 +79,57 @@ class BoardState:
 
     stepped: float = 0.0
     """By how much the wall clock that the board's times are of has been set since the start."""
+
+
+class ClockSteps:
+    """Keeps the times on boards right when the wall clock is set: lifetimes and the order of publications stay as they were.
+
+    A board is adjusted when it is changed next. Those that have a deadline are looked at soon after the
+    step, because the deadline was computed by the clock as it was.
+
+    Args:
+        timers: The clocks; they tell of steps.
+        with_deadline: Gives the addresses whose boards have a deadline.
+        due: Is called with each of these addresses, to look at the board anew.
+    """
+
+    def __init__(self, timers: ITimers, with_deadline: Callable[[], Iterable[Aor]], due: Callable[[Aor], None]) -> None:
+        self._timers = timers
+        self._with_deadline = with_deadline
+        self._due = due
+        self._began = timers.steady()
+        self._waiting: deque[Aor] = deque()
+        timers.on_step(self._on_step)
+
+    def stepped(self) -> float:
+        """Give by how much the wall clock has been set since the start; a board's times are kept with this number."""
+        return self._timers.wall() - self._timers.steady()
+
+    def carried(self, board: Board, stepped: float) -> Board:
+        """Give a board whose times were right when the clock had been set by so much; as it is, if nothing happened since."""
+        by = self.stepped() - stepped
+        return carry(board, by) if abs(by) >= _STEP_LEAST_S else board
+
+    def as_read(self, board: Board) -> Board:
+        """Give a board from the store; one of the future was written before the clock was set back.
+
+        Then what was published last was published at our start, at the latest: nothing lives for longer than was granted.
+        """
+        if ahead_s(board, self._timers.wall()) <= 0:
+            return board
+        return carry(board, -ahead_s(board, self._began + self.stepped()))
+
+    def _on_step(self, _: float) -> None:
+        idle = not self._waiting
+        self._waiting.extend(self._with_deadline())
+        if idle:
+            self._some()
+
+    def _some(self) -> None:
+        for _ in range(min(STEPPED_AT_ONCE, len(self._waiting))):
+            self._due(self._waiting.popleft())
+        if self._waiting:
+            self._timers.later(0.0, self._some)
 
 
 class _BoardCache:
@@ -124,9 +188,9 @@ def _is_idle(board: Board) -> bool:
 class _Form:
     """How boards are stored."""
 
-    def __init__(self, owners: IOwners, carrier: Carrier, timers: ITimers) -> None:
+    def __init__(self, owners: IOwners, steps: ClockSteps, timers: ITimers) -> None:
         self._owners = owners
-        self._carrier = carrier
+        self._steps = steps
         self._timers = timers
 
     def record_key(self, key: Aor) -> str:
@@ -135,12 +199,12 @@ class _Form:
 
     def unpack(self, key: Aor, value: bytes | None) -> BoardState:
         """Read a board as it is now: with the addresses that people have, and without what has ended."""
-        stepped = self._carrier.stepped()
+        stepped = self._steps.stepped()
         if value is None:
             return BoardState(Board(key), stepped=stepped)
         board, names = read_named(key, value, self._owners)
         now = self._timers.wall()
-        published, names = readdress(self._carrier.as_read(board), names.since(now), self._owners, now)
+        published, names = readdress(self._steps.as_read(board), names.since(now), self._owners, now)
         board = again(expire(published.board, now).board, now)
         return BoardState(board, names, board.last_active, stepped)
 
@@ -164,8 +228,8 @@ class _Form:
 
     def carried(self, state: BoardState) -> BoardState:
         """Take along what is on a board when the wall clock was set."""
-        board = self._carrier.carried(state.board, state.stepped)
-        stepped = self._carrier.stepped()
+        board = self._steps.carried(state.board, state.stepped)
+        stepped = self._steps.stepped()
         names = state.names.carried(stepped - state.stepped)
         return state if board is state.board else BoardState(board, names, state.last_active, stepped)
 
@@ -190,11 +254,20 @@ class BoardTable:
         self,
         platform: Platform,
         contacts: IContacts,
+        watched: Container[Aor],
         quotas: Quotas,
         *,
         in_memory: int,
     ) -> None:
-        """Begin with nothing in memory; of more boards than `in_memory` those that nobody holds are read anew."""
+        """Create the table with no board in memory.
+
+        Args:
+            platform: The server's; boards are kept in its store, and changes are told on its bus.
+            contacts: Everybody's contact lists.
+            watched: The addresses that have a watcher.
+            quotas: The bounds of one board.
+            in_memory: Boards that are held in memory; of more, those of people who are signed out are let go.
+        """
         timers = platform.timers
         self._bus = platform.bus
         self.serial = 0
@@ -202,12 +275,16 @@ class BoardTable:
 
         self._people = platform.people
         self._contacts = contacts
+        self._watched = watched
         self._policies = platform.policies
         self._quotas = quotas
         self._timers = timers
         self._owners = platform.owners
+        self._refused: dict[tuple[Aor, Epid], Mapping[InstanceKey | int, int]] = {}
+        """Endpoint → the stale versions for which its last publication was refused."""
+
         self._memory = memory = _BoardCache(self._owners, in_memory, timers, self._due)
-        self._form = _Form(self._owners, Carrier(timers, memory.deadlines.keys, self._due), timers)
+        self._form = _Form(self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
             _KIND,
             self._form,
@@ -226,10 +303,6 @@ class BoardTable:
         state = self._table.peek(aor)
         return None if state is None else state.board
 
-    def has_to_tell(self, aor: Aor) -> bool:
-        """Tell whether there is anything in memory that was published under an address, by whomever."""
-        return aor in self._memory.kept or aor in self._memory.left
-
     async def read(self, aor: Aor) -> Board:
         """Give a user's board; who never published has an empty one. Only ask for people who exist."""
         board = self.peek(aor)
@@ -247,33 +320,60 @@ class BoardTable:
             board = self.peek(aor) or (found if self.serial == serial else None)
         return board
 
-    async def change(
-        self, aor: Aor, decide: Decide, by: Epid | None = None, *, admit: Callable[[], Awaitable[None]] | None = None
-    ) -> Outcome:
+    async def change(self, aor: Aor, decide: Decide, by: Epid | None = None) -> Outcome:
         """Change a board: decide, write what is durable, keep, tell.
 
         Args:
-            aor: Whose.
-            decide: What becomes of it.
-            by: The endpoint that asks.
-            admit: Refuses by raising, when nobody else changes the board any more: the end of an endpoint that
-                it has found signed in comes behind the change.
+            aor: The address of the board's user.
+            decide: Gives what becomes of the board.
+            by: The endpoint that asks for the change; None: no endpoint does.
 
         Raises:
             Refused: 503, when other writers were first three times, or too many wait.
             StoreUnavailable: Nothing was changed.
         """
         async with self._table.hold(aor):
-            if admit is not None:
-                await admit()
             return await self._changed(aor, decide, by)
 
-    async def depart(self, aor: Aor, epid: Epid, *, last: bool) -> None:
-        """Take off what an endpoint published that is gone.
+    async def publish(
+        self, aor: Aor, publications: Sequence[Publication], by: Epid, admit: Callable[[], Awaitable[None]]
+    ) -> Outcome:
+        """Change a board by the publications of one of its user's endpoints.
 
-        With the last one goes into the store since when nobody is active; a restart tells it on, as of those who
-        block. Nobody was promised it: where the store fails, the next start knows an earlier time, or none.
+        The stale versions of a refused publication are remembered until the endpoint publishes again: see
+        `model.board.publish`.
+
+        Args:
+            aor: The address of the board's user.
+            publications: In document order.
+            by: The publishing endpoint.
+            admit: Raises `Refused` for an endpoint that is not signed in. It is called while nobody else changes
+                the board, so the end of an endpoint that it has found signed in comes after the change.
+
+        Raises:
+            Refused: By `admit`; and as `change`.
+            StoreUnavailable: Nothing was changed.
         """
+        refused = self._refused.pop((aor, by), None)
+        async with self._table.hold(aor):
+            await admit()
+            outcome = await self._changed(
+                aor, lambda board, now: publish(board, publications, by, now, self._quotas, refused), by
+            )
+        if isinstance(outcome, Stale):
+            if len(self._refused) >= _REFUSED_BOUND:
+                del self._refused[next(iter(self._refused))]
+            self._refused[aor, by] = {one.key: one.version for one in outcome.faults if one.key is not None}
+        return outcome
+
+    async def endpoint_gone(self, fact: EndpointGone) -> None:
+        """Remove the publications of an endpoint that has signed out or was lost.
+
+        After the last endpoint of a user the time of their last activity is written to the store, so that a
+        restart shows it to those whom they have blocked. No acknowledgement promised it: when the store fails,
+        the next start has an earlier time, or none.
+        """
+        aor, epid, last = fact.endpoint.aor, fact.endpoint.epid, fact.last
         # A board that is not in memory holds nothing of an endpoint. But one that is being written may soon.
         async with self._table.hold(aor, must=True):
             if self.peek(aor) is None:
@@ -287,8 +387,14 @@ class BoardTable:
             except (Refused, StoreUnavailable) as failure:
                 self.log.debug("when {aor} was active last is not written: {reason}", aor=aor, reason=str(failure))
 
-    async def refurnish(self, aor: Aor) -> None:
-        """Publish anew what the directory knows of who has an address; all of theirs, if another had it."""
+    async def person_changed(self, fact: PersonChanged) -> None:
+        """Publish anew what the directory knows of a person; if another had the address before, all that is on the board.
+
+        Nothing is to be done for an address that has no watcher and of which nothing is in memory.
+        """
+        aor = fact.aor
+        if not (aor in self._memory.kept or aor in self._memory.left or aor in self._watched):
+            return
         async with self._table.hold(aor):
             made = made_for(self._people.person(aor))
             if self.peek(aor) is None:

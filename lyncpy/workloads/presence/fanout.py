@@ -15,7 +15,7 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
+from lyncpy.contracts.facts import BoardChanged, EndpointGone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -131,14 +131,8 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         self._timers.later(0.0, lambda: self._begin_comparing(subscription, shown))
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
-        """End what the endpoint published."""
+        """Forget how much the endpoint published; the board table removes what it published."""
         self._traffic.forget(fact.endpoint.aor, fact.endpoint.epid)
-        await self._boards.depart(fact.endpoint.aor, fact.endpoint.epid, last=fact.last)
-
-    async def person_changed(self, fact: PersonChanged) -> None:
-        """Publish anew what the directory knows; nothing to do for who is neither in memory nor watched."""
-        if self._boards.has_to_tell(fact.aor) or fact.aor in self._watchers:
-            await self._boards.refurnish(fact.aor)
 
     def _told(self, aor: Aor, changes: GatheredChanges, watchers: int) -> None:
         self._traffic.caused(aor, changes.by, watchers, self._timers.now())

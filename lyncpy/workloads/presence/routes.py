@@ -5,7 +5,7 @@ from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.names import Aor, Epid, aor_of
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.message import Response, response_to
@@ -19,9 +19,9 @@ from lyncpy.workloads.presence.bodies.publications import (
     read_set_subscriber,
 )
 from lyncpy.workloads.presence.grants import Grants
-from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, Published, Stale, publish
+from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, Published, Stale
 from lyncpy.workloads.presence.model.levels import RelationOf, acknowledge, set_delegates, set_members
-from lyncpy.workloads.presence.model.tables import CATEGORIES, Denial, InstanceKey
+from lyncpy.workloads.presence.model.tables import CATEGORIES, Denial
 from lyncpy.workloads.presence.roaming import PENDING_EVENT, SELF_EVENT, Roaming
 from lyncpy.workloads.presence.settings import Settings
 
@@ -29,9 +29,6 @@ PUBLISH_TYPE: Final = "application/msrtc-category-publish+xml"
 MEMBERS_TYPE: Final = "application/msrtc-setcontainermembers+xml"
 SUBSCRIBER_TYPE: Final = "application/msrtc-presence-setsubscriber+xml"
 DELEGATES_TYPE: Final = "application/msrtc-setdelegates+xml"
-
-_INSISTING_BOUND: Final = 10_000
-"""Endpoints whose last publication was stale; one that is forgotten only gets another fault."""
 
 _DENIALS: Final[Mapping[Denial, tuple[int, Diagnostics]]] = {
     Denial.READ_ONLY: (403, Diagnostics(2003, "Category publication failed - Cannot overwrite read only publication")),
@@ -69,7 +66,6 @@ class Routes:
         self._relation = relation
         self._quotas = settings.quotas()
         self._categories = frozenset(CATEGORIES).union(settings.categories)
-        self._insisting: dict[tuple[Aor, Epid], Mapping[InstanceKey | int, int]] = {}
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""
@@ -100,21 +96,13 @@ class Routes:
         names = {one.key.category for one in publications}
         if not names <= self._categories:
             raise Refused(400, Diagnostics(2003, "Category publication failed - Unknown category"))
-        insisted = self._insisting.pop((aor, epid), None)
 
         async def admit() -> None:
             # What an endpoint publishes ends with it. One that is gone already would never be heard of again.
             if all(endpoint.epid != epid for endpoint in await self._locator.endpoints(aor)):
                 raise Refused(403, _NOT_YOURS)
 
-        outcome = await self._boards.change(
-            aor, lambda board, now: publish(board, publications, epid, now, self._quotas, insisted), epid, admit=admit
-        )
-        if isinstance(outcome, Stale):
-            if len(self._insisting) >= _INSISTING_BOUND:
-                del self._insisting[next(iter(self._insisting))]
-            self._insisting[aor, epid] = {one.key: one.version for one in outcome.faults if one.key is not None}
-        published = _allowed(outcome)
+        published = _allowed(await self._boards.publish(aor, publications, epid, admit))
         # What the server made of it, too: no notification tells a publisher what its own publication touched.
         body = write_own(published.board, categories=names | published.changes.touched, containers=())
         return response_to(arrival.request, 200, content_type=ROAMING_SELF, body=body)

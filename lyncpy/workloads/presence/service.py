@@ -67,8 +67,8 @@ class Presence:
         public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
         quotas, in_memory = settings.quotas(), settings.boards_in_memory
-        self._boards = boards = BoardTable(platform, contacts, quotas, in_memory=in_memory)
         watchers, views = _tables(relation, settings)
+        self._boards = boards = BoardTable(platform, contacts, watchers, quotas, in_memory=in_memory)
         roaming = Roaming(boards, notifier, relation, timers)
         grants = Grants(notifier, settings)
         traffic = Traffic(
@@ -110,10 +110,11 @@ class Presence:
         self._listening = (
             self._bus.listen(BoardChanged, self._fanout.board_changed),
             self._bus.listen(BoardChanged, self._subscribers.board_changed),
+            self._bus.listen(EndpointGone, self._boards.endpoint_gone),
             self._bus.listen(EndpointGone, self._fanout.endpoint_gone),
             *(self._bus.listen(FlowDrained, feed.flow_drained) for feed in self._feeds),
             *(self._bus.listen(FlowClosed, feed.flow_closed) for feed in self._feeds),
-            self._bus.listen(PersonChanged, self._fanout.person_changed),
+            self._bus.listen(PersonChanged, self._boards.person_changed),
             self._bus.listen(AddressesChanged, self._addresses_changed),
             self._bus.listen(ContactsChanged, self._subscribers.contacts_changed),
             self._bus.listen(ContactsChanged, self._contacts_changed),

@@ -93,7 +93,7 @@ class WatcherIndex:
         """Give the number of pairs."""
         return len(self._shares)
 
-    def __contains__(self, aor: Aor) -> bool:
+    def __contains__(self, aor: object) -> bool:
         return aor in self._watched
 
     def watchers_of(self, aor: Aor) -> Mapping[Subscription, Watch]:

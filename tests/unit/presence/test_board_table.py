@@ -8,8 +8,10 @@ from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.facts import BoardChanged
-from lyncpy.contracts.names import Aor, Epid, Version
+from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, Epid, FlowName, Version
+from lyncpy.contracts.names import Instance as Sip
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
@@ -19,7 +21,7 @@ from lyncpy.workloads.presence.board_table import BoardTable, Decide
 from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.publications import read_state
 from lyncpy.workloads.presence.model.audience import STRANGER, audience
-from lyncpy.workloads.presence.model.board import Board, Published, publish
+from lyncpy.workloads.presence.model.board import Board, Published, Stale, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, set_members, subscribe
 from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.states import Aggregate, StateDocument, StateKind
@@ -43,6 +45,11 @@ from tests.kit.results import begun, result_of, started
 ALICE = Aor("sip:alice@contoso.test")
 PC = Epid("pc")
 NOTE, USER = InstanceKey("note", 0, 200), InstanceKey("state", 0x20000000, 2)
+PC_GONE = EndpointGone(
+    Endpoint(ALICE, PC, Sip("<urn:uuid:1>"), "sip:gruu", "sip:pc", FlowName("n/1"), "Test", 0.0, 1e9, "127.0.0.1"),
+    "connection lost",
+    last=True,
+)
 
 
 def wish(
@@ -66,7 +73,7 @@ def hall() -> Hall:
 
 def boards_of(hall: Hall, in_memory: int = 100) -> BoardTable:
     """Give a table as a process that has just started has it."""
-    return BoardTable(hall.platform(), NoContacts(), Quotas(), in_memory=in_memory)
+    return BoardTable(hall.platform(), NoContacts(), (), Quotas(), in_memory=in_memory)
 
 
 @pytest.fixture
@@ -204,7 +211,7 @@ def test_an_endpoint_that_goes_while_it_publishes_leaves_nothing(
     changed(boards, machine)
     monkeypatch.setattr(hall.store, "write", lambda *_: writing)
     _ = started(boards.change(ALICE, wish(USER, "", state=BUSY), PC))
-    _ = started(boards.depart(ALICE, PC, last=True))
+    _ = started(boards.endpoint_gone(PC_GONE))
     writing.callback(Version(1))
     assert availability(result_of(boards.read(ALICE))) == 18500
 
@@ -221,7 +228,7 @@ def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
         begun(boards.change(ALICE, wish(), PC), StoreUnavailable)
     with pytest.raises(Refused):
         result_of(boards.change(ALICE, wish(), PC))
-    leaving = started(boards.depart(ALICE, PC, last=True))
+    leaving = started(boards.endpoint_gone(PC_GONE))
     writing.errback(StoreUnavailable("gone"))
     assert leaving.called
     assert availability(result_of(boards.read(ALICE))) == 18500
@@ -279,10 +286,42 @@ def test_the_card_follows_the_directory(hall: Hall, boards: BoardTable) -> None:
     """A new title is on the card as soon as the directory tells it."""
     result_of(boards.read(ALICE))
     hall.people = boards._people = Hall(()).people  # the directory forgets everybody
-    result_of(boards.refurnish(ALICE))
+    result_of(boards.person_changed(PersonChanged(ALICE, None)))
     board = boards.peek(ALICE)
     assert board is not None
     assert not list(board.instances_of("contactCard"))
+
+
+def test_the_directory_changes_boards_that_somebody_may_have_seen(hall: Hall) -> None:
+    """A pull of a large directory reads the boards of those who are watched, not everybody's."""
+    u1, u2 = Aor("sip:u1@contoso.test"), Aor("sip:u2@contoso.test")
+    boards = BoardTable(hall.platform(), NoContacts(), {u1}, Quotas(), in_memory=100)
+    for aor in (u1, u2):
+        result_of(boards.person_changed(PersonChanged(aor, hall.people.person(aor))))
+    assert boards.peek(u1) is not None
+    assert boards.peek(u2) is None
+
+
+def test_an_old_version_that_is_sent_again_is_accepted(boards: BoardTable) -> None:
+    """A client that knows no current version gets on after one fault; the next old version is refused again."""
+    admitted: list[str] = []
+
+    async def admit() -> None:
+        admitted.append("pc")
+
+    def published(version: int) -> type:
+        one = Publication(NOTE, version, Expire.STATIC, f"<note>{len(admitted)}</note>")
+        return type(result_of(boards.publish(ALICE, [one], PC, admit)))
+
+    assert [published(version) for version in (0, 7, 7, 7, 9, 7)] == [
+        Published,
+        Stale,
+        Published,
+        Stale,
+        Stale,
+        Stale,
+    ]
+    assert len(admitted) == 6
 
 
 def test_closing_cancels_deadlines(hall: Hall, boards: BoardTable) -> None:
@@ -333,7 +372,7 @@ WISH = "<otherOptions><privacyModeUserSelection>Private</privacyModeUserSelectio
 
 def private_boards(hall: Hall, lists: Lists, rules: Rules) -> BoardTable:
     """Give a table that knows contact lists and policies."""
-    return BoardTable(hall.platform(policies=rules), lists, Quotas(), in_memory=100)
+    return BoardTable(hall.platform(policies=rules), lists, (), Quotas(), in_memory=100)
 
 
 def sees(boards: BoardTable) -> bool:
@@ -504,9 +543,12 @@ def test_who_is_gone_when_their_turn_comes_changes_nothing(boards: BoardTable) -
         order.append("second")
         raise Refused(403)
 
-    begun(boards.change(ALICE, wish(), PC, admit=waits))
+    def note(text: str) -> list[Publication]:
+        return [Publication(NOTE, 0, Expire.STATIC, text)]
+
+    begun(boards.publish(ALICE, note("<note/>"), PC, waits))
     refused: list[object] = []
-    _ = started(boards.change(ALICE, wish(value="<note>late</note>"), PC, admit=refuses)).addErrback(refused.append)
+    _ = started(boards.publish(ALICE, note("<note>late</note>"), PC, refuses)).addErrback(refused.append)
     assert order == ["first"]
     gate.callback(None)
     assert order == ["first", "second"]

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.presence.clock_steps import AT_ONCE, Carrier
+from lyncpy.workloads.presence.board_table import STEPPED_AT_ONCE, ClockSteps
 from lyncpy.workloads.presence.model.board import Board, ahead_s, carry
 from lyncpy.workloads.presence.model.tables import Expire, Instance, InstanceKey
 
@@ -35,24 +35,24 @@ def test_what_is_on_a_board_keeps_its_age_and_its_order(by: float) -> None:
 def test_a_board_is_taken_along_once(by: float) -> None:
     """By as much as the clock was set since the board's times were right; what NTP does is no step."""
     clock, off = Clock(), [0.0]
-    carrier = Carrier(Timers(clock, lambda: NOON + off[0] + clock.seconds()), list, print)
+    steps = ClockSteps(Timers(clock, lambda: NOON + off[0] + clock.seconds()), list, print)
     board = board_of(NOON)
     off[0] = by
-    carried = carrier.carried(board, 0.0)
+    carried = steps.carried(board, 0.0)
     assert (carried is board) is (abs(by) < 1)
-    assert carrier.carried(carried, carrier.stepped()) is carried
+    assert steps.carried(carried, steps.stepped()) is carried
 
 
 def test_a_board_of_the_future_was_written_before_the_clock_was_set_back() -> None:
     """What was published last was published at the start, at the latest; what is older is as much older as before."""
     clock = Clock()
-    carrier = Carrier(Timers(clock, lambda: NOON + clock.seconds()), list, print)
+    steps = ClockSteps(Timers(clock, lambda: NOON + clock.seconds()), list, print)
     clock.advance(100)
-    read = carrier.as_read(board_of(NOON + 3000, NOON + 3600))
+    read = steps.as_read(board_of(NOON + 3000, NOON + 3600))
     assert [one.published for one in read.instances.values()] == [NOON - 600, NOON]
     assert ahead_s(read, NOON + 100) == -100
     past = board_of(NOON - 5)
-    assert carrier.as_read(past) is past
+    assert steps.as_read(past) is past
 
 
 def test_many_boards_are_looked_at_in_slices() -> None:
@@ -60,11 +60,11 @@ def test_many_boards_are_looked_at_in_slices() -> None:
     clock, off = Clock(), [0.0]
     timers = Timers(clock, lambda: NOON + off[0] + clock.seconds())
     looked: list[Aor] = []
-    Carrier(timers, lambda: [Aor(f"sip:u{n}@x") for n in range(3 * AT_ONCE)], looked.append)
+    ClockSteps(timers, lambda: [Aor(f"sip:u{n}@x") for n in range(3 * STEPPED_AT_ONCE)], looked.append)
     timers.later(1, lambda: None)
     turns: list[int] = []
     clock.callLater(1, lambda: turns.append(len(looked)))
     off[0] = 3600.0
     clock.advance(1)
-    assert turns[0] <= 2 * AT_ONCE
-    assert len(looked) == 3 * AT_ONCE
+    assert turns[0] <= 2 * STEPPED_AT_ONCE
+    assert len(looked) == 3 * STEPPED_AT_ONCE

@@ -169,7 +169,7 @@ def publish(
     by: Epid,
     now: float,
     quotas: Quotas,
-    insisted: Mapping[InstanceKey | int, int] | None = None,
+    refused: Mapping[InstanceKey | int, int] | None = None,
 ) -> Outcome:
     """Apply one client's publications to its user's board.
 
@@ -183,7 +183,7 @@ def publish(
         by: The publishing endpoint.
         now: Wall-clock seconds.
         quotas: The board's bounds.
-        insisted: What this endpoint was refused for last: key → the version that it sent.
+        refused: The stale versions that this endpoint sent last and was refused for, by key; None: there are none.
 
     Returns:
         The new board and what changed, or every operation that was stale, or why not.
@@ -204,7 +204,7 @@ def publish(
             return PublicationDenied(Denial.READ_ONLY)
         current = old.version if old else 0
         own = one.version == 0 and old is not None and old.epid == by
-        if one.version != current and not own and (insisted or {}).get(one.key) != one.version:
+        if one.version != current and not own and (refused or {}).get(one.key) != one.version:
             faults.append(Fault(index, one.key, one.version, current))
         elif removes:
             del instances[one.key]

@@ -134,7 +134,7 @@ def test_version_0_of_anothers_publication_is_stale() -> None:
 def test_a_version_that_is_insisted_on_is_accepted() -> None:
     """A client that does not listen to a fault is not refused a second time."""
     board = published(empty(), note("a"))
-    board = changed(publish(board, [note("b", 0)], LAPTOP, 2.0, Quotas(), insisted={NOTE: 0}))
+    board = changed(publish(board, [note("b", 0)], LAPTOP, 2.0, Quotas(), refused={NOTE: 0}))
     assert board.instances[NOTE].value == "b"
 
 
