@@ -5,10 +5,10 @@ It builds the requests that go out in it and checks those that come in. Not here
 Via, Contact and Record-Route, which belong to whoever sends.
 """
 
-import enum
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.headers import first_of_list, parse_name_addr, split_list
 from lyncpy.sip.message import Headers, Request, Response
@@ -19,7 +19,7 @@ TARGET_REFRESH: Final = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY"})
 """Methods whose Contact becomes the new remote target (RFC 3261 §12.2, RFC 6665 §4.4.1)."""
 
 
-class DialogState(enum.Enum):
+class DialogState(IdentityEnum):
     """The life of a dialog."""
 
     EARLY = "early"
@@ -27,7 +27,7 @@ class DialogState(enum.Enum):
     TERMINATED = "terminated"
 
 
-class DialogEvent(enum.Enum):
+class DialogEvent(IdentityEnum):
     """What may happen to a dialog."""
 
     PROVISIONAL = "1xx"

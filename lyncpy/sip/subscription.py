@@ -10,13 +10,13 @@ what a document says.
 Spec: RFC 6665 §4.2; [MS-SIP], best effort NOTIFY, piggyback first NOTIFY, subscription auto-extension.
 """
 
-import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
 from lyncpy.sip.dialog import Dialog
+from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import split_list
 from lyncpy.sip.message import Headers, Request
@@ -32,7 +32,7 @@ FATAL: Final = frozenset({404, 405, 408, 410, 416, 430, *range(480, 486), 489, 5
 """Answers to a NOTIFY after which its subscription is no more (RFC 6665 §4.2.2; 430: the flow is gone)."""
 
 
-class SubscriptionState(enum.Enum):
+class SubscriptionState(IdentityEnum):
     """The life of a subscription. None is ever pending here: consent is a matter of what a document shows."""
 
     NEW = "new"
@@ -40,7 +40,7 @@ class SubscriptionState(enum.Enum):
     TERMINATED = "terminated"
 
 
-class SubscriptionEvent(enum.Enum):
+class SubscriptionEvent(IdentityEnum):
     """What may happen to a subscription."""
 
     SUBSCRIBE = "SUBSCRIBE, Expires > 0"
@@ -52,7 +52,7 @@ class SubscriptionEvent(enum.Enum):
     LOST = "connection lost"
 
 
-class Step(enum.Enum):
+class Step(IdentityEnum):
     """What a move does."""
 
     GRANT = "answer the SUBSCRIBE"

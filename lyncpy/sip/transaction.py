@@ -10,11 +10,11 @@ its `deadline`.
 States that RFC 6026 added for 2xx answers are included. Not here: headers and sending.
 """
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.message import Request
 
 LINGER_S: Final = 32.0
@@ -24,7 +24,7 @@ COOKIE: Final = "z9hg4bk"
 """A branch that begins so, in any case, names its transaction (RFC 3261 §8.1.1.7)."""
 
 
-class TransactionState(enum.Enum):
+class TransactionState(IdentityEnum):
     """Where a transaction is; the values are those of the RFCs' figures."""
 
     TRYING = "trying"
@@ -42,7 +42,7 @@ class TransactionState(enum.Enum):
     TERMINATED = "terminated"
 
 
-class TransactionEvent(enum.Enum):
+class TransactionEvent(IdentityEnum):
     """What may happen to a transaction. Responses are received by a client and made by a server."""
 
     REQUEST = "the request again"
@@ -55,7 +55,7 @@ class TransactionEvent(enum.Enum):
     LOST = "connection lost"
 
 
-class Effect(enum.Enum):
+class Effect(IdentityEnum):
     """What its user has to do."""
 
     SEND = "send the response"
@@ -69,7 +69,7 @@ class Effect(enum.Enum):
     END = "forget"
 
 
-class Wait(enum.Enum):
+class Wait(IdentityEnum):
     """How long a state lasts by itself."""
 
     ANSWER = "until the answer is overdue"

@@ -7,12 +7,12 @@ Spec: [MS-SIP] 2.2.1 (msrtc.pidf), 2.2.2 (xpidf); [MS-PRES] 1.3.3 (which format)
 and 4480 (pidf). Client: protocol notes, "presence" §6.6.
 """
 
-import enum
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
+from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.markup import Element, child, escape, quote_attr, read_xml, text_of
 from lyncpy.workloads.presence.model.aggregate import interop_of, legacy_of
 from lyncpy.workloads.presence.model.audience import Audience, visible
@@ -21,7 +21,7 @@ from lyncpy.workloads.presence.model.states import Aggregate, LegacyInterop
 from lyncpy.workloads.presence.model.tables import OFFLINE, Instance, Legacy
 
 
-class PresenceFormat(enum.Enum):
+class PresenceFormat(IdentityEnum):
     """The formats of presence, the best first; the value is the media type."""
 
     CATEGORIES = "application/msrtc-event-categories+xml"

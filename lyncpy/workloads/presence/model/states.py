@@ -4,14 +4,14 @@ Values only; the rules are the tables of `model`. Spec: the schemas of the categ
 `state`, `device` and `services`.
 """
 
-import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lyncpy.contracts.names import Epid
+from lyncpy.sip.enums import IdentityEnum
 
 
-class StateKind(enum.Enum):
+class StateKind(IdentityEnum):
     """The xsi:type of a `state` document."""
 
     USER = "userState"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lyncpy.contracts.names import Aor, Epid
+from lyncpy.sip.enums import IdentityEnum
 from lyncpy.workloads.presence.model.states import Activity, Device, StateDocument, StateKind, Value
 
 # --- 1. publications
@@ -38,7 +39,7 @@ class InstanceKey(NamedTuple):
 HIGHEST_INSTANCE, HIGHEST_CONTAINER = 0xFFFFFFFF, 32767
 
 
-class Expire(enum.Enum):
+class Expire(IdentityEnum):
     """When a publication ends by itself."""
 
     STATIC = "static"
@@ -47,7 +48,7 @@ class Expire(enum.Enum):
     TIME = "time"
 
 
-class ExpiryCause(enum.Enum):
+class ExpiryCause(IdentityEnum):
     """What may happen to a publication beside being removed."""
 
     LEFT = "the endpoint that published it is gone"
@@ -63,6 +64,8 @@ ENDS: Final[Mapping[Expire, frozenset[ExpiryCause]]] = {
     Expire.ENDPOINT: frozenset({ExpiryCause.LEFT, ExpiryCause.LAST, ExpiryCause.RESTART}),
 }  # fmt: skip
 """Type → what ends it ([MS-PRES] 3.7.5)."""
+
+_OUTLIVE_RESTART: Final = frozenset(expire for expire, causes in ENDS.items() if ExpiryCause.RESTART not in causes)
 
 AGGREGATE_INSTANCE, AGGREGATE_MACHINE_INSTANCE = 1, 0x10000000
 """Instances of `state` that the server makes; clients make theirs of 0x20000000 and more."""
@@ -132,7 +135,7 @@ OTHER: Final = Category()
 # --- 2. containers
 
 
-class MemberKind(enum.Enum):
+class MemberKind(IdentityEnum):
     """Who is meant by an entry of a container's list."""
 
     USER = "user"
@@ -150,7 +153,7 @@ class ContainerMember(NamedTuple):
     value: str = ""
 
 
-class Relation(enum.Enum):
+class Relation(IdentityEnum):
     """What a watcher is to a user's enterprise."""
 
     SAME_ENTERPRISE = MemberKind.SAME_ENTERPRISE
@@ -167,7 +170,7 @@ passed over, so the search is for each category.
 """
 
 
-class Detail(enum.Enum):
+class Detail(IdentityEnum):
     """How much of an aggregate state an audience is told."""
 
     NUMBER = "the availability"
@@ -237,7 +240,7 @@ UNKNOWN_BELOW: Final = 3000
 """Numbers below say nothing about a person; such a machine ranks between inactive and away."""
 
 
-class Band(enum.Enum):
+class Band(IdentityEnum):
     """The classes of the availability scale."""
 
     AVAILABLE = enum.auto()
@@ -259,7 +262,7 @@ BANDS: Final = (
 )  # fmt: skip
 
 
-class MachineState(enum.Enum):
+class MachineState(IdentityEnum):
     """What a machine says about the person in front of it, the most active first."""
 
     ACTIVE = 0
@@ -283,7 +286,7 @@ MACHINES: Final = (
 """Availability of a machineState below → what it says."""
 
 
-class Result(enum.Enum):
+class Result(IdentityEnum):
     """How a cell of the decision gives the availability."""
 
     KEEP = "what the person, his calendar and his calls say"
@@ -425,7 +428,9 @@ class Instance(NamedTuple):
     @property
     def is_durable(self) -> bool:
         """Tell whether it has to be in the store."""
-        return not self.made and ExpiryCause.RESTART not in self.endings
+        if self.epid is None or self.expire not in _OUTLIVE_RESTART:
+            return False
+        return self.state is None or self.state.kind is not StateKind.MACHINE  # see `endings`
 
     @property
     def endings(self) -> frozenset[ExpiryCause]:
@@ -477,7 +482,7 @@ class Delegates:
 NO_DELEGATES: Final = Delegates()
 
 
-class Denial(enum.Enum):
+class Denial(IdentityEnum):
     """Why a well-formed change is not made."""
 
     READ_ONLY = "the server's own publication"
