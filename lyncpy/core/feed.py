@@ -36,6 +36,9 @@ N = TypeVar("N")
 RETRY_S: Final = 30.0
 """When the store failed while somebody was to be told."""
 
+_UNWRITTEN: Final = Document("", b"")
+"""Of an audience for which nothing has been written yet."""
+
 
 class Update(Protocol[N]):
     """A thing as it is now, with what was changed on it. It lasts until the subscribers are told, and nothing waits meanwhile."""
@@ -246,9 +249,9 @@ class Feed(Generic[K, C, N]):
         audience = update.audience_of(subscription, news)
         if audience is None:
             return True
-        if audience not in written:
-            written[audience] = update.write_document(audience)
-        document = written[audience]
+        document = written.get(audience, _UNWRITTEN)
+        if document is _UNWRITTEN:
+            document = written[audience] = update.write_document(audience)
         if document is not None:
             self._notifier.notify(subscription, document)
         return True

@@ -195,7 +195,7 @@ class _SeenBoard:
         exists: Whether its owner is a user: nothing that somebody left behind is seen.
     """
 
-    __slots__ = ("_board", "_changes", "_concerned", "_exists", "_views", "_watches")
+    __slots__ = ("_board", "_changes", "_concerned", "_exists", "_news", "_views", "_watches")
 
     def __init__(
         self,
@@ -212,6 +212,8 @@ class _SeenBoard:
         self._views = views
         self._exists = exists
         self._concerned: dict[Audience, frozenset[str]] = {}
+        self._news: dict[tuple[Audience, frozenset[str]], frozenset[str]] = {}
+        """Of an audience, what is news in the categories that somebody watches: the same for very many."""
 
     def news_for(self, subscription: Subscription, owed: frozenset[str] | None) -> frozenset[str] | None:
         """Give the categories in which there is news for a watcher."""
@@ -221,7 +223,14 @@ class _SeenBoard:
         before = watch.seen_by
         seen_by = watch.audience(self._board, subscription.watcher) if self._exists else watch.lose()
         if before == seen_by:
-            return self._new_to(seen_by, watch.since, owed) & watch.categories
+            changes = self._changes
+            if owed is not None or changes is None or watch.since >= changes.first:
+                return self._new_to(seen_by, watch.since, owed) & watch.categories
+            key = (seen_by, watch.categories)
+            news = self._news.get(key)
+            if news is None:
+                news = self._news[key] = self._new_to(seen_by, watch.since, None) & watch.categories
+            return news
         if before is not None and (is_blocked(seen_by) or is_blocked(before)) and NOBODY not in (before, seen_by):
             # As for a sign-out, or for who comes again: what looks different, and what was new on the level before.
             # Nothing if nothing does.
