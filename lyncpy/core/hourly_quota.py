@@ -5,9 +5,10 @@ and how long each text may be that a client wrote itself.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, replace
-from typing import Any, Final, TypeVar
+from operator import attrgetter
+from typing import Any, Final, TypeVar, get_args
 
 from lyncpy.contracts.records import CallRecord
 from lyncpy.core.limits import Bucket
@@ -57,11 +58,19 @@ class HourlyQuota:
         return False
 
 
+_TEXTS: Final[Mapping[type, Callable[[CallRecord], tuple[str, ...]]]] = {
+    kind: attrgetter(*(one.name for one in fields(kind) if one.type is str)) for kind in get_args(CallRecord)
+}
+"""What gets all texts of a record at once: one is looked through with each message that it counts."""
+
+
 def cut(record: Record) -> Record:
-    """Give a record whose texts have a bound."""
+    """Cut the texts of a record to `LETTERS`."""
+    if max(map(len, _TEXTS[type(record)](record))) <= LETTERS:
+        return record
     long: dict[str, Any] = {  # Any: each of its own field
         one.name: text[:LETTERS]
         for one in fields(record)
         if isinstance(text := getattr(record, one.name), str) and len(text) > LETTERS
     }
-    return replace(record, **long) if long else record
+    return replace(record, **long)
