@@ -1,8 +1,7 @@
 """The words of presence in the admin shell."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of, bare
 from lyncpy.contracts.policy import IPolicies
@@ -10,7 +9,6 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.notifier import Notifier
-from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.model.aggregate import word_of
 from lyncpy.workloads.presence.model.audience import STRANGER, Audience, audience, is_blocked, visible
 from lyncpy.workloads.presence.model.board import Board, Published, reset
@@ -31,6 +29,7 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
 )
 from lyncpy.workloads.presence.model.traffic import Traffic
+from lyncpy.workloads.presence.presentities import Presentities
 from lyncpy.workloads.presence.watcher_index import EVENT, WatchedPeople, WatcherIndex
 
 _TOP = 20
@@ -41,24 +40,21 @@ class Commands:
 
     def __init__(
         self,
-        boards: BoardTable,
+        presentities: Presentities,
         watchers: WatcherIndex,
         notifier: Notifier,
         locator: ILocator,
-        people: IPeople,
         policies: IPolicies,
-        relation: Callable[[Aor], Relation],
         traffic: Traffic,
         timers: ITimers,
     ) -> None:
-        """Take what the words speak of."""
-        self._boards = boards
+        self._people = presentities.people
+        self._boards = presentities.boards
+        self._relation = presentities.relation
         self._watchers = watchers
         self._notifier = notifier
         self._locator = locator
-        self._people = people
         self._policies = policies
-        self._relation = relation
         self._traffic = traffic
         self._timers = timers
 

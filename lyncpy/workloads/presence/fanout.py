@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import BoardChanged, EndpointGone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -23,13 +22,14 @@ from lyncpy.core.feed import RETRY_S, Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.bodies.legacy import PresenceFormat
 from lyncpy.workloads.presence.model.audience import NOBODY, Audience, concerns, differs, is_blocked
 from lyncpy.workloads.presence.model.board import Board, compare
 from lyncpy.workloads.presence.model.traffic import Traffic
+from lyncpy.workloads.presence.presentities import Presentities, Views
 from lyncpy.workloads.presence.roaming import Roaming
-from lyncpy.workloads.presence.watcher_index import Views, Watch, WatcherIndex
+from lyncpy.workloads.presence.settings import Settings
+from lyncpy.workloads.presence.watcher_index import Watch, WatcherIndex
 
 
 @dataclass(slots=True)
@@ -70,40 +70,33 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
 
     def __init__(
         self,
-        boards: BoardTable,
+        presentities: Presentities,
         watchers: WatcherIndex,
-        views: Views,
         roaming: Roaming,
         traffic: Traffic,
         notifier: Notifier,
-        people: IPeople,
+        settings: Settings,
         timers: ITimers,
-        *,
-        gather_s: float,
-        limited_gather_s: float,
     ) -> None:
-        """Begin with nobody to tell.
+        """Create the fan-out with nothing to tell.
 
         Args:
-            boards: The boards.
-            watchers: Who watches them.
-            views: What each audience sees of them, written.
-            roaming: Tells their owners.
+            presentities: The boards, and what each audience sees of them.
+            watchers: Who watches whom.
+            roaming: Tells the changes of a board to its owner's endpoints.
             traffic: Counts what endpoints publish.
-            notifier: Sends.
-            people: Who exists.
+            notifier: Sends notifications.
+            settings: How long changes are gathered.
             timers: The clock.
-            gather_s: How long changes are gathered.
-            limited_gather_s: The same of an endpoint that publishes too fast.
         """
-        self._boards = boards
+        self._boards = presentities.boards
         self._watchers = watchers
-        self._views = views
+        self._views = presentities.views
         self._roaming = roaming
-        self._people = people
+        self._people = presentities.people
         self._timers = timers
-        self._gather_s = gather_s
-        self._limited_gather_s = max(limited_gather_s, gather_s)
+        self._gather_s = settings.gather_ms / 1000
+        self._limited_gather_s = max(settings.limited_gather_ms / 1000, self._gather_s)
         self._traffic = traffic
         self.feed: Final[Feed[Aor, GatheredChanges, frozenset[str]]] = Feed(self, notifier, timers, self._told)
 

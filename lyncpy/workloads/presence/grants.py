@@ -19,22 +19,19 @@ _LISTED: Final = (("Require", "eventlist"),)
 
 
 class Grants:
-    """Answers SUBSCRIBEs that are allowed, within the settings."""
+    """Answers SUBSCRIBEs that are allowed, within the settings.
+
+    Attributes:
+        continued: `Notifier.continued`: gives the subscription that a SUBSCRIBE continues; raises `Refused` (481) when it
+            continues one that does not exist.
+    """
 
     def __init__(self, notifier: Notifier, settings: Settings) -> None:
-        """Take who keeps subscriptions."""
-        self._notifier = notifier
+        self.continued: Final = notifier.continued
+        self._accept = notifier.accept
         self._default_s = settings.expires_s
         self._minimum_s = settings.expires_minimum_s
         self._maximum_s = settings.expires_maximum_s
-
-    def known(self, arrival: Arrival) -> Subscription | None:
-        """Give the subscription that a SUBSCRIBE continues, if it does.
-
-        Raises:
-            Refused: 481, it continues one that does not exist.
-        """
-        return self._notifier.continued(arrival)
 
     def is_end(self, arrival: Arrival) -> bool:
         """Tell whether a SUBSCRIBE ends a subscription that there is.
@@ -42,7 +39,7 @@ class Grants:
         Raises:
             Refused: 481, it continues one that does not exist.
         """
-        return arrival.request.expires == 0 and self._notifier.continued(arrival) is not None
+        return arrival.request.expires == 0 and self.continued(arrival) is not None
 
     def accept(
         self,
@@ -73,7 +70,7 @@ class Grants:
         spread = self._default_s // _SPREAD
         varied = self._default_s - spread + secrets.randbelow(2 * spread + 1)
         most = min(arrival.request.expires or self._maximum_s, self._maximum_s)
-        return self._notifier.accept(
+        return self._accept(
             arrival,
             event=event,
             default_s=min(max(varied, self._minimum_s), self._maximum_s),

@@ -162,7 +162,7 @@ class Routes:
         aor = _own(arrival, _NO_SUBSCRIBER)
         if self._grants.is_end(arrival):
             return self._grants.accept(arrival, SELF_EVENT, None)[1]
-        known = self._grants.known(arrival)
+        known = self._grants.continued(arrival)
         if known is not None and not arrival.request.body.strip():
             asked = known.data.asked  # a refresh that says nothing new
         else:

@@ -1,6 +1,6 @@
 """The life of presence."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 
 from zope.interface import implementer
@@ -26,8 +26,8 @@ from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.model.audience import audience, is_blocked, relation_of
-from lyncpy.workloads.presence.model.tables import Relation
 from lyncpy.workloads.presence.model.traffic import Traffic
+from lyncpy.workloads.presence.presentities import Presentities, Views
 from lyncpy.workloads.presence.resources import Resources
 from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.routes import Routes
@@ -35,7 +35,7 @@ from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.soap import Soap
 from lyncpy.workloads.presence.subscribers import Subscribers
 from lyncpy.workloads.presence.subscriptions import PresenceSubscriptions
-from lyncpy.workloads.presence.watcher_index import Views, WatcherIndex
+from lyncpy.workloads.presence.watcher_index import WatcherIndex
 
 
 @implementer(IWorkload, IPrivacy)
@@ -61,43 +61,38 @@ class Presence:
             settings: The section [presence].
         """
         bus, people, policies, timers = platform.bus, platform.people, platform.policies, platform.timers
-        locator, owners, notifier = platform.locator, platform.owners, signaling.notifier
+        locator, notifier = platform.locator, signaling.notifier
         self._bus = bus
         self._people = people
         public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
         quotas, in_memory = settings.quotas(), settings.boards_in_memory
-        watchers, views = _tables(relation, settings)
+        watchers = WatcherIndex(
+            relation,
+            total=settings.watchings_total,
+            per_user=settings.watchings_per_user,
+            per_device=settings.watchings_per_device,
+        )
         self._boards = boards = BoardTable(platform, contacts, watchers, quotas, in_memory=in_memory)
+        views = Views(boards=in_memory, size_bytes=settings.views_bytes)
+        presentities = Presentities(people, boards, views, relation)
         roaming = Roaming(boards, notifier, relation, timers)
         grants = Grants(notifier, settings)
         traffic = Traffic(
             per_minute=settings.publications_per_minute, burst=settings.publications_burst, endpoints=in_memory
         )
-        self._subscribers = Subscribers(boards, contacts, policies, people, relation, settings, timers)
-        self._fanout = PresenceFanout(
-            boards,
-            watchers,
-            views,
-            roaming,
-            traffic,
-            notifier,
-            people,
-            timers,
-            gather_s=settings.gather_ms / 1000,
-            limited_gather_s=settings.limited_gather_ms / 1000,
-        )
-        self._feeds = (roaming.feed, self._fanout.feed)
+        self._subscribers = Subscribers(presentities, contacts, policies, settings, timers)
+        self._fanout = fanout = PresenceFanout(presentities, watchers, roaming, traffic, notifier, settings, timers)
+        self._feeds = (roaming.feed, fanout.feed)
         routes = Routes(boards, roaming, grants, locator, relation, settings)
-        watch = partial(
-            PresenceSubscriptions, boards, watchers, views, self._subscribers, self._fanout, notifier, grants
+        watching = PresenceSubscriptions(
+            presentities, watchers, self._subscribers, fanout, grants, platform.owners, settings
         )
-        watching = watch(people, relation, settings, owners)
-        commands = Commands(boards, watchers, notifier, locator, people, policies, relation, traffic, timers)
+        commands = Commands(presentities, watchers, notifier, locator, policies, traffic, timers)
         self.offer = Offer(
             self.name,
             routes=(*routes.rows(), *watching.rows()),
-            operations=Soap(boards, views, locator, people, relation, quotas).operations(),
+            operations=Soap(presentities, locator, quotas).operations(),
             resources=Resources(boards.read, people, domains, relation, settings.web_readers).rows(),
             commands=commands.words(),
             reasons=(commands.why,),
@@ -145,14 +140,3 @@ class Presence:
 
     async def _policies_changed(self, fact: PoliciesChanged) -> None:
         await self._boards.reprivate_all()
-
-
-def _tables(relation: Callable[[Aor], Relation], settings: Settings) -> tuple[WatcherIndex, Views]:
-    """Make the tables of watchers and of what is written for them, within their bounds."""
-    watchers = WatcherIndex(
-        relation,
-        total=settings.watchings_total,
-        per_user=settings.watchings_per_user,
-        per_device=settings.watchings_per_device,
-    )
-    return watchers, Views(boards=settings.boards_in_memory, size_bytes=settings.views_bytes)

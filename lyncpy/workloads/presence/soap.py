@@ -4,22 +4,19 @@
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.names import Aor, Epid, aor_of, bare
+from lyncpy.contracts.names import Epid, aor_of, bare
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Operation
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, text_of
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import REQUEST_NS, SOAP_TYPE, write_envelope
-from lyncpy.workloads.presence.board_table import BoardTable
-from lyncpy.workloads.presence.bodies.legacy import PresenceFormat, person_unknown, write_legacy
-from lyncpy.workloads.presence.model.audience import audience
+from lyncpy.workloads.presence.bodies.legacy import LEGACY_CATEGORIES, PresenceFormat
 from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, acknowledge, set_members
 from lyncpy.workloads.presence.model.quotas import Quotas
@@ -35,9 +32,9 @@ from lyncpy.workloads.presence.model.tables import (
     InstanceKey,
     MemberKind,
     Publication,
-    Relation,
 )
-from lyncpy.workloads.presence.watcher_index import Views
+from lyncpy.workloads.presence.presentities import Presentities
+from lyncpy.workloads.presence.watcher_index import WatchedPerson
 
 _STATE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/state"
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
@@ -60,21 +57,12 @@ _NOT_YOURS: Final = Diagnostics(4004, "Credentials provided are not authorized t
 class Soap:
     """What an old client says of itself becomes a state of that machine, and a watcher's right an access level."""
 
-    def __init__(
-        self,
-        boards: BoardTable,
-        views: Views,
-        locator: ILocator,
-        people: IPeople,
-        relation: Callable[[Aor], Relation],
-        quotas: Quotas,
-    ) -> None:
-        """Take the boards and what audiences see of them."""
-        self._boards = boards
-        self._views = views
+    def __init__(self, presentities: Presentities, locator: ILocator, quotas: Quotas) -> None:
+        self._presentities = presentities
+        self._people = presentities.people
+        self._boards = presentities.boards
+        self._relation = presentities.relation
         self._locator = locator
-        self._people = people
-        self._relation = relation
         self._quotas = quotas
 
     def operations(self) -> Mapping[str, Operation]:
@@ -89,13 +77,10 @@ class Soap:
         """
         uri = _named(operation)
         aor, watcher = aor_of(uri), arrival.sender.aor
-        if self._people.person(aor) is None:
-            document = write_legacy(person_unknown(uri), PresenceFormat.PRESENTITY)
-        else:
-            board = await self._boards.read(aor)
-            seen_by = audience(board, watcher, self._relation(watcher))
-            document = self._views.document_for(board, seen_by, (), PresenceFormat.PRESENTITY).body
-        return _answered(arrival, "getPresence", document.decode())
+        board = None if self._people.person(aor) is None else await self._boards.read(aor)
+        asked = WatchedPerson(uri, LEGACY_CATEGORIES, form=PresenceFormat.PRESENTITY)
+        document = self._presentities.document_for(watcher, asked, board)
+        return _answered(arrival, "getPresence", document.body.decode())
 
     async def set_presence(self, arrival: Arrival, operation: Element) -> Response:
         """Publish what an old client says of itself, as the state of its machine.

@@ -6,13 +6,12 @@ and so does the watcher's connection: he subscribes again, and is noted then. Sp
 subscribers.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import BoardChanged, ContactsChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies
@@ -21,11 +20,10 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
-from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.model.audience import audience, is_blocked
 from lyncpy.workloads.presence.model.board import Board, Published, compare
 from lyncpy.workloads.presence.model.levels import subscribe, unsubscribe
-from lyncpy.workloads.presence.model.tables import Relation
+from lyncpy.workloads.presence.presentities import Presentities
 from lyncpy.workloads.presence.settings import Settings
 
 _AGAIN_S: Final = 30.0
@@ -39,31 +37,27 @@ class Subscribers:
 
     def __init__(
         self,
-        boards: BoardTable,
+        presentities: Presentities,
         contacts: IContacts,
         policies: IPolicies,
-        people: IPeople,
-        relation: Callable[[Aor], Relation],
         settings: Settings,
         timers: ITimers,
     ) -> None:
-        """Take where watchers are noted, and what decides whether they are.
+        """Create the table with nobody to note.
 
         Args:
-            boards: The table of boards.
-            contacts: Who is on a list needs no introduction.
-            policies: How many may wait.
-            people: Who knows names.
-            relation: What a watcher is to the enterprise.
-            settings: How many may wait to be noted (one more is noted at the next sign-in), and how many
-                are remembered as settled: as many as watch.
-            timers: For the turn after the answer.
+            presentities: Everybody who can be watched, with their boards.
+            contacts: Everybody's contact lists; a watcher who is on the list needs no introduction.
+            policies: How many watchers may wait for a user's answer.
+            settings: How many watchers may wait to be noted (one more is noted at the next sign-in), and of how
+                many is remembered that nothing has to be decided: as many as watch.
+            timers: The clock.
         """
-        self._boards = boards
+        self._people = presentities.people
+        self._boards = presentities.boards
+        self._relation = presentities.relation
         self._contacts = contacts
         self._policies = policies
-        self._people = people
-        self._relation = relation
         self._timers = timers
         self._known_bound = settings.watchings_total
         self._waiting: dict[Aor, dict[Aor, str | None]] = {}

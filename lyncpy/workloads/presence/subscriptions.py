@@ -3,20 +3,18 @@
 Whom somebody watches is his own affair; what he sees is decided by audiences.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
-from lyncpy.core.notifier import Notifier, Subscription
+from lyncpy.core.notifier import Subscription
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.bodies.batches import (
     BATCH_TYPE,
     DEFAULT_CATEGORIES,
@@ -26,22 +24,19 @@ from lyncpy.workloads.presence.bodies.batches import (
     read_batch,
     read_list,
 )
-from lyncpy.workloads.presence.bodies.categories import write_list, write_unknown
+from lyncpy.workloads.presence.bodies.categories import write_list
 from lyncpy.workloads.presence.bodies.legacy import (
     LEGACY_CATEGORIES,
     PresenceFormat,
     form_of,
-    person_unknown,
-    write_legacy,
 )
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.grants import Grants
-from lyncpy.workloads.presence.model.audience import audience
 from lyncpy.workloads.presence.model.board import Board
-from lyncpy.workloads.presence.model.tables import Relation
+from lyncpy.workloads.presence.presentities import Presentities
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.subscribers import Subscribers
-from lyncpy.workloads.presence.watcher_index import EVENT, Views, WatchedPeople, WatchedPerson, WatcherIndex
+from lyncpy.workloads.presence.watcher_index import EVENT, WatchedPeople, WatchedPerson, WatcherIndex
 
 _ACTIONS_BOUND: Final = 8
 """Actions that ask for one person in one dialog; of more, the oldest is forgotten."""
@@ -57,43 +52,33 @@ class PresenceSubscriptions:
 
     def __init__(
         self,
-        boards: BoardTable,
+        presentities: Presentities,
         watchers: WatcherIndex,
-        views: Views,
         subscribers: Subscribers,
         fanout: PresenceFanout,
-        notifier: Notifier,
         grants: Grants,
-        people: IPeople,
-        relation: Callable[[Aor], Relation],
-        settings: Settings,
         owners: IOwners,
+        settings: Settings,
     ) -> None:
-        """Take the tables, who notes watchers, who sends, and what a watcher is to the enterprise.
+        """Create the routes.
 
         Args:
-            boards: Everybody's.
+            presentities: Everybody who can be watched.
             watchers: Who watches whom.
-            views: What audiences see.
             subscribers: Notes who began to watch.
-            fanout: Tells of people later of whom there is too much for one answer.
-            notifier: Keeps subscriptions.
-            grants: Decides for how long.
-            people: Who exists.
-            relation: What a watcher is to the enterprise.
-            settings: How many people one subscription may watch.
-            owners: Where former addresses lead.
+            fanout: Tells later what there is no room for in one answer.
+            grants: Decides how long a subscription lasts.
+            owners: Gives the present address for a former one.
+            settings: How many people one subscription may watch, and how long an answer may be.
         """
-        self._owners = owners
-        self._boards = boards
+        self._presentities = presentities
+        self._people = presentities.people
+        self._boards = presentities.boards
         self._watchers = watchers
-        self._views = views
         self._subscribers = subscribers
         self._fanout = fanout
-        self._notifier = notifier
         self._grants = grants
-        self._people = people
-        self._relation = relation
+        self._owners = owners
         self._resources = settings.resources_per_subscription
         self._answer_bytes = settings.answer_bytes
 
@@ -122,7 +107,7 @@ class PresenceSubscriptions:
         named = {one.aor for action in batch or () for one in action.resources}
         if len(named) > self._resources:
             raise Refused(413, _LIMIT)
-        found = self._notifier.continued(arrival)
+        found = self._grants.continued(arrival)
         if not batch and found is not None:
             named = set(found.data)
         serial = self._boards.serial
@@ -131,7 +116,7 @@ class PresenceSubscriptions:
         # As they are now: what takes a while to read must not make the rest old. What is changed after this, and
         # before the subscription is registered, it is told when that is done.
         boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
-        found = self._notifier.continued(arrival)
+        found = self._grants.continued(arrival)
         before: WatchedPeople = found.data if found is not None else {}
         watched_people, told = combined(before, batch, form)
         if len(watched_people) > self._resources:
@@ -225,7 +210,7 @@ class PresenceSubscriptions:
             if request.content_type == LIST_TYPE:
                 return read_list(request.body), _legacy(form)
             raise Refused(415, headers=[("Accept", f"{BATCH_TYPE}, {LIST_TYPE}")])
-        if self._notifier.continued(arrival) is not None:
+        if self._grants.continued(arrival) is not None:
             return (), PresenceFormat.CATEGORIES
         if form is None:
             raise Refused(406, headers=[("Accept", ", ".join(one.value for one in PresenceFormat))])
@@ -261,21 +246,13 @@ class PresenceSubscriptions:
         late: list[Aor] = []
         left = self._answer_bytes * times
         for aor, watched in told.items():
-            view = self._view(watcher, watched, boards.get(aor))
+            view = self._presentities.document_for(watcher, watched, boards.get(aor))
             if len(view.body) > left and views and aor in boards:
                 late.append(aor)
-                view = self._view(watcher, watched, None)
+                view = self._presentities.document_for(watcher, watched, None)
             left -= len(view.body)
             views[watched.uri] = view
         return views, late
-
-    def _view(self, watcher: Aor, watched: WatchedPerson, board: Board | None) -> Document:
-        if board is not None:
-            seen_by = audience(board, watcher, self._relation(watcher))
-            return self._views.document_for(board, seen_by, watched.categories, watched.form)
-        if watched.form is PresenceFormat.CATEGORIES:
-            return Document(watched.form.value, write_unknown(watched.uri, watched.categories))
-        return Document(watched.form.value, write_legacy(person_unknown(watched.uri), watched.form))
 
 
 def combined(

@@ -4,18 +4,15 @@ A subscription to `presence` watches many people; its `data` maps each to a `Wat
 the same is kept the other way round, because a change asks for the watchers of one.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import TOTAL, Owners, Shares
 from lyncpy.core.notifier import Subscription
-from lyncpy.sip.subscription import Document
-from lyncpy.workloads.presence.bodies.categories import write_view
-from lyncpy.workloads.presence.bodies.legacy import PresenceFormat, person_seen, write_legacy
+from lyncpy.workloads.presence.bodies.legacy import PresenceFormat
 from lyncpy.workloads.presence.model.audience import NOBODY, Audience, audience
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import Container, Relation
@@ -23,9 +20,6 @@ from lyncpy.workloads.presence.model.tables import Container, Relation
 EVENT: Final = "presence"
 
 _LIMIT: Final = Diagnostics(2012, "Category subscription limit exceeded")
-
-_VIEWS_PER_BOARD: Final = 32
-"""Documents kept of one board: levels and sets of categories; those of all clients of Lync are fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +75,15 @@ class Watch:
 class WatcherIndex:
     """The index. Bounded by the pairs of a subscription and a watched person."""
 
-    def __init__(
-        self, relation: Callable[[Aor], Relation], *, total: int, per_user: int = 20_000, per_device: int = 5_000
-    ) -> None:
-        """Begin with nobody watched; `relation` tells what a watcher is to the enterprise."""
+    def __init__(self, relation: Callable[[Aor], Relation], *, total: int, per_user: int, per_device: int) -> None:
+        """Create an index in which nobody is watched.
+
+        Args:
+            relation: Gives what a watcher is to the enterprise.
+            total: Pairs in the index.
+            per_user: Pairs of one watcher.
+            per_device: Pairs of one endpoint of a watcher.
+        """
         self._watched: dict[Aor, dict[Subscription, Watch]] = {}
         self._relation = relation
         self._shares = Shares(total, {"device": per_device, "user": per_user})
@@ -158,62 +157,3 @@ class WatcherIndex:
 
 def _owners(watcher: Aor, epid: Epid) -> Owners:
     return {"device": (watcher, epid), "user": watcher}
-
-
-class Views:
-    """What each audience sees of a board, written once for all who belong to it.
-
-    Kept until the board is another; bounded, because many people are asked about once, and because
-    a watcher may ask for any set of categories.
-    """
-
-    def __init__(self, *, boards: int, size_bytes: int = 67_108_864) -> None:
-        """Keep views of this many boards, and of as many bytes."""
-        self._boards = boards
-        self._size = size_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[Aor, _Written] = OrderedDict()
-
-    def document_for(
-        self,
-        board: Board,
-        seen_by: Audience,
-        categories: Collection[str],
-        form: PresenceFormat = PresenceFormat.CATEGORIES,
-    ) -> Document:
-        """Give the document for an audience; one in an old format is whole, whatever categories are asked for."""
-        kept = self._kept.get(board.aor)
-        if kept is None or kept.board is not board:
-            self._forget(board.aor)
-            kept = self._kept[board.aor] = _Written(board)
-        key = (seen_by, frozenset(categories) if form is PresenceFormat.CATEGORIES else frozenset(), form)
-        document = kept.documents.get(key)
-        if document is None:
-            if form is PresenceFormat.CATEGORIES:
-                body = write_view(board, seen_by, categories)
-            else:
-                body = write_legacy(person_seen(board, seen_by), form)
-            document = kept.documents[key] = Document(form.value, body)
-            kept.size += len(body)
-            self._bytes += len(body)
-            if len(kept.documents) > _VIEWS_PER_BOARD:
-                oldest = kept.documents.pop(next(iter(kept.documents)))
-                kept.size -= len(oldest.body)
-                self._bytes -= len(oldest.body)
-            while len(self._kept) > self._boards or (self._bytes > self._size and len(self._kept) > 1):
-                self._forget(next(iter(self._kept)))
-        return document
-
-    def _forget(self, aor: Aor) -> None:
-        kept = self._kept.pop(aor, None)
-        if kept is not None:
-            self._bytes -= kept.size
-
-
-@dataclass(slots=True)
-class _Written:
-    """What is written of one board."""
-
-    board: Board
-    documents: dict[tuple[Audience, frozenset[str], PresenceFormat], Document] = field(default_factory=dict)
-    size: int = 0
