@@ -21,6 +21,7 @@ from lyncpy.workloads.presence.model.board import (
     Board,
     Outcome,
     Published,
+    Quotas,
     Stale,
     deadline,
     expire,
@@ -28,7 +29,6 @@ from lyncpy.workloads.presence.model.board import (
     publish,
     publish_directory_facts,
 )
-from lyncpy.workloads.presence.model.directory_facts import made_for
 from lyncpy.workloads.presence.model.levels import (
     MemberChange,
     acknowledge,
@@ -38,7 +38,7 @@ from lyncpy.workloads.presence.model.levels import (
     subscribe,
     unsubscribe,
 )
-from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import Delegate, Denial, InstanceKey
 from lyncpy.workloads.presence.model.values import write_aggregate, write_value
@@ -135,7 +135,7 @@ class Truth:
             board = self.stored.get(aor, Board(aor))
             if aor in self.stored:
                 board = expire(board, now).board
-            self._put(publish_directory_facts(board, made_for(self.people[aor]), now).board)
+            self._put(publish_directory_facts(board, directory_publications(self.people[aor]), now).board)
             self._privatise(aor, now, write=False)
         return self.boards[aor]
 

@@ -12,13 +12,13 @@ from lyncpy.workloads.presence.model.audience import Audience, audience, concern
 from lyncpy.workloads.presence.model.board import (
     Board,
     Published,
-    ServerPublication,
+    Quotas,
     expire,
     leave,
     publish_directory_facts,
 )
 from lyncpy.workloads.presence.model.levels import MemberChange, again, privatise, set_members
-from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.server_publications import ServerPublication
 from lyncpy.workloads.presence.model.tables import (
     CATEGORIES,
     Container,

@@ -18,6 +18,7 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     PublicationDenied,
     Published,
+    Quotas,
     Stale,
     compare,
     expire,
@@ -34,7 +35,6 @@ from lyncpy.workloads.presence.model.levels import (
     subscribe,
     unsubscribe,
 )
-from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.states import Aggregate, StateKind
 from lyncpy.workloads.presence.model.tables import (
     CATEGORIES,

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.contacts.bodies import write_delta, write_list
-from lyncpy.workloads.contacts.group_placement import place, regenerated
+from lyncpy.workloads.contacts.generated_groups import place, regenerated
 from lyncpy.workloads.contacts.lists import pack, unpack
 from lyncpy.workloads.contacts.model import (
     AddGroup,

@@ -11,8 +11,16 @@ from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.categories import write_view
 from lyncpy.workloads.presence.model.aggregate import aggregate
 from lyncpy.workloads.presence.model.audience import Away, audience, is_blocked, visible
-from lyncpy.workloads.presence.model.board import Board, Published, compare, expire, leave, publish, with_aggregates
-from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.board import (
+    Board,
+    Published,
+    Quotas,
+    compare,
+    expire,
+    leave,
+    publish,
+    with_aggregates,
+)
 from lyncpy.workloads.presence.model.states import Activity, Aggregate, Input, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
     Container,

@@ -20,8 +20,7 @@ from lyncpy.contracts.store import IStore
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import Decision, NoCache, VersionedTable
 from lyncpy.workloads.contacts.bodies import write_delta
-from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
-from lyncpy.workloads.contacts.group_placement import place, regenerated
+from lyncpy.workloads.contacts.generated_groups import GeneratedGroups, place, regenerated
 from lyncpy.workloads.contacts.model import (
     OTHERS,
     Change,

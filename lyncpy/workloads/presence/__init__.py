@@ -14,12 +14,13 @@ specification; `aggregate` makes one state of the states of all endpoints, `boar
 | | Reads | Writes | Answers |
 |---|---|---|---|
 | a user's own board | `bodies.publications` | `bodies.categories` | `routes`; told on by `roaming` |
-| watchers | `bodies.batches` | `bodies.categories` | `subscriptions`, for as long as `grants` says |
+| watchers | `bodies.batches` | `bodies.categories` | `subscriptions` |
 | watchers from before 2007 | `bodies.batches` | `bodies.legacy` | `subscriptions`, `soap` |
 | web pages | `resources` | `bodies.icons` | `resources` |
 
 `board_table` owns the boards, and changes them when somebody publishes, an endpoint goes, the directory
-or the clock changes; `bodies.board_record` writes them for the store. `watcher_index` knows who watches whom, `fanout` turns
-facts into notifications, as fast as connections and publishers (`model.traffic`) let it.
-`subscribers` notes who began to watch whom, so that a user can be asked about them.
+or the clock changes; `bodies.board_record` writes them for the store. `watcher_index` knows who watches
+whom, `presentities` what a watcher sees of somebody. `fanout` turns facts into notifications, as fast as
+connections and publishers (`model.traffic`) let it. `subscribers` notes who began to watch whom, so that
+a user can be asked about them.
 """

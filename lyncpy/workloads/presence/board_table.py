@@ -30,6 +30,7 @@ from lyncpy.workloads.presence.model.board import (
     BoardDelta,
     Outcome,
     Published,
+    Quotas,
     Stale,
     ahead_s,
     carry,
@@ -39,10 +40,9 @@ from lyncpy.workloads.presence.model.board import (
     publish,
     publish_directory_facts,
 )
-from lyncpy.workloads.presence.model.directory_facts import made_for
 from lyncpy.workloads.presence.model.levels import again, privatise
 from lyncpy.workloads.presence.model.naming import Names, is_concerned, noted, readdress
-from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.tables import ExpiryCause, InstanceKey, Publication
 
 _KIND: Final = "board"
@@ -396,7 +396,7 @@ class BoardTable:
         if not (aor in self._memory.kept or aor in self._memory.left or aor in self._watched):
             return
         async with self._table.hold(aor):
-            made = made_for(self._people.person(aor))
+            made = directory_publications(self._people.person(aor))
             if self.peek(aor) is None:
                 # As it was read, without cards: what is on them now counts as new.
                 await self._table.reload(aor)
@@ -486,7 +486,7 @@ class BoardTable:
     async def _completed(self, aor: Aor, state: BoardState) -> BoardState:
         """Put on a board that has been read what the directory knows, and show it to whom it may be shown."""
         now = self._timers.wall()
-        board = publish_directory_facts(state.board, made_for(self._people.person(aor)), now).board
+        board = publish_directory_facts(state.board, directory_publications(self._people.person(aor)), now).board
         if _asks_contacts(board, self._policies):
             board = _privatised(board, await self._contacts.contacts_of(aor), now, self._quotas, self._policies).board
         return replace(state, board=board)

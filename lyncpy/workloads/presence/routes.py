@@ -18,12 +18,12 @@ from lyncpy.workloads.presence.bodies.publications import (
     read_set_members,
     read_set_subscriber,
 )
-from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, Published, Stale
 from lyncpy.workloads.presence.model.levels import RelationOf, acknowledge, set_delegates, set_members
 from lyncpy.workloads.presence.model.tables import CATEGORIES, Denial
 from lyncpy.workloads.presence.roaming import PENDING_EVENT, SELF_EVENT, Roaming
 from lyncpy.workloads.presence.settings import Settings
+from lyncpy.workloads.presence.subscriptions import Grants
 
 PUBLISH_TYPE: Final = "application/msrtc-category-publish+xml"
 MEMBERS_TYPE: Final = "application/msrtc-setcontainermembers+xml"

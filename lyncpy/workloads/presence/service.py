@@ -24,7 +24,6 @@ from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import PresenceFanout
-from lyncpy.workloads.presence.grants import Grants
 from lyncpy.workloads.presence.model.audience import audience, is_blocked, relation_of
 from lyncpy.workloads.presence.model.traffic import Traffic
 from lyncpy.workloads.presence.presentities import Presentities, Views
@@ -34,7 +33,7 @@ from lyncpy.workloads.presence.routes import Routes
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.soap import Soap
 from lyncpy.workloads.presence.subscribers import Subscribers
-from lyncpy.workloads.presence.subscriptions import PresenceSubscriptions
+from lyncpy.workloads.presence.subscriptions import Grants, PresenceSubscriptions
 from lyncpy.workloads.presence.watcher_index import WatcherIndex
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.contacts.group_placement import place, regenerated
+from lyncpy.workloads.contacts.generated_groups import place, regenerated
 from lyncpy.workloads.contacts.model import (
     AddGroup,
     Change,

@@ -21,9 +21,8 @@ from lyncpy.workloads.presence.board_table import BoardTable, Decide
 from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.publications import read_state
 from lyncpy.workloads.presence.model.audience import STRANGER, audience
-from lyncpy.workloads.presence.model.board import Board, Published, Stale, publish
+from lyncpy.workloads.presence.model.board import Board, Published, Quotas, Stale, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, set_members, subscribe
-from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.states import Aggregate, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
     Container,

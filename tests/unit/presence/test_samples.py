@@ -8,8 +8,7 @@ import pytest
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.model.aggregate import aggregate, band_of, is_shaded, machine_of
-from lyncpy.workloads.presence.model.board import Board, Published, leave, publish, with_aggregates
-from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.board import Board, Published, Quotas, leave, publish, with_aggregates
 from lyncpy.workloads.presence.model.states import Activity, Aggregate, Input, LegacyInterop, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import Band, Expire, InstanceKey, MachineState, Publication
 

@@ -14,8 +14,7 @@ from lyncpy.workloads.presence.model.absences import Absences, bounded, carried,
 from lyncpy.workloads.presence.model.aggregate import (
     moments,
 )
-from lyncpy.workloads.presence.model.quotas import Quotas
-from lyncpy.workloads.presence.model.server_publications import LEGACY, SOURCES, make, was_active
+from lyncpy.workloads.presence.model.server_publications import LEGACY, SOURCES, ServerPublication, make, was_active
 from lyncpy.workloads.presence.model.states import (
     StateKind,
 )
@@ -42,6 +41,25 @@ from lyncpy.workloads.presence.model.tables import (
 NEVER: Final = Version(0)
 
 _PRIVACY: Final = InstanceKey("otherOptions", PRIVACY_INSTANCE, SELF)
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """How much one board may hold; beyond it, 413."""
+
+    publications: int = 400
+    value_bytes: int = 65536
+    containers: int = 64
+    members: int = 1000
+    delegates: int = 25
+    subscribers: int = 1000
+    """Acknowledged ones; beyond it the oldest is forgotten, and asked about again."""
+
+    board_bytes: int = 262_144
+    """Of all that clients published on one board: it goes whole to whoever may see it."""
+
+    members_in_all: int = 4000
+    """In all containers together."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +107,6 @@ class Board:
         """Tell whether the user himself asks to be seen by his contacts only."""
         one = self.instances.get(_PRIVACY)
         return one is not None and one.private
-
-
-@dataclass(frozen=True, slots=True)
-class ServerPublication:
-    """A publication that the server makes of what the directory knows."""
-
-    key: InstanceKey
-    value: str
 
 
 @dataclass(frozen=True, slots=True)

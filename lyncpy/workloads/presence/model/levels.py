@@ -16,12 +16,12 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     PublicationDenied,
     Published,
+    Quotas,
     Stale,
     leave,
     roomy,
     with_aggregates,
 )
-from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import STATES
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import (

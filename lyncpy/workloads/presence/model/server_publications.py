@@ -1,8 +1,15 @@
-"""What the server makes of all that a user's devices have published: aggregates, services, words for old clients. Pure."""
+"""The publications of the server itself. Pure.
+
+Of all that a user's devices have published it makes aggregates, services and the words of old clients;
+of what the directory knows about the user, contact cards: the higher the access level, the more phones.
+Spec: [MS-PRES] 3.7.5; the tables of access levels and of contact card instances in the enhanced presence schemas.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.presence.model.aggregate import (
     aggregate,
@@ -21,18 +28,24 @@ from lyncpy.workloads.presence.model.tables import (
     AGGREGATED,
     BLOCKED,
     COLLEAGUES,
+    DEFAULT,
+    EXTERNAL,
+    FRIENDS,
     INPUT,
     INPUT_LOWERED,
     LEGACY_INSTANCE,
     LEVELS,
     OFFLINE,
+    SELF,
     SERVICES_INSTANCE,
     VISIBLE,
+    WORKGROUP,
     Expire,
     Instance,
     InstanceKey,
     MachineState,
 )
+from lyncpy.workloads.presence.model.values import write_contact_card, write_user_properties
 
 _MACHINE: Final = InstanceKey("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
 SOURCES: Final = frozenset({("state", INPUT), ("state", INPUT_LOWERED), ("device", INPUT)})
@@ -42,6 +55,24 @@ STATES: Final = {id_: InstanceKey("state", AGGREGATE_INSTANCE, id_) for id_ in A
 _SERVICES: Final = {id_: InstanceKey("services", SERVICES_INSTANCE, id_) for id_ in (INPUT, *VISIBLE)}
 LEGACY: Final = {id_: InstanceKey("legacyInterop", LEGACY_INSTANCE, id_) for id_ in (*VISIBLE, BLOCKED)}
 _BLOCKED_INTEROP: Final = LegacyInterop(OFFLINE)
+
+_FACTS: Final = frozenset({"company", "department", "title", "office"})
+_CARDS: Final[Mapping[int, tuple[frozenset[str], frozenset[str]]]] = {
+    DEFAULT: (frozenset(), frozenset()),
+    EXTERNAL: (frozenset({"company", "title"}), frozenset()),
+    COLLEAGUES: (_FACTS, frozenset({"work"})),
+    WORKGROUP: (_FACTS, frozenset({"work", "mobile"})),
+    FRIENDS: (_FACTS, frozenset({"work", "mobile", "home", "other"})),
+}
+"""Container → facts and kinds of phones on its contact card; name and mail are on every one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPublication:
+    """A publication that the server makes of what the directory knows."""
+
+    key: InstanceKey
+    value: str
 
 
 def inputs_of(instances: Mapping[InstanceKey, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
@@ -110,3 +141,14 @@ def make(aor: Aor, instances: dict[InstanceKey, Instance], last_active: float | 
         for container in VISIBLE:
             put(_SERVICES[container], told, always=bool(told.services))
     return changed
+
+
+def directory_publications(person: Person | None) -> tuple[ServerPublication, ...]:
+    """Give the publications that the server makes of a person's directory entry; none for None."""
+    if person is None:
+        return ()
+    cards = (
+        ServerPublication(InstanceKey("contactCard", 0, container), write_contact_card(person, facts, phones))
+        for container, (facts, phones) in _CARDS.items()
+    )
+    return (*cards, ServerPublication(InstanceKey("userProperties", 0, SELF), write_user_properties(person)))

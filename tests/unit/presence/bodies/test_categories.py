@@ -8,7 +8,7 @@ from lyncpy.sip.body import read_multipart
 from lyncpy.workloads.presence.bodies.categories import write_fault, write_list, write_own, write_unknown, write_view
 from lyncpy.workloads.presence.model.audience import NOBODY
 from lyncpy.workloads.presence.model.board import Board, Fault, Stale, with_aggregates
-from lyncpy.workloads.presence.model.directory_facts import made_for
+from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.states import Activity, Aggregate
 from lyncpy.workloads.presence.model.tables import (
     Container,
@@ -178,7 +178,7 @@ def test_the_card_shows_more_to_who_is_trusted_more() -> None:
         office="1.01", line="tel:+15550100",
         phones=(Phone("work", "+1 555 0100"), Phone("mobile", "+1 555 0101"), Phone("home", "none"), Phone("other", "12")),
     )  # fmt: skip
-    made = {one.key.container: tree(one.value.encode()) for one in made_for(person)}
+    made = {one.key.container: tree(one.value.encode()) for one in directory_publications(person)}
     assert {k: [p.findtext("uri") for p in card.iter("phone")] for k, card in made.items() if k != 1} == {
         0: [], 100: [], 200: ["tel:+15550100"], 300: ["tel:+15550100", "tel:+15550101"],
         400: ["tel:+15550100", "tel:+15550101", "tel:12"],
@@ -191,5 +191,5 @@ def test_the_card_shows_more_to_who_is_trusted_more() -> None:
 
 def test_a_person_without_a_name_is_called_by_the_address() -> None:
     """A directory that knows no name still gives others something to read."""
-    assert "alice@contoso.test</displayName>" in made_for(Person(ALICE, "a"))[0].value
-    assert made_for(None) == ()
+    assert "alice@contoso.test</displayName>" in directory_publications(Person(ALICE, "a"))[0].value
+    assert directory_publications(None) == ()

@@ -11,7 +11,7 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     PublicationDenied,
     Published,
-    ServerPublication,
+    Quotas,
     Stale,
     compare,
     deadline,
@@ -21,7 +21,7 @@ from lyncpy.workloads.presence.model.board import (
     publish_directory_facts,
     with_aggregates,
 )
-from lyncpy.workloads.presence.model.quotas import Quotas
+from lyncpy.workloads.presence.model.server_publications import ServerPublication
 from lyncpy.workloads.presence.model.states import (
     Activity,
     Aggregate,

@@ -12,6 +12,7 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     PublicationDenied,
     Published,
+    Quotas,
     Stale,
     publish,
     with_aggregates,
@@ -25,7 +26,6 @@ from lyncpy.workloads.presence.model.levels import (
     subscribe,
     unsubscribe,
 )
-from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     Container,
