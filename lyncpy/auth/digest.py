@@ -11,6 +11,7 @@ its client sends credentials with every request.
 
 import hmac
 import secrets
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from typing import Final
@@ -104,15 +105,9 @@ class DigestProof:
             return Proof.STALE
         # One guess for each answer: a wrong one is spent too.
         challenge.count = count
-        cnonces = {challenge.cnonce or found.cnonce, found.cnonce}
         # Where there is no key, something nobody knows: it takes as long, and comes to the same.
         keys = (challenge.key,) if challenge.key is not None else door.keys or (secrets.token_hex(8),)
-        proven = None
-        for key in keys:
-            for cnonce in cnonces:
-                expected = answer(found, key, request.method, session_cnonce=cnonce)
-                if hmac.compare_digest(expected, found.response):
-                    proven = key
+        proven = _proven(found, request.method, keys, {challenge.cnonce or found.cnonce, found.cnonce})
         if proven is None:
             return Proof.WRONG
         challenge.key = proven
@@ -122,6 +117,16 @@ class DigestProof:
     def drop_challenges(self, flow: FlowName) -> None:
         """Drop the challenges of a connection."""
         self._flows.pop(flow, None)
+
+
+def _proven(found: DigestCredentials, method: str, keys: Sequence[str], cnonces: Collection[str]) -> str | None:
+    """Return the key of which credentials are the proof; all are tried, so that the time tells nothing."""
+    proven = None
+    for key in keys:
+        for cnonce in cnonces:
+            if hmac.compare_digest(answer(found, key, method, session_cnonce=cnonce), found.response):
+                proven = key
+    return proven
 
 
 def read_credentials(value: str) -> DigestCredentials | None:

@@ -226,7 +226,11 @@ def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
 def _read_groups(
     arrays: Iterable[object], path: str, domain: str, people: Iterable[Person]
 ) -> tuple[list[Group], list[Skipped]]:
-    """Read the groups; their members become keys here, for the whole file is at hand."""
+    """Read the groups; their members become keys here, for the whole file is at hand.
+
+    Raises:
+        DirectoryUnavailable: Something is no table, or two groups have one name.
+    """
     groups: list[Group] = []
     skipped: list[Skipped] = []
     for number, table in enumerate(arrays, 1):
@@ -241,20 +245,25 @@ def _read_groups(
         except BadEntry as bad:
             skipped.append(Skipped(source, bad.reason))
     keys: dict[str, str] = {}
+    taken: set[str] = set()
     for group in groups:
-        if group.key in keys.values():
+        if group.key in taken:
             raise DirectoryUnavailable(f'"{path}": two of [[{GROUP}]] have the name "{shown(group.name)}"; rename one')
+        taken.add(group.key)
         keys |= {name: group.key for name in (group.name.lower(), group.aor) if name}
     keys |= {name: person.key for person in people for name in (person.key.lower(), person.aor)}
-    resolved = []
-    for group in groups:
-        found = {name: keys.get(name.lower()) or keys.get(aor_of(name)) for name in group.members}
-        strange = sorted(name for name, key in found.items() if key is None)
-        if strange:
-            names = ", ".join(f'"{shown(name)}"' for name in strange[:5])
-            skipped.append(Skipped(group.source, f"the group is used, but nobody and no group is called {names}"))
-        resolved.append(replace(group, members=frozenset(key for key in found.values() if key is not None)))
+    resolved = [_with_members(group, keys, skipped) for group in groups]
     return resolved, skipped
+
+
+def _with_members(group: Group, keys: Mapping[str, str], skipped: list[Skipped]) -> Group:
+    """Replace the names of a group's members by keys; `skipped` gets a line about those that nobody has."""
+    found = {name: keys.get(name.lower()) or keys.get(aor_of(name)) for name in group.members}
+    strange = sorted(name for name, key in found.items() if key is None)
+    if strange:
+        names = ", ".join(f'"{shown(name)}"' for name in strange[:5])
+        skipped.append(Skipped(group.source, f"the group is used, but nobody and no group is called {names}"))
+    return replace(group, members=frozenset(key for key in found.values() if key is not None))
 
 
 def _group(name: str, address: str, members: Iterable[str], source: str, domain: str) -> Group:

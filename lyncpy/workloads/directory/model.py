@@ -94,25 +94,34 @@ def comparing(
     bad = {one.key: one for one in pull.skipped if one.key}
     absent = yield from _absent(mine, pull, told, frozenset(key for key, one in bad.items() if one.keeps))
     if withhold:
-        # Somebody whose entry is of no use stays, but what it says against them counts.
-        for one in pull.skipped:
-            if one.barred and one.key in absent:
-                told[one.key] = replace(mine[one.key], key=one.key, enabled=False, barred=one.barred)
+        told.update(_barred(pull.skipped, mine, absent))
     table, clashes = yield from _table(mine, told, absent, withhold=withhold)
     heard = {*bad, *pull.gone, *(group.key for group in pull.groups or ())}
     past = () if pull.complete else tuple(one for one in skipped if _lasts(one, pull, told, heard))
     changes = yield from _changes(mine, table, (*past, *pull.skipped, *clashes))
     counted = {*bad, *(one.key for one in past)}
     strange = yield from _strangers(pull.present, mine, told, counted)
-    left = bool(changes.removed) or any(move.before.aor not in table for move in changes.moved)
     return replace(
         changes,
-        # Somebody is there whom no change announced (they were moved in, or a group now names them), or somebody
-        # left and what they had may be free for an entry that was skipped, or somebody wants the address of one who
-        # was skipped, and may wait for theirs in turn.
-        incomplete=strange or (any(not one.keeps for one in past) and (left or bool(clashes))),
+        # Somebody is there whom no change announced (they were moved in, or a group now names them), or an entry that
+        # was skipped may be of use now.
+        incomplete=strange or (any(not one.keeps for one in past) and (bool(clashes) or _is_left(changes, table))),
         withheld=tuple(mine[key] for key in absent) if withhold else (),
     )
+
+
+def _barred(skipped: Iterable[Skipped], mine: Mapping[str, Person], absent: Collection[str]) -> dict[str, Person]:
+    """Return those whose entries are of no use but say something against them: they stay, and that counts."""
+    return {
+        one.key: replace(mine[one.key], key=one.key, enabled=False, barred=one.barred)
+        for one in skipped
+        if one.barred and one.key in absent
+    }
+
+
+def _is_left(changes: PullChanges, table: Mapping[Aor, Person]) -> bool:
+    """Tell whether an address is free now that an entry which was skipped may have waited for."""
+    return bool(changes.removed) or any(move.before.aor not in table for move in changes.moved)
 
 
 def _absent(
