@@ -1,10 +1,10 @@
-"""What is said goes to the archive before it is passed on, where policy demands it.
+"""Messages are archived before they are passed on, where policy demands it.
 
-Policy is asked about the people of a conversation, once: whoever has a conversation keeps the
-answer with it, and asks again when `edition` says that policies, or the directory, have changed.
+Policy is asked about the people of a conversation, once: the session or chat keeps the answer, and
+asks again when `edition` says that policies, or the directory, have changed.
 
-Whatever waits for the archive must not be overtaken by what its speaker says next, whether
-that is archived or not: hence each speaker has a line, and in a line one waits for the other.
+A message that waits for the archive must not be overtaken by the next of its sender, whether
+that is archived or not: hence each sender in a conversation has a queue.
 """
 
 from collections import Counter
@@ -31,31 +31,31 @@ T = TypeVar("T")
 
 
 class Archiving:
-    """The way to the archive; without one nothing is kept and nothing waits.
+    """The way to the archive; without one nothing is archived and nothing waits.
 
     Attributes:
-        edition: Of policies and the directory, another one after each change: an answer of policy that
-            names an earlier one may not hold any more.
+        edition: The number of changes of policies and the directory: an answer of policy with an earlier
+            number may not hold any more.
     """
 
     log = Logger()
 
     def __init__(self, archive: IArchive | None, people: IPeople, timers: ITimers) -> None:
-        """Begin with nobody waiting.
+        """Begin with empty queues.
 
         Args:
-            archive: None: nothing is kept.
-            people: Who belongs to the enterprise.
+            archive: None: nothing is archived.
+            people: The people who belong to the enterprise.
         """
         self._archive = archive
         self._people = people
         self._timers = timers
-        self._lines = KeyedLock()
+        self._queues = KeyedLock()
         self._busy: Counter[str] = Counter()
         self.edition = 0
 
     def __len__(self) -> int:
-        """Give the number of lines in which somebody waits."""
+        """Return the number of queues in which a message waits."""
         return len(self._busy)
 
     # --- policy
@@ -65,14 +65,14 @@ class Archiving:
         self.edition += 1
 
     async def person_changed(self, fact: PersonChanged) -> None:
-        """Have every conversation ask again: who has come or gone may have made it one with the outside, or ended that."""
+        """Have every conversation ask again: somebody in it may have become an outsider, or an account of this enterprise."""
         self.edition += 1
 
     def ask(self, people: Collection[Aor], *, guests: bool = False) -> ArchivePolicy:
-        """Ask policy whether what these people say to each other is to be kept.
+        """Ask policy whether messages between these people are to be archived.
 
         Args:
-            guests: Somebody takes part who has no address in the directory, whoever these are.
+            guests: Whether somebody takes part who has no account, besides `people`.
         """
         if self._archive is None:
             return ArchivePolicy(demands=False, edition=self.edition)
@@ -82,7 +82,7 @@ class Archiving:
     # --- what is said
 
     def said(self, session: Session, side: Side, request: Request) -> Said | None:
-        """Give what an archive keeps of a MESSAGE, or of an INVITE with a text in it; None: nothing is said in it."""
+        """Return the archive's entry for a MESSAGE, or for an INVITE with a text in it; None: there is no text."""
         text = bodies.text_of(request)
         if text is None:
             return None
@@ -97,32 +97,32 @@ class Archiving:
             body=text[1],
         )
 
-    async def passing(self, line: str, said: Said | None, send: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Keep what was said, then send it, both in the order in which things came in this line.
+    async def passing(self, queue: str, said: Said | None, send: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Archive a message, then send it, both in the order in which messages came in this queue.
 
         Args:
-            line: Names the speaker within the conversation.
-            said: None when it need not be kept.
-            send: Begins to send when it is called, and may then wait for an answer; the line goes on meanwhile.
+            queue: Names the sender within the conversation.
+            said: None when it need not be archived.
+            send: Begins to send when it is called, and may then wait for an answer; the queue goes on meanwhile.
 
         Raises:
-            Refused: 503; it cannot be kept, and must not be sent. Or too much waits in this line.
+            Refused: 503; it cannot be archived, and must not be sent. Or too much waits in this queue.
         """
-        if said is None and line not in self._busy:
+        if said is None and queue not in self._busy:
             return await send()
-        self._busy[line] += 1
+        self._busy[queue] += 1
         try:
-            async with self._lines.hold("said", line):
+            async with self._queues.hold("said", queue):
                 if said is not None and self._archive is not None:
                     await self._archive.archive(said)
-                # Whoever waits goes on as soon as the line is let go; then this has to be under way. Else it begins
-                # below, where nothing has come between.
-                somebody_waits = self._busy[line] > 1
+                # The next in the queue goes on as soon as the lock is released; by then this has to be under way. With
+                # nothing behind it, it begins below, where nothing can come between.
+                somebody_waits = self._busy[queue] > 1
                 sending: Awaitable[T] = Deferred.fromCoroutine(send()) if somebody_waits else send()
         finally:
-            self._busy[line] -= 1
-            if not self._busy[line]:
-                del self._busy[line]
+            self._busy[queue] -= 1
+            if not self._busy[queue]:
+                del self._busy[queue]
         try:
             return await sending
         except BaseException:
@@ -130,7 +130,7 @@ class Archiving:
             raise
 
     def undelivered(self, said: Said | None, whom: Sequence[Aor] | None = None) -> None:
-        """Note who did not get what has been kept, all if nobody is named; nothing waits for that."""
+        """Archive who did not get an archived message, all recipients if `whom` is None; nothing waits for that."""
         if said is None or self._archive is None:
             return
         recipients = said.recipients if whom is None else tuple(whom)

@@ -1,4 +1,4 @@
-"""Bodies of the chat: session descriptions, alternatives, typing, text that rides in an INVITE, and the report of a failed copy."""
+"""Bodies of the chat: session descriptions, alternatives, typing, text within an INVITE, and the report of failed copies."""
 
 import base64
 import binascii
@@ -21,7 +21,7 @@ COMPOSING: Final = "application/im-iscomposing+xml"
 CONVEYED: Final = (
     "text/plain multipart/alternative image/gif text/rtf text/html application/x-ms-ink application/ms-imdn+xml"
 )
-"""What participants may send to all. A file cannot be offered to many, so no text/x-msmsgsinvite."""
+"""The media types that participants may send. A file cannot be offered to many, so no text/x-msmsgsinvite."""
 
 IMDN_TYPE: Final = "application/ms-imdn+xml"
 
@@ -36,7 +36,7 @@ _TYPING_BYTES: Final = 4_096
 
 
 def accept_types(body: bytes) -> frozenset[str]:
-    """Give the media types that a session description says its sender can show, in lower case; empty: it does not say.
+    """Read the media types that the sender of a session description can show, in lower case; empty: it does not say.
 
     Spec: RFC 4975 §8.6, `a=accept-types`; [MS-CONFIM] 3.1.5.
     """
@@ -49,7 +49,7 @@ def accept_types(body: bytes) -> frozenset[str]:
 def describe(uri: str) -> bytes:
     """Write the answer to a session description that offers messages.
 
-    No connection is made to the address: texts come in the dialog, and clients look at the kind of medium.
+    Nobody connects to its address: messages come in the dialog, and clients look at the type of the medium alone.
     """
     lines = (
         "v=0",
@@ -65,13 +65,13 @@ def describe(uri: str) -> bytes:
 
 
 def shown_as(content_type: str, body: bytes, accepted: frozenset[str]) -> tuple[str, bytes] | None:
-    """Choose what of a message somebody is sent who can show these types.
+    """Choose the part of a message for recipients who can show these types.
 
-    A single text goes to everybody as it came: whether he takes it is said by his own answer.
-    Of alternatives he gets all when he can take them apart, else the last one that he can show.
+    A single text goes to everybody as it came: a client that cannot show it refuses it by its answer.
+    Of alternatives a client gets all when it can take them apart, else the last one that it can show.
 
     Returns:
-        Content-Type and body; None when there is nothing for him.
+        Content-Type and body; None when there is no part that they can show.
 
     Spec: [MS-CONFIM] 3.1.5; RFC 2046 §5.1.4: the last alternative is the richest.
     """
@@ -85,7 +85,7 @@ def shown_as(content_type: str, body: bytes, accepted: frozenset[str]) -> tuple[
 
 
 def check_shown(content_type: str, body: bytes) -> None:
-    """See that a message can be taken apart for those who need it, before it is accepted.
+    """Check that a message can be taken apart for those who need it, before it is accepted.
 
     Raises:
         RemoteProtocolError: No media type, or alternatives that cannot be read.
@@ -99,7 +99,7 @@ def _accepts(accepted: frozenset[str], kind: str) -> bool:
 
 
 def check_typing(body: bytes) -> None:
-    """See that this is the sign that somebody is typing, or has stopped.
+    """Check that a body is the sign that somebody is typing, or has stopped.
 
     Raises:
         RemoteProtocolError: It is anything else.
@@ -111,7 +111,7 @@ def check_typing(body: bytes) -> None:
 
 
 def text_of(request: Request) -> tuple[str, bytes] | None:
-    """Give what is said by a MESSAGE, or by a text that rides in an INVITE, as Content-Type and body; None: nothing."""
+    """Return the text of a MESSAGE, or the text within an INVITE, as Content-Type and body; None: there is none."""
     if request.method == "INVITE":
         return first_text(request)
     if request.content_type == COMPOSING:
@@ -120,11 +120,11 @@ def text_of(request: Request) -> tuple[str, bytes] | None:
 
 
 def first_text(invite: Request) -> tuple[str, bytes] | None:
-    """Give the text that rides in an INVITE, as Content-Type and body; None: there is none.
+    """Return the text within an INVITE, as Content-Type and body; None: there is none.
 
-    The plain form where there is one. What cannot be decoded is given as it is written. In an
+    The plain form where there is one. Text that cannot be decoded is returned as it is written. In an
     invitation to a conference it may stand in the body, which is no XML where the topic holds
-    a "<" (protocol notes, "conferences" §6.1): so it is looked for, and not parsed.
+    a "<" (protocol notes, "conferences" §6.1): so it is searched for, and not parsed.
 
     Spec: [MS-CONFIM] 2.2; the text is base64 in the parameter `ms-body`.
     """
@@ -148,9 +148,9 @@ def first_text(invite: Request) -> tuple[str, bytes] | None:
 
 
 def _first_im(body: bytes) -> bytes:
-    """Give what stands in the element `first-im`; b"" when there is none, or nothing in it.
+    """Return the content of the element `first-im`; b"" when there is none, or it is empty.
 
-    Every search goes on where the last one ended: what has no end is looked through once.
+    Every search goes on where the last one ended, so that a body without an end tag is searched once.
     """
     start = body.find(_FIRST_IM)
     while start >= 0 and body[start + len(_FIRST_IM) : start + len(_FIRST_IM) + 1] not in _NAME_ENDS:
@@ -161,7 +161,7 @@ def _first_im(body: bytes) -> bytes:
 
 
 def takes_first_text(supported: tuple[str, ...]) -> bool:
-    """Tell from the Supported headers of a 200 whether the text in the INVITE was taken; if not, it comes again.
+    """Tell from the Supported headers of a 200 whether the text in the INVITE was taken; if not, it is sent again.
 
     Client: it repeats the text as a MESSAGE unless one of these stands there (protocol notes, "instant messaging" §2.2).
     """
@@ -177,11 +177,11 @@ def _decoded(text: str) -> bytes:
 
 
 def write_report(number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> bytes:
-    """Write the report about a message to many: which recipients did not get it; without one, everybody got it.
+    """Write the report about a message of a chat: the recipients who did not get it; without one, everybody got it.
 
     Args:
         number: The message's Message-Id.
-        failed: Addresses, `sip:…`, and why; an empty sequence is allowed.
+        failed: Addresses, `sip:…`, with the failure of each; may be empty.
 
     Spec: [MS-CONFIM] 2.2.3. Client: it shows each recipient whose status is 300 or more, in
     words that go by the status (protocol notes, "instant messaging" §3.3, §3.4).

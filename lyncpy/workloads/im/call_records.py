@@ -1,4 +1,4 @@
-"""Sessions → call detail records, and how many of them one user may cause."""
+"""Call detail records of sessions, and the quota of them for each user."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -11,14 +11,14 @@ from lyncpy.contracts.records import IRecording, SessionRecord
 from lyncpy.core.hourly_quota import HourlyQuota, cut
 
 PAIRS: Final = 10_000
-"""Refused messages that are gathered at once, by who wrote to whom; of more, the oldest begins a record of its own."""
+"""Pairs of users whose refused messages are gathered at once; beyond that, the oldest pair is forgotten."""
 
 
 class SessionRecorder:
     """Has the newest state of each session written.
 
     Refused messages without a session, from one user to the same other, are one record for a while: a
-    program that tries again and again fills no disk. Beyond its share of an hour a user's sessions leave
+    program that tries again and again does not fill the disk. Beyond an hourly quota a user's sessions leave
     no record; they are counted, and the log says whose.
     """
 
@@ -33,14 +33,14 @@ class SessionRecorder:
         per_hour: int,
         gather_s: float,
     ) -> None:
-        """Take how records are kept few.
+        """Begin without records.
 
         Args:
             recording: Has them written.
-            delay_s: How long counts of a session under way may wait.
-            now: The clock of shares, monotonic.
+            delay_s: Seconds that counts of a session under way may wait.
+            now: The clock of the quotas, in monotonic seconds.
             per_hour: Records that one user may begin in an hour.
-            gather_s: How long refused messages are gathered into one record.
+            gather_s: Seconds that refused messages are gathered into one record.
         """
         self._recording = recording
         self._delay_s = delay_s
@@ -48,29 +48,31 @@ class SessionRecorder:
         self._per_hour = per_hour
         self._gather_s = gather_s
         self._begun: set[str] = set()
-        """Sessions that last and have a record."""
+        """Sessions under way that have a record."""
+
         self._left_out: set[str] = set()
-        """Sessions that last and have none: their caller was over the share."""
+        """Sessions under way that have none: their caller was over the quota."""
+
         self._shares = HourlyQuota(float(per_hour), now, self._told)
         self._refused: OrderedDict[tuple[str, str, int | None], tuple[SessionRecord, float]] = OrderedDict()
 
     @property
     def left_out(self) -> int:
-        """Give how many sessions left no record."""
+        """The number of sessions that left no record."""
         return self._shares.left_out
 
     def __len__(self) -> int:
-        """Give how many sessions that last are known here."""
+        """Return how many sessions under way are known here."""
         return len(self._begun) + len(self._left_out)
 
     def note(self, record: SessionRecord, *, at_once: bool) -> None:
-        """Have a record written: now for a beginning or an end, soon for counts."""
+        """Have a record written: at once for a beginning or an end, within `delay_s` for counts."""
         if not self._has_room(record):
             return
         self._recording.queue_record(cut(record), within_s=0.0 if at_once else self._delay_s)
 
     def refused_message(self, record: SessionRecord) -> None:
-        """Have it recorded that a message without a session was refused; several soon after one another are one record."""
+        """Have a refused message without a session recorded; those within `gather_s` are one record, with their number."""
         key = (record.user1, record.user2, record.response_code)
         first, until = self._refused.get(key, (None, 0.0))
         if first is None or self._now() >= until:
@@ -89,7 +91,7 @@ class SessionRecorder:
     # --- inside
 
     def _has_room(self, record: SessionRecord) -> bool:
-        """Tell whether a session is recorded, which is decided when it is noted first."""
+        """Tell whether a session has a record; that is decided when it is noted for the first time."""
         name, lasts = record.session_id, record.ended_at is None
         for known, recorded in ((self._begun, True), (self._left_out, False)):
             if name in known:

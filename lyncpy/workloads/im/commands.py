@@ -16,16 +16,15 @@ MOST = 10_000
 
 
 class Commands:
-    """What goes on, and what went on."""
+    """Lists sessions under way, and past ones."""
 
     def __init__(self, sessions: Sessions, records: IRecords, owners: IOwners) -> None:
-        """Take the table of sessions under way, the records of those that ended, and who has and had which address."""
         self._sessions = sessions
         self._records = records
         self._owners = owners
 
     def words(self) -> tuple[ShellCommand, ...]:
-        """Give the commands."""
+        """Return the commands."""
         user = Arg("user", "an address; all when left out", required=False, choices=self._talking)
         past = Flag("past", "the newest N that ended, from the call detail records", takes="N")
         return (
@@ -41,7 +40,7 @@ class Commands:
     async def sessions(self, asked: Asked) -> Table:
         """List sessions under way, or past ones."""
         user = asked.args.get("user", "")
-        # Of nobody: everybody's.
+        # A span of nobody: the records of all users.
         spans = spans_of(self._owners, user, written=AS_WRITTEN in asked.flags) if user else (Span(Aor("")),)
         if "past" in asked.flags:
             found = await self._past(spans, asked.flags["past"])

@@ -1,10 +1,10 @@
-"""The one road by which what a user asks or says reaches another.
+"""The one way by which requests and messages of a user reach another.
 
-Whoever is asked has to be reachable; what is said is archived before it is passed on, if it is
-to be; it is passed on, answered or refused; and the call record says what came of it. On this
-road go an invitation to a session with the text that may ride in it, an invitation to a conference,
-a message without a dialog (RFC 3428), and what is said within a dialog. They differ in which
-record they leave.
+An endpoint of the recipient has to be reachable; a message is archived before it is passed on, if
+policy demands it; it is passed on, answered or refused; and the call record has the outcome. This
+holds for an invitation to a session with the text that may be in it, an invitation to a conference,
+a message without a dialog (RFC 3428), and messages within a dialog. They differ in the record
+that they leave.
 
 An IM is acknowledged to its sender by the receiver's own 200 and by nothing else: every answer
 here is an endpoint's, or a failure.
@@ -32,11 +32,11 @@ from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 
 CONFERENCE_INVITATION: Final = "conference invitation"
-"""How the record of an accepted one ends."""
+"""The end reason in the record of an accepted one."""
 
 
 class Delivery:
-    """Brings requests to users, to the archive and into the call records."""
+    """Delivers requests: archives them, passes them on and records the outcome."""
 
     def __init__(
         self,
@@ -48,12 +48,12 @@ class Delivery:
         settings: Settings,
         timers: ITimers,
     ) -> None:
-        """Keep nothing but these; what is under way is in the table of sessions.
+        """Set how long requests may take.
 
         Args:
-            parties: Say who can be reached, and begin records.
-            sessions: The records that last, of dialogs.
-            recorder: Has records written that are over at once.
+            parties: Looks up endpoints, and begins records.
+            sessions: The records of dialogs under way.
+            recorder: Has records written of requests that leave no dialog.
         """
         self._forward = forward
         self._parties = parties
@@ -67,10 +67,10 @@ class Delivery:
     # --- without a dialog
 
     async def invite(self, arrival: Arrival, on_early: Callable[[Session], OnEarly]) -> ForkResult:
-        """Ask a user for a session; its record lasts, and is written whatever comes of it.
+        """Pass an invitation to a session on; the record is written whatever the outcome.
 
         Args:
-            on_early: Gives who hears of the early dialogs of this session.
+            on_early: Returns what is called for each early dialog of this session.
 
         Raises:
             Refused: 404, 480: see `Parties.reachable`; 482, 503: see `Sessions.add_session`; 503, the text in
@@ -83,13 +83,13 @@ class Delivery:
         return await self._deliver(arrival, session, session.caller, self._invite, record, on_early=on_early(session))
 
     async def invite_to_conference(self, arrival: Arrival) -> ForkResult:
-        """Ask a user to join a conference: no session comes of it. Raises as `page` does."""
+        """Pass an invitation to a conference on; it makes no session. Raises as `page` does."""
         session = await self._parties.begun(arrival)
         record = partial(self._record_invitation, session)
         return await self._deliver(arrival, session, session.caller, self._invite, record)
 
     async def page(self, arrival: Arrival) -> ForkResult:
-        """Pass a message on that has no session (RFC 3428); its record is a session of one message.
+        """Pass a message without a session on (RFC 3428); its record is a session of one message.
 
         Raises:
             Refused: 404, 480: see `Parties.reachable`; 503, it is to be archived and cannot be.
@@ -99,12 +99,14 @@ class Delivery:
         return await self._deliver(arrival, session, session.caller, self._message, record)
 
     async def question(self, arrival: Arrival) -> ForkResult:
-        """Pass OPTIONS on. Nothing is said in it, and no record tells of it."""
+        """Pass OPTIONS on; it is neither archived nor recorded."""
         return await self._forward.fork(arrival, await self._parties.reachable(arrival), self._message)
 
     # --- within a dialog
 
-    def message(self, arrival: Arrival, line: DialogDirection, device: Endpoint) -> Coroutine[Any, Any, ForkResult]:
+    def message(
+        self, arrival: Arrival, direction: DialogDirection, device: Endpoint
+    ) -> Coroutine[Any, Any, ForkResult]:
         """Pass a message on to the device at the other end, and count it in the record of its session.
 
         Before anybody has accepted, too. COMPAT pidgin-sipe 1.25: with a second device signed in it
@@ -114,15 +116,15 @@ class Delivery:
         Raises:
             Refused: 503, it is to be archived and cannot be.
         """
-        count = partial(self._count, line.session, line.side.tag)
-        return self._deliver(arrival, line.session, line.side, self._message, count, device)
+        count = partial(self._count, direction.session, direction.side.tag)
+        return self._deliver(arrival, direction.session, direction.side, self._message, count, device)
 
-    async def reinvite(self, arrival: Arrival, line: DialogDirection, device: Endpoint) -> ForkResult:
-        """Pass an INVITE on within a dialog. It may hold a text; no record counts that. Raises as `message` does."""
+    async def reinvite(self, arrival: Arrival, direction: DialogDirection, device: Endpoint) -> ForkResult:
+        """Pass a re-INVITE on. A text in it is archived and not counted. Raises as `message` does."""
         arrival.provisional(response_to(arrival.request, 100))
-        return await self._deliver(arrival, line.session, line.side, self._invite, _unrecorded, device)
+        return await self._deliver(arrival, direction.session, direction.side, self._invite, _unrecorded, device)
 
-    # --- the road
+    # --- the way
 
     async def _deliver(
         self,
@@ -134,16 +136,17 @@ class Delivery:
         device: Endpoint | None = None,
         on_early: OnEarly | None = None,
     ) -> ForkResult:
-        """Bring a request to the other side of a session.
+        """Deliver a request to the other side of a session.
 
         Args:
-            side: Who speaks.
-            record: Writes down what came of it. An outcome without an endpoint was made here.
-            device: Who is at the other end of the dialog; None: whoever can be reached.
-            on_early: Hears of early dialogs.
+            side: The side that sends.
+            patience: Seconds that endpoints may take.
+            record: Records the outcome. An outcome without an endpoint was made here.
+            device: The device at the other end of the dialog; None: all that can be reached.
+            on_early: Called for each early dialog.
 
         Raises:
-            Refused: What the record says, too: nobody can be reached, or it cannot be archived.
+            Refused: As it is recorded: nobody can be reached, or the message cannot be archived.
         """
         request = arrival.request
         try:
@@ -152,11 +155,11 @@ class Delivery:
                 devices = await self._parties.reachable(arrival)
                 send = partial(self._forward.fork, arrival, devices, patience, on_early)
             else:
-                call_id = session.record.call_id  # by which the device knows the dialog
+                call_id = session.record.call_id  # the Call-ID by which the device knows the dialog
                 send = partial(self._forward.pass_on, arrival, device, patience.ringing_s, call_id=call_id)
             said = self._archiving.said(session, side, request) if self._is_archived(session) else None
             outcome = await self._archiving.passing(_speaker(request), said, send)
-        except Exception as error:  # whatever it was, the sender is refused, and a session that was begun is over
+        except Exception as error:  # whatever it was, the sender is refused, and a session that was begun has ended
             record(ForkResult(translated(error).response(request), None))
             raise
         if said is not None and not _is_taken(request, outcome.response):
@@ -165,7 +168,7 @@ class Delivery:
         return outcome
 
     def _is_archived(self, session: Session) -> bool:
-        """Tell whether what is said in a session is to be archived; policy is asked once, and after each change of it."""
+        """Tell whether messages of a session are to be archived; policy is asked once, and after each change of it."""
         policy = session.policy
         if policy is None or policy.edition != self._archiving.edition:
             policy = self._archiving.ask((session.caller.aor, session.callee.aor))
@@ -177,14 +180,14 @@ class Delivery:
     # --- the records
 
     def _answered(self, session: Session, outcome: ForkResult) -> Session:
-        """Note in a session which device accepted; else who refused, and why."""
+        """Return a session as its outcome makes it: accepted by a device, or refused, with the reason."""
         response, device, now = outcome.response, outcome.endpoint, self._timers.wall()
         if device is not None and is_good(outcome):
             return rules.answered(session, response, device.epid, device.instance, now)
         return rules.refused(session, response, now, by_server=device is None)
 
     def _record_session(self, session: Session, outcome: ForkResult) -> None:
-        # The invited side may have said something meanwhile, before it accepted, and it counts.
+        # The callee may have sent messages meanwhile, before it accepted; they are in the table's state.
         session = self._answered(self._sessions.current(session) or session, outcome)
         if session.answered:
             self._sessions.change(session, at_once=True)
@@ -222,9 +225,9 @@ def _unrecorded(outcome: ForkResult) -> None:
 
 
 def _is_taken(request: Request, response: Response) -> bool:
-    """Tell whether what a request says has arrived with it.
+    """Tell whether the text of a request has arrived with it.
 
-    A text in an invitation to a session has when the answer says so; else the client repeats it.
+    For the text in an invitation to a session the answer says so; else the client repeats it as a MESSAGE.
     """
     if not 200 <= response.status < 300:
         return False
@@ -233,5 +236,5 @@ def _is_taken(request: Request, response: Response) -> bool:
 
 
 def _speaker(request: Request) -> str:
-    """Name who speaks in which dialog."""
+    """Name the sender within a dialog: the archive's queue of their messages."""
     return f"{request.call_id} {request.from_.tag}"

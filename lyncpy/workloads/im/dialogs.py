@@ -1,12 +1,12 @@
-"""Requests within a dialog: who speaks, to whom, and at which device.
+"""Requests within a dialog: their sender, and the user and device that they are for.
 
-The two clients own the dialog; the table of sessions keeps a record of it, and may know less:
-a fork has several early dialogs, a device may speak before it has answered, the server may have
-been started anew, and a client may have mixed up the tags of two dialogs when both sides invited
+The two clients own the dialog; the table of sessions has a record of it, and may know less:
+a fork has several early dialogs, a device may send something before it has answered, the server may
+have been restarted, and a client may have mixed up the tags of two dialogs when both sides invited
 at once. So a request goes where its Request-URI says, as through any proxy (RFC 3261 §16.4 to
-§16.6), and the record follows. It is refused where it contradicts what is known: its sender is
-no party to that dialog, its dialog was ended, its Request-URI names another user than the one
-who is at the other end, or the device at the other end is not signed in.
+§16.6), and the record follows. It is refused where it contradicts the record: its sender is
+no party to that dialog, its dialog has ended, its Request-URI names another user than the one
+at the other end, or the device at the other end is not signed in.
 """
 
 from dataclasses import dataclass, replace
@@ -32,13 +32,13 @@ class DialogDirection:
     """One direction of a dialog, as a request names it."""
 
     session: Session
-    """Its record; one that was begun for this request is in no table yet."""
+    """The record of the dialog; one that was begun for this request is not in the table yet."""
 
     side: Side
-    """Who speaks."""
+    """The side that sends."""
 
     endpoint: Endpoint | None
-    """The device at the other end; None: it is gone, and the record does not know it yet."""
+    """The device at the other end; None: it has signed out, or the record does not know it yet."""
 
     is_known: bool = True
     """Whether the record is in the table."""
@@ -50,19 +50,18 @@ class DialogDirection:
 
 
 class Dialogs:
-    """Finds the line of a request."""
+    """Finds the direction of requests within dialogs."""
 
     def __init__(self, locator: ILocator, parties: Parties, sessions: Sessions) -> None:
-        """Take who is signed in where, and the records."""
         self._locator = locator
         self._parties = parties
         self._sessions = sessions
 
-    async def line(self, arrival: Arrival) -> DialogDirection:
-        """Say who speaks to which device in the dialog that a request names.
+    async def direction(self, arrival: Arrival) -> DialogDirection:
+        """Find who sends to which device in the dialog that a request names.
 
         Raises:
-            Refused: 481, it contradicts what is known of that dialog or of its users.
+            Refused: 481, the request contradicts the record of that dialog, or what is known of its users.
         """
         request = arrival.request
         session = self._sessions.find(request)
@@ -88,7 +87,7 @@ class Dialogs:
             raise Refused(481, NO_DIALOG)
         side, other = sides
         if not side.epid and not session.answered:
-            # An invited device says something before it has answered, and names the dialog by that.
+            # An invited device sends something before it has answered: its tag names an early dialog.
             side = replace(side, epid=sender.epid)
             session = rules.heard_early(session, side)
             self._sessions.moved(session)
@@ -97,20 +96,20 @@ class Dialogs:
         return DialogDirection(session, side, await self._at(request.target, request.uri, other, arrival))
 
     def _contradicts(self, request: Request, aor: Aor) -> bool:
-        """Tell whether a request names somebody else than the user at the other end: by its Request-URI, or by Route."""
+        """Tell whether a request names another user than the one at the other end, by Request-URI or Route."""
         routes = (route for value in request.headers.get_all("Route") if "@" in value for route in split_list(value))
         targets = (request.target, *(parse_uri(parse_name_addr(route).uri) for route in routes))
         return any(self._names_another(target, aor) for target in targets)
 
     def _names_another(self, target: Uri, aor: Aor) -> bool:
-        """Tell whether this is somebody else's address or GRUU; the Contact of a device is nobody's, nor is a server's."""
+        """Tell whether this is another user's address or GRUU; the Contact of a device or a server is no user's."""
         named = aor_of(target.aor)
         return named != aor and target.user is not None and (target.is_gruu or self._parties.is_known(named))
 
     async def _at(self, target: Uri, uri: str, other: Side, arrival: Arrival) -> Endpoint | None:
-        """Give the device that the Request-URI names, else the one that the record names.
+        """Find the device that the Request-URI names, else the one that the record names.
 
-        A client may write any Contact, one that looks like a GRUU and is none of ours, too.
+        A client may write any Contact, also one that looks like a GRUU and is none of ours.
         """
         if target.is_gruu:
             named = await self._locator.by_uri(target)
@@ -122,14 +121,14 @@ class Dialogs:
         return found
 
     async def device(self, side: Side) -> Endpoint | None:
-        """Give the device of a side, if it is signed in."""
+        """Find the device of a side; None: it is not signed in."""
         for endpoint in await self._locator.endpoints(side.aor):
             if endpoint.epid == side.epid:
                 return endpoint
         return None
 
     async def _named(self, arrival: Arrival) -> Endpoint | None:
-        """Give the device that a request names without any help of a record: by its GRUU, or by its Contact."""
+        """Find the device that a request names where there is no record: by GRUU, or by Contact."""
         request = arrival.request
         if request.target.is_gruu:
             found = await self._locator.by_uri(request.target)

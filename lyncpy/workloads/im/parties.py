@@ -1,4 +1,4 @@
-"""Who asks and who is asked: the endpoints that can be reached, and the record."""
+"""The two sides of a request to another user: the endpoints that can be reached, and the record."""
 
 import uuid
 from collections.abc import Sequence
@@ -21,10 +21,9 @@ OFFLINE: Final = Diagnostics(1, "User could not be reached")
 
 
 class Parties:
-    """What is known of the two sides of a request before it is passed on."""
+    """Looks up the two sides of a request before it is passed on."""
 
     def __init__(self, locator: ILocator, people: IPeople, privacy: IPrivacy, node: NodeName, timers: ITimers) -> None:
-        """Take the promises."""
         self._locator = locator
         self._people = people
         self._privacy = privacy
@@ -32,15 +31,15 @@ class Parties:
         self._timers = timers
 
     async def begun(self, arrival: Arrival) -> Session:
-        """Begin the record of what somebody asks another for; the table of sessions is left alone."""
+        """Begin the record of a request without a dialog; the table of sessions is left alone."""
         callee = Side(aor_of(arrival.request.target.aor), NO_EPID, "")
         record, caller = await self._record(arrival, callee)
         return Session(record, caller, callee, is_despite=await self._has_blocked(caller, callee))
 
     async def resumed(self, arrival: Arrival, endpoint: Endpoint) -> Session:
-        """Begin the record anew of a dialog that both clients hold, and this server does not know (any more).
+        """Begin the record anew of a dialog that both clients have, and this server does not know (any more).
 
-        Who of them called is not known either: the one who speaks first.
+        Which of them called is not known either: the first to send something counts as the caller.
         """
         callee = Side(endpoint.aor, endpoint.epid, arrival.request.to.tag or "")
         record, caller = await self._record(arrival, callee)
@@ -57,7 +56,9 @@ class Parties:
     async def _has_blocked(self, caller: Side, callee: Side) -> bool:
         try:
             return await self._privacy.is_blocked(caller.aor, callee.aor)
-        except WorldUnavailable:  # then a later block ends the session, and the next message begins another
+        except (
+            WorldUnavailable
+        ):  # taken for not blocked: a later block ends the session, and the next message begins another
             return False
 
     async def _record(self, arrival: Arrival, callee: Side) -> tuple[SessionRecord, Side]:
@@ -86,18 +87,25 @@ class Parties:
         return self._people.person(aor) is not None
 
     async def may_speak(self, sender: Aor, to: Aor) -> bool:
-        """Tell whether a user lets another speak to them outside of any session that is known."""
+        """Tell whether a user lets another send them something outside of any known session: they have not blocked them."""
         return not await self._privacy.is_blocked(to, sender)
 
     async def reachable(self, arrival: Arrival) -> Sequence[Endpoint]:
-        """Give the endpoints that a request without a dialog goes to: of the user, or the one that a GRUU names."""
+        """Return the endpoints for a request without a dialog: all of the user, or the one that a GRUU names.
+
+        The sender's own connection is left out.
+
+        Raises:
+            Refused: 404 (1003), nobody enabled has this address; 480 (1), no endpoint is signed in, or the
+                user has blocked the sender.
+        """
         request, sender = arrival.request, arrival.sender
         target = request.target
         aor = aor_of(target.aor)
         person = self._people.person(aor)
         if person is None or not person.enabled:
             raise Refused(404, UNKNOWN)
-        # A blocked sender must not be able to tell that he is: he hears what he hears of somebody offline.
+        # A blocked sender must not be able to tell that they are: the answer is that for somebody offline.
         if await self._privacy.is_blocked(aor, sender.aor):
             raise Refused(480, OFFLINE)
         if target.is_gruu:

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Settings(BaseModel):
-    """How long answers may take, how many sessions there may be, and what the chat of a conference may hold."""
+    """How long answers may take, how many sessions there may be, and the bounds of conferences' chats."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
