@@ -1,14 +1,14 @@
-"""Invitations to conferences: an INVITE that is over with its answer.
+"""Invitations to conferences: an INVITE whose dialog ends with its answer.
 
-Whoever is invited accepts at once and joins the focus by himself; no session comes of it, and
-real clients never send a BYE for it. So nothing is kept but what lets the ACK, and the BYE of
-other clients, find their way for a moment.
+The invited client accepts at once and joins the focus by a dialog of its own; no session comes of
+it, and real clients never send a BYE for it. So only the way of the ACK, and of the BYE that other
+clients send, is kept, for `LINGER_S`.
 
 A user's devices all accept. The first 2xx is the answer, the other devices get CANCEL, and
-what accepts all the same gets ACK and BYE. A device that has accepted joins nevertheless, and
+devices that accept all the same get ACK and BYE. A device that has accepted joins nevertheless, and
 may: a conference takes every device of a user.
 
-A directory group is invited by inviting its members, each with an INVITE of his own.
+A directory group is invited by inviting its members, each with an INVITE of their own.
 
 Spec: [MS-CONFBAS] 3.2; spec notes, "conferencing" §9. Client: protocol notes, "conferences" §6.
 """
@@ -40,16 +40,16 @@ from lyncpy.workloads.im.parties import OFFLINE, UNKNOWN
 from lyncpy.workloads.im.settings import Settings
 
 LINGER_S: Final = 32.0
-"""64*T1: how long an ACK or a BYE for an accepted invitation still finds its way."""
+"""64*T1 in seconds: how long an ACK or a BYE for an accepted invitation is still passed on."""
 
 BYE_S: Final = 10.0
 
 MembersOf = Callable[[Aor], Sequence[Aor]]
-"""Gives the members of a directory group, groups within it resolved; empty for what is no group."""
+"""Returns the members of a directory group, groups within it resolved; empty: the address is no group's."""
 
 
 def members_in(groups: IGroups, limit: int) -> MembersOf:
-    """Give what knows the directory's groups; of more members than `limit`, the inviter not counted, not all."""
+    """Return a function that finds members in the directory; of more than `limit`, the inviter not counted, not all."""
 
     def members_of(aor: Aor) -> Sequence[Aor]:
         group = groups.by_address(aor)
@@ -60,16 +60,16 @@ def members_in(groups: IGroups, limit: int) -> MembersOf:
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """An invitation that was accepted a moment ago."""
+    """An invitation that was accepted at most `LINGER_S` ago."""
 
     inviter: Aor
     to_tag: str
     endpoint: Endpoint | None
-    """Who accepted it; None for a group, whose members were acknowledged here."""
+    """The endpoint that accepted it; None for a group, whose members were acknowledged here."""
 
 
 class Invitations:
-    """Invitations under way and just over; bounded in total and per inviter, as sessions are."""
+    """Passes on invitations, and their ACK and BYE; bounded in total and per inviter, as sessions are."""
 
     log = Logger()
 
@@ -82,13 +82,13 @@ class Invitations:
         settings: Settings,
         timers: ITimers,
     ) -> None:
-        """Begin with none under way.
+        """Begin without invitations.
 
         Args:
             forward: Passes on the ACK, and the BYE of other clients.
-            delivery: Brings an invitation to each who is invited.
+            delivery: Passes on the INVITE to each user.
             outbound: Ends the dialogs with members of a group.
-            members_of: The directory's groups.
+            members_of: Returns the members of a group.
         """
         self._forward = forward
         self._delivery = delivery
@@ -100,15 +100,15 @@ class Invitations:
         self._of: Counter[Aor] = Counter()
 
     def __len__(self) -> int:
-        """Give the number of invitations under way and just over."""
+        """Return the number of invitations under way and accepted at most `LINGER_S` ago."""
         return self._of.total()
 
     async def offer(self, arrival: Arrival) -> Response:
-        """Invite a user, or the members of a group; the best answer is the answer.
+        """Invite a user, or the members of a group; return the best of their answers.
 
         Raises:
-            Refused: 403, the group is too large; 404 and 480 as for any user; 482, it is there
-                already; 503, too many at once.
+            Refused: 403 (4008), the group is too large; 404 and 480, see `Parties.reachable`; 482, the
+                same INVITE was accepted already; 503, too many at once.
         """
         inviter = arrival.sender.aor
         if _name(arrival.request) in self._accepted:
@@ -153,8 +153,14 @@ class Invitations:
     # --- many
 
     async def _invite_all(self, arrival: Arrival, members: Sequence[Aor]) -> ForkResult:
-        """Invite each member for the inviter: accepted when the first accepts, refused when the last has refused."""
+        """Invite each member for the inviter: accepted when the first accepts, refused when the last has refused.
+
+        The inviter's client knows one INVITE, and a 2xx ends the transaction (RFC 3261 §13.2.2.4): so the
+        first 2xx is the answer, and of refusals the best is chosen only when all are there (§16.7). Members that
+        accept later have joined the conference all the same.
+        """
         request = arrival.request
+        # The inviter is a member, too, and has joined already; groups within groups name people twice.
         others = [aor for aor in dict.fromkeys(members) if aor != arrival.sender.aor]
         if len(others) > self._settings.group_members:
             raise Refused(403, Diagnostics(4008, f"A group of more than {self._settings.group_members} members"))
@@ -166,7 +172,7 @@ class Invitations:
         async def invite(member: Aor) -> None:
             outcome = await self._invite_member(arrival, member)
             answers.append(outcome)
-            if decided.called:
+            if decided.called:  # an earlier member's 2xx is the answer
                 return
             if outcome.response.status < 300:
                 accepted = response_to(request, 200, headers=[("Contact", f"<{request.uri}>")])
@@ -179,7 +185,7 @@ class Invitations:
         return await decided
 
     async def _invite_member(self, arrival: Arrival, member: Aor) -> ForkResult:
-        """Send a member an INVITE in the inviter's name, and end its dialog as soon as he has accepted."""
+        """Send a member an INVITE in the inviter's name, and end its dialog as soon as it is accepted."""
         request = _addressed(arrival.request, member)
         own = Arrival(request, arrival.flow, arrival.peer, arrival.at, arrival.who)
         arrival.on_cancel(own.cancel)
@@ -192,7 +198,7 @@ class Invitations:
         return outcome
 
     def _complete(self, request: Request, response: Response, endpoint: Endpoint) -> None:
-        """Acknowledge what a member accepted, and end it: for the inviter's client the group has one answer."""
+        """Acknowledge an INVITE that a member accepted, and end its dialog: the inviter's client knows of one dialog only."""
         try:
             dialog = Dialog.from_response(request, response.edited(drop=["Record-Route"]))
             self._outbound.send_unanswered(endpoint.flow, dialog.ack(request).edited(uri=endpoint.contact))
@@ -241,9 +247,9 @@ def _addressed(request: Request, member: Aor) -> Request:
 
 
 def _for_all(request: Request, answers: Sequence[ForkResult]) -> ForkResult:
-    """Make the group's answer of its members' refusals: the most telling one."""
+    """Return the group's answer to its members' refusals: the best of them (RFC 3261 §16.7, step 6)."""
     found = best(answers)
-    if found.response.status == 404:  # who is not known here is no reason to call the group unknown
+    if found.response.status == 404:  # one unknown member does not make the group unknown
         return ForkResult(Refused(480, OFFLINE).response(request), None)
     number = rules.diagnostic_id(found.response)
     known = UNKNOWN if number == UNKNOWN.error_id else OFFLINE

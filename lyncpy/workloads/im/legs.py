@@ -1,8 +1,8 @@
-"""How SIP clients are attached to a chat: by a dialog each.
+"""The legs of SIP clients in a chat: a dialog each.
 
-A message is written once for all who can show the same of it; a leg adds what its dialog has of
-its own. The dialog is the one that the participant's INVITE made, so that each of its
-requests has the Call-ID by which a client knows the conference.
+A message is written once for all who can show the same types; a leg adds the headers of its
+dialog. The dialog is the one that the participant's INVITE made, so that each of its requests
+has the Call-ID by which a client knows the conference.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,30 +26,30 @@ from lyncpy.workloads.im.bodies import IMDN_TYPE, write_report
 from lyncpy.workloads.im.model.room import LOST
 
 TYPING_S: Final = 5.0
-"""How long the sign of typing is of interest, and its answer with it."""
+"""Seconds that the answer to a sign of typing is waited for."""
 
 BYE_S: Final = 10.0
-"""How long the answer to a BYE is waited for."""
+"""Seconds that the answer to a BYE is waited for."""
 
 SILENT: Final = DeliveryFailure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
-NOT_FOR_HIM: Final = DeliveryFailure(FailureKind.REFUSED, 415)
+NOT_SHOWABLE: Final = DeliveryFailure(FailureKind.REFUSED, 415)
 
 NO_MORE: Final = Headers()
 
 REPORT_LINES: Final = lines_of(Headers((("Content-Type", IMDN_TYPE),)))
 
 _GONE: Final = 481
-"""The client knows the dialog no more (RFC 5057 §5.1); 408 and 480 may be about the one message."""
+"""The client has lost the dialog (RFC 5057 §5.1); 408 and 480 may be about the one message."""
 
 _DIAGNOSTICS: Final = ("ms-client-diagnostics", "ms-diagnostics", "ms-diagnostics-public")
 
 
 @dataclass(frozen=True, slots=True)
 class MessageForm:
-    """What is sent of a message to all who can show the same types."""
+    """The part of a message that is sent to all who can show the same types."""
 
     lines: str
-    """Header lines, each with its end."""
+    """Header lines, each with its CRLF."""
 
     body: bytes
 
@@ -59,9 +59,9 @@ class SipLeg:
     """A participant's SIP dialog with the MCU.
 
     Attributes:
-        dialog: Made by their INVITE.
+        dialog: The dialog that their INVITE made.
         flow: The connection that they use.
-        accepted: Media types that they can show; empty: they do not say.
+        accepted: The media types that they can show; empty: they do not say.
     """
 
     def __init__(
@@ -73,11 +73,12 @@ class SipLeg:
         answer_s: float,
         on_end: Callable[[], None],
     ) -> None:
-        """Attach somebody.
+        """Attach a client.
 
         Args:
-            answer_s: How long they may take to answer a message, in seconds.
-            on_end: Called when the MCU lets go of this leg.
+            accepted: The media types that they can show; empty: they do not say.
+            answer_s: Seconds that they may take to answer a message.
+            on_end: Called when the MCU has ended this leg.
         """
         self.dialog: Final = dialog
         self.flow = flow
@@ -90,24 +91,24 @@ class SipLeg:
 
     @property
     def address(self) -> str:
-        """The device's own address, which it gave as Contact."""
+        """The device's own address: its Contact."""
         return self.dialog.target
 
     def deliver(self, message: IMessage, hear: Hear) -> None:
-        """Send it as a MESSAGE, and tell what the client answers."""
+        """Send a message as MESSAGE, and call `hear` with what the client answers."""
         form = self._form(message)
         if form is None:
-            hear(NOT_FOR_HIM)
+            hear(NOT_SHOWABLE)
             return
         prepared = Prepared(self._template, self.dialog.take_seq(), form.body, form.lines)
         self._outbound.send_mass_request(self.flow, prepared, partial(_heard, hear), timeout=self._answer_s)
 
     def types(self, author: Aor, body: bytes) -> None:
-        """Send the sign of typing."""
+        """Send the sign of typing as INFO."""
         self._start("INFO", _said_by(author, bodies.TYPING), body, TYPING_S)
 
     def report(self, number: int, failed: Sequence[tuple[str, DeliveryFailure]]) -> None:
-        """Send the report, which has no answer."""
+        """Send the report about a message as BENOTIFY, which has no answer."""
         if self._reports is None:
             self._reports = Template(self.dialog.outline("BENOTIFY", NO_MORE))
         prepared = Prepared(self._reports, self.dialog.take_seq(), write_report(number, failed), REPORT_LINES)
@@ -117,17 +118,17 @@ class SipLeg:
             return
 
     def hang_up(self, reason: str | None) -> None:
-        """Forget the dialog, and send BYE if there is a reason to be told."""
+        """Forget the dialog, and send BYE unless the reason is None."""
         self._on_end()
         if reason is not None:
             self.bye(reason)
 
     def bye(self, reason: str) -> None:
-        """Send BYE. Client: "You have been disconnected from this conference"."""
+        """Send BYE with a reason. Client: it shows "You have been disconnected from this conference"."""
         self._start("BYE", Headers((("Reason", f"SIP;cause=200;text={quote(reason)}"),)), b"", BYE_S)
 
     def receive(self, request: Request, flow: FlowName) -> None:
-        """Check a request of his within the dialog; from now on he is where it came from.
+        """Check a request within the dialog, and use the connection that it came by from now on.
 
         Raises:
             RemoteProtocolError: See `Dialog.receive`.
@@ -139,14 +140,14 @@ class SipLeg:
             self._reports = None
 
     def _shared(self) -> Template:
-        """Write what all messages to him share, as long as his address is the same."""
+        """Write the lines that all messages in the dialog share, until its remote target changes."""
         return Template(self.dialog.outline("MESSAGE", NO_MORE))
 
     def _start(self, method: str, headers: Headers, body: bytes, timeout: float) -> None:
         self._outbound.send_request(self.flow, self.dialog.next_request(method, headers, body), timeout=timeout)
 
     def _form(self, message: IMessage) -> MessageForm | None:
-        """Write the message for everybody who can show what they can, unless that has been done."""
+        """Return a message as it is written for all who can show the same types; None: they can show none of it."""
         forms = message.forms
         if self.accepted not in forms:
             forms[self.accepted] = self._written(message)
@@ -159,7 +160,10 @@ class SipLeg:
             if shown is None:
                 return None
             return MessageForm(lines_of(_said_by(message.author, shown[0])), shown[1])
-        except (RemoteProtocolError, LocalProtocolError):  # the media type of a part is none, or is more than a line
+        except (
+            RemoteProtocolError,
+            LocalProtocolError,
+        ):  # the media type of a part cannot be read, or is no single line
             return None
 
 
@@ -168,7 +172,11 @@ def _heard(hear: Hear, response: Response, *, local: bool) -> None:
 
 
 def failure_of(response: Response, *, local: bool) -> DeliveryFailure | None:
-    """Say what the final response to a copy means; None: he has it."""
+    """Return the failure that the final response to a copy means; None: it has arrived.
+
+    Args:
+        local: The response was made here, because the client did not answer or its connection is gone.
+    """
     status = response.status
     if 200 <= status < 300:
         return None

@@ -1,8 +1,8 @@
 """The IM MCU: the chats of all conferences of this process.
 
-Who may take part is the focus's decision; whoever brings them then calls `admit` with a leg,
-and speaks for them by what that gives. By which road they came is not known here; SIP clients
-come by `chat_dialogs.py`. One law: what was taken from its sender reaches every participant who is
+The focus decides who may take part; then `admit` is called with a leg, and its result acts for the
+participant. The protocol of the leg is not known here; SIP clients are attached by
+`chat_dialogs.py`. One law: a message that was accepted reaches every participant who is
 connected exactly once, or its sender is told who did not get it.
 
 Spec: [MS-CONFIM] 3.1.
@@ -30,50 +30,55 @@ OVERLOADED: Final = Diagnostics(17000, "Server overloaded")
 
 @implementer(IParticipation)
 class Participation:
-    """One participant in a chat."""
+    """Acts for one participant in a chat."""
 
-    __slots__ = ("_chat", "_end", "_seat")
+    __slots__ = ("_chat", "_end", "_member")
 
     def __init__(self, chat: Chat, member: ChatMember, end: Callable[[str, DeliveryFailure], None]) -> None:
-        """Speak for a seat of a chat; `end` ends it, with what the focus and the senders of what waits are told."""
+        """Act for a member of a chat.
+
+        Args:
+            end: Ends the membership; called with the reason for the focus, and the failure for the senders of
+                messages that wait.
+        """
         self._chat = chat
-        self._seat = member
+        self._member = member
         self._end = end
 
     def joined(self) -> None:
-        """Let go what was said since they joined. See the promise."""
-        if self._seat.is_here:
-            self._chat.open(self._seat)
+        """Deliver what was said since they were admitted. See the promise."""
+        if self._member.is_here:
+            self._chat.open(self._member)
 
     async def say(self, content_type: str, body: bytes) -> int:
-        """Say something to all. See the promise."""
-        if not self._seat.is_here:
+        """Send a message to all. See the promise."""
+        if not self._member.is_here:
             raise Refused(481, NO_DIALOG)
-        return await self._chat.say(self._seat, content_type, body)
+        return await self._chat.say(self._member, content_type, body)
 
     def types(self, body: bytes) -> None:
         """Show the others that they are typing."""
-        if self._seat.is_here:
-            self._chat.types(self._seat, body)
+        if self._member.is_here:
+            self._chat.types(self._member, body)
 
     def leave(self, reason: str) -> None:
-        """End it by their own doing. See the promise."""
+        """End the membership: they left. See the promise."""
         self._end(reason, LEFT)
 
     def lost(self, reason: str) -> None:
-        """End it since they cannot be reached. See the promise."""
+        """End the membership: they cannot be reached. See the promise."""
         self._end(reason, LOST)
 
 
 @implementer(IMcu)
 class Mcu:
-    """The chats, and who is in them."""
+    """The chats of all conferences, and their members."""
 
     kind = "chat"
     log = Logger()
 
     def __init__(self, archiving: Archiving, settings: Settings, timers: ITimers) -> None:
-        """Begin without a chat; `listen` gives it the focus."""
+        """Begin without a chat; `listen` names the focus."""
         self._archiving = archiving
         self._timers = timers
         self._bounds = RoomBounds(
@@ -84,18 +89,18 @@ class Mcu:
         self._shares = Shares(settings.chat_legs_total, {"user": settings.chat_legs_per_user})
 
     def __len__(self) -> int:
-        """Give the number of participants, each device counted."""
+        """Return the number of members, each device counted."""
         return len(self._shares)
 
     # --- the promise
 
     def listen(self, observer: IFocusObserver) -> None:
-        """Tell this focus from now on who has left."""
+        """Tell this focus from now on which members have left. See the promise."""
         self._observer = observer
 
     def admit(self, participant: Participant, leg: ILeg) -> IParticipation:
-        """Take somebody in whom the focus lets in. See the promise."""
-        for former in self._seats(participant.conference, participant.user, participant.epid):
+        """Admit somebody whom the focus lets in. See the promise."""
+        for former in self._members(participant.conference, participant.user, participant.epid):
             self._end(former, LEFT, None)
         if self._shares.reserve({"user": participant.user}):
             raise Refused(503, OVERLOADED, headers=[("Retry-After", "60")])
@@ -109,26 +114,26 @@ class Mcu:
         return participation
 
     def dismiss(self, conference: str, user: Aor, epid: Epid | None, reason: str) -> None:
-        """End the legs of a user, or of one of their devices. See the promise."""
-        for member in self._seats(conference, user, epid):
+        """End the memberships of a user, or of one of their devices. See the promise."""
+        for member in self._members(conference, user, epid):
             self._end(member, LEFT, reason)
 
     def end_conference(self, conference: str, reason: str) -> None:
-        """End the medium of a conference for everybody. See the promise."""
-        for member in self._seats(conference):
+        """End the chat of a conference for everybody. See the promise."""
+        for member in self._members(conference):
             self._end(member, LEFT, reason)
         self._chats.pop(conference, None)
 
     def counts(self, conference: str) -> Mapping[Aor, int]:
-        """Give how many messages each user has sent. See the promise."""
+        """Return how many messages each user has sent. See the promise."""
         chat = self._chats.get(conference)
         return {} if chat is None else dict(chat.room.counts)
 
     def stop(self) -> None:
-        """Forget everything, for an orderly end of the server.
+        """Forget all chats, for an orderly end of the server.
 
-        Nobody is told: a client takes that for the end of the conference, where without it
-        it comes back by itself when the server has started again.
+        Clients get no BYE: they would take it for the end of the conference, where without it
+        they return by themselves when the server has started again.
         """
         for chat in self._chats.values():
             for member in chat.room.members():
@@ -136,35 +141,35 @@ class Mcu:
                 member.leg.hang_up(None)
         self._chats.clear()
 
-    # --- coming and going
+    # --- leaving
 
-    def _seats(self, conference: str, user: Aor | None = None, epid: Epid | None = None) -> tuple[ChatMember, ...]:
+    def _members(self, conference: str, user: Aor | None = None, epid: Epid | None = None) -> tuple[ChatMember, ...]:
         chat = self._chats.get(conference)
         if chat is None:
             return ()
         return chat.room.members() if user is None else chat.room.members_of(user, epid)
 
     def _over(self, member: ChatMember, kind: FailureKind) -> None:
-        """End a leg that takes nothing any more; who only does not answer is told."""
+        """End a membership whose leg takes nothing any more; one that only does not answer gets a BYE."""
         if kind is not FailureKind.SILENT:
             self._gone(member, "connection lost", LOST)
         elif self._end(member, LEFT, "no answer"):
             self._tell_left(member, "no answer")
 
     def _gone(self, member: ChatMember, reason: str, failure: DeliveryFailure) -> None:
-        """Note that somebody is gone by their own doing."""
+        """End a membership without telling its device, and tell the focus."""
         if self._end(member, failure, None):
             self._tell_left(member, reason)
 
     def _end(self, member: ChatMember, failure: DeliveryFailure, reason: str | None) -> bool:
-        """End somebody's part; the senders of what waited for them are told. Tell whether it had not ended before.
+        """End a membership; the senders of messages that waited for it are told. Tell whether it had not ended before.
 
         Args:
-            failure: Why what waited did not arrive.
-            reason: What they are told; None: nothing.
+            failure: Why waiting messages did not arrive.
+            reason: The reason that the device is told; None: it is told nothing.
         """
         chat = self._chats.get(member.participant.conference)
-        if chat is None or not member.is_here:  # it may have ended while others' did
+        if chat is None or not member.is_here:  # it may have ended while others did
             return False
         self._shares.release({"user": member.participant.user})
         chat.leave(member, failure)

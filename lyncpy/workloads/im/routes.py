@@ -1,6 +1,6 @@
-"""What is for another user: invitations, and everything within their dialogs.
+"""Requests for another user: invitations, and everything within their dialogs.
 
-Here is decided what a request is; what is asked or said goes by way of `delivery.py`.
+Here it is decided what a request is; `delivery.py` passes it on.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,17 +37,17 @@ OUT_OF_DIALOG: Final = frozenset({"INVITE", "MESSAGE", "OPTIONS"})
 """What a user may send to another without a dialog.
 
 NOTIFY and BENOTIFY are not among them: real clients believe any notification by its Event
-alone, so one that a user could address to another would forge contacts or sign him out.
+alone, so one that a user could address to another would forge contacts or sign them out.
 """
 
 WITHIN_DIALOG: Final = frozenset({"BYE", "INFO", "INVITE", "MESSAGE", "OPTIONS", "PRACK", "REFER", "UPDATE"})
 """What participants may send each other besides ACK and the NOTIFY that a REFER asks for; the same holds here."""
 
 RECORDED: Final = frozenset({"INVITE", "MESSAGE"})
-"""What begins the record anew of a dialog that is in no table: nothing else is counted there."""
+"""The methods that begin the record anew of a dialog that is in no table: no other is counted there."""
 
 EARLY_END_S: Final = 1.0
-"""How long a device whose early dialog was ended by BYE may take to answer its INVITE, before it gets CANCEL."""
+"""Seconds that a device whose early dialog was ended by BYE may take to answer its INVITE, before it gets CANCEL."""
 
 
 @dataclass(eq=False, slots=True)
@@ -56,11 +56,11 @@ class _Ringing:
 
     arrival: Arrival
     branches: dict[str, Callable[[], None]] = field(default_factory=dict)
-    """How to give up each device that has answered provisionally, by its To tag."""
+    """What cancels the INVITE to each device that has answered provisionally, by its To tag."""
 
 
 class Routes:
-    """Passes requests between users and keeps what their sessions did."""
+    """Passes requests between users, and updates the records of their sessions."""
 
     log = Logger()
 
@@ -74,13 +74,13 @@ class Routes:
         settings: Settings,
         timers: ITimers,
     ) -> None:
-        """Begin with nothing ringing.
+        """Begin without unanswered invitations.
 
         Args:
-            forward: Passes on what is neither archived nor counted.
-            delivery: Passes on everything else.
-            dialogs: Say which device a request within a dialog is for.
-            invitations: Those to conferences.
+            forward: Passes on requests that are neither archived nor counted.
+            delivery: Passes on all others.
+            dialogs: Finds the device that a request within a dialog is for.
+            invitations: Passes on invitations to conferences.
             sessions: The records of the dialogs under way.
         """
         self._forward = forward
@@ -100,7 +100,7 @@ class Routes:
         }
 
     def rows(self) -> tuple[Route, ...]:
-        """Give the table of routes."""
+        """Return the table of routes."""
         return (Route(FORWARD, self.answer),)
 
     async def answer(self, arrival: Arrival) -> Response | None:
@@ -124,7 +124,7 @@ class Routes:
         return await first(arrival)
 
     def leave(self, aor: Aor, epid: Epid) -> None:
-        """Give up what an endpoint that is gone has still ringing."""
+        """Cancel the unanswered invitations of an endpoint that has signed out or vanished."""
         for ringing in tuple(self._ringing.values()):
             sender = ringing.arrival.sender
             if (sender.aor, sender.epid) == (aor, epid):
@@ -133,7 +133,7 @@ class Routes:
     # --- without a dialog
 
     async def _invitation(self, arrival: Arrival) -> Response:
-        """Ask a user for a session, or to join a conference; while it rings, it can be given up."""
+        """Pass an invitation on, to a session or a conference; while it is unanswered, it can be cancelled."""
         if arrival.request.target.user == CHAT_PROBE:
             raise Refused(404, NO_SERVICE)
         offer = self._invitations.offer if arrival.request.content_type == bodies.INVITATION else self._session
@@ -147,11 +147,11 @@ class Routes:
             del self._ringing[name]
 
     async def _session(self, arrival: Arrival) -> Response:
-        """Offer a session to the endpoints of a user."""
+        """Pass an invitation to a session on to the endpoints of a user."""
         return (await self._delivery.invite(arrival, partial(self._on_early, arrival))).response
 
     def _on_early(self, arrival: Arrival, session: Session) -> OnEarly:
-        """Give who notes the early dialogs of an invitation: who has spoken, and how to give up each device."""
+        """Return what notes the early dialogs of an invitation, and how to cancel each of them."""
         branches = self._ringing[_name(arrival.request)].branches
 
         def on_early(tag: str, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
@@ -172,84 +172,93 @@ class Routes:
     # --- within a dialog
 
     async def _within(self, arrival: Arrival) -> Response:
+        """Pass on a request within a dialog.
+
+        Raises:
+            Refused: 405, the method is none of those within dialogs; 481, see `Dialogs.direction`; and as `Delivery` does.
+
+        Spec: RFC 3261 §12.2.
+        """
         request = arrival.request
         if request.method not in WITHIN_DIALOG and not rules.tells_of_referral(request):
             raise Refused(405, headers=[("Allow", ", ".join(sorted(WITHIN_DIALOG)))])
+        # An invitation to a conference has no record in the table of sessions.
         if request.method == "BYE":
             response = await self._invitations.pass_bye(arrival)
             if response is not None:
                 return response
-        line = await self._dialogs.line(arrival)
-        self._note(arrival, line)
+        direction = await self._dialogs.direction(arrival)
+        self._note(arrival, direction)
+        # A BYE ends the session also where the device at the other end is gone; all others are refused then.
         if request.method == "BYE":
-            return await self._bye(arrival, line)
-        if line.endpoint is None:
+            return await self._bye(arrival, direction)
+        if direction.endpoint is None:
             raise Refused(481, NO_DIALOG)
         if request.method == "MESSAGE":
-            return (await self._delivery.message(arrival, line, line.endpoint)).response
+            return (await self._delivery.message(arrival, direction, direction.endpoint)).response
         if request.method == "INVITE":
-            return (await self._delivery.reinvite(arrival, line, line.endpoint)).response
-        return (await self._pass_on(arrival, line, line.endpoint)).response
+            return (await self._delivery.reinvite(arrival, direction, direction.endpoint)).response
+        return (await self._pass_on(arrival, direction, direction.endpoint)).response
 
-    def _note(self, arrival: Arrival, line: DialogDirection) -> None:
-        """Have the record follow what its dialog does; the dialog does not depend on it."""
-        if line.is_known:
-            self._sessions.moved(rules.passed(line.session, line.side, arrival.request))
+    def _note(self, arrival: Arrival, direction: DialogDirection) -> None:
+        """Update the record for a request in its dialog; the dialog goes on even where no record may be begun."""
+        if direction.is_known:
+            self._sessions.moved(rules.passed(direction.session, direction.side, arrival.request))
         elif arrival.request.method in RECORDED:
             try:
-                self._sessions.add_session(line.session)
+                self._sessions.add_session(direction.session)
             except Refused as no:
                 self.log.debug(
-                    "a conversation of {aor} goes on without a record: {reason}", aor=line.side.aor, reason=str(no)
+                    "a conversation of {aor} goes on without a record: {reason}", aor=direction.side.aor, reason=str(no)
                 )
 
     async def _acknowledge(self, arrival: Arrival) -> None:
         if self._invitations.acknowledge(arrival):
             return
-        line = await self._dialogs.line(arrival)
-        if line.endpoint is not None:
-            self._forward.pass_ack(arrival, line.endpoint, call_id=line.call_id)
+        direction = await self._dialogs.direction(arrival)
+        if direction.endpoint is not None:
+            self._forward.pass_ack(arrival, direction.endpoint, call_id=direction.call_id)
 
     # --- the end
 
-    async def _bye(self, arrival: Arrival, line: DialogDirection) -> Response:
-        """End a session. It is over for the sender whatever the other side makes of it."""
-        if line.is_known and not line.session.answered:
-            return await self._early_bye(arrival, line)
-        self._end(arrival, line)
-        return await self._pass_bye(arrival, line)
+    async def _bye(self, arrival: Arrival, direction: DialogDirection) -> Response:
+        """End a session. For the sender it has ended whatever the other side answers (RFC 3261 §15)."""
+        if direction.is_known and not direction.session.answered:
+            return await self._early_bye(arrival, direction)
+        self._end(arrival, direction)
+        return await self._pass_bye(arrival, direction)
 
-    def _end(self, arrival: Arrival, line: DialogDirection) -> None:
-        if line.is_known:
-            by = "user1" if line.side.tag == line.session.caller.tag else "user2"
-            session = rules.ended(line.session, by, "bye", self._timers.wall(), arrival.request)
+    def _end(self, arrival: Arrival, direction: DialogDirection) -> None:
+        if direction.is_known:
+            by = "user1" if direction.side.tag == direction.session.caller.tag else "user2"
+            session = rules.ended(direction.session, by, "bye", self._timers.wall(), arrival.request)
             self._sessions.hang_up(session)
 
-    async def _early_bye(self, arrival: Arrival, line: DialogDirection) -> Response:
-        """End the early dialog with one device, or what the caller does not know to be early.
+    async def _early_bye(self, arrival: Arrival, direction: DialogDirection) -> Response:
+        """End the early dialog with one device, or one of which the caller does not know that it is early.
 
-        The other devices ring on. A device that does not refuse its INVITE by itself gets CANCEL.
-        What a callee's BYE means for the INVITE is said by its answer to that.
+        The other devices go on ringing. A device that does not refuse its INVITE by itself gets CANCEL.
+        What a callee's BYE means for the INVITE is told by its answer to that.
 
         Spec: RFC 3261 §15, §15.1.2.
         """
-        if line.side.tag == line.session.caller.tag:
+        if direction.side.tag == direction.session.caller.tag:
             ringing = self._ringing.get(_name(arrival.request))
             give_up = ringing.branches.get(arrival.request.to.tag or "") if ringing is not None else None
-            if ringing is not None and give_up is None:  # no device that we know has this tag: nobody is to ring
+            if ringing is not None and give_up is None:  # no known device has this tag: the whole invitation is meant
                 ringing.arrival.cancel()
                 return response_to(arrival.request, 200)
             if give_up is not None:
                 self._timers.later(EARLY_END_S, give_up)
-        return await self._pass_bye(arrival, line)
+        return await self._pass_bye(arrival, direction)
 
     async def _untagged_bye(self, arrival: Arrival) -> Response:
-        """End what the caller has begun, and heard no answer to.
+        """End an invitation that its caller has heard no answer to.
 
-        COMPAT pidgin-sipe 1.25: it sends no CANCEL, but this BYE. It says the same when an
+        COMPAT pidgin-sipe 1.25: it sends no CANCEL, but this BYE. It sends the same when an
         invitation of the other side has crossed its own: it accepts that one, and so does the other
-        client with its own. Each then speaks in the dialog that the other has given up, and shows
-        what it hears. So neither session is ended: that would take away the dialogs in which both speak.
+        client with its own. Each then sends in the dialog that the other has given up, and shows
+        what it receives. So neither session is ended: both dialogs are in use.
 
         Spec: RFC 3261 §15 allows BYE in an early dialog.
         """
@@ -263,23 +272,23 @@ class Routes:
             return response_to(request, 200)
         if session is None or not session.answered:
             raise Refused(481, NO_DIALOG)
-        # It has crossed the answer: for the callee, the dialog has its tag.
+        # The BYE has crossed the answer: for the callee, the dialog has the callee's tag.
         callee = session.callee
         tagged = request.edited(put=[("To", f"{request.headers.get('To')};tag={callee.tag}")])
         own = Arrival(tagged, arrival.flow, arrival.peer, arrival.at, arrival.who)
-        line = DialogDirection(session, session.caller, await self._dialogs.device(callee))
-        self._end(own, line)
-        return await self._pass_bye(own, line)
+        direction = DialogDirection(session, session.caller, await self._dialogs.device(callee))
+        self._end(own, direction)
+        return await self._pass_bye(own, direction)
 
-    async def _pass_bye(self, arrival: Arrival, line: DialogDirection) -> Response:
-        if line.endpoint is not None:
-            outcome = await self._pass_on(arrival, line, line.endpoint)
+    async def _pass_bye(self, arrival: Arrival, direction: DialogDirection) -> Response:
+        if direction.endpoint is not None:
+            outcome = await self._pass_on(arrival, direction, direction.endpoint)
             if outcome.endpoint is not None:
                 return outcome.response
         return response_to(arrival.request, 200)
 
-    async def _pass_on(self, arrival: Arrival, line: DialogDirection, peer: Endpoint) -> ForkResult:
-        return await self._forward.pass_on(arrival, peer, self._answer_s, call_id=line.call_id)
+    async def _pass_on(self, arrival: Arrival, direction: DialogDirection, peer: Endpoint) -> ForkResult:
+        return await self._forward.pass_on(arrival, peer, self._answer_s, call_id=direction.call_id)
 
 
 def _name(request: Request) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The life of instant messages: of sessions between two, and of the chats of conferences."""
+"""The service of instant messages: sessions between two users, and the chats of conferences."""
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -27,11 +27,11 @@ from lyncpy.workloads.im.termination import SessionTermination
 
 @implementer(IWorkload)
 class Im:
-    """Sessions between users, passed on and recorded, and the IM MCU.
+    """Passes on and records sessions between users, and runs the IM MCU.
 
     Attributes:
         mcu: The chats of conferences.
-        chat: The road by which SIP clients come to it; assembly gives it to the focus.
+        chat: Attaches SIP clients to it; assembly passes it to the focus.
     """
 
     name = "im"
@@ -45,13 +45,11 @@ class Im:
         archive: IArchive,
         settings: Settings,
     ) -> None:
-        """Build the rooms.
+        """Build the parts, and connect them.
 
         Args:
-            platform, signaling: The server's.
-            privacy: Who has blocked whom.
-            archive: Where what is said is kept.
-            settings: The section [im].
+            privacy: Tells whether a user has blocked another.
+            archive: Archives messages.
         """
         locator, people, timers = platform.locator, platform.people, platform.timers
         outbound, forward = signaling.outbound, signaling.forward
@@ -90,7 +88,7 @@ class Im:
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
 
     async def open(self) -> None:
-        """Close the records that another start of this server left open, then listen."""
+        """Close the records that an earlier process left open, then listen for facts."""
         count = await self._records.close_open_sessions(self._node, self._timers.wall())
         if count:
             self.log.info("{count} sessions were open when the server stopped; their records say so", count=count)
@@ -104,7 +102,7 @@ class Im:
         ]
 
     async def close(self) -> None:
-        """End what is under way, so that every record is whole."""
+        """End all sessions and chats, so that every record is complete."""
         for listening in self._listening:
             listening.stop()
         self.mcu.stop()

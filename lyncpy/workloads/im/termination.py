@@ -1,7 +1,8 @@
-"""Ending the sessions of an endpoint that vanished or signed out without a BYE, and of people who are blocked now."""
+"""Ends the sessions of endpoints that vanished or signed out without a BYE, and those with people who are blocked."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 from twisted.logger import Logger
 
@@ -17,15 +18,15 @@ from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.sessions import Sessions
 
-BYE_S = 10.0
-"""How long the remaining side may take to answer."""
+BYE_S: Final = 10.0
+"""Seconds that the remaining side may take to answer."""
 
 
 class SessionTermination:
-    """Hears of endpoints that are gone; the other side of each of their sessions gets a BYE.
+    """Sends BYE to the other side of each session of an endpoint that is gone.
 
     So the next message opens a new session and is either delivered or refused at once,
-    instead of going into a dialog with nobody at its end.
+    instead of being sent in a dialog with no device at its end.
     """
 
     log = Logger()
@@ -40,7 +41,11 @@ class SessionTermination:
         leave: Callable[[Aor, Epid], None],
         timers: ITimers,
     ) -> None:
-        """Take the table and the way to the other side; `leave` gives up what still rings."""
+        """Begin without sessions to end.
+
+        Args:
+            leave: Cancels the unanswered invitations of an endpoint.
+        """
         self._leave = leave
         self._locator = locator
         self._privacy = privacy
@@ -50,7 +55,7 @@ class SessionTermination:
         self._timers = timers
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
-        """End what the endpoint left open."""
+        """End the sessions and unanswered invitations of an endpoint that is gone."""
         endpoint = fact.endpoint
         self._leave(endpoint.aor, endpoint.epid)
         for session in self._sessions.sessions_of(endpoint.aor, endpoint.epid):
@@ -61,26 +66,32 @@ class SessionTermination:
                 await self._tell(session, gone)
 
     async def board_changed(self, fact: BoardChanged) -> None:
-        """End what somebody has open with people whom they have blocked, as if either's device were gone.
+        """End the sessions of a user with people whom they have blocked, as if either's device were gone.
 
-        To who is blocked it must look like a sign-out: a BYE, and then there is no such dialog; what they wait for,
-        as a call that rings, fails as if the devices were gone, and these hear what they hear of a caller who gives
-        up. What the user has begun with them and nobody has answered yet, or begins later, goes on, both ways, until
-        it ends by itself: nobody else has asked for it.
+        To the blocked person it must look like a sign-out: a BYE, and then there is no such dialog; their
+        unanswered requests to the user, as a call that rings, fail as if the user's devices were gone, and these
+        get a CANCEL. A session that the user has invited them to, unanswered still or begun after the block, goes
+        on, both ways, until it ends by itself: the user asked for it.
+
+        Spec: [MS-PRES] 3.5 has the containers that block; what becomes of sessions under way no document says.
         """
+        # Only changed members of a container can block somebody.
         if not fact.members:
             return
         blocked: dict[Aor, bool] = {}
         for session in self._sessions.sessions_of(fact.aor):
             is_caller = session.caller.aor == fact.aor
             other = session.callee if is_caller else session.caller
+            # Sessions begun despite the block go on; a call of the other that rings is parted below, with its fork.
             if (is_caller and session.is_despite) or not (is_caller or session.answered):
                 continue
             if other.aor not in blocked:
                 blocked[other.aor] = await self._privacy.is_blocked(fact.aor, other.aor)
+            # While it was read who is blocked, the session may have ended or been answered.
             current = self._sessions.current(session)
             if blocked[other.aor] and current is not None:
                 await self._part(current, is_caller=is_caller)
+        # Requests of others that wait for an answer of this user's devices.
         for sender in self._forward.waiting(fact.aor) - {fact.aor}:
             if sender not in blocked:
                 blocked[sender] = await self._privacy.is_blocked(fact.aor, sender)
@@ -88,7 +99,7 @@ class SessionTermination:
                 self._forward.part(fact.aor, sender)
 
     async def _part(self, session: Session, *, is_caller: bool) -> None:
-        """End a session of somebody with whom they have blocked; one of their own that still rings goes on."""
+        """End a session with a blocked person; the user's own invitation that still rings goes on."""
         if session.answered:
             by = "user1" if is_caller else "user2"
             self._sessions.end_session(rules.ended(session, by, "blocked", self._timers.wall()))
@@ -98,10 +109,10 @@ class SessionTermination:
             self._sessions.moved(replace(session, is_despite=True))
 
     async def server_ends(self) -> None:
-        """Have clients leave the dialogs that end with this server, without waiting for their answers.
+        """Send BYE in the dialogs that end with this server, without waiting for answers.
 
-        Only those of instant messages alone: their clients open another with the next message. A call
-        goes on without us, and whoever is in a conference comes back to it by themselves.
+        Only in those of instant messages alone: clients open another with the next message. A call
+        goes on without the server, and clients return to a conference by themselves.
         """
         for session in self._sessions.all_sessions():
             if session.answered and session.record.media == "im":
@@ -120,7 +131,7 @@ def _is(side: Side, endpoint: Endpoint) -> bool:
 
 
 def bye(session: Session, gone: Side, peer: Endpoint) -> Request:
-    """Write the BYE that the vanished endpoint can no longer send itself (RFC 3261 §15.1.1)."""
+    """Write the BYE of the vanished endpoint `gone` to the device `peer` (RFC 3261 §15.1.1)."""
     left = session.other(gone)
     headers = (
         ("From", f"<{gone.aor}>;tag={gone.tag};epid={gone.epid.written}"),
