@@ -13,7 +13,7 @@ here is an endpoint's, or a failure.
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint
@@ -26,13 +26,10 @@ from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.dialogs import DialogDirection
 from lyncpy.workloads.im.model import session as rules
-from lyncpy.workloads.im.model.session import Session, Side
+from lyncpy.workloads.im.model.session import EndedBy, EndReason, Session, Side
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
-
-CONFERENCE_INVITATION: Final = "conference invitation"
-"""The end reason in the record of an accepted one."""
 
 
 class Delivery:
@@ -183,7 +180,7 @@ class Delivery:
         """Return a session as its outcome makes it: accepted by a device, or refused, with the reason."""
         response, device, now = outcome.response, outcome.endpoint, self._timers.wall()
         if device is not None and is_good(outcome):
-            return rules.answered(session, response, device.epid, device.instance, now)
+            return rules.accepted(session, response, device, now, self._timers.now())
         return rules.refused(session, response, now, by_server=device is None)
 
     def _record_session(self, session: Session, outcome: ForkResult) -> None:
@@ -197,14 +194,14 @@ class Delivery:
     def _record_invitation(self, session: Session, outcome: ForkResult) -> None:
         session = self._answered(session, outcome)
         if session.answered:
-            session = rules.ended(session, "user2", CONFERENCE_INVITATION, self._timers.wall())
+            session = rules.ended(session, EndedBy.CALLEE, EndReason.CONFERENCE_INVITATION, self._timers.wall())
         self._recorder.note(session.record, at_once=True)
 
     def _record_page(self, session: Session, outcome: ForkResult) -> None:
         session = self._answered(session, outcome)
-        session = rules.counted(session, session.caller.tag, delivered=session.answered)
+        session = rules.counted(session, session.caller.tag, self._timers.now(), delivered=session.answered)
         if session.answered:
-            session = rules.ended(session, "user1", "single message", self._timers.wall())
+            session = rules.ended(session, EndedBy.CALLER, EndReason.SINGLE_MESSAGE, self._timers.wall())
             self._recorder.note(session.record, at_once=True)
         else:
             self._recorder.refused_message(session.record)
@@ -212,7 +209,8 @@ class Delivery:
     def _count(self, session: Session, speaker_tag: str, outcome: ForkResult) -> None:
         current = self._sessions.current(session)
         if current is not None:
-            self._sessions.change(rules.counted(current, speaker_tag, delivered=is_good(outcome)), at_once=False)
+            current = rules.counted(current, speaker_tag, self._timers.now(), delivered=is_good(outcome))
+            self._sessions.change(current, at_once=False)
 
 
 def is_good(outcome: ForkResult) -> bool:

@@ -6,15 +6,14 @@ from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import NO_EPID, Aor, NodeName, aor_of
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import NO_EPID, Aor, aor_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable
-from lyncpy.contracts.timers import ITimers
+from lyncpy.core.platform import Platform
 from lyncpy.workloads.im.model import session as rules
-from lyncpy.workloads.im.model.session import Session, Side
+from lyncpy.workloads.im.model.session import Session, SessionState, Side
 
 UNKNOWN: Final = Diagnostics(1003, "User does not exist")
 OFFLINE: Final = Diagnostics(1, "User could not be reached")
@@ -23,18 +22,25 @@ OFFLINE: Final = Diagnostics(1, "User could not be reached")
 class Parties:
     """Looks up the two sides of a request before it is passed on."""
 
-    def __init__(self, locator: ILocator, people: IPeople, privacy: IPrivacy, node: NodeName, timers: ITimers) -> None:
-        self._locator = locator
-        self._people = people
+    def __init__(self, platform: Platform, privacy: IPrivacy, *, idle_s: float) -> None:
+        """Keep where users and endpoints are found.
+
+        Args:
+            privacy: Tells whether a user has blocked another.
+            idle_s: Seconds after which a session in which nothing is sent ends.
+        """
+        self._locator = platform.locator
+        self._people = platform.people
         self._privacy = privacy
-        self._node = node
-        self._timers = timers
+        self._node = platform.node
+        self._timers = platform.timers
+        self._idle_s = idle_s
 
     async def begun(self, arrival: Arrival) -> Session:
         """Begin the record of a request without a dialog; the table of sessions is left alone."""
         callee = Side(aor_of(arrival.request.target.aor), NO_EPID, "")
         record, caller = await self._record(arrival, callee)
-        return Session(record, caller, callee, is_despite=await self._has_blocked(caller, callee))
+        return await self._session(record, caller, callee, SessionState.INVITED)
 
     async def resumed(self, arrival: Arrival, endpoint: Endpoint) -> Session:
         """Begin the record anew of a dialog that both clients have, and this server does not know (any more).
@@ -50,8 +56,11 @@ class Parties:
             answered_at=record.invited_at,
             response_code=200,
         )
+        return await self._session(record, caller, callee, SessionState.ESTABLISHED)
+
+    async def _session(self, record: SessionRecord, caller: Side, callee: Side, state: SessionState) -> Session:
         is_despite = await self._has_blocked(caller, callee)
-        return Session(record, caller, callee, answered=True, is_despite=is_despite)
+        return Session(record, caller, callee, self._timers.now(), self._idle_s, state, is_despite)
 
     async def _has_blocked(self, caller: Side, callee: Side) -> bool:
         try:

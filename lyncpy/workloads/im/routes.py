@@ -24,7 +24,7 @@ from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.dialogs import NO_DIALOG, DialogDirection, Dialogs
 from lyncpy.workloads.im.invitations import Invitations
 from lyncpy.workloads.im.model import session as rules
-from lyncpy.workloads.im.model.session import Session, Side
+from lyncpy.workloads.im.model.session import EndReason, Session, Side
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 
@@ -230,9 +230,8 @@ class Routes:
 
     def _end(self, arrival: Arrival, direction: DialogDirection) -> None:
         if direction.is_known:
-            by = "user1" if direction.side.tag == direction.session.caller.tag else "user2"
-            session = rules.ended(direction.session, by, "bye", self._timers.wall(), arrival.request)
-            self._sessions.hang_up(session)
+            session, by = direction.session, direction.session.ender(direction.side)
+            self._sessions.hang_up(rules.ended(session, by, EndReason.BYE, self._timers.wall(), arrival.request))
 
     async def _early_bye(self, arrival: Arrival, direction: DialogDirection) -> Response:
         """End the early dialog with one device, or one of which the caller does not know that it is early.

@@ -18,6 +18,7 @@ from lyncpy.workloads.im.dialogs import Dialogs
 from lyncpy.workloads.im.invitations import Invitations, members_in
 from lyncpy.workloads.im.mcu import Mcu
 from lyncpy.workloads.im.model import session as rules
+from lyncpy.workloads.im.model.session import EndedBy, EndReason
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.routes import Routes
 from lyncpy.workloads.im.sessions import Sessions
@@ -70,9 +71,8 @@ class Im:
             timers,
             total=settings.sessions_total,
             per_user=settings.sessions_per_user,
-            idle_s=settings.idle_s,
         )
-        parties = Parties(locator, people, privacy, platform.node, timers)
+        parties = Parties(platform, privacy, idle_s=settings.idle_s)
         self._archiving = Archiving(archive, people, timers)
         delivery = Delivery(forward, parties, self._archiving, self._sessions, self._recorder, settings, timers)
         members_of = members_in(platform.groups, settings.group_members)
@@ -108,4 +108,4 @@ class Im:
         self.mcu.stop()
         await self._termination.server_ends()
         for session in self._sessions.all_sessions():
-            self._sessions.end_session(rules.ended(session, "server", "restart", self._timers.wall()))
+            self._sessions.end_session(rules.ended(session, EndedBy.SERVER, EndReason.RESTART, self._timers.wall()))

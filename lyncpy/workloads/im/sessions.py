@@ -1,10 +1,10 @@
 """The table of sessions under way.
 
-Keyed by Call-ID and the caller's tag: two real clients may use the same Call-ID, so it
-says nothing alone.
+The key is Call-ID and the caller's tag: two real clients may use the same Call-ID, so it
+identifies nothing alone.
 
-Two people may invite each other in the same moment. Each such session knows the other one, for
-clients give up one of them in words that would otherwise mean that nobody wants to talk.
+Two people may invite each other in the same moment. Each such session is linked to the other, for
+clients give up one of them by a request that would otherwise end both.
 """
 
 from collections import Counter, OrderedDict
@@ -18,66 +18,70 @@ from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.model import session as rules
-from lyncpy.workloads.im.model.session import Session
+from lyncpy.workloads.im.model.session import EndReason, Session
 
 Key = tuple[str, str]
 
 OVER_S: Final = 32.0
-"""64*T1: how long a dialog is known to be over; after that, its clients have to know (RFC 3261 §17)."""
+"""64*T1 in seconds: how long a dialog is known to have ended; by then its clients have to know (RFC 3261 §17)."""
 
 
 class Sessions:
     """Every session of this process; bounded in total and per user."""
 
-    def __init__(self, recorder: SessionRecorder, timers: ITimers, *, total: int, per_user: int, idle_s: float) -> None:
-        """Begin empty."""
+    def __init__(self, recorder: SessionRecorder, timers: ITimers, *, total: int, per_user: int) -> None:
+        """Begin empty.
+
+        Args:
+            recorder: Has the records of sessions written.
+            total: Sessions at once, at most.
+            per_user: Sessions that one user may have begun.
+        """
         self._recorder = recorder
         self._timers = timers
         self._total = total
         self._per_user = per_user
-        self._idle_s = idle_s
         self._sessions: dict[Key, Session] = {}
         self._of: dict[Aor, set[Key]] = {}
         self._begun: Counter[Aor] = Counter()
-        self._idle: Deadlines[Key] = Deadlines(timers, self._look_at)
-        self._seen: dict[Key, float] = {}
+        self._idle: Deadlines[Key] = Deadlines(timers, self._expire)
         self._by_tags: dict[tuple[str, str], Key] = {}
-        """Sessions that were accepted, by the caller's tag and the callee's."""
+        """Established sessions, by the caller's tag and the callee's."""
 
         self._asked: dict[tuple[Aor, Aor, str], dict[Key, None]] = {}
-        """Sessions that nobody has accepted yet, by caller, callee and media; oldest first."""
+        """Unanswered sessions, by caller, callee and media; oldest first."""
 
         self._crossing: dict[Key, Key] = {}
         """Sessions of two people who invited each other at once."""
 
         self._left_over: set[Key] = set()
-        """Of two that crossed, those whose other one was cancelled in their favour."""
+        """Of two that crossed, the one that remains after the other was cancelled in its favour."""
 
         self._over: OrderedDict[tuple[str, str, str], float] = OrderedDict()
-        """Dialogs that one of the two has ended, and until when that is known, in monotonic seconds; oldest first."""
+        """Dialogs that a BYE has ended, and until when that is known, in monotonic seconds; oldest first."""
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     def all_sessions(self) -> Sequence[Session]:
-        """Give all sessions, oldest first."""
+        """Return all sessions, oldest first."""
         return tuple(self._sessions.values())
 
     def sessions_of(self, aor: Aor, epid: Epid | None = None) -> Sequence[Session]:
-        """Give a user's sessions; those of one endpoint when it is named."""
+        """Return a user's sessions; with `epid`, those of one endpoint."""
         found = [self._sessions[key] for key in self._of.get(aor, ())]
         if epid is None:
             return found
         return [s for s in found if any(side.aor == aor and side.epid == epid for side in (s.caller, s.callee))]
 
     def add_session(self, session: Session) -> None:
-        """Take a new session.
+        """Add a new session.
 
-        What a user may have is what he began: if being called counted, any caller could keep
-        him from talking.
+        Only sessions that a user began count for them: if being called counted, any caller could use up
+        another user's share.
 
         Raises:
-            Refused: 482 for a dialog that exists, 503 when there are too many.
+            Refused: 482, the dialog exists; 503 (17000), there are too many.
         """
         key = _key(session)
         if key in self._sessions:
@@ -93,17 +97,16 @@ class Sessions:
             self._by_tags[session.caller.tag, session.callee.tag] = key
         else:
             self._ask(key, session)
-        self._seen[key] = self._timers.now()
-        self._idle.set(key, self._idle_s)
+        self._idle.set(key, rules.deadline(session) - self._timers.now())
 
     def find(self, request: Request) -> Session | None:
-        """Give the session that a request within a dialog belongs to, by its Call-ID and the caller's tag."""
+        """Find the session that a request within a dialog belongs to, by its Call-ID and the caller's tag."""
         call_id = request.call_id
         found = self._sessions.get((call_id, request.from_.tag or ""))
         return found if found is not None else self._sessions.get((call_id, request.to.tag or ""))
 
     def by_tags(self, request: Request) -> Session | None:
-        """Give the session whose tags a request has, whatever its Call-ID.
+        """Find the session whose tags a request has, whatever its Call-ID.
 
         COMPAT pidgin-sipe 1.25: when both have invited, it goes on with the tags of one dialog
         and the Call-ID of the other.
@@ -113,44 +116,48 @@ class Sessions:
         return None if key is None else self._sessions[key]
 
     def begun(self, request: Request, caller: Aor) -> Session | None:
-        """Give the session that a user has begun with this Call-ID and From tag."""
+        """Find the session that a user has begun with this Call-ID and From tag."""
         found = self._sessions.get((request.call_id, request.from_.tag or ""))
         return found if found is not None and found.caller.aor == caller else None
 
     def is_crossing(self, session: Session) -> bool:
-        """Tell whether the other one has invited in the same moment, and has not been refused."""
+        """Tell whether the callee has invited the caller in the same moment, and that was not refused."""
         key = _key(session)
         return key in self._left_over or self._crossing.get(key) in self._sessions
 
     def is_over(self, request: Request) -> bool:
-        """Tell whether one of the two has ended the dialog that a request names, a moment ago."""
+        """Tell whether a BYE has ended the dialog that a request names, at most `OVER_S` ago."""
         call_id, one, other = request.call_id, request.from_.tag or "", request.to.tag or ""
         now = self._timers.now()
         return any(self._over.get(name, now) > now for name in ((call_id, one, other), (call_id, other, one)))
 
     def current(self, session: Session) -> Session | None:
-        """Give the present state of a session, or None when it has ended."""
+        """Return a session as it is in the table now; None: it has ended."""
         return self._sessions.get(_key(session))
 
     def change(self, session: Session, *, at_once: bool) -> None:
-        """Keep a new state and have it recorded; nothing happens when the session has ended meanwhile."""
+        """Replace a session and have it recorded; nothing happens when it has ended meanwhile."""
         key = _key(session)
         if key in self._sessions:
             if session.answered and not self._sessions[key].answered:
                 self._answer(key, session)
                 self._by_tags[session.caller.tag, session.callee.tag] = key
             self._sessions[key] = session
-            self._seen[key] = self._timers.now()
             self._recorder.note(session.record, at_once=at_once)
 
     def moved(self, session: Session) -> None:
-        """Keep a new state that no record shows."""
+        """Replace a session where its record has not changed; nothing happens when it has ended meanwhile."""
         key = _key(session)
         if key in self._sessions:
             self._sessions[key] = session
 
     def end_session(self, session: Session) -> None:
-        """Remove a session and have its last state recorded; may be called twice."""
+        """Remove a session and have its end recorded; may be called twice.
+
+        Every index of it goes here, in no other place. Only the link to a session that it crossed outlives it:
+        when it was cancelled in favour of the other, the other's client will send a BYE that does not mean it
+        (`is_crossing`).
+        """
         key = _key(session)
         if self._sessions.pop(key, None) is None:
             return
@@ -158,14 +165,13 @@ class Sessions:
         if not self._begun[session.caller.aor]:
             del self._begun[session.caller.aor]
         self._idle.clear(key)
-        del self._seen[key]
         self._answer(key, session)
         tags = session.caller.tag, session.callee.tag
         if self._by_tags.get(tags) == key:
             del self._by_tags[tags]
         self._left_over.discard(key)
         other = self._crossing.pop(key, None)
-        if other in self._sessions and session.record.end_reason == rules.CANCELLED:
+        if other in self._sessions and session.record.end_reason == EndReason.CANCELLED.value:
             self._left_over.add(other)
         for user in {session.caller.aor, session.callee.aor}:
             mine = self._of[user]
@@ -175,7 +181,7 @@ class Sessions:
         self._recorder.note(session.record, at_once=True)
 
     def hang_up(self, session: Session) -> None:
-        """End a session whose dialog one of the two has ended: nobody speaks in it any more."""
+        """End a session by BYE: for a while, requests in its dialog are refused."""
         now = self._timers.now()
         while self._over and (len(self._over) >= self._total or next(iter(self._over.values())) <= now):
             self._over.popitem(last=False)
@@ -183,7 +189,7 @@ class Sessions:
         self.end_session(session)
 
     def _ask(self, key: Key, session: Session) -> None:
-        """Note that a session waits for its answer, and whether it crosses one of the other side."""
+        """Note that a session is unanswered, and whether it crosses one of its callee to its caller."""
         caller, callee, media = session.caller.aor, session.callee.aor, session.record.media
         opposite = self._asked.get((callee, caller, media)) if caller != callee else None
         if opposite:
@@ -199,13 +205,18 @@ class Sessions:
             if not asked:
                 del self._asked[name]
 
-    def _look_at(self, key: Key) -> None:
-        """End a session in which nothing was sent for too long; a message costs no timer this way."""
-        silent_s = self._timers.now() - self._seen[key]
-        if silent_s < self._idle_s:
-            self._idle.set(key, self._idle_s - silent_s)
+    def _expire(self, key: Key) -> None:
+        """End a session whose deadline has come.
+
+        A message moves the deadline, and sets no timer: that would cost each message one. So the timer may come
+        too early, and is set again then.
+        """
+        session, now = self._sessions[key], self._timers.now()
+        after = rules.expire(session, now, self._timers.wall())
+        if after is session:
+            self._idle.set(key, rules.deadline(session) - now)
         else:
-            self.end_session(rules.ended(self._sessions[key], "server", "idle", self._timers.wall()))
+            self.end_session(after)
 
 
 def _key(session: Session) -> Key:

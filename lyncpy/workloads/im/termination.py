@@ -15,7 +15,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import Forward
 from lyncpy.sip.message import Headers, Request
 from lyncpy.workloads.im.model import session as rules
-from lyncpy.workloads.im.model.session import Session, Side
+from lyncpy.workloads.im.model.session import EndedBy, EndReason, Session, Side
 from lyncpy.workloads.im.sessions import Sessions
 
 BYE_S: Final = 10.0
@@ -60,8 +60,8 @@ class SessionTermination:
         self._leave(endpoint.aor, endpoint.epid)
         for session in self._sessions.sessions_of(endpoint.aor, endpoint.epid):
             gone = session.caller if _is(session.caller, endpoint) else session.callee
-            by = "user1" if gone is session.caller else "user2"
-            self._sessions.end_session(rules.ended(session, by, fact.reason, self._timers.wall()))
+            ended = rules.ended(session, session.ender(gone), fact.reason, self._timers.wall())
+            self._sessions.end_session(ended)
             if session.answered:
                 await self._tell(session, gone)
 
@@ -101,8 +101,8 @@ class SessionTermination:
     async def _part(self, session: Session, *, is_caller: bool) -> None:
         """End a session with a blocked person; the user's own invitation that still rings goes on."""
         if session.answered:
-            by = "user1" if is_caller else "user2"
-            self._sessions.end_session(rules.ended(session, by, "blocked", self._timers.wall()))
+            by = EndedBy.CALLER if is_caller else EndedBy.CALLEE
+            self._sessions.end_session(rules.ended(session, by, EndReason.BLOCKED, self._timers.wall()))
             await self._tell(session, session.caller if is_caller else session.callee)
             await self._tell(session, session.callee if is_caller else session.caller)
         elif is_caller:

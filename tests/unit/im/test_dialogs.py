@@ -32,7 +32,7 @@ def test_the_sides_of_a_dialog(scene: Scene) -> None:
     assert rules.sides(session, "ta", "t1") == (session.caller, desk)
     assert rules.sides(session, "t1", "ta") == (desk, session.caller)
     assert rules.sides(session, "ta", "new") == (session.caller, Side(BOB, Epid(""), "new"))
-    accepted = replace(session, callee=desk, answered=True)
+    accepted = replace(session, callee=desk, state=rules.SessionState.ESTABLISHED)
     assert rules.sides(accepted, "ta", "t1") == (session.caller, desk)
     assert rules.sides(accepted, "ta", "t2") is None
     assert rules.sides(accepted, "t2", "ta") is None
@@ -46,7 +46,12 @@ def test_early_dialogs_have_a_bound(scene: Scene) -> None:
         for _ in range(2):
             session = rules.heard_early(session, Side(BOB, Epid("b1"), f"t{number}"))
     assert len(session.early) == rules.EARLY_MAXIMUM
-    assert rules.heard_early(replace(session, early=(), answered=True), Side(BOB, Epid("b1"), "t")).early == ()
+    assert (
+        rules.heard_early(
+            replace(session, early=(), state=rules.SessionState.ESTABLISHED), Side(BOB, Epid("b1"), "t")
+        ).early
+        == ()
+    )
 
 
 def test_sequence_numbers_of_early_dialogs_count(scene: Scene) -> None:

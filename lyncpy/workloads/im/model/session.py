@@ -1,27 +1,97 @@
-"""A session between two users: who, since when, how many messages, how it ended. Pure."""
+"""A session between two users: its sides, its states, and what its call detail record says; pure.
 
+A session is a value: each function returns it as it is afterwards. `at` is wall-clock seconds, for the
+record; `now` is monotonic seconds, for its `deadline`.
+"""
+
+import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.sip.headers import first_of_list
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.sdp import media_of
 
-CANCELLED: Final = "cancelled"
-
-ENDED_BY_STATUS: Final = {487: CANCELLED, 408: "timed out", 430: "connection lost"}
-"""How an invitation ended that was not accepted, where its status tells; else it was rejected."""
-
-
 EARLY_MAXIMUM: Final = 64
 """Early dialogs of one invitation that are noted; in a further one, requests go by their Request-URI alone."""
 
 
+class SessionState(enum.Enum):
+    """Where a session is."""
+
+    INVITED = "invited"
+    """Nobody has accepted; devices of the callee may be in early dialogs (RFC 3261 §12.1)."""
+
+    ESTABLISHED = "established"
+    TERMINATED = "terminated"
+
+
+class SessionEvent(enum.Enum):
+    """What may happen to a session."""
+
+    ACCEPTED = "2xx to the INVITE"
+    REFUSED = "3xx-6xx to the INVITE"
+    ENDED = "BYE, or the server ends it"
+    EXPIRED = "nothing sent for too long"
+
+
+SESSION: Final[Mapping[SessionState, Mapping[SessionEvent, SessionState]]] = {
+    SessionState.INVITED: {
+        SessionEvent.ACCEPTED: SessionState.ESTABLISHED,
+        SessionEvent.REFUSED: SessionState.TERMINATED,
+        SessionEvent.ENDED: SessionState.TERMINATED,
+        SessionEvent.EXPIRED: SessionState.TERMINATED,
+    },
+    SessionState.ESTABLISHED: {
+        SessionEvent.ENDED: SessionState.TERMINATED,
+        SessionEvent.EXPIRED: SessionState.TERMINATED,
+    },
+    SessionState.TERMINATED: {},
+}
+"""The states of a session (RFC 3261 §12, §13): of the whole invitation, whatever early dialogs its fork has."""
+
+
+class EndedBy(enum.Enum):
+    """Who ended a session; the value is the word in its call detail record."""
+
+    CALLER = "user1"
+    CALLEE = "user2"
+    SERVER = "server"
+
+
+class EndReason(enum.Enum):
+    """Why a session ended; the value is the word in its call detail record."""
+
+    BYE = "bye"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    TIMED_OUT = "timed out"
+    CONNECTION_LOST = "connection lost"
+    IDLE = "idle"
+    BLOCKED = "blocked"
+    RESTART = "restart"
+    SINGLE_MESSAGE = "single message"
+    """It was a message without a dialog."""
+
+    CONFERENCE_INVITATION = "conference invitation"
+    """It was an accepted invitation to a conference, whose dialog ends with its answer."""
+
+
+REFUSALS: Final[Mapping[int, EndReason]] = {
+    408: EndReason.TIMED_OUT,
+    430: EndReason.CONNECTION_LOST,
+    487: EndReason.CANCELLED,
+}
+"""Why an invitation was not accepted, where its status tells; else it was rejected."""
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two participants."""
+    """One of the two sides of a session."""
 
     aor: Aor
     epid: Epid
@@ -32,34 +102,47 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class ArchivePolicy:
-    """What the archive's policy said of the people in a conversation when it was asked last."""
+    """The answer of the archive's policy about the people in a conversation."""
 
     demands: bool
-    """Whether what they say has to be archived."""
+    """Whether their messages have to be archived."""
 
     edition: int
-    """Of all policies, when it was asked; see `Archiving.edition`."""
+    """The edition of policies when it was asked; see `Archiving.edition`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A dialog between two users. `record` is what its call detail record says now."""
+    """A dialog between two users, or an invitation to one."""
 
     record: SessionRecord
+    """Its call detail record as it is now."""
+
     caller: Side
     callee: Side
-    answered: bool = False
+    active_at: float
+    """When it began, was accepted, or a message was sent in it, the latest of these, in monotonic seconds."""
+
+    idle_s: float
+    """Seconds after `active_at` at which it ends by itself."""
+
+    state: SessionState = SessionState.INVITED
     is_despite: bool = False
-    """Whether its caller had blocked the other one already, and wanted to speak to them all the same."""
+    """Whether its caller had blocked the callee already when they invited them."""
 
     early: tuple[Side, ...] = ()
-    """The early dialogs: devices of the callee that have said something while none of them has accepted."""
+    """The early dialogs: devices of the callee that have sent something while none of them has accepted."""
 
     policy: ArchivePolicy | None = None
-    """Of the two; None: it has not been asked yet."""
+    """The archive's policy for the two; None: it has not been asked yet."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether somebody has accepted, and it has not ended."""
+        return self.state is SessionState.ESTABLISHED
 
     def at_callee(self, tag: str) -> Side | None:
-        """Give the side of the callee that has this tag; None: this tag is of a device that did not get the call.
+        """Return the callee's side with this tag; None: the tag is that of a device that did not get the call.
 
         While nobody has accepted, an unknown tag is that of a device which is not known yet.
         """
@@ -68,29 +151,52 @@ class Session:
         return next((side for side in self.early if side.tag == tag), Side(self.callee.aor, Epid(""), tag))
 
     def other(self, side: Side) -> Side:
-        """Give the other side."""
+        """Return the other side."""
         return self.callee if side.tag == self.caller.tag else self.caller
 
+    def ender(self, side: Side) -> EndedBy:
+        """Return who has ended it when one of its sides did."""
+        return EndedBy.CALLER if side.tag == self.caller.tag else EndedBy.CALLEE
 
-def answered(session: Session, response: Response, epid: Epid, instance: str, at: float) -> Session:
-    """Note that the callee's endpoint accepted."""
+
+def receive(session: Session, event: SessionEvent) -> Session:
+    """Make the move of an event; a session without such a move stays as it is."""
+    state = SESSION[session.state].get(event, session.state)
+    return session if state is session.state else replace(session, state=state)
+
+
+def deadline(session: Session) -> float:
+    """Return when `expire` ends the session unless something is sent in it, in monotonic seconds."""
+    return session.active_at + session.idle_s
+
+
+def expire(session: Session, now: float, at: float) -> Session:
+    """End a session whose deadline has come; before that, return it as it is."""
+    if now < deadline(session):
+        return session
+    return receive(_ended(session, EndedBy.SERVER, EndReason.IDLE.value, at), SessionEvent.EXPIRED)
+
+
+def accepted(session: Session, response: Response, device: Endpoint, at: float, now: float) -> Session:
+    """Note that a device of the callee accepted the invitation."""
     record = replace(
         session.record,
         to_tag=response.to.tag or "",
-        user2_endpoint=instance,
+        user2_endpoint=device.instance,
         user2_client=response.headers.get("User-Agent") or session.record.user2_client,
         answered_at=at,
         response_code=response.status,
     )
     tag = response.to.tag or ""
-    # What this device has said before it accepted has used up sequence numbers.
+    # Requests of this device before it accepted have used up sequence numbers.
     spoken = next((side.cseq for side in session.early if side.tag == tag), session.callee.cseq)
-    callee = replace(session.callee, epid=epid, tag=tag, cseq=spoken)
-    return replace(session, record=record, callee=callee, answered=True, early=())
+    callee = replace(session.callee, epid=device.epid, tag=tag, cseq=spoken)
+    after = replace(session, record=record, callee=callee, active_at=now, early=())
+    return receive(after, SessionEvent.ACCEPTED)
 
 
 def sides(session: Session, from_tag: str, to_tag: str) -> tuple[Side, Side] | None:
-    """Say who speaks in a dialog of this session, and to whom; None: it has no such dialog.
+    """Return the sending and the receiving side of a dialog in this session; None: it has no such dialog.
 
     Several devices of the callee may be in an early dialog each, with tags of their own, until
     one of them has accepted.
@@ -105,38 +211,53 @@ def sides(session: Session, from_tag: str, to_tag: str) -> tuple[Side, Side] | N
 
 
 def heard_early(session: Session, side: Side) -> Session:
-    """Note that a device of the callee is in an early dialog; of too many, the last ones are not noted."""
+    """Note that a device of the callee is in an early dialog; beyond `EARLY_MAXIMUM` none is noted."""
     if session.answered or len(session.early) >= EARLY_MAXIMUM or any(one.tag == side.tag for one in session.early):
         return session
     return replace(session, early=(*session.early, side))
 
 
 def refused(session: Session, response: Response, at: float, *, by_server: bool = False) -> Session:
-    """Note that nobody accepted, and why; `by_server` when no endpoint has said so."""
-    reason = ENDED_BY_STATUS.get(response.status, "rejected")
+    """Note that nobody accepted the invitation, and why.
+
+    Args:
+        by_server: Whether no endpoint sent this response: it was made here.
+    """
+    reason = REFUSALS.get(response.status, EndReason.REJECTED)
+    if reason is EndReason.CANCELLED:
+        by = EndedBy.CALLER
+    else:
+        by = EndedBy.CALLEE if reason is EndReason.REJECTED and not by_server else EndedBy.SERVER
     record = replace(
         session.record,
         answered_at=at,
         ended_at=at,
         response_code=response.status,
         diagnostic_id=diagnostic_id(response),
-        ended_by="user1" if response.status == 487 else "user2" if reason == "rejected" and not by_server else "server",
-        end_reason=reason,
+        ended_by=by.value,
+        end_reason=reason.value,
     )
-    return replace(session, record=record)
+    return receive(replace(session, record=record), SessionEvent.REFUSED)
 
 
-def ended(session: Session, by: str, reason: str, at: float, message: Request | Response | None = None) -> Session:
-    """Note the end; `by` is "user1", "user2" or "server". A BYE may carry the client's diagnostics."""
+def ended(
+    session: Session, by: EndedBy, reason: EndReason | str, at: float, message: Request | Response | None = None
+) -> Session:
+    """Note the end of a session.
+
+    Args:
+        reason: As text where it is that of a fact: why an endpoint is gone.
+        message: The BYE, which may carry the client's diagnostics.
+    """
+    after = _ended(session, by, reason.value if isinstance(reason, EndReason) else reason, at)
     found = diagnostic_id(message) if message is not None else None
-    record = replace(
-        session.record,
-        ended_at=at,
-        ended_by=by,
-        end_reason=reason,
-        diagnostic_id=session.record.diagnostic_id if found is None else found,
-    )
-    return replace(session, record=record)
+    if found is not None:
+        after = replace(after, record=replace(after.record, diagnostic_id=found))
+    return receive(after, SessionEvent.ENDED)
+
+
+def _ended(session: Session, by: EndedBy, reason: str, at: float) -> Session:
+    return replace(session, record=replace(session.record, ended_at=at, ended_by=by.value, end_reason=reason))
 
 
 def passed(session: Session, side: Side, request: Request) -> Session:
@@ -152,8 +273,8 @@ def passed(session: Session, side: Side, request: Request) -> Session:
     return replace(session, callee=moved)
 
 
-def counted(session: Session, side_tag: str, *, delivered: bool) -> Session:
-    """Count a MESSAGE: delivered when the receiver's own 2xx came."""
+def counted(session: Session, side_tag: str, now: float, *, delivered: bool) -> Session:
+    """Count a MESSAGE of a side; it is delivered when the receiver's own 2xx has come."""
     record = session.record
     if not delivered:
         record = replace(record, messages_failed=record.messages_failed + 1)
@@ -161,11 +282,11 @@ def counted(session: Session, side_tag: str, *, delivered: bool) -> Session:
         record = replace(record, user1_messages=record.user1_messages + 1)
     else:
         record = replace(record, user2_messages=record.user2_messages + 1)
-    return replace(session, record=record)
+    return replace(session, record=record, active_at=now)
 
 
 def media(request: Request) -> str:
-    """Say which media an invitation offers, as the record's column has it."""
+    """Return the media that an invitation offers, as in the record's column: sorted, with spaces between."""
     if request.method == "MESSAGE":
         return "im"
     words = (
@@ -182,9 +303,9 @@ def tells_of_referral(request: Request) -> bool:
 
 
 def diagnostic_id(message: Request | Response) -> int | None:
-    """Give the error id of the diagnostics that a message carries ([MS-OCER] 2.2.1).
+    """Read the error id of the diagnostics that a message carries; None: it carries none ([MS-OCER] 2.2.1).
 
-    One of more than nine digits is none: not every database could keep it, and Microsoft's have up to six.
+    A number of more than nine digits is none: not every database could store it, and Microsoft's have up to six.
     """
     for name in ("ms-diagnostics", "ms-diagnostics-public", "ms-client-diagnostics"):
         text = message.headers.get(name)

@@ -1,9 +1,76 @@
-"""What is read out of messages for a session's record."""
+"""A session between two: its states, its deadline, and what is read out of messages for its record."""
+
+from dataclasses import replace
 
 import pytest
 
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
+from lyncpy.contracts.records import SessionRecord
 from lyncpy.sip.message import Headers, Response
 from lyncpy.workloads.im.model import session as rules
+from lyncpy.workloads.im.model.session import EndedBy, EndReason, Session, SessionEvent, SessionState, Side
+
+ALICE, BOB = Aor("sip:alice@example.test"), Aor("sip:bob@example.test")
+PHONE = Endpoint(BOB, Epid("b1"), Instance("phone"), "", "sip:bob@10.0.0.2", FlowName("n/1"), "", 0.0, 0.0, "")
+
+
+def invited(at: float = 0.0) -> Session:
+    """Give an invitation of Alice's to Bob, which ends by itself after 600 seconds."""
+    record = SessionRecord("id", "call", "ta", "", "", ALICE, BOB, "", "", "", "", "im", 1000.0)
+    return Session(record, Side(ALICE, Epid("a1"), "ta", 1), Side(BOB, Epid(""), ""), at, 600.0)
+
+
+def answer(status: int) -> Response:
+    """Give Bob's answer."""
+    return Response(status, "", Headers([("To", "<sip:bob@example.test>;tag=tb")]))
+
+
+def test_an_accepted_session_lasts_until_it_is_ended() -> None:
+    """The record says which device accepted; a BYE of the callee is the callee's."""
+    session = rules.accepted(invited(), answer(200), PHONE, at=1001.0, now=1.0)
+    assert (session.state, session.answered) == (SessionState.ESTABLISHED, True)
+    assert (session.callee.tag, session.record.user2_endpoint) == ("tb", "phone")
+    over = rules.ended(session, session.ender(session.callee), EndReason.BYE, 1002.0)
+    assert (over.state, over.record.ended_by, over.record.end_reason) == (SessionState.TERMINATED, "user2", "bye")
+    assert rules.receive(over, SessionEvent.ACCEPTED) is over
+
+
+@pytest.mark.parametrize(
+    ("status", "by_server", "by", "reason"),
+    [
+        (486, False, "user2", "rejected"),
+        (480, True, "server", "rejected"),
+        (487, False, "user1", "cancelled"),
+        (408, True, "server", "timed out"),
+        (430, True, "server", "connection lost"),
+    ],
+)
+def test_a_refused_invitation_says_by_whom(status: int, by_server: bool, by: str, reason: str) -> None:
+    """An endpoint's own refusal is the callee's; a response that was made here is the server's."""
+    session = rules.refused(invited(), answer(status), 1001.0, by_server=by_server)
+    assert session.state is SessionState.TERMINATED
+    assert (session.record.ended_by, session.record.end_reason) == (by, reason)
+
+
+def test_a_message_moves_the_deadline() -> None:
+    """A session ends by itself when nothing has been sent in it for too long, and not before."""
+    session = rules.accepted(invited(), answer(200), PHONE, at=1001.0, now=10.0)
+    assert rules.deadline(session) == 610.0
+    session = rules.counted(session, "ta", 300.0, delivered=True)
+    assert rules.expire(session, 899.0, 2000.0) is session
+    over = rules.expire(session, rules.deadline(session), 2000.0)
+    assert (over.state, over.record.ended_by, over.record.end_reason) == (SessionState.TERMINATED, "server", "idle")
+    assert (over.record.ended_at, over.record.user1_messages) == (2000.0, 1)
+
+
+def test_the_reason_of_a_fact_is_kept_as_it_is() -> None:
+    """Why a device is gone is told by who saw it go; diagnostics of a BYE stand beside."""
+    over = rules.ended(invited(), EndedBy.CALLER, "signed out by operator", 1001.0)
+    assert over.record.end_reason == "signed out by operator"
+    noted = replace(over, record=replace(over.record, diagnostic_id=None))
+    bye = Response(200, "", Headers([("ms-client-diagnostics", "52001")]))
+    assert rules.ended(noted, EndedBy.CALLER, EndReason.BYE, 1001.0, bye).record.diagnostic_id == 52_001
 
 
 @pytest.mark.parametrize(
