@@ -129,7 +129,7 @@ def test_a_message_without_a_session_is_kept(scene: Scene, archive: SlowArchive)
 
 
 def test_what_is_said_before_the_answer_is_kept(scene: Scene, archive: SlowArchive) -> None:
-    """The invited one may write before he accepts."""
+    """The invited one may write before they accept."""
     scene.send("INVITE", body=SDP)
     scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"early")
     scene.outbound.to("n/a1").answers(200)

@@ -24,7 +24,7 @@ def _session(scene: Scene) -> Session:
 
 
 def test_the_sides_of_a_dialog(scene: Scene) -> None:
-    """Before the answer each tag of the callee's is one of his devices; after it, only the one that has accepted."""
+    """Before the answer each tag of the callee's is one of their devices; after it, only the one that has accepted."""
     scene.send("INVITE", body=SDP)
     session = _session(scene)
     desk = Side(BOB, Epid("b1"), "t1")
@@ -84,7 +84,7 @@ def test_an_early_dialog_with_a_tag_that_nobody_told_goes_by_its_address(scene: 
 
 
 def test_a_bye_that_crosses_the_answer_ends_the_session_it_means(scene: Scene) -> None:
-    """The caller gave up without having seen the answer, so the BYE has no To tag: the callee gets his own."""
+    """The caller gave up without having seen the answer, so the BYE has no To tag: the callee gets their own."""
     scene.send("INVITE", body=SDP)
     scene.outbound.to("n/b1").answers(200, tag="tb")
     bye = scene.send("BYE", tags=("ta", ""), number=2)
@@ -122,9 +122,9 @@ def test_invitations_that_cross_both_stand(scene: Scene) -> None:
     assert [call.cancelled for call in scene.outbound.calls] == [0, 0]
     scene.outbound.to("n/a1").answers(200, tag="ty")
     scene.outbound.to("n/b1").answers(200, tag="tb")
-    scene.send("MESSAGE", tags=("ty", "tx"), call_id="c2", body=b"in his")
-    scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"in hers")
-    assert [call.request.body for call in scene.outbound.calls[-2:]] == [b"in his", b"in hers"]
+    scene.send("MESSAGE", tags=("ty", "tx"), call_id="c2", body=b"in Bob's")
+    scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"in Alice's")
+    assert [call.request.body for call in scene.outbound.calls[-2:]] == [b"in Bob's", b"in Alice's"]
 
 
 def test_a_bye_that_crosses_nothing_gives_up(scene: Scene) -> None:
@@ -165,9 +165,11 @@ def test_tags_that_a_client_has_mixed_up_find_their_session(scene: Scene) -> Non
     mine = scene.send("MESSAGE", uri=bob.gruu, tags=("ta", "tb"), call_id="c2", number=2, body=b"one")
     assert scene.outbound.to("n/b1").request.call_id == "c1"
     scene.outbound.to("n/b1").answers(200)
-    his = scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, uri=alice.gruu, tags=("tx", "ty"), number=2, body=b"two")
+    theirs = scene.send(
+        "MESSAGE", by=BOB, epid="b1", to=ALICE, uri=alice.gruu, tags=("tx", "ty"), number=2, body=b"two"
+    )
     scene.outbound.to("n/a1").answers(200)
-    assert [(one[0].status, one[0].call_id) for one in (mine, his)] == [(200, "c2"), (200, "c1")]
+    assert [(one[0].status, one[0].call_id) for one in (mine, theirs)] == [(200, "c2"), (200, "c1")]
     assert len(scene.im._sessions) == 2
     counts = {one.call_id: (one.user1_messages, one.user2_messages) for one in scene.all_records()}
     assert counts == {"c1": (1, 0), "c2": (1, 0)}
@@ -178,7 +180,7 @@ def test_tags_that_a_client_has_mixed_up_find_their_session(scene: Scene) -> Non
 
 
 def test_mixed_up_tags_are_of_no_use_to_a_stranger(scene: Scene) -> None:
-    """Carol has overheard the tags: whatever Call-ID she puts beside them, she has no part in that dialog."""
+    """Carol has overheard the tags: whatever Call-ID stands beside them, Carol has no part in that dialog."""
     scene.talk()
     scene.sign_in(CAROL, "c1")
     (bob,) = scene.bindings.endpoints_of(BOB)
@@ -188,7 +190,7 @@ def test_mixed_up_tags_are_of_no_use_to_a_stranger(scene: Scene) -> None:
 
 
 def test_a_crossing_invitation_stands_when_the_other_one_is_cancelled(scene: Scene) -> None:
-    """Alice's client gives up its own by CANCEL, and Bob's gives up his by BYE: his is the one that Alice accepts."""
+    """Alice's client gives up its own by CANCEL, and Bob's gives up its own by BYE: Bob's is the one that Alice accepts."""
     scene.send("INVITE", body=SDP)
     alice_gives_up = scene.arrival.cancel
     scene.send("INVITE", by=BOB, epid="b1", to=ALICE, tags=("tx", ""), call_id="c2", body=SDP)

@@ -146,7 +146,7 @@ def test_invitations_have_bounds() -> None:
 
 
 def test_a_group_is_invited_by_its_members() -> None:
-    """Each gets an INVITE of his own in the inviter's name; the first who accepts is the answer."""
+    """Each gets an INVITE of their own in the inviter's name; the first who accepts is the answer."""
     scene = _group(ALICE, BOB, CAROL)
     scene.sign_in(CAROL, "c1")
     answers = _invites(scene, TEAM)
@@ -181,7 +181,7 @@ def test_a_member_who_accepts_is_acknowledged_by_the_server() -> None:
 
 
 def test_the_inviter_s_own_dialog_with_a_group_is_over_with_its_answer() -> None:
-    """His ACK and his BYE are taken, and reach nobody."""
+    """Their ACK and their BYE are taken, and reach nobody."""
     scene = _group(BOB)
     answers = _invites(scene, TEAM)
     scene.outbound.to("n/b1").answers(200, tag="tb")

@@ -78,7 +78,7 @@ def test_the_table_has_a_bound() -> None:
 
 
 def test_nothing_overtakes_the_answer_to_joining(chat: Chat) -> None:
-    """What is said while somebody joins reaches him after his 200: he has the dialog by then."""
+    """What is said while somebody joins reaches them after their 200: they have the dialog by then."""
     (alice,) = _of("alice", chat=chat)
     bob = Member(chat, "bob", "e1")
     response = bob.knocks(sdp("text/plain"))
@@ -91,7 +91,7 @@ def test_nothing_overtakes_the_answer_to_joining(chat: Chat) -> None:
 
 
 def test_who_never_acknowledges_is_let_go(chat: Chat) -> None:
-    """His dialog ends after 32 seconds, and what waited for him is reported."""
+    """Their dialog ends after 32 seconds, and what waited for them is reported."""
     (alice,) = _of("alice", chat=chat)
     bob = Member(chat, "bob", "e1")
     response = bob.knocks(sdp("text/plain"))
@@ -174,7 +174,7 @@ def test_each_sender_s_order_is_kept(chat: Chat) -> None:
         ("image/gif", "text/plain; charset=UTF-8", "plain"),
     ],
 )
-def test_everybody_gets_what_he_can_show(chat: Chat, accepts: str, content_type: str, text: str) -> None:
+def test_everybody_gets_what_they_can_show(chat: Chat, accepts: str, content_type: str, text: str) -> None:
     """Of alternatives the richest, all of them for who can choose, and plain text for who can show little."""
     alice = chat.joins("alice")
     bob = chat.joins("bob", accepts=accepts)
@@ -223,7 +223,7 @@ def test_what_cannot_be_read_is_not_accepted(chat: Chat, body: bytes, content_ty
     assert bob.texts == []
 
 
-def test_only_the_participant_speaks_in_his_dialog(chat: Chat) -> None:
+def test_only_the_participant_speaks_in_their_dialog(chat: Chat) -> None:
     """Somebody who has learned the names of another's dialog can say nothing in it."""
     alice, bob = _of("alice", "bob", chat=chat)
     mallory = Member(chat, "mallory", "e1")
@@ -284,7 +284,7 @@ def test_who_refuses_is_named(chat: Chat, status: int) -> None:
 
 
 def test_who_knows_the_dialog_no_more_has_left(chat: Chat) -> None:
-    """481: the client has lost its place; the focus is told, and nobody sends him anything more."""
+    """481: the client has lost its place; the focus is told, and nobody sends them anything more."""
     alice, bob = _of("alice", "bob", chat=chat)
     number = number_of(alice.says("hello"))
     chat.outbound.to(bob.flow).answers(481)
@@ -310,7 +310,7 @@ def test_a_connection_that_is_lost_between_202_and_delivery(chat: Chat) -> None:
 
 
 def test_a_client_that_hangs_slows_nobody_and_is_let_go(chat: Chat) -> None:
-    """Bob answers nothing: the others get everything at once, each message is reported, and after three he is out."""
+    """Bob answers nothing: the others get everything at once, each message is reported, and after three the device is out."""
     chat = Chat(chat_window=2, chat_waiting=3, chat_silences=3)
     alice, bob, carol = _of("alice", "bob", "carol", chat=chat)
     numbers = []
@@ -462,7 +462,7 @@ def test_what_is_no_typing_reaches_nobody(chat: Chat, body: bytes, content_type:
 
 
 def test_who_leaves_is_gone(chat: Chat) -> None:
-    """BYE is answered, the focus is told, and nothing more is sent to him."""
+    """BYE is answered, the focus is told, and nothing more is sent to them."""
     alice, bob = _of("alice", "bob", chat=chat)
     (answer,) = bob.leaves()
     assert isinstance(answer, Response)
@@ -487,7 +487,7 @@ def test_what_waited_for_who_leaves_is_reported(chat: Chat) -> None:
 
 
 def test_somebody_is_thrown_out(chat: Chat) -> None:
-    """All his devices get BYE with the reason, and the focus, who wanted it, is not told."""
+    """All their devices get BYE with the reason, and the focus, who wanted it, is not told."""
     alice = chat.joins("alice")
     desk, phone = chat.joins("bob", "desk"), chat.joins("bob", "phone")
     chat.mcu.dismiss(FOCUS, desk.aor, None, 'removed by "Alice"')
@@ -496,7 +496,7 @@ def test_somebody_is_thrown_out(chat: Chat) -> None:
         assert bye.headers.get("Reason") == 'SIP;cause=200;text="removed by \\"Alice\\""'
         assert bye.from_.uri == CHAT
     assert chat.observer.heard == []
-    number_of(alice.says("he is gone"))
+    number_of(alice.says("they are gone"))
     assert desk.texts == phone.texts == []
 
 
@@ -557,7 +557,7 @@ def test_a_device_may_change_its_connection(chat: Chat) -> None:
 
 
 def test_a_session_is_refreshed(chat: Chat) -> None:
-    """UPDATE without a body and INVITE with one are answered within the dialog, and what he can show may be new."""
+    """UPDATE without a body and INVITE with one are answered within the dialog, and what they can show may be new."""
     alice, bob = _of("alice", "bob", chat=chat)
     (plain,) = bob.sends("UPDATE")
     assert isinstance(plain, Response)
@@ -619,7 +619,7 @@ def test_a_device_may_change_its_address(chat: Chat) -> None:
     assert [message.uri for message in bob.requests("MESSAGE")] == [bob.gruu, "sip:bob@10.0.0.9"]
 
 
-def test_who_is_thrown_out_before_he_acknowledges_leaves_no_deadline(chat: Chat) -> None:
+def test_who_is_removed_before_they_acknowledge_leaves_no_deadline(chat: Chat) -> None:
     """Nothing is waited for any more."""
     bob = Member(chat, "bob", "e1")
     bob.knocks(sdp(""))
@@ -700,7 +700,7 @@ def test_what_was_kept_and_not_delivered_is_noted() -> None:
     )
 
 
-def test_who_leaves_while_his_message_is_kept_has_not_said_it() -> None:
+def test_who_leaves_while_their_message_is_kept_has_not_said_it() -> None:
     """It is in the archive, as a message that nobody got."""
     archive = SlowArchive()
     archive.is_prompt = False
@@ -719,7 +719,7 @@ def test_who_leaves_while_his_message_is_kept_has_not_said_it() -> None:
 
 
 def test_who_joins_while_a_message_is_kept_does_not_get_it() -> None:
-    """He came after it was said; the archive does not name him either."""
+    """They came after it was said; the archive does not name them either."""
     archive = SlowArchive()
     archive.is_prompt = False
     chat = Chat(archive)
@@ -754,7 +754,7 @@ def test_policy_is_asked_once_about_who_is_there() -> None:
     two = frozenset({alice.aor, bob.aor})
     assert archive.asked == [(two, False)]
     phone = chat.joins("bob", "phone")
-    number_of(alice.says("to both of his devices"))
+    number_of(alice.says("to both of their devices"))
     phone.leaves()
     number_of(alice.says("to one again"))
     assert archive.asked == [(two, False)]
@@ -779,7 +779,7 @@ def test_who_comes_by_another_road_talks_with_everybody(chat: Chat) -> None:
     """The MCU wants a leg and gives what lets them speak; the others do not see by which road they came."""
     (alice,) = _of("alice", chat=chat)
     bob, leg = chat.takes_in("bob")
-    number_of(alice.says("before he has seen that he is in"))
+    number_of(alice.says("before they have seen that they are in"))
     assert leg.heard == []
     bob.joined()
     number_of(alice.says("hello"))
@@ -787,7 +787,7 @@ def test_who_comes_by_another_road_talks_with_everybody(chat: Chat) -> None:
     alice.types()
     bob.types(TYPING)
     chat.all_answer()
-    assert leg.heard == [("alice", "before he has seen that he is in"), ("alice", "hello")]
+    assert leg.heard == [("alice", "before they have seen that they are in"), ("alice", "hello")]
     assert alice.texts == [("bob", "hi Alice")]
     assert (leg.typing, len(alice.requests("INFO"))) == (["alice"], 1)
     assert leg.reports == [(number, [])]

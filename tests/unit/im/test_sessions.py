@@ -77,7 +77,7 @@ def test_who_cannot_be_reached_is_told_apart(scene: Scene, to: str, status: int,
 
 
 def test_a_blocked_sender_hears_what_an_offline_user_gives(scene: Scene) -> None:
-    """Whoever is blocked cannot tell that he is."""
+    """Whoever is blocked cannot tell that they are."""
     (offline,) = scene.send("INVITE", to=CAROL, body=SDP)
     scene.privacy.pairs.add((BOB, ALICE))
     (blocked,) = scene.send("INVITE", to=BOB, body=SDP, tags=("tx", ""))
@@ -106,7 +106,7 @@ def test_a_gruu_names_one_device(scene: Scene) -> None:
     assert no.status == 480
 
 
-def test_what_the_invited_one_says_before_he_accepts_arrives_and_counts(scene: Scene) -> None:
+def test_what_the_invited_one_says_before_they_accept_arrives_and_counts(scene: Scene) -> None:
     """A client that accepts late lets its user write before; only whom the invitation went to may do so."""
     invitation = scene.send("INVITE", body=SDP)
     early = scene.send("MESSAGE", by=BOB, epid="b1", to=ALICE, tags=("tb", "ta"), body=b"hello?")
@@ -117,7 +117,7 @@ def test_what_the_invited_one_says_before_he_accepts_arrives_and_counts(scene: S
     assert (scene.record.user1_messages, scene.record.user2_messages, scene.record.response_code) == (0, 1, 200)
 
 
-def test_a_user_reaches_his_other_devices(scene: Scene) -> None:
+def test_a_user_reaches_their_other_devices(scene: Scene) -> None:
     """Writing to oneself reaches the other devices, never the one that writes."""
     scene.sign_in(ALICE, "a2")
     scene.send("INVITE", to=ALICE, body=SDP)
@@ -164,7 +164,7 @@ def test_a_user_cannot_send_another_what_only_a_server_says(scene: Scene, method
 
 @pytest.mark.parametrize("method", ["NOTIFY", "BENOTIFY", "REGISTER", "SUBSCRIBE"])
 def test_a_session_is_no_way_to_forge_what_a_server_says(scene: Scene, method: str) -> None:
-    """Also whoever talks with Bob cannot tell him that he was signed out."""
+    """Also whoever talks with Bob cannot tell that Bob was signed out."""
     scene.talk()
     calls = len(scene.outbound.calls)
     (no,) = scene.send(method, tags=("ta", "tb"), number=2, more=[("Event", "registration-notify")])
@@ -301,7 +301,7 @@ def test_a_client_that_looks_for_persistent_chat_leaves_no_record(scene: Scene) 
 
 
 def test_a_caller_who_signs_out_while_it_rings_gives_up(scene: Scene) -> None:
-    """His invitation stops ringing although his connection stays open."""
+    """Their invitation stops ringing although his connection stays open."""
     answers = scene.send("INVITE", body=SDP)
     (endpoint,) = scene.bindings.endpoints_of(ALICE)
     scene.bindings.remove(endpoint, "signed out")

@@ -135,7 +135,7 @@ def test_an_arrival_tells_of_the_one_who_came() -> None:
     assert info.find("conference-view") is None
 
 
-def test_a_change_of_somebody_repeats_his_chat() -> None:
+def test_a_change_of_somebody_repeats_their_chat() -> None:
     """Otherwise the real client would show that they left the room."""
     before = meeting(ALICE, BOB)
     sheet = shown(before, done(set_role(before, ALICE, BOB, ConferenceRole.PRESENTER)))

@@ -529,7 +529,7 @@ def test_a_presenter_or_an_operator_ends_the_meeting(actor: Aor | None, by: Meet
     assert expire(done(step), 1e9) == (done(step), ())
 
 
-def test_who_is_called_in_counts_as_invited_until_he_comes() -> None:
+def test_who_is_called_in_counts_as_invited_until_they_come() -> None:
     """Presenters call, nobody calls who is there, and a full meeting takes nobody."""
     closed = meeting(ALICE, BOB, admission=AdmissionPolicy.CLOSED)
     assert isinstance(call_in(closed, CAROL, DAVE), ConferenceDenied)
