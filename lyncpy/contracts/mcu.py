@@ -120,7 +120,8 @@ class IMcu(Interface):
         """Take somebody in whom the focus lets in, by whatever road they come.
 
         The same user and epid again replaces the earlier leg, whose end is not told. What is said
-        from now on is for them, and waits until they are `joined`.
+        from now on is for them, and waits until they are `joined`; who is not within 32 seconds is taken out
+        as one whose device does not answer.
 
         Raises:
             Refused: 503, there are too many. Then `leg` has not been touched.

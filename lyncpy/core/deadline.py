@@ -148,6 +148,12 @@ class Runner:
         if deadline is not None:
             self._timer = self._timers.later(deadline - self._timers.now(), partial(self._expire, deadline))
 
+    def stop(self) -> None:
+        """Cancel the timer: the machine is not run any more. May be called at any time."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _expire(self, at: float) -> None:
         # `now` may be a hair before the deadline that was met: sums of floats are not exact.
         self.perform(self._machine.expire(max(at, self._timers.now())))

@@ -155,7 +155,7 @@ class Chat:
         self.archiving = Archiving(archive, self.people, self.timers)
         self.mcu = Mcu(self.archiving, Settings(**settings), self.timers)
         self.mcu.listen(self.observer)
-        self.dialogs = ChatDialogs(self.mcu, self.outbound, Settings(**settings), self.timers)
+        self.dialogs = ChatDialogs(self.mcu, self.outbound, Settings(**settings))
         self.routes = {route.method: route.answer for route in self.dialogs.rows()}
 
     def joins(self, user: str, epid: str = "e1", accepts: str = "text/plain", **how: Any) -> "Member":

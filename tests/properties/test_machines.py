@@ -14,7 +14,7 @@ from lyncpy.sip import dialog, subscription
 from lyncpy.sip.message import Headers, Request
 from lyncpy.sip.subscription import Document, SubscriptionEnded, SubscriptionMachine, SubscriptionTerms
 from lyncpy.sip.transaction import ALL_RULES, Effect, Rules, Transaction, TransactionEvent, TransactionState, Wait
-from lyncpy.workloads.im.model import session
+from lyncpy.workloads.im.model import room, session
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -31,6 +31,7 @@ def _tables() -> list[tuple[str, enum.Enum, Table]]:
     notifier = {s: {e: m[0] for e, m in row.items()} for s, row in subscription.SUBSCRIPTION.items()}
     found.append(("subscription", subscription.SubscriptionState.NEW, notifier))  # type: ignore[arg-type]  # see above
     found.append(("session", session.SessionState.INVITED, session.SESSION))  # type: ignore[arg-type]  # see above
+    found.append(("chat member", room.MemberState.JOINING, room.MEMBER))  # type: ignore[arg-type]  # see above
     return found
 
 

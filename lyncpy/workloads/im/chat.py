@@ -1,4 +1,4 @@
-"""One conference's chat at work: does what its room decides, and tells senders and archive what came of it."""
+"""Runs one conference's chat: performs the effects of its room, and tells senders and the archive of outcomes."""
 
 import secrets
 from collections import Counter, deque
@@ -11,6 +11,7 @@ from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Runner
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.model.room import LEFT, ChatMember, ChatMessage, Deliver, Effect, Finished, Room, RoomBounds
 from lyncpy.workloads.im.model.session import ArchivePolicy
@@ -18,11 +19,11 @@ from lyncpy.workloads.im.model.session import ArchivePolicy
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
 
-class Chat:
-    """A room and what runs it.
+class Chat(Runner):
+    """Runs a room.
 
     Attributes:
-        room: Who is there, and what is on its way.
+        room: The members, and the messages on their way; a machine.
     """
 
     def __init__(
@@ -31,13 +32,19 @@ class Chat:
         bounds: RoomBounds,
         archiving: Archiving,
         timers: ITimers,
-        over: Callable[[ChatMember, FailureKind], None],
+        end_leg: Callable[[ChatMember, FailureKind], None],
     ) -> None:
-        """Begin empty; `over` is told of a leg that takes nothing any more, and has to end it."""
+        """Begin without members.
+
+        Args:
+            conference: The focus URI.
+            bounds: Of each member.
+            end_leg: Ends the leg of a member that takes nothing any more.
+        """
         self.room: Final = Room(conference, bounds)
+        super().__init__(self.room, timers)
         self._archiving = archiving
-        self._timers = timers
-        self._over = over
+        self._end_leg = end_leg
         # A conference that is opened again counts its messages from 1, and the archive has one name for each.
         self._opening = secrets.token_hex(4)
         self._filed: dict[ChatMessage, Said] = {}
@@ -46,34 +53,44 @@ class Chat:
         self._policy: ArchivePolicy | None = None
         self._asked_about: frozenset[Aor] = frozenset()
 
-    def open(self, member: ChatMember) -> None:
-        """Let go what waited for somebody whose joining is complete."""
-        self._perform(self.room.open(member))
+    def join(self, member: ChatMember) -> None:
+        """Add a member, which has `RoomBounds.joining_s` to say that it has joined."""
+        self.room.join(member, self._timers.now())
+        self.watch()
+
+    def joined(self, member: ChatMember) -> None:
+        """Note that a member has joined: messages that waited for it are sent."""
+        self.perform(self.room.joined(member))
 
     def leave(self, member: ChatMember, why: DeliveryFailure) -> None:
-        """Give up a place; the senders of what waited for it are told so."""
-        self._perform(self.room.leave(member, why))
+        """Remove a member; the senders of messages that waited for it are told."""
+        self.perform(self.room.leave(member, why))
+
+    def perform(self, effects: Sequence[Effect]) -> None:
+        """Perform effects that may have moved the room's deadline; see `Runner`."""
+        self._perform(effects)
+        self.watch()
 
     async def say(self, member: ChatMember, content_type: str, body: bytes) -> int:
-        """Take a message: when this returns, it is archived, if it is to be, and on its way to all.
+        """Send a message to all others: when this returns, it is archived, if it is to be, and on its way.
 
         Returns:
             Its Message-Id.
 
         Raises:
-            Refused: 503, it cannot be archived; 481, the speaker has left meanwhile.
+            Refused: 503, it cannot be archived; 481, the sender has left meanwhile.
         """
         message = self.room.accept(member, content_type, body)
         said = self._record(message) if self._is_archived() else None
         who = member.participant
-        line = f"{self.room.conference} {who.user} {who.epid}"
-        await self._archiving.passing(line, said, partial(self._spread, message, said))
+        queue = f"{self.room.conference} {who.user} {who.epid}"
+        await self._archiving.passing(queue, said, partial(self._spread, message, said))
         return message.number
 
     def _is_archived(self) -> bool:
-        """Tell whether what is said now is to be archived; policy is asked again when it has changed, or who is here."""
+        """Tell whether messages are to be archived now; policy is asked again when it, or the members, have changed."""
         people, policy = self.room.people, self._policy
-        # The room gives the same set until somebody comes or goes: nobody has to be looked at for each message.
+        # The room has the same set until somebody joins or leaves: no member has to be looked at for each message.
         if policy is None or people is not self._asked_about or policy.edition != self._archiving.edition:
             policy = self._policy = self._archiving.ask(people, guests=self.room.has_guests)
             self._asked_about = people
@@ -87,13 +104,13 @@ class Chat:
         self._perform(self.room.spread(message))
 
     def types(self, member: ChatMember, body: bytes) -> None:
-        """Show the others that somebody types, but those who are behind with what was said."""
+        """Show the others that somebody is typing, but not those for whom messages wait."""
         for other in self.room.members():
             if other is not member and other.keeps_up:
                 other.leg.types(member.participant.user, body)
 
     def _perform(self, effects: Sequence[Effect]) -> None:
-        """Do what the room wants. A leg may know the outcome at once: what follows from it is done after."""
+        """Perform effects. A leg may know the outcome at once: the effects of that come after those before them."""
         self._to_do.extend(effects)
         if self._is_doing:
             return
@@ -115,13 +132,13 @@ class Chat:
             # In a later turn: the 202 has to be there before the report.
             self._timers.later(0.0, partial(self._finish, effect.message))
         elif effect.member.is_here:
-            self._over(effect.member, effect.kind)
+            self._end_leg(effect.member, effect.kind)
 
     def _heard(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> None:
         self._perform(self.room.settled(member, message, failure))
 
     def _finish(self, message: ChatMessage) -> None:
-        """Tell the sender what became of his message, unless he has left.
+        """Report to the sender who did not get a message, unless the sender has left.
 
         Spec: [MS-CONFIM] 3.1.5: a report without recipients says that everybody has it. Client: it
         keeps each text until its report comes.
@@ -151,7 +168,7 @@ class Chat:
 
 
 def _named(message: ChatMessage) -> Sequence[tuple[str, DeliveryFailure]]:
-    """Name who did not get a letter: a user, or the device where he has several.
+    """Name the recipients who did not get a message: the user, or the device where they have several.
 
     COMPAT pidgin-sipe 1.25: it shows the name of the contact for a user's address, and a device's
     address as it is.

@@ -1,12 +1,13 @@
-"""The road by which SIP clients come into chats: a dialog each with the IM MCU.
+"""The dialogs of SIP clients with the IM MCU, one for each device in a chat.
 
-The focus sees the INVITE and lets somebody in; everything else in the dialog comes here. It makes
-the leg of each (`legs.py`), and speaks for them to the MCU.
+The focus sees the INVITE and admits its sender; all further requests in the dialog come here. The
+dialog is the leg (`legs.py`) by which the MCU reaches the client.
 
 Spec: [MS-CONFIM] 3.1. Client: protocol notes, "conferences" §5.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from zope.interface import implementer
@@ -17,7 +18,6 @@ from lyncpy.contracts.mcu import IMcu, IParticipation, ISipAccess, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.message import Request, Response, new_tag, response_to
@@ -28,10 +28,7 @@ from lyncpy.workloads.im.legs import SipLeg
 from lyncpy.workloads.im.settings import Settings
 
 APP: Final = "app:conf:chat"
-"""What the URI of a conference's chat says after `opaque=`."""
-
-ACK_S: Final = 32.0
-"""64*T1: a dialog whose 200 nobody acknowledges is ended (RFC 3261 §13.3.1.4)."""
+"""The beginning of `opaque` in the URI of a conference's chat."""
 
 WRONG_TYPE: Final = Diagnostics(4013, "Content-type does not match the expected content-type")
 ALLOWED: Final = "ACK, BYE, CANCEL, INFO, INVITE, MESSAGE, OPTIONS, UPDATE"
@@ -42,64 +39,41 @@ Name = tuple[str, str]
 """Call-ID and our tag."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class ChatDialog:
-    """The dialog of somebody who is in a chat."""
+    """The dialog of a device in a chat."""
 
-    __slots__ = ("ack", "epid", "leg", "participation", "uri", "user")
+    user: Aor
+    epid: Epid
+    """The device whose requests belong to it."""
 
-    def __init__(
-        self, user: Aor, epid: Epid, leg: SipLeg, participation: IParticipation, uri: str, ack: ITimer
-    ) -> None:
-        """Keep what it is.
-
-        Args:
-            user, epid: Who may speak in it.
-            uri: Of the chat, as they spell it.
-            ack: Runs until the 200 is acknowledged.
-        """
-        self.user: Final = user
-        self.epid: Final = epid
-        self.leg: Final = leg
-        self.participation: Final = participation
-        self.uri: Final = uri
-        self.ack: ITimer | None = ack
-
-    def complete(self) -> None:
-        """Note that they have their 200: what was said since they joined goes to them now."""
-        if self.ack is not None:
-            self.stop_waiting()
-            self.participation.joined()
-
-    def stop_waiting(self) -> None:
-        """Wait for the ACK no more."""
-        if self.ack is not None:
-            self.ack.cancel()
-            self.ack = None
+    leg: SipLeg
+    participation: IParticipation
+    uri: str
+    """The URI of the chat as the client spells it."""
 
 
 @implementer(ISipAccess)
 class ChatDialogs:
-    """The dialogs of all participants who came by SIP; the MCU has the bound of them.
+    """The dialogs of all SIP clients in chats; their number is bounded by the MCU.
 
     Attributes:
-        mcu: Where they lead.
+        mcu: The MCU to which they lead.
     """
 
-    def __init__(self, mcu: IMcu, outbound: IOutbound, settings: Settings, timers: ITimers) -> None:
-        """Begin without a dialog."""
+    def __init__(self, mcu: IMcu, outbound: IOutbound, settings: Settings) -> None:
         self.mcu = mcu
         self._outbound = outbound
         self._answer_s = settings.chat_answer_s
-        self._timers = timers
         self._dialogs: dict[Name, ChatDialog] = {}
         self._on_flow: dict[FlowName, set[ChatDialog]] = {}
 
     def __len__(self) -> int:
-        """Give the number of dialogs."""
+        """Return the number of dialogs."""
         return len(self._dialogs)
 
     def rows(self) -> tuple[Route, ...]:
-        """Give the table of routes: everything within dialogs but INVITE, which comes by way of the focus."""
+        """Return the table of routes: all requests within dialogs but INVITE, which the focus receives."""
         answers = {
             "ACK": self._acknowledged,
             "BYE": self._left,
@@ -111,7 +85,7 @@ class ChatDialogs:
         return tuple(Route(method, answer, app=APP) for method, answer in answers.items())
 
     async def admit(self, participant: Participant, arrival: Arrival) -> Response:
-        """Answer the INVITE of somebody whom the focus lets in; give the 200. See the promise."""
+        """Answer the INVITE of somebody whom the focus admits; return the 200. See the promise."""
         request = arrival.request
         _check_offer(request)
         made = Dialog.from_request(request, new_tag())
@@ -125,21 +99,20 @@ class ChatDialogs:
             lambda: self._forget(name),
         )
         participation = self.mcu.admit(participant, leg)
-        ack = self._timers.later(ACK_S, lambda: self._give_up(dialog))
-        dialog = ChatDialog(participant.user, participant.epid, leg, participation, request.to.uri, ack)
+        dialog = ChatDialog(participant.user, participant.epid, leg, participation, request.to.uri)
         self._dialogs[name] = dialog
         self._on_flow.setdefault(leg.flow, set()).add(dialog)
         return _accepting(dialog, request)
 
-    # --- what happens outside
+    # --- facts
 
     async def flow_closed(self, fact: FlowClosed) -> None:
-        """A connection is gone, and with it who was there by it."""
+        """End the participation of all who used a connection that has closed."""
         for dialog in self._using(fact.flow):
             dialog.participation.lost("connection lost")
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
-        """A device has signed out, or was signed out."""
+        """End the participation of a device that has signed out, or was signed out."""
         endpoint = fact.endpoint
         for dialog in self._using(endpoint.flow):
             if (dialog.user, dialog.epid) == (endpoint.aor, endpoint.epid):
@@ -148,26 +121,30 @@ class ChatDialogs:
     # --- within dialogs
 
     async def _said(self, arrival: Arrival) -> Response:
-        """Take a message: it is acknowledged when it is archived, if it is to be, and on its way to all.
+        """Send a message to all; it is acknowledged when it is archived, if it is to be, and on its way.
 
         Raises:
-            Refused: 481, not their dialog; 503, it cannot be archived.
+            Refused: 481, it is not the sender's dialog; 503, it cannot be archived.
             RemoteProtocolError: 400, no media type, or alternatives that cannot be read.
 
         Spec: [MS-CONFIM] 3.1.5: 202 with a Message-Id. Client: it takes any 2xx.
         """
-        dialog, request = self._spoken_in(arrival), arrival.request
+        dialog, request = self._require(arrival), arrival.request
         content_type = request.headers.get("Content-Type") or ""
         bodies.check_shown(content_type, request.body)
         number = await dialog.participation.say(content_type, request.body)
         return response_to(request, 202, headers=[("Message-Id", str(number))])
 
     async def _typing(self, arrival: Arrival) -> Response:
-        """Show the others that somebody types.
+        """Show the others that somebody is typing.
+
+        Raises:
+            Refused: 415, the body is of another type; 481, it is not the sender's dialog.
+            RemoteProtocolError: 400, it is no sign of typing.
 
         Spec: [MS-CONFIM] 3.1.5. Client: it answers 200 and shows nothing.
         """
-        dialog, request = self._spoken_in(arrival), arrival.request
+        dialog, request = self._require(arrival), arrival.request
         if request.content_type != bodies.TYPING:
             raise Refused(415, WRONG_TYPE, headers=[("Accept", bodies.TYPING)])
         bodies.check_typing(request.body)
@@ -175,30 +152,30 @@ class ChatDialogs:
         return response_to(request, 200)
 
     async def _left(self, arrival: Arrival) -> Response:
-        """A participant leaves."""
-        self._spoken_in(arrival).participation.leave("bye")
+        """End the participation: the client sent BYE."""
+        self._require(arrival).participation.leave("bye")
         return response_to(arrival.request, 200)
 
     async def _acknowledged(self, arrival: Arrival) -> None:
-        """The 200 has arrived: what was said since goes to them now."""
+        """Note the ACK: messages that were sent since the 200 are delivered now."""
         dialog = self._find(arrival)
         if dialog is not None:
-            dialog.complete()
+            dialog.participation.joined()
 
     async def refresh(self, arrival: Arrival) -> Response:
-        """Answer UPDATE and INVITE within a dialog: it goes on, and what they can show may be new (RFC 3261 §14)."""
+        """Answer UPDATE and INVITE within a dialog: an offer may change the types that they can show (RFC 3261 §14)."""
         request = arrival.request
         if request.body:
             _check_offer(request)
-        dialog = self._spoken_in(arrival)
+        dialog = self._require(arrival)
         if not request.body:
             return response_to(request, 200, headers=[_contact(dialog)])
         dialog.leg.accepted = bodies.accept_types(request.body)
         return _accepting(dialog, request)
 
     async def _asked(self, arrival: Arrival) -> Response:
-        """Answer OPTIONS: the dialog is alive, or 481."""
-        self._spoken_in(arrival)
+        """Answer OPTIONS with 200, or 481 where there is no such dialog."""
+        self._require(arrival)
         return response_to(arrival.request, 200)
 
     # --- the table
@@ -207,17 +184,19 @@ class ChatDialogs:
         return tuple(self._on_flow.get(flow, ()))
 
     def _find(self, arrival: Arrival) -> ChatDialog | None:
-        """Find the dialog that a request belongs to; None: there is none, or it is another's than its sender's."""
+        """Find the dialog that a request belongs to; None: there is none, or it is not the sender's."""
         request, sender = arrival.request, arrival.sender
         dialog = self._dialogs.get((request.call_id, request.to.tag or ""))
         is_theirs = dialog is not None and (dialog.user, dialog.epid) == (sender.aor, sender.epid)
         return dialog if is_theirs else None
 
-    def _spoken_in(self, arrival: Arrival) -> ChatDialog:
-        """Find the dialog that a request belongs to; only its own participant may speak in it.
+    def _require(self, arrival: Arrival) -> ChatDialog:
+        """Find the dialog that a request belongs to; only its own participant may send in it.
+
+        Any request shows that the client has its 200, also one that overtakes the ACK.
 
         Raises:
-            Refused: 481.
+            Refused: 481, there is no such dialog, or it is another's.
             RemoteProtocolError: 500, an old CSeq.
         """
         dialog = self._find(arrival)
@@ -228,18 +207,12 @@ class ChatDialogs:
         if arrival.flow != before:
             self._off(dialog, before)
             self._on_flow.setdefault(arrival.flow, set()).add(dialog)
-        dialog.complete()
+        dialog.participation.joined()
         return dialog
 
-    def _give_up(self, dialog: ChatDialog) -> None:
-        """End a dialog whose 200 nobody has acknowledged."""
-        dialog.participation.leave("no answer")
-        dialog.leg.bye("no answer")
-
     def _forget(self, name: Name) -> None:
-        """Take a dialog out that the MCU has let go of."""
+        """Remove a dialog whose leg the MCU has ended."""
         dialog = self._dialogs.pop(name)
-        dialog.stop_waiting()
         self._off(dialog, dialog.leg.flow)
 
     def _off(self, dialog: ChatDialog, flow: FlowName) -> None:
@@ -265,7 +238,7 @@ def _contact(dialog: ChatDialog) -> tuple[str, str]:
 
 
 def _check_offer(request: Request) -> None:
-    """See that a session description offers messages.
+    """Check that a session description offers messages.
 
     Raises:
         Refused: 415, no session description; 488, none that offers messages.

@@ -22,8 +22,11 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import NO_DIALOG, Chat
-from lyncpy.workloads.im.model.room import LEFT, LOST, ChatMember, RoomBounds
+from lyncpy.workloads.im.model.room import LEFT, LOST, ChatMember, MemberState, RoomBounds
 from lyncpy.workloads.im.settings import Settings
+
+JOINING_S: Final = 32.0
+"""Seconds that a member may take to say that it has joined; for SIP clients, 64*T1 for the ACK (RFC 3261 §13.3.1.4)."""
 
 OVERLOADED: Final = Diagnostics(17000, "Server overloaded")
 
@@ -47,8 +50,8 @@ class Participation:
 
     def joined(self) -> None:
         """Deliver what was said since they were admitted. See the promise."""
-        if self._member.is_here:
-            self._chat.open(self._member)
+        if self._member.state is MemberState.JOINING:  # asked at each of their requests
+            self._chat.joined(self._member)
 
     async def say(self, content_type: str, body: bytes) -> int:
         """Send a message to all. See the promise."""
@@ -82,7 +85,11 @@ class Mcu:
         self._archiving = archiving
         self._timers = timers
         self._bounds = RoomBounds(
-            settings.chat_window, settings.chat_waiting, settings.chat_waiting_bytes, settings.chat_silences
+            settings.chat_window,
+            settings.chat_waiting,
+            settings.chat_waiting_bytes,
+            settings.chat_silences,
+            JOINING_S,
         )
         self._observer: IFocusObserver | None = None
         self._chats: dict[str, Chat] = {}
@@ -106,10 +113,10 @@ class Mcu:
             raise Refused(503, OVERLOADED, headers=[("Retry-After", "60")])
         chat = self._chats.get(participant.conference)
         if chat is None:
-            chat = Chat(participant.conference, self._bounds, self._archiving, self._timers, self._over)
+            chat = Chat(participant.conference, self._bounds, self._archiving, self._timers, self._end_leg)
             self._chats[participant.conference] = chat
         member = ChatMember(participant, leg)
-        chat.room.join(member)
+        chat.join(member)
         participation: IParticipation = Participation(chat, member, partial(self._gone, member))
         return participation
 
@@ -136,6 +143,7 @@ class Mcu:
         they return by themselves when the server has started again.
         """
         for chat in self._chats.values():
+            chat.stop()
             for member in chat.room.members():
                 self._shares.release({"user": member.participant.user})
                 member.leg.hang_up(None)
@@ -149,7 +157,7 @@ class Mcu:
             return ()
         return chat.room.members() if user is None else chat.room.members_of(user, epid)
 
-    def _over(self, member: ChatMember, kind: FailureKind) -> None:
+    def _end_leg(self, member: ChatMember, kind: FailureKind) -> None:
         """End a membership whose leg takes nothing any more; one that only does not answer gets a BYE."""
         if kind is not FailureKind.SILENT:
             self._gone(member, "connection lost", LOST)

@@ -80,7 +80,7 @@ class Im:
         dialogs = Dialogs(locator, parties, self._sessions)
         routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
         self.mcu = Mcu(self._archiving, settings, timers)
-        self.chat = ChatDialogs(self.mcu, outbound, settings, timers)
+        self.chat = ChatDialogs(self.mcu, outbound, settings)
         self._termination = SessionTermination(
             locator, privacy, outbound, forward, self._sessions, routes.leave, timers
         )

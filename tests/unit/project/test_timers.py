@@ -19,7 +19,6 @@ BY_HAND: Final = {
     "core/group_commit.py": "wakes whoever waits for a group, and is nobody else's",
     "workloads/admin/ssh.py": "a transport of conch: login, idleness and farewell follow one another on it",
     "workloads/archive/keeper.py": "one line in the log, some time after the first",
-    "workloads/im/chat_dialogs.py": "the 200 that waits for its ACK: whether it does is what is asked of it",
 }
 
 

@@ -1,17 +1,19 @@
-"""The chat of one conference: who has a place in it, and what is on its way to whom; pure.
+"""The chat of one conference: its members, and the messages on their way to each; pure.
 
-A message becomes a `ChatMessage`, one for all who are to get it. Each place takes letters in the
+A message becomes a `ChatMessage`, one for all who are to get it. Each member is sent messages in the
 order in which they were accepted, so that each sender's order holds for every recipient, and
-has bounds of its own: who does not take what he is sent slows nobody down. A letter is
-finished when it has an outcome at each place; then its sender is told who did not get it.
+has bounds of its own: a member that does not answer slows nobody else down. A message is
+finished when it has an outcome for each recipient; then its sender is told who did not get it.
 
-Methods give what has to be done now, in order; whoever runs the room does it and tells the
-outcomes. How participants are attached is their legs' affair (`ILeg`; `legs.py` for SIP).
+Methods return the effects to be performed, in order; `chat.py` performs them and calls
+`settled` with the outcomes. Members are attached by their legs (`ILeg`; `legs.py` for SIP).
 
 Spec: [MS-CONFIM] 3.1.5.
 """
 
+import enum
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -23,60 +25,116 @@ from lyncpy.contracts.names import Aor, Epid
 
 @dataclass(frozen=True, slots=True)
 class RoomBounds:
-    """What one place may hold."""
+    """The bounds of one member."""
 
     window: int
-    """Messages sent to a leg that it has not answered."""
+    """Messages sent to its leg and not answered, at most."""
 
     waiting: int
-    """Messages that wait behind those."""
+    """Messages that wait behind those, at most."""
 
     waiting_bytes: int
-    """What the bodies of those may have together; one message always has room."""
+    """Bytes that the bodies of those may have together; one message always has room."""
 
     silences: int
-    """Messages one after the other that a leg does not answer; then it is over."""
+    """Messages one after the other that a leg does not answer, until it is ended."""
+
+    joining_s: float
+    """Seconds after which a member that has not said that it has joined is ended."""
 
 
 LEFT: Final = DeliveryFailure(FailureKind.LOST, 480)
-"""They went before it was their turn."""
+"""The member left before the message was sent to it."""
 
 LOST: Final = DeliveryFailure(FailureKind.LOST, 430, '1006;reason="Error routing on client connection"')
-"""The connection was gone before it was their turn."""
+"""The member's connection was lost before the message was sent to it."""
 
 OVERFULL: Final = DeliveryFailure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
-"""So much waits for them already that this cannot arrive in time."""
+"""So much waits for the member already that this message cannot arrive in time."""
+
+
+class MemberState(enum.Enum):
+    """Where a member of a chat is."""
+
+    JOINING = "joining"
+    """Admitted; messages wait until it says that it knows."""
+
+    PRESENT = "present"
+    LEAVING = "leaving"
+    """Its leg is to be ended, by an effect; no further message is sent to it."""
+
+    TERMINATED = "terminated"
+
+
+class MemberEvent(enum.Enum):
+    """What may happen to a member."""
+
+    JOINED = "it says that it has joined"
+    EXPIRED = "it has not said so in time"
+    SILENT = "its leg answers nothing any more"
+    LOST = "its leg is no more"
+    LEFT = "it has left, or was removed"
+
+
+MEMBER: Final[Mapping[MemberState, Mapping[MemberEvent, MemberState]]] = {
+    MemberState.JOINING: {
+        MemberEvent.JOINED: MemberState.PRESENT,
+        MemberEvent.EXPIRED: MemberState.LEAVING,
+        MemberEvent.LEFT: MemberState.TERMINATED,
+    },
+    MemberState.PRESENT: {
+        MemberEvent.SILENT: MemberState.LEAVING,
+        MemberEvent.LOST: MemberState.LEAVING,
+        MemberEvent.LEFT: MemberState.TERMINATED,
+    },
+    MemberState.LEAVING: {MemberEvent.LEFT: MemberState.TERMINATED},
+    MemberState.TERMINATED: {},
+}
 
 
 class ChatMember:
-    """One participant's place, from joining to leaving.
+    """One participant in the chat with one device, from joining to leaving.
 
     Attributes:
-        participant: Who.
-        leg: How he is attached.
-        is_here: Whether he has not left.
+        participant: The user and the device.
+        leg: How it is attached.
+        state: Where it is.
+        silences: Messages one after the other that it has not answered.
+        waiting: Messages that were not sent to it yet, oldest first.
     """
 
-    __slots__ = ("_is_open", "_size", "_under_way", "is_here", "leg", "participant", "silences", "waiting")
+    __slots__ = ("_size", "_under_way", "leg", "participant", "silences", "state", "waiting")
 
     def __init__(self, participant: Participant, leg: ILeg) -> None:
         self.participant: Final = participant
         self.leg: Final = leg
-        self.is_here = True
+        self.state = MemberState.JOINING
         self.silences = 0
         self.waiting: deque[ChatMessage] = deque()
-        self._is_open = False
         self._size = 0
         self._under_way = 0
 
     @property
+    def is_here(self) -> bool:
+        """Whether it has not left."""
+        return self.state is not MemberState.TERMINATED
+
+    @property
     def keeps_up(self) -> bool:
-        """Whether nothing waits for him, and he answers."""
-        return self._is_open and not self.waiting and not self.silences
+        """Whether it is present, no message waits for it, and it answers."""
+        return self.state is MemberState.PRESENT and not self.waiting and not self.silences
+
+    def receive(self, event: MemberEvent) -> bool:
+        """Make the move of an event; tell whether there is one in this state."""
+        state = MEMBER[self.state].get(event)
+        if state is None:
+            return False
+        self.state = state
+        return True
 
     def enqueue(self, message: "ChatMessage", bounds: RoomBounds) -> "bool | None":
-        """Take a letter: True, it goes now; False, it waits; None, there is no room for it."""
-        if self._is_open and not self.waiting and self._under_way < bounds.window:
+        """Add a message: True, it is to be sent now; False, it waits; None, there is no room for it."""
+        if self.state is MemberState.PRESENT and not self.waiting and self._under_way < bounds.window:
             self._under_way += 1
             return True
         size = len(message.body)
@@ -87,16 +145,12 @@ class ChatMember:
         return False
 
     def answered(self) -> None:
-        """One that was under way is not any more."""
+        """Note that one message under way has an outcome."""
         self._under_way -= 1
 
-    def open(self) -> None:
-        """Let letters go from now on."""
-        self._is_open = True
-
     def next(self, bounds: RoomBounds) -> "ChatMessage | None":
-        """Give the next letter that may go now."""
-        if not self.waiting or not self._is_open or self._under_way >= bounds.window:
+        """Remove and return the next message that may be sent now; None: there is none."""
+        if not self.waiting or self.state is not MemberState.PRESENT or self._under_way >= bounds.window:
             return None
         message = self.waiting.popleft()
         self._size -= len(message.body)
@@ -104,20 +158,19 @@ class ChatMember:
         return message
 
     def drain(self) -> "tuple[ChatMessage, ...]":
-        """Leave; give the letters that have not gone."""
+        """Remove and return the messages that were not sent."""
         left = tuple(self.waiting)
         self.waiting.clear()
-        self.is_here = False
         return left
 
 
 @implementer(IMessage)
 @dataclass(slots=True, eq=False)
 class ChatMessage:
-    """One message on its way to everybody who was there when it came."""
+    """One message on its way to all who were members when it was accepted."""
 
     number: int
-    """Message-Id: names it within the conference."""
+    """Its Message-Id, which identifies it within the conference."""
 
     sender: ChatMember
     content_type: str
@@ -126,105 +179,123 @@ class ChatMessage:
     body: bytes
     audience: tuple[ChatMember, ...]
     open_ends: int
-    """Places without an outcome."""
+    """Recipients without an outcome."""
 
     failures: list[tuple[ChatMember, DeliveryFailure]] = field(default_factory=list)
     forms: dict[object, object] = field(default_factory=dict)
-    """What legs have made of it for all who can show the same."""
+    """The forms in which legs have written it, for all who can show the same types."""
 
     @property
     def author(self) -> Aor:
-        """Give who said it."""
+        """The user who sent it."""
         return self.sender.participant.user
 
 
 class Deliver(NamedTuple):
-    """Give a letter to a leg, and tell `Room.settled` what came of it."""
+    """Pass a message to a member's leg, and call `Room.settled` with the outcome."""
 
     member: ChatMember
     message: ChatMessage
 
 
 class Finished(NamedTuple):
-    """A letter has an outcome at every place."""
+    """Tell the sender: a message has an outcome for every recipient."""
 
     message: ChatMessage
 
 
 class LegEnded(NamedTuple):
-    """A leg is to be ended: it takes nothing any more."""
+    """End a member's leg, which takes nothing any more."""
 
     member: ChatMember
     kind: FailureKind
-    """Silent, or lost."""
+    """SILENT or LOST."""
 
 
 Effect = Deliver | Finished | LegEnded
 
 
 class Room:
-    """One conference's chat.
+    """The chat of one conference as a machine: methods return effects, `deadline` is when `expire` has some.
 
     Attributes:
         conference: The focus URI.
         counts: How many messages each user has sent, since the room was made.
-        people: The users who are here now; the same object until they, or `has_guests`, are others.
-        has_guests: Whether somebody here is not of this enterprise.
+        people: The users who are members now; the same object until they, or `has_guests`, change.
+        has_guests: Whether a member is not of this enterprise.
     """
 
     def __init__(self, conference: str, bounds: RoomBounds) -> None:
-        """Begin empty."""
         self.conference: Final = conference
         self.counts: Final[Counter[Aor]] = Counter()
         self.people: frozenset[Aor] = frozenset()
         self.has_guests = False
         self._bounds = bounds
-        self._seats: dict[tuple[Aor, Epid], ChatMember] = {}
+        self._members: dict[tuple[Aor, Epid], ChatMember] = {}
+        self._joining: dict[ChatMember, float] = {}
+        """Members that are JOINING, and until when they may be; the earliest first."""
+
         self._number = 0
 
     def __len__(self) -> int:
-        return len(self._seats)
+        return len(self._members)
 
     def members(self) -> tuple[ChatMember, ...]:
-        """Give all places, in the order in which they were taken."""
-        return tuple(self._seats.values())
+        """Return all members, in the order of joining."""
+        return tuple(self._members.values())
 
     def members_of(self, user: Aor, epid: Epid | None = None) -> tuple[ChatMember, ...]:
-        """Give the places of a user, or of one of his devices."""
-        return tuple(member for (who, by), member in self._seats.items() if who == user and epid in (None, by))
+        """Return the members of a user, or the one of their device `epid`."""
+        return tuple(member for (who, by), member in self._members.items() if who == user and epid in (None, by))
 
-    def join(self, member: ChatMember) -> None:
-        """Take a place; what was said before is not for it. Nothing goes to it before it is opened.
+    def join(self, member: ChatMember, now: float) -> None:
+        """Add a member; messages accepted from now on are for it, and wait until it has `joined`.
 
-        The device's earlier place must have been left.
+        An earlier member of the same device must have left. Calls follow each other in time.
         """
-        self._seats[_key(member)] = member
-        self._look_round()
+        self._members[_key(member)] = member
+        self._joining[member] = now + self._bounds.joining_s
+        self._note_people()
 
-    def open(self, member: ChatMember) -> list[Effect]:
-        """Let go what waited for a participant whose joining is complete."""
-        member.open()
-        return self._go_on(member)
+    def joined(self, member: ChatMember) -> list[Effect]:
+        """Note that a member knows that it has joined: messages that waited are sent. Again, it changes nothing."""
+        if not member.receive(MemberEvent.JOINED):
+            return []
+        del self._joining[member]
+        return self._send_waiting(member)
+
+    def deadline(self) -> float | None:
+        """Return when `expire` has something to do, in monotonic seconds; None: nobody is joining."""
+        return next(iter(self._joining.values()), None)
+
+    def expire(self, now: float) -> list[Effect]:
+        """End the legs of members that have not said in time that they joined."""
+        effects: list[Effect] = []
+        for member in [member for member, until in self._joining.items() if until <= now]:
+            del self._joining[member]
+            effects += self._end_leg(member, MemberEvent.EXPIRED, FailureKind.SILENT)
+        return effects
 
     def leave(self, member: ChatMember, why: DeliveryFailure = LEFT) -> list[Effect]:
-        """Give up a place; what still waits for it did not arrive. What is under way may still be answered."""
-        if not member.is_here:
+        """Remove a member; messages that wait for it have failed. Those under way may still be answered."""
+        if not member.receive(MemberEvent.LEFT):
             return []
-        del self._seats[_key(member)]
-        self._look_round()
+        del self._members[_key(member)]
+        self._joining.pop(member, None)
+        self._note_people()
         effects: list[Effect] = []
         for message in member.drain():
             effects += _outcome(message, member, why)
         return effects
 
     def accept(self, sender: ChatMember, content_type: str, body: bytes) -> ChatMessage:
-        """Give a message its number and its audience: all other places, those of the sender's other devices too."""
+        """Return a message with its number and its audience: all other members, the sender's other devices too."""
         self._number += 1
-        audience = tuple(member for member in self._seats.values() if member is not sender)
+        audience = tuple(member for member in self._members.values() if member is not sender)
         return ChatMessage(self._number, sender, content_type, body, audience, len(audience))
 
     def spread(self, message: ChatMessage) -> list[Effect]:
-        """Let an accepted letter go to its audience; letters of one sender in the order in which they were accepted."""
+        """Send an accepted message to its audience; called in the order in which a sender's messages were accepted."""
         self.counts[message.sender.participant.user] += 1
         if not message.audience:
             return [Finished(message)]
@@ -234,37 +305,36 @@ class Room:
             if not member.is_here:
                 effects += _outcome(message, member, LEFT)
                 continue
-            goes = member.enqueue(message, bounds)
-            if goes:
+            is_sent = member.enqueue(message, bounds)
+            if is_sent:
                 effects.append(Deliver(member, message))
-            elif goes is None:
+            elif is_sent is None:
                 effects += _outcome(message, member, OVERFULL)
         return effects
 
     def settled(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> list[Effect]:
-        """Note what came of a letter at a place, and let the next one go."""
+        """Note the outcome of a message at a recipient, and send it the next one; `failure` None: it has arrived."""
         member.answered()
         effects = _outcome(message, member, failure)
-        if not member.is_here:
-            return effects
         member.silences = member.silences + 1 if failure is not None and failure.kind is FailureKind.SILENT else 0
         if member.silences >= self._bounds.silences:
-            effects.append(LegEnded(member, FailureKind.SILENT))
-        elif failure is not None and failure.kind is FailureKind.LOST:
-            effects.append(LegEnded(member, FailureKind.LOST))
-        else:
-            effects += self._go_on(member)
-        return effects
+            return effects + self._end_leg(member, MemberEvent.SILENT, FailureKind.SILENT)
+        if failure is not None and failure.kind is FailureKind.LOST:
+            return effects + self._end_leg(member, MemberEvent.LOST, FailureKind.LOST)
+        return effects + self._send_waiting(member)
 
-    def _go_on(self, member: ChatMember) -> list[Effect]:
+    def _end_leg(self, member: ChatMember, event: MemberEvent, kind: FailureKind) -> list[Effect]:
+        return [LegEnded(member, kind)] if member.receive(event) else []
+
+    def _send_waiting(self, member: ChatMember) -> list[Effect]:
         effects: list[Effect] = []
         while (message := member.next(self._bounds)) is not None:
             effects.append(Deliver(member, message))
         return effects
 
-    def _look_round(self) -> None:
-        people = frozenset(user for user, _ in self._seats)
-        has_guests = any(not member.participant.internal for member in self._seats.values())
+    def _note_people(self) -> None:
+        people = frozenset(user for user, _ in self._members)
+        has_guests = any(not member.participant.internal for member in self._members.values())
         if (people, has_guests) != (self.people, self.has_guests):
             self.people, self.has_guests = people, has_guests
 

@@ -6,7 +6,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, Hear, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.im.model.room import ChatMember, Deliver, Finished, LegEnded, Room, RoomBounds
+from lyncpy.workloads.im.model.room import ChatMember, Deliver, Finished, LegEnded, MemberState, Room, RoomBounds
 
 LOST = DeliveryFailure(FailureKind.LOST, 430)
 SILENT = DeliveryFailure(FailureKind.SILENT, 408)
@@ -32,17 +32,17 @@ class Deaf:
 
 
 def _room(*users: str, window: int = 1, waiting: int = 10, silences: int = 2) -> tuple[Room, list[ChatMember]]:
-    room = Room("sip:focus", RoomBounds(window, waiting, 100, silences))
+    room = Room("sip:focus", RoomBounds(window, waiting, 100, silences, 32.0))
     members = []
     for user in users:
         member = ChatMember(Participant("sip:focus", Aor(f"sip:{user}@x"), Epid("e"), ""), Deaf())
-        room.join(member)
-        assert room.open(member) == []
+        room.join(member, 0.0)
+        assert room.joined(member) == []
         members.append(member)
     return room, members
 
 
-def test_a_letter_is_finished_when_it_has_an_outcome_everywhere() -> None:
+def test_a_message_is_finished_when_it_has_an_outcome_everywhere() -> None:
     """Not earlier, whatever the outcomes are."""
     room, (alice, bob, carol) = _room("alice", "bob", "carol")
     message = room.accept(alice, "text/plain", b"x")
@@ -60,7 +60,7 @@ def test_nobody_else_is_there() -> None:
 
 
 def test_what_waits_is_not_overtaken_even_where_the_leg_is_about_to_end() -> None:
-    """Until who runs the room has ended the leg, its line stays a line."""
+    """Until the leg has been ended, messages for it stay in order."""
     room, (alice, bob) = _room("alice", "bob")
     first, second, third = (room.accept(alice, "text/plain", b"x") for _ in range(3))
     assert room.spread(first) == [Deliver(bob, first)]
@@ -84,7 +84,7 @@ def test_silences_in_a_row_end_a_leg() -> None:
 
 
 def test_who_left_between_acceptance_and_spreading_is_named() -> None:
-    """He belongs to the audience that was recorded."""
+    """They belong to the audience that was recorded."""
     room, (alice, bob) = _room("alice", "bob")
     message = room.accept(alice, "text/plain", b"x")
     room.leave(bob)
@@ -92,7 +92,7 @@ def test_who_left_between_acceptance_and_spreading_is_named() -> None:
     assert [member for member, _ in message.failures] == [bob]
 
 
-def test_a_letter_that_is_larger_than_the_bound_has_room_alone() -> None:
+def test_a_message_that_is_larger_than_the_bound_has_room_alone() -> None:
     """What is bounded is what waits behind it."""
     room, (alice, bob) = _room("alice", "bob")
     room.spread(room.accept(alice, "text/plain", b""))
@@ -112,8 +112,37 @@ def test_who_is_here_is_known() -> None:
         False,
     )
     guest = ChatMember(Participant("sip:focus", Aor("sip:guest@y"), Epid("g"), "", internal=False), Deaf())
-    room.join(guest)
+    room.join(guest, 0.0)
     assert room.has_guests
     assert room.members_of(guest.participant.user, Epid("other")) == ()
     room.leave(guest)
     assert not room.has_guests
+
+
+def test_who_does_not_say_that_they_have_joined_is_ended() -> None:
+    """Each in their own time; until they say so, messages wait for them."""
+    room, (alice,) = _room("alice")
+    bob, carol = (ChatMember(Participant("sip:focus", Aor(f"sip:{who}@x"), Epid("e"), ""), Deaf()) for who in "bc")
+    room.join(bob, 10.0)
+    room.join(carol, 20.0)
+    message = room.accept(alice, "text/plain", b"x")
+    assert room.spread(message) == []
+    assert (room.deadline(), room.expire(41.9)) == (42.0, [])
+    assert room.expire(42.0) == [LegEnded(bob, FailureKind.SILENT)]
+    assert (bob.state, room.joined(bob)) == (MemberState.LEAVING, [])
+    assert room.deadline() == 52.0
+    assert room.joined(carol) == [Deliver(carol, message)]
+    assert room.joined(carol) == []
+    assert (room.deadline(), room.expire(99.0)) == (None, [])
+    assert room.settled(carol, message, None) == []
+    assert room.leave(bob) == [Finished(message)]
+    assert (bob.is_here, room.leave(bob)) == (False, [])
+
+
+def test_who_leaves_while_joining_has_no_deadline() -> None:
+    """Nothing is left to wait for."""
+    room, _ = _room()
+    bob = ChatMember(Participant("sip:focus", Aor("sip:bob@x"), Epid("e"), ""), Deaf())
+    room.join(bob, 0.0)
+    room.leave(bob)
+    assert room.deadline() is None
