@@ -7,10 +7,10 @@ from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
-from lyncpy.workloads.conferencing.focus import Focus, Rule
+from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.model import meeting as rules
-from lyncpy.workloads.conferencing.model.attendees import Attendee, Meeting
+from lyncpy.workloads.conferencing.model.attendees import Attendee, Meeting, Rule
 from lyncpy.workloads.conferencing.model.conference import (
     C3pReason,
     Conference,

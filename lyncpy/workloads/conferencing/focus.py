@@ -14,12 +14,11 @@ from twisted.logger import Logger
 from lyncpy.contracts.mcu import IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.deadline import Deadline
+from lyncpy.core.deadline import Runner
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing.attachments import IAttachment
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
-from lyncpy.workloads.conferencing.model import lifetime
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
@@ -29,15 +28,15 @@ from lyncpy.workloads.conferencing.model.attendees import (
     Gone,
     Meeting,
     MeetingEnded,
+    Rule,
     Step,
 )
 from lyncpy.workloads.conferencing.model.conference import Active, Conference, ConferenceDenied
+from lyncpy.workloads.conferencing.model.lifetime import MeetingMachine, Transition, remembered
 from lyncpy.workloads.conferencing.roster_feed import RosterFeed
 
 HOLD: Final = "meeting"
 """The kind of the lock under which one change of a meeting at a time is decided and stored."""
-
-Rule = Callable[[Meeting], Step | ConferenceDenied]
 
 
 class MeetingObserver(Protocol):
@@ -69,11 +68,10 @@ class Surroundings:
     """Called once when a meeting has ended."""
 
 
-class Focus:
-    """One running meeting.
+class Focus(Runner):
+    """Runs one meeting.
 
     Attributes:
-        meeting: The meeting as it is now.
         rosters: The watchers of its roster.
         began: When it began, in wall-clock seconds.
     """
@@ -86,19 +84,23 @@ class Focus:
         began: float,
         surroundings: Surroundings,
     ) -> None:
-        self.meeting = meeting
+        self._machine: MeetingMachine
+        super().__init__(MeetingMachine(meeting), surroundings.timers)
         self.began: Final = began
         self._conferences = surroundings.conferences
         self._writers = surroundings.writers
         self._mcus = surroundings.mcus
         self.rosters: Final = surroundings.rosters(lambda: self.meeting)
         self._observer = surroundings.observer
-        self._timers = surroundings.timers
         self._on_end = surroundings.on_end
         self._attached: dict[tuple[Aor, Epid], IAttachment] = {}
         self._kept: Active | None = meeting.conference.active
-        self._deadline = Deadline(surroundings.timers, self._due)
-        self._wind()
+        self.watch()
+
+    @property
+    def meeting(self) -> Meeting:
+        """The meeting as it is now."""
+        return self._machine.meeting
 
     @property
     def uri(self) -> str:
@@ -130,12 +132,16 @@ class Focus:
                 step = rule(self.meeting)
                 if isinstance(step, ConferenceDenied):
                     return step
-            self._apply(step)
+            self._carry_out(self._machine.receive(step))
             return step
 
     def note(self, rule: Callable[[Meeting], Step]) -> None:
         """Apply a rule for what has already happened and cannot be denied; it is stored afterwards."""
-        self._apply(rule(self.meeting))
+        self.perform(self._machine.receive(rule(self.meeting)))
+
+    def perform(self, effects: Transition) -> None:
+        """Carry out a transition that has happened; it is stored afterwards. See `Runner`."""
+        self._carry_out(effects)
         spawn(self._keep_later(), self.log, "keeping a meeting")
 
     def attach(self, attachment: IAttachment) -> None:
@@ -155,17 +161,13 @@ class Focus:
 
     def reform(self, conference: Conference) -> None:
         """Replace the conference by what the organizer modified."""
-        self._apply(rules.reform(self.meeting, conference))
-
-    def close(self) -> None:
-        """Stop the clock; the meeting goes on in the next process."""
-        self._deadline.clear()
+        self._carry_out(self._machine.receive(rules.reform(self.meeting, conference)))
 
     # --- inside
 
     async def _keep(self, meeting: Meeting) -> bool:
         """Store what must survive; tell whether there was something new to store."""
-        active = lifetime.remembered(meeting, self.began)
+        active = remembered(meeting, self.began)
         if active == self._kept:
             return False
         await self._conferences.remember(meeting.conference.key, active)
@@ -176,15 +178,14 @@ class Focus:
         async with self._writers.hold(HOLD, self.meeting.conference.key):
             await self._keep(self.meeting)
 
-    def _apply(self, step: Step) -> None:
-        before, (after, changes) = self.meeting, step
+    def _carry_out(self, transition: Transition) -> None:
+        before, after, changes = transition
         if after is before and not changes:
             return
-        self.meeting = after
         for change in changes:
             self._observer.heard(before, after, change)
             self._follow(change)
-        self._wind()
+        self.watch()
         if after.ended:
             self._over()
         else:
@@ -216,23 +217,7 @@ class Focus:
             self.rosters.end_subscriptions(user, epid, gone.why.value)
 
     def _over(self) -> None:
-        self.close()
         self.rosters.end_all("noresource")
         for mcu in self._mcus.values():
             mcu.end_conference(self.uri, "the meeting has ended")
         self._on_end(self)
-
-    def _wind(self) -> None:
-        """Set the clock for the next thing that only time brings about."""
-        self.close()
-        at = lifetime.deadline(self.meeting)
-        if at is not None and not self.meeting.ended:
-            self._deadline.set(max(0.0, at - self._timers.now()))
-
-    def _due(self) -> None:
-        now = self._timers.now()
-        step = lifetime.expire(self.meeting, now)
-        if step[1]:
-            self.note(lambda meeting: step)
-        else:
-            self._wind()

@@ -90,7 +90,7 @@ class FocusTable:
         """Stop all timers; the meetings go on in the next process."""
         self.feed.close()
         for focus in self._foci.values():
-            focus.close()
+            focus.stop()
 
     def all_running(self) -> Sequence[Focus]:
         """Return the foci of the running meetings, oldest first."""
@@ -134,7 +134,7 @@ class FocusTable:
         """Forget a meeting to which nobody was admitted."""
         if focus.is_idle:
             self._ended(focus)
-            focus.close()
+            focus.stop()
 
     def leg_ended(self, participant: Participant, reason: str) -> None:
         """Note that a participant has left a medium; see `IFocusObserver`."""

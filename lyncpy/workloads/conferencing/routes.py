@@ -42,12 +42,12 @@ from lyncpy.workloads.conferencing.call_records import ConferenceRecorder, Diall
 from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
-from lyncpy.workloads.conferencing.focus import Focus, Rule
+from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import shown_name
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction
-from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, Step
+from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, Rule, Step
 from lyncpy.workloads.conferencing.model.conference import (
     FOCUS,
     C3pReason,

@@ -6,13 +6,13 @@ MCU, a row of the call records. `now` and every time here is monotonic seconds.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import NOBODY, OwnerId
 from lyncpy.workloads.conferencing.model.admission import JoinerRelation
-from lyncpy.workloads.conferencing.model.conference import FOCUS, Conference, ConferenceRole
+from lyncpy.workloads.conferencing.model.conference import FOCUS, Conference, ConferenceDenied, ConferenceRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,28 @@ class Attendee:
         return next((end for end in self.endpoints if end.kind == kind and end.epid == epid), None)
 
 
+class MeetingState(enum.Enum):
+    """Where a meeting is; the table of its moves is in `lifetime.py`."""
+
+    OPENED = "opened"
+    """Nobody has been inside; somebody may wait in the lobby."""
+
+    RUNNING = "running"
+    """Somebody with an account is inside."""
+
+    GUESTS_ALONE = "guests_alone"
+    """Only guests are inside."""
+
+    EMPTY = "empty"
+    """Nobody is inside, after somebody was: it waits for those who were lost, also with the process."""
+
+    ABANDONED = "abandoned"
+    """It has ended before anybody was inside; no record tells of it."""
+
+    TERMINATED = "terminated"
+    """It has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """One occurrence of a conference."""
@@ -136,11 +158,11 @@ class Meeting:
     attendees: Mapping[Aor, Attendee] = field(default_factory=dict)
     """In the order of joining; those inside and those in the lobby."""
 
-    locked: bool = False
-    begun: bool = False
-    """Whether somebody has been in."""
+    state: MeetingState = MeetingState.OPENED
+    state_since: float = 0.0
+    """When it came into this state; of no interest in OPENED."""
 
-    ended: bool = False
+    locked: bool = False
     granted: Mapping[Aor, ConferenceRole] = field(default_factory=dict)
     """Roles that presenters gave or took, for as long as the meeting lasts."""
 
@@ -156,14 +178,18 @@ class Meeting:
     meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
     """The persons behind the addresses in `granted`, `kept`, `ejected` and `called`."""
 
-    empty_since: float | None = None
-    """Since when nobody is inside, after somebody has been."""
-
-    alone_since: float | None = None
-    """Since when only guests are inside."""
-
     account_at: float | None = None
-    """When somebody with an account last joined."""
+    """When somebody with an account last joined; None: nobody has."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether somebody has been inside."""
+        return self.state not in (MeetingState.OPENED, MeetingState.ABANDONED)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.state in (MeetingState.ABANDONED, MeetingState.TERMINATED)
 
     @property
     def inside(self) -> tuple[Attendee, ...]:
@@ -294,3 +320,6 @@ class MeetingEnded(Change):
 
 Step = tuple[Meeting, tuple[Change, ...]]
 """A meeting afterwards, and its changes in order; none, when nothing happened."""
+
+Rule = Callable[[Meeting], Step | ConferenceDenied]
+"""Decides the step of a meeting, with its time and its other arguments bound."""

@@ -1,7 +1,9 @@
-"""The lifetime of a meeting: how it begins and goes on, who is removed from it, what ends it and when; pure."""
+"""The lifetime of a meeting: its states, how it begins, who is removed from it, what ends it and when; pure."""
 
+import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Final, NamedTuple
 
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import OwnerId
@@ -14,10 +16,81 @@ from lyncpy.workloads.conferencing.model.attendees import (
     MeetingEnd,
     MeetingEnded,
     MeetingPolicy,
+    MeetingState,
     RosterEndpoint,
     Step,
 )
 from lyncpy.workloads.conferencing.model.conference import Active, Conference
+
+
+class MeetingEvent(enum.Enum):
+    """What may happen to a meeting: who is inside after a step, or its end."""
+
+    ACCOUNTS = "somebody with an account is inside"
+    GUESTS = "only guests are inside"
+    NOBODY = "nobody is inside"
+    OVER = "it ends"
+
+
+MEETING: Final[Mapping[MeetingState, Mapping[MeetingEvent, MeetingState]]] = {
+    MeetingState.OPENED: {
+        MeetingEvent.ACCOUNTS: MeetingState.RUNNING,
+        MeetingEvent.GUESTS: MeetingState.GUESTS_ALONE,
+        MeetingEvent.OVER: MeetingState.ABANDONED,
+    },
+    MeetingState.RUNNING: {
+        MeetingEvent.GUESTS: MeetingState.GUESTS_ALONE,
+        MeetingEvent.NOBODY: MeetingState.EMPTY,
+        MeetingEvent.OVER: MeetingState.TERMINATED,
+    },
+    MeetingState.GUESTS_ALONE: {
+        MeetingEvent.ACCOUNTS: MeetingState.RUNNING,
+        MeetingEvent.NOBODY: MeetingState.EMPTY,
+        MeetingEvent.OVER: MeetingState.TERMINATED,
+    },
+    MeetingState.EMPTY: {
+        MeetingEvent.ACCOUNTS: MeetingState.RUNNING,
+        MeetingEvent.GUESTS: MeetingState.GUESTS_ALONE,
+        MeetingEvent.OVER: MeetingState.TERMINATED,
+    },
+    MeetingState.ABANDONED: {},
+    MeetingState.TERMINATED: {},
+}
+"""The states of a meeting; an event without a move leaves it in its state."""
+
+
+class Transition(NamedTuple):
+    """A meeting before a step and after it, with the changes between, in order."""
+
+    before: Meeting
+    after: Meeting
+    changes: tuple[Change, ...]
+
+
+class MeetingMachine:
+    """A meeting that steps move, and time does; `core.deadline.Runner` can run it.
+
+    Attributes:
+        meeting: The meeting as it is now.
+    """
+
+    __slots__ = ("meeting",)
+
+    def __init__(self, meeting: Meeting) -> None:
+        self.meeting = meeting
+
+    def receive(self, step: Step) -> Transition:
+        """Make a step that a rule has decided for the meeting as it is."""
+        before, (self.meeting, changes) = self.meeting, step
+        return Transition(before, self.meeting, changes)
+
+    def expire(self, now: float) -> Transition:
+        """Make the step that time makes, if its deadline has come."""
+        return self.receive(expire(self.meeting, now))
+
+    def deadline(self) -> float | None:
+        """Return when `expire` has something to do, in monotonic seconds; None: never."""
+        return deadline(self.meeting)
 
 
 def begin(
@@ -40,13 +113,13 @@ def begin(
         active.instance,
         meeting_policy,
         organizer_name,
+        state=MeetingState.EMPTY,
+        state_since=now,
         locked=active.locked,
-        begun=True,
         granted=dict(active.granted),
         kept=active.kept,
         ejected=active.ejected,
         meant={aor: owner for aor, owner in conference.meant.items() if aor in active.people()},
-        empty_since=now,
         account_at=now,
     )
 
@@ -96,11 +169,11 @@ def _endings(meeting: Meeting) -> Iterable[tuple[float, MeetingEnd]]:
     meeting_policy = meeting.meeting_policy
     if meeting.ended:
         return
-    if meeting.empty_since is not None:
-        yield meeting.empty_since + meeting_policy.linger_s, MeetingEnd.NOBODY_CAME_BACK
-    if meeting.alone_since is not None:
+    if meeting.state is MeetingState.EMPTY:
+        yield meeting.state_since + meeting_policy.linger_s, MeetingEnd.NOBODY_CAME_BACK
+    if meeting.state is MeetingState.GUESTS_ALONE:
         patience = meeting_policy.guests_alone_s if meeting.account_at is None else meeting_policy.guests_left_s
-        yield meeting.alone_since + patience, MeetingEnd.GUESTS_ALONE
+        yield meeting.state_since + patience, MeetingEnd.GUESTS_ALONE
     if meeting.account_at is not None:
         yield meeting.account_at + meeting_policy.idle_s, MeetingEnd.IDLE
 
@@ -120,10 +193,9 @@ def with_owner(meeting: Meeting, attendee: Attendee) -> Mapping[Aor, OwnerId]:
 
 def entered(meeting: Meeting, attendee: Attendee, now: float) -> Meeting:
     """Note what follows from a participant being inside."""
-    return _watched(
+    return _occupied(
         replace(
             meeting,
-            begun=True,
             kept=meeting.kept - {attendee.user},
             called=meeting.called - {attendee.user},
             account_at=meeting.account_at if attendee.guest else now,
@@ -132,16 +204,17 @@ def entered(meeting: Meeting, attendee: Attendee, now: float) -> Meeting:
     )
 
 
-def _watched(meeting: Meeting, now: float) -> Meeting:
-    """Start or stop the times of an empty meeting and of guests alone."""
+def _occupied(meeting: Meeting, now: float) -> Meeting:
+    """Make the move that follows from who is inside."""
     inside = meeting.inside
-    empty = meeting.begun and not inside
-    alone = bool(inside) and all(attendee.guest for attendee in inside)
-    return replace(
-        meeting,
-        empty_since=(now if meeting.empty_since is None else meeting.empty_since) if empty else None,
-        alone_since=(now if meeting.alone_since is None else meeting.alone_since) if alone else None,
-    )
+    if not inside:
+        event = MeetingEvent.NOBODY
+    elif all(attendee.guest for attendee in inside):
+        event = MeetingEvent.GUESTS
+    else:
+        event = MeetingEvent.ACCOUNTS
+    state = MEETING[meeting.state].get(event)
+    return meeting if state is None else replace(meeting, state=state, state_since=now)
 
 
 def remove(
@@ -156,7 +229,7 @@ def remove(
     after = replace(meeting, attendees=others)
     if lost:
         after = replace(after, kept=meeting.kept | {attendee.user}, meant=with_owner(meeting, attendee))
-    after = _watched(after, now)
+    after = _occupied(after, now)
     if after.inside or after.kept or (after.attendees and not after.begun):
         return after, gone
     over, ends = terminate(after, MeetingEnd.LAST_LEFT)
@@ -182,5 +255,5 @@ def terminate(meeting: Meeting, why: MeetingEnd) -> Step:
     changes: list[Change] = []
     for attendee in meeting.attendees.values():
         changes += _removed(attendee, attendee.devices, Departure.ENDED)[1]
-    after = replace(meeting, attendees={}, ended=True, empty_since=None, alone_since=None)
+    after = replace(meeting, attendees={}, state=MEETING[meeting.state][MeetingEvent.OVER])
     return after, (*changes, MeetingEnded(why))

@@ -20,6 +20,7 @@ from lyncpy.workloads.conferencing.model.attendees import (
     MeetingEnd,
     MeetingEnded,
     MeetingPolicy,
+    MeetingState,
     Reformed,
     RoleChanged,
     Step,
@@ -33,7 +34,7 @@ from lyncpy.workloads.conferencing.model.conference import (
     ConferenceDenied,
     ConferenceRole,
 )
-from lyncpy.workloads.conferencing.model.lifetime import begin, deadline, expire, remembered
+from lyncpy.workloads.conferencing.model.lifetime import MeetingMachine, begin, deadline, expire, remembered
 from lyncpy.workloads.conferencing.model.meeting import (
     admit,
     call_in,
@@ -565,7 +566,7 @@ def test_guests_stay_ten_minutes_after_the_last_one_with_an_account() -> None:
     running = done(leave(meeting(ALICE, GUEST, admission=AdmissionPolicy.ANONYMOUS), ALICE, DESK, 100.0))
     assert deadline(running) == 700.0
     again = done(join(running, joiner(BOB), 200.0))
-    assert again.alone_since is None
+    assert again.state is MeetingState.RUNNING
     assert ending(expire(running, 700.0)) is MeetingEnd.GUESTS_ALONE
 
 
@@ -632,3 +633,25 @@ def test_relations_are_told_apart() -> None:
         JoinerRelation.OUTSIDER,
         JoinerRelation.GUEST,
     ]
+
+
+def test_a_meeting_as_a_machine_says_when_time_moves_it() -> None:
+    """Steps move it, and so does its deadline; each transition says what was before."""
+    machine = MeetingMachine(meeting(ALICE, meeting_policy=MeetingPolicy(linger_s=60.0)))
+    step = leave(machine.meeting, ALICE, DESK, 10.0, lost=True)
+    assert not isinstance(step, ConferenceDenied)
+    lost = machine.receive(step)
+    assert (lost.before.state, lost.after.state) == (MeetingState.RUNNING, MeetingState.EMPTY)
+    assert (machine.meeting, machine.deadline()) == (lost.after, 70.0)
+    assert machine.expire(69.9).changes == ()
+    over = machine.expire(70.0)
+    assert (over.before, over.after.state) == (lost.after, MeetingState.TERMINATED)
+    assert (over.changes, machine.deadline()) == ((MeetingEnded(MeetingEnd.NOBODY_CAME_BACK),), None)
+
+
+def test_a_meeting_that_nobody_came_into_is_abandoned() -> None:
+    """Whoever waited in its lobby leaves: nothing of it is recorded."""
+    running = meeting(CAROL, admission=AdmissionPolicy.CLOSED)
+    assert (running.state, running.begun) == (MeetingState.OPENED, False)
+    over = done(leave(running, CAROL, DESK, 5.0))
+    assert (over.state, over.begun, over.ended) == (MeetingState.ABANDONED, False, True)
