@@ -5,24 +5,23 @@ are signed out leave it when there are too many.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
-from lyncpy.contracts.refusal import Refused, StoreUnavailable
+from lyncpy.contracts.refusal import Refused, StoreUnavailable, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
+from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.presence.bodies.board_record import read_named, write_record
 from lyncpy.workloads.presence.model.board import (
@@ -283,6 +282,7 @@ class BoardTable:
         self._refused: dict[tuple[Aor, Epid], Mapping[InstanceKey | int, int]] = {}
         """Endpoint → the stale versions for which its last publication was refused."""
 
+        self._privacy_retries: Deadlines[Aor] = Deadlines(timers, self._privacy_due)
         self._memory = memory = _BoardCache(self._owners, in_memory, timers, self._due)
         self._form = _Form(self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
@@ -451,6 +451,7 @@ class BoardTable:
     def close(self) -> None:
         """Let no more deadlines come."""
         self._memory.deadlines.clear_all()
+        self._privacy_retries.clear_all()
 
     # --- inside; whoever calls holds the board
 
@@ -507,7 +508,7 @@ class BoardTable:
                 )
         except StoreUnavailable as failure:
             self.log.warn("the contacts of {aor} do not count yet: {reason}", aor=aor, reason=str(failure))
-            self._timers.later(_AGAIN_S, lambda: self._later(self.reprivate(aor), aor))
+            self._privacy_retries.set_first(aor, _AGAIN_S)
             if self.peek(aor) is not None:
                 await self._changed(
                     aor,
@@ -518,23 +519,30 @@ class BoardTable:
                 )
 
     def _due(self, aor: Aor) -> None:
-        """Something on a board ends, or a meeting begins, or the clock was set."""
-        self._later(self._elapse(aor), aor)
+        spawn(self._expire(aor), self.log, "removing what has expired from a board")
 
-    def _later(self, work: Coroutine[Deferred[object], object, None], aor: Aor) -> None:
-        _ = Deferred.fromCoroutine(work).addErrback(self._put_off, aor)
-
-    async def _elapse(self, aor: Aor) -> None:
+    async def _expire(self, aor: Aor) -> None:
+        """Remove what has expired, begin and end meetings; when the store fails, try again later."""
         if self.peek(aor) is None:
             return
-        await self.change(aor, expire)
+        try:
+            await self.change(aor, expire)
+        except (Refused, WorldUnavailable) as failure:
+            self.log.warn("what lapsed on the board of {aor} stays for now: {reason}", aor=aor, reason=str(failure))
+            if aor in self._memory.kept:
+                self._memory.deadlines.set(aor, _AGAIN_S)
+            return
         if self.peek(aor) is not None:
             self._memory.set_deadline(aor)  # a meeting that changes nothing also has an end
 
-    def _put_off(self, failure: Failure, aor: Aor) -> None:
-        self.log.warn("what lapsed on the board of {aor} stays for now: {reason}", aor=aor, reason=str(failure.value))
-        if aor in self._memory.kept:
-            self._memory.deadlines.set(aor, _AGAIN_S)
+    def _privacy_due(self, aor: Aor) -> None:
+        spawn(self._privatise_again(aor), self.log, "applying a contact list to a board")
+
+    async def _privatise_again(self, aor: Aor) -> None:
+        try:
+            await self.reprivate(aor)
+        except (Refused, WorldUnavailable):
+            self._privacy_retries.set_first(aor, _AGAIN_S)
 
 
 def _news(published: Published, by: Epid | None, before: BoardState) -> Sequence[BoardChanged]:

@@ -436,6 +436,39 @@ def test_a_list_that_cannot_be_read_lets_nobody_in(hall: Hall) -> None:
     assert sees(boards)
 
 
+def test_a_contact_list_is_tried_again_by_one_timer(hall: Hall) -> None:
+    """However often a list could not be read, it is read again once; and not at all after the end."""
+    lists, rules = Lists(), Rules()
+    rules.private = True
+    boards = private_boards(hall, lists, rules)
+    result_of(boards.read(ALICE))
+    lists.fails = True
+    for _ in range(5):
+        result_of(boards.reprivate(ALICE))
+    assert len(hall.timers) == 1
+    boards.close()
+    assert len(hall.timers) == 0
+
+
+def test_a_contact_list_is_tried_again_until_it_can_be_read(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage may be longer than one attempt, and other writers may be first for as long."""
+    lists, rules = Lists(), Rules()
+    rules.private = True
+    lists.found[ALICE] = frozenset({BOB})
+    boards = private_boards(hall, lists, rules)
+    carol = Aor("sip:carol@contoso.test")
+    changed(boards, lambda board, now: subscribe(board, carol, "Carol", now, 200))
+    lists.found[ALICE] = frozenset({carol})
+    lists.fails = True
+    result_of(boards.reprivate(ALICE))
+    lists.fails = False
+    monkeypatch.setattr(hall.store, "write", lambda *_: fail(Conflict()))
+    hall.clock.advance(31)
+    monkeypatch.undo()
+    hall.clock.advance(31)
+    assert result_of(boards.read(ALICE)).private_to == frozenset({carol})
+
+
 def test_who_was_taken_off_the_list_sees_nothing_while_the_store_is_away(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,6 @@ STARTS: Final = {
     "workloads/directory/records.py": "awaited together",
     "workloads/directory/pull.py": "awaited within a bound",
     "workloads/im/archiving.py": "begun in order, awaited after the line has gone on",
-    "workloads/presence/board_table.py": "tried again later when the store fails",
 }
 
 
