@@ -1,9 +1,9 @@
-"""What somebody who is blocked goes on seeing: a user who signed out at that moment. Pure.
+"""What a blocked watcher goes on seeing: a user who signed out at the moment of the block. Pure.
 
-Signing out takes away what is bound to devices; notes, calendars and cards that a client put up for
-good stay, and so does who may see them. What stays is kept with the block, once for all who are
-blocked on the same board: whatever the user writes, takes off or allows later, is not theirs. Only
-time ends it, as it ends what somebody has left who is away.
+Signing out removes what ends with devices; notes, calendars and cards that a client published
+for good stay, and so does the access to them. What stays is kept with the block, once for all who
+are blocked on the same board: what the user writes, removes or allows later does not change it. Only
+time ends it, as it ends the publications of a user who is absent.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ _REFERENCE_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What of a user stays to be seen after a sign-out, and who may see it."""
+    """The publications of a user that are still seen after a sign-out, and the access to them."""
 
     instances: tuple[Instance, ...] = ()
     """In order of keys; only what clients published for good or for a time."""
@@ -41,16 +41,16 @@ class Remains:
     """Whether only contacts saw the user."""
 
     def __hash__(self) -> int:
-        """Spare the texts: whoever is told apart by this has been blocked in the same moment."""
+        """Hash without the texts: absences that this distinguishes began at the same moment."""
         return hash((len(self.instances), self.private))
 
     def at(self, category: str, container: int) -> Iterator[Instance]:
-        """Give what is at a place, in order of keys."""
+        """Give the publications in a category and a container, in order of their keys."""
         return (one for one in self.instances if one.key.category == category and one.key.container == container)
 
 
 class Absence(NamedTuple):
-    """As what somebody who was blocked sees the user from then on: as somebody who signed out at that moment."""
+    """The sign-out that a blocked watcher sees in place of the user's presence."""
 
     at: float
     """When the user went, for this watcher; 0: longer ago than anybody knows."""
@@ -69,7 +69,7 @@ class Absence(NamedTuple):
     """When each of the levels saw the user go, in the order of `VISIBLE`; empty: all at the same time."""
 
     def since(self, now: float) -> "Absence":
-        """Give the same for who knows of it from now on only: the process that kept it has ended."""
+        """Give the same for a process that knows of it from now on only (wall-clock seconds)."""
         return self._replace(at=now, ages=())
 
 
@@ -82,12 +82,12 @@ LONG_GONE: Final = Absence(0.0)
 def remains_of(
     instances: Mapping[InstanceKey, Instance], containers: Mapping[int, Container], known: Absences, *, private: bool
 ) -> Remains:
-    """Give what stays of a user who has just signed out; the same value as before, if it is the same.
+    """Give what stays of a user who has just signed out; an equal value that is kept already is given itself.
 
     Args:
-        instances: All that is on their board then.
-        containers: The lists as they were before anybody was blocked now.
-        known: Who was blocked before, and sees what.
+        instances: All publications on the board at that time.
+        containers: The lists before the block.
+        known: The absences of members who were blocked before.
         private: Whether only contacts see the user.
     """
     before = _distinct(known)
@@ -111,7 +111,7 @@ def _stays(one: Instance) -> bool:
 
 
 def lapsed(absences: Absences, now: float) -> Absences:
-    """Let end what was published for a time; the same mapping, if nothing ends."""
+    """Remove the publications that have expired (`now` in wall-clock seconds); the same mapping, if none has."""
     if all(until > now for until in ends(absences)):
         return absences
 
@@ -122,12 +122,12 @@ def lapsed(absences: Absences, now: float) -> Absences:
 
 
 def ends(absences: Absences) -> Iterator[float]:
-    """Give the times at which something of what is kept ends."""
+    """Give the times (wall-clock seconds) at which publications that are kept expire."""
     return (one.until for kept in _distinct(absences) for one in kept.instances if one.until is not None)
 
 
 def carried(absences: Absences, by_s: float) -> Absences:
-    """Take absences along when the wall clock was set, as the publications on a board are."""
+    """Move all times by the seconds by which the wall clock was set, as those of the publications on a board."""
 
     def moved(kept: Remains) -> Remains:
         return replace(kept, instances=tuple(one.carried(by_s) for one in kept.instances))
@@ -140,12 +140,12 @@ def carried(absences: Absences, by_s: float) -> Absences:
 
 
 def bounded(absences: Absences, instances: Collection[Instance], room_bytes: int) -> Absences:
-    """Let go of what is kept for those who were blocked first, as far as there is no room; the same mapping, if there is.
+    """Drop what is kept for those who were blocked first, until the rest fits; the same mapping, if all fits.
 
     Args:
         absences: What is kept.
-        instances: What is on the board, and counted there.
-        room_bytes: How much may be kept beside that.
+        instances: The publications on the board, whose bytes are counted there.
+        room_bytes: The bytes that may be kept beside them.
     """
     counted = set(map(id, instances))
     full = dict[int, Remains | None]()
@@ -166,7 +166,7 @@ def _size(one: Instance) -> int:
 
 
 def _each(absences: Absences, become: Callable[[Remains], Remains | None]) -> Absences:
-    """Replace what is kept, each once: it stays the same value for all who share it."""
+    """Replace each kept value once, so that all who share it share the new one."""
     found = {id(kept): become(kept) for kept in _distinct(absences)}
     return {
         member: one if one.remains is None else one._replace(remains=found[id(one.remains)])
@@ -175,5 +175,5 @@ def _each(absences: Absences, become: Callable[[Remains], Remains | None]) -> Ab
 
 
 def _distinct(absences: Absences) -> Sequence[Remains]:
-    """Give what is kept, each once, the oldest first: whoever sees the same shares one object."""
+    """Give each kept value once, the oldest first; members who see the same share one object."""
     return tuple({id(one.remains): one.remains for one in absences.values() if one.remains is not None}.values())

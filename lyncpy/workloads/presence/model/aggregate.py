@@ -1,9 +1,8 @@
-"""One state of many: what a user's machines, calendar, calls and own words add up to. Pure.
+"""The aggregation of the states of a user's machines, calendar, calls and manual choice into one. Pure.
 
-Evaluates `DECISION` and the tables around it; nothing here has a rule of its own. What the
-states of all endpoints are given in is a set: the order makes no difference. Spec:
-[MS-PRES] 3.7 and the Lync 2013 developer documentation of the enhanced presence schemas
-("aggregation script").
+Evaluates `DECISION` and the tables around it, and has no rule of its own. The order in which
+states are given makes no difference. Spec: [MS-PRES] 3.7 and the Lync 2013 developer
+documentation of the enhanced presence schemas ("aggregation script").
 """
 
 from bisect import bisect_right
@@ -59,7 +58,7 @@ _PROVING: Final = frozenset(voice.kind for voice in VOICES if voice.proves)
 
 
 class Weighed(NamedTuple):
-    """What the decision is made of."""
+    """The inputs of the decision."""
 
     best: Input | None
     """The most active machine."""
@@ -80,7 +79,7 @@ def band_of(availability: int) -> Band:
 
 
 def word_of(availability: int) -> str:
-    """Give an availability in words, for an operator."""
+    """Give the words for an availability that an operator is shown."""
     word = band_of(availability).name.lower().replace("_", " ")
     return f"{word}, inactive" if is_shaded(availability) else word
 
@@ -92,12 +91,12 @@ def is_shaded(availability: int) -> bool:
 
 
 def machine_of(availability: int) -> MachineState:
-    """Give what a machine's availability says about the person in front of it."""
+    """Give the presence of a person at a machine of this availability."""
     return MACHINES[bisect_right(_MACHINE_ENDS, availability)][1]
 
 
 def most_active(inputs: Iterable[Input]) -> Input | None:
-    """Give the machine that says most about where the person is; among equals the last to change."""
+    """Give the most active machine; among equals, the last to change; None: there is no machine."""
     ranked = [(_activeness(one), one) for one in inputs if one.state.kind is StateKind.MACHINE]
     if not ranked:
         return None
@@ -108,14 +107,14 @@ def most_active(inputs: Iterable[Input]) -> Input | None:
 def aggregate(
     inputs: Collection[Input], last_active: float | None, now: float, *, lower_dnd: bool = False
 ) -> Aggregate:
-    """Make one state of the states of all endpoints.
+    """Compute the aggregate state of the states of all endpoints.
 
     Args:
         inputs: The states of one container, of every kind, in any order.
-        last_active: When somebody was last in front of a machine, or said that they appear offline; None: not known.
+        last_active: When the person was last at a machine, or said that they appear offline; None: not known.
         now: Wall-clock seconds; calendar entries begin and end by it.
-        lower_dnd: A person's own Do Not Disturb becomes Busy with urgent interruptions only.
-            That is how the container that feeds the workgroup sees it.
+        lower_dnd: Whether a Do Not Disturb that was chosen by hand becomes Busy with urgent interruptions only,
+            as for the container that feeds the workgroup's level.
 
     Spec: [MS-PRES] 3.7.5; "Aggregation 1" and "Aggregation 2" of the documentation.
     """
@@ -143,11 +142,11 @@ def aggregate(
 
 
 def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> Weighed:
-    """Find the cell of `DECISION` that holds: what is said, and what the machines say to it.
+    """Find the row and the column of `DECISION`: the presence at the machines, and the availability that is said.
 
     Args:
-        valid: The states of one container that hold now.
-        lower_dnd: As of `aggregate`.
+        valid: The states of one container that are valid now.
+        lower_dnd: As for `aggregate`.
     """
     best = most_active(valid)
     user = _user_state(valid, lower_dnd=lower_dnd)
@@ -158,11 +157,11 @@ def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> Weighed:
 
 
 def aggregate_machine(best: Input | None, devices: Mapping[Epid | None, Device]) -> AggregateMachine:
-    """Give the most active machine as the user's own endpoints are told of it; without any, it is off.
+    """Give the most active machine as it is shown to the user's own endpoints; offline when there is none.
 
     Args:
-        best: That machine.
-        devices: Endpoint → what it says of its device; the id of the endpoint is there.
+        best: The machine.
+        devices: Endpoint → its device, which has the endpoint's id.
     """
     if best is None:
         return AggregateMachine(OFFLINE)
@@ -172,12 +171,12 @@ def aggregate_machine(best: Input | None, devices: Mapping[Epid | None, Device])
 
 
 def moments(states: Iterable[StateDocument], now: float) -> Collection[float]:
-    """Give the times after `now` at which one of these states begins or ends to hold."""
+    """Give the times after `now` at which one of these states begins or ends to be valid (wall-clock seconds)."""
     return [at for state in states for at in (state.starts, state.ends) if at is not None and at > now]
 
 
 def for_audience(whole: Aggregate, told: Detail) -> Aggregate:
-    """Give as much of an aggregate state as an audience may know."""
+    """Give the part of an aggregate state that an access level shows."""
     if told is Detail.NUMBER:
         return Aggregate(whole.availability)
     if told is Detail.NO_MEETING and (whole.meeting_subject or whole.meeting_location):
@@ -186,20 +185,21 @@ def for_audience(whole: Aggregate, told: Detail) -> Aggregate:
 
 
 def services_of(devices: Sequence[Instance], inputs: Iterable[Input], uri: str) -> Services:
-    """Give the union of what devices can do, each on the best device that can.
+    """Compute the union of the devices' capabilities, each on the best device that has it.
 
-    A preferred device is the best, then the one whose machine is the most active, then the
-    one that was published last.
+    The preferred device comes first, then the one whose machine is the most active, then the one
+    that was published last.
 
     Args:
         devices: Publications of `device`, in any order.
         inputs: States of the same container.
-        uri: The user's own, for devices that name none.
+        uri: The user's URI, for devices that name none.
 
     Spec: "aggregation script", services.
     """
     machines: dict[Epid | None, tuple[int, int]] = {}
     for one in inputs:
+        # An endpoint has one machine state; where it has published several, its most active one counts.
         if one.state.kind is StateKind.MACHINE:
             rank = (_RANKS[machine_of(one.state.availability)], one.state.availability)
             machines[one.epid] = min(machines.get(one.epid, rank), rank)
@@ -210,6 +210,8 @@ def services_of(devices: Sequence[Instance], inputs: Iterable[Input], uri: str) 
         ranked.append(
             (not device.preferred, order, number or 0, -publication.published, publication.key, device, number)
         )
+    # The best device first: a capability is the first device's that has it. The keys in the fifth place are
+    # distinct, so neither a device nor a missing number is ever compared.
     found: dict[str, Service] = {}
     for *_, device, number in sorted(ranked, key=lambda row: row[:5]):
         uri = device.uri or uri
@@ -221,18 +223,18 @@ def services_of(devices: Sequence[Instance], inputs: Iterable[Input], uri: str) 
 
 
 def services_told(whole: Services) -> Services:
-    """Give what watchers are told of services: neither which device, nor what only its owner may do with it."""
+    """Give the services that watchers see: without the ids of devices, and without the right to publish."""
     told = (Service(one.capability._replace(publish="")) for one in whole.services)
     return Services(whole.uri, tuple(told))
 
 
 def interop_of(value: Aggregate) -> LegacyInterop:
-    """Give an aggregate state as the words for old clients are made of."""
+    """Give the availability and the token of an aggregate state, of which the words for old clients are made."""
     return LegacyInterop(value.availability, value.activity.token if value.activity else "")
 
 
 def legacy_of(value: LegacyInterop) -> Legacy:
-    """Give the words of older clients for an availability and what somebody does."""
+    """Give the words of older clients for an availability and an activity."""
     row = LEGACY[bisect_right(_LEGACY_ENDS, value.availability)]
     activity, substatus = LEGACY_TOKENS.get(value.token, (row.activity, row.substatus))
     return row._replace(activity=activity, substatus=substatus) if row.reachable else row
@@ -242,7 +244,7 @@ def legacy_of(value: LegacyInterop) -> Legacy:
 
 
 def _user_state(valid: Iterable[Input], *, lower_dnd: bool) -> Input | None:
-    """Give what the person said last himself; several, because Busy may be bound in time beside the static one."""
+    """Give the manual state that was published last; a time-bound Busy may stand beside the static one."""
     manual = [
         one
         for one in valid
@@ -260,7 +262,7 @@ def _activeness(one: Input) -> tuple[int, int, float]:
 
 
 def _named(one: Input) -> tuple[object, ...]:
-    """Order what is otherwise alike, so that the order in which states are found makes no difference."""
+    """Give a key that orders equal states, so that the order in which they are found makes no difference."""
     state, activity = one.state, one.state.activity or Activity()
     said = activity.token, activity.minimum, activity.maximum, activity.custom
     return one.epid or "", state.device, state.location, state.zone, state.endpoint_id, said
@@ -274,7 +276,7 @@ def _base(user: Input | None, best: Input) -> int:
 
 
 def _raised(state: StateDocument) -> int:
-    """Give what a meeting or a call adds."""
+    """Give the availability to which a meeting or a call raises; 0: to none."""
     return state.availability if state.kind in _RAISING and state.availability < RAISES_BELOW else 0
 
 
@@ -312,7 +314,7 @@ def _outcome(reach: int, machine: MachineState, machine_number: int) -> int:
 
 
 def _meeting(valid: Iterable[Input]) -> StateDocument | None:
-    """Give the meeting whose subject is told: of several, the one that was published last."""
+    """Give the meeting whose subject is shown: the one that was published last."""
     found = [one for one in valid if one.state.meeting_subject or one.state.meeting_location]
     order = max(
         found, key=lambda one: (one.published, one.state.meeting_subject, one.state.meeting_location), default=None

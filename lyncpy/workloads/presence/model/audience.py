@@ -1,10 +1,10 @@
-"""Who belongs to which audience, and what an audience sees. Pure.
+"""The audience to which a watcher belongs, and what an audience sees of a board. Pure.
 
-Nobody sees what his containers do not hold; the rules are in `audience`, `visible` and
-`concerns`, over the tables of `model`, and nowhere else. Spec: [MS-PRES] containers.
+A watcher sees nothing that their containers do not hold; the rules are in `audience`, `visible` and
+`concerns`, over the tables of `tables`, and nowhere else. Spec: [MS-PRES] 3.5, containers.
 
-*Blocked* is not *nothing*: who is shut out must not be able to tell it from a user who has
-signed out. So a blocked watcher sees what they would see if the user had signed out at the moment
+*Blocked* is not *nothing*: a blocked watcher must not be able to tell it from a user who has
+signed out. So they see what they would see if the user had signed out at the moment
 of the block: from the level where the lists put them then, an offline state of that age, the notes
 and calendars that were left (`absences`), no services; and the card of the directory as it is now.
 """
@@ -54,7 +54,7 @@ everybody's and not named. `BLOCKED` ends the search."""
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """Who sees somebody that has signed out, whatever they do: all who are blocked and see the same."""
+    """The audience for which a user has signed out, whatever the user does: all blocked watchers who see the same."""
 
     at: float
     """When the user went; 0: longer ago than anybody knows."""
@@ -78,7 +78,7 @@ NOBODY: Final[Audience] = (BLOCKED,)
 """Sees nothing at all: there is no such user."""
 
 STRANGER: Final[Audience] = (-1,)
-"""Somebody whom privacy mode keeps out: he sees who the user is, and nothing else."""
+"""Watchers whom privacy mode keeps out: they see the card of container 0, and nothing else."""
 
 _CARD: Final = ("contactCard", DEFAULT)
 _CARDS: Final = frozenset({"contactCard"})
@@ -86,12 +86,12 @@ _NEVER_LOOKED_IN: Final = PRIVATE_CONTAINERS | {DEFAULT}
 
 
 def relation_of(watcher: str, domains: Collection[str], public_domains: Collection[str] = ()) -> Relation:
-    """Tell what a watcher is to the enterprise.
+    """Give the relation of a watcher to the enterprise.
 
     Args:
-        watcher: His address; without a domain he is anonymous.
-        domains: The enterprise's own, lower case.
-        public_domains: Those of public services, lower case.
+        watcher: The watcher's address; one without a domain is anonymous.
+        domains: The enterprise's domains, lower case.
+        public_domains: The domains of public services, lower case.
     """
     domain = bare(watcher).rpartition("@")[2] if "@" in watcher else ""
     if not domain:
@@ -102,12 +102,13 @@ def relation_of(watcher: str, domains: Collection[str], public_domains: Collecti
 
 
 def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTERPRISE) -> Audience:
-    """Give the containers in which a category is looked for when this watcher asks.
+    """Give the audience of a watcher: the containers in which a category is looked for.
 
-    His own lists come first, in the order of `LOOKUP`: those that name him, his domain, his
-    relation, everyone; of several alike the highest container. A list that blocks ends it.
+    The lists are searched in the order of `LOOKUP`: those that name the watcher, the watcher's domain,
+    the relation to the enterprise, everyone; of several of one kind the highest container. A list that
+    blocks ends the search.
 
-    Spec: [MS-PRES] containers; "relationship level determination" of UCMA 4.0. A user whose
+    Spec: [MS-PRES] 3.5, containers; "relationship level determination" of UCMA 4.0. A user whose
     client has not yet set up the two usual levels is seen as if it had, so that two new
     colleagues see each other at once.
     """
@@ -128,7 +129,7 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
 
 
 def is_blocked(seen_by: Audience) -> bool:
-    """Tell whether an audience is shut out, which it must not be able to tell."""
+    """Tell whether an audience is blocked, which its watchers must not be able to tell."""
     return isinstance(seen_by, Away) or seen_by[:1] == NOBODY
 
 
@@ -153,9 +154,9 @@ def _away(board: Board, member: ContainerMember, watcher: Aor, relation: Relatio
 def _contacts(
     board: Board, remains: Remains, member: ContainerMember, watcher: Aor, *, contact: bool
 ) -> frozenset[Aor] | None:
-    """Give who sees a user that has left this, when only contacts do; else None.
+    """Give the contacts who alone see what a user has left; None: not only contacts see it.
 
-    Whether it is so is the user's wish of then. But a policy counts for who is away, too.
+    The user's wish counts as it was then; but a policy of privacy mode counts for the absent, too.
     """
     if not remains.private:
         return None if board.wants_privacy else board.private_to
@@ -165,9 +166,9 @@ def _contacts(
 
 
 def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, ...]:
-    """Give what an audience sees of a category; of the states, only the aggregate.
+    """Give the publications of a category that an audience sees; of the states, only the aggregate.
 
-    Who sees no state is shown none here; it is for the writer of documents to call that offline.
+    An audience that sees no state gets none here; the writers of documents write offline then.
     """
     if not CATEGORIES.get(category, OTHER).shown:
         return ()
@@ -192,7 +193,7 @@ def _places(board: Board) -> _Places:
 
 
 def _left(board: Board, seen_by: Away) -> _Places:
-    """Give what is where for who sees that the user has signed out."""
+    """Give the publications by category and container for an audience that sees the user signed out."""
 
     def found(category: str, container: int) -> tuple[Instance, ...]:
         left = [] if seen_by.remains is None else list(seen_by.remains.at(category, container))
@@ -211,7 +212,7 @@ def _left(board: Board, seen_by: Away) -> _Places:
 
 
 def _offline(level: int, at: float, last_active: float | None) -> Instance:
-    """Give the state of somebody who signed out, as it is made for a level."""
+    """Make the aggregate state of a user who has signed out, as an access level shows it."""
     value = for_audience(Aggregate(OFFLINE, last_active=last_active), LEVELS[level].told)
     return Instance(InstanceKey("state", AGGREGATE_INSTANCE, level), 1, Expire.USER, value, at)
 
@@ -222,15 +223,15 @@ def concerns(
     seen_by: Audience,
     furnished: Collection[tuple[str, int]] = (),
 ) -> frozenset[str]:
-    """Give the categories of which an audience may see something new.
+    """Give the categories in which an audience may see something new.
 
-    What changed behind the container that is shown is not seen, and nobody is told that there was something.
+    What changed in a container behind the one that is shown is not seen, and is not told.
 
     Args:
-        board: As it is now.
-        changes: Category and container of all that became another since the audience was told last.
+        board: The board as it is now.
+        changes: Category and container of everything that has changed since the audience was told last.
         seen_by: The audience; it was the same then.
-        furnished: Those of the changes where what the directory says is new.
+        furnished: Those of the changes where the server's own publication has changed.
     """
     places = _places(board)
     if isinstance(seen_by, Away):
@@ -250,8 +251,8 @@ def concerns(
 def differs(board: Board, before: Audience, after: Audience, categories: Collection[str]) -> frozenset[str]:
     """Give the categories of which two audiences see different things.
 
-    Whoever changes from one to the other is told of these alone: somebody who is blocked hears what they
-    would hear if the user signed out, and nothing if the user had done so before.
+    A watcher who changes from one to the other is told of these alone: a blocked watcher is told what they
+    would be told if the user signed out, and nothing if the user had signed out before.
     """
     # While somebody is blocked, another time can only be that of a clock which was set.
     timed = not (is_blocked(before) and is_blocked(after))
@@ -263,7 +264,7 @@ def differs(board: Board, before: Audience, after: Audience, categories: Collect
 
 
 def _shown(board: Board, seen_by: Audience, category: str, *, timed: bool) -> list[tuple[int, int, str]]:
-    """Give what is read of it: times to the second, because a float has no last digit to rely on."""
+    """Give the values that an audience reads, with times to the second: the last digits of a float are not reliable."""
     found = visible(board, seen_by, category)
     return [(one.key.instance, round(one.published) if timed else 0, write_value(one)) for one in found]
 
@@ -273,7 +274,7 @@ def _is_empty(one: Instance) -> bool:
 
 
 def _search(places: _Places, seen_by: Levels, category: str) -> Iterator[tuple[int, tuple[Instance, ...]]]:
-    """Give the containers that are looked into, and what is found there: the last one is shown, or nothing is."""
+    """Give the containers that are searched for a category, with the publications there; the last one is shown."""
     for container in (*seen_by, DEFAULT):
         if container == BLOCKED:
             return
@@ -286,9 +287,9 @@ def _search(places: _Places, seen_by: Levels, category: str) -> Iterator[tuple[i
 
 
 def listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) -> list[int]:
-    """Give the containers that list a watcher in one way, the highest first.
+    """Give the containers that list a watcher by one kind of member, the highest first.
 
-    Also those that count as listing him: of a delegate, of a contact in privacy mode, of the usual two levels.
+    Implicit membership counts: that of a delegate, of a contact in privacy mode, and in the usual two levels.
     """
     member = entry(kind, watcher, relation)
     if member is None:
@@ -310,7 +311,7 @@ def listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) ->
 
 
 def entry(kind: MemberKind, watcher: Aor, relation: Relation) -> ContainerMember | None:
-    """Give the entry that would list a watcher in this way; None: none can."""
+    """Give the member by which a watcher would be listed in this kind; None: the kind does not apply to the watcher."""
     if kind is MemberKind.EVERYONE or kind is relation.value:
         return ContainerMember(kind)
     if relation is Relation.ANONYMOUS:

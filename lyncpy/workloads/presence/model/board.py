@@ -1,7 +1,7 @@
-"""A board, and what becomes of it: publications, endpoints that leave, time. Pure.
+"""A board, and its changes by publications, by endpoints that leave, and by time. Pure.
 
-Every function takes a board and gives a new one, and what is new on it. The rules are the
-tables of `model`; who may see a board is changed in `levels`. Spec: [MS-PRES] 3.
+Every function takes a board and gives a new one with the differences. The rules are the
+tables of `tables`; the access to a board is changed in `levels`. Spec: [MS-PRES] 3.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ _PRIVACY: Final = InstanceKey("otherOptions", PRIVACY_INSTANCE, SELF)
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """How much one board may hold; beyond it, 413."""
+    """The bounds of one board; what exceeds them is refused with 413."""
 
     publications: int = 400
     value_bytes: int = 65536
@@ -64,7 +64,7 @@ class Quotas:
 
 @dataclass(frozen=True)
 class Board:
-    """All that one user has published, and who may see it."""
+    """All that one user has published, and the access of others to it."""
 
     aor: Aor
     version: Version = NEVER
@@ -81,11 +81,11 @@ class Board:
     """What the blocked see; an entry of their list that is missing here has been there for long."""
 
     private_to: frozenset[Aor] | None = None
-    """The user's contacts, when only they may see him (privacy mode); else None. Not stored."""
+    """The user's contacts, when nobody else may see them (privacy mode); else None. Not stored."""
 
     @cached_property
     def places(self) -> Mapping[tuple[str, int], tuple[Instance, ...]]:
-        """Map category and container to what is there, in order of publication keys."""
+        """Map category and container to the publications there, in order of their keys."""
         places: dict[tuple[str, int], tuple[Instance, ...]] = {}
         for key, instance in sorted(self.instances.items()):
             place = (key.category, key.container)
@@ -98,20 +98,20 @@ class Board:
 
     @property
     def born(self) -> float:
-        """Give when this process first knew the board: what never changes on it has this age."""
+        """Give when this process first had the board: whatever never changes on it has this age."""
         one = self.instances.get(LEGACY[BLOCKED])
         return 0.0 if one is None else one.published
 
     @property
     def wants_privacy(self) -> bool:
-        """Tell whether the user himself asks to be seen by his contacts only."""
+        """Tell whether the user has asked to be seen by their contacts only."""
         one = self.instances.get(_PRIVACY)
         return one is not None and one.private
 
 
 @dataclass(frozen=True, slots=True)
 class BoardDelta:
-    """What is new on a board."""
+    """The differences between two boards."""
 
     touched: frozenset[str] = frozenset()
     """Categories with anything new, a version included: for the user's own endpoints."""
@@ -136,7 +136,7 @@ class BoardDelta:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A board after a change, and what is new on it."""
+    """A board after a change, and the differences."""
 
     board: Board
     changes: BoardDelta
@@ -158,14 +158,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Nothing was changed: these operations were made on an old version."""
+    """Nothing was changed: these operations have old versions."""
 
     faults: tuple[Fault, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PublicationDenied:
-    """Nothing was changed: this is not allowed."""
+    """Nothing was changed: the change is denied."""
 
     denial: Denial
 
@@ -181,7 +181,7 @@ def publish(
     quotas: Quotas,
     refused: Mapping[InstanceKey | int, int] | None = None,
 ) -> Outcome:
-    """Apply one client's publications to its user's board.
+    """Apply one endpoint's publications to its user's board.
 
     All or nothing: one stale version leaves the board as it was. A publication with
     `expires` 0 removes its instance; removing what is not there does nothing, whatever
@@ -196,34 +196,41 @@ def publish(
         refused: The stale versions that this endpoint sent last and was refused for, by key; None: there are none.
 
     Returns:
-        The new board and what changed, or every operation that was stale, or why not.
+        The new board and the differences; or every operation that was stale; or the reason of a denial.
 
     Spec: [MS-PRES] 3.7. Client: it may know a category, but not the instance of it that it
-    publishes; then it throws the current version of a fault away and sends version 0 again,
-    without end. So 0 is accepted for an endpoint's own publication, and whatever version an
-    endpoint insists on after a fault.
+    publishes; then it discards the current version that a fault gives and sends version 0 again,
+    without end. So 0 is accepted for an endpoint's own publication, and so is a stale version that
+    an endpoint sends again after a fault.
     """
     instances = dict(board.instances)
     faults = []
     for index, one in enumerate(publications, 1):
         old = instances.get(one.key)
         removes = one.expires_s == 0
+        # Removal is idempotent: a client repeats it with whatever version it has, and there is nothing to protect.
         if old is None and removes:
             continue
+        # An aggregate, the services and the directory's card are the server's alone ([MS-PRES] 3.7.5): neither
+        # one that is there nor one that is not made yet may be a client's.
         if (old is not None and old.made) or _is_made(one.key):
             return PublicationDenied(Denial.READ_ONLY)
+        # The version is that which the publisher saw last, 0 for a new instance ([MS-PRES] 3.7). All operations
+        # are looked at before anything is refused: the fault names each that is stale, with its current version.
         current = old.version if old else 0
         own = one.version == 0 and old is not None and old.epid == by
         if one.version != current and not own and (refused or {}).get(one.key) != one.version:
             faults.append(Fault(index, one.key, one.version, current))
         elif removes:
             del instances[one.key]
+        # Characters first: a text that is far too long is not encoded to be refused.
         elif len(one.value) > quotas.value_bytes or len(one.value.encode()) > quotas.value_bytes:
             return PublicationDenied(Denial.TOO_LONG)
         else:
             instances[one.key] = _instance(one, current + 1, by, now)
     if faults:
         return Stale(tuple(faults))
+    # Quotas refuse growth only: where a bound was lowered, whoever is above it may still replace and remove.
     denial = _excess(instances, quotas) if len(instances) > len(board.instances) else None
     if denial is None and _size(instances) > max(quotas.board_bytes, _size(board.instances)):
         denial = Denial.BOARD_FULL
@@ -238,7 +245,7 @@ def publish(
 
 
 def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
-    """Take off what an endpoint published that is gone; with the last one, what was bound to the user.
+    """Remove the publications of an endpoint that has left, and with the last one those that end with the user's presence.
 
     Spec: [MS-PRES] 3.7.5, expiry by type.
     """
@@ -253,20 +260,20 @@ def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
 
 
 def expire(board: Board, now: float) -> Published:
-    """Take off what has lapsed, and let meetings begin and end."""
+    """Remove the publications that have expired at `now` (wall-clock seconds), and let meetings begin and end."""
     kept = {key: one for key, one in board.instances.items() if one.until is None or one.until > now}
     return with_aggregates(board, _seen_by_blocked(replace(board, instances=kept), lapsed(board.absences, now)), now)
 
 
 def _seen_by_blocked(board: Board, absences: Absences) -> Board:
-    """Have the blocked see something else, if it is another mapping; who sees what is decided anew then."""
+    """Replace what the blocked see, if the mapping is another one; then the audiences are computed anew."""
     if absences is board.absences:
         return board
     return replace(board, absences=absences, containers=dict(board.containers))
 
 
 def roomy(board: Board, quotas: Quotas) -> Board:
-    """Keep of what the blocked see as much as a board may hold beside what is on it."""
+    """Reduce what is kept for the blocked to the bytes that the board has left."""
     if not board.absences:
         return board
     room = quotas.board_bytes - _size(board.instances)
@@ -274,13 +281,14 @@ def roomy(board: Board, quotas: Quotas) -> Board:
 
 
 def carry(board: Board, by_s: float) -> Board:
-    """Give the board as it would be, had the wall clock been what it was set to: lifetimes and ages stay what they were.
+    """Move the times on a board by the seconds by which the wall clock was set: lifetimes and ages stay what they were.
 
     Which state of two is newer, and how long a publication still lives, must not change because
-    the host's clock was set. What a calendar says begins and ends by everybody's clock, and so
-    stays as it is; so does when somebody was last active, which was told to others.
+    the host's clock was set. A calendar entry begins and ends by everybody's clock, and so
+    stays as it is; so does the time of the last activity, which was told to others.
 
     Args:
+        board: The board.
         by_s: Seconds by which the clock was set; negative: back.
     """
     moved = {key: one.carried(by_s) for key, one in board.instances.items()}
@@ -289,14 +297,14 @@ def carry(board: Board, by_s: float) -> Board:
 
 
 def ahead_s(board: Board, now: float) -> float:
-    """Give by how much a board that was kept is from the future: it was written before the clock was set back."""
+    """Give by how many seconds a stored board is from the future: it was written before the clock was set back."""
     return max((one.published - now for one in board.instances.values()), default=0.0)
 
 
 def reset(board: Board, now: float) -> Published:
-    """Take off what the person said himself by hand, so that machines and calendar count again.
+    """Remove the states that the person chose by hand, so that machines and calendar count again.
 
-    With it goes `dndState`, which repeats his Do Not Disturb for who calls him.
+    `dndState` goes with them: it repeats a Do Not Disturb for callers.
     """
 
     def ends(one: Instance) -> bool:
@@ -307,14 +315,14 @@ def reset(board: Board, now: float) -> Published:
 
 
 def deadline(board: Board, now: float) -> float | None:
-    """Give the time at which `expire` will next change something; None: never."""
+    """Give the time (wall-clock seconds) at which `expire` will next change something; None: never."""
     lapses = [one.until for one in board.instances.values() if one.until is not None]
     states = [one.state for one in board.instances.values() if one.state is not None]
     return min((*lapses, *ends(board.absences), *moments(states, now)), default=None)
 
 
 def publish_directory_facts(board: Board, made: Iterable[ServerPublication], now: float) -> Published:
-    """Put up what the server itself publishes, in place of what it published before."""
+    """Publish what the server makes of the directory, in place of what it published before."""
     kept = {key: one for key, one in board.instances.items() if not one.made or not isinstance(one.value, str)}
     for one in made:
         old = board.instances.get(one.key)
@@ -326,7 +334,7 @@ def publish_directory_facts(board: Board, made: Iterable[ServerPublication], now
 
 
 def with_aggregates(old: Board, new: Board, now: float, keys: Collection[InstanceKey] | None = None) -> Published:
-    """Compute what the server makes of a changed board, and tell what is new on it.
+    """Compute what the server publishes on a changed board, and the differences.
 
     Args:
         old: The board before.
@@ -352,12 +360,15 @@ def with_aggregates(old: Board, new: Board, now: float, keys: Collection[Instanc
 
 
 def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -> BoardDelta:
-    """Tell what is new on a board.
+    """Find the differences between two boards.
 
     Args:
         old: The board before.
         new: The board after.
         keys: The only publications that may differ; None: any.
+
+    Returns:
+        The differences; durable if any of them is to be written to the store before it is acknowledged.
     """
     if keys is None:
         keys = old.instances.keys() | new.instances.keys()
@@ -368,6 +379,8 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
         before, after = old.instances.get(key), new.instances.get(key)
         if before is after:
             continue
+        # The user's own endpoints hear of every new version, because they publish on it; watchers see no versions,
+        # and hear of another value alone ([MS-PRES] 3.4).
         touched.add(key.category)
         if before is None or after is None or before.value != after.value:
             shown.add((key.category, key.container))
@@ -375,10 +388,12 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
                 furnished.add((key.category, key.container))
         durable = durable or any(one is not None and one.is_durable for one in (before, after))
     members: frozenset[int] = frozenset()
+    # Another mapping with the same lists says that who sees what is decided anew; nobody is told of a list then.
     if old.containers is not new.containers:
         ids = old.containers.keys() | new.containers.keys()
         members = frozenset(id_ for id_ in ids if old.containers.get(id_) != new.containers.get(id_))
         durable = durable or bool(members)
+    # Delegates and, in privacy mode, contacts are members of these levels without being named on their lists.
     if delegates:
         members |= {DELEGATE_LEVEL}
     if old.private_to != new.private_to:
@@ -417,7 +432,7 @@ def _excess(instances: Mapping[InstanceKey, Instance], quotas: Quotas) -> Denial
 
 
 def _size(instances: Mapping[InstanceKey, Instance]) -> int:
-    """Give the bytes of all that clients published."""
+    """Give the bytes of all texts that clients published."""
     texts = [one.value for one in instances.values() if one.epid is not None and isinstance(one.value, str)]
     return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
 

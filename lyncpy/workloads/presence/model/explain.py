@@ -1,7 +1,7 @@
-"""Why somebody is shown as he is, in sentences that can be read out. Pure.
+"""The reasons for what a watcher sees, in sentences that an operator can read out. Pure.
 
 Nothing is decided here: the level is that of `audience`, the state that of `aggregate`; this
-says of which publications they were made. The story of one watcher is told from `seen`.
+module names the publications of which they were made. The whole explanation begins in `seen`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,19 +53,19 @@ _BY: Final = {
     MemberKind.EVERYONE: "everyone in {id}",
 }
 
-_UNLOCK: Final = "the user can change his access level in a client"
+_UNLOCK: Final = "the user can change their access level in a client"
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A container in which a watcher is looked for, and why."""
+    """A container in which a category is looked for, and the reason for it."""
 
     container: int
     because: str
 
 
 def placed(board: Board, watcher: Aor, relation: Relation) -> tuple[Placed, ...]:
-    """Give the containers that decide what a watcher sees, the first that is asked first."""
+    """Give the containers that decide what a watcher sees, in the order of the search."""
     found: dict[int, Placed] = {}
     for kind in LOOKUP:
         ids = listing(board, kind, watcher, relation)
@@ -87,9 +87,9 @@ def _because(board: Board, kind: MemberKind, id_: int, watcher: Aor, relation: R
 
 
 def level(board: Board, watcher: Aor, relation: Relation) -> tuple[str, str]:
-    """Give the name of a watcher's level, and why he has it."""
+    """Give the name of a watcher's access level, and the reason for it."""
     if watcher == board.aor:
-        return "himself", "his own"
+        return "themselves", "their own"
     first = next(iter(placed(board, watcher, relation)), None)
     if first is not None:
         return name_of(first.container), first.because
@@ -99,17 +99,17 @@ def level(board: Board, watcher: Aor, relation: Relation) -> tuple[str, str]:
 
 
 def name_of(container: int) -> str:
-    """Name a container for an operator."""
+    """Give the name of a container for an operator."""
     return LEVELS[container].name if container in LEVELS else f"container {container}"
 
 
 def clock(at: float) -> str:
-    """Write a time."""
+    """Write a time (wall-clock seconds) in UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def words_of(value: Aggregate) -> str:
-    """Write an aggregate state."""
+    """Write an aggregate state for an operator."""
     activity = f", {value.activity.token or 'custom'}" if value.activity else ""
     since = f", last active {clock(value.last_active)}" if value.last_active is not None else ""
     return f"{word_of(value.availability)} ({value.availability}{activity}{since})"
@@ -119,14 +119,14 @@ def words_of(value: Aggregate) -> str:
 
 
 def seen(board: Board, watcher: Aor, relation: Relation, now: float, devices: Mapping[Epid, str]) -> Iterator[Reason]:
-    """Explain all that a watcher sees of a user.
+    """Explain everything that a watcher sees of a user.
 
     Args:
-        board: The user's.
-        watcher: Who looks.
-        relation: What he is to the enterprise.
+        board: The user's board.
+        watcher: The watcher's address.
+        relation: The watcher's relation to the enterprise.
         now: Wall-clock seconds.
-        devices: The user's endpoints that are signed in, and the client of each.
+        devices: The user's endpoints that are signed in → the name of the client.
     """
     who, other = short(board.aor, board.aor), short(watcher, board.aor)
     seen_by = audience(board, watcher, relation)
@@ -189,7 +189,15 @@ def _state(board: Board, one: Instance, other: str, now: float, devices: Mapping
 def made_of(
     board: Board, source: int, now: float, devices: Mapping[Epid, str], *, told: Detail = Detail.WHOLE
 ) -> Iterator[Reason]:
-    """Explain the state that is made of the publications of container 2 or 3."""
+    """Explain how the aggregate state of container 2 or 3 is computed.
+
+    Args:
+        board: The user's board.
+        source: The container whose states are aggregated.
+        now: Wall-clock seconds.
+        devices: As for `seen`.
+        told: The part of the state that the access level shows.
+    """
     who = short(board.aor, board.aor)
     inputs = inputs_of(board.instances)[0][source]
     valid = [one for one in inputs if one.state.is_valid(now)]
@@ -268,9 +276,12 @@ def _decided(reach: int, machine: MachineState, who: str, user: Input | None, be
 
 
 def _rest(board: Board, watcher: Aor, seen_by: Levels) -> Iterator[Reason]:
+    """Tell which publications beside the state are shown, and which are hidden."""
     shown, empty, closed = [], [], []
     for category in sorted(name for name, one in CATEGORIES.items() if one.shown and name != "state"):
         found = visible(board, seen_by, category)
+        # A category that is not seen is either closed at the level ([MS-PRES] 3.5: the search ends there), or
+        # published in containers of other levels only; of one that was never published there is nothing to say.
         if found:
             one = max(found, key=lambda one: one.published)
             by = "the server" if one.made else f"device {one.epid}"
@@ -291,6 +302,8 @@ def _changes(board: Board, now: float) -> Iterator[Reason]:
     """Tell what time alone will change."""
     coming: set[tuple[float, str]] = set()
     for one in board.instances.values():
+        # Two clocks run: a publication's own lifetime ([MS-PRES] 3.7.5, `time`), and the start and end of a meeting
+        # that it speaks of. The latter counts where states are aggregated.
         if one.until is not None:
             what = f"{one.state.kind.value} {one.state.availability}" if one.state is not None else one.key.category
             coming.add((one.until, f"{what} lapses"))
@@ -304,6 +317,6 @@ def _changes(board: Board, now: float) -> Iterator[Reason]:
 
 
 def short(aor: Aor, owner: Aor) -> str:
-    """Name somebody: by his user name among his own, else by his address."""
+    """Give the user name of an address in the owner's domain, else the whole address."""
     user, _, domain = bare(aor).partition("@")
     return user if domain == bare(owner).partition("@")[2] and user else bare(aor)

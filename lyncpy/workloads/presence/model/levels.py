@@ -1,7 +1,7 @@
-"""Who may see a board, and who is to know of whom: members, delegates, subscribers, privacy. Pure.
+"""The access to a board: members of containers, delegates, subscribers, privacy. Pure.
 
-Like the functions of `board`: a board in, a new one and what is new on it out. Who sees
-what then, is in `audience`. Spec: [MS-PRES] 3.5, 3.6.
+As in `board`, every function takes a board and gives a new one with the differences. What an
+audience then sees is in `audience`. Spec: [MS-PRES] 3.5, 3.6.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,7 +41,7 @@ from lyncpy.workloads.presence.model.tables import (
 )
 
 RelationOf = Callable[[Aor], Relation]
-"""Tells what somebody is to the enterprise."""
+"""Gives the relation of an address to the enterprise."""
 
 
 def _colleague(_: Aor) -> Relation:
@@ -59,7 +59,7 @@ class MemberChange:
 
 
 def member_of(kind: MemberKind, text: str) -> ContainerMember:
-    """Make a member of what somebody wrote: an address in its normal form, a domain in its own, else nothing."""
+    """Make a member of a client's text: an address and a domain in their normal form, other kinds as they are."""
     match kind:
         case MemberKind.USER:
             return ContainerMember(kind, bare(aor_of(text)) if text else "")
@@ -76,22 +76,34 @@ def set_members(
     quotas: Quotas,
     relation: RelationOf = _colleague,
 ) -> Outcome:
-    """Change who belongs to containers. All or nothing.
+    """Change the members of containers. All or nothing.
 
-    A wish that is already true changes nothing, whatever its version: clients learn of the
+    A change that is already true does nothing, whatever its version: clients learn of the
     new version from a notification, and may ask again before it comes.
+
+    Args:
+        board: The user's board.
+        changes: In document order; a fault counts them from 1.
+        now: Wall-clock seconds.
+        quotas: The board's bounds.
+        relation: Gives the relation of an address to the enterprise.
+
+    Returns:
+        As for `publish`; the fault of a stale version has the number of a container as its key.
 
     Spec: [MS-PRES] 3.6; the list of container 0 is fixed.
     """
     containers = dict(board.containers)
     faults = []
     for index, change in enumerate(changes, 1):
+        # Everybody is in container 0; its list cannot be written ([MS-PRES] 3.6).
         if change.container == DEFAULT:
             return PublicationDenied(Denial.READ_ONLY)
         old = containers.get(change.container, Container())
         members = (old.members - change.remove) | change.add
         if members == old.members:
             continue
+        # Each list has a version of its own; like a publication's, every stale one is named in the fault.
         if change.version != old.version:
             faults.append(Fault(index, change.container, change.version, old.version))
             continue
@@ -100,6 +112,7 @@ def set_members(
         containers[change.container] = Container(old.version + 1, members)
     if faults:
         return Stale(tuple(faults))
+    # As for publications, what was above a bound that was lowered may shrink, and may not grow.
     if _members(containers) > max(quotas.members_in_all, _members(board.containers)):
         return PublicationDenied(Denial.TOO_MANY_MEMBERS)
     if len(containers) > max(quotas.containers, len(board.containers)):
@@ -111,7 +124,7 @@ def set_members(
 
 
 def _absences(board: Board, containers: Mapping[int, Container], now: float, relation: RelationOf) -> Absences:
-    """Note of everybody who is blocked as what they go on seeing the user: as somebody who went at that moment."""
+    """Note for each member who is blocked from now on what they go on seeing: a user who signed out at this moment."""
     before, after = (one.get(BLOCKED, Container()).members for one in (board.containers, containers))
     if before == after:
         return board.absences
@@ -134,7 +147,7 @@ def _absences(board: Board, containers: Mapping[int, Container], now: float, rel
 
 
 def _listed(board: Board, member: ContainerMember) -> tuple[int, ...]:
-    """Give the containers whose lists name somebody, also those that count as naming them."""
+    """Give the containers that a member belongs to, by name or, for a delegate, implicitly."""
     found = tuple(sorted(id_ for id_, one in board.containers.items() if member in one.members and id_ != BLOCKED))
     if found or member.kind is not MemberKind.USER:
         return found
@@ -143,7 +156,7 @@ def _listed(board: Board, member: ContainerMember) -> tuple[int, ...]:
 
 
 def _blocked_before(board: Board, member: ContainerMember, relation: RelationOf) -> Absence | None:
-    """Give what somebody sees whom a wider entry has blocked already: naming them changes nothing for them."""
+    """Give the absence of a member whom a wider entry blocks already: for them, being blocked by name changes nothing."""
     wider = [ContainerMember(MemberKind.EVERYONE)]
     if member.kind in (MemberKind.USER, MemberKind.DOMAIN):
         domain = member.value.rpartition("@")[2]
@@ -162,7 +175,7 @@ def _blocked_before(board: Board, member: ContainerMember, relation: RelationOf)
 
 
 def again(board: Board, now: float) -> Board:
-    """Give a board that was stored: all that the server makes is made anew now, and absences have the age of that."""
+    """Give a stored board for this process: absences begin now, because all that the server publishes is made now."""
     shut_out = board.containers.get(BLOCKED)
     if shut_out is None or not shut_out.members:
         return board
@@ -175,13 +188,13 @@ def again(board: Board, now: float) -> Board:
 def set_delegates(
     board: Board, version: int, add: Collection[Delegate], remove: Collection[Aor], now: float, quotas: Quotas
 ) -> Outcome:
-    """Change who acts for the user.
+    """Change the delegates of a user.
 
     Args:
         board: The user's board.
         version: The version of the list that the client saw last.
         add: New delegates, or the same with other rights.
-        remove: Who is one no longer; nothing happens for who is none.
+        remove: Addresses that are delegates no longer; one that is none is ignored.
         now: Wall-clock seconds.
         quotas: The board's bounds.
 
@@ -213,13 +226,21 @@ def subscribe(
     contacts: Collection[Aor] = (),
     context: str = "",
 ) -> Published:
-    """Take note that somebody watches the user who may not know him, so that he can be told.
+    """Note a watcher whom the user may not know, so that the user can be prompted.
 
-    Nothing happens for who is noted already, is a contact or a delegate, is the user himself, or
-    is named by one of the user's own lists; nor when as many as `limit` wait to be told of.
+    Nothing happens for a watcher who is noted already, is a contact, a delegate or the user, or
+    is named by one of the user's own lists; nor when as many as `limit` wait for an answer.
 
-    Spec: [MS-PRES] subscribers; MaxPromptedSubscriber of the presence policy (0: nobody is
-    ever asked).
+    Args:
+        board: The user's board.
+        aor: The watcher's address.
+        display_name: The watcher's name, "" for none.
+        now: Wall-clock seconds.
+        limit: Subscribers who may wait for the user's answer; 0: nobody is ever asked about.
+        contacts: The user's contacts.
+        context: The XML of the watcher's subscription context, "" for none.
+
+    Spec: [MS-PRES] 2.2.2.6; MaxPromptedSubscriber of the presence policy.
     """
     waiting = sum(not one.acknowledged for one in board.subscribers)
     known = {one.aor for one in board.subscribers} | {one.aor for one in board.delegates.members} | {board.aor}
@@ -231,7 +252,7 @@ def subscribe(
 
 
 def unsubscribe(board: Board, aor: Aor, now: float) -> Published:
-    """Forget somebody of whom the user was not told yet, because he does not watch any more."""
+    """Forget a subscriber who has stopped watching before the user gave an answer."""
     kept = tuple(one for one in board.subscribers if one.aor != aor or one.acknowledged)
     return with_aggregates(board, replace(board, subscribers=kept), now, ())
 
@@ -239,21 +260,21 @@ def unsubscribe(board: Board, aor: Aor, now: float) -> Published:
 def acknowledge(
     board: Board, subscribers: Collection[Aor], now: float, quotas: Quotas
 ) -> Published | PublicationDenied:
-    """Mark subscribers as known to the user ([MS-PRES] 3.6, setSubscribers)."""
+    """Mark subscribers as known to the user ([MS-PRES] 3.6, setSubscribers); denied for one who is none."""
     if not set(subscribers) <= {one.aor for one in board.subscribers}:
         return PublicationDenied(Denial.NO_SUBSCRIBER)
     return _acknowledged(board, subscribers, now, quotas)
 
 
 def privatise(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas, *, private: bool) -> Published:
-    """Apply the user's contact list: it acknowledges who is on it, and in privacy mode only they see him.
+    """Apply the user's contact list: it acknowledges contacts, and in privacy mode only they see the user.
 
     Args:
         board: The user's board.
-        contacts: Everybody on his list.
+        contacts: All addresses on the user's list.
         now: Wall-clock seconds.
         quotas: The board's bounds.
-        private: Whether a policy wants privacy mode; the user's own wish counts as much.
+        private: Whether a policy turns privacy mode on; the user may turn it on as well.
     """
     private_to = contacts if private or board.wants_privacy else None
     changed = board

@@ -1,9 +1,9 @@
-"""Whom the names on a board mean, and what becomes of them when people get other addresses. Pure.
+"""The owners of the addresses on a board, and what becomes of them when people get other addresses. Pure.
 
 A board names people by address, as clients do: members of containers, subscribers,
-delegates. Beside it is kept whom each of these addresses meant. Who is gone, and whose
-address is another's by now, sleeps: nobody sees them, they see nothing, and when they come
-back they are where they were.
+delegates. Beside it is kept which owner each of these addresses meant. An owner who is gone, and
+whose address is another's by now, is dormant: nobody sees them, they see nothing, and when they
+return they have the same places on the board as before.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ from lyncpy.workloads.presence.model.tables import (
 
 @dataclass(frozen=True, slots=True)
 class Sleeper:
-    """Somebody who is named on a board, but is not there now."""
+    """A dormant person: named on a board, but without an address now."""
 
     aor: Aor
     """The address by which they were named last."""
@@ -39,7 +39,7 @@ class Sleeper:
     """What they see of the user who has blocked them."""
 
     def with_absence(self, become: Callable[[Absences], Absences]) -> "Sleeper":
-        """Have what they see become something else, as it does for who is there."""
+        """Give the person with a change applied to what they see, as it is applied to members with an address."""
         if self.absence is None:
             return self
         member = ContainerMember(MemberKind.USER, bare(self.aor))
@@ -48,7 +48,7 @@ class Sleeper:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Whom the names on a board mean."""
+    """The owners of the addresses on a board."""
 
     meant: Mapping[str, OwnerId] = field(default_factory=dict)
     """By address without `sip:`; of who is not here, whom nobody knew when they were named."""
@@ -56,13 +56,13 @@ class Names:
     asleep: tuple[Sleeper, ...] = ()
 
     def carried(self, by_s: float) -> "Names":
-        """Take what sleepers see along when the wall clock was set."""
+        """Move the times of what dormant people see by the seconds by which the wall clock was set."""
         if not any(one.absence for one in self.asleep):
             return self
         return replace(self, asleep=tuple(one.with_absence(lambda each: carried(each, by_s)) for one in self.asleep))
 
     def since(self, now: float) -> "Names":
-        """Give the same for a process that knows of it from now on only."""
+        """Give the same for a process that has read the board just now (wall-clock seconds)."""
         return replace(
             self,
             asleep=tuple(
@@ -82,17 +82,17 @@ def named(board: Board) -> set[str]:
 
 
 def noted(names: Names, board: Board, owners: IOwners) -> Names:
-    """Note whom new names on a board mean; those that are there no more are forgotten."""
+    """Note the owners of new addresses on a board, and forget those of addresses that are gone."""
     meant = {one: names.meant.get(one) or owners.meant(_aor(one)) for one in named(board)}
     return replace(names, meant={one: owner for one, owner in meant.items() if owner})
 
 
 def is_concerned(board: Board, names: Names, aors: frozenset[Aor], texts: frozenset[str]) -> bool:
-    """Tell whether addresses, which mean others than before, may make a difference to a board.
+    """Tell whether addresses that have other owners now may make a difference to a board.
 
     Args:
-        board: Any board.
-        names: Whom its names mean.
+        board: The board.
+        names: The owners of the addresses on it.
         aors: The addresses.
         texts: The same without `sip:`, made once for all boards.
     """
@@ -102,13 +102,16 @@ def is_concerned(board: Board, names: Names, aors: frozenset[Aor], texts: frozen
 
 
 def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[Published, Names]:
-    """Name people on a board by the addresses that they have now.
+    """Replace the addresses on a board by those that their owners have now.
 
     Args:
         board: The user's board.
-        names: Whom its names mean.
-        owners: Who has which address.
+        names: The owners of the addresses on it.
+        owners: Gives the present address of an owner.
         now: Wall-clock seconds.
+
+    Returns:
+        The board with the differences, and the owners of the addresses on it.
     """
     asleep = [(one, resolve(owners, one.aor, one.owner)) for one in names.asleep]
     awake = [(one, aor) for one, aor in asleep if aor is not None and owners.keeps(one.owner)]

@@ -76,7 +76,7 @@ class ServerPublication:
 
 
 def inputs_of(instances: Mapping[InstanceKey, Instance]) -> tuple[Mapping[int, Collection[Input]], Sequence[Instance]]:
-    """Give the states that each aggregate is made of, and the devices.
+    """Give the states of which each aggregate is made, by container, and the publications of devices.
 
     A client that knows one of the two containers only is seen by the workgroup too: what
     it publishes in the first counts in the second, unless the second has the same instance.
@@ -94,7 +94,7 @@ def inputs_of(instances: Mapping[InstanceKey, Instance]) -> tuple[Mapping[int, C
 
 
 def was_active(instances: Mapping[InstanceKey, Instance]) -> bool:
-    """Tell whether somebody was at a machine, as far as others may know: who appears offline has gone for them."""
+    """Tell whether the person was at a machine, as far as watchers may know: one who appears offline counts as gone."""
     seen = instances.get(STATES[COLLEAGUES])
     if seen is not None and isinstance(seen.value, Aggregate) and seen.value.availability >= OFFLINE:
         return False
@@ -107,7 +107,16 @@ def was_active(instances: Mapping[InstanceKey, Instance]) -> bool:
 
 
 def make(aor: Aor, instances: dict[InstanceKey, Instance], last_active: float | None, now: float) -> list[InstanceKey]:
-    """Put up what the server makes of all publications; give the keys of what is another than before."""
+    """Compute the server's publications of all that devices have published; give the keys of those that changed.
+
+    Args:
+        aor: The user's address.
+        instances: All publications on the board; the server's own are replaced in it.
+        last_active: When the person was last at a machine (wall-clock seconds); None: not known.
+        now: Wall-clock seconds.
+
+    Spec: [MS-PRES] 3.7.5; "aggregation script".
+    """
     inputs, devices = inputs_of(instances)
     wholes = {
         source: aggregate(found, last_active, now, lower_dnd=source == INPUT_LOWERED)
@@ -116,15 +125,17 @@ def make(aor: Aor, instances: dict[InstanceKey, Instance], last_active: float | 
     changed: list[InstanceKey] = []
 
     def put(key: InstanceKey, value: Value, *, always: bool = True, expire: Expire = Expire.USER) -> None:
-        """Put up a value, if it is another than before; what was never there is only put up `always`."""
+        """Publish a value, if it differs from the one before; one that was never there only if `always`."""
         before = instances.get(key)
         if (before is None and always) or (before is not None and before.value != value):
             instances[key] = Instance(key, before.version + 1 if before else 1, expire, value, now)
             changed.append(key)
 
+    # The machine is told to the user's own endpoints only, and first when there is one; after that it stays, as offline.
     described = {one.epid: one.device for one in devices if one.device is not None}
     best = most_active(inputs[INPUT])
     put(_MACHINE, aggregate_machine(best, described), always=best is not None)
+    # Each access level has an aggregate of its own, made of container 2 or 3 and cut to what the level shows.
     for container, source in AGGREGATED.items():
         value = for_audience(wholes[source], LEVELS[container].told)
         put(STATES[container], value)

@@ -1,6 +1,6 @@
-"""What is said of a person, read once: states and devices; and what the server makes of it. Pure.
+"""Values of states and devices: as clients publish them, and as the server computes them. Pure.
 
-Values only; the rules are the tables of `model`. Spec: the schemas of the categories
+The rules are the tables of `tables`. Spec: the enhanced presence schemas of the categories
 `state`, `device` and `services`.
 """
 
@@ -25,7 +25,7 @@ class StateKind(IdentityEnum):
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """A word for what somebody does, shown while the availability lies in its closed range."""
+    """A word for an activity, shown while the availability lies in its closed range."""
 
     token: str = ""
     minimum: int = 0
@@ -36,7 +36,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class StateDocument:
-    """What a `state` document says; fields that it lacks are empty."""
+    """The fields of a `state` document; one that the document lacks is empty."""
 
     kind: StateKind
     availability: int
@@ -56,12 +56,12 @@ class StateDocument:
     endpoint_id: str = ""
 
     def is_valid(self, now: float) -> bool:
-        """Tell whether the state holds at this time."""
+        """Tell whether the state is valid at a time (wall-clock seconds)."""
         return (self.starts is None or self.starts <= now) and (self.ends is None or now < self.ends)
 
 
 class Capability(NamedTuple):
-    """What a device can do; the flags are as the client wrote them, empty when it did not."""
+    """One capability of a device; the flags are as the client wrote them, "" where it wrote none."""
 
     name: str
     render: str = ""
@@ -72,7 +72,7 @@ class Capability(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """What a `device` document says."""
+    """The fields of a `device` document."""
 
     endpoint_id: str = ""
     uri: str = ""
@@ -81,7 +81,7 @@ class Device:
 
 
 class Input(NamedTuple):
-    """A state on the board: who published it, and when."""
+    """A published state, with its endpoint and its time of publication (wall-clock seconds)."""
 
     state: StateDocument
     epid: Epid | None
@@ -90,7 +90,7 @@ class Input(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """The one state that others see."""
+    """The one state of a user that watchers see."""
 
     availability: int
     activity: Activity | None = None
@@ -106,7 +106,7 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class AggregateMachine:
-    """The most active machine, for the user's own endpoints; offline without any."""
+    """The most active machine of a user, for their own endpoints; offline when there is none."""
 
     availability: int
     endpoint_id: str = ""
@@ -116,7 +116,7 @@ class AggregateMachine:
 
 
 class Service(NamedTuple):
-    """What somebody can do on the best of his devices that can."""
+    """One capability of a user, on the best device that has it."""
 
     capability: Capability
     endpoint_id: str = ""
@@ -126,7 +126,7 @@ class Service(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The union of what all devices can do."""
+    """The capabilities of all devices of a user."""
 
     uri: str
     services: tuple[Service, ...] = ()
@@ -134,7 +134,7 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class LegacyInterop:
-    """What a watcher from before 2007 may be told."""
+    """The availability and the word for it that a watcher from before 2007 may see."""
 
     availability: int
     token: str = ""

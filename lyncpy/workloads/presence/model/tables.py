@@ -1,17 +1,17 @@
-"""What presence is made of, and every rule of it as a table. Pure.
+"""The rules of presence, each as a table. Pure.
 
-Read it from top to bottom beside [MS-PRES] and the enhanced presence documentation:
+To be read from top to bottom beside [MS-PRES] and the enhanced presence documentation:
 
 1. publications: how they are named, when they end, which categories there are;
-2. containers: who may belong to them, what they are for, who looks where;
-3. states: the scale of availability, and how machines, calendar, calls and own words
-   become one aggregate (`DECISION` is the heart of it);
+2. containers: their members and access levels, and the order in which they are searched;
+3. states: the scale of availability, and how machines, calendar, calls and manual states
+   become one aggregate state (`DECISION`);
 4. the words for old clients;
-5. what is on a board, its bounds, and why a change is not made.
+5. a board's parts, and the reasons for which a change is denied.
 
-Nothing here decides anything: `aggregate` evaluates the tables of 3 and 4, `audience` those
-of 2, `board` and `levels` the rest. What a state or a device says is in `states`. Times are wall-clock seconds since the epoch, because publications
-outlive the process.
+Nothing is evaluated here: `aggregate` evaluates the tables of 3 and 4, `audience` those of 2,
+`board` and `levels` the rest. The values of states and devices are in `states`. Times are
+wall-clock seconds since the epoch, because publications outlive the process.
 """
 
 import enum
@@ -27,7 +27,7 @@ from lyncpy.workloads.presence.model.states import Activity, Device, StateDocume
 
 
 class InstanceKey(NamedTuple):
-    """What makes a publication the same one: an instance lives in exactly one container."""
+    """The identity of a publication: an instance lives in exactly one container."""
 
     category: str
     instance: int
@@ -40,7 +40,7 @@ HIGHEST_INSTANCE, HIGHEST_CONTAINER = 0xFFFFFFFF, 32767
 
 
 class Expire(IdentityEnum):
-    """When a publication ends by itself."""
+    """The expireType of a publication: when it ends by itself ([MS-PRES] 3.7.5)."""
 
     STATIC = "static"
     USER = "user"
@@ -49,7 +49,7 @@ class Expire(IdentityEnum):
 
 
 class ExpiryCause(IdentityEnum):
-    """What may happen to a publication beside being removed."""
+    """The events that end publications without a request to remove them."""
 
     LEFT = "the endpoint that published it is gone"
     LAST = "the user's last endpoint is gone"
@@ -73,7 +73,7 @@ AGGREGATE_INSTANCE, AGGREGATE_MACHINE_INSTANCE = 1, 0x10000000
 SERVICES_INSTANCE, LEGACY_INSTANCE = 0, 1
 
 PRIVACY_INSTANCE: Final = 2
-"""Of `otherOptions`: whether the user wants to be seen by his contacts only."""
+"""The instance of `otherOptions` by which the user asks to be seen by their contacts only (privacy mode)."""
 
 DEFAULT, SELF, INPUT, INPUT_LOWERED = 0, 1, 2, 3
 EXTERNAL, COLLEAGUES, WORKGROUP, FRIENDS, BLOCKED = 100, 200, 300, 400, 32000
@@ -86,7 +86,7 @@ _ALL: Final = None
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """What the server knows of a kind of publication; of most, nothing."""
+    """The server's rules for a category of publications; most have none."""
 
     shown: bool = True
     """Whether a watcher is ever told of it; the rest is for the user's own endpoints and the server."""
@@ -99,7 +99,7 @@ class Category:
     """Which part: these instances in these containers; None: all."""
 
     def is_made(self, instance: int, container: int) -> bool:
-        """Tell whether a publication is the server's, so that no client may write it."""
+        """Tell whether a publication is one of the server's own, which no client may write."""
         return (
             self.made
             and (self.made_instances is _ALL or instance in self.made_instances)
@@ -136,7 +136,7 @@ OTHER: Final = Category()
 
 
 class MemberKind(IdentityEnum):
-    """Who is meant by an entry of a container's list."""
+    """The type of a container's member."""
 
     USER = "user"
     DOMAIN = "domain"
@@ -147,14 +147,14 @@ class MemberKind(IdentityEnum):
 
 
 class ContainerMember(NamedTuple):
-    """An entry of a container's list; `value` is `user@domain` or a domain, lower case, else empty."""
+    """A member of a container; `value` is `user@domain` or a domain, lower case, or empty for the other kinds."""
 
     kind: MemberKind
     value: str = ""
 
 
 class Relation(IdentityEnum):
-    """What a watcher is to a user's enterprise."""
+    """The relation of a watcher to a user's enterprise."""
 
     SAME_ENTERPRISE = MemberKind.SAME_ENTERPRISE
     FEDERATED = MemberKind.FEDERATED
@@ -163,7 +163,8 @@ class Relation(IdentityEnum):
 
 
 LOOKUP: Final = tuple(MemberKind)
-"""The order in which lists are asked for a watcher; of several that list him alike, the highest container first. Container 0 is last.
+"""The order in which the kinds of members are searched for a watcher; of several containers with the same kind, the
+highest first. Container 0 is last.
 
 Spec: "relationship level determination"; a container that does not hold the category is
 passed over, so the search is for each category.
@@ -171,7 +172,7 @@ passed over, so the search is for each category.
 
 
 class Detail(IdentityEnum):
-    """How much of an aggregate state an audience is told."""
+    """The part of an aggregate state that an access level shows."""
 
     NUMBER = "the availability"
     NO_MEETING = "all but what a meeting is about and where"
@@ -180,7 +181,7 @@ class Detail(IdentityEnum):
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What a container is for."""
+    """The purpose of a container."""
 
     name: str
     visible: bool = False
@@ -263,7 +264,7 @@ BANDS: Final = (
 
 
 class MachineState(IdentityEnum):
-    """What a machine says about the person in front of it, the most active first."""
+    """The presence of a person at a machine, the most active first."""
 
     ACTIVE = 0
     INACTIVE = 1
@@ -276,7 +277,7 @@ MACHINES: Final = (
     (3000,  MachineState.UNKNOWN),
     (4500,  MachineState.ACTIVE),
     (6000,  MachineState.INACTIVE),
-    # Some clients write the person's own state into machineState too: Busy there means that he is there.
+    # Some clients write the person's own state into machineState too: Busy there means that they are at the machine.
     (7500,  MachineState.ACTIVE),
     (9000,  MachineState.INACTIVE),
     (12000, MachineState.ACTIVE),
@@ -287,9 +288,9 @@ MACHINES: Final = (
 
 
 class Result(IdentityEnum):
-    """How a cell of the decision gives the availability."""
+    """The availability that a cell of `DECISION` gives."""
 
-    KEEP = "what the person, his calendar and his calls say"
+    KEEP = "what the person, their calendar and their calls say"
     SHADE = "the same band, shaded as inactive"
     MACHINE = "what the machine says"
     OFF = "offline"
@@ -303,15 +304,15 @@ _KEEP, _SHADE, _MACHINE, _OFF = Result
 
 DECISION: Final[Mapping[MachineState, Mapping[Band, Result]]] = {
     # What is said:         Available  Busy    DND    BRB    Away   Offline
-    # A person in front of a machine is what he says he is.
+    # A person who is at a machine is what they say they are.
     MachineState.ACTIVE:    _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
     # Available and Busy have inactive shades; the other bands say enough.
     MachineState.INACTIVE:  _row(_SHADE,   _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
-    # A machine that cannot tell whether somebody is there does not make him idle.
+    # A machine that cannot tell whether somebody is there makes nobody idle.
     MachineState.UNKNOWN:   _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
     # Available ends when nobody is there. Busy is sticky and only shaded: a meeting goes on without the computer.
     MachineState.AWAY:      _row(_MACHINE, _SHADE, _KEEP, _KEEP, _KEEP, _OFF),
-    # No endpoint, or none that admits to be one: he cannot be reached, whatever was said last.
+    # No endpoint, or none that admits to be one: the person cannot be reached, whatever was said last.
     MachineState.OFF:       _row(_OFF,     _OFF,   _OFF,  _OFF,  _OFF,  _OFF),
 }  # fmt: skip
 """The most active machine, and the band of the highest number that is said → availability.
@@ -324,14 +325,14 @@ signed in; so does a call.
 
 
 class Voice(NamedTuple):
-    """What a kind of state says beside the machines."""
+    """The effect of a kind of state beside the machines' states."""
 
     kind: StateKind
     raises: bool
     """Whether its number counts; the highest wins, because numbers grow with "less reachable"."""
 
     proves: bool
-    """Whether it proves that somebody is there, whatever his keyboard says."""
+    """Whether it proves that somebody is there, however long the keyboard has been idle."""
 
 
 VOICES: Final = (
@@ -385,7 +386,7 @@ LEGACY_TOKENS: Final[Mapping[str, tuple[int, str]]] = {"on-the-phone": (500, "on
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """One publication as a client asks for it."""
+    """One publication as a client requests it."""
 
     key: InstanceKey
     version: int
@@ -405,7 +406,7 @@ class Publication:
 
 
 class Instance(NamedTuple):
-    """One publication on a board. Made anew with every change of state, many at once: therefore a tuple."""
+    """One publication on a board. All are made anew with a change of state, many at once: therefore a tuple."""
 
     key: InstanceKey
     version: int
@@ -422,31 +423,35 @@ class Instance(NamedTuple):
 
     @property
     def made(self) -> bool:
-        """Tell whether the server made it; no client may overwrite that."""
+        """Tell whether the server published it; no client may overwrite that."""
         return self.epid is None
 
     @property
     def is_durable(self) -> bool:
-        """Tell whether it has to be in the store."""
+        """Tell whether it is written to the store."""
         if self.epid is None or self.expire not in _OUTLIVE_RESTART:
             return False
         return self.state is None or self.state.kind is not StateKind.MACHINE  # see `endings`
 
     @property
     def endings(self) -> frozenset[ExpiryCause]:
-        """Tell what ends it. A machine that is not here says nothing of itself, for however long its client has asked."""
+        """Give the events that end it.
+
+        The state of a machine ends with its endpoint, whatever expireType its client asked for: a machine that is
+        not connected says nothing about the person.
+        """
         is_machine = self.state is not None and self.state.kind is StateKind.MACHINE
         return ENDS[self.expire] | ENDS[Expire.ENDPOINT] if is_machine else ENDS[self.expire]
 
     def carried(self, by_s: float) -> "Instance":
-        """Give it as it would be, had the wall clock been what it was set to."""
+        """Give the publication with its times moved by `by_s` seconds, by which the wall clock was set."""
         until = None if self.until is None else self.until + by_s
         return self._replace(published=self.published + by_s, until=until)
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """Who belongs to an audience."""
+    """The list of an access level's members."""
 
     version: int = 0
     members: frozenset[ContainerMember] = frozenset()
@@ -454,17 +459,17 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """Somebody who watches a user without being his contact; the user is told once."""
+    """A watcher of a user who is none of their contacts; the user is prompted once ([MS-PRES] 2.2.2.6.1)."""
 
     aor: Aor
     display_name: str = ""
     acknowledged: bool = False
     context: str = ""
-    """The XML that he gave with his wish to watch, "" for none; only the user's client reads it."""
+    """The XML of the subscription context that the watcher sent, "" for none; only the user's client reads it."""
 
 
 class Delegate(NamedTuple):
-    """Somebody who acts for a user, and what he may do beyond that ([MS-PRES] 2.2.2.10)."""
+    """A delegate of a user, with the rights beyond that ([MS-PRES] 2.2.2.10)."""
 
     aor: Aor
     publish: bool = False
@@ -473,7 +478,7 @@ class Delegate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Delegates:
-    """Who acts for a user."""
+    """The list of a user's delegates."""
 
     version: int = 0
     members: tuple[Delegate, ...] = ()
@@ -483,7 +488,7 @@ NO_DELEGATES: Final = Delegates()
 
 
 class Denial(IdentityEnum):
-    """Why a well-formed change is not made."""
+    """The reasons for which a well-formed change is denied."""
 
     READ_ONLY = "the server's own publication"
     TOO_MANY_PUBLICATIONS = "too many publications"

@@ -1,8 +1,8 @@
-"""How much each endpoint publishes, and what that costs: for a limit, and for `presence top`. Pure.
+"""The publications and the notifications of each endpoint, for a limit and for `presence top`. Pure.
 
 An endpoint that publishes too fast is not refused: a client whose publication failed would
-leave its user in a stale state. Its changes are told less often instead. Far above, the hall
-refuses requests of any kind (`[limits] requests_per_s`).
+leave its user in a stale state. Its changes are told less often instead. Far above, the transaction
+layer refuses requests of any kind (`[limits] requests_per_s`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,17 +18,16 @@ SLOTS: Final = 6
 
 
 class Window:
-    """How often something happened in the last minute."""
+    """A count over the last minute."""
 
     __slots__ = ("_counts", "_slot")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._counts = [0] * SLOTS
         self._slot = 0
 
     def add(self, number: int, now: float) -> None:
-        """Count something; `now` never goes back."""
+        """Add to the count; `now` (monotonic seconds) never goes back."""
         self._turn(now)
         self._counts[self._slot % SLOTS] += number
 
@@ -46,7 +45,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One endpoint in the last minute."""
+    """The counts of one endpoint over the last minute."""
 
     aor: Aor
     epid: Epid
@@ -67,10 +66,16 @@ class _Endpoint:
 
 
 class Traffic:
-    """A bucket and three counts for each endpoint that has published; bounded, the quietest is forgotten."""
+    """The token bucket and the counts of each endpoint that has published; of too many, the quietest is forgotten."""
 
     def __init__(self, *, per_minute: int, burst: int, endpoints: int) -> None:
-        """Take what an endpoint may publish in the long run and at once, and how many are counted."""
+        """Create the table with no endpoint in it.
+
+        Args:
+            per_minute: Publications of an endpoint in the long run.
+            burst: Publications of an endpoint at once.
+            endpoints: Endpoints that are counted.
+        """
         self._per_s = per_minute / 60
         self._burst = float(burst)
         self._bound = endpoints
@@ -80,7 +85,7 @@ class Traffic:
         return len(self._endpoints)
 
     def published(self, aor: Aor, epid: Epid, now: float) -> bool:
-        """Count a publication that changed something; tell whether it is within the limit."""
+        """Count a publication that changed something; tell whether it is within the limit (`now` in monotonic seconds)."""
         # Who is counted goes to the end, so that the first is who was silent for longest.
         known = self._endpoints.pop((aor, epid), None) or _Endpoint(self._burst, now)
         self._endpoints[aor, epid] = known
@@ -93,17 +98,17 @@ class Traffic:
         return False
 
     def caused(self, aor: Aor, epids: Iterable[Epid], notifications: int, now: float) -> None:
-        """Count what watchers were told because of these endpoints; each gets the whole of it."""
+        """Count the notifications that these endpoints caused; all of them are counted for each endpoint."""
         for epid in epids:
             if (known := self._endpoints.get((aor, epid))) is not None:
                 known.notifications.add(notifications, now)
 
     def forget(self, aor: Aor, epid: Epid) -> None:
-        """An endpoint is gone."""
+        """Forget an endpoint that is gone."""
         self._endpoints.pop((aor, epid), None)
 
     def busiest(self, now: float, count: int) -> Sequence[Row]:
-        """Give the endpoints that did most in the last minute; those that did nothing are left out."""
+        """Give the endpoints with the most publications and notifications in the last minute, without idle ones."""
         rows = [
             Row(aor, epid, one.publications.total(now), one.notifications.total(now), one.limited.total(now))
             for (aor, epid), one in self._endpoints.items()

@@ -1,4 +1,4 @@
-"""The XML of what the server itself publishes: aggregates, cards, properties.
+"""The XML of the server's own publications: aggregates, cards, properties.
 
 Plain text without a tree; everything that came from outside is escaped. Client: protocol
 notes, "presence" §6.
@@ -106,7 +106,7 @@ def _write_service(one: Service) -> str:
 
 
 def write_legacy_interop(value: LegacyInterop) -> str:
-    """Write a `legacyInterop`: a state for watchers of old ([MS-PRES] legacyInterop category)."""
+    """Write a `legacyInterop`: the state for old watchers ([MS-PRES] legacyInterop category)."""
     token = f" token={quote_attr(value.token)}" if value.token else ""
     return f'<legacyInterop xmlns="{_NS}/categories" availability="{value.availability}"{token}/>'
 
@@ -119,12 +119,12 @@ def _write_activity(activity: Activity) -> str:
 
 
 def write_contact_card(person: Person, facts: Collection[str], phones: Collection[str]) -> str:
-    """Write a `contactCard` of what the directory knows.
+    """Write a `contactCard` from a directory entry.
 
     Args:
-        person: Whose.
-        facts: Which of company, department, title and office are on it, beside name and mail.
-        phones: Which kinds of phones are on it.
+        person: The directory entry.
+        facts: Which of company, department, title and office are on the card, beside name and mail.
+        phones: The kinds of phones that are on the card.
 
     Spec: the contactCard schema of Lync 2013. Client: protocol notes, "presence" §6.5.
     """
@@ -155,7 +155,7 @@ def _fields(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def write_user_properties(person: Person) -> str:
-    """Write the `userProperties`: the user's own line, for his own clients."""
+    """Write the `userProperties`: the user's line, for their own clients."""
     line = f'<line lineType="Uc">{escape(person.line)}</line>' if person.line else ""
     return f'<userProperties xmlns="{_NS}/userProperties"><lines>{line}</lines></userProperties>'
 

@@ -44,7 +44,7 @@ def test_each_kind_of_list_has_its_own_words() -> None:
     assert level(board(c300=DOMAIN), BOB, Relation.SAME_ENTERPRISE) == ("workgroup", "listed by domain in 300")
     assert level(board(c200=None, c400=EVERYONE), BOB, Relation.SAME_ENTERPRISE) == ("friends", "everyone in 400")
     assert level(board(c200=None), BOB, Relation.SAME_ENTERPRISE) == ("everybody", "on no list")
-    assert level(board(), ALICE, Relation.SAME_ENTERPRISE) == ("himself", "his own")
+    assert level(board(), ALICE, Relation.SAME_ENTERPRISE) == ("themselves", "their own")
     assert name_of(1000) == "container 1000"
 
 
