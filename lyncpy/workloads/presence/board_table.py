@@ -1,6 +1,6 @@
 """The table of boards: memory first, the store behind, one writer of a board at a time.
 
-A board is in memory from the first time that somebody asks for it. Those of people who
+A board is in memory from the first time that it is asked for. Boards of people who
 are signed out leave it when there are too many.
 """
 
@@ -39,7 +39,7 @@ from lyncpy.workloads.presence.model.board import (
     publish,
     publish_directory_facts,
 )
-from lyncpy.workloads.presence.model.levels import again, privatise
+from lyncpy.workloads.presence.model.levels import again, privatise, still_shown
 from lyncpy.workloads.presence.model.naming import Names, is_concerned, noted, readdress
 from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.tables import ExpiryCause, InstanceKey, Publication
@@ -64,27 +64,27 @@ STEPPED_AT_ONCE: Final = 200
 """Boards whose deadlines are set anew in one turn of the reactor."""
 
 Decide = Callable[[Board, float], Outcome]
-"""Board and wall-clock seconds → what becomes of it. Pure; called again when another writer was first."""
+"""Board and wall-clock seconds → the outcome of a change. Pure; called again when another writer was first."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoardState:
-    """A board, and what is known of it beside what is on it."""
+    """A board, with what belongs to it beside its content."""
 
     board: Board
     names: Names = field(default_factory=Names)
     last_active: float | None = None
-    """When the user was active last, as the store has it."""
+    """When the user was last active, as the store has it (wall-clock seconds)."""
 
     stepped: float = 0.0
-    """By how much the wall clock that the board's times are of has been set since the start."""
+    """By how many seconds the wall clock had been set since the start, when the board's times were right."""
 
 
 class ClockSteps:
-    """Keeps the times on boards right when the wall clock is set: lifetimes and the order of publications stay as they were.
+    """Keeps lifetimes and the order of publications as they were when the wall clock is set.
 
-    A board is adjusted when it is changed next. Those that have a deadline are looked at soon after the
-    step, because the deadline was computed by the clock as it was.
+    A board is adjusted when it is changed next. One with a deadline is looked at soon after the step,
+    because its deadline was computed by the clock as it was.
 
     Args:
         timers: The clocks; they tell of steps.
@@ -101,18 +101,23 @@ class ClockSteps:
         timers.on_step(self._on_step)
 
     def stepped(self) -> float:
-        """Give by how much the wall clock has been set since the start; a board's times are kept with this number."""
+        """Give the seconds by which the wall clock has been set since the start; board times are kept with it."""
         return self._timers.wall() - self._timers.steady()
 
     def carried(self, board: Board, stepped: float) -> Board:
-        """Give a board whose times were right when the clock had been set by so much; as it is, if nothing happened since."""
+        """Give a board with its times adjusted, if the clock was set since they were right.
+
+        Args:
+            board: The board.
+            stepped: What `stepped` gave when the board's times were right.
+        """
         by = self.stepped() - stepped
         return carry(board, by) if abs(by) >= _STEP_LEAST_S else board
 
     def as_read(self, board: Board) -> Board:
-        """Give a board from the store; one of the future was written before the clock was set back.
+        """Give a board from the store; the times of one that was written before the clock was set back are moved.
 
-        Then what was published last was published at our start, at the latest: nothing lives for longer than was granted.
+        Its newest publication then counts as of the start of this process: nothing lives for longer than was granted.
         """
         if ahead_s(board, self._timers.wall()) <= 0:
             return board
@@ -132,25 +137,32 @@ class ClockSteps:
 
 
 class _BoardCache:
-    """The boards in memory, each with its next deadline: of each address, that of who has it."""
+    """The boards in memory, by the address of their owner, each with its next deadline."""
 
     def __init__(self, owners: IOwners, most: int, timers: ITimers, due: Callable[[Aor], None]) -> None:
-        """Hold none; past `most`, those of people who are signed out are let go."""
+        """Create an empty cache.
+
+        Args:
+            owners: Gives the owner of an address.
+            most: Boards in memory; of more, those of people who are signed out are let go.
+            timers: The clock.
+            due: Is called with the address of a board whose deadline is reached.
+        """
         self._owners = owners
         self._most = most
         self._timers = timers
         self.deadlines: Deadlines[Aor] = Deadlines(timers, due)
         self.kept: dict[Aor, Entry[BoardState]] = {}
         self.left: dict[Aor, frozenset[tuple[str, int]]] = {}
-        """What watchers were shown of who had an address before; until they are told of who has it now."""
+        """Category and container of all that watchers were shown under an address, until they see its present owner."""
 
     def get(self, key: Aor) -> Entry[BoardState] | None:
-        """Give what is in memory of who has an address now; of who had it before, nothing is given."""
+        """Give the board of the present owner of an address, if it is in memory."""
         kept = self.kept.get(key)
         return kept if kept is not None and kept.record == self._owners.owner(key) else None
 
     def put(self, key: Aor, entry: Entry[BoardState]) -> None:
-        """Put a board into memory, as the one that was used last, in the place of one of who had the address before."""
+        """Put a board into memory as the last one used; that of an earlier owner of the address is discarded."""
         if self.get(key) is None:
             self.discard(key)
         self.kept.pop(key, None)
@@ -158,20 +170,20 @@ class _BoardCache:
         self.set_deadline(key)
 
     def set_deadline(self, key: Aor) -> None:
-        """Have the next thing on a board that time brings about noticed."""
+        """Set the deadline to the next time at which the board changes by itself."""
         now = self._timers.wall()
         at = deadline(self.kept[key].value.board, now)
         self.deadlines.set(key, None if at is None else max(at - now, 0.0))
 
     def discard(self, key: Aor) -> None:
-        """Forget what is in memory under an address, but for what watchers were shown of it."""
+        """Remove a board from memory, and note which parts of it watchers were shown."""
         self.deadlines.clear(key)
         kept = self.kept.pop(key, None)
         if kept is not None:
             self.left[key] = self.left.get(key, frozenset()) | kept.value.board.places.keys()
 
     def let_go(self) -> None:
-        """Forget the board that was used longest ago, if there are too many."""
+        """Remove the board that was used longest ago, if there are too many."""
         for aor in tuple(self.kept)[:_SEARCHED] if len(self.kept) > self._most else ():
             kept = self.kept.pop(aor)
             if aor not in self.deadlines and _is_idle(kept.value.board):
@@ -180,12 +192,12 @@ class _BoardCache:
 
 
 def _is_idle(board: Board) -> bool:
-    """Tell whether the store could give all of a board again."""
+    """Tell whether everything on a board can be read from the store again."""
     return not any(not one.made and ExpiryCause.LAST in one.endings for one in board.instances.values())
 
 
 class _Form:
-    """How boards are stored."""
+    """The form of boards in the store."""
 
     def __init__(self, owners: IOwners, steps: ClockSteps, timers: ITimers) -> None:
         self._owners = owners
@@ -193,11 +205,11 @@ class _Form:
         self._timers = timers
 
     def record_key(self, key: Aor) -> str:
-        """Give the name of a board's record: whose it is."""
+        """Give the key of a board's record: the owner of the address."""
         return self._owners.owner(key)
 
     def unpack(self, key: Aor, value: bytes | None) -> BoardState:
-        """Read a board as it is now: with the addresses that people have, and without what has ended."""
+        """Read a board as it is now: with the present addresses of people, and without what has expired."""
         stepped = self._steps.stepped()
         if value is None:
             return BoardState(Board(key), stepped=stepped)
@@ -208,11 +220,11 @@ class _Form:
         return BoardState(board, names, board.last_active, stepped)
 
     def pack(self, value: BoardState) -> bytes:
-        """Write what is durable of a board."""
+        """Write the durable part of a board."""
         return write_record(value.board, value.names)
 
     def merged(self, mine: BoardState, theirs: BoardState) -> BoardState:
-        """Take over what another process has written; what belongs to endpoints of this one stays."""
+        """Give the board that another process has written, with what endpoints of this process have published."""
         here = self.carried(mine).board
         endpoints = {key: one for key, one in here.instances.items() if not one.is_durable}
         durable = {key: one for key, one in theirs.board.instances.items() if one.is_durable}
@@ -226,14 +238,14 @@ class _Form:
         return replace(theirs, board=board)
 
     def carried(self, state: BoardState) -> BoardState:
-        """Take along what is on a board when the wall clock was set."""
+        """Give a state with the times of the board adjusted, if the wall clock was set."""
         board = self._steps.carried(state.board, state.stepped)
         stepped = self._steps.stepped()
         names = state.names.carried(stepped - state.stepped)
         return state if board is state.board else BoardState(board, names, state.last_active, stepped)
 
     def noted(self, state: BoardState, board: Board) -> Names:
-        """Give whom the names on a changed board mean."""
+        """Give the owners of the addresses on a changed board."""
         before = state.board
         if (
             board.containers is before.containers
@@ -245,7 +257,7 @@ class _Form:
 
 
 class BoardTable:
-    """Every board of this process. Changes are told on the bus when they are durable."""
+    """All boards of this process. Their changes are told on the bus once they are durable."""
 
     log = Logger()
 
@@ -270,7 +282,7 @@ class BoardTable:
         timers = platform.timers
         self._bus = platform.bus
         self.serial = 0
-        """The number of changes told so far: of all that is on any board now, and of nothing else."""
+        """The number of changes that were told so far; whatever is on a board now came with one of them."""
 
         self._people = platform.people
         self._contacts = contacts
@@ -299,12 +311,12 @@ class BoardTable:
         return len(self._memory.kept)
 
     def peek(self, aor: Aor) -> Board | None:
-        """Give a board that is in memory."""
+        """Give a board that is in memory; None: it is not."""
         state = self._table.peek(aor)
         return None if state is None else state.board
 
     async def read(self, aor: Aor) -> Board:
-        """Give a user's board; who never published has an empty one. Only ask for people who exist."""
+        """Give a user's board, an empty one for a user who never published. To be asked for existing people only."""
         board = self.peek(aor)
         if board is None:
             async with self._table.hold(aor):
@@ -312,7 +324,7 @@ class BoardTable:
         return board
 
     async def latest(self, aor: Aor) -> Board:
-        """Give a board as it is when this returns, whatever waits meanwhile, and though it has left the memory again."""
+        """Give a user's board as it is when this returns, whatever changed it meanwhile."""
         board = self.peek(aor)
         while board is None:
             serial = self.serial
@@ -321,11 +333,11 @@ class BoardTable:
         return board
 
     async def change(self, aor: Aor, decide: Decide, by: Epid | None = None) -> Outcome:
-        """Change a board: decide, write what is durable, keep, tell.
+        """Change a board: decide, write the durable part, keep it in memory, tell the change.
 
         Args:
             aor: The address of the board's user.
-            decide: Gives what becomes of the board.
+            decide: Gives the outcome for a board.
             by: The endpoint that asks for the change; None: no endpoint does.
 
         Raises:
@@ -409,7 +421,11 @@ class BoardTable:
                 self._tell(BoardChanged(aor, board.version, touched, None, shown=shown))
 
     async def readdress(self, aors: frozenset[Aor]) -> None:
-        """Name people by the addresses that they have now, on every board in memory; some of these are others' now."""
+        """Replace addresses on all boards in memory by those that their owners have now.
+
+        Args:
+            aors: The addresses that have another owner, or whose owner has another address.
+        """
         texts = frozenset(map(bare, aors))
         for start in range(0, len(self._memory.kept), _LOOKED_AT):
             for aor in tuple(self._memory.kept)[start : start + _LOOKED_AT]:
@@ -436,20 +452,20 @@ class BoardTable:
             await self._privatise_if_asked(aor)
 
     async def reprivate(self, aor: Aor) -> None:
-        """Apply anew whom a user has as contacts, and whether only they may see him.
+        """Apply a user's contact list and privacy mode to their board anew.
 
-        A board that is not in memory is read with what holds then; one that is being read may have asked before.
+        A board that is not in memory is read with the present list; one that is being read may have seen the former.
         """
         async with self._table.hold(aor, must=True):
             await self._privatise_if_asked(aor)
 
     async def reprivate_all(self) -> None:
-        """Apply policies that were read anew."""
+        """Apply policies that have changed to all boards in memory."""
         for aor in tuple(self._memory.kept):
             await self.reprivate(aor)
 
     def close(self) -> None:
-        """Let no more deadlines come."""
+        """Clear all deadlines."""
         self._memory.deadlines.clear_all()
         self._privacy_retries.clear_all()
 
@@ -485,7 +501,7 @@ class BoardTable:
         return state
 
     async def _completed(self, aor: Aor, state: BoardState) -> BoardState:
-        """Put on a board that has been read what the directory knows, and show it to whom it may be shown."""
+        """Add to a board that has been read what the directory knows, and apply privacy mode."""
         now = self._timers.wall()
         board = publish_directory_facts(state.board, directory_publications(self._people.person(aor)), now).board
         if _asks_contacts(board, self._policies):
@@ -498,7 +514,7 @@ class BoardTable:
             await self._privatise(aor)
 
     async def _privatise(self, aor: Aor) -> None:
-        """Apply the contact list. What of it cannot be written now is written later, but nobody sees more meanwhile."""
+        """Apply the contact list. What cannot be written is written later; until then nobody sees more."""
         contacts: frozenset[Aor] | None = None
         try:
             contacts = await self._contacts.contacts_of(aor)
@@ -513,7 +529,7 @@ class BoardTable:
                 await self._changed(
                     aor,
                     lambda board, now: _privatised(
-                        board, _still_shown(board, contacts), now, self._quotas, self._policies
+                        board, still_shown(board, contacts), now, self._quotas, self._policies
                     ),
                     None,
                 )
@@ -546,7 +562,7 @@ class BoardTable:
 
 
 def _news(published: Published, by: Epid | None, before: BoardState) -> Sequence[BoardChanged]:
-    """Give what is told of a change; nothing of one that changed nothing."""
+    """Give the fact that tells a change; none when nothing has changed."""
     board, changes = published.board, published.changes
     if board is before.board:
         return ()
@@ -570,20 +586,10 @@ def _privatised(board: Board, contacts: frozenset[Aor], now: float, quotas: Quot
 
 
 def _asks_contacts(board: Board, policies: IPolicies) -> bool:
-    """Tell whether a user's contact list makes a difference to his board."""
+    """Tell whether a user's contact list makes a difference to their board."""
     return (
         board.private_to is not None
         or board.wants_privacy
         or policies.policy_of(board.aor).privacy_mode
         or any(not one.acknowledged for one in board.subscribers)
     )
-
-
-def _still_shown(board: Board, contacts: frozenset[Aor] | None) -> frozenset[Aor]:
-    """Give to whom a private board was shown before, as far as they are known still to be contacts; None: that is not known.
-
-    Who waits for an answer of the user is left out: to answer it would have to be written.
-    """
-    shown = board.private_to or frozenset()
-    waiting = {one.aor for one in board.subscribers if not one.acknowledged}
-    return (shown if contacts is None else shown & contacts) - waiting

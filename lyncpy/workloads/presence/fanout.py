@@ -1,8 +1,8 @@
-"""Facts → notifications: one body for each audience, whoever belongs to it.
+"""Facts → notifications to watchers: one body for each audience.
 
 Changes of one user are gathered for a moment, so that a burst becomes one notification of
-the latest state. Watchers hear of what is new in their audience; the user's own endpoints
-of every category that was touched, whole.
+the latest state. Watchers are told what is new in their audience; the user's own endpoints,
+by `roaming`, every category that was touched, whole.
 
 Two things are told later. Changes of an endpoint that publishes too fast are gathered for
 longer. And a watcher whose connection is full is told the latest state when it has drained.
@@ -34,7 +34,7 @@ from lyncpy.workloads.presence.watcher_index import Watch, WatcherIndex
 
 @dataclass(slots=True)
 class GatheredChanges:
-    """What was changed on a board since its watchers were told last."""
+    """The changes of a board since its watchers were told last."""
 
     first: int
     """Serial number of the first change."""
@@ -47,22 +47,22 @@ class GatheredChanges:
 
     @classmethod
     def from_fact(cls, fact: BoardChanged) -> "GatheredChanges":
-        """Give what one change says."""
+        """Make the changes of one fact."""
         shown = dict.fromkeys(fact.shown, fact.serial)
         return cls(fact.serial, shown, set(fact.furnished), set() if fact.by is None else {fact.by})
 
     def add(self, later: "GatheredChanges") -> None:
-        """Add what was changed later."""
+        """Add later changes."""
         self.shown.update(later.shown)
         self.furnished |= later.furnished
         self.by |= later.by
 
 
 class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
-    """Tells watchers and own endpoints.
+    """Tells watchers what has changed on boards.
 
     Attributes:
-        feed: What tells watchers; it is to hear of connections. A watcher whose connection is full is owed the
+        feed: Tells watchers; it is to hear of connections. A watcher whose connection is full is owed the
             names of the categories in which there is news.
     """
 
@@ -101,9 +101,9 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         self.feed: Final[Feed[Aor, GatheredChanges, frozenset[str]]] = Feed(self, notifier, timers, self._told)
 
     async def board_changed(self, fact: BoardChanged) -> None:
-        """Gather a change; the first one of a burst sets the time, so that a stream of them puts nothing off for ever.
+        """Gather a change; the first of a burst sets the time, so that a stream of changes delays nothing for ever.
 
-        What a device that keeps within the limit changes does not wait for one that does not.
+        The changes of a device within the limit do not wait for those of one beyond it.
         """
         wait_s = self._gather_s
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, self._timers.now()):
@@ -113,10 +113,10 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         self._roaming.changed(fact, wait_s)
 
     def compare(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:
-        """Tell a watcher how people are other than its first document shows; of these, it is told nothing else before.
+        """Tell a watcher how boards differ from those of its first document; before that, nothing else about them.
 
         Args:
-            subscription: It watches them from now on.
+            subscription: The watcher's; it is registered already.
             shown: The boards that the document was written of; None: it says that there is no such user.
         """
         for aor in shown:
@@ -155,21 +155,21 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
     # --- as its feed asks
 
     def subscriptions(self, key: Aor) -> Collection[Subscription]:
-        """Give the subscriptions of who watches somebody."""
+        """Give the subscriptions of a person's watchers."""
         return self._watchers.watchers_of(key).keys()
 
     def joined(self, earlier: GatheredChanges, later: GatheredChanges) -> GatheredChanges:
-        """Give all of it."""
+        """Add the later changes to the earlier ones."""
         earlier.add(later)
         return earlier
 
     def update(self, key: Aor, changes: GatheredChanges | None) -> "_SeenBoard | None":
-        """Give a board that is in memory."""
+        """Give a board that is in memory, with its changes; None: it is to be loaded."""
         board = self._boards.peek(key)
         return None if board is None else self._seen(board, changes)
 
     async def load(self, key: Aor, changes: GatheredChanges | None) -> "_SeenBoard":
-        """Read a board that was let go of meanwhile."""
+        """Load a board that has left the memory, with its changes."""
         return self._seen(await self._boards.latest(key), changes)
 
     def _seen(self, board: Board, changes: GatheredChanges | None) -> "_SeenBoard":
@@ -178,14 +178,14 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
 
 
 class _SeenBoard:
-    """A board, with what is new on it, as its watchers see it.
+    """A board with its changes, as its watchers see it.
 
     Args:
         board: The board.
-        changes: What is new; None: nothing is.
-        watches: Who watches it.
-        views: What each audience sees of it, written.
-        exists: Whether its owner is a user: nothing that somebody left behind is seen.
+        changes: The changes; None: there are none.
+        watches: The person's watchers.
+        views: The documents of what each audience sees.
+        exists: Whether the address is a user's: of an address that nobody has, nothing is seen.
     """
 
     __slots__ = ("_board", "_changes", "_concerned", "_exists", "_news", "_views", "_watches")
@@ -209,7 +209,7 @@ class _SeenBoard:
         """Of an audience, what is news in the categories that somebody watches: the same for very many."""
 
     def news_for(self, subscription: Subscription, owed: frozenset[str] | None) -> frozenset[str] | None:
-        """Give the categories in which there is news for a watcher."""
+        """Give the categories in which there is news for a watcher; None: the watcher is told nothing now."""
         watch = self._watches.get(subscription)
         if watch is None or watch.is_behind:
             return None
@@ -234,7 +234,7 @@ class _SeenBoard:
     def audience_of(
         self, subscription: Subscription, news: frozenset[str]
     ) -> tuple[Audience | None, frozenset[str], PresenceFormat]:
-        """Give the level and the person whom a watcher is, what of that is news, and how it is written."""
+        """Give the audience of a watcher, the categories with news, and the format of the document."""
         watch = self._watches[subscription]
         return watch.seen_by, news, watch.form
 
@@ -243,12 +243,12 @@ class _SeenBoard:
         return self._views.document_for(self._board, *audience)
 
     def _new_to(self, seen_by: Audience, since: int, owed: frozenset[str] | None) -> frozenset[str]:
-        """Give what is news to an audience, found out once for each, and what a watcher is owed.
+        """Give the categories with news for an audience, computed once for each, and those that a watcher is owed.
 
         Args:
             seen_by: The audience.
-            since: Serial number of the last change that the watcher need not be told of.
-            owed: What the watcher is owed.
+            since: Serial number of the last change of which the watcher need not be told.
+            owed: The categories that the watcher is owed.
         """
         changes = self._changes
         if changes is None:
@@ -264,9 +264,9 @@ class _SeenBoard:
 
 
 def _differing(shown: Board, board: Board, seen_by: Audience | None) -> frozenset[str]:
-    """Give the categories of which a board shows an audience something else than an earlier one did.
+    """Give the categories of which a board shows an audience something else than an earlier board did.
 
-    None when the watcher was told that there is no such user: then everything is told anyway.
+    None for a watcher who was told that there is no such user: everything is told to them anyway.
     """
     if seen_by is None:
         return frozenset()

@@ -21,9 +21,9 @@ _VIEWS_PER_BOARD: Final = 32
 
 
 class Views:
-    """What each audience sees of a board, written once for all who belong to it.
+    """The documents of what each audience sees of a board, written once for all watchers in it.
 
-    Kept until the board is another; bounded, because many people are asked about once, and because
+    Kept until the board changes; bounded, because many people are asked about once, and because
     a watcher may ask for any set of categories.
     """
 
@@ -77,7 +77,7 @@ class Views:
 
 @dataclass(slots=True)
 class _Written:
-    """What is written of one board."""
+    """The documents of one board."""
 
     board: Board
     documents: dict[tuple[Audience, frozenset[str], PresenceFormat], Document] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Presentities:
     """The documents of what each audience sees of a board."""
 
     relation: Callable[[Aor], Relation]
-    """Gives what a watcher is to the enterprise."""
+    """Gives the relation of a watcher to the enterprise."""
 
     def document_for(self, watcher: Aor, watched: WatchedPerson, board: Board | None) -> Document:
         """Write what a watcher sees of a person.

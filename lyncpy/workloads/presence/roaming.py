@@ -1,7 +1,7 @@
-"""What a user's own endpoints are told: his board, his levels, who watches him, who acts for him.
+"""Notifications to a user's own endpoints: of their board, access levels, watchers and delegates.
 
 Each endpoint is told what it has not heard yet, and each question ("X added you") once, until
-somebody answers it; then the others are told to take it back. A client from before 2007
+one endpoint answers it; then the others are told to withdraw it. A client from before 2007
 hears of watchers by `presence.wpending`. Spec: [MS-PRES] 3.4, roaming-self.
 """
 
@@ -28,7 +28,7 @@ PENDING_TYPE: Final = "text/xml+msrtc.wpending"
 
 @dataclass(slots=True)
 class News:
-    """What was changed on a board since its owner's endpoints were told last."""
+    """The changes of a board since its owner's endpoints were told last."""
 
     touched: dict[Epid | None, set[str]] = field(default_factory=dict)
     state: bool = False
@@ -38,7 +38,7 @@ class News:
 
     @classmethod
     def from_fact(cls, fact: BoardChanged) -> "News":
-        """Give what one change says."""
+        """Make the news of one change."""
         return cls(
             {fact.by: set(fact.categories)},
             state=any(category == "state" and container >= EXTERNAL for category, container in fact.shown),
@@ -48,16 +48,16 @@ class News:
         )
 
     def categories_for(self, epid: Epid) -> frozenset[str]:
-        """Give the categories that an endpoint has not heard of: the answer to its own publication told it the rest.
+        """Give the categories with news for an endpoint; the answer to its own publication told it the rest.
 
         The aggregate state is told to the publisher too: a client shows its own state by it,
-        and only takes it from a notification.
+        and takes it from a notification only.
         """
         news = {name for by, names in self.touched.items() if by != epid for name in names}
         return frozenset(news | {"state"} if self.state else news)
 
     def joined(self, later: "News") -> "News":
-        """Give these and later ones together, as a copy."""
+        """Give these news and later ones together, as a copy."""
         touched = {
             by: {*self.touched.get(by, ()), *later.touched.get(by, ())} for by in {*self.touched, *later.touched}
         }
@@ -72,29 +72,29 @@ class News:
 
 @dataclass(slots=True)
 class RoamingRequest:
-    """What one of the user's endpoints asked for, and about whom it was asked."""
+    """The parts that an endpoint asked for, and the watchers about whom it was prompted."""
 
     asked: frozenset[str]
     prompted: frozenset[Aor] = frozenset()
 
 
 class Roaming(FeedSource[Aor, News, News]):
-    """Tells own endpoints.
+    """Tells a user's own endpoints what has changed on their board.
 
     Attributes:
-        feed: What tells them; it is to hear of connections. Endpoints that are full are owed the news itself:
-            names of categories and containers.
+        feed: Tells the endpoints; it is to hear of connections. An endpoint whose connection is full is owed the
+            news itself: names of categories and containers.
     """
 
     def __init__(
         self, boards: BoardTable, notifier: Notifier, relation: Callable[[Aor], Relation], timers: ITimers
     ) -> None:
-        """Begin with nobody to tell.
+        """Create the notifications with nothing to tell.
 
         Args:
             boards: The boards.
             notifier: Has the subscriptions.
-            relation: Tells what a watcher is to the enterprise.
+            relation: Gives the relation of a watcher to the enterprise.
             timers: The clock.
         """
         self._boards = boards
@@ -103,14 +103,14 @@ class Roaming(FeedSource[Aor, News, News]):
         self.feed: Final[Feed[Aor, News, News]] = Feed(self, notifier, timers)
 
     def changed(self, fact: BoardChanged, wait_s: float) -> None:
-        """Have a user's endpoints told soon of a change, if any listens."""
+        """Tell a user's endpoints of a change after `wait_s` seconds, if any has subscribed."""
         if self._notifier.subscriptions_of(SELF_EVENT, fact.aor) or self._notifier.subscriptions_of(
             PENDING_EVENT, fact.aor
         ):
             self.feed.changed(fact.aor, News.from_fact(fact), wait_s)
 
     def whole(self, board: Board, asked: frozenset[str]) -> tuple[Document, RoamingRequest]:
-        """Give all that an endpoint asks for, and what it has heard then."""
+        """Write all parts that an endpoint asks for; give the document, and what the endpoint has heard then."""
         waiting = _waiting(board) if "subscribers" in asked else ()
         body = write_own(
             board,
@@ -122,7 +122,7 @@ class Roaming(FeedSource[Aor, News, News]):
         return Document(ROAMING_SELF, body), RoamingRequest(asked, frozenset(one.aor for one in waiting))
 
     def pending(self, board: Board) -> tuple[Document, RoamingRequest]:
-        """Give who waits to be known, for a client from before 2007."""
+        """Write the watchers who wait for an answer, for a client from before 2007."""
         waiting = _waiting(board)
         return _pending(waiting), RoamingRequest(frozenset(), frozenset(one.aor for one in waiting))
 
@@ -134,25 +134,25 @@ class Roaming(FeedSource[Aor, News, News]):
     # --- as its feed asks
 
     def subscriptions(self, key: Aor) -> Sequence[Subscription]:
-        """Give the subscriptions of a user's endpoints."""
+        """Give the subscriptions of a user's own endpoints."""
         return (*self._notifier.subscriptions_of(SELF_EVENT, key), *self._notifier.subscriptions_of(PENDING_EVENT, key))
 
     def joined(self, earlier: News, later: News) -> News:
-        """Give all of it."""
+        """Give both news together."""
         return earlier.joined(later)
 
     def update(self, key: Aor, changes: News | None) -> "_OwnBoard | None":
-        """Give a board that is in memory."""
+        """Give a board that is in memory, with its news; None: it is to be loaded."""
         board = self._boards.peek(key)
         return None if board is None else _OwnBoard(board, changes, self._relation)
 
     async def load(self, key: Aor, changes: News | None) -> "_OwnBoard":
-        """Read a board."""
+        """Load a board, with its news."""
         return _OwnBoard(await self._boards.latest(key), changes, self._relation)
 
 
 class _OwnBoard:
-    """A board, with what is new on it, as its owner's endpoints see it."""
+    """A board with its news, as its owner's endpoints see it."""
 
     def __init__(self, board: Board, news: News | None, relation: Callable[[Aor], Relation]) -> None:
         self._board = board
@@ -190,7 +190,10 @@ class _OwnBoard:
         return Document(ROAMING_SELF, body)
 
     def _prompts(self, held: RoamingRequest) -> tuple[Subscriber, ...]:
-        """Give whom an endpoint is to ask about, and about whom not any more; from then on it has heard that."""
+        """Give the watchers about whom an endpoint is to prompt, and those whose prompt it is to withdraw.
+
+        Both count as told from then on.
+        """
         waiting = {one.aor: one for one in _waiting(self._board)}
         known = {one.aor: one for one in self._board.subscribers}
         begun = tuple(one for aor, one in waiting.items() if aor not in held.prompted)
@@ -204,7 +207,7 @@ class _OwnBoard:
 
 
 class _Told(NamedTuple):
-    """What own endpoints of one audience are told; they mostly are all of one."""
+    """What an audience of own endpoints is told; most endpoints of a user are one audience."""
 
     categories: frozenset[str]
     containers: frozenset[int]

@@ -1,4 +1,4 @@
-"""Who watches whom: the index of watched people, and what their watchers were shown.
+"""The watchers of each person, and what they were shown.
 
 A subscription to `presence` watches many people; its `data` maps each to a `WatchedPerson`. Here
 the same is kept the other way round, because a change asks for the watchers of one.
@@ -24,7 +24,7 @@ _LIMIT: Final = Diagnostics(2012, "Category subscription limit exceeded")
 
 @dataclass(frozen=True, slots=True)
 class WatchedPerson:
-    """What a subscription wants of one person."""
+    """What a subscription asks for about one person."""
 
     uri: str
     """As the client wrote it."""
@@ -33,7 +33,7 @@ class WatchedPerson:
     """Of all actions together."""
 
     actions: tuple[tuple[str, frozenset[str]], ...] = ()
-    """(id, categories) of the actions of batches that ask for him, the newest last; each ends for itself."""
+    """(id, categories) of the actions of batches that ask for the person, the newest last; each ends for itself."""
 
     form: PresenceFormat = PresenceFormat.CATEGORIES
 
@@ -43,31 +43,31 @@ WatchedPeople = Mapping[Aor, WatchedPerson]
 
 @dataclass(slots=True)
 class Watch:
-    """What one subscription watches of one person, and in which audience it was when it was told last."""
+    """What one subscription watches of one person, and the audience in which the watcher was told last."""
 
     categories: frozenset[str]
     relation: Relation = Relation.SAME_ENTERPRISE
     form: PresenceFormat = PresenceFormat.CATEGORIES
     seen_by: Audience | None = None
-    """None: he was told that there is no such user."""
+    """None: the watcher was told that there is no such user."""
 
     since: int = -1
-    """Serial number of the last change of boards that he need not be told of: his first document showed what it made."""
+    """Serial number of the last change of boards that the watcher's first document shows already."""
 
     is_behind: bool = False
-    """His first document showed what was not so any more; until he is told the difference, he is told nothing else."""
+    """Whether the first document was outdated when it was sent; until the difference is told, nothing else is."""
 
     _containers: Mapping[int, Container] | None = None
 
     def audience(self, board: Board, watcher: Aor) -> Audience:
-        """Give the audience now; computed again only when the board's containers are others."""
+        """Give the watcher's audience now; it is computed anew only when the board's containers are another mapping."""
         if self.seen_by is None or self._containers is not board.containers:
             self.seen_by = audience(board, watcher, self.relation)
             self._containers = board.containers
         return self.seen_by
 
     def lose(self) -> Audience:
-        """Give the audience of somebody who is no user any more: nothing that he left behind is seen."""
+        """Give the audience for an address that is no user's any more: nothing that was left behind is seen."""
         self.seen_by, self._containers = NOBODY, None
         return self.seen_by
 
@@ -79,7 +79,7 @@ class WatcherIndex:
         """Create an index in which nobody is watched.
 
         Args:
-            relation: Gives what a watcher is to the enterprise.
+            relation: Gives the relation of a watcher to the enterprise.
             total: Pairs in the index.
             per_user: Pairs of one watcher.
             per_device: Pairs of one endpoint of a watcher.
@@ -96,18 +96,23 @@ class WatcherIndex:
         return aor in self._watched
 
     def watchers_of(self, aor: Aor) -> Mapping[Subscription, Watch]:
-        """Give who watches somebody."""
+        """Map the subscriptions that watch a person to what they watch of them."""
         return self._watched.get(aor, {})
 
     def is_watched_by(self, aor: Aor, watcher: Aor) -> bool:
-        """Tell whether any device of a watcher watches somebody."""
+        """Tell whether any endpoint of a watcher watches a person."""
         return any(one.watcher == watcher for one in self._watched.get(aor, ()))
 
     def require_room(self, watcher: Aor, epid: Epid, more: int) -> None:
-        """Refuse what would be too much.
+        """Refuse pairs for which there is no room.
+
+        Args:
+            watcher: The watcher's address.
+            epid: The watcher's endpoint.
+            more: The number of pairs; none or fewer than before always fit.
 
         Raises:
-            Refused: 413, it is more than this device's or this watcher's share; 503, the table is full.
+            Refused: 413, when they exceed the share of this endpoint or this watcher; 503, when the table is full.
         """
         excess = self._shares.excess(_owners(watcher, epid), more) if more > 0 else ""
         if excess == TOTAL:
@@ -118,13 +123,13 @@ class WatcherIndex:
     def watch(
         self, subscription: Subscription, watched_people: WatchedPeople, boards: Mapping[Aor, Board], serial: int = -1
     ) -> None:
-        """Have a subscription watch exactly these people.
+        """Replace the people whom a subscription watches.
 
         Args:
-            subscription: Its `data` becomes `watched_people`.
+            subscription: The subscription; its `data` becomes `watched_people`.
             watched_people: All whom it watches from now on.
-            boards: Of those whom its watcher is being told of now.
-            serial: Number of the last change of boards; of those before, its watcher is told by these boards.
+            boards: The boards of which the watcher is being told now.
+            serial: Number of the last change of boards that these boards show.
         """
         for aor in (subscription.data or {}).keys() - watched_people.keys():
             self._remove(subscription, aor)
@@ -142,7 +147,7 @@ class WatcherIndex:
         subscription.data = watched_people
 
     def forget(self, subscription: Subscription) -> None:
-        """A subscription is over."""
+        """Remove a subscription that has ended."""
         for aor in subscription.data or {}:
             self._remove(subscription, aor)
         subscription.data = {}

@@ -283,6 +283,21 @@ def privatise(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas
     return _acknowledged(board, contacts, now, quotas, changed)
 
 
+def still_shown(board: Board, contacts: frozenset[Aor] | None) -> frozenset[Aor]:
+    """Give the addresses that may go on seeing a private board while its user's contact list cannot be applied.
+
+    They saw it before, and are contacts as far as is known. Subscribers who wait for an answer are left out: to
+    acknowledge them would have to be written.
+
+    Args:
+        board: The user's board.
+        contacts: All addresses on the user's list; None: the list cannot be read.
+    """
+    shown = board.private_to or frozenset()
+    waiting = {one.aor for one in board.subscribers if not one.acknowledged}
+    return (shown if contacts is None else shown & contacts) - waiting
+
+
 def _acknowledged(
     board: Board, known: Collection[Aor], now: float, quotas: Quotas, changed: Board | None = None
 ) -> Published:
