@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import Clients
-from tests.kit.server import BIN, RunningServer
+from tests.kit import forks
+from tests.kit.server import RunningServer
 
 pytestmark = pytest.mark.interop
 
@@ -32,8 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 def verified(server: RunningServer, *more: str) -> "subprocess.CompletedProcess[str]":
     """Verify as an administrator does, while the server runs."""
-    words = [str(BIN / "lyncpy"), "archive", "verify", "--config", str(server.home / "lyncpy.toml"), *more]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return forks.run(["archive", "verify", "--config", str(server.home / "lyncpy.toml"), *more], timeout=60)
 
 
 def test_a_talk_is_archived_searched_exported_and_verified(server: RunningServer, clients: Clients) -> None:

@@ -8,7 +8,6 @@ import itertools
 import os
 import random
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -65,7 +64,7 @@ def test_everything_archived_is_there_and_verifies_after_kill_9(tmp_path: Path) 
     print("seed", seed)
     acknowledged: set[str] = set()
     for number in range(ROUNDS):
-        acknowledged |= write_until_killed(tmp_path, number, after=chance.randrange(1, 300), script=__file__)
+        acknowledged |= write_until_killed(tmp_path, number, after=chance.randrange(1, 300), write=keep_for_ever)
         with opened(tmp_path) as (pump, ledger, _):
             verdict = pump.run(Auditor(ledger, PlainStamps()).verify())
         assert verdict.broken is None, verdict
@@ -76,9 +75,9 @@ def test_everything_archived_is_there_and_verifies_after_kill_9(tmp_path: Path) 
     assert len(acknowledged) > ROUNDS
 
 
-def keep_for_ever(home: Path, number: str) -> None:
+def keep_for_ever(home: str, number: str) -> None:
     """Keep in groups of all sizes; say each entry when it is acknowledged (in the child)."""
-    with opened(home) as (pump, _, keeper):
+    with opened(Path(home)) as (pump, _, keeper):
         for turn in itertools.count():
             calls: list[Deferred[int]] = []
             for n in range(1 + turn % 40):
@@ -91,7 +90,3 @@ def keep_for_ever(home: Path, number: str) -> None:
 def said_aloud(_: None, name: str) -> int:
     """Say an entry, in one system call: what was not said whole was not acknowledged."""
     return os.write(1, f"{name}\n".encode())
-
-
-if __name__ == "__main__":
-    keep_for_ever(Path(sys.argv[1]), sys.argv[2])

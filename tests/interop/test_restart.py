@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import Clients
-from tests.kit.server import TOP, RunningServer, wait_until
+from tests.kit.forks import TOP
+from tests.kit.server import RunningServer, wait_until
 
 pytestmark = pytest.mark.interop
 

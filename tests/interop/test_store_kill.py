@@ -8,8 +8,6 @@ import itertools
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -24,6 +22,8 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import SessionRecord
 from tests.kit.cellars import database_in
+from tests.kit.forks import Forked
+from tests.kit.hostile import time_limit
 from tests.kit.soak import many
 from tests.kit.threads import ThreadPump
 
@@ -48,19 +48,18 @@ def test_everything_acknowledged_is_there_after_kill_9(tmp_path: Path) -> None:
     assert len(acknowledged) > ROUNDS
 
 
-def write_until_killed(home: Path, number: int, *, after: int, script: str = __file__) -> set[str]:
-    """Start a child, kill it once it has said `after` lines, and give all whole lines it said."""
-    child = subprocess.Popen(
-        [sys.executable, script, str(home), str(number)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert child.stdout is not None
-    lines = list(itertools.islice(child.stdout, after))
-    child.kill()
-    lines += child.stdout.readlines()
+def write_until_killed(
+    home: Path, number: int, *, after: int, write: Callable[[str, str], object] | None = None
+) -> set[str]:
+    """Start a child that writes, kill it once it has said `after` lines, and give all whole lines it said."""
+    pipe = home / f"said-{number}"
+    os.mkfifo(pipe)
+    child = Forked(write or write_for_ever, str(home), str(number), out=pipe)
+    with time_limit(60), pipe.open("rb") as said:
+        lines = list(itertools.islice(said, after))
+        child.kill()
+        lines += said.readlines()
     child.wait(10)
-    child.stdout.close()
     assert len(lines) >= after, "the child ended by itself"
     return {line.decode().strip() for line in lines if line.endswith(b"\n")}
 
@@ -84,10 +83,10 @@ def found(home: Path) -> set[str]:
     return words
 
 
-def write_for_ever(home: Path, number: str) -> None:
+def write_for_ever(home: str, number: str) -> None:
     """Write in groups of all sizes; say each write when it is acknowledged (in the child)."""
     pump = ThreadPump()
-    database = database_in(home, pump)
+    database = database_in(Path(home), pump)
     pump.run(database.open())
     store, records = SqlStore(database, time.time), SqlRecords(database)
 
@@ -106,7 +105,3 @@ def write_for_ever(home: Path, number: str) -> None:
             calls.append(said(records.upsert([session]), f"session {name}"))
             calls.append(said(store.append("calls", name.encode(), time.time()), f"line {name}"))
         pump.run(gatherResults(calls))
-
-
-if __name__ == "__main__":
-    write_for_ever(Path(sys.argv[1]), sys.argv[2])

@@ -11,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final
+
+TOP: Final = Path(__file__).resolve().parents[2]
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.kit.preloaded"])
@@ -24,21 +26,23 @@ _LOCK: Final = threading.Lock()
 
 
 class Forked:
-    """A process that runs `twistd` or `lyncpy`; its methods are those of subprocess.Popen."""
+    """A process that does one thing; its methods are those of subprocess.Popen."""
 
-    def __init__(self, words: Sequence[str], *, folder: Path, out: Path, err: Path, stdin: Path = _NOTHING) -> None:
+    def __init__(
+        self, do: Callable[..., object], *words: str, out: Path, err: Path | None = None, stdin: Path = _NOTHING
+    ) -> None:
         """Start it.
 
         Args:
-            words: `twistd` or `lyncpy`, and what it is given.
-            folder: Where it works.
+            do: What it does: `twistd`, `lyncpy`, or another function of a module.
+            words: What that is given.
             out: What it prints is added to this file.
-            err: The same for its standard error.
+            err: The same for its standard error; this process's own if not given.
             stdin: What it reads.
         """
-        self.words: Final = tuple(words)
-        files = (str(stdin), str(out), str(err))
-        self._process: Final = _CONTEXT.Process(target=_begin, args=(self.words, str(folder), files), daemon=True)
+        self.words: Final = (do.__name__, *words)
+        files = {0: stdin, 1: out, **({2: err} if err else {})}
+        self._process: Final = _CONTEXT.Process(target=_begin, args=(do, words, files), daemon=True)
         with _LOCK:
             self._process.start()
 
@@ -75,38 +79,45 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def run(words: Sequence[str], text: str = "", *, folder: Path, timeout: float) -> "subprocess.CompletedProcess[str]":
-    """Run `twistd` or `lyncpy` to its end, with a text on its standard input."""
+def run(words: Sequence[str], text: str = "", *, timeout: float) -> "subprocess.CompletedProcess[str]":
+    """Run `lyncpy` to its end, with a text on its standard input."""
     with tempfile.TemporaryDirectory() as place:
         said, out, err = (Path(place, name) for name in ("in", "out", "err"))
         said.write_text(text, "utf-8")
-        process = Forked(words, folder=folder, out=out, err=err, stdin=said)
+        process = Forked(lyncpy, *words, out=out, err=err, stdin=said)
         try:
             status = process.wait(timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(timeout)
             raise
-        return subprocess.CompletedProcess(list(words), status, out.read_text("utf-8"), err.read_text("utf-8"))
+        return subprocess.CompletedProcess(["lyncpy", *words], status, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
-def _begin(words: Sequence[str], folder: str, files: Sequence[str]) -> None:
-    """Be the command: in the process that was forked."""
+def twistd(*words: str) -> None:
+    """Be the command `twistd`."""
+    # What names the reactor is each process's own.
+    from twisted.scripts.twistd import run  # noqa: PLC0415
+
+    sys.argv = ["twistd", *words]
+    run()
+
+
+def lyncpy(*words: str) -> None:
+    """Be the command `lyncpy`."""
+    from lyncpy.app.cli import main  # noqa: PLC0415
+
+    sys.exit(main(words))
+
+
+def _begin(do: Callable[..., object], words: Sequence[str], files: Mapping[int, Path]) -> None:
+    """Be what was asked for: in the process that was forked."""
     # A session of its own: what a test's Ctrl-C hits is the test.
     os.setsid()
-    adding = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    for number, (file, how) in enumerate(zip(files, (os.O_RDONLY, adding, adding), strict=True)):
-        opened = os.open(file, how, 0o600)
+    for number, file in files.items():
+        opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT if number else os.O_RDONLY, 0o600)
         os.dup2(opened, number)
         os.close(opened)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process
-    os.chdir(folder)
-    sys.argv = list(words)
-    if words[0] == "twistd":
-        from twisted.scripts.twistd import run as twistd  # noqa: PLC0415 - what names the reactor is each process's own
-
-        twistd()
-    else:
-        from lyncpy.app.cli import main  # noqa: PLC0415 - as above
-
-        sys.exit(main())
+    os.chdir(TOP)
+    do(*words)

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.kit import forks
-from tests.kit.forks import Forked
+from tests.kit.forks import TOP, Forked
 from tests.kit.slapd import free_ports
 
-TOP: Final = Path(__file__).resolve().parents[2]
 BIN: Final = Path(sys.executable).parent
 
 READY: Final = "lyncpy is ready"
@@ -126,7 +125,7 @@ class RunningServer:
                     command or self.twistd, cwd=TOP, stdout=log, stderr=log, env=environment, start_new_session=True
                 )
         else:
-            self._process = Forked(["twistd", *self.twistd[1:]], folder=TOP, out=self._log, err=self._log)
+            self._process = Forked(forks.twistd, *self.twistd[1:], out=self._log, err=self._log)
         until = time.monotonic() + PATIENCE_S
         while READY not in self.log()[begin:]:
             if self._process.poll() is not None or time.monotonic() > until:
@@ -225,7 +224,7 @@ def _run(words: Sequence[str]) -> str:
 
 def _lyncpy(*words: str, text: str = "") -> str:
     """Run the command `lyncpy`, which has to succeed; give what it prints."""
-    return _printed(forks.run(["lyncpy", *words], text, folder=TOP, timeout=PATIENCE_S))
+    return _printed(forks.run(words, text, timeout=PATIENCE_S))
 
 
 def _printed(done: "subprocess.CompletedProcess[str]") -> str:

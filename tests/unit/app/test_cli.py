@@ -1,13 +1,13 @@
 """The console command says in a sentence what it could not do."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lyncpy.app.cli import main
 from lyncpy.backends.people import read_people
+from tests.kit import forks
 
 
 def test_a_home_that_cannot_be_made_is_named_with_the_reason(
@@ -38,9 +38,8 @@ def test_passwords_cannot_be_looked_at_without_the_key_that_seals_them(tmp_path:
     """`lyncpy user list` names the key file that is missing, and fails without a traceback."""
     assert main(["init", str(tmp_path)]) == 0
     (tmp_path / "store.key").unlink()
-    command = [sys.executable, "-m", "lyncpy.app.cli", "user", "list", "--config", str(tmp_path / "lyncpy.toml")]
 
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = forks.run(["user", "list", "--config", str(tmp_path / "lyncpy.toml")], timeout=60)
 
     assert done.returncode == 1
     assert done.stderr.startswith(f'lyncpy: the key file "{tmp_path}/store.key" ([store] key_file) is missing')
@@ -50,10 +49,10 @@ def test_passwords_cannot_be_looked_at_without_the_key_that_seals_them(tmp_path:
 def test_an_archive_is_verified_from_the_command_line(tmp_path: Path) -> None:
     """Status 0 for one that is whole, also when nothing is in it; what cannot be read as an entry is refused in words."""
     assert main(["init", str(tmp_path)]) == 0
-    words = [sys.executable, "-m", "lyncpy.app.cli", "archive", "verify", "--config", str(tmp_path / "lyncpy.toml")]
+    words = ["archive", "verify", "--config", str(tmp_path / "lyncpy.toml")]
 
     def run(*more: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run([*words, *more], capture_output=True, text=True, timeout=60, check=False)
+        return forks.run([*words, *more], timeout=60)
 
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
