@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.hostile import PATIENT, assert_calm
 from tests.kit.office import LdapServer, Office, OpenOffice
 from tests.kit.purple_client import PurpleClient
 from tests.kit.server import RunningServer
@@ -35,6 +36,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     try:
         yield running.start()
         running.stop()
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def patient_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Give the server that all files of a worker share that ask quickly and wrongly, each as people of its own.
+
+    Nobody stops it, and nobody changes how it is set; its log must be calm after each of them, and its end orderly.
+    """
+    running = RunningServer(tmp_path_factory.mktemp("patient") / "home", **PATIENT).init()
+    try:
+        yield running.start()
+        running.stop()
+        assert_calm(running)
     finally:
         running.close()
 

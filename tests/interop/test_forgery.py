@@ -9,7 +9,7 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Request, Response
 from tests.kit import wishes
 from tests.kit.caller import Caller, Line, Silence
-from tests.kit.hostile import PATIENT, assert_calm, time_limit
+from tests.kit.hostile import assert_calm, time_limit
 from tests.kit.server import RunningServer
 
 pytestmark = pytest.mark.interop
@@ -31,15 +31,10 @@ NASTY = (
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Give a server that does not mind speed; its log must be calm and its end orderly."""
-    running = RunningServer(tmp_path_factory.mktemp("forgery") / "home", **PATIENT).init()
-    try:
-        yield running.start()
-        running.stop()
-        assert_calm(running)
-    finally:
-        running.close()
+def server(patient_server: RunningServer) -> Iterator[RunningServer]:
+    """Give the shared server, on which Alice, Bob and Carol are this file's; its log must be calm."""
+    yield patient_server
+    assert_calm(patient_server)
 
 
 @pytest.fixture(autouse=True)

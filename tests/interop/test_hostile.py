@@ -12,7 +12,6 @@ from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import (
     CLIENTS,
-    PATIENT,
     TORTURE,
     Answering,
     assert_calm,
@@ -48,16 +47,10 @@ WAITING = {"clerr"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Give a server that does not mind speed; its log must be calm and its end orderly."""
-    running = RunningServer(tmp_path_factory.mktemp("hostile") / "home", **PATIENT).init()
-    try:
-        yield running.start()
-        assert_calm(running)
-        running.stop()
-        assert_calm(running)
-    finally:
-        running.close()
+def server(patient_server: RunningServer) -> Iterator[RunningServer]:
+    """Give the shared server, on which Dave and Erin are this file's; its log must be calm."""
+    yield patient_server
+    assert_calm(patient_server)
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +60,7 @@ def limit() -> Iterator[None]:
         yield
 
 
-def signed_in(server: RunningServer, name: str = "alice") -> Caller:
+def signed_in(server: RunningServer, name: str = "dave") -> Caller:
     """Sign somebody in on a new connection."""
     account = server.accounts[name]
     return Caller(Line(server.tcp_port), account.address, account.password).sign_in()
@@ -75,7 +68,7 @@ def signed_in(server: RunningServer, name: str = "alice") -> Caller:
 
 def stranger(server: RunningServer) -> Caller:
     """Connect, and say nothing yet."""
-    account = server.accounts["alice"]
+    account = server.accounts["dave"]
     return Caller(Line(server.tcp_port), account.address, account.password)
 
 
@@ -155,7 +148,7 @@ def test_a_connection_ends_when_nobody_can_tell_where_the_next_message_begins(
             except Gone:
                 pass  # it may hang up before the last byte was sent
             assert statuses_until_closed(caller)[: len(statuses)] == statuses
-    other = signed_in(server, "bob")
+    other = signed_in(server, "erin")
     assert other.is_well()
     other.line.close()
 
@@ -183,7 +176,7 @@ def test_the_corpus_is_whole() -> None:
 
 
 def test_torture_that_a_user_signs_reaches_the_workloads_and_harms_nobody(server: RunningServer) -> None:
-    """The corpus again, sent as Alice's own: every answer is one of a SIP server that is well."""
+    """The corpus again, sent as Dave's own: every answer is one of a SIP server that is well."""
     caller = signed_in(server)
     seen: dict[str, int] = {}
     for path in sorted(TORTURE.glob("*.dat")):
@@ -191,7 +184,7 @@ def test_torture_that_a_user_signs_reaches_the_workloads_and_harms_nobody(server
             if not isinstance(item, Request):
                 continue
             own = item.edited(put=[("From", f"<{caller.aor}>;tag={path.stem};epid={caller.epid}")])
-            for uri in ("sip:bob@example.test", own.uri):
+            for uri in ("sip:erin@example.test", own.uri):
                 caller.send(Request(own.method, uri, own.headers, own.body))
                 statuses = heard_before_next(caller)
                 assert all(400 <= status < 500 or status in (200, 505) for status in statuses), (path.stem, statuses)
@@ -204,7 +197,7 @@ def test_torture_that_a_user_signs_reaches_the_workloads_and_harms_nobody(server
 def test_hundreds_of_changes_at_once_are_made_in_turn(server: RunningServer) -> None:
     """All in one packet, all about one list: each is answered, and the last word is kept."""
     caller = signed_in(server)
-    asked = [wishes.set_contact(caller, "bob@example.test", f"name {number}") for number in range(120)]
+    asked = [wishes.set_contact(caller, "erin@example.test", f"name {number}") for number in range(120)]
     asked += [wishes.contacts(caller) for _ in range(120)]
     caller.line.send(b"".join(encode(caller.ntlm.sign(request)) for request in asked))
     answers = [caller.answer_to(request) for request in asked]
@@ -243,7 +236,7 @@ def test_thousands_of_mutated_messages_break_nothing(server: RunningServer, know
     chance = random.Random(seed)
     samples = [path.read_bytes() for folder in (TORTURE, CLIENTS) for path in sorted(folder.iterdir())]
     caller = signed_in(server) if known else stranger(server)
-    samples += [encode(request) for request in wishes.all_of(caller, "bob@example.test")]
+    samples += [encode(request) for request in wishes.all_of(caller, "erin@example.test")]
     assert prod(caller, b"")
     before = resident_kb(server.pid)
     for number in range(1200):
@@ -253,38 +246,38 @@ def test_thousands_of_mutated_messages_break_nothing(server: RunningServer, know
             caller = signed_in(server) if known else stranger(server)
     caller.line.close()
     assert resident_kb(server.pid) - before < 60_000
-    other = signed_in(server, "bob")
+    other = signed_in(server, "erin")
     assert other.is_well()
     other.line.close()
     assert_calm(server)
 
 
 def test_thousands_of_signed_requests_with_bent_headers_break_nothing(server: RunningServer) -> None:
-    """Whatever a signed header says: a plain refusal, or it works; and what is passed on to Bob can be read by him."""
+    """Whatever a signed header says: a plain refusal, or it works; and what is passed on to Erin can be read by her."""
     seed = random.randrange(2**32)
     print("seed", seed)
     chance = random.Random(seed)
-    bob = signed_in(server, "bob")
+    erin = signed_in(server, "erin")
 
     def answer(request: Request) -> Response:
         good = response_to(
-            request, chance.choice((200, 200, 200, 180, 302, 415, 486, 603)), headers=[("Contact", bob.contact)]
+            request, chance.choice((200, 200, 200, 180, 302, 415, 486, 603)), headers=[("Contact", erin.contact)]
         )
         twisted = Response(good.status, "", bent(chance, Request("X", "sip:x", good.headers)).headers)
-        # More than a head may have would end his connection, as it should.
+        # More than a head may have would end her connection, as it should.
         return twisted if chance.random() < 0.3 and len(encode(twisted)) < 60_000 else good
 
     caller = signed_in(server)
     before = resident_kb(server.pid)
-    with Answering(bob, answer) as answering:
+    with Answering(erin, answer) as answering:
         for _ in range(4000):
-            request = bent(chance, chance.choice(wishes.all_of(caller, "bob@example.test")))
+            request = bent(chance, chance.choice(wishes.all_of(caller, "erin@example.test")))
             if not prod(caller, signed_or_not(caller, request)):
                 caller.line.close()
                 caller = signed_in(server)
     assert len(answering.heard) > 20
     assert resident_kb(server.pid) - before < 60_000
     assert caller.is_well()
-    for one in (caller, bob):
+    for one in (caller, erin):
         one.line.close()
     assert_calm(server)
