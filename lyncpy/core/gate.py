@@ -128,6 +128,10 @@ class Gate:
         )
         self._of_users = ConnectionsPerUser(settings.connections_per_user)
 
+    def __len__(self) -> int:
+        """Give the number of connections."""
+        return len(self._flows)
+
     # The life of a flow.
 
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:

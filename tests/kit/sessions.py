@@ -29,6 +29,7 @@ from tests.kit.chats import SlowArchive
 from tests.kit.fakes import awaited
 from tests.kit.hall import FewPeople
 from tests.kit.memory import MemoryRecords
+from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
 from tests.kit.platform import platform_of, signaling_of
 from tests.kit.results import result_of, started
@@ -110,9 +111,11 @@ class Scene:
         forward = Forward(
             self.outbound, "sip:sip.example.test:5061;lr", AssertedIdentity(people, self.timers), self.timers
         )
+        self.meter = MemoryMeter()
         platform = platform_of(
             self.clock,
             node=NodeName("n"),
+            meter=self.meter,
             timers=self.timers,
             bus=self.bus,
             records=self.records,
@@ -125,6 +128,10 @@ class Scene:
         result_of(self.im.open())
         self.sign_in(ALICE, "a1")
         self.sign_in(BOB, "b1")
+
+    def count(self, of: str) -> float:
+        """Give how many sessions, invitations, participants there are, as operators are told."""
+        return self.meter.gauges[f"lyncpy_im_{of}_count"]()
 
     def sign_in(self, aor: Aor, epid: str) -> Endpoint:
         """Sign a device in."""

@@ -5,12 +5,15 @@ with the real wire: its flows and streams read and write bytes. Only sockets, th
 time are not real. Actors (`tests.kit.actors`) are its clients.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import insort
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
@@ -60,6 +63,34 @@ def password_of(user: str) -> str:
     return f"{user}'s secret"
 
 
+class StageClock(MemoryReactorClock):
+    """A reactor in memory; it is quick where nothing but time passes: stories of a month have a million deadlines."""
+
+    def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kw: object) -> DelayedCall:  # noqa: A002  # Any: whatever is called
+        """Call later; the calls are always in order."""
+        at = self.seconds() + delay
+        call = DelayedCall(at, callable, args, kw, self.calls.remove, lambda _: self.calls.sort(key=_AT), self.seconds)
+        insort(self.calls, call, key=_AT)
+        return call
+
+    def advance(self, amount: float) -> None:
+        """Move, and call whatever is due by then."""
+        now = self.rightNow = self.rightNow + amount
+        calls = self.calls
+        while calls and calls[0].getTime() <= now:
+            call = calls.pop(0)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+
+    @property
+    def due(self) -> float:
+        """Give when something is to be called next."""
+        return float(self.calls[0].getTime()) if self.calls else inf
+
+
+_AT: Final = DelayedCall.getTime
+
+
 class Stage:
     """A server, the network before it, and a clock that plays move.
 
@@ -83,7 +114,7 @@ class Stage:
 
     def __init__(self, **settings: Mapping[str, object]) -> None:
         """Start a server; each keyword is a section."""
-        self.clock: Final = MemoryReactorClock()
+        self.clock: Final = StageClock()  # type: ignore[no-untyped-call]  # Twisted's has no types
         self.network: Final = Network(self.clock)
         self.directory = FakeDirectory(*(self.someone(user) for user in CAST))
         self.disk: Final = Fragility()
@@ -211,8 +242,7 @@ class Stage:
     def settle(self) -> None:
         """Let happen what happens at once."""
         for _ in range(TURNS):
-            calls = self.clock.getDelayedCalls()
-            if not any(call.getTime() <= self.clock.seconds() for call in calls):
+            if self.clock.due > self.clock.rightNow:
                 return
             self.clock.advance(0)
         raise AssertionError("something goes round in circles")
@@ -229,11 +259,8 @@ class Stage:
     def _pass(self, seconds: float) -> None:
         end = float(self.clock.seconds()) + seconds
         self.settle()
-        while True:
-            due = min((call.getTime() for call in self.clock.getDelayedCalls()), default=end + 1)
-            if due > end:
-                break
-            self.clock.advance(max(0.0, due - float(self.clock.seconds())))
+        while (due := self.clock.due) <= end:
+            self.clock.advance(max(0.0, due - self.clock.rightNow))
             self.settle()
         self.clock.advance(max(0.0, end - float(self.clock.seconds())))
         self.settle()
@@ -329,7 +356,7 @@ class Stage:
 
     def tables(self) -> Mapping[str, int]:
         """Count what every table of the server holds."""
-        ground, entrance, presence, im = self.ground, self.entrance, self.unit("presence"), self.unit("im")
+        ground, entrance = self.ground, self.entrance
         return {
             "connections": len(ground.flows.names()),
             "requests": len(entrance.transactions),
@@ -338,25 +365,29 @@ class Stage:
             "subscriptions": len(ground.notifier),
             "endpoints": len(ground.bindings),
             "homes held": len(ground.platform.writers),
-            "watchings": len(presence._fanout._watchers),
-            "changes gathered": sum(feed.gathered_count for feed in presence._feeds),
-            "changes owed": sum(feed.owed_count for feed in presence._feeds),
-            "watchers to note": len(presence._subscribers),
-            "sessions": len(im._sessions),
-            "invitations": len(im._invitations),
-            "places in chats": len(im.mcu),
-            "calls into meetings": len(self.unit("conferencing")._calls),
-            "lines to the archive": len(im._archiving),
+            "watchings": self.metered("lyncpy_presence_watchings_count"),
+            "changes gathered": self.metered("lyncpy_presence_gathered_count"),
+            "changes owed": self.metered("lyncpy_presence_owed_count"),
+            "watchers to note": self.metered("lyncpy_presence_subscribers_count"),
+            "sessions": self.metered("lyncpy_im_sessions_count"),
+            "invitations": self.metered("lyncpy_im_invitations_count"),
+            "places in chats": self.metered("lyncpy_im_participants_count"),
+            "calls into meetings": self.metered("lyncpy_conferencing_calls_count"),
+            "lines to the archive": self.metered("lyncpy_im_archiving_count"),
             "records waiting": len(ground.recording),
-            "contact lists followed": len(self.unit("contacts")._lists),
-            "strangers": int(self.meter.gauges["lyncpy_core_unauthenticated_count"]()),
+            "contact lists followed": self.metered("lyncpy_contacts_lists_count"),
+            "strangers": self.metered("lyncpy_core_unauthenticated_count"),
             "strangers' places": sum(
                 ground.flows.places.is_stranger(one) for one in ground.flows.places.all_connections()
             ),
-            "unread bytes": ground.flows._owings.total,
-            "flows at the gate": len(entrance.gate._flows),
+            "unread bytes": self.metered("lyncpy_wire_unread_bytes"),
+            "flows at the gate": len(entrance.gate),
             "guests": len(entrance.anonymous_gate),
         }
+
+    def metered(self, name: str) -> int:
+        """Read a meter."""
+        return int(self.meter.gauges[name]())
 
     def expect(self, *words: str) -> None:
         """Let complaints that contain any of these words be."""

@@ -83,6 +83,7 @@ class Conferencing:
             platform.recording, self._counts, platform.node, timers, per_hour=settings.records_per_user
         )
         self._calls = Calls(platform, signaling, privacy)
+        platform.meter.gauge("lyncpy_conferencing_calls_count", "Calls into meetings.", self._calls.__len__)
         listeners = (self._recorder, self._calls, Minutes(archive, timers))
         self.foci = FocusTable(platform, signaling.notifier, self.conferences, kinds, listeners, settings)
         for mcu in kinds.values():

@@ -39,6 +39,7 @@ class Contacts:
         self._lists = lists = Lists(
             platform.store, platform.bus, platform.writers, limits, self._generated_groups, platform.owners
         )
+        platform.meter.gauge("lyncpy_contacts_lists_count", "Contact lists that are followed.", lists.__len__)
         self._bus = platform.bus
         self._fanout = ContactFanout(lists, signaling.notifier, platform.timers)
         self._live = ListRefresh(lists, self._generated_groups, platform.timers)

@@ -31,6 +31,7 @@ class Im:
     """Passes on and records sessions between users, and runs the IM MCU.
 
     Attributes:
+        sessions: Those between two users.
         mcu: The chats of conferences.
         chat: Attaches SIP clients to it; assembly passes it to the focus.
     """
@@ -66,7 +67,7 @@ class Im:
             per_hour=settings.records_per_user,
             gather_s=settings.refused_gather_s,
         )
-        self._sessions = Sessions(
+        self.sessions = Sessions(
             self._recorder,
             timers,
             total=settings.sessions_total,
@@ -74,18 +75,25 @@ class Im:
         )
         parties = Parties(platform, privacy, idle_s=settings.idle_s)
         self._archiving = Archiving(archive, people, timers)
-        delivery = Delivery(forward, parties, self._archiving, self._sessions, self._recorder, settings, timers)
+        delivery = Delivery(forward, parties, self._archiving, self.sessions, self._recorder, settings, timers)
         members_of = members_in(platform.groups, settings.group_members)
         self._invitations = Invitations(forward, delivery, outbound, members_of, settings, timers)
-        dialogs = Dialogs(locator, parties, self._sessions)
-        routes = Routes(forward, delivery, dialogs, self._invitations, self._sessions, settings, timers)
+        dialogs = Dialogs(locator, parties, self.sessions)
+        routes = Routes(forward, delivery, dialogs, self._invitations, self.sessions, settings, timers)
         self.mcu = Mcu(self._archiving, settings, timers)
         self.chat = ChatDialogs(self.mcu, outbound, settings)
         self._termination = SessionTermination(
-            locator, privacy, outbound, forward, self._sessions, routes.leave, timers
+            locator, privacy, outbound, forward, self.sessions, routes.leave, timers
         )
-        commands = Commands(self._sessions, platform.records, platform.owners)
+        commands = Commands(self.sessions, platform.records, platform.owners)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
+        meter = platform.meter
+        meter.gauge("lyncpy_im_sessions_count", "Sessions between two users.", self.sessions.__len__)
+        meter.gauge("lyncpy_im_invitations_count", "Invitations under way or just over.", self._invitations.__len__)
+        meter.gauge("lyncpy_im_participants_count", "Participants of chats.", self.mcu.__len__)
+        meter.gauge(
+            "lyncpy_im_archiving_count", "Pairs of users for whom the archive is awaited.", self._archiving.__len__
+        )
 
     async def open(self) -> None:
         """Close the records that an earlier process left open, then listen for facts."""
@@ -107,5 +115,5 @@ class Im:
             listening.stop()
         self.mcu.stop()
         await self._termination.server_ends()
-        for session in self._sessions.all_sessions():
-            self._sessions.end_session(rules.ended(session, EndedBy.SERVER, EndReason.RESTART, self._timers.wall()))
+        for session in self.sessions.all_sessions():
+            self.sessions.end_session(rules.ended(session, EndedBy.SERVER, EndReason.RESTART, self._timers.wall()))

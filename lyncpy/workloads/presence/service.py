@@ -17,6 +17,7 @@ from lyncpy.contracts.facts import (
     PersonChanged,
     PoliciesChanged,
 )
+from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, domain_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
@@ -98,6 +99,26 @@ class Presence:
             views=(commands.why_seen,),
         )
         self._listening: tuple[IListening, ...] = ()
+        self._show(platform.meter, watchers)
+
+    def _show(self, meter: IMeter, watchers: WatcherIndex) -> None:
+        """Have operators see how much each table holds."""
+        feeds, subscribers = self._feeds, self._subscribers
+        meter.gauge("lyncpy_presence_boards_count", "Boards in memory.", self._boards.__len__)
+        meter.gauge("lyncpy_presence_watchings_count", "Pairs of a device and whom it watches.", watchers.__len__)
+        meter.gauge(
+            "lyncpy_presence_subscribers_count", "Pairs of a new watcher and whom to tell.", subscribers.__len__
+        )
+        meter.gauge(
+            "lyncpy_presence_gathered_count",
+            "Changes that are told in a moment.",
+            lambda: sum(feed.gathered_count for feed in feeds),
+        )
+        meter.gauge(
+            "lyncpy_presence_owed_count",
+            "Changes that wait for connections to drain.",
+            lambda: sum(feed.owed_count for feed in feeds),
+        )
 
     async def open(self) -> None:
         """Hear of changes, of endpoints that go and of people who change."""

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyncpy.contracts.shares import TOTAL, Shares
+from tests.kit.holdings import held
 
 
 def test_a_share_ends_before_the_whole() -> None:
@@ -24,6 +25,7 @@ def test_a_share_ends_before_the_whole() -> None:
 def test_no_bound_is_ever_passed(steps: list[tuple[str, int, int]]) -> None:
     """Whatever is taken and given back: no share and no total is exceeded, and nothing is left at the end."""
     shares, taken = Shares(12, {"user": 7, "device": 5}), []
+    untaken = held(shares)
     for user, device, amount in steps:
         owners = {"user": user, "device": (user, device)}
         if not shares.reserve(owners, amount):
@@ -34,4 +36,4 @@ def test_no_bound_is_ever_passed(steps: list[tuple[str, int, int]]) -> None:
     for owners, amount in taken:
         shares.release(owners, amount)
     assert len(shares) == 0
-    assert not any(shares._taken.values())
+    assert held(shares) == untaken

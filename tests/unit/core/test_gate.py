@@ -25,6 +25,7 @@ from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 from tests.kit.gatehouse import WALL, RecordedFlows, TablePeople, TableSecrets, request_of, signins_of, timers_of
+from tests.kit.holdings import held
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 from tests.kit.ntlm_client import NtlmClient, challenge_of
@@ -566,6 +567,9 @@ def test_the_wire_is_told_who_is_no_stranger_any_more() -> None:
 def test_one_user_has_only_so_many_connections() -> None:
     """Whoever opens more and more loses their own oldest, and nobody else's."""
     hall = Hall({"connections_per_user": 2})
+    hall.gate.closed(FLOW)
+    nobodys = held(hall.gate, "ConnectionsPerUser")
+    hall.opened(FLOW)
     hall.signed_in()
     for number in (2, 3):
         hall.opened(f"n/{number}")
@@ -574,7 +578,8 @@ def test_one_user_has_only_so_many_connections() -> None:
     hall.gate.closed(FLOW)
     hall.gate.closed(FlowName("n/2"))
     hall.gate.closed(FlowName("n/3"))
-    assert not len(hall.gate._of_users)
+    assert len(hall.gate) == 0
+    assert held(hall.gate, "ConnectionsPerUser") == nobodys
     hall.gate.closed(FlowName("n/2"))
     hall.opened("n/8")
     assert "n/8" not in hall.flows.closed

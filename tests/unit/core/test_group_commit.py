@@ -25,6 +25,7 @@ class Desk:
 
     def __init__(self, **terms: Any) -> None:
         self.clock = Clock()
+        self.timers = Timers(self.clock, lambda: 0.0)
         self.meter = MemoryMeter()
         self.commits: list[tuple[Sequence[str], Deferred[Sequence[str]]]] = []
         self.durable: list[str] = []
@@ -35,7 +36,7 @@ class Desk:
             "disk",
             self.commit,
             GroupCommitTerms("the disk", **{**known, **terms}),
-            Timers(self.clock, lambda: 0.0),
+            self.timers,
             self.meter,
         )
 
@@ -353,7 +354,7 @@ def test_an_orderly_end_commits_what_waits(scene: Desk) -> None:
     assert str(ends(late)[0]) == "the disk is closed"
     assert result_of(scene.queue.close(5.0)) == 0
     assert scene.durable == ["a", "b", "c1"]
-    assert len(scene.queue._timers) == 0  # type: ignore[arg-type]  # the real ones have a length
+    assert len(scene.timers) == 0
 
 
 def test_an_orderly_end_counts_what_a_failing_disk_did_not_take(scene: Desk) -> None:

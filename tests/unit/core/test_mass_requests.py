@@ -14,6 +14,7 @@ from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template, lines_of
 from tests.kit.bus import ToldBus
 from tests.kit.gatehouse import RecordedFlows, timers_of
+from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
 
 BOB, CAROL = FlowName("n/1"), FlowName("n/2")
@@ -59,7 +60,7 @@ class Hall:
 
     def is_empty(self) -> bool:
         """Whether nothing is remembered, and no deadline is ahead."""
-        return not (len(self.outbound) or self.outbound._of_flow or len(self.timers))
+        return not (held(self.outbound) or len(self.timers))
 
 
 def _options() -> Request:

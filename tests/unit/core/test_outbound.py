@@ -15,6 +15,7 @@ from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 from tests.kit.bus import ToldBus
 from tests.kit.gatehouse import RecordedFlows, timers_of
+from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
 
 BOB = FlowName("n/1")
@@ -62,7 +63,7 @@ class Hall:
 
     def is_empty(self) -> bool:
         """Whether nothing is remembered and no deadline is ahead."""
-        return len(self.outbound) == 0 and not self.outbound._of_flow and not len(self.outbound.timers)  # type: ignore[arg-type]  # the wheel has a length
+        return held(self.outbound) == {} and not len(self.outbound.timers)  # type: ignore[arg-type]  # the wheel has a length
 
 
 def request(method: str = "MESSAGE") -> Request:

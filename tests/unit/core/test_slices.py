@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 
 from lyncpy.core.slices import Rota, Slices, next_turn
 from lyncpy.core.timers import Timers
+from tests.kit.holdings import held
 from tests.kit.results import result_of
 
 
@@ -81,7 +82,7 @@ def test_whoever_asks_for_much_waits_behind_others() -> None:
     assert done == ["a1", "a2", "b1", "c1", "a4", "b2"]
     assert all(each.called for each in asked.values())
     assert len(rota) == 0
-    assert rota._waiting == {}
+    assert held(rota) == {}
 
 
 def test_work_that_fails_does_not_stop_the_others() -> None:

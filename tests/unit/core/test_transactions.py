@@ -23,6 +23,7 @@ from lyncpy.sip.prepared import Prepared, Template
 from tests.kit.bus import ToldBus
 from tests.kit.fakes import awaited
 from tests.kit.gatehouse import RecordedFlows, timers_of
+from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
 
 ALICE = FlowName("n/1")
@@ -522,7 +523,7 @@ def test_a_user_has_a_share_of_what_is_under_way() -> None:
     for flow in (ALICE, BOB, *map(flow_of, range(5))):
         hall.sink.closed(flow, "gone")
     assert hall.is_empty()
-    assert not hall.sink._intake._owners
+    assert held(hall.sink, "Intake") == {}
 
 
 def test_strangers_of_one_address_have_one_share() -> None:

@@ -7,6 +7,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from tests.kit.directory import person
+from tests.kit.holdings import held
 
 ALICE, BOB, CAROL = (person(name, logins=(name, f"corp-{name}")) for name in ("alice", "bob", "carol"))
 DAVE = person("dave", enabled=False)
@@ -116,7 +117,7 @@ def test_what_is_dropped_leaves_nothing_behind() -> None:
         found.drop(key)
     for one in (ALICE, BOB, CAROL, DAVE):
         found.remove_person(one.aor)
-    assert not any((found._groups, found._named, found._holders, found._means, found._inner, found._known))
+    assert held(found) == {}
     assert (len(found), found.all_groups()) == (0, ())
 
 

@@ -12,6 +12,7 @@ from pytest import MonkeyPatch
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.workloads.directory.people import People
 from tests.kit.directory import person
+from tests.kit.holdings import held
 
 ALICE = person("alice", logins=("ALiddell", "CONTOSO\\aliddell", "alice@corp.example"))
 BOB = person("bob", logins=("bobby",))
@@ -77,8 +78,8 @@ def test_a_person_who_is_dropped_leaves_nothing_behind(people: People) -> None:
     assert people.by_login("CONTOSO", "aliddell") is None
     assert people.everybody() == (BOB,)
     people.drop(BOB.aor)
-    assert not people._logins
-    assert not people._locals
+    assert people.everybody() == ()
+    assert held(people) == {}
 
 
 def test_the_nearest_address_is_suggested(people: People) -> None:

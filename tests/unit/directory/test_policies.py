@@ -13,6 +13,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import FIELDS, Policies, why
 from lyncpy.workloads.directory.policy_settings import NamedPolicy, PoliciesSettings
 from tests.kit.directory import Facts, person
+from tests.kit.holdings import held
 from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of
 
@@ -82,8 +83,10 @@ def test_the_first_table_that_names_a_user_is_his() -> None:
 def test_a_stranger_has_the_default_and_is_not_remembered() -> None:
     """Names from outside do not fill the memory, and no address that is not somebody's gets a policy."""
     desk = Desk(first={"members": ["zed@example.com"], "privacy_mode": True})
+    assert desk.of(Aor("sip:yan@example.com")) == ["default"]
+    before = held(desk.policies)
     assert desk.of(Aor("sip:zed@example.com")) == ["default"]
-    assert not desk.policies._chosen
+    assert held(desk.policies) == before
     assert [member.is_unknown for member in desk.policies.members("first")] == [True]
 
 

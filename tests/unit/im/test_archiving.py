@@ -7,6 +7,7 @@ import pytest
 
 from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
+from lyncpy.workloads.im.archiving import Archiving
 from tests.kit.chats import SlowArchive
 from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
 
@@ -161,7 +162,7 @@ def test_a_message_that_is_given_up_while_it_waits_leaves_the_line(scene: Scene,
     archive.catches_up()
     scene.turn()
     scene.outbound.to("n/b1").answers(200)
-    assert len(scene.im._archiving) == 0
+    assert scene.count("archiving") == 0
 
 
 def _answered(scene: Scene, status: int = 200) -> None:
@@ -239,7 +240,7 @@ def test_strangers_are_outsiders() -> None:
     """Whom the directory does not know is not of the enterprise."""
     archive = SlowArchive()
     scene = Scene(archive=archive)
-    assert scene.im._archiving.ask((ALICE, Aor("sip:stranger@elsewhere.test"))).demands
+    assert Archiving(archive, scene.people, scene.timers).ask((ALICE, Aor("sip:stranger@elsewhere.test"))).demands
     assert archive.asked[-1][1]
 
 
@@ -283,4 +284,4 @@ def test_an_invitation_whose_text_cannot_be_kept_is_refused(scene: Scene, archiv
     (no,) = scene.send("INVITE", body=body, content_type="application/ms-conf-invite+xml")
     assert no.status == 503
     assert scene.outbound.calls == []
-    assert len(scene.im._invitations) == 0
+    assert scene.count("invitations") == 0

@@ -53,7 +53,7 @@ def test_its_acknowledgement_finds_the_device(scene: Scene) -> None:
     scene.send("ACK", tags=("ta", "tb"))
     assert [(flow, request.method) for flow, request in scene.outbound.told] == [("n/b1", "ACK")]
     scene.clock.advance(40)
-    assert len(scene.im._invitations) == 0
+    assert scene.count("invitations") == 0
     (no,) = scene.send("ACK", tags=("ta", "tb"))
     assert no.status == 481
 
@@ -109,7 +109,7 @@ def test_a_refusal_is_passed_on_and_recorded(scene: Scene) -> None:
     scene.outbound.to("n/b1").answers(415)
     assert answers[0].status == 415
     assert (scene.record.end_reason, scene.record.response_code) == ("rejected", 415)
-    assert len(scene.im._invitations) == 0
+    assert scene.count("invitations") == 0
 
 
 def test_who_is_offline_cannot_be_invited(scene: Scene) -> None:
@@ -117,7 +117,7 @@ def test_who_is_offline_cannot_be_invited(scene: Scene) -> None:
     (no,) = _invites(scene, CAROL)
     assert no.status == 480
     assert scene.record.response_code == 480
-    assert len(scene.im._invitations) == 0
+    assert scene.count("invitations") == 0
 
 
 def test_the_inviter_gives_up(scene: Scene) -> None:

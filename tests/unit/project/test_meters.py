@@ -11,7 +11,7 @@ import pytest
 from lyncpy.backends.openmetrics import OpenMetrics
 
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
-ROOMS: Final = ("core", "wire", "web", "archive", "records", "store")
+ROOMS: Final = ("core", "wire", "web", "archive", "conferencing", "contacts", "im", "presence", "records", "store")
 QUEUE: Final = re.compile(r"lyncpy_\{\w+\}_")
 """A queue of `core.group_commit` names its meters after itself."""
 

@@ -23,6 +23,7 @@ from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.registrar.settings import Settings
 from tests.kit.flows import StillFlows
 from tests.kit.hall import FewPeople
+from tests.kit.holdings import held
 from tests.kit.outbound import FakeOutbound
 from tests.kit.platform import platform_of, signaling_of
 from tests.kit.results import result_of
@@ -379,6 +380,7 @@ def test_a_contact_stays_where_the_client_does_not_ask(scene: Scene) -> None:
 
 def test_a_contact_is_known_as_long_as_its_endpoint(scene: Scene) -> None:
     """The newest is given, on its own connection, and none after the end."""
+    before = held(scene.bindings)
     scene.register(contact=f'<sip:127.0.0.1:1;ms-opaque=1>;+sip.instance="<urn:uuid:{UUID}>"')
     (endpoint,) = scene.bindings.all_endpoints()
     assert scene.bindings.contact(FlowName("n/1"), endpoint.gruu) == "sip:127.0.0.1:1;ms-opaque=1"
@@ -388,7 +390,7 @@ def test_a_contact_is_known_as_long_as_its_endpoint(scene: Scene) -> None:
     assert scene.bindings.contact(FlowName("n/1"), endpoint.gruu) == "sip:127.0.0.1:2;ms-opaque=2"
     scene.register(expires="0")
     assert scene.bindings.contact(FlowName("n/1"), endpoint.gruu) is None
-    assert not scene.bindings._contacts
+    assert held(scene.bindings) == before
 
 
 def test_a_full_server_refuses_in_words(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.core.timers import Timers
 from lyncpy.wire.http import HttpFactory, HttpStream
 from lyncpy.workloads.web.settings import Settings
+from tests.kit.holdings import held
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 
@@ -372,6 +373,7 @@ def test_a_relay_tells_for_whom_a_browser_is() -> None:
     """The client's address is what a resource sees and what counts."""
     door = Door(connections_per_address=2)
     door.factory.relays = Relays(["192.0.2.200"])
+    before = held(door.factory)
     browsers = [door.connect("192.0.2.200") for _ in range(4)]
     for number, browser in enumerate(browsers):
         assert browser.stream.preamble is not None
@@ -380,7 +382,7 @@ def test_a_relay_tells_for_whom_a_browser_is() -> None:
     assert [asked.peer for asked in door.asked] == [f"203.0.113.{number}" for number in range(4)]
     for browser in browsers:
         browser.leave()
-    assert not door.factory._addresses
+    assert held(door.factory) == before
 
 
 TARGETS = (
