@@ -52,10 +52,6 @@ class KeepAliveWatch:
         self._asked: set[FlowName] = set()
         self._next_look = Deadline(timers, self._look)
 
-    def open(self) -> None:
-        """Start to look for silent clients."""
-        self._next_look.set(LOOK_S)
-
     def close(self) -> None:
         """Look no more."""
         self._next_look.clear()
@@ -63,6 +59,7 @@ class KeepAliveWatch:
     def promised(self, flow: FlowName) -> None:
         """Note that the client on this connection sends keep-alives."""
         self._promised.add(flow)
+        self._next_look.set_first(LOOK_S)
 
     def unwatch(self, flow: FlowName) -> None:
         """Forget a connection that is gone."""
@@ -98,7 +95,8 @@ class KeepAliveWatch:
             self._flows.close_flow(flow, "does not answer")
 
     def _look(self) -> None:
-        self._next_look.set(LOOK_S)
+        if self._promised:
+            self._next_look.set(LOOK_S)
         for flow in self._flows.silent(self._timers.now() - self._patience_s):
             if flow in self._promised:
                 self.doubt(flow)

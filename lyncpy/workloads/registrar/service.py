@@ -39,7 +39,6 @@ class Registrar:
 
     async def open(self) -> None:
         """Listen for connections that end and of people who may not sign in any more."""
-        self._keep_alive_watch.open()
         self._listening = [
             self._bus.listen(FlowClosed, self._flow_closed),
             self._bus.listen(FlowSilent, self._flow_silent),
