@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -15,9 +16,24 @@ if TIMES > 1:
 elif os.environ.get("CI"):
     settings.load_profile("ci")
 
+TESTS = Path(__file__).parent
+
+UNMEASURED = ("interop", "perf", "properties", "scenarios")
+"""Folders whose tests run without coverage, where there is any.
+
+They go thousands of times over lines that unit tests have reached, and the tracer would double what each time costs.
+"""
+
 LONGEST_IN_A_NAME = 50
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Name a long value by its argument: keys and signatures differ from run to run, and names must not."""
     return argname if isinstance(val, str | bytes) and len(val) > LONGEST_IN_A_NAME else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """See to it that coverage measures what unit tests and contracts reach."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in UNMEASURED:
+            item.add_marker("no_cover")

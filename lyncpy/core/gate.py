@@ -126,11 +126,8 @@ class Gate:
             "Connections on which nobody has signed in.",
             lambda: float(len(self._strangers)),
         )
+        meter.gauge("lyncpy_core_gate_count", "Connections that the gate knows.", lambda: float(len(self._flows)))
         self._of_users = ConnectionsPerUser(settings.connections_per_user)
-
-    def __len__(self) -> int:
-        """Give the number of connections."""
-        return len(self._flows)
 
     # The life of a flow.
 

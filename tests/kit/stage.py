@@ -381,7 +381,7 @@ class Stage:
                 ground.flows.places.is_stranger(one) for one in ground.flows.places.all_connections()
             ),
             "unread bytes": self.metered("lyncpy_wire_unread_bytes"),
-            "flows at the gate": len(entrance.gate),
+            "flows at the gate": self.metered("lyncpy_core_gate_count"),
             "guests": len(entrance.anonymous_gate),
         }
 
