@@ -9,6 +9,6 @@ The rules are pure and stand in `model`: `conference.py` has conferences as they
 `attendees.py` the values of a running meeting and the changes that may happen to it, `admission.py` its
 tables, `lifetime.py` how it begins, what time does to it and how it ends, `meeting.py` its commands.
 `bodies` reads and writes C3P, conference-info documents and the page behind a link. Around both,
-`conference_table.py` stores conferences, `focus_table.py` runs a `focus.py` for each meeting, and
-`roster_feed.py` notifies its watchers.
+`conference_table.py` stores conferences, `focus_table.py` runs a `focus.py` for each meeting,
+`focus_commands.py` carries out what participants ask of it, and `roster_feed.py` notifies its watchers.
 """

@@ -11,7 +11,6 @@ from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.mcu import ISipAccess, Participant
-from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.platform import Platform, Signaling
@@ -19,40 +18,24 @@ from lyncpy.sip.message import Response, new_tag, response_to
 from lyncpy.workloads.conferencing.attachments import SipAttachment
 from lyncpy.workloads.conferencing.bodies.c3p import (
     C3P_TYPE,
-    NOT_IMPLEMENTED,
     AddUser,
     C3pCommand,
-    DeleteConference,
-    DeleteUser,
-    FocusRequest,
-    GetConference,
-    Modify,
-    SetLobbyAccess,
-    SetLock,
-    SetRole,
     read_focus_request,
     read_request,
     refused,
     write_added,
-    write_failure,
-    write_pending,
-    write_success,
 )
 from lyncpy.workloads.conferencing.call_records import ConferenceRecorder, Dialled
-from lyncpy.workloads.conferencing.calls import Calls
-from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.focus import Focus
+from lyncpy.workloads.conferencing.focus_commands import FocusCommands
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import shown_name
 from lyncpy.workloads.conferencing.model import meeting as rules
-from lyncpy.workloads.conferencing.model.admission import FocusAction
 from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, Rule, Step
 from lyncpy.workloads.conferencing.model.conference import (
     FOCUS,
-    C3pReason,
     ConferenceDenied,
-    ConferenceRequest,
     read_address,
 )
 from lyncpy.workloads.conferencing.roster_feed import EVENT
@@ -77,32 +60,28 @@ class Routes:
         signaling: Signaling,
         factory: Factory,
         foci: FocusTable,
-        conferences: ConferenceTable,
+        commands: FocusCommands,
         media: Mapping[str, ISipAccess],
         recorder: ConferenceRecorder,
-        calls: Calls,
     ) -> None:
         """Begin without requests under way.
 
         Args:
             factory: Carries out the commands of SERVICE.
             foci: The running meetings.
-            conferences: The conferences as they are stored.
+            commands: Carries out the commands of participants.
             media: The access of SIP clients to each medium, by its kind.
             recorder: Records dialogs, and who was refused.
-            calls: Calls people into a meeting.
         """
         self._factory = factory
         self._foci = foci
-        self._conferences = conferences
+        self._commands = commands
         self._media = media
         self._people = platform.people
-        self._policies = platform.policies
         self._locator = platform.locator
         self._notifier = signaling.notifier
         self._outbound = signaling.outbound
         self._recorder = recorder
-        self._calls = calls
         self._timers = platform.timers
 
     def rows(self) -> tuple[Route, ...]:
@@ -322,98 +301,10 @@ class Routes:
             focus.rosters.watch(subscription, version)
         return response
 
-    # --- commands
-
     async def command(self, arrival: Arrival) -> Response:
-        """Carry out a participant's command to the focus; its response is the body of the 200.
-
-        A failure is reported in a 200 too, as the protocol has it: the request was understood.
-
-        Spec: [MS-CONFBAS] 3.5. Client: it does not look at the answer, only at the roster.
-        """
+        """Carry out a participant's command to the focus; see `FocusCommands`."""
         focus, attachment = self._within(arrival)
-        command = read_request(arrival.request.body)
-        ask = read_focus_request(command)
-        if isinstance(ask, AddUser) and ask.dials_out:
-            return await self._called(arrival, focus, attachment, command, ask)
-        done = ask if isinstance(ask, ConferenceDenied) else await self._done(focus, attachment.user, ask)
-        headers = [NOT_IMPLEMENTED.header()] if done == _NOT_SUPPORTED else []
-        body = (
-            write_failure(command, done.reason)
-            if isinstance(done, ConferenceDenied)
-            else write_success(command, self._content(focus, attachment.user, ask))
-        )
-        return response_to(arrival.request, 200, headers=headers, content_type=C3P_TYPE, body=body)
-
-    async def _called(
-        self, arrival: Arrival, focus: Focus, attachment: SipAttachment, command: C3pCommand, ask: AddUser
-    ) -> Response:
-        """Have somebody called into the meeting; the final response follows by INFO."""
-        if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):
-            denied: ConferenceDenied | None = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
-        else:
-            denied = await self._calls.begin(focus, attachment, arrival, command, ask)
-        body = write_pending(command) if denied is None else write_failure(command, denied.reason)
-        return response_to(arrival.request, 200, content_type=C3P_TYPE, body=body)
-
-    async def _done(self, focus: Focus, actor: Aor, ask: FocusRequest) -> Step | ConferenceDenied:
-        """Carry out one command."""
-        if ask.conf_entity and read_address(ask.conf_entity) != read_address(focus.uri):
-            return ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
-        now = self._timers.now()
-        match ask:
-            case DeleteUser(user=user):
-                return await focus.change(lambda meeting: rules.eject(meeting, actor, user, now))
-            case SetRole(user=user, role=role):
-                return await focus.change(lambda meeting: rules.set_role(meeting, actor, user, role))
-            case SetLock(locked=locked, requested=requested):
-                return await self._lock(focus, actor, requested, locked=locked)
-            case SetLobbyAccess(users=users, granted=granted):
-                return await self._lobby(focus, actor, users, granted=granted)
-            case Modify(requested=requested, mcu=""):
-                return await self._modify(focus, actor, requested, FocusAction.MODIFY_CONFERENCE)
-            case DeleteConference():
-                return await focus.change(lambda meeting: rules.end(meeting, actor))
-            case GetConference():
-                return focus.meeting, ()
-        return _NOT_SUPPORTED
-
-    def _content(self, focus: Focus, user: Aor, ask: FocusRequest | ConferenceDenied) -> str:
-        if isinstance(ask, GetConference):
-            document = focus.rosters.document_for(user)
-            return "" if document is None else document.body.decode().partition("?>")[2] or document.body.decode()
-        return ""
-
-    async def _lock(
-        self, focus: Focus, actor: Aor, requested: ConferenceRequest, *, locked: bool
-    ) -> Step | ConferenceDenied:
-        step = await focus.change(lambda meeting: rules.set_lock(meeting, actor, locked=locked))
-        if isinstance(step, ConferenceDenied) or requested == ConferenceRequest():
-            return step
-        return await self._modify(focus, actor, requested, FocusAction.MODIFY_CONFERENCE_LOCK)
-
-    async def _lobby(
-        self, focus: Focus, actor: Aor, users: tuple[Aor, ...], *, granted: bool
-    ) -> Step | ConferenceDenied:
-        """Admit or deny people in the lobby; the first denial among them is the answer."""
-        rule = rules.admit if granted else rules.deny
-        denied: ConferenceDenied | None = None
-        for user in users:
-            one: Rule = lambda meeting, user=user: rule(meeting, actor, user, self._timers.now())  # type: ignore[misc]  # noqa: E731
-            step = await focus.change(one)
-            if isinstance(step, ConferenceDenied):
-                denied = denied or step
-        return denied or (focus.meeting, ())
-
-    async def _modify(
-        self, focus: Focus, actor: Aor, requested: ConferenceRequest, action: FocusAction
-    ) -> Step | ConferenceDenied:
-        if not rules.may(focus.meeting, actor, action):
-            return ConferenceDenied(C3pReason.FORBIDDEN)
-        conference = focus.meeting.conference
-        guests = self._policies.policy_of(conference.organizer).anonymous_participants
-        changed = await self._conferences.modify(conference.organizer, conference.id, requested, guests=guests)
-        return changed if isinstance(changed, ConferenceDenied) else (focus.meeting, ())
+        return await self._commands.answer(arrival, focus, attachment)
 
     # --- inside
 
@@ -429,6 +320,3 @@ class Routes:
     ) -> None:
         number = None if no is None or no.diagnostics is None else no.diagnostics.error_id
         self._recorder.dialled(meeting, kind, Dialled(arrival, response, number), internal=internal)
-
-
-_NOT_SUPPORTED: Final = ConferenceDenied(C3pReason.NOT_SUPPORTED)

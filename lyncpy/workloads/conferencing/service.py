@@ -21,6 +21,7 @@ from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.commands import Commands
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
+from lyncpy.workloads.conferencing.focus_commands import FocusCommands
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import Guests
 from lyncpy.workloads.conferencing.minutes import Minutes
@@ -100,10 +101,9 @@ class Conferencing:
                 meeting_url=settings.meeting_url,
             ),
             self.foci,
-            self.conferences,
+            FocusCommands(self.conferences, platform.policies, self._calls, timers),
             roads,
             self._recorder,
-            self._calls,
         )
         self.offer = self._offering(routes, domain, settings)
 
