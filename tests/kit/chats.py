@@ -41,6 +41,19 @@ def sdp(accepts: str) -> bytes:
 
 
 @implementer(IArchive)
+class NoArchive:
+    """Where nothing is archived."""
+
+    def wants(self, people: Collection[Aor], external: bool) -> bool:
+        """Want nothing."""
+        return False
+
+    async def archive(self, said: Said) -> None:
+        """Fail: nothing was wanted."""
+        raise AssertionError("what nobody wanted was archived")
+
+
+@implementer(IArchive)
 class SlowArchive:
     """An archive that wants everything, and answers when the test says so.
 
@@ -152,7 +165,7 @@ class Chat:
         self.archive = archive
         self.observer = Ears()
         self.people = FewPeople(Person(Aor(f"sip:{user}@{DOMAIN}"), user) for user in USERS)
-        self.archiving = Archiving(archive, self.people, self.timers)
+        self.archiving = Archiving(archive or NoArchive(), self.people, self.timers)
         self.mcu = Mcu(self.archiving, Settings(**settings), self.timers)
         self.mcu.listen(self.observer)
         self.dialogs = ChatDialogs(self.mcu, self.outbound, Settings(**settings))

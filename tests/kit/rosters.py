@@ -1,12 +1,21 @@
 """Conferences and meetings for tests: who is who, and meetings with people in them."""
 
+from dataclasses import replace
 from typing import Any
 
 from lyncpy.contracts.names import Aor, ConferenceId, Epid
+from lyncpy.contracts.policy import Policy
 from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, MeetingPolicy, Step
-from lyncpy.workloads.conferencing.model.conference import CHAT, Autopromote, Conference, ConferenceDenied
+from lyncpy.workloads.conferencing.model.conference import (
+    CHAT,
+    Autopromote,
+    Conference,
+    ConferenceDenied,
+    ConferenceTerms,
+)
 from lyncpy.workloads.conferencing.model.lifetime import begin
 from lyncpy.workloads.conferencing.model.meeting import join, medium_joined
+from lyncpy.workloads.conferencing.settings import Settings
 
 NOON = 1_784_548_800.0
 """Wall-clock seconds: 2026-07-20 12:00 UTC."""
@@ -24,8 +33,18 @@ def conference(**differs: Any) -> Conference:
     return Conference(ALICE, ConferenceId("59CED1B0"), NOON, NOON, NOON + 28_800, **fields)
 
 
+def policy_with(**differs: Any) -> MeetingPolicy:
+    """Give the limits of a meeting as they are set by default, but for these."""
+    return replace(Settings().meeting_policy(Policy()), **differs)
+
+
+def terms_with(**differs: Any) -> ConferenceTerms:
+    """Give the limits of conferences as they are set by default, but for these."""
+    return replace(Settings().terms((CHAT,)), **differs)
+
+
 def joiner(user: Aor, epid: Epid = DESK, **differs: Any) -> Joiner:
-    """Give a device of somebody, a colleague or a guest by his address."""
+    """Give a device of somebody, a colleague or a guest by their address."""
     fields: dict[str, Any] = {
         "display_name": user[4:].partition("@")[0].title(),
         "internal": user.endswith("@contoso.test"),
@@ -46,7 +65,7 @@ def meeting(
     *users: Aor, meeting_policy: MeetingPolicy | None = None, chat: bool = True, now: float = 0.0, **differs: Any
 ) -> Meeting:
     """Give a meeting with these people in it, and in its chat."""
-    running = begin(conference(**differs), "instance-1", meeting_policy or MeetingPolicy(), now, "Alice Arnold")
+    running = begin(conference(**differs), "instance-1", meeting_policy or policy_with(), now, "Alice Arnold")
     for user in users:
         running = done(join(running, joiner(user), now))
         if chat and not running.attendees[user].waits:

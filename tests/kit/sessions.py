@@ -1,13 +1,12 @@
 """Two people and their devices before the workload of sessions, without a wire: each request is answered by hand."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from lyncpy.backends.bus import MemoryBus
-from lyncpy.contracts.archive import IArchive, Said
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Group, Person
 from lyncpy.contracts.facts import Fact
@@ -25,7 +24,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.im.settings import Settings
 from lyncpy.workloads.registrar.bindings import Bindings
-from tests.kit.chats import SlowArchive
+from tests.kit.chats import NoArchive, SlowArchive
 from tests.kit.fakes import awaited
 from tests.kit.hall import FewPeople
 from tests.kit.memory import MemoryRecords
@@ -36,19 +35,6 @@ from tests.kit.results import result_of, started
 
 ALICE, BOB, CAROL = (Aor(f"sip:{name}@example.test") for name in ("alice", "bob", "carol"))
 SDP = b"v=0\r\nm=message 5060 sip null\r\n"
-
-
-@implementer(IArchive)
-class NoArchive:
-    """Where nothing is archived."""
-
-    def wants(self, people: Collection[Aor], external: bool) -> bool:
-        """Want nothing."""
-        return False
-
-    async def archive(self, said: Said) -> None:
-        """Fail: nothing was wanted."""
-        raise AssertionError("what nobody wanted was archived")
 
 
 class Members(Groups):

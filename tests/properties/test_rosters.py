@@ -29,7 +29,6 @@ from lyncpy.workloads.conferencing.model.attendees import (
     MediumLeft,
     Meeting,
     MeetingEnded,
-    MeetingPolicy,
     Reformed,
     RoleChanged,
     Step,
@@ -56,7 +55,20 @@ from lyncpy.workloads.conferencing.model.meeting import (
     set_role,
 )
 from tests.kit.hall import tree
-from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, GUEST, MALLORY, NOON, PHONE, conference, joiner
+from tests.kit.rosters import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAVE,
+    DESK,
+    GUEST,
+    MALLORY,
+    NOON,
+    PHONE,
+    conference,
+    joiner,
+    policy_with,
+)
 from tests.kit.soak import many
 
 USERS = st.sampled_from([ALICE, BOB, CAROL, DAVE, MALLORY, GUEST])
@@ -65,7 +77,7 @@ EAGER = (ALICE, CAROL, MALLORY)
 """Who is shown every single step; the others are shown many at once."""
 
 ACTORS = st.sampled_from([None, ALICE, BOB, CAROL])
-HOUSE = MeetingPolicy(
+HOUSE = policy_with(
     size=4, lobby=2, linger_s=20.0, lobby_wait_s=15.0, guests_alone_s=50.0, guests_left_s=10.0, idle_s=200.0
 )
 

@@ -42,6 +42,9 @@ from lyncpy.workloads.conferencing.model.conference import FOCUS
 
 BY_SERVER: Final = frozenset({Departure.EJECTED, Departure.DENIED, Departure.WAITED, Departure.ENDED})
 
+COUNTS_S: Final = 1.0
+"""Seconds that the rows of message counts may wait for others."""
+
 Place = tuple[str, Aor, Epid, str]
 """Instance, user, device, and FOCUS or the kind of the medium."""
 
@@ -52,7 +55,8 @@ class Dialled:
 
     arrival: Arrival
     response: Response
-    diagnostic_id: int | None = None
+    diagnostic_id: int | None
+    """Of a refusal; None: it has none, or the INVITE was accepted."""
 
 
 class ConferenceRecorder:
@@ -72,7 +76,6 @@ class ConferenceRecorder:
         timers: ITimers,
         *,
         per_hour: int,
-        delay_s: float = 1.0,
     ) -> None:
         """Begin without rows.
 
@@ -80,13 +83,11 @@ class ConferenceRecorder:
             recording: Has the rows written.
             counts: Returns how many messages each user has sent in the conference of a focus URI.
             per_hour: Rows that one user, or the guests of one organizer, may begin in an hour.
-            delay_s: Seconds that message counts may wait.
         """
         self._counts = counts
         self._node = node
         self._timers = timers
         self._recording = recording
-        self._delay_s = delay_s
         self._per_hour = per_hour
         self._shares = HourlyQuota(float(per_hour), timers.now, self._told)
         self._conferences: dict[str, ConferenceRecord] = {}
@@ -291,7 +292,7 @@ class ConferenceRecorder:
         )
 
     def _note(self, row: ConferenceRow, *, at_once: bool = True) -> None:
-        self._recording.queue_record(cut(row), within_s=0.0 if at_once else self._delay_s)
+        self._recording.queue_record(cut(row), within_s=0.0 if at_once else COUNTS_S)
 
 
 def _is_internal(meeting: Meeting, user: Aor) -> bool:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Archiving:
-    """The way to the archive; without one nothing is archived and nothing waits.
+    """The way to the archive.
 
     Attributes:
         edition: The number of changes of policies and the directory: an answer of policy with an earlier
@@ -40,11 +40,10 @@ class Archiving:
 
     log = Logger()
 
-    def __init__(self, archive: IArchive | None, people: IPeople, timers: ITimers) -> None:
+    def __init__(self, archive: IArchive, people: IPeople, timers: ITimers) -> None:
         """Begin with empty queues.
 
         Args:
-            archive: None: nothing is archived.
             people: The people who belong to the enterprise.
         """
         self._archive = archive
@@ -74,8 +73,6 @@ class Archiving:
         Args:
             guests: Whether somebody takes part who has no account, besides `people`.
         """
-        if self._archive is None:
-            return ArchivePolicy(demands=False, edition=self.edition)
         external = guests or any(self._people.person(aor) is None for aor in people)
         return ArchivePolicy(demands=self._archive.wants(people, external), edition=self.edition)
 
@@ -113,7 +110,7 @@ class Archiving:
         self._busy[queue] += 1
         try:
             async with self._queues.hold("said", queue):
-                if said is not None and self._archive is not None:
+                if said is not None:
                     await self._archive.archive(said)
                 # The next in the queue goes on as soon as the lock is released; by then this has to be under way. With
                 # nothing behind it, it begins below, where nothing can come between.
@@ -131,17 +128,17 @@ class Archiving:
 
     def undelivered(self, said: Said | None, whom: Sequence[Aor] | None = None) -> None:
         """Archive who did not get an archived message, all recipients if `whom` is None; nothing waits for that."""
-        if said is None or self._archive is None:
+        if said is None:
             return
         recipients = said.recipients if whom is None else tuple(whom)
         note = replace(
             said, at=self._timers.wall(), kind="undelivered", recipients=recipients, content_type="", body=b""
         )
-        spawn(self._keep(self._archive, note), self.log, "noting what was not delivered")
+        spawn(self._keep(note), self.log, "noting what was not delivered")
 
-    async def _keep(self, archive: IArchive, note: Said) -> None:
+    async def _keep(self, note: Said) -> None:
         try:
-            await archive.archive(note)
+            await self._archive.archive(note)
         except (Refused, WorldUnavailable) as error:
             self.log.error(
                 "the archive lacks that message {message} of {conversation} was not delivered: {reason}",

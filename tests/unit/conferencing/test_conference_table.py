@@ -21,7 +21,6 @@ from lyncpy.workloads.conferencing.model.conference import (
     ConferenceDenied,
     ConferenceRequest,
     ConferenceRole,
-    ConferenceTerms,
     key_of,
 )
 from lyncpy.workloads.directory.owners import Owner, Owners
@@ -30,7 +29,7 @@ from tests.kit.logs import overheard
 from tests.kit.memory import MemoryStore
 from tests.kit.owners import AddressOwners
 from tests.kit.results import result_of, started
-from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
+from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference, terms_with
 
 ID = "59CED1B0"
 ACTIVE = Active("i-1", NOON, True, {BOB: ConferenceRole.PRESENTER}, frozenset({ALICE, BOB}), frozenset({CAROL}))
@@ -52,7 +51,7 @@ class Cellar:
 
     def opened(self, owners: IOwners = EVERYBODY, *, total: int = 100) -> ConferenceTable:
         """Give the table as a process that starts now has it."""
-        terms = ConferenceTerms(per_organizer=3)
+        terms = terms_with(per_organizer=3)
         table = ConferenceTable(
             self.store, KeyedLock(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners
         )
@@ -240,7 +239,7 @@ def test_nothing_is_purged_after_the_end(cellar: Cellar, table: ConferenceTable)
             cellar.store,
             KeyedLock(),
             cellar.timers,
-            ConferenceTerms(),
+            terms_with(),
             total=1,
             purge_every_s=60.0,
             owners=AddressOwners(),

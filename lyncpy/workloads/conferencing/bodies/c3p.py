@@ -87,13 +87,13 @@ class AddUser(FocusRequest):
     entity: str
     """The name that the client gives its endpoint; "" when it gives none."""
 
-    display_name: str = ""
-    role: str = ""
+    display_name: str
+    role: str
     """The role that the client asks for; it decides nothing."""
 
-    lobby_capable: bool = False
-    dials_out: bool = False
-    target: str = ""
+    lobby_capable: bool
+    dials_out: bool
+    target: str
     """The URI to call; "" for the user's own."""
 
 

@@ -19,32 +19,32 @@ from lyncpy.workloads.conferencing.model.conference import FOCUS, Conference, Co
 class MeetingPolicy:
     """The limits of a meeting, from the settings and the organizer's policy."""
 
-    size: int = 250
+    size: int
     """People who may be in it at once."""
 
-    lobby: int = 100
+    lobby: int
     """People who may wait at once."""
 
-    devices: int = 8
+    devices: int
     """Devices of one person that may take part at once."""
 
-    guests: bool = True
+    guests: bool
     """Whether the organizer's policy lets guests in."""
 
-    meeting_url: str = ""
-    lobby_wait_s: float = 1800.0
+    meeting_url: str
+    lobby_wait_s: float
     """Seconds that somebody may wait in the lobby."""
 
-    linger_s: float = 600.0
+    linger_s: float
     """Seconds that a meeting waits for participants whose connections were all lost."""
 
-    guests_alone_s: float = 5400.0
+    guests_alone_s: float
     """Seconds that guests may wait for the first participant with an account."""
 
-    guests_left_s: float = 600.0
+    guests_left_s: float
     """Seconds that guests may stay after the last participant with an account."""
 
-    idle_s: float = 86_400.0
+    idle_s: float
     """Seconds that a meeting runs without anybody with an account joining."""
 
 
@@ -85,7 +85,6 @@ class RosterEndpoint:
     joined_at: float
     gruu: str = ""
     client: str = ""
-    lobby_capable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,9 @@ class Attendee:
     endpoints: tuple[RosterEndpoint, ...]
     """In the order of joining; at least one is with the focus."""
 
-    owner: OwnerId = NOBODY
+    owner: OwnerId
+    """The person behind the address; NOBODY for a guest."""
+
     written: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
     """The element that documents hold for this very value, once written: in a large meeting each joiner is shown all others."""
 
@@ -153,8 +154,8 @@ class Meeting:
 
     conference: Conference
     instance: str
-    meeting_policy: MeetingPolicy = MeetingPolicy()
-    organizer_name: str = ""
+    meeting_policy: MeetingPolicy
+    organizer_name: str
     attendees: Mapping[Aor, Attendee] = field(default_factory=dict)
     """In the order of joining; those inside and those in the lobby."""
 
@@ -273,7 +274,8 @@ class MediumJoined(Change):
 
     user: Aor
     endpoint: RosterEndpoint
-    replaced: RosterEndpoint | None = None
+    replaced: RosterEndpoint | None
+    """The same device's earlier endpoint in the medium."""
 
 
 @dataclass(frozen=True, slots=True)

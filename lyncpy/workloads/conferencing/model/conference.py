@@ -105,14 +105,14 @@ class Active:
     since: float
     """When it began."""
 
-    locked: bool = False
-    granted: Mapping[Aor, ConferenceRole] = field(default_factory=dict)
+    locked: bool
+    granted: Mapping[Aor, ConferenceRole]
     """Roles that presenters gave or took in this occurrence."""
 
-    kept: frozenset[Aor] = frozenset()
+    kept: frozenset[Aor]
     """Those who were in it: they may return though the meeting has been locked since."""
 
-    ejected: frozenset[Aor] = frozenset()
+    ejected: frozenset[Aor]
     """Those whom a presenter removed."""
 
     meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
@@ -260,24 +260,24 @@ def join_url(base: str, conference: Conference) -> str:
 class ConferenceTerms:
     """The limits of conferences, and the values that hold where a client names none."""
 
-    media: tuple[str, ...] = (CHAT,)
+    media: tuple[str, ...]
     """Kinds of MCU that exist here."""
 
-    per_organizer: int = 1000
+    per_organizer: int
     """Conferences that one organizer may have; those over for good do not count."""
 
-    organizer_bytes: int = 4_194_304
+    organizer_bytes: int
     """Bytes of all texts and invited people in an organizer's conferences, which are all in memory."""
 
-    subject_letters: int = 1024
-    notification_bytes: int = 16_384
-    invited: int = 1000
-    ad_hoc_s: float = 8 * 3600
+    subject_letters: int
+    notification_bytes: int
+    invited: int
+    ad_hoc_s: float
     """Seconds until a conference expires whose client names no end."""
 
-    admission: AdmissionPolicy = AdmissionPolicy.OPEN
-    autopromote: Autopromote = Autopromote.COMPANY
-    guests: bool = True
+    admission: AdmissionPolicy
+    autopromote: Autopromote
+    guests: bool
     """Whether anonymous meetings may be made at all."""
 
 

@@ -94,7 +94,7 @@ class MeetingMachine:
 
 
 def begin(
-    conference: Conference, instance: str, meeting_policy: MeetingPolicy, now: float, organizer_name: str = ""
+    conference: Conference, instance: str, meeting_policy: MeetingPolicy, now: float, organizer_name: str
 ) -> Meeting:
     """Open a meeting of a conference, or go on with the one that was running when the process died.
 

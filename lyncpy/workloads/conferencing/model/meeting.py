@@ -316,7 +316,7 @@ def deleted(meeting: Meeting) -> Step:
 
 
 def _focus_endpoint(joiner: Joiner, now: float) -> RosterEndpoint:
-    return RosterEndpoint(joiner.entity, FOCUS, joiner.epid, now, joiner.gruu, joiner.client, joiner.lobby_capable)
+    return RosterEndpoint(joiner.entity, FOCUS, joiner.epid, now, joiner.gruu, joiner.client)
 
 
 def _swapped(attendee: Attendee, old: RosterEndpoint | None, new: RosterEndpoint) -> Attendee:

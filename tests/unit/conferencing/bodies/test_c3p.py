@@ -100,7 +100,17 @@ def test_refuses_a_command_with_an_absurd_name() -> None:
 
 def test_reads_a_join() -> None:
     """As the real client asks, and its spelling of its own address with it."""
-    assert ask(JOIN) == AddUser(FOCUS, BOB, "sip:Bob@contoso.test", "{1FBF2C6B}", role="attendee")
+    assert ask(JOIN) == AddUser(
+        FOCUS,
+        BOB,
+        "sip:Bob@contoso.test",
+        "{1FBF2C6B}",
+        display_name="",
+        role="attendee",
+        lobby_capable=False,
+        dials_out=False,
+        target="",
+    )
 
 
 @pytest.mark.parametrize("place", ["<endpoint entity='e'>{}</endpoint>", "<endpoint entity='e'/>{}"])

@@ -18,11 +18,11 @@ from lyncpy.workloads.conferencing.bodies.conference_info import (
     full,
     kept,
 )
-from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingPolicy
+from lyncpy.workloads.conferencing.model.attendees import Meeting
 from lyncpy.workloads.conferencing.model.conference import CHAT, Active, AdmissionPolicy, ConferenceRole
 from lyncpy.workloads.conferencing.model.meeting import admit, join, leave, medium_left, reform, set_lock, set_role
 from tests.kit.hall import tree
-from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, FOCUS, NOON, conference, done, joiner, meeting
+from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, DESK, FOCUS, NOON, conference, done, joiner, meeting, policy_with
 
 CHAT_URI = FOCUS.replace(":focus:", ":chat:")
 
@@ -56,9 +56,7 @@ def closed() -> Meeting:
 
 def test_the_first_document_is_what_the_real_client_needs() -> None:
     """Where the chat is, who leads, who is in it, and whether the door is shut."""
-    running = meeting(
-        ALICE, BOB, subject="A & B", meeting_policy=MeetingPolicy(meeting_url="https://meet.contoso.test")
-    )
+    running = meeting(ALICE, BOB, subject="A & B", meeting_policy=policy_with(meeting_url="https://meet.contoso.test"))
     info = read(full(running, ATTENDEES), 1)
     assert (info.get("entity"), info.get("state"), info.get("version")) == (FOCUS, "full", "1")
     about = info.find("conference-description")
@@ -233,7 +231,7 @@ def test_the_factory_tells_what_it_keeps() -> None:
         notification_data="<n:notification-data xmlns:n='urn:n'><n:a/></n:notification-data>",
         invited={BOB: ConferenceRole.PRESENTER},
         activated=NOON + 60,
-        active=Active("i", NOON + 60),
+        active=Active("i", NOON + 60, False, {}, frozenset(), frozenset()),
         static=True,
         version=3,
     )

@@ -17,16 +17,15 @@ from lyncpy.workloads.conferencing.model.conference import (
     ConferenceDenied,
     ConferenceRequest,
     ConferenceRole,
-    ConferenceTerms,
     join_url,
     modify,
     purgeable,
     read_address,
     schedule,
 )
-from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference
+from tests.kit.rosters import ALICE, BOB, CAROL, FOCUS, NOON, conference, terms_with
 
-TERMS = ConferenceTerms(per_organizer=2, notification_bytes=16, subject_letters=20, invited=2)
+TERMS = terms_with(per_organizer=2, notification_bytes=16, subject_letters=20, invited=2)
 
 
 def made(requested: ConferenceRequest, existing: tuple[Conference, ...] = (), **differs: Any) -> Conference:
@@ -127,7 +126,7 @@ def test_an_organizer_keeps_so_many_conferences() -> None:
 
 def test_what_an_organizer_keeps_with_conferences_has_a_bound_in_all() -> None:
     """A thousand conferences with the largest data would be in memory; what makes none larger is still taken."""
-    terms = ConferenceTerms(organizer_bytes=1000)
+    terms = terms_with(organizer_bytes=1000)
     large = replace(conference(), id=ConferenceId("AAAAAAAA"), notification_data="x" * 600, invited={})
     small = replace(conference(), id=ConferenceId("BBBBBBBB"), notification_data="", subject="", invited={})
     requested = ConferenceRequest(notification_data="y" * 600)
@@ -181,7 +180,7 @@ def test_a_conference_is_over_when_it_expired_and_nobody_is_in_it() -> None:
     found = conference()
     assert not purgeable(found, found.expires - 1)
     assert purgeable(found, found.expires)
-    assert not purgeable(replace(found, active=Active("i", NOON)), found.expires)
+    assert not purgeable(replace(found, active=Active("i", NOON, False, {}, frozenset(), frozenset())), found.expires)
     assert not purgeable(replace(found, static=True), found.expires)
 
 

@@ -28,7 +28,12 @@ class Moved(AddressOwners):
 def test_whoever_a_conference_names_is_named_by_the_address_that_they_have(runs: bool) -> None:
     """In its running meeting too, if there is one; its own address stays for ever."""
     active = Active(
-        "i", NOON, granted={BOB: ConferenceRole.PRESENTER}, kept=frozenset({ALICE, BOB}), ejected=frozenset({CAROL})
+        "i",
+        NOON,
+        False,
+        granted={BOB: ConferenceRole.PRESENTER},
+        kept=frozenset({ALICE, BOB}),
+        ejected=frozenset({CAROL}),
     )
     before = noted(
         replace(conference(), invited={BOB: ConferenceRole.ATTENDEE}, active=active if runs else None), Moved()

@@ -19,7 +19,6 @@ from lyncpy.workloads.conferencing.model.attendees import (
     Meeting,
     MeetingEnd,
     MeetingEnded,
-    MeetingPolicy,
     MeetingState,
     Reformed,
     RoleChanged,
@@ -66,6 +65,7 @@ from tests.kit.rosters import (
     done,
     joiner,
     meeting,
+    policy_with,
 )
 
 PEOPLE = {
@@ -158,7 +158,7 @@ def test_who_is_refused_learns_why(user: Aor, locked: bool, reason: C3pReason) -
 
 def test_no_guests_where_the_organizers_policy_forbids_them() -> None:
     """Not even in the lobby."""
-    running = meeting(meeting_policy=MeetingPolicy(guests=False), admission=AdmissionPolicy.ANONYMOUS)
+    running = meeting(meeting_policy=policy_with(guests=False), admission=AdmissionPolicy.ANONYMOUS)
     assert why(join(running, joiner(GUEST), 0.0)) is C3pReason.ANONYMOUS_NOT_ALLOWED
 
 
@@ -180,20 +180,20 @@ def test_as_what_somebody_joins(autopromote: Autopromote, presenters: set[str]) 
 
 def test_a_meeting_holds_so_many_people() -> None:
     """One more is refused, a further device of somebody who is in is not."""
-    running = meeting(ALICE, BOB, meeting_policy=MeetingPolicy(size=2))
+    running = meeting(ALICE, BOB, meeting_policy=policy_with(size=2))
     assert why(join(running, joiner(CAROL), 0.0)) is C3pReason.MAXIMUM_SIZE
     assert not waits(join(running, joiner(BOB, PHONE), 0.0))
 
 
 def test_a_lobby_holds_so_many_people() -> None:
     """A crowd before the door is kept small."""
-    running = meeting(CAROL, meeting_policy=MeetingPolicy(lobby=1), admission=AdmissionPolicy.CLOSED)
+    running = meeting(CAROL, meeting_policy=policy_with(lobby=1), admission=AdmissionPolicy.CLOSED)
     assert why(join(running, joiner(DAVE), 0.0)) is C3pReason.MAXIMUM_SIZE
 
 
 def test_somebody_takes_part_with_several_devices() -> None:
     """Each is an endpoint of the same person; so many and no more."""
-    running = meeting(ALICE, meeting_policy=MeetingPolicy(devices=2))
+    running = meeting(ALICE, meeting_policy=policy_with(devices=2))
     step = join(running, joiner(ALICE, PHONE), 5.0)
     (arrived,) = changes(step)
     assert isinstance(arrived, Arrived)
@@ -331,7 +331,7 @@ def test_a_meeting_that_nobody_was_let_into_ends_with_the_last_who_waits() -> No
 @pytest.fixture
 def knocking() -> Meeting:
     """Alice is in; Dave waits, with two devices."""
-    running = meeting(ALICE, DAVE, admission=AdmissionPolicy.CLOSED, meeting_policy=MeetingPolicy(size=2))
+    running = meeting(ALICE, DAVE, admission=AdmissionPolicy.CLOSED, meeting_policy=policy_with(size=2))
     return done(join(running, joiner(DAVE, PHONE), 0.0))
 
 
@@ -347,7 +347,7 @@ def test_a_presenter_lets_somebody_in(knocking: Meeting) -> None:
 
 def test_nobody_is_let_into_a_full_meeting(knocking: Meeting) -> None:
     """The presenter learns that it is full."""
-    full = replace(knocking, meeting_policy=MeetingPolicy(size=1))
+    full = replace(knocking, meeting_policy=policy_with(size=1))
     assert why(admit(full, ALICE, DAVE, 1.0)) is C3pReason.CONFERENCE_FULL
 
 
@@ -376,8 +376,8 @@ def test_a_meeting_nobody_came_to_ends_with_the_patience_of_the_lobby() -> None:
 
 def test_a_meeting_of_guests_that_a_restart_emptied_ends_with_its_lobby() -> None:
     """Nobody can come back to it: guests have no name that could be known again."""
-    active = Active("instance-1", NOON)
-    running = begin(conference(active=active, admission=AdmissionPolicy.CLOSED), "", MeetingPolicy(linger_s=1e6), 0.0)
+    active = Active("instance-1", NOON, False, {}, frozenset(), frozenset())
+    running = begin(conference(active=active, admission=AdmissionPolicy.CLOSED), "", policy_with(linger_s=1e6), 0.0, "")
     running = done(join(done(join(running, joiner(CAROL), 0.0)), joiner(DAVE), 0.0))
     step = expire(running, running.meeting_policy.lobby_wait_s)
     assert departures(step) == {CAROL: Departure.WAITED, DAVE: Departure.ENDED}
@@ -535,7 +535,7 @@ def test_who_is_called_in_counts_as_invited_until_they_come() -> None:
     closed = meeting(ALICE, BOB, admission=AdmissionPolicy.CLOSED)
     assert isinstance(call_in(closed, CAROL, DAVE), ConferenceDenied)
     assert call_in(closed, ALICE, BOB) == ConferenceDenied(C3pReason.USER_EXISTS)
-    full = replace(closed, meeting_policy=MeetingPolicy(size=1))
+    full = replace(closed, meeting_policy=policy_with(size=1))
     assert isinstance(call_in(full, ALICE, DAVE), ConferenceDenied)
     called = done(call_in(closed, ALICE, DAVE))
     assert relation_of(called, joiner(DAVE)) is JoinerRelation.INVITED
@@ -572,7 +572,7 @@ def test_guests_stay_ten_minutes_after_the_last_one_with_an_account() -> None:
 
 def test_a_meeting_that_nobody_joins_any_more_ends_in_a_day() -> None:
     """A forgotten meeting does not stay open for good; each join begins the day anew."""
-    running = meeting(ALICE, meeting_policy=MeetingPolicy(idle_s=100.0))
+    running = meeting(ALICE, meeting_policy=policy_with(idle_s=100.0))
     running = done(join(running, joiner(BOB), 50.0))
     assert deadline(running) == 150.0
     assert ending(expire(running, 150.0)) is MeetingEnd.IDLE
@@ -598,7 +598,7 @@ def test_what_survives_a_restart_is_who_was_in_and_as_what() -> None:
         "instance-1", NOON, True, {BOB: ConferenceRole.PRESENTER}, frozenset({ALICE, BOB, DAVE}), frozenset({CAROL})
     )
 
-    again = begin(conference(active=active, admission=AdmissionPolicy.ANONYMOUS), "instance-2", MeetingPolicy(), 5.0)
+    again = begin(conference(active=active, admission=AdmissionPolicy.ANONYMOUS), "instance-2", policy_with(), 5.0, "")
     assert again.instance == "instance-1"
     assert done(join(again, joiner(BOB), 6.0)).attendees[BOB].role is ConferenceRole.PRESENTER
     assert not waits(join(again, joiner(DAVE, lobby_capable=False), 6.0))
@@ -637,7 +637,7 @@ def test_relations_are_told_apart() -> None:
 
 def test_a_meeting_as_a_machine_says_when_time_moves_it() -> None:
     """Steps move it, and so does its deadline; each transition says what was before."""
-    machine = MeetingMachine(meeting(ALICE, meeting_policy=MeetingPolicy(linger_s=60.0)))
+    machine = MeetingMachine(meeting(ALICE, meeting_policy=policy_with(linger_s=60.0)))
     step = leave(machine.meeting, ALICE, DESK, 10.0, lost=True)
     assert not isinstance(step, ConferenceDenied)
     lost = machine.receive(step)
