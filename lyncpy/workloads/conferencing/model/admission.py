@@ -1,7 +1,6 @@
 """The tables of a meeting: who is admitted, with which role, and which role may send which command; pure.
 
-Spec: [MS-CONFBAS] 3.5, [MS-CONFPRO] 2.2.1.2; the access levels "closed", "open", "anonymous"
-and "locked" of clients are the rows of `DOORS`.
+Spec: [MS-CONFBAS] 3.5, [MS-CONFPRO] 2.2.1.2; the access levels of clients are the rows of `ADMITTED`.
 """
 
 import enum
@@ -38,34 +37,33 @@ class JoinerRelation(enum.Enum):
     """Has no account."""
 
 
-class JoinDecision(enum.Enum):
-    """Where a joiner is sent."""
+class AccessLevel(enum.Enum):
+    """How a meeting admits joiners: by the admission policy of its conference, unless it is locked."""
 
-    ADMIT = "admit"
-    LOBBY = "lobby"
+    LOCKED = "locked"
+    CLOSED = "closed"
+    OPEN = "open"
+    ANONYMOUS = "anonymous"
 
 
-LOCKED: Final = "locked"
-"""The row of a locked meeting, whatever its admission policy."""
+LEVELS: Final[Mapping[AdmissionPolicy, AccessLevel]] = {
+    AdmissionPolicy.CLOSED: AccessLevel.CLOSED,
+    AdmissionPolicy.OPEN: AccessLevel.OPEN,
+    AdmissionPolicy.ANONYMOUS: AccessLevel.ANONYMOUS,
+}
 
 _IN: Final = frozenset({JoinerRelation.ORGANIZER, JoinerRelation.PRESENTER, JoinerRelation.RETURNING})
 
-ADMITTED: Final[Mapping[AdmissionPolicy | str, frozenset[JoinerRelation]]] = {
-    LOCKED: _IN,
-    AdmissionPolicy.CLOSED: _IN | {JoinerRelation.INVITED},
-    AdmissionPolicy.OPEN: _IN | {JoinerRelation.INVITED, JoinerRelation.COLLEAGUE},
-    AdmissionPolicy.ANONYMOUS: frozenset(JoinerRelation),
+ADMITTED: Final[Mapping[AccessLevel, frozenset[JoinerRelation]]] = {
+    AccessLevel.LOCKED: _IN,
+    AccessLevel.CLOSED: _IN | {JoinerRelation.INVITED},
+    AccessLevel.OPEN: _IN | {JoinerRelation.INVITED, JoinerRelation.COLLEAGUE},
+    AccessLevel.ANONYMOUS: frozenset(JoinerRelation),
 }
 """Who is admitted at once; everybody else waits in the lobby, or is refused where their client knows none.
 
 Spec: [MS-CONFPRO] 2.2.1.2. A locked meeting sends everybody new to the lobby, whatever its policy.
 """
-
-DOORS: Final[Mapping[tuple[AdmissionPolicy | str, JoinerRelation], JoinDecision]] = {
-    (row, relation): JoinDecision.ADMIT if relation in admitted else JoinDecision.LOBBY
-    for row, admitted in ADMITTED.items()
-    for relation in JoinerRelation
-}
 
 REFUSALS: Final[Mapping[JoinerRelation, ConferenceDenied]] = {
     JoinerRelation.GUEST: ConferenceDenied(C3pReason.ANONYMOUS_NOT_ALLOWED, "This meeting is not open to guests"),
@@ -76,7 +74,7 @@ REFUSALS: Final[Mapping[JoinerRelation, ConferenceDenied]] = {
 """The refusal for a joiner who would have to wait in a lobby, and whose client knows none: one of before 2010."""
 
 NOT_INVITED: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is for invited people only")
-SHUT: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is locked")
+LOCKED_OUT: Final = ConferenceDenied(C3pReason.UNAUTHORIZED, "This meeting is locked")
 
 
 class FocusAction(enum.Enum):

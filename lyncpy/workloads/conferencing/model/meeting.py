@@ -12,14 +12,14 @@ from typing import Final
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import NOBODY, OwnerId
 from lyncpy.workloads.conferencing.model.admission import (
-    DOORS,
-    LOCKED,
+    ADMITTED,
+    LEVELS,
+    LOCKED_OUT,
     MAY,
     NOT_INVITED,
     REFUSALS,
-    SHUT,
+    AccessLevel,
     FocusAction,
-    JoinDecision,
     JoinerRelation,
     promoted,
 )
@@ -62,8 +62,8 @@ def reform(meeting: Meeting, conference: Conference) -> Step:
 def relation_of(meeting: Meeting, joiner: Joiner) -> JoinerRelation:
     """Return the relation of a joiner to the meeting.
 
-    The relations are tried in the order in which `JoinerRelation` lists them, for the first that holds
-    decides about the admission. The spec has the admission of each (closed, open, anonymous) but no rule for a joiner
+    But for guests the relations are tried in the order of `JoinerRelation`: the first that holds decides
+    about the admission. The spec has the admission of each (closed, open, anonymous) but no rule for a joiner
     who is two things at once.
 
     Spec: [MS-CONFPRO] 2.2.1.2; [MS-CONFBAS] 3.5.5.
@@ -121,11 +121,11 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenie
     if relation is JoinerRelation.GUEST and not meeting.meeting_policy.guests:
         return REFUSALS[JoinerRelation.GUEST]
     # The lock stands above the admission policy: everybody new waits ([MS-CONFPRO] 2.2.1.2).
-    row = LOCKED if meeting.locked else meeting.conference.admission
-    waits = DOORS[row, relation] is JoinDecision.LOBBY
+    level = AccessLevel.LOCKED if meeting.locked else LEVELS[meeting.conference.admission]
+    waits = relation not in ADMITTED[level]
     # A client that does not say `lobby-capable` ([MS-CONFBAS] 2.2.3.4) would take the lobby for the meeting.
     if waits and not joiner.lobby_capable:
-        return SHUT if meeting.locked else REFUSALS.get(relation, NOT_INVITED)
+        return LOCKED_OUT if meeting.locked else REFUSALS.get(relation, NOT_INVITED)
     # People are counted, not devices; those who wait have a bound of their own and take nobody's place inside.
     room, taken = (
         (meeting.meeting_policy.lobby, len(meeting.lobby))
