@@ -29,6 +29,7 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
 from lyncpy.core.forward import ForkResult, Forward, best
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog
@@ -95,9 +96,9 @@ class Invitations:
         self._outbound = outbound
         self._members_of = members_of
         self._settings = settings
-        self._timers = timers
         self._accepted: dict[tuple[str, str], _Accepted] = {}
         self._of: Counter[Aor] = Counter()
+        self._lingering: Deadlines[tuple[str, str]] = Deadlines(timers, self._forget)
 
     def __len__(self) -> int:
         """Return the number of invitations under way and accepted at most `LINGER_S` ago."""
@@ -214,7 +215,7 @@ class Invitations:
     def _keep(self, arrival: Arrival, outcome: ForkResult) -> None:
         name = _name(arrival.request)
         self._accepted[name] = _Accepted(arrival.sender.aor, outcome.response.to.tag or "", outcome.endpoint)
-        self._timers.later(LINGER_S, lambda: self._forget(name))
+        self._lingering.set(name, LINGER_S)
 
     def _find(self, arrival: Arrival) -> _Accepted | None:
         accepted = self._accepted.get(_name(arrival.request))
@@ -223,9 +224,8 @@ class Invitations:
         return accepted if accepted.to_tag == (arrival.request.to.tag or "") else None
 
     def _forget(self, name: tuple[str, str]) -> None:
-        accepted = self._accepted.pop(name, None)
-        if accepted is not None:
-            self._less(accepted.inviter)
+        self._lingering.clear(name)
+        self._less(self._accepted.pop(name).inviter)
 
     def _less(self, inviter: Aor) -> None:
         self._of[inviter] -= 1

@@ -70,6 +70,23 @@ def test_a_client_may_end_it_with_bye(scene: Scene) -> None:
     assert no.status == 481
 
 
+def test_each_invitation_lingers_from_its_own_answer(scene: Scene) -> None:
+    """One that repeats the Call-ID of an earlier one, which a BYE has ended, is not forgotten with that."""
+    _invites(scene)
+    scene.outbound.to("n/b1").answers(200, tag="tb")
+    scene.send("BYE", tags=("ta", "tb"), number=2)
+    scene.outbound.to("n/b1").answers(200)
+    scene.clock.advance(20)
+    _invites(scene, number=3)
+    scene.outbound.to("n/b1").answers(200, tag="tc")
+    scene.clock.advance(20)
+    scene.send("ACK", tags=("ta", "tc"), number=3)
+    assert [(flow, request.method) for flow, request in scene.outbound.told] == [("n/b1", "ACK")]
+    scene.clock.advance(20)
+    (no,) = scene.send("ACK", tags=("ta", "tc"), number=3)
+    assert no.status == 481
+
+
 def test_a_bye_for_who_has_gone_is_answered(scene: Scene) -> None:
     """Nothing is left to be ended."""
     _invites(scene)
