@@ -1,7 +1,7 @@
 """Guests: devices without an account, who come to a conference by its key, as Lync's anonymous client does.
 
-A guest makes up an address, proves with Digest what he knows, and sends the proof with every
-request once he has been asked for it. Nothing that he hears is signed.
+A guest makes up an address, proves with Digest what they know, and sends the proof with every
+request once they have been asked for it. Nothing that they hear is signed.
 """
 
 import secrets
@@ -14,7 +14,7 @@ from tests.kit.actors import Actor
 from tests.kit.sip_client import Exchange, Fields, SipClient
 
 TRIES: Final = 3
-"""How often he answers a challenge to one request before he takes the 401 for the answer."""
+"""How often they answer a challenge to one request before they take the 401 for the answer."""
 
 
 class GuestSip(SipClient):
@@ -23,8 +23,8 @@ class GuestSip(SipClient):
     Attributes:
         shown: His name, in From.
         challenge: What the server asked last: names → values; empty before it did.
-        username: What he calls himself in his proofs.
-        count: How often he has answered the challenge.
+        username: Their name in their proofs.
+        count: How often they have answered the challenge.
     """
 
     shown = ""
@@ -41,18 +41,18 @@ class GuestSip(SipClient):
         self._tried: dict[Exchange, int] = {}
 
     def request(self, method: str, uri: str, fields: Fields = (), body: bytes = b"", *, to: str = "") -> Request:
-        """Write a request outside of any dialog, with his name."""
+        """Write a request outside of any dialog, with their name."""
         request = super().request(method, uri, fields, body, to=to)
         return request.edited(put=[("From", f'"{self.shown}" {request.headers.get("From")}')])
 
     def write(self, message: Request | Response, *, signed: bool = True) -> None:
-        """Send a message; a request carries his proof, if he has been asked for one."""
+        """Send a message; a request carries their proof, if they have been asked for one."""
         if signed and isinstance(message, Request) and self.challenge:
             message = self.proven(message)
         super().write(message, signed=False)
 
     def proven(self, request: Request) -> Request:
-        """Give a request with his proof."""
+        """Give a request with their proof."""
         self.count += 1
         return request.edited(
             drop=["authorization"], last=[("Authorization", self.credentials(request.method, request.uri))]
@@ -97,7 +97,7 @@ class Guest(Actor):
     sip: GuestSip
 
     def __init__(self, *args: Any, name: str, **how: Any) -> None:  # Any: see Actor
-        """Take who he says he is."""
+        """Take who they say they are."""
         super().__init__(*args, **how)
         self.sip.shown = name
 

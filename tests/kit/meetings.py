@@ -33,7 +33,7 @@ class Listed:
     name: str = ""
     role: str = ""
     media: tuple[str, ...] = ()
-    """Session types of his endpoints that are connected, one for each endpoint."""
+    """Session types of their endpoints that are connected, one for each endpoint."""
 
 
 def c3p(sender: str, to: str, command: str, number: int = 1) -> bytes:
@@ -253,7 +253,7 @@ class Seat:
         )
 
     def decides_on(self, user: str, access: str = "granted") -> Exchange:
-        """Let somebody in who waits in the lobby, or send him away ("denied")."""
+        """Let somebody in who waits in the lobby, or send them away ("denied")."""
         return self.commands(
             f"<setLobbyAccess><conferenceKeys confEntity={quote_attr(self.focus)}/><userEntity>{user}</userEntity>"
             f"<access>{access}</access></setLobbyAccess>"
