@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from lyncpy.workloads.presence import watcher_index as watchers_module
+from lyncpy.workloads.presence import presentities
 from lyncpy.workloads.presence.bodies.categories import write_view
 from lyncpy.workloads.presence.model.audience import Audience
 from lyncpy.workloads.presence.model.board import Board
@@ -374,7 +374,7 @@ def _count_views(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         written.append(seen_by)
         return write_view(board, seen_by, categories)
 
-    monkeypatch.setattr(watchers_module, "write_view", counted)
+    monkeypatch.setattr(presentities, "write_view", counted)
     return written
 
 

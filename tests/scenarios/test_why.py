@@ -173,7 +173,7 @@ def test_blocked_is_said_first_and_alone(stage: Stage, alice: Actor) -> None:
         ("trouble", "level", "alice blocks mallory: listed as user in 32000"),
         ("trouble", "state", "mallory sees alice as if alice had signed out when blocking, whatever alice does"),
     ]
-    assert table.rows[0][3] == "the user can change his access level in a client"
+    assert table.rows[0][3] == "the user can change their access level in a client"
     assert table.note == "2 of 2 findings hide something"
 
 
@@ -196,7 +196,7 @@ def test_privacy_mode_is_said(stage: Stage) -> None:
         assert becauses["carol@example.com"] == ("nobody", "private: not a contact")
         assert becauses[BOB] == ("colleagues", "private: a contact, sameEnterprise")
         assert private.shell(f"presence containers {ALICE}").note.startswith(
-            "privacy mode: on, by a policy: his 1 contact"
+            "privacy mode: on, by a policy: their 1 contact"
         )
 
 
@@ -298,7 +298,7 @@ def test_an_operator_resets_what_was_chosen_by_hand(stage: Stage, alice: Actor) 
     assert stage.shell(f"presence reset {ALICE}").note == f"2 publications were dropped; {ALICE} is available (3500)"
     stage.passes(1)
     assert bob.hears(alice).availability == "available"
-    assert stage.shell(f"presence reset {ALICE}").note == "he has chosen nothing by hand"
+    assert stage.shell(f"presence reset {ALICE}").note == "they have chosen nothing by hand"
     stage.kill()
     stage.start()
     assert not [row for row in stage.shell(f"presence show {ALICE}").rows if "manual" in str(row[7])]

@@ -1,4 +1,4 @@
-"""The words of presence in the admin shell."""
+"""The commands about presence in the admin shell."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -36,7 +36,7 @@ _TOP = 20
 
 
 class Commands:
-    """Who is shown how, to whom, and why."""
+    """Shows boards, their watchers, and the reasons for what is seen."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Commands:
                 "presence show", "What a user is shown as, and all that makes it up.", self.show, args=(user,)
             ),
             ShellCommand("presence watchers", "Who watches a user, and at which level.", self.watchers, args=(user,)),
-            ShellCommand("presence watching", "Whom a user watches, and what he sees.", self.watching, args=(user,)),
+            ShellCommand("presence watching", "Whom a user watches, and what they see.", self.watching, args=(user,)),
             ShellCommand("presence containers", "Who is in a user's access levels.", self.containers, args=(user,)),
             ShellCommand("presence subscribers", "About whom a user is asked.", self.subscribers, args=(user,)),
             ShellCommand(
@@ -82,7 +82,7 @@ class Commands:
         )
 
     async def show(self, asked: Asked) -> Table:
-        """List how each level is shown a user, every publication on his board, and who is special to him."""
+        """List what each access level sees of a user, all publications on their board, and their delegates."""
         board = await self._board(asked)
         rows: list[tuple[object, ...]] = [
             ("level", None, id_, None, None, None, None, f"{name_of(id_)}: {_seen(board, (id_,))}")
@@ -113,7 +113,7 @@ class Commands:
         return Table(columns, rows, note=f"{bare(board.aor)} is {_said(board)}")
 
     async def watchers(self, asked: Asked) -> Table:
-        """List who watches a user."""
+        """List the watchers of a user."""
         board = await self._board(asked)
         rows = []
         for one, watch in self._watchers.watchers_of(board.aor).items():
@@ -123,10 +123,10 @@ class Commands:
             wants = " ".join(sorted(watch.categories))
             rows.append((bare(one.watcher), one.epid, name, because, form, wants, told, one.flow))
         columns = ("watcher", "epid", "level", "because", "form", "categories", "notifications", "flow")
-        return Table(columns, sorted(rows), note=f"{len(rows)} watch him")
+        return Table(columns, sorted(rows), note=f"{len(rows)} watch them")
 
     async def watching(self, asked: Asked) -> Table:
-        """List whom a user watches."""
+        """List the people whom a user watches."""
         watcher = (await self._board(asked)).aor
         rows: list[tuple[object, ...]] = []
         for subscription in self._notifier.subscriptions_of(EVENT, watcher):
@@ -143,7 +143,7 @@ class Commands:
         return Table(columns, rows, note=f"{len(rows)} watched")
 
     async def containers(self, asked: Asked) -> Table:
-        """List who is in which container, and what that holds."""
+        """List the members of each container, and the categories in it."""
         board = await self._board(asked)
         held: dict[int, list[str]] = {}
         for category, container in board.places:
@@ -158,7 +158,7 @@ class Commands:
         return Table(columns, rows, note=f"privacy mode: {self._privacy(board)}")
 
     async def subscribers(self, asked: Asked) -> Table:
-        """List who began to watch a user without being known to him."""
+        """List the watchers to whom a user was, or is to be, introduced."""
         board = await self._board(asked)
         rows = [
             (
@@ -171,20 +171,20 @@ class Commands:
             for one in board.subscribers
         ]
         limit = self._policies.policy_of(board.aor).prompted_subscribers
-        note = f"as many as {limit} may wait to be asked about" if limit else "a policy asks him about nobody"
+        note = f"as many as {limit} may wait to be asked about" if limit else "a policy asks them about nobody"
         return Table(("watcher", "name", "relation", "state", "context"), rows, note=note)
 
     async def reset(self, asked: Asked) -> Table:
-        """Drop what a user has chosen by hand; his devices are told."""
+        """Drop the states that a user has chosen by hand; their endpoints are told."""
         board = await self._board(asked)
         outcome = await self._boards.change(board.aor, reset)
         after = outcome.board if isinstance(outcome, Published) else board
         dropped = len(board.instances) - len(after.instances)
         note = f"{dropped} publications were dropped; {bare(board.aor)} is {_said(after)}"
-        return Table((), (), note=note if dropped else "he has chosen nothing by hand")
+        return Table((), (), note=note if dropped else "they have chosen nothing by hand")
 
     async def top(self, asked: Asked) -> Table:
-        """List the busiest devices."""
+        """List the endpoints that published most in the last minute."""
         rows = []
         for row in self._traffic.busiest(self._timers.now(), _TOP):
             endpoints = await self._locator.endpoints(row.aor)
@@ -194,7 +194,7 @@ class Commands:
         return Table(columns, rows, note=f"{len(rows)} published something new in the last minute")
 
     async def why(self, aor: Aor) -> Sequence[Reason]:
-        """Explain what a user is shown as."""
+        """Explain a user's state."""
         if self._people.person(aor) is None:
             return ()
         board = await self._boards.read(aor)
@@ -204,12 +204,14 @@ class Commands:
             reasons.append(Reason("presence", one.finding, good=one.good, remedy=one.remedy))
         if is_blocked(audience(board, aor_of("sip:somebody@" + aor.rpartition("@")[2]))):
             reasons.append(
-                Reason("presence", "blocks all colleagues", good=False, remedy="the user can change his access levels")
+                Reason(
+                    "presence", "blocks all colleagues", good=False, remedy="the user can change their access levels"
+                )
             )
         return reasons
 
     async def why_seen(self, aor: Aor, watcher: Aor) -> Sequence[Reason]:
-        """Explain what somebody is shown of a user."""
+        """Explain what a watcher sees of a user."""
         if self._people.person(aor) is None:
             return (Reason("directory", f'there is no user "{bare(aor)}"', good=False, remedy="see: users"),)
         relation = self._relation(watcher)
@@ -222,15 +224,17 @@ class Commands:
         return (*story, *told)
 
     def _watching(self, aor: Aor, watcher: Aor) -> Iterator[Reason]:
-        """Tell whether a watcher's devices have asked to be told at all."""
+        """Tell whether a watcher's endpoints have subscribed at all."""
         if aor == watcher:
-            return  # his own devices hear of him by another way
+            return  # a user's own devices are told by `roaming`
         epids = sorted(one.epid for one in self._watchers.watchers_of(aor) if one.watcher == watcher)
         if epids:
             yield Reason("watching", f"{bare(watcher)} is told of changes on {', '.join(epids)}", good=True)
         else:
             hides = f"no device of {bare(watcher)} watches {bare(aor)} now"
-            yield Reason("watching", hides, good=False, remedy="he is shown nothing until he is signed in and looks")
+            yield Reason(
+                "watching", hides, good=False, remedy="they are shown nothing until they are signed in and look"
+            )
 
     async def _devices(self, aor: Aor) -> Mapping[Epid, str]:
         return {one.epid: one.user_agent for one in await self._locator.endpoints(aor)}
@@ -238,8 +242,8 @@ class Commands:
     def _privacy(self, board: Board) -> str:
         if board.private_to is None:
             return "off"
-        by = "a policy" if self._policies.policy_of(board.aor).privacy_mode else "himself"
-        return f"on, by {by}: his {len(board.private_to)} contacts may see him, and who is placed by name"
+        by = "a policy" if self._policies.policy_of(board.aor).privacy_mode else "the user"
+        return f"on, by {by}: their {len(board.private_to)} contacts may see them, and who is placed by name"
 
     async def _board(self, asked: Asked) -> Board:
         user = asked.args["user"]

@@ -1,12 +1,12 @@
-"""What presence answers over HTTP: the icon of a user for any web page, and the same as JSON.
+"""Answers over HTTP: the presence icon of a user for any web page, and the same as JSON.
 
     /presence/alice@example.com.svg?size=16
     /presence/alice@example.com.json
 
-A reader sees what a watcher of his level sees, by the same rules (`audience`). Who may see
-nothing sees somebody who is offline, whether that is because he is blocked, because the
-user shows nothing to him, or because there is no such user: an anonymous reader cannot
-tell. Who is signed in may search the directory anyway; he is told that nobody is there.
+A reader sees what a watcher of their level sees, by the same rules (`audience`). One who may see
+nothing sees a user who is offline, whether because they are blocked, because the user shows
+nothing to them, or because there is no such user: an anonymous reader cannot tell. A signed-in
+reader may search the directory anyway, and is told that there is no such user.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ _ICONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What one reader sees of somebody."""
+    """What one reader sees of a user."""
 
     icon: Icon
     number: int = 0
@@ -78,7 +78,15 @@ class Resources:
         relation: Callable[[str], Relation],
         kinds: Collection[str],
     ) -> None:
-        """Take where boards are read, who exists, our own domains (the first goes without saying), and who may read."""
+        """Create the resources.
+
+        Args:
+            read: Gives a user's board.
+            people: Everybody who exists.
+            domains: The enterprise's own; an address without a domain has the first.
+            relation: Gives the relation of a reader to the enterprise.
+            kinds: The kinds of readers who may read; none: nothing is offered.
+        """
         self._read = read
         self._people = people
         self._domains = tuple(domains)
@@ -88,14 +96,14 @@ class Resources:
         self._edition = hashlib.sha256(b"".join(draw(icon) for icon in Icon)).hexdigest()[:8]
 
     def rows(self) -> tuple[HttpResource, ...]:
-        """Give what is offered: nothing, when nobody may read."""
+        """Give the resources that are offered; none when nobody may read."""
         return (HttpResource(PATH, self.answer, readers=self._readers),) if self._readers else ()
 
     async def answer(self, asked: HttpAsked) -> HttpAnswer:
         """Answer with an icon or with JSON.
 
         Raises:
-            HttpRefused: 404 for what is no address, 400 for a size that cannot be drawn.
+            HttpRefused: 404 for a path without an address, 400 for a size that cannot be drawn.
         """
         address, dot, form = asked.path.removeprefix(PATH).rpartition(".")
         matched = _ADDRESS.fullmatch(address)
@@ -131,7 +139,7 @@ class Resources:
 
 
 def seen(board: Board, seen_by: Audience) -> Shown:
-    """Give what an audience sees of somebody; a state that it does not see is offline, as for any watcher."""
+    """Give what an audience sees of a user; a state that it does not see is offline, as for any watcher."""
     state = next(iter(visible(board, seen_by, "state")), None)
     note = next(iter(visible(board, seen_by, "note")), None)
     number, activity, last_active = (OFFLINE, None, None) if state is None else _state(state)

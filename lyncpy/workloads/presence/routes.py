@@ -1,4 +1,4 @@
-"""What presence answers about a user's own board: publishing, access levels, watchers and delegates."""
+"""Answers about a user's own board: publishing, access levels, watchers and delegates."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -48,7 +48,7 @@ _DELEGATES_STALE: Final = Diagnostics(2141, "Delegate version is out of date")
 
 
 class Routes:
-    """A user changes and reads his own board only."""
+    """Answers requests about the sender's own board; nobody changes or reads another's."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Routes:
         self._categories = frozenset(CATEGORIES).union(settings.categories)
 
     def rows(self) -> tuple[Route, ...]:
-        """Give the table of routes."""
+        """Give the routes."""
         return (
             Route("SERVICE", self.publish, content=PUBLISH_TYPE),
             Route("SERVICE", self.set_members, content=MEMBERS_TYPE),
@@ -84,8 +84,8 @@ class Routes:
         """Publish on the sender's board; the answer lists every touched category, whole.
 
         Raises:
-            Refused: 403 for another's board or without being signed in, 400 for a category
-                that is none, 409 with a fault for stale versions, 413 for quotas.
+            Refused: 403 for another's board or without being signed in, 400 for an unknown
+                category, 409 with a fault for stale versions, 413 for quotas.
 
         Spec: [MS-PRES] 3.5. Client: protocol notes, "presence" §5.
         """
@@ -108,7 +108,7 @@ class Routes:
         return response_to(arrival.request, 200, content_type=ROAMING_SELF, body=body)
 
     async def set_members(self, arrival: Arrival) -> Response:
-        """Change who belongs to the sender's containers. His endpoints learn of it by notification.
+        """Change the members of the sender's containers; their endpoints are notified.
 
         Spec: [MS-PRES] 3.6. Client: it does not look at the answer.
         """
@@ -120,10 +120,10 @@ class Routes:
         return response_to(arrival.request, 200)
 
     async def set_subscribers(self, arrival: Arrival) -> Response:
-        """Take note that the user knows who watches him; his other endpoints take their question back.
+        """Mark a watcher as known to the sender; their other endpoints are told to withdraw the question.
 
         Raises:
-            Refused: 400 for a body that is none, and for somebody who does not watch him.
+            Refused: 400 for a body that cannot be read, and for somebody who is no subscriber.
 
         Spec: [MS-PRES] 3.5.5.5.
         """
@@ -133,10 +133,10 @@ class Routes:
         return response_to(arrival.request, 200)
 
     async def set_delegates(self, arrival: Arrival) -> Response:
-        """Change who acts for the user. His endpoints learn of it by notification.
+        """Change the sender's delegates; their endpoints are notified.
 
         Raises:
-            Refused: 400 for a body that is none, 409 for a version that is out of date.
+            Refused: 400 for a body that cannot be read, 409 for a version that is out of date.
 
         Spec: [MS-PRES] 2.2.2.10.2.
         """
@@ -149,13 +149,17 @@ class Routes:
         return response_to(arrival.request, 200)
 
     async def _change(self, arrival: Arrival, aor: Aor, decide: Callable[[Board, float], Outcome]) -> Board:
-        """Change the sender's board, or refuse."""
+        """Change the sender's board.
+
+        Raises:
+            Refused: The change is stale or denied.
+        """
         return _allowed(await self._boards.change(aor, decide, arrival.sender.epid)).board
 
     # --- reading it
 
     async def roaming_self(self, arrival: Arrival) -> Response:
-        """Give a user his own board, and every change of it from here on.
+        """Answer with the sender's own board, and notify of every change of it from then on.
 
         Spec: [MS-PRES] 3.4. Client: it publishes nothing before it has read this.
         """
@@ -174,7 +178,7 @@ class Routes:
         return response
 
     async def pending(self, arrival: Arrival) -> Response:
-        """Give a client from before 2007 who waits to be known, and who does from here on.
+        """Answer a client from before 2007 with the watchers who wait for an answer, and notify of new ones.
 
         Client: protocol notes, "presence" §1.1.
         """
@@ -189,7 +193,11 @@ class Routes:
 
 
 def _own(arrival: Arrival, no: Diagnostics) -> Aor:
-    """Give the sender's address, if he asks about himself."""
+    """Give the sender's address, if the request is about their own board.
+
+    Raises:
+        Refused: 403 with these diagnostics, if it is about another's.
+    """
     aor = arrival.sender.aor
     if aor_of(arrival.request.to.uri) != aor:
         raise Refused(403, no)

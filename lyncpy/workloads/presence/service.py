@@ -1,4 +1,4 @@
-"""The life of presence."""
+"""The workload "presence": builds its parts, listens, and closes."""
 
 from collections.abc import Collection
 from functools import partial
@@ -40,7 +40,7 @@ from lyncpy.workloads.presence.watcher_index import WatcherIndex
 
 @implementer(IWorkload, IPrivacy)
 class Presence:
-    """Boards, who may see them, and who is told."""
+    """Boards, the access to them, and the notifications of their changes."""
 
     name = "presence"
 
@@ -52,11 +52,12 @@ class Presence:
         domains: Collection[str],
         settings: Settings,
     ) -> None:
-        """Build the rooms; boards are read from the store when somebody asks for them.
+        """Build the parts; boards are read from the store when they are asked for.
 
         Args:
-            platform, signaling: The server's.
-            contacts: Who is on whose list.
+            platform: The server's store, bus, people and clocks.
+            signaling: The server's notifier.
+            contacts: Everybody's contact lists.
             domains: The enterprise's own, lower case.
             settings: The section [presence].
         """
@@ -121,7 +122,7 @@ class Presence:
         )
 
     async def open(self) -> None:
-        """Hear of changes, of endpoints that go and of people who change."""
+        """Listen for changes of boards, endpoints, people, contact lists and policies."""
         self._listening = (
             self._bus.listen(BoardChanged, self._fanout.board_changed),
             self._bus.listen(BoardChanged, self._subscribers.board_changed),
@@ -137,7 +138,7 @@ class Presence:
         )
 
     async def close(self) -> None:
-        """Hear no more, and let no deadline come."""
+        """Stop listening, and clear all deadlines."""
         for listening in self._listening:
             listening.stop()
         self._subscribers.close()

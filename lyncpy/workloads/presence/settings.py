@@ -8,7 +8,7 @@ from lyncpy.workloads.presence.model.board import Quotas
 
 
 class Settings(BaseModel):
-    """What may be published, how much of it, and how long others may watch."""
+    """The bounds of what is published, and of how long it is watched."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -38,7 +38,7 @@ class Settings(BaseModel):
     """People who may act for one user; one more is refused with 413."""
 
     subscribers_remembered: int = Field(default=1000, ge=0, le=100_000)
-    """Watchers of one user about whom he was asked whether to add them; of more, the oldest is asked about again."""
+    """Watchers of one user about whom they were asked whether to add them; of more, the oldest is asked about again."""
 
     prompts_per_watcher: int = Field(default=2_000, ge=10, le=1_000_000)
     """Such questions that wait because of one watcher; what is beyond it is noted when they sign in next."""

@@ -1,4 +1,4 @@
-"""Presence of clients from before 2007 by SOAP: they set theirs, ask for others', and answer who watches them.
+"""Presence of clients from before 2007 by SOAP: they publish, ask for others' presence, and answer for watchers.
 
 `core.operations` has the route of all SOAP in SERVICE. Spec: [MS-SIP] setPresence, getPresence, setACE.
 """
@@ -54,7 +54,7 @@ _NOT_YOURS: Final = Diagnostics(4004, "Credentials provided are not authorized t
 
 
 class Soap:
-    """What an old client says of itself becomes a state of that machine, and a watcher's right an access level."""
+    """Publishes an old client's presence as the state of its machine, and a watcher's right as an access level."""
 
     def __init__(self, presentities: Presentities, locator: ILocator, quotas: Quotas) -> None:
         self._presentities = presentities
@@ -65,14 +65,14 @@ class Soap:
         self._quotas = quotas
 
     def operations(self) -> Mapping[str, Operation]:
-        """Give the SOAP operations that it answers."""
+        """Give the SOAP operations."""
         return {"getPresence": self.get_presence, "setPresence": self.set_presence, "setACE": self.set_ace}
 
     async def get_presence(self, arrival: Arrival, operation: Element) -> Response:
-        """Give what the sender may see of somebody, once.
+        """Answer with what the sender may see of somebody, once.
 
-        Spec: [MS-SIP] getPresence. There somebody blocked gets a 403; here he gets what
-        everybody gets of a person who is offline, so that he cannot tell.
+        Spec: [MS-SIP] getPresence, by which a blocked watcher gets a 403; here they get what
+        everybody gets of a person who is offline, so that they cannot tell.
         """
         uri = _named(operation)
         aor, watcher = aor_of(uri), arrival.sender.aor
@@ -82,7 +82,7 @@ class Soap:
         return _answered(arrival, "getPresence", document.body.decode())
 
     async def set_presence(self, arrival: Arrival, operation: Element) -> Response:
-        """Publish what an old client says of itself, as the state of its machine.
+        """Publish an old client's presence as the state of its machine.
 
         Raises:
             Refused: 403 for another's presence, or without being signed in.
@@ -106,7 +106,7 @@ class Soap:
         return response_to(arrival.request, 200)
 
     async def set_ace(self, arrival: Arrival, ace: Element) -> Response:
-        """Answer for a watcher: he is known from now on, and blocked if his right to presence is taken.
+        """Answer for a watcher: they are known from now on, and blocked if they lose the right to presence.
 
         Spec: [MS-SIP] setACE. Of the rights only those of one user mean something here: levels
         for everybody and for domains are those of the user's newer clients.
@@ -144,7 +144,7 @@ def _aggregate(presentity: Element, name: str) -> int:
 
 
 def _states(availability: int, activity: int) -> Mapping[StateKind, StateDocument | None]:
-    """Give today's states for an old pair of numbers; None: no such state any more."""
+    """Give the states for an old client's numbers; None: a state that is to be removed."""
     if availability < _REACHABLE_FROM:
         return {StateKind.MACHINE: StateDocument(StateKind.MACHINE, OFFLINE), StateKind.PHONE: None}
     number = next(number for below, number in _ACTIVITIES if activity < below)
@@ -153,7 +153,7 @@ def _states(availability: int, activity: int) -> Mapping[StateKind, StateDocumen
 
 
 def _published(board: Board, states: Mapping[StateKind, StateDocument | None], epid: Epid) -> tuple[Publication, ...]:
-    """Give the publications of an old client's machine, on the versions that there are: it knows of none."""
+    """Make the publications of an old client's machine, on the present versions: it knows of none."""
     own = int.from_bytes(hashlib.sha256(epid.encode()).digest()[:4]) >> 4
     found = []
     for kind, state in states.items():
@@ -184,7 +184,7 @@ def _written(state: StateDocument) -> str:
 
 
 def _levels(board: Board, mask: str, *, blocks: bool) -> tuple[MemberChange, ...]:
-    """Give the changes of members that block somebody, or no longer do."""
+    """Give the changes of members that block a watcher, or block them no longer."""
     member = ContainerMember(MemberKind.USER, bare(aor_of(mask)))
     there = {id_: one for id_, one in board.containers.items() if member in one.members}
     if not blocks:

@@ -1,9 +1,9 @@
-"""Who began to watch whom, for the question "X added you. Add him too?".
+"""Watchers who are to be introduced to the people whom they watch: "X has added you. Add them too?".
 
-A watcher's SUBSCRIBE is answered first; what it means to those whom he watches follows, one
-of them at a time. It is durable when it is told. A process that dies in between forgets it,
-and so does the watcher's connection: he subscribes again, and is noted then. Spec: [MS-PRES]
-subscribers.
+A watcher's SUBSCRIBE is answered first; the boards of the people whom they watch are changed
+afterwards, one at a time. A change is durable when it is told. A process that ends in between forgets
+the watcher, and so does the end of their connection: they subscribe again, and are noted then.
+Spec: [MS-PRES] 2.2.2.6.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ _AGAIN_S: Final = 30.0
 
 
 class Subscribers:
-    """Notes watchers on the boards of those whom they watch."""
+    """Notes watchers on the boards of the people whom they watch."""
 
     log = Logger()
 
@@ -61,11 +61,11 @@ class Subscribers:
         self._timers = timers
         self._known_bound = settings.watchings_total
         self._waiting: dict[Aor, dict[Aor, str | None]] = {}
-        """Whom → watcher → with which context he began to watch; None: he ended."""
+        """Watched person → watcher → the context of the subscription; None: the watcher has ended it."""
 
         self._shares = Shares(settings.prompts_waiting, {"watcher": settings.prompts_per_watcher})
         self._known: dict[Aor, set[Aor]] = {}
-        """Whom → watchers about whom nothing has to be decided again: else every sign-in would read the list of each contact."""
+        """Person → watchers who need no introduction: else every sign-in would read the contact list of each contact."""
 
         self._known_count = 0
         self._next = Deadline(timers, self._start)
@@ -77,14 +77,14 @@ class Subscribers:
         return len(self._shares)
 
     def began(self, watcher: Aor, watched: Mapping[Aor, str]) -> None:
-        """Take note, later, that somebody watches people who may not know him; each with the context that he gave."""
+        """Note, later, that somebody watches people who may not know them, each with the context of the subscription."""
         for aor, context in watched.items():
             if aor != watcher and watcher not in self._known.get(aor, ()):
                 self._add(aor, watcher, context)
         self._wake(0.0)
 
     def ended(self, watcher: Aor, watched: Iterable[Aor]) -> None:
-        """Take a question back that nobody has heard: the watcher looks no more, and said so."""
+        """Withdraw questions that nobody has heard: the watcher has ended the subscription."""
         for aor in watched:
             if aor != watcher:
                 self._known_count -= watcher in self._known.get(aor, ())
@@ -93,21 +93,21 @@ class Subscribers:
         self._wake(0.0)
 
     async def contacts_changed(self, fact: ContactsChanged) -> None:
-        """Forget who was settled; whoever is off the list now may be asked about."""
+        """Forget which watchers need no introduction to a user: one who is off the list now may be asked about."""
         self._forget(fact.aor)
 
     async def board_changed(self, fact: BoardChanged) -> None:
-        """Forget who was settled, when the user's lists say something else."""
+        """Forget which watchers need no introduction to a user whose access levels have changed."""
         if fact.members:
             self._forget(fact.aor)
 
     def addresses_changed(self) -> None:
-        """Forget who was settled: an address may be another's now, of whom nobody was told."""
+        """Forget which watchers need no introduction: an address may be another person's now."""
         self._known.clear()
         self._known_count = 0
 
     def close(self) -> None:
-        """Note nothing more."""
+        """Drop all that waits, and note nothing more."""
         self._next.clear()
         for watchers in self._waiting.values():
             self._give_back(watchers)
@@ -156,7 +156,7 @@ class Subscribers:
             self._put_off(failed)
 
     def _put_off(self, failed: Iterable[tuple[Aor, Mapping[Aor, str | None]]]) -> None:
-        """Try again what failed, unless the watcher has changed his mind meanwhile."""
+        """Try again later what failed, unless the watcher has subscribed or ended since."""
         again = False
         for aor, watchers in failed:
             again = True
@@ -165,9 +165,11 @@ class Subscribers:
         self._wake(_AGAIN_S if again else 0.0)
 
     async def _note(self, aor: Aor, watchers: Mapping[Aor, str | None]) -> None:
-        """Note all who wait for one user in one change."""
+        """Note all watchers who wait for one user, in one change of their board."""
         if self._people.person(aor) is None:
             return
+        # A policy of 0 asks nobody about anybody ([MS-PRES], MaxPromptedSubscriber); ends count all the same. The
+        # contact list is read only where somebody has begun, and whoever is on it needs no introduction.
         limit = self._policies.policy_of(aor).prompted_subscribers
         begun = {watcher: context for watcher, context in watchers.items() if context is not None and limit}
         contacts = await self._contacts.contacts_of(aor) if begun else frozenset()
@@ -182,6 +184,7 @@ class Subscribers:
             for watcher in ended:
                 noted = unsubscribe(noted, watcher, now).board
             for watcher, context in open_.items():
+                # A question about a blocked watcher would say that the block has been noticed.
                 if not is_blocked(audience(noted, watcher, self._relation(watcher))):
                     noted = subscribe(noted, watcher, self._name(watcher), now, limit, context=context).board
             return Published(noted, compare(board, noted))

@@ -1,6 +1,6 @@
-"""What presence answers to watchers: batches since 2007, lists and single people before.
+"""Answers to the SUBSCRIBEs of watchers: batches since 2007, lists and single people before.
 
-Whom somebody watches is his own affair; what he sees is decided by audiences.
+A watcher chooses whom to watch; what they see of a person is decided by `model.audience`.
 """
 
 import secrets
@@ -42,23 +42,23 @@ _ACTIONS_BOUND: Final = 8
 """Actions that ask for one person in one dialog; of more, the oldest is forgotten."""
 
 _POLLED: Final = 16
-"""How much longer the answer to a question may be that nothing follows."""
+"""How many times longer an answer may be that no notification follows: it has to hold everything."""
 
 _SPREAD: Final = 6
 """A granted lifetime differs from the setting, or falls short of what was asked, by up to this fraction of it."""
 
 _LISTED: Final = (("Require", "eventlist"),)
-"""Spec: RFC 4662 §4.1; [MS-PRES] 4.4.3 has it in what a user hears of himself, too."""
+"""Spec: RFC 4662 §4.1; by [MS-PRES] 4.4.3 notifications about a user's own data have it, too."""
 
 _LIMIT: Final = Diagnostics(2012, "Category subscription limit exceeded")
 
 
 class Grants:
-    """Answers SUBSCRIBEs that are allowed, within the settings.
+    """Accepts SUBSCRIBEs within the settings.
 
     Attributes:
-        continued: `Notifier.continued`: gives the subscription that a SUBSCRIBE continues; raises `Refused` (481) when it
-            continues one that does not exist.
+        continued: `Notifier.continued`: gives the subscription that a SUBSCRIBE continues; raises `Refused` (481)
+            when it continues one that does not exist.
     """
 
     def __init__(self, notifier: Notifier, settings: Settings) -> None:
@@ -69,10 +69,10 @@ class Grants:
         self._maximum_s = settings.expires_maximum_s
 
     def is_end(self, arrival: Arrival) -> bool:
-        """Tell whether a SUBSCRIBE ends a subscription that there is.
+        """Tell whether a SUBSCRIBE ends an existing subscription.
 
         Raises:
-            Refused: 481, it continues one that does not exist.
+            Refused: 481, when it continues one that does not exist.
         """
         return arrival.request.expires == 0 and self.continued(arrival) is not None
 
@@ -87,16 +87,19 @@ class Grants:
         in_list: bool = False,
         once: bool = False,
     ) -> tuple[Subscription | None, Response]:
-        """Answer with a document; give the subscription if one continues.
+        """Accept a SUBSCRIBE and answer it with a document.
 
         Args:
             arrival: The SUBSCRIBE.
-            event: Its package.
-            document: What there is to tell now.
-            data: See `Notifier.accept`, as the rest.
-            on_end: Hears of the end.
-            in_list: Whether it is one to many at once; notifications then say that they require as much.
-            once: Whether nothing is to be told after this.
+            event: Its event package.
+            document: The document for the answer; None: there is nothing to tell.
+            data: The subscription's data: see `Notifier.accept`.
+            on_end: Is called with the subscription when it ends.
+            in_list: Whether it watches many at once; then its notifications require `eventlist` (RFC 4662 §4.1).
+            once: Whether it ends with this answer.
+
+        Returns:
+            The subscription, if it continues, and the answer.
 
         Raises:
             Refused: As `Notifier.accept`.
@@ -136,9 +139,9 @@ class PresenceSubscriptions:
 
         Args:
             presentities: Everybody who can be watched.
-            watchers: Who watches whom.
-            subscribers: Notes who began to watch.
-            fanout: Tells later what there is no room for in one answer.
+            watchers: The watchers of each person.
+            subscribers: Notes new watchers for the people whom they watch.
+            fanout: Tells later what does not fit into one answer.
             grants: Decides how long a subscription lasts.
             owners: Gives the present address for a former one.
             settings: How many people one subscription may watch, and how long an answer may be.
@@ -155,19 +158,19 @@ class PresenceSubscriptions:
         self._answer_bytes = settings.answer_bytes
 
     def rows(self) -> tuple[Route, ...]:
-        """Give the table of routes."""
+        """Give the routes."""
         return (Route("SUBSCRIBE", self.presence, event=EVENT),)
 
     async def presence(self, arrival: Arrival) -> Response:
-        """Give what the sender may see of people, and what changes of it from here on.
+        """Answer with what the watcher may see of people, and notify them of changes from then on.
 
-        The first SUBSCRIBE of a dialog defines whom it watches; later ones add, take away or
-        ask again. Without a body it watches whom it is addressed to. People who do not
+        The first SUBSCRIBE of a dialog defines whom it watches; later ones add, remove or
+        ask again. Without a body it watches the person whom it is addressed to. People who do not
         exist are offline: one of them must not cost the watcher all the others.
 
         Raises:
-            Refused: 400 for a body that is none, 406 for a watcher who understands none of
-                our formats, 413 for too many people, 415, 481, 503 when everything is full.
+            Refused: 400 for a body that cannot be read, 406 for a watcher who accepts none of
+                the formats, 413 for too many people, 415, 481, 503 when the table is full.
 
         Spec: [MS-PRES] 3.4; [MS-SIP] batched subscriptions. Client: protocol notes,
         "presence" §6.1.
@@ -176,6 +179,7 @@ class PresenceSubscriptions:
             return self._grants.accept(arrival, EVENT, None)[1]
         asked, form = self._asked(arrival)
         batch = tuple(map(self._led_on, asked))
+        # Before anything is read: a batch over the bound must not cost a read of the store for each name in it.
         named = {one.aor for action in batch or () for one in action.resources}
         if len(named) > self._resources:
             raise Refused(413, _LIMIT)
@@ -194,6 +198,8 @@ class PresenceSubscriptions:
         if len(watched_people) > self._resources:
             raise Refused(413, _LIMIT)
         self._watchers.require_room(arrival.sender.aor, arrival.sender.epid, len(watched_people) - len(before))
+        # An answer that nothing follows, to a poll (RFC 6665 §4.4.3) or to a batch that only asks, has to hold all;
+        # in any other, people for whom there is no room are told of in notifications.
         number = 1 if found is None else found.documents + 1
         only_asks = found is None and bool(batch) and all(action.once for action in batch)
         is_all = only_asks or arrival.request.expires == 0
@@ -223,13 +229,13 @@ class PresenceSubscriptions:
         shown: Mapping[Aor, Board | None],
         serial: int,
     ) -> None:
-        """Have a subscription watch people, and tell it of whom its document shows what is not so any more.
+        """Have a subscription watch people, and tell it where its document is outdated already.
 
         Args:
-            subscription: The new one, or the one that watches others from now on.
+            subscription: A new subscription, or one that watches others from now on.
             watched_people: All whom it watches.
-            boards: Of those whom it is told of, now or later.
-            shown: Of whom its document says something → the board that was read; None: there was no such user.
+            boards: The boards of those whom it is told of, now or later.
+            shown: Person in the document → the board that was read; None: there was no such user.
             serial: Number of the last change before the boards were read.
         """
         self._watchers.watch(subscription, watched_people, boards, self._boards.serial)
@@ -253,10 +259,10 @@ class PresenceSubscriptions:
         watched_people: WatchedPeople,
         boards: Mapping[Aor, Board],
     ) -> None:
-        """Have those noted whom somebody made his contacts, and those whom he let go.
+        """Note whom a watcher has made a contact, and whom the watcher watches no longer.
 
         A client that watches for a while only (a contact card, the results of a search) gives no context;
-        of that the other one is not told. Spec: `Subscriber` of UCMA: who subscribes with a context.
+        the person is not told of that. Spec: [MS-PRES] 2.2.2.6; `Subscriber` of UCMA.
         """
         asked = [one for action in batch if action.subscribes and not action.once for one in action.resources]
         contexts = {one.aor: one.context for one in asked if one.context is not None and one.aor in boards}
@@ -266,14 +272,14 @@ class PresenceSubscriptions:
             self._subscribers.ended(watcher, gone)
 
     def _led_on(self, action: BatchAction) -> BatchAction:
-        """Watch who has left an address for another, while what is sent to the former one arrives."""
+        """Replace former addresses by the present ones, while what is sent to a former address still arrives."""
         if all(self._owners.led_to(one.aor) is None for one in action.resources):
             return action
         led = (replace(one, aor=self._owners.led_to(one.aor) or one.aor) for one in action.resources)
         return replace(action, resources=tuple(led))
 
     def _asked(self, arrival: Arrival) -> tuple[Sequence[BatchAction], PresenceFormat]:
-        """Give what a SUBSCRIBE asks for (nothing: a refresh that changes nothing), and in which format."""
+        """Give the actions that a SUBSCRIBE asks for, none for a refresh that changes nothing, and the format."""
         request = arrival.request
         form = form_of(request.headers.get_all("Accept"))
         if request.body.strip():
@@ -292,10 +298,12 @@ class PresenceSubscriptions:
     def _document(
         self, arrival: Arrival, views: Mapping[str, Document], number: int, *, whole: bool
     ) -> Document | None:
-        """Write a part for everybody who was named: the client refreshes only whom it found here.
+        """Write a part for everybody who was named: the client refreshes only the people whom it finds in the answer.
 
         Args:
-            number: Of the list, from 1 in each subscription.
+            arrival: The SUBSCRIBE.
+            views: Address as the watcher wrote it → the document about that person.
+            number: The number of the list in its subscription, from 1.
             whole: Whether these are all whom the subscription watches.
         """
         watcher = arrival.sender.aor
@@ -310,9 +318,9 @@ class PresenceSubscriptions:
     def _views_of(
         self, watcher: Aor, told: WatchedPeople, boards: Mapping[Aor, Board], times: int
     ) -> tuple[Mapping[str, Document], Sequence[Aor]]:
-        """Give what a watcher is told of each, by address as the watcher wrote it.
+        """Write what a watcher sees of each person, by address as the watcher wrote it.
 
-        Of those for whom there is no room in one answer it says nothing yet; they are given beside it.
+        Of people for whom there is no room in one answer it says nothing yet; they are given beside it.
         """
         views: dict[str, Document] = {}
         late: list[Aor] = []
@@ -330,10 +338,18 @@ class PresenceSubscriptions:
 def combined(
     before: WatchedPeople, batch: Sequence[BatchAction], form: PresenceFormat
 ) -> tuple[WatchedPeople, WatchedPeople]:
-    """Apply a batch to what a subscription watches; give all that it watches now, and what to tell of whom.
+    """Apply a batch to the people whom a subscription watches.
 
-    Whom a later batch does not name, stays. Several actions may ask for one person: he is
+    People whom a later batch does not name stay. Several actions may ask for one person, who is
     watched until the last of them has ended, for all categories that any of them wants.
+
+    Args:
+        before: The people whom the subscription watches.
+        batch: The actions, in document order; none: a refresh, which tells of all.
+        form: The format for people who are new.
+
+    Returns:
+        All whom it watches now, and those whom the answer is to tell of.
 
     Spec: [MS-SIP] batched subscriptions.
     """
@@ -344,11 +360,13 @@ def combined(
     asked: dict[Aor, WatchedPerson] = {}
     for action in batch:
         if not action.subscribes:
+            # An end names the action's id, as it began: others may still ask for the same person.
             for aor in _ended(watched_people, action):
                 told.pop(aor, None)
             continue
         single = ((action.id, action.categories),)
         for one in action.resources:
+            # A query is answered and leaves nothing: whoever is watched already stays watched as before.
             if action.once:
                 asked[one.aor] = _watched(one.uri, single, form)
                 continue
@@ -381,7 +399,7 @@ def _ended(watched_people: dict[Aor, WatchedPerson], action: BatchAction) -> Seq
 
 
 def _begun(old: WatchedPerson, action: BatchAction) -> tuple[tuple[str, frozenset[str]], ...]:
-    """Give the actions that ask for somebody when one more does; the same one anew replaces itself."""
+    """Give the actions that ask for somebody when one more does; the same action replaces its former self."""
     kept = tuple(one for one in old.actions if one[0] != action.id)
     return (*kept, (action.id, action.categories))[-_ACTIONS_BOUND:]
 
@@ -398,7 +416,7 @@ def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
 
 
 def _legacy(form: PresenceFormat | None) -> PresenceFormat:
-    """Give the format for a list of a client from before 2007: the one that it speaks of its own, whatever else it accepts."""
+    """Give the format for a list of a client from before 2007: its own, whatever else it accepts."""
     return form if form in (PresenceFormat.PIDF, PresenceFormat.XPIDF) else PresenceFormat.PRESENTITY
 
 

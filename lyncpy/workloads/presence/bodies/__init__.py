@@ -1,1 +1,1 @@
-"""The bodies of presence: what clients ask, read; what they are told and what the store keeps, written."""
+"""The bodies of presence: readers of what clients send, writers of what they receive and of what the store keeps."""

@@ -1,4 +1,4 @@
-"""Whom a client wants to watch, read: batches since 2007, lists of resources before.
+"""Reads the people whom a client wants to watch: batches since 2007, lists of resources before.
 
 Both become actions of the same form. Names are local ones, because clients disagree about
 prefixes. Spec: [MS-PRES] 2.2.2 `batchSub`; [MS-SIP] `adhoclist`.
@@ -16,7 +16,7 @@ BATCH_TYPE: Final = "application/msrtc-adrl-categorylist+xml"
 LIST_TYPE: Final = "application/adrl+xml"
 
 DEFAULT_CATEGORIES: Final = frozenset({"contactCard", "note", "state", "services", "calendarData"})
-"""What a watcher gets who names none."""
+"""The categories for a watcher who names none."""
 
 CATEGORY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
@@ -26,12 +26,12 @@ _CATEGORIES_BOUND: Final = 64
 _ID_BOUND: Final = 64
 
 CONTEXT_BOUND: Final = 1024
-"""Characters of why somebody wants to watch; Lync's own context has two hundred ([MS-PRES] answers 413 to more)."""
+"""Characters of a subscription context; Lync's own has two hundred ([MS-PRES] answers 413 to more)."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResource:
-    """Somebody whom a client wants to watch, as the client names him."""
+    """A person whom a client wants to watch, with the address as the client wrote it."""
 
     uri: str
     aor: Aor
@@ -92,7 +92,7 @@ def _categories(el: Element) -> frozenset[str]:
 
 
 def _named(el: Element, name: str) -> list[Element]:
-    """Give the children of this name, in any case."""
+    """Give the children with this name, in upper or lower case."""
     wanted = name.lower()
     return [one for one in el if local(one).lower() == wanted]
 
@@ -123,7 +123,7 @@ def _resources(el: Element) -> tuple[BatchResource, ...]:
 
 
 def _context(el: Element) -> str | None:
-    """Give why a client wants to watch: the XML within `context`, or the words of it; None: it does not say."""
+    """Read the reason for which a client watches: the XML or the text in `context`; None: it gives none."""
     context, words = next(iter(_named(el, "context")), None), attr(el, "context")
     if context is None and words is None:
         return None

@@ -1,7 +1,7 @@
-"""A board's form in the store: JSON, in which only what outlives the process is kept.
+"""The form of a board in the store: JSON of what outlives the process.
 
-Publications that are bound to endpoints die with the process, as their endpoints do; what
-the server makes is made anew.
+Publications that are bound to endpoints end with the process, as their endpoints do; what
+the server publishes is computed anew.
 """
 
 import json
@@ -38,7 +38,7 @@ them later still: where they are missing, they are long, and nobody knows what r
 
 
 def write_record(board: Board, names: Names | None = None) -> bytes:
-    """Write what of a board has to be durable, and whom its names mean."""
+    """Write the durable part of a board, and the owners of the addresses on it."""
     names = names or Names()
     durable = [one for one in board.instances.values() if one.is_durable]
     sleeping = [(number, one.absence) for number, one in enumerate(names.asleep) if one.absence is not None]
@@ -78,7 +78,7 @@ def write_record(board: Board, names: Names | None = None) -> bytes:
 
 
 def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
-    """Read a board as `write_record` wrote it, and whom its names mean; they are as they were written.
+    """Read a board as `write_record` wrote it, and the owners of the addresses, which are those that were written.
 
     The aggregate states and the server's publications are missing.
     """
@@ -122,7 +122,7 @@ def _publication(one: Instance) -> dict[str, object]:
 def _remains(absences: Sequence[Absence], durable: list[Instance]) -> dict[str, object]:
     """Write what is kept for the blocked, each publication once: it is on the board, or among the others.
 
-    Every set has one row; what each absence has, says the number of its row (-1: none), whether it is a contact's, and its ages.
+    Every set has one row; each absence has the number of its row (-1: none), whether it is a contact's, and its ages.
     """
     numbers = {id(one): number for number, one in enumerate(durable)}
     others: list[object] = []
@@ -146,7 +146,7 @@ def _absences(
     record: dict[str, Any],
     instances: list[Instance],  # Any: JSON, written by us
 ) -> tuple[Absences, Mapping[int, Absence]]:
-    """Give what the blocked see: by their entry in the list, and of who is asleep by their number there."""
+    """Read what the blocked see: by their entry in the list, and for dormant people by their number among those."""
     kept = record.get("remains", {"publications": [], "sets": [], "of": []})
     all_ = [*instances, *map(_instance, kept["publications"])]
     sets = [

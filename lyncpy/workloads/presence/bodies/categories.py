@@ -1,4 +1,4 @@
-"""What presence tells clients, written: a user's own data, views of others, faults, cards.
+"""Writes what clients receive about presence: a user's own data, views of others, faults, cards.
 
 Hot, therefore plain text without a tree. Everything that came from outside is escaped, or
 is XML that was read and written again by `bodies`. Spec: [MS-PRES] 2.2; Client: protocol
@@ -36,7 +36,7 @@ _NS: Final = "http://schemas.microsoft.com/2006/09/sip"
 _DELEGATES_NS: Final = "http://schemas.microsoft.com/2007/09/sip/delegates"
 
 
-# --- what a user is told of himself
+# --- for a user's own endpoints
 
 
 def write_own(
@@ -50,11 +50,11 @@ def write_own(
     """Write `roamingData` for a user's own endpoint.
 
     Args:
-        board: His board.
-        categories: Those to be told of; None: all.
-        containers: Likewise.
-        subscribers: Who is to be told of, and what they are to the enterprise; None: nothing of it.
-        delegates: Whether their list belongs to it.
+        board: The user's board.
+        categories: The categories to write; None: all.
+        containers: The containers whose lists to write; None: all.
+        subscribers: Subscribers, with their relation to the enterprise; None: that part is left out.
+        delegates: Whether to write the delegates.
 
     Every category is whole: a client forgets what it knew of each category that is named,
     and publishes with the versions that it finds here. One that is empty is named alone.
@@ -103,9 +103,9 @@ def _container(id_: int, container: Container) -> str:
 
 
 def _subscriber(one: Subscriber, relation: Relation) -> str:
-    """Write somebody who watches; `acknowledged` tells a device to take its question back.
+    """Write a subscriber; `acknowledged` tells an endpoint to withdraw its question.
 
-    Spec: [MS-PRES] 2.2.2.6.1; the type of who is nobody in particular is unknown.
+    Spec: [MS-PRES] 2.2.2.6.1; the type of an anonymous watcher is `unknown`.
     """
     kind = "unknown" if relation is Relation.ANONYMOUS else relation.value.value
     inner = f"><context>{one.context}</context></subscriber>" if one.context else "/>"
@@ -116,7 +116,7 @@ def _subscriber(one: Subscriber, relation: Relation) -> str:
 
 
 def _delegates(delegates: Delegates) -> str:
-    """Write who acts for the user ([MS-PRES] 2.2.2.10.1)."""
+    """Write the delegates ([MS-PRES] 2.2.2.10.1)."""
     rows = "".join(
         f"<delegate uri={quote_attr(listed(bare(one.aor)))}"
         f' publish="{"true" if one.publish else "false"}" redelegate="{"true" if one.redelegate else "false"}"/>'
@@ -139,14 +139,14 @@ def write_fault(stale: Stale) -> bytes:
     ).encode()
 
 
-# --- what others are told of a user
+# --- for watchers
 
 
 def write_view(board: Board, seen_by: Audience, categories: Iterable[str]) -> bytes:
-    """Write what an audience sees of these categories; the same text for all who belong to it.
+    """Write what an audience sees of these categories; the same text for all watchers in it.
 
     A category that it does not see is named alone, and a state that it does not see is
-    offline. Neither container nor version is named: a watcher is not to learn his level.
+    offline. Neither container nor version is named: a watcher is not to learn their level.
     """
     parts = [f'<categories xmlns="{_NS}/categories" uri={quote_attr(board.aor)}>']
     for name in sorted(categories):
@@ -157,7 +157,7 @@ def write_view(board: Board, seen_by: Audience, categories: Iterable[str]) -> by
 
 
 def write_unknown(uri: str, categories: Iterable[str]) -> bytes:
-    """Write what is seen of somebody who does not exist: he is offline. Without a part for him, the client would never refresh."""
+    """Write that a user who does not exist is offline; without a part about them the client would never refresh."""
     parts = [_OFFLINE if name == "state" else f'<category name="{name}"/>' for name in sorted(categories)]
     return f'<categories xmlns="{_NS}/categories" uri={quote_attr(uri)}>{"".join(parts)}</categories>'.encode()
 
@@ -168,10 +168,10 @@ def write_list(
     """Write the views of several people as one body: an rlmi list and a part for each.
 
     Args:
-        owner: The watcher; the list is his.
-        views: Maps the URI, as the watcher wrote it, to a document about that person.
-        content_type: Of these documents.
-        number: Of this list within its subscription, from 1.
+        owner: The watcher, whose list it is.
+        views: Address as the watcher wrote it → the document about that person.
+        content_type: The type of these documents.
+        number: The number of this list in its subscription, from 1.
         whole: Whether everybody is in it whom the subscription watches.
 
     Spec: RFC 4662 §5; [MS-SIP] 3.3.5.1 (the first is number 1, and whole). Client: an instance without `state` crashes it.

@@ -1,8 +1,8 @@
-"""The presence icons, drawn for this project; pure.
+"""The presence icons, drawn for this project. Pure.
 
-Each state is a shape before it is a colour: who sees no colours, or twelve pixels on a bad
-screen, tells them apart by what is inside of the disc. A full disc is somebody who is there
-for what the sign says, a ring with the same sign is somebody who is idle or absent. The
+Each state is a shape before it is a colour: readers who see no colours, or twelve pixels on a bad
+screen, tell them apart by what is inside of the disc. A full disc is a person who is there
+for what the sign says, a ring with the same sign is one who is idle or absent. The
 colours stand out against white and against near-black alike.
 """
 
@@ -15,7 +15,7 @@ SMALLEST, USUAL, LARGEST = 12, 16, 64
 
 
 class Icon(enum.Enum):
-    """What is shown of somebody; the value is its word in addresses, JSON and file names."""
+    """The icons; the value is the icon's word in addresses, JSON and file names."""
 
     AVAILABLE = "available"
     AVAILABLE_IDLE = "available-idle"

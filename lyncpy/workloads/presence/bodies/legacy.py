@@ -1,4 +1,4 @@
-"""Presence for watchers from before 2007: the same audience, in the words that they know.
+"""Writes presence for watchers from before 2007: the same audience, in the words that they know.
 
 They are told of one state, a name, an address, a phone and a note. Categories, containers
 and levels are nothing to them; what they may see is decided by `audience` all the same.
@@ -48,9 +48,9 @@ _RPID: Final = {
 
 
 def form_of(accept: Iterable[str]) -> PresenceFormat | None:
-    """Choose a format by the Accept headers; None: the watcher understands none of ours.
+    """Choose a format by the Accept headers; None: the watcher accepts none of ours.
 
-    Spec: [MS-PRES] 1.3.3, the order of preference is ours, whatever the order of the header.
+    Spec: [MS-PRES] 1.3.3; the order of preference is ours, whatever the order of the header.
     """
     accepted = {part.split(";", 1)[0].strip().lower() for value in accept for part in value.split(",")}
     accepted.discard("")
@@ -61,7 +61,7 @@ def form_of(accept: Iterable[str]) -> PresenceFormat | None:
 
 @dataclass(frozen=True, slots=True)
 class LegacyView:
-    """All that an old watcher may be told of somebody."""
+    """All that an old watcher may see of a person."""
 
     uri: str
     """As the watcher wrote it."""
@@ -74,7 +74,7 @@ class LegacyView:
 
 
 def person_seen(board: Board, seen_by: Audience) -> LegacyView:
-    """Give what an audience sees, in the words of older clients."""
+    """Give what an audience sees of a person, in the words of older clients."""
     cards = [_root(one) for one in visible(board, seen_by, "contactCard")]
     notes = [_root(one) for one in visible(board, seen_by, "note")]
     return LegacyView(
@@ -88,12 +88,12 @@ def person_seen(board: Board, seen_by: Audience) -> LegacyView:
 
 
 def person_unknown(uri: str) -> LegacyView:
-    """Give what is seen of somebody who does not exist: he is offline."""
+    """Give what is seen of a user who does not exist: they are offline."""
     return LegacyView(uri, legacy_of(LegacyInterop(OFFLINE)))
 
 
 def write_legacy(seen: LegacyView, form: PresenceFormat) -> bytes:
-    """Write what a watcher is told, in one of the old formats."""
+    """Write what a watcher sees, in one of the old formats."""
     write = {PresenceFormat.PRESENTITY: _presentity, PresenceFormat.PIDF: _pidf, PresenceFormat.XPIDF: _xpidf}[form]
     return write(seen).encode()
 
@@ -141,7 +141,7 @@ def _xpidf(seen: LegacyView) -> str:
 
 
 def write_pending(watchers: Iterable[tuple[Aor, str]]) -> bytes:
-    """Write who waits to be known, for `presence.wpending`: pairs of address and name.
+    """Write the watchers who wait for an answer, for `presence.wpending`: pairs of address and name.
 
     Client: each `watcher` of each document makes it ask its user.
     """
@@ -152,7 +152,7 @@ def write_pending(watchers: Iterable[tuple[Aor, str]]) -> bytes:
 
 
 def _interop(states: Sequence[Instance]) -> LegacyInterop:
-    """Give the aggregate that is shown; in a container of a client's own it may be the client's."""
+    """Give the aggregate state that is shown; in a container of a client's own it may be the client's."""
     for one in states:
         if isinstance(one.value, Aggregate):
             return interop_of(one.value)

@@ -1,8 +1,9 @@
-"""What clients ask of their own boards, read: publications, members, subscribers, delegates.
+"""Reads what clients send about their own boards: publications, members, subscribers, delegates.
 
-Names are local ones, because clients disagree about prefixes. What a client published is
-kept as the text that it wrote; only states are looked into. What the server writes is in
-`documents`; whom a client wants to watch is read in `batches`. Spec: [MS-PRES] 2.2; Client: protocol notes, "presence" §4 to §6.
+Names are local ones, because clients disagree about prefixes. A publication is kept as the text
+that its client wrote; only states are interpreted. The documents for clients are written in
+`categories`; whom a client wants to watch is read in `batches`. Spec: [MS-PRES] 2.2; Client:
+protocol notes, "presence" §4 to §6.
 """
 
 import re
@@ -30,10 +31,10 @@ from lyncpy.workloads.presence.model.tables import (
 )
 
 ROAMING_PARTS: Final = frozenset({"categories", "containers", "subscribers", "delegates"})
-"""What an endpoint may ask for of its user's own data."""
+"""The parts of its user's own data that an endpoint may ask for."""
 
 _ROAMING_ELEMENTS: Final = frozenset({"roaming", "roamingex"})
-"""How a part is asked for, in lower case."""
+"""Name of an element, in lower case → the part that it asks for."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _VERSION_MAX: Final = 0x7FFFFFFF
@@ -54,7 +55,7 @@ E = TypeVar("E")
 
 
 def read_publish(body: bytes) -> tuple[Aor, tuple[Publication, ...]]:
-    """Read a `publish` document: whose board, and what.
+    """Read a `publish` document: the board's owner, and the publications.
 
     Raises:
         RemoteProtocolError: 400, when it is not one, or names one publication twice.
@@ -95,7 +96,7 @@ def _publication(el: Element) -> Publication:
 
 
 def read_value(key: InstanceKey, value: Element | None) -> tuple[StateDocument | None, Device | None, bool]:
-    """Read what the server itself has to understand of a publication: a state, a device, or the wish for privacy."""
+    """Read those values of a publication that the server interprets: a state, a device, or the wish for privacy."""
     if value is None:
         return None, None, False
     return (
@@ -106,11 +107,10 @@ def read_value(key: InstanceKey, value: Element | None) -> tuple[StateDocument |
 
 
 def read_state(el: Element) -> StateDocument | None:
-    """Read a `state` element; None for a kind that adds nothing to anybody's state.
+    """Read a `state` element; None for a kind that does not count in aggregation.
 
     Raises:
-        RemoteProtocolError: Without a number for the availability; a real client falls over
-            such a state.
+        RemoteProtocolError: It has no number for the availability; such a state crashes a real client.
     """
     kind = _word(el, "type", StateKind, None, after=":")
     if kind is None:
@@ -151,7 +151,7 @@ def _activity(el: Element | None) -> Activity | None:
 
 
 def read_device(el: Element) -> Device:
-    """Read a `device` element: which endpoint it is, and what it can do.
+    """Read a `device` element: the endpoint's id, and its capabilities.
 
     Names that cannot be written again as an element are passed over.
 
@@ -174,7 +174,7 @@ def read_device(el: Element) -> Device:
 
 
 def read_privacy(el: Element) -> bool:
-    """Read whether the user asks to be seen by his contacts only.
+    """Tell whether the user asks to be seen by their contacts only.
 
     Spec: the otherOptions schema of Lync 2010, `privacyModeUserSelection`.
     """
@@ -213,10 +213,10 @@ def _member_change(el: Element) -> MemberChange:
 
 
 def read_set_subscriber(body: bytes) -> Aor:
-    """Read a `setSubscribers` document: whom the user knows of from now on.
+    """Read a `setSubscribers` document: the address of the watcher whom the user knows from now on.
 
     Raises:
-        RemoteProtocolError: 400, when it is not one, or names not exactly one subscriber as known.
+        RemoteProtocolError: 400, when it is not one, or does not name exactly one subscriber as known.
 
     Spec: [MS-PRES] 2.2.2.6.2.
     """
@@ -228,12 +228,12 @@ def read_set_subscriber(body: bytes) -> Aor:
 
 
 def read_set_delegates(body: bytes) -> tuple[int, tuple[Delegate, ...], tuple[Aor, ...]]:
-    """Read a `setDelegates` document: the version that the client saw last, whom to add, whom to remove.
+    """Read a `setDelegates` document: the version that the client saw last, the delegates to add, those to remove.
 
     Raises:
         RemoteProtocolError: 400, when it is not one, or names somebody twice.
 
-    Spec: [MS-PRES] 2.2.2.10.2. Operations are `allow` or `deny`; what is not said is denied.
+    Spec: [MS-PRES] 2.2.2.10.2. Operations are `allow` or `deny`; a right that is not named is denied.
     """
     root = _root(body, "setDelegates")
     add, remove = [], []
@@ -258,10 +258,10 @@ def _is_allowed(el: Element, name: str) -> bool:
 
 
 def read_roaming_list(body: bytes) -> frozenset[str]:
-    """Read which parts of his own data a client wants; without a body, all.
+    """Read which parts of the user's own data a client asks for; without a body, all.
 
-    What came later than the first clients (delegates) is asked for by an element with a name and a
-    namespace of its own. Parts that nobody here knows are passed over: there is nothing to tell of them.
+    Parts that came later than the first clients (delegates) are asked for by an element with a name and
+    a namespace of its own. Unknown parts are passed over: there is nothing to tell of them.
 
     Raises:
         RemoteProtocolError: 400, when it is not such a list.
@@ -312,7 +312,7 @@ def _number(el: Element, attribute: str, highest: int, absent: int | None = None
 
 
 def _word(el: Element, attribute: str, words: Callable[[str], E], absent: E, *, after: str = "") -> E:
-    """Read a word of a closed set; one that is not in it is as absent."""
+    """Read an attribute with a closed set of values; any other value counts as absent."""
     text = attr(el, attribute) or ""
     try:
         return words(text.rpartition(after)[2] if after else text)

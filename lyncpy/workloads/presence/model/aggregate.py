@@ -64,13 +64,13 @@ class Weighed(NamedTuple):
     """The most active machine."""
 
     user: Input | None
-    """What the person said last himself."""
+    """The manual state that the person chose last."""
 
     reach: int
-    """The highest number that is said."""
+    """The highest availability that any state raises to."""
 
     machine: MachineState
-    """What counts as said by the machines."""
+    """The presence at the machines, as it counts."""
 
 
 def band_of(availability: int) -> Band:
@@ -288,7 +288,7 @@ def _presence(user: Input | None, best: Input, valid: Collection[Input]) -> Mach
         return MachineState.ACTIVE
     if user is None:
         return machine
-    # What a person says himself wins over machine states before it. Only while the endpoint that said so is
+    # What a person chooses by hand wins over machine states before it. Only while the endpoint that said so is
     # here: else "available", said at home, would outlive the home computer and cover the idle one at work.
     machines = [one for one in valid if one.state.kind is StateKind.MACHINE]
     is_newest = all(user.published > one.published for one in machines)
