@@ -127,6 +127,7 @@ class Focus(Runner):
             step = rule(self.meeting)
             if isinstance(step, ConferenceDenied):
                 return step
+            # Stored first, then applied: after a crash nobody has seen a lock or a role that is forgotten.
             if await self._keep(step[0]):
                 # Somebody may have left or been lost while it was written.
                 step = rule(self.meeting)

@@ -146,18 +146,20 @@ class _Difference:
         shown = self._shown.get(subscription)
         if shown is None or shown.meeting is self._meeting:
             return None
-        return audience_of(
-            self._meeting, subscription.watcher
-        )  # None: the user has left, and the end of the subscription says so
+        # None: the user has left, which the end of the subscription says.
+        return audience_of(self._meeting, subscription.watcher)
 
     def audience_of(
         self, subscription: Subscription, news: RosterAudience
     ) -> tuple[tuple[int, RosterAudience, RosterAudience], int] | None:
         shown = self._shown[subscription]
+        # All who were last shown the same meeting, as the same audience, need the same document: mostly all of them.
+        # Meetings compare field by field; the identity is quick, and none is made while one update is told, in one turn.
         key = (id(shown.meeting), shown.audience, news)
         if key not in self._bodies:
             self._bodies[key] = delta(shown.meeting, shown.audience, self._meeting, news)
         shown.meeting, shown.audience = self._meeting, news
+        # Versions count documents (RFC 4575 §5.1): where there is nothing to tell, none is used up.
         if self._bodies[key] is None:
             return None
         shown.version += 1

@@ -238,6 +238,7 @@ class Routes:
         def rule(meeting: Meeting) -> Step | ConferenceDenied:
             return rules.medium_joined(meeting, sender.aor, sender.epid, kind, entity, self._timers.now())
 
+        # Asked twice: before the MCU makes a leg, and after, for it may have waited. The MCU alone knows no roster.
         may = rule(focus.meeting)
         if isinstance(may, ConferenceDenied):
             no = refused(may)

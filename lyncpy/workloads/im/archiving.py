@@ -105,6 +105,7 @@ class Archiving:
         Raises:
             Refused: 503; it cannot be archived, and must not be sent. Or too much waits in this queue.
         """
+        # The usual way: nothing to archive and nothing to wait for.
         if said is None and queue not in self._busy:
             return await send()
         self._busy[queue] += 1
@@ -123,7 +124,7 @@ class Archiving:
         try:
             return await sending
         except BaseException:
-            self.undelivered(said)
+            self.undelivered(said)  # it is in the archive, and must not look as if it had been sent
             raise
 
     def undelivered(self, said: Said | None, whom: Sequence[Aor] | None = None) -> None:

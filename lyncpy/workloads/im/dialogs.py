@@ -67,11 +67,14 @@ class Dialogs:
         session = self._sessions.find(request)
         if session is not None:
             return await self._known(arrival, session)
+        # A dialog that a BYE has ended must not be taken for one that this server has merely forgotten.
         if self._sessions.is_over(request):
             raise Refused(481, NO_DIALOG)
         session = self._sessions.by_tags(request)
         if session is not None and arrival.sender.aor in (session.caller.aor, session.callee.aor):
             return await self._known(arrival, session)
+        # No record, as after a restart: the two clients may go on, if the request names a device by itself and its
+        # user has not blocked the sender. A record is begun anew.
         endpoint = await self._named(arrival)
         if endpoint is None or self._contradicts(request, endpoint.aor):
             raise Refused(481, NO_DIALOG)
@@ -83,6 +86,7 @@ class Dialogs:
     async def _known(self, arrival: Arrival, session: Session) -> DialogDirection:
         request, sender = arrival.request, arrival.sender
         sides = rules.sides(session, request.from_.tag or "", request.to.tag or "")
+        # Tags can be overheard; the sender is who has signed the request.
         if sides is None or sides[0].aor != sender.aor:
             raise Refused(481, NO_DIALOG)
         side, other = sides

@@ -154,21 +154,23 @@ class Sessions:
     def end_session(self, session: Session) -> None:
         """Remove a session and have its end recorded; may be called twice.
 
-        Every index of it goes here, in no other place. Only the link to a session that it crossed outlives it:
-        when it was cancelled in favour of the other, the other's client will send a BYE that does not mean it
-        (`is_crossing`).
+        All indexes of a session are removed here and in no other place.
         """
         key = _key(session)
         if self._sessions.pop(key, None) is None:
             return
+        # The share of its caller: a counter at 0 is removed, or the table would grow with every user of ever.
         self._begun[session.caller.aor] -= 1
         if not self._begun[session.caller.aor]:
             del self._begun[session.caller.aor]
         self._idle.clear(key)
         self._answer(key, session)
+        # Clients that mix up two dialogs may use the same tags in both: only its own entry goes.
         tags = session.caller.tag, session.callee.tag
         if self._by_tags.get(tags) == key:
             del self._by_tags[tags]
+        # Of two that crossed, one was cancelled in favour of the other, whose client may still send a BYE that means
+        # the cancelled one: the other is noted, so that this BYE does not end it (`is_crossing`).
         self._left_over.discard(key)
         other = self._crossing.pop(key, None)
         if other in self._sessions and session.record.end_reason == EndReason.CANCELLED.value:
@@ -191,6 +193,7 @@ class Sessions:
     def _ask(self, key: Key, session: Session) -> None:
         """Note that a session is unanswered, and whether it crosses one of its callee to its caller."""
         caller, callee, media = session.caller.aor, session.callee.aor, session.record.media
+        # The latest is taken: earlier ones ring for another reason. A user may invite a further device of their own.
         opposite = self._asked.get((callee, caller, media)) if caller != callee else None
         if opposite:
             other = next(reversed(opposite))

@@ -406,6 +406,7 @@ def _applied(
     conference: Conference, requested: ConferenceRequest, terms: ConferenceTerms, now: float, *, guests: bool
 ) -> Conference | ConferenceDenied:
     """Replace what a request names, if all of it is allowed."""
+    # All or nothing: one wrong element leaves the conference as it was.
     found = _why_not(requested, terms, now, guests=guests)
     if found is not None:
         return ConferenceDenied(found)

@@ -19,14 +19,21 @@ def noted(conference: Conference, owners: IOwners) -> Conference:
 
 
 def readdressed(conference: Conference, owners: IOwners) -> Conference:
-    """Replace the addresses in a conference by those that the persons have now; the address in its URIs stays."""
+    """Replace the addresses in a conference by those that the persons have now; the address in its URIs stays.
+
+    Whoever was invited, but has no address now because somebody else was given it, is put `asleep` with the
+    address and the role of then: the invitation must neither fall to the new holder of the address, nor be lost
+    when its own person returns.
+    """
     organizer: Aor = owners.address(conference.owner) or conference.organizer
     where = {aor: resolve(owners, aor, conference.meant.get(aor, NOBODY)) for aor in conference.people()}
+    # Those asleep that can be named again; whoever was deleted for good (`keeps`) is neither woken nor kept.
     awake = {
         owner: (aor, role)
         for owner, (before, role) in conference.asleep.items()
         if (aor := resolve(owners, before, owner)) is not None and owners.keeps(owner)
     }
+    # Mostly nothing has changed: the same value spares a write, and observers a comparison.
     if organizer == conference.organizer and not awake and all(aor == to for aor, to in where.items()):
         return conference
     asleep = {owner: one for owner, one in conference.asleep.items() if owner not in awake and owners.keeps(owner)}
@@ -59,10 +66,12 @@ def readdress(meeting: Meeting, owners: IOwners, now: float) -> Step:
     """
     changes: list[Change] = []
     for attendee in tuple(meeting.attendees.values()):
+        # Their client is still signed in under the former address, which may be another person's by now.
         if attendee.owner and resolve(owners, attendee.user, attendee.owner) != attendee.user:
             for device in attendee.devices:
                 meeting, gone = rules.leave(meeting, attendee.user, device.epid, now, lost=True)
                 changes += gone
+    # Of those who are not in it, what was remembered follows the person, not the address.
     named = {*meeting.granted, *meeting.kept, *meeting.ejected, *meeting.called}
     where = {aor: resolve(owners, aor, meeting.meant.get(aor, NOBODY)) for aor in named}
     if all(aor == to for aor, to in where.items()):

@@ -153,6 +153,7 @@ def expire(meeting: Meeting, now: float) -> Step:
     changes: list[Change] = []
     if meeting.ended:
         return meeting, ()
+    # The last one to leave the lobby of a meeting that has not begun ends it, and the loop with it.
     for attendee in meeting.lobby:
         if attendee.since + meeting.meeting_policy.lobby_wait_s <= now and not meeting.ended:
             meeting, gone = remove(meeting, attendee, None, Departure.WAITED, now)
@@ -225,11 +226,13 @@ def remove(
     if rest.endpoints:
         return put(meeting, rest), gone
     others = {user: other for user, other in meeting.attendees.items() if user != attendee.user}
+    # A guest's address is made up anew at each join, and whoever was in the lobby had not been admitted.
     lost = why is Departure.LOST and not attendee.guest and not attendee.waits
     after = replace(meeting, attendees=others)
     if lost:
         after = replace(after, kept=meeting.kept | {attendee.user}, meant=with_owner(meeting, attendee))
     after = _occupied(after, now)
+    # Whoever is kept may return, within `linger_s`. Before anybody was inside, the lobby waits for the first.
     if after.inside or after.kept or (after.attendees and not after.begun):
         return after, gone
     over, ends = terminate(after, MeetingEnd.LAST_LEFT)
