@@ -50,7 +50,7 @@ Place = tuple[str, Aor, Epid, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Dialled:
+class InviteOutcome:
     """An INVITE to a focus or an MCU, and its response."""
 
     arrival: Arrival
@@ -112,9 +112,9 @@ class ConferenceRecorder:
 
     # --- dialogs
 
-    def dialled(self, meeting: Meeting, kind: str, dialled: Dialled, *, internal: bool) -> None:
+    def invite_answered(self, meeting: Meeting, kind: str, outcome: InviteOutcome, *, internal: bool) -> None:
         """Record that a device opened a dialog with the focus or an MCU, or was refused."""
-        arrival, response = dialled.arrival, dialled.response
+        arrival, response = outcome.arrival, outcome.response
         request, sender, now = arrival.request, arrival.sender, self._timers.wall()
         accepted = response.status < 300
         if not self._may(meeting, sender.aor, internal=internal):
@@ -138,7 +138,7 @@ class ConferenceRecorder:
             ended_at=None if accepted else now,
             internal=internal,
             response_code=response.status,
-            diagnostic_id=dialled.diagnostic_id,
+            diagnostic_id=outcome.diagnostic_id,
             replaced_session=former.session_id if accepted and former is not None else "",
             end_reason="" if accepted else "rejected",
             node=self._node,
@@ -159,7 +159,7 @@ class ConferenceRecorder:
 
     # --- what happens in meetings
 
-    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
         """Record one change; see `MeetingObserver`."""
         if after.begun:
             self._begun(after)

@@ -117,7 +117,7 @@ class Calls:
         spawn(self._call(own, focus, caller, command, ask), self.log, "calling somebody into a meeting")
         return None
 
-    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
         """Cancel the calls of a meeting that has ended; see `MeetingObserver`."""
         if isinstance(change, MeetingEnded):
             for (uri, _), own in tuple(self._calling.items()):

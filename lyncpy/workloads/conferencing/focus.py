@@ -42,7 +42,7 @@ HOLD: Final = "meeting"
 class MeetingObserver(Protocol):
     """Hears of every change in meetings: the call records, the archive."""
 
-    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
         """Note one change, between the meeting before its step and after; returns at once."""
 
 
@@ -184,7 +184,7 @@ class Focus(Runner):
         if after is before and not changes:
             return
         for change in changes:
-            self._observer.heard(before, after, change)
+            self._observer.meeting_changed(before, after, change)
             self._follow(change)
         self.watch()
         if after.ended:

@@ -20,7 +20,7 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     DeleteUser,
     FocusRequest,
     GetConference,
-    Modify,
+    ModifyConference,
     SetLobbyAccess,
     SetLock,
     SetRole,
@@ -103,7 +103,7 @@ class FocusCommands:
                 return await self._lock(focus, actor, requested, locked=locked)
             case SetLobbyAccess(users=users, granted=granted):
                 return await self._lobby(focus, actor, users, granted=granted)
-            case Modify(requested=requested, mcu=""):
+            case ModifyConference(requested=requested, mcu=""):
                 return await self._modify(focus, actor, requested, FocusAction.MODIFY_CONFERENCE)
             case DeleteConference():
                 return await focus.change(lambda meeting: rules.end(meeting, actor))

@@ -130,7 +130,7 @@ class FocusTable:
         # is of a meeting that has just ended, whose end is being written.
         return self._begin(replace(conference, active=None))
 
-    def let_go(self, focus: Focus) -> None:
+    def forget_unused(self, focus: Focus) -> None:
         """Forget a meeting to which nobody was admitted."""
         if focus.is_idle:
             self._ended(focus)
@@ -175,7 +175,7 @@ class FocusTable:
         for key in tuple(self._of.get(user, ())):
             self._foci[key].note(lambda meeting: rules.leave(meeting, user, epid, now, lost=True))
 
-    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
         """Note which meetings users are in, and pass a change on to all observers; see `MeetingObserver`."""
         if isinstance(change, Arrived) and change.first:
             self._of.setdefault(change.user, set()).add(after.conference.key)
@@ -186,7 +186,7 @@ class FocusTable:
                 self._of.pop(change.user, None)
                 self._tied.pop(self._ties.pop(change.user, FlowName("")), None)
         for observer in self._observers:
-            observer.heard(before, after, change)
+            observer.meeting_changed(before, after, change)
 
     # --- inside
 

@@ -21,7 +21,7 @@ class Minutes:
         self._archive = archive
         self._timers = timers
 
-    def heard(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
         """Archive a change that is a joining or a leaving; see `MeetingObserver`."""
         if isinstance(change, Admitted) or (isinstance(change, Arrived) and change.first and not change.waits):
             self._note(after, after, "joined", change.user)

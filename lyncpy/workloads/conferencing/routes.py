@@ -25,7 +25,7 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     refused,
     write_added,
 )
-from lyncpy.workloads.conferencing.call_records import ConferenceRecorder, Dialled
+from lyncpy.workloads.conferencing.call_records import ConferenceRecorder, InviteOutcome
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_commands import FocusCommands
@@ -115,14 +115,14 @@ class Routes:
         command, ask = self._read_join(arrival)
         focus = self._foci.enter(request.uri)
         if read_address(ask.conf_entity) != read_address(focus.uri):
-            self._foci.let_go(focus)
+            self._foci.forget_unused(focus)
             raise Refused(400, _BAD_ENTITY)
         joiner = await self._joiner(arrival, ask)
         step = await self._changed(focus, lambda meeting: rules.join(meeting, joiner, self._timers.now()))
         if isinstance(step, ConferenceDenied):
             no = refused(step)
             self._record(focus.meeting, FOCUS, arrival, no.response(request), no, internal=joiner.internal)
-            self._foci.let_go(focus)
+            self._foci.forget_unused(focus)
             raise no
         tag = new_tag()
         attachment = SipAttachment(arrival, tag, self._outbound)
@@ -313,11 +313,11 @@ class Routes:
         try:
             return await focus.change(rule)
         except Exception:
-            self._foci.let_go(focus)
+            self._foci.forget_unused(focus)
             raise
 
     def _record(
         self, meeting: Meeting, kind: str, arrival: Arrival, response: Response, no: Refused | None, *, internal: bool
     ) -> None:
         number = None if no is None or no.diagnostics is None else no.diagnostics.error_id
-        self._recorder.dialled(meeting, kind, Dialled(arrival, response, number), internal=internal)
+        self._recorder.invite_answered(meeting, kind, InviteOutcome(arrival, response, number), internal=internal)

@@ -129,11 +129,11 @@ class SetLobbyAccess(FocusRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class Modify(FocusRequest):
-    """Modify the conference; where it concerns an MCU, `mcu` is its URI."""
+class ModifyConference(FocusRequest):
+    """Modify the conference; where it concerns an MCU, `mcu` is its URI, else ""."""
 
     requested: ConferenceRequest
-    mcu: str = ""
+    mcu: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +147,14 @@ class GetConference(FocusRequest):
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown(FocusRequest):
-    """A command that is not implemented."""
+class UnknownCommand(FocusRequest):
+    """A command that this server does not implement."""
 
 
 def read_focus_request(command: C3pCommand) -> FocusRequest | ConferenceDenied:
     """Read a command to a focus; a malformed one is denied with a reason of the protocol."""
     reader = _READERS.get(command.name)
-    return Unknown(_keys(command.element)) if reader is None else reader(command.element)
+    return UnknownCommand(_keys(command.element)) if reader is None else reader(command.element)
 
 
 def _keys(element: Element) -> str:
@@ -266,7 +266,7 @@ def _read_modify(element: Element) -> FocusRequest | ConferenceDenied:
     if isinstance(requested, ConferenceDenied):
         return requested
     conf_entity = _keys(element) or _attr(info, "entity")
-    return Modify(conf_entity, requested, _attr(element, "mcuUri"))
+    return ModifyConference(conf_entity, requested, _attr(element, "mcuUri"))
 
 
 _ROLES: Final[Mapping[str, ConferenceRole]] = {role.value: role for role in ConferenceRole}

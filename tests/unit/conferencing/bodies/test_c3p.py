@@ -12,11 +12,11 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     DeleteUser,
     FocusRequest,
     GetConference,
-    Modify,
+    ModifyConference,
     SetLobbyAccess,
     SetLock,
     SetRole,
-    Unknown,
+    UnknownCommand,
     read_conference_id,
     read_conference_request,
     read_focus_request,
@@ -175,15 +175,15 @@ def test_reads_whom_to_call() -> None:
         (
             f'<modifyConference><conference-info entity="{FOCUS}"><conference-description><subject>New</subject>'
             "</conference-description></conference-info></modifyConference>",
-            Modify(FOCUS, ConferenceRequest(subject="New")),
+            ModifyConference(FOCUS, ConferenceRequest(subject="New"), ""),
         ),
         (
             f'<modifyConference mscp:mcuUri="{FOCUS.replace("focus", "chat")}">{KEYS}<conference-info/>'
             "</modifyConference>",
-            Modify(FOCUS, ConferenceRequest(), FOCUS.replace("focus", "chat")),
+            ModifyConference(FOCUS, ConferenceRequest(), FOCUS.replace("focus", "chat")),
         ),
-        (f'<modifyEndpointMedia><mediaKeys confEntity="{FOCUS}"/></modifyEndpointMedia>', Unknown(FOCUS)),
-        ("<somethingNew/>", Unknown("")),
+        (f'<modifyEndpointMedia><mediaKeys confEntity="{FOCUS}"/></modifyEndpointMedia>', UnknownCommand(FOCUS)),
+        ("<somethingNew/>", UnknownCommand("")),
     ],
 )
 def test_reads_what_is_asked_of_a_focus(xml: str, expected: FocusRequest) -> None:
