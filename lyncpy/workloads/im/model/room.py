@@ -91,6 +91,10 @@ MEMBER: Final[Mapping[MemberState, Mapping[MemberEvent, MemberState]]] = {
     MemberState.TERMINATED: {},
 }
 
+# Asked for at each copy of each message: a member of an Enum costs 0.1 µs in Python 3.11, a name does not.
+_PRESENT: Final = MemberState.PRESENT
+_TERMINATED: Final = MemberState.TERMINATED
+
 
 class ChatMember:
     """One participant in the chat with one device, from joining to leaving.
@@ -117,12 +121,12 @@ class ChatMember:
     @property
     def is_here(self) -> bool:
         """Whether it has not left."""
-        return self.state is not MemberState.TERMINATED
+        return self.state is not _TERMINATED
 
     @property
     def keeps_up(self) -> bool:
         """Whether it is present, no message waits for it, and it answers."""
-        return self.state is MemberState.PRESENT and not self.waiting and not self.silences
+        return self.state is _PRESENT and not self.waiting and not self.silences
 
     def receive(self, event: MemberEvent) -> bool:
         """Make the move of an event; tell whether there is one in this state."""
@@ -134,7 +138,7 @@ class ChatMember:
 
     def enqueue(self, message: "ChatMessage", bounds: RoomBounds) -> "bool | None":
         """Add a message: True, it is to be sent now; False, it waits; None, there is no room for it."""
-        if self.state is MemberState.PRESENT and not self.waiting and self._under_way < bounds.window:
+        if self.state is _PRESENT and not self.waiting and self._under_way < bounds.window:
             self._under_way += 1
             return True
         size = len(message.body)
@@ -150,7 +154,7 @@ class ChatMember:
 
     def next(self, bounds: RoomBounds) -> "ChatMessage | None":
         """Remove and return the next message that may be sent now; None: there is none."""
-        if not self.waiting or self.state is not MemberState.PRESENT or self._under_way >= bounds.window:
+        if not self.waiting or self.state is not _PRESENT or self._under_way >= bounds.window:
             return None
         message = self.waiting.popleft()
         self._size -= len(message.body)
@@ -318,10 +322,12 @@ class Room:
         effects = _outcome(message, member, failure)
         member.silences = member.silences + 1 if failure is not None and failure.kind is FailureKind.SILENT else 0
         if member.silences >= self._bounds.silences:
-            return effects + self._end_leg(member, MemberEvent.SILENT, FailureKind.SILENT)
-        if failure is not None and failure.kind is FailureKind.LOST:
-            return effects + self._end_leg(member, MemberEvent.LOST, FailureKind.LOST)
-        return effects + self._send_waiting(member)
+            effects += self._end_leg(member, MemberEvent.SILENT, FailureKind.SILENT)
+        elif failure is not None and failure.kind is FailureKind.LOST:
+            effects += self._end_leg(member, MemberEvent.LOST, FailureKind.LOST)
+        elif member.waiting:
+            effects += self._send_waiting(member)
+        return effects
 
     def _end_leg(self, member: ChatMember, event: MemberEvent, kind: FailureKind) -> list[Effect]:
         return [LegEnded(member, kind)] if member.receive(event) else []
