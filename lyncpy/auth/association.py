@@ -8,6 +8,7 @@ start.
 import hmac
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Final, Protocol
 
@@ -80,6 +81,24 @@ class ReplayWindow:
             self._highest = number
 
 
+@dataclass(frozen=True, slots=True)
+class SignatureParameters:
+    """What stands in each signed message beside the message itself, as the handshake agreed on it.
+
+    Spec: [MS-SIPAE] 2.2.1, 2.2.2.
+    """
+
+    opaque: str
+    """Names the association towards the client."""
+
+    realm: str
+    target: str
+    """The server's name, as the challenge gave it."""
+
+    version: int
+    """Of the signature."""
+
+
 @implementer(IAssociation)
 class Association:
     """A security association of any scheme.
@@ -89,9 +108,7 @@ class Association:
         expires: Monotonic seconds; after it nothing verifies.
         client: Verifies the client's signatures.
         server: Makes the server's signatures.
-        opaque: Names the association towards the client.
-        realm, target: Those of the challenge.
-        version: Of the signature, as [MS-SIPAE] counts them.
+        parameters: Those of the challenge.
         nonces: Shared by all associations.
     """
 
@@ -119,20 +136,17 @@ class Association:
         *,
         client: Signs,
         server: Signs,
-        opaque: str,
-        realm: str,
-        target: str,
-        version: int,
+        parameters: SignatureParameters,
         nonces: Iterator[str],
     ) -> None:
         self.identity = identity
         self.expires = expires
         self._client = client
         self._server = server
-        self._opaque = opaque
-        self._realm = realm
-        self._target = target
-        self._version = version
+        self._opaque = opaque = parameters.opaque
+        self._realm = realm = parameters.realm
+        self._target = target = parameters.target
+        self._version = version = parameters.version
         self._nonces = nonces
         self._window = ReplayWindow()
         self._sent = 0

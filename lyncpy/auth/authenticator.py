@@ -6,7 +6,7 @@ from typing import Final
 
 from zope.interface import implementer
 
-from lyncpy.auth.association import Association, nonces
+from lyncpy.auth.association import Association, SignatureParameters, nonces
 from lyncpy.auth.ntlm import Authenticate, ServerNames, exported_key, macs, read_authenticate, write_challenge
 from lyncpy.auth.passwords import still
 from lyncpy.auth.settings import Settings
@@ -188,10 +188,7 @@ class NtlmAuthenticator:
             now + self._settings.lifetime_s,
             client=client,
             server=server,
-            opaque=opaque,
-            realm=self._settings.realm,
-            target=self._target,
-            version=version,
+            parameters=SignatureParameters(opaque, self._settings.realm, self._target, version),
             nonces=self._nonces,
         )
         # Version 4 signs this request already. One that does not is let in: it could as well have said version 3.

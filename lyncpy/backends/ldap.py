@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -23,7 +23,7 @@ from zope.interface import implementer
 from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
 from lyncpy.backends.ldap_link import Access, LdapEntry, Link, Root, is_dn
-from lyncpy.backends.ldap_mapping import PRESETS, Mapped, Raw, mapped
+from lyncpy.backends.ldap_mapping import PRESETS, Mapped, MappingOptions, Raw, mapped
 from lyncpy.backends.ldap_policies import PasswordPolicies
 from lyncpy.backends.people import Runs
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
@@ -44,7 +44,7 @@ READS: Final = 3
 STAMP: Final = "%Y%m%d%H%M%SZ"
 
 
-class LdapOptions(Protocol):
+class LdapOptions(MappingOptions, Protocol):
     """The settings that this needs; the section [directory] has them, and says what each means."""
 
     url: str
@@ -55,14 +55,6 @@ class LdapOptions(Protocol):
     bind_password_file: str
     bases: tuple[str, ...]
     filters: tuple[str, ...]
-    preset: Literal["openldap", "activedirectory"]
-    address: tuple[str, ...]
-    attributes: Mapping[str, tuple[str, ...]]
-    disabled_when: tuple[str, ...] | None
-    since: tuple[str, ...] | None
-    until: tuple[str, ...] | None
-    must_change: tuple[str, ...] | None
-    must_change_unless: tuple[str, ...] | None
     password_policy: str
     group_bases: tuple[str, ...]
     group_filters: tuple[str, ...] | None
@@ -166,17 +158,7 @@ class LdapDirectory:
             raise ValueError(f'password_policy is not a DN: "{shown(terms.password_policy)}"')
         self._terms = terms
         self._home = home
-        self._mapped = mapped(
-            terms.preset,
-            domain,
-            terms.address,
-            terms.attributes,
-            terms.disabled_when,
-            terms.since,
-            terms.until,
-            terms.must_change,
-            terms.must_change_unless,
-        )
+        self._mapped = mapped(terms, domain)
         self._filters = Filters(
             people=_any_of(terms.filters or PRESETS[terms.preset].filters),
             groups=_any_of(FILTERS[terms.preset] if terms.group_filters is None else terms.group_filters),

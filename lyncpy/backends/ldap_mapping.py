@@ -13,10 +13,10 @@ taken away. Any other fact that cannot be read is left out, and the person is th
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, Protocol
 
 from lyncpy.backends.addresses import BadEntry, address_of
 from lyncpy.backends.ldap_conditions import DisabledCondition, condition
@@ -362,40 +362,50 @@ _LOCKED: Final = re.compile(rb"\s*(?:\{[A-Za-z0-9/._-]*\}\s*)?[!*]")
 _KINDS: Final = ("work", "mobile", "home", "other")
 
 
-def mapped(
-    preset: str,
-    domain: str,
-    address: Iterable[str],
-    attributes: Mapping[str, Iterable[str]],
-    disabled_when: Iterable[str] | None,
-    since: Iterable[str] | None = None,
-    until: Iterable[str] | None = None,
-    must_change: Iterable[str] | None = None,
-    must_change_unless: Iterable[str] | None = None,
-) -> Mapped:
+class MappingOptions(Protocol):
+    """What the settings say of the mapping; the section [directory] has them, and says what each means.
+
+    What is None, or empty, or a fact that is not named, is as in the preset.
+    """
+
+    preset: Literal["openldap", "activedirectory"]
+    address: tuple[str, ...]
+    attributes: Mapping[str, tuple[str, ...]]
+    disabled_when: tuple[str, ...] | None
+    since: tuple[str, ...] | None
+    until: tuple[str, ...] | None
+    must_change: tuple[str, ...] | None
+    must_change_unless: tuple[str, ...] | None
+
+
+def mapped(options: MappingOptions, domain: str) -> Mapped:
     """Put together a preset and what settings say otherwise.
+
+    Args:
+        options: The preset, and what replaces parts of it.
+        domain: Of the addresses that are made of logins.
 
     Raises:
         ValueError: A source or condition that cannot be read, or an unknown fact.
     """
-    known = PRESETS[preset]
-    unknown = sorted(set(attributes) - FIELDS)
+    known, one = PRESETS[options.preset], options
+    unknown = sorted(set(one.attributes) - FIELDS)
     if unknown:
         raise ValueError(f'unknown fact "{shown(unknown[0])}"; known are {", ".join(sorted(FIELDS))}')
-    chosen = {**known.attributes, **attributes}
+    chosen = {**known.attributes, **one.attributes}
     return Mapped(
         domain=domain,
-        address=tuple(map(source, tuple(address) or known.address)),
+        address=tuple(map(source, tuple(one.address) or known.address)),
         key=known.key,
-        disabled_when=tuple(map(condition, known.disabled_when if disabled_when is None else disabled_when)),
-        since=deadlines(known.since if since is None else since),
-        until=deadlines(known.until if until is None else until),
+        disabled_when=tuple(map(condition, known.disabled_when if one.disabled_when is None else one.disabled_when)),
+        since=deadlines(known.since if one.since is None else one.since),
+        until=deadlines(known.until if one.until is None else one.until),
         must_change=tuple(
             deadline(text, zero_is_never=False) or condition(text)
-            for text in (known.must_change if must_change is None else must_change)
+            for text in (known.must_change if one.must_change is None else one.must_change)
         ),
         must_change_unless=tuple(
-            map(condition, known.must_change_unless if must_change_unless is None else must_change_unless)
+            map(condition, known.must_change_unless if one.must_change_unless is None else one.must_change_unless)
         ),
         attributes={fact: tuple(map(source, sources)) for fact, sources in chosen.items()},
     )

@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from lyncpy.backends.ldap_mapping import Mapped, mapped
 from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.facts import Fact, PersonChanged
 from lyncpy.contracts.names import Aor, NodeName, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.workloads.directory.settings import Settings
 from tests.kit.results import result_of
 
 T = TypeVar("T")
@@ -19,6 +21,11 @@ T = TypeVar("T")
 def person(user: str, **facts: Any) -> Person:
     """Give a person of example.com."""
     return Person(**{"aor": aor_of(f"{user}@example.com"), "key": f"key-{user}", "source": f"uid={user}", **facts})
+
+
+def mapping_of(preset: str, **options: Any) -> Mapped:
+    """Give the mapping of LDAP entries of a preset with these settings of the section [directory]."""
+    return mapped(Settings.model_validate({"preset": preset, **options}), "example.com")
 
 
 def done(work: Generator[int, None, T]) -> T:

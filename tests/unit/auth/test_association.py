@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.auth.association import WINDOW, Association, ReplayWindow, credentials, nonces
+from lyncpy.auth.association import WINDOW, Association, ReplayWindow, SignatureParameters, credentials, nonces
 from lyncpy.auth.ntlm import macs
 from lyncpy.auth.signing import signed_fields
 from lyncpy.contracts.arrival import Identity
@@ -39,10 +39,7 @@ def association(version: int = 4) -> Association:
         1000.0,
         client=client,
         server=server,
-        opaque=OPAQUE,
-        realm=REALM,
-        target=TARGET,
-        version=version,
+        parameters=SignatureParameters(OPAQUE, REALM, TARGET, version),
         nonces=nonces(),
     )
 

@@ -9,12 +9,12 @@ from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import Cookie, Filters, LdapDirectory, Now, _any_of, _Reading, read_cookie
 from lyncpy.backends.ldap_link import Access, LdapEntry, Link, Root
-from lyncpy.backends.ldap_mapping import Raw, mapped
+from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.directory import Moment, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.settings import Settings
-from tests.kit.directory import Inline
+from tests.kit.directory import Inline, mapping_of
 from tests.kit.results import result_of
 
 
@@ -123,7 +123,7 @@ def read(pages: Pages, clock: Clock, run: str, cookie: str) -> str:
 def pulled(pages: Pages, clock: Clock, run: str, cookie: str) -> Pull:
     """Make one pull over pages."""
     now = Now(datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp(), clock.seconds(), run)
-    mapping = mapped("openldap", "example.com", (), {}, None)
+    mapping = mapping_of("openldap")
     reading = _Reading(Settings(url="ldap://x"), mapping, Filters("(a=b)", ""), "fit", now)
     return reading.run(pages, read_cookie(cookie))  # type: ignore[arg-type]  # a link of the test's own
 

@@ -11,8 +11,8 @@ from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_link import EMPTY_PAGES, Access, LdapEntry, Link
-from lyncpy.backends.ldap_mapping import mapped
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from tests.kit.directory import mapping_of
 
 PAGED = b"1.2.840.113556.1.4.319"
 
@@ -179,7 +179,7 @@ def test_a_frame_ends_where_the_connection_does() -> None:
 
 def test_a_group_whose_members_never_end_is_skipped() -> None:
     """A server that gives the same piece again and again, of the size that Active Directory has."""
-    grouping = GroupMapping(mapped("activedirectory", "example.com", (), {}, None), 5_000)
+    grouping = GroupMapping(mapping_of("activedirectory"), 5_000)
     asked: list[str] = []
 
     def more(dn: str, name: str) -> dict[str, tuple[bytes, ...]]:

@@ -4,15 +4,16 @@ import pytest
 
 from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_groups import GroupMapping
-from lyncpy.backends.ldap_mapping import Raw, mapped
+from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.directory import Group
+from tests.kit.directory import mapping_of
 
 DN = "CN=Team,DC=x"
 
 
 def read(raw: dict[str, list[bytes]], pages: dict[str, Raw] | None = None, most: int = 100) -> Group:
     """Read an entry; more of it is in `pages`, by attribute."""
-    mapping = GroupMapping(mapped("openldap", "example.com", (), {}, None), most)
+    mapping = GroupMapping(mapping_of("openldap"), most)
     given = {"cn": [b"Team"], "entryuuid": [b"K"], **raw}
     return mapping.group(given, DN, lambda dn, name: (pages or {})[name])
 

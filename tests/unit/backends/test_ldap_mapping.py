@@ -7,8 +7,9 @@ import pytest
 
 from lyncpy.backends.addresses import BadEntry
 from lyncpy.backends.ldap_conditions import condition
-from lyncpy.backends.ldap_mapping import FIELDS, Mapped, mapped, source
+from lyncpy.backends.ldap_mapping import FIELDS, Mapped, source
 from lyncpy.workloads.directory.settings import FACTS
+from tests.kit.directory import mapping_of
 
 DN = "uid=alice,dc=example,dc=com"
 
@@ -28,7 +29,7 @@ def raw(**attributes: Value) -> Mapping[str, Sequence[bytes]]:
 
 def openldap(**how: Any) -> Mapped:
     """Give the preset with changes."""
-    return mapped("openldap", "example.com", how.pop("address", ()), how, None)
+    return mapping_of("openldap", address=how.pop("address", ()), attributes=how)
 
 
 def test_a_template_joins_attributes() -> None:
@@ -73,7 +74,7 @@ def test_the_address_comes_from_where_the_setting_says(
 def test_who_is_disabled(preset: str, attributes: Mapping[str, Sequence[bytes]], enabled: bool) -> None:
     """Lync's own switch counts, and the account's."""
     entry = {**attributes, **raw(msRTCSIP_PrimaryUserAddress="sip:a@example.com")}
-    assert mapped(preset, "example.com", (), {}, None).person(entry, DN).enabled is enabled
+    assert mapping_of(preset).person(entry, DN).enabled is enabled
 
 
 @pytest.mark.parametrize(

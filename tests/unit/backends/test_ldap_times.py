@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lyncpy.backends.ldap_mapping import mapped
 from lyncpy.backends.ldap_times import UnreadableTime, deadline, deadlines
 from lyncpy.contracts.directory import Moment
+from tests.kit.directory import mapping_of
 
 DN = "uid=alice,dc=x"
 DAY = 86400.0
@@ -122,7 +122,7 @@ def test_a_password_that_was_changed_in_1970_has_to_be_changed_now() -> None:
 )
 def test_the_preset_knows_the_usual_attributes(attribute: str, value: bytes, until: float) -> None:
     """The earliest of all that are there counts."""
-    mapping = mapped("openldap", "example.com", (), {}, None)
+    mapping = mapping_of("openldap")
     entry = {
         "mail": [b"a@example.com"],
         attribute.lower(): [value],
@@ -153,7 +153,7 @@ def test_the_preset_knows_the_usual_attributes(attribute: str, value: bytes, unt
 )
 def test_the_presets_know_when_a_password_must_be_changed(preset: str, entry: dict[str, list[bytes]]) -> None:
     """Each directory says it in its own way."""
-    mapping = mapped(preset, "example.com", ("mail",), {}, ())
+    mapping = mapping_of(preset, address=("mail",), disabled_when=())
     person = mapping.person({"mail": [b"a@example.com"], **entry}, DN)
     assert person.enabled
     assert person.must_change is not None and person.must_change.at == 0.0
@@ -162,10 +162,10 @@ def test_the_presets_know_when_a_password_must_be_changed(preset: str, entry: di
 
 def test_settings_say_otherwise() -> None:
     """An empty list looks at nothing."""
-    mapping = mapped("openldap", "example.com", (), {}, None, (), (), ())
+    mapping = mapping_of("openldap", since=(), until=(), must_change=())
     entry = {"mail": [b"a@example.com"], "accountexpires": [b"1"], "pwdreset": [b"TRUE"]}
     assert (mapping.person(entry, DN).until, mapping.person(entry, DN).must_change) == (None, None)
-    mine = mapped("openldap", "example.com", (), {}, None, None, ["leaves:days"], ["mustDo=1"])
+    mine = mapping_of("openldap", until=("leaves:days",), must_change=("mustDo=1",))
     person = mine.person({**entry, "leaves": [b"3"], "mustdo": [b"1"]}, DN)
     assert (person.until, person.must_change) == (Moment(3 * DAY, "leaves"), Moment(0.0, "mustDo=1"))
 
@@ -205,7 +205,7 @@ AGED = {"pwdchangedtime": [b"20260101000000Z"], "pwdmaxage": [b"86400"]}
 )
 def test_the_age_of_a_password_ends_it(preset: str, entry: dict[str, list[bytes]], second: float | None) -> None:
     """Each directory keeps the age, or the end, in its own way, and has its own way to say never."""
-    mapping = mapped(preset, "example.com", ("mail",), {}, ())
+    mapping = mapping_of(preset, address=("mail",), disabled_when=())
     person = mapping.person({"mail": [b"a@example.com"], **entry}, DN)
     assert (person.enabled, person.until) == (True, None)
     assert (None if person.must_change is None else person.must_change.at) == second
@@ -218,7 +218,7 @@ def test_who_does_not_change_an_old_password_has_an_account_for_some_days_more(
     inactive: bytes, day: int | None
 ) -> None:
     """shadow(5): the inactivity period; a last change of 0 only demands a change."""
-    mapping = mapped("openldap", "example.com", ("mail",), {}, ())
+    mapping = mapping_of("openldap", address=("mail",), disabled_when=())
     entry = {"mail": [b"a@example.com"], **CHANGED, "shadowinactive": [inactive]}
     until = mapping.person(entry, DN).until
     assert (None if until is None else until.at) == (None if day is None else day * DAY)
@@ -230,7 +230,7 @@ def test_who_does_not_change_an_old_password_has_an_account_for_some_days_more(
 @pytest.mark.parametrize("value", [b"000001010000Z", b"00000101000000Z"])
 def test_a_lock_without_a_time_is_an_administrators(value: bytes) -> None:
     """One with a time is what wrong passwords cause, and anybody could sign anybody out."""
-    mapping = mapped("openldap", "example.com", (), {}, None)
+    mapping = mapping_of("openldap")
     entry = {"mail": [b"a@example.com"], "pwdaccountlockedtime": [value]}
     assert not mapping.person(entry, DN).enabled
     assert mapping.person({**entry, "pwdaccountlockedtime": [b"20260101000000Z"]}, DN).enabled
@@ -240,5 +240,5 @@ def test_settings_name_who_need_not_change_a_password() -> None:
     """An empty list exempts nobody."""
     entry = {"mail": [b"a@example.com"], "pwdlastset": [b"0"], "useraccountcontrol": [b"66048"], "robot": [b"1"]}
     for unless, must in (((), True), (("robot=1",), False), (None, False)):
-        mapping = mapped("openldap", "example.com", (), {}, None, must_change_unless=unless)
+        mapping = mapping_of("openldap", must_change_unless=unless)
         assert (mapping.person(entry, DN).must_change is not None) is must
