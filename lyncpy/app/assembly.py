@@ -21,6 +21,7 @@ from lyncpy.core.unit import CLOSE_TIMEOUT_S, UnitGroup
 from lyncpy.core.wallclock import ClockWatch
 from lyncpy.wire.certificate import Certificate, CertificateWatch
 from lyncpy.wire.files import OpenFiles
+from lyncpy.wire.http import HttpFactory
 from lyncpy.wire.http_door import HttpDoor
 from lyncpy.wire.listener import Connections, Listener
 from lyncpy.workloads.admin.service import Admin
@@ -120,21 +121,12 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     within = inside(config, node, back, timers, reactor, reload, tuple(watch.conditions for watch in watches))
     files = OpenFiles(sip.connections, web.connections if web.https_port else 0, config.sections.admin.open_files)
     sink = within.entrance.transactions
-    listener = Listener(reactor, within.ground.flows, sink, certificate, sip, timers, files=files)
+    listener = Listener(reactor, within.ground.flows, sink, certificate, sip, timers, files)
     doors: list[IUnit] = [*watches, listener]
     if certificate is not None and web.https_port:
-        doors.append(
-            HttpDoor(
-                reactor,
-                within.site.serve,
-                certificate,
-                web,
-                back.meter,
-                timers,
-                relays=Relays(sip.relays, send_proxy=sip.relays_send_proxy),
-                connections=lambda: listener.granted.web,
-            )
-        )
+        relays = Relays(sip.relays, send_proxy=sip.relays_send_proxy)
+        factory = HttpFactory(within.site.serve, web, back.meter, timers, relays)
+        doors.append(HttpDoor(reactor, factory, certificate, lambda: listener.granted.web))
     database_lock = DatabaseLock(config.path(config.sections.store.path))
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0

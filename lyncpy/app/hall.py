@@ -15,7 +15,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import Offer
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.asserted_identity import AssertedIdentity
-from lyncpy.core.dispatch import Dispatch
+from lyncpy.core.dispatch import Dispatch, TransactionUser
 from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
@@ -174,9 +174,7 @@ def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Off
         operations.add_operations(offer.operations)
     transactions = Transactions(
         base.flows,
-        Dispatch(gate, router, platform.owners),
-        gate,
-        base.outbound,
+        TransactionUser(Dispatch(gate, router, platform.owners), gate, base.outbound),
         platform.bus,
         timers,
         limits,

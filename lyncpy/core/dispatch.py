@@ -1,5 +1,6 @@
 """Admit, choose, answer: every request gets exactly one final response here."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from twisted.internet.defer import CancelledError
@@ -10,6 +11,7 @@ from lyncpy.contracts.names import FlowName, aor_of
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.contracts.workload import Route
+from lyncpy.core.outbound import Outbound
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Response
 
@@ -46,6 +48,20 @@ class Guards(Protocol):
 
     def closed(self, flow: FlowName) -> None:
         """Forget a connection that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionUser:
+    """The layer above server transactions, the "transaction user" of RFC 3261 §5."""
+
+    dispatch: Serves
+    """Answers requests."""
+
+    gate: Guards
+    """Is told of connections, and asked whether a response may be believed."""
+
+    outbound: Outbound
+    """Receives the responses."""
 
 
 class Dispatch:

@@ -28,7 +28,7 @@ from lyncpy.core.spawn import spawn
 from lyncpy.sip import subscription as machine
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.prepared import Prepared
-from lyncpy.sip.subscription import Document
+from lyncpy.sip.subscription import Document, SubscriptionTerms
 
 NO_DIALOG: Final = Diagnostics(2014, "Subscription dialog does not exist", public=True)
 TOO_MANY: Final = Diagnostics(2012, "Category subscription limit exceeded")
@@ -153,17 +153,13 @@ class Notifier:
     def accept(
         self,
         arrival: Arrival,
-        *,
         event: str,
-        default_s: int,
-        minimum_s: int,
-        maximum_s: int,
+        terms: SubscriptionTerms,
         document: Document | None,
+        *,
         data: Any = None,  # Any: see Subscription.data
-        once: bool = False,
         on_end: Callable[[Subscription], None] | None = None,
         contact: str = "",
-        headers: Iterable[tuple[str, str]] = (),
         shared: Sequence[tuple[str, str]] = (),
     ) -> tuple[Subscription | None, Response]:
         """Answer a SUBSCRIBE that is allowed: a new one, a refresh, an end or a poll.
@@ -171,15 +167,11 @@ class Notifier:
         Args:
             arrival: The SUBSCRIBE.
             event: The package's name as in `Subscription.event`.
-            default_s: Granted in seconds when the client asks for nothing.
-            minimum_s: Less is refused with 423.
-            maximum_s: More becomes this.
+            terms: How long it may last; less than its minimum is refused with 423.
             document: The whole state now; it rides in the 200 if the client can take that.
             data: Kept with a new subscription; a refresh keeps what is there.
-            once: Answer, and keep nothing.
             on_end: Called once when the subscription is over, for whatever reason.
             contact: The Contact value of whom the client's requests within the dialog go to; "": the server.
-            headers: Added to the 200.
             shared: Added to the 200 and to each notification of a new subscription.
 
         Returns:
@@ -194,7 +186,6 @@ class Notifier:
         known = self.continued(arrival)
         contact = contact or self._contact
         found = known if known is not None else self._new(arrival, event, data, on_end, contact, shared)
-        terms = machine.SubscriptionTerms(default_s, minimum_s, maximum_s, once)
         now = self._timers.now()
         try:
             effects = found.machine.subscribe(_in_its_dialog(found, arrival), terms, document, now)
@@ -215,18 +206,16 @@ class Notifier:
         else:
             self._watch(found)
         return (None if ended is not None else found), self._granted(
-            arrival.request, found, grant, [("Contact", contact), *grant.headers, *headers]
+            arrival.request, found, grant, [("Contact", contact), *grant.headers]
         )
 
-    def notify(
-        self, subscription: Subscription, document: Document, *, headers: Iterable[tuple[str, str]] = ()
-    ) -> None:
+    def notify(self, subscription: Subscription, document: Document) -> None:
         """Tell a subscriber something new; nothing happens when the subscription is over."""
-        prepared = None if headers else subscription.machine.prepare(document, self._timers.now())
+        prepared = subscription.machine.prepare(document, self._timers.now())
         if prepared is not None:
             self._tell(subscription, prepared)
             return
-        for effect in subscription.machine.notify(document, self._timers.now(), headers):
+        for effect in subscription.machine.notify(document, self._timers.now()):
             if isinstance(effect, machine.SendNotify):
                 self._send(subscription, effect.request)
 
@@ -242,8 +231,18 @@ class Notifier:
         return tuple(self._of.get((event, watcher), {}).values())
 
     def end_subscription(self, subscription: Subscription, reason: str) -> None:
-        """End a subscription from here and tell the client, who may subscribe anew."""
-        self._perform(subscription, subscription.machine.terminate(reason))
+        """End a subscription from here and tell the client, who may subscribe anew.
+
+        Args:
+            reason: In words, for the log.
+        """
+        self.log.debug(
+            "{event} of {aor} is ended here: {reason}",
+            event=subscription.event,
+            aor=subscription.watcher,
+            reason=reason,
+        )
+        self._perform(subscription, subscription.machine.terminate())
 
     # --- inside
 
@@ -332,7 +331,7 @@ class Notifier:
                 self._send(found, effect.request)
             elif isinstance(effect, machine.SubscriptionEnded):
                 self.log.debug(
-                    "{event} of {aor} ended: {reason}", event=found.event, aor=found.watcher, reason=effect.reason
+                    "{event} of {aor} ended: {reason}", event=found.event, aor=found.watcher, reason=effect.reason.value
                 )
                 self._drop(found)
 

@@ -26,9 +26,8 @@ from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.deadline import Runner
-from lyncpy.core.dispatch import Guards, Serves
+from lyncpy.core.dispatch import TransactionUser
 from lyncpy.core.intake import Intake, Queue
-from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.message import Request, Response, response_to
@@ -78,9 +77,7 @@ class Transactions:
 
     Args:
         flows: Where answers go.
-        dispatch: Who answers.
-        gate: Told of flows; asked about responses.
-        outbound: Takes the responses.
+        user: Answers the requests, and receives the responses.
         bus: Told of flows that are gone.
         timers: The deadlines.
         settings: The bounds of the table, and its patience.
@@ -94,27 +91,25 @@ class Transactions:
     def __init__(
         self,
         flows: IFlows,
-        dispatch: Serves,
-        gate: Guards,
-        outbound: Outbound,
+        user: TransactionUser,
         bus: IBus,
         timers: ITimers,
         settings: Settings,
         meter: IMeter,
         *,
         source: str,
-        relays: Relays | None = None,
+        relays: Relays,
     ) -> None:
         self.source: Final = source
         self.flows: Final = flows
         self.timers: Final = timers
         self.settings: Final = settings
-        self._dispatch = dispatch
-        self._gate = gate
-        self._outbound = outbound
+        self._dispatch = user.dispatch
+        self._gate = user.gate
+        self._outbound = user.outbound
         self._bus = bus
         self._flows: dict[FlowName, _FlowRequests] = {}
-        self._relays = relays or Relays()
+        self._relays = relays
         self._ending = False
         self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
         help_ = "Requests that came in, by method."

@@ -10,7 +10,7 @@ what a document says.
 Spec: RFC 6665 §4.2; [MS-SIP], best effort NOTIFY, piggyback first NOTIFY, subscription auto-extension.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -58,6 +58,19 @@ class Step(IdentityEnum):
     GRANT = "answer the SUBSCRIBE"
     NOTIFY = "notify"
     END = "forget"
+
+
+class SubscriptionEndReason(IdentityEnum):
+    """Why a subscription is over; the values are what the log says."""
+
+    POLLED = "polled"
+    UNSUBSCRIBED = "unsubscribed"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    DEACTIVATED = "deactivated"
+    """The notifier ended it (RFC 6665 §4.1.3): the subscriber may subscribe anew."""
+
+    CONNECTION_LOST = "connection lost"
 
 
 Move = tuple[SubscriptionState, tuple[Step, ...]]
@@ -128,8 +141,7 @@ class SendNotify:
 class SubscriptionEnded:
     """Forget the subscription. Comes once, as the last effect of all."""
 
-    reason: str
-    """"polled", "unsubscribed", "expired", "refused", "connection lost", or what the notifier gave."""
+    reason: SubscriptionEndReason
 
 
 Effect = Grant | SendNotify | SubscriptionEnded
@@ -154,9 +166,7 @@ class SubscriptionMachine:
         "_contact", "_duration_s", "_last", "_shared", "_template", "_until", "_ways", "dialog", "event", "state",
     )  # fmt: skip
 
-    def __init__(
-        self, request: Request, local_tag: str, contact: str = "", shared: Sequence[tuple[str, str]] = ()
-    ) -> None:
+    def __init__(self, request: Request, local_tag: str, contact: str, shared: Sequence[tuple[str, str]]) -> None:
         self._contact = contact
         self._shared = shared
         self._last: tuple[str, str, Headers] | None = None
@@ -200,7 +210,8 @@ class SubscriptionMachine:
             self.dialog.receive(request)
             self._template = None
         event = SubscriptionEvent.SUBSCRIBE if duration_s else SubscriptionEvent.UNSUBSCRIBE
-        reason = "polled" if self.state is SubscriptionState.NEW else "unsubscribed"
+        is_poll = self.state is SubscriptionState.NEW
+        reason = SubscriptionEndReason.POLLED if is_poll else SubscriptionEndReason.UNSUBSCRIBED
         steps = self._move(event)
         # COMPAT pidgin-sipe 1.25: the SUBSCRIBE that ends it all names no extensions.
         self._ways = ways_of(request) or self._ways
@@ -208,12 +219,12 @@ class SubscriptionMachine:
         self._until = now + duration_s if duration_s else None
         effects: list[Effect] = [self._grant(document, now)]
         if document is not None and PIGGYBACK not in self._ways:
-            effects.append(self._notify(document, (), self._state_now(now)))
+            effects.append(self._notify(document, self._state_now(now)))
         if Step.END in steps:
             effects.append(SubscriptionEnded(reason))
         return tuple(effects)
 
-    def notify(self, document: Document, now: float, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
+    def notify(self, document: Document, now: float) -> tuple[Effect, ...]:
         """Tell the subscriber something new; nothing when it has ended.
 
         Spec: RFC 6665 §4.2.2; [MS-SIP]: with autoextend its time starts again.
@@ -222,8 +233,8 @@ class SubscriptionMachine:
             return ()
         if AUTOEXTEND in self._ways:
             self._until = now + self._duration_s
-            return (self._notify(document, headers, f"active;expires={self._duration_s}"),)
-        return (self._notify(document, headers, self._state_now(now)),)
+            return (self._notify(document, f"active;expires={self._duration_s}"),)
+        return (self._notify(document, self._state_now(now)),)
 
     def prepare(self, document: Document, now: float) -> Prepared | None:
         """Do what `notify` does, without reading and writing again what all notifications share.
@@ -242,41 +253,43 @@ class SubscriptionMachine:
         self._until = now + self._duration_s
         return Prepared(known[1], self.dialog.take_seq(), document.body)
 
-    def terminate(self, reason: str, headers: Iterable[tuple[str, str]] = ()) -> tuple[Effect, ...]:
+    def terminate(self) -> tuple[Effect, ...]:
         """End it from our side and tell the subscriber, who may subscribe anew."""
-        return self._end(SubscriptionEvent.CLOSE, reason, "terminated;reason=deactivated;expires=0", headers)
+        return self._end(
+            SubscriptionEvent.CLOSE, SubscriptionEndReason.DEACTIVATED, "terminated;reason=deactivated;expires=0"
+        )
 
     def expire(self, now: float) -> tuple[Effect, ...]:
         """End it and tell the subscriber, if its time is up."""
         if self._until is None or now < self._until:
             return ()
-        return self._end(SubscriptionEvent.EXPIRED, "expired", "terminated;reason=timeout;expires=0")
+        return self._end(
+            SubscriptionEvent.EXPIRED, SubscriptionEndReason.EXPIRED, "terminated;reason=timeout;expires=0"
+        )
 
     def answered(self, status: int) -> tuple[Effect, ...]:
         """Process the final answer to a NOTIFY: a refusal for good ends the subscription.
 
         Spec: RFC 6665 §4.2.2.
         """
-        return self._end(SubscriptionEvent.REFUSED, "refused") if status in FATAL else ()
+        return self._end(SubscriptionEvent.REFUSED, SubscriptionEndReason.REFUSED) if status in FATAL else ()
 
     def lost(self) -> tuple[Effect, ...]:
         """End it because the subscriber's connection is gone; nothing is sent."""
-        return self._end(SubscriptionEvent.LOST, "connection lost")
+        return self._end(SubscriptionEvent.LOST, SubscriptionEndReason.CONNECTION_LOST)
 
     def _move(self, event: SubscriptionEvent) -> tuple[Step, ...]:
         state, steps = SUBSCRIPTION[self.state].get(event, (self.state, ()))
         self.state = state
         return steps
 
-    def _end(
-        self, event: SubscriptionEvent, reason: str, last_words: str = "", headers: Iterable[tuple[str, str]] = ()
-    ) -> tuple[Effect, ...]:
+    def _end(self, event: SubscriptionEvent, reason: SubscriptionEndReason, last_words: str = "") -> tuple[Effect, ...]:
         steps = self._move(event)
         if Step.END not in steps:
             return ()
         self._until = None
         if Step.NOTIFY in steps:
-            return self._notify(None, headers, last_words), SubscriptionEnded(reason)
+            return self._notify(None, last_words), SubscriptionEnded(reason)
         return (SubscriptionEnded(reason),)
 
     def _state_now(self, now: float) -> str:
@@ -299,11 +312,9 @@ class SubscriptionMachine:
         headers.append(("ms-piggyback-cseq", str(self.dialog.take_seq())))
         return Grant(tuple(headers), document)
 
-    def _notify(self, document: Document | None, headers: Iterable[tuple[str, str]], state: str) -> SendNotify:
+    def _notify(self, document: Document | None, state: str) -> SendNotify:
         method = "BENOTIFY" if BENOTIFY in self._ways else "NOTIFY"
         lines = self._lines(state, "" if document is None else document.content_type)
-        if headers:
-            lines = lines.edited(last=headers)
         return SendNotify(self.dialog.next_request(method, lines, b"" if document is None else document.body))
 
     def _lines(self, state: str, content_type: str) -> Headers:

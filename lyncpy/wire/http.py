@@ -179,7 +179,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     log = Logger()
     requestFactory = Exchange
 
-    def __init__(self, site: "HttpFactory", peer: str, *, is_relayed: bool = False) -> None:
+    def __init__(self, site: "HttpFactory", peer: str, *, is_relayed: bool) -> None:
         super().__init__()
         self.site = site
         self.bounds = site.bounds
@@ -352,13 +352,11 @@ class HttpFactory(Factory):
 
     noisy = False
 
-    def __init__(
-        self, serve: Serve, bounds: HttpBounds, meter: IMeter, timers: ITimers, relays: Relays | None = None
-    ) -> None:
+    def __init__(self, serve: Serve, bounds: HttpBounds, meter: IMeter, timers: ITimers, relays: Relays) -> None:
         self.serve = serve
         self.bounds = bounds
         self.timers = timers
-        self.relays = relays or Relays()
+        self.relays = relays
         self.connections = bounds.connections
         """How many there may be; fewer than the setting says where the system allows fewer open files."""
 

@@ -10,12 +10,9 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.networks import Relays
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
-from lyncpy.wire.http import HttpBounds, HttpFactory, Serve
+from lyncpy.wire.http import HttpBounds, HttpFactory
 from lyncpy.wire.listener import BACKLOG, CannotOpen, OpenPort
 from lyncpy.wire.tls import TlsPort
 
@@ -25,9 +22,8 @@ class HttpDoor:
     """Opens the port of the site, with TLS always.
 
     Args:
+        factory: Makes of each connection what reads its requests.
         certificate: Whose context each new connection takes.
-        ephemeral: Let the system choose the port, for tests; `doors` tells it.
-        relays: Relays in front of this listener too.
         connections: Asked at `open`: how many there may be, where the system allows fewer than the setting says.
     """
 
@@ -37,21 +33,13 @@ class HttpDoor:
     def __init__(
         self,
         reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
-        serve: Serve,
+        factory: HttpFactory,
         certificate: Certificate,
-        bounds: HttpBounds,
-        meter: IMeter,
-        timers: ITimers,
-        *,
-        ephemeral: bool = False,
-        relays: Relays | None = None,
-        connections: Callable[[], int] | None = None,
+        connections: Callable[[], int],
     ) -> None:
         self._reactor = reactor
         self._certificate = certificate
-        self._bounds = bounds
-        self._ephemeral = ephemeral
-        self._factory = HttpFactory(serve, bounds, meter, timers, relays or Relays())
+        self._factory = factory
         self._connections = connections
         self._port: Port | None = None
 
@@ -69,15 +57,13 @@ class HttpDoor:
         Raises:
             CannotOpen: With a sentence that names the setting and what to do.
         """
-        bounds = self._bounds
-        if self._connections is not None:
-            self._factory.connections = self._connections()
-        number = 0 if self._ephemeral else bounds.https_port
+        bounds = self._factory.bounds
+        self._factory.connections = self._connections()
         # "::" takes both families where there is IPv6; where there is none, IPv4 is every address.
         hosts = (bounds.https_host,) if bounds.https_host else ("::", "0.0.0.0")  # noqa: S104 - as the setting says
         for position, host in enumerate(hosts, 1):
             port = TlsPort(
-                number,
+                bounds.https_port,
                 self._factory,
                 lambda: self._certificate.context,
                 interface=host,

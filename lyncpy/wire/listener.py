@@ -67,7 +67,6 @@ class Listener:
     Args:
         reactor: Listens and tells the time; the one thing here that needs a real one.
         certificate: None only when `tls_port` is 0.
-        ephemeral: Let the system choose the ports that are open, for tests; `doors` tells them.
         files: Shares the open files that the system allows; others ask it after this one was opened.
     """
 
@@ -82,12 +81,10 @@ class Listener:
         certificate: Certificate | None,
         settings: Settings,
         timers: ITimers,
-        *,
-        ephemeral: bool = False,
-        files: OpenFiles | None = None,
+        files: OpenFiles,
     ) -> None:
         self._reactor = reactor
-        self._files = files or OpenFiles(settings.connections, 0, 0)
+        self._files = files
         self.granted = Granted(settings.connections, 0)
         """How many connections the listeners may have, once this one was opened."""
 
@@ -96,7 +93,6 @@ class Listener:
         self._certificate = certificate
         self._settings = settings
         self._timers = timers
-        self._ephemeral = ephemeral
         self._ports: list[tuple[str, Port]] = []
 
     @property
@@ -140,8 +136,6 @@ class Listener:
         return self._certificate.reload() if self._certificate is not None else ()
 
     def _open(self, kind: str, host: str, number: int) -> None:
-        if self._ephemeral:
-            number = 0
         # "::" takes both families where there is IPv6; where there is none, IPv4 is every address.
         hosts = (host,) if host else ("::", "0.0.0.0")  # noqa: S104 - every address is what the setting says
         for position, candidate in enumerate(hosts, 1):

@@ -25,11 +25,13 @@ from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.wire.certificate import Certificate, CertificateUnusable
+from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.listener import CannotOpen, Connections, Listener
 from lyncpy.wire.settings import Settings
 from tests.kit.certificates import Key, authority, issue, put
 from tests.kit.meters import MemoryMeter
+from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
 
@@ -83,7 +85,9 @@ class Server:
         self.folder = folder
         self.put(NAME)
         (folder / "ca.pem").write_bytes(authority().pem)
-        known = {"domain": "example.com", "tls_host": "127.0.0.1", "close_s": 1, **settings}
+        tls_port, tcp_port = free_ports(2)
+        ports = {"tls_port": tls_port, "tcp_port": tcp_port}
+        known = {"domain": "example.com", "tls_host": "127.0.0.1", "close_s": 1, **ports, **settings}
         self.settings = Settings.model_validate(known)
         timers = Timers(reactor, time.time)
         self.hall = Echo()
@@ -97,9 +101,8 @@ class Server:
             strangers_per_address=500,
         )
         self.certificate = Certificate(self.settings, folder, lambda: datetime.now(UTC))
-        self.listener = Listener(
-            reactor, self.flows, self.hall, self.certificate, self.settings, timers, ephemeral=True
-        )
+        files = OpenFiles(self.settings.connections, 0, 0)
+        self.listener = Listener(reactor, self.flows, self.hall, self.certificate, self.settings, timers, files)
 
     def put(self, name: str, key: Key | None = None) -> None:
         """Lay a fresh certificate for this name where the settings look for it."""
@@ -372,7 +375,6 @@ async def test_a_port_that_cannot_be_opened_is_said_in_a_sentence(open_server: O
     """The operator reads section, setting and remedy."""
     first = await open_server()
     taken = Server(tmp_path, tls_port=first.port(), tcp_port=0)
-    taken.listener._ephemeral = False
     with pytest.raises(CannotOpen, match=r"\[sip\] tls_port: .* another program uses it; stop"):
         await taken.listener.open()
     with pytest.raises(CannotOpen, match=r"no such address; correct tls_host"):

@@ -13,6 +13,11 @@ from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.sip.prepared import Prepared
 
 
+def unregistered(_flow: FlowName, _key: str) -> str | None:
+    """Tell that no device has registered a Contact."""
+    return None
+
+
 @implementer(ICall)
 class FakeCall:
     """One client transaction, answered by hand."""

@@ -136,7 +136,7 @@ def _subscribe(number: int, expires: int, to_tag: str = "") -> Request:
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 500)), max_size=30), st.integers(0, 1000))
 def test_a_subscription_ends_once_and_numbers_its_notifications(story: list[tuple[int, float]], expires: int) -> None:
     """However it lives, its end is told once, last, and CSeq numbers grow by one."""
-    machine = SubscriptionMachine(_subscribe(1, expires), "s")
+    machine = SubscriptionMachine(_subscribe(1, expires), "s", "", ())
     terms = SubscriptionTerms(300, 0, 600)
     now = 0.0
     effects = list(machine.subscribe(_subscribe(1, expires), terms, Document("text/plain", b"1"), now))
@@ -151,7 +151,7 @@ def test_a_subscription_ends_once_and_numbers_its_notifications(story: list[tupl
                 number += 1
                 effects += machine.subscribe(_subscribe(number, expires, "s"), terms, None, now)
             case 1:
-                effects += machine.terminate("over")
+                effects += machine.terminate()
             case 2:
                 effects += machine.lost()
             case 3:

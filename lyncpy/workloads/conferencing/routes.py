@@ -15,6 +15,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.message import Response, new_tag, response_to
+from lyncpy.sip.subscription import SubscriptionTerms
 from lyncpy.workloads.conferencing.attachments import SipAttachment
 from lyncpy.workloads.conferencing.bodies.c3p import (
     C3P_TYPE,
@@ -289,12 +290,9 @@ class Routes:
             document = focus.rosters.document_for(arrival.sender.aor, version)
         subscription, response = self._notifier.accept(
             arrival,
-            event=EVENT,
-            default_s=WATCH_S,
-            minimum_s=60,
-            maximum_s=WATCH_S,
-            document=document,
-            once=focus is None,
+            EVENT,
+            SubscriptionTerms(WATCH_S, 60, WATCH_S, once=focus is None),
+            document,
             on_end=None if focus is None else focus.rosters.forget,
             contact="" if focus is None else f"<{focus.uri}>;isfocus",
         )

@@ -11,7 +11,7 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.sip.markup import Element
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import SOAP_TYPE, write_soap_fault
-from lyncpy.sip.subscription import Document
+from lyncpy.sip.subscription import Document, SubscriptionTerms
 from lyncpy.workloads.contacts.bodies import (
     ACL_TYPE,
     CONTACTS_TYPE,
@@ -121,11 +121,11 @@ class Routes:
     ) -> Response:
         subscription, response = self._notifier.accept(
             arrival,
-            event=event,
-            default_s=self._settings.expires_s,
-            minimum_s=self._settings.expires_minimum_s,
-            maximum_s=self._settings.expires_maximum_s,
-            document=document,
+            event,
+            SubscriptionTerms(
+                self._settings.expires_s, self._settings.expires_minimum_s, self._settings.expires_maximum_s
+            ),
+            document,
             on_end=None if held is None else lambda ended: self._forget_if_gone(ended.watcher),
         )
         if subscription is not None and held is not None:

@@ -15,7 +15,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.message import Request, Response
-from lyncpy.sip.subscription import Document
+from lyncpy.sip.subscription import Document, SubscriptionTerms
 from lyncpy.workloads.presence.bodies.batches import (
     BATCH_TYPE,
     DEFAULT_CATEGORIES,
@@ -110,13 +110,15 @@ class Grants:
         most = min(arrival.request.expires or self._maximum_s, self._maximum_s)
         return self._accept(
             arrival,
-            event=event,
-            default_s=min(max(varied, self._minimum_s), self._maximum_s),
-            minimum_s=self._minimum_s,
-            maximum_s=max(most - secrets.randbelow(most // _SPREAD + 1), self._minimum_s),
-            document=document,
+            event,
+            SubscriptionTerms(
+                default_s=min(max(varied, self._minimum_s), self._maximum_s),
+                minimum_s=self._minimum_s,
+                maximum_s=max(most - secrets.randbelow(most // _SPREAD + 1), self._minimum_s),
+                once=once,
+            ),
+            document,
             data=data,
-            once=once,
             on_end=on_end,
             shared=_LISTED if in_list else (),
         )

@@ -9,7 +9,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Provision, Route
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.message import Response
-from lyncpy.sip.subscription import Document
+from lyncpy.sip.subscription import Document, SubscriptionTerms
 from lyncpy.workloads.provisioning.bodies import GROUPS_TYPE, OLD_TYPE, read_groups, write_groups, write_old
 from lyncpy.workloads.provisioning.settings import Settings
 
@@ -59,12 +59,7 @@ class Routes:
 
     def _accept(self, arrival: Arrival, event: str, document: Document) -> tuple[Subscription | None, Response]:
         return self._notifier.accept(
-            arrival,
-            event=event,
-            default_s=self._settings.expires_s,
-            minimum_s=_SHORTEST_S,
-            maximum_s=_LONGEST_S,
-            document=document,
+            arrival, event, SubscriptionTerms(self._settings.expires_s, _SHORTEST_S, _LONGEST_S), document
         )
 
 

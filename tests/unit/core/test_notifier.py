@@ -15,7 +15,7 @@ from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.timers import Timers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
-from lyncpy.sip.subscription import Document
+from lyncpy.sip.subscription import Document, SubscriptionTerms
 from tests.kit.outbound import FakeOutbound
 from tests.kit.results import result_of
 
@@ -56,14 +56,7 @@ class Scene:
             tag=tag, expires=expires, supported=supported, call_id=call_id, flow=flow, number=number
         )
         return self.notifier.accept(
-            arrival,
-            event="presence",
-            default_s=3600,
-            minimum_s=60,
-            maximum_s=7200,
-            document=DOCUMENT,
-            once=once,
-            on_end=self.ended.append,
+            arrival, "presence", SubscriptionTerms(3600, 60, 7200, once), DOCUMENT, on_end=self.ended.append
         )
 
     def subscribe(

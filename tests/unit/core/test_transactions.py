@@ -13,6 +13,8 @@ from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.facts import FlowClosed
 from lyncpy.contracts.flows import ISink
 from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.networks import Relays
+from lyncpy.core.dispatch import TransactionUser
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
 from lyncpy.core.transactions import Transactions
@@ -25,6 +27,7 @@ from tests.kit.fakes import awaited
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
+from tests.kit.outbound import unregistered
 
 ALICE = FlowName("n/1")
 BOB = FlowName("n/2")
@@ -89,18 +92,23 @@ class Hall:
         self.bus = ToldBus()
         settings = Settings(**limits)
         self.outbound = Outbound(
-            self.flows, self.bus, self.timers, settings, self.meter, sent_by="fe1.example.com:5061"
+            self.flows,
+            self.bus,
+            self.timers,
+            settings,
+            self.meter,
+            sent_by="fe1.example.com:5061",
+            contact=unregistered,
         )
         self.sink = Transactions(
             self.flows,
-            self.desk,
-            self.gate,
-            self.outbound,
+            TransactionUser(self.desk, self.gate, self.outbound),
             self.bus,
             self.timers,
             settings,
             self.meter,
             source="fe1.example.com",
+            relays=Relays(),
         )
         self.sink.opened(ALICE, "10.0.0.1", True)
         self.sink.opened(BOB, "10.0.0.2", False)

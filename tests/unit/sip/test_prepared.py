@@ -44,7 +44,7 @@ def subscribe(
 def begun(*more: tuple[str, str], supported: tuple[str, ...] = LYNC) -> SubscriptionMachine:
     """A subscription that has begun."""
     request = subscribe(*more, supported=supported)
-    machine = SubscriptionMachine(request, "s", "<sip:sip.example.com:5061;transport=tls>")
+    machine = SubscriptionMachine(request, "s", "<sip:sip.example.com:5061;transport=tls>", ())
     machine.subscribe(request, TERMS, STATE, 1000.1)
     return machine
 

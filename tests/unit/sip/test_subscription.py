@@ -12,6 +12,7 @@ from lyncpy.sip.subscription import (
     Grant,
     SendNotify,
     SubscriptionEnded,
+    SubscriptionEndReason,
     SubscriptionMachine,
     SubscriptionState,
     SubscriptionTerms,
@@ -48,7 +49,7 @@ def subscribe(*supported: str, number: int = 1, expires: int | None = None, to_t
 def begun(*supported: str, expires: int | None = None, document: Document | None = FIRST) -> SubscriptionMachine:
     """A subscription that began at 0."""
     request = subscribe(*supported, expires=expires)
-    machine = SubscriptionMachine(request, "s")
+    machine = SubscriptionMachine(request, "s", "", ())
     machine.subscribe(request, TERMS, document, 0.0)
     return machine
 
@@ -69,7 +70,7 @@ def sent(effects: Sequence[Effect]) -> Request:
 def test_the_first_notification_rides_in_the_answer() -> None:
     """A Lync client gets the whole state in the 200, under the number it uses up."""
     request = subscribe(*LYNC)
-    machine = SubscriptionMachine(request, "s")
+    machine = SubscriptionMachine(request, "s", "", ())
     effects = machine.subscribe(request, TERMS, FIRST, 0.0)
     assert effects == (
         Grant(
@@ -91,7 +92,7 @@ def test_the_first_notification_rides_in_the_answer() -> None:
 def test_later_ones_are_best_effort_notifications_in_the_dialog() -> None:
     """BENOTIFY with the next number, from our tag to the client's, to its contact."""
     machine = begun(*LYNC)
-    request = sent(machine.notify(SECOND, 10.0, [("X-More", "1")]))
+    request = sent(machine.notify(SECOND, 10.0))
     assert (request.method, request.uri, request.body) == ("BENOTIFY", "sip:alice@10.0.0.1:4000", b"<second/>")
     assert list(request.headers) == [
         ("Max-Forwards", "70"),
@@ -102,14 +103,13 @@ def test_later_ones_are_best_effort_notifications_in_the_dialog() -> None:
         ("Event", "presence;id=7"),
         ("subscription-state", "active;expires=28800"),
         ("Content-Type", "application/msrtc-event-categories+xml"),
-        ("X-More", "1"),
     ]
 
 
 def test_what_changes_from_one_notification_to_the_next_is_written_anew() -> None:
     """The number, the time that is left, the kind of document and our contact are right each time."""
     request = subscribe("ms-benotify")
-    machine = SubscriptionMachine(request, "s", "<sip:server>")
+    machine = SubscriptionMachine(request, "s", "<sip:server>", ())
     machine.subscribe(request, TERMS, None, 0.0)
     said = [
         sent(machine.notify(document, at)).headers
@@ -131,7 +131,7 @@ def test_what_changes_from_one_notification_to_the_next_is_written_anew() -> Non
 def test_a_standard_client_gets_an_empty_answer_and_a_notify() -> None:
     """Whoever offers no extension is served by RFC 6665 alone."""
     request = subscribe(expires=600)
-    machine = SubscriptionMachine(request, "s")
+    machine = SubscriptionMachine(request, "s", "", ())
     effects = machine.subscribe(request, TERMS, FIRST, 0.0)
     assert granted(effects) == Grant(
         (("Event", "presence;id=7"), ("Expires", "600"), ("subscription-state", "active;expires=600"))
@@ -143,7 +143,7 @@ def test_a_standard_client_gets_an_empty_answer_and_a_notify() -> None:
 def test_nothing_to_say_is_nothing_said() -> None:
     """Without a document the answer is empty and no number is used up."""
     request = subscribe(*LYNC)
-    machine = SubscriptionMachine(request, "s")
+    machine = SubscriptionMachine(request, "s", "", ())
     [grant] = machine.subscribe(request, TERMS, None, 0.0)
     assert isinstance(grant, Grant)
     assert grant.body is None
@@ -173,7 +173,7 @@ def test_time_ends_it_and_the_client_is_told() -> None:
     assert machine.expire(599.9) == ()
     effects = machine.expire(600.0)
     assert sent(effects).headers.get("subscription-state") == "terminated;reason=timeout;expires=0"
-    assert effects[-1] == SubscriptionEnded("expired")
+    assert effects[-1] == SubscriptionEnded(SubscriptionEndReason.EXPIRED)
     assert (machine.deadline(), machine.remaining_s(600.0)) == (None, 0)
 
 
@@ -202,7 +202,7 @@ def test_expires_zero_ends_it() -> None:
     grant = granted(effects)
     assert dict(grant.headers)["subscription-state"] == "terminated;expires=0"
     assert (dict(grant.headers)["Expires"], grant.body) == ("0", FIRST)
-    assert effects[1:] == (SubscriptionEnded("unsubscribed"),)
+    assert effects[1:] == (SubscriptionEnded(SubscriptionEndReason.UNSUBSCRIBED),)
     with pytest.raises(RemoteProtocolError) as caught:
         machine.subscribe(subscribe(number=3, to_tag="s"), TERMS, None, 6.0)
     assert caught.value.status == 481
@@ -212,17 +212,17 @@ def test_expires_zero_ends_it() -> None:
 def test_a_poll_is_answered_and_forgotten(expires: int | None, terms: SubscriptionTerms) -> None:
     """Expires 0, or a notifier that never keeps anything: one snapshot."""
     request = subscribe(*LYNC, expires=expires)
-    machine = SubscriptionMachine(request, "s")
+    machine = SubscriptionMachine(request, "s", "", ())
     effects = machine.subscribe(request, terms, FIRST, 0.0)
     assert granted(effects).body == FIRST
-    assert effects[-1] == SubscriptionEnded("polled")
+    assert effects[-1] == SubscriptionEnded(SubscriptionEndReason.POLLED)
     assert machine.deadline() is None
 
 
 def test_a_poll_of_a_standard_client_is_notified() -> None:
     """RFC 6665 §4.4.3: the snapshot comes as a NOTIFY that is also the last."""
     request = subscribe(expires=0)
-    effects = SubscriptionMachine(request, "s").subscribe(request, TERMS, FIRST, 0.0)
+    effects = SubscriptionMachine(request, "s", "", ()).subscribe(request, TERMS, FIRST, 0.0)
     assert sent(effects).headers.get("subscription-state") == "terminated;expires=0"
     assert [type(effect) for effect in effects] == [Grant, SendNotify, SubscriptionEnded]
 
@@ -230,25 +230,25 @@ def test_a_poll_of_a_standard_client_is_notified() -> None:
 def test_the_notifier_may_end_it() -> None:
     """The client is told that it may subscribe anew; afterwards nothing is said."""
     machine = begun(*LYNC)
-    effects = machine.terminate("signed out", [("ms-diagnostics", "1")])
+    effects = machine.terminate()
     last = sent(effects)
     assert last.headers.get("subscription-state") == "terminated;reason=deactivated;expires=0"
-    assert (last.headers.get("ms-diagnostics"), last.body) == ("1", b"")
-    assert effects[-1] == SubscriptionEnded("signed out")
+    assert last.body == b""
+    assert effects[-1] == SubscriptionEnded(SubscriptionEndReason.DEACTIVATED)
     assert machine.notify(SECOND, 1.0) == ()
-    assert machine.terminate("again") == ()
+    assert machine.terminate() == ()
 
 
 def test_a_lost_connection_ends_it_in_silence() -> None:
     """Nobody is there to be told."""
-    assert begun(*LYNC).lost() == (SubscriptionEnded("connection lost"),)
+    assert begun(*LYNC).lost() == (SubscriptionEnded(SubscriptionEndReason.CONNECTION_LOST),)
 
 
 @pytest.mark.parametrize(("status", "ends"), [(200, False), (500, False), (408, True), (430, True), (481, True)])
 def test_a_refused_notify_ends_it_when_the_client_has_forgotten_it(status: int, ends: bool) -> None:
     """481 says that nobody listens there; a passing failure does not."""
     machine = begun()
-    assert machine.answered(status) == ((SubscriptionEnded("refused"),) if ends else ())
+    assert machine.answered(status) == ((SubscriptionEnded(SubscriptionEndReason.REFUSED),) if ends else ())
 
 
 @pytest.mark.parametrize(

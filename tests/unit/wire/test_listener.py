@@ -34,7 +34,7 @@ def _listener(**settings: Any) -> Listener:
         strangers_per_address=500,
     )
     sink: Any = None
-    return Listener(clock, flows, sink, None, known, timers)
+    return Listener(clock, flows, sink, None, known, timers, OpenFiles(known.connections, 0, 0))
 
 
 @pytest.mark.parametrize(
