@@ -181,7 +181,9 @@ def makeService(options: Options) -> IService:
     # A store's thread that has an answer waits for the reactor's thread to let go; at Python's own
     # 5 ms a busy reactor would make every durable write wait for that long.
     sys.setswitchinterval(0.0005)
-    service: IService = HouseService(reload.built.house, ender(reactor), ready, on_start=partial(_take_log, config))
+    service: IService = HouseService(
+        reload.built.house, ender(reactor), on_start=partial(_take_log, config), on_ready=ready
+    )
     return service
 
 

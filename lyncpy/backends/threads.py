@@ -16,11 +16,11 @@ T = TypeVar("T")
 
 
 class Threads:
-    """A pool of at most `most` threads, started when first needed."""
+    """One thread, started when first needed; calls wait for each other."""
 
-    def __init__(self, reactor: IReactorFromThreads, name: str, most: int = 1) -> None:
+    def __init__(self, reactor: IReactorFromThreads, name: str) -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(0, most, name=name)
+        self._pool = ThreadPool(0, 1, name=name)
         # A process must end, also when a call never does, or nobody came to stop this.
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
 

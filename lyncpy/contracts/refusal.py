@@ -52,7 +52,6 @@ class Refused(Exception):
         headers: Sequence[tuple[str, str]] = (),
         content_type: str | None = None,
         body: bytes = b"",
-        phrase: str | None = None,
     ) -> None:
         super().__init__(status, diagnostics.reason if diagnostics else "")
         self.status = status
@@ -60,16 +59,13 @@ class Refused(Exception):
         self.headers = tuple(headers)
         self.content_type = content_type
         self.body = body
-        self.phrase = phrase
 
     def response(self, request: Request) -> Response:
         """Give the final response to `request`."""
         headers = list(self.headers)
         if self.diagnostics is not None:
             headers.append(self.diagnostics.header())
-        return response_to(
-            request, self.status, phrase=self.phrase, headers=headers, content_type=self.content_type, body=self.body
-        )
+        return response_to(request, self.status, headers=headers, content_type=self.content_type, body=self.body)
 
 
 EXPECTED_FAILURE: Final = 61_000

@@ -76,14 +76,14 @@ class AnonymousGate:
         rules: SignInRules,
         settings: Settings,
         timers: ITimers,
-        relays: Relays | None = None,
+        relays: Relays,
     ) -> None:
         self._proof = proof
         self._wire = flows
         self._meter = meter
         self._settings = settings
         self._timers = timers
-        self._relays = relays or Relays()
+        self._relays = relays
         self._rules = rules
         self._tries = Throttle(rules, rules.tries_per_user)
         self._crowds = Throttle(rules, rules.tries_per_address)

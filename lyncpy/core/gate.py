@@ -92,7 +92,7 @@ class Gate:
         meter: Shows what was refused.
         settings: The section [limits].
         timers: The clock.
-        anonymous_gate: Admits guests; None: there are none.
+        anonymous_gate: Admits guests.
     """
 
     log = Logger()
@@ -105,7 +105,7 @@ class Gate:
         meter: IMeter,
         settings: Settings,
         timers: ITimers,
-        anonymous_gate: AnonymousGate | None = None,
+        anonymous_gate: AnonymousGate,
     ) -> None:
         self._authenticators = {authenticator.scheme.lower(): authenticator for authenticator in authenticators}
         self._wire = flows
@@ -148,8 +148,7 @@ class Gate:
         self._holding.clear(flow)
         for authenticator in self._authenticators.values():
             authenticator.drop_handshake(flow)
-        if self._anonymous_gate is not None:
-            self._anonymous_gate.closed(flow)
+        self._anonymous_gate.closed(flow)
 
     def _expect_sign_in(self, state: _GateFlow) -> None:
         self._strangers.set(state.name, self._settings.unauthenticated_s)
@@ -199,7 +198,7 @@ class Gate:
             raise Refused(488, Diagnostics(EXPECTED_FAILURE + 488, "Compression is not offered"))
         association, registers = state.association, request.method == "REGISTER"
         if association is None:
-            if self._anonymous_gate is not None and (state.guest or self._anonymous_gate.expects(request)):
+            if state.guest or self._anonymous_gate.expects(request):
                 return self._receive(state, arrival, self._anonymous_gate)
             if not registers:
                 raise self._challenge(state)

@@ -41,7 +41,6 @@ class Outbound:
         settings: The bounds of the table.
         meter: Counts what is under way and what nobody answered.
         sent_by: Our host and port, as the Via says it: "sip.example.com:5061".
-        transport: The Via's transport.
         contact: Gives the registered Contact of whom a `uri.device_key` names, if it was registered over
             this flow, else None. Requests for a GRUU are addressed to that, whoever wrote them: a GRUU
             means something to us alone, and clients know themselves by their own Contact.
@@ -58,15 +57,14 @@ class Outbound:
         meter: IMeter,
         *,
         sent_by: str,
-        transport: str = "TLS",
-        contact: Callable[[FlowName, str], str | None] = lambda _flow, _key: None,
+        contact: Callable[[FlowName, str], str | None],
     ) -> None:
         self.flows: Final = flows
         self.timers: Final = timers
         self.settings: Final = settings
         self._bus = bus
         self._contact = contact
-        self._via = f"SIP/2.0/{transport} {sent_by};branch="
+        self._via = f"SIP/2.0/TLS {sent_by};branch="
         # A branch that nobody answers has to be nobody else's, and need not be hard to guess.
         self._told = f"Via: {self._via}{new_branch()}."
         self._branch = self._told.rpartition("=")[2]

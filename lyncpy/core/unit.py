@@ -109,8 +109,8 @@ class HouseService(Service):
     Args:
         house: The units.
         end: Ends the process with this status; `ender(reactor)` gives it.
-        on_ready: Called once when everything is open.
         on_start: Called before anything is opened.
+        on_ready: Called once when everything is open.
     """
 
     log = Logger()
@@ -119,9 +119,9 @@ class HouseService(Service):
         self,
         house: UnitGroup,
         end: Callable[[int], None],
-        on_ready: Callable[[], None] | None = None,
         *,
-        on_start: Callable[[], None] | None = None,
+        on_start: Callable[[], None],
+        on_ready: Callable[[], None],
     ) -> None:
         self._house = house
         self._end = end
@@ -134,8 +134,7 @@ class HouseService(Service):
         """Begin to open the units."""
         super().startService()  # type: ignore[no-untyped-call]  # Twisted's service module has no types
         self._stopping = False
-        if self._on_start is not None:
-            self._on_start()
+        self._on_start()
         self._opening = Deferred.fromCoroutine(self._start())
 
     async def _start(self) -> None:
@@ -147,7 +146,7 @@ class HouseService(Service):
             self.log.critical("lyncpy cannot start: {unit}: {reason}", unit=failed.name, reason=failed.reason)
             self._end(1)
             return
-        if self._on_ready is not None and not self._stopping:
+        if not self._stopping:
             self._on_ready()
 
     def stopService(self) -> Deferred[None]:

@@ -106,7 +106,7 @@ class ConnectionShares:
         """Give every connection."""
         return tuple(self._inlets)
 
-    def admits(self, peer: str, *, is_relayed: bool = False) -> bool:
+    def admits(self, peer: str, *, is_relayed: bool) -> bool:
         """Make room for one more connection from this address; False: nobody is left to make it.
 
         A relay's address is not counted: it is that of everybody.

@@ -395,7 +395,7 @@ class Flows:
         """Count a connection that was accepted."""
         self.places.entered(inlet)
 
-    def ready(self, inlet: Inlet, outlet: Outlet, security: str, port: int = 0) -> Flow:
+    def ready(self, inlet: Inlet, outlet: Outlet, security: str, port: int) -> Flow:
         """Give a name to a connection that can be used."""
         serial = next(self._serials)
         name = FlowName(f"{self._node}/{serial}")

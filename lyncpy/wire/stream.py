@@ -38,7 +38,7 @@ class SipStream(Protocol):
 
     log = Logger()
 
-    def __init__(self, factory: "SipFactory", peer: str, port: int = 0, *, is_relayed: bool = False) -> None:
+    def __init__(self, factory: "SipFactory", peer: str, port: int, *, is_relayed: bool) -> None:
         self.peer = peer
         self._port = port
         self.is_relayed = is_relayed

@@ -483,8 +483,8 @@ class TlsPort(PlainPort):
         factory: IProtocolFactory,
         context: Callable[[], SSL.Context],
         *,
-        interface: str = "",
-        backlog: int = 50,
+        interface: str,
+        backlog: int,
         reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
     ) -> None:
         super().__init__(port, factory, backlog, interface, reactor)

@@ -49,7 +49,8 @@ def opened(home: Path) -> Iterator[tuple[ThreadPump, SqlLedger, Keeper]]:
         MemoryMeter(),
         Settings(critical=True),
         timers,
-        gaps=Gaps(MemoryGapFile(), timers, MemoryMeter()),
+        gaps=Gaps(MemoryGapFile(), timers, MemoryMeter(), answer_s=10.0),
+        close_s=10.0,
     )
     pump.run(keeper.open())
     try:

@@ -5,11 +5,19 @@ from collections.abc import Sequence
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from lyncpy.auth.digest import DigestProof
+from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.contracts.authenticator import IAuthenticator
 from lyncpy.contracts.directory import IPeople, ISecrets, Person
 from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
+from lyncpy.contracts.guests import GuestAccess, IGuests
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.networks import Relays
+from lyncpy.contracts.refusal import Refused
+from lyncpy.core.anonymous import AnonymousGate
+from lyncpy.core.gate import Gate
 from lyncpy.core.known_networks import KnownNetworks
+from lyncpy.core.settings import Settings
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
 from lyncpy.core.tries import SignInRules, Tries
@@ -25,6 +33,19 @@ WALL = 1_700_000_000.0
 def timers_of(clock: Clock) -> Timers:
     """Deadlines over a test's clock, whose wall goes with it."""
     return Timers(clock, lambda: WALL + float(clock.seconds()))
+
+
+@implementer(IGuests)
+class NoGuests:
+    """No conference admits guests."""
+
+    def door(self, uri: str) -> GuestAccess:
+        """Refuse."""
+        raise Refused(403)
+
+    def is_inside(self, guest: Aor) -> bool:
+        """Tell that nobody is."""
+        return False
 
 
 @implementer(IPeople)
@@ -73,6 +94,15 @@ def signins_of(
     """Give who counts failed sign-ins, with a store of its own for known places."""
     places = KnownNetworks(MemoryStore(timers.steady), timers)
     return SignIns(people, Tries(people, places, Relays(relays), rules), meter, timers)
+
+
+def gate_of(
+    scheme: IAuthenticator, signins: SignIns, flows: IFlows, meter: MemoryMeter, settings: Settings, timers: Timers
+) -> Gate:
+    """Give a gate with one scheme, before which no guests come."""
+    proof, rules = DigestProof(answer_s=60.0, lifetime_s=28_800.0), AuthSettings()
+    guests = AnonymousGate(proof, flows, NoGuests(), meter, rules, settings, timers, Relays())
+    return Gate([scheme], signins, flows, meter, settings, timers, guests)
 
 
 @implementer(IFlows)

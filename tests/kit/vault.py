@@ -79,6 +79,7 @@ class Vault:
             self.settings,
             self.timers,
             gaps=Gaps(self.gap_file, self.timers, self.meter, answer_s=self.settings.wait_s),
+            close_s=10.0,
         )
         self.auditor = Auditor(self.fragile, self.stamps)
         result_of(self.keeper.open())

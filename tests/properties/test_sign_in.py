@@ -16,9 +16,17 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.refusal import Refused
-from lyncpy.core.gate import Gate
 from lyncpy.core.settings import Settings
-from tests.kit.gatehouse import WALL, RecordedFlows, TablePeople, TableSecrets, request_of, signins_of, timers_of
+from tests.kit.gatehouse import (
+    WALL,
+    RecordedFlows,
+    TablePeople,
+    TableSecrets,
+    gate_of,
+    request_of,
+    signins_of,
+    timers_of,
+)
 from tests.kit.meters import MemoryMeter
 from tests.kit.ntlm_client import NtlmClient, challenge_of
 from tests.kit.results import result_of
@@ -50,7 +58,7 @@ class World:
         rules = AuthSettings(tell_unknown_users=False, tries_per_user=2, tries_per_address=6)
         ntlm = NtlmAuthenticator(table, TableSecrets(hashes), rules, "fe1.contoso.test", "contoso.test", timers)
         signins = signins_of(table, rules, meter, timers)
-        self.gate = Gate([ntlm], signins, RecordedFlows(), meter, Settings(), timers)
+        self.gate = gate_of(ntlm, signins, RecordedFlows(), meter, Settings(), timers)
         for person in people[1:3]:
             # They have signed in from there, with devices of their own.
             signins.tries.places.learn(person.key, PLACES[0], "theirs")

@@ -72,7 +72,7 @@ class Gaps:
 
     log = Logger()
 
-    def __init__(self, file: IGapFile, timers: ITimers, meter: IMeter, *, answer_s: float = 10.0) -> None:
+    def __init__(self, file: IGapFile, timers: ITimers, meter: IMeter, *, answer_s: float) -> None:
         self._file = file
         self.gap = Gap()
         self.attempt: Doubt | None = None

@@ -96,7 +96,7 @@ class Keeper:
         timers: ITimers,
         *,
         gaps: Gaps,
-        close_s: float = 10.0,
+        close_s: float,
     ) -> None:
         self._ledger = ledger
         self._stamps = stamps

@@ -12,6 +12,7 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.guests import GuestAccess, IGuests
 from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.gate import CHALLENGES_PER_FLOW, Gate
@@ -59,7 +60,9 @@ class House:
         rules = AuthSettings.model_validate(auth)
         settings = Settings.model_validate(limits or {})
         proof = DigestProof(answer_s=60.0, lifetime_s=28_800.0)
-        self.anonymous_gate = AnonymousGate(proof, self.flows, self.doors, self.meter, rules, settings, timers)
+        self.anonymous_gate = AnonymousGate(
+            proof, self.flows, self.doors, self.meter, rules, settings, timers, Relays()
+        )
         people, secrets = TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash("secret")})
         ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         self.gate = Gate(

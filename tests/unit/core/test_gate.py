@@ -20,11 +20,20 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core import signins
-from lyncpy.core.gate import CHALLENGES_PER_FLOW, HELD_MESSAGES, HOLD_S, Gate
+from lyncpy.core.gate import CHALLENGES_PER_FLOW, HELD_MESSAGES, HOLD_S
 from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
-from tests.kit.gatehouse import WALL, RecordedFlows, TablePeople, TableSecrets, request_of, signins_of, timers_of
+from tests.kit.gatehouse import (
+    WALL,
+    RecordedFlows,
+    TablePeople,
+    TableSecrets,
+    gate_of,
+    request_of,
+    signins_of,
+    timers_of,
+)
 from tests.kit.holdings import held
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
@@ -50,9 +59,8 @@ class Hall:
         rules = AuthSettings.model_validate(auth)
         self.ntlm = NtlmAuthenticator(self.people, self.secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         settings = Settings.model_validate(limits or {})
-        self.gate = Gate(
-            [self.ntlm], signins_of(self.people, rules, self.meter, timers), self.flows, self.meter, settings, timers
-        )
+        signins = signins_of(self.people, rules, self.meter, timers)
+        self.gate = gate_of(self.ntlm, signins, self.flows, self.meter, settings, timers)
         self.opened()
 
     def opened(self, flow: str = FLOW, peer: str = "192.0.2.1") -> None:

@@ -16,6 +16,7 @@ from tests.kit.bus import ToldBus
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
+from tests.kit.outbound import unregistered
 
 BOB, CAROL = FlowName("n/1"), FlowName("n/2")
 LINES = Headers([("Ms-Sender", "<sip:alice@x>"), ("Content-Type", "text/plain")])
@@ -29,7 +30,15 @@ class Hall:
         self.flows = RecordedFlows()
         self.meter = MemoryMeter()
         self.timers = timers_of(self.clock)
-        self.outbound = Outbound(self.flows, ToldBus(), self.timers, Settings(**limits), self.meter, sent_by="fe1:5061")
+        self.outbound = Outbound(
+            self.flows,
+            ToldBus(),
+            self.timers,
+            Settings(**limits),
+            self.meter,
+            sent_by="fe1:5061",
+            contact=unregistered,
+        )
         self.heard: list[tuple[str, int, bool]] = []
         self.dialogs: dict[FlowName, Dialog] = {}
 

@@ -17,6 +17,7 @@ from tests.kit.bus import ToldBus
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
+from tests.kit.outbound import unregistered
 
 BOB = FlowName("n/1")
 CAROL = FlowName("n/2")
@@ -37,6 +38,7 @@ class Hall:
             Settings(**limits),
             self.meter,
             sent_by="fe1.example.com:5061",
+            contact=unregistered,
         )
         self.provisional: list[int] = []
         self.late: list[int] = []

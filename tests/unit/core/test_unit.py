@@ -137,12 +137,20 @@ def test_closing_twice_closes_once(build: Build, diary: list[str]) -> None:
     assert diary.count("closing store") == 1
 
 
+def _service(
+    house: UnitGroup, end: Callable[[int], None] = lambda _: None, told: list[str] | None = None
+) -> HouseService:
+    """A service of this house; `told` has what it said of itself."""
+    words = [] if told is None else told
+    return HouseService(house, end, on_start=lambda: words.append("begins"), on_ready=lambda: words.append("ready"))
+
+
 def test_the_service_says_when_it_is_ready(build: Build) -> None:
     """That it begins is told before anything is open; readiness once, after the last unit is."""
     ready: Deferred[None] = Deferred()
     told: list[str] = []
     house = build("wire", opens={"wire": ready})
-    service = HouseService(house, lambda _: None, lambda: told.append("ready"), on_start=lambda: told.append("begins"))
+    service = _service(house, told=told)
     service.startService()
     assert told == ["begins"]
     ready.callback(None)
@@ -154,10 +162,10 @@ def test_the_service_ends_the_process_when_a_unit_fails(build: Build, events: Se
     broken: Deferred[None] = Deferred()
     broken.errback(Broken("port 5061 is taken"))
     statuses: list[int] = []
-    ready: list[bool] = []
-    service = HouseService(build("wire", opens={"wire": broken}), statuses.append, lambda: ready.append(True))
+    told: list[str] = []
+    service = _service(build("wire", opens={"wire": broken}), statuses.append, told)
     service.startService()
-    assert (statuses, ready) == ([1], [])
+    assert (statuses, told) == ([1], ["begins"])
     [event] = [event for event in events if event["log_level"] is LogLevel.critical]
     assert event["log_format"].format(**event) == "lyncpy cannot start: wire: port 5061 is taken"
     assert "log_failure" not in event
@@ -169,7 +177,7 @@ def test_the_service_ends_with_1_when_something_was_left_undone(build: Build, ev
     lost: Deferred[None] = Deferred()
     lost.errback(Unfinished("3 call records are not written"))
     statuses: list[int] = []
-    service = HouseService(build("wire", "records", closes={"records": lost}), statuses.append)
+    service = _service(build("wire", "records", closes={"records": lost}), statuses.append)
     service.startService()
     result_of(_wait(service.stopService()))
     assert statuses == [1]
@@ -181,7 +189,7 @@ def test_the_service_ends_with_1_when_something_was_left_undone(build: Build, ev
 def test_stopping_the_service_waits_for_the_house(build: Build, diary: list[str]) -> None:
     """The process does not end before everything is closed."""
     gone: Deferred[None] = Deferred()
-    service = HouseService(build("wire", closes={"wire": gone}), list[int]().append)
+    service = _service(build("wire", closes={"wire": gone}))
     service.startService()
     stopping = service.stopService()
     assert diary[-1] == "closing wire"
@@ -193,7 +201,7 @@ def test_stopping_the_service_waits_for_the_house(build: Build, diary: list[str]
 def test_stopping_while_opening_gives_up_and_closes(build: Build, diary: list[str], events: Sequence[LogEvent]) -> None:
     """Ctrl-C during a slow start closes what was open and complains about nothing."""
     statuses: list[int] = []
-    service = HouseService(build("store", "directory", opens={"directory": Deferred()}), statuses.append)
+    service = _service(build("store", "directory", opens={"directory": Deferred()}), statuses.append)
     service.startService()
     stopping = service.stopService()
     assert stopping.called

@@ -40,7 +40,8 @@ class Cell:
             MemoryMeter(),
             Settings(critical=True),
             timers,
-            gaps=Gaps(MemoryGapFile(), timers, MemoryMeter()),
+            gaps=Gaps(MemoryGapFile(), timers, MemoryMeter(), answer_s=10.0),
+            close_s=10.0,
         )
         self.pump.run(self.keeper.open())
 
