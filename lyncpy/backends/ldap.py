@@ -8,6 +8,7 @@ other settings, or a server that shows neither mark: everything is read again. G
 same way, in the same pull, by searches of their own.
 """
 
+import enum
 import hashlib
 import json
 import secrets
@@ -71,6 +72,16 @@ class LdapOptions(MappingOptions, Protocol):
     entries_max: int
 
 
+class MarkKind(enum.StrEnum):
+    """By what a server tells which entries were changed."""
+
+    USN = "usn"
+    """The update sequence number of one controller ([MS-ADTS] 3.1.1.1.9)."""
+
+    TIME = "time"
+    """The operational attribute modifyTimestamp (RFC 4512 §3.4.2)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cookie:
     """Up to where a directory was read."""
@@ -78,8 +89,7 @@ class Cookie:
     fit: str
     """A digest of the settings that it was read with."""
 
-    by: str
-    """"usn" or "time"."""
+    by: MarkKind
 
     mark: str
     """A number: the next pull reads what is at or past it. A time: the last change that was seen."""
@@ -108,10 +118,10 @@ def read_cookie(text: str) -> Cookie | None:
     """Read a cookie; None for text that is none."""
     try:
         fields = json.loads(text)
-        cookie = Cookie(**fields)
-    except (ValueError, TypeError):
+        cookie = replace(Cookie(**fields), by=MarkKind(fields["by"]))
+    except (ValueError, TypeError, KeyError):
         return None
-    texts = (cookie.fit, cookie.by, cookie.mark, cookie.service, cookie.run)
+    texts = (cookie.fit, cookie.mark, cookie.service, cookie.run)
     numbers = (cookie.sweep, cookie.at)
     fits = all(isinstance(one, str) for one in texts) and all(isinstance(one, int | float) for one in numbers)
     fits = fits and isinstance(cookie.policies, dict) and all(isinstance(one, str) for one in cookie.policies.values())
@@ -368,9 +378,9 @@ class _Reading:
     ) -> str:
         """Give the next cookie, or "" where the server offers no mark to go by."""
         sweep = before.sweep if before is not None else 0
-        if root.service and root.usn is not None and (before is None or before.by == "usn"):
+        if root.service and root.usn is not None and (before is None or before.by is MarkKind.USN):
             mark = str(root.usn + 1)
-            return Cookie(self._fit, "usn", mark, root.service, sweep, policies=policies.marks()).text()
+            return Cookie(self._fit, MarkKind.USN, mark, root.service, sweep, policies=policies.marks()).text()
         # The last change that is seen was made before now by the server's clock. So what is changed from now on is
         # newer than that by at least the time that has passed here since: no clock is compared with another.
         # A timestamp that is ahead of us is not believed, for its clock may have been put right since: then the mark
@@ -384,19 +394,19 @@ class _Reading:
         if None in times or not seen:
             return ""
         mark, run, at = max(seen).strftime(STAMP), self._now.run, self._now.monotonic
-        return Cookie(self._fit, "time", mark, "", sweep, run, at, policies.marks()).text()
+        return Cookie(self._fit, MarkKind.TIME, mark, "", sweep, run, at, policies.marks()).text()
 
 
-_MARKS: Final = {"usn": "uSNChanged", "time": "modifyTimestamp"}
+_MARKS: Final = {MarkKind.USN: "uSNChanged", MarkKind.TIME: "modifyTimestamp"}
 
 
 def _is_of(known: Cookie, root: Root) -> bool:
     """Tell whether a cookie's mark means something on this server."""
-    if known.by == "time":
+    if known.by is MarkKind.TIME:
         return _read_mark(known.mark) is not None
     # A mark beyond the last change is of a controller that has lost some since; their numbers are given again.
     reached = root.usn is not None and known.mark.isdecimal() and int(known.mark) <= root.usn + 1
-    return known.by == "usn" and reached and bool(root.service) and known.service == root.service
+    return known.by is MarkKind.USN and reached and bool(root.service) and known.service == root.service
 
 
 def _time(raw: Raw) -> datetime | None:
@@ -414,7 +424,7 @@ def _read_mark(text: str) -> datetime | None:
 
 def _since(known: Cookie) -> str:
     """Give the value from which on entries are read again."""
-    mark = _read_mark(known.mark) if known.by == "time" else None
+    mark = _read_mark(known.mark) if known.by is MarkKind.TIME else None
     return known.mark if mark is None else (mark - timedelta(seconds=OVERLAP_S)).strftime(STAMP)
 
 

@@ -20,7 +20,7 @@ from typing import Final, Literal, Protocol
 
 from lyncpy.backends.addresses import BadEntry, address_of
 from lyncpy.backends.ldap_conditions import DisabledCondition, condition
-from lyncpy.backends.ldap_times import TimeAttribute, UnreadableTime, deadline, deadlines
+from lyncpy.backends.ldap_times import TimeAttribute, TimeForm, UnreadableTime, deadline, deadlines
 from lyncpy.contracts.directory import Moment, Person, Phone
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import aor_of, domain_of
@@ -228,7 +228,7 @@ class Mapped:
 
     def of_policy(self) -> Mapping[str, tuple[str, ...]]:
         """Give the attributes of a password policy by those of an entry to whose time they are added."""
-        ages = [rule.names for rule in self._dates() if isinstance(rule, TimeAttribute) and rule.form == "age"]
+        ages = [rule.names for rule in self._dates() if isinstance(rule, TimeAttribute) and rule.form is TimeForm.AGE]
         return {names[0]: names[1:] for names in ages}
 
     def key_of(self, raw: Raw, dn: str) -> str:

@@ -15,6 +15,7 @@ A value that is empty says nothing. One that cannot be read is an error: whoever
 decide what it takes away.
 """
 
+import enum
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,17 @@ from typing import Final
 from lyncpy.contracts.directory import Moment
 from lyncpy.sip.text import shown
 
-FORMS: Final = ("filetime", "days", "lastday", "seconds", "time", "age")
+
+class TimeForm(enum.StrEnum):
+    """How a value says a time; see the table above."""
+
+    FILETIME = "filetime"
+    DAYS = "days"
+    LASTDAY = "lastday"
+    SECONDS = "seconds"
+    TIME = "time"
+    AGE = "age"
+
 
 _DEADLINE: Final = re.compile(r"([A-Za-z][A-Za-z0-9.;-]*(?:\+[A-Za-z][A-Za-z0-9.;-]*)*):([a-z]+)")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,19}")
@@ -53,8 +64,8 @@ class TimeAttribute:
     names: tuple[str, ...]
     """Attributes, as written; several are added."""
 
-    form: str
-    zero_is_never: bool = True
+    form: TimeForm
+    zero_is_never: bool
 
     @property
     def text(self) -> str:
@@ -74,14 +85,14 @@ class TimeAttribute:
             found = [self._sum([values[0] for values in several])]
         else:
             found = []
-        extra_s = _DAY_S if self.form == "lastday" else 0
+        extra_s = _DAY_S if self.form is TimeForm.LASTDAY else 0
         ends = [at + extra_s for at in found if at is not None]
         return [Moment(at, self.text) for at in ends if at < _LAST_S]
 
     def _sum(self, values: Sequence[bytes]) -> float | None:
         # All are read: one that cannot be is told even where another says never.
         parts = [self._second(name, value) for name, value in zip(self.names, values, strict=True)]
-        if None in parts or (self.form == "lastday" and parts[0] == 0):
+        if None in parts or (self.form is TimeForm.LASTDAY and parts[0] == 0):
             # Spec: shadow(5): a last change of 0 is a demand of its own, from which no age is counted.
             return None
         return sum(part for part in parts if part is not None)
@@ -91,24 +102,28 @@ class TimeAttribute:
         if not text:
             return None
         form = self.form
-        if form == "age":
-            form = "time" if name == self.names[0] else "seconds"
-        if form == "time":
+        if form is TimeForm.AGE:
+            form = TimeForm.TIME if name == self.names[0] else TimeForm.SECONDS
+        if form is TimeForm.TIME:
             at = _read_time(text)
         elif _NUMBER.fullmatch(text):
             at = _from_number(int(text), form)
         else:
             at = None
         if at is None:
-            what = "number of seconds" if self.form == "age" and form == "seconds" else form
+            what = "number of seconds" if self.form is TimeForm.AGE and form is TimeForm.SECONDS else form
             raise UnreadableTime(f'its attribute "{name}" cannot be read: "{shown(text, 40)}" is no {what}')
         if at < 0 or (at == 0 and self._zero_says_never(form)):
             return None
         return at
 
-    def _zero_says_never(self, form: str) -> bool:
+    def _zero_says_never(self, form: TimeForm) -> bool:
         """Tell whether the zero of a form is what tools write for none; the first day of 1970 is a day."""
-        return form == "time" or self.form == "age" or (self.zero_is_never and form not in ("days", "lastday"))
+        return (
+            form is TimeForm.TIME
+            or self.form is TimeForm.AGE
+            or (self.zero_is_never and form not in (TimeForm.DAYS, TimeForm.LASTDAY))
+        )
 
 
 def deadline(text: str, *, zero_is_never: bool) -> TimeAttribute | None:
@@ -120,10 +135,10 @@ def deadline(text: str, *, zero_is_never: bool) -> TimeAttribute | None:
     found = _DEADLINE.fullmatch(text.strip())
     if found is None:
         return None
-    if found[2] not in FORMS:
-        raise ValueError(f'"{shown(text)}" has no form that is known: write attribute:{"|".join(FORMS)}')
+    if found[2] not in tuple(TimeForm):
+        raise ValueError(f'"{shown(text)}" has no form that is known: write attribute:{"|".join(TimeForm)}')
     names = tuple(found[1].split("+"))
-    return TimeAttribute(names, found[2], zero_is_never)
+    return TimeAttribute(names, TimeForm(found[2]), zero_is_never)
 
 
 def deadlines(texts: Iterable[str]) -> tuple[TimeAttribute, ...]:
@@ -136,20 +151,20 @@ def deadlines(texts: Iterable[str]) -> tuple[TimeAttribute, ...]:
     for text in texts:
         one = deadline(text, zero_is_never=True)
         if one is None:
-            raise ValueError(f'"{shown(text)}" is not a time: write attribute:{"|".join(FORMS)}')
+            raise ValueError(f'"{shown(text)}" is not a time: write attribute:{"|".join(TimeForm)}')
         found.append(one)
     return tuple(found)
 
 
-def _from_number(number: int, form: str) -> float:
+def _from_number(number: int, form: TimeForm) -> float:
     """Give seconds since 1970; below 0 for never."""
-    if form == "days":
-        return float(number * _DAY_S)
-    if form == "lastday":
+    if form is TimeForm.FILETIME:
+        return -1.0 if number <= 0 or number >= _FILETIME_NEVER else max(0.5, number / 1e7 - _1601_S)
+    if form is TimeForm.LASTDAY:
         return -1.0 if number >= _DAYS_NEVER else float(number * _DAY_S)
-    if form == "seconds":
+    if form is TimeForm.SECONDS:
         return -1.0 if number >= _SECONDS_NEVER else float(number)
-    return -1.0 if number <= 0 or number >= _FILETIME_NEVER else max(0.5, number / 1e7 - _1601_S)
+    return float(number * _DAY_S)
 
 
 def _read_time(text: str) -> float | None:

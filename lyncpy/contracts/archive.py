@@ -1,5 +1,6 @@
 """Keeping what was said, where policy demands it."""
 
+import enum
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -7,6 +8,22 @@ from typing import Final, TypeAlias
 from zope.interface import Interface
 
 from lyncpy.contracts.names import Aor
+
+
+class EntryKind(enum.StrEnum):
+    """What an entry of the archive is about."""
+
+    MESSAGE = "message"
+    JOINED = "joined"
+    LEFT = "left"
+    UNDELIVERED = "undelivered"
+    """That a message, which it names, did not reach somebody."""
+
+    LOST = "lost"
+    """The archive's own: messages passed on unrecorded before it, because it could not be written."""
+
+    RESUMED = "resumed"
+    """The archive's own: an operator let a chain go on whose end did not fit its stamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +36,7 @@ class Said:
     conversation: str
     """The focus URI of a conference; else Ms-Conversation-ID, or the Call-ID where there is none."""
 
-    kind: str
-    """"message", "joined", "left" or "undelivered"; the archive itself adds "lost" and "resumed"."""
+    kind: EntryKind
 
     sender: Aor
     recipients: tuple[Aor, ...]

@@ -3,6 +3,7 @@
 A fact carries names and versions, and what a listener needs to act without asking back.
 """
 
+import enum
 from dataclasses import dataclass
 
 from lyncpy.contracts.directory import Person
@@ -44,14 +45,24 @@ class EndpointArrived(Fact):
     endpoint: Endpoint
 
 
+class EndpointGoneReason(enum.Enum):
+    """Why an endpoint is signed in no more; the values are what call records and the log say."""
+
+    SIGNED_OUT = "signed out"
+    EXPIRED = "expired"
+    CONNECTION_LOST = "connection lost"
+    REPLACED = "replaced"
+    QUOTA = "quota"
+    DISABLED = "disabled"
+    BY_OPERATOR = "signed out by operator"
+
+
 @dataclass(frozen=True, slots=True)
 class EndpointGone(Fact):
     """An endpoint signed out, lapsed or lost its connection; `last` when the user has no other."""
 
     endpoint: Endpoint
-    reason: str
-    """"signed out", "expired", "connection lost", "replaced", "quota", "disabled", "signed out by operator"."""
-
+    reason: EndpointGoneReason
     last: bool
 
 

@@ -8,7 +8,7 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.facts import ContactsChanged, EndpointGone, PoliciesChanged
+from lyncpy.contracts.facts import ContactsChanged, EndpointGone, EndpointGoneReason, PoliciesChanged
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Instance, aor_of
 from lyncpy.contracts.policy import IPolicies, Policy
@@ -141,7 +141,7 @@ class PresenceRoom:
         endpoint = next(e for e in self.endpoints.found if e.aor == who.aor and e.epid == who.epid)
         self.endpoints.found.remove(endpoint)
         last = all(one.aor != who.aor for one in self.endpoints.found)
-        self.hall.bus.tell(EndpointGone(endpoint, "connection lost", last))
+        self.hall.bus.tell(EndpointGone(endpoint, EndpointGoneReason.CONNECTION_LOST, last))
         self.pass_time()
 
     def pass_time(self, seconds: float = 1.0) -> None:

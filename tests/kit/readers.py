@@ -10,7 +10,7 @@ from typing import Final
 
 from lyncpy.backends.addresses import BadEntry, address_of
 from lyncpy.backends.people import read_people
-from lyncpy.contracts.archive import LedgerLine, Said
+from lyncpy.contracts.archive import EntryKind, LedgerLine, Said
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
@@ -143,7 +143,7 @@ def _mailed(content_type: str) -> Reader:
     def mail(text: str) -> object:
         content = _bytes(text)
         alice = Aor("sip:alice@example.com")
-        said = Said(1.0, "talk", "message", alice, (alice,), "1", content_type, content)
+        said = Said(1.0, "talk", EntryKind.MESSAGE, alice, (alice,), "1", content_type, content)
         whole = Mail()
         whole.add(ArchivedText(LedgerLine(1, 1.0, "message", "talk", "{}", content, b"x" * 32), said))
         return list(whole.pieces())

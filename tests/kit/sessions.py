@@ -133,7 +133,7 @@ class Scene:
             9e9,
             "127.0.0.1",
         )
-        self.bindings.register(endpoint)
+        self.bindings.register(endpoint, None)
         return endpoint
 
     def send(

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.archive import LedgerLine, Mark, Said
+from lyncpy.contracts.archive import EntryKind, LedgerLine, Mark, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.bodies import ArchivedText, Mail, json_line, plain_text
@@ -18,7 +18,7 @@ SAID = st.builds(
     Said,
     at=st.floats(0, 4e9),
     conversation=TEXT,
-    kind=st.sampled_from(["message", "joined", "left", "undelivered"]),
+    kind=st.sampled_from(EntryKind),
     sender=NAMES,
     recipients=st.lists(NAMES, max_size=3).map(tuple),
     message_id=TEXT,
@@ -142,4 +142,4 @@ def altered(line: LedgerLine) -> st.SearchStrategy[LedgerLine]:
 
 def test_the_wall_clock_is_of_today() -> None:
     """What the kit calls noon is a moment that the form can write."""
-    assert model.link(model.Point(0, b""), Said(NOON, "", "message", Aor(""), ())).at == NOON
+    assert model.link(model.Point(0, b""), Said(NOON, "", EntryKind.MESSAGE, Aor(""), ())).at == NOON

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from lyncpy.contracts.archive import Ends, ILedger, IStamps, LedgerLine, Mark, Place, Said
+from lyncpy.contracts.archive import Ends, EntryKind, ILedger, IStamps, LedgerLine, Mark, Place, Said
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.keeper import CONVERSATIONS, is_ours
 from lyncpy.workloads.archive.model import Broken, ConversationIndex, Point
@@ -164,14 +164,14 @@ class _Walk:
             await self._rest(len(line.head) + len(line.body) + ENTRY_BYTES)
             try:
                 entry = model.follow(self._point, line)
-                if line.kind == model.RESUMED:
+                if line.kind == EntryKind.RESUMED:
                     raise Broken(line.serial, _resumed(line))
             except Broken as error:
                 broken = error
                 break
             self._point = Point(line.serial, line.digest)
             self._checked += 1
-            self._lost += line.kind == model.LOST
+            self._lost += line.kind == EntryKind.LOST
             found.append((line.serial, entry.said))
         await self._check_places(found)
         if broken is not None and not await self._purged_meanwhile():

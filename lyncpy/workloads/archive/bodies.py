@@ -15,7 +15,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
-from lyncpy.contracts.archive import LedgerLine, Said
+from lyncpy.contracts.archive import EntryKind, LedgerLine, Said
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.sip.body import media_type, read_multipart
 from lyncpy.sip.errors import RemoteProtocolError
@@ -47,9 +47,9 @@ class ArchivedText:
 
 def plain_text(said: Said) -> str:
     """Give what a person reads; of several forms the plain one; of what is no text its kind and size."""
-    if said.kind == "joined":
+    if said.kind is EntryKind.JOINED:
         return "(joined)"
-    if said.kind == "left":
+    if said.kind is EntryKind.LEFT:
         return "(left)"
     return _shown(_text(said.body, said.content_type, depth=2))
 
@@ -157,7 +157,7 @@ def _spoken(said: Said, text: str) -> str:
     """Write an entry as a line of a transcript; further lines of its text are indented."""
     when = f"{datetime.fromtimestamp(said.at, UTC):%Y-%m-%d %H:%M:%S}"
     text = text.replace("\n", "\n    ")
-    if said.kind == "undelivered":
+    if said.kind is EntryKind.UNDELIVERED:
         whom = ", ".join(_name(one) for one in said.recipients)
         text = f"(not delivered to {whom}) {text}".rstrip()
     return f"[{when}] {_name(said.sender)}: {text}\n"

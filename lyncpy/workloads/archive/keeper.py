@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import Ends, IArchive, ILedger, IStamps, Mark, Said
+from lyncpy.contracts.archive import Ends, EntryKind, IArchive, ILedger, IStamps, Mark, Said
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.policy import IPolicies
@@ -197,7 +197,7 @@ class Keeper:
         said = Said(
             self._timers.wall(),
             conversation="",
-            kind=model.RESUMED,
+            kind=EntryKind.RESUMED,
             sender=kept_aor(author),
             recipients=(),
             content_type="text/plain; charset=utf-8",
@@ -413,7 +413,7 @@ def _size(said: Said) -> int:
 def _gap(at: float, gap: Gap) -> Said:
     """Tell in the chain that something is not in it."""
     text = f"{gap.count} messages were passed on from {moment(gap.since)} to {moment(gap.until)}, and are not archived"
-    return Said(at, "", model.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode())
+    return Said(at, "", EntryKind.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode())
 
 
 def _refusal() -> Refused:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from lyncpy.contracts.archive import Ends, LedgerLine, Place, Said
+from lyncpy.contracts.archive import Ends, EntryKind, LedgerLine, Place, Said
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.owners import Span
 
@@ -21,12 +21,6 @@ FORM: Final = 1
 DIGEST_BYTES: Final = 32
 NAME_CHARS: Final = 400
 """Of an index name: a hostile Call-ID must not fill the index."""
-
-LOST: Final = "lost"
-"""An entry of the archive's own: messages passed on unrecorded before it, because it could not be written."""
-
-RESUMED: Final = "resumed"
-"""An entry of the archive's own: an operator let a chain go on whose end did not fit its seal."""
 
 
 class Broken(Exception):
@@ -119,7 +113,7 @@ def read(line: LedgerLine) -> ArchivedEntry:
         said = Said(
             at=datetime.fromisoformat(at).timestamp(),
             conversation=conversation,
-            kind=kind,
+            kind=EntryKind(kind),
             sender=kept_aor(sender),
             recipients=tuple(map(kept_aor, recipients)),
             message_id=message_id,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.archive import IArchive, Said
+from lyncpy.contracts.archive import EntryKind, IArchive, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -24,18 +24,18 @@ class Minutes:
     def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
         """Archive a change that is a joining or a leaving; see `MeetingObserver`."""
         if isinstance(change, Admitted) or (isinstance(change, Arrived) and change.first and not change.waits):
-            self._note(after, after, "joined", change.user)
+            self._note(after, after, EntryKind.JOINED, change.user)
         elif isinstance(change, Gone) and change.last and not before.attendees[change.user].waits:
-            self._note(before, after, "left", change.user)
+            self._note(before, after, EntryKind.LEFT, change.user)
 
-    def _note(self, among: Meeting, after: Meeting, kind: str, user: Aor) -> None:
+    def _note(self, among: Meeting, after: Meeting, kind: EntryKind, user: Aor) -> None:
         people = [attendee.user for attendee in among.inside]
         external = any(not attendee.internal for attendee in among.inside)
         if self._archive.wants(people, external):
             others = tuple(attendee.user for attendee in after.inside if attendee.user != user)
             spawn(self._keep(after.conference.uri, kind, user, others), self.log, "noting who came and went")
 
-    async def _keep(self, conference: str, kind: str, user: Aor, others: Collection[Aor]) -> None:
+    async def _keep(self, conference: str, kind: EntryKind, user: Aor, others: Collection[Aor]) -> None:
         said = Said(self._timers.wall(), conference, kind, user, tuple(others), conference=True)
         try:
             await self._archive.archive(said)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from lyncpy.contracts.archive import IArchive, Said
+from lyncpy.contracts.archive import EntryKind, IArchive, Said
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
@@ -86,7 +86,7 @@ class Archiving:
         return Said(
             at=self._timers.wall(),
             conversation=session.record.conversation_id or session.record.call_id,
-            kind="message",
+            kind=EntryKind.MESSAGE,
             sender=side.aor,
             recipients=(session.other(side).aor,),
             message_id=f"{request.from_.tag}-{request.cseq.number}",
@@ -133,7 +133,7 @@ class Archiving:
             return
         recipients = said.recipients if whom is None else tuple(whom)
         note = replace(
-            said, at=self._timers.wall(), kind="undelivered", recipients=recipients, content_type="", body=b""
+            said, at=self._timers.wall(), kind=EntryKind.UNDELIVERED, recipients=recipients, content_type="", body=b""
         )
         spawn(self._keep(note), self.log, "noting what was not delivered")
 

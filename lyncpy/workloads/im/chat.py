@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from lyncpy.contracts.archive import Said
+from lyncpy.contracts.archive import EntryKind, Said
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
@@ -157,7 +157,7 @@ class Chat(Runner):
         return Said(
             at=self._timers.wall(),
             conversation=self.room.conference,
-            kind="message",
+            kind=EntryKind.MESSAGE,
             sender=sender,
             recipients=tuple(user for user in users if user != sender),
             message_id=f"{self._opening}-{message.number}",

@@ -116,7 +116,7 @@ class ChatDialogs:
         endpoint = fact.endpoint
         for dialog in self._using(endpoint.flow):
             if (dialog.user, dialog.epid) == (endpoint.aor, endpoint.epid):
-                dialog.participation.lost(fact.reason)
+                dialog.participation.lost(fact.reason.value)
 
     # --- within dialogs
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import EndpointArrived, EndpointGone
+from lyncpy.contracts.facts import EndpointArrived, EndpointGone, EndpointGoneReason
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.uri import Uri
-from lyncpy.workloads.registrar.model import EVICTIONS, TAKEOVERS, Contest, RegistrationDialog, token_of
+from lyncpy.workloads.registrar.model import EVICTIONS, TAKEOVERS, Contest, RegisterAction, RegistrationDialog, token_of
 
 LAPSE_GRACE_S = 30
 """A refresh that is this late still finds its binding."""
@@ -106,8 +106,8 @@ class Bindings:
         """Give the contest about a signed-in user's places."""
         return self._evictions.setdefault(aor, Contest(EVICTIONS)) if aor in self._users else Contest(EVICTIONS)
 
-    def register(self, endpoint: Endpoint, thread: RegistrationDialog | None = None) -> str:
-        """Add or refresh an endpoint; give the register-action: "added" or "refreshed".
+    def register(self, endpoint: Endpoint, thread: RegistrationDialog | None) -> RegisterAction:
+        """Add or refresh an endpoint; tell which of the two it was.
 
         An endpoint that comes back over another connection replaces its old self: the old
         one is told to be gone before the new one arrives, so that what hung on it ends.
@@ -119,12 +119,12 @@ class Bindings:
             binding.thread = thread
             self._note_contact(endpoint)
             self._lapse_later(binding.endpoint)
-            return "refreshed"
+            return RegisterAction.REFRESHED
         contest, evictions = self.contest(endpoint.aor, endpoint.epid), self._evictions.get(endpoint.aor)
         if known is not None:
             if known.flow != endpoint.flow:
                 contest.taken(self._timers.now())
-            self.remove(known, "replaced")
+            self.remove(known, EndpointGoneReason.REPLACED)
             if evictions is not None:
                 self._evictions[endpoint.aor] = evictions
         binding = _Binding(endpoint, thread, contest)
@@ -134,9 +134,9 @@ class Bindings:
         self._note_contact(endpoint)
         self._count += 1
         self._bus.tell(EndpointArrived(endpoint))
-        return "added"
+        return RegisterAction.ADDED
 
-    def remove(self, endpoint: Endpoint, reason: str) -> bool:
+    def remove(self, endpoint: Endpoint, reason: EndpointGoneReason) -> bool:
         """Remove an endpoint and tell so; False when it is not (or not any more) in the table."""
         known = self.endpoint(endpoint.aor, endpoint.epid)
         if known is None or known.flow != endpoint.flow:
@@ -157,7 +157,7 @@ class Bindings:
         self._bus.tell(EndpointGone(known, reason, last=not mine))
         return True
 
-    def drop_flow(self, flow: FlowName, reason: str) -> None:
+    def drop_flow(self, flow: FlowName, reason: EndpointGoneReason) -> None:
         """Remove all endpoints of a connection that is gone."""
         for aor, epid in tuple(self._flows.get(flow, ())):
             self.remove(self._users[aor][epid].endpoint, reason)
@@ -173,4 +173,4 @@ class Bindings:
     def _lapsed(self, name: tuple[Aor, Epid]) -> None:
         known = self.endpoint(*name)
         if known is not None:
-            self.remove(known, "expired")
+            self.remove(known, EndpointGoneReason.EXPIRED)

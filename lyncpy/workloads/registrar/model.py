@@ -1,6 +1,7 @@
 """What a registration asks for, what it is granted, and how endpoints are named. Pure."""
 
 import base64
+import enum
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
@@ -18,6 +19,13 @@ EVENTS_ALLOWED: Final = (
     "presence.wpending,vnd-microsoft-roaming-self,vnd-microsoft-provisioning-v2"
 )
 """Allow-Events of the 200. Client: it splits at commas without trimming, so there are no blanks."""
+
+
+class RegisterAction(enum.Enum):
+    """What a REGISTER did; the values are what the client is told in presence-state ([MS-SIPREGE] 2.2.1)."""
+
+    ADDED = "added"
+    REFRESHED = "refreshed"
 
 
 @dataclass(frozen=True, slots=True)

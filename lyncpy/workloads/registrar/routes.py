@@ -7,6 +7,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival, device_of
 from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, FlowName, Instance, aor_of, epid_of
@@ -105,7 +106,7 @@ class Routes:
         )
         own = thread_of(request, thread)
         action = self._bindings.register(endpoint, own if request.event else None)
-        if action == "added":
+        if action is model.RegisterAction.ADDED:
             self._after_arrival(endpoint, old, thread)
         return self._accepted(request, endpoint, lifetime, action, own)
 
@@ -182,12 +183,17 @@ class Routes:
             known = self._bindings.endpoint(aor, requested.epid)
             gone = [known] if known is not None and known.flow == arrival.flow else []
         for endpoint in gone:
-            self._bindings.remove(endpoint, "signed out")
+            self._bindings.remove(endpoint, EndpointGoneReason.SIGNED_OUT)
             self.log.info("{aor} signed out on {epid}", aor=aor, epid=endpoint.epid)
         return response_to(arrival.request, 200, headers=[("Expires", "0")])
 
     def _accepted(
-        self, request: Request, endpoint: Endpoint, lifetime: int, action: str, thread: model.RegistrationDialog
+        self,
+        request: Request,
+        endpoint: Endpoint,
+        lifetime: int,
+        action: model.RegisterAction,
+        thread: model.RegistrationDialog,
     ) -> Response:
         """Write the 200.
 
@@ -207,7 +213,7 @@ class Routes:
                     f'<{endpoint.contact}>;expires={lifetime};+sip.instance="<urn:uuid:{endpoint.instance}>";gruu="{endpoint.gruu}"',
                 ),
                 ("Expires", str(lifetime)),
-                ("presence-state", f'register-action="{action}"'),
+                ("presence-state", f'register-action="{action.value}"'),
                 ("Allow-Events", model.EVENTS_ALLOWED),
                 ("Supported", "adhoclist"),
                 ("Supported", "msrtc-event-categories"),

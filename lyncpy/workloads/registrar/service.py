@@ -3,7 +3,7 @@
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import FlowClosed, FlowSilent, PersonChanged
+from lyncpy.contracts.facts import EndpointGoneReason, FlowClosed, FlowSilent, PersonChanged
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -57,7 +57,7 @@ class Registrar:
 
     async def _flow_closed(self, fact: FlowClosed) -> None:
         self._keep_alive_watch.unwatch(fact.flow)
-        self._bindings.drop_flow(fact.flow, "connection lost")
+        self._bindings.drop_flow(fact.flow, EndpointGoneReason.CONNECTION_LOST)
 
     async def _person_changed(self, fact: PersonChanged) -> None:
         if fact.person is None or not fact.person.may_stay:

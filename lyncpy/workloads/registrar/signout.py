@@ -6,6 +6,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import FlowName
@@ -24,7 +25,7 @@ LINGER_S: Final = 3.0
 class Cause:
     """Why an endpoint is signed out: what the table tells, and what the client is told."""
 
-    reason: str
+    reason: EndpointGoneReason
     event: str
     diagnostics: Diagnostics
 
@@ -32,15 +33,17 @@ class Cause:
 class Causes(enum.Enum):
     """The causes there are. Spec: [MS-SIPREGE] 2.2.1.13, which number goes with which event."""
 
-    DISABLED = Cause("disabled", "rejected", Diagnostics(4141, "User disabled for SIP", public=True))
-    QUOTA = Cause("quota", "unregistered", Diagnostics(4140, "Too many devices are signed in", public=True))
+    DISABLED = Cause(EndpointGoneReason.DISABLED, "rejected", Diagnostics(4141, "User disabled for SIP", public=True))
+    QUOTA = Cause(
+        EndpointGoneReason.QUOTA, "unregistered", Diagnostics(4140, "Too many devices are signed in", public=True)
+    )
     REPLACED = Cause(
-        "replaced",
+        EndpointGoneReason.REPLACED,
         "unregistered",
         Diagnostics(4140, "The same device has signed in over another connection", public=True),
     )
     OPERATOR = Cause(
-        "signed out by operator", "deactivated", Diagnostics(4142, "Signed out by the administrator", public=True)
+        EndpointGoneReason.BY_OPERATOR, "deactivated", Diagnostics(4142, "Signed out by the administrator", public=True)
     )
 
 

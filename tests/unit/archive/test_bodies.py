@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.archive import LedgerLine, Said
+from lyncpy.contracts.archive import EntryKind, LedgerLine, Said
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import bodies, model
 from lyncpy.workloads.archive.bodies import ArchivedText, Mail, kept_of, plain_text
@@ -76,7 +76,7 @@ def test_a_message_is_read_as_text(content_type: str, body: bytes, text: str | N
 
 def test_coming_and_going_are_read_as_text() -> None:
     """In words."""
-    assert [plain_text(said("", kind=kind)) for kind in ("joined", "left")] == ["(joined)", "(left)"]
+    assert [plain_text(said("", kind=kind)) for kind in (EntryKind.JOINED, EntryKind.LEFT)] == ["(joined)", "(left)"]
 
 
 def test_a_conversation_is_a_mail_that_mail_programs_read() -> None:
@@ -84,7 +84,7 @@ def test_a_conversation_is_a_mail_that_mail_programs_read() -> None:
     mail = opened(
         said("hello\r\nBob"),
         said("hi", sender=BOB, recipients=(ALICE,), at=NOON + 61),
-        said("lost", kind="undelivered", at=NOON + 62),
+        said("lost", kind=EntryKind.UNDELIVERED, at=NOON + 62),
     )
     assert (mail["From"], mail["To"]) == ("alice@example.com", "bob@example.com")
     assert mail["Date"].datetime.timestamp() == NOON
@@ -113,7 +113,9 @@ def test_a_mail_carries_the_entries_as_they_are_kept() -> None:
 def test_a_conference_is_a_mail_to_all() -> None:
     """A mail program is not given a thousand recipients; the transcript names all."""
     many = tuple(Aor(f"sip:user{n}@example.com") for n in range(300))
-    mail = opened(said("hello", recipients=many, conference=True), said("", kind="joined", sender=CAROL, recipients=()))
+    mail = opened(
+        said("hello", recipients=many, conference=True), said("", kind=EntryKind.JOINED, sender=CAROL, recipients=())
+    )
     assert mail["Subject"] == "Conference with 302 participants"
     assert len(mail["To"].addresses) == bodies.RECIPIENTS
     assert transcript(mail)[1] == "[2026-07-20 12:00:00] carol@example.com: (joined)"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
+from lyncpy.contracts.archive import EntryKind
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.workload import IWorkload, OperatorRole
 from lyncpy.workloads.admin.service import Admin
@@ -59,7 +60,9 @@ class Office:
             said("the plan", at=NOON - 7200),
             said("Fine, the PLAN is good", at=NOON - 3600, sender=BOB, recipients=(ALICE,)),
             said("lunch?", at=NOON - 60, conversation="other", recipients=(CAROL,)),
-            said("", at=NOON - 30, conversation="sip:meeting", kind="joined", sender=CAROL, recipients=(ALICE,)),
+            said(
+                "", at=NOON - 30, conversation="sip:meeting", kind=EntryKind.JOINED, sender=CAROL, recipients=(ALICE,)
+            ),
         )
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
+from lyncpy.contracts.archive import EntryKind
 from lyncpy.contracts.refusal import Refused
-from lyncpy.workloads.archive.model import LOST
 from tests.kit.archive import MemoryGapFile
 from tests.kit.ledger import MemoryLedger
 from tests.kit.results import result_of, started
@@ -17,7 +17,7 @@ from tests.kit.vault import Vault, said
 
 def told(ledger: MemoryLedger) -> int:
     """Give how many messages the chain says it lacks."""
-    return sum(int(line.body.split()[0]) for line in ledger.lines.values() if line.kind == LOST)
+    return sum(int(line.body.split()[0]) for line in ledger.lines.values() if line.kind == EntryKind.LOST)
 
 
 def texts(ledger: MemoryLedger) -> set[bytes]:

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, capturedLogs
 
-from lyncpy.contracts.archive import IArchive, LedgerLine, Mark
+from lyncpy.contracts.archive import EntryKind, IArchive, LedgerLine, Mark
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
@@ -56,7 +56,7 @@ def test_only_those_are_archived_whose_policy_says_so() -> None:
 def test_what_was_kept_is_a_chain_that_verifies() -> None:
     """Entries are numbered from 1, each behind the one before."""
     vault = Vault()
-    vault.keep(said("one"), said("two"), said("", kind="joined"))
+    vault.keep(said("one"), said("two"), said("", kind=EntryKind.JOINED))
     assert bodies(vault) == [b"one", b"two", b""]
     verdict = vault.verify()
     assert (verdict.broken, verdict.checked, verdict.until.serial) == (None, 3, 3)

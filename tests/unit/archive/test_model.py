@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from lyncpy.contracts.archive import Ends, LedgerLine, Mark, Said
+from lyncpy.contracts.archive import Ends, EntryKind, LedgerLine, Mark, Said
 from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.model import Broken, ConversationIndex, Point
@@ -31,7 +31,7 @@ def test_an_entry_is_written_as_the_documentation_says() -> None:
     "one",
     [
         said(b"\0\xff\r\n\n"),
-        said("", kind="joined", recipients=(), conference=True, content_type="", message_id=""),
+        said("", kind=EntryKind.JOINED, recipients=(), conference=True, content_type="", message_id=""),
         said(conversation='a"b\\\n\udcff\0', sender="sip:\udc80@x", at=0.000001),
         said(recipients=(BOB, CAROL), at=NOON + 1 / 3),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from lyncpy.backends.ldap import Cookie, Filters, LdapDirectory, Now, _any_of, _Reading, read_cookie
+from lyncpy.backends.ldap import Cookie, Filters, LdapDirectory, MarkKind, Now, _any_of, _Reading, read_cookie
 from lyncpy.backends.ldap_link import Access, LdapEntry, Link, Root
 from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.directory import Moment, Pull
@@ -26,7 +26,7 @@ def directory(home: Path, **settings: Any) -> LdapDirectory:
 
 def test_a_cookie_comes_back_as_it_went() -> None:
     """What a restart finds in the store is what the last pull left."""
-    cookie = Cookie("fit", "usn", "12", "DC1", 3, "run", 1.5)
+    cookie = Cookie("fit", MarkKind.USN, "12", "DC1", 3, "run", 1.5)
     assert read_cookie(cookie.text()) == cookie
 
 
@@ -186,7 +186,7 @@ def test_numbers_are_followed_on_the_controller_that_gave_them(service: str, usn
 def test_a_mark_that_is_no_number_means_reading_everything(mark: str) -> None:
     """A cookie that somebody bent never becomes a filter."""
     controller = Controller("DC1", 100)
-    read(controller, Clock(), "run", Cookie("fit", "usn", mark, "DC1").text())
+    read(controller, Clock(), "run", Cookie("fit", MarkKind.USN, mark, "DC1").text())
     assert controller.filters[0] == "(a=b)"
 
 

@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.arrival import Arrival, Identity
-from lyncpy.contracts.facts import EndpointGone, FlowClosed
+from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, NodeName
 from lyncpy.contracts.refusal import Refused
@@ -261,7 +261,7 @@ def test_a_signed_out_endpoint_hears_no_more(scene: Scene) -> None:
     """Signing out ends subscriptions although the connection stays open."""
     scene.ask()
     endpoint = Endpoint(ALICE, Epid("e1"), Instance(""), "", "", FLOW, "", 0.0, 0.0, "")
-    scene.hear(EndpointGone(endpoint, "signed out", last=True))
+    scene.hear(EndpointGone(endpoint, EndpointGoneReason.SIGNED_OUT, last=True))
     assert len(scene.ended) == 1
     assert len(scene.notifier) == 0
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.names import Epid
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
@@ -63,7 +64,7 @@ def test_sequence_numbers_of_early_dialogs_count(scene: Scene) -> None:
     scene.outbound.to("n/a1").answers(200)
     next(call for call in scene.outbound.calls if call.request.method == "INVITE").answers(200, tag="tb")
     (endpoint,) = scene.bindings.endpoints_of(BOB)
-    scene.bindings.remove(endpoint, "connection lost")
+    scene.bindings.remove(endpoint, EndpointGoneReason.CONNECTION_LOST)
     scene.turn()
     bye = scene.outbound.to("n/a1").request
     assert (bye.method, bye.cseq.number) == ("BYE", 8)
@@ -274,7 +275,7 @@ def test_a_request_to_a_device_that_has_just_left_is_refused_and_ends_nothing(sc
     scene.talk()
     session = _session(scene)
     (endpoint,) = scene.bindings.endpoints_of(BOB)
-    scene.bindings.remove(endpoint, "connection lost")
+    scene.bindings.remove(endpoint, EndpointGoneReason.CONNECTION_LOST)
     (no,) = scene.send("INFO", tags=("ta", "tb"), number=3)
     assert no.status == 481
     assert scene.im.sessions.current(session) is not None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.contracts.facts import EndpointGone, FlowClosed
+from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, IMcu, ISipAccess, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
@@ -537,7 +537,7 @@ def test_signing_out_ends_the_places_of_that_device(chat: Chat) -> None:
     bob = chat.joins("bob")
     chat.joins("bob", "e2")
     endpoint = Endpoint(bob.aor, Epid("e1"), Instance(""), "", "", bob.flow, "", 0.0, 9e9, "")
-    result_of(chat.dialogs.endpoint_gone(EndpointGone(endpoint, "signed out", last=False)))
+    result_of(chat.dialogs.endpoint_gone(EndpointGone(endpoint, EndpointGoneReason.SIGNED_OUT, last=False)))
     assert chat.observer.heard == [("bob/e1", "signed out")]
     assert len(chat.mcu) == 1
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from lyncpy.contracts.facts import EndpointGone
+from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.records import CallRecord
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -136,7 +136,7 @@ def test_a_device_that_vanished_ends_its_sessions(scene: Scene) -> None:
     """The other side gets a BYE, so that its next message opens a session that can be delivered."""
     scene.talk()
     (endpoint,) = scene.bindings.endpoints_of(BOB)
-    scene.bindings.remove(endpoint, "connection lost")
+    scene.bindings.remove(endpoint, EndpointGoneReason.CONNECTION_LOST)
     scene.turn()
     bye = scene.outbound.to("n/a1").request
     assert bye.method == "BYE"
@@ -287,7 +287,7 @@ def test_an_endpoint_that_left_before_it_was_answered_tells_nobody(scene: Scene)
     """The caller vanishes while it rings: the invitation ends, and no BYE goes to a dialog that never was."""
     scene.send("INVITE", body=SDP)
     (endpoint,) = scene.bindings.endpoints_of(ALICE)
-    scene.bus.tell(EndpointGone(endpoint, "connection lost", last=True))
+    scene.bus.tell(EndpointGone(endpoint, EndpointGoneReason.CONNECTION_LOST, last=True))
     scene.turn()
     assert [call.request.method for call in scene.outbound.calls] == ["INVITE"]
 
@@ -304,7 +304,7 @@ def test_a_caller_who_signs_out_while_it_rings_gives_up(scene: Scene) -> None:
     """Their invitation stops ringing although his connection stays open."""
     answers = scene.send("INVITE", body=SDP)
     (endpoint,) = scene.bindings.endpoints_of(ALICE)
-    scene.bindings.remove(endpoint, "signed out")
+    scene.bindings.remove(endpoint, EndpointGoneReason.SIGNED_OUT)
     scene.turn()
     assert scene.outbound.to("n/b1").cancelled == 1
     assert answers[0].status == 487
@@ -319,7 +319,7 @@ def test_a_repeated_number_does_not_count_back(scene: Scene) -> None:
     scene.send("INFO", tags=("ta", "tb"), number=4)
     scene.outbound.to("n/b1").answers(200)
     (endpoint,) = scene.bindings.endpoints_of(ALICE)
-    scene.bindings.remove(endpoint, "connection lost")
+    scene.bindings.remove(endpoint, EndpointGoneReason.CONNECTION_LOST)
     scene.turn()
     assert scene.outbound.to("n/b1").request.cseq.number == 10
 

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
+from lyncpy.contracts.facts import BoardChanged, EndpointGone, EndpointGoneReason, PersonChanged
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Version
 from lyncpy.contracts.names import Instance as Sip
@@ -46,7 +46,7 @@ PC = Epid("pc")
 NOTE, USER = InstanceKey("note", 0, 200), InstanceKey("state", 0x20000000, 2)
 PC_GONE = EndpointGone(
     Endpoint(ALICE, PC, Sip("<urn:uuid:1>"), "sip:gruu", "sip:pc", FlowName("n/1"), "Test", 0.0, 1e9, "127.0.0.1"),
-    "connection lost",
+    EndpointGoneReason.CONNECTION_LOST,
     last=True,
 )
 

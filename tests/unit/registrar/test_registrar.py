@@ -61,7 +61,7 @@ class Scene:
     @property
     def told(self) -> list[str]:
         self.turn()
-        return [f.reason if isinstance(f, EndpointGone) else "arrived" for f in self.facts]
+        return [f.reason.value if isinstance(f, EndpointGone) else "arrived" for f in self.facts]
 
     def register(
         self,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.records import SessionRecord
@@ -244,15 +245,19 @@ def refused(session: Session, response: Response, at: float, *, by_server: bool 
 
 
 def ended(
-    session: Session, by: EndedBy, reason: EndReason | str, at: float, message: Request | Response | None = None
+    session: Session,
+    by: EndedBy,
+    reason: EndReason | EndpointGoneReason,
+    at: float,
+    message: Request | Response | None = None,
 ) -> Session:
     """Note the end of a session.
 
     Args:
-        reason: As text where it is that of a fact: why an endpoint is gone.
+        reason: Why it ended, or why the endpoint is gone with which it ended.
         message: The BYE, which may carry the client's diagnostics.
     """
-    after = _ended(session, by, reason.value if isinstance(reason, EndReason) else reason, at)
+    after = _ended(session, by, reason.value, at)
     found = diagnostic_id(message) if message is not None else None
     if found is not None:
         after = replace(after, record=replace(after.record, diagnostic_id=found))

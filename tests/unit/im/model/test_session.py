@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.contracts.records import SessionRecord
@@ -66,7 +67,7 @@ def test_a_message_moves_the_deadline() -> None:
 
 def test_the_reason_of_a_fact_is_kept_as_it_is() -> None:
     """Why a device is gone is told by who saw it go; diagnostics of a BYE stand beside."""
-    over = rules.ended(invited(), EndedBy.CALLER, "signed out by operator", 1001.0)
+    over = rules.ended(invited(), EndedBy.CALLER, EndpointGoneReason.BY_OPERATOR, 1001.0)
     assert over.record.end_reason == "signed out by operator"
     noted = replace(over, record=replace(over.record, diagnostic_id=None))
     bye = Response(200, "", Headers([("ms-client-diagnostics", "52001")]))
