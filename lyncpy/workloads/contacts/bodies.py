@@ -1,6 +1,6 @@
-"""The documents of the contact list: SOAP requests read, lists and deltas written ([MS-SIP] 2.2.4).
+"""The documents of the contact list: reads SOAP requests, writes lists and deltas ([MS-SIP] 2.2.4).
 
-A quirk runs through all of it: the full list names contacts without `sip:`, a delta with it.
+The full list names contacts without `sip:`, a delta with it.
 """
 
 import re
@@ -49,7 +49,7 @@ def read_change(operation: Element) -> Change:
         operation: An element with one of the names in `OPERATIONS`.
 
     Raises:
-        RemoteProtocolError: A part is missing or makes no sense.
+        RemoteProtocolError: A part is missing or cannot be read.
 
     Spec: [MS-SIP] 2.2.4.2.
     """
@@ -90,7 +90,7 @@ def write_answer(delta: Delta) -> bytes:
 
 
 def write_list(contacts: ContactList) -> bytes:
-    """Write the whole list. Spec: [MS-SIP] 2.2.4.1."""
+    """Write the whole list ([MS-SIP] 2.2.4.1)."""
     groups = "".join(_group("group", group) for group in contacts.groups.values())
     people = "".join(_contact("contact", contact, bare(contact.aor)) for contact in contacts.contacts.values())
     text = f'<contactList deltaNum="{contacts.delta_num}" xmlns="{_LIST_NS}">{groups}{people}</contactList>'
@@ -98,7 +98,7 @@ def write_list(contacts: ContactList) -> bytes:
 
 
 def write_delta(delta: Delta) -> bytes:
-    """Write what changed, in the order that [MS-SIP] 3.7 gives and every client works through."""
+    """Write a delta, in the order that [MS-SIP] 3.7 gives and every client works through."""
     parts = [
         *(_group("addedGroup", group) for group in delta.added_groups),
         *(_group("modifiedGroup", group) for group in delta.modified_groups),
@@ -112,7 +112,7 @@ def write_delta(delta: Delta) -> bytes:
 
 
 def without_deleted_groups(delta: bytes) -> bytes:
-    """Give what `write_delta` wrote without its word on groups that are gone; the numbers stay."""
+    """Remove the deleted groups from what `write_delta` wrote; the delta's numbers stay."""
     return _DELETED_GROUP.sub(b"", delta)
 
 
@@ -148,7 +148,7 @@ def _is_trimmed(operation: Element, name: str) -> bool:
 
 
 def _address(operation: Element) -> Aor:
-    """Read whom a change is about: a SIP address with a user and a host."""
+    """Read the address that a change is about: a SIP address with a user and a host."""
     text = _text(operation, "URI") or _text(operation, "uri")
     return aor_of(parse_address(text).aor)
 
@@ -160,7 +160,7 @@ def _alias(operation: Element) -> str:
 
 
 def _name(operation: Element) -> str:
-    """Read a group's name; a client falls over an empty one."""
+    """Read a group's name, which may not be empty: an empty one crashes a client."""
     name = _text(operation, "name")
     if not name:
         raise RemoteProtocolError("a group needs a name")
@@ -182,7 +182,7 @@ def _ids(text: str) -> tuple[int, ...]:
 
 
 def _extension(operation: Element) -> str | None:
-    """Give what is inside contactExtension, as text that can stand in another document."""
+    """Give the content of contactExtension as text that can stand in another document."""
     extension = child(operation, "contactExtension")
     if extension is None:
         return None

@@ -1,4 +1,4 @@
-"""The words of contacts in the admin shell."""
+"""The commands about contacts in the admin shell."""
 
 from collections.abc import Sequence
 
@@ -50,7 +50,7 @@ class Commands:
 
 
 def _by(book: ContactBook, aor: Aor) -> str:
-    """Say who has put a contact into the list."""
+    """Give who has put a contact into the list: the user, the directory, or both."""
     own = book.own.contacts.get(aor)
     halves = (("user", own is not None and bool(own.groups)), ("directory", bool(book.given(aor))))
     return " and ".join(name for name, has in halves if has)

@@ -1,6 +1,6 @@
-"""Facts → deltas: every device of a user hears of every change of their list, in order.
+"""Facts → deltas: every device of a user is told of every change of their list, in order.
 
-One whose connection is full hears of none until it has room again, and of the whole list then.
+A device whose connection is full is told nothing until it has drained, and the whole list then.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ EVENT: Final = "vnd-microsoft-roaming-contacts"
 
 @dataclass(slots=True)
 class ContactListState:
-    """What a client holds of the list: the `data` of its subscription."""
+    """The state of the list at a client: the `data` of its subscription."""
 
     number: int
     keeps_groups: bool = False
-    """It is not told that a group is gone.
+    """Whether it is not told that a group is gone.
 
     COMPAT pidgin-sipe 1.25: told so, it deletes the group on the server once more by itself,
     frees it twice and dies. It shows the group, empty, until its next sign-in instead.
@@ -37,7 +37,7 @@ class ContactListState:
 
 
 class _OneChange:
-    """A change of a list, for devices that have heard of all before it."""
+    """A change of a list, for devices that have been told of all before it."""
 
     def __init__(self, fact: ContactsChanged) -> None:
         self._fact = fact
@@ -76,7 +76,7 @@ class _WholeList:
 
 
 class _Source(FeedSource[Aor, ContactsChanged, int]):
-    """Lists and the devices that show them, as the feed asks for them; what is owed is the number of a change."""
+    """The source of the feed: lists, and the devices that show them; a device is owed the number of a change."""
 
     def __init__(self, lists: Lists, notifier: Notifier) -> None:
         self._lists = lists
@@ -93,10 +93,10 @@ class _Source(FeedSource[Aor, ContactsChanged, int]):
 
 
 class ContactFanout:
-    """Tells devices of their users' lists. A subscription's `data` is a `ContactListState`.
+    """Tells devices of changes of their users' lists. A subscription's `data` is a `ContactListState`.
 
     Attributes:
-        feed: What tells; it is to hear of connections.
+        feed: Tells the devices; it is to hear of connections.
     """
 
     def __init__(self, lists: Lists, notifier: Notifier, timers: ITimers) -> None:
@@ -104,7 +104,7 @@ class ContactFanout:
         self.feed: Final[Feed[Aor, ContactsChanged, int]] = Feed(_Source(lists, notifier), notifier, timers)
 
     async def heard(self, fact: ContactsChanged) -> None:
-        """Tell a change to the user's devices, the one that made it too; it counts on what the server counts."""
+        """Tell a change to the user's devices, also to the one that made it: it follows the server's numbers."""
         self.feed.tell(fact.aor, fact)
         for subscription in self._notifier.subscriptions_of(EVENT, fact.aor):
             held: ContactListState = subscription.data
@@ -116,7 +116,13 @@ class ContactFanout:
                 self._notifier.notify(subscription, _for(held, write_delta(correction)))
 
     def correct(self, aor: Aor, epid: Epid, *amends: Delta) -> None:
-        """Take one device back to the truth after its change was refused, or made but in part."""
+        """Tell one device how the list really is, after its change was refused, or made in part only.
+
+        Args:
+            aor: The user's address.
+            epid: The device.
+            amends: Deltas without a new number, in order.
+        """
         for subscription in self._notifier.subscriptions_of(EVENT, aor):
             if subscription.epid != epid:
                 continue

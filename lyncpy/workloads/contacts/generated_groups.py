@@ -1,7 +1,7 @@
-"""What the directory puts into contact lists: a group for each department, and groups of the directory.
+"""The groups that the directory generates in contact lists: one for each department, and groups of the directory.
 
-One `Generated` serves everybody who has it, and is made anew only when somebody in it, or
-the group, has changed: to see that nothing is new for a user is to compare a few references.
+One `Generated` serves everybody who has it, and is made anew only when one of its members, or
+the group, has changed: to find that nothing is new for a user, a few references are compared.
 """
 
 import fnmatch
@@ -33,7 +33,7 @@ NAME_LONGEST: Final = 200
 
 
 class GeneratedGroups:
-    """The groups that the directory generates, by user, computed by `load`. Bounded by the people and groups that there are."""
+    """The generated groups of each user, computed by `load`. Bounded by the people and groups of the directory."""
 
     def __init__(self, people: IPeople, groups: IGroups, settings: Settings) -> None:
         self._people = people
@@ -46,7 +46,7 @@ class GeneratedGroups:
         self._made: dict[str, Generated] = {}
 
     def load(self) -> None:
-        """Look at everybody and every group."""
+        """Read all people and groups of the directory."""
         for person in self._people.everybody():
             self._file(person.aor, person)
         self.groups_changed(group.key for group in self._groups.all_groups())
@@ -54,17 +54,17 @@ class GeneratedGroups:
     # --- what is in a list
 
     def wanted(self, aor: Aor) -> tuple[Generated, ...]:
-        """Give the groups that belong into a user's list, the most important first; none for who is not enabled."""
+        """Give the groups that belong into a user's list, the most important first; none for a disabled user."""
         found = [one for one in self._all_of(aor) if self._fits(one, aor)]
         return tuple(found[: self._settings.generated_groups])
 
     def name_of(self, aor: Aor) -> str:
-        """Give the name that the directory has for somebody; "" when it has none."""
+        """Give the display name that the directory has for an address; "" when it has none."""
         person = self._people.person(aor)
         return "" if person is None else person.display_name
 
     def left_out(self, aor: Aor) -> Sequence[str]:
-        """Give the names of groups that would be in a user's list if they were smaller, or the list had room."""
+        """Give the names of groups that are missing in a user's list because they are too large, or the list is full."""
         wanted = self.wanted(aor)
         return [one.name for one in self._all_of(aor) if one not in wanted and one.members - {aor}]
 
@@ -88,13 +88,13 @@ class GeneratedGroups:
         return found
 
     def _fits(self, one: Generated, aor: Aor) -> bool:
-        """Tell whether a group is neither too large nor empty to this user."""
+        """Tell whether a group is neither too large nor empty for this user."""
         return len(one.members) <= self._settings.generated_members and one.members != {aor} and bool(one.members)
 
     # --- what changes
 
     def person_changed(self, aor: Aor, person: Person | None) -> None:
-        """Forget what was made with a person in it."""
+        """Forget the groups with a person in them, and note the person's department."""
         self._file(aor, person)
         around = {group.key for group in self._groups.groups_of(aor)}
         most = self._settings.generated_members
@@ -104,7 +104,7 @@ class GeneratedGroups:
         )
 
     def groups_changed(self, keys: Iterable[str]) -> None:
-        """Look at groups again, and forget what was made of them."""
+        """Read groups again, and forget what was made of them."""
         everywhere = {group.key: group for group in self._for_all}
         names = self._settings.directory_groups, self._settings.directory_groups_for_all
         for key in keys:
@@ -117,7 +117,7 @@ class GeneratedGroups:
         self._for_all = tuple(sorted(everywhere.values(), key=lambda group: (group.name.lower(), group.key)))
 
     def _file(self, aor: Aor, person: Person | None) -> None:
-        """Put a person into the group of their department."""
+        """Move a person to the group of their department."""
         department = None
         if person is not None and person.enabled:
             department = " ".join(person.department.split()).lower() or None
@@ -172,16 +172,16 @@ def _shown(name: str) -> str:
     return one_line(name).lstrip("~ ")[:NAME_LONGEST] or "?"
 
 
-# --- where they go in a list; pure
+# --- their places in a list; pure
 
 
 def place(book: ContactBook, wanted: Sequence[Generated]) -> ContactBook:
-    """Put groups of the directory into a list, in place of those that are there.
+    """Put generated groups into a list, in place of those that are there.
 
     Each keeps the id that it had; a new one gets the highest free id, so that they and the
     user's own groups, which begin below, seldom meet. When there is none, it is left out.
-    A name that the user has given to a group of their own is told from it: two groups of one
-    name would be one to a client.
+    A group whose name the user has given to a group of their own gets a suffix: to a client, two
+    groups of one name are one.
     """
     ids = dict(book.ids)
     taken = {group.name.casefold() for group in book.own.groups.values()}
@@ -201,7 +201,7 @@ def place(book: ContactBook, wanted: Sequence[Generated]) -> ContactBook:
 
 
 def regenerated(before: ContactBook, after: ContactBook) -> Delta:
-    """Say what devices have to change when the generated half is another."""
+    """Give the delta by which devices change the generated groups of a list."""
     ids = before.generated.keys() | after.generated.keys()
     other = [id_ for id_ in ids if before.generated.get(id_) != after.generated.get(id_)]
     halves = [book.generated[id_].members for book in (before, after) for id_ in other if id_ in book.generated]

@@ -1,4 +1,4 @@
-"""The directory changes → lists of those who are signed in change, soon after and all of them."""
+"""Updates the contact lists of signed-in users when the directory changes."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
@@ -17,13 +17,13 @@ from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.lists import Lists
 
 SETTLE_S: Final = 0.5
-"""A pull tells of people one by one; a list is changed once for many of them."""
+"""Seconds from a change to the update: a pull tells of people one by one, and a list is changed once for many."""
 
 RETRY_S: Final = 30.0
-"""Until lists that could not be written are tried again."""
+"""Seconds until lists that could not be written are tried again."""
 
 LOOKED_AT: Final = 500
-"""Users of whom one turn of the reactor finds out whether anything is new, some milliseconds."""
+"""Users whose lists are compared with the directory in one turn of the reactor; that takes some milliseconds."""
 
 AT_ONCE: Final = 50
 """Lists that are written at a time: the store commits them together."""
@@ -44,12 +44,12 @@ class ListRefresh:
         """Whether anybody in any list may have another address."""
 
     async def person_changed(self, fact: PersonChanged) -> None:
-        """Refresh the lists with this person."""
+        """Update the lists with this person, soon."""
         self._generated_groups.person_changed(fact.aor, fact.person)
         self._soon(SETTLE_S)
 
     async def addresses_changed(self, fact: AddressesChanged) -> None:
-        """Refresh the lists with these people, who have other addresses now."""
+        """Update the lists with people who have other addresses now, soon."""
         for aor in fact.aors:
             if self._lists.is_lost(aor):
                 self._lists.left(aor)
@@ -57,12 +57,12 @@ class ListRefresh:
         self._soon(SETTLE_S)
 
     async def groups_changed(self, fact: GroupsChanged) -> None:
-        """Refresh the lists with these groups."""
+        """Update the lists with these groups, soon."""
         self._generated_groups.groups_changed(fact.keys)
         self._soon(SETTLE_S)
 
     def close(self) -> None:
-        """Stop refreshing lists."""
+        """Stop updating lists."""
         self._closed = True
         self._refreshing.clear()
 
@@ -74,7 +74,7 @@ class ListRefresh:
         spawn(self._refresh(), self.log, "bringing contact lists up to date")
 
     async def _refresh(self) -> None:
-        """Look at everybody who is signed in, in pieces: others' messages go on in between."""
+        """Update the lists of all signed-in users, in slices, so that others' messages go on in between."""
         readdress, self._readdress = self._readdress, False
         users = self._lists.signed_in()
         for start in range(0, len(users), LOOKED_AT):
@@ -92,7 +92,7 @@ class ListRefresh:
     async def _write(
         self, users: Sequence[Aor], work: Callable[[Aor], Coroutine[Deferred[object], object, None]]
     ) -> bool:
-        """Work on lists together; tell whether all of it could be done."""
+        """Work on several lists at a time; tell whether all of it could be done."""
         writes = [Deferred.fromCoroutine(work(aor)) for aor in users]
         results: list[tuple[bool, object]] = [*await DeferredList(writes, consumeErrors=True)]
         failures = [result for _, result in results if isinstance(result, Failure)]

@@ -1,9 +1,8 @@
 """The table of contact lists: the one place that writes them.
 
 Lists are not kept in memory: one is read at sign-in and for each change, and an endpoint
-that has it needs no more of it than the number it is at. Only what the directory has put
-into the lists of those who are signed in is remembered, by reference, to tell them when it
-is another.
+that has the list needs no more of it than its number. Only the groups that the directory has put
+into the lists of signed-in users are remembered, by reference, to find out when they change.
 """
 
 import json
@@ -48,8 +47,8 @@ class Declined(Exception):
     """A change that was not made.
 
     Args:
-        no: Why not.
-        amends: What tells a device how things stand.
+        no: The reason.
+        amends: Deltas that tell a device how the list really is.
     """
 
     def __init__(self, no: ContactDenial, amends: Sequence[Delta]) -> None:
@@ -60,14 +59,14 @@ class Declined(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """What the directory has put into the list of a user who is signed in."""
+    """The groups that the directory has put into the list of a signed-in user."""
 
     owner: OwnerId
     wanted: tuple[Generated, ...]
-    """As the directory has it."""
+    """As the directory has them."""
 
     placed: Mapping[int, Generated]
-    """As the user's devices show it."""
+    """As the user's devices show them."""
 
 
 Row = list[Any]  # Any: JSON
@@ -76,7 +75,7 @@ Row = list[Any]  # Any: JSON
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """Whom the names in a list mean."""
+    """The owners of the addresses in a list."""
 
     meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
     """By the address that they have now."""
@@ -102,12 +101,12 @@ class Lists:
     """Contact lists in the store, one writer of each at a time.
 
     Args:
-        store: Where lists are kept.
+        store: Keeps the lists.
         bus: Tells of changes.
-        writers: Lets one write at a time.
-        limits: Bounds of a list.
+        writers: Lets one writer through at a time.
+        limits: The bounds of a list.
         generated_groups: The groups that the directory generates.
-        owners: Who has which address.
+        owners: Gives the owner of an address.
     """
 
     def __init__(
@@ -131,15 +130,20 @@ class Lists:
         return len(self._given)
 
     def hold(self, aor: Aor) -> AbstractAsyncContextManager[None]:
-        """Keep a list as it is inside the block."""
+        """Hold a list, so that nobody else changes it inside the block."""
         return self._table.hold(aor)
 
     async def read(self, aor: Aor) -> ContactBook:
-        """Give a user's list; of one that was never written, the default group and what the directory puts into it."""
+        """Give a user's list; one that was never written has the default group and the generated groups."""
         return (await self._table.load(aor)).book
 
     async def change(self, aor: Aor, change: Change, by: Epid | None) -> Decided:
-        """Make a change; it is durable, and told to all who listen, when this returns.
+        """Make a change; when this returns, it is durable and told to all who listen.
+
+        Args:
+            aor: The user's address.
+            change: The change.
+            by: The endpoint that asks for it; None: no endpoint does.
 
         Raises:
             Declined: A rule forbids it; nothing changed.
@@ -165,14 +169,14 @@ class Lists:
     # --- the half that the directory makes
 
     async def arrived(self, aor: Aor) -> ContactList:
-        """Give the whole list to a device that signs in; the list is held by the caller.
+        """Give the whole list for a device that signs in; the caller holds the list.
 
-        From here on the user is told what the directory changes in it, until `left`.
+        From then on the user is told what the directory changes in it, until `left`.
         """
         return (await self._follow(aor)).shown()
 
     async def refresh(self, aor: Aor) -> None:
-        """Tell a user's devices what the directory has changed, if it has.
+        """Update a user's list with what the directory has changed, and tell their devices.
 
         Raises:
             StoreUnavailable: Nothing was told; it is still to be done.
@@ -190,17 +194,17 @@ class Lists:
         return tuple(self._given)
 
     def is_outdated(self, aor: Aor) -> bool:
-        """Tell whether the directory has something else for a list than the user's devices show."""
+        """Tell whether the user's devices show other generated groups than the directory has now."""
         given = self._given.get(aor)
         return given is not None and given.wanted != self._generated_groups.wanted(aor)
 
     def is_lost(self, aor: Aor) -> bool:
-        """Tell whether the user whose devices are told of an address's list has it no more."""
+        """Tell whether an address belongs to another owner than when its devices were given the list."""
         given = self._given.get(aor)
         return given is not None and given.owner != self._owners.owner(aor)
 
     async def _follow(self, aor: Aor) -> ContactBook:
-        """Bring a list to what the directory says now, count that, and tell it."""
+        """Update the generated groups of a list, count the change, and tell it."""
         wanted = self._generated_groups.wanted(aor)
         given = self._given.get(aor)
 
@@ -217,7 +221,7 @@ class Lists:
         return book
 
     async def readdress(self, aor: Aor) -> None:
-        """Write down, and tell a user's devices, what the names in their list mean now.
+        """Write the present addresses of the people in a user's list, and tell the user's devices.
 
         Raises:
             StoreUnavailable: Nothing was told; it is still to be done.
@@ -234,9 +238,9 @@ class Lists:
     async def _written(
         self, aor: Aor, decide: Callable[[_Stored], tuple[T, ContactBook, Delta | None]], by: Epid | None
     ) -> T:
-        """Read, decide, write, tell. No delta: nothing is written.
+        """Read, decide, write, tell. Without a delta nothing is written.
 
-        What names mean now comes first, as a change of its own: devices follow the list by its numbers.
+        New addresses of the people in the list come first, as a change of their own: devices follow the list by its numbers.
         """
 
         def decided(stored: _Stored) -> Decision[_Stored, T]:
@@ -253,11 +257,11 @@ class Lists:
         return await self._table.change(aor, decided)
 
     def record_key(self, key: Aor) -> str:
-        """Give the name of a list's record: whose it is."""
+        """Give the key of a list's record: the owner of the address."""
         return self._owners.owner(key)
 
     def unpack(self, key: Aor, value: bytes | None) -> _Stored:
-        """Read a list and put in what the user's devices show of the directory; where none does, what they would."""
+        """Read a list, with the generated groups that the user's devices show; where none does, those of the directory."""
         stored = _Stored(ContactBook(key)) if value is None else _Stored(*unpack(value, key, self._owners))
         given = self._given.get(key)
         if given is None or given.owner != self._owners.owner(key):
@@ -274,12 +278,12 @@ class Lists:
         return pack(value.book, named, names.asleep)
 
     def merged(self, mine: _Stored, theirs: _Stored) -> _Stored:
-        """Take what is stored: there is nothing else."""
+        """Give what another process has stored: nothing of a list is in memory only."""
         return theirs
 
 
 def _readdressed(stored: _Stored, former: ContactBook) -> tuple[_Stored, Delta]:
-    """Count that names mean other addresses; give what is to be told of it."""
+    """Count a change of addresses, and give the delta of it."""
     book = stored.book
     book = replace(book, own=replace(book.own, delta_num=book.own.delta_num + 1))
     both = {**former.own.contacts, **book.own.contacts}
@@ -292,19 +296,19 @@ def _changed(owner: Aor, delta: Delta, by: Epid | None) -> ContactsChanged:
 
 
 def _unknown(book: ContactBook) -> Delta:
-    """Say that something changed while nobody looked."""
+    """Give a delta for a change that happened while no device showed the list."""
     return Delta(book.own.delta_num, book.own.delta_num - 1, is_unknown=True)
 
 
 def pack(
     book: ContactBook, meant: Mapping[Aor, OwnerId] | None = None, asleep: Sequence[tuple[Row, OwnerId]] = ()
 ) -> bytes:
-    """Write a list as it is stored: JSON that an operator can read. Of the generated half, only ids and a digest.
+    """Write a list as it is stored: JSON that an operator can read. Of the generated groups, only ids and a digest.
 
     Args:
         book: The list.
-        meant: Whom its contacts are.
-        asleep: Contacts whom nobody sees for now.
+        meant: The owners of its contacts' addresses.
+        asleep: Contacts who are gone and whose address is another's; nobody sees them for now.
     """
     own = book.own
     return json.dumps(
@@ -329,8 +333,8 @@ def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str,
     """Read what `pack` wrote.
 
     Returns:
-        The book without its generated half, its contacts under the addresses that they have
-        now; the digest of the other half; whom the names mean; and the book as it is
+        The book without its generated groups, its contacts under the addresses that they have
+        now; the digest of the generated groups; the owners of the addresses; and the book as it is
         written, where that differs.
     """
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
@@ -354,7 +358,7 @@ def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str,
 def _present(
     named: Iterable[tuple[Row, OwnerId]], owner: Aor, owners: IOwners, groups: Mapping[int, ContactGroup]
 ) -> tuple[dict[Aor, Contact], _Names]:
-    """Give contacts under the addresses that they have now, and those who sleep."""
+    """Give contacts under the addresses that they have now, and those who are asleep."""
     found: dict[Aor, Contact] = {}
     meant: dict[Aor, OwnerId] = {}
     asleep: list[tuple[Row, OwnerId]] = []

@@ -1,9 +1,9 @@
-"""Contact lists: the values, and the rules by which they change. Nothing here knows a wire or a store.
+"""Contact lists: the values, and the rules by which they change. Pure.
 
-A list has two halves. What its user keeps is stored; what the directory puts into
-it, groups and who is in them, is made anew from the directory and only counted and numbered
-here. Together they are the `ContactList` that every device shows. `decide` turns a wish into
-a new `ContactBook` and a `Delta`, or a `ContactDenial`; `follow` is how every device changes its list: whoever
+A list has two halves. The user's own half is stored; the generated half, groups and their members,
+is made anew from the directory, and only counted and numbered here. Together they are the
+`ContactList` that every device shows. `decide` turns a change into a new `ContactBook` and a
+`Delta`, or a `ContactDenial`; `follow` is how every device changes its list: a device that
 follows all deltas in order shows the server's list.
 """
 
@@ -54,7 +54,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ContactList:
-    """All contacts and groups of one user as their devices show them, as of `delta_num`; in a `ContactBook`, their own ones."""
+    """All contacts and groups of a user as their devices show them, or in a `ContactBook` their own ones."""
 
     delta_num: int = 1
     """Grows by one with every change; a client takes 0 for "not known", so it begins at 1."""
@@ -67,17 +67,17 @@ class ContactList:
 
 @dataclass(frozen=True)
 class Generated:
-    """A group that the directory puts into lists; one value serves everybody who has it."""
+    """A group that the directory generates; one value serves everybody who has it."""
 
     key: str
-    """What it stays the same group by, whatever it is called."""
+    """The identity of the group, whatever its name."""
 
     name: str
     members: frozenset[Aor]
 
     @cached_property
     def mark(self) -> str:
-        """A digest of who is in it."""
+        """A digest of the members."""
         return hashlib.sha256("\n".join(sorted(self.members)).encode()).hexdigest()[:16]
 
 
@@ -96,12 +96,12 @@ class ContactBook:
     """By id. Their owner is in none of them, whatever `members` says."""
 
     def group(self, id_: int) -> ContactGroup | None:
-        """Give a group as it is shown."""
+        """Give a group as it is shown; None: there is none with this id."""
         given = self.generated.get(id_)
         return self.own.groups.get(id_) if given is None else ContactGroup(id_, given.name)
 
     def contact(self, aor: Aor) -> Contact | None:
-        """Give a contact as it is shown: one, in all groups of either half."""
+        """Give a contact as it is shown, in all groups of either half; None: they are not in the list."""
         own = self.own.contacts.get(aor)
         given = self.given(aor)
         if own is None:
@@ -109,13 +109,13 @@ class ContactBook:
         return replace(own, groups=(*own.groups, *given)) if own.groups or given else None
 
     def given(self, aor: Aor) -> tuple[int, ...]:
-        """Give the ids of the generated groups that somebody is in."""
+        """Give the ids of the generated groups with this member."""
         if aor == self.owner:
             return ()
         return tuple(id_ for id_, one in self.generated.items() if aor in one.members)
 
     def everybody(self) -> frozenset[Aor]:
-        """Give everybody who is shown."""
+        """Give the addresses of all contacts that are shown."""
         given = frozenset[Aor]().union(*(one.members for one in self.generated.values())) - {self.owner}
         return given | {contact.aor for contact in self.own.contacts.values() if contact.groups}
 
@@ -138,7 +138,7 @@ class ContactBook:
 
 @dataclass(frozen=True, slots=True)
 class ListLimits:
-    """How large the own half of a list may grow."""
+    """The bounds of the own half of a list."""
 
     contacts: int
     groups: int
@@ -149,7 +149,7 @@ class ListLimits:
 
 @dataclass(frozen=True, slots=True)
 class SetContact:
-    """Add a contact, or change what is known of one."""
+    """Add a contact, or change one."""
 
     aor: Aor
     name: str
@@ -167,14 +167,14 @@ class SetContact:
 
 @dataclass(frozen=True, slots=True)
 class DeleteContact:
-    """Take a contact off the list; out of a generated group nobody is taken."""
+    """Remove a contact from the list; nobody is removed from a generated group."""
 
     aor: Aor
 
 
 @dataclass(frozen=True, slots=True)
 class AddGroup:
-    """Make a group; the server chooses its id."""
+    """Add a group; the server chooses its id."""
 
     name: str
     external_uri: str = ""
@@ -204,7 +204,7 @@ Change = SetContact | DeleteContact | AddGroup | ModifyGroup | DeleteGroup
 
 
 class ContactDenial(enum.Enum):
-    """Why a change is not made."""
+    """The reasons for which a change is denied."""
 
     CONTACT_UNKNOWN = enum.auto()
     GROUP_UNKNOWN = enum.auto()
@@ -221,7 +221,7 @@ class ContactDenial(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What changed from `previous` to `number`."""
+    """The differences from the list with number `previous` to that with `number`."""
 
     number: int
     previous: int
@@ -242,15 +242,17 @@ class Decided:
     book: ContactBook
     delta: Delta
     correction: Delta | None = None
-    """How things stand with what it was about, where whoever asked takes them to be otherwise; for their device alone."""
+    """What the list really has, for the device that asked, where that device shows something else; None: it does not."""
 
 
 def decide(book: ContactBook, change: Change, limits: ListLimits) -> Decided | ContactDenial:
-    """Say what a change makes of the list, or why it is refused.
+    """Make a change of the list, or give the reason of a denial.
 
-    The delta number a client sends is no reason to refuse: clients count on by themselves,
+    The delta number that a client sends is no reason to deny: clients count on by themselves,
     also after a refusal, and have several requests under way. Changes concern one contact
     or group each; the last one wins, and every device is told.
+
+    Spec: [MS-SIP] 3.7.4.3.
     """
     own = _own_half(book, change, limits)
     if isinstance(own, ContactDenial):
@@ -278,11 +280,13 @@ def _own_half(book: ContactBook, change: Change, limits: ListLimits) -> ContactL
         case SetContact():
             return _set_contact(book, change, limits)
         case DeleteContact(aor):
+            # The answers differ: 404 for a contact who is not there, 403 for one whom only the directory can remove.
             if aor not in own.contacts:
                 return ContactDenial.CONTACT_GENERATED if book.given(aor) else ContactDenial.CONTACT_UNKNOWN
             return replace(own, contacts={other: one for other, one in own.contacts.items() if other != aor})
         case AddGroup(name=name, external_uri=external_uri):
             id_ = _free_id(book)
+            # A name is a group's identity to a client, in either half; so it is looked for before there is room.
             if _named(book, name) is not None:
                 return ContactDenial.NAME_TAKEN
             if id_ is None or len(own.groups) >= limits.groups:
@@ -297,7 +301,7 @@ def _own_half(book: ContactBook, change: Change, limits: ListLimits) -> ContactL
 
 
 def difference(before: ContactBook, after: ContactBook, aors: Iterable[Aor], groups: Iterable[int]) -> Delta:
-    """Say what devices have to change, looking at these contacts and groups alone."""
+    """Give the delta between two lists, for these contacts and groups alone."""
     each_group = [(id_, before.group(id_), after.group(id_)) for id_ in sorted(groups)]
     each_contact = [(aor, before.contact(aor), after.contact(aor)) for aor in sorted(aors)]
     return Delta(
@@ -328,12 +332,14 @@ def follow(contacts: ContactList, delta: Delta) -> ContactList:
 
 
 def truth(book: ContactBook, change: Change) -> Delta:
-    """Say how things stand with what a change was about that was not made, or not wholly.
+    """Give the delta that shows a device the list as it is, after a change that was not made, or made in part only.
 
     A client makes a change locally before it asks, and keeps it whatever the answer; this
-    takes its view back to the list. The list is the same before and after.
+    takes its view back to the list. The delta's number is that of the list, which has not changed.
     """
     delta = Delta(book.own.delta_num, book.own.delta_num)
+    # Each change is undone in the terms of what the client did locally: whatever it shows by mistake is deleted,
+    # whatever it has removed is added, and whatever both have is modified ([MS-SIP] 3.7, the order of a delta).
     match change:
         case SetContact(aor):
             contact = book.contact(aor)
@@ -360,12 +366,12 @@ def truth(book: ContactBook, change: Change) -> Delta:
 
 
 def amends(book: ContactBook, change: Change) -> tuple[Delta, ...]:
-    """Give what takes a device back to the truth after a change that was refused.
+    """Give the deltas that show a device the list as it is, after a change that was refused.
 
-    Client: it takes out the members of a group before it deletes it. Those of a generated one
-    it was given back at once, and has put elsewhere, for the group was gone; so they are taken
-    out once more. Who is only put into another group would look offline until they change;
-    whoever is added is asked for.
+    Client: it removes the members of a group before it deletes the group. For a generated group
+    it was given them back at once, and has put them elsewhere, because the group was gone; so they are
+    removed once more. A contact who is only moved to another group would look offline until they change;
+    one who is added is subscribed to.
     """
     last = truth(book, change)
     if isinstance(change, DeleteGroup) and change.id in book.generated:
@@ -375,7 +381,7 @@ def amends(book: ContactBook, change: Change) -> tuple[Delta, ...]:
 
 
 def _still_there(book: ContactBook, id_: int, delta: Delta) -> Delta:
-    """Give a group back with who is in it. A client that deletes one has taken out its members before."""
+    """Give the delta that restores a group with its members; a client that deletes one has removed them before."""
     group = book.group(id_)
     if group is None:
         return replace(delta, deleted_groups=(id_,))
@@ -387,7 +393,7 @@ def _still_there(book: ContactBook, id_: int, delta: Delta) -> Delta:
 
 
 def _letters(own: ContactList) -> int:
-    """Measure what a user keeps, in bytes or nearly so: letters outside of ASCII count as one."""
+    """Give the size of a user's own half in characters, which is its size in bytes or nearly so."""
     groups = sum(len(one.name) + len(one.external_uri) for one in own.groups.values())
     return groups + sum(
         len(one.aor) + len(one.name) + len(one.external_uri) + len(one.extension) for one in own.contacts.values()
@@ -395,7 +401,7 @@ def _letters(own: ContactList) -> int:
 
 
 def _is_unlike(after: ContactBook, change: Change) -> bool:
-    """Tell whether the client that asked shows something else now than the list has."""
+    """Tell whether the client that asked for a change shows something else now than the list has."""
     match change:
         case SetContact(is_trimmed=True) | AddGroup(is_trimmed=True) | ModifyGroup(is_trimmed=True):
             return True
@@ -410,9 +416,11 @@ def _is_unlike(after: ContactBook, change: Change) -> bool:
 
 def _set_contact(book: ContactBook, change: SetContact, limits: ListLimits) -> ContactList | ContactDenial:
     own = book.own
+    # A client sends back all groups of a contact, generated ones too; of these nothing is the user's to store.
     groups = tuple(id_ for id_ in dict.fromkeys(change.groups) if id_ not in book.generated)
     if any(id_ not in own.groups for id_ in groups):
         return ContactDenial.GROUP_UNKNOWN
+    # No group means the default one ([MS-SIP] 2.2.4.2), but for a contact whom the directory has in the list.
     if not groups and not book.given(change.aor):
         groups = (OTHERS,)
     old = own.contacts.get(change.aor)
@@ -425,6 +433,7 @@ def _set_contact(book: ContactBook, change: SetContact, limits: ListLimits) -> C
     if not groups and not (new.name or new.extension):
         # Nothing of the user's own is left: the directory has the contact in the list by itself.
         return replace(own, contacts={aor: one for aor, one in own.contacts.items() if aor != change.aor})
+    # Only a new contact needs room: in a list above a bound that was lowered, all may still be changed.
     if old is None and len(own.contacts) >= limits.contacts:
         return ContactDenial.CONTACTS_FULL
     return replace(own, contacts={**own.contacts, change.aor: new})
@@ -454,7 +463,7 @@ def _delete_group(book: ContactBook, group: int) -> ContactList | ContactDenial:
 
 
 def _fixed(book: ContactBook, group: int) -> ContactDenial | None:
-    """Say why a group cannot be changed by its user."""
+    """Give the reason for which a user cannot change a group; None: they can."""
     if group in book.generated:
         return ContactDenial.GROUP_GENERATED
     if group not in book.own.groups:

@@ -1,4 +1,4 @@
-"""What contacts answer over SIP: the subscription to one's list, and SOAP requests that change it."""
+"""Answers over SIP: the subscription to a user's own contact list, and the SOAP requests that change it."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -50,7 +50,7 @@ _NOT_YOU: Final = Diagnostics(4004, "Credentials provided are not authorized to 
 
 
 class Routes:
-    """Answers a user's requests about their own contact list; nobody has another's."""
+    """Answers requests about the sender's own contact list; nobody reads another's."""
 
     def __init__(self, lists: Lists, fanout: ContactFanout, notifier: Notifier, settings: Settings) -> None:
         self._lists = lists
@@ -59,7 +59,7 @@ class Routes:
         self._settings = settings
 
     def rows(self) -> tuple[Route, ...]:
-        """Give the table of routes."""
+        """Give the routes."""
         return (
             Route("SUBSCRIBE", self.subscribe, event=EVENT),
             Route("SUBSCRIBE", self.rights, event=ACL_EVENT),
@@ -70,7 +70,7 @@ class Routes:
         return dict.fromkeys(OPERATIONS, self.change)
 
     async def subscribe(self, arrival: Arrival) -> Response:
-        """Give a user their whole list, and every change of it from here on.
+        """Answer with the user's whole list, and notify of every change of it from then on.
 
         The list is held meanwhile: a change that comes between reading and subscribing would
         never reach this device.
@@ -95,8 +95,11 @@ class Routes:
     async def change(self, arrival: Arrival, operation: Element) -> Response:
         """Change the sender's list; the change is durable before the 200.
 
+        Raises:
+            Refused: 403, 404, 409 or 413 with a SOAP fault, for each reason of a denial.
+
         Spec: [MS-SIP] 3.7.4.3. Client: only addGroup's answer is looked at, a failure not at
-        all; so after a refusal the client is sent the truth.
+        all; so after a refusal the client is told how the list really is.
         """
         change = read_change(operation)
         aor = _own(arrival, _NOT_YOU)
@@ -112,7 +115,7 @@ class Routes:
         return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=write_answer(decided.delta))
 
     def _forget_if_gone(self, aor: Aor) -> None:
-        """Forget what was kept for a user who has no device that shows their list."""
+        """Forget a user who has no device left that shows their list."""
         if not self._notifier.subscriptions_of(EVENT, aor):
             self._lists.left(aor)
 
@@ -134,10 +137,10 @@ class Routes:
 
 
 def _own(arrival: Arrival, diagnostics: Diagnostics) -> Aor:
-    """Give the sender's address when the request is about themselves.
+    """Give the sender's address, if the request is about their own list.
 
     Raises:
-        Refused: 403, when it is about somebody else.
+        Refused: 403 with these diagnostics, if it is about another's.
     """
     aor = arrival.sender.aor
     target = arrival.request.target

@@ -1,4 +1,4 @@
-"""The life of contacts."""
+"""The workload "contacts": builds its parts, listens, and closes."""
 
 from zope.interface import implementer
 
@@ -53,7 +53,7 @@ class Contacts:
         )
 
     async def open(self) -> None:
-        """Load what the directory puts into lists, and listen for changes."""
+        """Load the generated groups, and listen for changes."""
         self._generated_groups.load()
         self._listening = (
             self._bus.listen(ContactsChanged, self._fanout.heard),
@@ -65,12 +65,12 @@ class Contacts:
         )
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and clear all deadlines."""
         for listening in self._listening:
             listening.stop()
         self._live.close()
         self._fanout.feed.close()
 
     async def contacts_of(self, owner: Aor) -> frozenset[Aor]:
-        """Give everybody on a user's list, whoever put them there."""
+        """Give the addresses of all contacts of a user, of either half."""
         return (await self._lists.read(owner)).everybody()

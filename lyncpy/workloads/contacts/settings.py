@@ -6,7 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 def _several(value: object) -> object:
-    """Take one text for a list of one."""
+    """Accept one text for a list of one."""
     if isinstance(value, str):
         return (value,) if value.strip() else ()
     return tuple(value) if isinstance(value, list) else value
