@@ -39,7 +39,7 @@ TEXT_MAXIMUM: Final = 512
 
 
 OPERATIONS: Final = ("setContact", "deleteContact", "addGroup", "modifyGroup", "deleteGroup")
-"""What `read_change` reads."""
+"""The operations that `read_change` reads."""
 
 
 def read_change(operation: Element) -> Change:

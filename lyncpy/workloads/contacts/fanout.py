@@ -33,7 +33,7 @@ class ContactListState:
     """
 
     correction: Delta | None = None
-    """How things stand with a change that this device made and shows otherwise; sent after the delta of that change."""
+    """The delta that corrects a change which this device made and shows otherwise; it is sent after that change's delta."""
 
 
 class _OneChange:

@@ -26,7 +26,7 @@ from lyncpy.workloads.contacts.model import (
 from lyncpy.workloads.contacts.settings import Settings
 
 DEPARTMENT: Final = "department"
-"""Key of the group of one's own department: who moves keeps the group, with another name and other people."""
+"""Key of the group of a user's department: one who moves keeps the group, with another name and other members."""
 
 NAME_LONGEST: Final = 200
 """Characters of a group's name; no client shows more."""

@@ -41,7 +41,7 @@ class ListRefresh:
         self._refreshing = Deadline(timers, self._due)
         self._closed = False
         self._readdress = False
-        """Whether anybody in any list may have another address."""
+        """Whether a person in any list may have another address."""
 
     async def person_changed(self, fact: PersonChanged) -> None:
         """Update the lists with this person, soon."""

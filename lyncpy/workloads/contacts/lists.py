@@ -78,10 +78,10 @@ class _Names:
     """The owners of the addresses in a list."""
 
     meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
-    """By the address that they have now."""
+    """Present address → owner."""
 
     asleep: tuple[tuple[Row, OwnerId], ...] = ()
-    """Contacts who are gone and whose address is another's now; nobody sees them, until they come back."""
+    """Contacts who are gone and whose address is another's now; they are not shown until they return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,11 @@ class _Stored:
 
     book: ContactBook
     mark: str = ""
-    """Of the generated half that its number counts."""
+    """The digest of the generated half to which the list's number belongs."""
 
     names: _Names = _Names()
     former: ContactBook | None = None
-    """As it is stored, when names in it mean other addresses now than those that are written there."""
+    """The book with the stored addresses, where people in it have others now; else None."""
 
 
 class Lists:

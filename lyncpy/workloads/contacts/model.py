@@ -87,13 +87,13 @@ class ContactBook:
 
     owner: Aor
     own: ContactList = field(default_factory=ContactList)
-    """What the user keeps; the delta number is that of the whole."""
+    """The user's own half; its delta number is that of the whole list."""
 
     ids: Mapping[str, int] = field(default_factory=dict)
     """Ids of generated groups by key, also of those that are gone: a device may still speak of one."""
 
     generated: Mapping[int, Generated] = field(default_factory=dict)
-    """By id. Their owner is in none of them, whatever `members` says."""
+    """By id. The list's owner is shown in none of them, even as a member."""
 
     def group(self, id_: int) -> ContactGroup | None:
         """Give a group as it is shown; None: there is none with this id."""
@@ -232,7 +232,7 @@ class Delta:
     deleted_groups: tuple[int, ...] = ()
     deleted_contacts: tuple[Aor, ...] = ()
     is_unknown: bool = False
-    """Whether something has changed that nobody can name; who shows the list reads it anew."""
+    """Whether the changes are not known; a device that shows the list is told it whole."""
 
 
 @dataclass(frozen=True, slots=True)

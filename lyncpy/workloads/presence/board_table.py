@@ -46,13 +46,13 @@ from lyncpy.workloads.presence.model.tables import ExpiryCause, InstanceKey, Pub
 
 _KIND: Final = "board"
 _SEARCHED: Final = 64
-"""Boards looked at for one to let go; more would make every cold read slow when nobody is signed out."""
+"""Boards that are searched for one to remove; more would make every read of the store slow when nobody is signed out."""
 
 _LOOKED_AT: Final = 500
-"""Boards looked at in one turn of the reactor for people with other addresses."""
+"""Boards that are searched for changed addresses in one turn of the reactor."""
 
 _AGAIN_S: Final = 30.0
-"""When the store failed while something lapsed."""
+"""Seconds after which what failed, because the store did, is tried again."""
 
 _REFUSED_BOUND: Final = 10_000
 """Endpoints whose last publication was stale; one that is forgotten only gets another fault."""

@@ -40,7 +40,7 @@ class GatheredChanges:
     """Serial number of the first change."""
 
     shown: dict[tuple[str, int], int]
-    """What is new → serial number of the last change of it."""
+    """(category, container) → serial number of the last change there."""
 
     furnished: set[tuple[str, int]]
     by: set[Epid]

@@ -39,13 +39,13 @@ _STATE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/state"
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 
 _ACTIVITIES: Final = ((200, 15500), (300, 5000), (400, 12500), (500, 3500), (700, 6500), (800, 15500), (1000, 3500))
-"""An old activity below → the number of today ([MS-SIP] 2.2.1)."""
+"""(upper bound of an old activity, availability) ([MS-SIP] 2.2.1)."""
 
 _IN_A_CALL: Final = range(500, 600)
 _CALL: Final = Activity("on-the-phone", 6500, 8999)
 
 _INSTANCES: Final = {StateKind.MACHINE: 0x30000000, StateKind.PHONE: 0x80000000}
-"""As newer clients number theirs, so that a device has one of each."""
+"""First instance of each kind, as newer clients number theirs, so that a device has one of each."""
 
 _REACHABLE_FROM: Final = 100
 _AGGREGATE_MAX: Final = 999

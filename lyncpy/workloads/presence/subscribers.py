@@ -27,7 +27,7 @@ from lyncpy.workloads.presence.presentities import Presentities
 from lyncpy.workloads.presence.settings import Settings
 
 _AGAIN_S: Final = 30.0
-"""When the store failed; what waits is not lost by it."""
+"""Seconds after which notes that failed are tried again; nothing that waits is lost."""
 
 
 class Subscribers:

@@ -27,10 +27,10 @@ class WatchedPerson:
     """What a subscription asks for about one person."""
 
     uri: str
-    """As the client wrote it."""
+    """The person's address, as the client wrote it."""
 
     categories: frozenset[str]
-    """Of all actions together."""
+    """The categories of all actions together."""
 
     actions: tuple[tuple[str, frozenset[str]], ...] = ()
     """(id, categories) of the actions of batches that ask for the person, the newest last; each ends for itself."""
@@ -49,7 +49,7 @@ class Watch:
     relation: Relation = Relation.SAME_ENTERPRISE
     form: PresenceFormat = PresenceFormat.CATEGORIES
     seen_by: Audience | None = None
-    """None: the watcher was told that there is no such user."""
+    """The audience; None: the watcher was told that there is no such user."""
 
     since: int = -1
     """Serial number of the last change of boards that the watcher's first document shows already."""

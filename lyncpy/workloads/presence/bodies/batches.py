@@ -36,7 +36,7 @@ class BatchResource:
     uri: str
     aor: Aor
     context: str | None = None
-    """Why the client wants to watch: the XML inside `context`. None: it does not say, as for a contact card that is shown for a moment."""
+    """The subscription context: the XML inside `context`. None: there is none, as for a contact card that is shown for a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class BatchAction:
     id: str
     subscribes: bool
     resources: tuple[BatchResource, ...]
-    """Empty, for an end: all whom the action of this id began to watch."""
+    """The people to watch; for an end, none stands for all whom the action with this id began to watch."""
 
     categories: frozenset[str]
 
     once: bool = False
-    """Only to be told now, and to watch nobody."""
+    """Whether it only asks: it is answered, and watches nobody."""
 
 
 _ACTIONS: Final = {"subscribe": (True, False), "unsubscribe": (False, False), "query": (True, True)}
-"""Maps what an action is called to `BatchAction.subscribes` and `BatchAction.once`."""
+"""Name of an action → `BatchAction.subscribes` and `BatchAction.once`."""
 
 
 def read_batch(body: bytes) -> tuple[BatchAction, ...]:

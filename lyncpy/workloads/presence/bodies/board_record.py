@@ -29,7 +29,7 @@ from lyncpy.workloads.presence.model.tables import (
 )
 
 _UNKNOWN: Final = repeat((-1, False, ()))
-"""What remained for each of the blocked, in a record that does not say it."""
+"""The row for each blocked member in a record without rows: nothing is known of what remained for them."""
 
 _FORM: Final = 2
 """1 knew no delegates; such a record is read as one without any. Absences came later, and what is kept with

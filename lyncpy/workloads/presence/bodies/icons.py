@@ -39,7 +39,7 @@ TITLES: Final[Mapping[Icon, str]] = {
     Icon.OFFLINE: "Offline",
     Icon.UNKNOWN: "Presence unknown",
 }
-"""What a screen reader says, and what a pointer that rests on the icon shows."""
+"""The text of each icon for screen readers and tooltips."""
 
 GREEN, RED, AMBER, GREY = "#2b8a3e", "#e03131", "#c76a00", "#7a8088"
 
@@ -50,7 +50,7 @@ _HANDS: Final = ("M12 6v6.6l4.4 2.6", 3.6)
 _ARROW: Final = ("M18 12H8M12 6.8 6.8 12l5.2 5.2", 3.4)
 _CROSS: Final = ("M8 8l8 8M16 8l-8 8", 2.8)
 _QUESTION: Final = ("M7.2 8.6c0-6.4 9.6-6.4 9.6-.4 0 4-4.8 3.6-4.8 7.4M12 19.8v.2", 3.2)
-"""What stands inside of a disc or a ring: a path, and how wide it is drawn."""
+"""The signs inside of a disc or a ring: a path, and the width of its stroke."""
 
 _RING: Final = 2.4
 

@@ -31,7 +31,7 @@ class PresenceFormat(IdentityEnum):
 
 
 LEGACY_CATEGORIES: Final = frozenset({"state", "contactCard", "note"})
-"""What the documents for old watchers are made of; when none of it is new, they hear nothing."""
+"""The categories of which the documents for old watchers are made."""
 
 _PRESENTITY_NS: Final = "http://schemas.microsoft.com/2002/09/sip/presence"
 _NOTE_BOUND: Final = 512
@@ -64,7 +64,7 @@ class LegacyView:
     """All that an old watcher may see of a person."""
 
     uri: str
-    """As the watcher wrote it."""
+    """The person's address, as the watcher wrote it."""
 
     words: Legacy
     name: str = ""

@@ -41,12 +41,12 @@ _VERSION_MAX: Final = 0x7FFFFFFF
 _EXPIRES_MAX: Final = 366 * 86400
 
 READ: Final = frozenset({"state", "device", "otherOptions"})
-"""Categories that the server itself has to understand."""
+"""Categories whose values the server interprets."""
 
 _FLAGS: Final = ("render", "capture", "publish", "version")
 _EXTENSIONS: Final = frozenset({"delimiter", "end", "extension"})
 _CAPABILITIES_MAX: Final = 64
-"""More than three times what any client knows."""
+"""Capabilities of one device; no client knows a third as many."""
 
 E = TypeVar("E")
 

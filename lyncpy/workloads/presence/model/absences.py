@@ -24,7 +24,7 @@ from lyncpy.workloads.presence.model.tables import (
 )
 
 _REFERENCE_BYTES: Final = 16
-"""What keeping one more publication costs beside its text, which may be on the board itself."""
+"""Bytes that count for a publication beside its text, which may be on the board itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Remains:
     """In order of keys; only what clients published for good or for a time."""
 
     lists: tuple[tuple[int, frozenset[ContainerMember]], ...] = ()
-    """Container → whom its list meant, people by name left out."""
+    """(container, its members), without members by name."""
 
     private: bool = False
     """Whether only contacts saw the user."""
@@ -53,20 +53,20 @@ class Absence(NamedTuple):
     """The sign-out that a blocked watcher sees in place of the user's presence."""
 
     at: float
-    """When the user went, for this watcher; 0: longer ago than anybody knows."""
+    """When the user signed out, as this watcher sees it (wall-clock seconds); 0: longer ago than is known."""
 
     last_active: float | None = None
     listed: tuple[int, ...] = ()
-    """Containers whose lists named them until then: clients move whom they block, and a level that fell would tell."""
+    """Containers whose lists named them at the block: clients move whom they block, and a lower level would tell of it."""
 
     remains: Remains | None = None
-    """None: nobody knows; then they see the card alone, by the lists as they are."""
+    """What the user has left for them; None: that is not known, and they see the card alone, by the present lists."""
 
     contact: bool = False
-    """Whether they were a contact, when only contacts saw the user."""
+    """Whether they were a contact; it counts only where nobody else saw the user."""
 
     ages: tuple[float, ...] = ()
-    """When each of the levels saw the user go, in the order of `VISIBLE`; empty: all at the same time."""
+    """When each access level saw the user sign out, in the order of `VISIBLE`; empty: all at the same time."""
 
     def since(self, now: float) -> "Absence":
         """Give the same for a process that knows of it from now on only (wall-clock seconds)."""
@@ -74,7 +74,7 @@ class Absence(NamedTuple):
 
 
 Absences = Mapping[ContainerMember, Absence]
-"""Entry of the list of who is blocked → what it sees; the newest last."""
+"""Blocked member → what they see; the newest last."""
 
 LONG_GONE: Final = Absence(0.0)
 

@@ -57,25 +57,25 @@ class Away:
     """The audience for which a user has signed out, whatever the user does: all blocked watchers who see the same."""
 
     at: float
-    """When the user went; 0: longer ago than anybody knows."""
+    """When the user signed out (wall-clock seconds); 0: longer ago than is known."""
 
     last_active: float | None
     under: Levels
-    """Where the lists put them if the block were none."""
+    """The levels in which they would be without the block."""
 
     remains: Remains | None = None
-    """What the user has left for them."""
+    """What the user has left for them; None: that is not known."""
 
     ages: tuple[float, ...] = ()
-    """When each of `VISIBLE` saw the user go, where they differ."""
+    """When each of `VISIBLE` saw the user sign out, where they differ."""
 
 
 Audience = Levels | Away
-"""Equal for all who see the same."""
+"""An audience: equal for all watchers who see the same."""
 
 OWNER: Final[Audience] = (FRIENDS, WORKGROUP, COLLEAGUES, EXTERNAL)
 NOBODY: Final[Audience] = (BLOCKED,)
-"""Sees nothing at all: there is no such user."""
+"""The audience of an address that is no user's: nothing at all is seen."""
 
 STRANGER: Final[Audience] = (-1,)
 """Watchers whom privacy mode keeps out: they see the card of container 0, and nothing else."""
@@ -185,7 +185,7 @@ def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, .
 
 
 _Places = Callable[[str, int], tuple[Instance, ...]]
-"""Gives what is in a category and a container, in order of keys."""
+"""Gives the publications in a category and a container, in order of their keys."""
 
 
 def _places(board: Board) -> _Places:

@@ -53,13 +53,13 @@ class Quotas:
     members: int = 1000
     delegates: int = 25
     subscribers: int = 1000
-    """Acknowledged ones; beyond it the oldest is forgotten, and asked about again."""
+    """Acknowledged subscribers; of more, the oldest is forgotten, and asked about again."""
 
     board_bytes: int = 262_144
-    """Of all that clients published on one board: it goes whole to whoever may see it."""
+    """Bytes of all that clients published: all of it may go to each watcher."""
 
     members_in_all: int = 4000
-    """In all containers together."""
+    """Members of all containers together."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ class Board:
 
     instances: Mapping[InstanceKey, Instance] = field(default_factory=dict)
     containers: Mapping[int, Container] = field(default_factory=dict)
-    """A new mapping whenever anything that decides who sees what is another: who kept an audience can tell by it."""
+    """Another mapping whenever anything that decides on audiences has changed: an audience that is kept can be tested by it."""
 
     subscribers: tuple[Subscriber, ...] = ()
     last_active: float | None = None
     delegates: Delegates = NO_DELEGATES
     absences: Absences = field(default_factory=dict)
-    """What the blocked see; an entry of their list that is missing here has been there for long."""
+    """Blocked member → what they see; one who is missing here was blocked longer ago than is known."""
 
     private_to: frozenset[Aor] | None = None
     """The user's contacts, when nobody else may see them (privacy mode); else None. Not stored."""
@@ -117,21 +117,21 @@ class BoardDelta:
     """Categories with anything new, a version included: for the user's own endpoints."""
 
     shown: frozenset[tuple[str, int]] = frozenset()
-    """(category, container) whose content is new: for watchers."""
+    """(category, container) with another content: for watchers."""
 
     furnished: frozenset[tuple[str, int]] = frozenset()
-    """Those of them where the server's own publication is new: that says nothing about what the user does."""
+    """Those of `shown` where the server's own publication has changed, which the user has not done."""
 
     members: frozenset[int] = frozenset()
-    """Containers whose list is new, or who sees which is decided anew."""
+    """Containers with another list, or with other implicit members."""
 
     subscribers: bool = False
     delegates: bool = False
     absences: bool = False
-    """Whether somebody who is blocked sees something else."""
+    """Whether a blocked watcher sees something else."""
 
     durable: bool = False
-    """The store has to know before this is acknowledged."""
+    """Whether it is to be written to the store before it is acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Fault:
     """Position in the request, from 1."""
 
     key: InstanceKey | int | None
-    """The publication, the container; None: the list of delegates."""
+    """The publication or the container; None: the list of delegates."""
 
     version: int
     current: int

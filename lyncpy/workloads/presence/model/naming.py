@@ -29,14 +29,14 @@ class Sleeper:
     """A dormant person: named on a board, but without an address now."""
 
     aor: Aor
-    """The address by which they were named last."""
+    """The last address by which they were named."""
 
     owner: OwnerId
     containers: tuple[int, ...] = ()
     subscriber: Subscriber | None = None
     delegate: Delegate | None = None
     absence: Absence | None = None
-    """What they see of the user who has blocked them."""
+    """What they see of the user, who has blocked them; None: they are not blocked."""
 
     def with_absence(self, become: Callable[[Absences], Absences]) -> "Sleeper":
         """Give the person with a change applied to what they see, as it is applied to members with an address."""
@@ -51,7 +51,7 @@ class Names:
     """The owners of the addresses on a board."""
 
     meant: Mapping[str, OwnerId] = field(default_factory=dict)
-    """By address without `sip:`; of who is not here, whom nobody knew when they were named."""
+    """Address without `sip:` → its owner; one that is missing had no owner when it was named."""
 
     asleep: tuple[Sleeper, ...] = ()
 

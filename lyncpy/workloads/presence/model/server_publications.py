@@ -49,7 +49,7 @@ from lyncpy.workloads.presence.model.values import write_contact_card, write_use
 
 _MACHINE: Final = InstanceKey("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
 SOURCES: Final = frozenset({("state", INPUT), ("state", INPUT_LOWERED), ("device", INPUT)})
-"""What aggregates are made of; publishing anything else makes none anew."""
+"""(category, container) of which aggregates are made; no other publication makes them anew."""
 
 STATES: Final = {id_: InstanceKey("state", AGGREGATE_INSTANCE, id_) for id_ in AGGREGATED}
 _SERVICES: Final = {id_: InstanceKey("services", SERVICES_INSTANCE, id_) for id_ in (INPUT, *VISIBLE)}

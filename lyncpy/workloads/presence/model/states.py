@@ -95,7 +95,7 @@ class Aggregate:
     availability: int
     activity: Activity | None = None
     last_active: float | None = None
-    """When the person was last active, as far as others may know; None while they are."""
+    """When the person was last active (wall-clock seconds), as far as watchers may know; None while they are."""
 
     device: str = ""
     location: str = ""
@@ -121,7 +121,7 @@ class Service(NamedTuple):
     capability: Capability
     endpoint_id: str = ""
     availability: int | None = None
-    """Of that device's machine. Like its id and `publish`, for the user's own endpoints only."""
+    """The availability of that device's machine. Like its id and `publish`, for the user's own endpoints only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,4 +141,4 @@ class LegacyInterop:
 
 
 Value = str | Aggregate | AggregateMachine | Services | LegacyInterop
-"""A publication's content: XML as a client wrote it, or what the server made."""
+"""The value of a publication: XML as a client wrote it, or a value of the server's own."""

@@ -63,12 +63,12 @@ ENDS: Final[Mapping[Expire, frozenset[ExpiryCause]]] = {
     Expire.USER:     frozenset({ExpiryCause.LAST, ExpiryCause.RESTART}),
     Expire.ENDPOINT: frozenset({ExpiryCause.LEFT, ExpiryCause.LAST, ExpiryCause.RESTART}),
 }  # fmt: skip
-"""Type → what ends it ([MS-PRES] 3.7.5)."""
+"""Type → the events that end such a publication ([MS-PRES] 3.7.5)."""
 
 _OUTLIVE_RESTART: Final = frozenset(expire for expire, causes in ENDS.items() if ExpiryCause.RESTART not in causes)
 
 AGGREGATE_INSTANCE, AGGREGATE_MACHINE_INSTANCE = 1, 0x10000000
-"""Instances of `state` that the server makes; clients make theirs of 0x20000000 and more."""
+"""The server's own instances of `state`; clients number theirs from 0x20000000."""
 
 SERVICES_INSTANCE, LEGACY_INSTANCE = 0, 1
 
@@ -79,7 +79,7 @@ DEFAULT, SELF, INPUT, INPUT_LOWERED = 0, 1, 2, 3
 EXTERNAL, COLLEAGUES, WORKGROUP, FRIENDS, BLOCKED = 100, 200, 300, 400, 32000
 
 VISIBLE: Final = (EXTERNAL, COLLEAGUES, WORKGROUP, FRIENDS)
-"""Where watchers are shown what the server makes."""
+"""The access levels in which watchers see the server's publications."""
 
 _ALL: Final = None
 
@@ -127,7 +127,7 @@ CATEGORIES: Final[Mapping[str, Category]] = {
     "rccOptions":      Category(shown=False),
     "mwi":             Category(shown=False),
 }  # fmt: skip
-"""What clients of Lync publish and what the server adds; a setting admits more, which are `OTHER`."""
+"""The categories of Lync's clients and of the server; a setting admits others, which are `OTHER`."""
 
 OTHER: Final = Category()
 
