@@ -91,7 +91,7 @@ class FewPolicies:
         return self._own.get(aor, Policy())
 
     def have(self, user: str, policy: Policy) -> None:
-        """Give a user a policy of his own."""
+        """Give a user a policy of their own."""
         self._own[aor_of(f"{user}@{DOMAIN}")] = policy
         self._bus.tell(PoliciesChanged())
 

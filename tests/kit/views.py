@@ -21,7 +21,7 @@ WORDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Somebody as he looks to a watcher."""
+    """Somebody as they look to a watcher."""
 
     number: int | None = None
     """The availability; None: nothing was ever said about it."""
@@ -77,7 +77,7 @@ class Others:
 
 
 class OwnData:
-    """A user's own board as his client keeps it: versions to publish with, containers, his own state."""
+    """A user's own board as their client keeps it: versions to publish with, containers, the user's own state."""
 
     def __init__(self) -> None:
         """Know nothing, so publish with version 0."""

@@ -30,7 +30,7 @@ class Office:
         self.generated_groups.load()
 
     def changes(self, user: str, **facts: Any) -> None:
-        """Put somebody in the place of his former self."""
+        """Put somebody in the place of their former self."""
         new = person(user, **facts)
         self.people.put_person(new)
         self.groups.know(new)

@@ -73,7 +73,7 @@ def test_a_group_named_twice_counts_once() -> None:
 
 
 def test_an_extension_survives_a_client_that_knows_none() -> None:
-    """What one client keeps with a contact is still there after another client renamed him."""
+    """What one client keeps with a contact is still there after another client renamed them."""
     book = begun(SetContact(BOB, "", (), extension="<x/>"), SetContact(BOB, "Bobby", ()))
     assert book.shown().contacts[BOB].extension == "<x/>"
     assert after(book, SetContact(BOB, "Bobby", (), extension="")).shown().contacts[BOB].extension == ""
@@ -194,7 +194,7 @@ def given(*groups: Generated, own: ContactBook | None = None) -> ContactBook:
 
 
 def test_groups_of_the_directory_are_numbered_downwards_and_without_their_owner() -> None:
-    """They look like any other group; nobody is his own contact."""
+    """They look like any other group; nobody is their own contact."""
     shown = given(RESEARCH, TEAM).shown()
     assert {id_: group.name for id_, group in shown.groups.items()} == {1: "~", 63: "Research", 62: "Team"}
     assert {aor: one.groups for aor, one in shown.contacts.items()} == {BOB: (63, 62), CAROL: (63,), DAVE: (62,)}
@@ -227,7 +227,7 @@ def test_numbers_of_groups_that_are_gone_are_used_when_no_other_is_left() -> Non
 
 
 def test_a_group_for_which_no_number_is_left_is_left_out() -> None:
-    """A user who has made all groups himself keeps them all."""
+    """A user whose own groups take all ids keeps them all."""
     groups = {id_: ContactGroup(id_, f"group {id_}" if id_ > 1 else "~") for id_ in range(1, 65)}
     assert given(RESEARCH, own=ContactBook(ALICE, ContactList(70, groups))).generated == {}
 
@@ -271,7 +271,7 @@ def test_what_the_directory_makes_is_refused_and_set_right() -> None:
 
 
 def test_moving_somebody_out_of_a_group_of_the_directory_puts_him_into_both() -> None:
-    """The user's part of the wish is done, and his device alone is told the rest."""
+    """The user's part of the wish is done, and their device alone is told the rest."""
     book = given(RESEARCH, own=begun(AddGroup("Friends")))
     decided = decide(book, SetContact(BOB, "", (2,)), LIMITS)
     assert isinstance(decided, Decided)
@@ -281,7 +281,7 @@ def test_moving_somebody_out_of_a_group_of_the_directory_puts_him_into_both() ->
 
 
 def test_moving_somebody_into_a_group_of_the_directory_makes_him_a_contact() -> None:
-    """Where he was; and somebody new is with the other contacts."""
+    """Where they were; and somebody new is with the other contacts."""
     book = given(RESEARCH)
     decided = decide(book, SetContact(DAVE, "", (63,)), LIMITS)
     assert isinstance(decided, Decided)
@@ -300,7 +300,7 @@ def test_ones_own_membership_can_be_added_and_removed() -> None:
 
 
 def test_a_name_given_to_somebody_of_the_directory_is_kept() -> None:
-    """Also while he is away from the list; it is forgotten when the user takes it back."""
+    """Also while they are away from the list; it is forgotten when the user takes it back."""
     book = after(given(RESEARCH), SetContact(BOB, "Bobby", (63,)))
     assert BOB not in place(book, []).shown().contacts
     assert BOB not in place(book, []).everybody()
@@ -309,7 +309,7 @@ def test_a_name_given_to_somebody_of_the_directory_is_kept() -> None:
 
 
 def test_removing_somebody_who_is_in_both_halves_leaves_him_where_the_directory_has_him() -> None:
-    """Other devices hear that he is in fewer groups; the one that removed him, that he is there."""
+    """Other devices hear that they are in fewer groups; the one that removed them, that they are there."""
     book = given(RESEARCH, own=begun(SetContact(BOB, "Bobby", (1,))))
     decided = decide(book, DeleteContact(BOB), LIMITS)
     assert isinstance(decided, Decided)
@@ -319,7 +319,7 @@ def test_removing_somebody_who_is_in_both_halves_leaves_him_where_the_directory_
 
 
 def test_people_of_the_directory_do_not_count() -> None:
-    """The limit is for whom the user keeps himself."""
+    """The limit is for whom the user keeps on the list."""
     crowd = Generated("department", "All", frozenset(Aor(f"sip:{number}@x") for number in range(50)))
     book = after(given(crowd), *(SetContact(Aor(f"sip:own{number}@x"), "", ()) for number in range(3)))
     assert decide(book, SetContact(BOB, "", ()), LIMITS) is ContactDenial.CONTACTS_FULL
@@ -328,7 +328,7 @@ def test_people_of_the_directory_do_not_count() -> None:
 
 
 def test_the_directory_changes_lists_by_deltas() -> None:
-    """Whoever moves to another department sees his group renamed, with other people; who is in neither half goes."""
+    """Whoever moves to another department sees their group renamed, with other people; who is in neither half goes."""
     before = given(RESEARCH, TEAM, own=begun(SetContact(CAROL, "Caro", (1,))))
     sales = Generated("department", "Sales", frozenset({ALICE, DAVE}))
     placed = place(before, [sales])

@@ -120,7 +120,7 @@ def test_a_block_before_the_subscription_is_registered_is_seen(
 def test_people_who_come_and_go_before_the_subscription_is_registered(
     room: PresenceRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The directory removes Alice, and adds her again."""
+    """The directory removes Alice, and adds them again."""
     alice, bob = room.sign_in("alice"), room.sign_in("bob", "b1")
     alice.comes_online()
     alice.allows(200, 0, '<member action="add" type="sameEnterprise"/>')
@@ -143,7 +143,7 @@ def test_people_who_come_and_go_before_the_subscription_is_registered(
 def test_a_board_that_has_left_the_memory_while_others_were_read(
     room: PresenceRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dave's board is slow; meanwhile Alice's is changed and forgotten. Bob is told what he was not shown."""
+    """Dave's board is slow; meanwhile Alice's is changed and forgotten. Bob is told what they were not shown."""
     alice, bob = room.sign_in("alice"), room.sign_in("bob", "b1")
     alice.allows(200, 0, '<member action="add" type="sameEnterprise"/>')
     says(alice, "first", 0)
@@ -199,7 +199,7 @@ def test_a_store_that_fails_while_the_difference_is_looked_for(
 def test_a_board_that_is_changed_while_a_slow_reader_is_told_what_it_is_owed(
     room: PresenceRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Bob's connection had no room; while Alice's board is read again she writes another note, and it is the one he hears."""
+    """Bob's connection had no room; while Alice's board is read again Alice writes another note, and Bob hears that one."""
     alice, bob = room.sign_in("alice"), room.sign_in("bob", "b1")
     alice.allows(200, 0, '<member action="add" type="sameEnterprise"/>')
     bob.watches("alice")

@@ -107,7 +107,7 @@ def test_a_note_survives_a_restart_with_its_version(hall: Hall, boards: BoardTab
 
 
 def test_what_belongs_to_a_device_does_not_survive(hall: Hall, boards: BoardTable) -> None:
-    """After a restart nobody is online before his client has come back; what he chose still holds."""
+    """After a restart nobody is online before their client has come back; what they chose still holds."""
     changed(boards, machine)
     busy = changed(boards, wish(USER, state("userState", 6500, manual=True), state=BUSY))
     assert availability(busy) == 6500
@@ -205,7 +205,7 @@ def test_changes_of_one_board_come_one_after_the_other(
 def test_an_endpoint_that_goes_while_it_publishes_leaves_nothing(
     hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody stays online because his connection broke in the wrong moment."""
+    """Nobody stays online because their connection broke in the wrong moment."""
     writing: Deferred[Version] = Deferred()
     changed(boards, machine)
     monkeypatch.setattr(hall.store, "write", lambda *_: writing)
@@ -218,7 +218,7 @@ def test_an_endpoint_that_goes_while_it_publishes_leaves_nothing(
 def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
     hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who floods his own board until nothing more is let in is offline all the same when his connection breaks."""
+    """Who floods their own board until nothing more is let in is offline all the same when their connection breaks."""
     writing: Deferred[Version] = Deferred()
     writes = [writing]
     changed(boards, machine)
@@ -411,8 +411,8 @@ def test_privacy_mode_holds_from_the_first_reading(hall: Hall) -> None:
     assert not sees(boards)
 
 
-def test_a_user_may_choose_privacy_himself(hall: Hall) -> None:
-    """His own client turns it on, and it outlasts a restart; taking the wish away turns it off."""
+def test_a_user_may_choose_privacy(hall: Hall) -> None:
+    """Their own client turns it on, and it outlasts a restart; taking the wish away turns it off."""
     lists, rules = Lists(), Rules()
     boards = private_boards(hall, lists, rules)
     changed(boards, wish(PRIVATE, WISH, private=True))
@@ -492,7 +492,7 @@ def test_who_was_taken_off_the_list_sees_nothing_while_the_store_is_away(
 
 
 def test_a_list_that_changes_while_a_board_is_read_counts(hall: Hall) -> None:
-    """Bob, taken off in the moment in which Alice's board is read, does not see her."""
+    """Bob, taken off in the moment in which Alice's board is read, does not see Alice."""
     lists, rules = Lists(), Rules()
     rules.private = True
     lists.found[ALICE] = frozenset({BOB})
@@ -508,7 +508,7 @@ def test_a_list_that_changes_while_a_board_is_read_counts(hall: Hall) -> None:
 
 
 def test_a_new_contact_is_not_asked_about_any_more(hall: Hall) -> None:
-    """Adding somebody who watches answers the question whether one knows him."""
+    """Adding somebody who watches answers the question whether one knows them."""
     lists = Lists()
     boards = private_boards(hall, lists, Rules())
     changed(boards, lambda board, now: subscribe(board, BOB, "Bob", now, 200))

@@ -1,4 +1,4 @@
-"""Who acts for a user: a list with a version, told to all his devices."""
+"""The delegates of a user: a list with a version, told to all the user's devices."""
 
 import pytest
 
@@ -14,7 +14,7 @@ ASKED = b'<roamingList><roaming type="delegates"/></roamingList>'
 
 @pytest.fixture
 def room() -> PresenceRoom:
-    """A room with presence for a manager, his assistant and a colleague."""
+    """A room with presence for a manager, an assistant and a colleague."""
     return PresenceRoom(people("alice", "john", "bob"), delegates_per_user=1)
 
 
@@ -33,7 +33,7 @@ def sets(client: Client, version: int, inner: str = JOHN) -> int:
 
 
 def test_every_device_hears_of_a_new_delegate(room: PresenceRoom, alice: Client) -> None:
-    """Also the one that named him: it learns the new version."""
+    """Also the one that named them: it learns the new version."""
     phone = room.sign_in("alice", "cccccccccccc")
     for device in (alice, phone):
         device.device.subscribe("vnd-microsoft-roaming-self", ASKED, content_type=SELF_TYPE)
@@ -56,7 +56,7 @@ def test_who_did_not_ask_for_delegates_hears_of_none(alice: Client) -> None:
 
 
 def test_they_come_at_sign_in_and_survive_a_restart(room: PresenceRoom, alice: Client) -> None:
-    """A delegate is one until he is removed."""
+    """A delegate is one until they are removed."""
     assert sets(alice, 0) == 200
     room.hall.restart()
     room.workload = room.opened()
@@ -92,7 +92,7 @@ def test_a_body_that_is_none_is_refused_and_so_is_another_s_list(room: PresenceR
 
 
 def test_a_delegate_sees_what_the_team_sees_at_once(room: PresenceRoom, alice: Client) -> None:
-    """Do Not Disturb is "urgent interruptions only" for him from now on; others see no change."""
+    """Do Not Disturb is "urgent interruptions only" for them from now on; others see no change."""
     john, bob = room.sign_in("john"), room.sign_in("bob")
     alice.publishes(
         *alice.states(9500)[:2],

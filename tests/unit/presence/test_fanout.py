@@ -76,7 +76,7 @@ def test_a_device_that_publishes_too_fast_is_told_of_less_often() -> None:
 
 
 def test_another_device_does_not_wait_for_one_that_publishes_too_fast() -> None:
-    """Alice's phone is told of at once, while her broken desktop client is held up."""
+    """Alice's phone is told of at once, while Alice's broken desktop client is held up."""
     room, (alice, bob) = room_of("alice", "bob", publications_burst=10, publications_per_minute=6)
     for number in range(20):
         says(alice, f"note {number}", number)
@@ -101,7 +101,7 @@ def test_a_device_that_left_is_not_in_the_list() -> None:
 
 
 def test_a_watcher_who_does_not_read_is_told_the_latest_of_each_when_he_does() -> None:
-    """Of two thousand changes of fifty people he hears of each person once, and then of everything again."""
+    """Of two thousand changes of fifty people they hear of each person once, and then of everything again."""
     users = [f"user{number}" for number in range(50)]
     room, clients = room_of(*users, "bob")
     bob, full = clients[-1], room.hall.outbound.full

@@ -107,7 +107,7 @@ def test_who_is_idle_shows_since_when() -> None:
 
 
 def test_anybody_sees_only_what_everyone_may_see() -> None:
-    """Anonymous readers see somebody who is offline until the user himself shows more to everyone."""
+    """Anonymous readers see somebody who is offline until the user shows more to everyone."""
     page = Page()
     alice = page.room.sign_in("alice")
     alice.comes_online()
@@ -119,7 +119,7 @@ def test_anybody_sees_only_what_everyone_may_see() -> None:
 
 
 def test_a_program_sees_what_its_address_may_see() -> None:
-    """The user gives the wiki a level as he gives one to a person."""
+    """The user gives the wiki a level as they give one to a person."""
     page = Page()
     alice = page.room.sign_in("alice")
     alice.comes_online()
@@ -131,7 +131,7 @@ def test_a_program_sees_what_its_address_may_see() -> None:
 
 
 def test_who_is_blocked_sees_what_he_would_see_of_somebody_offline() -> None:
-    """Not a byte and not a header tells a blocked reader that he is blocked."""
+    """Not a byte and not a header tells a blocked reader that they are blocked."""
     page = Page()
     alice = page.room.sign_in("alice")
     alice.comes_online(6500)
@@ -166,7 +166,7 @@ def test_an_anonymous_reader_cannot_tell_who_exists() -> None:
 
 
 def test_who_is_signed_in_is_told_that_nobody_is_there() -> None:
-    """He could look into the directory as well; a misspelt address is then found."""
+    """They could look into the directory as well; a misspelt address is then found."""
     answer = Page().ask(f"nobody@{DOMAIN}.svg")
     assert answer.status == 404
     assert answer.body == draw(Icon.UNKNOWN)

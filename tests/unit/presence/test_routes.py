@@ -164,7 +164,7 @@ def test_refuses_what_may_not_be_published(alice: Client, text: str, status: int
 
 
 def test_a_setting_admits_more_categories() -> None:
-    """An operator may let clients publish something of his own."""
+    """An operator may let clients publish another category."""
     alice = PresenceRoom(people("alice"), categories=("lunch",)).sign_in("alice")
     assert alice.publishes(publication("lunch", 0, 200, "<lunch/>")).status == 200
 
@@ -262,7 +262,7 @@ def test_one_body_for_all_colleagues(room: PresenceRoom, alice: Client) -> None:
 
 
 def test_a_device_that_vanishes_is_seen_offline(room: PresenceRoom, alice: Client, bob: Client) -> None:
-    """A client never says goodbye: the server tells it for him."""
+    """A client never says goodbye: the server tells it for them."""
     alice.comes_online()
     bob.watches("alice")
     room.sign_out(alice)
@@ -272,7 +272,7 @@ def test_a_device_that_vanishes_is_seen_offline(room: PresenceRoom, alice: Clien
 
 
 def test_a_second_device_keeps_somebody_online(room: PresenceRoom, alice: Client, bob: Client) -> None:
-    """Who closes his laptop is still at his desk."""
+    """Who closes their laptop is still at their desk."""
     laptop = room.sign_in("alice", "cccccccccccc")
     alice.comes_online()
     laptop.publishes(*laptop.states(3500)[:2])
@@ -364,7 +364,7 @@ def test_a_watcher_is_bounded() -> None:
 
 
 def test_a_watcher_who_understands_no_format_is_told_which_there_are(bob: Client) -> None:
-    """He may try again with one of them."""
+    """They may try again with one of them."""
     extra = [("Event", "presence"), ("Accept", "application/x-smoke-signals")]
     response = bob.device.ask("SUBSCRIBE", "sip:alice@contoso.test", "<sip:alice@contoso.test>", extra, b"")
     assert response.status == 406
@@ -457,7 +457,7 @@ def test_who_is_blocked_sees_offline_at_once(room: PresenceRoom, alice: Client, 
 
 
 def test_who_is_let_in_again_sees_at_once_what_looks_different(alice: Client, bob: Client) -> None:
-    """As if Alice came; her card they had all the time, and to be told it again would say that they were blocked."""
+    """As if Alice came; Alice's card they had all the time, and to be told it again would say that they were blocked."""
     alice.allows(32000, 0, BOB)
     alice.comes_online()
     bob.watches("alice")
@@ -468,7 +468,7 @@ def test_who_is_let_in_again_sees_at_once_what_looks_different(alice: Client, bo
 
 
 def test_the_workgroup_sees_do_not_disturb_as_urgent_only(alice: Client, bob: Client) -> None:
-    """Whom Alice works with may still call her when it is urgent."""
+    """Whom Alice works with may still call when it is urgent."""
     alice.allows(300, 0, BOB)
     alice.comes_online(9500)
     shown = views(bob.watches("alice"))["alice"]
@@ -495,7 +495,7 @@ def test_only_known_subscribers_are_acknowledged(alice: Client) -> None:
 
 
 def test_a_change_in_the_directory_is_seen(room: PresenceRoom, bob: Client) -> None:
-    """A new colleague among the contacts gets a name when the directory has him."""
+    """A new colleague among the contacts gets a name when the directory has them."""
     bob.watches("dave")
     room.hall.people._people = [*room.hall.people._people, *people("dave")]
     dave = room.hall.people.person(Aor("sip:dave@contoso.test"))
@@ -507,7 +507,7 @@ def test_a_change_in_the_directory_is_seen(room: PresenceRoom, bob: Client) -> N
 
 
 def test_after_a_restart_clients_come_back_as_they_were(room: PresenceRoom, alice: Client, bob: Client) -> None:
-    """Notes, levels and the chosen status are kept; who was online is so again when his client is back."""
+    """Notes, levels and the chosen status are kept; who was online is so again when their client is back."""
     alice.comes_online(6500)
     alice.publishes(publication("note", 0, 200, note("here")))
     result_of(room.workload.close())

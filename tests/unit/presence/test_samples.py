@@ -31,7 +31,7 @@ def machine(number: int, at: float = 10.0, epid: Epid = PC) -> Input:
 
 
 def user(number: int, activity: Activity | None = None, at: float = 5.0) -> Input:
-    """Give what a person chose himself."""
+    """Give a state that a person chose by hand."""
     return Input(StateDocument(StateKind.USER, number, manual=True, activity=activity), PC, at)
 
 
@@ -119,7 +119,7 @@ def test_6_do_not_disturb_as_seen_in_container_3() -> None:
     ],
 )
 def test_6_idle_shades(inputs: list[Input], expected: int) -> None:
-    """A person who said that he is there, or busy, and whose machine says that nobody is."""
+    """A person who said that they are there, or busy, and whose machine says that nobody is."""
     assert aggregate(inputs, None, NOW).availability == expected
 
 
@@ -309,7 +309,7 @@ def test_7_7_each_audience_gets_its_shape() -> None:
 
 
 def test_7_7_the_last_endpoint_goes() -> None:
-    """What was bound to it is gone, and everybody sees offline, since when he was last active."""
+    """What was bound to it is gone, and everybody sees offline, since when they were last active."""
     board = leave(on_the_phone(), PC, 50.0, last=True).board
     told = Aggregate(18500, last_active=50.0)
     assert shapes(board) == {2: told, 3: told, 100: Aggregate(18500), 200: told, 300: told, 400: told}

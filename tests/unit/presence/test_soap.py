@@ -97,7 +97,7 @@ def test_numbers_that_are_none_are_refused(alice: Client, reachable: object, act
 
 
 def test_nobody_sets_another_s_presence(alice: Client, room: PresenceRoom) -> None:
-    """Nor his own without being signed in: it would never end."""
+    """Nor their own without being signed in: it would never end."""
     assert sets(alice, 300, 400, "sip:bob@contoso.test") == 403
     assert says(alice, "setPresence", "").status == 400
     room.endpoints.found.clear()
@@ -114,7 +114,7 @@ def test_presence_is_asked_for_once(alice: Client, bob: Client) -> None:
 
 
 def test_who_is_blocked_cannot_tell(alice: Client, bob: Client) -> None:
-    """He gets, byte for byte, what he gets of Carol, who is away."""
+    """They get, byte for byte, what they get of Carol, who is away."""
     sets(alice, 300, 400)
     alice.allows(32000, 0, '<member action="add" type="user" value="bob@contoso.test"/>')
     answers = [
@@ -132,7 +132,7 @@ def rights(client: Client, user: str, right: str) -> int:
 
 
 def test_a_right_that_is_given_answers_the_question(room: PresenceRoom, alice: Client, bob: Client) -> None:
-    """The watcher is known from now on; what he sees is as it was."""
+    """The watcher is known from now on; what they see is as it was."""
     bob.watches("alice")
     room.pass_time()
     assert len(tree(alice.device.subscribe("presence.wpending").body)) == 1

@@ -26,7 +26,7 @@ def room() -> PresenceRoom:
 
 @pytest.fixture
 def alice(room: PresenceRoom) -> Client:
-    """A device of Alice that listens to her own data."""
+    """A device of Alice that listens to its user's own data."""
     client = room.sign_in("alice")
     client.sees_itself()
     return client
@@ -119,7 +119,7 @@ def test_who_was_away_is_asked_at_sign_in(room: PresenceRoom, bob: Client) -> No
 
 
 def test_an_answer_takes_the_question_back_elsewhere(room: PresenceRoom, alice: Client, bob: Client) -> None:
-    """Alice answers at her desk, and her phone stops asking."""
+    """Alice answers at the desk, and the phone stops asking."""
     phone = room.sign_in("alice", "cccccccccccc")
     phone.sees_itself()
     watches(bob, "alice")
@@ -144,7 +144,7 @@ def test_nobody_answers_for_another(alice: Client, bob: Client) -> None:
 
 
 def test_a_contact_needs_no_introduction(room: PresenceRoom, alice: Client, bob: Client) -> None:
-    """Alice has Bob on her list already; it is read once, not each time he signs in."""
+    """Alice has Bob on the list already; it is read once, not each time that Bob signs in."""
     room.contacts.have("alice", "bob")
     room.pass_time()
     watches(bob, "alice")
@@ -177,7 +177,7 @@ def test_to_add_somebody_answers_the_question(room: PresenceRoom, alice: Client,
 
 @pytest.mark.parametrize("container", [100, 300, 32000], ids=["external", "workgroup", "blocked"])
 def test_who_has_a_level_is_not_asked_about(alice: Client, bob: Client, container: int) -> None:
-    """Alice has decided about Bob; that he is blocked, she need not be told again."""
+    """Alice has decided about Bob, and need not be told again that Bob is blocked."""
     alice.allows(container, 0, '<member action="add" type="user" value="bob@contoso.test"/>')
     watches(bob, "alice")
     assert asked(alice) == []
@@ -213,7 +213,7 @@ def test_a_policy_may_ask_nobody(room: PresenceRoom, alice: Client, bob: Client)
 
 
 def test_who_ends_to_watch_before_he_is_heard_of_is_forgotten(room: PresenceRoom, bob: Client) -> None:
-    """Bob added the wrong Alice, and took her off again."""
+    """Bob added the wrong Alice, and took them off again."""
     watches(bob, "alice")
     body = batch_body(bob.device.uri, ["sip:alice@contoso.test"], action="unsubscribe")
     bob.device.subscribe("presence", body, content_type=BATCH)
@@ -269,7 +269,7 @@ def test_a_crowd_is_noted_in_one_change(room: PresenceRoom, alice: Client) -> No
 
 
 def test_what_waits_is_bounded() -> None:
-    """Beyond the bound, who watches is noted when he signs in next."""
+    """Beyond the bound, a watcher is noted when they sign in next."""
     room = PresenceRoom(people("alice", *(f"u{n}" for n in range(150))), prompts_waiting=100)
     alice = room.sign_in("alice")
     alice.sees_itself()
@@ -327,7 +327,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert room.contacts.read.count(alice) > 150
 
 
-def test_nobody_is_asked_about_himself_or_for_who_is_gone(room: PresenceRoom, alice: Client) -> None:
+def test_nobody_is_asked_about_themselves_or_for_who_is_gone(room: PresenceRoom, alice: Client) -> None:
     """A client watches its own user too; somebody who left the directory has no board to write on."""
     watches(alice, "alice")
     assert asked(alice) == []
@@ -357,7 +357,7 @@ def test_a_glance_is_no_introduction(alice: Client, bob: Client) -> None:
 
 
 def test_who_adds_her_after_a_glance_is_told_of(alice: Client, bob: Client) -> None:
-    """The client watches already when the user makes her his contact."""
+    """The client watches already when the user makes the person a contact."""
     batch(bob, None)
     assert batch(bob, CONTACT_CONTEXT, id_=2) == 200
     assert asked(alice) == [BOB]

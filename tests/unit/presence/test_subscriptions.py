@@ -219,7 +219,7 @@ def test_a_batch_is_bounded_before_boards_are_read(room: PresenceRoom) -> None:
 def test_a_change_of_level_is_seen_by_whom_it_concerns_and_by_nobody_else(
     room: PresenceRoom, alice: Client, bob: Client
 ) -> None:
-    """Bob joins the team; Carol, who stays what she is, hears nothing."""
+    """Bob joins the team; Carol, whose level stays the same, hears nothing."""
     carol = room.sign_in("carol", "dddddddddddd")
     alice.publishes(publication("note", 0, 300, note("for the team")))
     for client in (bob, carol):

@@ -119,13 +119,13 @@ def test_an_aggregate_state_is_in_the_form_that_clients_read() -> None:
 
 
 def test_own_words_are_escaped() -> None:
-    """What somebody wrote cannot become markup in his watchers' documents."""
+    """What somebody wrote cannot become markup in their watchers' documents."""
     found = tree(write_aggregate(Aggregate(6500, Activity(custom=(("1033", "<b>\0"),)))).encode())
     assert found.findtext("activity/custom") == "<b>"
 
 
 def test_a_view_does_not_tell_the_level() -> None:
-    """A watcher learns neither his container nor how often something changed."""
+    """A watcher learns neither their container nor how often something changed."""
     view = write_view(board(), (200,), ["note", "state", "calendarData"])
     assert b"container=" not in view
     assert b"version=" not in view

@@ -72,7 +72,7 @@ def test_reads_what_a_state_says() -> None:
 
 
 def test_reads_own_words() -> None:
-    """A status that the user wrote himself has a text instead of a token."""
+    """A status in the user's own words has a text instead of a token."""
     found = read_state(
         state("userState", 6500, manual=True, inner='<activity><custom LCID="1033">Writing</custom></activity>')
     )
@@ -176,7 +176,7 @@ def test_reads_whom_the_user_knows() -> None:
     ids=["nobody", "two", "not acknowledged", "no name", "nothing"],
 )
 def test_refuses_to_acknowledge_other_than_one_watcher(inner: str) -> None:
-    """One request is about one watcher, and says that he is known."""
+    """One request is about one watcher, and says that they are known."""
     with pytest.raises(RemoteProtocolError):
         read_set_subscriber(subscribers(inner))
 

@@ -19,7 +19,7 @@ def machine(availability: int, epid: Epid = PC, at: float = 10.0, **more: str) -
 
 
 def user(availability: int, epid: Epid = PC, at: float = 10.0, activity: Activity | None = None) -> Input:
-    """Give what a person says himself."""
+    """Give a state that a person chose by hand."""
     return Input(StateDocument(StateKind.USER, availability, manual=True, activity=activity), epid, at)
 
 
@@ -70,7 +70,7 @@ def test_a_class_begins_at_its_floor(edge: int) -> None:
         ([machine(12500), user(12500)], 12500),
         ([machine(15500), user(15500)], 15500),
         ([machine(18500), user(18500)], 18500),
-        # Nobody said anything himself.
+        # Nothing was chosen by hand.
         ([machine(3500)], 3500),
         ([machine(5000)], 5000),
         ([machine(6500)], 6500),
@@ -116,7 +116,7 @@ def test_states_add_up(inputs: list[Input], expected: int) -> None:
 
 
 def test_available_said_on_a_device_that_left_does_not_cover_an_idle_one() -> None:
-    """Alice signs off at home, where she was available; her idle machine at work shows her as away."""
+    """Alice signs off at home, and was available there; the idle machine at work shows them as away."""
     assert number(machine(15500, PC, at=10), user(3500, LAPTOP, at=20)) == 15500
 
 
@@ -162,7 +162,7 @@ def test_a_call_goes_before_a_meeting_and_a_meeting_before_own_words() -> None:
 
 
 def test_out_of_office_lends_its_word_to_an_absence_only() -> None:
-    """Who is out of office but works is available; when he leaves, others see why."""
+    """Who is out of office but works is available; when they leave, others see why."""
     away = said(StateKind.CALENDAR, 15500, OUT_OF_OFFICE)
     assert aggregate([machine(3500), away], None, 0) == Aggregate(3500, device="computer")
     assert aggregate([machine(15500), away], None, 0).activity == OUT_OF_OFFICE
@@ -175,7 +175,7 @@ def test_offline_has_no_activity() -> None:
 
 
 def test_last_active_is_told_while_nobody_is_there() -> None:
-    """Others see since when somebody is inactive; while he is active there is nothing to tell."""
+    """Others see since when somebody is inactive; while they are active there is nothing to tell."""
     assert aggregate([machine(3500)], 5.0, 0).last_active is None
     assert aggregate([machine(5000)], 5.0, 0).last_active == 5.0
     assert aggregate([machine(15500)], 5.0, 0).last_active == 5.0
@@ -189,7 +189,7 @@ def test_who_appeared_offline_is_not_seen_leaving() -> None:
 
 
 def test_device_place_and_zone_come_from_the_most_active_machine() -> None:
-    """Others see where somebody is, not where he also has a device."""
+    """Others see where somebody is, not where else they have a device."""
     phone = machine(3500, LAPTOP, device="Mobile", location="Train")
     seen = aggregate([machine(15500, location="Office"), phone], None, 0)
     assert (seen.device, seen.location) == ("Mobile", "Train")

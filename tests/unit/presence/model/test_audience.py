@@ -65,14 +65,14 @@ def test_setting_up_the_usual_levels_changes_nothing() -> None:
 
 
 def test_a_level_that_was_taken_away_stays_away() -> None:
-    """Who removes his colleagues from their level is not seen by them."""
+    """Who removes their colleagues from their level is not seen by them."""
     assert audience(replace(board(), containers={200: Container(2)}), BOB) == ()
 
 
 @pytest.mark.parametrize(
     ("levels", "expected"),
     [
-        # Spec: explicit user, domain, sameEnterprise, federated, publicCloud, everyone: the first that lists him.
+        # Spec: explicit user, domain, sameEnterprise, federated, publicCloud, everyone: the first that lists them.
         ({"c100": USER, "c400": ENTERPRISE}, (100, 400)),
         ({"c100": DOMAIN, "c400": ENTERPRISE}, (100, 400)),
         ({"c100": USER, "c400": DOMAIN, "c200": ENTERPRISE}, (100, 400, 200)),
@@ -106,8 +106,8 @@ def test_public_cloud_is_asked_for_last() -> None:
     assert audience(board(c32000=CLOUD), BOB, Relation.PUBLIC_CLOUD) == NOBODY
 
 
-def test_a_user_sees_himself_as_a_friend_does() -> None:
-    """Who has himself among his contacts sees all."""
+def test_a_user_sees_their_own_board_as_a_friend_does() -> None:
+    """Who is among their own contacts sees all."""
     assert audience(board(c32000=EVERYONE), ALICE) == OWNER
 
 
@@ -157,7 +157,7 @@ def test_a_change_concerns_who_may_see_it() -> None:
 
 
 def test_a_change_behind_what_is_shown_concerns_nobody() -> None:
-    """Nobody is told that there was something which he cannot see: not what his level ends, nor what it covers."""
+    """Nobody is told that there was something which they cannot see: not what their level ends, nor what it covers."""
     changes = {("note", 200), ("state", 200), ("services", 200)}
     assert concerns(board(), changes, (100, 200)) == {"services"}
     own = holding(InstanceKey("note", 0, 400))
@@ -183,14 +183,14 @@ def test_a_domain_tells_what_a_watcher_is(watcher: str, expected: Relation) -> N
 
 
 def test_an_anonymous_reader_is_everybody() -> None:
-    """Who does not say who he is belongs to what is for everybody, by no other name."""
+    """An anonymous watcher belongs to what is for everybody, by no other name."""
     levels = board(c400=ENTERPRISE, c300=EVERYONE, c100=FEDERATED)
     assert audience(levels, Aor(""), Relation.ANONYMOUS) == (300,)
     assert audience(board(), BOB, Relation.ANONYMOUS) == ()
 
 
 def test_a_category_that_is_not_held_is_looked_for_further_down() -> None:
-    """The search is for each category: who is placed by name sees there, and else what his colleagues see."""
+    """The search is for each category: who is placed by name sees there, and else what their colleagues see."""
     notes = replace(holding(InstanceKey("note", 0, 200)), containers=board(c300=USER, c200=ENTERPRISE).containers)
     seen_by = audience(notes, BOB)
     assert [one.key.container for one in visible(notes, seen_by, "state")] == [300]
@@ -198,7 +198,7 @@ def test_a_category_that_is_not_held_is_looked_for_further_down() -> None:
 
 
 def test_an_external_contact_is_not_shown_what_colleagues_are() -> None:
-    """Somebody placed among external contacts does not see a note because he is a colleague too."""
+    """Somebody placed among external contacts does not see a note because they are a colleague too."""
     notes = replace(holding(InstanceKey("note", 0, 200)), containers=board(c100=USER, c200=ENTERPRISE).containers)
     assert not visible(notes, audience(notes, BOB), "note")
     own = replace(holding(InstanceKey("note", 0, 100)), containers=notes.containers)
@@ -206,7 +206,7 @@ def test_an_external_contact_is_not_shown_what_colleagues_are() -> None:
 
 
 def test_a_block_ends_the_search() -> None:
-    """Who is placed by name where his enterprise is blocked sees his level and nothing beyond."""
+    """Who is placed by name where their enterprise is blocked sees their level and nothing beyond."""
     levels = board(c300=USER, c32000=ENTERPRISE).containers
     half = replace(holding(InstanceKey("note", 0, 0), InstanceKey("note", 1, 32000)), containers=levels)
     seen_by = audience(half, BOB)
@@ -216,7 +216,7 @@ def test_a_block_ends_the_search() -> None:
 
 
 def test_a_delegate_is_of_the_workgroup_unless_he_is_placed() -> None:
-    """Who acts for somebody sees him as his team does; a level that was chosen by name counts more."""
+    """A delegate sees a user as the user's team does; a level that was chosen by name counts more."""
     acting = replace(board(), delegates=Delegates(1, (Delegate(BOB),)))
     assert audience(acting, BOB) == (300, 200)
     assert audience(replace(acting, containers=board(c400=USER).containers), BOB) == (400, 200)

@@ -73,7 +73,7 @@ def machine(availability: int, container: int = INPUT, instance: int = 0x3000000
 
 
 def user(availability: int, version: int = 0) -> Publication:
-    """Give the wish to publish what a person says himself."""
+    """Give the publication of a state that a person chose by hand."""
     state = StateDocument(StateKind.USER, availability, manual=True)
     return Publication(
         InstanceKey("state", 0x20000000, INPUT), version, Expire.STATIC, f"<{availability}>", state=state
@@ -224,7 +224,7 @@ def test_what_is_bound_in_time_ends_when_its_time_has_come() -> None:
 
 
 def test_last_active_is_when_the_machine_stopped_being_active() -> None:
-    """Others see since when somebody is away, not when he signed in."""
+    """Others see since when somebody is away, not when they signed in."""
     board = published(empty(), machine(3500), now=100.0)
     board = published(board, machine(15500), now=500.0)
     board = published(board, machine(15500), now=900.0)
@@ -322,7 +322,7 @@ def test_each_type_of_publication_ends_when_it_should(
 
 
 def test_reset_status_falls_back_to_the_machines() -> None:
-    """Who resets his status is what his devices say, however he did it."""
+    """Who resets their status is what their devices say, however they chose it."""
     timed = replace(user(9500), key=InstanceKey("state", 0x24000000, INPUT), expire=Expire.TIME, expires_s=86400)
     board = published(empty(), machine(3500), user(6500))
     board = published(board, timed, now=2.0)
@@ -334,7 +334,7 @@ def test_reset_status_falls_back_to_the_machines() -> None:
 
 
 def test_appearing_offline_outlasts_a_restart() -> None:
-    """Who chose to appear offline is not given away by the next start of his client."""
+    """Who chose to appear offline is not given away by the next start of their client."""
     board = published(empty(), machine(3500), user(18500))
     assert shown(board).availability == 18500
     alone = leave(board, PC, 2.0, last=True).board
@@ -371,7 +371,7 @@ def test_what_else_is_a_clients_to_say_passes(key: InstanceKey) -> None:
 
 
 def test_services_are_the_union_of_devices() -> None:
-    """What one can be asked for is what any of his devices can, and the best device is named to himself only."""
+    """A user's services are what any of their devices can, and the best device is named to themselves only."""
     tablet = Device("5C-TABLET", "", capabilities=(Capability("text", "true"), Capability("video", "true", "", "true")))
     board = published(empty(), machine(15500), device())
     board = published(board, machine(3500, instance=2), device(tablet, 101), by=LAPTOP)
@@ -386,7 +386,7 @@ def test_services_are_the_union_of_devices() -> None:
 
 
 def test_a_preferred_device_is_the_best() -> None:
-    """Who prefers his phone is called there, although he sits at his computer."""
+    """Who prefers their phone is called there, although they sit at their computer."""
     phone = replace(DEVICE, endpoint_id="phone", preferred=True)
     board = published(empty(), machine(3500), device())
     board = published(board, device(phone, 101), by=LAPTOP)
@@ -411,7 +411,7 @@ def test_who_never_had_a_device_has_no_services() -> None:
 
 
 def test_the_most_active_machine_is_named_to_oneself() -> None:
-    """A user's other devices know at which of them he sits, by the id of its device."""
+    """A user's other devices know at which of them the user sits, by the id of its device."""
     board = published(empty(), machine(3500), device())
     assert made(board, "state", INPUT, 0x10000000) == AggregateMachine(3500, "4a8b-pc")
     other = replace(

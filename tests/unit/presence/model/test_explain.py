@@ -40,7 +40,7 @@ def test_before_a_client_has_set_up_levels_the_default_is_named() -> None:
 
 
 def test_each_kind_of_list_has_its_own_words() -> None:
-    """A domain, everyone, nobody; himself."""
+    """A domain, everyone, nobody; the user."""
     assert level(board(c300=DOMAIN), BOB, Relation.SAME_ENTERPRISE) == ("workgroup", "listed by domain in 300")
     assert level(board(c200=None, c400=EVERYONE), BOB, Relation.SAME_ENTERPRISE) == ("friends", "everyone in 400")
     assert level(board(c200=None), BOB, Relation.SAME_ENTERPRISE) == ("everybody", "on no list")
@@ -49,7 +49,7 @@ def test_each_kind_of_list_has_its_own_words() -> None:
 
 
 def test_who_is_blocked_by_a_later_list_sees_what_comes_before() -> None:
-    """His name is on one list, his domain is blocked: what his container lacks is not looked for any further."""
+    """Their name is on one list, their domain is blocked: what their container lacks is not looked for any further."""
     found = story(board(c400=USER, c32000=DOMAIN))
     assert [one.finding for one in found[:2]] == [
         "bob is in container 400 (friends): listed as user in 400",

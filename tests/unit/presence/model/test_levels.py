@@ -57,7 +57,7 @@ def changed(outcome: Outcome) -> Board:
 
 
 def change(container: int, version: int = 0, *, remove: bool = False) -> MemberChange:
-    """Give the wish to add Bob to a container, or to remove him."""
+    """Give the change that adds Bob to a container, or removes them."""
     add, gone = (frozenset[ContainerMember](), {BOB}) if remove else ({BOB}, frozenset[ContainerMember]())
     return MemberChange(container, version, frozenset(add), frozenset(gone))
 
@@ -111,7 +111,7 @@ def test_fewer_delegates_than_there_are_can_be_reached_one_by_one() -> None:
 
 
 def test_acknowledges_only_who_is_there() -> None:
-    """A user confirms that he knows of a watcher; of nobody else."""
+    """A user confirms that they know of a watcher; of nobody else."""
     dave = Aor("sip:dave@contoso.test")
     board = replace(empty(), subscribers=(Subscriber(dave),))
     assert changed(acknowledge(board, [dave], 1.0, Quotas())).subscribers == (Subscriber(dave, acknowledged=True),)
@@ -119,7 +119,7 @@ def test_acknowledges_only_who_is_there() -> None:
 
 
 def test_a_watcher_who_is_not_known_is_noted_once() -> None:
-    """The user will be asked about somebody who began to watch him, and not twice."""
+    """The user will be asked about somebody who began to watch them, and not twice."""
     outcome = subscribe(empty(), DAVE, "Dave", 1.0, 200)
     assert outcome.board.subscribers == (Subscriber(DAVE, "Dave"),)
     assert (outcome.changes.subscribers, outcome.changes.durable) == (True, True)
@@ -138,7 +138,7 @@ def test_a_watcher_who_is_not_known_is_noted_once() -> None:
     ],
 )
 def test_a_watcher_who_is_known_is_not_noted(board: Board) -> None:
-    """Whom a user has acknowledged, placed at a level or made his delegate, and the user himself, is no news."""
+    """Whom a user has acknowledged, placed at a level or made their delegate, and the user, is no news."""
     assert subscribe(board, DAVE, "", 1.0, 200).board is board
 
 
@@ -148,7 +148,7 @@ def test_a_contact_is_not_noted() -> None:
 
 
 def test_only_so_many_wait_to_be_told_of() -> None:
-    """A user comes back to a bounded number of questions; where the policy says 0, he is never asked."""
+    """A user comes back to a bounded number of questions; where the policy says 0, they are never asked."""
     assert subscribe(empty(), DAVE, "", 1.0, 0).board.subscribers == ()
     one = subscribe(empty(), DAVE, "", 1.0, 1).board
     assert subscribe(one, ERIN, "", 2.0, 1).board is one
@@ -204,7 +204,7 @@ def test_delegates_are_bounded_and_asking_twice_is_no_fault() -> None:
 
 
 def test_privacy_mode_comes_by_policy_or_by_wish() -> None:
-    """A policy turns it on; so does the user, in his own client; and watchers are looked at anew each time."""
+    """A policy turns it on; so does the user, in their own client; and watchers are looked at anew each time."""
     contacts = frozenset({DAVE})
     outcome = privatise(empty(), contacts, 1.0, Quotas(), private=True)
     assert outcome.board.private_to == contacts

@@ -38,7 +38,7 @@ def test_services() -> None:
 
 
 def test_the_most_active_machine() -> None:
-    """A user's devices read where he is."""
+    """A user's devices read where the user is."""
     xsi = "http://www.w3.org/2001/XMLSchema-instance"
     head = f'<state xmlns="{NS}/state" xmlns:xsi="{xsi}" xsi:type="aggregateMachineState"'
     assert written(AggregateMachine(18500)) == f"{head}><availability>18500</availability></state>"
