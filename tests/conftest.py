@@ -18,10 +18,10 @@ elif os.environ.get("CI"):
 
 TESTS = Path(__file__).parent
 
-UNMEASURED = ("interop", "perf", "properties", "scenarios")
-"""Folders whose tests run without coverage, where there is any.
+UNMEASURED = ("interop", "perf", "properties")
+"""Folders whose tests run without coverage, where there is any; and of stories that are given twice, the second time.
 
-They go thousands of times over lines that unit tests have reached, and the tracer would double what each time costs.
+They go thousands of times over lines that other tests have reached, and the tracer would double what each time costs.
 """
 
 LONGEST_IN_A_NAME = 50
@@ -33,7 +33,7 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See to it that coverage measures what unit tests and contracts reach."""
+    """See to it that coverage measures what the first test of each line reaches."""
     for item in items:
-        if item.path.relative_to(TESTS).parts[0] in UNMEASURED:
+        if item.path.relative_to(TESTS).parts[0] in UNMEASURED or "[stepped" in item.name:
             item.add_marker("no_cover")

@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +53,7 @@ class _Module:
     name: str
     path: Path
     tree: ast.Module
+    nodes: tuple[ast.AST, ...]
     parents: Mapping[ast.AST, ast.AST]
     imported: Mapping[str, tuple[str, str]]
     """Name here → the module and the name there."""
@@ -63,21 +65,31 @@ class _Module:
         return parts[2] if parts[1] == "workloads" else parts[1]
 
 
-def modules() -> Iterator[_Module]:
-    """Give every module of lyncpy."""
-    for path in sorted((TOP / "lyncpy").rglob("*.py")):
-        name = ".".join(path.relative_to(TOP).with_suffix("").parts).removesuffix(".__init__")
+def modules() -> tuple[_Module, ...]:
+    """Give every module of lyncpy; they are read once."""
+    return _modules(TOP)
+
+
+@cache
+def _modules(top: Path) -> tuple[_Module, ...]:
+    return tuple(_read(top))
+
+
+def _read(top: Path) -> Iterator[_Module]:
+    for path in sorted((top / "lyncpy").rglob("*.py")):
+        name = ".".join(path.relative_to(top).with_suffix("").parts).removesuffix(".__init__")
         if name == "lyncpy":
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        nodes = tuple(ast.walk(tree))
+        parents = {child: node for node in nodes for child in ast.iter_child_nodes(node)}
         imported = {
             alias.asname or alias.name: (node.module, alias.name)
-            for node in ast.walk(tree)
+            for node in nodes
             if isinstance(node, ast.ImportFrom) and node.module
             for alias in node.names
         }
-        yield _Module(name, path, tree, parents, imported)
+        yield _Module(name, path, tree, nodes, parents, imported)
 
 
 def diagnostics() -> list[Diagnostic]:
@@ -86,12 +98,12 @@ def diagnostics() -> list[Diagnostic]:
     Raises:
         Unreadable: An id that is no number in the source.
     """
-    everything = list(modules())
+    everything = modules()
     numbers = {(one.name, name): value for one in everything for name, value in _numbers(one.tree)}
     found: dict[tuple[str, str, bool], Diagnostic] = {}
     named: dict[tuple[str, str], Diagnostic] = {}
     for module in everything:
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             said = _said(module, node, numbers)
             if said is None:
                 continue
@@ -102,7 +114,7 @@ def diagnostics() -> list[Diagnostic]:
             for name in _names_of(parent):
                 named[module.name, name] = one
     for module in everything:
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Call | ast.Tuple):
                 elements = node.args if isinstance(node, ast.Call) else node.elts
                 for element in elements[1:]:
@@ -202,7 +214,7 @@ def _status_beside(node: ast.AST) -> Iterator[int]:
 
 def meters() -> list[Meter]:
     """Give every meter that is declared; a name that is put together has VARIES in it."""
-    found = [one for module in modules() for node in ast.walk(module.tree) for one in _declared(module, node)]
+    found = [one for module in modules() for node in module.nodes for one in _declared(module, node)]
     return sorted(set(found), key=lambda one: one.name)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import lyncpy
 from tests.kit.costs import grows
+from tests.kit.trees import tree_of
 
 METHODS: Final = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer", "subn")
 _ROOM: Final = Path(lyncpy.__file__).parent
@@ -32,7 +33,7 @@ def all_patterns() -> list[Found]:
     """Give every pattern that a module of lyncpy compiles, or hands to `re` where it is used."""
     # Migrations run by themselves, and cannot be imported; a pattern has no business there.
     paths = [path for path in sorted(_ROOM.rglob("*.py")) if "migrations" not in path.parts]
-    trees = {_module(path): ast.parse(path.read_text()) for path in paths}
+    trees = {_module(path): tree_of(path) for path in paths}
     kept: dict[int, tuple[str, re.Pattern[Any]]] = {}
     for name, tree in trees.items():
         if not any(isinstance(node, ast.Name) and node.id == "re" for node in ast.walk(tree)):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import lyncpy
+from tests.kit.trees import tree_of
 
 TOP: Final = Path(lyncpy.__file__).parent
 
@@ -78,7 +79,7 @@ _BANNED: Final = frozenset({"time", "monotonic", "time_ns", "perf_counter", "utc
 def modules() -> Iterator[tuple[str, ast.Module]]:
     """Give every module of the server."""
     for path in sorted(TOP.rglob("*.py")):
-        yield path.relative_to(TOP).as_posix(), ast.parse(path.read_text("utf-8"))
+        yield path.relative_to(TOP).as_posix(), tree_of(path)
 
 
 def test_the_wall_clock_is_read_where_it_is_listed() -> None:

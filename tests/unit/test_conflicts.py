@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import lyncpy
+from tests.kit.trees import tree_of
 
 TOP: Final = Path(lyncpy.__file__).parent
 
@@ -41,8 +42,7 @@ def test_one_module_answers_to_another_writer() -> None:
         {
             name: count
             for path in TOP.rglob("*.py")
-            if (name := path.relative_to(TOP).as_posix()) != HOME
-            and (count := sum(1 for _ in handlers(ast.parse(path.read_text()))))
+            if (name := path.relative_to(TOP).as_posix()) != HOME and (count := sum(1 for _ in handlers(tree_of(path))))
         }
     )
     assert found == {name: count for name, (count, _) in OTHERS.items()}

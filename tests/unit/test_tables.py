@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lyncpy.app.config import Sections
+from tests.kit.trees import nodes_of
 
 SOURCE = Path(__file__).parents[2] / "lyncpy"
 _FILE = tomllib.loads((Path(__file__).parent / "tables.toml").read_text(encoding="utf-8"))
@@ -37,7 +38,7 @@ def _grows(value: ast.expr | None) -> bool:
 def _tables() -> Iterator[str]:
     for file in sorted(SOURCE.rglob("*.py")):
         module = ".".join(file.relative_to(SOURCE).with_suffix("").parts)
-        for cls in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for cls in nodes_of(file):
             if not isinstance(cls, ast.ClassDef):
                 continue
             for body in cls.body:

@@ -20,6 +20,7 @@ from lyncpy.contracts.names import (
 )
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.uri import parse_uri
+from tests.kit.trees import tree_of
 
 HOUSE = Path(lyncpy.__file__).parent
 PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,;?/"
@@ -184,7 +185,7 @@ def _modules() -> Iterator[tuple[str, ast.Module]]:
     for path in sorted(HOUSE.rglob("*.py")):
         where = path.relative_to(HOUSE).as_posix()
         if where not in ("contracts/names.py", "sip/uri.py"):
-            yield where, ast.parse(path.read_text("utf-8"))
+            yield where, tree_of(path)
 
 
 def test_names_are_made_in_one_place() -> None:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from tests.kit.trees import tree_of
+
 TOP = Path(__file__).parents[3]
 SOURCES: Final = tuple(
     file
@@ -61,7 +63,7 @@ def _uses(tree: ast.Module) -> Iterator[str]:
 
 
 def _parsed() -> dict[Path, ast.Module]:
-    return {file: ast.parse(file.read_text(encoding="utf-8")) for file in SOURCES}
+    return {file: tree_of(file) for file in SOURCES}
 
 
 def test_nothing_is_defined_that_nothing_uses() -> None:

@@ -8,6 +8,8 @@ from typing import Final
 
 import pytest
 
+from tests.kit.trees import nodes_of
+
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 LEVELS: Final = ("debug", "info", "warn", "error", "failure", "critical", "_say")
 
@@ -34,7 +36,7 @@ OTHERS: Final = {other: name for name, others in FIELDS.items() for other in oth
 def _calls() -> Iterator[tuple[str, ast.Call]]:
     """Give each line that is logged, and where."""
     for file in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes_of(file):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _logs(node.func):
                 yield f"{file.relative_to(SOURCE)}:{node.lineno}", node
 

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from lyncpy.backends.openmetrics import OpenMetrics
+from tests.kit.trees import nodes_of
 
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 ROOMS: Final = ("core", "wire", "web", "archive", "conferencing", "contacts", "im", "presence", "records", "store")
@@ -22,7 +23,7 @@ GAUGE: Final = re.compile(rf"lyncpy_({'|'.join(ROOMS)})(_[a-z0-9]+)*_(count|byte
 def _meters() -> Iterator[tuple[str, str]]:
     """Give each meter's kind and name, as the source has them."""
     for file in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes_of(file):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 name = ast.unparse(node.args[0]).strip("f'\"")
                 if node.func.attr in ("counter", "total", "gauge") and name.startswith("lyncpy_"):

@@ -11,7 +11,7 @@ TESTS: Final = Path(__file__).parents[2]
 EXCUSED: Final[dict[str, list[str]]] = tomllib.loads(Path(__file__).with_name("privacy.toml").read_text("utf-8"))
 """File → private names of others that it still uses. It only becomes shorter."""
 
-OURS: Final = {"self", "cls", "super()"}
+OURS: Final = {"self", "cls", "super"}
 NOT_PRIVATE: Final = {
     "_replace": "a named tuple's public method",
     "_asdict": "a named tuple's public method",
@@ -24,24 +24,31 @@ NOT_PRIVATE: Final = {
 
 def _of_others(tree: ast.Module) -> Iterator[str]:
     """Give the private names that a module uses of what is not its own."""
-    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    own |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and ast.unparse(node.value) in OURS}
-    own |= {
-        node.target.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) not in OURS:
+    nodes = tuple(ast.walk(tree))
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and _is_ours(node.value)}
+    own |= {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
             # What the module's own classes have is theirs.
-            found = [node.attr] if node.attr not in own else []
+            found = [node.attr] if node.attr not in own and not _is_ours(node.value) else []
         elif isinstance(node, ast.ImportFrom):
             found = [alias.name for alias in node.names]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "getattr", "delattr")):
+        elif isinstance(node, ast.Call) and _name_of(node.func) in ("setattr", "getattr", "delattr"):
             found = [ast.literal_eval(one).split(".")[-1] for one in node.args if _is_text(one)]
         else:
             continue
         yield from (name for name in found if name.startswith("_") and not name.startswith("__"))
+
+
+def _is_ours(value: ast.expr) -> bool:
+    return _name_of(value.func if isinstance(value, ast.Call) and not value.args else value) in OURS
+
+
+def _name_of(value: ast.expr) -> str:
+    if isinstance(value, ast.Attribute):
+        return value.attr
+    return value.id if isinstance(value, ast.Name) else ""
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -4,6 +4,8 @@ import ast
 from pathlib import Path
 from typing import Final
 
+from tests.kit.trees import nodes_of
+
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 
 STARTS: Final = {
@@ -34,7 +36,7 @@ def test_nobody_else_starts_a_coroutine() -> None:
     found = {
         file.relative_to(SOURCE).as_posix()
         for file in SOURCE.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in nodes_of(file)
         if isinstance(node, ast.Attribute) and node.attr in ("fromCoroutine", "ensureDeferred")
     }
     assert found - STARTS.keys() == set(), "use core.spawn"

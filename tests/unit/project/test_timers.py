@@ -4,6 +4,8 @@ import ast
 from pathlib import Path
 from typing import Final
 
+from tests.kit.trees import tree_of
+
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 
 BY_HAND: Final = {
@@ -30,10 +32,6 @@ def _keeps(tree: ast.Module) -> bool:
 
 def test_nobody_else_keeps_a_timer() -> None:
     """A time that moves or is not needed any more is a `Deadline`; times of many things are `Deadlines`."""
-    found = {
-        file.relative_to(SOURCE).as_posix()
-        for file in SOURCE.rglob("*.py")
-        if _keeps(ast.parse(file.read_text(encoding="utf-8")))
-    }
+    found = {file.relative_to(SOURCE).as_posix() for file in SOURCE.rglob("*.py") if _keeps(tree_of(file))}
     assert found - BY_HAND.keys() == set(), "use core.deadline"
     assert BY_HAND.keys() - found - {"core/deadline.py", "core/timers.py"} == set(), "it does by now"
