@@ -8,7 +8,7 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.presence.bodies.board_record import read_named, write_record
-from lyncpy.workloads.presence.model.absences import Remains
+from lyncpy.workloads.presence.model.absences import Absence, Remains
 from lyncpy.workloads.presence.model.audience import Audience, Away, concerns, differs, visible
 from lyncpy.workloads.presence.model.audience import audience as audience_of
 from lyncpy.workloads.presence.model.board import (
@@ -23,7 +23,7 @@ from lyncpy.workloads.presence.model.board import (
     publish_directory_facts,
     with_aggregates,
 )
-from lyncpy.workloads.presence.model.levels import MemberChange, set_members
+from lyncpy.workloads.presence.model.levels import MemberChange, again, set_members
 from lyncpy.workloads.presence.model.naming import Names, noted, readdress
 from lyncpy.workloads.presence.model.server_publications import ServerPublication
 from lyncpy.workloads.presence.model.states import Aggregate, Capability, Device, StateDocument, StateKind
@@ -156,6 +156,42 @@ def test_who_appears_offline_offers_no_services() -> None:
     left = leave(outcome.board, Epid("pc"), 300.0, last=True).board
     assert hidden["services"] == []
     assert hidden == all_of(left, (200,))
+
+
+def test_of_states_an_absence_keeps_what_they_come_to() -> None:
+    """What aggregates are made of is seen by nobody, wherever a client puts it."""
+    state = StateDocument(StateKind.USER, 6500, manual=True)
+    wish = Publication(InstanceKey("state", 0x20000000, 200), 0, Expire.STATIC, "<state/>", state=state)
+    outcome = publish(busy(), [wish], Epid("pc"), 200.0, Quotas())
+    assert isinstance(outcome, Published)
+    remains = shut_out(outcome.board, 500.0, BOB_MEMBER).absences[BOB_MEMBER].remains
+    assert remains is not None
+    assert wish.key in outcome.board.instances
+    assert wish.key not in {one.key for one in remains.instances}
+
+
+@pytest.mark.parametrize("kind", [MemberKind.USER, MemberKind.DOMAIN])
+def test_in_privacy_mode_only_contacts_see_what_was_left(kind: MemberKind) -> None:
+    """Blocked by name or with their whole domain: who was a contact sees the card, and who was none a stranger's."""
+    member = BOB_MEMBER if kind is MemberKind.USER else ContainerMember(kind, "contoso.test")
+    for contacts, note in ((frozenset({BOB}), ["<note/>"]), (frozenset[Aor](), [])):
+        blocked = shut_out(replace(busy(), private_to=contacts), 500.0, member)
+        assert [one.value for one in visible(blocked, audience_of(blocked, BOB), "note")] == note
+        assert visible(blocked, audience_of(blocked, BOB), "contactCard")
+
+
+def test_who_was_blocked_before_absences_were_stored_has_one_from_now_on() -> None:
+    """A list of an older record names them; they see somebody who has just gone."""
+    board = replace(busy(), containers={32000: Container(1, frozenset({BOB_MEMBER}))}, absences={})
+    assert again(board, 500.0).absences == {BOB_MEMBER: Absence(500.0)}
+
+
+def test_a_domain_that_is_blocked_is_so_whatever_addresses_there_are() -> None:
+    """Only people are called by other names."""
+    partner = ContainerMember(MemberKind.DOMAIN, "partner.test")
+    before = shut_out(busy(), 500.0, BOB_MEMBER, partner)
+    asleep, _, _ = sleeping(before)
+    assert asleep.absences == {partner: before.absences[partner]}
 
 
 def said(found: Board, *wishes: Publication, now: float, quotas: Quotas | None = None) -> Board:

@@ -155,7 +155,7 @@ def bounded(absences: Absences, instances: Collection[Instance], room_bytes: int
         if listed + size <= room_bytes:
             room_bytes -= listed + size
             counted.update(map(id, kept.instances))
-        elif kept.instances or listed > room_bytes:
+        else:
             full[id(kept)] = replace(kept, instances=()) if listed <= room_bytes else None
             room_bytes -= min(listed, room_bytes)
     return _each(absences, lambda kept: full.get(id(kept), kept)) if full else absences

@@ -83,6 +83,8 @@ def test_members_are_bounded_and_container_0_is_everybodys() -> None:
     """Neither can a list grow without end, nor can anybody be kept out of what is everybody's."""
     assert set_members(empty(), [change(0)], 1.0, Quotas()) == PublicationDenied(Denial.READ_ONLY)
     assert set_members(empty(), [change(200)], 1.0, Quotas(members=0)) == PublicationDenied(Denial.TOO_MANY_MEMBERS)
+    in_all = Quotas(members_in_all=0)
+    assert set_members(empty(), [change(200)], 1.0, in_all) == PublicationDenied(Denial.TOO_MANY_MEMBERS)
     assert set_members(empty(), [change(200)], 1.0, Quotas(containers=0)) == PublicationDenied(
         Denial.TOO_MANY_CONTAINERS
     )
