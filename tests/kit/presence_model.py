@@ -42,6 +42,7 @@ from lyncpy.workloads.presence.model.server_publications import directory_public
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import Delegate, Denial, InstanceKey
 from lyncpy.workloads.presence.model.values import write_aggregate, write_value
+from tests.kit.boards import colleague, usual_quotas
 
 View = tuple[tuple[str, str], ...]
 """(instance, canonical XML) of each publication of a category that a watcher sees."""
@@ -79,7 +80,7 @@ class Truth:
     """
 
     people: Mapping[Aor, Person]
-    quotas: Quotas = field(default_factory=Quotas)
+    quotas: Quotas = field(default_factory=usual_quotas)
     is_broken: bool = False
     boards: dict[Aor, Board] = field(default_factory=dict)
     stored: dict[Aor, Board] = field(default_factory=dict)
@@ -158,7 +159,7 @@ class Truth:
 
     def sets_members(self, aor: Aor, wishes: Iterable[MemberChange], now: float) -> int:
         """Change levels."""
-        return self._change(aor, lambda board: set_members(board, tuple(wishes), now, self.quotas), now)
+        return self._change(aor, lambda board: set_members(board, tuple(wishes), now, self.quotas, colleague), now)
 
     def sets_delegate(self, aor: Aor, version: int, who: Aor, adds: bool, now: float) -> int:
         """Name a delegate, or none any more."""
@@ -179,9 +180,9 @@ class Truth:
     def began(self, watcher: Aor, aor: Aor, now: float) -> None:
         """Somebody watches who did not."""
         board = self.boards[aor]
-        if aor != watcher and not is_blocked(audience(board, watcher)):
-            name, contacts = self.people[watcher].display_name, self.contacts.get(aor, frozenset())
-            self._keep(subscribe(board, watcher, name, now, PROMPTED, contacts=contacts), durable=True)
+        known = aor == watcher or watcher in self.contacts.get(aor, frozenset())
+        if not known and not is_blocked(audience(board, watcher)):
+            self._keep(subscribe(board, watcher, self.people[watcher].display_name, now, PROMPTED), durable=True)
 
     def ended(self, watcher: Aor, aor: Aor, now: float) -> None:
         """Somebody watches no longer, and said so."""

@@ -12,7 +12,6 @@ from lyncpy.workloads.presence.model.audience import Audience, audience, concern
 from lyncpy.workloads.presence.model.board import (
     Board,
     Published,
-    Quotas,
     expire,
     leave,
     publish_directory_facts,
@@ -28,7 +27,7 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
 )
 from lyncpy.workloads.presence.model.values import write_value
-from tests.kit.boards import read_record
+from tests.kit.boards import colleague, read_record, usual_quotas
 from tests.properties.test_boards import ALICE, BOB, histories, members, steps, taken
 
 ALL = (*CATEGORIES, "x")
@@ -79,7 +78,7 @@ def block(board: Board, entry: ContainerMember, now: float) -> Board:
     ]
     version = board.containers.get(32000, Container()).version
     outcome = set_members(
-        board, [*wishes, MemberChange(32000, version, frozenset({entry}), frozenset())], now, Quotas()
+        board, [*wishes, MemberChange(32000, version, frozenset({entry}), frozenset())], now, usual_quotas(), colleague
     )
     assert isinstance(outcome, Published)
     return outcome.board

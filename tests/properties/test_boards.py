@@ -18,7 +18,6 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     PublicationDenied,
     Published,
-    Quotas,
     Stale,
     compare,
     expire,
@@ -49,13 +48,13 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
 )
 from lyncpy.workloads.presence.model.values import write_value
-from tests.kit.boards import read_record
+from tests.kit.boards import colleague, read_record, usual_quotas
 from tests.kit.presence import state
 
 ALICE, BOB, DAVE = (Aor(f"sip:{name}@contoso.test") for name in ("alice", "bob", "dave"))
 EPIDS = st.sampled_from([Epid("pc"), Epid("laptop"), Epid("phone")])
 CONTAINERS = st.sampled_from([2, 2, 3, 0, 1, 100, 200, 300, 400, 1000, 32000])
-QUOTAS = Quotas(publications=8, value_bytes=2000, containers=8, members=2, delegates=1, subscribers=1)
+QUOTAS = usual_quotas(publications=8, value_bytes=2000, containers=8, members=2, delegates=1, subscribers=1)
 DEVICE = '<device endpointId="{0}"><capabilities preferred="{1}"><text render="{1}"/><{0} publish="true"/></capabilities></device>'
 
 people = st.sampled_from([BOB, DAVE])
@@ -136,7 +135,7 @@ def taken(board: Board, one: tuple[object, ...], now: float) -> Outcome:
         case (operation, int() as id_, frozenset() as found) if operation is set_members:
             old = board.containers.get(id_, Container())
             change = MemberChange(id_, old.version, found, old.members - found)
-            return set_members(board, [change], now, QUOTAS)
+            return set_members(board, [change], now, QUOTAS, colleague)
         case (operation, str() as who, bool() as adds) if operation is set_delegates:
             add, remove = ([Delegate(Aor(who))], []) if adds else ([], [Aor(who)])
             return set_delegates(board, board.delegates.version, add, remove, now, QUOTAS)
@@ -292,7 +291,7 @@ def test_an_endpoint_that_leaves_takes_along_what_it_said(
     quiet = expire(quiet, 1000.0).board
     mine = [replace(one, key=one.key._replace(instance=77), version=0, expire=Expire.ENDPOINT) for one in asked]
     unique = list({one.key: one for one in mine if one.expires_s != 0}.values())
-    came = publish(quiet, unique, Epid("guest"), 1000.0, Quotas())
+    came = publish(quiet, unique, Epid("guest"), 1000.0, usual_quotas())
     if isinstance(came, Published):
         left = leave(came.board, Epid("guest"), 1000.0, last=False).board
         for key in quiet.instances.keys() | left.instances.keys():

@@ -34,7 +34,7 @@ ADDRESSES = st.sampled_from([Aor(f"sip:{name}@contoso.test") for name in "abcdef
 GROUPS = st.integers(1, 6) | st.integers(61, 63)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn"]), min_size=1, max_size=8)
 EXTENSIONS = st.sampled_from([None, "", "<x/>", "<y a='1'>text</y>"])
-LIMITS = ListLimits(contacts=4, groups=5, extension_bytes=12)
+LIMITS = ListLimits(contacts=4, groups=5, extension_bytes=12, list_bytes=1_048_576)
 
 CHANGES: st.SearchStrategy[Change] = st.one_of(
     st.builds(

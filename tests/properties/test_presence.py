@@ -14,7 +14,6 @@ from lyncpy.workloads.presence.model.audience import Away, audience, is_blocked,
 from lyncpy.workloads.presence.model.board import (
     Board,
     Published,
-    Quotas,
     compare,
     expire,
     leave,
@@ -30,7 +29,7 @@ from lyncpy.workloads.presence.model.tables import (
     MemberKind,
     Publication,
 )
-from tests.kit.boards import read_record
+from tests.kit.boards import read_record, usual_quotas
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, views
 from tests.kit.soak import many
@@ -82,7 +81,7 @@ def histories(found: list[tuple[Epid, list[Publication], bool]]) -> list[tuple[B
     board = with_aggregates(Board(ALICE), Board(ALICE), 0.0).board
     steps = []
     for now, (epid, wishes, leaves) in enumerate(found):
-        outcome = leave(board, epid, now, last=False) if leaves else publish(board, wishes, epid, now, Quotas())
+        outcome = leave(board, epid, now, last=False) if leaves else publish(board, wishes, epid, now, usual_quotas())
         after = outcome.board if isinstance(outcome, Published) else board
         steps.append((board, after, outcome))
         board = after

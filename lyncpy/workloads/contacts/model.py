@@ -143,7 +143,7 @@ class ListLimits:
     contacts: int
     groups: int
     extension_bytes: int
-    list_bytes: int = 1_048_576
+    list_bytes: int
     """Of all names, addresses and extensions together: the list is written, and goes to each device, as a whole."""
 
 

@@ -33,7 +33,10 @@ class Contacts:
 
     def __init__(self, platform: Platform, signaling: Signaling, settings: Settings) -> None:
         limits = ListLimits(
-            settings.contacts_per_user, settings.groups_per_user, settings.extension_bytes, settings.list_bytes
+            contacts=settings.contacts_per_user,
+            groups=settings.groups_per_user,
+            extension_bytes=settings.extension_bytes,
+            list_bytes=settings.list_bytes,
         )
         self._generated_groups = GeneratedGroups(platform.people, platform.groups, settings)
         self._lists = lists = Lists(

@@ -44,7 +44,7 @@ class Views:
         board: Board,
         seen_by: Audience,
         categories: Collection[str],
-        form: PresenceFormat = PresenceFormat.CATEGORIES,
+        form: PresenceFormat,
     ) -> Document:
         """Give the document for an audience; one in an old format is whole, whatever categories are asked for."""
         kept = self._kept.get(board.aor)

@@ -103,12 +103,12 @@ class Settings(BaseModel):
     def quotas(self) -> Quotas:
         """Give the bounds of one board."""
         return Quotas(
-            self.publications_per_user,
-            self.publication_bytes,
-            self.containers_per_user,
-            self.members_per_container,
-            self.delegates_per_user,
-            self.subscribers_remembered,
-            self.board_bytes,
-            self.members_per_user,
+            publications=self.publications_per_user,
+            value_bytes=self.publication_bytes,
+            containers=self.containers_per_user,
+            members=self.members_per_container,
+            delegates=self.delegates_per_user,
+            subscribers=self.subscribers_remembered,
+            board_bytes=self.board_bytes,
+            members_in_all=self.members_per_user,
         )

@@ -121,7 +121,7 @@ class WatcherIndex:
             raise Refused(413, _LIMIT)
 
     def watch(
-        self, subscription: Subscription, watched_people: WatchedPeople, boards: Mapping[Aor, Board], serial: int = -1
+        self, subscription: Subscription, watched_people: WatchedPeople, boards: Mapping[Aor, Board], serial: int
     ) -> None:
         """Replace the people whom a subscription watches.
 

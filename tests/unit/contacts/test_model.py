@@ -29,7 +29,7 @@ from lyncpy.workloads.contacts.model import (
 ALICE = Aor("sip:alice@contoso.test")
 BOB = Aor("sip:bob@contoso.test")
 CAROL = Aor("sip:carol@contoso.test")
-LIMITS = ListLimits(contacts=3, groups=3, extension_bytes=10)
+LIMITS = ListLimits(contacts=3, groups=3, extension_bytes=10, list_bytes=1_048_576)
 
 
 def after(book: ContactBook, *changes: Change, limits: ListLimits = LIMITS) -> ContactBook:
@@ -88,12 +88,12 @@ def test_groups_are_numbered_upwards() -> None:
 def test_numbers_of_deleted_groups_are_used_when_the_last_is_taken() -> None:
     """The wire has 63 numbers; a user who made and deleted many groups does not run out."""
     book = ContactBook(ALICE, ContactList(9, {1: ContactGroup(1, "~"), 63: ContactGroup(63, "last")}, {}))
-    assert 2 in after(book, AddGroup("new"), limits=ListLimits(10, 64, 0)).shown().groups
+    assert 2 in after(book, AddGroup("new"), limits=ListLimits(10, 64, 0, 1_048_576)).shown().groups
 
 
 def test_there_is_room_for_64_groups() -> None:
     """The default group and 63 more, the last with a number beyond those of the specification; then it is full."""
-    many = ListLimits(10, 64, 0)
+    many = ListLimits(10, 64, 0, 1_048_576)
     book = after(ContactBook(ALICE), *(AddGroup(f"group {number}") for number in range(63)), limits=many)
     assert sorted(book.shown().groups) == list(range(1, 65))
     assert decide(book, AddGroup("one more"), many) is ContactDenial.GROUPS_FULL
@@ -236,7 +236,7 @@ def test_own_groups_and_those_of_the_directory_do_not_take_the_same_number() -> 
     """Whichever was first; a number that a group of the directory only had is taken when nothing else is left."""
     groups = {id_: ContactGroup(id_, f"group {id_}" if id_ > 1 else "~") for id_ in range(1, 62)}
     book = given(RESEARCH, TEAM, own=ContactBook(ALICE, ContactList(70, groups)))
-    many = ListLimits(10, 64, 0)
+    many = ListLimits(10, 64, 0, 1_048_576)
     book = after(book, AddGroup("x"), limits=many)
     assert 64 in book.own.groups
     assert decide(book, AddGroup("y"), many) is ContactDenial.GROUPS_FULL

@@ -38,7 +38,7 @@ from lyncpy.workloads.presence.model.tables import (
     Publication,
     Relation,
 )
-from tests.kit.boards import read_record
+from tests.kit.boards import colleague, read_record, usual_quotas
 from tests.kit.owners import AddressOwners
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
@@ -61,7 +61,7 @@ def busy(now: float = 100.0) -> Board:
     ]
     made = [ServerPublication(LEVEL_CARD, "<card/>"), ServerPublication(InstanceKey("contactCard", 0, 0), "<name/>")]
     furnished = publish_directory_facts(with_aggregates(Board(ALICE), Board(ALICE), 1.0).board, made, 1.0).board
-    outcome = publish(furnished, wishes, Epid("pc"), now, Quotas())
+    outcome = publish(furnished, wishes, Epid("pc"), now, usual_quotas())
     assert isinstance(outcome, Published)
     return outcome.board
 
@@ -69,7 +69,9 @@ def busy(now: float = 100.0) -> Board:
 def shut_out(found: Board, now: float, *members: ContainerMember) -> Board:
     """Block."""
     old = found.containers.get(32000, Container())
-    outcome = set_members(found, [MemberChange(32000, old.version, frozenset(members), frozenset())], now, Quotas())
+    outcome = set_members(
+        found, [MemberChange(32000, old.version, frozenset(members), frozenset())], now, usual_quotas(), colleague
+    )
     assert isinstance(outcome, Published)
     return outcome.board
 
@@ -108,7 +110,7 @@ def test_nothing_that_the_user_does_is_seen_by_who_is_blocked() -> None:
     assert all_of(later, audience_of(later, BOB)) == before
     assert concerns(later, {*changes, ("contactCard", 200)}, seen_by) == frozenset()
     own = Publication(InstanceKey("contactCard", 5, 200), 0, Expire.STATIC, "<own/>")
-    outcome = publish(blocked, [own], Epid("pc"), 700.0, Quotas())
+    outcome = publish(blocked, [own], Epid("pc"), 700.0, usual_quotas())
     assert isinstance(outcome, Published)
     assert all_of(outcome.board, audience_of(outcome.board, BOB)) == before
     stored = read_record(ALICE, write_record(later))
@@ -122,7 +124,7 @@ def test_the_level_from_which_somebody_was_moved_is_stored() -> None:
         MemberChange(400, 1, frozenset(), frozenset({BOB_MEMBER})),
         MemberChange(32000, 0, frozenset({BOB_MEMBER}), frozenset()),
     ]
-    outcome = set_members(friend, moves, 500.0, Quotas())
+    outcome = set_members(friend, moves, 500.0, usual_quotas(), colleague)
     assert isinstance(outcome, Published)
     seen_by = audience_of(outcome.board, BOB)
     assert isinstance(seen_by, Away)
@@ -150,7 +152,7 @@ def test_who_appears_offline_offers_no_services() -> None:
     state = StateDocument(StateKind.USER, 18500, manual=True)
     wish = Publication(InstanceKey("state", 0x20000000, INPUT), 0, Expire.STATIC, "<state/>", state=state)
     assert visible(found, (200,), "services")
-    outcome = publish(found, [wish], Epid("pc"), 200.0, Quotas())
+    outcome = publish(found, [wish], Epid("pc"), 200.0, usual_quotas())
     assert isinstance(outcome, Published)
     hidden = all_of(outcome.board, (200,))
     left = leave(outcome.board, Epid("pc"), 300.0, last=True).board
@@ -162,7 +164,7 @@ def test_of_states_an_absence_keeps_what_they_come_to() -> None:
     """What aggregates are made of is seen by nobody, wherever a client puts it."""
     state = StateDocument(StateKind.USER, 6500, manual=True)
     wish = Publication(InstanceKey("state", 0x20000000, 200), 0, Expire.STATIC, "<state/>", state=state)
-    outcome = publish(busy(), [wish], Epid("pc"), 200.0, Quotas())
+    outcome = publish(busy(), [wish], Epid("pc"), 200.0, usual_quotas())
     assert isinstance(outcome, Published)
     remains = shut_out(outcome.board, 500.0, BOB_MEMBER).absences[BOB_MEMBER].remains
     assert remains is not None
@@ -199,7 +201,7 @@ def said(found: Board, *wishes: Publication, now: float, quotas: Quotas | None =
     known = [
         replace(one, version=found.instances[one.key].version if one.key in found.instances else 0) for one in wishes
     ]
-    outcome = publish(found, known, Epid("pc"), now, quotas or Quotas())
+    outcome = publish(found, known, Epid("pc"), now, quotas or usual_quotas())
     assert isinstance(outcome, Published)
     return outcome.board
 
@@ -225,7 +227,9 @@ def test_a_note_is_not_changed_for_who_is_blocked() -> None:
         seen_by = audience_of(blocked, BOB)
         assert differs(found, seen_by, audience_of(found, BOB), CATEGORIES) == frozenset()
     version = gone.containers[32000].version
-    outcome = set_members(gone, [MemberChange(32000, version, frozenset(), frozenset({BOB_MEMBER}))], 800.0, Quotas())
+    outcome = set_members(
+        gone, [MemberChange(32000, version, frozenset(), frozenset({BOB_MEMBER}))], 800.0, usual_quotas(), colleague
+    )
     assert isinstance(outcome, Published)
     assert notes(outcome.board) == []
     assert b"before" not in write_record(outcome.board)
@@ -248,7 +252,7 @@ def test_time_ends_what_was_left() -> None:
 def test_what_is_left_is_kept_once_and_goes_when_there_is_no_room() -> None:
     """For a thousand who were blocked at once, too; what was kept first goes first, and the levels stay."""
     everybody = [ContainerMember(MemberKind.USER, f"u{number}@contoso.test") for number in range(900)]
-    quotas = Quotas(board_bytes=3000)
+    quotas = usual_quotas(board_bytes=3000)
     found = shut_out(said(busy(), note("x" * 1000), now=200.0), 500.0, BOB_MEMBER, *everybody)
     assert len({id(one.remains) for one in found.absences.values()}) == 1
     assert write_record(found).count(b"xxx" * 300) == 1
@@ -272,7 +276,11 @@ def test_lists_of_domains_take_room_too() -> None:
     domains = frozenset(ContainerMember(MemberKind.DOMAIN, f"d{number}.test") for number in range(200))
     found = replace(busy(), containers={300: Container(1, domains), 200: Container(1, frozenset())})
     outcome = set_members(
-        found, [MemberChange(32000, 0, frozenset({BOB_MEMBER}), frozenset())], 500.0, Quotas(board_bytes=1000)
+        found,
+        [MemberChange(32000, 0, frozenset({BOB_MEMBER}), frozenset())],
+        500.0,
+        usual_quotas(board_bytes=1000),
+        colleague,
     )
     assert isinstance(outcome, Published)
     assert outcome.board.absences[BOB_MEMBER].remains is None
@@ -299,7 +307,11 @@ def test_naming_whom_a_wider_entry_has_blocked_changes_nothing(text: str, relati
     member = ContainerMember(kind, text if kind is MemberKind.USER else text.partition("@")[2])
     change = MemberChange(32000, blocked.containers[32000].version, frozenset({member}), frozenset())
     outcome = set_members(
-        said(blocked, note("new"), now=600.0), [change], 900.0, Quotas(), lambda aor: relations[aor.partition("@")[2]]
+        said(blocked, note("new"), now=600.0),
+        [change],
+        900.0,
+        usual_quotas(),
+        lambda aor: relations[aor.partition("@")[2]],
     )
     assert isinstance(outcome, Published)
     assert audience_of(outcome.board, watcher, relation) == before

@@ -21,7 +21,7 @@ from lyncpy.workloads.presence.board_table import BoardTable, Decide
 from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.publications import read_state
 from lyncpy.workloads.presence.model.audience import STRANGER, audience
-from lyncpy.workloads.presence.model.board import Board, Published, Quotas, Stale, publish
+from lyncpy.workloads.presence.model.board import Board, Published, Stale, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, set_members, subscribe
 from lyncpy.workloads.presence.model.states import Aggregate, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
@@ -36,7 +36,7 @@ from lyncpy.workloads.presence.model.tables import (
     Publication,
     Subscriber,
 )
-from tests.kit.boards import NoContacts, read_record
+from tests.kit.boards import NoContacts, colleague, read_record, usual_quotas
 from tests.kit.hall import Hall
 from tests.kit.presence import people, state
 from tests.kit.results import begun, result_of, started
@@ -56,7 +56,7 @@ def wish(
 ) -> Decide:
     """Give a decision to publish one thing."""
     one = Publication(key, version, expire, value, **more)
-    return lambda board, now: publish(board, [one], PC, now, Quotas())
+    return lambda board, now: publish(board, [one], PC, now, usual_quotas())
 
 
 BUSY = StateDocument(StateKind.USER, 6500, manual=True)
@@ -72,7 +72,7 @@ def hall() -> Hall:
 
 def boards_of(hall: Hall, in_memory: int = 100) -> BoardTable:
     """Give a table as a process that has just started has it."""
-    return BoardTable(hall.platform(), NoContacts(), (), Quotas(), in_memory=in_memory)
+    return BoardTable(hall.platform(), NoContacts(), (), usual_quotas(), in_memory=in_memory)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_access_levels_survive_a_restart(hall: Hall, boards: BoardTable) -> None
     """Who was blocked stays blocked."""
     bob = frozenset({ContainerMember(MemberKind.USER, "bob@contoso.test")})
     change = MemberChange(32000, 0, bob, frozenset())
-    changed(boards, lambda board, now: set_members(board, [change], now, Quotas()))
+    changed(boards, lambda board, now: set_members(board, [change], now, usual_quotas(), colleague))
     assert result_of(boards_of(hall).read(ALICE)).containers == {32000: Container(1, bob)}
 
 
@@ -294,7 +294,7 @@ def test_the_card_follows_the_directory(hall: Hall, boards: BoardTable) -> None:
 def test_the_directory_changes_boards_that_somebody_may_have_seen(hall: Hall) -> None:
     """A pull of a large directory reads the boards of those who are watched, not everybody's."""
     u1, u2 = Aor("sip:u1@contoso.test"), Aor("sip:u2@contoso.test")
-    boards = BoardTable(hall.platform(), NoContacts(), {u1}, Quotas(), in_memory=100)
+    boards = BoardTable(hall.platform(), NoContacts(), {u1}, usual_quotas(), in_memory=100)
     for aor in (u1, u2):
         result_of(boards.person_changed(PersonChanged(aor, hall.people.person(aor))))
     assert boards.peek(u1) is not None
@@ -371,7 +371,7 @@ WISH = "<otherOptions><privacyModeUserSelection>Private</privacyModeUserSelectio
 
 def private_boards(hall: Hall, lists: Lists, rules: Rules) -> BoardTable:
     """Give a table that knows contact lists and policies."""
-    return BoardTable(hall.platform(policies=rules), lists, (), Quotas(), in_memory=100)
+    return BoardTable(hall.platform(policies=rules), lists, (), usual_quotas(), in_memory=100)
 
 
 def sees(boards: BoardTable) -> bool:

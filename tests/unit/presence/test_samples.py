@@ -8,9 +8,10 @@ import pytest
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.model.aggregate import aggregate, band_of, is_shaded, machine_of
-from lyncpy.workloads.presence.model.board import Board, Published, Quotas, leave, publish, with_aggregates
+from lyncpy.workloads.presence.model.board import Board, Published, leave, publish, with_aggregates
 from lyncpy.workloads.presence.model.states import Activity, Aggregate, Input, LegacyInterop, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import Band, Expire, InstanceKey, MachineState, Publication
+from tests.kit.boards import usual_quotas
 
 ALICE = Aor("sip:alice@contoso.test")
 PC, LAPTOP = Epid("pc"), Epid("laptop")
@@ -293,7 +294,7 @@ def on_the_phone() -> Board:
         )
         for c in (2, 3)
     ]  # fmt: skip
-    outcome = publish(with_aggregates(Board(ALICE), Board(ALICE), 0.0).board, states, PC, 10.0, Quotas())
+    outcome = publish(with_aggregates(Board(ALICE), Board(ALICE), 0.0).board, states, PC, 10.0, usual_quotas())
     assert isinstance(outcome, Published)
     return outcome.board
 

@@ -47,18 +47,18 @@ _PRIVACY: Final = InstanceKey("otherOptions", PRIVACY_INSTANCE, SELF)
 class Quotas:
     """The bounds of one board; what exceeds them is refused with 413."""
 
-    publications: int = 400
-    value_bytes: int = 65536
-    containers: int = 64
-    members: int = 1000
-    delegates: int = 25
-    subscribers: int = 1000
+    publications: int
+    value_bytes: int
+    containers: int
+    members: int
+    delegates: int
+    subscribers: int
     """Acknowledged subscribers; of more, the oldest is forgotten, and asked about again."""
 
-    board_bytes: int = 262_144
+    board_bytes: int
     """Bytes of all that clients published: all of it may go to each watcher."""
 
-    members_in_all: int = 4000
+    members_in_all: int
     """Members of all containers together."""
 
 

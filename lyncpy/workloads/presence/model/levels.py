@@ -44,10 +44,6 @@ RelationOf = Callable[[Aor], Relation]
 """Gives the relation of an address to the enterprise."""
 
 
-def _colleague(_: Aor) -> Relation:
-    return Relation.SAME_ENTERPRISE
-
-
 @dataclass(frozen=True, slots=True)
 class MemberChange:
     """One container of a request to change members."""
@@ -74,7 +70,7 @@ def set_members(
     changes: Sequence[MemberChange],
     now: float,
     quotas: Quotas,
-    relation: RelationOf = _colleague,
+    relation: RelationOf,
 ) -> Outcome:
     """Change the members of containers. All or nothing.
 
@@ -223,12 +219,11 @@ def subscribe(
     now: float,
     limit: int,
     *,
-    contacts: Collection[Aor] = (),
     context: str = "",
 ) -> Published:
     """Note a watcher whom the user may not know, so that the user can be prompted.
 
-    Nothing happens for a watcher who is noted already, is a contact, a delegate or the user, or
+    Nothing happens for a watcher who is noted already, is a delegate or the user, or
     is named by one of the user's own lists; nor when as many as `limit` wait for an answer.
 
     Args:
@@ -237,7 +232,6 @@ def subscribe(
         display_name: The watcher's name, "" for none.
         now: Wall-clock seconds.
         limit: Subscribers who may wait for the user's answer; 0: nobody is ever asked about.
-        contacts: The user's contacts.
         context: The XML of the watcher's subscription context, "" for none.
 
     Spec: [MS-PRES] 2.2.2.6; MaxPromptedSubscriber of the presence policy.
@@ -245,7 +239,7 @@ def subscribe(
     waiting = sum(not one.acknowledged for one in board.subscribers)
     known = {one.aor for one in board.subscribers} | {one.aor for one in board.delegates.members} | {board.aor}
     listed = ContainerMember(MemberKind.USER, bare(aor))
-    if aor in known or aor in contacts or waiting >= limit or _lists(board, listed):
+    if aor in known or waiting >= limit or _lists(board, listed):
         return Published(board, BoardDelta())
     subscribers = (*board.subscribers, Subscriber(aor, display_name, context=context))
     return with_aggregates(board, replace(board, subscribers=subscribers), now, ())

@@ -49,6 +49,7 @@ from lyncpy.workloads.presence.model.tables import (
     MemberKind,
     Publication,
 )
+from tests.kit.boards import usual_quotas
 
 ALICE = Aor("sip:alice@contoso.test")
 PC, LAPTOP = Epid("pc"), Epid("laptop")
@@ -82,7 +83,7 @@ def user(availability: int, version: int = 0) -> Publication:
 
 def published(board: Board, *wishes: Publication, by: Epid = PC, now: float = 1.0) -> Board:
     """Give the board after publications that are accepted."""
-    return changed(publish(board, wishes, by, now, Quotas()))
+    return changed(publish(board, wishes, by, now, usual_quotas()))
 
 
 def changed(outcome: Outcome) -> Board:
@@ -108,13 +109,13 @@ def test_a_new_publication_has_version_1_and_each_change_one_more() -> None:
 def test_refuses_a_stale_version_and_names_it() -> None:
     """A client that missed a change of another device learns which operation was wrong and what is right."""
     board = published(published(empty(), note("a")), note("b", 1), by=LAPTOP)
-    outcome = publish(board, [machine(3500), note("c", 1)], PC, 2.0, Quotas())
+    outcome = publish(board, [machine(3500), note("c", 1)], PC, 2.0, usual_quotas())
     assert outcome == Stale((Fault(2, NOTE, 1, 2),))
 
 
 def test_names_every_stale_operation() -> None:
     """One answer is enough to put a client right."""
-    outcome = publish(empty(), [note("a", 3), note("a", 0, 300), note("a", 4, 400)], PC, 1.0, Quotas())
+    outcome = publish(empty(), [note("a", 3), note("a", 0, 300), note("a", 4, 400)], PC, 1.0, usual_quotas())
     assert isinstance(outcome, Stale)
     assert [(fault.index, fault.version, fault.current) for fault in outcome.faults] == [(1, 3, 0), (3, 4, 0)]
 
@@ -127,14 +128,14 @@ def test_version_0_of_ones_own_publication_is_accepted() -> None:
 
 def test_version_0_of_anothers_publication_is_stale() -> None:
     """A second device does not write over a first one's note without having seen it."""
-    outcome = publish(published(empty(), note("a")), [note("b", 0)], LAPTOP, 2.0, Quotas())
+    outcome = publish(published(empty(), note("a")), [note("b", 0)], LAPTOP, 2.0, usual_quotas())
     assert outcome == Stale((Fault(1, NOTE, 0, 1),))
 
 
 def test_a_version_that_is_insisted_on_is_accepted() -> None:
     """A client that does not listen to a fault is not refused a second time."""
     board = published(empty(), note("a"))
-    board = changed(publish(board, [note("b", 0)], LAPTOP, 2.0, Quotas(), refused={NOTE: 0}))
+    board = changed(publish(board, [note("b", 0)], LAPTOP, 2.0, usual_quotas(), refused={NOTE: 0}))
     assert board.instances[NOTE].value == "b"
 
 
@@ -147,7 +148,7 @@ def test_removes_with_expires_0() -> None:
 def test_removing_what_is_not_there_does_nothing() -> None:
     """A client clears a call's state without knowing whether it ever published one."""
     board = empty()
-    outcome = publish(board, [replace(note("", 7), expires_s=0)], PC, 1.0, Quotas())
+    outcome = publish(board, [replace(note("", 7), expires_s=0)], PC, 1.0, usual_quotas())
     assert isinstance(outcome, Published)
     assert outcome.board is board
 
@@ -155,7 +156,7 @@ def test_removing_what_is_not_there_does_nothing() -> None:
 def test_removing_an_old_version_is_stale() -> None:
     """A device does not clear a note that another has just written."""
     board = published(published(empty(), note("a"), by=LAPTOP), note("b", 1), by=LAPTOP)
-    assert isinstance(publish(board, [replace(note("", 1), expires_s=0)], PC, 2.0, Quotas()), Stale)
+    assert isinstance(publish(board, [replace(note("", 1), expires_s=0)], PC, 2.0, usual_quotas()), Stale)
 
 
 def test_two_devices_share_the_users_own_state() -> None:
@@ -176,16 +177,16 @@ def test_the_servers_publications_are_read_only() -> None:
     key = InstanceKey("contactCard", 0, COLLEAGUES)
     board = publish_directory_facts(empty(), [ServerPublication(key, "<card/>")], 0.0).board
     for taken in (key, InstanceKey("state", 1, COLLEAGUES)):
-        outcome = publish(board, [Publication(taken, 1, Expire.STATIC, "<mine/>")], PC, 1.0, Quotas())
+        outcome = publish(board, [Publication(taken, 1, Expire.STATIC, "<mine/>")], PC, 1.0, usual_quotas())
         assert outcome == PublicationDenied(Denial.READ_ONLY)
 
 
 @pytest.mark.parametrize(
     ("quotas", "denial"),
     [
-        (Quotas(publications=1), Denial.TOO_MANY_PUBLICATIONS),
-        (Quotas(value_bytes=3), Denial.TOO_LONG),
-        (Quotas(containers=1), Denial.TOO_MANY_CONTAINERS),
+        (usual_quotas(publications=1), Denial.TOO_MANY_PUBLICATIONS),
+        (usual_quotas(value_bytes=3), Denial.TOO_LONG),
+        (usual_quotas(containers=1), Denial.TOO_MANY_CONTAINERS),
     ],
 )
 def test_refuses_what_is_too_much(quotas: Quotas, denial: Denial) -> None:
@@ -253,7 +254,7 @@ def test_each_audience_gets_as_much_of_the_state_as_it_may_know() -> None:
 
 def test_tells_what_watchers_may_see_of_a_change() -> None:
     """A note for colleagues is news for colleagues; a device's own record for nobody."""
-    outcome = publish(empty(), [note()], PC, 1.0, Quotas())
+    outcome = publish(empty(), [note()], PC, 1.0, usual_quotas())
     assert isinstance(outcome, Published)
     assert outcome.changes.shown == {("note", COLLEAGUES)}
     assert outcome.changes.durable
@@ -262,7 +263,7 @@ def test_tells_what_watchers_may_see_of_a_change() -> None:
 def test_publishing_the_same_again_is_news_to_nobody() -> None:
     """The version grows for the user's own devices; watchers are left alone."""
     board = published(empty(), machine(3500))
-    outcome = publish(board, [machine(3500)], PC, 2.0, Quotas())
+    outcome = publish(board, [machine(3500)], PC, 2.0, usual_quotas())
     assert isinstance(outcome, Published)
     assert outcome.changes.touched == {"state"}
     assert outcome.changes.shown == frozenset()
@@ -351,7 +352,7 @@ def test_appearing_offline_outlasts_a_restart() -> None:
 def test_nobody_publishes_what_is_the_servers_to_say(key: InstanceKey) -> None:
     """What the server makes cannot be taken before it has made it either."""
     bare = Board(ALICE)
-    assert publish(bare, [Publication(key, 0, Expire.STATIC, "<x/>")], PC, 1.0, Quotas()) == PublicationDenied(
+    assert publish(bare, [Publication(key, 0, Expire.STATIC, "<x/>")], PC, 1.0, usual_quotas()) == PublicationDenied(
         Denial.READ_ONLY
     )
 
@@ -467,7 +468,7 @@ def test_a_device_that_knows_one_container_is_seen_by_the_workgroup() -> None:
 def test_what_is_new_is_found_without_being_told_where() -> None:
     """Comparing two boards whole finds what the change itself told."""
     before = published(empty(), machine(3500))
-    outcome = publish(before, [note(), machine(5000)], PC, 2.0, Quotas())
+    outcome = publish(before, [note(), machine(5000)], PC, 2.0, usual_quotas())
     assert isinstance(outcome, Published)
     assert compare(before, outcome.board) == outcome.changes
 
@@ -482,7 +483,7 @@ def test_a_note_makes_no_state_anew() -> None:
 
 def test_a_board_is_bounded_in_all() -> None:
     """However publications are cut: what one user may show is bounded, and what is there can be taken off."""
-    quotas = replace(Quotas(), board_bytes=1000)
+    quotas = replace(usual_quotas(), board_bytes=1000)
     board = published(empty(), note("x" * 300), replace(note("y" * 300), key=InstanceKey("note", 8, 200)))
     wide = "ä" * 300
     outcome = publish(board, [replace(note(wide), key=InstanceKey("note", 9, 200))], PC, 2.0, quotas)
