@@ -272,6 +272,7 @@ def _seen(board: Board, seen_by: Audience) -> str:
 
 
 def _content(one: Instance) -> str:
+    # Of what people write, only the length: it is not for administrators.
     if isinstance(one.value, Aggregate):
         return f"aggregateState {words_of(one.value)}"
     if one.state is not None:

@@ -206,7 +206,7 @@ class _SeenBoard:
         self._exists = exists
         self._concerned: dict[Audience, frozenset[str]] = {}
         self._news: dict[tuple[Audience, frozenset[str]], frozenset[str]] = {}
-        """Of an audience, what is news in the categories that somebody watches: the same for very many."""
+        """(audience, categories watched) → the categories with news; most watchers share one row."""
 
     def news_for(self, subscription: Subscription, owed: frozenset[str] | None) -> frozenset[str] | None:
         """Give the categories in which there is news for a watcher; None: the watcher is told nothing now."""
@@ -217,6 +217,7 @@ class _SeenBoard:
         seen_by = watch.audience(self._board, subscription.watcher) if self._exists else watch.lose()
         if before == seen_by:
             changes = self._changes
+            # Only of a watcher who is owed nothing, and was told before the first change, the news is the audience's.
             if owed is not None or changes is None or watch.since >= changes.first:
                 return self._new_to(seen_by, watch.since, owed) & watch.categories
             key = (seen_by, watch.categories)
@@ -239,7 +240,7 @@ class _SeenBoard:
         return watch.seen_by, news, watch.form
 
     def write_document(self, audience: Any) -> Document:  # Any: see `Update`
-        """Write it, unless it is written."""
+        """Give the document for an audience, written once for all watchers in it."""
         return self._views.document_for(self._board, *audience)
 
     def _new_to(self, seen_by: Audience, since: int, owed: frozenset[str] | None) -> frozenset[str]:

@@ -61,6 +61,8 @@ class Views:
             document = kept.documents[key] = Document(form.value, body)
             kept.size += len(body)
             self._bytes += len(body)
+            # Two bounds: of one board, so that a watcher who asks for ever other categories displaces only that
+            # board's documents; and of all, where the board goes whose documents are the oldest.
             if len(kept.documents) > _VIEWS_PER_BOARD:
                 oldest = kept.documents.pop(next(iter(kept.documents)))
                 kept.size -= len(oldest.body)

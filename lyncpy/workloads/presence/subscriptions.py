@@ -290,6 +290,8 @@ class PresenceSubscriptions:
             if request.content_type == LIST_TYPE:
                 return read_list(request.body), _legacy(form)
             raise Refused(415, headers=[("Accept", f"{BATCH_TYPE}, {LIST_TYPE}")])
+        # A refresh without a body changes nothing; a first SUBSCRIBE without one is RFC 3856's, for one person, in
+        # the best format that the watcher accepts.
         if self._grants.continued(arrival) is not None:
             return (), PresenceFormat.CATEGORIES
         if form is None:

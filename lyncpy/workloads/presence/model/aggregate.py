@@ -325,11 +325,13 @@ def _meeting(valid: Iterable[Input]) -> StateDocument | None:
 def _activity(user: Input | None, valid: Iterable[Input], availability: int) -> Activity | None:
     found: dict[StateKind, list[tuple[float, tuple[object, ...], Activity]]] = {}
     for one in valid:
+        # Of the manual states only the newest speaks, and perhaps in other words (`lower_dnd`).
         if one.state.kind is StateKind.USER:
             continue
         _add_activity(found, one, availability)
     if user is not None:
         _add_activity(found, user, availability)
+    # An activity counts while the aggregate lies in its range; of several, the first voice's, and there the newest.
     for voice in VOICES:
         fitting = found.get(voice.kind)
         if fitting:

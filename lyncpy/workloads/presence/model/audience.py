@@ -117,6 +117,8 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     found: list[int] = []
     for kind in LOOKUP:
         ids = listing(board, kind, watcher, relation)
+        # A narrower entry wins: a watcher listed by name sees that level first, and a wider block ends the search
+        # behind it. Blocked before any list, they see a sign-out.
         if BLOCKED in ids:
             member = entry(kind, watcher, relation)
             if not found and member is not None:
@@ -172,6 +174,8 @@ def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, .
     """
     if not CATEGORIES.get(category, OTHER).shown:
         return ()
+    # A blocked watcher is shown a sign-out in the levels that they would have; one whom privacy mode keeps out, name
+    # and address with an offline state. Neither can be told from a user who is away.
     if isinstance(seen_by, Away):
         if seen_by.under == STRANGER:
             return visible(board, STRANGER, category)
@@ -296,6 +300,7 @@ def listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) ->
         return []
     named = (id_ for id_, one in board.containers.items() if member in one.members)
     ids = sorted((id_ for id_ in named if id_ not in _NEVER_LOOKED_IN), reverse=True)
+    # By the role `delegate` of the container manifest they are in one level, unless the user has chosen another.
     if kind is MemberKind.USER:
         if not ids and any(one.aor == watcher for one in board.delegates.members):
             return [DELEGATE_LEVEL]
@@ -306,6 +311,7 @@ def listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) ->
             return [BLOCKED]
         level = CONTACT_LEVELS.get(relation) if kind is relation.value else None
         return [level] if level is not None and watcher in board.private_to else []
+    # Until a client has written these lists at its first sign-in, they count as it will write them ([MS-PRES] 3.5).
     implied = IMPLIED.get(kind)
     return [implied] if not ids and implied is not None and implied not in board.containers else ids
 

@@ -163,6 +163,7 @@ def _blocked_before(board: Board, member: ContainerMember, relation: RelationOf)
             wider.insert(0, ContainerMember(MemberKind.DOMAIN, domain))
     for one in wider:
         ids = [id_ for id_, container in board.containers.items() if one in container.members]
+        # The search for a watcher ends at the first kind that lists them (`LOOKUP`); behind it no block counted.
         if BLOCKED in ids:
             return board.absences.get(one)
         if ids:

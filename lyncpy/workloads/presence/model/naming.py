@@ -154,6 +154,7 @@ def _aor(text: str) -> Aor:
 def _absences(absences: Absences, where: _Where, awake: _Awake) -> Absences:
     """Keep what the blocked see under their present addresses: another address is no other block."""
     found = dict[ContainerMember, Absence]()
+    # Domains and the like are no people: they keep their entry. A person without an address takes theirs along.
     for member, one in absences.items():
         aor = where.get(member.value) if member.kind is MemberKind.USER else None
         if aor is not None:
