@@ -32,7 +32,7 @@ class Relays:
         send_proxy: They begin each connection with a PROXY header; else they are only exempt from counts.
     """
 
-    def __init__(self, names: Sequence[str] = (), *, send_proxy: bool = True) -> None:
+    def __init__(self, names: Sequence[str], *, send_proxy: bool = True) -> None:
         self._networks = [ip_network(name, strict=False) for name in names]
         self.send_proxy = send_proxy
 

@@ -101,7 +101,7 @@ def gate_of(
 ) -> Gate:
     """Give a gate with one scheme, before which no guests come."""
     proof, rules = DigestProof(answer_s=60.0, lifetime_s=28_800.0), AuthSettings()
-    guests = AnonymousGate(proof, flows, NoGuests(), meter, rules, settings, timers, Relays())
+    guests = AnonymousGate(proof, flows, NoGuests(), meter, rules, settings, timers, Relays(()))
     return Gate([scheme], signins, flows, meter, settings, timers, guests)
 
 

@@ -67,6 +67,6 @@ def test_relays_are_addresses_and_networks() -> None:
     relays = Relays(["192.0.2.7", "10.0.0.0/8", "2001:db8::/64"])
     assert all(one in relays for one in ("192.0.2.7", "10.9.9.9", "2001:db8::9", "::ffff:10.1.1.1"))
     assert not any(one in relays for one in ("192.0.2.8", "2001:db8:0:1::9", "", "nonsense", None))
-    assert "192.0.2.7" not in Relays()
+    assert "192.0.2.7" not in Relays(())
     with pytest.raises(ValueError, match=r'"192\.0\.2\.7"'):
         check_relays(["relay.example.com"])

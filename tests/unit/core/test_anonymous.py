@@ -61,7 +61,7 @@ class House:
         settings = Settings.model_validate(limits or {})
         proof = DigestProof(answer_s=60.0, lifetime_s=28_800.0)
         self.anonymous_gate = AnonymousGate(
-            proof, self.flows, self.doors, self.meter, rules, settings, timers, Relays()
+            proof, self.flows, self.doors, self.meter, rules, settings, timers, Relays(())
         )
         people, secrets = TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash("secret")})
         ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers)

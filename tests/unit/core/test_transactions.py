@@ -108,7 +108,7 @@ class Hall:
             settings,
             self.meter,
             source="fe1.example.com",
-            relays=Relays(),
+            relays=Relays(()),
         )
         self.sink.opened(ALICE, "10.0.0.1", True)
         self.sink.opened(BOB, "10.0.0.2", False)

@@ -51,7 +51,7 @@ class Door:
             self.asked.append(asked)
             return await serve(asked)
 
-        self.factory = HttpFactory(recorded, Settings(**bounds), self.meter, timers, Relays())
+        self.factory = HttpFactory(recorded, Settings(**bounds), self.meter, timers, Relays(()))
 
     def connect(self, host: str = "192.0.2.1") -> "Browser":
         """Connect; refused when the door has no place."""
