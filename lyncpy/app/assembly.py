@@ -87,7 +87,7 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A house that is not open yet, and what its keeper needs of it."""
+    """The server with all its units, not open yet, and the parts that its keeper needs."""
 
     house: UnitGroup
     listener: Listener
@@ -186,7 +186,7 @@ def inside(
 
 
 def _workloads(config: Config, back: Backends, base: Ground) -> Workloads:
-    """Build the workloads, each after those that keep a promise it needs."""
+    """Build the workloads, each after those whose promises it needs."""
     settings, platform, signaling = config.sections, base.platform, base.signaling
     domain = domain_of(settings.sip.domain)
     directory = Directory(platform, base.tables, back.directory, back.seals, settings.directory)
@@ -216,7 +216,7 @@ def _workloads(config: Config, back: Backends, base: Ground) -> Workloads:
 
 
 def _of_hall(base: Ground, conditions: Conditions) -> Offer:
-    """Give what the hall itself offers to operators."""
+    """Give the commands and findings of the core, which no workload offers."""
     return Offer(
         "hall",
         commands=Lockouts(base.signins.tries, base.tables.people, base.timers).commands(),
@@ -227,7 +227,7 @@ def _of_hall(base: Ground, conditions: Conditions) -> Offer:
 
 
 def _readers(config: Config, base: Ground) -> Readers:
-    """Build what tells who asks over HTTP."""
+    """Build the readers, which tell from whom an HTTP request is."""
     tables, platform = base.tables, base.platform
     passwords = Passwords(tables.people, tables.secrets, base.timers)
     tokens = Tokens(config.path(config.sections.web.readers_file))
@@ -235,7 +235,7 @@ def _readers(config: Config, base: Ground) -> Readers:
 
 
 def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload]) -> Site:
-    """Gather what is offered over HTTP."""
+    """Build the site of all HTTP resources that the workloads offer."""
     web = config.sections.web
     offered = [resource for workload in workloads for resource in workload.offer.resources]
     resources = [*offered, *FrontPage(config.sections.sip.domain).rows()]

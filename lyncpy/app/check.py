@@ -17,7 +17,7 @@ from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One check, and its result."""
 
     good: bool
     sentence: str
@@ -81,7 +81,7 @@ def _readers(file: Path) -> Iterator[Finding]:
 
 
 def _port(section: str, key: str, host: str, port: int) -> Finding:
-    """Try whether a port is free; a server that runs already has it, which is said."""
+    """Check that a port is free, or that a running server has it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

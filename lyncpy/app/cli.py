@@ -221,7 +221,7 @@ def _ask_password(who: str) -> str:
 
 
 def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> None:
-    """Do one thing with the passwords; a running server sees it at once."""
+    """Run an action on the stored passwords; a running server sees its result at once."""
 
     async def work(back: backends.Backends) -> None:
         people = People()
@@ -238,7 +238,7 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
 
 
 def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[None]]) -> None:
-    """Open the store, do one thing, close it; the server may run meanwhile."""
+    """Open the store, run an action and close the store; a server may run at the same time."""
     problems: list[Exception] = []
 
     async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once

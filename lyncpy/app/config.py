@@ -219,7 +219,7 @@ def explained() -> Iterator[str]:
 
 
 def toml(value: object) -> str:
-    """Write one value as TOML."""
+    """Write one setting's value as TOML."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key} = {toml(one)}" for key, one in value.items()) + " }" if value else "{}"
     if isinstance(value, tuple | list):

@@ -16,17 +16,20 @@ from lyncpy.contracts.workload import IUnit
 
 @implementer(IUnit)
 class DatabaseLock:
-    """A lock on a file beside the database. The system lets go of it when the process ends, however it ends."""
+    """A lock on a file beside the database. The system releases it when the process ends, in whatever way.
+
+    Args:
+        database: The database file; it need not exist yet.
+    """
 
     name = "claim"
 
     def __init__(self, database: Path) -> None:
-        """Take the database file; it need not be there yet."""
         self._path = database.with_name(database.name + ".lock")
         self._held: int | None = None
 
     async def open(self) -> None:
-        """Take it.
+        """Lock the file, and write the number of this process into it.
 
         Raises:
             StoreUnavailable: Another server has it, or the file cannot be made.
@@ -49,7 +52,7 @@ class DatabaseLock:
         self._held = held
 
     async def close(self) -> None:
-        """Let go of it; the file stays, because another may be waiting to take it."""
+        """Release the lock; the file stays, because another process may be waiting for it."""
         if self._held is not None:
             with suppress(OSError):
                 os.close(self._held)

@@ -43,7 +43,7 @@ from lyncpy.workloads.registrar.bindings import Bindings
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What all workloads stand on, as it is: they are shown its promises."""
+    """The parts under all workloads, by their classes; workloads are given them as promises."""
 
     platform: Platform
     signaling: Signaling
@@ -73,7 +73,7 @@ class Entrance:
 
 
 def ground(config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any) -> Ground:
-    """Build what all workloads stand on.
+    """Build the platform and the signaling that all workloads share.
 
     Args:
         config: Checked settings.

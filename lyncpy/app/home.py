@@ -40,7 +40,7 @@ PEOPLE_HEAD: Final = "# The people of this server; it is read again at every pul
 
 
 def write_config(home: Path, overrides: Sequence[str]) -> Path:
-    """Write home/lyncpy.toml with the overrides in it, unless it is there; give its path.
+    """Write home/lyncpy.toml with these overrides, unless it exists; give its path.
 
     Raises:
         ConfigError: The overrides make no usable configuration; then nothing is written.
@@ -63,7 +63,7 @@ OTHERS: Final = 0o007
 
 
 def open_folder(folder: Path) -> None:
-    """Make the folder, for its owner alone; take others' rights off one that is a server's already.
+    """Make the folder, for its owner alone; remove the rights of others on one that a server has already.
 
     Of a folder that holds other things nothing is changed: it may be somebody's desk.
     """
@@ -75,7 +75,7 @@ def open_folder(folder: Path) -> None:
 
 
 def close_to_others(path: Path) -> bool:
-    """Take others' rights off a file or folder of ours; give whether there were any."""
+    """Remove the rights of other users on a file or folder; tell whether there were any."""
     try:
         mode = path.stat().st_mode
         if not mode & OTHERS:
@@ -268,7 +268,7 @@ def write_demo_people(
 
 
 def write_empty_people(settings: config.Config) -> None:
-    """Write a people file with nobody in it, that shows how somebody is added; unless there is one, or none is read."""
+    """Write a people file without people that shows how one is added, unless there is one or none is read."""
     people = settings.path(settings.sections.directory.url)
     if "://" in settings.sections.directory.url or people.exists():
         return
@@ -285,7 +285,7 @@ def _password() -> str:
 
 
 def write_admin_key(home: Path, authorized_keys: Path) -> None:
-    """Make a key for the shell and let it in, unless somebody is let in already."""
+    """Make a key for the shell and authorize it, unless a key is authorized already."""
     private = home / "admin_key"
     if authorized_keys.exists() or private.exists():
         return

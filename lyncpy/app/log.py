@@ -22,7 +22,7 @@ from lyncpy.sip.plain import clean, clean_lines
 
 @implementer(ILogObserver)
 class _Level:
-    """Passes on what is important enough; what is not costs one comparison."""
+    """Passes on events of a level and above; each other event costs one comparison."""
 
     def __init__(self, level: str, observer: ILogObserver) -> None:
         predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
@@ -48,7 +48,7 @@ class _Plain:
 
 
 def plain(event: LogEvent) -> LogEvent:
-    """Give an event that says the same in one text without control characters; a traceback keeps its lines."""
+    """Return the event with one text without control characters; a traceback keeps its lines."""
     failure = event.get("log_failure")
     is_legacy = "isError" in event or "message" in event
     text = (clean_lines if is_legacy else clean)(formatEvent(event))
@@ -63,7 +63,7 @@ _TELLING: Final = frozenset({"log_format", "log_failure", "log_text", "message",
 
 
 def quieten(level: str) -> None:
-    """Keep what is less important than `level` from every observer that twistd has set up, and clean the rest."""
+    """Hide events below `level` from every observer that twistd has set up, and clean the others."""
     observers = list(globalLogPublisher._observers)
     inner = _Plain(LogPublisher(*observers))
     for observer in observers:

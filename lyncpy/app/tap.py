@@ -48,12 +48,16 @@ class Options(usage.Options):
 
 
 class Reloader:
-    """Reads the configuration again, all of it or nothing; for SIGHUP and for the shell."""
+    """Reads the configuration again, all of it or nothing; for SIGHUP and for the shell.
+
+    Args:
+        config: The settings in force.
+        overrides: Settings of the command line, which replace those of the file.
+    """
 
     log = Logger()
 
     def __init__(self, config: Config, overrides: Sequence[str]) -> None:
-        """Take what is in force."""
         self._config = config
         self._overrides = overrides
         self.built: Built | None = None
@@ -62,7 +66,7 @@ class Reloader:
         self._pulling = self._again = False
 
     def __call__(self) -> Sequence[str]:
-        """Take up what can change while the server runs; give sentences about the rest.
+        """Apply the settings that can change while the server runs; give sentences about the others.
 
         Raises:
             ConfigError, CertificateUnusable: Nothing has changed.
@@ -103,7 +107,7 @@ class Reloader:
             self._pull(built)
 
     def on_command(self) -> Sequence[str]:
-        """Reload for an operator, who is told what came of it.
+        """Reload for an operator; give the sentences of the result.
 
         Raises:
             CommandFailed: What was read cannot be used; nothing has changed.
@@ -121,7 +125,7 @@ class Reloader:
         self._timer = timers.later(max(0.0, self._next - timers.now()), self._on_time)
 
     def _on_time(self) -> None:
-        """Reload, and log what came of it."""
+        """Reload, and log the sentences or the error."""
         self._timer = None
         if self.built is not None:
             self._next = self.built.inside.ground.timers.now() + GATHER_S

@@ -1,4 +1,4 @@
-"""What listens between the rooms: small units that assembly adds because no room may know both sides."""
+"""Small units between two rooms, which assembly adds because no room may know both."""
 
 from typing import Any
 
@@ -14,41 +14,39 @@ from lyncpy.workloads.web.readers import Readers
 
 @implementer(IUnit)
 class Noting:
-    """Whom the tokens of the site mean is noted when the server opens, before their addresses can be others'."""
+    """Notes when the server opens which people the site's tokens name, before another can get such an address."""
 
     name = "noting"
 
     def __init__(self, readers: Readers) -> None:
-        """Take who has the tokens."""
         self._readers = readers
 
     async def open(self) -> None:
-        """Note it; people are known by now."""
+        """Note the people of all tokens; the directory is open by now."""
         self._readers.note_meanings()
 
     async def close(self) -> None:
-        """Nothing was begun."""
+        """Do nothing: nothing runs after `open`."""
 
 
 @implementer(IUnit)
 class Revoking:
-    """A password that was changed or a user who was disabled ends what was proven with it."""
+    """Ends a user's security associations when their password is changed or they are disabled."""
 
     name = "revoking"
     log = Logger()
 
     def __init__(self, bus: IBus, gate: Gate) -> None:
-        """Take where it is told and who has to forget."""
         self._bus = bus
         self._gate = gate
         self._listening: list[Any] = []  # Any: IListening, whose promise has no class
 
     async def open(self) -> None:
-        """Listen."""
+        """Listen for changed passwords and people."""
         self._listening = [self._bus.listen(SecretChanged, self._secret), self._bus.listen(PersonChanged, self._person)]
 
     async def close(self) -> None:
-        """Hear no more."""
+        """Stop listening."""
         for listening in self._listening:
             listening.stop()
 

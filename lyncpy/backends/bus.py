@@ -24,7 +24,7 @@ BEHIND_BOUND: Final = 50_000
 
 @implementer(IListening)
 class _Listening:
-    """One listener and what it has not heard yet.
+    """One listener, and the facts that wait for it.
 
     It hears one fact at a time, in order, each in a later turn than it was told: what is
     told while it hears waits for the next turn, so that two listeners who answer each
@@ -51,7 +51,7 @@ class _Listening:
             self._left()
 
     def told(self, fact: Fact) -> None:
-        """Take a fact in; it is lost when this listener is too far behind."""
+        """Queue a fact for the listener; it is lost when the listener is too far behind."""
         if len(self._waiting) >= BEHIND_BOUND:
             if not self._behind:
                 self._behind = True
@@ -85,10 +85,9 @@ class _Listening:
 
 @implementer(IBus)
 class MemoryBus:
-    """The bus of a server that is one process. Holds its listeners and what they have not heard."""
+    """The bus of a server that is one process. Holds its listeners and the facts that wait for them."""
 
     def __init__(self, node: NodeName, clock: IReactorTime) -> None:
-        """Begin without listeners; `node` is the one that can be asked."""
         self._node = node
         self._clock = clock
         self._listening: dict[type[Fact], list[_Listening]] = {}
@@ -111,7 +110,7 @@ class MemoryBus:
         return listening
 
     def answer(self, kind: type[Any], give: Callable[[Any], Awaitable[Any]]) -> None:
-        """Answer questions of exactly this kind by `give`; the last one given counts."""
+        """Register the function that answers questions of exactly this kind; the last one counts."""
         self._answers[kind] = give
 
     async def ask(self, node: NodeName, question: Any, timeout: float) -> Any:  # Any: a question defines its answer

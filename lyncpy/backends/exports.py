@@ -16,7 +16,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @implementer(IExports, IUnit)
 class Exports:
-    """Writes in a thread of its own, below one folder, and never over what is there.
+    """Writes files in a thread of its own, in new folders below one folder.
 
     Args:
         folder: Made when it is first needed.
@@ -33,7 +33,7 @@ class Exports:
         """Do nothing: folders are made when they are needed."""
 
     async def close(self) -> None:
-        """End the thread."""
+        """Stop the thread that writes."""
         self._threads.stop()
 
     async def make_folder(self, name: str) -> str:
@@ -56,7 +56,7 @@ class Exports:
         return await self._threads.call_in_thread(make)
 
     async def write_file(self, name: str, file: str, content: bytes) -> None:
-        """Write a file in the folder, or add to it; only its owner can read it. Raises as `begin`."""
+        """Write a file in the folder, or add to it; only its owner can read it. Raises as `make_folder`."""
         target = self._folder / _checked(name) / _checked(file)
 
         def write() -> None:

@@ -44,7 +44,7 @@ class GapFile:
         self._number = 0
 
     async def open(self) -> None:
-        """Take its room. What prevents that is said again, and counts, when something has to be written."""
+        """Reserve the room of the file on the disk. An error shows again, and counts, at the first write."""
         try:
             await self._threads.call_in_thread(self._prepared)
         except OSError as error:
@@ -56,18 +56,18 @@ class GapFile:
             )
 
     async def close(self) -> None:
-        """End the thread."""
+        """Stop the thread that writes."""
         self._threads.stop()
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     async def read(self) -> bytes:
-        """Give what was written last, whole; b"" when nothing was."""
+        """Read the content that was written last, whole; b"" when nothing was."""
         return await self._threads.call_in_thread(self._read)
 
     async def write(self, content: bytes) -> None:
-        """Replace it; durable when it returns."""
+        """Replace the content; durable when this returns."""
         await self._threads.call_in_thread(lambda: self._write(content))
 
     # --- in the thread

@@ -46,7 +46,7 @@ STAMP: Final = "%Y%m%d%H%M%SZ"
 
 
 class LdapOptions(MappingOptions, Protocol):
-    """The settings that this needs; the section [directory] has them, and says what each means."""
+    """The settings of an LDAP directory; the section [directory] has them, and says what each means."""
 
     url: str
     start_tls: bool
@@ -110,7 +110,7 @@ class Cookie:
     """What password policies said, by DN."""
 
     def text(self) -> str:
-        """Give it as text."""
+        """Write the cookie as JSON."""
         return json.dumps(asdict(self), separators=(",", ":"))
 
 
@@ -358,7 +358,7 @@ class _Reading:
     def _persons(
         self, entries: Mapping[str, LdapEntry], policies: PasswordPolicies
     ) -> tuple[tuple[Person, ...], tuple[Skipped, ...], frozenset[str]]:
-        """Read entries; give people, those that cannot be used, and the keys of those who are nobody's any more."""
+        """Make people of entries; give them, the entries that cannot be used, and the keys of people who have lost their address."""
         people: list[Person] = []
         skipped: list[Skipped] = []
         for key, one in entries.items():
@@ -437,7 +437,7 @@ def _any_of(filters: Sequence[str]) -> str:
 
 
 def _digest(terms: LdapOptions, domain: str) -> str:
-    """Give a digest of everything that decides who is read and how."""
+    """Compute a digest of all settings that decide which entries are read, and how."""
     parts: Any = (  # Any: JSON
         READS,
         domain,

@@ -22,11 +22,11 @@ class DisabledCondition:
 
     @property
     def text(self) -> str:
-        """Give it as an operator writes it."""
+        """Give the condition as an operator writes it."""
         return f"!{self.name}" if self.sign == "!" else f"{self.name}{self.sign}{self.value}"
 
     def holds(self, raw: Mapping[str, Sequence[bytes]], *, doubtful: bool = True) -> bool:
-        """Tell whether it holds for an entry; of several values one is enough.
+        """Tell whether the condition holds for an entry; of several values one is enough.
 
         Args:
             raw: The entry's attributes.
@@ -49,7 +49,7 @@ class DisabledCondition:
 
 
 def condition(text: str) -> DisabledCondition:
-    """Read a condition.
+    """Parse the text of a condition.
 
     Raises:
         ValueError: With what is wrong with it.
@@ -67,7 +67,7 @@ def _lower(value: bytes) -> str:
 
 
 def _has_bits(value: bytes, bits: int, otherwise: bool) -> bool:
-    """Tell whether a bit mask has one of these; `otherwise` where it cannot be read. AD writes two's complement."""
+    """Tell whether a bit mask has one of these bits; `otherwise` where it cannot be read. AD writes two's complement."""
     try:
         return bool(int(value) & bits)
     except ValueError:

@@ -46,7 +46,7 @@ class Frames:
         return getattr(self.sock, name)
 
     def recv(self, _size: int) -> bytes:
-        """Give one whole message; what has come of it where the connection ends, or what is no LDAP."""
+        """Receive one whole message; or the bytes so far where the connection ends, or where they are no LDAP."""
         data = self._exactly(2)
         if len(data) < 2 or data[0] != _SEQUENCE:
             return data

@@ -48,7 +48,7 @@ class GroupMapping:
         return (*ATTRIBUTES, *self.people.key)
 
     def group(self, raw: Raw, dn: str, more: MorePages) -> Group:
-        """Read one entry.
+        """Make a group of an entry.
 
         Args:
             raw: Its attributes.

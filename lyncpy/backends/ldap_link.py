@@ -172,7 +172,7 @@ class Link:
         self._close()
 
     def _too_much(self, setting: str) -> None:
-        """Say what came too much of; the read that is under way fails."""
+        """Name the bound that the server's answer passed; the read under way fails."""
         access = self._access
         self._aborted = str(
             self._unavailable(
@@ -187,7 +187,7 @@ class Link:
         )
 
     def abort(self, reason: str) -> None:
-        """Make the pull fail for this reason, from another thread: a read that waits wakes, the next one is not begun."""
+        """Make the pull fail for a reason, from another thread: a read that waits wakes, and no other begins."""
         self._aborted = reason
         sock = self._connection.socket if self._connection is not None else None
         if sock is not None:
@@ -201,7 +201,7 @@ class Link:
             sock.close()
 
     def root(self) -> Root:
-        """Read what the server tells about itself; much of it may be absent."""
+        """Read the root DSE (RFC 4512 §5.1); many of its attributes may be absent."""
         found = {
             name.lower(): values
             for one in self._page("", "(objectClass=*)", BASE, ROOT_ATTRIBUTES)[0]
@@ -248,12 +248,12 @@ class Link:
                 )
 
     def entry(self, dn: str, attributes: Sequence[str]) -> Raw:
-        """Give attributes of one entry; none when it is gone."""
+        """Read attributes of one entry; none when it is gone."""
         found, _ = self._page(dn, "(objectClass=*)", BASE, attributes)
         return found[0].raw if found else {}
 
     def glimpse(self, dn: str, attributes: Sequence[str]) -> Raw | None:
-        """Give attributes of one entry; None when it is not there, or may not be read."""
+        """Read attributes of one entry; None when it is not there, or may not be read."""
         found, _ = self._page(dn, "(objectClass=*)", BASE, attributes, tolerated=_OUT_OF_SIGHT)
         return found[0].raw if found else None
 
@@ -298,7 +298,7 @@ class Link:
         return DirectoryUnavailable(f"{self._access.url} {what}: {remedy} ([directory])")
 
     def _failed(self, error: BaseException, base: str = "", filters: str = "") -> DirectoryUnavailable:
-        """Say what an exception means."""
+        """Translate an exception of the LDAP library to a sentence for operators."""
         if self._aborted:
             return DirectoryUnavailable(self._aborted)
         text = _told(error)
@@ -367,7 +367,7 @@ _ACCOUNT_CODE: Final = re.compile(r"AcceptSecurityContext error, data ([0-9a-f]{
 
 
 def _account_fault(result: Mapping[str, Any]) -> str:
-    """Say what is wrong with the account that binds, where Active Directory tells more than that it is not let in."""
+    """Explain why the account cannot bind, where Active Directory tells more than that it cannot."""
     code = _ACCOUNT_CODE.search(str(result.get("message") or ""))
     fault = _ACCOUNT_FAULTS.get(code[1]) if code is not None else None
     return f"the account bind_dn {fault}; mend it in Active Directory" if fault else ""

@@ -185,7 +185,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.;-]*")
 
 
 def source(text: str) -> AttributeSource:
-    """Read a source.
+    """Parse the text of a source.
 
     Raises:
         ValueError: With what is wrong with it.
@@ -240,7 +240,7 @@ class Mapped:
         return place_of(dn)
 
     def person(self, raw: Raw, dn: str, left_out: LeftOut = lambda reason: None) -> Person:
-        """Read one entry; `left_out` hears of each fact that could not be read.
+        """Make a person of an entry; `left_out` is called with each fact that could not be read.
 
         Raises:
             BadEntry: It has no address, or one that cannot be used.
@@ -379,7 +379,7 @@ class MappingOptions(Protocol):
 
 
 def mapped(options: MappingOptions, domain: str) -> Mapped:
-    """Put together a preset and what settings say otherwise.
+    """Make a mapping of a preset and the settings that replace parts of it.
 
     Args:
         options: The preset, and what replaces parts of it.

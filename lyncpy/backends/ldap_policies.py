@@ -60,7 +60,7 @@ class PasswordPolicies:
         self._left_out = 0
 
     def marks(self) -> dict[str, str]:
-        """Give what is to be remembered of them, by DN."""
+        """Give the marks of the policies, by DN, for the cookie."""
         return {policy.dn: policy.mark for policy in self._known.values()}
 
     def are(self, marks: Mapping[str, str]) -> bool:
@@ -68,7 +68,7 @@ class PasswordPolicies:
         return all(self._policy(dn).mark == mark for dn, mark in list(marks.items())[:POLICIES_MOST])
 
     def completed(self, raw: Raw) -> Raw:
-        """Give an entry with what its policy says of it. The same where none has to do with it."""
+        """Return an entry with the attributes of its password policy; the same entry where it has none."""
         if not any(raw.get(name.lower()) for name in self._wanted):
             return raw
         named = next((value.decode("utf-8", "replace") for value in raw.get(POLICY.lower(), ()) if value), "")

@@ -69,7 +69,7 @@ class TimeAttribute:
 
     @property
     def text(self) -> str:
-        """Give what an operator knows it by."""
+        """Give the attributes as an operator wrote them."""
         return "+".join(self.names)
 
     def moments(self, raw: Mapping[str, Sequence[bytes]]) -> list[Moment]:
@@ -142,7 +142,7 @@ def deadline(text: str, *, zero_is_never: bool) -> TimeAttribute | None:
 
 
 def deadlines(texts: Iterable[str]) -> tuple[TimeAttribute, ...]:
-    """Read several of which each must be one.
+    """Parse several deadlines.
 
     Raises:
         ValueError: With what is wrong with the first that is none.

@@ -21,7 +21,7 @@ class _Counter:
         self._count = counter.inc
 
     def add(self, amount: float = 1.0) -> None:
-        """Count."""
+        """Add to the count."""
         self._count(amount)
 
 

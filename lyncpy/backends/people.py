@@ -49,13 +49,13 @@ FILE_BOUND: Final = 32 * 2**20
 
 
 class Runs(Protocol):
-    """Something that calls what blocks, elsewhere (`Threads`)."""
+    """A thread for calls that block (`Threads`)."""
 
     def call_in_thread(self, call: Callable[[], T]) -> Awaitable[T]:
-        """Call, and give the result."""
+        """Call a function in the thread, and give its result."""
 
     def stop(self) -> None:
-        """End."""
+        """Stop the thread."""
 
 
 @implementer(IDirectory)
@@ -101,7 +101,7 @@ class PeopleFile:
 
 
 def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pull:
-    """Read a people file.
+    """Parse the content of a people file.
 
     Raises:
         DirectoryUnavailable: The file as a whole cannot be relied on: it is no TOML, or a
@@ -257,7 +257,7 @@ def _read_groups(
 
 
 def _with_members(group: Group, keys: Mapping[str, str], skipped: list[Skipped]) -> Group:
-    """Replace the names of a group's members by keys; `skipped` gets a line about those that nobody has."""
+    """Replace the names of a group's members by keys; names that nobody has are added to `skipped`."""
     found = {name: keys.get(name.lower()) or keys.get(aor_of(name)) for name in group.members}
     strange = sorted(name for name, key in found.items() if key is None)
     if strange:

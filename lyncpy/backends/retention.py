@@ -24,7 +24,7 @@ DAY_S: Final = 86400.0
 
 @implementer(IUnit)
 class Retention:
-    """Removes what is older than the settings allow, once an hour; after a failure it tries again an hour later."""
+    """Removes records older than the settings allow, once an hour, also after a failure."""
 
     log = Logger()
     name = "retention"

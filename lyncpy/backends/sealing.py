@@ -60,12 +60,12 @@ class Sealer:
         self._stamping = hmac.digest(key, STAMPING, "sha256")
 
     def seal(self, plain: bytes, about: str = "") -> bytes:
-        """Encrypt; each time to other bytes. What is sealed about one name is not unsealed about another."""
+        """Encrypt a value, each time to other bytes; sealed about one name, it is not unsealed about another."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         return FORM + nonce + self._cipher.encrypt(nonce, plain, about.encode())
 
     def unseal(self, sealed: bytes, about: str = "") -> bytes:
-        """Decrypt what `seal` gave.
+        """Decrypt the text that `seal` gave.
 
         Raises:
             StoreUnavailable: It was sealed with another key, about another name, or changed.

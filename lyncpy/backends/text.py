@@ -18,7 +18,7 @@ def is_storable(text: str) -> bool:
 
 
 def storable(text: str) -> str:
-    """Give the text as a person can read it in a database: what cannot be kept is replaced by U+FFFD, the rest is cut."""
+    """Return text that a database can keep: other characters become U+FFFD, and it is cut to its bound."""
     kept = text[:TEXT_BOUND]
     if is_storable(kept):
         return kept

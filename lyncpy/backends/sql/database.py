@@ -99,7 +99,7 @@ class Database:
             )
 
     async def close(self) -> None:
-        """Do what waits, then close the file; its WAL is emptied into it.
+        """Run the waiting jobs, then close the file; its WAL is emptied into it.
 
         Raises:
             Unfinished: Some of it could not be done within `close_s`.
@@ -160,7 +160,7 @@ class Database:
             )
 
     def _make_shrinkable(self, connection: Connection) -> str:
-        """Rewrite a file of the first versions, which could not shrink; say what prevents it, or ""."""
+        """Rewrite a file of the first versions, which could not shrink; give the error that prevents it, or ""."""
         if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar():
             return ""
         self.log.info("rewriting {path}, once, so that it can shrink", path=str(self._path))
@@ -187,7 +187,7 @@ class Database:
         upgrade(connection, copy)
 
     def _commit(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
-        """Do jobs in one transaction, in the writing thread."""
+        """Run jobs in one transaction, in the writing thread."""
         with _connected(self._writer) as connection, connection.begin():
             # IMMEDIATE: a transaction that first reads and then writes would fail when
             # another program wrote in between; this one waits for its turn instead.
@@ -195,7 +195,7 @@ class Database:
             return [job(connection) for job in jobs]
 
     def _look(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
-        """Do jobs one after the other, in the reading thread; each sees what is committed then."""
+        """Run jobs one after the other, in the reading thread; each sees what is committed by then."""
         with _connected(self._reader) as connection:
             return [job(connection) for job in jobs]
 
@@ -219,7 +219,7 @@ def _connected(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _renewed_after_failure(connection: Connection) -> Iterator[None]:
-    """Make the pool open another connection in place of one that the world has failed."""
+    """Replace a connection of the pool that failed."""
     try:
         yield
     except _OURS:

@@ -46,7 +46,7 @@ class SqlLedger:
         self._place = insert_into(archive_people, database.dialect).on_conflict_do_nothing()
 
     def ends(self) -> Deferred[Ends | None]:
-        """Give the two ends, and what is really there, as they are at one moment."""
+        """Read the marks of both ends and the last serial, as they are at one moment."""
         # One statement: a purge or a write between two would look like a tear.
         last = select(func.coalesce(func.max(archive.c.serial), 0)).scalar_subquery()
         statement = select(*self._marks, last)
@@ -125,7 +125,7 @@ class SqlLedger:
         return self._find(where, limit, newest=newest)
 
     def conversations(self, people: Collection[str], after: str, limit: int) -> Deferred[Sequence[str]]:
-        """Give index names of conversations that one of these took part in, each once, in order, behind this one."""
+        """Give the index names behind this one of conversations that one of these people took part in, each once, in order."""
         column = archive_people.c
         statement = (
             select(column.conversation)
@@ -137,7 +137,7 @@ class SqlLedger:
         return self._database.run_read(lambda connection: tuple(connection.execute(statement).scalars()))
 
     def misplaced(self, places: Collection[Place]) -> Deferred[Collection[Place]]:
-        """Give those of these places that the index lacks."""
+        """Give the places of these that the index lacks."""
 
         def job(connection: Connection) -> Collection[Place]:
             return frozenset(
@@ -198,7 +198,7 @@ def _values(mark: Mark) -> Mapping[str, Any]:  # Any: numbers and bytes
 
 
 def _as_bytes(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:  # Any: of every type
-    """Read a column so that nothing that somebody put there by hand can fail: SQLite keeps any type anywhere."""
+    """Read a column so that a value of any type, put there by hand, is read without an error: SQLite keeps any type anywhere."""
     if dialect != "sqlite":
         return column
     is_number = isinstance(column.type, Integer | Double)

@@ -44,7 +44,7 @@ Kept = CallRecord | AuditRecord
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Shelf:
-    """Where one kind of record is kept: its table, and which of its columns tell when it began and ended."""
+    """The table of one kind of record, and its columns with the times of beginning and end."""
 
     table: Table
     began: str

@@ -65,7 +65,7 @@ def create(dialect: str) -> Insert:
 
 
 def lease(dialect: str) -> Insert:
-    """Take or renew a lease; give its epoch, or no row when another holds it."""
+    """Acquire or renew a lease; give its epoch, or no row when another process holds it."""
     statement = _new_row(dialect)
     is_holder = records.c.value == statement.excluded.value
     return statement.on_conflict_do_update(

@@ -144,7 +144,7 @@ class SqlStore:
         return self._database.run_read(job)
 
     def lease(self, key: str, holder: NodeName, seconds: float) -> Deferred[Lease | None]:
-        """Take or renew a name for a time; None when another holds it."""
+        """Acquire or renew a lease of a name; None when another process holds it."""
         require_key(LEASES, key)
         now = self._wall()
         values = {
@@ -162,7 +162,7 @@ class SqlStore:
         return self._database.run_write(job)
 
     def purge(self, before: float) -> Deferred[int]:
-        """Forget removed records, and those that expired before this, but not which versions they had; give their number."""
+        """Delete the rows of removed and expired records, but remember their versions; give the number of rows."""
         values = {"now": before}
 
         def job(connection: Connection) -> int:

@@ -84,7 +84,7 @@ class AccountDeadlines:
         self._timers.on_step(self._stepped)
 
     def close(self) -> None:
-        """End."""
+        """Stop the deadlines."""
         self._closed = True
         self._next_look.clear()
 
@@ -100,7 +100,7 @@ class AccountDeadlines:
         self._moments = sorted(moment for person in people for moment in _moments_of(person))
 
     def _settle(self) -> None:
-        """Sort what is new among the rest."""
+        """Sort the times that were added lately in among the others; count all anew when too many are of no use."""
         if len(self._moments) + len(self._new) > 1000 + 4 * len(self._people.everybody()):
             self._begin_again(self._people.everybody())
         elif self._new:
@@ -124,7 +124,7 @@ class AccountDeadlines:
         self._next_look.set(delay_s)
 
     def _look(self) -> None:
-        """Judge those whose moment lies between the last look and this one, whichever way the clock went."""
+        """Judge the people with a time between the last look and this one, whichever way the clock went."""
         self._settle()
         wall = self._timers.wall()
         low, high = sorted((self._seen, wall))

@@ -55,7 +55,7 @@ def write_found(people: Iterable[Person], *, more: bool) -> bytes:
 
 
 def _row(person: Person) -> str:
-    """Write one person; what the directory does not know is left out."""
+    """Write one person of a search result, without the facts that the directory does not know."""
     work = next((phone.number for phone in person.phones if phone.kind == "work"), "")
     values = {
         "uri": person.aor,

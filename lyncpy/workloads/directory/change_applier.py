@@ -27,11 +27,11 @@ NAMED_MOST: Final = 20
 
 
 class NotThere(Exception):
-    """Somebody who was named is not, or not any more, where a deed needs them; the text says so to an operator."""
+    """A person or owner that was named is not in the state that the command needs; the text tells an operator."""
 
 
 class ChangeApplier:
-    """Changes the tables of people, owners and groups, and what is kept of them.
+    """Changes the tables of people, owners and groups, and their records.
 
     Args:
         kept: The stored directory.
@@ -54,12 +54,12 @@ class ChangeApplier:
         self._timers = timers
 
     def know(self, person: Person, owner: Owner) -> Person:
-        """Show somebody, unless they are held back, or their record could not be read; give them as they are now."""
+        """Enter a person from their record into the tables, unless they are held back or it cannot be read; give them as judged now."""
         self._people.owners.put_owner(owner)
         return self._show(person) if owner.key and not owner.is_held else person
 
     async def remove(self, people: Sequence[Person]) -> None:
-        """Hold back what is theirs."""
+        """Hold back the data of people who left the directory."""
         now = self._timers.wall()
         held = []
         for person in people:
@@ -74,7 +74,7 @@ class ChangeApplier:
         self._bus.tell(AddressesChanged(frozenset(person.aor for person, _ in held)))
 
     async def update_people(self, people: Sequence[Person]) -> None:
-        """Keep what is new of people who have the address that they had."""
+        """Write and apply the changes of people who keep their address."""
         known = []
         for person in people:
             owner = self._people.owners.by_id(self._people.owners.owner(person.aor))
@@ -110,7 +110,7 @@ class ChangeApplier:
             self.log.info("{former} has the address {aor} now", former=before.aor, aor=after.aor)
 
     async def add_people(self, people: Sequence[Person], *, first: bool = False) -> None:
-        """Know people who were not there: new ones, and those who come back to what is theirs.
+        """Add people who are new, or who come back to their data.
 
         Args:
             people: Them.
@@ -135,7 +135,7 @@ class ChangeApplier:
                 self.log.info("{aor} is in the directory again, with what is theirs", aor=before.aor, owner=owner_id)
 
     def name_successors(self, successors: Sequence[Move]) -> None:
-        """Say of whom it is taken for granted that they are another person; an operator may know better."""
+        """Log each person who is taken for another one than had the address; an operator may know better."""
         owners = self._people.owners
         for one in successors[:NAMED_MOST]:
             before = owners.keyed(one.before.key)
@@ -150,7 +150,7 @@ class ChangeApplier:
                 )
 
     async def regroup(self, changes: GroupChanges) -> None:
-        """Do the same with groups; one fact tells of all that one chunk touches."""
+        """Write and apply the changes of groups; one fact tells of all groups that a chunk touches."""
         for chunk in chunks(changes.removed):
             await self._kept.drop_groups(chunk)
             touched = self._groups.around(group.key for group in chunk)
@@ -166,7 +166,7 @@ class ChangeApplier:
             self._bus.tell(GroupsChanged(touched | self._groups.around(group.key for group in chunk)))
 
     async def give(self, owner: OwnerId, aor: Aor) -> None:
-        """Say that who has an address is the same person as one who is held back, and gets all that is theirs.
+        """Give all data of an owner who is held back to the person with an address: an operator says that they are the same.
 
         What they had since they came under their new key is deleted.
 
@@ -188,7 +188,7 @@ class ChangeApplier:
         self._bus.tell(AddressesChanged(frozenset({aor, held.aor})))
 
     def held_back(self, owner: OwnerId) -> Owner:
-        """Give somebody who is held back.
+        """Find a person whose data is held back.
 
         Raises:
             NotThere: They are in the directory, or what was theirs is deleted or given to somebody.
@@ -201,7 +201,7 @@ class ChangeApplier:
         return found
 
     async def delete(self, owner: Owner) -> None:
-        """Delete all that somebody owned.
+        """Delete all data of owners who are held back.
 
         Raises:
             StoreUnavailable: Not all could be deleted; it may be tried again.
@@ -228,7 +228,7 @@ class ChangeApplier:
                 self._bus.tell(PersonChanged(aor, person))
 
     def _show(self, person: Person) -> Person:
-        """Take somebody into the tables as they are by the clock: it may have gone on since the directory was read."""
+        """Enter a person into the tables as the clock judges them now: time has passed since the directory was read."""
         person = judged(person, self._timers.wall(), overdue_ends=self._overdue_ends)
         self._people.put_person(person)
         self._groups.know(person)

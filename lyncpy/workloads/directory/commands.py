@@ -42,7 +42,7 @@ class Commands:
         self._timers = timers
 
     def declared(self) -> tuple[ShellCommand, ...]:
-        """Give the commands."""
+        """Give the shell commands of the directory."""
         return (
             ShellCommand(
                 "directory pull",
@@ -133,7 +133,7 @@ class Commands:
         return Table(("last address", "name", "removed", "deleted after", "owner", "key"), rows)
 
     async def purge(self, asked: Asked) -> Table:
-        """Delete what waits for somebody."""
+        """Delete the data that is held back for a person."""
         owner = self._waiting(asked.args["who"])
         try:
             await self._pulls.delete(owner.id)
@@ -142,7 +142,7 @@ class Commands:
         return Table(("what", "value"), [("deleted", bare(owner.aor)), ("owner", owner.id)])
 
     async def restore(self, asked: Asked) -> Table:
-        """Give a person what waits for who they are."""
+        """Give a person the data that is held back for a former entry of theirs."""
         owner, person = self._waiting(asked.args["who"]), self._people.named(asked.args["user"])
         if person is None:
             raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"')
@@ -153,7 +153,7 @@ class Commands:
         return Table(("what", "value"), [("address", bare(person.aor)), ("has all that waited for", owner.id)])
 
     def _waiting(self, text: str) -> Owner:
-        """Give who is held back, by their last address or as `directory held` names them."""
+        """Find an owner who is held back, by their last address or as `directory held` names them."""
         aor = aor_of(text)
         found = [one for one in self._people.owners.held_back() if text == one.id or aor == one.aor]
         if len(found) != 1:
@@ -165,7 +165,7 @@ class Commands:
         return [one.id for one in self._people.owners.held_back()]
 
     async def status(self, asked: Asked) -> Table:
-        """Show where pulls stand."""
+        """Show when pulls were made and what they found."""
         pulls, state = self._pulls, self._pulls.state
         enabled = sum(person.enabled for person in self._people.everybody())
         by_place = sum(person.key == person.source.lower() for person in self._people.everybody())
@@ -191,7 +191,7 @@ class Commands:
         return Table(("what", "value"), rows)
 
     async def skipped(self, asked: Asked) -> Table:
-        """Show what is of no use in the directory."""
+        """List the entries of the directory that cannot be used, each with its fault."""
         rows: list[tuple[object, ...]] = [(one.source, one.reason) for one in self._pulls.state.skipped]
         for one in self._people.ambiguous():
             who = ", ".join(map(bare, one.people))
@@ -265,7 +265,7 @@ def moment(at: float) -> str | None:
 
 
 def _dated(when: Moment | None) -> str:
-    """Give a moment and what says it; the epoch is as long as anybody remembers."""
+    """Write a moment and the attribute that says it; the epoch is "now"."""
     return "" if when is None else f"{moment(when.at) or 'now'} ({when.by})"
 
 
@@ -297,7 +297,7 @@ def _applier(outcome: PullResult, people: People) -> list[tuple[object, ...]]:
 
 
 def _another(person: Person, before: Person, people: People) -> str:
-    """Say that somebody is taken for another person than who had the address, and what to do if they are not."""
+    """Explain that a person is taken for another one than had the address, and what to do if they are the same."""
     owner = people.owners.keyed(before.key)
     who = bare(person.aor) if owner is None else owner.id
     had = before.source or before.key
@@ -305,7 +305,7 @@ def _another(person: Person, before: Person, people: People) -> str:
 
 
 def _difference(old: Person | None, new: Person) -> str:
-    """Name the facts that differ; after a pull that was carried out there are none left to compare with."""
+    """Name the facts that differ between a person as known and as pulled; "" once the pull was carried out."""
     if old is None or old == new:
         return new.display_name
     names = [name for name in Person.__slots__ if getattr(old, name) != getattr(new, name)]
@@ -326,7 +326,7 @@ def _summary(outcome: PullResult, *, dry_run: bool) -> str:
 
 
 def _undone(outcome: PullResult) -> str:
-    """Say what a pull did not do of what the directory says, or give ""."""
+    """Explain which changes of a pull were withheld; "" for none."""
     if outcome.refused:
         return f"nothing was changed: {outcome.refused}"
     if not outcome.withheld:
@@ -336,7 +336,7 @@ def _undone(outcome: PullResult) -> str:
 
 
 def _pasts(owners: Owners, aor: Aor) -> list[tuple[object, ...]]:
-    """Say what addresses a person had, and who had the present one before."""
+    """Give the former addresses of a person, and the former holders of the present one."""
     owner = owners.by_id(owners.owner(aor))
     rows: list[tuple[object, ...]] = []
     if owner is not None:

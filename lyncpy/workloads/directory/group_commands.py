@@ -29,7 +29,7 @@ class GroupCommands:
         self._timers = timers
 
     def declared(self) -> tuple[ShellCommand, ...]:
-        """Give the commands."""
+        """Give the shell commands of groups and policies."""
         group = Arg("group", "a group's name, address or DN", choices=self._names)
         user = Arg("user", "an address or a login", choices=self._addresses)
         pattern = Arg("pattern", "part of a name or address; * and ? are wildcards", required=False)

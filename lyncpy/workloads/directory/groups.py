@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @implementer(IGroups)
 class Groups:
-    """Every group, and the names by which members are found. Written by `Pulls` alone; bounded by what it may read.
+    """All groups, and an index of the names of their members. Written by `Pulls` alone, whose bounds are its own.
 
     Args:
         people: Says who is known and enabled.
@@ -110,7 +110,7 @@ class Groups:
         self._sorted = None
 
     def know(self, person: Person) -> None:
-        """Replace the names by which groups may mean a person, in place of those that they had."""
+        """Replace the names under which groups may list a person."""
         self.remove_person(person.aor)
         names = _names_of_person(person)
         self._known[person.aor] = names
@@ -118,12 +118,12 @@ class Groups:
             self._means[name].add(person.aor)
 
     def remove_person(self, aor: Aor) -> None:
-        """Remove the names of a person who is gone."""
+        """Remove a person who left the directory from the index of names."""
         for name in self._known.pop(aor, ()):
             _take(self._means, name, aor)
 
     def around(self, keys: Iterable[str]) -> frozenset[str]:
-        """Give groups and all that hold them, directly or through others."""
+        """Give groups and all groups that contain them, directly or through others."""
         found: set[str] = set(keys)
         for key in tuple(found):
             group = self._groups.get(key)
@@ -132,7 +132,7 @@ class Groups:
         return frozenset(found)
 
     def direct(self, group: Group) -> tuple[Sequence[Group], Sequence[str]]:
-        """Give the groups that a group names itself, and the names that mean nobody here."""
+        """Give the groups that a group lists itself, and the names in it that nobody has."""
         inner = [self._groups[self._inner[name]] for name in group.members if name in self._inner]
         strange = [name for name in group.members if name not in self._inner and self._one(name) is None]
         return sorted(inner, key=_order), sorted(strange)
@@ -144,7 +144,7 @@ class Groups:
         return self._groups[found[0]] if len(found) == 1 else None
 
     def _above(self, names: Iterable[str]) -> set[str]:
-        """Give the keys of all groups that hold one of these names, and of those that hold them."""
+        """Give the keys of all groups that list one of these names, and of the groups that contain them."""
         found: set[str] = set()
         ahead = list(names)
         while ahead:
@@ -174,7 +174,7 @@ class Groups:
                 yield person.aor
 
     def _one(self, name: str) -> Person | None:
-        """Give the person whom a name means; a login that several have means none of them."""
+        """Find the person with a name; a login of several people is nobody's."""
         aors = self._means.get(name, ())
         return self._people.person(next(iter(aors))) if len(aors) == 1 else None
 

@@ -50,7 +50,7 @@ class Meanings:
         self._is_open = True
 
     def present_address(self, place: str, aor: Aor) -> Aor | None:
-        """Give the present address of whom an address in a file means; None of who left the directory."""
+        """Give the present address of the person that an address in a file means; None if they left the directory."""
         noted = self._noted.get(place, {}).get(aor)
         if noted is not None:
             present: Aor | None = self._owners.address(OwnerId(noted))
@@ -62,7 +62,7 @@ class Meanings:
         return aor
 
     def only(self, place: str, aors: Collection[Aor]) -> None:
-        """Forget what is not in a file any more."""
+        """Forget the addresses that are not in a file any more."""
         noted = self._noted.get(place, {})
         gone = [aor for aor in noted if aor not in aors]
         for aor in gone:

@@ -22,7 +22,7 @@ class RemovalLimits:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Somebody who has another address than before."""
+    """A person's change of address."""
 
     before: Person
     after: Person
@@ -30,7 +30,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class PullChanges:
-    """What a pull would do to the people that are known."""
+    """The changes of people that a pull would make."""
 
     added: tuple[Person, ...]
     changed: tuple[Person, ...]
@@ -67,7 +67,7 @@ def comparing(
     withhold: bool = False,
     renewed: Mapping[str, str] | None = None,
 ) -> Generator[int, None, PullChanges]:
-    """Find what an answer changes; yields how many people it looked at since it last did, at most `SLICE`.
+    """Compare an answer with the people that are known; yields after each slice how many it has looked at, at most `SLICE`.
 
     A person is their key: who has another address has moved, and another key under the same
     address is somebody else. An address belongs to the entry that had it first: of two
@@ -111,7 +111,7 @@ def comparing(
 
 
 def _barred(skipped: Iterable[Skipped], mine: Mapping[str, Person], absent: Collection[str]) -> dict[str, Person]:
-    """Return those whose entries are of no use but say something against them: they stay, and that counts."""
+    """Return the people whose entries cannot be used but bar them: they stay known, and are barred."""
     return {
         one.key: replace(mine[one.key], key=one.key, enabled=False, barred=one.barred)
         for one in skipped
@@ -253,7 +253,7 @@ def _strangers(
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """Moves that are made in one step."""
+    """Changes of address that are made in one step."""
 
     people: tuple[Move, ...]
     together: bool = False
@@ -261,7 +261,7 @@ class Moves:
 
 
 def in_order(moves: Sequence[Move]) -> Iterator[Moves]:
-    """Put moves in an order in which each address is free when somebody gets it; those in a circle come together."""
+    """Sort moves so that each address is free when it is given; moves in a circle come together."""
     leaving = {move.before.aor: move for move in moves}
     waiting = {move.after.aor: move for move in moves if move.after.aor in leaving}
     ready = [move for move in moves if move.after.aor not in leaving]
@@ -298,7 +298,7 @@ def cut(several: Iterable[T]) -> Iterator[Sequence[T]]:
 
 @dataclass(frozen=True, slots=True)
 class GroupChanges:
-    """What a pull would do to the groups that are known."""
+    """The changes of groups that a pull would make."""
 
     added: tuple[Group, ...] = ()
     changed: tuple[Group, ...] = ()
@@ -391,7 +391,7 @@ def _are_moved(known: Iterable[Person | Group], pull: Pull) -> Generator[int, No
 
 
 def successors(changes: PullChanges) -> tuple[Move, ...]:
-    """Give who is removed whose address somebody with another key has from now on: to this server, another person."""
+    """Give each person who is removed with the one of another key who has their address from now on."""
     gone = {person.aor: person for person in changes.removed}
     return tuple(Move(gone[person.aor], person) for person in changes.added if person.aor in gone)
 

@@ -32,7 +32,7 @@ class Former:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Somebody whom the directory has named."""
+    """A person whom the directory has named, with their addresses now and before."""
 
     id: OwnerId
     key: str
@@ -60,14 +60,14 @@ class Owner:
         return self.removed_at > 0.0
 
     def moved(self, aor: Aor, now: float) -> "Owner":
-        """Give them another address; who was removed comes back with it."""
+        """Return the owner with another address; one who was removed comes back with it."""
         if aor == self.aor and not self.is_held:
             return self
         past = Former(self.aor, self.since, self.removed_at or now)
         return replace(self, aor=aor, since=now, former=(*self.former, past)[-FORMER_MOST:], removed_at=0.0, name="")
 
     def removed(self, name: str, now: float) -> "Owner":
-        """Hold back what is theirs."""
+        """Return the owner as one who has left the directory: their data is held back."""
         return replace(self, removed_at=max(now, 1.0), name=name)
 
     def spans(self) -> tuple[Former, ...]:
@@ -100,11 +100,11 @@ class Owners:
     # --- IOwners
 
     def owner(self, aor: Aor) -> OwnerId:
-        """Give who has this address now."""
+        """Give the owner who has this address now."""
         return self._holders.get(aor, NOBODY)
 
     def meant(self, aor: Aor) -> OwnerId:
-        """Give whom somebody means who names this address now."""
+        """Give the owner that an address means to whoever names it now."""
         holder = self._holders.get(aor)
         if holder is not None:
             return holder
@@ -121,11 +121,11 @@ class Owners:
         return owner in self._owners
 
     def knows(self, owner: OwnerId) -> bool:
-        """Tell whether there is, or was, such an owner."""
+        """Tell whether an owner is known, present or former."""
         return owner in self._owners or owner in self._deleted
 
     def led_to(self, aor: Aor) -> Aor | None:
-        """Give the new address of who left this one, while what is sent to it is passed on."""
+        """Give the present address of the owner who left this one, as long as requests for it are led on; None after that."""
         if not self._pasts or aor in self._holders:
             return None
         last = self.last(aor)
@@ -150,21 +150,21 @@ class Owners:
         return None if found is None else self._owners[found]
 
     def last(self, aor: Aor) -> Owner | None:
-        """Give who had an address last, and has it no more; None when nobody had."""
+        """Give the last former holder of an address; None when it has none."""
         pasts = [self._owners[one] for one in self._pasts.get(aor, ())]
         return max(pasts, key=lambda one: _left(one, aor), default=None)
 
     def had(self, aor: Aor) -> Sequence[Owner]:
-        """Give everybody who had an address, and has it no more, the last one first."""
+        """Give all former holders of an address, the last one first."""
         pasts = [self._owners[one] for one in self._pasts.get(aor, ())]
         return sorted(pasts, key=lambda one: _left(one, aor), reverse=True)
 
     def has_past(self, aor: Aor) -> bool:
-        """Tell whether anybody had this address who has it no more."""
+        """Tell whether an address has a former holder."""
         return aor in self._pasts
 
     def everybody(self) -> Sequence[Owner]:
-        """Give all, those who are held back too."""
+        """Give all owners, those who are held back too."""
         return tuple(self._owners.values())
 
     def keys(self) -> Collection[str]:
@@ -172,11 +172,11 @@ class Owners:
         return self._keys.keys()
 
     def held_back(self) -> Sequence[Owner]:
-        """Give those who left the directory and whose data waits for them, the longest first."""
+        """Give the owners who left the directory and whose data is held back, the longest first."""
         return sorted(self._held.values(), key=lambda one: (one.removed_at, one.id))
 
     def made(self, person: Person, now: float) -> Owner:
-        """Give who a person of the directory is: the owner with their key, moved or come back if need be, or a new one."""
+        """Give the owner of a person of the directory: the one with their key, moved or restored if need be, or a new one."""
         known = self.keyed(person.key)
         if known is not None:
             return known.moved(person.aor, now)
@@ -232,7 +232,7 @@ class Owners:
 
 
 def _left(owner: Owner, aor: Aor) -> float:
-    """Give when somebody left an address."""
+    """Give the time at which an owner left an address."""
     if owner.is_held and owner.aor == aor:
         return owner.removed_at
     return max((one.until for one in owner.former if one.aor == aor), default=0.0)

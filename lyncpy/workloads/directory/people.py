@@ -100,7 +100,7 @@ class People:
         return self._sorted
 
     def _place(self, aor: Aor) -> None:
-        """Put one person where they belong in order, or remove them."""
+        """Insert a person into the sorted list, or remove them from it."""
         at, person = bisect_left(self._order, aor, key=_AOR), self._people.get(aor)
         there = at < len(self._order) and self._order[at].aor == aor
         self._order[at : at + there] = () if person is None else (person,)
@@ -112,7 +112,7 @@ class People:
         return MappingProxyType(self._people)
 
     def put_person(self, person: Person) -> None:
-        """Add a person, or replace what was known of them."""
+        """Add or replace a person."""
         self.drop(person.aor)
         self._people[person.aor] = person
         for login in _logins(person):
@@ -148,7 +148,7 @@ class People:
         return self._people.get(aor_of(text)) or self.by_login("", text)
 
     def near(self, aor: Aor, most: int = 3) -> list[str]:
-        """Give addresses that look like this one, the nearest first, without scheme.
+        """Give the addresses that are most like this one, the nearest first, without scheme.
 
         Of all people only those are compared who can be near: with one letter wrong, missing,
         too many or exchanged before the @, with another domain, or beside it in order.
@@ -160,19 +160,19 @@ class People:
         return [bare(one) for one in difflib.get_close_matches(aor, sorted(near), most, 0.75)]
 
     def _beside(self, aor: Aor) -> Iterator[Aor]:
-        """Give the addresses before and behind one, in order."""
+        """Give the neighbours of an address in alphabetical order."""
         people = self.everybody()
         at = bisect_left(people, aor, key=_AOR)
         return map(_AOR, people[max(0, at - _BESIDE) : at + _BESIDE])
 
     def _only(self, found: Iterable[Aor]) -> Person | None:
-        """Give the person of a set of one."""
+        """Give the person, if exactly one address was found."""
         aors = tuple(found)
         return self._people[aors[0]] if len(aors) == 1 else None
 
 
 def _misspelt(name: str) -> Iterator[str]:
-    """Give a name, and each that a slip of a finger makes of it."""
+    """Yield a name, and the names that one typing error makes of it."""
     yield name
     for at in range(len(name) + 1):
         head, tail = name[:at], name[at:]

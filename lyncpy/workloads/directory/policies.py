@@ -23,7 +23,7 @@ FIELDS: Final = tuple(field.name for field in fields(Policy) if field.name != "n
 
 @dataclass(frozen=True, slots=True)
 class PolicyMember:
-    """One entry of a policy's `members`, and whom it means now."""
+    """One entry of a policy's `members`, with the person or group that it means now."""
 
     text: str
     aor: Aor | None = None
@@ -31,7 +31,7 @@ class PolicyMember:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether it means nobody."""
+        """Tell whether the name fits no person and no group."""
         return self.aor is None and self.group is None
 
 
@@ -93,7 +93,7 @@ class Policies:
         return tuple(self._policies.values())
 
     def chosen(self, aor: Aor) -> Chosen:
-        """Say which policy is a user's, and why: the first that names them or a group that they are in."""
+        """Choose a user's policy, and tell why: the first that names them or a group that they are in."""
         mine = {group.key for group in self._groups.groups_of(aor)}
         for name in self._settings.named:
             for member in self.members(name):
@@ -102,7 +102,7 @@ class Policies:
         return Chosen(self._policies[Policy().name])
 
     def members(self, name: str) -> Sequence[PolicyMember]:
-        """Give whom a policy names, as it stands now."""
+        """Give the people and groups that a policy names, as the directory stands now."""
         found = self._members.get(name)
         if found is None:
             named = self._settings.named.get(name)
@@ -123,7 +123,7 @@ class Policies:
         return True
 
     async def groups_changed(self, fact: GroupsChanged) -> None:
-        """See who is in a policy's group now. A name may mean another group than it did."""
+        """Look up the members of the policies' groups anew; a name may mean another group than before."""
         before = {member.group.key for name in self._settings.named for member in self.members(name) if member.group}
         self._forget()
         now = {member.group.key for name in self._settings.named for member in self.members(name) if member.group}
@@ -140,7 +140,7 @@ class Policies:
             self._bus.tell(PoliciesChanged())
 
     def note_meanings(self) -> None:
-        """Look whom all policies mean, so that it is noted while they have the addresses."""
+        """Look up the people of all policies, so that they are noted while they have the addresses."""
         for name in self._settings.named:
             self.members(name)
 

@@ -170,7 +170,7 @@ class Pulls:
     async def pull(
         self, *, dry_run: bool = False, force: bool = False, full: bool = False, same_people: bool = False
     ) -> PullResult:
-        """Read the directory and carry out what it says; wait for a pull under way first.
+        """Read the directory and apply its changes; wait for a pull under way first.
 
         Args:
             dry_run: Only find out what would be done.
@@ -201,7 +201,7 @@ class Pulls:
             self._lock.release()
 
     async def delete(self, owner: OwnerId) -> None:
-        """Delete all that somebody owned who is held back; wait for a pull under way first.
+        """Delete all data of an owner who is held back; wait for a pull under way first.
 
         Raises:
             NotThere: Nobody is held back under this name.
@@ -214,7 +214,7 @@ class Pulls:
             self._lock.release()
 
     async def give(self, owner: OwnerId, aor: Aor) -> None:
-        """Give what is held back of somebody to who has an address, as `ChangeApplier.give` does; wait for a pull under way first."""
+        """Give the data of an owner who is held back to the person with an address, see `ChangeApplier.give`; wait for a pull under way first."""
         await self._lock.acquire()
         try:
             await self._applier.give(owner, aor)
@@ -290,7 +290,7 @@ class Pulls:
     # --- carrying out
 
     async def _carry_out(self, found: _Found) -> None:
-        """Keep, then show, then tell: what is told is durable. Those who lose something come first."""
+        """Write the changes, apply them to the tables, then tell them: told changes are durable. Removals come first."""
         changes = found.changes
         known = frozenset(self.state.skipped)
         news = [one for one in changes.skipped if one not in known]
@@ -355,7 +355,7 @@ class Pulls:
     # --- what the schedule knows
 
     def _withhold(self, found: _Found) -> None:
-        """Note what was not carried out; it is logged once."""
+        """Note the changes that are withheld, and log them once."""
         self.withheld, self.withheld_groups = found.changes.withheld, found.groups.withheld
         if found.withheld and self.refused != found.withheld:
             names = ", ".join(

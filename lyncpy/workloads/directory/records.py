@@ -74,7 +74,7 @@ class DirectoryRecords:
         """Owners whose data was deleted, as far as anything may still name them; known once `people` were read."""
 
     async def people(self, *, settle: bool = True) -> list[Known]:
-        """Give everybody who was kept, those who are held back too, in the order in which they got their addresses.
+        """Read the records of all owners, those who are held back too, in the order in which they got their addresses.
 
         Moves that were begun are brought to their end, in the store too if it is to `settle`. Of a record that cannot be read only
         its owner is known; the next full pull replaces it.
@@ -107,7 +107,7 @@ class DirectoryRecords:
             return Person(aor, "", enabled=False), Owner(id_, "", aor)
 
     async def _moves(self, found: Mapping[OwnerId, Known]) -> list[Known]:
-        """Give those who were being moved, where they belong; the note that says so was durable."""
+        """Give the people of an interrupted exchange of addresses, as its durable note has them."""
         record = await self._directory.read(MOVES)
         if record is None:
             return []
@@ -119,7 +119,7 @@ class DirectoryRecords:
         return moved
 
     async def move(self, people: Sequence[Known], at: float) -> None:
-        """Write people who take the addresses of one another: all of them or none, whatever happens meanwhile.
+        """Write people who exchange addresses: all of them or none, even if the process dies meanwhile.
 
         A note of where everybody belongs is written first. From then on they are there, also
         for a server that starts anew.
@@ -143,7 +143,7 @@ class DirectoryRecords:
         return groups
 
     async def state(self) -> PullState:
-        """Give the state that was kept, or the first one."""
+        """Read the state of pulls; of a new store, the initial one."""
         record = await self._directory.read(STATE)
         if record is None:
             return PullState()
@@ -156,15 +156,15 @@ class DirectoryRecords:
             return PullState()
 
     async def keep_state(self, state: PullState) -> None:
-        """Write where pulls stand."""
+        """Write the state of pulls."""
         await self._directory.write(STATE, json.dumps(asdict(state), separators=(",", ":")).encode())
 
     async def write_people(self, people: Sequence[Known]) -> None:
-        """Write people."""
+        """Write the records of people."""
         await _each(self._people, [(owner.id, self._written(person, owner)) for person, owner in people])
 
     async def delete(self, owner: OwnerId) -> None:
-        """Remove all that somebody owned, and then what was known of them; may be called again after it failed.
+        """Remove all data of an owner, then their record; may be called again after it failed.
 
         Conferences are removed by who keeps them.
         """
@@ -174,7 +174,7 @@ class DirectoryRecords:
         await self._people.write(owner, None if "#" in owner else b'{"deleted":true}')
 
     async def claim(self, people: Sequence[Known]) -> None:
-        """Give people who are new the passwords that were set for their addresses before they came."""
+        """Move passwords that were set for addresses to the new people who have these."""
         waiting = {record.key for record in await self._store.scan(SECRET, WAITING)}
         for person, owner in people:
             if f"{WAITING}{person.aor}" in waiting:
@@ -194,7 +194,7 @@ class DirectoryRecords:
     # --- a store of a server that knew people by their addresses
 
     async def adopt(self, known: Iterable[OwnerId], now: float) -> list[Known]:
-        """Give what is stored its owners, once: what belongs to nobody who is known is held back.
+        """Make owners of the addresses in a store that knew no owners, once; data of nobody who is known is held back.
 
         A record's key was the address; from now on it is the id of who had that address. A server that never knew
         anybody has passwords that were set for people to come: whoever gets the address first is who was meant.
@@ -219,15 +219,15 @@ class DirectoryRecords:
         return found
 
     async def keep_groups(self, groups: Sequence[Group]) -> None:
-        """Write groups."""
+        """Write the records of groups."""
         await _each(self._groups, [(group.key, _written_group(group)) for group in groups])
 
     async def drop_groups(self, groups: Sequence[Group]) -> None:
-        """Remove groups."""
+        """Remove the records of groups."""
         await _each(self._groups, [(group.key, None) for group in groups])
 
     def _written(self, person: Person, owner: Owner) -> bytes:
-        """Give a person as JSON without what is not known; the hash is sealed, and none is kept of who is removed."""
+        """Write a person as JSON without unknown facts; the hash is sealed, and left out of a person who is removed."""
         fields: dict[str, Any] = {name: value for name, value in asdict(replace(person, nt_hash=None)).items() if value}
         fields["enabled"] = person.enabled
         fields["phones"] = [[phone.kind, phone.number] for phone in person.phones]

@@ -42,7 +42,7 @@ class Search:
         return response_to(arrival.request, 200, content_type=SOAP_TYPE, body=body)
 
     async def _found(self, conditions: Sequence[SearchCondition], most: int) -> list[Person]:
-        """Give people who fit; one more than `most` where there are more."""
+        """Find the people who fit; one more than `most` where there are more."""
         fits = finder(conditions)
         found: list[Person] = []
         async for some in Slices(self._timers, AT_ONCE).runs_of(self._people.everybody()):

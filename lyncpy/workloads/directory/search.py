@@ -26,7 +26,7 @@ Attribute = Callable[[Person], tuple[str, ...]]
 
 
 def _given_names(person: Person) -> tuple[str, ...]:
-    """Give the given name; where the directory has no names but the one that is shown, what may be it."""
+    """Give the given name; where the directory has a display name only, the parts of it that may be it."""
     if person.given_name or person.surname:
         return (person.given_name,)
     before, comma, behind = person.display_name.partition(",")
@@ -60,7 +60,7 @@ _ATTRIBUTES: Final[Mapping[str, Attribute]] = {
 
 
 def finder(conditions: Sequence[SearchCondition]) -> Callable[[Person], bool]:
-    """Give the test that a person passes who fits all conditions, letters of either case.
+    """Return a function that tells whether a person fits all conditions, letters of either case.
 
     An attribute that is not known here fits nobody: to leave such a condition out would
     find people whom nobody looked for. Disabled people are not found.
@@ -77,5 +77,5 @@ def finder(conditions: Sequence[SearchCondition]) -> Callable[[Person], bool]:
 
 
 def in_order(people: Iterable[Person]) -> list[Person]:
-    """Give people as a reader looks for them: by the name that is shown."""
+    """Sort people by their display name."""
     return sorted(people, key=lambda person: (person.display_name.casefold(), person.aor))

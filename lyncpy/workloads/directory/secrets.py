@@ -21,17 +21,17 @@ NT_HASH_BYTES: Final = 16
 
 
 class AddressLeft(Exception):
-    """A password was to be set for an address that somebody had who has it no more."""
+    """A password cannot be set for an address whose holder has left it."""
 
 
 class Seals(Protocol):
-    """Encrypts what is stored; what is sealed about one name is not unsealed about another."""
+    """Encrypts values; one that is sealed about a name is not unsealed about another."""
 
     def seal(self, plain: bytes, about: str = "") -> bytes:
-        """Encrypt."""
+        """Encrypt a secret."""
 
     def unseal(self, sealed: bytes, about: str = "") -> bytes:
-        """Decrypt; raises StoreUnavailable for what was sealed otherwise."""
+        """Decrypt a secret; raises StoreUnavailable if it was sealed with another key or about something else."""
 
 
 @implementer(ISecrets)

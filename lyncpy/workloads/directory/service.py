@@ -31,7 +31,7 @@ from lyncpy.workloads.directory.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """What is known of people: the directory fills these tables, and everybody reads them."""
+    """The tables of people and groups; the directory fills them, and all workloads read them."""
 
     people: People
     groups: Groups
@@ -128,7 +128,7 @@ class Directory:
         return [*found, *self._pasts(aor), *self._skipped(aor), *self._state()]
 
     def _pasts(self, aor: Aor) -> list[Reason]:
-        """Say who had the address before, and what addresses its holder had."""
+        """Give the former holders of the address, and the former addresses of its holder."""
         owners = self._people.owners
         mine = owners.by_id(owners.owner(aor))
         found = []
@@ -194,7 +194,7 @@ class Directory:
         ]
 
     def _overdue(self) -> str:
-        """Say what becomes of who is signed in and must change the password."""
+        """Tell whether users who must change their password are signed out."""
         return (
             "who was signed in was signed out"
             if self._settings.must_change_signs_out

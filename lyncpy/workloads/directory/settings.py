@@ -27,7 +27,7 @@ FACTS: Final = (
 
 
 def texts(value: object) -> object:
-    """Take one text for a list of one; TOML's lists are made tuples."""
+    """Read one text as a list of one; make a TOML list a tuple."""
     if isinstance(value, str):
         return (value,) if value.strip() else ()
     return tuple(value) if isinstance(value, list) else value
