@@ -72,7 +72,7 @@ class ReplayWindow:
         return behind < 0 or (behind < WINDOW and not self._seen >> behind & 1)
 
     def mark_seen(self, number: int) -> None:
-        """Remember that it was."""
+        """Remember a number as seen."""
         ahead = number - self._highest
         if ahead <= 0:
             self._seen |= 1 << -ahead

@@ -85,7 +85,7 @@ class NtlmAuthenticator:
     async def step(
         self, flow: str, request: Request, credentials: str, now: float
     ) -> Challenge | AuthenticationDenied | Association:
-        """Take the client's next token for this flow.
+        """Process the client's next token for this flow.
 
         Args:
             credentials: The whole header value, its scheme included.

@@ -79,7 +79,7 @@ class Authenticate:
 
 
 def nt_hash(password: str) -> bytes:
-    """Turn a password into what is stored for it.
+    """Compute the NT hash of a password, which is what is stored.
 
     Spec: [MS-NLMP] 3.3.1 (NTOWFv1).
     """

@@ -149,7 +149,7 @@ class ILedger(Interface):
     """
 
     def ends() -> Awaitable[Ends | None]:
-        """Give the two ends; None before `begin`."""
+        """Give the two ends; None before `begin_chain`."""
 
     def begin_chain(start: Mark, end: Mark) -> Awaitable[None]:
         """Begin an empty chain with these ends. Raises Conflict when one has begun."""
@@ -217,4 +217,4 @@ class IExports(Interface):
         """
 
     def write_file(name: str, file: str, content: bytes) -> Awaitable[None]:
-        """Write a file in the folder, or add to it; only its owner can read it. Raises as `begin`."""
+        """Write a file in the folder, or add to it; only its owner can read it. Raises as `make_folder`."""

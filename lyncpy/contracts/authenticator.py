@@ -89,7 +89,7 @@ class IAuthenticator(Interface):
     def step(
         flow: str, request: Request, credentials: str, now: float
     ) -> Awaitable["Challenge | AuthenticationDenied | IAssociation"]:
-        """Take the client's next token for this flow; give the next challenge, a denial or the finished association.
+        """Process the client's next token for this flow; give the next challenge, a denial or the finished association.
 
         `credentials` is the whole header value, its scheme included. The association is for
         the user in From. What is wrong besides the password is told only to who knows it.

@@ -37,4 +37,4 @@ class IBus(Interface):
         """Call `hear` with every fact of exactly this kind, one after the other."""
 
     def ask(node: NodeName, question: Any, timeout: float) -> Awaitable[Any]:  # Any: a question defines its answer
-        """Ask one node; raises BusTimeout."""
+        """Ask a question of one node, and wait for its answer; raises BusTimeout."""

@@ -55,11 +55,11 @@ class Crowd(Generic[T]):
             del self._networks[network]
 
     def members_of(self, network: str) -> tuple[T, ...]:
-        """Give those of one network, the oldest first."""
+        """Give the members of one network, the oldest first."""
         return tuple(self._networks.get(network, ()))
 
     def eldest(self, network: str) -> T | None:
-        """Give who came first of a network."""
+        """Give the oldest member of a network."""
         return next(iter(self._networks.get(network, ())), None)
 
     def first_to_go(self) -> T | None:
@@ -137,6 +137,6 @@ class Newcomers(Generic[T]):
         return self._friends.eldest(network) if found is None else found
 
     def first_to_go(self) -> T | None:
-        """Give who makes room; None: nobody is here."""
+        """Give the member that makes room for another; None: there is none."""
         found = self._strangers.first_to_go()
         return self._friends.first_to_go() if found is None else found

@@ -26,7 +26,7 @@ class IGroupCommit(Interface):
         """
 
     def close(within_s: float) -> Awaitable[int]:
-        """Take no more items and commit those that wait; give the number that is not durable after so many seconds.
+        """Refuse new items and commit those that wait; give the number that is not durable after so many seconds.
 
         Their callers are refused. May be called twice.
         """

@@ -117,7 +117,7 @@ class IMcu(Interface):
         """Tell this focus from now on who has left; called once, before anybody is let in."""
 
     def admit(participant: Participant, leg: ILeg) -> IParticipation:
-        """Take somebody in whom the focus lets in, by whatever road they come.
+        """Admit a participant whom the focus lets in, by whatever protocol they come.
 
         The same user and epid again replaces the earlier leg, whose end is not told. What is said
         from now on is for them, and waits until they are `joined`; who is not within 32 seconds is taken out

@@ -9,7 +9,7 @@ class ICounter(Interface):
     """A number that only grows; keep the object, it is cheap to add to."""
 
     def add(amount: float = 1.0) -> None:
-        """Count."""
+        """Add to the count."""
 
 
 class IMeter(Interface):

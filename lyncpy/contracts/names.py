@@ -35,7 +35,7 @@ class Epid(str):
     """As the client writes it: it may know itself by no other spelling."""
 
     def __new__(cls, text: str) -> "Epid":
-        """Keep both spellings."""
+        """Make an id that keeps both spellings."""
         epid = super().__new__(cls, lowered(text))
         epid.written = text
         return epid
@@ -112,7 +112,7 @@ def conference_id_of(text: str) -> ConferenceId:
 
 
 def conference_key(id_: str) -> str:
-    """Give what all spellings of a conference's id share."""
+    """Give the key that all spellings of a conference's id share."""
     return lowered(id_)
 
 

@@ -50,7 +50,7 @@ class Relays:
 
 
 def check_relays(names: Sequence[str]) -> None:
-    """Check what stands in a setting.
+    """Check the addresses and networks of a setting.
 
     Raises:
         ValueError: One of them is no address and no network.

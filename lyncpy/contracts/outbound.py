@@ -28,10 +28,10 @@ class ICall(Interface):
 
 
 class Hears(Protocol):
-    """Whoever asked many hears each answer."""
+    """A function that is called with each final response to a mass request."""
 
     def __call__(self, response: Response, *, local: bool) -> None:
-        """Take the final response, and whether it was made here and not by the peer."""
+        """Process the final response; `local`: it was made here and not by the peer."""
 
 
 class IOutbound(Interface):
@@ -53,10 +53,10 @@ class IOutbound(Interface):
         """
 
     def send_mass_request(flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
-        """Send one of many requests that say the same, with a new topmost Via; `start` for who has a thousand of them.
+        """Send one of a thousand requests that say the same, with a new topmost Via, for less than `send_request` costs.
 
         `hear` is called once, perhaps at once, with the final response as it came, and with whether
-        it was made here: 430, 408 or 503, as by `start`. `timeout` is a setting: each value has a timer.
+        it was made here: 430, 408 or 503, as by `send_request`. `timeout` is a setting: each value has a timer.
         """
 
     def send_unanswered(flow: FlowName, request: Request | Prepared) -> None:

@@ -49,7 +49,7 @@ class IOwners(Interface):
         """Tell whether there is such an owner, present or held back; if not, what is left of theirs may be deleted."""
 
     def knows(owner: OwnerId) -> bool:
-        """Tell whether there is or was such an owner."""
+        """Tell whether an owner is known, present or former."""
 
     def led_to(aor: Aor) -> Aor | None:
         """Give the new address of who left this one, while what is sent to it is still passed on; else None."""

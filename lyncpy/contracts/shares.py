@@ -35,7 +35,7 @@ class Shares:
         return self._count
 
     def amount_of(self, kind: str, owner: Hashable) -> int:
-        """Give how much one owner has."""
+        """Give the amount that is counted for one owner."""
         return self._taken[kind].get(owner, 0)
 
     def excess(self, owners: Owners, amount: int = 1) -> str:
@@ -49,14 +49,14 @@ class Shares:
         return TOTAL if self._count + amount > self._total else ""
 
     def reserve(self, owners: Owners, amount: int = 1) -> str:
-        """Take for these owners; nothing is taken if a bound is in the way, and that is the result."""
+        """Count an amount for these owners; give the bound that prevents it, and count nothing then."""
         excess = self.excess(owners, amount)
         if not excess:
             self.add(owners, amount)
         return excess
 
     def add(self, owners: Owners, amount: int = 1) -> None:
-        """Take for these owners what `excess` has let pass before."""
+        """Count an amount for these owners that `excess` has let pass before."""
         self._count += amount
         for kind, owner in owners.items():
             taken = self._taken[kind]
@@ -65,5 +65,5 @@ class Shares:
                 del taken[owner]
 
     def release(self, owners: Owners, amount: int = 1) -> None:
-        """Give back what was taken for these owners."""
+        """Stop counting an amount for these owners."""
         self.add(owners, -amount)

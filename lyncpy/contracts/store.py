@@ -77,4 +77,4 @@ class IStore(Interface):
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
 
     def lease(key: str, holder: NodeName, seconds: float) -> Awaitable[Lease | None]:
-        """Take or renew a name for a time; None when another holds it."""
+        """Acquire or renew a lease of a name; None when another process holds it."""

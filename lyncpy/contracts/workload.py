@@ -81,13 +81,13 @@ class Ordered(Sequence[str], Generic[T]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[str]: ...
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
-        """Give one, or several."""
+        """Give the value of an argument, or of several."""
         if isinstance(index, slice):
             return [self._written(thing) for thing in self._things[index]]
         return self._written(self._things[index])
 
     def __len__(self) -> int:
-        """Count them."""
+        """Count the arguments."""
         return len(self._things)
 
     def beginning(self, fragment: str) -> tuple[int, int]:

@@ -175,7 +175,7 @@ class AnonymousGate:
         return who
 
     def _look_after(self, flow: FlowName) -> None:
-        """Disconnect a guest who is in no conference."""
+        """Disconnect a guest that takes part in no conference."""
         guest = self._guests[flow]
         if self._doors.is_inside(guest.who.aor):
             self._idle.set(flow, self._settings.guest_idle_s)
@@ -215,7 +215,7 @@ class AnonymousGate:
 
 
 def _place(door: GuestAccess, peer: str) -> str:
-    """Name the tries of one address at one conference."""
+    """Give the name under which failures of one address at one conference are counted."""
     return f"{door.conference} from {network_of(peer)}"
 
 

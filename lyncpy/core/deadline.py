@@ -74,7 +74,7 @@ class Deadlines(Generic[K]):
         return key in self._timer_of
 
     def keys(self) -> list[K]:
-        """Give what has a time ahead."""
+        """Give the keys that have a deadline."""
         return list(self._timer_of)
 
     def set(self, key: K, delay_s: float | None) -> None:
@@ -111,7 +111,7 @@ class StateMachine(Protocol):
         """Give when the state ends by itself, in monotonic seconds; None: never."""
 
     def expire(self, now: float) -> Any:  # Any: each machine's own effects
-        """End what ends by itself; give the effects."""
+        """Process the deadline that was reached; give the effects."""
 
 
 class Runner:

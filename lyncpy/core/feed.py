@@ -52,13 +52,13 @@ class Update(Protocol[N]):
         """
 
     def audience_of(self, subscription: Subscription, news: N) -> Hashable:
-        """Give the audience to which a subscriber belongs, by which `write` knows what to say; None: say nothing.
+        """Give the audience to which a subscriber belongs, for which `write_document` writes; None: tell it nothing.
 
         The subscriber is told what is written for the audience in this turn, and counts as told from now on.
         """
 
     def write_document(self, audience: Any) -> Document | None:  # Any: what `audience_of` gave
-        """Write what an audience is told; called once for each. None: nothing."""
+        """Write the document for an audience; called once for each. None: tell it nothing."""
 
 
 class FeedSource(Generic[K, C, N]):
@@ -85,7 +85,7 @@ class FeedSource(Generic[K, C, N]):
         raise NotImplementedError
 
     async def load(self, key: K, changes: C | None) -> Update[N]:
-        """Read a thing that is not in memory, and give it as it is when this returns.
+        """Load a thing that is not in memory; give it as it is when this returns.
 
         Raises:
             StoreUnavailable: It cannot be read.
@@ -185,7 +185,7 @@ class Feed(Generic[K, C, N]):
             self._settle(subscription, key)
 
     def drop_thing(self, key: K) -> None:
-        """Tell nothing more about a thing; its subscriptions have ended."""
+        """Drop the pending updates of a thing whose subscriptions have ended."""
         self._gathered.pop(key, None)
         self._due.clear(key)
         for subscription, other in [pair for debts in self._owed.values() for pair in debts]:
@@ -203,7 +203,7 @@ class Feed(Generic[K, C, N]):
         self._again.clear(fact.flow)
 
     def close(self) -> None:
-        """Tell nothing more."""
+        """Drop all pending updates."""
         self._is_closed = True
         self._gathered.clear()
         self._due.clear_all()

@@ -277,7 +277,7 @@ class _Fork:
 
     def _begin(self, request: Request, endpoint: Endpoint, patience: RingTimes) -> None:
         branch = request.edited(uri=endpoint.contact)
-        # Called later than `start` returns: an answer comes in a later turn.
+        # Called later than `send_request` returns: an answer comes in a later turn.
         call: ICall = self._outbound.send_request(
             endpoint.flow,
             branch,

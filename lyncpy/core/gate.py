@@ -179,7 +179,7 @@ class Gate:
     # What arrives.
 
     async def admit(self, arrival: Arrival) -> Arrival:
-        """Prove the sender and set `arrival.who`.
+        """Authenticate the sender of a request, and set `arrival.who`.
 
         Raises:
             Refused: 401 with challenges while nobody has signed in, and to a REGISTER that
@@ -214,7 +214,7 @@ class Gate:
         return await self._sign_in(state, arrival)
 
     def _receive(self, state: _GateFlow, arrival: Arrival, anonymous_gate: AnonymousGate) -> Arrival:
-        """Take a request of a guest, or of who wants to be one."""
+        """Admit a request of a guest, or challenge one that has proven no key yet."""
         self._check_sender(arrival.request, aor_of(arrival.request.from_.uri))
         outcome = anonymous_gate.admit(arrival)
         if isinstance(outcome, Challenge):
@@ -282,7 +282,7 @@ class Gate:
         return Refused(401, headers=headers + [("WWW-Authenticate", value) for value in values])
 
     async def _sign_in(self, state: _GateFlow, arrival: Arrival) -> Arrival:
-        """Take a REGISTER that is part of a handshake."""
+        """Process a REGISTER that is part of a handshake."""
         request = arrival.request
         aor = aor_of(request.from_.uri)
         association = state.association
@@ -308,7 +308,7 @@ class Gate:
     async def _judge(
         self, state: _GateFlow, arrival: Arrival, attempt: Attempt, authenticator: IAuthenticator, value: str
     ) -> Arrival:
-        """Take a step of the handshake, and what follows from it."""
+        """Make one step of the handshake, and act on its outcome."""
         if _carries_proof(value):
             # It counts from here on: many guesses at once would all pass before the first has failed.
             self._signins.count_attempt(attempt)

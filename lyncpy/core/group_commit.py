@@ -4,7 +4,7 @@ While a commit is under way what comes is gathered, and the next commit takes it
 a disk takes to sync, the more items share a commit, so that a disk that syncs 200 times a second
 keeps thousands of them. Nobody waits for company: an item that finds the queue idle goes at once.
 
-An item is either *awaited* (`add`) or *written behind* (`put`). When a commit fails, an awaited
+An item is either *awaited* (`add`) or *written behind* (`add_unawaited`). When a commit fails, an awaited
 item fails with it, for its caller knows best what to do then. A written-behind item stays, in its
 place, and is tried again, later each time; a newer state of it takes the place of the one that
 still waits.
@@ -105,7 +105,7 @@ class _Waiting(Generic[T, R]):
             self.awaited += 1
 
     def take(self, most: int) -> Sequence[_Entry[T, R]]:
-        """Take the first ones out."""
+        """Remove and give the first items, as many as one commit may have."""
         group = [self.entries.popleft() for _ in range(min(len(self.entries), most))]
         for entry in group:
             if entry.answer is not None:
@@ -128,7 +128,7 @@ class _Waiting(Generic[T, R]):
         return older
 
     def take_awaited(self) -> Sequence[_Entry[T, R]]:
-        """Take out all that somebody waits for."""
+        """Remove and give all items whose callers wait."""
         awaited = [entry for entry in self.entries if entry.answer is not None]
         self.entries = deque(entry for entry in self.entries if entry.answer is None)
         self.awaited = 0
@@ -195,7 +195,7 @@ class GroupCommit(Generic[T, R]):
         return max((self._timers.now() - some[0].since for some in firsts if some), default=0.0)
 
     def items(self) -> Sequence[T]:
-        """Give what is not durable yet."""
+        """Give the items that are not durable yet."""
         return [entry.item for some in (self._under_way, self._alone, self._waiting.entries) for entry in some]
 
     def add(self, item: T, *, size: int = 1, owners: Owners | None = None) -> "Deferred[R]":
@@ -244,7 +244,7 @@ class GroupCommit(Generic[T, R]):
         return True
 
     async def close(self, within_s: float) -> int:
-        """Take no more items and commit those that wait; give the number that is not durable. See the promise.
+        """Refuse new items and commit those that wait; give the number that is not durable. See the promise.
 
         What fails now is not tried again. `items` gives what is left.
         """
@@ -377,7 +377,7 @@ class GroupCommit(Generic[T, R]):
             self._terms.on_lost(group[0].item, failure)
 
     def _fail(self, entry: _Entry[T, R], failure: Failure) -> None:
-        """Tell who waits for an item, and forget it."""
+        """Fail an item's caller, and forget the item."""
         if entry.answer is not None:
             self._bound.release(entry.owners, entry.size)
             if not entry.answer.called:

@@ -44,7 +44,7 @@ class HourlyQuota:
         self.left_out = 0
 
     def spend(self, owner: Hashable, amount: float = 1.0) -> bool:
-        """Take from an owner's share; False, and nothing is taken, when there is not so much left."""
+        """Use up part of an owner's share; False, and nothing is used, when less is left."""
         now = self._now()
         bucket = self._buckets.pop(owner, None) or Bucket(self._per_hour, now)
         self._buckets[owner] = bucket

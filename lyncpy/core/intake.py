@@ -109,13 +109,13 @@ class Requesters:
         return len(self._owners)
 
     def enter(self, name: str) -> Requester:
-        """Give the owner of one more connection."""
+        """Count a new connection for its owner; give the owner."""
         owner = self._owners.setdefault(name, Requester(name))
         owner.flows += 1
         return owner
 
     def leave(self, owner: Requester) -> None:
-        """Take a connection from its owner."""
+        """Stop counting a connection for its owner."""
         owner.flows -= 1
         self.remove_idle(owner)
 
@@ -299,7 +299,7 @@ class Intake:
         return request
 
     def withdraw_all(self, queue: Queue) -> tuple[Request, ...]:
-        """Give all that waits, and let it wait no more: the server ends."""
+        """Remove and give all requests that wait: the server ends."""
         waiting = (*queue.waiting.values(), *(request for request, _ in queue.invites.values()))
         queue.waiting.clear()
         queue.invites.clear()
@@ -379,7 +379,7 @@ class Intake:
             self._go_on(queue)
 
     def _go_on(self, queue: Queue) -> None:
-        """Let begin what may."""
+        """Begin the waiting requests of a connection that may begin now."""
         if queue.running:
             return  # what begins may end at once: the loop below sees that
         queue.running = True

@@ -23,7 +23,7 @@ class Bucket:
         self._at = now
 
     def take_tokens(self, rate: float, burst: float, now: float, amount: float = 1.0) -> float:
-        """Take so many tokens; give 0, or the seconds after which there will be so many."""
+        """Take tokens from the bucket; give 0, or the seconds until it has as many."""
         level = min(burst, self._level + max(0.0, now - self._at) * rate)
         self._at = now
         if level >= amount:

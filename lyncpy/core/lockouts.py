@@ -29,7 +29,7 @@ class Lockouts:
         self._timers = timers
 
     def commands(self) -> tuple[ShellCommand, ...]:
-        """Give them."""
+        """Give the shell commands of sign-in throttling."""
         whom = Arg(
             "whom",
             "a user, as alice@example.com, a network address or a network, as 192.0.2.0/24",

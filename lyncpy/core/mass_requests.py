@@ -50,11 +50,11 @@ class MassRequest:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is an answer."""
+        """Tell whether the request has its final answer."""
         return self._hear is None
 
     def receive_response(self, response: Response) -> None:
-        """Take an answer of the client."""
+        """Process a response of the client."""
         if response.status >= 200:
             self._end(response, local=False)
 
@@ -91,7 +91,7 @@ class MassTimeout:
         self._deadline = Deadline(timers, self._look)
 
     def add(self, ask: MassRequest) -> None:
-        """Let one more wait."""
+        """Add a request, which waits for its answer from now on."""
         ask.due = self._timers.now() + self._seconds
         self._waiting.append(ask)
         self._deadline.set_first(self._seconds)

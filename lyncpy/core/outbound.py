@@ -196,7 +196,7 @@ class Outbound:
         return None
 
     def receive_response(self, flow: FlowName, response: Response) -> None:
-        """Take a client's response; one that belongs to nothing is dropped.
+        """Process a client's response; one that belongs to no request is dropped.
 
         A branch is only good on the flow it was sent on: another client cannot answer.
 
@@ -227,7 +227,7 @@ class Outbound:
         return "Via", self._via + branch
 
     def drop_call(self, call: "Call | MassRequest") -> None:
-        """Take a call out of the table."""
+        """Remove a call from the table."""
         del self._calls[call.branch]
         del self._of_flow[call.flow][call.branch]
         self._tidy(call.flow)
@@ -289,7 +289,7 @@ class Call(Runner):
         self.cancel()
 
     def receive_response(self, response: Response) -> None:
-        """Take a response with our Via on top."""
+        """Process a response, our Via on top."""
         self._receive(answer_event(response.status), response.edited(drop_first="Via"))
 
     def lose(self) -> None:
@@ -311,7 +311,7 @@ class Call(Runner):
         self.perform(self._machine.receive(event, self._timers.now()), response, reason)
 
     def perform(self, effects: tuple[Effect, ...], response: Response | None = None, reason: str | None = None) -> None:
-        """Perform effects; see `Runner`."""
+        """Perform the effects of the client transaction; see `Runner`."""
         self.watch()
         for effect in effects:
             self._do(effect, response, reason)

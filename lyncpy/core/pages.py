@@ -21,7 +21,7 @@ _STYLE_DIGEST: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()
 
 
 def page(status: int, title: str, inside: str, *, frames: str = "'none'") -> HttpAnswer:
-    """Give a page.
+    """Give one page of a list.
 
     Args:
         status: Of the answer.

@@ -70,7 +70,7 @@ class RecordQueue:
         return len(self._queue)
 
     def states(self) -> Sequence[tuple[str, object]]:
-        """Give what `status` says of the queue."""
+        """Give the lines of the command `status` about the queue."""
         trouble = ", the store fails" if self._failing else ""
         return (
             ("call records waiting", f"{len(self)}{trouble}"),

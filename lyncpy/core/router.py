@@ -36,7 +36,7 @@ class Router:
         self._forward: Route | None = None
 
     def add_routes(self, routes: Iterable[Route]) -> None:
-        """Take a workload's rows; two equal rows are a mistake in assembly."""
+        """Add a workload's routes; two equal ones are a mistake in assembly."""
         for route in routes:
             if route.method == FORWARD:
                 if self._forward is not None:
@@ -52,7 +52,7 @@ class Router:
             rows.sort(key=lambda row: -len(row.app or ""))
 
     def choose(self, arrival: Arrival) -> Route:
-        """Find who answers.
+        """Find the route of a request.
 
         Raises:
             Refused: 404 for a domain or service that is not ours, 405, 415 or 489 for a

@@ -104,7 +104,7 @@ class SignIns:
         return self.tries.attempt(aor, address, epid, account)
 
     def check(self, attempt: Attempt) -> None:
-        """Let somebody try.
+        """Check that a try to sign in is allowed now.
 
         Raises:
             Refused: 404 for an address that does not exist, 503 after too many failures.
@@ -134,7 +134,7 @@ class SignIns:
             )
 
     def failed(self, denied: AuthenticationDenied, attempt: Attempt) -> None:
-        """Take note of a failed handshake; return where the client shall begin anew.
+        """Count and log a failed handshake; return when the client shall begin anew.
 
         Raises:
             Refused: With the words that the client shall show.

@@ -20,7 +20,7 @@ def as_written(what: str) -> Flag:
 
 
 def spans_of(owners: IOwners, text: str, *, written: bool) -> Sequence[Span]:
-    """Give under which addresses somebody is found.
+    """Give the addresses under which a person's records are found.
 
     Args:
         owners: Who has and had which address.

@@ -102,7 +102,7 @@ class Timers:
         return sum(map(len, self._buckets.values())) + len(self._due)
 
     def now(self) -> float:
-        """Monotonic seconds."""
+        """Give monotonic seconds."""
         return float(self._clock.seconds())
 
     def wall(self) -> float:

@@ -415,7 +415,7 @@ class ServerTransaction(Runner):
         self.perform(self._machine.receive(event, self._timers.now()), response)
 
     def perform(self, effects: tuple[Effect, ...], response: Response | None = None) -> None:
-        """Perform effects; see `Runner`."""
+        """Perform the effects of the server transaction; see `Runner`."""
         for effect in effects:
             self._do(effect, response)
         if self._running is not None:

@@ -233,7 +233,7 @@ class Tries:
         return max(forgiven.values())
 
     def _names(self, aor: Aor) -> frozenset[str]:
-        """Give the names under which somebody's failures are counted."""
+        """Give the names under which a user's failures are counted."""
         person: Person | None = self._people.person(aor)
         logins = person.logins if person is not None else ()
         return frozenset((aor, account_of(bare(aor)), *map(account_of, logins)))
@@ -248,12 +248,12 @@ class Tries:
         self._table(attempt.is_user).count_failure(attempt.pair, now)
 
     def spare(self, attempt: Attempt) -> None:
-        """Take the note back: it was no guess, or came to no end."""
+        """Stop counting a try as failed: it was no guess, or came to no end."""
         if self._ended(attempt):
             self._table(attempt.is_user).pairs.spare(attempt.pair)
 
     def count_failure(self, attempt: Attempt, now: float) -> None:
-        """Count a wrong guess."""
+        """Count a failed try."""
         counts = self._table(attempt.is_user)
         if not self._ended(attempt):
             counts.count_failure(attempt.pair, now)

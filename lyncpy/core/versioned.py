@@ -97,7 +97,7 @@ class EntryCache(Protocol[K_contra, V]):
     """Entries that need not be read again."""
 
     def get(self, key: K_contra) -> Entry[V] | None:
-        """Give an entry."""
+        """Give the entry of a key that is in memory."""
 
     def put(self, key: K_contra, entry: Entry[V]) -> None:
         """Keep an entry, in the place of its former self if there is one."""
@@ -110,11 +110,11 @@ class NoCache(Generic[K, V]):
     """For values that are read each time."""
 
     def get(self, key: K) -> Entry[V] | None:
-        """Give none."""
+        """Give None: nothing is in memory."""
         return None
 
     def put(self, key: K, entry: Entry[V]) -> None:
-        """Keep none."""
+        """Do nothing: no entry is kept in memory."""
 
     def discard(self, key: K) -> None:
         """Do nothing: no entry is kept in memory."""
@@ -166,7 +166,7 @@ class VersionedTable(Generic[K, V]):
         return (await self._entry(key)).value
 
     async def reload(self, key: K) -> None:
-        """Take a value into memory as its record has it, whatever was there, and without completing it."""
+        """Read a value from its record into memory, in place of any other, without completing it."""
         self._memory.put(key, await self._read(key))
 
     async def scan(self, key_of: Callable[[Record], K]) -> None:
@@ -239,7 +239,7 @@ class VersionedTable(Generic[K, V]):
         return Entry(self._form.unpack(key, value), name, version)
 
     async def _reread(self, key: K, entry: Entry[V]) -> None:
-        """Take over what another process has written."""
+        """Merge in the value that another process has written."""
         theirs = await self._read(key)
         self._memory.put(key, Entry(self._form.merged(entry.value, theirs.value), theirs.record, theirs.version))
 
@@ -269,7 +269,7 @@ class LastWriter:
         return records
 
     async def read(self, key: str) -> Record | None:
-        """Give a record."""
+        """Read a record."""
         record: Record | None = await self._store.read(self._kind, key)
         self._know(key, record)
         return record

@@ -63,7 +63,7 @@ class WallClock:
         """Monotonic seconds since which the host has been ahead of what is believed."""
 
     def wall(self) -> float:
-        """Give what the host says now."""
+        """Give the host's wall clock, in seconds since the epoch."""
         return self._read()
 
     def steady(self) -> float:
@@ -83,7 +83,7 @@ class WallClock:
         return wall
 
     def remember(self, seen: float) -> bool:
-        """Take the time at which this server ran last; doubt the host's when it is much later.
+        """Note the time at which this server ran last; doubt the host's clock when it is much later.
 
         Returns:
             Whether it is doubted.

@@ -244,7 +244,7 @@ class _Builder:
             self._open[-1].text = text
 
     def _declare(self, element: Element) -> None:
-        """Take declarations of namespaces from an element's attributes, and see that prefixed ones make sense."""
+        """Read the namespace declarations of an element's attributes, and check that each prefix is declared."""
         declared: dict[str, str] = {}
         kept: list[str] = []
         for name, value in element.attributes:

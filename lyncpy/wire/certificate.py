@@ -235,12 +235,12 @@ class CertificateWatch:
         self._timer = self._timers.later(TOLD_EACH_S, self._look)
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop looking."""
         if self._timer is not None:
             self._timer.cancel()
 
     def conditions(self) -> tuple[Reason, ...]:
-        """Give what an operator has to know now."""
+        """Give the present faults of the certificate, for operators."""
         ending = self._certificate.ending()
         return (Reason("certificate", ending, good=False, remedy=RENEW),) if ending else ()
 

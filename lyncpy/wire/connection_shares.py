@@ -1,4 +1,4 @@
-"""Who has a place on the wire: every connection from its acceptance to its end, strangers apart.
+"""The bounds on connections, each counted from its acceptance to its end; strangers have bounds of their own.
 
 A stranger is a connection on which nobody has signed in: in the TLS handshake, silent, or
 asking. Whoever comes is let in and the oldest stranger makes room (`contracts/crowd.py`);
@@ -41,13 +41,13 @@ class Inlet(Protocol):
         """Read nothing, hand over nothing."""
 
     def resume(self) -> None:
-        """Go on."""
+        """Read again."""
 
     def disconnect(self, reason: str) -> None:
         """Close; at once if the connection was not ready."""
 
     def abort(self, reason: str) -> None:
-        """Close at once; what is unsent is lost."""
+        """Close the connection at once; unsent bytes are lost."""
 
     def trust(self, *, known: bool) -> None:
         """Note that somebody has signed in on it, or may not any more: the bound on a message changes."""
@@ -103,7 +103,7 @@ class ConnectionShares:
         return len(self._inlets)
 
     def all_connections(self) -> tuple[Inlet, ...]:
-        """Give every connection."""
+        """Give all connections, in no order."""
         return tuple(self._inlets)
 
     def admits(self, peer: str, *, is_relayed: bool) -> bool:
@@ -130,7 +130,7 @@ class ConnectionShares:
         self._bound_strangers(inlet)
 
     def move_to(self, inlet: Inlet, peer: str) -> bool:
-        """Note for whom a relay says that a connection is; False: there is no room for it."""
+        """Count a relayed connection for the client that its relay names; False: that address has no room."""
         bound = self._room_at(peer)
         if bound:
             self._complain(peer, bound)

@@ -44,13 +44,13 @@ class Outlet(Protocol):
     """What a flow needs of its transport."""
 
     def write(self, data: bytes) -> None:
-        """Send."""
+        """Queue bytes for the socket."""
 
     def loseConnection(self) -> None:
         """Close when all is sent."""
 
     def abortConnection(self) -> None:
-        """Close now."""
+        """Close the connection at once."""
 
     def unregisterProducer(self) -> None:
         """Stop pausing and resuming the flow."""
@@ -130,7 +130,7 @@ class Flow:
 
     @property
     def inlet(self) -> Inlet:
-        """Its reading side."""
+        """The reading side of the connection."""
         return self._inlet
 
     def queue(self, data: bytes) -> None:
@@ -150,7 +150,7 @@ class Flow:
                 self._inlet.drained()
 
     def close_when_sent(self) -> None:
-        """Give everything to the transport and let it close when that was sent."""
+        """Hand everything to the transport, and have it close when all is sent."""
         if self._chunks:
             self._write()
         self._outlet.unregisterProducer()
@@ -169,13 +169,13 @@ class Flow:
         return False
 
     def pause_reading(self, why: Hold) -> None:
-        """Stop reading for one more reason."""
+        """Add a reason not to read."""
         if not self._holds:
             self._inlet.pause()
         self._holds |= why
 
     def resume_reading(self, why: Hold) -> None:
-        """Read again when no other reason is left."""
+        """Remove a reason not to read; read again if it was the last."""
         if self._holds:
             self._holds &= ~why
             if not self._holds:
@@ -183,7 +183,7 @@ class Flow:
 
     @property
     def is_paused(self) -> bool:
-        """Whether there is a reason not to read."""
+        """Tell whether there is a reason not to read."""
         return bool(self._holds)
 
     def pauseProducing(self) -> None:
@@ -194,7 +194,7 @@ class Flow:
         self.pause_reading(Hold.OUTLET)
 
     def resumeProducing(self) -> None:
-        """Send on: the transport has sent what it had."""
+        """Write on: the transport has sent all that it had."""
         self._is_blocked = False
         self._owings.remove(self)
         self.resume_reading(Hold.OUTLET)
@@ -204,7 +204,7 @@ class Flow:
         """Do nothing: the stream is told that the transport is gone."""
 
     def facts(self) -> FlowFacts:
-        """Give what an operator sees."""
+        """Give the facts of the connection, for operators."""
         return FlowFacts(
             name=self.name,
             peer=self.peer,
@@ -237,13 +237,13 @@ class Owings:
         self.total = 0
 
     def add_bytes(self, flow: Flow, size_bytes: int) -> None:
-        """Count further bytes that wait for a client that does not read."""
+        """Count more bytes that wait for a client that does not read."""
         flow.owed += size_bytes
         self.total += size_bytes
         self._flows[flow] = None
 
     def remove(self, flow: Flow) -> None:
-        """Forget a client that has read what waited for it, or is gone."""
+        """Stop counting a client that has read all of it, or is gone."""
         self.total -= flow.owed
         flow.owed = 0
         self._flows.pop(flow, None)
@@ -304,7 +304,7 @@ class Flows:
         meter.total("lyncpy_wire_sent_bytes_total", "Bytes sent since the start.", lambda: self.bytes_out)
 
     def seal_with(self, seal: Seal) -> None:
-        """Set what signs every message from here on.
+        """Set the seal, which signs each message from now on.
 
         Whoever seals has to know this wire, too: it closes connections, and sends again what it held back.
         """

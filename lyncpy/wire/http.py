@@ -39,7 +39,7 @@ class HttpBounds(Protocol):
 
     @property
     def https_port(self) -> int:
-        """The port; 0: none."""
+        """The port of the site; 0: there is none."""
 
     @property
     def line_bytes(self) -> int:
@@ -71,15 +71,15 @@ class HttpBounds(Protocol):
 
     @property
     def answer_s(self) -> int:
-        """Seconds for an answer."""
+        """Seconds that an answer may take."""
 
     @property
     def idle_s(self) -> int:
-        """Seconds between two requests."""
+        """Seconds that a connection may wait for its next request."""
 
     @property
     def close_s(self) -> int:
-        """Seconds for a goodbye."""
+        """Seconds that closing a connection may take."""
 
 
 _Request: Any = http.Request
@@ -98,7 +98,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
         self.content = BytesIO()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Take a piece of the body, unless it is one too many: a chunked body does not say its size before."""
+        """Add a piece of the body within its bound: a chunked body does not say its size before."""
         if self.content.tell() + len(data) > self.channel.bounds.body_bytes:
             self.channel.refuse(413, "the body is too large")
         else:
@@ -203,7 +203,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     # What Twisted calls.
 
     def connectionMade(self) -> None:
-        """Take a place, and wait for the first request."""
+        """Count the connection, and wait for the first request."""
         super().connectionMade()
         self.site.entered(self)
         self._wait(self.bounds.request_s, self._on_slow_request)
@@ -272,7 +272,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         super().loseConnection()
 
     def connectionLost(self, reason: Failure) -> None:
-        """Give the place back."""
+        """Stop counting the connection."""
         self._over = True
         self._stop_waiting()
         self.site.connection_ended(self)
@@ -318,7 +318,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         self.loseConnection()
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Close the connection at once."""
         self._over = True
         self.transport.abortConnection()
 
@@ -378,7 +378,7 @@ class HttpFactory(Factory):
         return HttpStream(self, peer, is_relayed=is_relayed)
 
     def move_to(self, stream: HttpStream, peer: str) -> bool:
-        """Note for whom a relay says that a connection is; False: there is no room for it."""
+        """Count a relayed connection for the client that its relay names; False: that address has no room."""
         if not self._has_room_at(peer):
             return False
         stream.peer, stream.is_relayed = peer, False
@@ -427,7 +427,7 @@ class HttpFactory(Factory):
             self._addresses[network_of(stream.peer)] += 1
 
     def connection_ended(self, stream: HttpStream) -> None:
-        """Count it no more."""
+        """Stop counting a connection that is over."""
         if stream not in self._streams:
             return
         self._streams.remove(stream)

@@ -54,7 +54,7 @@ class ProxyHeader:
         return 1 if data.endswith(b"\r") else 2
 
     def feed(self, data: bytes) -> None:
-        """Take at most as many bytes as it wants.
+        """Read at most `wants` bytes of the header.
 
         Raises:
             Malformed: It is no PROXY header.

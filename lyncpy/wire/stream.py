@@ -60,7 +60,7 @@ class SipStream(Protocol):
     # What Twisted calls.
 
     def connectionMade(self) -> None:
-        """Take a place; without TLS the flow is ready."""
+        """Count the connection; without TLS it is a flow at once."""
         self._flows.entered(self)
         tcp = self.transport
         if ITCPTransport.providedBy(tcp):
@@ -86,7 +86,7 @@ class SipStream(Protocol):
         return self._flows.places.move_to(self, address)
 
     def dataReceived(self, data: bytes) -> None:
-        """Decode, and hand over what is whole."""
+        """Decode bytes, and hand over the messages that are whole."""
         if self.preamble is not None and not self._factory.secure:
             data = self._read_preamble(self.preamble, data)
             if not data:
@@ -134,7 +134,7 @@ class SipStream(Protocol):
         self._flows.soon(self._go_on)
 
     def drained(self) -> None:
-        """Tell the request pipeline that there is room again."""
+        """Tell the request pipeline that the flow has room again."""
         if self._flow is not None:
             self._tell(self._flow, self._factory.sink.drained)
 
@@ -146,7 +146,7 @@ class SipStream(Protocol):
             self._outlet.abortConnection()
 
     def abort(self, reason: str) -> None:
-        """Close at once; what is unsent is lost."""
+        """Close the connection at once; unsent bytes are lost."""
         self.log.debug("{address} cut: {reason}", address=self.peer, reason=reason)
         if self._flow is not None:
             self._flows.abort(self._flow.name, reason)
@@ -161,7 +161,7 @@ class SipStream(Protocol):
     # How it is done.
 
     def _read_preamble(self, preamble: ProxyHeader, data: bytes) -> bytes:
-        """Read a relay's header; give what follows it."""
+        """Parse a relay's header; give the bytes that follow it."""
         try:
             while preamble.wants and data:
                 part, data = data[: preamble.wants], data[preamble.wants :]

@@ -138,7 +138,7 @@ class TlsConnection(FileDescriptor):
     # What the protocol calls.
 
     def write(self, data: bytes) -> None:
-        """Send now what the socket takes, keep the rest."""
+        """Send what the socket takes now, and keep the rest."""
         if not data or not self.connected or self.disconnecting or self._aborted:
             return
         if self._unsent or not self._shaken:
@@ -167,7 +167,7 @@ class TlsConnection(FileDescriptor):
         self._watch()
 
     def resumeProducing(self) -> None:
-        """Read again."""
+        """Read from the socket again."""
         self._paused = False
         self._watch()
 
@@ -189,7 +189,7 @@ class TlsConnection(FileDescriptor):
             self._reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
 
     def getHost(self) -> IPv4Address | IPv6Address:
-        """Give our address."""
+        """Give the address of our end."""
         return self._address(self._socket.getsockname())
 
     def getPeer(self) -> IPv4Address | IPv6Address:
@@ -284,7 +284,7 @@ class TlsConnection(FileDescriptor):
     # How it is done.
 
     def _watch(self) -> None:
-        """Tell the reactor what this connection waits for."""
+        """Tell the reactor whether to wait for reading, writing or both."""
         if not self.connected:
             return
         if self._aborted:

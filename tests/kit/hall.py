@@ -57,7 +57,7 @@ class RecordingOutbound:
         raise AssertionError(f"{request.method} was sent, and nobody is there to answer")
 
     def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
-        """Fail, as `start` does."""
+        """Fail, as `send_request` does."""
         raise AssertionError(f"{prepared.template.method} was sent, and nobody is there to answer")
 
     def send_unanswered(self, flow: FlowName, request: Request | Prepared) -> None:

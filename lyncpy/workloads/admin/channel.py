@@ -216,14 +216,14 @@ class ShellSession(SSHChannel):
             return 0
 
     def request_pty_req(self, data: bytes) -> int:
-        """Take note of a terminal."""
+        """Note that the client asked for a terminal, and its width."""
         if self._sitting is None:
             _, size, _ = parseRequest_pty_req(data)
             self._columns = _columns(size[1])
         return int(self._sitting is None)
 
     def request_window_change(self, data: bytes) -> int:
-        """Take note of another width."""
+        """Note the new width of the terminal."""
         size = parseRequest_window_change(data)
         if self._columns is not None:
             self._columns = _columns(size[1])
@@ -263,7 +263,7 @@ class ShellSession(SSHChannel):
         self._grant()
 
     def dataReceived(self, data: bytes) -> None:
-        """Take input."""
+        """Process input."""
         self.conn.input_at = self.avatar.given.timers.now()
         if not self._is_begun or self._sitting is None:
             self._early.append(data)

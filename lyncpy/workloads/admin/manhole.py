@@ -48,12 +48,12 @@ class PythonPrompt(ColoredManhole):
         self._twisted.setInsertMode()
 
     def keystrokeReceived(self, keyID: bytes, modifier: object) -> None:
-        """Take a key; unknown ones are passed over without a line in the log."""
+        """Process a key; ignore an unknown one without a line in the log."""
         if keyID in self.keyHandlers or keyID in self._printableChars:
             self._twisted.keystrokeReceived(keyID, modifier)
 
     def characterReceived(self, ch: bytes, moreCharactersComing: bool) -> None:
-        """Take a character within the bound, and colour what can be coloured."""
+        """Insert a character within the bound, and colour the line if it can be coloured."""
         if len(self.lineBuffer) >= self._line_bytes:
             self.terminal.write(b"\a")
             return
@@ -103,7 +103,7 @@ class _Terminal(ServerProtocol):
     transport: Any  # Any: _Transport, as Twisted sets it
 
     def reset(self) -> None:
-        """Take back the one mode that was set; Twisted's own would wipe the screen."""
+        """Reset the one terminal mode that was set; Twisted's own reset would wipe the screen."""
         self.transport.write(b"\x1b[4l")
 
 
@@ -126,7 +126,7 @@ class Python:
         self._terminal.makeConnection(self._transport)
 
     def received(self, data: bytes) -> None:
-        """Take keys."""
+        """Process keys."""
         self._terminal.dataReceived(data)
 
     def ended(self) -> None:

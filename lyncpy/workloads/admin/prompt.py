@@ -185,7 +185,7 @@ class Editor:
         }
 
     def press(self, key: str | KeyStroke) -> Pressed:
-        """Take a key."""
+        """Process a key."""
         if isinstance(key, str):
             return self._insert(key)
         if key is KeyStroke.END_OF_INPUT and not self._text:

@@ -94,7 +94,7 @@ class Admin:
         self.log.info("the shell listens on {host}:{port}", host=self._settings.host, port=self.port)
 
     async def close(self) -> None:
-        """Take no more lines, let those under way end and be answered, and be gone."""
+        """Refuse new lines, wait until those under way are answered, then close all sessions."""
         server, self.server = self.server, None
         if server is None:
             return

@@ -61,7 +61,7 @@ class Sitting(Protocol):
         """Begin."""
 
     def received(self, data: bytes) -> None:
-        """Take what came in."""
+        """Process the bytes that came in."""
 
     def ended(self) -> None:
         """Note that nothing more comes in."""
@@ -103,7 +103,7 @@ class _Commands:
         """Do nothing: nothing waits for that."""
 
     def gone(self) -> None:
-        """Take no more lines."""
+        """Refuse further lines."""
         self._is_gone = True
 
     def _run(self, line: str) -> None:
@@ -187,7 +187,7 @@ class Script(_Commands):
         self._next()
 
     def received(self, data: bytes) -> None:
-        """Take more of the input."""
+        """Add to the input."""
         self._buffer += data
         self._next()
 
@@ -252,7 +252,7 @@ class Prompt(_Commands):
         self._next()
 
     def received(self, data: bytes) -> None:
-        """Take keys; while a command runs they wait, but for Ctrl-C."""
+        """Process keys; while a command runs they wait, but for Ctrl-C."""
         for key in self._keys.decode(data):
             if key is KeyStroke.INTERRUPT and self._running is not None:
                 self._ahead.clear()

@@ -206,7 +206,7 @@ class Transport(SSHServerTransport):
         self._conch.sendDisconnect(DISCONNECT_BY_APPLICATION, b"the shell is closed")
 
     def dataReceived(self, data: bytes) -> None:
-        """Take packets; a client that breaks the protocol is let go, without a traceback while it is a stranger."""
+        """Process packets; disconnect a client that breaks the protocol, without a traceback before it has signed in."""
         try:
             self._conch.dataReceived(data)
         except Exception as error:  # noqa: BLE001 - whatever a stranger's packet does to conch, the others stay
@@ -282,7 +282,7 @@ class Server(SSHFactory):
         return int(self._port.getHost().port)
 
     async def stop(self) -> None:
-        """Take no more connections."""
+        """Refuse new connections."""
         port, self._port = self._port, None
         if port is not None:
             await maybeDeferred(port.stopListening)

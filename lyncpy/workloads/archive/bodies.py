@@ -93,11 +93,11 @@ class Mail:
 
     @property
     def serial(self) -> int:
-        """The first entry's number."""
+        """Give the first entry's number."""
         return 0 if self._first is None else self._first.line.serial
 
     def add(self, kept: ArchivedText) -> None:
-        """Add an entry."""
+        """Add an entry to the mail."""
         self._first = self._first or kept
         self._last = kept
         self._people.update(dict.fromkeys(filter(None, (kept.said.sender, *kept.said.recipients))))

@@ -56,7 +56,7 @@ class Commands:
         self._timers = timers
 
     def words(self) -> tuple[ShellCommand, ...]:
-        """Give the commands."""
+        """Give the shell commands of the archive."""
         operator = OperatorRole.OPERATOR
         person = Arg("user", "an address, as alice@example.com", choices=self._users)
         what = Arg(
@@ -139,7 +139,7 @@ class Commands:
         )
 
     async def verify(self, asked: Asked) -> Table:
-        """Walk the chain."""
+        """Verify the chain of entries."""
         since = None
         if "from" in asked.flags:
             try:
@@ -152,7 +152,7 @@ class Commands:
         return Table(("what", "value"), findings(verdict), note="nothing was removed or altered")
 
     async def search(self, asked: Asked) -> Table:
-        """Show what somebody said and heard."""
+        """Show a user's newest entries."""
         limit = asked.flags.get("limit", "100")
         if not limit.isdecimal() or not 0 < int(limit[:9]) <= MOST:
             raise CommandFailed(f'--limit takes a whole number from 1 to {MOST}, not "{limit[:80]}"')
@@ -164,7 +164,7 @@ class Commands:
         return Table(columns, [_row(kept) for kept in found.entries], note=note)
 
     async def export(self, asked: Asked) -> Table:
-        """Write files."""
+        """Export entries as files."""
         form, name = asked.flags.get("format", "eml"), asked.flags.get("to", "")
         if form not in FORMATS:
             raise CommandFailed(f'--format is {" or ".join(FORMATS)}, not "{form[:80]}"')
@@ -220,7 +220,7 @@ class Commands:
 
 
 def wrong(verdict: Verdict) -> str:
-    """Say what a verification found."""
+    """Give the sentence for what a verification found."""
     return (
         f"the archive is not whole: entry {verdict.broken} {verdict.wrong}; "
         f"{verdict.checked} entries up to {verdict.until} are whole"

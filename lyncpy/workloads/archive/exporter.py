@@ -82,7 +82,7 @@ class _Json:
             await self._flush()
 
     async def end_conversation(self) -> None:
-        """Conversations follow one another."""
+        """Do nothing: conversations follow one another in the file."""
 
     async def end(self) -> None:
         await self._flush()

@@ -85,7 +85,7 @@ class Gaps:
         self._queue: GroupCommit[None, None] = GroupCommit("archive_gap", self._write, terms, timers, meter)
 
     async def open(self) -> None:
-        """Read what another start of the server has left."""
+        """Read the gap that another start of the server has left in the file."""
         try:
             text = await self._file.read()
             self.gap = self._saved = _read(text) if text else Gap()
@@ -120,7 +120,7 @@ class Gaps:
         return self._save()
 
     def settle(self, *, done: bool) -> None:
-        """Take it that the write in doubt was done, or was not."""
+        """Settle the write in doubt: it was done, or was not."""
         doubt = self.gap.doubt
         if doubt is None:
             return
@@ -138,7 +138,7 @@ class Gaps:
             self.settle(done=any(line.serial == doubt.serial and line.digest.hex() == doubt.digest for line in lines))
 
     def _not_passed(self, failure: Failure, attempt: Doubt | None) -> Failure:
-        """Take back what could not be noted: that message does not pass."""
+        """Undo a count that could not be written to the file: that message does not pass."""
         if _is_same(attempt, self._done):
             return failure  # it is in the chain, and is not counted any more
         self.attempt = _one_less(self.attempt, attempt)
@@ -166,7 +166,7 @@ def _is_same(one: Doubt | None, other: Doubt | None) -> bool:
 
 
 def _one_less(doubt: Doubt | None, attempt: Doubt | None) -> Doubt | None:
-    """Take a message off a doubt, if that is about the write that it was in."""
+    """Subtract a message from a doubt, if the doubt is about the write that it was in."""
     if doubt is None or not _is_same(doubt, attempt):
         return doubt
     return replace(doubt, count=max(0, doubt.count - 1))

@@ -162,7 +162,7 @@ class Keeper:
             await self._told()
 
     async def close(self) -> None:
-        """Write what waits, or have it fail.
+        """Write the entries that wait within `close_s`, or fail them.
 
         Raises:
             Unfinished: The disk did not take it in time.

@@ -53,7 +53,7 @@ class ArchivedEntry:
 
 
 def point_of(text: str) -> Point:
-    """Read SERIAL:DIGEST.
+    """Parse a point of the form SERIAL:DIGEST.
 
     Raises:
         ValueError: It is not that.
@@ -96,7 +96,7 @@ def digest_of(head: str, body: bytes) -> bytes:
 
 
 def read(line: LedgerLine) -> ArchivedEntry:
-    """Read an entry back.
+    """Parse an entry of the ledger.
 
     Raises:
         Broken: Its head is none.
@@ -218,7 +218,7 @@ class ConversationIndex:
         return places(said, known=self._known.get(said.conversation, frozenset()))
 
     def add_entry(self, said: Said) -> None:
-        """Remember the places of an entry."""
+        """Remember the people of an entry as places of its conversation."""
         known = self._known.pop(said.conversation, None) or set()
         known.add(said.sender)
         known.update(said.recipients)
@@ -227,7 +227,7 @@ class ConversationIndex:
             del self._known[next(iter(self._known))]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all places."""
         self._known.clear()
 
 

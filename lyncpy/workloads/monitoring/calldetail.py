@@ -37,7 +37,7 @@ class CallDetail:
         self._timers = timers
 
     def words(self) -> tuple[ShellCommand, ...]:
-        """Give the command."""
+        """Give the shell command of call records."""
         user = Arg(
             "user", "an address, as alice@example.com; of whoever has it now, or had it last", choices=self._users
         )

@@ -39,7 +39,7 @@ class Commands:
         self._timers = timers
 
     def words(self) -> tuple[ShellCommand, ...]:
-        """Give the commands."""
+        """Give the shell commands of monitoring."""
         flow = Arg("flow", "a name that `flows` shows", choices=self._flows.names)
         part = Arg("part", "a part of the name; all when left out", required=False)
         return (

@@ -88,7 +88,7 @@ class Bindings:
         return tuple(self._users[aor][epid].endpoint for aor, epid in self._flows.get(flow, ()))
 
     def endpoint(self, aor: Aor, epid: Epid) -> Endpoint | None:
-        """Give one endpoint."""
+        """Find an endpoint by user and epid; None: it is not signed in."""
         binding = self._users.get(aor, {}).get(epid)
         return binding.endpoint if binding else None
 

@@ -23,7 +23,7 @@ class Commands:
         self._timers = timers
 
     def words(self) -> tuple[ShellCommand, ...]:
-        """Give the commands."""
+        """Give the shell commands of the registrar."""
         user = Arg(
             "user", "an address, as alice@example.com; all when left out", required=False, choices=self._signed_in
         )

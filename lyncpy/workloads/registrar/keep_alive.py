@@ -53,7 +53,7 @@ class KeepAliveWatch:
         self._next_look = Deadline(timers, self._look)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop looking for silent clients."""
         self._next_look.clear()
 
     def promised(self, flow: FlowName) -> None:
@@ -62,7 +62,7 @@ class KeepAliveWatch:
         self._next_look.set_first(LOOK_S)
 
     def unwatch(self, flow: FlowName) -> None:
-        """Forget a connection that is gone."""
+        """Stop watching a connection that is gone."""
         self._promised.discard(flow)
         self._asked.discard(flow)
 

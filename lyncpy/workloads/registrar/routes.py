@@ -66,7 +66,7 @@ class Routes:
         return (Route("REGISTER", self.register), Route("OPTIONS", self.options))
 
     async def options(self, arrival: Arrival) -> Response:
-        """Say what the server understands (RFC 3261 §11.2)."""
+        """Answer OPTIONS with what the server understands (RFC 3261 §11.2)."""
         return response_to(
             arrival.request, 200, headers=[("Allow", METHODS), ("Accept", "*/*"), ("Supported", "gruu-10, ms-benotify")]
         )
@@ -195,7 +195,7 @@ class Routes:
         action: model.RegisterAction,
         thread: model.RegistrationDialog,
     ) -> Response:
-        """Write the 200.
+        """Write the 200 to a REGISTER.
 
         Client: each Supported token stands on a line of its own, and only the binding of
         this endpoint is listed, its UUID in lower case; otherwise the client falls back to
@@ -228,7 +228,7 @@ class Routes:
 
 
 def read_wish(request: Request) -> model.RequestedBinding:
-    """Read what a REGISTER asks for.
+    """Parse the binding that a REGISTER asks for.
 
     Raises:
         Refused: 400 with 4010 or 4012; a Contact that is not there.

@@ -20,11 +20,11 @@ class FrontPage:
         self._domain = html.escape(domain)
 
     def rows(self) -> tuple[HttpResource, ...]:
-        """Give what is offered."""
+        """Give the HTTP resource of the front page."""
         return (HttpResource("/", self.answer),)
 
     async def answer(self, asked: HttpAsked) -> HttpAnswer:
-        """Answer with the page."""
+        """Answer with the front page."""
         if asked.path != "/":
             raise HttpRefused(404, NOTHING)
         return page(200, f"Messages and meetings of {self._domain}", self._inside())

@@ -97,11 +97,11 @@ class Tokens:
         self._named: tuple[TokenHolder, ...] = ()
 
     def all_holders(self) -> tuple[TokenHolder, ...]:
-        """Give all programs."""
+        """Give the names of all programs that have tokens."""
         return self._current()
 
     def holder_of(self, token: str) -> TokenHolder | None:
-        """Give whose token this is. All are compared, so that time tells nothing."""
+        """Find the program that holds a token. All are compared, so that time tells nothing."""
         digest = hashlib.sha256(token.encode()).digest()
         found = [one for one in self._current() if hmac.compare_digest(one.sha256, digest)]
         return found[0] if found else None
@@ -152,7 +152,7 @@ class Readers:
         self._tokens = tokens
 
     async def who(self, asked: HttpAsked) -> HttpReader:
-        """Give who asks; without credentials anybody.
+        """Authenticate the reader of a request; without credentials it is anybody.
 
         Raises:
             HttpRefused: 401 for credentials that are wrong, 429 after too many such.
@@ -172,7 +172,7 @@ class Readers:
                 raise HttpRefused(401, "use Basic or Bearer", tuple(("WWW-Authenticate", one) for one in _ALL))
 
     def note_meanings(self) -> None:
-        """Look whom all tokens mean, so that it is noted while they have the addresses."""
+        """Look up the people of all tokens, so that they are noted while they have the addresses."""
         for named in self._tokens.all_holders():
             self._meanings.present_address(_place(named), named.aor)
 

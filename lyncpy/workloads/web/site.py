@@ -50,7 +50,7 @@ class Site:
         self._meter = meter
 
     async def serve(self, asked: HttpAsked) -> HttpAnswer:
-        """Answer one request, whatever happens."""
+        """Answer one HTTP request, whatever happens."""
         resource = self._find(asked)
         try:
             answer = await self._answer(resource, asked)
