@@ -231,9 +231,9 @@ class Routes:
         address = read_address(arrival.request.uri)
         focus = self._foci.require(arrival.request.uri)
         kind = "" if address is None else address.kind
-        road, sender = self._media[kind], arrival.sender
+        access, sender = self._media[kind], arrival.sender
         if arrival.request.to.tag:  # within a dialog: the medium knows it
-            return await road.refresh(arrival)
+            return await access.refresh(arrival)
         entity = f"{{{str(uuid.uuid4()).upper()}}}"
 
         def rule(meeting: Meeting) -> Step | ConferenceDenied:
@@ -249,10 +249,10 @@ class Routes:
         participant = Participant(
             focus.uri, sender.aor, sender.epid, entity, attendee.display_name, internal=attendee.internal
         )
-        response = await road.admit(participant, arrival)
+        response = await access.admit(participant, arrival)
         step = rule(focus.meeting)
         if isinstance(step, ConferenceDenied):  # they have left while the MCU answered
-            road.mcu.dismiss(focus.uri, sender.aor, sender.epid, "not in the meeting")
+            access.mcu.dismiss(focus.uri, sender.aor, sender.epid, "not in the meeting")
             raise refused(step)
         focus.note(lambda meeting: step)
         self._record(focus.meeting, kind, arrival, response, None, internal=attendee.internal)

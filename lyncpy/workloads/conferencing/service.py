@@ -68,8 +68,8 @@ class Conferencing:
         self._bus, self._records, self._node = platform.bus, platform.records, platform.node
         self._timers, self._counts_s = timers, settings.record_counts_s
         self._counting = Deadline(timers, self._tick)
-        roads = {road.mcu.kind: road for road in media}
-        kinds = {kind: road.mcu for kind, road in roads.items()}
+        accesses = {access.mcu.kind: access for access in media}
+        kinds = {kind: access.mcu for kind, access in accesses.items()}
         self._chat = kinds.get(CHAT)
         self.conferences = ConferenceTable(
             platform.store,
@@ -102,7 +102,7 @@ class Conferencing:
             ),
             self.foci,
             FocusCommands(self.conferences, platform.policies, self._calls, timers),
-            roads,
+            accesses,
             self._recorder,
         )
         self.offer = self._offering(routes, domain, settings)

@@ -78,7 +78,7 @@ class Archiving:
 
     # --- what is said
 
-    def said(self, session: Session, side: Side, request: Request) -> Said | None:
+    def entry_for(self, session: Session, side: Side, request: Request) -> Said | None:
         """Return the archive's entry for a MESSAGE, or for an INVITE with a text in it; None: there is no text."""
         text = bodies.text_of(request)
         if text is None:
@@ -94,7 +94,7 @@ class Archiving:
             body=text[1],
         )
 
-    async def passing(self, queue: str, said: Said | None, send: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def archive_and_send(self, queue: str, said: Said | None, send: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Archive a message, then send it, both in the order in which messages came in this queue.
 
         Args:

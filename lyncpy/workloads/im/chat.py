@@ -84,7 +84,7 @@ class Chat(Runner):
         said = self._record(message) if self._is_archived() else None
         who = member.participant
         queue = f"{self.room.conference} {who.user} {who.epid}"
-        await self._archiving.passing(queue, said, partial(self._spread, message, said))
+        await self._archiving.archive_and_send(queue, said, partial(self._spread, message, said))
         return message.number
 
     def _is_archived(self) -> bool:

@@ -73,7 +73,7 @@ class Delivery:
             Refused: 404, 480: see `Parties.reachable`; 482, 503: see `Sessions.add_session`; 503, the text in
                 it is to be archived and cannot be.
         """
-        session = await self._parties.begun(arrival)
+        session = await self._parties.begin_record(arrival)
         self._sessions.add_session(session)
         arrival.provisional(response_to(arrival.request, 100))
         record = partial(self._record_session, session)
@@ -81,7 +81,7 @@ class Delivery:
 
     async def invite_to_conference(self, arrival: Arrival) -> ForkResult:
         """Pass an invitation to a conference on; it makes no session. Raises as `page` does."""
-        session = await self._parties.begun(arrival)
+        session = await self._parties.begin_record(arrival)
         record = partial(self._record_invitation, session)
         return await self._deliver(arrival, session, session.caller, self._invite, record)
 
@@ -91,7 +91,7 @@ class Delivery:
         Raises:
             Refused: 404, 480: see `Parties.reachable`; 503, it is to be archived and cannot be.
         """
-        session = await self._parties.begun(arrival)
+        session = await self._parties.begin_record(arrival)
         record = partial(self._record_page, session)
         return await self._deliver(arrival, session, session.caller, self._message, record)
 
@@ -154,8 +154,8 @@ class Delivery:
             else:
                 call_id = session.record.call_id  # the Call-ID by which the device knows the dialog
                 send = partial(self._forward.pass_on, arrival, device, patience.ringing_s, call_id=call_id)
-            said = self._archiving.said(session, side, request) if self._is_archived(session) else None
-            outcome = await self._archiving.passing(_speaker(request), said, send)
+            said = self._archiving.entry_for(session, side, request) if self._is_archived(session) else None
+            outcome = await self._archiving.archive_and_send(_speaker(request), said, send)
         except Exception as error:  # whatever it was, the sender is refused, and a session that was begun has ended
             record(ForkResult(translated(error).response(request), None))
             raise
@@ -171,7 +171,7 @@ class Delivery:
             policy = self._archiving.ask((session.caller.aor, session.callee.aor))
             current = self._sessions.current(session)
             if current is not None:
-                self._sessions.moved(replace(current, policy=policy))
+                self._sessions.update_unrecorded(replace(current, policy=policy))
         return policy.demands
 
     # --- the records
@@ -187,7 +187,7 @@ class Delivery:
         # The callee may have sent messages meanwhile, before it accepted; they are in the table's state.
         session = self._answered(self._sessions.current(session) or session, outcome)
         if session.answered:
-            self._sessions.change(session, at_once=True)
+            self._sessions.update(session, at_once=True)
         else:
             self._sessions.end_session(session)
 
@@ -210,7 +210,7 @@ class Delivery:
         current = self._sessions.current(session)
         if current is not None:
             current = rules.counted(current, speaker_tag, self._timers.now(), delivered=is_good(outcome))
-            self._sessions.change(current, at_once=False)
+            self._sessions.update(current, at_once=False)
 
 
 def is_good(outcome: ForkResult) -> bool:

@@ -70,7 +70,7 @@ class Dialogs:
         # A dialog that a BYE has ended must not be taken for one that this server has merely forgotten.
         if self._sessions.is_over(request):
             raise Refused(481, NO_DIALOG)
-        session = self._sessions.by_tags(request)
+        session = self._sessions.find_by_tags(request)
         if session is not None and arrival.sender.aor in (session.caller.aor, session.callee.aor):
             return await self._known(arrival, session)
         # No record, as after a restart: the two clients may go on, if the request names a device by itself and its
@@ -80,7 +80,7 @@ class Dialogs:
             raise Refused(481, NO_DIALOG)
         if not await self._parties.may_speak(arrival.sender.aor, endpoint.aor):
             raise Refused(481, NO_DIALOG)
-        resumed = await self._parties.resumed(arrival, endpoint)
+        resumed = await self._parties.resume_record(arrival, endpoint)
         return DialogDirection(resumed, resumed.caller, endpoint, is_known=False)
 
     async def _known(self, arrival: Arrival, session: Session) -> DialogDirection:
@@ -94,7 +94,7 @@ class Dialogs:
             # An invited device sends something before it has answered: its tag names an early dialog.
             side = replace(side, epid=sender.epid)
             session = rules.heard_early(session, side)
-            self._sessions.moved(session)
+            self._sessions.update_unrecorded(session)
         if self._contradicts(request, other.aor):
             raise Refused(481, NO_DIALOG)
         return DialogDirection(session, side, await self._at(request.target, request.uri, other, arrival))

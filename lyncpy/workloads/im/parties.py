@@ -36,13 +36,13 @@ class Parties:
         self._timers = platform.timers
         self._idle_s = idle_s
 
-    async def begun(self, arrival: Arrival) -> Session:
+    async def begin_record(self, arrival: Arrival) -> Session:
         """Begin the record of a request without a dialog; the table of sessions is left alone."""
         callee = Side(aor_of(arrival.request.target.aor), NO_EPID, "")
         record, caller = await self._record(arrival, callee)
         return await self._session(record, caller, callee, SessionState.INVITED)
 
-    async def resumed(self, arrival: Arrival, endpoint: Endpoint) -> Session:
+    async def resume_record(self, arrival: Arrival, endpoint: Endpoint) -> Session:
         """Begin the record anew of a dialog that both clients have, and this server does not know (any more).
 
         Which of them called is not known either: the first to send something counts as the caller.

@@ -123,7 +123,7 @@ class Routes:
             raise Refused(405, headers=[("Allow", ", ".join(sorted(OUT_OF_DIALOG)))])
         return await first(arrival)
 
-    def leave(self, aor: Aor, epid: Epid) -> None:
+    def cancel_invitations(self, aor: Aor, epid: Epid) -> None:
         """Cancel the unanswered invitations of an endpoint that has signed out or vanished."""
         for ringing in tuple(self._ringing.values()):
             sender = ringing.arrival.sender
@@ -157,7 +157,7 @@ class Routes:
         def on_early(tag: str, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
             current = self._sessions.current(session)
             if current is not None:
-                self._sessions.moved(rules.heard_early(current, Side(endpoint.aor, endpoint.epid, tag)))
+                self._sessions.update_unrecorded(rules.heard_early(current, Side(endpoint.aor, endpoint.epid, tag)))
             if len(branches) < rules.EARLY_MAXIMUM:
                 branches.setdefault(tag, give_up)
 
@@ -203,7 +203,7 @@ class Routes:
     def _note(self, arrival: Arrival, direction: DialogDirection) -> None:
         """Update the record for a request in its dialog; the dialog goes on even where no record may be begun."""
         if direction.is_known:
-            self._sessions.moved(rules.passed(direction.session, direction.side, arrival.request))
+            self._sessions.update_unrecorded(rules.passed(direction.session, direction.side, arrival.request))
         elif arrival.request.method in RECORDED:
             try:
                 self._sessions.add_session(direction.session)
@@ -262,7 +262,7 @@ class Routes:
         Spec: RFC 3261 §15 allows BYE in an early dialog.
         """
         request = arrival.request
-        session = self._sessions.begun(request, arrival.sender.aor)
+        session = self._sessions.find_begun(request, arrival.sender.aor)
         if session is not None and self._sessions.is_crossing(session):
             return response_to(request, 200)
         ringing = self._ringing.get(_name(request))

@@ -82,7 +82,9 @@ class Im:
         routes = Routes(forward, delivery, dialogs, self._invitations, self.sessions, settings, timers)
         self.mcu = Mcu(self._archiving, settings, timers)
         self.chat = ChatDialogs(self.mcu, outbound, settings)
-        self._termination = SessionTermination(locator, privacy, outbound, forward, self.sessions, routes.leave, timers)
+        self._termination = SessionTermination(
+            locator, privacy, outbound, forward, self.sessions, routes.cancel_invitations, timers
+        )
         commands = Commands(self.sessions, platform.records, platform.owners)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
         meter = platform.meter

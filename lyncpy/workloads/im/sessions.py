@@ -105,7 +105,7 @@ class Sessions:
         found = self._sessions.get((call_id, request.from_.tag or ""))
         return found if found is not None else self._sessions.get((call_id, request.to.tag or ""))
 
-    def by_tags(self, request: Request) -> Session | None:
+    def find_by_tags(self, request: Request) -> Session | None:
         """Find the session whose tags a request has, whatever its Call-ID.
 
         COMPAT pidgin-sipe 1.25: when both have invited, it goes on with the tags of one dialog
@@ -115,7 +115,7 @@ class Sessions:
         key = self._by_tags.get((one, other)) or self._by_tags.get((other, one))
         return None if key is None else self._sessions[key]
 
-    def begun(self, request: Request, caller: Aor) -> Session | None:
+    def find_begun(self, request: Request, caller: Aor) -> Session | None:
         """Find the session that a user has begun with this Call-ID and From tag."""
         found = self._sessions.get((request.call_id, request.from_.tag or ""))
         return found if found is not None and found.caller.aor == caller else None
@@ -135,7 +135,7 @@ class Sessions:
         """Return a session as it is in the table now; None: it has ended."""
         return self._sessions.get(_key(session))
 
-    def change(self, session: Session, *, at_once: bool) -> None:
+    def update(self, session: Session, *, at_once: bool) -> None:
         """Replace a session and have it recorded; nothing happens when it has ended meanwhile."""
         key = _key(session)
         if key in self._sessions:
@@ -145,7 +145,7 @@ class Sessions:
             self._sessions[key] = session
             self._recorder.note(session.record, at_once=at_once)
 
-    def moved(self, session: Session) -> None:
+    def update_unrecorded(self, session: Session) -> None:
         """Replace a session where its record has not changed; nothing happens when it has ended meanwhile."""
         key = _key(session)
         if key in self._sessions:

@@ -38,15 +38,15 @@ class SessionTermination:
         outbound: IOutbound,
         forward: Forward,
         sessions: Sessions,
-        leave: Callable[[Aor, Epid], None],
+        cancel_invitations: Callable[[Aor, Epid], None],
         timers: ITimers,
     ) -> None:
         """Begin without sessions to end.
 
         Args:
-            leave: Cancels the unanswered invitations of an endpoint.
+            cancel_invitations: Cancels the unanswered invitations of an endpoint.
         """
-        self._leave = leave
+        self._cancel_invitations = cancel_invitations
         self._locator = locator
         self._privacy = privacy
         self._outbound = outbound
@@ -57,7 +57,7 @@ class SessionTermination:
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """End the sessions and unanswered invitations of an endpoint that is gone."""
         endpoint = fact.endpoint
-        self._leave(endpoint.aor, endpoint.epid)
+        self._cancel_invitations(endpoint.aor, endpoint.epid)
         for session in self._sessions.sessions_of(endpoint.aor, endpoint.epid):
             gone = session.caller if _is(session.caller, endpoint) else session.callee
             ended = rules.ended(session, session.ender(gone), fact.reason, self._timers.wall())
@@ -106,7 +106,7 @@ class SessionTermination:
             await self._tell(session, session.caller if is_caller else session.callee)
             await self._tell(session, session.callee if is_caller else session.caller)
         elif is_caller:
-            self._sessions.moved(replace(session, is_despite=True))
+            self._sessions.update_unrecorded(replace(session, is_despite=True))
 
     async def server_ends(self) -> None:
         """Send BYE in the dialogs that end with this server, without waiting for answers.

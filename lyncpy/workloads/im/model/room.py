@@ -255,7 +255,7 @@ class Room:
     def join(self, member: ChatMember, now: float) -> None:
         """Add a member; messages accepted from now on are for it, and wait until it has `joined`.
 
-        An earlier member of the same device must have left. Calls follow each other in time.
+        An earlier member of the same device must have left. `now` never decreases from call to call.
         """
         self._members[_key(member)] = member
         self._joining[member] = now + self._bounds.joining_s
