@@ -33,7 +33,7 @@ PAGE: Final = 100
 
 _ID_LETTERS: Final = string.ascii_uppercase + string.digits
 _ID_LENGTH: Final = 8
-_NOT_YOURS: Final = Diagnostics(3000, "Bad From in C3P Request")
+BAD_FROM: Final = Diagnostics(3000, "Bad From in C3P Request")
 _UNKNOWN: Final = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 Answer = Callable[[Aor, C3pCommand], Awaitable[bytes | ConferenceDenied]]
@@ -92,7 +92,7 @@ class Factory:
         request = arrival.request
         user = arrival.sender.aor
         if aor_of(request.target.aor) != user:
-            raise Refused(403, _NOT_YOURS)
+            raise Refused(403, BAD_FROM)
         command = read_request(request.body)
         answer = self._answers.get(command.name)
         found = ConferenceDenied(C3pReason.OTHER) if answer is None else await answer(user, command)

@@ -27,10 +27,10 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     write_added,
 )
 from lyncpy.workloads.conferencing.call_records import ConferenceRecorder, InviteOutcome
-from lyncpy.workloads.conferencing.factory import FACTORY, Factory
+from lyncpy.workloads.conferencing.factory import BAD_FROM, FACTORY, Factory
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_commands import FocusCommands
-from lyncpy.workloads.conferencing.focus_table import FocusTable
+from lyncpy.workloads.conferencing.focus_table import NO_CONFERENCE, FocusTable
 from lyncpy.workloads.conferencing.guests import shown_name
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, Rule, Step
@@ -44,8 +44,6 @@ from lyncpy.workloads.conferencing.roster_feed import EVENT
 FOCUS_APP: Final = "app:conf:focus:id"
 
 _BAD_ADD_USER: Final = Diagnostics(3007, "AddUser C3P blob invalid")
-_BAD_FROM: Final = Diagnostics(3000, "Bad From in C3P Request")
-_BAD_ENTITY: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
 _NOT_A_PARTICIPANT: Final = Diagnostics(3014, "Failed authorization")
 
 WATCH_S: Final = 86_400
@@ -117,7 +115,7 @@ class Routes:
         focus = self._foci.enter(request.uri)
         if read_address(ask.conf_entity) != read_address(focus.uri):
             self._foci.forget_unused(focus)
-            raise Refused(400, _BAD_ENTITY)
+            raise Refused(400, NO_CONFERENCE)
         joiner = await self._joiner(arrival, ask)
         step = await self._changed(focus, lambda meeting: rules.join(meeting, joiner, self._timers.now()))
         if isinstance(step, ConferenceDenied):
@@ -172,7 +170,7 @@ class Routes:
         if not isinstance(ask, AddUser):
             raise Refused(400, _BAD_ADD_USER)
         if ask.user != arrival.sender.aor:
-            raise Refused(403, _BAD_FROM)
+            raise Refused(403, BAD_FROM)
         return command, ask
 
     async def _joiner(self, arrival: Arrival, ask: AddUser) -> Joiner:
@@ -276,7 +274,7 @@ class Routes:
                 focus.rosters.end_subscriptions(sender.aor, sender.epid, "unsubscribed")
             return self._accept(arrival, None)
         if focus is None:
-            raise Refused(404, _BAD_ENTITY)
+            raise Refused(404, NO_CONFERENCE)
         attendee = focus.meeting.attendees.get(sender.aor)
         if attendee is None or attendee.at(sender.epid) is None:
             raise Refused(403, _NOT_A_PARTICIPANT)

@@ -9,14 +9,13 @@ from typing import Final
 from lyncpy.contracts.archive import EntryKind, Said
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.model.room import LEFT, ChatMember, ChatMessage, Deliver, Effect, Finished, Room, RoomBounds
 from lyncpy.workloads.im.model.session import ArchivePolicy
-
-NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
+from lyncpy.workloads.im.refusals import NO_DIALOG
 
 
 class Chat(Runner):

@@ -23,8 +23,8 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.sdp import media_of
 from lyncpy.workloads.im import bodies
-from lyncpy.workloads.im.chat import NO_DIALOG
 from lyncpy.workloads.im.legs import SipLeg
+from lyncpy.workloads.im.refusals import NO_DIALOG
 from lyncpy.workloads.im.settings import Settings
 
 APP: Final = "app:conf:chat"

@@ -10,21 +10,19 @@ at the other end, or the device at the other end is not signed in.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.headers import parse_name_addr, split_list
 from lyncpy.sip.message import Request
 from lyncpy.sip.uri import Uri, parse_uri
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.parties import Parties
+from lyncpy.workloads.im.refusals import NO_DIALOG
 from lyncpy.workloads.im.sessions import Sessions
-
-NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 
 
 @dataclass(frozen=True, slots=True)

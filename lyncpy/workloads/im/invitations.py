@@ -38,6 +38,7 @@ from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.parties import OFFLINE, UNKNOWN
+from lyncpy.workloads.im.refusals import overloaded
 from lyncpy.workloads.im.settings import Settings
 
 LINGER_S: Final = 32.0
@@ -115,7 +116,7 @@ class Invitations:
         if _name(arrival.request) in self._accepted:
             raise Refused(482)
         if self._of[inviter] >= self._settings.sessions_per_user or len(self) >= self._settings.sessions_total:
-            raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
+            raise overloaded()
         arrival.provisional(response_to(arrival.request, 100))
         self._of[inviter] += 1
         kept = False

@@ -17,18 +17,17 @@ from zope.interface import implementer
 
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, IFocusObserver, ILeg, IMcu, IParticipation, Participant
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
-from lyncpy.workloads.im.chat import NO_DIALOG, Chat
+from lyncpy.workloads.im.chat import Chat
 from lyncpy.workloads.im.model.room import LEFT, LOST, ChatMember, MemberState, RoomBounds
+from lyncpy.workloads.im.refusals import NO_DIALOG, overloaded
 from lyncpy.workloads.im.settings import Settings
 
 JOINING_S: Final = 32.0
 """Seconds that a member may take to say that it has joined; for SIP clients, 64*T1 for the ACK (RFC 3261 §13.3.1.4)."""
-
-OVERLOADED: Final = Diagnostics(17000, "Server overloaded")
 
 
 @implementer(IParticipation)
@@ -110,7 +109,7 @@ class Mcu:
         for former in self._members(participant.conference, participant.user, participant.epid):
             self._end(former, LEFT, None)
         if self._shares.reserve({"user": participant.user}):
-            raise Refused(503, OVERLOADED, headers=[("Retry-After", "60")])
+            raise overloaded()
         chat = self._chats.get(participant.conference)
         if chat is None:
             chat = Chat(participant.conference, self._bounds, self._archiving, self._timers, self._end_leg)

@@ -21,10 +21,11 @@ from lyncpy.core.router import FORWARD
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.delivery import Delivery
-from lyncpy.workloads.im.dialogs import NO_DIALOG, DialogDirection, Dialogs
+from lyncpy.workloads.im.dialogs import DialogDirection, Dialogs
 from lyncpy.workloads.im.invitations import Invitations
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndReason, Session, Side
+from lyncpy.workloads.im.refusals import NO_DIALOG
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 

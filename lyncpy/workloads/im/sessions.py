@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndReason, Session
+from lyncpy.workloads.im.refusals import overloaded
 
 Key = tuple[str, str]
 
@@ -88,7 +89,7 @@ class Sessions:
             raise Refused(482)
         caller = session.caller.aor
         if len(self._sessions) >= self._total or self._begun[caller] >= self._per_user:
-            raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
+            raise overloaded()
         self._sessions[key] = session
         self._begun[caller] += 1
         for user in {caller, session.callee.aor}:
