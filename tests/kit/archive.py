@@ -80,11 +80,11 @@ class PlainStamps:
 
     def __init__(self, key: bytes = b"key") -> None:
         """Take the word."""
-        self._key = key
+        self.key = key
 
     def stamp(self, text: bytes) -> bytes:
         """Put the word in front."""
-        return self._key + b"|" + text
+        return self.key + b"|" + text
 
     def key_named(self) -> str:
         """Give a name."""

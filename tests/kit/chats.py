@@ -269,10 +269,10 @@ class Member:
             body,
         )
         who = Participant(conference, self.aor, self.epid, f"{{{self.user}}}", internal=internal)
-        (result,) = self.chat.run(self._admitted(who, self._arrival(self.invite)))
+        (result,) = self.chat.run(self.admitted(who, self.arrival_of(self.invite)))
         return result
 
-    async def _admitted(self, who: Participant, arrival: Arrival) -> Response:
+    async def admitted(self, who: Participant, arrival: Arrival) -> Response:
         road = self.chat.dialogs
         return await (road.refresh(arrival) if arrival.request.to.tag else road.admit(who, arrival))
 
@@ -292,9 +292,9 @@ class Member:
 
     def asks(self, request: Request, *, by: "Member | None" = None) -> "list[Response | Refused]":
         """Send a request; the list gets its answer. `by` is who sends it, if not this device."""
-        return self.chat.run(self._answered((by or self)._arrival(request)))
+        return self.chat.run(self.answered((by or self).arrival_of(request)))
 
-    async def _answered(self, arrival: Arrival) -> Any:  # Any: a Response, or None for an ACK
+    async def answered(self, arrival: Arrival) -> Any:  # Any: a Response, or None for an ACK
         return await self.chat.routes[arrival.request.method](arrival)
 
     def sends(
@@ -348,7 +348,7 @@ class Member:
             ]
         return found
 
-    def _arrival(self, request: Request) -> Arrival:
+    def arrival_of(self, request: Request) -> Arrival:
         arrival = Arrival(request, self.flow, "127.0.0.1", self.chat.clock.seconds())
         arrival.who = Identity(self.aor, self.epid, "NTLM")
         return arrival

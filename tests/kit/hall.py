@@ -75,23 +75,23 @@ class FewPeople:
 
     def __init__(self, people: Iterable[Person]) -> None:
         """Take the people."""
-        self._people = sorted(people, key=lambda person: person.aor)
+        self.people = sorted(people, key=lambda person: person.aor)
 
     def person(self, aor: Aor) -> Person | None:
         """Give the person with this address."""
-        return next((person for person in self._people if person.aor == aor), None)
+        return next((person for person in self.people if person.aor == aor), None)
 
     def remove(self, aor: Aor) -> None:
         """Have nobody have this address."""
-        self._people = [person for person in self._people if person.aor != aor]
+        self.people = [person for person in self.people if person.aor != aor]
 
     def by_login(self, domain: str, user: str) -> Person | None:
         """Give the person who has this login."""
-        return next((person for person in self._people if user.lower() in person.logins), None)
+        return next((person for person in self.people if user.lower() in person.logins), None)
 
     def everybody(self) -> Sequence[Person]:
         """Give everybody."""
-        return tuple(self._people)
+        return tuple(self.people)
 
 
 class Hall:

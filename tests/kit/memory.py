@@ -38,7 +38,7 @@ class MemoryStore:
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self._records: dict[tuple[str, str], Record] = {}
+        self.kept: dict[tuple[str, str], Record] = {}
         self._versions: dict[tuple[str, str], int] = {}
         self._journals: dict[str, list[JournalEntry]] = {}
         self._leases: dict[str, Lease] = {}
@@ -50,7 +50,7 @@ class MemoryStore:
 
     def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
         """Give all records of a kind whose key begins so, by key."""
-        keys = sorted(key for of, key in self._records if of == kind and key.startswith(prefix))
+        keys = sorted(key for of, key in self.kept if of == kind and key.startswith(prefix))
         found = (self._living(kind, key) for key in keys)
         return succeed(tuple(record for record in found if record is not None))
 
@@ -63,7 +63,7 @@ class MemoryStore:
             return fail(Conflict(f"{kind} {key!r} is not at version {expected}"))
         version = Version(self._versions.get((kind, key), 0) + 1)
         self._versions[kind, key] = version
-        self._records[kind, key] = Record(key, bytes(value), version, expires)
+        self.kept[kind, key] = Record(key, bytes(value), version, expires)
         return succeed(version)
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
@@ -71,7 +71,7 @@ class MemoryStore:
         require_key(kind, key)
         if not self._is_at(kind, key, expected):
             return fail(Conflict(f"{kind} {key!r} is not at version {expected}"))
-        self._records.pop((kind, key), None)
+        self.kept.pop((kind, key), None)
         return succeed(None)
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
@@ -98,7 +98,7 @@ class MemoryStore:
         return succeed(taken)
 
     def _living(self, kind: str, key: str) -> Record | None:
-        record = self._records.get((kind, key))
+        record = self.kept.get((kind, key))
         if record is None or (record.expires is not None and record.expires <= self._wall()):
             return None
         return record

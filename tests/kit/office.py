@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,6 +50,7 @@ class Office:
     """A directory workload's pulls over a server; `**settings` are those of [directory]."""
 
     def __init__(self, server: LdapServer, pump: ThreadPump, **settings: Any) -> None:  # Any: what Settings takes
+        self._before = _sockets()
         self.pump = pump
         self.clock = _Turning(pump)
         self.timers = Timers(self.clock, time.time)
@@ -86,8 +88,7 @@ class Office:
         """Let the thread get as far as waiting for an answer, or nearly: a cut must work at any point."""
         until = time.monotonic() + 5
         while time.monotonic() < until:
-            link = self.directory._link
-            if link is not None and link._connection is not None and link._connection.socket is not None:
+            if _sockets() - self._before:
                 return
             time.sleep(0.005)
         raise AssertionError("no connection was made")
@@ -95,6 +96,15 @@ class Office:
     def close(self) -> None:
         """Let go of thread and connection."""
         self.pump.run(self.directory.close())
+
+
+def _sockets() -> set[str]:
+    """Give the sockets of this process."""
+    found = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.add(str(descriptor.readlink()))
+    return {name for name in found if name.startswith("socket:")}
 
 
 OpenOffice = Callable[..., Office]

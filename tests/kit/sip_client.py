@@ -136,12 +136,14 @@ class SipClient:
         self.documents: Callable[[str, str, bytes], None] = lambda event, content_type, body: None
         self.gruu = ""
         self.is_signed_in = False
+        self.keeps_alive = True
+        """Whether it keeps the promise of keep-alives that it gives."""
         self.line: Line | None = None
         self.subscriptions: dict[str, Dialog] = {}
         self._network = network
         self._decoder = Decoder()
         self._exchanges: dict[tuple[str, int, str], Exchange] = {}
-        self._call_id = new_call_id()
+        self.registering_call_id = new_call_id()
         self._number = 0
 
     # --- the connection
@@ -155,7 +157,7 @@ class SipClient:
         """Connect, if the device is not connected."""
         if self.line is None or not self.line.is_open:
             self._decoder = Decoder()
-            self._call_id, self._number = new_call_id(), 0
+            self.registering_call_id, self._number = new_call_id(), 0
             self._exchanges.clear()
             self.subscriptions.clear()
             self.ntlm.restart()
@@ -166,7 +168,7 @@ class SipClient:
         return self.line
 
     def _keep_alive(self, line: Line) -> None:
-        if line.is_open:
+        if line.is_open and self.keeps_alive:
             line.send(b"\r\n\r\n")
             self._network.clock.callLater(KEEP_ALIVE_S, self._keep_alive, line)
 
@@ -360,7 +362,7 @@ class SipClient:
             *([] if expires is None else [("Expires", str(expires))]),
         ]
         request = self.request("REGISTER", f"sip:{self.domain}", fields, to=self.aor)
-        return request.edited(put=[("Call-ID", self._call_id), ("CSeq", f"{self._number} REGISTER")])
+        return request.edited(put=[("Call-ID", self.registering_call_id), ("CSeq", f"{self._number} REGISTER")])
 
     def _take(self, exchange: Exchange) -> Exchange:
         if not exchange.is_pending and exchange.status == 200:

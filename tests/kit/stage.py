@@ -174,8 +174,8 @@ class Stage:
         )
         self.inside: Inside = inside(config, node, back, self.timers, self.clock, lambda: ())
         self.ground, self.entrance = self.inside.ground, self.inside.entrance
-        self._house = UnitGroup(self.inside.units, self.clock)
-        self._opening = Deferred.fromCoroutine(self._house.open())
+        self.house = UnitGroup(self.inside.units, self.clock)
+        self._opening = Deferred.fromCoroutine(self.house.open())
         self.settle()
         _raise(self._opening)
         sip = config.sections.sip
@@ -189,7 +189,7 @@ class Stage:
         _raise(closing)
 
     async def _stopped(self) -> None:
-        await self._house.close()
+        await self.house.close()
 
     def kill(self) -> None:
         """End the server as `kill -9` does: nothing that was under way goes on, connections break."""

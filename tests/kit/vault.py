@@ -47,11 +47,11 @@ class FixedPolicies:
 
     def __init__(self, policies: Mapping[Aor, Policy] | None = None) -> None:
         """Take them; whoever is not named has everybody's."""
-        self._policies = policies or {}
+        self.policies = policies or {}
 
     def policy_of(self, aor: Aor) -> Policy:
         """Give a policy."""
-        return self._policies.get(aor, Policy())
+        return self.policies.get(aor, Policy())
 
 
 class Vault:

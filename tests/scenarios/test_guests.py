@@ -9,6 +9,7 @@ from lyncpy.contracts.records import ConferenceSessionRecord, FocusJoinRecord
 from lyncpy.sip.message import Request
 from tests.kit.fakes import awaited
 from tests.kit.guests import Guest
+from tests.kit.holdings import held
 from tests.kit.meetings import Seat, code_of, new_conference
 from tests.kit.results import result_of
 from tests.kit.stage import Stage
@@ -218,6 +219,8 @@ def test_a_presenter_ejects_a_guest(stage: Stage) -> None:
 def test_a_guest_who_leaves_or_is_lost_is_out(stage: Stage) -> None:
     """He signs in nowhere: the end of his connection is all that tells of him."""
     first = open_meeting(stage)
+    foci = stage.unit("conferencing").foci
+    alone = held(foci)
     zoe, yan = stage.guest("Zoe", KEY), stage.guest("Yan", KEY)
     seat = zoe.joins(first.focus)
     yan.joins(first.focus)
@@ -228,7 +231,7 @@ def test_a_guest_who_leaves_or_is_lost_is_out(stage: Stage) -> None:
     assert stage.tables()["guests"] == 1
     stage.passes(61)
     assert stage.tables()["guests"] == 0  # who left is in no conference, and is disconnected
-    assert not stage.unit("conferencing").foci._tied
+    assert held(foci) == alone
 
 
 def test_a_guest_who_vanishes_at_the_door_leaves_nothing(stage: Stage) -> None:
@@ -249,8 +252,13 @@ def test_a_guest_who_vanishes_at_the_door_leaves_nothing(stage: Stage) -> None:
     yan.is_cut_off()
     stage.passes(1)
     assert list(first.roster) == [alice.aor]
+    assert stage.tables()["guests"] == 0
     foci = stage.unit("conferencing").foci
-    assert (foci._tied, foci._ties, stage.tables()["guests"]) == ({}, {}, 0)
+    left = held(foci)
+    first.ends()
+    alice.joins(new_conference(alice.sip, policy="anonymous", extra=WITH_KEY))
+    stage.passes(1)
+    assert held(foci) == left  # a meeting into which no guest ever came holds as much
 
 
 def test_a_guest_in_a_meeting_is_not_disconnected(stage: Stage) -> None:

@@ -7,7 +7,7 @@ from tests.kit.stage import Stage
 def hangs(actor: Actor) -> None:
     """A device's machine sleeps, or a relay keeps half a connection: nothing comes of it any more, and nothing ends."""
     actor.sip.write = lambda message, *, signed=True: None  # type: ignore[method-assign]  # it says nothing any more
-    actor.sip._keep_alive = lambda line: None  # type: ignore[method-assign]  # nor this
+    actor.sip.keeps_alive = False
     assert actor.sip.line is not None
     actor.sip.line.send = lambda data: None  # type: ignore[method-assign]  # in case one is under way
 
@@ -53,7 +53,7 @@ def test_a_device_that_is_idle_and_well_stays(stage: Stage) -> None:
 def test_a_device_that_sends_no_keep_alives_and_answers_stays(stage: Stage) -> None:
     """It broke its promise, and is there all the same."""
     (alice,) = stage.sign_in("alice")
-    alice.sip._keep_alive = lambda line: None  # type: ignore[method-assign]  # no more of these
+    alice.sip.keeps_alive = False
     stage.passes(600)
     assert alice.sip.is_connected
     assert "OPTIONS" in [request.method for request in alice.sip.heard]

@@ -164,7 +164,7 @@ def test_after_its_time_it_is_deleted(stage: Stage) -> None:
     assert [row[0] for row in stage.shell("directory held").rows] == ["bob@example.com"]
     a_month_passes(stage)
     assert stage.shell("directory held").rows == []
-    assert not [key for kind, key in stage.store._records if owner in key]
+    assert not [key for kind, key in stage.store.kept if owner in key]
     stage.changes("bob")
     stage.pulls()
     (bob,) = come_in(stage, "bob")
@@ -295,7 +295,7 @@ def test_a_store_of_a_server_that_knew_addresses_alone(stage: Stage) -> None:
 def test_passwords_of_an_old_server_that_never_began_are_of_who_comes(stage: Stage) -> None:
     """`lyncpy user passwd` was all that was ever run; the address is whose it was meant for, at the first start or later."""
     stage.stop()
-    stage.store._records.clear()
+    stage.store.kept.clear()
     old = {"bob": "bob's own", "carol": "carol's own", "zoe": "zoe's own"}
     for user, password in old.items():
         name = f"sip:{user}@example.com"
@@ -367,7 +367,7 @@ def as_before(stage: Stage) -> None:
     """Have the store as a server left it that stored everything under addresses and forgot who was removed."""
     owners = {one.id: one for one in stage.ground.tables.people.owners.everybody()}
     records = {}
-    for (kind, key), record in stage.store._records.items():
+    for (kind, key), record in stage.store.kept.items():
         owner = owners.get(OwnerId(key))
         if (kind, key) == ("directory", "owners") or (kind == "person" and owner is not None and owner.is_held):
             continue
@@ -383,7 +383,7 @@ def as_before(stage: Stage) -> None:
         if kind == "secret":
             value = f"secret:{name}|".encode() + value.rpartition(b"|")[2]
         records[kind, name] = replace(record, key=name, value=value)
-    stage.store._records = records
+    stage.store.kept = records
 
 
 def test_a_policy_is_of_who_had_the_address_when_it_was_written() -> None:

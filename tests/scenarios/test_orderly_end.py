@@ -11,7 +11,7 @@ from tests.kit.stage import Stage
 def ends(stage: Stage) -> "Deferred[bool]":
     """Begin the end of the server as SIGTERM does; its doors are closed already."""
     stage.network.close()
-    house: UnitGroup = stage._house
+    house: UnitGroup = stage.house
     return Deferred.fromCoroutine(house.close())
 
 

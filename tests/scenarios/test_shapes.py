@@ -85,7 +85,7 @@ def test_the_second_client_of_one_machine_tells_the_first_to_leave(stage: Stage)
     stage.passes(1)
     (notice,) = [one for one in first.heard if one.event == "registration-notify"]
     assert (notice.method, notice.uri) == ("NOTIFY", registered)
-    assert notice.call_id == first._call_id
+    assert notice.call_id == first.registering_call_id
     assert notice.to.tag
     assert notice.body == b"deregistered;event=unregistered"
     assert first.is_connected

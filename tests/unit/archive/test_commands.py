@@ -70,7 +70,7 @@ def test_is_what_it_says() -> None:
     """A workload, and an archive for those who pass messages on."""
     office = Office()
     assert IWorkload.providedBy(office.archive)
-    office.vault.policies._policies = {ALICE: Policy(archive_internal=True)}
+    office.vault.policies.policies = {ALICE: Policy(archive_internal=True)}
     assert office.archive.wants([ALICE], external=False)
     result_of(office.archive.archive(said()))
     assert office.vault.verify().checked == 1
@@ -236,14 +236,14 @@ def test_an_operator_resumes_a_torn_archive() -> None:
     """He says why; the archive works again and does not forget it."""
     office = Office()
     office.keep()
-    office.vault.stamps._key = b"another key"
+    office.vault.stamps.key = b"another key"
     result_of(office.archive.open())
     status = office.rows("archive status")[0]["value"]
     assert status.startswith("no, since")
     # Which file it is, and both ways out.
     for words in (OTHER_KEY, "bring back the key that belongs to this database", "`archive resume REASON`"):
         assert words in status
-    office.vault.policies._policies = {ALICE: Policy(archive_internal=True)}
+    office.vault.policies.policies = {ALICE: Policy(archive_internal=True)}
     assert OTHER_KEY in result_of(office.archive.reasons(ALICE))[0].finding
     assert OTHER_KEY in office.ask("archive verify").err
     assert office.ask("archive resume 'the key file was lost'").status == 0
@@ -255,7 +255,7 @@ def test_an_operator_resumes_a_torn_archive() -> None:
 def test_why_says_what_the_archive_does_to_a_user() -> None:
     """Nothing to whom it leaves alone."""
     office = Office(critical=True)
-    office.vault.policies._policies = {
+    office.vault.policies.policies = {
         ALICE: Policy(archive_internal=True, archive_external=True),
         BOB: Policy(archive_external=True),
     }

@@ -47,7 +47,7 @@ def test_only_those_are_archived_whose_policy_says_so() -> None:
     """Off for all at first; one of those who talk is enough; inside and outside are two policies."""
     vault = Vault()
     assert not vault.keeper.wants([ALICE, BOB], external=False)
-    vault.policies._policies = {ALICE: Policy(archive_internal=True), BOB: Policy(archive_external=True)}
+    vault.policies.policies = {ALICE: Policy(archive_internal=True), BOB: Policy(archive_external=True)}
     assert [vault.keeper.wants([ALICE, CAROL], external) for external in (False, True)] == [True, False]
     assert [vault.keeper.wants([BOB, CAROL], external) for external in (False, True)] == [False, True]
     assert not vault.keeper.wants([], external=True)
@@ -224,7 +224,7 @@ def torn(vault: Vault, how: str) -> None:
             del ledger.lines[2]
             ledger.end = Mark(1, ledger.lines[1].digest, ledger.end.stamp)
         case "another key":
-            vault.stamps._key = b"another"
+            vault.stamps.key = b"another"
         case "longer":
             ledger.lines[3] = ledger.lines[2]
         case "another start":

@@ -24,12 +24,12 @@ def test_an_identity_follows_the_directory() -> None:
     """It is written once, anew when the person is told of differently, and not kept without end."""
     known = [Person(Aor(f"sip:u{number}@example.test"), "k", display_name="One") for number in range(IDENTITIES_KEPT)]
     people = FewPeople([Person(ALICE, "k", display_name="Alice"), *known])
-    assert people.person(ALICE) is people._people[0]
+    assert people.person(ALICE) is people.people[0]
     vouching = AssertedIdentity(people, Timers(Clock(), lambda: 0.0))
     assert vouching.identity(ALICE) == vouching.identity(ALICE) == f'"Alice" <{ALICE}>'
-    people._people[0] = Person(ALICE, "k", display_name="Alicia", line="tel:+1")
+    people.people[0] = Person(ALICE, "k", display_name="Alicia", line="tel:+1")
     assert vouching.identity(ALICE) == f'"Alicia" <{ALICE}>,<tel:+1>'
-    del people._people[0]
+    del people.people[0]
     assert vouching.identity(ALICE) == f"<{ALICE}>"
     for person in known:
         assert vouching.identity(person.aor) == f'"One" <{person.aor}>'

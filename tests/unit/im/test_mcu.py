@@ -383,7 +383,7 @@ def test_a_report_comes_after_the_acknowledgement(chat: Chat) -> None:
     assert alice.dialog is not None
     message = alice.dialog.next_request("MESSAGE", (), b"hello?", "text/plain")
     answers: list[Response] = []
-    _ = started(alice._answered(alice._arrival(message))).addCallback(answers.append)
+    _ = started(alice.answered(alice.arrival_of(message))).addCallback(answers.append)
     assert [answer.status for answer in answers] == [202]
     assert chat.outbound.told == []
     chat.turn()
@@ -564,9 +564,9 @@ def test_a_session_is_refreshed(chat: Chat) -> None:
     assert (plain.status, plain.body) == (200, b"")
     assert bob.dialog is not None
     again = bob.dialog.next_request("INVITE", (), sdp("text/html"), "application/sdp")
-    arrival = bob._arrival(again)
+    arrival = bob.arrival_of(again)
     who = Participant(FOCUS, bob.aor, bob.epid, "{bob}")
-    (answer,) = chat.run(bob._admitted(who, arrival))
+    (answer,) = chat.run(bob.admitted(who, arrival))
     assert isinstance(answer, Response)
     assert answer.to.tag == bob.dialog.remote_tag
     number_of(alice.says(ALTERNATIVES, MULTIPART))

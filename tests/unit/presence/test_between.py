@@ -133,7 +133,7 @@ def test_people_who_come_and_go_before_the_subscription_is_registered(
     bob.watches("alice")
     room.pass_time()
     bob.hears_of_others()
-    between(monkeypatch, lambda: room.hall.people._people.append(person))
+    between(monkeypatch, lambda: room.hall.people.people.append(person))
     bob.watches("alice")
     room.pass_time()
     [back] = bob.hears_of_others()

@@ -497,7 +497,7 @@ def test_only_known_subscribers_are_acknowledged(alice: Client) -> None:
 def test_a_change_in_the_directory_is_seen(room: PresenceRoom, bob: Client) -> None:
     """A new colleague among the contacts gets a name when the directory has them."""
     bob.watches("dave")
-    room.hall.people._people = [*room.hall.people._people, *people("dave")]
+    room.hall.people.people = [*room.hall.people.people, *people("dave")]
     dave = room.hall.people.person(Aor("sip:dave@contoso.test"))
     assert dave is not None
     room.hall.bus.tell(PersonChanged(dave.aor, dave))
