@@ -185,7 +185,7 @@ class TwoWatchers(RuleBasedStateMachine):
             self.seen[name][category] = b"".join(canonical(one) for one in document if one.get("name") == category)
 
     def _board(self) -> Board | None:
-        return self.room.workload._boards.peek(ALICE)
+        return self.room.workload.boards.peek(ALICE)
 
     def _version(self, key: InstanceKey) -> int:
         board = self._board()

@@ -40,7 +40,12 @@ from lyncpy.workloads.presence.watcher_index import WatcherIndex
 
 @implementer(IWorkload, IPrivacy)
 class Presence:
-    """Boards, the access to them, and the notifications of their changes."""
+    """Boards, the access to them, and the notifications of their changes.
+
+    Attributes:
+        boards: What each user has published.
+        subscribers: Who is yet to be told that somebody watches them.
+    """
 
     name = "presence"
 
@@ -74,7 +79,7 @@ class Presence:
             per_user=settings.watchings_per_user,
             per_device=settings.watchings_per_device,
         )
-        self._boards = boards = BoardTable(platform, contacts, watchers, quotas, in_memory=in_memory)
+        self.boards = boards = BoardTable(platform, contacts, watchers, quotas, in_memory=in_memory)
         views = Views(boards=in_memory, size_bytes=settings.views_bytes)
         presentities = Presentities(people, boards, views, relation)
         roaming = Roaming(boards, notifier, relation, timers)
@@ -82,12 +87,12 @@ class Presence:
         traffic = Traffic(
             per_minute=settings.publications_per_minute, burst=settings.publications_burst, endpoints=in_memory
         )
-        self._subscribers = Subscribers(presentities, contacts, policies, settings, timers)
+        self.subscribers = Subscribers(presentities, contacts, policies, settings, timers)
         self._fanout = fanout = PresenceFanout(presentities, watchers, roaming, traffic, notifier, settings, timers)
         self._feeds = (roaming.feed, fanout.feed)
         routes = Routes(boards, roaming, grants, locator, relation, settings)
         watching = PresenceSubscriptions(
-            presentities, watchers, self._subscribers, fanout, grants, platform.owners, settings
+            presentities, watchers, self.subscribers, fanout, grants, platform.owners, settings
         )
         commands = Commands(presentities, watchers, notifier, locator, policies, traffic, timers)
         self.offer = Offer(
@@ -104,8 +109,8 @@ class Presence:
 
     def _show(self, meter: IMeter, watchers: WatcherIndex) -> None:
         """Have operators see how much each table holds."""
-        feeds, subscribers = self._feeds, self._subscribers
-        meter.gauge("lyncpy_presence_boards_count", "Boards in memory.", self._boards.__len__)
+        feeds, subscribers = self._feeds, self.subscribers
+        meter.gauge("lyncpy_presence_boards_count", "Boards in memory.", self.boards.__len__)
         meter.gauge("lyncpy_presence_watchings_count", "Pairs of a device and whom it watches.", watchers.__len__)
         meter.gauge(
             "lyncpy_presence_subscribers_count", "Pairs of a new watcher and whom to tell.", subscribers.__len__
@@ -125,14 +130,14 @@ class Presence:
         """Listen for changes of boards, endpoints, people, contact lists and policies."""
         self._listening = (
             self._bus.listen(BoardChanged, self._fanout.board_changed),
-            self._bus.listen(BoardChanged, self._subscribers.board_changed),
-            self._bus.listen(EndpointGone, self._boards.endpoint_gone),
+            self._bus.listen(BoardChanged, self.subscribers.board_changed),
+            self._bus.listen(EndpointGone, self.boards.endpoint_gone),
             self._bus.listen(EndpointGone, self._fanout.endpoint_gone),
             *(self._bus.listen(FlowDrained, feed.flow_drained) for feed in self._feeds),
             *(self._bus.listen(FlowClosed, feed.flow_closed) for feed in self._feeds),
-            self._bus.listen(PersonChanged, self._boards.person_changed),
+            self._bus.listen(PersonChanged, self.boards.person_changed),
             self._bus.listen(AddressesChanged, self._addresses_changed),
-            self._bus.listen(ContactsChanged, self._subscribers.contacts_changed),
+            self._bus.listen(ContactsChanged, self.subscribers.contacts_changed),
             self._bus.listen(ContactsChanged, self._contacts_changed),
             self._bus.listen(PoliciesChanged, self._policies_changed),
         )
@@ -141,23 +146,23 @@ class Presence:
         """Stop listening, and clear all deadlines."""
         for listening in self._listening:
             listening.stop()
-        self._subscribers.close()
+        self.subscribers.close()
         for feed in self._feeds:
             feed.close()
-        self._boards.close()
+        self.boards.close()
 
     async def is_blocked(self, owner: Aor, other: Aor) -> bool:
         """Tell whether `owner` has blocked `other`."""
         if self._people.person(owner) is None:
             return False
-        return is_blocked(audience(await self._boards.read(owner), other, self._relation(other)))
+        return is_blocked(audience(await self.boards.read(owner), other, self._relation(other)))
 
     async def _contacts_changed(self, fact: ContactsChanged) -> None:
-        await self._boards.reprivate(fact.aor)
+        await self.boards.reprivate(fact.aor)
 
     async def _addresses_changed(self, fact: AddressesChanged) -> None:
-        self._subscribers.addresses_changed()
-        await self._boards.readdress(fact.aors)
+        self.subscribers.addresses_changed()
+        await self.boards.readdress(fact.aors)
 
     async def _policies_changed(self, fact: PoliciesChanged) -> None:
-        await self._boards.reprivate_all()
+        await self.boards.reprivate_all()

@@ -31,7 +31,7 @@ def notes(client: Client) -> list[str]:
 def room() -> PresenceRoom:
     """Four people; of their boards, two stay in memory."""
     room = PresenceRoom(people("alice", "bob", "carol", "dave"))
-    room.workload._boards._memory._most = 2  # fewer than the setting allows
+    room.workload.boards._memory._most = 2  # fewer than the setting allows
     return room
 
 
@@ -148,7 +148,7 @@ def test_a_board_that_has_left_the_memory_while_others_were_read(
     alice.allows(200, 0, '<member action="add" type="sameEnterprise"/>')
     says(alice, "first", 0)
     room.pass_time()
-    boards = room.workload._boards
+    boards = room.workload.boards
     read = boards.read
     slow = [aor_of("sip:dave@contoso.test")]
 
@@ -185,7 +185,7 @@ def test_a_store_that_fails_while_the_difference_is_looked_for(
         raise StoreUnavailable("broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(room.workload._boards, "latest", fails)
+        patch.setattr(room.workload.boards, "latest", fails)
         bob.watches("alice")
         room.pass_time()
     assert bob.hears_of_others() == []
@@ -206,7 +206,7 @@ def test_a_board_that_is_changed_while_a_slow_reader_is_told_what_it_is_owed(
     room.hall.outbound.full.add(bob.device.flow)
     says(alice, "missed", 0)
     room.pass_time()
-    boards = room.workload._boards
+    boards = room.workload.boards
     for one in ("bob", "carol", "dave"):
         result_of(boards.read(aor_of(f"sip:{one}@contoso.test")))
     read, rest = boards.read, [1]

@@ -251,7 +251,7 @@ def test_what_an_own_device_is_owed_outlasts_a_broken_store(monkeypatch: pytest.
     room, desk, phone = two_devices()
     says(desk, "hello", 0)
     room.pass_time()
-    boards = room.workload._boards
+    boards = room.workload.boards
 
     async def fails(_: object) -> object:
         raise StoreUnavailable("broken")

@@ -405,7 +405,7 @@ def test_a_board_that_left_the_memory_meanwhile_is_still_told_of(
     bob.watches("alice")
     body = f'<publish><publications uri="{alice.device.uri}">{publication("note", 0, 200, note("x"))}</publications></publish>'
     alice.device.service("application/msrtc-category-publish+xml", body.encode())
-    room.workload._boards._memory.kept.clear()
+    room.workload.boards._memory.kept.clear()
     room.pass_time()
     assert [one.findtext(".//body") for one in bob.hears()] == ["x"]
 

@@ -231,7 +231,7 @@ def test_who_signs_out_is_not_forgotten(room: PresenceRoom, bob: Client) -> None
 
 def test_a_watcher_from_elsewhere_is_named_as_such(room: PresenceRoom, alice: Client) -> None:
     """A client shows partners and users of public services differently."""
-    room.workload._subscribers.began(Aor("sip:eve@partner.test"), {Aor("sip:alice@contoso.test"): ""})
+    room.workload.subscribers.began(Aor("sip:eve@partner.test"), {Aor("sip:alice@contoso.test"): ""})
     room.pass_time()
     assert asked(alice) == [("eve@partner.test", "", "false", "federated")]
 
@@ -262,7 +262,7 @@ def test_a_crowd_is_noted_in_one_change(room: PresenceRoom, alice: Client) -> No
 
     room.hall.store.write = counted  # type: ignore[method-assign, assignment]  # a test's counter
     for n in range(100):
-        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), {Aor("sip:alice@contoso.test"): ""})
+        room.workload.subscribers.began(Aor(f"sip:u{n}@contoso.test"), {Aor("sip:alice@contoso.test"): ""})
     room.pass_time()
     assert written == ["sip:alice@contoso.test"]
     assert len(asked(alice)) == 100
@@ -274,26 +274,26 @@ def test_what_waits_is_bounded() -> None:
     alice = room.sign_in("alice")
     alice.sees_itself()
     for n in range(150):
-        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), {Aor("sip:alice@contoso.test"): ""})
-    assert len(room.workload._subscribers) == 100
+        room.workload.subscribers.began(Aor(f"sip:u{n}@contoso.test"), {Aor("sip:alice@contoso.test"): ""})
+    assert len(room.workload.subscribers) == 100
     room.pass_time()
     assert len(asked(alice)) == 100
-    assert len(room.workload._subscribers) == 0
+    assert len(room.workload.subscribers) == 0
 
 
 def test_after_the_end_nothing_is_noted(room: PresenceRoom, bob: Client) -> None:
     """A server that stops leaves no timer."""
     bob.watches("carol")
-    room.workload._subscribers.close()
+    room.workload.subscribers.close()
     room.pass_time()
-    assert len(room.workload._subscribers) == 0
+    assert len(room.workload.subscribers) == 0
 
 
 def test_a_busy_board_delays_only_its_own_questions(room: PresenceRoom, alice: Client, bob: Client) -> None:
     """Too many changes of Carol at once are no reason for Alice to wait."""
     carol = room.sign_in("carol")
     carol.sees_itself()
-    change = room.workload._boards.change
+    change = room.workload.boards.change
     busy = [True]
 
     async def refused(aor: Aor, *rest: Any) -> Any:  # Any: as of the real one
@@ -301,7 +301,7 @@ def test_a_busy_board_delays_only_its_own_questions(room: PresenceRoom, alice: C
             raise Refused(503)
         return await change(aor, *rest)
 
-    room.workload._boards.change = refused  # type: ignore[method-assign, assignment]  # a board that is busy once
+    room.workload.boards.change = refused  # type: ignore[method-assign, assignment]  # a board that is busy once
     busy.append(False)
     busy.reverse()
     watches(bob, "carol", "alice")
@@ -319,10 +319,10 @@ def test_what_is_remembered_is_bounded() -> None:
     room.pass_time()
     alice = Aor("sip:alice@contoso.test")
     for n in range(150):
-        room.workload._subscribers.began(Aor(f"sip:u{n}@contoso.test"), {alice: ""})
+        room.workload.subscribers.began(Aor(f"sip:u{n}@contoso.test"), {alice: ""})
         room.pass_time()
-    assert room.workload._subscribers._known_count <= 100
-    room.workload._subscribers.began(Aor("sip:u0@contoso.test"), {alice: ""})
+    assert room.workload.subscribers._known_count <= 100
+    room.workload.subscribers.began(Aor("sip:u0@contoso.test"), {alice: ""})
     room.pass_time()
     assert room.contacts.read.count(alice) > 150
 
@@ -331,12 +331,12 @@ def test_nobody_is_asked_about_themselves_or_for_who_is_gone(room: PresenceRoom,
     """A client watches its own user too; somebody who left the directory has no board to write on."""
     watches(alice, "alice")
     assert asked(alice) == []
-    subscribers = room.workload._subscribers
+    subscribers = room.workload.subscribers
     subscribers.began(alice.device.who.aor, {Aor("sip:ghost@contoso.test"): ""})
     subscribers.ended(alice.device.who.aor, [alice.device.who.aor])
     room.pass_time()
     assert len(subscribers) == 0
-    assert room.workload._boards.peek(Aor("sip:ghost@contoso.test")) is None
+    assert room.workload.boards.peek(Aor("sip:ghost@contoso.test")) is None
 
 
 # --- why somebody watches

@@ -210,7 +210,7 @@ def test_a_batch_is_bounded_before_boards_are_read(room: PresenceRoom) -> None:
     response = bob.watches(*(f"u{n}" for n in range(11)))
     assert response.status == 413
     assert (response.headers.get("ms-diagnostics") or "").startswith("2012;")
-    assert len(bounded.workload._boards) == 0
+    assert len(bounded.workload.boards) == 0
     assert bob.watches(*(f"u{n}" for n in range(6))).status == 200
     assert bob.watches(*(f"u{n}" for n in range(5, 11))).status == 413
     assert bob.device.subscribe("presence").status == 200  # what was watched before still is
