@@ -38,7 +38,6 @@ class FewEndpoints:
     """Endpoints that a test signs in and out."""
 
     def __init__(self) -> None:
-        """Begin with nobody."""
         self.found: list[Endpoint] = []
 
     async def endpoints(self, aor: Aor) -> Sequence[Endpoint]:
@@ -59,7 +58,6 @@ class FewContacts:
     """Contact lists that a test writes."""
 
     def __init__(self, bus: IBus) -> None:
-        """Begin with empty lists."""
         self._bus = bus
         self._lists: dict[Aor, frozenset[Aor]] = {}
         self.read: list[Aor] = []
@@ -82,7 +80,6 @@ class FewPolicies:
     """Policies that a test sets."""
 
     def __init__(self, bus: IBus) -> None:
-        """Begin with the default for everybody."""
         self._bus = bus
         self._own: dict[Aor, Policy] = {}
 
@@ -157,7 +154,6 @@ class Client:
     """A client that publishes and watches as the real one does."""
 
     def __init__(self, room: PresenceRoom, device: Device) -> None:
-        """Take the device."""
         self.room = room
         self.device = device
         self._told = 0

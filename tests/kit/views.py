@@ -50,7 +50,7 @@ class Others:
         """(address, categories) of each document, in order."""
 
     def take(self, document: Any) -> None:  # Any: lxml's tree
-        """Take a `categories` document; what it names replaces what was known of it."""
+        """Apply a `categories` document; what it names replaces what was known of it."""
         aor = document.get("uri")
         known = self._categories.setdefault(aor, {})
         named: dict[str, list[Any]] = {}
@@ -94,7 +94,7 @@ class OwnData:
         self.documents = 0
 
     def take(self, document: Any) -> None:  # Any: lxml's tree
-        """Take a `roamingData` document: each category that it names is whole."""
+        """Apply a `roamingData` document: each category that it names is whole."""
         self.documents += 1
         for one in document.findall("categories/category"):
             for key in [key for key in self.versions if key[0] == one.get("name")]:
@@ -114,7 +114,7 @@ class OwnData:
             self.delegates = (int(listed.get("version")), frozenset(one.get("uri") for one in listed))
 
     def take_fault(self, body: bytes, keys: Iterable[Key]) -> None:
-        """Take the current versions from the fault of a 409 to a publication of these keys."""
+        """Learn the current versions from the fault of a 409 to a publication of these keys."""
         published = list(keys)
         for operation in tree(body).findall("details/operation"):
             self.versions[published[int(operation.get("index")) - 1]] = int(operation.get("curVersion"))
@@ -150,7 +150,7 @@ class ContactBook:
     history: list[int] = field(default_factory=list)
 
     def take(self, document: Any) -> None:  # Any: lxml's tree
-        """Take a whole list, or a delta that follows what is known."""
+        """Apply a whole list, or a delta that follows what is known."""
         if document.tag == "contactList":
             self.people, self.groups = {}, {}
         elif int(document.get("prevDeltaNum")) != self.number:

@@ -357,7 +357,6 @@ class Directory(AddressOwners):
     """Who has which address now."""
 
     def __init__(self, has: dict[Aor, str]) -> None:
-        """Take the holders."""
         self.has = has
 
     def owner(self, aor: Aor) -> OwnerId:

@@ -335,7 +335,6 @@ class Lists:
     """Contact lists that a test writes; unreadable when it says so."""
 
     def __init__(self) -> None:
-        """Begin with nobody on any list."""
         self.found: dict[Aor, frozenset[Aor]] = {}
         self.fails = False
         self.gate: Deferred[None] | None = None
@@ -356,7 +355,6 @@ class Rules:
     """A policy that a test changes."""
 
     def __init__(self) -> None:
-        """Begin without privacy mode."""
         self.private = False
 
     def policy_of(self, aor: Aor) -> Policy:
