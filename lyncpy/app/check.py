@@ -43,9 +43,11 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
             yield _port(section, key, host, port)
     if sections.web.https_port:
         yield from _readers(config.path(sections.web.readers_file))
+    # Clients make links of this URL and send them to guests: without the site they lead to nothing.
     elif sections.conferencing.meeting_url:
         sentence = "[conferencing] meeting_url: nobody answers meeting links here; set [web] https_port = 443"
         yield Finding(good=False, sentence=sentence)
+    # A file is at hand; an LDAP server is not, and may be slow or need a password.
     if not sections.directory.is_ldap:
         yield _readable("directory", "url", config.path(sections.directory.url))
     for path in open_to_others(config):

@@ -23,6 +23,7 @@ def greeting(config: Config, *, on_terminal: bool) -> Iterator[str]:
     accounts = home / "demo-accounts.toml"
     if accounts.exists() and not config.sections.directory.is_ldap:
         yield f"  demo accounts  {accounts}"
+        # Elsewhere a service manager or a container keeps what is printed.
         if on_terminal:
             yield from _accounts(accounts)
         else:

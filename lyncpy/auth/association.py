@@ -169,15 +169,18 @@ class Association:
         beginning, rand, number, response = self._read(header)
         if not response:
             return Invalid.UNSIGNED
+        # The count is compared as a number and signed as text: so ten digits of ASCII at most.
         if not number.isascii() or not number.isdigit() or len(number) > _NUMBER_DIGITS:
             return Invalid.BAD_SIGNATURE
         count = int(number)
         if not self._window.is_new(count):
             return Invalid.REPLAYED
         text = f"<{self.identity.scheme}><{rand}><{number}>{self._front}{signed_fields(message, self._version)}"
+        # Headers may hold bytes that are no UTF-8; they are signed as they came.
         expected = self._client.hex(text.encode("utf-8", "surrogateescape"))
         if not hmac.compare_digest(expected.encode(), response.upper().encode("utf-8", "surrogateescape")):
             return Invalid.BAD_SIGNATURE
+        # Only now: a forged message must not use up the number of a real one.
         self._window.mark_seen(count)
         self._trusted = beginning
         return None

@@ -102,9 +102,11 @@ class NtlmAuthenticator:
         if token is None:
             # A signature of an association that is no more; the client begins anew when told so.
             return Challenge(self.initial())
+        # An empty token asks for the server's challenge.
         if not token:
             return self._challenge(flow, now)
         pending = self._pending.pop(flow, None)
+        # Each challenge can be answered once, in time, and on the connection that got it.
         if pending is None or now >= pending.until or given.get("opaque", "") != pending.opaque:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         try:

@@ -144,6 +144,7 @@ def read_authenticate(token: str) -> Authenticate:
         data = base64.b64decode(token, validate=True)
     except (binascii.Error, ValueError):
         raise RemoteProtocolError("the NTLM message is not base64") from None
+    # The fixed part, the signature and the message type 3.
     if len(data) < 64 or data[:8] != _SIGNATURE or data[8:12] != b"\x03\x00\x00\x00":
         raise RemoteProtocolError("not an NTLM AUTHENTICATE message")
     (flags,) = struct.unpack_from("<I", data, 60)
@@ -153,6 +154,7 @@ def read_authenticate(token: str) -> Authenticate:
     # NTLMv1 and LM answers have 24 bytes; the shortest NTLMv2 answer has its proof and an empty list.
     if len(response) < 16 + 28 or response[16:18] != b"\x01\x01":
         raise RemoteProtocolError("the response is not NTLMv2")
+    # KEY_EXCH is among the demanded flags, so the client sends its own key, encrypted.
     session_key = _field(data, 52)
     if len(session_key) != 16:
         raise RemoteProtocolError(f"the session key has {len(session_key)} bytes")

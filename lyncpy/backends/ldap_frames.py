@@ -48,9 +48,11 @@ class Frames:
     def recv(self, _size: int) -> bytes:
         """Receive one whole message; or the bytes so far where the connection ends, or where they are no LDAP."""
         data = self._exactly(2)
+        # Spec: RFC 4511 §4.1.1: each message is a SEQUENCE. Other bytes are given as they are: the library refuses them.
         if len(data) < 2 or data[0] != _SEQUENCE:
             return data
         length = data[1]
+        # The low bits say how many bytes the length has; 0 is the indefinite form, which LDAP forbids (RFC 4511 §5.1).
         if length & _LONG:
             size = length & ~_LONG
             if not 0 < size <= _LENGTH_BYTES:

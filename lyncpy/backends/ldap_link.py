@@ -303,6 +303,7 @@ class Link:
             return DirectoryUnavailable(self._aborted)
         text = _told(error)
         low = text.lower()
+        # First the operator's own mistakes, then TLS, then the network: OpenSSL and the library tell some only by text.
         if isinstance(error, LDAPInvalidFilterError):
             return self._unavailable(
                 f'cannot be searched with "{shown(filters)}", which is no LDAP filter', "correct filters"
@@ -316,6 +317,7 @@ class Link:
                 f"shows a certificate that does not hold ({_certificate_fault(text)})",
                 "name the authority that issued it in ca_file, and the server as its certificate does in url",
             )
+        # With "ssl" in it the server has begun TLS and the handshake failed: then it does StartTLS.
         if isinstance(error, LDAPStartTLSError) and "ssl" not in low:
             return self._unavailable(f"does not do StartTLS ({shown(text)})", "set start_tls = false or use ldaps://")
         if "timed out" in low or "timeout" in low or "temporarily unavailable" in low:

@@ -102,6 +102,7 @@ class TimeAttribute:
         if not text:
             return None
         form = self.form
+        # An age is a sum: the first attribute is the time, the others are seconds that are added.
         if form is TimeForm.AGE:
             form = TimeForm.TIME if name == self.names[0] else TimeForm.SECONDS
         if form is TimeForm.TIME:

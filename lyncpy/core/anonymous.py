@@ -124,6 +124,7 @@ class AnonymousGate:
         request, guest = arrival.request, self._guests.get(arrival.flow)
         aor = _checked_name(request)
         door = self._door(request)
+        # A guest has one name on a connection: with another they could speak for another guest.
         if guest is not None:
             if guest.who.aor != aor:
                 raise Refused(403, NOT_YOU)
@@ -136,6 +137,7 @@ class AnonymousGate:
             return Challenge(self._proof.challenge(arrival.flow, door, arrival.at))
         proof = self._proof.check(arrival.flow, request, credentials, door, arrival.at)
         if proof is not Proof.PROVEN:
+            # A stale answer is no guess: the key may be right, and only the challenge is too old.
             if proof is Proof.WRONG:
                 self._failed(door, arrival.peer)
             return Challenge(self._proof.challenge(arrival.flow, door, arrival.at, stale=proof is Proof.STALE))

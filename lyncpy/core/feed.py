@@ -242,11 +242,13 @@ class Feed(Generic[K, C, N]):
         if news and self._notifier.is_full(subscription):
             self._put_off(subscription, key, news)
             return True
+        # From here on it is told the latest state, in which all that it was owed is contained.
         if owed is not None:
             self._settle(subscription, key)
         if not news:
             return False
         audience = update.audience_of(subscription, news)
+        # It counts as told: what is new does not concern what this audience sees.
         if audience is None:
             return True
         document = written.get(audience, _UNWRITTEN)

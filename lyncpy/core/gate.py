@@ -197,11 +197,13 @@ class Gate:
             # Asked before sign-in: with a challenge a client would wait for somebody to answer it for.
             raise Refused(488, Diagnostics(EXPECTED_FAILURE + 488, "Compression is not offered"))
         association, registers = state.association, request.method == "REGISTER"
+        # Without keys: a guest proves theirs in each request; others may send a REGISTER alone.
         if association is None:
             if state.guest or self._anonymous_gate.expects(request):
                 return self._receive(state, arrival, self._anonymous_gate)
             if not registers:
                 raise self._challenge(state)
+        # A REGISTER with a token belongs to a new handshake, and is not signed with the old keys.
         elif not (registers and _carries_token(request.headers)):
             problem = Invalid.REVOKED if state.revoked else association.verify(request, arrival.at)
             if problem is None:
@@ -375,6 +377,7 @@ class Gate:
             return message
         if isinstance(message, Response) and message.status == 401:
             return message
+        # The client is between two sets of keys: all waits but provisional responses and the answers of the handshake.
         if state.held is not None:
             if isinstance(message, Response) and (message.status < 200 or _answers_register(message)):
                 return message

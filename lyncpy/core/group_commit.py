@@ -300,6 +300,7 @@ class GroupCommit(Generic[T, R]):
             while self._under_way:
                 group, outcome = self._under_way, await committing
                 self._ended()
+                # A failed group is split or kept, see `_failed`; the next commit must not wait for that.
                 if isinstance(outcome, _Failed):
                     self._failed(group, outcome.failure)
                     committing = self._start_next()
@@ -310,6 +311,7 @@ class GroupCommit(Generic[T, R]):
                 for entry, result in zip(group, outcome, strict=True):
                     if entry.answer is not None and not entry.answer.called:
                         entry.answer.callback(result)
+                # A caller may have added items just now, and nothing else would begin their commit.
                 if not self._under_way:
                     committing = self._start_next()
         finally:

@@ -395,10 +395,12 @@ class Intake:
             key, request = next(iter(queue.waiting.items()), (None, None))
             if key is None or request is None:
                 return
+            # INVITEs last as long as a phone rings: they step aside, so that requests behind them go on.
             if request.method == "INVITE" and not self._room.has_own_room(queue, request):
                 del queue.waiting[key]
                 self._ring_later(queue, key, request)
                 continue
+            # In order, per connection: nothing overtakes a request that has to wait for room or for its turn.
             if not self._room.has_room(queue, request):
                 self._starve(queue, request)
                 return

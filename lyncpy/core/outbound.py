@@ -320,14 +320,17 @@ class Call(Runner):
         match effect:
             case Effect.TELL if response is not None:
                 self._tell(response)
+            # Another branch of a fork accepted too: that dialog has to be acknowledged and ended (RFC 3261 §13.2.2.4).
             case Effect.TELL_LATE if response is not None:
                 if self._on_late is not None:
                     self._on_late(response)
+            # For a failed INVITE the ACK belongs to the transaction, with the To tag of the answer (RFC 3261 §17.1.1.3).
             case Effect.ACKNOWLEDGE if response is not None:
                 to = response.headers.get("To") or ""
                 self._send(self._same_branch("ACK", put=(("To", to),)))
             case Effect.CANCEL:
                 self._send(self._same_branch("CANCEL", last=(("Reason", reason),) if reason else ()))
+            # Silence and a lost connection are answers too: 408 (RFC 3261 §8.1.3.1) and 430 (RFC 5626 §11.5).
             case Effect.TIMEOUT:
                 self._outbound.was_silent(self.flow)
                 self.answer_locally(408)

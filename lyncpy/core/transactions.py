@@ -425,6 +425,7 @@ class ServerTransaction(Runner):
         match effect:
             case Effect.SEND if response is not None:
                 self._send(response)
+            # A retransmitted request gets the last response again, if there is one (RFC 3261 §17.2.2).
             case Effect.RESEND:
                 if self._response is not None:
                     self._write(self._response)
@@ -434,6 +435,7 @@ class ServerTransaction(Runner):
                 )
                 self._send(Refused(504, UNAVAILABLE).response(self.request))
                 self._abandon(0.0)
+            # What it began goes on for a while, though nobody hears the answer: a stored thing must not stop half-way.
             case Effect.GONE:
                 self._abandon(self._transactions.settings.answer_timeout_s)
             case Effect.END:

@@ -20,6 +20,7 @@ def target_of(uri: bytes) -> tuple[str, dict[str, str], str]:
     """
     text = uri.decode("latin-1")
     authority = ""
+    # The absolute form, which clients behind a proxy send, names its own authority (RFC 9112 §3.2.2).
     if not text.startswith("/"):
         try:
             parts = urlsplit(text) if text.lower().startswith(("https://", "http://")) else None
@@ -35,9 +36,11 @@ def target_of(uri: bytes) -> tuple[str, dict[str, str], str]:
         fields = parse_qsl(query, keep_blank_values=True, max_num_fields=QUERY_FIELDS, errors="strict")
     except ValueError:
         raise UnreadableTarget("the address cannot be read") from None
+    # Encoded controls would reach logs, and headers of an answer.
     if any(ord(mark) < 32 or ord(mark) == 127 for mark in plain_path):
         raise UnreadableTarget("the address cannot be read")
     found: dict[str, str] = {}
+    # Of a field that comes twice the first counts, whoever added the other.
     for name, value in fields:
         found.setdefault(name, value)
     return plain_path, found, authority

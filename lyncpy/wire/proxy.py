@@ -78,12 +78,14 @@ class ProxyHeader:
         if len(data) < _BINARY_HEAD:
             return
         command, family, length = data[12], data[13], int.from_bytes(data[14:16])
+        # The PROXY protocol, version 2 (section 2.2): the high half of this byte is the version, the low one the command.
         if command not in (_LOCAL, _PROXY):
             raise Malformed("version or command is unknown")
         if length > _BINARY_LONGEST:
             raise Malformed("it is too long")
         if len(data) < _BINARY_HEAD + length:
             return
+        # The relay's own health check: there is no client, and what follows is skipped.
         if command == _LOCAL:
             self.address = ""
             return
@@ -91,6 +93,7 @@ class ProxyHeader:
         if known is None:
             raise Malformed("only TCP over IPv4 and IPv6 is relayed here")
         kind, size = known
+        # Two addresses and two ports; more may follow, which is skipped.
         if length < 2 * size + 4:
             raise Malformed("its addresses are cut off")
         self.address = _plain(socket.inet_ntop(kind, data[_BINARY_HEAD : _BINARY_HEAD + size]))

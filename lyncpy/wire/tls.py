@@ -244,7 +244,7 @@ class TlsConnection(FileDescriptor):
             return self._failed
         if not self._shaken:
             return CONNECTION_DONE if self.disconnecting else self._shake()
-        if self._read_blocked:
+        if self._read_blocked:  # TLS had to send before it could read on
             self._read_blocked = False
             ended = None if self.disconnecting else self._read()
             if ended is not None:
@@ -308,7 +308,7 @@ class TlsConnection(FileDescriptor):
         """
         protocol = cast(Relayed, self.protocol)
         try:
-            while preamble.wants:
+            while preamble.wants:  # never a byte more: the rest is the handshake's
                 data = self._socket.recv(preamble.wants)
                 if not data:
                     return CONNECTION_LOST
@@ -332,7 +332,7 @@ class TlsConnection(FileDescriptor):
         try:
             self._connection.do_handshake()
         except SSL.WantReadError:
-            pass
+            pass  # the reactor calls again when there are bytes
         except SSL.WantWriteError:
             self._read_blocked = True
         except SSL.Error as error:

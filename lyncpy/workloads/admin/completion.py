@@ -86,11 +86,13 @@ def _behind(command: ShellCommand, words: Sequence[str], fragment: str) -> Seque
             waits = bool(flags[word].takes)
         elif not word.startswith("--"):
             given += 1
+    # The value of a flag: nobody can guess it.
     if waits:
         return ()
     left = [name for name in flags if name not in words]
     if fragment.startswith("-"):
         return left
+    # The words of the name itself were counted, too.
     given -= len(command.name.split())
     choices: Callable[[], Sequence[str]] | None = None
     expected = tuple(slots(command))
@@ -109,6 +111,7 @@ def _split(before: str) -> tuple[list[str], int, str]:
     words: list[str] = []
     start, text, quote, inside, escaped = 0, "", "", False, False
     for index, one in enumerate(before):
+        # As `shlex` reads it: a backslash takes the next character as it is, but not within single quotes.
         if escaped:
             text, escaped = text + one, False
         elif one == "\\" and quote != "'":

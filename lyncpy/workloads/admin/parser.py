@@ -152,6 +152,7 @@ def _used(command: ShellCommand, words: Sequence[str]) -> Use:
         match word.role:
             case None:
                 raise Misused(f'"{_cut(word.text)}" is one word too many; use: {usage(command)}')
+            # A lead is a fixed word before an argument, as each of "as seen by" in `why ALICE as seen by BOB`.
             case Arg() if word.is_lead:
                 led.add(word.role.name)
             case Arg():
@@ -165,6 +166,7 @@ def _used(command: ShellCommand, words: Sequence[str]) -> Use:
         raise Misused(f"--{pending.name} takes {pending.takes}; use: {usage(command)}")
     asks = {flag.name: flags.pop(flag.name, "") == "true" for flag in EVERYWHERE}
     missing = [arg.name.upper() for arg in command.args if (arg.required or arg.name in led) and arg.name not in args]
+    # Whoever asks for help need not know the arguments yet.
     if missing and not asks["help"]:
         raise Misused(f"{' and '.join(missing)} is missing; use: {usage(command)}")
     return Use(command, args, flags, json=asks["json"], help=asks["help"])
@@ -185,6 +187,7 @@ def _roles(command: ShellCommand, words: Sequence[str], *, strict: bool = True) 
         if awaiting is not None:
             yield _Word(text, awaiting, is_value=True)
             awaiting = None
+        # Behind `--` everything is an argument, a name that begins with `-` too.
         elif text == "--" and not only_args:
             only_args = True
         elif len(text) > 1 and text.startswith("-") and not only_args:

@@ -104,6 +104,7 @@ class _Walk:
 
     async def _walk(self, since: Point | None) -> None:
         ends = await self._ledger.ends()
+        # An archive in which nothing was written is whole, unless somebody has noted an entry of it.
         if ends is None:
             if since is not None:
                 raise Broken(since.serial, "is missing: there is no archive")
@@ -117,6 +118,7 @@ class _Walk:
         tear = model.tear_of(ends)
         while self._point.serial < ends.end.serial:
             lines = await self._ledger.read_after(self._point.serial, SLICE)
+            # A purge may remove lines between two reads; it moves the start, and that is no gap.
             if not lines and await self._purged_meanwhile():
                 continue
             if not lines:
@@ -127,6 +129,7 @@ class _Walk:
             self._progress(self._point, ends.end.serial)
         if self._point.digest != ends.end.digest:
             raise Broken(self._point.serial, "is not the one that was sealed as the last")
+        # A tear is behind the stamped end; it is told last, so that all entries before it are checked.
         if tear:
             raise Broken(ends.end.serial + 1, tear)
 

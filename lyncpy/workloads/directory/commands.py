@@ -282,6 +282,7 @@ def _applier(outcome: PullResult, people: People) -> list[tuple[object, ...]]:
             detail = person.display_name
             if what == "change":
                 detail = _difference(people.person(person.aor), person)
+            # A new key with an old address: only an operator knows whether it is the same person.
             if what == "add" and person.aor in replaced:
                 detail += _another(person, replaced[person.aor], people)
             rows.append((what, bare(person.aor), detail))

@@ -151,9 +151,11 @@ def _table(
     for some in cut(mine.items()):
         for key, person in some:
             now = told.get(key)
+            # An absent entry keeps its address where removals are not believed, and where a partial answer does not name it.
             if now is None:
                 if withhold or key not in absent:
                     table[person.aor] = person if person.key == key else replace(person, key=key)
+            # Whoever moves comes later, in `_move`: others' unchanged addresses have precedence.
             elif now.aor == person.aor:
                 table[now.aor] = now
         yield len(some)
@@ -184,6 +186,7 @@ def _move(
             before = mine.get(person.key)
             if before is None or before.aor == person.aor:
                 continue
+            # Taken by who has it, or claimed by another in the same answer: first come, first served.
             if person.aor in table or person.aor in claims:
                 remain.append(person)
             else:
@@ -216,12 +219,14 @@ def _changes(
         for person in some:
             stay.add(person.key)
             old = mine.get(person.key)
+            # The key tells people apart, the address does not: another address is a move, another key another person.
             if old is None:
                 added.append(person)
             elif old.aor != person.aor:
                 moved.append(Move(old, person))
             elif old != person:
                 changed.append(person)
+                # Apart from the others, for they lose something: they are carried out, and told, before all else.
                 if old.may_stay and not person.may_stay:
                     disabled.append(person)
         yield len(some)
@@ -265,6 +270,7 @@ def in_order(moves: Sequence[Move]) -> Iterator[Moves]:
     leaving = {move.before.aor: move for move in moves}
     waiting = {move.after.aor: move for move in moves if move.after.aor in leaving}
     ready = [move for move in moves if move.after.aor not in leaving]
+    # First what ends at a free address, then who waits for the addresses that these leave, and so on.
     while ready:
         step = tuple(ready[:STEP])
         del ready[:STEP]
@@ -273,6 +279,7 @@ def in_order(moves: Sequence[Move]) -> Iterator[Moves]:
             follower = waiting.pop(move.before.aor, None)
             if follower is not None:
                 ready.append(follower)
+    # What is left waits for one another: circles, of which no move can be made alone.
     while waiting:
         circle = [next(iter(waiting.values()))]
         while circle[-1].after.aor != circle[0].before.aor:

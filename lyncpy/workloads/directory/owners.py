@@ -213,6 +213,7 @@ class Owners:
         if found is None:
             return
         self._held.pop(owner, None)
+        # Key and address may be another owner's by now: only what is still theirs is removed.
         if self._keys.get(found.key) == owner:
             del self._keys[found.key]
         if self._holders.get(found.aor) == owner:

@@ -144,10 +144,12 @@ class Pulls:
         known = [one.id for one in self._people.owners.everybody()]
         for _, owner in await self._kept.adopt(known, self._timers.wall()):
             self._people.owners.put_owner(owner)
+        # Known people can sign in before the directory answers; of another directory nobody is known, so that is waited for.
         if len(self._people) and self.state.url == self._settings.url:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
             return
         outcome = await self.pull()
+        # Another directory with too few of the people is more likely a wrong URL than a new start.
         if outcome.refused:
             raise DirectoryUnavailable(
                 f'people came from "{self.state.url}" so far; of "{self._settings.url}": {outcome.refused}'
