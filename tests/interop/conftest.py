@@ -17,8 +17,9 @@ PLUGIN = Path("/usr/lib/purple-2/libsipe.so")
 
 
 LONGEST = (
-    "install", "conferences", "active_directory", "hostile_bodies", "bad_ends", "clock", "access_levels", "hostile", "restart",
-    "archive_kill", "ssh", "archive", "kill", "ldap_groups", "haste", "web", "signin", "im", "messages_kill", "store_kill",
+    "install", "conferences", "active_directory", "ldap_groups", "hostile_bodies", "bad_ends", "clock", "restart",
+    "hostile", "im", "access_levels", "plain_log", "contact_groups", "haste", "signin", "web", "presence", "contacts",
+    "ldap", "abuse",
 )  # fmt: skip
 """The files that take longest, the longest first: one that begins last holds up the end."""
 

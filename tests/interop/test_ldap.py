@@ -15,6 +15,7 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from tests.kit.certificates import authority
 from tests.kit.directory import PlainSeals
+from tests.kit.hostile import time_limit
 from tests.kit.office import Office, OpenOffice
 from tests.kit.slapd import PEOPLE, READER_DN, SLAPD, SUFFIX, Slapd, ldif
 
@@ -416,9 +417,8 @@ def test_a_frozen_server_is_given_up_in_time(tmp_path: Path, settings: dict[str,
         url = slapd.tls_url if settings.pop("tls", False) else slapd.url
         office = opened(slapd, url=url, **settings)
         slapd.freeze()
-        began = time.monotonic()
-        assert "does not answer in time" in office.trouble()
-        assert time.monotonic() - began < 5
+        with time_limit(30):
+            assert "does not answer in time" in office.trouble()
         slapd.thaw()
         assert office.pull().complete
 
@@ -428,14 +428,13 @@ def test_closing_ends_a_pull_that_waits_for_a_frozen_server(tmp_path: Path, open
     with Slapd(tmp_path / "slapd") as slapd:
         office = opened(slapd, answer_timeout_s=60)
         slapd.freeze()
-        began = time.monotonic()
         pulling = Deferred.fromCoroutine(office.pulls.pull())
         failed: list[object] = []
         _ = pulling.addErrback(failed.append)
         office.wait_until_connected()
-        office.pump.run(office.pulls.close())
+        with time_limit(30):  # half of what the server is given
+            office.pump.run(office.pulls.close())
         assert failed
-        assert time.monotonic() - began < 5
 
 
 def test_a_pull_that_takes_too_long_is_given_up(tmp_path: Path, opened: OpenOffice) -> None:
