@@ -131,7 +131,7 @@ class Policies:
             self._bus.tell(PoliciesChanged())
 
     async def person_changed(self, fact: PersonChanged) -> None:
-        """Look whether a person's policy is still theirs: groups may know him by another name."""
+        """Look whether a person's policy is still theirs: groups may know them by another name."""
         before = self._chosen.pop(fact.aor, None)
         self._members.clear()
         if fact.person is not None and fact.aor in self._named():

@@ -39,7 +39,7 @@ class PoliciesSettings(BaseModel):
     """Shown below the settings in etc/lyncpy.toml."""
 
     privacy_mode: bool = False
-    """Whether only a user's contacts see him; everybody else sees them offline."""
+    """Whether only a user's contacts see them; everybody else sees them offline."""
 
     prompted_subscribers: Prompted = 200
     """Watchers of whom a user has not been told yet that are kept for them, so that their client says who added them; 0: they are never told."""
