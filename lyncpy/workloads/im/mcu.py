@@ -80,7 +80,6 @@ class Mcu:
     log = Logger()
 
     def __init__(self, archiving: Archiving, settings: Settings, timers: ITimers) -> None:
-        """Begin without a chat; `listen` names the focus."""
         self._archiving = archiving
         self._timers = timers
         self._bounds = RoomBounds(
