@@ -70,11 +70,11 @@ class FocusTable:
             conferences, platform.writers, mcus, self._rosters, self, platform.timers, self._ended
         )
         self._foci: dict[str, Focus] = {}
-        self._of: dict[Aor, set[str]] = {}
+        self._meetings_of: dict[Aor, set[str]] = {}
         """The keys of the meetings that a user is in, or in whose lobby."""
 
-        self._ties: dict[Aor, FlowName] = {}
-        self._tied: dict[FlowName, tuple[Aor, Epid]] = {}
+        self._flow_of_guest: dict[Aor, FlowName] = {}
+        self._guest_of_flow: dict[FlowName, tuple[Aor, Epid]] = {}
         """Guests by the connection that they came by: they do not sign in, so they leave when it closes."""
 
     def __len__(self) -> int:
@@ -149,9 +149,9 @@ class FocusTable:
 
     async def flow_closed(self, fact: FlowClosed) -> None:
         """Remove a guest whose connection has closed from every meeting."""
-        tied = self._tied.get(fact.flow)
-        if tied is not None:
-            self._lose(*tied)
+        guest = self._guest_of_flow.get(fact.flow)
+        if guest is not None:
+            self._lose(*guest)
 
     def addresses_changed(self, aors: frozenset[Aor]) -> None:
         """Replace the addresses that have changed by present ones, in every meeting that knows one of them."""
@@ -160,31 +160,31 @@ class FocusTable:
             if not aors.isdisjoint(focus.meeting.attendees) or not aors.isdisjoint(focus.meeting.meant):
                 focus.note(lambda meeting: readdress(meeting, self.owners, now))
 
-    def tie(self, guest: Aor, epid: Epid, flow: FlowName) -> None:
+    def bind_guest(self, guest: Aor, epid: Epid, flow: FlowName) -> None:
         """Have a guest who has just joined leave when their connection closes."""
-        if guest in self._of:
-            self._tied.pop(self._ties.get(guest, flow), None)
-            self._ties[guest], self._tied[flow] = flow, (guest, epid)
+        if guest in self._meetings_of:
+            self._guest_of_flow.pop(self._flow_of_guest.get(guest, flow), None)
+            self._flow_of_guest[guest], self._guest_of_flow[flow] = flow, (guest, epid)
 
     def is_inside(self, user: Aor) -> bool:
         """Tell whether somebody is in any meeting or lobby."""
-        return user in self._of
+        return user in self._meetings_of
 
     def _lose(self, user: Aor, epid: Epid) -> None:
         now = self._timers.now()
-        for key in tuple(self._of.get(user, ())):
+        for key in tuple(self._meetings_of.get(user, ())):
             self._foci[key].note(lambda meeting: rules.leave(meeting, user, epid, now, lost=True))
 
     def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
         """Note which meetings users are in, and pass a change on to all observers; see `MeetingObserver`."""
         if isinstance(change, Arrived) and change.first:
-            self._of.setdefault(change.user, set()).add(after.conference.key)
+            self._meetings_of.setdefault(change.user, set()).add(after.conference.key)
         elif isinstance(change, Gone) and change.last:
-            mine = self._of.get(change.user, set())
+            mine = self._meetings_of.get(change.user, set())
             mine.discard(after.conference.key)
             if not mine:
-                self._of.pop(change.user, None)
-                self._tied.pop(self._ties.pop(change.user, FlowName("")), None)
+                self._meetings_of.pop(change.user, None)
+                self._guest_of_flow.pop(self._flow_of_guest.pop(change.user, FlowName("")), None)
         for observer in self._observers:
             observer.meeting_changed(before, after, change)
 

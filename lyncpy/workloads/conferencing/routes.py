@@ -127,7 +127,7 @@ class Routes:
         attachment = SipAttachment(arrival, tag, self._outbound)
         focus.attach(attachment)
         if joiner.guest:
-            self._foci.tie(joiner.user, joiner.epid, arrival.flow)
+            self._foci.bind_guest(joiner.user, joiner.epid, arrival.flow)
         attendee = focus.meeting.attendees[joiner.user]
         response = response_to(
             request,
