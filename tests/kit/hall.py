@@ -185,7 +185,7 @@ class Device:
         self.flow = FlowName(f"n1/{user}-{epid}")
         self.user_agent = "UCCAPI/15.0 Lync"
         self._number = 0
-        self._dialogs: dict[str, tuple[str, str]] = {}
+        self.dialogs: dict[str, tuple[str, str]] = {}
 
     @property
     def heard(self) -> list[Request]:
@@ -196,7 +196,7 @@ class Device:
         self, event: str, body: bytes = b"", *, to: str = "", expires: int | None = None, content_type: str = ""
     ) -> Response:
         """Subscribe, or refresh what is subscribed."""
-        call_id, target = self._dialogs.get(event, (f"{self.flow}-{event}", ""))
+        call_id, target = self.dialogs.get(event, (f"{self.flow}-{event}", ""))
         to_value = f"<{to or self.uri}>" + (f";tag={target}" if target else "")
         uri = f"sip:fe1.{DOMAIN}:5061;transport=tls" if target else to or self.uri
         extra = [
@@ -212,7 +212,7 @@ class Device:
             extra.append(("Content-Type", content_type))
         response = self.ask("SUBSCRIBE", uri, to_value, extra, body, call_id=call_id)
         if response.status == 200 and expires != 0:
-            self._dialogs[event] = (call_id, response.to.tag or "")
+            self.dialogs[event] = (call_id, response.to.tag or "")
         return response
 
     def service(self, content_type: str, body: bytes, *, to: str = "") -> Response:

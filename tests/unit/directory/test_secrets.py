@@ -25,12 +25,24 @@ def facts() -> Facts:
 
 
 @pytest.fixture
-def secrets(facts: Facts) -> StoredSecrets:
+def store() -> MemoryStore:
+    """Where secrets are kept."""
+    return MemoryStore(lambda: 0.0)
+
+
+@pytest.fixture
+def seals() -> PlainSeals:
+    """What seals them."""
+    return PlainSeals()
+
+
+@pytest.fixture
+def secrets(facts: Facts, store: MemoryStore, seals: PlainSeals) -> StoredSecrets:
     """Secrets of Alice, whose directory has a hash, and Bob, whose has none."""
     people = People()
     people.put_person(ALICE)
     people.put_person(person("bob"))
-    return StoredSecrets(MemoryStore(lambda: 0.0), people, facts, PlainSeals(), AddressOwners())
+    return StoredSecrets(store, people, facts, seals, AddressOwners())
 
 
 def test_a_hash_of_the_directory_counts_until_one_is_set(secrets: StoredSecrets, facts: Facts) -> None:
@@ -52,12 +64,12 @@ def test_who_has_none_has_none(secrets: StoredSecrets) -> None:
 
 @pytest.mark.parametrize("aor", [ALICE.aor, person("bob").aor, person("nobody").aor])
 def test_whoever_is_asked_about_costs_the_same(
-    secrets: StoredSecrets, aor: Aor, monkeypatch: pytest.MonkeyPatch
+    secrets: StoredSecrets, store: MemoryStore, seals: PlainSeals, aor: Aor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One record is read and one seal is opened, whether there is one or not."""
     result_of(secrets.set_hash(person("carol").aor, b"\x02" * 16))
     work: list[str] = []
-    unseal, read = secrets._seals.unseal, secrets._store.read
+    unseal, read = seals.unseal, store.read
 
     def counted(name: str, does: Callable[..., Any]) -> Callable[..., Any]:
         def call(*words: Any) -> Any:  # Any: what is passed through
@@ -66,18 +78,18 @@ def test_whoever_is_asked_about_costs_the_same(
 
         return call
 
-    monkeypatch.setattr(secrets._seals, "unseal", counted("unseal", unseal))
-    monkeypatch.setattr(secrets._store, "read", counted("read", read))
+    monkeypatch.setattr(seals, "unseal", counted("unseal", unseal))
+    monkeypatch.setattr(store, "read", counted("read", read))
     result_of(secrets.nt_hash(person("carol").aor))
     told, work[:] = tuple(work), []
     result_of(secrets.nt_hash(aor))
     assert tuple(work) == told
 
 
-def test_the_store_holds_only_what_was_sealed(secrets: StoredSecrets) -> None:
+def test_the_store_holds_only_what_was_sealed(secrets: StoredSecrets, store: MemoryStore) -> None:
     """The seal knows whose hash it is, so that one cannot be put in another's place."""
     result_of(secrets.set_hash(ALICE.aor, b"\x02" * 16))
-    record = answer_of(secrets._store.read("secret", ALICE.aor))
+    record = answer_of(store.read("secret", ALICE.aor))
     assert record is not None
     assert record.value.startswith(b"secret:sip:alice@example.com|")
 

@@ -284,7 +284,7 @@ def test_those_who_are_signed_out_leave_the_memory_first(hall: Hall) -> None:
 def test_the_card_follows_the_directory(hall: Hall, boards: BoardTable) -> None:
     """A new title is on the card as soon as the directory tells it."""
     result_of(boards.read(ALICE))
-    hall.people = boards._people = Hall(()).people  # the directory forgets everybody
+    hall.people.remove(ALICE)  # the directory forgets them
     result_of(boards.person_changed(PersonChanged(ALICE, None)))
     board = boards.peek(ALICE)
     assert board is not None

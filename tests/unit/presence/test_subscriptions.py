@@ -277,7 +277,7 @@ def test_a_greedy_device_fills_its_own_share_alone() -> None:
     def watches(client: Client, first: int, count: int) -> int:
         uris = [f"sip:invented{number}@contoso.test" for number in range(first, first + count)]
         body = batch_body(client.device.uri, uris, id_=first)
-        client.device._dialogs.pop("presence", None)  # a dialog of its own each time
+        client.device.dialogs.pop("presence", None)  # a dialog of its own each time
         return client.device.subscribe("presence", body, content_type=BATCH).status
 
     assert [watches(greedy, first, 20) for first in (0, 20, 40, 60)] == [200, 200, 200, 413]
