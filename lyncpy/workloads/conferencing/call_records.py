@@ -120,9 +120,11 @@ class ConferenceRecorder:
         if not self._may(meeting, sender.aor, internal=internal):
             return
         place = (meeting.instance, sender.aor, sender.epid, kind)
+        # A device that dials in again before its former dialog has ended: the row of that is closed as replaced.
         former = self._sessions.get(place)
         record = ConferenceSessionRecord(
             session_id=str(uuid.uuid4()),
+            # Of a meeting that nobody came into there is no row to which this could belong.
             instance=meeting.instance if accepted or meeting.begun else "",
             uri=meeting.conference.uri,
             mcu_uri="" if kind == FOCUS else meeting.conference.mcu(kind),
@@ -259,6 +261,7 @@ class ConferenceRecorder:
         if session is not None:
             ended = replace(session, ended_at=now, ended_by_server=why in BY_SERVER, end_reason=why.value)
             self._note(ended)
+        # Whoever leaves a medium has said all there: the count is written now, not at the next `record_counts_s`.
         if endpoint.kind != FOCUS:
             self.count(meeting)
 

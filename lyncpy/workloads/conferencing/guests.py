@@ -61,6 +61,8 @@ class Guests:
 
         Spec: [MS-SIPAE] 4.5: the realm is the organizer's address.
         """
+        # From the general to the particular: each refusal has its own number ([MS-OCER] 3019 to 3022), and none of them
+        # depends on whether the conference exists.
         parsed = parse_uri(uri)
         if not self._welcome:
             raise Refused(403, NO_GUESTS)

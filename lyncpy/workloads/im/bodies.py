@@ -77,6 +77,7 @@ def shown_as(content_type: str, body: bytes, accepted: frozenset[str]) -> tuple[
     """
     if media_type(content_type)[0] != ALTERNATIVE or not accepted or _accepts(accepted, ALTERNATIVE):
         return content_type, body
+    # The last alternative is the richest (RFC 2046 §5.1.4); text/plain is shown by every client.
     parts = read_multipart(body, content_type, max_parts=_ALTERNATIVES_MAXIMUM)
     for part in reversed(parts):
         if part.content_type == PLAIN or _accepts(accepted, part.content_type):

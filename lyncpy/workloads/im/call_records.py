@@ -74,6 +74,7 @@ class SessionRecorder:
     def refused_message(self, record: SessionRecord) -> None:
         """Have a refused message without a session recorded; those within `gather_s` are one record, with their number."""
         key = (record.user1, record.user2, record.response_code)
+        # Refusals with different statuses are different records: an operator looks for the status.
         first, until = self._refused.get(key, (None, 0.0))
         if first is None or self._now() >= until:
             self._refused.pop(key, None)
@@ -93,6 +94,7 @@ class SessionRecorder:
     def _has_room(self, record: SessionRecord) -> bool:
         """Tell whether a session has a record; that is decided when it is noted for the first time."""
         name, lasts = record.session_id, record.ended_at is None
+        # Whatever was decided at its beginning holds to its end: no row without an end, no end without a row.
         for known, recorded in ((self._begun, True), (self._left_out, False)):
             if name in known:
                 if not lasts:

@@ -159,6 +159,7 @@ class Delivery:
         except Exception as error:  # whatever it was, the sender is refused, and a session that was begun has ended
             record(ForkResult(translated(error).response(request), None))
             raise
+        # It stands in the archive since before it was passed on: that it did not arrive is noted beside it.
         if said is not None and not _is_taken(request, outcome.response):
             self._archiving.undelivered(said)
         record(outcome)

@@ -180,6 +180,7 @@ def failure_of(response: Response, *, local: bool) -> DeliveryFailure | None:
     status = response.status
     if 200 <= status < 300:
         return None
+    # Made here: no client said so. 430 is a connection that is gone, 408 a device that did not answer in time.
     if local:
         return LOST if status == 430 else SILENT if status == 408 else DeliveryFailure(FailureKind.REFUSED, status)
     text = next((found for name in _DIAGNOSTICS if (found := response.headers.get(name)) is not None), "")

@@ -111,6 +111,7 @@ class Parties:
         request, sender = arrival.request, arrival.sender
         target = request.target
         aor = aor_of(target.aor)
+        # The order decides what a sender learns: whether there is such a user, and then nothing but offline.
         person = self._people.person(aor)
         if person is None or not person.enabled:
             raise Refused(404, UNKNOWN)
@@ -122,6 +123,7 @@ class Parties:
             endpoints: Sequence[Endpoint] = () if named is None else (named,)
         else:
             endpoints = await self._locator.endpoints(aor)
+        # A user may write to a further device of their own, but not to the one that they write from.
         others = [e for e in endpoints if e.flow != arrival.flow]
         if not others:
             raise Refused(480, OFFLINE)

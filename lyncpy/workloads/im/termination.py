@@ -62,6 +62,7 @@ class SessionTermination:
             gone = session.caller if _is(session.caller, endpoint) else session.callee
             ended = rules.ended(session, session.ender(gone), fact.reason, self._timers.wall())
             self._sessions.end_session(ended)
+            # Who rings still has no dialog to end: cancelling the invitation has told their devices.
             if session.answered:
                 await self._tell(session, gone)
 

@@ -301,7 +301,7 @@ def test_a_client_that_looks_for_persistent_chat_leaves_no_record(scene: Scene) 
 
 
 def test_a_caller_who_signs_out_while_it_rings_gives_up(scene: Scene) -> None:
-    """Their invitation stops ringing although his connection stays open."""
+    """Their invitation stops ringing although their connection stays open."""
     answers = scene.send("INVITE", body=SDP)
     (endpoint,) = scene.bindings.endpoints_of(ALICE)
     scene.bindings.remove(endpoint, EndpointGoneReason.SIGNED_OUT)

@@ -188,6 +188,7 @@ def _read_add_user(element: Element) -> FocusRequest | ConferenceDenied:
     user = _user(spelled)
     if user is None:
         return _NO_USER
+    # A client need not describe its endpoint; in a dial-out that says whom to call ([MS-CONFBAS] 2.2.3.15).
     endpoint = child(users[0], "endpoint")
     roles = child(users[0], "roles")
     entity = "" if endpoint is None else attr(endpoint, "entity") or ""
@@ -251,6 +252,7 @@ def _read_lobby_access(element: Element) -> FocusRequest | ConferenceDenied:
     access = _word(element, "access")
     users = tuple(_user(text_of(user)) for user in children(element, "userEntity"))
     known = tuple(user for user in users if user is not None)
+    # One bad address denies all: the presenter has chosen them together.
     if not known or len(known) != len(users):
         return _NO_USER
     if access not in ("granted", "denied"):

@@ -207,6 +207,7 @@ def sides(session: Session, from_tag: str, to_tag: str) -> tuple[Side, Side] | N
 
     Spec: RFC 3261 §12.1, §13.2.2.4.
     """
+    # Either side may send; the caller's tag alone never changes.
     if from_tag == session.caller.tag:
         callee = session.at_callee(to_tag)
         return None if callee is None else (session.caller, callee)
@@ -270,6 +271,7 @@ def _ended(session: Session, by: EndedBy, reason: str, at: float) -> Session:
 
 def passed(session: Session, side: Side, request: Request) -> Session:
     """Note that a side sent a request in the dialog."""
+    # The number is needed for the BYE that the server may have to send for this side (RFC 3261 §12.2.1.1).
     number = request.cseq.number
     if number <= side.cseq:
         return session
