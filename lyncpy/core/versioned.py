@@ -262,9 +262,9 @@ class LastWriter:
         """Keys of the records that are there, as far as they were read or written by this."""
         return self._versions.keys()
 
-    async def scan(self, prefix: str = "") -> Sequence[Record]:
-        """Give all records whose key begins so."""
-        records: Sequence[Record] = await self._store.scan(self._kind, prefix)
+    async def scan(self) -> Sequence[Record]:
+        """Read all records of the kind."""
+        records: Sequence[Record] = await self._store.scan(self._kind)
         self._versions.update((record.key, record.version) for record in records)
         return records
 

@@ -109,11 +109,10 @@ class ChangeApplier:
         for before, after, _ in known[:NAMED_MOST]:
             self.log.info("{former} has the address {aor} now", former=before.aor, aor=after.aor)
 
-    async def add_people(self, people: Sequence[Person], *, first: bool = False) -> None:
+    async def add_people(self, people: Sequence[Person], *, first: bool) -> None:
         """Add people who are new, or who come back to their data.
 
         Args:
-            people: Them.
             first: Whether nobody was ever known here, so that their addresses were nobody else's before.
         """
         now = 0.0 if first else self._timers.wall()

@@ -332,7 +332,7 @@ def comparing_groups(
     skipped: Iterable[Skipped],
     pull: Pull,
     *,
-    withhold: bool = False,
+    withhold: bool,
 ) -> Generator[int, None, GroupChanges]:
     """Find what an answer changes of groups; yields as `comparing` does.
 

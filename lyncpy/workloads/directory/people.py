@@ -16,6 +16,9 @@ from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, aor_of, bare, kept_aor
 from lyncpy.workloads.directory.owners import Owners
 
+_NEAR_MOST: Final = 3
+"""Addresses that are suggested; more would be guesses."""
+
 _LETTERS: Final = 96
 """Of an address that is looked for; what is longer was not mistyped."""
 
@@ -147,8 +150,8 @@ class People:
         """Give the person whom an operator means: an address with or without `sip:`, or a login."""
         return self._people.get(aor_of(text)) or self.by_login("", text)
 
-    def near(self, aor: Aor, most: int = 3) -> list[str]:
-        """Give the addresses that are most like this one, the nearest first, without scheme.
+    def near(self, aor: Aor) -> list[str]:
+        """Give the addresses that are most like this one, three at most, the nearest first, without scheme.
 
         Of all people only those are compared who can be near: with one letter wrong, missing,
         too many or exchanged before the @, with another domain, or beside it in order.
@@ -157,7 +160,7 @@ class People:
         near = set(self._beside(aor))
         for name in _misspelt(_local(aor)):
             near.update(islice(self._locals.get(name, ()), _SAME_NAME))
-        return [bare(one) for one in difflib.get_close_matches(aor, sorted(near), most, 0.75)]
+        return [bare(one) for one in difflib.get_close_matches(aor, sorted(near), _NEAR_MOST, 0.75)]
 
     def _beside(self, aor: Aor) -> Iterator[Aor]:
         """Give the neighbours of an address in alphabetical order."""
