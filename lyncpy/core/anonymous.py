@@ -202,7 +202,7 @@ class AnonymousGate:
             )
 
     def _crowds_of(self, door: GuestAccess, peer: str) -> tuple[str, ...]:
-        """Name what else a wrong key counts for; the address of a relay is everybody's."""
+        """Give the second name under which a wrong key counts; a relay's address counts for nobody."""
         return (door.conference,) if peer in self._relays else (door.conference, network_of(peer))
 
     def _failed(self, door: GuestAccess, peer: str) -> None:

@@ -28,7 +28,7 @@ _UNQUOTABLE: Final = {**dict.fromkeys((*range(32), 127)), ord("\\"): None, ord('
 
 
 class AssertedIdentity:
-    """Asserts who sent a request, and who referred the sender."""
+    """Asserts the identity of a request's sender, and of the user who referred the sender."""
 
     def __init__(self, people: IPeople, timers: ITimers) -> None:
         self._people = people
@@ -57,7 +57,7 @@ class AssertedIdentity:
         return unbacked(headers, partial(self._may_refer, sender))
 
     def referred(self, referrer: Aor, whom: Aor) -> None:
-        """Note that a user has referred another somewhere: for a while, the other may say by whom.
+        """Note that a user has referred another to an address: for a while, the other may name the referrer.
 
         Spec: RFC 3892 §2.1.
         """

@@ -14,7 +14,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Deadline:
-    """One time at which something is to be done.
+    """One deadline, at which a function is called.
 
     Args:
         timers: The clock.
@@ -55,7 +55,7 @@ class Deadline:
 
 
 class Deadlines(Generic[K]):
-    """One time for each of many things; bounded by whoever sets them.
+    """Deadlines by key, one for each key; bounded by the owner of the keys.
 
     Args:
         timers: The clock.
@@ -105,7 +105,7 @@ class Deadlines(Generic[K]):
 
 
 class StateMachine(Protocol):
-    """Something with a state that lasts for a time, like those of `sip.transaction`. Pure: it is told the time."""
+    """A state machine with deadlines, as those of `sip.transaction`. Pure: `now` is an argument."""
 
     def deadline(self) -> float | None:
         """Give when the state ends by itself, in monotonic seconds; None: never."""

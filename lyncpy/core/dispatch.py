@@ -98,7 +98,7 @@ class Dispatch:
         return None if request.method == "ACK" else response
 
     def _lead_on(self, arrival: Arrival) -> None:
-        """Send what is for a former address to the one that its user has now, for as long as that is done.
+        """Retarget a request for a former address to the present one of its user, as long as addresses are led on.
 
         Spec: RFC 3261 §16.5: the server is responsible for the address, and its location service
         gives another target. To stays as the sender wrote it, and a dialog is left alone.

@@ -40,7 +40,7 @@ class Draining:
         """Do nothing: there is nothing to open."""
 
     async def close(self) -> None:
-        """Refuse what is new, wait for the answers, and answer what is left with 503."""
+        """Refuse new requests, wait for pending answers, and answer the remaining requests with 503."""
         begun, done = self._timers.now(), Deferred[None]()
         self._waits = done
         self._transactions.drain(self.hasten)

@@ -44,7 +44,7 @@ class Update(Protocol[N]):
     """A thing as it is now, with what was changed on it. It lasts until the subscribers are told, and nothing waits meanwhile."""
 
     def news_for(self, subscription: Subscription, owed: N | None) -> N | None:
-        """Give what is news to a subscriber; None, or what is false: nothing is, or it subscribes no more.
+        """Give the news of the change to a subscriber; None or a false value: there is none, or it subscribes no more.
 
         Args:
             subscription: The subscriber. It may be told now, or owed what this gives.
@@ -62,21 +62,21 @@ class Update(Protocol[N]):
 
 
 class FeedSource(Generic[K, C, N]):
-    """What a feed has to know of its things; to inherit from."""
+    """The base of what a feed asks about its things: subscribers, changes, documents."""
 
     def subscriptions(self, key: K) -> Collection[Subscription]:
         """Give the subscribers of a thing."""
         raise NotImplementedError
 
     def joined(self, earlier: C, later: C) -> C:
-        """Give two changes of a thing as one; it may be `earlier`, with the later one added.
+        """Merge two changes of a thing; the result may be `earlier`, with the later one added.
 
         Where an update finds out by comparing what is news, the later one is enough.
         """
         return later
 
     def update(self, key: K, changes: C | None) -> Update[N] | None:
-        """Give a thing as it is now; None when it has to be read first.
+        """Give an update of a thing as it is now; None when the thing has to be loaded first.
 
         Args:
             key: Of the thing.
@@ -166,7 +166,7 @@ class Feed(Generic[K, C, N]):
             self._due.set(key, delay_s)
 
     def tell(self, key: K, changes: C) -> None:
-        """Tell the subscribers of a thing what was changed on it, those at once that read."""
+        """Tell the subscribers of a thing its changes: at once, or when a full connection has drained."""
         update = self._source.update(key, changes)
         if update is None:
             spawn(self._read_and_tell(key, changes), self.log, "reading what has changed")
@@ -180,7 +180,7 @@ class Feed(Generic[K, C, N]):
         self._put_off(subscription, key, news)
 
     def was_told(self, subscription: Subscription, key: K) -> None:
-        """Owe a subscriber nothing about a thing any more: an answer in this turn tells it all."""
+        """Drop a pending update of a subscriber: an answer in this turn has the whole document."""
         if (subscription, key) in self._owed.get(subscription.flow, {}):
             self._settle(subscription, key)
 
@@ -193,7 +193,7 @@ class Feed(Generic[K, C, N]):
                 self._settle(subscription, key)
 
     async def flow_drained(self, fact: FlowDrained) -> None:
-        """Tell a connection that has room again what it is owed."""
+        """Send the pending updates of a connection that has room again."""
         if fact.flow in self._owed:
             await self._tell_owed(fact.flow)
 
@@ -236,7 +236,7 @@ class Feed(Generic[K, C, N]):
     def _tell_one(
         self, key: K, subscription: Subscription, update: Update[N], written: dict[Hashable, Document | None]
     ) -> bool:
-        """Tell a subscriber what is news to it, now or when its connection has room; False: nothing is."""
+        """Tell a subscriber its news, now or when its connection has room; False: there is none."""
         owed = self._owed[subscription.flow].get((subscription, key)) if subscription.flow in self._owed else None
         news = update.news_for(subscription, owed)
         if news and self._notifier.is_full(subscription):

@@ -72,7 +72,7 @@ class OnEarly(Protocol):
 
 
 class _Waits:
-    """The calls that are under way to each user's endpoints, by who waits for their answer."""
+    """The calls under way to each user's endpoints, by the sender that waits for their answer."""
 
     def __init__(self) -> None:
         self._calls: dict[Aor, dict[Aor, dict[ICall, None]]] = {}
@@ -119,7 +119,7 @@ class Forward:
         return self._waits.senders(asked)
 
     def part(self, asked: Aor, sender: Aor) -> None:
-        """Answer all that a sender waits for as if the endpoints of the user who is asked were gone; they ring no more."""
+        """Answer a sender's pending calls to a user as if the user's endpoints were gone; they ring no more."""
         for call in self._waits.of(asked, sender):
             call.abandon()
 
@@ -210,7 +210,7 @@ class Forward:
 
 
 def _history(request: Request) -> tuple[str, str]:
-    """Say where a request was sent to before it was retargeted: to one address, whose devices got it."""
+    """Write the History-Info of a retargeted request: the address to which it was sent before (RFC 7044)."""
     return "History-Info", f"<{request.uri}>;index=1"
 
 

@@ -60,7 +60,7 @@ _SIGNATURES: Final = frozenset(
 
 @dataclass(eq=False, slots=True)
 class _GateFlow:
-    """What the gate knows about one connection."""
+    """The state of one connection: its association, handshake and held messages."""
 
     name: FlowName
     peer: str
@@ -250,7 +250,7 @@ class Gate:
         return Refused(403, NOT_YOU)
 
     def accepts_response(self, flow: FlowName, response: Response) -> bool:
-        """Tell whether a client's response may be believed; one that may not is to be dropped."""
+        """Verify a client's response; False: it is to be dropped."""
         state = self._flows.get(flow)
         if state is None or state.association is None:
             problem = None if state is not None and state.guest else Invalid.UNSIGNED
@@ -365,7 +365,7 @@ class Gate:
     @overload
     def seal(self, flow: FlowName, message: Prepared) -> Prepared | None: ...
     def seal(self, flow: FlowName, message: Message | Prepared) -> Message | Prepared | None:
-        """Sign a message that is otherwise as it will leave; None: it is held back and comes again by itself.
+        """Sign a complete message; None: it is held back, and is sent once the client has new keys.
 
         Unsigned stay what is sent to strangers and guests, and any 401. Signatures that the message
         carries from another hop are removed: they would be taken for ours.
@@ -414,7 +414,7 @@ class Gate:
 
     @property
     def signins(self) -> SignIns:
-        """Who counts failed sign-ins, and says why they failed; tries over HTTP count with those over SIP."""
+        """The counts of failed sign-ins, with their reasons; tries over HTTP count with those over SIP."""
         return self._signins
 
 

@@ -219,7 +219,7 @@ class GroupCommit(Generic[T, R]):
         return answer
 
     def add_unawaited(self, item: T, key: Hashable, *, within_s: float = 0.0, owners: Owners | None = None) -> bool:
-        """Queue an item that nobody waits for; tried again until it is durable.
+        """Queue an item for which no caller waits; it is tried again until it is durable.
 
         Args:
             item: The newest state; one with the same key that still waits is not committed any more.
@@ -323,7 +323,7 @@ class GroupCommit(Generic[T, R]):
                     done.callback(None)
 
     def _start_next(self) -> "Deferred[Sequence[R] | _Failed]":
-        """Begin the next commit, unless only what has to wait is left: what just failed, and nobody waits for."""
+        """Begin the next commit, unless only items are left that failed just now and for which no caller waits."""
         if self._trouble and not self._waiting.awaited and not self._alone:
             self._under_way = ()
             return succeed(())
@@ -409,7 +409,7 @@ class GroupCommit(Generic[T, R]):
         self._terms.on_trouble(self._trouble)
 
     def _refuse_awaited(self, reason: str) -> None:
-        """Fail all that somebody waits for, in order; what is under way keeps its place until it has ended."""
+        """Fail all items for which a caller waits, in order; the commit under way keeps its items until it ends."""
         others = [*(entry for entry in self._alone if entry.answer is not None), *self._waiting.take_awaited()]
         self._alone = deque(entry for entry in self._alone if entry.answer is None)
         for entry in self._under_way:

@@ -67,7 +67,7 @@ class Requester:
 
 
 class Queue:
-    """What is known of one connection's haste."""
+    """The requests of one connection: those that wait, and how many are pending."""
 
     __slots__ = (
         "bucket", "flow", "held", "invites", "owner", "pending", "ringing", "running", "size", "waiting",
@@ -100,7 +100,7 @@ class Queue:
 
 
 class Requesters:
-    """Whoever has a connection open or something under way, by name."""
+    """The owners of open connections and pending requests, by name."""
 
     def __init__(self) -> None:
         self._owners: dict[str, Requester] = {}
@@ -177,7 +177,7 @@ class RequestShares:
         return queue.pending < settings.pending_per_flow and owner.pending < settings.pending_per_user
 
     def house_has_room(self, queue: Queue) -> bool:
-        """Tell whether one more may begin; in a full server only of those who have less than their share."""
+        """Tell whether a request may begin; in a full server only if its owner has less than a share."""
         total = self._settings.pending_total
         if self.under_way < total:
             return True
@@ -251,7 +251,7 @@ class Intake:
         return queue
 
     def belongs(self, queue: Queue, name: str) -> None:
-        """Assign a connection to the user who has signed in on it: all that it has counts as theirs from now on."""
+        """Assign a connection to the user who has signed in on it: its requests count as theirs from now on."""
         old = queue.owner
         if old.name == name or queue.flow not in self._queues:
             return
@@ -264,7 +264,7 @@ class Intake:
         self._go_on(queue)
 
     def closed(self, queue: Queue) -> None:
-        """Forget what waits; what is under way still counts until it ends."""
+        """Drop the waiting requests of a closed connection; pending ones count until they end."""
         self._queues.pop(queue.flow, None)
         self._starved.pop(queue.flow, None)
         queue.owner.starved.pop(queue.flow, None)
@@ -284,11 +284,11 @@ class Intake:
             self._put_off(queue, key, request)
 
     def take_at_once(self, queue: Queue) -> bool:
-        """Tell whether what must not wait may begin; there is twice the usual room for it."""
+        """Tell whether a request that must not wait may begin; there is twice the usual room for it."""
         return queue.pending < 2 * self._settings.pending_per_flow and self._may_begin(queue)
 
     def withdraw(self, queue: Queue, key: Key) -> Request | None:
-        """Give a request that waits, and let it wait no more: it was cancelled."""
+        """Remove and give a waiting request that was cancelled; None: it does not wait."""
         if key in queue.invites:
             request = queue.invites.pop(key)[0]
         elif key in queue.waiting:
@@ -338,7 +338,7 @@ class Intake:
             self._timers.later(0.0, done)  # the answer leaves first
 
     def _may_begin(self, queue: Queue) -> bool:
-        """Ask for the rate, last of all: it counts who asks."""
+        """Take a token of the connection's rate; asked last of all, since asking counts."""
         settings = self._settings
         wait_s = queue.bucket.take_tokens(settings.requests_per_s, settings.requests_burst, self._timers.now())
         if wait_s <= 0:
@@ -361,7 +361,7 @@ class Intake:
             self._flows.pause_reading(queue.flow)
 
     def _starve(self, queue: Queue, request: Request) -> None:
-        """Note for what a connection waits, when that is nothing of its own: somebody else's end lets it go on."""
+        """Note a connection that waits for room of its owner or of the server: the end of another's request lets it go on."""
         if queue.pending >= self._settings.pending_per_flow:
             return
         if not self._room.has_own_room(queue, request):
@@ -435,7 +435,7 @@ class Intake:
             self._feed(owner.starved, lambda queue: owner.pending < self._settings.pending_per_user)
 
     def _feed(self, starved: dict[FlowName, Queue], has_room: Callable[[Queue], bool]) -> None:
-        """Give room to the first of those who wait for it."""
+        """Give room to the first connection that waits for it."""
         while starved:
             queue = starved.pop(next(iter(starved)))
             if not queue.waiting:

@@ -67,7 +67,7 @@ class KeyedLock:
             queue.remove(turn)
 
     def _release(self, name: tuple[str, str]) -> None:
-        """Let the next one in: after this one, not from within it.
+        """Wake the next waiter, in a later turn and not within this one's.
 
         Hundreds may wait for a name, and each of them for nothing else; were each let in by
         the end of the one before, the last one would be too deep for the interpreter.

@@ -55,7 +55,7 @@ class KnownNetworks:
         return len(self._known)
 
     async def open(self) -> None:
-        """Read what is known, without what is too old. What cannot be read is left out, and written anew."""
+        """Read the known networks that are not too old. A record that cannot be read is left out, and written anew."""
         oldest = int(self._timers.past() // DAY_S) - KEPT_DAYS
         for record in await self._records.scan():
             devices = {device: day for device, day in _read(record.value) if day >= oldest}
@@ -68,14 +68,14 @@ class KnownNetworks:
         """Do nothing: what was learned is written."""
 
     def knows(self, key: str, place: str, epid: str | None = None) -> bool:
-        """Tell whether somebody has signed in from there, with this device if one is given."""
+        """Tell whether a person has signed in from a network, with this device if one is given."""
         devices = self._known.get(key, {})
         if epid is not None:
             return (place, epid) in devices
         return any(where == place for where, _ in devices)
 
     def learn(self, key: str, place: str, epid: str) -> None:
-        """Note a sign-in. It is written soon after, and only when it says something new of that day."""
+        """Note a sign-in. It is written soon after, at most once a day for each network and device."""
         # A clock ahead must not make places immortal, nor one behind forget them.
         today, device = int(self._timers.past() // DAY_S), (place, epid)
         devices = self._known.setdefault(key, {})
@@ -90,7 +90,7 @@ class KnownNetworks:
             self._write(key)
 
     def _write(self, key: str) -> None:
-        """Write the record; what changes while that is under way is written after it, once."""
+        """Write the record; changes during the write are written after it, once."""
         if key in self._writing:
             self._stale.add(key)
             return

@@ -60,7 +60,7 @@ class _Tries:
 
 
 class Throttle:
-    """Failed tries by name, in a window that slides, and for how long a name is refused because of them.
+    """Failed tries by name in a sliding window, and the time for which a name is refused because of them.
 
     The first `allowed` failures of a window cost nothing. From then on each failure refuses the
     name for a while, at first for `tries_delay_s`, then for twice that, and so on. Each is

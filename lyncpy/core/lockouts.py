@@ -75,7 +75,7 @@ class Lockouts:
         return Table(("user", "from", "seconds", "failures"), rows, "; ".join(notes), failed)
 
     async def unlock(self, asked: Asked) -> Table:
-        """Let somebody try again at once; what is nobody and no place is refused with a list of who waits."""
+        """Let a user or a place try again at once; any other word is refused with a list of those who wait."""
         whom = asked.args["whom"].strip()
         network, aor = _network_of(whom), self._user(whom)
         if network is not None:
@@ -94,7 +94,7 @@ class Lockouts:
         return Table(("whom", "failures forgotten"), [(whom, count)])
 
     def _user(self, whom: str) -> Aor | None:
-        """Give the address of whoever is meant by an address or a login name, known or not; None when it is no such."""
+        """Give the address that an address or a login name means, known or not; None for any other text."""
         person = self._people.by_login("", whom)
         if person is not None:
             return person.aor
@@ -117,7 +117,7 @@ def _network_of(text: str) -> Network | None:
 
 
 def _within(network: Network) -> Callable[[str], bool]:
-    """Give what tells whether a place lies in a network, or around it."""
+    """Return a function that tells whether a place lies in a network, or contains it."""
     known: dict[str, bool] = {}
 
     def concerned(place: str) -> bool:

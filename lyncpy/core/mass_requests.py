@@ -20,7 +20,7 @@ from lyncpy.sip.prepared import Prepared, Template
 
 
 class MassRequest:
-    """One request under way to one of many.
+    """One request of a mass request, under way to one receiver.
 
     Attributes:
         prepared: What was sent.
@@ -97,7 +97,7 @@ class MassTimeout:
         self._deadline.set_first(self._seconds)
 
     def ended(self, ask: MassRequest) -> None:
-        """Remove one that need not wait any more; when it was the first, whoever is behind it and need not either goes, too."""
+        """Remove an answered request; if it was the first, also the answered ones behind it."""
         waiting = self._waiting
         if waiting and waiting[0] is ask:
             self._drop_ended()

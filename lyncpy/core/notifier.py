@@ -364,7 +364,7 @@ class Notifier:
 
 
 def _in_its_dialog(found: Subscription, arrival: Arrival) -> Request:
-    """Give a SUBSCRIBE as its dialog can take it, where that does not have it so for no fault of its sender's.
+    """Return a SUBSCRIBE that fits its dialog: requests that overtook each other are in order, and mixed-up dialogs put right.
 
     What a workload has to read first takes its time: of two SUBSCRIBEs that came in order the second
     may be ready first. And whoever takes two dialogs for one (see `Notifier._mixed_up`) counts for both.

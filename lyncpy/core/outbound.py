@@ -107,7 +107,7 @@ class Outbound:
         return call
 
     def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
-        """Send one of many requests that say the same; `hear` gets its final response; see the promise."""
+        """Send one request of a mass request; `hear` gets its final response; see the promise."""
         here = self._room_on(flow, prepared.template.method)
         if here is None:
             hear(response_to(prepared.request(), 503), local=True)
@@ -136,7 +136,7 @@ class Outbound:
         self._bus.tell(FlowSilent(flow))
 
     def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | MassRequest] | None":
-        """Give what is under way on a flow, if one more may be."""
+        """Give the table of calls on a flow, if one more may begin."""
         here = self._of_flow.setdefault(flow, {})
         if len(here) < self.settings.sent_per_flow and len(self._calls) < self.settings.sent_total:
             return here
@@ -239,7 +239,7 @@ class Outbound:
 
 @implementer(ICall)
 class Call(Runner):
-    """One client transaction under way: performs what its machine says."""
+    """One client transaction under way: performs the effects of its machine."""
 
     __slots__ = (
         "_on_late", "_on_provisional", "_outbound", "branch", "final", "flow", "local", "request",
@@ -293,7 +293,7 @@ class Call(Runner):
         self._receive(answer_event(response.status), response.edited(drop_first="Via"))
 
     def lose(self) -> None:
-        """Fail what is under way on a connection that is gone."""
+        """Fail all calls on a connection that is gone."""
         self._receive(TransactionEvent.LOST)
 
     def refuse(self) -> None:

@@ -21,7 +21,7 @@ class ConnectionsPerUser:
         return sum(map(len, self._of.values()))
 
     def add(self, aor: Aor, flow: FlowName) -> Sequence[FlowName]:
-        """Add a connection on which a user has signed in; give those that are too many now, the oldest first."""
+        """Add a connection on which a user has signed in; give the user's connections over the bound, the oldest first."""
         mine = self._of.setdefault(aor, OrderedDict())
         mine[flow] = None
         return [mine.popitem(last=False)[0] for _ in range(len(mine) - self._most)]

@@ -126,7 +126,7 @@ class RecordQueue:
             self.log.error("{count} call records wait, the store fails: {reason}", count=len(self), reason=reason)
 
     def _unwritable(self, record: CallRecord, failure: Failure) -> None:
-        """Log that a record is lost: one that no store takes must not hold up the others."""
+        """Log that a record is lost: one that the store refuses must not hold up the others."""
         self._lost.add()
         self.log.failure("a call record is lost, {kind} {key}", failure, kind=_kind(record), key=record.key)
 

@@ -80,7 +80,7 @@ Failures = OrderedDict[Aor, deque[SignInFailure]]
 
 
 class SignIns:
-    """Judges who may try to sign in, and keeps why it failed: in the log, in meters, and per user for `why`.
+    """Decides who may try to sign in, and keeps the reasons of failures: in the log, in meters, and per user for `why`.
 
     What is counted for whom is the affair of `Tries`.
     """
@@ -210,7 +210,7 @@ class SignIns:
         return tuple(found) or (Reason("sign-in", "no failed sign-in since the server started", good=True),)
 
     def _holds(self, aor: Aor) -> Iterator[Reason]:
-        """Say what keeps this user from trying, where, and how to end it."""
+        """Explain where this user is refused, and how to end that."""
         now = self._timers.now()
         for pair, wait_s, failures in self.tries.throttled(now, aor):
             finding = f"refused from {where(pair)} for another {ceil(wait_s)} s after {failures} failures"

@@ -50,7 +50,7 @@ class Slices:
 
 
 class Rota(Generic[K]):
-    """Long work of many people, one piece at a time: whoever asks for much waits behind others who ask for little.
+    """A queue for long work of many users, one piece at a time: users with much work wait behind those with little.
 
     Bounded by what waits for its answer elsewhere: each waiting piece belongs to a request.
     """
@@ -80,7 +80,7 @@ class Rota(Generic[K]):
             self._next()
 
     def _next(self) -> None:
-        """Let the next one begin; whoever had a turn goes behind all others."""
+        """Begin the next piece of work; a user who had a turn goes behind all others."""
         self._busy = bool(self._waiting)
         if self._waiting:
             who = next(iter(self._waiting))

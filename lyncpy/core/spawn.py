@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 
 def spawn(work: Coroutine[Any, Any, None], log: Logger, what: str) -> None:
-    """Run a coroutine; if it fails, the log says what failed, so that no error is lost."""
+    """Run a coroutine; if it fails, log what failed, so that no error is lost."""
 
     def failed(failure: Failure) -> None:
         log.failure("{what} failed", failure=failure, what=what)

@@ -34,7 +34,7 @@ def host_clock() -> float:
 
 
 def steady(reactor: Any) -> None:  # Any: a reactor's own clock is in no interface
-    """Make a reactor count time by the monotonic clock; what it has to do already comes as late as before.
+    """Make a reactor count time by the monotonic clock; calls that it has already keep their delay.
 
     Done before anything of ours is scheduled, with any reactor: all that they inherit reads the
     clock through `reactor.seconds`. One that is monotonic already (asyncio's) stays as it is.
@@ -66,7 +66,7 @@ class Timer:
         self._bucket.pop(self, None)
 
     def pop_callback(self) -> Callable[[], None] | None:
-        """Give what to call, once; None when it was cancelled."""
+        """Give the function to call, once; None when it was cancelled."""
         call, self._call = self._call, None
         return call
 

@@ -59,7 +59,7 @@ UNAVAILABLE: Final = Diagnostics(1, "Service unavailable")
 
 
 class _FlowRequests:
-    """What is known of one connection: its address and its transactions."""
+    """The state of one connection: its address and its transactions."""
 
     __slots__ = ("complained", "name", "peer", "queue", "transactions")
 
@@ -159,7 +159,7 @@ class Transactions:
             self._outbound.receive_response(flow, response)
 
     def garbled(self, flow: FlowName, message: Request | Response | None, status: int, reason: str) -> None:
-        """Something came that framing survives: answer it with `status`, whatever of its headers is missing.
+        """Answer a malformed message with `status`, whatever of its headers is missing; framing is intact.
 
         An ACK and a response are never answered.
 
@@ -171,11 +171,11 @@ class Transactions:
             self._reply(flow, Refused(status, Diagnostics(1018, reason)).response(message))
 
     def drained(self, flow: FlowName) -> None:
-        """Tell who put something off that the connection has room again."""
+        """Tell on the bus that a connection has room again, for those who put something off."""
         self._bus.tell(FlowDrained(flow))
 
     def closed(self, flow: FlowName, reason: str) -> None:
-        """Forget a connection that is gone: arrivals are cancelled, what is under way to it fails, its tables go."""
+        """Forget a connection that is gone: its requests are cancelled, requests to it fail, its tables are removed."""
         known = self._flows.pop(flow, None)
         if known is None:
             return
@@ -209,7 +209,7 @@ class Transactions:
             self._intake.admit_or_queue(flow.queue, key, request)
 
     def drain(self, done: Callable[[], None]) -> None:
-        """Refuse from now on what is new, and what waits for its turn; call once nothing is under way."""
+        """Refuse new and waiting requests from now on; call a function once nothing is pending."""
         self._ending = True
         for flow in tuple(self._flows.values()):
             for request in self._intake.withdraw_all(flow.queue):
@@ -323,7 +323,7 @@ def _checked_key(request: Request) -> Key:
 
 
 class ServerTransaction(Runner):
-    """One request and its answer: performs what its machine says."""
+    """One request and its answer: performs the effects of its machine."""
 
     __slots__ = (
         "_arrival", "_flow", "_key", "_response", "_running", "_transactions", "request",
@@ -374,7 +374,7 @@ class ServerTransaction(Runner):
         self._receive(TransactionEvent.REQUEST)
 
     def acknowledge(self) -> bool:
-        """Note the ACK; tell whether somebody else has to know (it is for a 2xx)."""
+        """Process an ACK; tell whether it is for a 2xx, and has to be passed on."""
         effects = self._machine.receive(TransactionEvent.ACK, self._timers.now())
         self.perform(tuple(effect for effect in effects if effect is not Effect.TELL))
         return Effect.TELL in effects
@@ -460,7 +460,7 @@ class ServerTransaction(Runner):
                 self._transactions.flows.send(self._flow.name, self._response)
 
     def _abandon(self, patience_s: float) -> None:
-        """Tell the coroutine that nobody waits any more, and end it if it does not end by itself.
+        """Tell the coroutine that nobody waits for its answer, and cancel it if it does not end by itself.
 
         It is not ended at once: it may have written, and not yet told anybody. It is told in
         a later turn: many may be abandoned in this one, and none must keep the others.

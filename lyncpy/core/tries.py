@@ -64,7 +64,7 @@ class UserAtPlace(NamedTuple):
 
 
 class ThrottledName(NamedTuple):
-    """Somebody who has to wait."""
+    """A name that is refused for a while."""
 
     name: UserAtPlace
     wait_s: float
@@ -72,7 +72,7 @@ class ThrottledName(NamedTuple):
 
 
 class Crowded(NamedTuple):
-    """A place from which so much was failed that each name has one try for free."""
+    """A place with so many failures that each name has one free try there."""
 
     place: str
     ends_s: float
@@ -81,7 +81,7 @@ class Crowded(NamedTuple):
 
 @dataclass(slots=True)
 class Attempt:
-    """One try, from before the password is looked at: what runs already counts, lest many at once be free."""
+    """One try to sign in, counted from before its password is verified, lest many at once be free."""
 
     aor: Aor
     address: str
@@ -105,7 +105,7 @@ def account_of(login: str) -> str:
 
 
 class _Counts:
-    """What was failed as names of one kind."""
+    """The failures of names of one kind, real or invented."""
 
     def __init__(self, rules: SignInRules, most: Callable[[], int] = lambda: 0) -> None:
         self.pairs: Final = Throttle(rules, rules.tries_per_user, most=most)
@@ -185,7 +185,7 @@ class Tries:
     # --- for operators
 
     def throttled(self, now: float, aor: Aor | None = None) -> Sequence[ThrottledName]:
-        """Give whoever has to wait, as one user or as all, each place once. Walks the tables."""
+        """Give the names that are refused now, of one user or of all, each place once. Walks the tables."""
         names = self._names(aor) if aor is not None else None
         found: dict[UserAtPlace, ThrottledName] = {}
         for counts in (self._real, self._invented):
@@ -268,7 +268,7 @@ class Tries:
         counts.press(account, now)
 
     def succeeded(self, attempt: Attempt) -> None:
-        """Note that the user was proven: what they failed before is forgiven, here and at this place.
+        """Note a sign-in: forget the failures of the user and of their device at this place.
 
         Others' failures of the same place stay: one valid account must not buy more guesses.
         """
@@ -285,7 +285,7 @@ class Tries:
         return self._places.failures(place, now) + self._running[place] >= self._rules.tries_per_address
 
     def _ended(self, attempt: Attempt) -> bool:
-        """Note that it does not run any more; tell whether it counted."""
+        """End a running try; tell whether it was counted."""
         if not attempt.counted:
             return False
         attempt.counted = False

@@ -94,7 +94,7 @@ class UnitGroup:
 
 
 async def _closed(unit: IUnit) -> None:
-    """Make a coroutine of it: a unit may give any awaitable, or fail before it gives one."""
+    """Make a coroutine of a unit's call, which may give any awaitable, or fail before it does."""
     closing: Awaitable[None] = unit.close()
     await closing
 

@@ -78,7 +78,7 @@ class Entry(Generic[V]):
 
 
 class RecordForm(Protocol[K_contra, V]):
-    """What a table has to be told about its values. Pure, but for what names mean at the time."""
+    """The form of a table's values: record keys, reading, writing and merging. Pure, but for the present meaning of names."""
 
     def record_key(self, key: K_contra) -> str:
         """Give the key of the record that belongs to a key now; "" when there can be none."""
@@ -87,10 +87,10 @@ class RecordForm(Protocol[K_contra, V]):
         """Make a value of what is stored; None: nothing is."""
 
     def pack(self, value: V) -> bytes | None:
-        """Write a value as it is stored; None: nothing is to be, and what was is removed."""
+        """Write a value as bytes; None: there is to be no record."""
 
     def merged(self, mine: V, theirs: V) -> V:
-        """Give what holds after another process has written: theirs, and what of mine never was in the store."""
+        """Merge another process's value with what of mine is never stored."""
 
 
 class EntryCache(Protocol[K_contra, V]):
@@ -162,7 +162,7 @@ class VersionedTable(Generic[K, V]):
         return None if entry is None else entry.value
 
     async def load(self, key: K) -> V:
-        """Give a value, from the store if need be; whoever is to change it afterwards holds it."""
+        """Give a value, from the store if need be; hold its key before you read a value that you change."""
         return (await self._entry(key)).value
 
     async def reload(self, key: K) -> None:
@@ -176,7 +176,7 @@ class VersionedTable(Generic[K, V]):
             self._memory.put(key, Entry(self._form.unpack(key, record.value), record.key, record.version))
 
     async def change(self, key: K, decide: Callable[[V], Decision[V, R]]) -> R:
-        """Decide on a value; what is decided is durable, kept and told when this returns. The caller holds it.
+        """Apply a decision to a value; it is durable, in memory and told when this returns. The caller holds the key.
 
         Args:
             key: Of the value.
@@ -223,7 +223,7 @@ class VersionedTable(Generic[K, V]):
         return written
 
     async def _entry(self, key: K) -> Entry[V]:
-        """Give an entry; one that is not in memory is read, and kept there as far as the memory keeps any."""
+        """Give an entry; one that is not in memory is read, and kept in memory if that keeps any."""
         entry = self._memory.get(key)
         if entry is None:
             entry = await self._read(key)
@@ -245,7 +245,7 @@ class VersionedTable(Generic[K, V]):
 
 
 class LastWriter:
-    """Records of one kind that are written whole: whoever writes last is right, whatever was there.
+    """Records of one kind that are written whole: the last writer wins, whatever was there.
 
     Args:
         store: Where they are.

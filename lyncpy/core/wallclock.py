@@ -71,7 +71,7 @@ class WallClock:
         return self._at_start + self._monotonic()
 
     def past(self) -> float:
-        """Give a time that has surely passed: the host's, unless that has jumped ahead lately."""
+        """Give a time that has surely passed: the host's clock, unless that has jumped ahead lately."""
         wall, now = self._read(), self._monotonic()
         if wall - now > self._believed + DOUBTED_S:
             if self._doubted is None:
@@ -161,7 +161,7 @@ class ClockWatch:
             _ = noting.addErrback(self._failed).addBoth(self._ended)
 
     async def _note(self) -> None:
-        """Write what is believed, not what the host says: a restart must not make a wrong time credible."""
+        """Write the believed time, not the host's: a restart must not make a wrong time credible."""
         value = b"%d" % self._timers.past()
         try:
             await self._records.write(_KEY, value)

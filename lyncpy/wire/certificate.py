@@ -95,7 +95,7 @@ class ServerCredentials:
         return f"[sip] {what} ends {days}, on {when}"
 
     def doubts(self, server_name: str, now: datetime) -> tuple[str, ...]:
-        """Give sentences about what clients may dislike though we can use it; empty when all is well."""
+        """Give sentences about what clients may refuse though the server can use it; empty when there is nothing."""
         found = []
         ending = self.ending(now)
         if ending:
@@ -191,7 +191,7 @@ class Certificate:
         self.reload()
 
     def ending(self) -> str:
-        """Give the sentence about its end when that is near; "" while it is not."""
+        """Give a sentence when the certificate expires soon; "" while it does not."""
         return self.credentials.ending(self._wall())
 
     def reload(self) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ class Certificate:
 
 @implementer(IUnit)
 class CertificateWatch:
-    """Tells that the certificate is about to end: in the log each day, and whoever asks."""
+    """Tells that the certificate is about to expire: in the log each day, and among the conditions of the server."""
 
     name = "certificate"
     log = Logger()
@@ -251,7 +251,7 @@ class CertificateWatch:
 
 
 def reason_of(error: SSL.Error) -> str:
-    """Give OpenSSL's last and most precise word on what went wrong; "" when it was not TLS but the network."""
+    """Give OpenSSL's last and most precise reason of an error; "" when it was the network's and not of TLS."""
     queue = error.args[0] if error.args else ()
     if isinstance(queue, Sequence) and queue and isinstance(queue[-1], tuple):
         return str(queue[-1][-1])
@@ -278,7 +278,7 @@ def _read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
 def _in_order(
     found: Sequence[x509.Certificate], private_key: PrivateKey
 ) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
-    """Give the key's certificate, the first one where none is, and the others: each issuer behind what it issued.
+    """Give the certificate of the key, or the first one where none fits, and the others, each issuer behind the certificate that it issued.
 
     Authorities hand out bundles in either order, and TLS wants the server's own first (RFC 5246 §7.4.2).
     """

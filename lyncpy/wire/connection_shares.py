@@ -107,7 +107,7 @@ class ConnectionShares:
         return tuple(self._inlets)
 
     def admits(self, peer: str, *, is_relayed: bool) -> bool:
-        """Make room for one more connection from this address; False: nobody is left to make it.
+        """Make room for one more connection from an address; False: no stranger is left that could be closed.
 
         A relay's address is not counted: it is that of everybody.
         """
@@ -149,7 +149,7 @@ class ConnectionShares:
             self._strangers.know(inlet.peer)
 
     def doubted(self, inlet: Inlet) -> None:
-        """Note that who had signed in on a connection may not any more."""
+        """Note that the user of a connection may not be signed in any more: it is a stranger again."""
         if inlet in self._inlets:
             self._strangers.add(inlet, inlet.peer)
 

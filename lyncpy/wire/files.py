@@ -44,7 +44,7 @@ class OpenFiles:
         self._others = others
 
     def claim(self) -> Granted:
-        """Raise the limit, and share what there is. Call it when all but the listeners is open.
+        """Raise the limit of open files, and share them. Call it when all units but the listeners are open.
 
         Returns:
             What the settings want, or less; each at least `LEAST` unless nobody wants it.
@@ -73,7 +73,7 @@ class OpenFiles:
 
 
 def shared(left: int, sip: int, web: int) -> Granted:
-    """Share what is left in the proportion of what is wanted."""
+    """Share the remaining files in proportion to the wanted numbers."""
     for_web = min(web, max(left * web // (sip + web), LEAST if web else 0))
     return Granted(max(min(sip, left - for_web), LEAST), for_web)
 

@@ -68,7 +68,7 @@ class Hold(enum.Flag):
 
 @implementer(IPushProducer)
 class Flow:
-    """One living connection: what waits to leave, and what it has done so far.
+    """One connection: its queue of bytes to send, and its counts.
 
     To its transport it is the producer: it is told to pause when the client does not read.
     """
@@ -162,7 +162,7 @@ class Flow:
         self._outlet.abortConnection()
 
     def is_full(self) -> bool:
-        """Tell whether enough waits to leave; who is told so hears of it when there is room again."""
+        """Tell whether enough bytes wait to leave; a caller that is told so hears `drained` when there is room again."""
         if self._is_blocked or self.kept_back or self.unwritten > FULL:
             self._put_off = True
             return True
@@ -230,7 +230,7 @@ class Flow:
 
 
 class Owings:
-    """What clients that do not read have coming, all of them together."""
+    """The bytes that wait for clients that do not read, all of them together."""
 
     def __init__(self) -> None:
         self._flows: dict[Flow, None] = {}
@@ -472,7 +472,7 @@ class Flows:
             self._drop(largest, largest.owed, "unwritten_total_bytes")
 
     def _drop(self, flow: Flow, count: int, bound: str) -> None:
-        """Drop a client that does not read: it would cost memory without end."""
+        """Close a client that does not read: its queue would grow without end."""
         self._flows.pop(flow.name, None)
         self._owings.remove(flow)
         self._dropped += 1

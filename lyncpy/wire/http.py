@@ -31,7 +31,7 @@ Serve = Callable[[HttpAsked], Awaitable[HttpAnswer]]
 
 
 class HttpBounds(Protocol):
-    """What the settings say about the listener and about one connection."""
+    """The settings of the listener, and the bounds of one connection."""
 
     @property
     def https_host(self) -> str:
@@ -285,12 +285,12 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     # What the transport of a relay's connection calls.
 
     def relayed(self, address: str, port: int) -> bool:
-        """Note for whom a relay says that this is ("": for itself); False: there is no room for it."""
+        """Note the client that a relay names ("": the relay itself); False: that address has no room."""
         self.preamble = None
         return not address or self.site.move_to(self, address)
 
     def malformed(self, reason: str) -> None:
-        """Log that a relay did not say for whom it is: an operator has to know."""
+        """Log that a relay's header is malformed: an operator has to know."""
         self.log.warn(
             "browser's connection from relay {address} cut: {reason} ([sip] relays, relays_send_proxy)",
             address=self.peer,
@@ -453,7 +453,7 @@ class HttpFactory(Factory):
 
 
 def plain(status: int, sentence: str) -> HttpAnswer:
-    """Make an answer of a sentence for whoever reads it."""
+    """Make a plain-text answer of a sentence."""
     text = f"{status} {_phrase(status)}\n{sentence[:1].upper()}{sentence[1:]}.\n"
     return HttpAnswer(status, "text/plain; charset=utf-8", text.encode())
 

@@ -10,7 +10,7 @@ _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~%!$&'()*+,;=-]
 
 
 class UnreadableTarget(Exception):
-    """A request that the grammar lets through and that still says nothing; the sentence goes to the client."""
+    """A request target that is none of this site, or cannot be read; the sentence is sent to the client."""
 
 
 def target_of(uri: bytes) -> tuple[str, dict[str, str], str]:

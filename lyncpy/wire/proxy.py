@@ -41,7 +41,7 @@ class ProxyHeader:
 
     @property
     def wants(self) -> int:
-        """Give how many more bytes certainly belong to it; 0: it is whole."""
+        """Give the number of bytes that certainly belong to the header still; 0: it is whole."""
         if self.address is not None:
             return 0
         data = self._data

@@ -78,7 +78,7 @@ class SipStream(Protocol):
         self._become_ready(tls.security if isinstance(tls, TlsConnection) else "TLS")
 
     def relayed(self, address: str, port: int) -> bool:
-        """Note for whom a relay says that this is ("": for itself); False: there is no room for it."""
+        """Note the client that a relay names ("": the relay itself); False: that address has no room."""
         self.preamble = None
         if not address:
             return True
@@ -130,7 +130,7 @@ class SipStream(Protocol):
         self._producer.pauseProducing()
 
     def resume(self) -> None:
-        """Go on, in a later turn: whoever releases is in the middle of something."""
+        """Read again, in a later turn: the caller is in the middle of its own work."""
         self._flows.soon(self._go_on)
 
     def drained(self) -> None:
@@ -178,7 +178,7 @@ class SipStream(Protocol):
         return data
 
     def malformed(self, reason: str) -> None:
-        """Log that a relay did not say for whom it is: an operator has to know."""
+        """Log that a relay's header is malformed: an operator has to know."""
         self.log.warn(
             "connection from relay {address} cut: {reason} ([sip] relays, relays_send_proxy)",
             address=self.peer,
@@ -197,7 +197,7 @@ class SipStream(Protocol):
         self._tell(flow, self._factory.sink.opened, self.peer, self._factory.secure)
 
     def _hand_over(self, flow: Flow, items: list[Item]) -> None:
-        """Give the request pipeline what was read; what it answers at once leaves in one write at the end."""
+        """Hand the decoded messages to the request pipeline; its immediate answers leave in one write at the end."""
         others_flush, flow.flush_comes = flow.flush_comes, True
         for position, item in enumerate(items):
             if self._paused:
@@ -236,7 +236,7 @@ class SipStream(Protocol):
             self.log.failure("{flow}: the hall failed to hear", flow=flow.name)
 
     def _say_why_it_failed(self, reason: Failure) -> None:
-        """Log why TLS refused a client; one that only connects and leaves is not worth a line."""
+        """Log why TLS refused a client; a client that only connects and leaves is not logged."""
         if isinstance(reason.value, TlsFailed):
             self.log.info("{address} turned away: {reason}", address=self.peer, reason=reason.value.reason)
         else:

@@ -60,7 +60,7 @@ Ended = ConnectionDone | ConnectionLost
 
 
 class Relayed(Protocol):
-    """What is asked of the protocol of a connection that begins with a PROXY header."""
+    """The protocol of a connection that begins with a PROXY header."""
 
     preamble: ProxyHeader | None
 
@@ -172,17 +172,17 @@ class TlsConnection(FileDescriptor):
         self._watch()
 
     def loseConnection(self, _connDone: Failure | None = None) -> None:
-        """Send what is left, say goodbye, wait for the peer's end and close. What comes in is not read any more."""
+        """Send the remaining bytes, send close_notify, wait for the peer's and close. Nothing more is read."""
         if self.connected and not self.disconnecting:
             self.disconnecting = True
             self._watch()
 
     def loseWriteConnection(self) -> None:
-        """Do what `loseConnection` does: there is no half of a TLS connection that SIP could use."""
+        """Close as `loseConnection` does: SIP has no use for half of a TLS connection."""
         self.loseConnection()
 
     def abortConnection(self) -> None:
-        """Reset the connection; what is unsent is lost. The protocol hears of it in a later turn."""
+        """Reset the connection; unsent bytes are lost. The protocol hears of it in a later turn."""
         if self.connected and not self._aborted:
             self._aborted = True
             self._watch()
@@ -239,7 +239,7 @@ class TlsConnection(FileDescriptor):
         return self._read()
 
     def doWrite(self) -> Ended | None:
-        """Send on, and do what had to wait for it."""
+        """Send more bytes, and go on with the handshake, a read or the close that had to wait for that."""
         if self._aborted or self._failed is not None:
             return self._failed
         if not self._shaken:
@@ -302,7 +302,7 @@ class TlsConnection(FileDescriptor):
         (self._reactor.addWriter if write else self._reactor.removeWriter)(self)
 
     def _read_preamble(self, preamble: ProxyHeader) -> Ended | None:
-        """Read what a relay says before the handshake, and not a byte of that.
+        """Read a relay's header, and not a byte of the handshake behind it.
 
         There is always one more read after it: the reactor comes back as long as the socket has bytes.
         """
