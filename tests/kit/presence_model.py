@@ -200,8 +200,14 @@ class Truth:
     def goes(self, aor: Aor, epid: Epid, now: float) -> None:
         """End an endpoint."""
         self.endpoints[aor].remove(epid)
-        if aor in self.boards:
-            self._keep(leave(self.boards[aor], epid, now, last=not self.endpoints[aor]))
+        if aor not in self.boards:
+            return
+        last = not self.endpoints[aor]
+        self._keep(leave(self.boards[aor], epid, now, last=last))
+        stored = self.stored.get(aor)
+        board = self.boards[aor]
+        if last and not self.is_broken and board.last_active != (stored.last_active if stored is not None else None):
+            self._store(board)
 
     def deadline(self, now: float) -> float | None:
         """Give the next time at which a board changes by itself."""
@@ -252,9 +258,12 @@ class Truth:
         if not isinstance(published, Published) or published.board is self.boards.get(published.board.aor):
             return
         if published.changes.durable or durable:
-            kept = {key: one for key, one in published.board.instances.items() if one.is_durable}
-            self.stored[published.board.aor] = replace(published.board, instances=kept, private_to=None)
+            self._store(published.board)
         self._put(published.board)
+
+    def _store(self, board: Board) -> None:
+        kept = {key: one for key, one in board.instances.items() if one.is_durable}
+        self.stored[board.aor] = replace(board, instances=kept, private_to=None)
 
     def _put(self, board: Board) -> None:
         self.boards[board.aor] = board
