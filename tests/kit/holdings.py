@@ -1,5 +1,6 @@
 """How much an object holds, without knowing what its tables are called."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, MutableMapping, MutableSequence, MutableSet
 from typing import Any
 
@@ -28,10 +29,13 @@ def held(thing: object, *parts: str) -> Mapping[str, int]:
 
 
 def _entries(table: Any) -> int:  # Any: one of _TABLES
-    """Count entries; of a table of tables (by owner, by kind) those that are in them, and no counters of meters."""
+    """Count entries; of a table of tables those that are in them, and one for each that was left empty.
+
+    A table's counters by kind are always there, and those of meters hold nothing.
+    """
     values = table.values() if isinstance(table, MutableMapping) else ()
     if values and all(isinstance(one, _TABLES) for one in values):
-        return sum(map(len, values))
+        return sum(len(one) or not isinstance(one, Counter) for one in values)
     return sum(not ICounter.providedBy(one) for one in values) if values else len(table)
 
 

@@ -9,6 +9,7 @@ from lyncpy.workloads.contacts.settings import Settings
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from tests.kit.directory import person
+from tests.kit.holdings import held
 
 ALICE, BOB = person("alice", department="Research"), person("bob", department=" research ")
 CAROL, DAVE = person("carol", department="Sales"), person("dave", department="Sales", enabled=False)
@@ -85,7 +86,11 @@ def test_a_department_follows_its_people() -> None:
     office.changes("dave", department="Sales", enabled=False)
     office.loses(BOB.aor)
     assert office.of(CAROL.aor) == {}
-    assert office.generated_groups._departments.keys() == {"research", "sales"}
+    straight = Office(department_group=True)
+    straight.changes("dave", department="Sales", enabled=False)
+    straight.loses(BOB.aor)
+    assert (straight.of(ALICE.aor), straight.of(CAROL.aor)) == ({}, {})
+    assert held(office.generated_groups) == held(straight.generated_groups)
 
 
 def test_members_have_the_groups_that_are_named() -> None:

@@ -1,6 +1,7 @@
 """Lists that the directory changes, over SIP: sign-in, what is told, restart, and what devices try."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from lyncpy.workloads.contacts.settings import Settings
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from tests.kit.hall import Device, Hall, tree
+from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of
 from tests.kit.views import ContactBook
 from tests.unit.contacts.test_routes import EVENT, change, told
@@ -37,7 +39,8 @@ class Office:
         self.put("carol", "Sales")
         hall = self.hall
         chosen = Settings(**{"department_group": True, "directory_groups": "*", **settings})
-        self.contacts = Contacts(hall.platform(), hall.signaling(), chosen)
+        self.meter = MemoryMeter()
+        self.contacts = Contacts(replace(hall.platform(), meter=self.meter), hall.signaling(), chosen)
         hall.take(self.contacts)
 
     def put(self, name: str, department: str) -> Person:
@@ -304,9 +307,9 @@ def test_who_has_left_is_not_remembered(scene: Office) -> None:
     for expires in (None, 0):
         device = scene.hall.device("alice", f"e{expires}")
         device.subscribe(EVENT, expires=expires)
-        assert len(scene.contacts._lists) == (expires is None)
+        assert scene.meter.gauges["lyncpy_contacts_lists_count"]() == (expires is None)
         device.subscribe(EVENT, expires=0)
-        assert len(scene.contacts._lists) == 0
+        assert scene.meter.gauges["lyncpy_contacts_lists_count"]() == 0
     scene.moves("bob", "Sales")
     assert len(scene.hall.writers) == 0
 

@@ -51,7 +51,12 @@ class SlowSecrets(TableSecrets):
 class Desk:
     """Who tells readers apart, and people with and without passwords."""
 
-    def __init__(self, file: Path = Path("/nonexistent"), secrets: TableSecrets | None = None) -> None:
+    def __init__(
+        self,
+        file: Path = Path("/nonexistent"),
+        secrets: TableSecrets | None = None,
+        meanings: IMeanings | None = None,
+    ) -> None:
         self.clock = Clock()
         people = TablePeople(
             Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(DAN, "2", enabled=False), Person(ERIN, "3")
@@ -64,7 +69,7 @@ class Desk:
             self.signins,
             KeyedLock(),
             Tokens(file),
-            AddressMeanings(),
+            meanings or AddressMeanings(),
         )
 
     def who(self, credentials: str | None, peer: str = "192.0.2.1") -> HttpReader:
@@ -271,9 +276,8 @@ def test_a_token_goes_where_its_person_goes(tmp_path: Path) -> None:
     file.write_text(f'[wall]\naddress = "alice@example.test"\nsha256 = "{digest}"\n')
     file.chmod(0o600)
     for now, expected in ((ERIN, ERIN), (None, None), (DAN, None)):
-        desk = Desk(file)
         left = Left(alice=now)
-        desk.readers._meanings = left
+        desk = Desk(file, meanings=left)
         desk.readers.note_meanings()
         assert left.places == [f"token {digest[:16]}"]
         if expected is not None:
