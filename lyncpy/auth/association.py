@@ -83,7 +83,7 @@ class ReplayWindow:
 
 @dataclass(frozen=True, slots=True)
 class SignatureParameters:
-    """What stands in each signed message beside the message itself, as the handshake agreed on it.
+    """The parameters of each signature that the handshake has agreed on.
 
     Spec: [MS-SIPAE] 2.2.1, 2.2.2.
     """
@@ -214,7 +214,7 @@ class Association:
         )
 
     def sign(self, message: Message) -> tuple[str, str]:
-        """Give the Authentication-Info field for a message that is otherwise as it will leave.
+        """Compute the Authentication-Info field of a complete message.
 
         Spec: [MS-SIPAE] 3.3.4; clients read each of these parameters between quotes.
         """

@@ -28,7 +28,7 @@ class EntryKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Something that was said, or that happened, in a conversation."""
+    """One event of a conversation: a message, a joining, a leaving or a failure."""
 
     at: float
     """Seconds since the epoch, UTC."""
@@ -54,13 +54,13 @@ class IArchive(Interface):
     """Append-only; what `keep` has answered is durable."""
 
     def wants(people: Collection[Aor], external: bool) -> bool:
-        """Tell whether the policy of one of these people demands that they are archived; cheap, no waiting.
+        """Tell whether one of these people has a policy that demands archiving; cheap, no waiting.
 
         `external`: somebody outside the enterprise, or a guest, takes part.
         """
 
     def archive(said: Said) -> Awaitable[None]:
-        """Write it down before it is passed on.
+        """Write an entry before the message is passed on.
 
         Raises:
             Refused: 503 with a reason, in critical mode, when it cannot be written: then the
@@ -168,10 +168,10 @@ class ILedger(Interface):
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
 
     def conversations(people: Collection[str], after: str, limit: int) -> Awaitable[Sequence[str]]:
-        """Give index names of conversations that one of these took part in, each once, in order, behind this one."""
+        """Give the index names behind this one of conversations that one of these people took part in, each once, in order."""
 
     def misplaced(places: Collection[Place]) -> Awaitable[Collection[Place]]:
-        """Give those of these places that the index lacks."""
+        """Give the places of these that the index lacks."""
 
     def remove_until(start: Mark, expected: Mark) -> Awaitable[None]:
         """Remove lines up to this mark, and the places of conversations that have none left, and move the start.
@@ -182,7 +182,7 @@ class ILedger(Interface):
 
 
 class IStamps(Interface):
-    """The server's key, where it vouches for something."""
+    """Makes stamps with the server's key, which nobody else can make."""
 
     def stamp(text: bytes) -> bytes:
         """Give a code of 32 bytes that nobody without the key can make; always the same for the same text."""
@@ -202,7 +202,7 @@ class IGapFile(Interface):
         """Give what was written last, whole; b"" when nothing was. Raises OSError."""
 
     def write(content: bytes) -> Awaitable[None]:
-        """Replace it, by at most GAP_BYTES; durable when it returns. Raises OSError; then it is as it was."""
+        """Replace the content by at most GAP_BYTES; durable when this returns. Raises OSError; then it is as it was."""
 
 
 class IExports(Interface):

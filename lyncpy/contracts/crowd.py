@@ -36,7 +36,7 @@ class Crowd(Generic[T]):
         return len(self._networks.get(network, ()))
 
     def add(self, one: T, network: str) -> None:
-        """Add somebody who came, as the youngest."""
+        """Add a newcomer, as the youngest."""
         self.remove(one)
         members = self._networks.setdefault(network, OrderedDict())
         self._resize(network, len(members), len(members) + 1)
@@ -44,7 +44,7 @@ class Crowd(Generic[T]):
         self._of[one] = network
 
     def remove(self, one: T) -> None:
-        """Remove somebody who signed in or is gone; unknown ones are ignored."""
+        """Remove a member; unknown ones are ignored."""
         network = self._of.pop(one, None)
         if network is None:
             return
@@ -63,7 +63,7 @@ class Crowd(Generic[T]):
         return next(iter(self._networks.get(network, ())), None)
 
     def first_to_go(self) -> T | None:
-        """Give who makes room: the oldest of the network that has sent the most; None: nobody is here."""
+        """Give the member that makes room: the oldest of the network with the most; None: there is none."""
         networks = self._sizes.get(self._largest)
         return self.eldest(next(iter(networks))) if networks else None
 
@@ -109,18 +109,18 @@ class Newcomers(Generic[T]):
         return self._strangers.count(network) + self._friends.count(network)
 
     def add(self, one: T, address: str) -> None:
-        """Add somebody who came from this address."""
+        """Add a newcomer from this address."""
         network = network_of(address)
         self.remove(one)
         (self._friends if network in self._known else self._strangers).add(one, network)
 
     def remove(self, one: T) -> None:
-        """Remove somebody who signed in or is gone."""
+        """Remove a member that signed in or is gone."""
         self._strangers.remove(one)
         self._friends.remove(one)
 
     def know(self, address: str) -> None:
-        """Remember that somebody has signed in from this address."""
+        """Remember that a user has signed in from this address."""
         network = network_of(address)
         if self._known.pop(network, self) is self:
             for one in self._strangers.members_of(network):

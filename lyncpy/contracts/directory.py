@@ -25,7 +25,7 @@ class Phone:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When something about a person begins or ends, and what says so."""
+    """A time at which a right of a person begins or ends, and the attribute that says so."""
 
     at: float
     """Seconds since the epoch."""
@@ -36,7 +36,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What a directory knows about one user. Empty text: not known."""
+    """One user, as the directory has them. Empty text: not known."""
 
     aor: Aor
     key: str
@@ -145,7 +145,7 @@ _NO_ADDRESS: Final = Aor("")
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What a directory knows about one group of people."""
+    """One group of people, as the directory has it."""
 
     key: str
     """The directory's own stable key of the entry; no person has the same."""

@@ -13,7 +13,7 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, Version
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that has happened."""
+    """A thing that has happened; the base of all facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class FlowClosed(Fact):
 
 @dataclass(frozen=True, slots=True)
 class FlowDrained(Fact):
-    """A client connection that was full has room again: what was put off may be said."""
+    """A client connection that was full has room again: updates that were put off may be sent."""
 
     flow: FlowName
 

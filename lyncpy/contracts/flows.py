@@ -49,7 +49,7 @@ class IFlows(Interface):
         """
 
     def is_full(flow: FlowName) -> bool:
-        """Tell whether enough waits to leave, so that what can be said later should be; False for unknown names.
+        """Tell whether enough bytes wait to leave, so that other messages should wait; False for unknown names.
 
         Who was told so hears of it by `ISink.drained` when there is room again.
         """
@@ -95,7 +95,7 @@ class ISink(Interface):
         """Handle a whole message."""
 
     def garbled(flow: FlowName, message: Request | None, status: int, reason: str) -> None:
-        """Something came that framing survives: answer it with `status` where it names enough to answer."""
+        """Answer a malformed message with `status`, if it has enough headers for that; framing is intact."""
 
     def drained(flow: FlowName) -> None:
         """Note that a connection of which `IFlows.is_full` was true has room again."""

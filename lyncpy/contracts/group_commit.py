@@ -15,7 +15,7 @@ the fault of one of the items.
 
 
 class IGroupCommit(Interface):
-    """A queue in front of a commit: what comes while one is under way shares the next one."""
+    """A queue in front of a commit: items that come during a commit share the next one."""
 
     def add(item: Any, *, size: int = 1, owners: Mapping[str, Any] | None = None) -> Deferred[Any]:
         """Queue an item; its result comes when it is durable.

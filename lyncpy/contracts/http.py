@@ -15,7 +15,7 @@ from lyncpy.contracts.names import Aor
 
 
 class HttpReaderKind(enum.Enum):
-    """How somebody who asks over HTTP is known."""
+    """How a reader over HTTP is authenticated."""
 
     ANONYMOUS = "anonymous"
     SIGNED_IN = "signed-in"
@@ -69,7 +69,7 @@ class HttpAsked:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One answer; the site adds what every answer has."""
+    """One answer; the site adds the headers that every answer has."""
 
     status: int
     content_type: str = ""
@@ -97,7 +97,7 @@ class HttpRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HttpResource:
-    """A path, or all paths below it, and who answers there.
+    """A path, or all paths below it, and the function that answers there.
 
     The longest path that fits wins, and of two that are the same the one with a host. `answer` may
     raise HttpRefused, RemoteProtocolError (400) or WorldUnavailable (503).

@@ -6,7 +6,7 @@ from zope.interface import Interface
 
 
 class ICounter(Interface):
-    """A number that only grows; keep the object, it is cheap to add to."""
+    """A counter, which only grows; keep the object, it is cheap to add to."""
 
     def add(amount: float = 1.0) -> None:
         """Add to the count."""
@@ -23,7 +23,7 @@ class IMeter(Interface):
         """Give the counter of this name and these labels."""
 
     def total(name: str, help: str, read: Callable[[], float]) -> None:
-        """Register a number that only grows, and is read whenever somebody asks."""
+        """Register a counter that is read when the meters are shown."""
 
     def gauge(name: str, help: str, read: Callable[[], float]) -> None:
-        """Register a value that is read whenever somebody asks."""
+        """Register a gauge that is read when the meters are shown."""

@@ -25,7 +25,7 @@ def network_of(address: str) -> str:
 
 
 class Relays:
-    """The relays in front of this server: connections from them are those of other hosts.
+    """The relays in front of this server; connections from them are relayed for other hosts.
 
     Args:
         names: "192.0.2.7", "2001:db8::/64".

@@ -40,7 +40,7 @@ class IOwners(Interface):
         """Give who has this address now, disabled people too; NOBODY for an address of nobody."""
 
     def meant(aor: Aor) -> OwnerId:
-        """Give whom somebody means who names this address now: its holder, else who had it last, else NOBODY."""
+        """Give the owner that an address means to whoever names it now: its holder, else its last one, else NOBODY."""
 
     def address(owner: OwnerId) -> Aor | None:
         """Give the present address; None of who was removed, or is not known."""
@@ -52,20 +52,20 @@ class IOwners(Interface):
         """Tell whether an owner is known, present or former."""
 
     def led_to(aor: Aor) -> Aor | None:
-        """Give the new address of who left this one, while what is sent to it is still passed on; else None."""
+        """Give the present address of the owner who left this one, as long as requests for it are led on; else None."""
 
     def spans(owner: OwnerId) -> Sequence[Span]:
-        """Give the addresses that somebody had and has, each with the time at which it was theirs, oldest first.
+        """Give the addresses of an owner, former and present, each with its span of time, oldest first.
 
         For what is written down under addresses and stays as it was written. Empty for who is not known.
         """
 
 
 class IMeanings(Interface):
-    """Whom an address in an operator's file means: who had it when the server first read it there."""
+    """The people that addresses in an operator's files mean: who had each when the server first read it there."""
 
     def present_address(place: str, aor: Aor) -> Aor | None:
-        """Give the present address of whom `aor` means in `place`; None of who left the directory.
+        """Give the present address of the person that `aor` means in `place`; None if they left the directory.
 
         An address that nobody ever had is given as it is; whoever gets it first is meant from then on.
 
@@ -79,7 +79,7 @@ class IMeanings(Interface):
 
 
 def resolve(owners: IOwners, aor: Aor, owner: OwnerId) -> Aor | None:
-    """Say whom a name means now that was written down as `aor` and meant `owner`.
+    """Resolve a name that was written down as `aor` and meant `owner` to its present address.
 
     Returns:
         The present address. Of somebody who is gone the address as it was written, for it
@@ -94,7 +94,7 @@ def resolve(owners: IOwners, aor: Aor, owner: OwnerId) -> Aor | None:
 
 
 def read_owners(owners: IOwners, stored: Mapping[str, str] | None, named: Iterable[Aor]) -> dict[Aor, OwnerId]:
-    """Give whom the names in a stored thing meant when it was written.
+    """Read the owners that the names in a record meant when it was written.
 
     Args:
         owners: Who there is.

@@ -33,4 +33,4 @@ class IPolicies(Interface):
     """Policies in force now. A change is told as `PoliciesChanged`."""
 
     def policy_of(aor: Aor) -> Policy:
-        """Give a user's policy; that of everybody for who is not known."""
+        """Give a user's policy; for an unknown address, that of everybody."""

@@ -256,7 +256,7 @@ class AuditRecord:
 
 
 class IRecords(Interface):
-    """What happened, for people: kept in tables that SQL reads. May raise StoreUnavailable."""
+    """Call detail records and the audit, in tables for SQL. May raise StoreUnavailable."""
 
     def upsert(rows: Sequence[CallRecord]) -> Awaitable[None]:
         """Insert or replace rows, all of them or none; durable when it returns. Of two with one key the last counts."""
@@ -311,7 +311,7 @@ class IRecords(Interface):
 
 
 class IRecording(Interface):
-    """The one way of call records to the store. Nobody waits for it, and no answer promises that a record is durable.
+    """The queue of call records to the store. No caller waits for it, and no answer promises that a record is durable.
 
     What is noted is handed to the store at once, together with all that was noted while the store
     was busy: at `kill -9` what is lost is what came within the last two transactions, and the

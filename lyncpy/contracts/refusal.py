@@ -25,7 +25,7 @@ class Diagnostics:
     """True: `ms-diagnostics-public`, which may leave the enterprise."""
 
     def header(self) -> tuple[str, str]:
-        """Give the header's name and value; who says it is added when it leaves, see `explained`.
+        """Give the header's name and value; the source is added when it leaves, see `explained`.
 
         Spec: [MS-OCER] 2.2.1.1; what may leave the enterprise names no host of it.
         """
@@ -84,7 +84,7 @@ _CHALLENGES: Final = (401, 407)
 
 
 def explained(response: Response, source: str) -> Response:
-    """Give a response as it leaves this server: with its Server; one of our own that refuses says why, and who refuses.
+    """Return a response as it leaves this server: with a Server header, and a refusal of our own with its reason and source.
 
     What an endpoint answered and is only passed on is known by its not having a Server yet: an endpoint's own
     was taken away (`sip.trust`). It gets no reason, which would be another's. Not to be called twice.

@@ -53,7 +53,7 @@ class IStore(Interface):
     """
 
     def read(kind: str, key: str) -> Awaitable[Record | None]:
-        """Give one record, or None; an expired one is none."""
+        """Read one record; None if there is none, or it has expired."""
 
     def scan(kind: str, prefix: str = "") -> Awaitable[Sequence[Record]]:
         """Give all records of a kind whose key begins so, by key."""

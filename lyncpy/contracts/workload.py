@@ -41,7 +41,7 @@ class Route:
 
 
 class OperatorRole(enum.IntEnum):
-    """Who may run a command; each may do what the one before may."""
+    """The roles of operators; each may do what the one before may."""
 
     VIEWER = 1
     OPERATOR = 2
@@ -91,7 +91,7 @@ class Ordered(Sequence[str], Generic[T]):
         return len(self._things)
 
     def beginning(self, fragment: str) -> tuple[int, int]:
-        """Give the place of the first one that begins so, and the place behind the last."""
+        """Give the positions of the first word with this prefix, and behind the last."""
         low = fragment.lower()
         return bisect_left(self, low), bisect_left(self, low + "\U0010ffff")
 

@@ -100,7 +100,7 @@ class Connection(SSHConnection):
         self.transport.factory.admitted(self.transport)
 
     def ssh_CHANNEL_OPEN(self, packet: bytes) -> None:
-        """Open a session, if it is one and there is room."""
+        """Open a channel of the kind "session", if there is room for it."""
         kind, rest = getNS(packet)
         code, why = OPEN_ADMINISTRATIVELY_PROHIBITED, b"only sessions are to be had here"
         if kind == b"session":
@@ -209,7 +209,7 @@ class ShellSession(SSHChannel):
         return self._sitting is not None and self._sitting.is_busy
 
     def requestReceived(self, requestType: bytes, data: bytes) -> object:
-        """Answer a request; one that cannot be read is refused."""
+        """Answer a channel request; refuse one that cannot be parsed."""
         try:
             return self._conch.requestReceived(requestType, data)
         except BROKEN:
@@ -282,7 +282,7 @@ class ShellSession(SSHChannel):
             self._grant()
 
     def _grant(self) -> None:
-        """Let the client send more when half of what it may send is used up."""
+        """Enlarge the receive window when half of it is used up."""
         if not self.localClosed and not self.is_full and self.localWindowLeft < self.localWindowSize // 2:
             self.conn.adjustWindow(self, self.localWindowSize - self.localWindowLeft)
 

@@ -129,7 +129,7 @@ class Commands:
         return [one for offer in self._offers() for ask in offer.conditions for one in ask()]
 
     async def _why_seen(self, aor: Aor, watcher: Aor) -> Table:
-        """Ask what somebody is shown of a user; a story is told in its order."""
+        """Collect the findings about a user as a watcher sees them, in the order in which they follow from one another."""
         asks = ((offer.name, partial(ask, aor, watcher)) for offer in self._offers() for ask in offer.views)
         found = await self._asked(asks)
         bad = sum(not reason.good for reason in found)
@@ -137,7 +137,7 @@ class Commands:
         return _reasons(found, note if found else "nobody knows anything of them")
 
     async def _asked(self, asks: Iterable[tuple[str, Callable[[], Awaitable[Sequence[Reason]]]]]) -> list[Reason]:
-        """Ask for findings, each by the name of who gives them."""
+        """Collect findings, each with the name of its workload."""
         found: list[Reason] = []
         for name, ask in asks:
             try:
@@ -167,7 +167,7 @@ class Commands:
         return Table(("what", "value"), rows)
 
     async def audit(self, asked: Asked) -> Table:
-        """List what was asked, and by whom."""
+        """List the commands that were given, with their authors."""
         since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0
         text = asked.flags.get("limit", "100")
         if not text.isdecimal() or not 0 < int(text[:9]) <= AUDIT_ROWS:

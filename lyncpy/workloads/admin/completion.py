@@ -17,7 +17,7 @@ _WITHIN_ONE_WORD: Final = "/"
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """The line before the cursor as it is now, and what could follow."""
+    """The line before the cursor, and its possible continuations."""
 
     before: str
     choices: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ def _behind(command: ShellCommand, words: Sequence[str], fragment: str) -> Seque
 
 
 def _split(before: str) -> tuple[list[str], int, str]:
-    """Give the words before the one under the cursor, where that begins, and what it says."""
+    """Split a line into the words before the one under the cursor, the start of that word, and its text."""
     words: list[str] = []
     start, text, quote, inside, escaped = 0, "", "", False, False
     for index, one in enumerate(before):

@@ -176,7 +176,7 @@ def _options(text: str) -> Iterator[tuple[str, str]]:
 
 
 class AuthorizedKeys:
-    """The file of keys that are let in; read again when it has changed."""
+    """The file of authorized keys; read again when it has changed."""
 
     log = Logger()
 
@@ -187,7 +187,7 @@ class AuthorizedKeys:
         self._ring = Ring({})
 
     def holder_of(self, blob: bytes) -> AuthorizedKey | None:
-        """Give whom a key lets in, by the file as it is now."""
+        """Find the holder of an authorized key, by the file as it is now."""
         return self.ring().admissions.get(blob)
 
     def ring(self) -> Ring:
@@ -228,7 +228,7 @@ class HostKeysUnusable(Exception):
 
 
 def host_keys(folder: Path) -> Sequence[Key]:
-    """Give the shell's own keys, Ed25519 and RSA; make those that are not there.
+    """Read the shell's host keys, Ed25519 and RSA; make the missing ones.
 
     Both, because what a client may sign with is told by the kinds of these keys, and clients
     older than that have no Ed25519.

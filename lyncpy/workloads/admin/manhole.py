@@ -64,7 +64,7 @@ class PythonPrompt(ColoredManhole):
             self.terminal.write(ch)
 
     def lineReceived(self, line: bytes) -> None:
-        """Record a line, then run it; lines that come meanwhile wait for their turn."""
+        """Record a line, then run it; further lines wait for their turn."""
         del self.historyLines[: -self._history_bound or None]
         self.historyPosition = len(self.historyLines)
         if len(self._waiting) < LINES_AHEAD:
@@ -142,7 +142,7 @@ class Python:
         """Do nothing: nothing waits for that."""
 
     def gone(self) -> None:
-        """Forget the prompt and all that it named."""
+        """Delete the prompt's names."""
         self._terminal.connectionLost(Failure(connectionDone.value))
 
 

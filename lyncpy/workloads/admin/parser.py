@@ -21,7 +21,7 @@ _SHOWN: Final = 80
 
 
 class Misused(Exception):
-    """A line that cannot be understood; the sentence says why, and what would be."""
+    """A line that is no command; the sentence says why, and what would be one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """A word behind the command's name, and what it is: an argument, a flag or a flag's value."""
+    """A word behind the command's name, with its role: an argument, a flag or a flag's value."""
 
     text: str
     role: Arg | Flag | None
@@ -173,7 +173,7 @@ def _used(command: ShellCommand, words: Sequence[str]) -> Use:
 
 
 def _roles(command: ShellCommand, words: Sequence[str], *, strict: bool = True) -> Iterator[_Word]:
-    """Say of each word behind the command's name what it is.
+    """Give the role of each word behind the command's name.
 
     `--name=value` is given as two words. When not `strict`, a flag that there is not has no
     role, and nothing is raised.
@@ -208,7 +208,7 @@ def _roles(command: ShellCommand, words: Sequence[str], *, strict: bool = True) 
 
 
 def slots(command: ShellCommand) -> Iterator[tuple[str, Arg]]:
-    """Give for each word that may stand behind a command's name what it has to be ("": anything), and of which argument."""
+    """Give for each word behind a command's name the text that it must have ("": any), and its argument."""
     for arg in command.args:
         for lead in arg.after.split():
             yield lead, arg

@@ -143,7 +143,7 @@ class Pressed:
 
 
 class Editor:
-    """One line under a cursor, and those before it.
+    """A line under a cursor, and the history of lines.
 
     Args:
         prompt: Stands before the line; printable.

@@ -77,7 +77,7 @@ class Sitting(Protocol):
 
 
 class _Commands:
-    """What the kinds of sessions have in common: one command at a time."""
+    """The base of sessions: it runs one command at a time."""
 
     def __init__(self, shell: Shell, terminal: Terminal) -> None:
         self._shell = shell

@@ -81,7 +81,7 @@ class Running:
         self._work: Deferred[Any] | None = None  # Any: a command's Table; only cancelled here
 
     def interrupt(self, why: str = "interrupted") -> None:
-        """Stop the command; what it already did stays done. May be called at any time."""
+        """Stop the command; its effects so far stay. May be called at any time."""
         if not self.stopped and self._work is not None:
             self.stopped = why
             self._work.cancel()
@@ -129,7 +129,7 @@ class Shell:
             await waiting
 
     async def record(self, command: str, author: Author, outcome: str) -> str:
-        """Keep a row of what was asked; give the reason when that is not possible, else nothing."""
+        """Record a command in the audit; give the reason when that fails, else ""."""
         row = AuditRecord(
             at=self._timers.wall(),
             author=author.name,

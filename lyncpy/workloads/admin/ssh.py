@@ -111,7 +111,7 @@ class Login(SSHUserAuthServer):
         self.clock = reactor
 
     def tryAuth(self, kind: bytes, user: bytes, data: bytes) -> Any:  # Any: as in Twisted, a Deferred of its own kind
-        """Try a key, and tell the log of one that is not let in."""
+        """Check a key, and log one that is not authorized."""
         return super().tryAuth(kind, user, data).addErrback(self._tell, data)
 
     def _tell(self, reason: Failure, data: bytes) -> Failure:
@@ -189,7 +189,7 @@ class Transport(SSHServerTransport):
         self._timer = given.timers.later(wait_s, self.check_idle)
 
     def farewell(self, text: str) -> None:
-        """Tell whoever sits at a terminal why it ends, and end.
+        """Tell the operator at a terminal why the session ends, and end it.
 
         A client forgets what it was to show when it is told that the connection ends. So the
         sessions end first, which makes most clients go by themselves.
@@ -221,7 +221,7 @@ class Transport(SSHServerTransport):
             self.transport.abortConnection()
 
     def sendExtInfo(self, extensions: object) -> None:
-        """Name the signatures that are taken; Twisted would name those of the host keys.
+        """Name the signature algorithms that are accepted; Twisted would name those of the host keys.
 
         Spec: RFC 8308 §3.1.
         """
@@ -288,7 +288,7 @@ class Server(SSHFactory):
             await maybeDeferred(port.stopListening)
 
     async def empty(self, within_s: float) -> None:
-        """End every connection; those that do not go in time are cut."""
+        """End every connection; abort those that do not end in time."""
         for transport in list(self.transports):
             transport.farewell("\nThe server ends.\n")
         if self.transports:
@@ -309,7 +309,7 @@ class Server(SSHFactory):
             emptied.callback(None)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: what Twisted's own type cannot name
-        """Accept a connection. Of too many strangers one is closed, so that an operator always gets in."""
+        """Accept a connection. Of too many strangers one is closed, so that there is always room for an operator."""
         strangers = [one for one in self.transports if not one.is_admitted]
         if len(strangers) >= self.given.settings.strangers:
             self._make_room(strangers)
@@ -344,7 +344,7 @@ class Server(SSHFactory):
         least.transport.abortConnection()
 
     def admitted(self, transport: Transport) -> None:
-        """Admit a connection whose key was proven; of too many, the one goes that was idle for longest."""
+        """Admit a connection whose key was proven; of too many, close the one that was idle for longest."""
         network = network_of(transport.address)
         self._known.pop(network, None)
         self._known[network] = None

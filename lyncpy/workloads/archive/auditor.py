@@ -19,7 +19,7 @@ LOST = "{} entries say that messages were passed on unarchived before them"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of it."""
+    """The result of a verification."""
 
     checked: int
     """Entries that were found whole."""
@@ -142,7 +142,7 @@ class _Walk:
         return Point(ends.start.serial, ends.start.digest)
 
     async def _noted(self, since: Point, ends: Ends) -> Point:
-        """Check that an entry that was noted is still the same."""
+        """Check that a noted entry is still the same."""
         if since.serial > ends.end.serial:
             raise Broken(since.serial, f"is missing: the archive ends with {ends.end.serial}")
         if since.serial <= ends.start.serial:
@@ -181,7 +181,7 @@ class _Walk:
             raise broken
 
     async def _purged_meanwhile(self) -> bool:
-        """Tell whether what is missing was purged while we walked; then go on behind it."""
+        """Tell whether the missing entries were purged during the walk; then go on behind them."""
         ends = await self._ledger.ends()
         if ends is None or ends.start.serial <= self._point.serial:
             return False
@@ -189,7 +189,7 @@ class _Walk:
         return True
 
     async def _check_places(self, found: Sequence[tuple[int, Said]]) -> None:
-        """Check that the index leads to these entries; nobody could find them else."""
+        """Check that the index has these entries; a search would not find them else."""
         fresh = [(serial, self._places.fresh(said)) for serial, said in found]
         wanted = frozenset[Place]().union(*(places for _, places in fresh))
         missing = frozenset(await self._ledger.misplaced(wanted)) if wanted else frozenset()
@@ -205,7 +205,7 @@ class _Walk:
 
 
 def _resumed(line: LedgerLine) -> str:
-    """Say what an operator did: whoever could tear the chain could have an operator's key too, so that this is no pardon."""
+    """Remark an operator's resumption of the chain: an intruder could have an operator's key, so it excuses nothing."""
     why = line.body.decode("utf-8", "replace").replace("\n", "; ")[:300]
     return (
         f"says that an operator let the archive go on over a tear ({why}); what is behind it is verified "

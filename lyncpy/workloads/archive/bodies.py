@@ -39,14 +39,14 @@ _CONTROLS: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 127, *range
 
 @dataclass(frozen=True, slots=True)
 class ArchivedText:
-    """An entry as it is stored, and what it says."""
+    """An entry: its stored line, and its content."""
 
     line: LedgerLine
     said: Said
 
 
 def plain_text(said: Said) -> str:
-    """Give what a person reads; of several forms the plain one; of what is no text its kind and size."""
+    """Give the text for a reader: of several forms the plain one, of other content its type and size."""
     if said.kind is EntryKind.JOINED:
         return "(joined)"
     if said.kind is EntryKind.LEFT:

@@ -30,14 +30,14 @@ class Exported:
 
 
 class Exporter:
-    """Writes what a person took part in, or one conversation, into a new folder."""
+    """Writes a person's conversations, or one conversation, into a new folder."""
 
     def __init__(self, reader: ArchiveReader, exports: IExports) -> None:
         self._reader = reader
         self._exports = exports
 
     async def export(self, terms: ArchiveQuery, form: str, name: str) -> Exported:
-        """Write all entries that fit; `form` is one of FORMATS.
+        """Write all entries of a query; `form` is one of FORMATS.
 
         Raises:
             ValueError: The folder's name cannot be used.

@@ -34,7 +34,7 @@ WAITING_BOUND: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A write of which it is not known whether it was done."""
+    """A write whose result is unknown."""
 
     serial: int
     digest: str
@@ -115,7 +115,7 @@ class Gaps:
         return self._save().addErrback(self._not_passed, attempt)
 
     def doubted(self, after: Point, count: int) -> "Deferred[None]":
-        """Note that a write begins that would tell of so many; durable when this fires. Fails with StoreUnavailable."""
+        """Note that a write about so many lost messages begins; durable when this fires. Fails with StoreUnavailable."""
         self.gap = replace(self.gap, doubt=Doubt(after.serial, after.digest.hex(), count))
         return self._save()
 

@@ -41,7 +41,7 @@ def _parts(source: str) -> Iterator[str]:
 
 
 def _behind(source: str, opened: int) -> tuple[int, str]:
-    """Give where to go on behind what a "<" opens, and what is shown of it."""
+    """Give the position behind the markup that a "<" opens, and the text that is shown of it."""
     if source.startswith("<!--", opened):
         return _through(source, opened, source.find("-->", opened + 4), 3)
     if source.startswith(("<!", "<?"), opened):

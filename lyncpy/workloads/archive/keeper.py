@@ -126,14 +126,14 @@ class Keeper:
     # --- IArchive
 
     def wants(self, people: Collection[Aor], external: bool) -> bool:
-        """Tell whether the policy of one of these people demands that they are archived."""
+        """Tell whether one of these people has a policy that demands archiving."""
         of = self._policies.policy_of
         if external:
             return any(of(person).archive_external for person in people)
         return any(of(person).archive_internal for person in people)
 
     async def archive(self, said: Said) -> None:
-        """Write down what was said, or out of critical mode that it is missing; durable when this returns.
+        """Write an entry, or, out of critical mode, that it is missing; durable when this returns.
 
         Raises:
             Refused: 503, in critical mode, when it cannot be written; otherwise when not even
@@ -181,7 +181,7 @@ class Keeper:
         return self._gaps.gap
 
     async def resume(self, author: str, reason: str) -> Point | None:
-        """Let the chain go on although its ends do not fit; who did it, and why, is an entry of it.
+        """Resume a chain whose ends do not fit; an entry names the operator and the reason.
 
         Returns:
             The new end; None when nothing was torn.
@@ -246,7 +246,7 @@ class Keeper:
         return [None] * len(entries)
 
     def _not_added(self, failure: Failure, *, alone: bool) -> Failure:
-        """Say of what cannot be written, for whatever reason, that it is not archived; a bug is logged."""
+        """Translate the error of a failed write to StoreUnavailable; a bug is logged."""
         if failure.check(Torn):
             return Failure(StoreUnavailable(str(failure.value)))
         if failure.check(StoreUnavailable) or not alone:
@@ -255,7 +255,7 @@ class Keeper:
         return Failure(StoreUnavailable("the archive failed"))
 
     def _tell_gap(self) -> None:
-        """Write an entry about what passed unarchived, if that is missing and nothing else is being written."""
+        """Write an entry about lost messages, if there are some and no other write is under way."""
         self._again = None
         if self.gap.count and not len(self._queue):
             _ = self._told()
@@ -305,7 +305,7 @@ class Keeper:
         self._kept.add(len(batch))
 
     async def _ready(self, point: Point, lost: int) -> None:
-        """Note a write before it begins, so that one whose result never comes does not falsify the count.
+        """Note a write before it begins, so that a write without a result does not falsify the count.
 
         Raises:
             StoreUnavailable: Who waits has been told that it is not written, and so it must not be.
@@ -345,7 +345,7 @@ class Keeper:
     # --- who waits
 
     async def _unarchived(self, at: float, error: StoreUnavailable) -> None:
-        """Let a message that is not archived pass when that is noted; in critical mode it does not."""
+        """Pass an unarchived message once its loss is noted; refuse it in critical mode."""
         self._failed.add()
         try:
             if self._settings.critical:
@@ -377,7 +377,7 @@ class Keeper:
 
 
 class Torn(Exception):
-    """The end of the chain is not what was sealed; an operator has to look at it."""
+    """The end of the chain does not fit its stamp; an operator has to look at it."""
 
 
 def is_ours(stamps: IStamps, name: str, mark: Mark) -> bool:
@@ -387,7 +387,7 @@ def is_ours(stamps: IStamps, name: str, mark: Mark) -> bool:
 
 
 def tear_of(stamps: IStamps, ends: Ends) -> str:
-    """Say in what the ends do not fit, and what to do about it, or ""."""
+    """Explain how the ends do not fit, with the remedy; "" when they fit."""
     torn = [name for name, mark in (("start", ends.start), ("end", ends.end)) if not is_ours(stamps, name, mark)]
     if len(torn) == 2:
         return (
@@ -411,7 +411,7 @@ def _size(said: Said) -> int:
 
 
 def _gap(at: float, gap: Gap) -> Said:
-    """Tell in the chain that something is not in it."""
+    """Make the entry that tells of lost messages."""
     text = f"{gap.count} messages were passed on from {moment(gap.since)} to {moment(gap.until)}, and are not archived"
     return Said(at, "", EntryKind.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode())
 

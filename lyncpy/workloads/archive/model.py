@@ -24,7 +24,7 @@ NAME_CHARS: Final = 400
 
 
 class Broken(Exception):
-    """The chain is not whole; the first entry at which that shows, and what is wrong with it."""
+    """The chain is broken; names the first entry that shows it, and its fault."""
 
     def __init__(self, serial: int, wrong: str) -> None:
         super().__init__(f"entry {serial}: {wrong}")
@@ -91,7 +91,7 @@ def link(after: Point, said: Said) -> LedgerLine:
 
 
 def digest_of(head: str, body: bytes) -> bytes:
-    """Give what the next entry names as the one before it."""
+    """Compute the digest of an entry, which the next one names."""
     return sha256(b"%b\n%b" % (head.encode("ascii", "replace"), body)).digest()
 
 
@@ -157,7 +157,7 @@ def places(said: Said, known: Collection[str] = frozenset()) -> frozenset[Place]
 
 
 def takes_part(said: Said, spans: Sequence[Span]) -> bool:
-    """Tell whether this was said by or to somebody, by an address that was theirs at the time."""
+    """Tell whether a person is sender or recipient of an entry, by an address that was theirs at the time."""
     theirs = {name_of(span.aor) for span in spans if span.since <= said.at < span.until}
     return bool(theirs) and any(name_of(one) in theirs for one in (said.sender, *said.recipients))
 
@@ -176,7 +176,7 @@ def stamped_text(end: str, serial: int, digest: bytes) -> bytes:
 
 
 def tear_of(ends: Ends) -> str:
-    """Say in what the lines that are there do not fit the ends that were sealed; "" when they do."""
+    """Explain how the lines do not fit the stamped ends; "" when they fit."""
     start, end, last = ends.start.serial, ends.end.serial, ends.last
     if last > end:
         return f"entries up to {last} are there, but {end} was sealed as the last"
@@ -201,7 +201,7 @@ def over(lines: Sequence[LedgerLine], before: float) -> Sequence[LedgerLine]:
 
 
 class ConversationIndex:
-    """The users who are surely in the index of a conversation: only new ones cost a write, or a look.
+    """A cache of the users in the index of each conversation: only new ones cost a write or a look.
 
     Holds the conversations heard last; the oldest is forgotten first.
 

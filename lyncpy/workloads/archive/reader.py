@@ -18,7 +18,7 @@ SCANNED: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ArchiveQuery:
-    """What is looked for; empty is any. Names are compared as the index has them."""
+    """A query: person, conversation and times; empty is any. Names are compared as the index has them."""
 
     person: Sequence[Span] = ()
     """Under which addresses somebody is found, and from when until when under each."""
@@ -82,7 +82,7 @@ class ArchiveReader:
         self._rest = rest
 
     async def _fitting(self, line: LedgerLine, terms: ArchiveQuery) -> ArchivedText | None:
-        """Give an entry that fits; None for another, or a spoiled one."""
+        """Parse a line; None if its entry does not fit the query, or is spoiled."""
         await self._rest(ENTRY_BYTES + len(line.head) + len(line.body))
         kept = kept_of(line)
         return kept if kept is not None and terms.fit(kept.said) else None
@@ -109,7 +109,7 @@ class ArchiveReader:
         return bool(await self._ledger.search(Wanted(conversation=name_of(name)), 1))
 
     async def conversations(self, people: Sequence[str]) -> AsyncIterator[str]:
-        """Give the conversations of somebody who has these index names, by name."""
+        """Give the conversations of a person with these index names, by name."""
         after = ""
         while True:
             names = await self._ledger.conversations(people, after, SLICE)

@@ -89,11 +89,11 @@ class Archive:
     # --- IArchive
 
     def wants(self, people: Collection[Aor], external: bool) -> bool:
-        """Tell whether the policy of one of these people demands that they are archived."""
+        """Tell whether one of these people has a policy that demands archiving."""
         return self._keeper.wants(people, external)
 
     async def archive(self, said: Said) -> None:
-        """Write it down before it is passed on. Raises Refused in critical mode."""
+        """Write an entry before the message is passed on. Raises Refused in critical mode."""
         await self._keeper.archive(said)
 
     # --- IWorkload
@@ -112,7 +112,7 @@ class Archive:
         await self._keeper.close()
 
     async def purge(self) -> None:
-        """Remove what is over, by a time that has surely passed: a clock that is set ahead deletes nothing."""
+        """Purge old entries by a time that has surely passed: a clock that is set ahead deletes nothing."""
         try:
             count = await self._keeper.purge(self._timers.past() - self._settings.keep_days * DAY_S)
         except StoreUnavailable as error:

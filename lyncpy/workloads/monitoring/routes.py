@@ -40,7 +40,7 @@ class Routes:
         return tuple(Route("SERVICE", self.report, content=kind) for kind in KINDS)
 
     async def report(self, arrival: Arrival) -> Response:
-        """Keep a report; the 200 says that it is kept.
+        """Store a report; the 200 says that it is kept.
 
         Raises:
             Refused: 413 for one that is too large, 503 when its user has reported too much in this hour.

@@ -34,7 +34,7 @@ def read_groups(body: bytes) -> tuple[str, ...] | None:
 
 
 def write_groups(asked: Sequence[str] | None, provisions: Iterable[Provision], aor: Aor) -> bytes:
-    """Write the groups that are known among those asked for; several provisions of one group are joined."""
+    """Write the requested groups that exist; several provisions of one group are joined."""
     known: dict[str, list[Provision]] = {}
     for provision in provisions:
         known.setdefault(provision.group, []).append(provision)

@@ -180,7 +180,7 @@ def _endpoint(settings: Settings) -> dict[str, str]:
 
 
 def _meeting(settings: Settings, size: int, *, guests: bool) -> dict[str, str]:
-    """Say what the meetings that a user organises may be."""
+    """Give the settings of the meetings that a user organises, for in-band provisioning."""
     sharing = "Desktop" if settings.desktop_sharing else "None"
     return {
         "AllowIPAudio": "true",

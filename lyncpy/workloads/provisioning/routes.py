@@ -64,6 +64,6 @@ class Routes:
 
 
 def _own(arrival: Arrival) -> None:
-    """Refuse what is asked for another user: settings are told to whom they concern."""
+    """Refuse a subscription for another user: each may ask for their own settings."""
     if aor_of(arrival.request.to.uri) != arrival.sender.aor:
         raise Refused(403, Diagnostics(2004, "Subscriber is not authorized to subscribe"))

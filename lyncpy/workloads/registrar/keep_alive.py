@@ -67,7 +67,7 @@ class KeepAliveWatch:
         self._asked.discard(flow)
 
     def doubt(self, flow: FlowName) -> None:
-        """Ask a client whether it is there; if nothing at all comes from it, close its connection. Waits for nothing."""
+        """Send a client OPTIONS, and close its connection if nothing comes from it. Returns at once."""
         endpoints = self._bindings.on(flow)
         if flow in self._asked or not endpoints:
             return

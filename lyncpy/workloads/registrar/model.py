@@ -77,7 +77,7 @@ CONTEST_S: Final = 1800.0
 
 
 class Contest:
-    """Two clients that want one place, each coming back as soon as the other has thrown it out.
+    """A contest of two clients for one place: each comes back as soon as the other has signed it out.
 
     Whoever has the place when it becomes a contest keeps it as long as they are there: then nobody is
     thrown out any more. It is over when nobody has tried for `CONTEST_S`.
@@ -94,13 +94,13 @@ class Contest:
         self._until: float | None = None
 
     def taken(self, now: float) -> None:
-        """Note that the place was taken from who had it."""
+        """Note that the place was taken from its holder."""
         self._times = (*self._times, now)[-self._limit :]
         if len(self._times) == self._limit and now - self._times[0] < CONTEST_S:
             self._until = now + CONTEST_S
 
     def refused(self, now: float) -> None:
-        """Note that somebody tried to take it and was sent away."""
+        """Note that an attempt to take the place was refused."""
         self._until = now + CONTEST_S
 
     def is_on(self, now: float) -> bool:
@@ -110,7 +110,7 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationTerms:
-    """The part of the settings that decides what is granted, in seconds."""
+    """The settings that bound the granted lifetime, in seconds."""
 
     default_s: int
     minimum_s: int

@@ -126,7 +126,7 @@ class Routes:
         return aor
 
     def _check_place(self, aor: Aor, old: Endpoint | None, flow: FlowName) -> None:
-        """Refuse who has no place in the table, or would take that of a client which always takes it back.
+        """Refuse an endpoint for which the table has no room, or which contests another's place.
 
         There are clients that come back at once however they are told to leave. Who has the place keeps it;
         but whoever is not there any more, unnoticed so far, must not keep anybody out: they are asked.

@@ -23,7 +23,7 @@ LINGER_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why an endpoint is signed out: what the table tells, and what the client is told."""
+    """Why an endpoint is signed out: the reason in the fact, and the words to the client."""
 
     reason: EndpointGoneReason
     event: str
@@ -67,7 +67,7 @@ class SignOut:
         return True
 
     def notify(self, endpoint: Endpoint, thread: RegistrationDialog | None, cause: Causes) -> None:
-        """Tell an endpoint that is signed out by now, and close its connection if it does not leave by itself."""
+        """Notify an endpoint that it is signed out, and close its connection if it does not leave by itself."""
         self.log.info(
             "{aor} on {epid} signed out: {reason}", aor=endpoint.aor, epid=endpoint.epid, reason=cause.value.reason
         )
@@ -75,7 +75,7 @@ class SignOut:
         self.dismiss(endpoint.flow, "signed out")
 
     def dismiss(self, flow: FlowName, reason: str) -> None:
-        """Close a connection in a moment, unless somebody signs in over it until then.
+        """Close a connection soon, unless another endpoint signs in over it until then.
 
         One that was refused a place, too: with many of them open, the oldest of its user's connections would be closed.
         """

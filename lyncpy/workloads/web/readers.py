@@ -87,7 +87,7 @@ def _named(file: Path, name: str, table: Any) -> TokenHolder:  # Any: whatever s
 
 
 class Tokens:
-    """The programs that the file of tokens names, as it is now; it is read when a token is first asked for."""
+    """The programs in the file of tokens, as it is now; it is read at the first use of a token."""
 
     log = Logger()
 
@@ -177,7 +177,7 @@ class Readers:
             self._meanings.present_address(_place(named), named.aor)
 
     def _meant(self, named: TokenHolder) -> Aor:
-        """Give the present address of whose token it is; it ends with its person.
+        """Give the present address of a token's holder; None: its person has left, and the token with them.
 
         Raises:
             HttpRefused: 401, when they left the directory, or are disabled.
@@ -219,7 +219,7 @@ class Readers:
 
 
 def _place(named: TokenHolder) -> str:
-    """Name a token; another one for the same address means who has it then."""
+    """Give the place of a token for `IMeanings`; another token for the same address means who has it then."""
     return f"token {named.sha256.hex()[:16]}"
 
 

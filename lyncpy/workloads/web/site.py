@@ -98,7 +98,7 @@ class Site:
         raise HttpRefused(401, "say who you are", tuple(("WWW-Authenticate", one) for one in challenges))
 
     def _options(self, asked: HttpAsked, methods: tuple[str, ...]) -> HttpAnswer:
-        """Tell what may be asked here; for a script of another site, whether it may ask with credentials."""
+        """Answer OPTIONS with the methods, and to a script of another site whether it may send credentials."""
         allowed = ", ".join((*methods, "OPTIONS"))
         headers: tuple[tuple[str, str], ...] = (("Allow", allowed),)
         if asked.headers.get("origin") in self._origins and "access-control-request-method" in asked.headers:
