@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from lyncpy.contracts.crowd import Crowd
+from lyncpy.contracts.strangers import StrangersByNetwork
 
 _EXCESS: Final = 32
 """Failures beyond the free ones that are remembered of a name: the refusal has long been the longest."""
@@ -80,7 +80,7 @@ class Throttle:
         self._allowed = allowed
         self._most = most
         self._tries: dict[Hashable, _Tries] = {}
-        self._crowd: Crowd[Hashable] = Crowd()
+        self._crowd: StrangersByNetwork[Hashable] = StrangersByNetwork()
 
     def __len__(self) -> int:
         """Give the number of names remembered."""

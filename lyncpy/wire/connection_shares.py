@@ -1,7 +1,7 @@
 """The bounds on connections, each counted from its acceptance to its end; strangers have bounds of their own.
 
 A stranger is a connection on which nobody has signed in: in the TLS handshake, silent, or
-asking. Whoever comes is let in and the oldest stranger makes room (`contracts/crowd.py`);
+asking. Whoever comes is let in and the oldest stranger makes room (`contracts/strangers.py`);
 a connection is refused only where nobody is left to make room. What strangers have sent of
 messages that are not whole is bounded for all of them together.
 """
@@ -11,9 +11,9 @@ from typing import Final, Protocol
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.crowd import Newcomers
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import network_of
+from lyncpy.contracts.strangers import Strangers
 from lyncpy.contracts.timers import ITimers
 from lyncpy.wire.memory import MemoryTrimmer
 from lyncpy.wire.settings import Settings
@@ -82,7 +82,7 @@ class ConnectionShares:
         self._memory = MemoryTrimmer(timers.later)
         self._inlets: set[Inlet] = set()
         self._addresses: Counter[str] = Counter()
-        self._strangers: Newcomers[Inlet] = Newcomers(remembered=KNOWN_NETWORKS)
+        self._strangers: Strangers[Inlet] = Strangers(remembered=KNOWN_NETWORKS)
         self._buffers: OrderedDict[Inlet, int] = OrderedDict()
         """Strangers with a message that is not whole, the oldest first → its bytes so far."""
 

@@ -18,10 +18,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 
-from lyncpy.contracts.crowd import Crowd
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import Relays, network_of
+from lyncpy.contracts.strangers import StrangersByNetwork
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
 from lyncpy.wire.proxy import ProxyHeader
@@ -363,7 +363,7 @@ class HttpFactory(Factory):
         self._meter = meter
         self._streams: set[HttpStream] = set()
         self._addresses: Counter[str] = Counter()
-        self._idle: Crowd[HttpStream] = Crowd()
+        self._idle: StrangersByNetwork[HttpStream] = StrangersByNetwork()
         self._emptied: Deferred[None] | None = None
         meter.gauge("lyncpy_wire_http_connections_count", "Connections of browsers.", lambda: float(len(self._streams)))
 

@@ -18,11 +18,11 @@ SHARES: dict[str, str] = _FILE.pop("shares")
 
 LISTED: dict[str, str] = _FILE
 KEEPS = {
-    "dict", "set", "list", "deque", "OrderedDict", "Counter", "defaultdict", "bytearray", "Newcomers", "Crowd", "Shares",
+    "dict", "set", "list", "deque", "OrderedDict", "Counter", "defaultdict", "bytearray", "Strangers", "StrangersByNetwork", "Shares",
 }  # fmt: skip
 """What grows. With an argument the first ones are copies of something that is there already."""
 
-ALWAYS = {"deque", "Newcomers", "Shares"}
+ALWAYS = {"deque", "Strangers", "Shares"}
 
 
 def _grows(value: ast.expr | None) -> bool:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.crowd import Crowd, Newcomers
 from lyncpy.contracts.networks import Relays, check_relays, network_of
+from lyncpy.contracts.strangers import Strangers, StrangersByNetwork
 
 ADDRESSES = ("192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1", "2001:db8::2", "2001:db8:1::1")
 
@@ -13,7 +13,7 @@ ADDRESSES = ("192.0.2.1", "192.0.2.2", "198.51.100.1", "2001:db8::1", "2001:db8:
 @given(st.lists(st.tuples(st.sampled_from(["add", "remove", "oust"]), st.integers(0, 20), st.sampled_from("abc"))))
 def test_a_crowd_is_what_a_list_would_be(steps: list[tuple[str, int, str]]) -> None:
     """However many come and go: who goes first is the oldest of a network that has the most."""
-    crowd: Crowd[int] = Crowd()
+    crowd: StrangersByNetwork[int] = StrangersByNetwork()
     model: list[tuple[int, str]] = []
     for step, one, network in steps:
         if step == "add":
@@ -38,7 +38,7 @@ def test_a_crowd_is_what_a_list_would_be(steps: list[tuple[str, int, str]]) -> N
 
 def test_a_network_becomes_known_with_all_who_are_there() -> None:
     """Where one has signed in, the others who wait are no longer the first to go."""
-    crowd: Newcomers[str] = Newcomers(remembered=2)
+    crowd: Strangers[str] = Strangers(remembered=2)
     for one in ("a1", "a2", "a3"):
         crowd.add(one, "192.0.2.1")
     crowd.add("b1", "192.0.2.2")

@@ -14,7 +14,7 @@ from lyncpy.contracts.networks import network_of
 T = TypeVar("T", bound=Hashable)
 
 
-class Crowd(Generic[T]):
+class StrangersByNetwork(Generic[T]):
     """Strangers by network. Every call takes the same time, however many there are."""
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Crowd(Generic[T]):
             self._largest = after  # sizes change by one: the network that left is among the largest now
 
 
-class Newcomers(Generic[T]):
+class Strangers(Generic[T]):
     """Strangers of two kinds: those from where somebody has signed in before, and all others.
 
     Who comes from a known network is never thrown out for one who does not, as long as there is one
@@ -94,8 +94,8 @@ class Newcomers(Generic[T]):
     def __init__(self, *, remembered: int) -> None:
         self._remembered = remembered
         self._known: OrderedDict[str, None] = OrderedDict()
-        self._strangers: Crowd[T] = Crowd()
-        self._friends: Crowd[T] = Crowd()
+        self._strangers: StrangersByNetwork[T] = StrangersByNetwork()
+        self._friends: StrangersByNetwork[T] = StrangersByNetwork()
 
     def __len__(self) -> int:
         return len(self._strangers) + len(self._friends)
