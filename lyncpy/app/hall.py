@@ -30,7 +30,7 @@ from lyncpy.core.router import Router
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
-from lyncpy.core.tries import Tries
+from lyncpy.core.tries import SignInTries
 from lyncpy.wire.flows import Flows
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
@@ -122,7 +122,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         total=limits.subscriptions_total,
     )
     forward = Forward(outbound, f"{contact};lr", AssertedIdentity(tables.people, timers), timers)
-    tries = Tries(tables.people, KnownNetworks(back.store, timers), relays, config.sections.auth)
+    tries = SignInTries(tables.people, KnownNetworks(back.store, timers), relays, config.sections.auth)
     return Ground(
         platform=platform,
         signaling=Signaling(flows, outbound, notifier, forward),

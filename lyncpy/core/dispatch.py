@@ -16,28 +16,28 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Response
 
 
-class Admits(Protocol):
+class GateForDispatch(Protocol):
     """What Dispatch needs of the gate."""
 
     async def admit(self, arrival: Arrival) -> Arrival:
         """Prove the sender; raise Refused."""
 
 
-class Chooses(Protocol):
+class RouterForDispatch(Protocol):
     """What Dispatch needs of the router."""
 
     def choose(self, arrival: Arrival) -> Route:
         """Find the route; raise Refused."""
 
 
-class Serves(Protocol):
+class DispatchForTransactions(Protocol):
     """What transactions need of Dispatch."""
 
     async def serve(self, arrival: Arrival) -> Response | None:
         """Answer one request; never raises."""
 
 
-class Guards(Protocol):
+class GateForTransactions(Protocol):
     """What transactions need of the gate."""
 
     def opened(self, flow: FlowName, peer: str, *, secure: bool) -> None:
@@ -54,10 +54,10 @@ class Guards(Protocol):
 class TransactionUser:
     """The layer above server transactions, the "transaction user" of RFC 3261 §5."""
 
-    dispatch: Serves
+    dispatch: DispatchForTransactions
     """Answers requests."""
 
-    gate: Guards
+    gate: GateForTransactions
     """Is told of connections, and asked whether a response may be believed."""
 
     outbound: Outbound
@@ -75,7 +75,7 @@ class Dispatch:
 
     log = Logger()
 
-    def __init__(self, gate: Admits, router: Chooses, owners: IOwners) -> None:
+    def __init__(self, gate: GateForDispatch, router: RouterForDispatch, owners: IOwners) -> None:
         self._gate = gate
         self._router = router
         self._owners = owners

@@ -37,7 +37,7 @@ from lyncpy.core.deadline import Deadlines
 from lyncpy.core.per_user import ConnectionsPerUser
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU, SignIns
-from lyncpy.core.tries import Attempt
+from lyncpy.core.tries import SignInAttempt
 from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.uri import parse_uri
@@ -308,7 +308,7 @@ class Gate:
             self._signins.spare(attempt)
 
     async def _judge(
-        self, state: _GateFlow, arrival: Arrival, attempt: Attempt, authenticator: IAuthenticator, value: str
+        self, state: _GateFlow, arrival: Arrival, attempt: SignInAttempt, authenticator: IAuthenticator, value: str
     ) -> Arrival:
         """Make one step of the handshake, and act on its outcome."""
         if _carries_proof(value):

@@ -41,7 +41,7 @@ NOBODY: Final[Owners] = {}
 """The owners of an item that counts for the whole bound alone."""
 
 
-class InDoubt(StoreUnavailable):
+class CommitInDoubt(StoreUnavailable):
     """The commit of the item had begun: the item may be durable all the same."""
 
 
@@ -366,7 +366,7 @@ class GroupCommit(Generic[T, R]):
             self._failures.add()
             self._trouble = str(failure.value) or "it failed"
             for entry in group:
-                self._fail(entry, Failure(InDoubt(self._trouble)))
+                self._fail(entry, Failure(CommitInDoubt(self._trouble)))
             self._release(self._waiting.take_back([entry for entry in group if entry.answer is None]))
             self._terms.on_trouble(self._trouble)
         elif len(group) > 1:
@@ -414,6 +414,6 @@ class GroupCommit(Generic[T, R]):
         self._alone = deque(entry for entry in self._alone if entry.answer is None)
         for entry in self._under_way:
             if entry.answer is not None and not entry.answer.called:
-                entry.answer.errback(InDoubt(reason))
+                entry.answer.errback(CommitInDoubt(reason))
         for entry in others:
             self._fail(entry, Failure(StoreUnavailable(reason)))

@@ -11,7 +11,7 @@ from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, Asked, OperatorRole, ShellCommand, Table
 from lyncpy.core.signins import where
-from lyncpy.core.tries import Tries, account_of
+from lyncpy.core.tries import SignInTries, account_of
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.uri import parse_address
 
@@ -23,7 +23,7 @@ Network = IPv4Network | IPv6Network
 class Lockouts:
     """`signin locks`, `signin unlock`."""
 
-    def __init__(self, tries: Tries, people: IPeople, timers: ITimers) -> None:
+    def __init__(self, tries: SignInTries, people: IPeople, timers: ITimers) -> None:
         self._tries = tries
         self._people = people
         self._timers = timers

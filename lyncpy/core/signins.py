@@ -23,7 +23,7 @@ from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
-from lyncpy.core.tries import Attempt, Tries, UserAtPlace, account_of
+from lyncpy.core.tries import SignInAttempt, SignInTries, UserAtPlace, account_of
 from lyncpy.sip.text import shown
 
 FAILURES_PER_USER: Final = 10
@@ -82,12 +82,12 @@ Failures = OrderedDict[Aor, deque[SignInFailure]]
 class SignIns:
     """Decides who may try to sign in, and keeps the reasons of failures: in the log, in meters, and per user for `why`.
 
-    What is counted for whom is the affair of `Tries`.
+    What is counted for whom is the affair of `SignInTries`.
     """
 
     log = Logger()
 
-    def __init__(self, people: IPeople, tries: Tries, meter: IMeter, timers: ITimers) -> None:
+    def __init__(self, people: IPeople, tries: SignInTries, meter: IMeter, timers: ITimers) -> None:
         self._people = people
         self.tries: Final = tries
         self._meter = meter
@@ -95,7 +95,7 @@ class SignIns:
         self._failures: Failures = OrderedDict()
         self._strangers: Failures = OrderedDict()
 
-    def attempt(self, aor: Aor, address: str, epid: str = "", account: str = "") -> Attempt:
+    def attempt(self, aor: Aor, address: str, epid: str = "", account: str = "") -> SignInAttempt:
         """Give a try to sign in as this user, from this address, with this device ("": a browser).
 
         Args:
@@ -103,7 +103,7 @@ class SignIns:
         """
         return self.tries.attempt(aor, address, epid, account)
 
-    def check(self, attempt: Attempt) -> None:
+    def check(self, attempt: SignInAttempt) -> None:
         """Check that a try to sign in is allowed now.
 
         Raises:
@@ -115,11 +115,11 @@ class SignIns:
             raise Refused(404, _UNKNOWN)
         self._check_patience(self.tries.wait(attempt, now))
 
-    def count_attempt(self, attempt: Attempt) -> None:
+    def count_attempt(self, attempt: SignInAttempt) -> None:
         """Count a try as failed until its password was looked at."""
         self.tries.count_attempt(attempt, self._timers.now())
 
-    def spare(self, attempt: Attempt) -> None:
+    def spare(self, attempt: SignInAttempt) -> None:
         """Count a try no more that came to no verdict; may be called for any."""
         self.tries.spare(attempt)
 
@@ -133,7 +133,7 @@ class SignIns:
                 headers=[("Retry-After", str(seconds))],
             )
 
-    def failed(self, denied: AuthenticationDenied, attempt: Attempt) -> None:
+    def failed(self, denied: AuthenticationDenied, attempt: SignInAttempt) -> None:
         """Count and log a failed handshake; return when the client shall begin anew.
 
         Raises:
@@ -160,11 +160,11 @@ class SignIns:
         if denied.reason == DenialReason.NOT_THIS_USER:
             raise Refused(403, NOT_YOU)
 
-    def succeeded(self, attempt: Attempt) -> None:
+    def succeeded(self, attempt: SignInAttempt) -> None:
         """Forgive what the user failed before at this place, and know the place from now on."""
         self.tries.succeeded(attempt)
 
-    def _note(self, denied: AuthenticationDenied, attempt: Attempt) -> None:
+    def _note(self, denied: AuthenticationDenied, attempt: SignInAttempt) -> None:
         self.log.info(
             "{aor} could not sign in from {address} as {account}: {reason} {detail}",
             aor=shown(attempt.aor),
@@ -181,7 +181,7 @@ class SignIns:
         else:
             _remember(self._strangers, STRANGERS_REMEMBERED, attempt.aor, failure)
 
-    def _warn(self, attempt: Attempt, now: float) -> None:
+    def _warn(self, attempt: SignInAttempt, now: float) -> None:
         wait_s = self.tries.wait(attempt, now)
         if wait_s > 0:
             self.log.warn(

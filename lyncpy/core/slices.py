@@ -49,7 +49,7 @@ class Slices:
             yield items[start : start + self._size]
 
 
-class Rota(Generic[K]):
+class FairQueue(Generic[K]):
     """A queue for long work of many users, one piece at a time: users with much work wait behind those with little.
 
     Bounded by what waits for its answer elsewhere: each waiting piece belongs to a request.

@@ -71,7 +71,7 @@ class ThrottledName(NamedTuple):
     failures: int
 
 
-class Crowded(NamedTuple):
+class CrowdedNetwork(NamedTuple):
     """A place with so many failures that each name has one free try there."""
 
     place: str
@@ -80,7 +80,7 @@ class Crowded(NamedTuple):
 
 
 @dataclass(slots=True)
-class Attempt:
+class SignInAttempt:
     """One try to sign in, counted from before its password is verified, lest many at once be free."""
 
     aor: Aor
@@ -129,7 +129,7 @@ class _Counts:
             self.pressed.count_failure(pair.name, now, pair.place)
 
 
-class Tries:
+class SignInTries:
     """Counts failures, and says who waits. Time is an argument."""
 
     def __init__(self, people: IPeople, places: KnownNetworks, relays: Relays, rules: SignInRules) -> None:
@@ -147,7 +147,7 @@ class Tries:
 
     # --- asking
 
-    def attempt(self, aor: Aor, address: str, epid: str, account: str = "") -> Attempt:
+    def attempt(self, aor: Aor, address: str, epid: str, account: str = "") -> SignInAttempt:
         """Give a try that is not counted yet.
 
         Args:
@@ -158,9 +158,9 @@ class Tries:
         person = self._people.person(aor)
         known = bool(epid) and person is not None and self.places.knows(person.key, place, epid)
         pair = UserAtPlace(account_of(account) if account else aor, place, epid if known else "")
-        return Attempt(aor, address, place, epid, pair, person is not None, address in self._relays)
+        return SignInAttempt(aor, address, place, epid, pair, person is not None, address in self._relays)
 
-    def wait(self, attempt: Attempt, now: float) -> float:
+    def wait(self, attempt: SignInAttempt, now: float) -> float:
         """Give the seconds until this may be tried; 0: now."""
         return self._table(attempt.is_user).wait(attempt.pair, now, crowded=self._is_crowded(attempt.place, now))
 
@@ -168,7 +168,7 @@ class Tries:
         """Give the seconds until the password of an account may be guessed from a place; 0: now."""
         return self._table(is_user).wait(account, now, crowded=self._is_crowded(account.place, now))
 
-    def may_know(self, attempt: Attempt, now: float) -> bool:
+    def may_know(self, attempt: SignInAttempt, now: float) -> bool:
         """Tell whether to say that an address does not exist; asking counts."""
         if not self._rules.tell_unknown_users:
             return False
@@ -202,12 +202,12 @@ class Tries:
         person = None if name.startswith("sip:") else self._people.by_login("", name)
         return person.aor if person is not None else name
 
-    def crowded(self, now: float) -> Iterator[Crowded]:
+    def crowded(self, now: float) -> Iterator[CrowdedNetwork]:
         """Give the places where names have one try for free. Walks the table."""
         for place in self._places.names():
             ends_s = self._places.relief_s(place, now)
             if ends_s > 0:
-                yield Crowded(str(place), ends_s, self._places.failures(place, now))
+                yield CrowdedNetwork(str(place), ends_s, self._places.failures(place, now))
 
     def unlock_user(self, aor: Aor) -> int:
         """Forget what was failed as a user; give the number of failures."""
@@ -240,19 +240,19 @@ class Tries:
 
     # --- counting
 
-    def count_attempt(self, attempt: Attempt, now: float) -> None:
+    def count_attempt(self, attempt: SignInAttempt, now: float) -> None:
         """Note that a password is about to be verified."""
         attempt.counted = True
         if not attempt.is_relayed:
             self._running[attempt.place] += 1
         self._table(attempt.is_user).count_failure(attempt.pair, now)
 
-    def spare(self, attempt: Attempt) -> None:
+    def spare(self, attempt: SignInAttempt) -> None:
         """Stop counting a try as failed: it was no guess, or came to no end."""
         if self._ended(attempt):
             self._table(attempt.is_user).pairs.spare(attempt.pair)
 
-    def count_failure(self, attempt: Attempt, now: float) -> None:
+    def count_failure(self, attempt: SignInAttempt, now: float) -> None:
         """Count a failed try."""
         counts = self._table(attempt.is_user)
         if not self._ended(attempt):
@@ -267,7 +267,7 @@ class Tries:
         counts.count_failure(account, now)
         counts.press(account, now)
 
-    def succeeded(self, attempt: Attempt) -> None:
+    def succeeded(self, attempt: SignInAttempt) -> None:
         """Note a sign-in: forget the failures of the user and of their device at this place.
 
         Others' failures of the same place stay: one valid account must not buy more guesses.
@@ -284,7 +284,7 @@ class Tries:
         # Of a relay nothing is counted.
         return self._places.failures(place, now) + self._running[place] >= self._rules.tries_per_address
 
-    def _ended(self, attempt: Attempt) -> bool:
+    def _ended(self, attempt: SignInAttempt) -> bool:
         """End a running try; tell whether it was counted."""
         if not attempt.counted:
             return False

@@ -20,7 +20,7 @@ from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
-from lyncpy.core.tries import SignInRules, Tries
+from lyncpy.core.tries import SignInRules, SignInTries
 from lyncpy.sip.message import Headers, Message, Request
 from lyncpy.sip.prepared import Prepared
 from tests.kit.memory import MemoryStore
@@ -93,7 +93,7 @@ def signins_of(
 ) -> SignIns:
     """Give who counts failed sign-ins, with a store of its own for known places."""
     places = KnownNetworks(MemoryStore(timers.steady), timers)
-    return SignIns(people, Tries(people, places, Relays(relays), rules), meter, timers)
+    return SignIns(people, SignInTries(people, places, Relays(relays), rules), meter, timers)
 
 
 def gate_of(

@@ -20,7 +20,7 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import Unfinished
-from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms, InDoubt
+from lyncpy.core.group_commit import CommitInDoubt, GroupCommit, GroupCommitTerms
 from lyncpy.core.timestamps import moment
 from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
@@ -350,7 +350,7 @@ class Keeper:
         try:
             if self._settings.critical:
                 raise error
-            await self._gaps.lost(at, in_doubt=isinstance(error, InDoubt))
+            await self._gaps.lost(at, in_doubt=isinstance(error, CommitInDoubt))
         except StoreUnavailable as why:
             self.counts.refused += 1
             raise _refusal() from why

@@ -11,7 +11,7 @@ from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Operation
-from lyncpy.core.slices import Rota, Slices
+from lyncpy.core.slices import FairQueue, Slices
 from lyncpy.sip.markup import Element
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import SOAP_TYPE
@@ -28,7 +28,7 @@ class Search:
     def __init__(self, people: IPeople, timers: ITimers) -> None:
         self._people = people
         self._timers = timers
-        self._queue: Rota[Aor] = Rota(timers)
+        self._queue: FairQueue[Aor] = FairQueue(timers)
 
     def operations(self) -> Mapping[str, Operation]:
         """Give the SOAP operations that it answers."""

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from lyncpy.contracts.group_commit import IGroupCommit
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import Shares
-from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms, InDoubt
+from lyncpy.core.group_commit import CommitInDoubt, GroupCommit, GroupCommitTerms
 from lyncpy.core.timers import Timers
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of, started
@@ -142,7 +142,7 @@ def test_a_failing_world_fails_who_waits(scene: Desk) -> None:
     assert scene.under_way() == [["b"]]
     scene.answers()
     (a, b) = ends(*waits)
-    assert (type(a), str(a), b) == (InDoubt, "the disk is full", "B")
+    assert (type(a), str(a), b) == (CommitInDoubt, "the disk is full", "B")
     assert scene.troubles == ["the disk is full", ""]
     assert scene.meter.count("lyncpy_disk_commit_failures_total") == 1
     assert scene.is_empty()
@@ -314,7 +314,7 @@ def test_nobody_waits_for_ever() -> None:
     scene.clock.advance(5)
     assert scene.queue.hangs
     found = [*ends(*waits), *ends(*scene.adds("c"))]
-    assert [type(end) for end in found] == [InDoubt, StoreUnavailable, StoreUnavailable]
+    assert [type(end) for end in found] == [CommitInDoubt, StoreUnavailable, StoreUnavailable]
     assert {str(end) for end in found} == {"the disk does not answer"}
     assert scene.troubles == ["the disk does not answer"]
     assert (len(scene.queue), scene.queue.size) == (2, 2)
@@ -333,7 +333,7 @@ def test_a_disk_that_fails_after_it_hung_fails_nobody_twice() -> None:
     (wait,) = scene.adds("a")
     scene.clock.advance(5)
     scene.answers(FULL)
-    assert type(ends(wait)[0]) is InDoubt
+    assert type(ends(wait)[0]) is CommitInDoubt
     assert scene.is_empty()
 
 
@@ -376,7 +376,7 @@ def test_an_orderly_end_has_its_bound(scene: Desk) -> None:
     scene.clock.advance(5)
     assert ends(closing) == [3]
     found = ends(*waits)
-    assert [type(end) for end in found] == [InDoubt, StoreUnavailable]
+    assert [type(end) for end in found] == [CommitInDoubt, StoreUnavailable]
     assert str(found[0]) == "the disk did not take it within 5 s"
     scene.answers()
     scene.answers()

@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from lyncpy.core.slices import Rota, Slices, next_turn
+from lyncpy.core.slices import FairQueue, Slices, next_turn
 from lyncpy.core.timers import Timers
 from tests.kit.holdings import held
 from tests.kit.results import result_of
@@ -60,7 +60,7 @@ def test_work_can_be_stopped_between_two_slices() -> None:
 def test_whoever_asks_for_much_waits_behind_others() -> None:
     """Work is done a piece at a time, of one person after the other; who leaves is passed over."""
     clock = Clock()
-    rota, done = Rota[str](Timers(clock, lambda: 0.0)), list[str]()
+    rota, done = FairQueue[str](Timers(clock, lambda: 0.0)), list[str]()
     under_way: list[Deferred[None]] = []
 
     async def piece(name: str) -> str:
@@ -87,7 +87,7 @@ def test_whoever_asks_for_much_waits_behind_others() -> None:
 
 def test_work_that_fails_does_not_stop_the_others() -> None:
     """Its error is its own."""
-    rota, failures = Rota[str](Timers(Clock(), lambda: 0.0)), list[Failure]()
+    rota, failures = FairQueue[str](Timers(Clock(), lambda: 0.0)), list[Failure]()
 
     async def fail() -> None:
         raise ValueError

@@ -14,7 +14,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.networks import Relays
 from lyncpy.core.known_networks import DEVICES, KEPT_DAYS, KIND, KnownNetworks
 from lyncpy.core.timers import Timers
-from lyncpy.core.tries import PRESSED, Tries
+from lyncpy.core.tries import PRESSED, SignInTries
 from tests.kit.fakes import FragileStore, Fragility, awaited
 from tests.kit.gatehouse import TablePeople, timers_of
 from tests.kit.memory import MemoryStore
@@ -37,7 +37,7 @@ class Door:
         people = TablePeople(*(Person(aor, f"key-{aor}") for aor in (ALICE, BOB, *STAFF, *NEW)))
         self.places = KnownNetworks(self.store, self.timers)
         relays = Relays(["10.0.0.0/8"])
-        self.tries = Tries(people, self.places, relays, Settings.model_validate(rules))
+        self.tries = SignInTries(people, self.places, relays, Settings.model_validate(rules))
         result_of(self.places.open())
 
     @property
