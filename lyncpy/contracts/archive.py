@@ -27,7 +27,7 @@ class EntryKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ConversationEvent:
     """One event of a conversation: a message, a joining, a leaving or a failure."""
 
     at: float
@@ -59,7 +59,7 @@ class IArchive(Interface):
         `external`: somebody outside the enterprise, or a guest, takes part.
         """
 
-    def archive(said: Said) -> Awaitable[None]:
+    def archive(said: ConversationEvent) -> Awaitable[None]:
         """Write an entry before the message is passed on.
 
         Raises:
@@ -94,7 +94,7 @@ class LedgerLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ChainPosition:
     """A place in the chain: behind this entry."""
 
     serial: int
@@ -108,13 +108,13 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class ChainEnds:
     """The chain as a whole, at one moment."""
 
-    start: Mark
+    start: ChainPosition
     """Behind what was purged."""
 
-    end: Mark
+    end: ChainPosition
     """Behind the last entry."""
 
     last: int
@@ -122,7 +122,7 @@ class Ends:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EntryFilter:
     """Which entries are looked for; "" is any."""
 
     people: tuple[str, ...] = ()
@@ -148,13 +148,15 @@ class ILedger(Interface):
     Index names are text of at most 400 characters that every database can hold.
     """
 
-    def ends() -> Awaitable[Ends | None]:
+    def ends() -> Awaitable[ChainEnds | None]:
         """Give the two ends; None before `begin_chain`."""
 
-    def begin_chain(start: Mark, end: Mark) -> Awaitable[None]:
+    def begin_chain(start: ChainPosition, end: ChainPosition) -> Awaitable[None]:
         """Begin an empty chain with these ends. Raises Conflict when one has begun."""
 
-    def append(lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark) -> Awaitable[None]:
+    def append(
+        lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
+    ) -> Awaitable[None]:
         """Add lines and their places in the index, and move the end; all or nothing, durable when it returns.
 
         Raises:
@@ -164,7 +166,7 @@ class ILedger(Interface):
     def read_after(after: int, limit: int) -> Awaitable[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
 
-    def search(wanted: Wanted, limit: int, *, newest: bool = False) -> Awaitable[Sequence[LedgerLine]]:
+    def search(wanted: EntryFilter, limit: int, *, newest: bool = False) -> Awaitable[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
 
     def conversations(people: Collection[str], after: str, limit: int) -> Awaitable[Sequence[str]]:
@@ -173,7 +175,7 @@ class ILedger(Interface):
     def misplaced(places: Collection[Place]) -> Awaitable[Collection[Place]]:
         """Give the places of these that the index lacks."""
 
-    def remove_until(start: Mark, expected: Mark) -> Awaitable[None]:
+    def remove_until(start: ChainPosition, expected: ChainPosition) -> Awaitable[None]:
         """Remove lines up to this mark, and the places of conversations that have none left, and move the start.
 
         Raises:

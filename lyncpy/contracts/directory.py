@@ -109,7 +109,7 @@ def judged(person: Person, wall: float, *, overdue_ends: bool = True) -> Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Objection:
+class SignInObjection:
     """Why somebody may not sign in."""
 
     reason: DenialReason
@@ -119,20 +119,22 @@ class Objection:
     """What follows their name in a sentence for an operator."""
 
 
-def objection_to(person: Person, wall: float) -> Objection | None:
+def objection_to(person: Person, wall: float) -> SignInObjection | None:
     """Say why somebody may not sign in at a time; None when they may."""
     person = judged(person, wall)
     if person.is_out_of_time:
         if person.until is not None and wall >= person.until.at:
-            return Objection(DenialReason.EXPIRED, f"expired on {_when(person.until)}")
+            return SignInObjection(DenialReason.EXPIRED, f"expired on {_when(person.until)}")
         if person.begins is not None:
-            return Objection(DenialReason.NOT_YET_VALID, f"may sign in from {_when(person.begins)} on")
+            return SignInObjection(DenialReason.NOT_YET_VALID, f"may sign in from {_when(person.begins)} on")
     if not person.enabled:
-        return Objection(
+        return SignInObjection(
             DenialReason.DISABLED, f"is switched off: {person.barred}" if person.barred else "is switched off"
         )
     if person.must_change is not None and wall >= person.must_change.at:
-        return Objection(DenialReason.MUST_CHANGE_PASSWORD, f"must change the password first ({person.must_change.by})")
+        return SignInObjection(
+            DenialReason.MUST_CHANGE_PASSWORD, f"must change the password first ({person.must_change.by})"
+        )
     return None
 
 

@@ -27,7 +27,7 @@ class ICall(Interface):
         """
 
 
-class Hears(Protocol):
+class ResponseObserver(Protocol):
     """A function that is called with each final response to a mass request."""
 
     def __call__(self, response: Response, *, local: bool) -> None:
@@ -52,7 +52,7 @@ class IOutbound(Interface):
         INVITE that come after its final response (a fork's second answer).
         """
 
-    def send_mass_request(flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+    def send_mass_request(flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
         """Send one of a thousand requests that say the same, with a new topmost Via, for less than `send_request` costs.
 
         `hear` is called once, perhaps at once, with the final response as it came, and with whether

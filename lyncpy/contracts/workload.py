@@ -61,7 +61,7 @@ class Table:
     """Why the command is no success though it has something to show: said on the error output, with status 1."""
 
 
-class Ordered(Sequence[str], Generic[T]):
+class OrderedWords(Sequence[str], Generic[T]):
     """Completions that are in order already and are written when they are looked at.
 
     Tab looks for where a fragment stands, instead of walking over everybody; nothing is copied.
@@ -127,7 +127,7 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CommandCall:
     """One use of a command: its words as typed, and by whom."""
 
     args: Mapping[str, str]
@@ -149,7 +149,7 @@ class ShellCommand:
     """One or more words: "presence show"."""
 
     help: str
-    run: Callable[[Asked], Awaitable[Table]]
+    run: Callable[[CommandCall], Awaitable[Table]]
     """Raises CommandFailed."""
 
     args: tuple[Arg, ...] = ()

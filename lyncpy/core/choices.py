@@ -2,9 +2,9 @@
 
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import bare
-from lyncpy.contracts.workload import Ordered
+from lyncpy.contracts.workload import OrderedWords
 
 
-def addresses(people: IPeople) -> Ordered[Person]:
+def addresses(people: IPeople) -> OrderedWords[Person]:
     """Give everybody's address, without its scheme."""
-    return Ordered(people.everybody(), lambda person: bare(person.aor))
+    return OrderedWords(people.everybody(), lambda person: bare(person.aor))

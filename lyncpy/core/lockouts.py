@@ -9,7 +9,7 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, OperatorRole, ShellCommand, Table
 from lyncpy.core.signins import where
 from lyncpy.core.tries import SignInTries, account_of
 from lyncpy.sip.errors import RemoteProtocolError
@@ -53,7 +53,7 @@ class Lockouts:
         users = [bare(pair.name) for pair, _, _ in self._tries.throttled(now)]
         return [*dict.fromkeys(users), *(place for place, _, _ in self._tries.crowded(now))]
 
-    async def locks(self, asked: Asked) -> Table:
+    async def locks(self, asked: CommandCall) -> Table:
         """Show who waits, the longest first, and then the places from which much was failed."""
         return self._locked()
 
@@ -74,7 +74,7 @@ class Lockouts:
             notes.append("a place without a user: whoever is new there has one try at a time")
         return Table(("user", "from", "seconds", "failures"), rows, "; ".join(notes), failed)
 
-    async def unlock(self, asked: Asked) -> Table:
+    async def unlock(self, asked: CommandCall) -> Table:
         """Let a user or a place try again at once; any other word is refused with a list of those who wait."""
         whom = asked.args["whom"].strip()
         network, aor = _network_of(whom), self._user(whom)

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.outbound import Hears
+from lyncpy.contracts.outbound import ResponseObserver
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.sip.message import Response, response_to
@@ -35,7 +35,7 @@ class MassRequest:
         flow: FlowName,
         branch: str,
         prepared: Prepared,
-        hear: Hears,
+        hear: ResponseObserver,
         queue: "MassTimeout",
         forget: Callable[["MassRequest"], None],
     ) -> None:
@@ -44,7 +44,7 @@ class MassRequest:
         self.request: Template = prepared.template
         self.due = 0.0
         self.prepared = prepared
-        self._hear: Hears | None = hear
+        self._hear: ResponseObserver | None = hear
         self._queue = queue
         self._forget = forget
 

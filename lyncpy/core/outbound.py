@@ -17,7 +17,7 @@ from lyncpy.contracts.facts import FlowSilent
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.outbound import Hears, ICall, IOutbound
+from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
 from lyncpy.core.mass_requests import MassRequest, MassTimeout
@@ -106,7 +106,7 @@ class Outbound:
         call.begin()
         return call
 
-    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
         """Send one request of a mass request; `hear` gets its final response; see the promise."""
         here = self._room_on(flow, prepared.template.method)
         if here is None:

@@ -5,7 +5,17 @@ from collections.abc import Collection, Sequence
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import Ends, IExports, IGapFile, ILedger, IStamps, LedgerLine, Mark, Place, Wanted
+from lyncpy.contracts.archive import (
+    ChainEnds,
+    ChainPosition,
+    EntryFilter,
+    IExports,
+    IGapFile,
+    ILedger,
+    IStamps,
+    LedgerLine,
+    Place,
+)
 from tests.kit.fakes import Fragility
 from tests.kit.ledger import MemoryLedger
 
@@ -19,16 +29,16 @@ class FragileLedger:
         self._inner = inner
         self._disk = disk
 
-    def ends(self) -> Deferred[Ends | None]:
+    def ends(self) -> Deferred[ChainEnds | None]:
         """Give the two ends."""
         return self._disk.run(self._inner.ends)
 
-    def begin_chain(self, start: Mark, end: Mark) -> Deferred[None]:
+    def begin_chain(self, start: ChainPosition, end: ChainPosition) -> Deferred[None]:
         """Begin a chain."""
         return self._disk.run(lambda: self._inner.begin_chain(start, end))
 
     def append(
-        self, lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark
+        self, lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
     ) -> Deferred[None]:
         """Add lines."""
         return self._disk.run(lambda: self._inner.append(lines, places, end, expected))
@@ -37,7 +47,7 @@ class FragileLedger:
         """Give lines."""
         return self._disk.run(lambda: self._inner.read_after(after, limit))
 
-    def search(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
+    def search(self, wanted: EntryFilter, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give lines that are wanted."""
         return self._disk.run(lambda: self._inner.search(wanted, limit, newest=newest))
 
@@ -49,7 +59,7 @@ class FragileLedger:
         """Give places that are missing."""
         return self._disk.run(lambda: self._inner.misplaced(places))
 
-    def remove_until(self, start: Mark, expected: Mark) -> Deferred[None]:
+    def remove_until(self, start: ChainPosition, expected: ChainPosition) -> Deferred[None]:
         """Remove lines."""
         return self._disk.run(lambda: self._inner.remove_until(start, expected))
 

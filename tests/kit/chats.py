@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.python import failure
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import IArchive, Said
+from lyncpy.contracts.archive import ConversationEvent, IArchive
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import PoliciesChanged
@@ -48,7 +48,7 @@ class NoArchive:
         """Want nothing."""
         return False
 
-    async def archive(self, said: Said) -> None:
+    async def archive(self, said: ConversationEvent) -> None:
         """Fail: nothing was wanted."""
         raise AssertionError("what nobody wanted was archived")
 
@@ -68,8 +68,8 @@ class SlowArchive:
 
     def __init__(self) -> None:
         """Begin empty and prompt."""
-        self.kept: list[Said] = []
-        self.waiting: list[tuple[Said, Deferred[None]]] = []
+        self.kept: list[ConversationEvent] = []
+        self.waiting: list[tuple[ConversationEvent, Deferred[None]]] = []
         self.is_prompt = True
         self.is_wanted = True
         self.refuses = False
@@ -80,7 +80,7 @@ class SlowArchive:
         self.asked.append((frozenset(people), external))
         return self.is_wanted
 
-    async def archive(self, said: Said) -> None:
+    async def archive(self, said: ConversationEvent) -> None:
         """Keep it, now or later, or refuse."""
         if self.refuses:
             raise Refused(503, Diagnostics(1, "The conversation cannot be recorded"))

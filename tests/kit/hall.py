@@ -16,9 +16,9 @@ from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
-from lyncpy.contracts.outbound import Hears, ICall, IOutbound
+from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
 from lyncpy.contracts.refusal import translated
-from lyncpy.contracts.workload import Asked, Offer, Table
+from lyncpy.contracts.workload import CommandCall, Offer, Table
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.operations import Operations
@@ -56,7 +56,7 @@ class RecordingOutbound:
         """Fail: every device here takes BENOTIFY."""
         raise AssertionError(f"{request.method} was sent, and nobody is there to answer")
 
-    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
         """Fail, as `send_request` does."""
         raise AssertionError(f"{prepared.template.method} was sent, and nobody is there to answer")
 
@@ -157,7 +157,7 @@ class Hall:
         command = next(command for offer in self.offers for command in offer.commands if command.name == words)
 
         async def run() -> Table:
-            return await command.run(Asked(args, {}))
+            return await command.run(CommandCall(args, {}))
 
         return result_of(run())
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import Ends, ILedger, LedgerLine, Mark, Place, Wanted
+from lyncpy.contracts.archive import ChainEnds, ChainPosition, EntryFilter, ILedger, LedgerLine, Place
 from lyncpy.contracts.store import Conflict
 
 
@@ -22,16 +22,16 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.lines: dict[int, LedgerLine] = {}
         self.places: set[Place] = set()
-        self.start: Mark | None = None
-        self.end: Mark | None = None
+        self.start: ChainPosition | None = None
+        self.end: ChainPosition | None = None
 
-    def ends(self) -> Deferred[Ends | None]:
+    def ends(self) -> Deferred[ChainEnds | None]:
         """Give the two ends."""
         if self.start is None or self.end is None:
             return succeed(None)
-        return succeed(Ends(self.start, self.end, max(self.lines, default=0)))
+        return succeed(ChainEnds(self.start, self.end, max(self.lines, default=0)))
 
-    def begin_chain(self, start: Mark, end: Mark) -> Deferred[None]:
+    def begin_chain(self, start: ChainPosition, end: ChainPosition) -> Deferred[None]:
         """Begin an empty chain with these ends."""
         if self.start is not None or self.end is not None:
             return fail(Conflict("the archive has begun already"))
@@ -39,7 +39,7 @@ class MemoryLedger:
         return succeed(None)
 
     def append(
-        self, lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark
+        self, lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
     ) -> Deferred[None]:
         """Add lines and their places in the index, and move the end."""
         is_there = bool(lines) and max(self.lines, default=0) >= lines[0].serial
@@ -52,9 +52,9 @@ class MemoryLedger:
 
     def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
-        return self.search(Wanted(after=after, since=float("-inf"), until=float("inf")), limit)
+        return self.search(EntryFilter(after=after, since=float("-inf"), until=float("inf")), limit)
 
-    def search(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
+    def search(self, wanted: EntryFilter, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
         found = [
             self.lines[serial]
@@ -76,7 +76,7 @@ class MemoryLedger:
         """Give those of these places that the index lacks."""
         return succeed(frozenset(places) - self.places)
 
-    def remove_until(self, start: Mark, expected: Mark) -> Deferred[None]:
+    def remove_until(self, start: ChainPosition, expected: ChainPosition) -> Deferred[None]:
         """Remove lines up to this mark, and the places of conversations that have none left, and move the start."""
         if not _is_same(self.start, expected):
             return fail(Conflict("the start of the archive is another"))
@@ -88,5 +88,5 @@ class MemoryLedger:
         return succeed(None)
 
 
-def _is_same(mark: Mark | None, expected: Mark) -> bool:
+def _is_same(mark: ChainPosition | None, expected: ChainPosition) -> bool:
     return mark is not None and (mark.serial, mark.digest) == (expected.serial, expected.digest)

@@ -8,7 +8,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.outbound import Hears, ICall, IOutbound
+from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.sip.prepared import Prepared
 
@@ -88,7 +88,7 @@ class FakeOutbound:
         begun: ICall = call
         return begun
 
-    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: Hears, *, timeout: float) -> None:
+    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
         """Begin a call that the test answers; whoever asked hears of it."""
         call = FakeCall(flow, prepared.request(), {})
         self.calls.append(call)

@@ -10,11 +10,11 @@ from typing import Final
 
 from lyncpy.backends.addresses import BadEntry, address_of
 from lyncpy.backends.people import read_people
-from lyncpy.contracts.archive import EntryKind, LedgerLine, Said
+from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
 from lyncpy.core.timestamps import since_of
 from lyncpy.sip import body, grammar, headers, uri
 from lyncpy.sip.decoder import Decoder, Garbled, Ping
@@ -143,7 +143,7 @@ def _mailed(content_type: str) -> Reader:
     def mail(text: str) -> object:
         content = _bytes(text)
         alice = Aor("sip:alice@example.com")
-        said = Said(1.0, "talk", EntryKind.MESSAGE, alice, (alice,), "1", content_type, content)
+        said = ConversationEvent(1.0, "talk", EntryKind.MESSAGE, alice, (alice,), "1", content_type, content)
         whole = Mail()
         whole.add(ArchivedText(LedgerLine(1, 1.0, "message", "talk", "{}", content, b"x" * 32), said))
         return list(whole.pieces())
@@ -154,7 +154,7 @@ def _mailed(content_type: str) -> Reader:
 _LINE: Final = Settings().line_bytes
 
 
-async def _nothing(asked: Asked) -> Table:
+async def _nothing(asked: CommandCall) -> Table:
     return Table((), ())
 
 

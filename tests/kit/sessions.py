@@ -15,7 +15,7 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, NodeName
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Refused
-from lyncpy.contracts.workload import Asked, Table
+from lyncpy.contracts.workload import CommandCall, Table
 from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.forward import Forward
 from lyncpy.core.timers import Timers
@@ -215,6 +215,6 @@ class Scene:
         """Run the command `sessions`."""
 
         async def run() -> Table:
-            return await self.im.offer.commands[0].run(Asked({"user": user} if user else {}, flags))
+            return await self.im.offer.commands[0].run(CommandCall({"user": user} if user else {}, flags))
 
         return result_of(run())

@@ -9,7 +9,17 @@ from twisted.internet.task import Clock
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.records import AuditRecord
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, Offer, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.contracts.workload import (
+    Arg,
+    CommandCall,
+    CommandFailed,
+    Flag,
+    Offer,
+    OperatorRole,
+    Reason,
+    ShellCommand,
+    Table,
+)
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
@@ -63,7 +73,7 @@ class Weather:
             conditions=(self.storm,),
         )
 
-    async def users(self, asked: Asked) -> Table:
+    async def users(self, asked: CommandCall) -> Table:
         """Give people, one of them nasty."""
         rows = [
             (name, NASTY if name.startswith("bob") else "Nice", 7 * n, n > 0, None) for n, name in enumerate(PEOPLE)
@@ -72,33 +82,33 @@ class Weather:
             rows = [row for row in rows if row[0] == asked.args["user"]]
         return Table(("user", "name", "age", "enabled", "note"), rows, note=f"{len(rows)} people")
 
-    async def change(self, asked: Asked) -> Table:
+    async def change(self, asked: CommandCall) -> Table:
         """Write down that something was changed."""
         self.done.append(asked.args["user"])
         return Table((), (), note="changed")
 
-    async def wait(self, asked: Asked) -> Table:
+    async def wait(self, asked: CommandCall) -> Table:
         """Wait until somebody lets it go on."""
         await self.slow
         return Table((), (), note="at last")
 
-    async def half(self, asked: Asked) -> Table:
+    async def half(self, asked: CommandCall) -> Table:
         """Show what was done, and say what was not."""
         return Table(("done",), [("this",)], failed="that was not done")
 
-    async def fail(self, asked: Asked) -> Table:
+    async def fail(self, asked: CommandCall) -> Table:
         """Fail as a bug does."""
         raise RuntimeError("the inside shows")
 
-    async def refuse(self, asked: Asked) -> Table:
+    async def refuse(self, asked: CommandCall) -> Table:
         """Fail as a workload does."""
         raise CommandFailed("no such thing \x1b[31m; try another")
 
-    async def flood(self, asked: Asked) -> Table:
+    async def flood(self, asked: CommandCall) -> Table:
         """Give more than any bound."""
         return Table(("line",), [("x" * 1000,)] * 1000)
 
-    async def who(self, asked: Asked) -> Table:
+    async def who(self, asked: CommandCall) -> Table:
         """Give who asks."""
         return Table(("author",), [(asked.author,)])
 

@@ -28,7 +28,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.guests import GUEST_DOMAIN
 from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.contracts.workload import Asked, IUnit, ShellCommand, Table
+from lyncpy.contracts.workload import CommandCall, IUnit, ShellCommand, Table
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import UnitGroup
 from lyncpy.wire.stream import SipFactory
@@ -325,15 +325,15 @@ class Stage:
             for one in (unit.offer.commands if hasattr(unit, "offer") else ())
             if one.name == words
         )
-        return self._answered(found, Asked(args, {}))
+        return self._answered(found, CommandCall(args, {}))
 
     def shell(self, line: str) -> Table:
         """Run a line of the shell, as an operator types it."""
         words: Vocabulary = self.unit("admin").words()
         use = words.parse(line)
-        return self._answered(use.command, Asked(use.args, use.flags))
+        return self._answered(use.command, CommandCall(use.args, use.flags))
 
-    def _answered(self, command: ShellCommand, asked: Asked) -> Table:
+    def _answered(self, command: ShellCommand, asked: CommandCall) -> Table:
         """Run a command to its end, which may take some turns of the reactor."""
         tables: list[Table] = []
 

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import ILedger, Said
+from lyncpy.contracts.archive import ConversationEvent, ILedger
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.core.timers import Timers
@@ -26,7 +26,7 @@ NOON = 1_784_548_800.0
 ALICE, BOB, CAROL = Aor("sip:alice@example.com"), Aor("sip:bob@example.com"), Aor("sip:carol@example.com")
 
 
-def said(text: str | bytes = "hello", **facts: Any) -> Said:
+def said(text: str | bytes = "hello", **facts: Any) -> ConversationEvent:
     """Give something that Alice said to Bob."""
     usual: dict[str, Any] = {
         "at": NOON,
@@ -38,7 +38,7 @@ def said(text: str | bytes = "hello", **facts: Any) -> Said:
         "content_type": "text/plain; charset=UTF-8",
         "body": text.encode() if isinstance(text, str) else text,
     }
-    return Said(**{**usual, **facts})
+    return ConversationEvent(**{**usual, **facts})
 
 
 @implementer(IPolicies)
@@ -84,7 +84,7 @@ class Vault:
         self.auditor = Auditor(self.fragile, self.stamps)
         result_of(self.keeper.open())
 
-    def keep(self, *some: Said) -> None:
+    def keep(self, *some: ConversationEvent) -> None:
         """Keep entries, one after the other."""
         for one in some:
             result_of(self.keeper.archive(one))

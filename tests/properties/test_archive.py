@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.archive import EntryKind, LedgerLine, Mark, Said
+from lyncpy.contracts.archive import ChainPosition, ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.bodies import ArchivedText, Mail, json_line, plain_text
@@ -15,7 +15,7 @@ from tests.kit.vault import NOON, Vault
 TEXT = st.text(st.characters(max_codepoint=0x10FFFF), max_size=8)  # with lone surrogates
 NAMES = st.builds(Aor, TEXT)
 SAID = st.builds(
-    Said,
+    ConversationEvent,
     at=st.floats(0, 4e9),
     conversation=TEXT,
     kind=st.sampled_from(EntryKind),
@@ -38,7 +38,7 @@ SAID = st.builds(
 ENTRIES = st.lists(SAID, min_size=1, max_size=6)
 
 
-def kept(entries: list[Said]) -> Vault:
+def kept(entries: list[ConversationEvent]) -> Vault:
     """Keep entries."""
     vault = Vault()
     vault.keep(*entries)
@@ -46,7 +46,7 @@ def kept(entries: list[Said]) -> Vault:
 
 
 @given(ENTRIES)
-def test_whatever_was_said_is_kept_exactly_and_verifies(entries: list[Said]) -> None:
+def test_whatever_was_said_is_kept_exactly_and_verifies(entries: list[ConversationEvent]) -> None:
     """Bytes, broken text and all; times to the microsecond."""
     vault = kept(entries)
     assert vault.verify().broken is None
@@ -56,7 +56,7 @@ def test_whatever_was_said_is_kept_exactly_and_verifies(entries: list[Said]) -> 
 
 
 @given(ENTRIES, st.data())
-def test_any_single_change_of_what_is_stored_is_found(entries: list[Said], data: st.DataObject) -> None:
+def test_any_single_change_of_what_is_stored_is_found(entries: list[ConversationEvent], data: st.DataObject) -> None:
     """Removed, altered in any column, swapped, doubled, cut off: and no entry behind it is blamed but the next."""
     vault = kept(entries)
     lines = vault.ledger.lines
@@ -91,7 +91,9 @@ def test_any_single_change_of_what_is_stored_is_found(entries: list[Said], data:
 
 
 @given(ENTRIES, st.data())
-def test_a_chain_that_was_rewritten_without_the_key_is_found(entries: list[Said], data: st.DataObject) -> None:
+def test_a_chain_that_was_rewritten_without_the_key_is_found(
+    entries: list[ConversationEvent], data: st.DataObject
+) -> None:
     """Also when every digest fits: the ends are sealed."""
     vault = kept(entries)
     ledger = vault.ledger
@@ -106,12 +108,12 @@ def test_a_chain_that_was_rewritten_without_the_key_is_found(entries: list[Said]
         point = model.Point(line.serial, line.digest)
     if entries[serial - 1].body == b"forged":
         return
-    ledger.end = Mark(point.serial, point.digest, ledger.end.stamp)
+    ledger.end = ChainPosition(point.serial, point.digest, ledger.end.stamp)
     assert vault.verify().broken == len(entries)
 
 
 @given(SAID)
-def test_whatever_was_said_can_be_read_and_exported(one: Said) -> None:
+def test_whatever_was_said_can_be_read_and_exported(one: ConversationEvent) -> None:
     """Hostile text gives a mail and a line of JSON, never an error; no header comes out of it."""
     line = model.link(model.Point(0, b"x" * 32), one)
     assert isinstance(plain_text(one), str)
@@ -142,4 +144,4 @@ def altered(line: LedgerLine) -> st.SearchStrategy[LedgerLine]:
 
 def test_the_wall_clock_is_of_today() -> None:
     """What the kit calls noon is a moment that the form can write."""
-    assert model.link(model.Point(0, b""), Said(NOON, "", EntryKind.MESSAGE, Aor(""), ())).at == NOON
+    assert model.link(model.Point(0, b""), ConversationEvent(NOON, "", EntryKind.MESSAGE, Aor(""), ())).at == NOON

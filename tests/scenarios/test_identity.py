@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.names import Aor, Version, aor_of
 from lyncpy.contracts.owners import OwnerId
-from lyncpy.contracts.workload import Asked, CommandFailed
+from lyncpy.contracts.workload import CommandCall, CommandFailed
 from lyncpy.workloads.directory.owners import Owners
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.secrets import StoredSecrets
@@ -340,7 +340,7 @@ def test_what_is_typed_twice_or_too_late_is_answered_with_a_sentence(stage: Stag
         async def typed() -> None:
             use = stage.unit("admin").words().parse(line)
             try:
-                said.append(str((await use.command.run(Asked(use.args, use.flags))).rows))
+                said.append(str((await use.command.run(CommandCall(use.args, use.flags))).rows))
             except CommandFailed as failed:
                 said.append(str(failed))
 

@@ -24,7 +24,7 @@ from zope.interface import implementer
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.statements import insert_into
 from lyncpy.backends.sql.tables import archive, archive_marks, archive_people
-from lyncpy.contracts.archive import Ends, ILedger, LedgerLine, Mark, Place, Wanted
+from lyncpy.contracts.archive import ChainEnds, ChainPosition, EntryFilter, ILedger, LedgerLine, Place
 from lyncpy.contracts.store import Conflict
 
 START: Final = "start"
@@ -45,20 +45,20 @@ class SqlLedger:
         self._marks = [_as_bytes(column, database.dialect) for column in archive_marks.c]
         self._place = insert_into(archive_people, database.dialect).on_conflict_do_nothing()
 
-    def ends(self) -> Deferred[Ends | None]:
+    def ends(self) -> Deferred[ChainEnds | None]:
         """Read the marks of both ends and the last serial, as they are at one moment."""
         # One statement: a purge or a write between two would look like a tear.
         last = select(func.coalesce(func.max(archive.c.serial), 0)).scalar_subquery()
         statement = select(*self._marks, last)
 
-        def job(connection: Connection) -> Ends | None:
+        def job(connection: Connection) -> ChainEnds | None:
             rows = connection.execute(statement).all()
-            found = {_text(name): Mark(*mark) for name, *mark, _ in rows}
-            return Ends(found[START], found[END], rows[0][-1]) if START in found and END in found else None
+            found = {_text(name): ChainPosition(*mark) for name, *mark, _ in rows}
+            return ChainEnds(found[START], found[END], rows[0][-1]) if START in found and END in found else None
 
         return self._database.run_read(job)
 
-    def begin_chain(self, start: Mark, end: Mark) -> Deferred[None]:
+    def begin_chain(self, start: ChainPosition, end: ChainPosition) -> Deferred[None]:
         """Begin an empty chain with these ends."""
         marks = insert_into(archive_marks, self._database.dialect).on_conflict_do_nothing()
         rows = [{"name": name, **_values(mark)} for name, mark in ((START, start), (END, end))]
@@ -72,7 +72,7 @@ class SqlLedger:
         return self._decided(job, "the archive has begun already")
 
     def append(
-        self, lines: Sequence[LedgerLine], places: Collection[Place], end: Mark, expected: Mark
+        self, lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
     ) -> Deferred[None]:
         """Add lines and their places in the index, and move the end."""
         rows = [
@@ -108,7 +108,7 @@ class SqlLedger:
         """Give the first lines behind this serial, in order."""
         return self._find([archive.c.serial > after], limit, newest=False)
 
-    def search(self, wanted: Wanted, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
+    def search(self, wanted: EntryFilter, limit: int, *, newest: bool = False) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines that are wanted, in order; with `newest` the last ones, the last first."""
         column = archive.c
         where = [
@@ -148,7 +148,7 @@ class SqlLedger:
 
         return self._database.run_read(job)
 
-    def remove_until(self, start: Mark, expected: Mark) -> Deferred[None]:
+    def remove_until(self, start: ChainPosition, expected: ChainPosition) -> Deferred[None]:
         """Remove lines up to this mark, and the places of conversations that have none left, and move the start."""
         old = archive.c.serial <= start.serial
         touched = select(archive.c.conversation).where(old).distinct()
@@ -184,7 +184,7 @@ class SqlLedger:
         return self._database.run_write(job).addCallback(decided)
 
 
-def _move(name: str, mark: Mark, expected: Mark) -> Update:
+def _move(name: str, mark: ChainPosition, expected: ChainPosition) -> Update:
     column = archive_marks.c
     return (
         update(archive_marks)
@@ -193,7 +193,7 @@ def _move(name: str, mark: Mark, expected: Mark) -> Update:
     )
 
 
-def _values(mark: Mark) -> Mapping[str, Any]:  # Any: numbers and bytes
+def _values(mark: ChainPosition) -> Mapping[str, Any]:  # Any: numbers and bytes
     return {"serial": mark.serial, "digest": mark.digest, "stamp": mark.stamp}
 
 

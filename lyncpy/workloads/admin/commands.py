@@ -15,12 +15,12 @@ from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import (
     Arg,
-    Asked,
+    CommandCall,
     CommandFailed,
     Flag,
     Offer,
     OperatorRole,
-    Ordered,
+    OrderedWords,
     Reason,
     ShellCommand,
     Table,
@@ -96,7 +96,7 @@ class Commands:
             ShellCommand("exit", "Leave the shell; so does Ctrl-D.", self.exit),
         )
 
-    async def help(self, asked: Asked) -> Table:
+    async def help(self, asked: CommandCall) -> Table:
         """List the commands, or explain one."""
         words = self._words()
         named = [word for name in ("command", "word") for word in asked.args.get(name, "").split()]
@@ -111,7 +111,7 @@ class Commands:
             raise CommandFailed(f'there is no command "{" ".join(named)[:80]}"; `help` lists all')
         return Table(("command", "what it does", "role"), [(o.name, o.help, o.role.name.lower()) for o in group])
 
-    async def why(self, asked: Asked) -> Table:
+    async def why(self, asked: CommandCall) -> Table:
         """Ask every workload about a user."""
         aor = _address(asked.args["user"])
         watcher = asked.args.get("watcher") or asked.flags.get("seen-by")
@@ -149,7 +149,7 @@ class Commands:
                 found.append(Reason(name, "cannot be asked: internal error, see the log", good=False))
         return found
 
-    async def status(self, asked: Asked) -> Table:
+    async def status(self, asked: CommandCall) -> Table:
         """Tell how the server is."""
         up_s = self._timers.now() - self._since
         used = resource.getrusage(resource.RUSAGE_SELF)
@@ -166,7 +166,7 @@ class Commands:
         rows += [(one.concern, f"{one.finding}; {one.remedy}") for one in self._conditions()]
         return Table(("what", "value"), rows)
 
-    async def audit(self, asked: Asked) -> Table:
+    async def audit(self, asked: CommandCall) -> Table:
         """List the commands that were given, with their authors."""
         since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0
         text = asked.flags.get("limit", "100")
@@ -178,7 +178,7 @@ class Commands:
             [(moment(one.at), one.author, one.source, one.command, one.outcome) for one in rows],
         )
 
-    async def reload(self, asked: Asked) -> Table:
+    async def reload(self, asked: CommandCall) -> Table:
         """Read the configuration again."""
         try:
             sentences = self._reload()
@@ -189,18 +189,18 @@ class Commands:
             raise CommandFailed(f"nothing was changed: {error or type(error).__name__}") from error
         return Table(("done",), [(sentence,) for sentence in sentences], note="reloaded")
 
-    async def shutdown(self, asked: Asked) -> Table:
+    async def shutdown(self, asked: CommandCall) -> Table:
         """End the server when this is answered."""
         self._timers.later(STOP_DELAY_S, self._stop)
         return Table((), (), note="shutting down")
 
-    async def python(self, asked: Asked) -> Table:
+    async def python(self, asked: CommandCall) -> Table:
         """Let the session begin a Python prompt."""
         if not self._settings.python_prompt:
             raise CommandFailed("there is no Python prompt here; [admin] python_prompt = true allows it to developers")
         return Table((), ())
 
-    async def exit(self, asked: Asked) -> Table:
+    async def exit(self, asked: CommandCall) -> Table:
         """Let the session end."""
         return Table((), ())
 
@@ -213,7 +213,7 @@ class Commands:
             if choices not in (None, self._users)
         ]
         # Whoever has everybody has them in order; to gather them once more would take a while.
-        everybody = max((some for some in found if isinstance(some, Ordered)), key=len, default=())
+        everybody = max((some for some in found if isinstance(some, OrderedWords)), key=len, default=())
         return everybody or sorted({one for some in found for one in some})
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.contracts.workload import OperatorRole, Ordered, ShellCommand
+from lyncpy.contracts.workload import OperatorRole, OrderedWords, ShellCommand
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, slots
 
 LISTED: Final = 200
@@ -37,7 +37,7 @@ def complete(vocabulary: Vocabulary, role: OperatorRole, before: str) -> Complet
     """
     words, start, fragment = _split(before)
     found = _choices(vocabulary, role, words, fragment)
-    if not isinstance(found, Ordered):
+    if not isinstance(found, OrderedWords):
         found = sorted({one for one in found if one.lower().startswith(fragment.lower())})
         low, high = 0, len(found)
     else:  # of everybody there is, only those are looked at that are shown

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.records import AuditRecord, IRecords
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Asked, CommandFailed, OperatorRole
+from lyncpy.contracts.workload import CommandCall, CommandFailed, OperatorRole
 from lyncpy.core.slices import Slices
 from lyncpy.sip.plain import clean
 from lyncpy.workloads.admin.commands import explained
@@ -203,7 +203,7 @@ class Shell:
         if use.help:
             table = explained(use.command)
         else:
-            table = await use.command.run(Asked(args=use.args, flags=use.flags, author=author.name))
+            table = await use.command.run(CommandCall(args=use.args, flags=use.flags, author=author.name))
         most, size, slices = self._settings.output_bytes, 0, Slices(self._timers, ROWS_AT_ONCE)
         pieces: list[str] = []
         for piece in as_json(table) if use.json else as_text(table, width, most):

@@ -3,7 +3,16 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from lyncpy.contracts.archive import Ends, EntryKind, ILedger, IStamps, LedgerLine, Mark, Place, Said
+from lyncpy.contracts.archive import (
+    ChainEnds,
+    ChainPosition,
+    ConversationEvent,
+    EntryKind,
+    ILedger,
+    IStamps,
+    LedgerLine,
+    Place,
+)
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.keeper import CONVERSATIONS, is_ours
 from lyncpy.workloads.archive.model import Broken, ConversationIndex, Point
@@ -133,7 +142,7 @@ class _Walk:
         if tear:
             raise Broken(ends.end.serial + 1, tear)
 
-    def _start(self, ends: Ends) -> Point:
+    def _start(self, ends: ChainEnds) -> Point:
         if not is_ours(self._stamps, "start", ends.start):
             raise Broken(
                 ends.start.serial + 1,
@@ -141,7 +150,7 @@ class _Walk:
             )
         return Point(ends.start.serial, ends.start.digest)
 
-    async def _noted(self, since: Point, ends: Ends) -> Point:
+    async def _noted(self, since: Point, ends: ChainEnds) -> Point:
         """Check that a noted entry is still the same."""
         if since.serial > ends.end.serial:
             raise Broken(since.serial, f"is missing: the archive ends with {ends.end.serial}")
@@ -157,9 +166,9 @@ class _Walk:
             raise Broken(since.serial, "is not the one that was noted")
         return since
 
-    async def _check(self, lines: Sequence[LedgerLine], end: Mark) -> None:
+    async def _check(self, lines: Sequence[LedgerLine], end: ChainPosition) -> None:
         """Check a slice, and move on."""
-        found: list[tuple[int, Said]] = []
+        found: list[tuple[int, ConversationEvent]] = []
         broken: Broken | None = None
         for line in lines:
             if self._point.serial >= end.serial:
@@ -188,7 +197,7 @@ class _Walk:
         self._point = self._start(ends)
         return True
 
-    async def _check_places(self, found: Sequence[tuple[int, Said]]) -> None:
+    async def _check_places(self, found: Sequence[tuple[int, ConversationEvent]]) -> None:
         """Check that the index has these entries; a search would not find them else."""
         fresh = [(serial, self._places.fresh(said)) for serial, said in found]
         wanted = frozenset[Place]().union(*(places for _, places in fresh))

@@ -15,7 +15,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Final
 
-from lyncpy.contracts.archive import EntryKind, LedgerLine, Said
+from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.sip.body import media_type, read_multipart
 from lyncpy.sip.errors import RemoteProtocolError
@@ -42,10 +42,10 @@ class ArchivedText:
     """An entry: its stored line, and its content."""
 
     line: LedgerLine
-    said: Said
+    said: ConversationEvent
 
 
-def plain_text(said: Said) -> str:
+def plain_text(said: ConversationEvent) -> str:
     """Give the text for a reader: of several forms the plain one, of other content its type and size."""
     if said.kind is EntryKind.JOINED:
         return "(joined)"
@@ -147,13 +147,13 @@ def _encoded(content: Sequence[bytes]) -> Iterator[bytes]:
         yield base64.encodebytes(whole[start : start + PIECE_BYTES]).replace(b"\n", b"\r\n")
 
 
-def _subject(said: Said, names: Sequence[str]) -> str:
+def _subject(said: ConversationEvent, names: Sequence[str]) -> str:
     if said.conference:
         return f"Conference with {len(names)} participants"
     return f"Conversation of {' and '.join(names[:2])}" if names else "Conversation"
 
 
-def _spoken(said: Said, text: str) -> str:
+def _spoken(said: ConversationEvent, text: str) -> str:
     """Write an entry as a line of a transcript; further lines of its text are indented."""
     when = f"{datetime.fromtimestamp(said.at, UTC):%Y-%m-%d %H:%M:%S}"
     text = text.replace("\n", "\n    ")

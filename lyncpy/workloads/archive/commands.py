@@ -14,7 +14,7 @@ from lyncpy.contracts.names import bare
 from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, spans_of
 from lyncpy.core.timestamps import moment, since_of
@@ -111,7 +111,7 @@ class Commands:
             ),
         )
 
-    async def status(self, asked: Asked) -> Table:
+    async def status(self, asked: CommandCall) -> Table:
         """Tell how the archive is."""
         counts, settings = self._rooms.keeper.counts, self._settings
         ends = await self._rooms.ledger.ends()
@@ -138,7 +138,7 @@ class Commands:
             ("what", "value"), rows, note="note the last entry elsewhere: `archive verify --from` finds it again"
         )
 
-    async def verify(self, asked: Asked) -> Table:
+    async def verify(self, asked: CommandCall) -> Table:
         """Verify the chain of entries."""
         since = None
         if "from" in asked.flags:
@@ -151,7 +151,7 @@ class Commands:
             raise CommandFailed(wrong(verdict))
         return Table(("what", "value"), findings(verdict), note="nothing was removed or altered")
 
-    async def search(self, asked: Asked) -> Table:
+    async def search(self, asked: CommandCall) -> Table:
         """Show a user's newest entries."""
         limit = asked.flags.get("limit", "100")
         if not limit.isdecimal() or not 0 < int(limit[:9]) <= MOST:
@@ -163,7 +163,7 @@ class Commands:
         columns = ("entry", "at", "kind", "from", "to", "conversation", "text")
         return Table(columns, [_row(kept) for kept in found.entries], note=note)
 
-    async def export(self, asked: Asked) -> Table:
+    async def export(self, asked: CommandCall) -> Table:
         """Export entries as files."""
         form, name = asked.flags.get("format", "eml"), asked.flags.get("to", "")
         if form not in FORMATS:
@@ -185,7 +185,7 @@ class Commands:
             note="only the server's user can read them" + named(terms.person),
         )
 
-    async def resume(self, asked: Asked) -> Table:
+    async def resume(self, asked: CommandCall) -> Table:
         """Let a torn chain go on."""
         try:
             end = await self._rooms.keeper.resume(asked.author, asked.args["reason"])
@@ -197,7 +197,7 @@ class Commands:
             ("last entry",), [(str(end),)], note="messages are archived again; `archive verify` still tells of it"
         )
 
-    def _terms(self, asked: Asked, *, person: str, conversation: str) -> ArchiveQuery:
+    def _terms(self, asked: CommandCall, *, person: str, conversation: str) -> ArchiveQuery:
         flags, now = asked.flags, self._timers.wall()
         for address in (person, flags.get("with", "")):
             if address and "@" not in address.strip("@"):
@@ -211,7 +211,7 @@ class Commands:
             text=flags.get("text", ""),
         )
 
-    def _spans(self, asked: Asked, text: str) -> Sequence[Span]:
+    def _spans(self, asked: CommandCall, text: str) -> Sequence[Span]:
         """Give under which addresses who is named is found: entries are kept under the address of their time."""
         return spans_of(self._rooms.owners, text, written=AS_WRITTEN in asked.flags) if text else ()
 

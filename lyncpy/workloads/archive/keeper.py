@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import Ends, EntryKind, IArchive, ILedger, IStamps, Mark, Said
+from lyncpy.contracts.archive import ChainEnds, ChainPosition, ConversationEvent, EntryKind, IArchive, ILedger, IStamps
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.policy import IPolicies
@@ -46,7 +46,7 @@ AGAIN_S: Final = 30.0
 GAP_CLOSE_S: Final = 1.0
 """What the gap file may take at an orderly end."""
 
-Entry = Said | None
+Entry = ConversationEvent | None
 """What is written: something that was said; None: only what is missing, if that is not told yet."""
 
 
@@ -104,7 +104,7 @@ class Keeper:
         self._settings = settings
         self._timers = timers
         self._close_s = close_s
-        self._end: Mark | None = None
+        self._end: ChainPosition | None = None
         self._places = ConversationIndex(CONVERSATIONS)
         terms: GroupCommitTerms[Entry] = GroupCommitTerms(
             "the archive's disk",
@@ -132,7 +132,7 @@ class Keeper:
             return any(of(person).archive_external for person in people)
         return any(of(person).archive_internal for person in people)
 
-    async def archive(self, said: Said) -> None:
+    async def archive(self, said: ConversationEvent) -> None:
         """Write an entry, or, out of critical mode, that it is missing; durable when this returns.
 
         Raises:
@@ -194,7 +194,7 @@ class Keeper:
         tear = tear_of(self._stamps, ends) if ends is not None else ""
         if ends is None or not tear:
             return None
-        said = Said(
+        said = ConversationEvent(
             self._timers.wall(),
             conversation="",
             kind=EntryKind.RESUMED,
@@ -264,7 +264,7 @@ class Keeper:
         # When it fails it is tried again later.
         return self._queue.add(None).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
 
-    async def _add(self, group: list[Said]) -> None:
+    async def _add(self, group: list[ConversationEvent]) -> None:
         """Write a group behind the end of the chain, wherever that is: `lyncpy archive` may have written, or a second server."""
         try:
             # Whatever fails: what was written, if anything, is asked before the next try.
@@ -273,7 +273,7 @@ class Keeper:
             self._gaps.attempt = None
             raise StoreUnavailable("other programs write to the archive all the time") from None
 
-    async def _add_behind(self, group: list[Said]) -> None:
+    async def _add_behind(self, group: list[ConversationEvent]) -> None:
         """Write a group behind the end as this knows it.
 
         Raises:
@@ -316,7 +316,7 @@ class Keeper:
             raise StoreUnavailable("the archive's disk does not answer")
         self._gaps.attempt = Doubt(point.serial, point.digest.hex(), lost)
 
-    async def _find_end(self) -> Mark:
+    async def _find_end(self) -> ChainPosition:
         """Give the end of the chain; begin one where there is none.
 
         Raises:
@@ -337,8 +337,8 @@ class Keeper:
         self._end = ends.end
         return ends.end
 
-    def _mark(self, name: str, point: Point) -> Mark:
-        return Mark(
+    def _mark(self, name: str, point: Point) -> ChainPosition:
+        return ChainPosition(
             point.serial, point.digest, self._stamps.stamp(model.stamped_text(name, point.serial, point.digest))
         )
 
@@ -380,13 +380,13 @@ class Torn(Exception):
     """The end of the chain does not fit its stamp; an operator has to look at it."""
 
 
-def is_ours(stamps: IStamps, name: str, mark: Mark) -> bool:
+def is_ours(stamps: IStamps, name: str, mark: ChainPosition) -> bool:
     """Tell whether the server's key vouches for a mark."""
     stamp = stamps.stamp(model.stamped_text(name, mark.serial, mark.digest))
     return secrets.compare_digest(mark.stamp, stamp)
 
 
-def tear_of(stamps: IStamps, ends: Ends) -> str:
+def tear_of(stamps: IStamps, ends: ChainEnds) -> str:
     """Explain how the ends do not fit, with the remedy; "" when they fit."""
     torn = [name for name, mark in (("start", ends.start), ("end", ends.end)) if not is_ours(stamps, name, mark)]
     if len(torn) == 2:
@@ -402,18 +402,20 @@ def tear_of(stamps: IStamps, ends: Ends) -> str:
     return model.tear_of(ends)
 
 
-def _point(mark: Mark) -> Point:
+def _point(mark: ChainPosition) -> Point:
     return Point(mark.serial, mark.digest)
 
 
-def _size(said: Said) -> int:
+def _size(said: ConversationEvent) -> int:
     return ENTRY_BYTES + len(said.body) + 40 * len(said.recipients)
 
 
-def _gap(at: float, gap: Gap) -> Said:
+def _gap(at: float, gap: Gap) -> ConversationEvent:
     """Make the entry that tells of lost messages."""
     text = f"{gap.count} messages were passed on from {moment(gap.since)} to {moment(gap.until)}, and are not archived"
-    return Said(at, "", EntryKind.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode())
+    return ConversationEvent(
+        at, "", EntryKind.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode()
+    )
 
 
 def _refusal() -> Refused:

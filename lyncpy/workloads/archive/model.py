@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 
-from lyncpy.contracts.archive import Ends, EntryKind, LedgerLine, Place, Said
+from lyncpy.contracts.archive import ChainEnds, ConversationEvent, EntryKind, LedgerLine, Place
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.owners import Span
 
@@ -49,7 +49,7 @@ class ArchivedEntry:
 
     serial: int
     previous: bytes
-    said: Said
+    said: ConversationEvent
 
 
 def point_of(text: str) -> Point:
@@ -64,7 +64,7 @@ def point_of(text: str) -> Point:
     return Point(int(serial), bytes.fromhex(digest))
 
 
-def link(after: Point, said: Said) -> LedgerLine:
+def link(after: Point, said: ConversationEvent) -> LedgerLine:
     """Write down what was said as the entry behind a point."""
     serial, micros = after.serial + 1, round(said.at * 1_000_000)
     head = json.dumps(
@@ -110,7 +110,7 @@ def read(line: LedgerLine) -> ArchivedEntry:
         if not all(isinstance(text, str) for text in (*texts, *recipients)):
             raise TypeError  # as a missing field: whoever wrote this knew only half of the form
         at, kind, conversation, sender, message_id, content_type, previous = texts
-        said = Said(
+        said = ConversationEvent(
             at=datetime.fromisoformat(at).timestamp(),
             conversation=conversation,
             kind=EntryKind(kind),
@@ -148,7 +148,7 @@ def follow(after: Point, line: LedgerLine) -> ArchivedEntry:
     return entry
 
 
-def places(said: Said, known: Collection[str] = frozenset()) -> frozenset[Place]:
+def places(said: ConversationEvent, known: Collection[str] = frozenset()) -> frozenset[Place]:
     """Give the rows of the index that lead to this entry, but for people who are known to have theirs."""
     people = {said.sender, *said.recipients}.difference(known)
     people.discard(Aor(""))
@@ -156,7 +156,7 @@ def places(said: Said, known: Collection[str] = frozenset()) -> frozenset[Place]
     return frozenset((name_of(person), conversation) for person in people)
 
 
-def takes_part(said: Said, spans: Sequence[Span]) -> bool:
+def takes_part(said: ConversationEvent, spans: Sequence[Span]) -> bool:
     """Tell whether a person is sender or recipient of an entry, by an address that was theirs at the time."""
     theirs = {name_of(span.aor) for span in spans if span.since <= said.at < span.until}
     return bool(theirs) and any(name_of(one) in theirs for one in (said.sender, *said.recipients))
@@ -175,7 +175,7 @@ def stamped_text(end: str, serial: int, digest: bytes) -> bytes:
     return f"lyncpy archive {end} {serial}:{digest.hex()}".encode()
 
 
-def tear_of(ends: Ends) -> str:
+def tear_of(ends: ChainEnds) -> str:
     """Explain how the lines do not fit the stamped ends; "" when they fit."""
     start, end, last = ends.start.serial, ends.end.serial, ends.last
     if last > end:
@@ -185,7 +185,7 @@ def tear_of(ends: Ends) -> str:
     return ""
 
 
-def next_of(ends: Ends) -> Point:
+def next_of(ends: ChainEnds) -> Point:
     """Give the point behind which a torn chain goes on: no number is given twice."""
     return Point(max(ends.end.serial, ends.last), ends.end.digest)
 
@@ -213,11 +213,11 @@ class ConversationIndex:
         self._most = most
         self._known: dict[str, set[str]] = {}
 
-    def fresh(self, said: Said) -> frozenset[Place]:
+    def fresh(self, said: ConversationEvent) -> frozenset[Place]:
         """Give the places of an entry that are not known to be there."""
         return places(said, known=self._known.get(said.conversation, frozenset()))
 
-    def add_entry(self, said: Said) -> None:
+    def add_entry(self, said: ConversationEvent) -> None:
         """Remember the people of an entry as places of its conversation."""
         known = self._known.pop(said.conversation, None) or set()
         known.add(said.sender)

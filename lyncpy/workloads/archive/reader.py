@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lyncpy.contracts.archive import ILedger, LedgerLine, Said, Wanted
+from lyncpy.contracts.archive import ConversationEvent, EntryFilter, ILedger, LedgerLine
 from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive.bodies import ArchivedText, kept_of, plain_text
 from lyncpy.workloads.archive.model import name_of, takes_part
@@ -28,11 +28,11 @@ class ArchiveQuery:
 
     conversation: str = ""
     since: float = 0.0
-    until: float = Wanted().until
+    until: float = EntryFilter().until
     text: str = ""
     """Part of what a person reads, in any case."""
 
-    def fit(self, said: Said) -> bool:
+    def fit(self, said: ConversationEvent) -> bool:
         """Tell whether an entry is meant."""
         return (
             (not self.person or takes_part(said, self.person))
@@ -46,9 +46,9 @@ class ArchiveQuery:
         return tuple(dict.fromkeys(name_of(span.aor) for span in self.person))
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> EntryFilter:
         """What the ledger is asked for."""
-        return Wanted(self.names, self.conversation, self.since, self.until)
+        return EntryFilter(self.names, self.conversation, self.since, self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class ArchiveReader:
 
     async def is_conversation(self, name: str) -> bool:
         """Tell whether there are entries of a conversation of this name."""
-        return bool(await self._ledger.search(Wanted(conversation=name_of(name)), 1))
+        return bool(await self._ledger.search(EntryFilter(conversation=name_of(name)), 1))
 
     async def conversations(self, people: Sequence[str]) -> AsyncIterator[str]:
         """Give the conversations of a person with these index names, by name."""

@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import IArchive, IExports, IGapFile, ILedger, IStamps, Said
+from lyncpy.contracts.archive import ConversationEvent, IArchive, IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
@@ -92,7 +92,7 @@ class Archive:
         """Tell whether one of these people has a policy that demands archiving."""
         return self._keeper.wants(people, external)
 
-    async def archive(self, said: Said) -> None:
+    async def archive(self, said: ConversationEvent) -> None:
         """Write an entry before the message is passed on. Raises Refused in critical mode."""
         await self._keeper.archive(said)
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_table import FocusTable
@@ -43,7 +43,7 @@ class Commands:
         """Return the commands."""
         id_ = Arg("id", "a conference's id, or its URI", choices=self._ids)
         user = Arg("user", "somebody who is in it", choices=self._users)
-        acts: Sequence[tuple[str, str, Callable[[Meeting, Asked], object], tuple[Arg, ...]]] = (
+        acts: Sequence[tuple[str, str, Callable[[Meeting, CommandCall], object], tuple[Arg, ...]]] = (
             ("lock", "Let nobody else into a meeting.", lambda m, _: rules.set_lock(m, None, locked=True), ()),
             ("unlock", "Open a locked meeting again.", lambda m, _: rules.set_lock(m, None, locked=False), ()),
             ("end", "End a meeting for everybody.", lambda m, _: rules.end(m, None), ()),
@@ -96,7 +96,7 @@ class Commands:
             ),
         )
 
-    async def conferences(self, asked: Asked) -> Table:
+    async def conferences(self, asked: CommandCall) -> Table:
         """List the running meetings, or all conferences."""
         organizer = aor_of(asked.flags["of"]) if "of" in asked.flags else None
         if organizer is not None:
@@ -119,7 +119,7 @@ class Commands:
         columns = ("id", "organizer", "subject", "state", "people", "lobby", "messages", "admission", "locked")
         return Table(columns, rows, note=note)
 
-    async def show(self, asked: Asked) -> Table:
+    async def show(self, asked: CommandCall) -> Table:
         """Show one conference, its people and their devices."""
         conference, focus = self._find(asked)
         if focus is None:
@@ -173,8 +173,8 @@ class Commands:
         link = f", link {url}" if url else ""
         return f"{conference.admission.value}{link}"
 
-    def _act(self, rule: Callable[[Meeting, Asked], object]) -> Callable[[Asked], Awaitable[Table]]:
-        async def run(asked: Asked) -> Table:
+    def _act(self, rule: Callable[[Meeting, CommandCall], object]) -> Callable[[CommandCall], Awaitable[Table]]:
+        async def run(asked: CommandCall) -> Table:
             focus = self._running(asked)
             bound: Rule = lambda meeting: rule(meeting, asked)  # type: ignore[assignment,return-value]  # noqa: E731
             step = await focus.change(bound)
@@ -184,13 +184,13 @@ class Commands:
 
         return run
 
-    def _running(self, asked: Asked) -> Focus:
+    def _running(self, asked: CommandCall) -> Focus:
         conference, focus = self._find(asked)
         if focus is None:
             raise CommandFailed(f"{conference.id} does not run now; see: conferences")
         return focus
 
-    def _find(self, asked: Asked) -> tuple[Conference, Focus | None]:
+    def _find(self, asked: CommandCall) -> tuple[Conference, Focus | None]:
         wanted = asked.args["id"]
         by_uri = self._conferences.at(wanted)
         found = (
@@ -215,5 +215,5 @@ class Commands:
         return sorted({bare(user) for focus in self._foci.all_running() for user in focus.meeting.attendees})
 
 
-def _user(asked: Asked) -> Aor:
+def _user(asked: CommandCall) -> Aor:
     return aor_of(asked.args["user"])

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.archive import EntryKind, IArchive, Said
+from lyncpy.contracts.archive import ConversationEvent, EntryKind, IArchive
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -36,7 +36,7 @@ class Minutes:
             spawn(self._keep(after.conference.uri, kind, user, others), self.log, "noting who came and went")
 
     async def _keep(self, conference: str, kind: EntryKind, user: Aor, others: Collection[Aor]) -> None:
-        said = Said(self._timers.wall(), conference, kind, user, tuple(others), conference=True)
+        said = ConversationEvent(self._timers.wall(), conference, kind, user, tuple(others), conference=True)
         try:
             await self._archive.archive(said)
         except (Refused, WorldUnavailable) as error:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.lists import Lists
@@ -24,7 +24,7 @@ class Commands:
         user = Arg("user", "an address, as alice@example.com", choices=self._addresses)
         return (ShellCommand("contacts show", "The contacts and groups that a user keeps.", self.show, args=(user,)),)
 
-    async def show(self, asked: Asked) -> Table:
+    async def show(self, asked: CommandCall) -> Table:
         """List a user's contacts."""
         aor = self._known(asked.args["user"])
         book = await self._lists.read(aor)

@@ -9,7 +9,7 @@ from lyncpy.contracts.directory import ISecrets, Moment, Person
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, NotThere
@@ -98,7 +98,7 @@ class Commands:
             ),
         )
 
-    async def pull(self, asked: Asked) -> Table:
+    async def pull(self, asked: CommandCall) -> Table:
         """Pull, or show what a pull would do."""
         dry_run = "dry-run" in asked.flags
         try:
@@ -117,7 +117,7 @@ class Commands:
             failed=_undone(outcome),
         )
 
-    async def held(self, asked: Asked) -> Table:
+    async def held(self, asked: CommandCall) -> Table:
         """Show whose data waits for them."""
         rows = [
             (
@@ -132,7 +132,7 @@ class Commands:
         ]
         return Table(("last address", "name", "removed", "deleted after", "owner", "key"), rows)
 
-    async def purge(self, asked: Asked) -> Table:
+    async def purge(self, asked: CommandCall) -> Table:
         """Delete the data that is held back for a person."""
         owner = self._waiting(asked.args["who"])
         try:
@@ -141,7 +141,7 @@ class Commands:
             raise CommandFailed(str(error)) from error
         return Table(("what", "value"), [("deleted", bare(owner.aor)), ("owner", owner.id)])
 
-    async def restore(self, asked: Asked) -> Table:
+    async def restore(self, asked: CommandCall) -> Table:
         """Give a person the data that is held back for a former entry of theirs."""
         owner, person = self._waiting(asked.args["who"]), self._people.named(asked.args["user"])
         if person is None:
@@ -164,7 +164,7 @@ class Commands:
     def _held(self) -> Sequence[str]:
         return [one.id for one in self._people.owners.held_back()]
 
-    async def status(self, asked: Asked) -> Table:
+    async def status(self, asked: CommandCall) -> Table:
         """Show when pulls were made and what they found."""
         pulls, state = self._pulls, self._pulls.state
         enabled = sum(person.enabled for person in self._people.everybody())
@@ -190,7 +190,7 @@ class Commands:
         ]
         return Table(("what", "value"), rows)
 
-    async def skipped(self, asked: Asked) -> Table:
+    async def skipped(self, asked: CommandCall) -> Table:
         """List the entries of the directory that cannot be used, each with its fault."""
         rows: list[tuple[object, ...]] = [(one.source, one.reason) for one in self._pulls.state.skipped]
         for one in self._people.ambiguous():
@@ -203,7 +203,7 @@ class Commands:
             )
         return Table(("entry", "reason"), rows, note="" if rows else "every entry can be used")
 
-    async def users(self, asked: Asked) -> Table:
+    async def users(self, asked: CommandCall) -> Table:
         """List people."""
         pattern = asked.args.get("pattern", "").strip().lower()
         if not any(mark in pattern for mark in "*?"):
@@ -217,7 +217,7 @@ class Commands:
             ("user", "name", "title", "department", "enabled"), rows, note=f"{len(rows)} of {len(self._people)} people"
         )
 
-    async def show(self, asked: Asked) -> Table:
+    async def show(self, asked: CommandCall) -> Table:
         """Show one person."""
         person = self._people.named(asked.args["user"])
         if person is None:

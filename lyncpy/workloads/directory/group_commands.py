@@ -7,7 +7,7 @@ from typing import Final
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.groups import Groups
@@ -44,7 +44,7 @@ class GroupCommands:
             ),
         )
 
-    async def groups(self, asked: Asked) -> Table:
+    async def groups(self, asked: CommandCall) -> Table:
         """List groups."""
         pattern = asked.args.get("pattern", "").strip().lower()
         if not any(mark in pattern for mark in "*?"):
@@ -59,7 +59,7 @@ class GroupCommands:
         note = f"{len(rows)} of {len(self._groups)} groups"
         return Table(("group", "address", "people", "source"), rows, note=note)
 
-    async def show(self, asked: Asked) -> Table:
+    async def show(self, asked: CommandCall) -> Table:
         """Show one group."""
         group = self._group(asked.args["group"])
         inner, strange = self._groups.direct(group)
@@ -79,7 +79,7 @@ class GroupCommands:
         note = f"people: {len(members)}{' or more' if len(members) == MEMBERS_MOST else ''}; who is disabled is not counted"
         return Table(("what", "value"), [row for row in rows if row[1] != ""], note=note)
 
-    async def policies(self, asked: Asked) -> Table:
+    async def policies(self, asked: CommandCall) -> Table:
         """List policies."""
         rows = []
         for policy in self._policies.all_policies():
@@ -92,7 +92,7 @@ class GroupCommands:
             ("policy", "members", "says", "members that nobody is"), rows, note="the first that names a user is theirs"
         )
 
-    async def policy(self, asked: Asked) -> Table:
+    async def policy(self, asked: CommandCall) -> Table:
         """Show one user's policy."""
         person = self._people.named(asked.args["user"])
         if person is None:

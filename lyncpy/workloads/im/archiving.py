@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from lyncpy.contracts.archive import EntryKind, IArchive, Said
+from lyncpy.contracts.archive import ConversationEvent, EntryKind, IArchive
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
@@ -78,12 +78,12 @@ class Archiving:
 
     # --- what is said
 
-    def entry_for(self, session: Session, side: Side, request: Request) -> Said | None:
+    def entry_for(self, session: Session, side: Side, request: Request) -> ConversationEvent | None:
         """Return the archive's entry for a MESSAGE, or for an INVITE with a text in it; None: there is no text."""
         text = bodies.text_of(request)
         if text is None:
             return None
-        return Said(
+        return ConversationEvent(
             at=self._timers.wall(),
             conversation=session.record.conversation_id or session.record.call_id,
             kind=EntryKind.MESSAGE,
@@ -94,7 +94,9 @@ class Archiving:
             body=text[1],
         )
 
-    async def archive_and_send(self, queue: str, said: Said | None, send: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def archive_and_send(
+        self, queue: str, said: ConversationEvent | None, send: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
         """Archive a message, then send it, both in the order in which messages came in this queue.
 
         Args:
@@ -127,7 +129,7 @@ class Archiving:
             self.undelivered(said)  # it is in the archive, and must not look as if it had been sent
             raise
 
-    def undelivered(self, said: Said | None, whom: Sequence[Aor] | None = None) -> None:
+    def undelivered(self, said: ConversationEvent | None, whom: Sequence[Aor] | None = None) -> None:
         """Archive who did not get an archived message, all recipients if `whom` is None; nothing waits for that."""
         if said is None:
             return
@@ -137,7 +139,7 @@ class Archiving:
         )
         spawn(self._keep(note), self.log, "noting what was not delivered")
 
-    async def _keep(self, note: Said) -> None:
+    async def _keep(self, note: ConversationEvent) -> None:
         try:
             await self._archive.archive(note)
         except (Refused, WorldUnavailable) as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from lyncpy.contracts.archive import EntryKind, Said
+from lyncpy.contracts.archive import ConversationEvent, EntryKind
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused
@@ -46,7 +46,7 @@ class Chat(Runner):
         self._end_leg = end_leg
         # A conference that is opened again counts its messages from 1, and the archive has one name for each.
         self._opening = secrets.token_hex(4)
-        self._filed: dict[ChatMessage, Said] = {}
+        self._filed: dict[ChatMessage, ConversationEvent] = {}
         self._to_do: deque[Effect] = deque()
         self._is_doing = False
         self._policy: ArchivePolicy | None = None
@@ -95,7 +95,7 @@ class Chat(Runner):
             self._asked_about = people
         return policy.demands
 
-    async def _spread(self, message: ChatMessage, said: Said | None) -> None:
+    async def _spread(self, message: ChatMessage, said: ConversationEvent | None) -> None:
         if not message.sender.is_here:
             raise Refused(481, NO_DIALOG)
         if said is not None:
@@ -150,10 +150,10 @@ class Chat(Runner):
         if message.sender.is_here:
             message.sender.leg.report(message.number, _named(message))
 
-    def _record(self, message: ChatMessage) -> Said:
+    def _record(self, message: ChatMessage) -> ConversationEvent:
         sender = message.sender.participant.user
         users = dict.fromkeys(member.participant.user for member in message.audience)
-        return Said(
+        return ConversationEvent(
             at=self._timers.wall(),
             conversation=self.room.conference,
             kind=EntryKind.MESSAGE,

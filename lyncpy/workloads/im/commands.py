@@ -7,7 +7,7 @@ from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.records import IRecords, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, ShellCommand, Table
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
 from lyncpy.workloads.im.sessions import Sessions
 
@@ -37,7 +37,7 @@ class Commands:
             ),
         )
 
-    async def sessions(self, asked: Asked) -> Table:
+    async def sessions(self, asked: CommandCall) -> Table:
         """List sessions under way, or past ones."""
         user = asked.args.get("user", "")
         # A span of nobody: the records of all users.

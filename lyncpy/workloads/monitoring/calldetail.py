@@ -16,7 +16,7 @@ from lyncpy.contracts.records import (
 )
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, Flag, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, ShellCommand, Table
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
 from lyncpy.core.timestamps import moment, since_of
 
@@ -53,7 +53,7 @@ class CallDetail:
             ),
         )
 
-    async def cdr(self, asked: Asked) -> Table:
+    async def cdr(self, asked: CommandCall) -> Table:
         """List a user's sessions, their stays in conferences, and their attempts to join that failed."""
         spans = spans_of(self._owners, asked.args["user"], written=AS_WRITTEN in asked.flags)
         since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0

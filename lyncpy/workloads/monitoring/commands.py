@@ -11,7 +11,7 @@ from lyncpy.contracts.names import FlowName, bare
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
 from lyncpy.workloads.monitoring.routes import JOURNAL
 
 NEWEST: Final = 100
@@ -57,7 +57,7 @@ class Commands:
             ),
         )
 
-    async def flows(self, asked: Asked) -> Table:
+    async def flows(self, asked: CommandCall) -> Table:
         """List connections."""
         users: dict[FlowName, list[str]] = {}
         for endpoint in self._locator.all_endpoints():
@@ -96,7 +96,7 @@ class Commands:
         )
         return Table(columns, rows, note=f"{len(rows)} connections")
 
-    async def close(self, asked: Asked) -> Table:
+    async def close(self, asked: CommandCall) -> Table:
         """Close one connection."""
         flow = FlowName(asked.args["flow"])
         if flow not in self._flows.names():
@@ -104,14 +104,14 @@ class Commands:
         self._flows.close_flow(flow, "closed by an operator")
         return Table(("flow",), [(flow,)], note="closed")
 
-    async def meters(self, asked: Asked) -> Table:
+    async def meters(self, asked: CommandCall) -> Table:
         """List meters, by name."""
         part = asked.args.get("part", "")
         lines = [line for line in self._meters().decode().splitlines() if line and not line.startswith("#")]
         rows = [(name, float(value)) for name, value in (line.rsplit(" ", 1) for line in lines) if part in name]
         return Table(("meter", "value"), rows)
 
-    async def reports(self, asked: Asked) -> Table:
+    async def reports(self, asked: CommandCall) -> Table:
         """List reports, the newest last."""
         try:
             entries = await self._store.replay(JOURNAL, 0.0, ALWAYS, NEWEST)

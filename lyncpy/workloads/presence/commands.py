@@ -6,7 +6,7 @@ from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of, bare
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.model.aggregate import word_of
@@ -81,7 +81,7 @@ class Commands:
             ),
         )
 
-    async def show(self, asked: Asked) -> Table:
+    async def show(self, asked: CommandCall) -> Table:
         """List what each access level sees of a user, all publications on their board, and their delegates."""
         board = await self._board(asked)
         rows: list[tuple[object, ...]] = [
@@ -112,7 +112,7 @@ class Commands:
         columns = ("category", "instance", "container", "version", "expires", "by", "published", "content")
         return Table(columns, rows, note=f"{bare(board.aor)} is {_said(board)}")
 
-    async def watchers(self, asked: Asked) -> Table:
+    async def watchers(self, asked: CommandCall) -> Table:
         """List the watchers of a user."""
         board = await self._board(asked)
         rows = []
@@ -125,7 +125,7 @@ class Commands:
         columns = ("watcher", "epid", "level", "because", "form", "categories", "notifications", "flow")
         return Table(columns, sorted(rows), note=f"{len(rows)} watch them")
 
-    async def watching(self, asked: Asked) -> Table:
+    async def watching(self, asked: CommandCall) -> Table:
         """List the people whom a user watches."""
         watcher = (await self._board(asked)).aor
         rows: list[tuple[object, ...]] = []
@@ -142,7 +142,7 @@ class Commands:
         columns = ("watched", "epid", "sees", "level", "form", "categories")
         return Table(columns, rows, note=f"{len(rows)} watched")
 
-    async def containers(self, asked: Asked) -> Table:
+    async def containers(self, asked: CommandCall) -> Table:
         """List the members of each container, and the categories in it."""
         board = await self._board(asked)
         held: dict[int, list[str]] = {}
@@ -157,7 +157,7 @@ class Commands:
         columns = ("container", "name", "version", "members", "holds")
         return Table(columns, rows, note=f"privacy mode: {self._privacy(board)}")
 
-    async def subscribers(self, asked: Asked) -> Table:
+    async def subscribers(self, asked: CommandCall) -> Table:
         """List the watchers to whom a user was, or is to be, introduced."""
         board = await self._board(asked)
         rows = [
@@ -174,7 +174,7 @@ class Commands:
         note = f"as many as {limit} may wait to be asked about" if limit else "a policy asks them about nobody"
         return Table(("watcher", "name", "relation", "state", "context"), rows, note=note)
 
-    async def reset(self, asked: Asked) -> Table:
+    async def reset(self, asked: CommandCall) -> Table:
         """Drop the states that a user has chosen by hand; their endpoints are told."""
         board = await self._board(asked)
         outcome = await self._boards.change(board.aor, reset)
@@ -183,7 +183,7 @@ class Commands:
         note = f"{dropped} publications were dropped; {bare(board.aor)} is {_said(after)}"
         return Table((), (), note=note if dropped else "they have chosen nothing by hand")
 
-    async def top(self, asked: Asked) -> Table:
+    async def top(self, asked: CommandCall) -> Table:
         """List the endpoints that published most in the last minute."""
         rows = []
         for row in self._traffic.busiest(self._timers.now(), _TOP):
@@ -245,7 +245,7 @@ class Commands:
         by = "a policy" if self._policies.policy_of(board.aor).privacy_mode else "the user"
         return f"on, by {by}: their {len(board.private_to)} contacts may see them, and who is placed by name"
 
-    async def _board(self, asked: Asked) -> Board:
+    async def _board(self, asked: CommandCall) -> Board:
         user = asked.args["user"]
         person = self._people.person(aor_of(user)) or self._people.by_login("", user)
         if person is None:

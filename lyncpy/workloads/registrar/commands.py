@@ -7,7 +7,7 @@ from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of, bare, epid_of
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, Asked, CommandFailed, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.signout import Causes, SignOut
 
@@ -39,7 +39,7 @@ class Commands:
             ),
         )
 
-    async def endpoints(self, asked: Asked) -> Table:
+    async def endpoints(self, asked: CommandCall) -> Table:
         """List endpoints: of one user, or all."""
         user = asked.args.get("user", "")
         found = self._bindings.endpoints_of(aor_of(user)) if user else self._bindings.all_endpoints()
@@ -63,7 +63,7 @@ class Commands:
             note=f"{len(rows)} signed in",
         )
 
-    async def sign_out(self, asked: Asked) -> Table:
+    async def sign_out(self, asked: CommandCall) -> Table:
         """Sign out every endpoint that the target names."""
         target = asked.args["target"]
         address, _, epid = target.rpartition("/") if "/" in target else (target, "", "")

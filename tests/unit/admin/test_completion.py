@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.workload import Arg, Asked, OperatorRole, Ordered, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, OperatorRole, OrderedWords, ShellCommand, Table
 from lyncpy.workloads.admin.completion import Completion, complete
 from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.shell import Parlour
@@ -14,7 +14,7 @@ from tests.kit.shell import Parlour
 WORDS = Parlour().admin.words()
 
 
-async def nothing(asked: Asked) -> Table:
+async def nothing(asked: CommandCall) -> Table:
     """Do nothing."""
     return Table((), ())
 
@@ -100,7 +100,7 @@ def test_of_a_hundred_thousand_those_are_looked_at_that_are_shown() -> None:
     names = Looked(f"p{number:06}@example.com" for number in range(100_000))
     vocabulary = [
         Vocabulary([ShellCommand("show", "", nothing, args=(Arg("user", "", choices=choices),))])
-        for choices in (lambda: Ordered(names, str), lambda: list[str](names))
+        for choices in (lambda: OrderedWords(names, str), lambda: list[str](names))
     ]
     for before in ("show ", "show p", "show P0123", "show p01234", "show p012345", "show q", "show a"):
         names.seen = 0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.archive import Mark
+from lyncpy.contracts.archive import ChainPosition
 from lyncpy.workloads.archive import auditor
 from lyncpy.workloads.archive.model import Point, digest_of
 from tests.kit.ledger import MemoryLedger
@@ -103,7 +103,7 @@ def test_an_end_that_was_cut_off_is_found(vault: Vault) -> None:
     assert vault.ledger.end is not None
     del vault.ledger.lines[7]
     assert found(vault) == (7, "is missing, and all up to 7, the last one sealed")
-    vault.ledger.end = Mark(6, vault.ledger.lines[6].digest, vault.ledger.end.stamp)
+    vault.ledger.end = ChainPosition(6, vault.ledger.lines[6].digest, vault.ledger.end.stamp)
     broken, wrong = found(vault)
     assert broken == 6
     assert "seal" in wrong
@@ -118,7 +118,7 @@ def test_an_entry_behind_the_end_is_found(vault: Vault) -> None:
 def test_a_purge_by_hand_is_found(vault: Vault) -> None:
     """Only this server's purge can seal the mark that it leaves."""
     digest = vault.ledger.lines.pop(1).digest
-    vault.ledger.start = Mark(1, digest, b"forged")
+    vault.ledger.start = ChainPosition(1, digest, b"forged")
     assert found(vault)[0] == 2
     assert "seal of the beginning" in found(vault)[1]
 

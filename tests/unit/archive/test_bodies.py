@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.archive import EntryKind, LedgerLine, Said
+from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.archive import bodies, model
 from lyncpy.workloads.archive.bodies import ArchivedText, Mail, kept_of, plain_text
@@ -22,7 +22,7 @@ ALTERNATIVE = (
 )
 
 
-def chain(*some: Said) -> list[ArchivedText]:
+def chain(*some: ConversationEvent) -> list[ArchivedText]:
     """Give entries as they are stored."""
     kept, point = [], model.Point(0, b"\x01" * 32)
     for one in some:
@@ -32,7 +32,7 @@ def chain(*some: Said) -> list[ArchivedText]:
     return kept
 
 
-def opened(*some: Said) -> EmailMessage:
+def opened(*some: ConversationEvent) -> EmailMessage:
     """Open the mail of a conversation as a mail program does."""
     mail = Mail()
     for kept in chain(*some):

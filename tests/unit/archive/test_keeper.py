@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel, capturedLogs
 
-from lyncpy.contracts.archive import EntryKind, IArchive, LedgerLine, Mark
+from lyncpy.contracts.archive import ChainPosition, EntryKind, IArchive, LedgerLine
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
@@ -222,13 +222,13 @@ def torn(vault: Vault, how: str) -> None:
             del ledger.lines[2]
         case "shortened, and the mark moved":
             del ledger.lines[2]
-            ledger.end = Mark(1, ledger.lines[1].digest, ledger.end.stamp)
+            ledger.end = ChainPosition(1, ledger.lines[1].digest, ledger.end.stamp)
         case "another key":
             vault.stamps.key = b"another"
         case "longer":
             ledger.lines[3] = ledger.lines[2]
         case "another start":
-            ledger.start = Mark(1, ledger.lines[1].digest, b"forged")
+            ledger.start = ChainPosition(1, ledger.lines[1].digest, b"forged")
 
 
 HOWS = ["shortened", "shortened, and the mark moved", "another key", "longer", "another start"]

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from lyncpy.contracts.archive import Ends, EntryKind, LedgerLine, Mark, Said
+from lyncpy.contracts.archive import ChainEnds, ChainPosition, ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.model import Broken, ConversationIndex, Point
@@ -36,7 +36,7 @@ def test_an_entry_is_written_as_the_documentation_says() -> None:
         said(recipients=(BOB, CAROL), at=NOON + 1 / 3),
     ],
 )
-def test_what_was_kept_is_read_back_exactly(one: Said) -> None:
+def test_what_was_kept_is_read_back_exactly(one: ConversationEvent) -> None:
     """Any bytes, also such as XML, JSON or a database would not have; times to the microsecond."""
     entry = model.follow(ORIGIN, model.link(ORIGIN, one))
     assert (entry.serial, entry.previous) == (1, ORIGIN.digest)
@@ -100,9 +100,9 @@ def test_only_whole_beginnings_are_over() -> None:
     assert model.over(lines, 1.0) == []
 
 
-def ends(start: int, end: int, last: int) -> Ends:
+def ends(start: int, end: int, last: int) -> ChainEnds:
     """Give the ends of a chain."""
-    return Ends(Mark(start, b"s", b""), Mark(end, b"e", b""), last)
+    return ChainEnds(ChainPosition(start, b"s", b""), ChainPosition(end, b"e", b""), last)
 
 
 def test_a_chain_whose_lines_do_not_reach_its_ends_is_torn() -> None:

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.directory import Group, Moment, Person, Skipped
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.workload import Asked, CommandFailed, Table
+from lyncpy.contracts.workload import CommandCall, CommandFailed, Table
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
@@ -60,7 +60,7 @@ class Desk:
         command = next(one for one in self.unit.offer.commands if one.name == name)
 
         async def asked() -> Table:
-            return await command.run(Asked(args, dict.fromkeys(flags, "true")))
+            return await command.run(CommandCall(args, dict.fromkeys(flags, "true")))
 
         return result_of(asked())
 

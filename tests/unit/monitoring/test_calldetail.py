@@ -14,7 +14,7 @@ from lyncpy.contracts.records import (
     MessageCountRecord,
     SessionRecord,
 )
-from lyncpy.contracts.workload import Asked, CommandFailed, Table
+from lyncpy.contracts.workload import CommandCall, CommandFailed, Table
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.owners import Former, Owner, Owners
 from lyncpy.workloads.monitoring.calldetail import CallDetail
@@ -91,7 +91,7 @@ class Desk:
 
     def ask(self, user: str, **flags: str) -> Table:
         """Run it."""
-        table: Table = result_of(awaited(self.command.run(Asked({"user": user}, flags))))
+        table: Table = result_of(awaited(self.command.run(CommandCall({"user": user}, flags))))
         return table
 
 

@@ -12,7 +12,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone, FlowClosed, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
 from lyncpy.contracts.refusal import Refused
-from lyncpy.contracts.workload import Asked, CommandFailed, Reason, Table
+from lyncpy.contracts.workload import CommandCall, CommandFailed, Reason, Table
 from lyncpy.core.timers import Timers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
@@ -106,7 +106,7 @@ class Scene:
         command = next(c for c in self.registrar.offer.commands if c.name == words)
 
         async def run() -> Table:
-            return await command.run(Asked(args, {}))
+            return await command.run(CommandCall(args, {}))
 
         return result_of(run())
 
