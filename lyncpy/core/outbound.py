@@ -25,7 +25,14 @@ from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
 from lyncpy.sip.prepared import Prepared
-from lyncpy.sip.transaction import INVITE_CLIENT, NON_INVITE_CLIENT, Effect, Transaction, TransactionEvent, answer_event
+from lyncpy.sip.transaction import (
+    INVITE_CLIENT,
+    NON_INVITE_CLIENT,
+    Transaction,
+    TransactionEffect,
+    TransactionEvent,
+    answer_event,
+)
 from lyncpy.sip.uri import device_key
 
 Hear = Callable[[Response], None]
@@ -310,33 +317,35 @@ class Call(Runner):
     def _receive(self, event: TransactionEvent, response: Response | None = None, reason: str | None = None) -> None:
         self.perform(self._machine.receive(event, self._timers.now()), response, reason)
 
-    def perform(self, effects: tuple[Effect, ...], response: Response | None = None, reason: str | None = None) -> None:
+    def perform(
+        self, effects: tuple[TransactionEffect, ...], response: Response | None = None, reason: str | None = None
+    ) -> None:
         """Perform the effects of the client transaction; see `Runner`."""
         self.watch()
         for effect in effects:
             self._do(effect, response, reason)
 
-    def _do(self, effect: Effect, response: Response | None, reason: str | None) -> None:
+    def _do(self, effect: TransactionEffect, response: Response | None, reason: str | None) -> None:
         match effect:
-            case Effect.TELL if response is not None:
+            case TransactionEffect.TELL if response is not None:
                 self._tell(response)
             # Another branch of a fork accepted too: that dialog has to be acknowledged and ended (RFC 3261 §13.2.2.4).
-            case Effect.TELL_LATE if response is not None:
+            case TransactionEffect.TELL_LATE if response is not None:
                 if self._on_late is not None:
                     self._on_late(response)
             # For a failed INVITE the ACK belongs to the transaction, with the To tag of the answer (RFC 3261 §17.1.1.3).
-            case Effect.ACKNOWLEDGE if response is not None:
+            case TransactionEffect.ACKNOWLEDGE if response is not None:
                 to = response.headers.get("To") or ""
                 self._send(self._same_branch("ACK", put=(("To", to),)))
-            case Effect.CANCEL:
+            case TransactionEffect.CANCEL:
                 self._send(self._same_branch("CANCEL", last=(("Reason", reason),) if reason else ()))
             # Silence and a lost connection are answers too: 408 (RFC 3261 §8.1.3.1) and 430 (RFC 5626 §11.5).
-            case Effect.TIMEOUT:
+            case TransactionEffect.TIMEOUT:
                 self._outbound.was_silent(self.flow)
                 self.answer_locally(408)
-            case Effect.GONE:
+            case TransactionEffect.GONE:
                 self.answer_locally(430)
-            case Effect.END:
+            case TransactionEffect.END:
                 self._outbound.drop_call(self)
             case _:  # pragma: no cover - no table gives it
                 raise AssertionError(f"no effect of a client: {effect}")

@@ -34,9 +34,9 @@ from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.sip.transaction import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
-    Effect,
     Key,
     Transaction,
+    TransactionEffect,
     TransactionEvent,
     TransactionState,
     answer_event,
@@ -376,8 +376,8 @@ class ServerTransaction(Runner):
     def acknowledge(self) -> bool:
         """Process an ACK; tell whether it is for a 2xx, and has to be passed on."""
         effects = self._machine.receive(TransactionEvent.ACK, self._timers.now())
-        self.perform(tuple(effect for effect in effects if effect is not Effect.TELL))
-        return Effect.TELL in effects
+        self.perform(tuple(effect for effect in effects if effect is not TransactionEffect.TELL))
+        return TransactionEffect.TELL in effects
 
     def cancel(self) -> None:
         """Cancel the request; this changes nothing once the final answer was given."""
@@ -414,31 +414,31 @@ class ServerTransaction(Runner):
     def _receive(self, event: TransactionEvent, response: Response | None = None) -> None:
         self.perform(self._machine.receive(event, self._timers.now()), response)
 
-    def perform(self, effects: tuple[Effect, ...], response: Response | None = None) -> None:
+    def perform(self, effects: tuple[TransactionEffect, ...], response: Response | None = None) -> None:
         """Perform the effects of the server transaction; see `Runner`."""
         for effect in effects:
             self._do(effect, response)
         if self._running is not None:
             self.watch()
 
-    def _do(self, effect: Effect, response: Response | None) -> None:
+    def _do(self, effect: TransactionEffect, response: Response | None) -> None:
         match effect:
-            case Effect.SEND if response is not None:
+            case TransactionEffect.SEND if response is not None:
                 self._send(response)
             # A retransmitted request gets the last response again, if there is one (RFC 3261 §17.2.2).
-            case Effect.RESEND:
+            case TransactionEffect.RESEND:
                 if self._response is not None:
                     self._write(self._response)
-            case Effect.TIMEOUT:
+            case TransactionEffect.TIMEOUT:
                 self.log.error(
                     "{method} on {flow} was not answered in time", method=self.request.method, flow=self._flow.name
                 )
                 self._send(Refused(504, UNAVAILABLE).response(self.request))
                 self._abandon(0.0)
             # What it began goes on for a while, though nobody hears the answer: a stored thing must not stop half-way.
-            case Effect.GONE:
+            case TransactionEffect.GONE:
                 self._abandon(self._transactions.settings.answer_timeout_s)
-            case Effect.END:
+            case TransactionEffect.END:
                 self._forget()
             case _:  # pragma: no cover - no table gives it
                 raise AssertionError(f"no effect of a server: {effect}")

@@ -55,7 +55,7 @@ class TransactionEvent(IdentityEnum):
     LOST = "connection lost"
 
 
-class Effect(IdentityEnum):
+class TransactionEffect(IdentityEnum):
     """What its user has to do."""
 
     SEND = "send the response"
@@ -69,7 +69,7 @@ class Effect(IdentityEnum):
     END = "forget"
 
 
-class Wait(IdentityEnum):
+class StateDuration(IdentityEnum):
     """How long a state lasts by itself."""
 
     ANSWER = "until the answer is overdue"
@@ -78,9 +78,9 @@ class Wait(IdentityEnum):
     EVER = "for ever"
 
 
-Move = tuple[TransactionState, tuple[Effect, ...]]
-_END: Final[Move] = (TransactionState.TERMINATED, (Effect.END,))
-_LOST: Final[Move] = (TransactionState.TERMINATED, (Effect.GONE, Effect.END))
+Move = tuple[TransactionState, tuple[TransactionEffect, ...]]
+_END: Final[Move] = (TransactionState.TERMINATED, (TransactionEffect.END,))
+_LOST: Final[Move] = (TransactionState.TERMINATED, (TransactionEffect.GONE, TransactionEffect.END))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Rules:
     name: str
     first: TransactionState
     moves: Mapping[TransactionState, Mapping[TransactionEvent, Move]]
-    waits: Mapping[TransactionState, Wait]
+    waits: Mapping[TransactionState, StateDuration]
 
 
 # RFC 3261 figure 5, with RFC 6026 §8.4. CANCEL is sent also before a 1xx (against §9.1): on a
@@ -100,36 +100,51 @@ INVITE_CLIENT: Final = Rules(
     TransactionState.CALLING,
     {
         TransactionState.CALLING: {
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.TELL,)),
-            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.TELL,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
-            TransactionEvent.CANCEL: (TransactionState.CANCELLING, (Effect.CANCEL,)),
-            TransactionEvent.EXPIRED: (TransactionState.ABANDONED, (Effect.CANCEL, Effect.TIMEOUT)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.TELL,)),
+            TransactionEvent.FAILURE: (
+                TransactionState.COMPLETED,
+                (TransactionEffect.ACKNOWLEDGE, TransactionEffect.TELL),
+            ),
+            TransactionEvent.CANCEL: (TransactionState.CANCELLING, (TransactionEffect.CANCEL,)),
+            TransactionEvent.EXPIRED: (
+                TransactionState.ABANDONED,
+                (TransactionEffect.CANCEL, TransactionEffect.TIMEOUT),
+            ),
             TransactionEvent.LOST: _LOST,
         },
         TransactionState.PROCEEDING: {
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.TELL,)),
-            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.TELL,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
-            TransactionEvent.CANCEL: (TransactionState.CANCELLING, (Effect.CANCEL,)),
-            TransactionEvent.EXPIRED: (TransactionState.ABANDONED, (Effect.CANCEL, Effect.TIMEOUT)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.TELL,)),
+            TransactionEvent.FAILURE: (
+                TransactionState.COMPLETED,
+                (TransactionEffect.ACKNOWLEDGE, TransactionEffect.TELL),
+            ),
+            TransactionEvent.CANCEL: (TransactionState.CANCELLING, (TransactionEffect.CANCEL,)),
+            TransactionEvent.EXPIRED: (
+                TransactionState.ABANDONED,
+                (TransactionEffect.CANCEL, TransactionEffect.TIMEOUT),
+            ),
             TransactionEvent.LOST: _LOST,
         },
         TransactionState.CANCELLING: {
-            TransactionEvent.PROVISIONAL: (TransactionState.CANCELLING, (Effect.TELL,)),
-            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.TELL,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.ACKNOWLEDGE, Effect.TELL)),
-            TransactionEvent.EXPIRED: (TransactionState.ABANDONED, (Effect.TIMEOUT,)),
+            TransactionEvent.PROVISIONAL: (TransactionState.CANCELLING, (TransactionEffect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.TELL,)),
+            TransactionEvent.FAILURE: (
+                TransactionState.COMPLETED,
+                (TransactionEffect.ACKNOWLEDGE, TransactionEffect.TELL),
+            ),
+            TransactionEvent.EXPIRED: (TransactionState.ABANDONED, (TransactionEffect.TIMEOUT,)),
             TransactionEvent.LOST: _LOST,
         },
         TransactionState.ACCEPTED: {
-            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.TELL_LATE,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.TELL_LATE,)),
             TransactionEvent.EXPIRED: _END,
             TransactionEvent.LOST: _END,
         },
         TransactionState.ABANDONED: {
-            TransactionEvent.SUCCESS: (TransactionState.ABANDONED, (Effect.TELL_LATE,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.ACKNOWLEDGE,)),
+            TransactionEvent.SUCCESS: (TransactionState.ABANDONED, (TransactionEffect.TELL_LATE,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (TransactionEffect.ACKNOWLEDGE,)),
             TransactionEvent.EXPIRED: _END,
             TransactionEvent.LOST: _END,
         },
@@ -137,13 +152,13 @@ INVITE_CLIENT: Final = Rules(
         TransactionState.TERMINATED: {},
     },
     {
-        TransactionState.CALLING: Wait.ANSWER,
-        TransactionState.PROCEEDING: Wait.ANSWER,
-        TransactionState.CANCELLING: Wait.LINGER,  # §9.1
-        TransactionState.ACCEPTED: Wait.LINGER,  # timer M
-        TransactionState.ABANDONED: Wait.LINGER,
-        TransactionState.COMPLETED: Wait.ZERO,  # timer D
-        TransactionState.TERMINATED: Wait.EVER,
+        TransactionState.CALLING: StateDuration.ANSWER,
+        TransactionState.PROCEEDING: StateDuration.ANSWER,
+        TransactionState.CANCELLING: StateDuration.LINGER,  # §9.1
+        TransactionState.ACCEPTED: StateDuration.LINGER,  # timer M
+        TransactionState.ABANDONED: StateDuration.LINGER,
+        TransactionState.COMPLETED: StateDuration.ZERO,  # timer D
+        TransactionState.TERMINATED: StateDuration.EVER,
     },
 )
 
@@ -153,27 +168,27 @@ NON_INVITE_CLIENT: Final = Rules(
     TransactionState.TRYING,
     {
         TransactionState.TRYING: {
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.TELL,)),
-            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (Effect.TELL,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.TELL,)),
-            TransactionEvent.EXPIRED: (TransactionState.TERMINATED, (Effect.TIMEOUT, Effect.END)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (TransactionEffect.TELL,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (TransactionEffect.TELL,)),
+            TransactionEvent.EXPIRED: (TransactionState.TERMINATED, (TransactionEffect.TIMEOUT, TransactionEffect.END)),
             TransactionEvent.LOST: _LOST,
         },
         TransactionState.PROCEEDING: {
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.TELL,)),
-            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (Effect.TELL,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.TELL,)),
-            TransactionEvent.EXPIRED: (TransactionState.TERMINATED, (Effect.TIMEOUT, Effect.END)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.TELL,)),
+            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (TransactionEffect.TELL,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (TransactionEffect.TELL,)),
+            TransactionEvent.EXPIRED: (TransactionState.TERMINATED, (TransactionEffect.TIMEOUT, TransactionEffect.END)),
             TransactionEvent.LOST: _LOST,
         },
         TransactionState.COMPLETED: {TransactionEvent.EXPIRED: _END, TransactionEvent.LOST: _END},
         TransactionState.TERMINATED: {},
     },
     {
-        TransactionState.TRYING: Wait.ANSWER,  # timer F
-        TransactionState.PROCEEDING: Wait.ANSWER,
-        TransactionState.COMPLETED: Wait.ZERO,  # timer K
-        TransactionState.TERMINATED: Wait.EVER,
+        TransactionState.TRYING: StateDuration.ANSWER,  # timer F
+        TransactionState.PROCEEDING: StateDuration.ANSWER,
+        TransactionState.COMPLETED: StateDuration.ZERO,  # timer K
+        TransactionState.TERMINATED: StateDuration.EVER,
     },
 )
 
@@ -184,21 +199,21 @@ INVITE_SERVER: Final = Rules(
     TransactionState.PROCEEDING,
     {
         TransactionState.PROCEEDING: {
-            TransactionEvent.REQUEST: (TransactionState.PROCEEDING, (Effect.RESEND,)),
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.SEND,)),
-            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (Effect.SEND,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.SEND,)),
-            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (Effect.TIMEOUT,)),
+            TransactionEvent.REQUEST: (TransactionState.PROCEEDING, (TransactionEffect.RESEND,)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.SEND,)),
+            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.SEND,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
+            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (TransactionEffect.TIMEOUT,)),
             TransactionEvent.LOST: _LOST,
         },
         TransactionState.ACCEPTED: {
-            TransactionEvent.REQUEST: (TransactionState.ACCEPTED, (Effect.RESEND,)),
-            TransactionEvent.ACK: (TransactionState.ACCEPTED, (Effect.TELL,)),
+            TransactionEvent.REQUEST: (TransactionState.ACCEPTED, (TransactionEffect.RESEND,)),
+            TransactionEvent.ACK: (TransactionState.ACCEPTED, (TransactionEffect.TELL,)),
             TransactionEvent.EXPIRED: _END,
             TransactionEvent.LOST: _END,
         },
         TransactionState.COMPLETED: {
-            TransactionEvent.REQUEST: (TransactionState.COMPLETED, (Effect.RESEND,)),
+            TransactionEvent.REQUEST: (TransactionState.COMPLETED, (TransactionEffect.RESEND,)),
             TransactionEvent.ACK: (TransactionState.CONFIRMED, ()),
             TransactionEvent.EXPIRED: _END,
             TransactionEvent.LOST: _END,
@@ -207,11 +222,11 @@ INVITE_SERVER: Final = Rules(
         TransactionState.TERMINATED: {},
     },
     {
-        TransactionState.PROCEEDING: Wait.ANSWER,
-        TransactionState.ACCEPTED: Wait.LINGER,  # timer L
-        TransactionState.COMPLETED: Wait.LINGER,  # timer H
-        TransactionState.CONFIRMED: Wait.ZERO,  # timer I
-        TransactionState.TERMINATED: Wait.EVER,
+        TransactionState.PROCEEDING: StateDuration.ANSWER,
+        TransactionState.ACCEPTED: StateDuration.LINGER,  # timer L
+        TransactionState.COMPLETED: StateDuration.LINGER,  # timer H
+        TransactionState.CONFIRMED: StateDuration.ZERO,  # timer I
+        TransactionState.TERMINATED: StateDuration.EVER,
     },
 )
 
@@ -222,28 +237,28 @@ NON_INVITE_SERVER: Final = Rules(
     {
         TransactionState.TRYING: {
             TransactionEvent.REQUEST: (TransactionState.TRYING, ()),
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.SEND,)),
-            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (Effect.SEND,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.SEND,)),
-            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (Effect.TIMEOUT,)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.SEND,)),
+            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
+            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (TransactionEffect.TIMEOUT,)),
             TransactionEvent.LOST: _LOST,
         },
         TransactionState.PROCEEDING: {
-            TransactionEvent.REQUEST: (TransactionState.PROCEEDING, (Effect.RESEND,)),
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (Effect.SEND,)),
-            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (Effect.SEND,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (Effect.SEND,)),
-            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (Effect.TIMEOUT,)),
+            TransactionEvent.REQUEST: (TransactionState.PROCEEDING, (TransactionEffect.RESEND,)),
+            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.SEND,)),
+            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
+            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
+            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (TransactionEffect.TIMEOUT,)),
             TransactionEvent.LOST: _LOST,
         },
         TransactionState.COMPLETED: {TransactionEvent.EXPIRED: _END, TransactionEvent.LOST: _END},
         TransactionState.TERMINATED: {},
     },
     {
-        TransactionState.TRYING: Wait.ANSWER,
-        TransactionState.PROCEEDING: Wait.ANSWER,
-        TransactionState.COMPLETED: Wait.ZERO,  # timer J
-        TransactionState.TERMINATED: Wait.EVER,
+        TransactionState.TRYING: StateDuration.ANSWER,
+        TransactionState.PROCEEDING: StateDuration.ANSWER,
+        TransactionState.COMPLETED: StateDuration.ZERO,  # timer J
+        TransactionState.TERMINATED: StateDuration.EVER,
     },
 )
 
@@ -270,7 +285,7 @@ class Transaction:
         self._linger_s = linger_s
         self._deadline: float | None = self._overdue_at
 
-    def receive(self, event: TransactionEvent, now: float) -> tuple[Effect, ...]:
+    def receive(self, event: TransactionEvent, now: float) -> tuple[TransactionEffect, ...]:
         """Make the move of this event; the effects are to be performed in order."""
         move = self._rules.moves[self.state].get(event)
         if move is None:
@@ -280,15 +295,15 @@ class Transaction:
             return effects
         self.state = state
         wait = self._rules.waits[state]
-        if wait is Wait.ZERO:
+        if wait is StateDuration.ZERO:
             return effects + self.receive(TransactionEvent.EXPIRED, now)
-        if wait is Wait.EVER:
+        if wait is StateDuration.EVER:
             self._deadline = None
         else:
-            self._deadline = self._overdue_at if wait is Wait.ANSWER else now + self._linger_s
+            self._deadline = self._overdue_at if wait is StateDuration.ANSWER else now + self._linger_s
         return effects
 
-    def expire(self, now: float) -> tuple[Effect, ...]:
+    def expire(self, now: float) -> tuple[TransactionEffect, ...]:
         """Make the move that time makes, if its deadline has come."""
         if self._deadline is None or now < self._deadline:
             return ()

@@ -27,7 +27,7 @@ KNOWN_NETWORKS: Final = 65_536
 MADE_ROOM: Final = "makes room: nobody has signed in on it, and others want to"
 
 
-class Inlet(Protocol):
+class ReadingSide(Protocol):
     """The reading side of a connection."""
 
     peer: str
@@ -80,10 +80,10 @@ class ConnectionShares:
         self._strangers_total = strangers_total
         self._strangers_per_address = strangers_per_address
         self._memory = MemoryTrimmer(timers.later)
-        self._inlets: set[Inlet] = set()
+        self._inlets: set[ReadingSide] = set()
         self._addresses: Counter[str] = Counter()
-        self._strangers: Strangers[Inlet] = Strangers(remembered=KNOWN_NETWORKS)
-        self._buffers: OrderedDict[Inlet, int] = OrderedDict()
+        self._strangers: Strangers[ReadingSide] = Strangers(remembered=KNOWN_NETWORKS)
+        self._buffers: OrderedDict[ReadingSide, int] = OrderedDict()
         """Strangers with a message that is not whole, the oldest first → its bytes so far."""
 
         self._buffered = 0
@@ -102,7 +102,7 @@ class ConnectionShares:
     def __len__(self) -> int:
         return len(self._inlets)
 
-    def all_connections(self) -> tuple[Inlet, ...]:
+    def all_connections(self) -> tuple[ReadingSide, ...]:
         """Give all connections, in no order."""
         return tuple(self._inlets)
 
@@ -118,7 +118,7 @@ class ConnectionShares:
             self._complain(peer, bound)
         return not bound
 
-    def entered(self, inlet: Inlet) -> None:
+    def entered(self, inlet: ReadingSide) -> None:
         """Count a connection that was accepted, as a stranger's."""
         self._inlets.add(inlet)
         self._memory.counted(len(self._inlets))
@@ -129,7 +129,7 @@ class ConnectionShares:
         self._strangers.add(inlet, inlet.peer)
         self._bound_strangers(inlet)
 
-    def move_to(self, inlet: Inlet, peer: str) -> bool:
+    def move_to(self, inlet: ReadingSide, peer: str) -> bool:
         """Count a relayed connection for the client that its relay names; False: that address has no room."""
         bound = self._room_at(peer)
         if bound:
@@ -141,23 +141,23 @@ class ConnectionShares:
         self._bound_strangers(inlet)
         return True
 
-    def vouched(self, inlet: Inlet) -> None:
+    def vouched(self, inlet: ReadingSide) -> None:
         """Note that somebody has signed in on a connection: it is not closed for others any more."""
         self._strangers.remove(inlet)
         self._forget_buffer(inlet)
         if not inlet.is_relayed:
             self._strangers.know(inlet.peer)
 
-    def doubted(self, inlet: Inlet) -> None:
+    def doubted(self, inlet: ReadingSide) -> None:
         """Note that the user of a connection may not be signed in any more: it is a stranger again."""
         if inlet in self._inlets:
             self._strangers.add(inlet, inlet.peer)
 
-    def is_stranger(self, inlet: Inlet) -> bool:
+    def is_stranger(self, inlet: ReadingSide) -> bool:
         """Tell whether nobody has signed in on a connection."""
         return inlet in self._strangers
 
-    def holds(self, inlet: Inlet, size_bytes: int) -> None:
+    def holds(self, inlet: ReadingSide, size_bytes: int) -> None:
         """Count the bytes of a stranger's unfinished message; of too many, the oldest connections are closed."""
         before = self._buffers.get(inlet, 0)
         if size_bytes == before:
@@ -170,7 +170,7 @@ class ConnectionShares:
         while self._buffered > self._settings.strangers_bytes and self._buffers:
             self._make_room(next(iter(self._buffers)))
 
-    def connection_ended(self, inlet: Inlet) -> None:
+    def connection_ended(self, inlet: ReadingSide) -> None:
         """Stop counting a connection that is over."""
         self._forget_buffer(inlet)
         self._strangers.remove(inlet)
@@ -192,14 +192,14 @@ class ConnectionShares:
             return ""
         return "" if self._make_room(self._strangers.eldest(peer)) else "[sip] connections_per_address"
 
-    def _bound_strangers(self, inlet: Inlet) -> None:
+    def _bound_strangers(self, inlet: ReadingSide) -> None:
         if not inlet.is_relayed and self._strangers.count(inlet.peer) > self._strangers_per_address:
             self._make_room(self._strangers.eldest(inlet.peer))
         # A bound of strangers that is not below that of all would leave no reserve to those who are known.
         if len(self._strangers) > min(self._strangers_total, max(1, self.connections * 3 // 4)):
             self._make_room(self._strangers.first_to_go())
 
-    def _make_room(self, stranger: Inlet | None) -> bool:
+    def _make_room(self, stranger: ReadingSide | None) -> bool:
         if stranger is None:
             return False
         self._made_room += 1
@@ -232,5 +232,5 @@ class ConnectionShares:
         self.log.warn(text, **fields)
         return True
 
-    def _forget_buffer(self, inlet: Inlet) -> None:
+    def _forget_buffer(self, inlet: ReadingSide) -> None:
         self._buffered -= self._buffers.pop(inlet, 0)

@@ -20,7 +20,7 @@ LEAST: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class ConnectionLimits:
     """How many connections each listener may have."""
 
     sip: int
@@ -43,7 +43,7 @@ class OpenFiles:
         self._web = web
         self._others = others
 
-    def claim(self) -> Granted:
+    def claim(self) -> ConnectionLimits:
         """Raise the limit of open files, and share them. Call it when all units but the listeners are open.
 
         Returns:
@@ -53,11 +53,11 @@ class OpenFiles:
         wanted = self._sip + self._web + aside
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY or soft >= wanted:
-            return Granted(self._sip, self._web)
+            return ConnectionLimits(self._sip, self._web)
         granted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
         if granted >= wanted:
-            return Granted(self._sip, self._web)
+            return ConnectionLimits(self._sip, self._web)
         shares = shared(granted - aside, self._sip, self._web)
         self.log.warn(
             "this system allows {granted} open files: {sip} connections of clients and {web} of browsers, the rest is"
@@ -72,10 +72,10 @@ class OpenFiles:
         return shares
 
 
-def shared(left: int, sip: int, web: int) -> Granted:
+def shared(left: int, sip: int, web: int) -> ConnectionLimits:
     """Share the remaining files in proportion to the wanted numbers."""
     for_web = min(web, max(left * web // (sip + web), LEAST if web else 0))
-    return Granted(max(min(sip, left - for_web), LEAST), for_web)
+    return ConnectionLimits(max(min(sip, left - for_web), LEAST), for_web)
 
 
 def _open_now() -> int:

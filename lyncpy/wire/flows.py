@@ -22,7 +22,7 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.headers import Origin
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
-from lyncpy.wire.connection_shares import ConnectionShares, Inlet
+from lyncpy.wire.connection_shares import ConnectionShares, ReadingSide
 from lyncpy.wire.settings import Settings
 
 Message = Request | Response | Prepared
@@ -40,7 +40,7 @@ FULL: Final = 65_536
 """Bytes waiting to leave above which a connection is full: what can be said later, and better, should be."""
 
 
-class Outlet(Protocol):
+class WritingSide(Protocol):
     """What a flow needs of its transport."""
 
     def write(self, data: bytes) -> None:
@@ -56,7 +56,7 @@ class Outlet(Protocol):
         """Stop pausing and resuming the flow."""
 
 
-class Hold(enum.Flag):
+class PauseReason(enum.Flag):
     """Why a connection is not read from."""
 
     NOTHING = 0
@@ -100,7 +100,14 @@ class Flow:
     )
 
     def __init__(
-        self, name: FlowName, origin: Origin, security: str, now: float, inlet: Inlet, outlet: Outlet, owings: "Owings"
+        self,
+        name: FlowName,
+        origin: Origin,
+        security: str,
+        now: float,
+        inlet: ReadingSide,
+        outlet: WritingSide,
+        owings: "UnreadTotals",
     ) -> None:
         self.name = name
         self.origin = origin
@@ -123,13 +130,13 @@ class Flow:
         self._put_off = False
         """Tell whether somebody waits for room."""
         self._chunks: list[bytes] = []
-        self._holds = Hold.NOTHING
+        self._holds = PauseReason.NOTHING
         self._is_blocked = False  # the same as Hold.OUTLET; flags are slow to ask, and every message asks
         self._inlet = inlet
         self._outlet = outlet
 
     @property
-    def inlet(self) -> Inlet:
+    def inlet(self) -> ReadingSide:
         """The reading side of the connection."""
         return self._inlet
 
@@ -168,13 +175,13 @@ class Flow:
             return True
         return False
 
-    def pause_reading(self, why: Hold) -> None:
+    def pause_reading(self, why: PauseReason) -> None:
         """Add a reason not to read."""
         if not self._holds:
             self._inlet.pause()
         self._holds |= why
 
-    def resume_reading(self, why: Hold) -> None:
+    def resume_reading(self, why: PauseReason) -> None:
         """Remove a reason not to read; read again if it was the last."""
         if self._holds:
             self._holds &= ~why
@@ -191,13 +198,13 @@ class Flow:
         if not self._is_blocked:
             self._is_blocked = True
             self._owings.add_bytes(self, self.unwritten + FULL)
-        self.pause_reading(Hold.OUTLET)
+        self.pause_reading(PauseReason.OUTLET)
 
     def resumeProducing(self) -> None:
         """Write on: the transport has sent all that it had."""
         self._is_blocked = False
         self._owings.remove(self)
-        self.resume_reading(Hold.OUTLET)
+        self.resume_reading(PauseReason.OUTLET)
         self.flush()
 
     def stopProducing(self) -> None:
@@ -229,7 +236,7 @@ class Flow:
         self.unwritten = 0
 
 
-class Owings:
+class UnreadTotals:
     """The bytes that wait for clients that do not read, all of them together."""
 
     def __init__(self) -> None:
@@ -287,7 +294,7 @@ class Flows:
         self.places = ConnectionShares(
             settings, timers, meter, strangers_total=strangers_total, strangers_per_address=strangers_per_address
         )
-        self._owings = Owings()
+        self._owings = UnreadTotals()
         self._unflushed: list[Flow] = []
         self._emptied: list[Deferred[None]] = []
         self._dropped = 0
@@ -358,12 +365,12 @@ class Flows:
     def pause_reading(self, flow: FlowName) -> None:
         """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""
         if (living := self._flows.get(flow)) is not None:
-            living.pause_reading(Hold.HALL)
+            living.pause_reading(PauseReason.HALL)
 
     def resume_reading(self, flow: FlowName) -> None:
         """Go on reading, in a later turn; may be called though nothing is held."""
         if (living := self._flows.get(flow)) is not None:
-            living.resume_reading(Hold.HALL)
+            living.resume_reading(PauseReason.HALL)
 
     def vouch(self, flow: FlowName, known: bool) -> None:
         """Note that somebody has signed in on a connection, or may not any more; unknown names are ignored."""
@@ -391,11 +398,11 @@ class Flows:
             living.closing = reason
             living.abort()
 
-    def entered(self, inlet: Inlet) -> None:
+    def entered(self, inlet: ReadingSide) -> None:
         """Count a connection that was accepted."""
         self.places.entered(inlet)
 
-    def ready(self, inlet: Inlet, outlet: Outlet, security: str, port: int) -> Flow:
+    def ready(self, inlet: ReadingSide, outlet: WritingSide, security: str, port: int) -> Flow:
         """Give a name to a connection that can be used."""
         serial = next(self._serials)
         name = FlowName(f"{self._node}/{serial}")
@@ -412,7 +419,7 @@ class Flows:
         if flow.cut is not None:
             flow.cut.cancel()
 
-    def connection_ended(self, inlet: Inlet) -> None:
+    def connection_ended(self, inlet: ReadingSide) -> None:
         """Stop counting a connection that is over."""
         self.places.connection_ended(inlet)
         if not self.places:

@@ -14,7 +14,7 @@ from lyncpy.contracts.flows import ISink
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
-from lyncpy.wire.files import Granted, OpenFiles
+from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory
@@ -85,7 +85,7 @@ class Listener:
     ) -> None:
         self._reactor = reactor
         self._files = files
-        self.granted = Granted(settings.connections, 0)
+        self.granted = ConnectionLimits(settings.connections, 0)
         """How many connections the listeners may have, once this one was opened."""
 
         self._flows = flows

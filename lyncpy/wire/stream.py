@@ -19,7 +19,7 @@ from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Item, Ping
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request
-from lyncpy.wire.flows import Flow, Flows, Outlet
+from lyncpy.wire.flows import Flow, Flows, WritingSide
 from lyncpy.wire.proxy import Malformed, ProxyHeader
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.tls import TlsConnection, TlsFailed
@@ -291,8 +291,8 @@ class SipStream(Protocol):
             self._timer = None
 
     @property
-    def _outlet(self) -> Outlet:
-        return cast(Outlet, self.transport)
+    def _outlet(self) -> WritingSide:
+        return cast(WritingSide, self.transport)
 
     @property
     def _producer(self) -> IPushProducer:

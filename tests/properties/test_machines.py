@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from lyncpy.sip import dialog, subscription
 from lyncpy.sip.message import Headers, Request
 from lyncpy.sip.subscription import Document, SubscriptionEnded, SubscriptionMachine, SubscriptionTerms
-from lyncpy.sip.transaction import ALL_RULES, Effect, Rules, Transaction, TransactionEvent, TransactionState, Wait
+from lyncpy.sip.transaction import (
+    ALL_RULES,
+    Rules,
+    StateDuration,
+    Transaction,
+    TransactionEffect,
+    TransactionEvent,
+    TransactionState,
+)
 from lyncpy.workloads.conferencing.model import lifetime
 from lyncpy.workloads.conferencing.model.attendees import MeetingState
 from lyncpy.workloads.im.model import room, session
@@ -70,9 +78,9 @@ def test_time_alone_and_a_lost_connection_end_every_transaction(rules: Rules) ->
     """Nothing is waited for without a bound, and nothing outlives its connection."""
     for state, row in rules.moves.items():
         if state is TransactionState.TERMINATED:
-            assert rules.waits[state] is Wait.EVER
+            assert rules.waits[state] is StateDuration.EVER
             continue
-        assert rules.waits[state] is not Wait.EVER
+        assert rules.waits[state] is not StateDuration.EVER
         assert row[TransactionEvent.LOST][0] is TransactionState.TERMINATED
         steps = 0
         while state is not TransactionState.TERMINATED:
@@ -86,7 +94,7 @@ def test_whoever_ends_is_forgotten(rules: Rules) -> None:
     """Every move into the last state says so, and no other does."""
     for row in rules.moves.values():
         for state, effects in row.values():
-            assert (state is TransactionState.TERMINATED) == (Effect.END in effects)
+            assert (state is TransactionState.TERMINATED) == (TransactionEffect.END in effects)
 
 
 @given(
@@ -97,7 +105,7 @@ def test_a_transaction_answers_once_and_ends_once(rules: Rules, story: list[tupl
     """Whatever happens, its user hears one final answer at most, and the end is the end."""
     now = 0.0
     machine = Transaction(rules, now, answer_s=50)
-    effects: list[Effect] = []
+    effects: list[TransactionEffect] = []
     for event, wait in story:
         before = machine.state
         now += wait
@@ -109,9 +117,9 @@ def test_a_transaction_answers_once_and_ends_once(rules: Rules, story: list[tupl
             assert machine.state is TransactionState.TERMINATED
     while (deadline := machine.deadline()) is not None:
         effects += machine.expire(deadline)
-    assert effects.count(Effect.END) == 1
-    assert effects[-1] is Effect.END
-    assert effects.count(Effect.TIMEOUT) + effects.count(Effect.GONE) <= 1
+    assert effects.count(TransactionEffect.END) == 1
+    assert effects[-1] is TransactionEffect.END
+    assert effects.count(TransactionEffect.TIMEOUT) + effects.count(TransactionEffect.GONE) <= 1
     assert machine.receive(TransactionEvent.SUCCESS, now) == ()
 
 

@@ -9,9 +9,9 @@ from lyncpy.sip.transaction import (
     INVITE_SERVER,
     NON_INVITE_CLIENT,
     NON_INVITE_SERVER,
-    Effect,
     Rules,
     Transaction,
+    TransactionEffect,
     TransactionEvent,
     TransactionState,
     answer_event,
@@ -45,9 +45,9 @@ def test_a_message_is_delivered() -> None:
     """The answer is told once, and the transaction is over at once: nothing repeats on a stream."""
     machine = begun(NON_INVITE_CLIENT)
     assert machine.deadline() == 110
-    assert machine.receive(TransactionEvent.PROVISIONAL, 101) == (Effect.TELL,)
+    assert machine.receive(TransactionEvent.PROVISIONAL, 101) == (TransactionEffect.TELL,)
     assert machine.deadline() == 110
-    assert machine.receive(TransactionEvent.SUCCESS, 102) == (Effect.TELL, Effect.END)
+    assert machine.receive(TransactionEvent.SUCCESS, 102) == (TransactionEffect.TELL, TransactionEffect.END)
     assert (machine.state, machine.deadline()) == (TransactionState.TERMINATED, None)
     assert machine.receive(TransactionEvent.SUCCESS, 103) == ()
 
@@ -56,7 +56,7 @@ def test_silence_ends_a_request() -> None:
     """A client that does not answer is given up at the deadline, not before."""
     machine = begun(NON_INVITE_CLIENT)
     assert machine.expire(109.9) == ()
-    assert machine.expire(110) == (Effect.TIMEOUT, Effect.END)
+    assert machine.expire(110) == (TransactionEffect.TIMEOUT, TransactionEffect.END)
     assert machine.expire(200) == ()
 
 
@@ -64,23 +64,27 @@ def test_silence_ends_a_request() -> None:
 def test_a_lost_connection_ends_it(rules: Rules) -> None:
     """When the connection is gone there is nothing to wait for."""
     machine = begun(rules)
-    assert machine.receive(TransactionEvent.LOST, 101) == (Effect.GONE, Effect.END)
+    assert machine.receive(TransactionEvent.LOST, 101) == (TransactionEffect.GONE, TransactionEffect.END)
     assert machine.deadline() is None
 
 
 def test_an_accepted_invite_hears_of_further_acceptances() -> None:
     """A fork's second 2xx arrives within 64*T1 and is told apart from the first."""
     machine = begun(INVITE_CLIENT)
-    assert machine.receive(TransactionEvent.SUCCESS, 105) == (Effect.TELL,)
-    assert machine.receive(TransactionEvent.SUCCESS, 106) == (Effect.TELL_LATE,)
+    assert machine.receive(TransactionEvent.SUCCESS, 105) == (TransactionEffect.TELL,)
+    assert machine.receive(TransactionEvent.SUCCESS, 106) == (TransactionEffect.TELL_LATE,)
     assert machine.deadline() == 137
-    assert machine.expire(137) == (Effect.END,)
+    assert machine.expire(137) == (TransactionEffect.END,)
 
 
 def test_a_refused_invite_is_acknowledged_and_over() -> None:
     """The ACK of a failure is the transaction's own business."""
     machine = begun(INVITE_CLIENT)
-    assert machine.receive(TransactionEvent.FAILURE, 105) == (Effect.ACKNOWLEDGE, Effect.TELL, Effect.END)
+    assert machine.receive(TransactionEvent.FAILURE, 105) == (
+        TransactionEffect.ACKNOWLEDGE,
+        TransactionEffect.TELL,
+        TransactionEffect.END,
+    )
 
 
 @pytest.mark.parametrize("rings", [False, True])
@@ -89,24 +93,24 @@ def test_an_invite_nobody_answers_is_cancelled(rings: bool) -> None:
     machine = begun(INVITE_CLIENT)
     if rings:
         machine.receive(TransactionEvent.PROVISIONAL, 101)
-    assert machine.expire(110) == (Effect.CANCEL, Effect.TIMEOUT)
-    assert machine.receive(TransactionEvent.SUCCESS, 112) == (Effect.TELL_LATE,)
-    assert machine.expire(142) == (Effect.END,)
+    assert machine.expire(110) == (TransactionEffect.CANCEL, TransactionEffect.TIMEOUT)
+    assert machine.receive(TransactionEvent.SUCCESS, 112) == (TransactionEffect.TELL_LATE,)
+    assert machine.expire(142) == (TransactionEffect.END,)
 
 
 def test_an_abandoned_invite_acknowledges_its_487() -> None:
     """The client that was cancelled gets its ACK, and that is all."""
     machine = begun(INVITE_CLIENT)
     machine.expire(110)
-    assert machine.receive(TransactionEvent.FAILURE, 111) == (Effect.ACKNOWLEDGE, Effect.END)
+    assert machine.receive(TransactionEvent.FAILURE, 111) == (TransactionEffect.ACKNOWLEDGE, TransactionEffect.END)
 
 
 def test_a_cancelled_invite_may_still_be_accepted() -> None:
     """A client that ignores CANCEL and answers 200 ten seconds later is heard."""
     machine = begun(INVITE_CLIENT)
-    assert machine.receive(TransactionEvent.CANCEL, 101) == (Effect.CANCEL,)
+    assert machine.receive(TransactionEvent.CANCEL, 101) == (TransactionEffect.CANCEL,)
     assert machine.receive(TransactionEvent.CANCEL, 102) == ()
-    assert machine.receive(TransactionEvent.SUCCESS, 111) == (Effect.TELL,)
+    assert machine.receive(TransactionEvent.SUCCESS, 111) == (TransactionEffect.TELL,)
 
 
 def test_a_cancelled_invite_is_not_waited_for_for_ever() -> None:
@@ -114,8 +118,8 @@ def test_a_cancelled_invite_is_not_waited_for_for_ever() -> None:
     machine = begun(INVITE_CLIENT)
     machine.receive(TransactionEvent.CANCEL, 101)
     assert machine.deadline() == 133
-    assert machine.expire(133) == (Effect.TIMEOUT,)
-    assert machine.expire(165) == (Effect.END,)
+    assert machine.expire(133) == (TransactionEffect.TIMEOUT,)
+    assert machine.expire(165) == (TransactionEffect.END,)
 
 
 def test_cancelling_anything_else_does_nothing() -> None:
@@ -127,39 +131,39 @@ def test_a_request_is_answered_once() -> None:
     """The first final answer is sent; a bug that answers twice does no harm."""
     machine = begun(NON_INVITE_SERVER)
     assert machine.receive(TransactionEvent.REQUEST, 100) == ()
-    assert machine.receive(TransactionEvent.PROVISIONAL, 101) == (Effect.SEND,)
-    assert machine.receive(TransactionEvent.REQUEST, 101) == (Effect.RESEND,)
-    assert machine.receive(TransactionEvent.FAILURE, 102) == (Effect.SEND, Effect.END)
+    assert machine.receive(TransactionEvent.PROVISIONAL, 101) == (TransactionEffect.SEND,)
+    assert machine.receive(TransactionEvent.REQUEST, 101) == (TransactionEffect.RESEND,)
+    assert machine.receive(TransactionEvent.FAILURE, 102) == (TransactionEffect.SEND, TransactionEffect.END)
     assert machine.receive(TransactionEvent.SUCCESS, 102) == ()
 
 
 def test_an_unanswered_request_is_overdue() -> None:
     """Something that hangs in the server does not hang for its client."""
-    assert begun(NON_INVITE_SERVER).expire(110) == (Effect.TIMEOUT, Effect.END)
+    assert begun(NON_INVITE_SERVER).expire(110) == (TransactionEffect.TIMEOUT, TransactionEffect.END)
 
 
 def test_a_refused_invite_waits_for_its_ack() -> None:
     """The answer is repeated until the ACK comes; then all is over at once."""
     machine = begun(INVITE_SERVER)
-    assert machine.receive(TransactionEvent.FAILURE, 101) == (Effect.SEND,)
-    assert machine.receive(TransactionEvent.REQUEST, 102) == (Effect.RESEND,)
-    assert machine.receive(TransactionEvent.ACK, 103) == (Effect.END,)
+    assert machine.receive(TransactionEvent.FAILURE, 101) == (TransactionEffect.SEND,)
+    assert machine.receive(TransactionEvent.REQUEST, 102) == (TransactionEffect.RESEND,)
+    assert machine.receive(TransactionEvent.ACK, 103) == (TransactionEffect.END,)
 
 
 def test_a_refused_invite_ends_without_an_ack() -> None:
     """Real clients send none for a failed IM; nothing may be left behind by them."""
     machine = begun(INVITE_SERVER)
     machine.receive(TransactionEvent.FAILURE, 101)
-    assert machine.expire(133) == (Effect.END,)
+    assert machine.expire(133) == (TransactionEffect.END,)
 
 
 def test_an_accepted_invite_passes_its_ack_on() -> None:
     """The ACK of a 2xx belongs to the dialog; a repeated INVITE does not ring twice."""
     machine = begun(INVITE_SERVER)
-    assert machine.receive(TransactionEvent.SUCCESS, 101) == (Effect.SEND,)
-    assert machine.receive(TransactionEvent.REQUEST, 102) == (Effect.RESEND,)
-    assert machine.receive(TransactionEvent.ACK, 103) == (Effect.TELL,)
-    assert machine.expire(133) == (Effect.END,)
+    assert machine.receive(TransactionEvent.SUCCESS, 101) == (TransactionEffect.SEND,)
+    assert machine.receive(TransactionEvent.REQUEST, 102) == (TransactionEffect.RESEND,)
+    assert machine.receive(TransactionEvent.ACK, 103) == (TransactionEffect.TELL,)
+    assert machine.expire(133) == (TransactionEffect.END,)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.timers import Timers
 from lyncpy.wire import files
-from lyncpy.wire.files import Granted, OpenFiles
+from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.listener import CannotOpen, Listener
 from lyncpy.wire.settings import Settings
@@ -88,17 +88,17 @@ def test_tls_needs_a_certificate() -> None:
 @pytest.mark.parametrize(
     ("limits", "raised_to", "granted"),
     [
-        ((1024, 4096), 1350, Granted(1000, 200)),
-        ((1024, 1110), 1110, Granted(800, 160)),
-        ((1024, resource.RLIM_INFINITY), 1350, Granted(1000, 200)),
-        ((65536, 65536), None, Granted(1000, 200)),
-        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, Granted(1000, 200)),
-        ((256, 256), 256, Granted(89, 17)),
-        ((64, 64), 64, Granted(4, 4)),
+        ((1024, 4096), 1350, ConnectionLimits(1000, 200)),
+        ((1024, 1110), 1110, ConnectionLimits(800, 160)),
+        ((1024, resource.RLIM_INFINITY), 1350, ConnectionLimits(1000, 200)),
+        ((65536, 65536), None, ConnectionLimits(1000, 200)),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), None, ConnectionLimits(1000, 200)),
+        ((256, 256), 256, ConnectionLimits(89, 17)),
+        ((64, 64), 64, ConnectionLimits(4, 4)),
     ],
 )
 def test_connections_are_as_many_as_open_files_allow(
-    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], raised_to: int | None, granted: Granted
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], raised_to: int | None, granted: ConnectionLimits
 ) -> None:
     """The limit is raised; where the system forbids it, store and shell keep theirs and the log says what to set."""
     raised: list[int] = []
@@ -109,12 +109,12 @@ def test_connections_are_as_many_as_open_files_allow(
     monkeypatch.setattr(OpenFiles, "log", type("Log", (), {"warn": lambda _, text, **fields: logged.append(text)})())
     assert OpenFiles(1000, 200, 36).claim() == granted
     assert raised == ([raised_to] if raised_to is not None else [])
-    assert len(logged) == (granted != Granted(1000, 200))
+    assert len(logged) == (granted != ConnectionLimits(1000, 200))
 
 
 def test_the_doors_open_no_more_than_was_granted(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `ulimit` forbids is refused at the door, not where somebody else needs the file."""
-    monkeypatch.setattr(OpenFiles, "claim", lambda _: Granted(7, 3))
+    monkeypatch.setattr(OpenFiles, "claim", lambda _: ConnectionLimits(7, 3))
     listener = _listener(connections=1000, tls_port=0, tcp_port=0)
     with pytest.raises(CannotOpen):
         result_of(listener.open())
