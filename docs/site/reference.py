@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from twisted.internet.testing import MemoryReactorClock
 
 from docs.site.source import TOP, VARIES, Meter, diagnostics, meters
-from lyncpy.app.assembly import Inside, inside, node_name
+from lyncpy.app.assembly import ServerParts, inside, node_name
 from lyncpy.app.backends import backends
 from lyncpy.app.cli import command_line
 from lyncpy.app.config import SECTIONS, check, toml
@@ -56,7 +56,7 @@ def pages() -> dict[str, str]:
         return dict(zip(PAGES, made, strict=True))
 
 
-def built(folder: Path) -> tuple[Inside, str]:
+def built(folder: Path) -> tuple[ServerParts, str]:
     """Build a server that is never opened; give it, and its meters as OpenMetrics text."""
     config = check(folder / "lyncpy.toml", {"sip": {"domain": "example.com"}})
     write_key(config.path(config.sections.store.key_file))
@@ -67,7 +67,7 @@ def built(folder: Path) -> tuple[Inside, str]:
     return inside(config, node, back, timers, reactor, reload=tuple), back.meters().decode()
 
 
-def words(house: Inside) -> Vocabulary:
+def words(house: ServerParts) -> Vocabulary:
     """Give every command of the shell."""
     return next(unit for unit in house.units if unit.name == "admin").words()  # type: ignore[no-any-return, attr-defined]  # units promise a life only
 

@@ -9,8 +9,8 @@ from typing import Any
 from lyncpy.app.backends import Backends, backends
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
-from lyncpy.app.hall import Entrance, Ground, entrance, ground
-from lyncpy.app.units import Noting, Revoking
+from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
+from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.passwords import Passwords
 from lyncpy.contracts.names import NodeName, domain_of
 from lyncpy.contracts.networks import Relays
@@ -74,11 +74,11 @@ class Workloads:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class ServerParts:
     """All but the doors."""
 
-    ground: Ground
-    entrance: Entrance
+    ground: PlatformParts
+    entrance: Pipeline
     workloads: Workloads
     site: Site
     units: tuple[IUnit, ...]
@@ -86,12 +86,12 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltServer:
     """The server with all its units, not open yet, and the parts that its keeper needs."""
 
     house: UnitGroup
     listener: Listener
-    inside: Inside
+    inside: ServerParts
 
 
 def node_name() -> NodeName:
@@ -99,7 +99,7 @@ def node_name() -> NodeName:
     return NodeName(f"n{secrets.token_hex(4)}")
 
 
-def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reload) -> Built:
+def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reload) -> BuiltServer:
     """Build the whole house; nothing is opened.
 
     Args:
@@ -131,7 +131,7 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
     house = UnitGroup([database_lock, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
-    return Built(house, listener, within)
+    return BuiltServer(house, listener, within)
 
 
 def inside(
@@ -142,7 +142,7 @@ def inside(
     reactor: Any,  # Any: as above
     reload: Reload,
     conditions: Conditions = (),
-) -> Inside:
+) -> ServerParts:
     """Build all but the doors on backends, whichever they are.
 
     Args:
@@ -176,16 +176,16 @@ def inside(
         base.recording,
         Connections(base.flows),
         base.notifier,
-        Revoking(back.bus, way_in.gate),
+        RevocationUnit(back.bus, way_in.gate),
         *workloads,
         admin,
-        Noting(readers),
+        TokenOwnersUnit(readers),
         way_in.draining,
     )
-    return Inside(base, way_in, floor, _site(config, back, readers, [*workloads, admin]), units)
+    return ServerParts(base, way_in, floor, _site(config, back, readers, [*workloads, admin]), units)
 
 
-def _workloads(config: Config, back: Backends, base: Ground) -> Workloads:
+def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads:
     """Build the workloads, each after those whose promises it needs."""
     settings, platform, signaling = config.sections, base.platform, base.signaling
     domain = domain_of(settings.sip.domain)
@@ -215,7 +215,7 @@ def _workloads(config: Config, back: Backends, base: Ground) -> Workloads:
     )
 
 
-def _of_hall(base: Ground, conditions: Conditions) -> Offer:
+def _of_hall(base: PlatformParts, conditions: Conditions) -> Offer:
     """Give the commands and findings of the core, which no workload offers."""
     return Offer(
         "hall",
@@ -226,7 +226,7 @@ def _of_hall(base: Ground, conditions: Conditions) -> Offer:
     )
 
 
-def _readers(config: Config, base: Ground) -> Readers:
+def _readers(config: Config, base: PlatformParts) -> Readers:
     """Build the readers, which tell from whom an HTTP request is."""
     tables, platform = base.tables, base.platform
     passwords = Passwords(tables.people, tables.secrets, base.timers)

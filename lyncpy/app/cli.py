@@ -38,7 +38,7 @@ PROGRESS_ENTRIES = 50_000
 """Entries of the archive between two lines that say how far its verification is."""
 
 
-class Wrong(Exception):
+class CannotDo(Exception):
     """What was asked cannot be done; the sentence says why."""
 
 
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         return status
-    except (Wrong, ConfigError, WorldUnavailable, UnitFailed) as error:
+    except (CannotDo, ConfigError, WorldUnavailable, UnitFailed) as error:
         sys.stderr.write(f"lyncpy: {error}\n")
         return 1
     except BrokenPipeError:
@@ -177,7 +177,9 @@ def _verify(options: argparse.Namespace) -> int:
     try:
         since = point_of(options.since) if options.since else None
     except ValueError:
-        raise Wrong(f'--from "{options.since[:80]}": write it as SERIAL:DIGEST, as `archive status` shows it') from None
+        raise CannotDo(
+            f'--from "{options.since[:80]}": write it as SERIAL:DIGEST, as `archive status` shows it'
+        ) from None
     verdicts: list[Verdict] = []
     reached = 0
 
@@ -204,7 +206,7 @@ def _verify(options: argparse.Namespace) -> int:
 def _address(text: str) -> Aor:
     user, at, domain = text.removeprefix("sip:").partition("@")
     if not user or not at or not domain or any(c.isspace() for c in text):
-        raise Wrong(f'"{text[:80]}" is no address; write it as alice@example.com')
+        raise CannotDo(f'"{text[:80]}" is no address; write it as alice@example.com')
     return aor_of(text)
 
 
@@ -212,11 +214,11 @@ def _ask_password(who: str) -> str:
     if sys.stdin.isatty():
         password = getpass.getpass(f"New password of {who}: ")
         if getpass.getpass("Once more: ") != password:
-            raise Wrong("the two are not the same; nothing has changed")
+            raise CannotDo("the two are not the same; nothing has changed")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password or len(password) > PASSWORD_LONGEST:
-        raise Wrong(f"a password has 1 to {PASSWORD_LONGEST} characters; nothing has changed")
+        raise CannotDo(f"a password has 1 to {PASSWORD_LONGEST} characters; nothing has changed")
     return password
 
 
@@ -232,7 +234,7 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
         try:
             await do(StoredSecrets(back.store, people, back.bus, back.seals, people.owners))
         except AddressLeft as error:
-            raise Wrong(str(error)) from None
+            raise CannotDo(str(error)) from None
 
     _with_backends(config, work)
 
@@ -252,7 +254,7 @@ def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[N
                 await do(back)
             finally:
                 await house.close()
-        except (Wrong, WorldUnavailable, UnitFailed) as error:
+        except (CannotDo, WorldUnavailable, UnitFailed) as error:
             problems.append(error)
 
     try:

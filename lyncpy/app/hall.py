@@ -42,7 +42,7 @@ from lyncpy.workloads.registrar.bindings import Bindings
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class PlatformParts:
     """The parts under all workloads, by their classes; workloads are given them as promises."""
 
     platform: Platform
@@ -62,7 +62,7 @@ class Ground:
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
+class Pipeline:
     """What a request meets on its way from the wire to a workload."""
 
     gate: Gate
@@ -72,7 +72,7 @@ class Entrance:
     draining: Draining
 
 
-def ground(config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any) -> Ground:
+def ground(config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any) -> PlatformParts:
     """Build the platform and the signaling that all workloads share.
 
     Args:
@@ -123,7 +123,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     )
     forward = Forward(outbound, f"{contact};lr", AssertedIdentity(tables.people, timers), timers)
     tries = SignInTries(tables.people, KnownNetworks(back.store, timers), relays, config.sections.auth)
-    return Ground(
+    return PlatformParts(
         platform=platform,
         signaling=Signaling(flows, outbound, notifier, forward),
         flows=flows,
@@ -151,7 +151,7 @@ def _tables(config: Config, back: Backends) -> Tables:
     )
 
 
-def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Offer]) -> Entrance:
+def entrance(config: Config, base: PlatformParts, guests: IGuests, offers: Sequence[Offer]) -> Pipeline:
     """Build the way in to workloads, and give the wire the gate's seal.
 
     Args:
@@ -182,7 +182,7 @@ def entrance(config: Config, base: Ground, guests: IGuests, offers: Sequence[Off
         source=sip.server_name,
         relays=base.relays,
     )
-    return Entrance(gate, anonymous_gate, router, transactions, Draining(transactions, timers, limits.drain_s))
+    return Pipeline(gate, anonymous_gate, router, transactions, Draining(transactions, timers, limits.drain_s))
 
 
 def _own_hosts(config: Config) -> Sequence[str]:

@@ -16,7 +16,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python import usage
 
-from lyncpy.app.assembly import Built, build
+from lyncpy.app.assembly import BuiltServer, build
 from lyncpy.app.config import Config, ConfigError, load
 from lyncpy.app.home import open_to_others
 from lyncpy.app.log import begin_json, quieten
@@ -60,7 +60,7 @@ class Reloader:
     def __init__(self, config: Config, overrides: Sequence[str]) -> None:
         self._config = config
         self._overrides = overrides
-        self.built: Built | None = None
+        self.built: BuiltServer | None = None
         self._timer: ITimer | None = None
         self._next = 0.0
         self._pulling = self._again = False
@@ -90,7 +90,7 @@ class Reloader:
         said.append("a pull of the directory has begun")
         return said
 
-    def _pull(self, built: Built) -> None:
+    def _pull(self, built: BuiltServer) -> None:
         """Pull the directory; behind a pull under way once more, however often that is asked."""
         self._again = self._pulling
         if self._pulling:
@@ -101,7 +101,7 @@ class Reloader:
             self._pulled, built
         )
 
-    def _pulled(self, _: object, built: Built) -> None:
+    def _pulled(self, _: object, built: BuiltServer) -> None:
         self._pulling = False
         if self._again:
             self._pull(built)

@@ -13,7 +13,7 @@ from lyncpy.workloads.web.readers import Readers
 
 
 @implementer(IUnit)
-class Noting:
+class TokenOwnersUnit:
     """Notes when the server opens which people the site's tokens name, before another can get such an address."""
 
     name = "noting"
@@ -30,7 +30,7 @@ class Noting:
 
 
 @implementer(IUnit)
-class Revoking:
+class RevocationUnit:
     """Ends a user's security associations when their password is changed or they are disabled."""
 
     name = "revoking"

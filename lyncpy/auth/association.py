@@ -47,7 +47,7 @@ def nonces() -> Iterator[str]:
             yield digits[at : at + 8]
 
 
-class Signs(Protocol):
+class Signer(Protocol):
     """How one direction signs."""
 
     def hex(self, text: bytes) -> str:
@@ -134,8 +134,8 @@ class Association:
         identity: Identity,
         expires: float,
         *,
-        client: Signs,
-        server: Signs,
+        client: Signer,
+        server: Signer,
         parameters: SignatureParameters,
         nonces: Iterator[str],
     ) -> None:

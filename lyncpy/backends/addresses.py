@@ -15,7 +15,7 @@ _USER: Final = re.compile(r"[a-z0-9\-_.!~*'()&=+$]+")
 _ESCAPE: Final = re.compile(r"%[0-9a-f]{2}")
 
 
-class BadEntry(Exception):
+class BadDirectoryEntry(Exception):
     """An entry of a directory that cannot be used.
 
     Args:
@@ -41,11 +41,11 @@ def address_of(text: str, domain: str) -> Aor:
     aor = aor_of(text)
     user, _, host = aor[4:].rpartition("@")
     if len(aor) > LONGEST or not aor.startswith("sip:") or not user or "%" in host:
-        raise BadEntry(f'the address "{shown(text)}" is not of the form sip:user@domain')
+        raise BadDirectoryEntry(f'the address "{shown(text)}" is not of the form sip:user@domain')
     if not _USER.fullmatch(user):
-        raise BadEntry(f'the address "{shown(text)}" is not of the form sip:user@domain: {_objection(user)}')
+        raise BadDirectoryEntry(f'the address "{shown(text)}" is not of the form sip:user@domain: {_objection(user)}')
     if host != domain_of(domain):
-        raise BadEntry(f'the address "{shown(text)}" is not in the domain "{domain}" ([sip] domain)')
+        raise BadDirectoryEntry(f'the address "{shown(text)}" is not in the domain "{domain}" ([sip] domain)')
     return aor
 
 

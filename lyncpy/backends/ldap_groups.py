@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.ldap_mapping import Mapped, Raw
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.dn import place_of
@@ -60,19 +60,21 @@ class GroupMapping:
         """
         name = next(iter(_texts(raw, ("displayname", "cn"))), "")[:NAME_LONGEST]
         if not name:
-            raise BadEntry("the group has no name (displayName or cn)")
+            raise BadDirectoryEntry("the group has no name (displayName or cn)")
         members: set[str] = set()
         # Counted as they come: a server that repeats itself must come to an end too.
         for count, member in enumerate(self._members(raw, dn, more), 1):
             members.add(member)
             if count > self.members_max:
-                raise BadEntry(f"the group has more than {self.members_max} members ([directory] group_members_max)")
+                raise BadDirectoryEntry(
+                    f"the group has more than {self.members_max} members ([directory] group_members_max)"
+                )
         return Group(self.people.key_of(raw, dn), name, self._address(raw), frozenset(members), dn)
 
     def _address(self, raw: Raw) -> Aor:
         """Give the first address in our domain; a group needs none, so that any other is as good as none."""
         for text in _texts(raw, ("msrtcsip-primaryuseraddress", "mail")):
-            with suppress(BadEntry):
+            with suppress(BadDirectoryEntry):
                 return address_of(text, self.people.domain)
         return Aor("")
 

@@ -99,7 +99,7 @@ class _Verified(Tls):  # type: ignore[misc]  # ldap3 has no types
         connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._host)
 
 
-class Link:
+class LdapConnection:
     """An open, bound LDAP connection; a context manager, which connects when it is entered."""
 
     def __init__(self, access: Access) -> None:

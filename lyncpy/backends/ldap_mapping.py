@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
-from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.ldap_conditions import DisabledCondition, condition
 from lyncpy.backends.ldap_times import TimeAttribute, TimeForm, UnreadableTime, deadline, deadlines
 from lyncpy.contracts.directory import Moment, Person, Phone
@@ -250,9 +250,9 @@ class Mapped:
         barred = barred or lock
         try:
             aor = address_of(self._address(raw, left_out), self.domain)
-        except BadEntry as bad:
+        except BadDirectoryEntry as bad:
             # What takes rights away counts also where nothing else of the entry can be used.
-            raise BadEntry(bad.reason, barred) from None
+            raise BadDirectoryEntry(bad.reason, barred) from None
 
         def first(fact: str) -> str:
             return next(iter(self._all(fact, raw, left_out)), "")
@@ -320,9 +320,9 @@ class Mapped:
             unreadable = next((name for name in one.names if raw.get(name.lower())), "")
             # Another attribute's address would be another person's.
             if unreadable and all(raw.get(name.lower()) for name in one.names):
-                raise BadEntry(f'its address cannot be read: the attribute "{unreadable}" holds no text')
+                raise BadDirectoryEntry(f'its address cannot be read: the attribute "{unreadable}" holds no text')
         names = " or ".join(one.text or one.names[0] for one in self.address)
-        raise BadEntry(f"it has no address ({names})")
+        raise BadDirectoryEntry(f"it has no address ({names})")
 
     def _all(self, fact: str, raw: Raw, left_out: LeftOut) -> list[str]:
         """Give the values of the first source that has any."""

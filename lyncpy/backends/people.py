@@ -30,7 +30,7 @@ from typing import Final, Protocol, TypeVar
 
 from zope.interface import implementer
 
-from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.contracts.directory import Group, IDirectory, Moment, Person, Phone, Pull, Skipped
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -48,7 +48,7 @@ FILE_BOUND: Final = 32 * 2**20
 """Bytes; some hundred thousand people. A larger file is no list of people but a mistake."""
 
 
-class Runs(Protocol):
+class BlockingRunner(Protocol):
     """A thread for calls that block (`Threads`)."""
 
     def call_in_thread(self, call: Callable[[], T]) -> Awaitable[T]:
@@ -68,7 +68,7 @@ class PeopleFile:
         threads: Where the file is read.
     """
 
-    def __init__(self, path: Path, domain: str, threads: Runs) -> None:
+    def __init__(self, path: Path, domain: str, threads: BlockingRunner) -> None:
         self._path = path
         self._domain = domain
         self._threads = threads
@@ -125,7 +125,7 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
         source = f"{path} [{shown(name)}]"
         try:
             people.append(_person(_Fields(f'"{path}", table [{shown(name)}]', table, KEYS), name, source, domain))
-        except BadEntry as bad:
+        except BadDirectoryEntry as bad:
             skipped.append(Skipped(source, bad.reason, key=name, barred=bad.barred))
     groups, useless = _read_groups(arrays, path, domain, people)
     skipped += useless
@@ -217,10 +217,10 @@ def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
     address = fields.text("address")
     try:
         if not address:
-            raise BadEntry(f'it has no address; add a line like address = "user@{domain}"')
+            raise BadDirectoryEntry(f'it has no address; add a line like address = "user@{domain}"')
         return replace(person, aor=address_of(address, domain))
-    except BadEntry as bad:
-        raise BadEntry(bad.reason, person.barred) from None
+    except BadDirectoryEntry as bad:
+        raise BadDirectoryEntry(bad.reason, person.barred) from None
 
 
 def _read_groups(
@@ -242,7 +242,7 @@ def _read_groups(
         source = f"{path} [[{GROUP}]] {shown(name) or number}"
         try:
             groups.append(_group(name, address, members, source, domain))
-        except BadEntry as bad:
+        except BadDirectoryEntry as bad:
             skipped.append(Skipped(source, bad.reason))
     keys: dict[str, str] = {}
     taken: set[str] = set()
@@ -268,6 +268,6 @@ def _with_members(group: Group, keys: Mapping[str, str], skipped: list[Skipped])
 
 def _group(name: str, address: str, members: Iterable[str], source: str, domain: str) -> Group:
     if not name:
-        raise BadEntry('it has no name; add a line like name = "Engineering"')
+        raise BadDirectoryEntry('it has no name; add a line like name = "Engineering"')
     aor = address_of(address, domain) if address else Aor("")
     return Group(f"{GROUP}:{name.lower()}", name, aor, frozenset(members), source)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.people import read_people
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.dn import place_of
@@ -49,7 +49,7 @@ DECLARED: Final = (
     parser.Misused,
     DirectoryUnavailable,
     UnreadableTarget,
-    BadEntry,
+    BadDirectoryEntry,
     ValueError,
 )
 """How readers say no."""

@@ -19,7 +19,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
-from lyncpy.app.assembly import Inside, inside
+from lyncpy.app.assembly import ServerParts, inside
 from lyncpy.app.backends import Backends
 from lyncpy.app.config import check
 from lyncpy.auth.ntlm import nt_hash
@@ -134,7 +134,7 @@ class Stage:
         self.actors: Final[list[Actor]] = []
         self._expected: list[str] = []
         self._starts = 0
-        self._dead: Final[list[Inside]] = []
+        self._dead: Final[list[ServerParts]] = []
         self._devices = 0
         self._ear: Final = LogEar(self._hear_log)
         globalLogPublisher.addObserver(self._ear)
@@ -172,7 +172,7 @@ class Stage:
             exports=self.exports,
             gap_file=self.gap_file,
         )
-        self.inside: Inside = inside(config, node, back, self.timers, self.clock, lambda: ())
+        self.inside: ServerParts = inside(config, node, back, self.timers, self.clock, lambda: ())
         self.ground, self.entrance = self.inside.ground, self.inside.entrance
         self.house = UnitGroup(self.inside.units, self.clock)
         self._opening = Deferred.fromCoroutine(self.house.open())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.backends.addresses import BadEntry, address_of
+from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.sip.text import shown
 
 
@@ -27,7 +27,7 @@ def test_an_address_is_the_same_however_it_is_written(text: str) -> None:
 )
 def test_text_that_is_no_address_is_named(text: str) -> None:
     """The reason quotes what stands in the directory."""
-    with pytest.raises(BadEntry, match="not of the form"):
+    with pytest.raises(BadDirectoryEntry, match="not of the form"):
         address_of(text, "example.com")
 
 
@@ -51,7 +51,7 @@ def test_what_rfc_3261_allows_is_taken(user: str) -> None:
 )
 def test_what_clients_cannot_have_is_refused_with_the_reason(text: str, reason: str) -> None:
     """Whoever reads `directory skipped` knows which character it is."""
-    with pytest.raises(BadEntry, match=f"not of the form sip:user@domain: .*{reason}"):
+    with pytest.raises(BadDirectoryEntry, match=f"not of the form sip:user@domain: .*{reason}"):
         address_of(text, "example.com")
 
 
@@ -63,7 +63,7 @@ def test_an_escape_that_says_nothing_is_undone(text: str) -> None:
 
 def test_an_address_of_another_domain_is_named_with_the_setting() -> None:
     """An operator sees which domain is served."""
-    with pytest.raises(BadEntry, match=r'not in the domain "example.com" \(\[sip\] domain\)'):
+    with pytest.raises(BadDirectoryEntry, match=r'not in the domain "example.com" \(\[sip\] domain\)'):
         address_of("alice@example.org", "example.com")
 
 

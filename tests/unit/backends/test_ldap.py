@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import Cookie, Filters, LdapDirectory, MarkKind, Now, _any_of, _Reading, read_cookie
-from lyncpy.backends.ldap_link import Access, LdapEntry, Link, Root
+from lyncpy.backends.ldap_link import Access, LdapConnection, LdapEntry, Root
 from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.directory import Moment, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -205,7 +205,7 @@ def test_what_active_directory_says_of_the_account_is_told_in_words(code: str, t
     """An operator need not know Windows' error codes, which come at the end of a long text."""
     message = f"80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code}, v1db1"
     result = {"result": 49, "description": "invalidCredentials", "message": message}
-    assert told in str(Link(Access("ldaps://dc1"))._refused(result, "the bind"))
+    assert told in str(LdapConnection(Access("ldaps://dc1"))._refused(result, "the bind"))
 
 
 def test_a_password_policy_that_changes_is_read_for_everybody() -> None:

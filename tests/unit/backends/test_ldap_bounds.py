@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from lyncpy.backends.addresses import BadEntry
+from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_groups import GroupMapping
-from lyncpy.backends.ldap_link import EMPTY_PAGES, Access, LdapEntry, Link
+from lyncpy.backends.ldap_link import EMPTY_PAGES, Access, LdapConnection, LdapEntry
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import mapping_of
 
@@ -79,7 +79,7 @@ def server(answers: Answers) -> Iterator[str]:
 
 def searched(answers: Answers, most: int = 100_000, **bounds: int) -> list[LdapEntry]:
     """Read what such a directory gives, at most so many entries."""
-    with server(answers) as url, Link(Access(url, **bounds)) as link:  # type: ignore[arg-type]  # numbers alone
+    with server(answers) as url, LdapConnection(Access(url, **bounds)) as link:  # type: ignore[arg-type]  # numbers alone
         return [one for one, _ in zip(link.search("dc=x", "(a=b)", ("mail",)), range(most), strict=False)]
 
 
@@ -187,6 +187,6 @@ def test_a_group_whose_members_never_end_is_skipped() -> None:
         return {"member;range=0-1499": (b"uid=a,dc=x",) * 1_500}
 
     raw = {"cn": (b"all",), "member;range=0-1499": (b"uid=a,dc=x",) * 1_500}
-    with pytest.raises(BadEntry, match="group_members_max"):
+    with pytest.raises(BadDirectoryEntry, match="group_members_max"):
         grouping.group(raw, "cn=all,dc=x", more)
     assert len(asked) == 3

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.backends.addresses import BadEntry
+from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.directory import Group
@@ -40,7 +40,7 @@ def test_a_groups_name_and_address() -> None:
 
 def test_a_group_without_a_name_is_of_no_use() -> None:
     """The reason is told."""
-    with pytest.raises(BadEntry, match="no name"):
+    with pytest.raises(BadDirectoryEntry, match="no name"):
         read({"cn": [b" "]})
 
 
@@ -61,5 +61,5 @@ def test_a_piece_that_is_not_there_ends_the_reading() -> None:
 
 def test_too_many_members_are_refused() -> None:
     """The sentence names the setting."""
-    with pytest.raises(BadEntry, match=r"more than 2 members .*group_members_max"):
+    with pytest.raises(BadDirectoryEntry, match=r"more than 2 members .*group_members_max"):
         read({"member": [b"cn=a", b"cn=b", b"cn=c"]}, most=2)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lyncpy.backends.addresses import BadEntry
+from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_conditions import condition
 from lyncpy.backends.ldap_mapping import FIELDS, Mapped, source
 from lyncpy.workloads.directory.settings import FACTS
@@ -193,9 +193,11 @@ def test_an_address_that_cannot_be_read_is_none() -> None:
     """It is not taken from the next attribute either: that would be somebody else's."""
     mapping = openldap()
     entry = raw(mail="a@example.com", **{"msRTCSIP-PrimaryUserAddress": b"sip:\xff@example.com"})
-    with pytest.raises(BadEntry, match='its address cannot be read: the attribute "msRTCSIP-PrimaryUserAddress"'):
+    with pytest.raises(
+        BadDirectoryEntry, match='its address cannot be read: the attribute "msRTCSIP-PrimaryUserAddress"'
+    ):
         mapping.person(entry, DN)
-    with pytest.raises(BadEntry) as caught:
+    with pytest.raises(BadDirectoryEntry) as caught:
         mapping.person(raw(mail="nonsense", **{"msRTCSIP-UserEnabled": "FALSE"}), DN)
     assert caught.value.barred == "msRTCSIP-UserEnabled=FALSE"
     both = raw(mail="x", **{"msRTCSIP-PrimaryUserAddress": [b"\xff", b"sip:A%2Bb@example.com"]})
