@@ -28,7 +28,7 @@ from lyncpy.workloads.contacts.model import (
     ContactDenial,
     ContactGroup,
     ContactList,
-    Decided,
+    DecidedChange,
     Delta,
     Generated,
     ListLimits,
@@ -43,7 +43,7 @@ KIND: Final = "contacts"
 T = TypeVar("T")
 
 
-class Declined(Exception):
+class ChangeDeclined(Exception):
     """A change that was not made.
 
     Args:
@@ -137,7 +137,7 @@ class Lists:
         """Give a user's list; one that was never written has the default group and the generated groups."""
         return (await self._table.load(aor)).book
 
-    async def change(self, aor: Aor, change: Change, by: Epid | None) -> Decided:
+    async def change(self, aor: Aor, change: Change, by: Epid | None) -> DecidedChange:
         """Make a change; when this returns, it is durable and told to all who listen.
 
         Args:
@@ -150,10 +150,10 @@ class Lists:
             Refused: 503, when other processes were first time and again.
         """
 
-        def made(stored: _Stored) -> tuple[Decided | Declined, ContactBook, Delta | None]:
+        def made(stored: _Stored) -> tuple[DecidedChange | ChangeDeclined, ContactBook, Delta | None]:
             decided = decide(stored.book, change, self._limits)
             if isinstance(decided, ContactDenial):
-                return Declined(decided, amends(stored.book, change)), stored.book, None
+                return ChangeDeclined(decided, amends(stored.book, change)), stored.book, None
             return decided, decided.book, decided.delta
 
         if isinstance(change, SetContact) and change.name == self._generated_groups.name_of(change.aor):
@@ -162,7 +162,7 @@ class Lists:
             change = replace(change, name="")
         async with self.hold(aor):
             decided = await self._written(aor, made, by)
-        if isinstance(decided, Declined):
+        if isinstance(decided, ChangeDeclined):
             raise decided
         return decided
 

@@ -236,7 +236,7 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class DecidedChange:
     """A change that is made."""
 
     book: ContactBook
@@ -245,7 +245,7 @@ class Decided:
     """What the list really has, for the device that asked, where that device shows something else; None: it does not."""
 
 
-def decide(book: ContactBook, change: Change, limits: ListLimits) -> Decided | ContactDenial:
+def decide(book: ContactBook, change: Change, limits: ListLimits) -> DecidedChange | ContactDenial:
     """Make a change of the list, or give the reason of a denial.
 
     The delta number that a client sends is no reason to deny: clients count on by themselves,
@@ -266,12 +266,12 @@ def decide(book: ContactBook, change: Change, limits: ListLimits) -> Decided | C
     aors = (change.aor,) if isinstance(change, SetContact | DeleteContact) else ()
     delta = difference(book, after, aors, {id_ for id_, _ in groups})
     if not _is_unlike(after, change):
-        return Decided(after, delta)
+        return DecidedChange(after, delta)
     if isinstance(change, AddGroup):
         # The delta brings the group; the device that asked knows its id by then, and has another name for it.
         number = after.own.delta_num
-        return Decided(after, delta, Delta(number, number, modified_groups=delta.added_groups))
-    return Decided(after, delta, truth(after, change))
+        return DecidedChange(after, delta, Delta(number, number, modified_groups=delta.added_groups))
+    return DecidedChange(after, delta, truth(after, change))
 
 
 def _own_half(book: ContactBook, change: Change, limits: ListLimits) -> ContactList | ContactDenial:

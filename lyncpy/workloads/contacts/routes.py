@@ -22,7 +22,7 @@ from lyncpy.workloads.contacts.bodies import (
     write_list,
 )
 from lyncpy.workloads.contacts.fanout import EVENT, ContactFanout, ContactListState
-from lyncpy.workloads.contacts.lists import Declined, Lists
+from lyncpy.workloads.contacts.lists import ChangeDeclined, Lists
 from lyncpy.workloads.contacts.model import AddGroup, ContactDenial
 from lyncpy.workloads.contacts.settings import Settings
 
@@ -105,7 +105,7 @@ class Routes:
         aor = _own(arrival, _NOT_YOU)
         try:
             decided = await self._lists.change(aor, change, arrival.sender.epid)
-        except Declined as declined:
+        except ChangeDeclined as declined:
             self._fanout.correct(aor, arrival.sender.epid, *declined.amends)
             raise _refusal(*_ANSWERS[declined.no]) from declined
         if decided.correction is not None:

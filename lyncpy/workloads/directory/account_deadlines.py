@@ -25,7 +25,7 @@ CHECK_S: Final = 60.0
 
 
 @implementer(IDirectory)
-class Judging:
+class ExpiringDirectory:
     """A directory whose people are enabled only between their account's beginning and end.
 
     Args:

@@ -17,7 +17,7 @@ from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.model import GroupChanges, Move, Moves
+from lyncpy.workloads.directory.model import AddressMove, AddressMoves, GroupChanges
 from lyncpy.workloads.directory.owners import Owner
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords, chunks
@@ -26,7 +26,7 @@ NAMED_MOST: Final = 20
 """People or entries that the log names of one pull; `directory` says all."""
 
 
-class NotThere(Exception):
+class PersonMissing(Exception):
     """A person or owner that was named is not in the state that the command needs; the text tells an operator."""
 
 
@@ -88,7 +88,7 @@ class ChangeApplier:
                 # What was proven with a password that the directory took back holds no longer.
                 self._bus.tell(SecretChanged(person.aor))
 
-    async def move(self, moves: Moves) -> None:
+    async def move(self, moves: AddressMoves) -> None:
         """Give people other addresses; with all that is theirs, for nothing is kept under an address."""
         now = self._timers.wall()
         known = []
@@ -133,7 +133,7 @@ class ChangeApplier:
             if before.is_held:
                 self.log.info("{aor} is in the directory again, with what is theirs", aor=before.aor, owner=owner_id)
 
-    def name_successors(self, successors: Sequence[Move]) -> None:
+    def name_successors(self, successors: Sequence[AddressMove]) -> None:
         """Log each person who is taken for another one than had the address; an operator may know better."""
         owners = self._people.owners
         for one in successors[:NAMED_MOST]:
@@ -176,7 +176,9 @@ class ChangeApplier:
         owners = self._people.owners
         held, holder, person = self.held_back(owner), owners.by_id(owners.owner(aor)), self._people.person(aor)
         if holder is None or person is None:
-            raise NotThere(f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says what became of them")
+            raise PersonMissing(
+                f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says what became of them"
+            )
         self._hide(aor)
         self._bus.tell(PersonChanged(aor, None))
         await self.delete(holder)
@@ -194,9 +196,9 @@ class ChangeApplier:
         """
         found = self._people.owners.by_id(owner)
         if found is None:
-            raise NotThere(f"nothing waits for {owner} any more: it was deleted, or given to somebody")
+            raise PersonMissing(f"nothing waits for {owner} any more: it was deleted, or given to somebody")
         if not found.is_held:
-            raise NotThere(f"{owner} is in the directory again as {bare(found.aor)}, and has what is theirs")
+            raise PersonMissing(f"{owner} is in the directory again as {bare(found.aor)}, and has what is theirs")
         return found
 
     async def delete(self, owner: Owner) -> None:

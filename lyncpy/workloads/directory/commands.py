@@ -12,7 +12,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
-from lyncpy.workloads.directory.change_applier import NAMED_MOST, NotThere
+from lyncpy.workloads.directory.change_applier import NAMED_MOST, PersonMissing
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model import successors
 from lyncpy.workloads.directory.owners import Owner, Owners
@@ -137,7 +137,7 @@ class Commands:
         owner = self._waiting(asked.args["who"])
         try:
             await self._pulls.delete(owner.id)
-        except NotThere as error:
+        except PersonMissing as error:
             raise CommandFailed(str(error)) from error
         return Table(("what", "value"), [("deleted", bare(owner.aor)), ("owner", owner.id)])
 
@@ -148,7 +148,7 @@ class Commands:
             raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"')
         try:
             await self._pulls.give(owner.id, person.aor)
-        except NotThere as error:
+        except PersonMissing as error:
             raise CommandFailed(str(error)) from error
         return Table(("what", "value"), [("address", bare(person.aor)), ("has all that waited for", owner.id)])
 

@@ -21,7 +21,7 @@ class RemovalLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class AddressMove:
     """A person's change of address."""
 
     before: Person
@@ -47,7 +47,7 @@ class PullChanges:
     incomplete: bool = False
     """Whether everything must be read: the answer was incremental and does not tell all that is needed."""
 
-    moved: tuple[Move, ...] = ()
+    moved: tuple[AddressMove, ...] = ()
     """Who has another address, whatever else is new."""
 
     withheld: tuple[Person, ...] = ()
@@ -212,7 +212,7 @@ def _changes(
 ) -> Generator[int, None, PullChanges]:
     added: list[Person] = []
     changed: list[Person] = []
-    moved: list[Move] = []
+    moved: list[AddressMove] = []
     disabled: list[Person] = []
     stay: set[str] = set()
     for some in cut(table.values()):
@@ -223,7 +223,7 @@ def _changes(
             if old is None:
                 added.append(person)
             elif old.aor != person.aor:
-                moved.append(Move(old, person))
+                moved.append(AddressMove(old, person))
             elif old != person:
                 changed.append(person)
                 # Apart from the others, for they lose something: they are carried out, and told, before all else.
@@ -257,15 +257,15 @@ def _strangers(
 
 
 @dataclass(frozen=True, slots=True)
-class Moves:
+class AddressMoves:
     """Changes of address that are made in one step."""
 
-    people: tuple[Move, ...]
+    people: tuple[AddressMove, ...]
     together: bool = False
     """Whether each takes the address of another of them: all are made, or none."""
 
 
-def in_order(moves: Sequence[Move]) -> Iterator[Moves]:
+def in_order(moves: Sequence[AddressMove]) -> Iterator[AddressMoves]:
     """Sort moves so that each address is free when it is given; moves in a circle come together."""
     leaving = {move.before.aor: move for move in moves}
     waiting = {move.after.aor: move for move in moves if move.after.aor in leaving}
@@ -274,7 +274,7 @@ def in_order(moves: Sequence[Move]) -> Iterator[Moves]:
     while ready:
         step = tuple(ready[:STEP])
         del ready[:STEP]
-        yield Moves(step)
+        yield AddressMoves(step)
         for move in step:
             follower = waiting.pop(move.before.aor, None)
             if follower is not None:
@@ -286,7 +286,7 @@ def in_order(moves: Sequence[Move]) -> Iterator[Moves]:
             circle.append(leaving[circle[-1].after.aor])
         for move in circle:
             del waiting[move.after.aor]
-        yield Moves(tuple(circle), together=True)
+        yield AddressMoves(tuple(circle), together=True)
 
 
 STEP: Final = 200
@@ -397,10 +397,10 @@ def _are_moved(known: Iterable[Person | Group], pull: Pull) -> Generator[int, No
     return False
 
 
-def successors(changes: PullChanges) -> tuple[Move, ...]:
+def successors(changes: PullChanges) -> tuple[AddressMove, ...]:
     """Give each person who is removed with the one of another key who has their address from now on."""
     gone = {person.aor: person for person in changes.removed}
-    return tuple(Move(gone[person.aor], person) for person in changes.added if person.aor in gone)
+    return tuple(AddressMove(gone[person.aor], person) for person in changes.added if person.aor in gone)
 
 
 def refusal(changes: PullChanges, known: int, limits: RemovalLimits) -> str:

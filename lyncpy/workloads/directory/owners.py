@@ -22,7 +22,7 @@ FORMER_MOST: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class FormerAddress:
     """An address that somebody had. Times are wall-clock seconds."""
 
     aor: Aor
@@ -45,7 +45,7 @@ class Owner:
     since: float = 0.0
     """When they got it, in wall-clock seconds; 0: before anybody noted it."""
 
-    former: tuple[Former, ...] = ()
+    former: tuple[FormerAddress, ...] = ()
     """Oldest first."""
 
     removed_at: float = 0.0
@@ -63,16 +63,16 @@ class Owner:
         """Return the owner with another address; one who was removed comes back with it."""
         if aor == self.aor and not self.is_held:
             return self
-        past = Former(self.aor, self.since, self.removed_at or now)
+        past = FormerAddress(self.aor, self.since, self.removed_at or now)
         return replace(self, aor=aor, since=now, former=(*self.former, past)[-FORMER_MOST:], removed_at=0.0, name="")
 
     def removed(self, name: str, now: float) -> "Owner":
         """Return the owner as one who has left the directory: their data is held back."""
         return replace(self, removed_at=max(now, 1.0), name=name)
 
-    def spans(self) -> tuple[Former, ...]:
+    def spans(self) -> tuple[FormerAddress, ...]:
         """Give all addresses with the times at which they were theirs, oldest first; the present one has no end."""
-        return (*self.former, Former(self.aor, self.since, self.removed_at or float(2**40)))
+        return (*self.former, FormerAddress(self.aor, self.since, self.removed_at or float(2**40)))
 
 
 @implementer(IOwners)

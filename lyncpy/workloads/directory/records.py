@@ -17,7 +17,7 @@ from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore, Record
 from lyncpy.core.versioned import NONE_YET, LastWriter, uncontended
-from lyncpy.workloads.directory.owners import Former, Owner
+from lyncpy.workloads.directory.owners import FormerAddress, Owner
 from lyncpy.workloads.directory.secrets import KIND as SECRET
 from lyncpy.workloads.directory.secrets import WAITING, Seals
 
@@ -243,7 +243,7 @@ class DirectoryRecords:
 
     def _read(self, fields: dict[str, Any], id_: OwnerId) -> Known:  # Any: JSON
         sealed = fields.pop("nt_hash", None)
-        former = tuple(Former(aor_of(aor), since, until) for aor, since, until in fields.pop("former", ()))
+        former = tuple(FormerAddress(aor_of(aor), since, until) for aor, since, until in fields.pop("former", ()))
         since, removed_at = fields.pop("since", 0.0), fields.pop("removed_at", 0.0)
         phones = tuple(Phone(kind, number) for kind, number in fields.pop("phones", ()))
         fields["aor"] = aor_of(fields.get("aor") or id_)

@@ -13,7 +13,7 @@ from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.core.platform import Platform
-from lyncpy.workloads.directory.account_deadlines import AccountDeadlines, Judging
+from lyncpy.workloads.directory.account_deadlines import AccountDeadlines, ExpiringDirectory
 from lyncpy.workloads.directory.change_applier import NAMED_MOST
 from lyncpy.workloads.directory.commands import Commands, moment
 from lyncpy.workloads.directory.group_commands import GroupCommands
@@ -74,7 +74,7 @@ class Directory:
         self._timers = timers
         kept = DirectoryRecords(platform.store, seals)
         self.pulls = Pulls(
-            Judging(directory, timers, overdue_ends=settings.must_change_signs_out),
+            ExpiringDirectory(directory, timers, overdue_ends=settings.must_change_signs_out),
             kept,
             people,
             groups,

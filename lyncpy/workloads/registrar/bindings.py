@@ -17,7 +17,14 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.sip.uri import Uri
-from lyncpy.workloads.registrar.model import EVICTIONS, TAKEOVERS, Contest, RegisterAction, RegistrationDialog, token_of
+from lyncpy.workloads.registrar.model import (
+    EVICTIONS,
+    TAKEOVERS,
+    EndpointConflict,
+    RegisterAction,
+    RegistrationDialog,
+    token_of,
+)
 
 LAPSE_GRACE_S = 30
 """A refresh that is this late still finds its binding."""
@@ -27,7 +34,7 @@ LAPSE_GRACE_S = 30
 class _Binding:
     endpoint: Endpoint
     thread: RegistrationDialog | None
-    contest: Contest
+    contest: EndpointConflict
     """How often this device's name was taken from one connection by another."""
 
 
@@ -44,7 +51,7 @@ class Bindings:
         self._contacts: dict[tuple[FlowName, str], str] = {}
         """Maps connection and GRUU, and connection and user, to the Contact that was registered there."""
 
-        self._evictions: dict[Aor, Contest] = {}
+        self._evictions: dict[Aor, EndpointConflict] = {}
         """How often a device of a signed-in user had to leave for another."""
 
         self._count = 0
@@ -97,14 +104,18 @@ class Bindings:
         binding = self._users.get(aor, {}).get(epid)
         return binding.thread if binding else None
 
-    def contest(self, aor: Aor, epid: Epid) -> Contest:
+    def contest(self, aor: Aor, epid: Epid) -> EndpointConflict:
         """Give the contest about a signed-in device's name; of another one, a contest that nobody has begun."""
         binding = self._users.get(aor, {}).get(epid)
-        return binding.contest if binding else Contest(TAKEOVERS)
+        return binding.contest if binding else EndpointConflict(TAKEOVERS)
 
-    def evictions(self, aor: Aor) -> Contest:
+    def evictions(self, aor: Aor) -> EndpointConflict:
         """Give the contest about a signed-in user's places."""
-        return self._evictions.setdefault(aor, Contest(EVICTIONS)) if aor in self._users else Contest(EVICTIONS)
+        return (
+            self._evictions.setdefault(aor, EndpointConflict(EVICTIONS))
+            if aor in self._users
+            else EndpointConflict(EVICTIONS)
+        )
 
     def register(self, endpoint: Endpoint, thread: RegistrationDialog | None) -> RegisterAction:
         """Add or refresh an endpoint; tell which of the two it was.

@@ -9,7 +9,7 @@ from lyncpy.contracts.names import Aor, aor_of, bare, epid_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.workloads.registrar.bindings import Bindings
-from lyncpy.workloads.registrar.signout import Causes, SignOut
+from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
 
 
 class Commands:
@@ -75,7 +75,7 @@ class Commands:
                 f'"{target}" is not signed in' if known else f'there is no user "{address}"; see: users'
             )
         for endpoint in gone:
-            self._signout.now(endpoint, Causes.OPERATOR)
+            self._signout.now(endpoint, SignOutCauses.OPERATOR)
         return Table(
             ("user", "epid", "address"),
             [(bare(e.aor), e.epid, e.address) for e in gone],

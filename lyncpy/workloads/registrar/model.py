@@ -76,7 +76,7 @@ CONTEST_S: Final = 1800.0
 """In how many seconds so many times are a contest, and how long it goes on after the last try."""
 
 
-class Contest:
+class EndpointConflict:
     """A contest of two clients for one place: each comes back as soon as the other has signed it out.
 
     Whoever has the place when it becomes a contest keeps it as long as they are there: then nobody is

@@ -21,7 +21,7 @@ from lyncpy.workloads.registrar import model
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.settings import Settings
-from lyncpy.workloads.registrar.signout import Causes, SignOut
+from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
 
 METHODS: Final = (
     "ACK, BENOTIFY, BYE, CANCEL, INFO, INVITE, MESSAGE, NOTIFY, OPTIONS, REFER, REGISTER, SERVICE, SUBSCRIBE, UPDATE"
@@ -161,11 +161,11 @@ class Routes:
         One that comes back all the same is a matter of `_check_place`.
         """
         if old is not None and old.flow != endpoint.flow:
-            self._signout.notify(old, thread, Causes.REPLACED)
+            self._signout.notify(old, thread, SignOutCauses.REPLACED)
         mine = self._bindings.endpoints_of(endpoint.aor)
         for extra in mine[: max(0, len(mine) - self._settings.endpoints_per_user)]:
             self._bindings.evictions(endpoint.aor).taken(self._timers.now())
-            self._signout.now(extra, Causes.QUOTA)
+            self._signout.now(extra, SignOutCauses.QUOTA)
         self.log.info(
             "{aor} signed in from {address} as {epid}, {count} endpoints",
             aor=endpoint.aor,

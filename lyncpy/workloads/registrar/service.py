@@ -11,7 +11,7 @@ from lyncpy.workloads.registrar.commands import Commands
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.routes import Routes
 from lyncpy.workloads.registrar.settings import Settings
-from lyncpy.workloads.registrar.signout import Causes, SignOut
+from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
 
 
 @implementer(IWorkload)
@@ -62,4 +62,4 @@ class Registrar:
     async def _person_changed(self, fact: PersonChanged) -> None:
         if fact.person is None or not fact.person.may_stay:
             for endpoint in self._bindings.endpoints_of(fact.aor):
-                self._signout.now(endpoint, Causes.DISABLED)
+                self._signout.now(endpoint, SignOutCauses.DISABLED)

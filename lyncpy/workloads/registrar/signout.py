@@ -22,7 +22,7 @@ LINGER_S: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class SignOutCause:
     """Why an endpoint is signed out: the reason in the fact, and the words to the client."""
 
     reason: EndpointGoneReason
@@ -30,19 +30,21 @@ class Cause:
     diagnostics: Diagnostics
 
 
-class Causes(enum.Enum):
+class SignOutCauses(enum.Enum):
     """The causes there are. Spec: [MS-SIPREGE] 2.2.1.13, which number goes with which event."""
 
-    DISABLED = Cause(EndpointGoneReason.DISABLED, "rejected", Diagnostics(4141, "User disabled for SIP", public=True))
-    QUOTA = Cause(
+    DISABLED = SignOutCause(
+        EndpointGoneReason.DISABLED, "rejected", Diagnostics(4141, "User disabled for SIP", public=True)
+    )
+    QUOTA = SignOutCause(
         EndpointGoneReason.QUOTA, "unregistered", Diagnostics(4140, "Too many devices are signed in", public=True)
     )
-    REPLACED = Cause(
+    REPLACED = SignOutCause(
         EndpointGoneReason.REPLACED,
         "unregistered",
         Diagnostics(4140, "The same device has signed in over another connection", public=True),
     )
-    OPERATOR = Cause(
+    OPERATOR = SignOutCause(
         EndpointGoneReason.BY_OPERATOR, "deactivated", Diagnostics(4142, "Signed out by the administrator", public=True)
     )
 
@@ -58,7 +60,7 @@ class SignOut:
         self._flows = flows
         self._timers = timers
 
-    def now(self, endpoint: Endpoint, cause: Causes) -> bool:
+    def now(self, endpoint: Endpoint, cause: SignOutCauses) -> bool:
         """Sign one endpoint out; False when it is gone already."""
         thread = self._bindings.thread(endpoint.aor, endpoint.epid)
         if not self._bindings.remove(endpoint, cause.value.reason):
@@ -66,7 +68,7 @@ class SignOut:
         self.notify(endpoint, thread, cause)
         return True
 
-    def notify(self, endpoint: Endpoint, thread: RegistrationDialog | None, cause: Causes) -> None:
+    def notify(self, endpoint: Endpoint, thread: RegistrationDialog | None, cause: SignOutCauses) -> None:
         """Notify an endpoint that it is signed out, and close its connection if it does not leave by itself."""
         self.log.info(
             "{aor} on {epid} signed out: {reason}", aor=endpoint.aor, epid=endpoint.epid, reason=cause.value.reason
@@ -86,7 +88,7 @@ class SignOut:
             self._flows.close_flow(flow, reason)
 
 
-def notice(endpoint: Endpoint, thread: RegistrationDialog | None, cause: Cause) -> Request:
+def notice(endpoint: Endpoint, thread: RegistrationDialog | None, cause: SignOutCause) -> Request:
     """Write the NOTIFY that ends a registration, in the dialog that the REGISTER made.
 
     A client that asked for no such dialog is told in a new one. Client: the body must end right

@@ -12,7 +12,7 @@ from lyncpy.workloads.contacts.model import (
     ContactDenial,
     ContactGroup,
     ContactList,
-    Decided,
+    DecidedChange,
     DeleteContact,
     DeleteGroup,
     Delta,
@@ -36,7 +36,7 @@ def after(book: ContactBook, *changes: Change, limits: ListLimits = LIMITS) -> C
     """Give the book that changes make of one; what devices show follows by deltas alone."""
     for change in changes:
         decided = decide(book, change, limits)
-        assert isinstance(decided, Decided), decided
+        assert isinstance(decided, DecidedChange), decided
         assert follow(book.shown(), decided.delta) == decided.book.shown()
         book = decided.book
     return book
@@ -112,7 +112,7 @@ def test_refuses_more_contacts_than_allowed_but_changes_those_there_are() -> Non
     """A full list can still be kept in order."""
     full = begun(*(SetContact(Aor(f"sip:{n}@x"), "", ()) for n in range(3)))
     assert decide(full, SetContact(BOB, "", ()), LIMITS) is ContactDenial.CONTACTS_FULL
-    assert isinstance(decide(full, SetContact(Aor("sip:1@x"), "One", ()), LIMITS), Decided)
+    assert isinstance(decide(full, SetContact(Aor("sip:1@x"), "One", ()), LIMITS), DecidedChange)
 
 
 def test_refuses_more_groups_than_allowed() -> None:
@@ -131,8 +131,8 @@ def test_refuses_what_makes_the_whole_list_too_long_and_takes_what_does_not() ->
     )
     assert decide(book, AddGroup("g", "x" * 3000), wide) is ContactDenial.LIST_TOO_LARGE
     lowered = replace(wide, list_bytes=5000)
-    assert isinstance(decide(book, SetContact(BOB, "", (), extension="x"), lowered), Decided)
-    assert isinstance(decide(book, DeleteContact(carol), lowered), Decided)
+    assert isinstance(decide(book, SetContact(BOB, "", (), extension="x"), lowered), DecidedChange)
+    assert isinstance(decide(book, DeleteContact(carol), lowered), DecidedChange)
     assert decide(book, SetContact(BOB, "Bob", (), extension="x" * 4096), lowered) is ContactDenial.LIST_TOO_LARGE
 
 
@@ -147,7 +147,7 @@ def test_refuses_a_name_that_another_group_has() -> None:
     assert decide(contacts, AddGroup("a"), LIMITS) is ContactDenial.NAME_TAKEN
     assert decide(contacts, ModifyGroup(3, "a"), LIMITS) is ContactDenial.NAME_TAKEN
     assert decide(contacts, AddGroup("~"), LIMITS) is ContactDenial.NAME_TAKEN
-    assert isinstance(decide(contacts, ModifyGroup(3, "b"), LIMITS), Decided)
+    assert isinstance(decide(contacts, ModifyGroup(3, "b"), LIMITS), DecidedChange)
 
 
 def test_a_group_with_contacts_cannot_be_deleted() -> None:
@@ -274,7 +274,7 @@ def test_moving_somebody_out_of_a_group_of_the_directory_puts_him_into_both() ->
     """The user's part of the wish is done, and their device alone is told the rest."""
     book = given(RESEARCH, own=begun(AddGroup("Friends")))
     decided = decide(book, SetContact(BOB, "", (2,)), LIMITS)
-    assert isinstance(decided, Decided)
+    assert isinstance(decided, DecidedChange)
     both = Contact(BOB, "", (2, 63))
     assert decided.delta == Delta(3, 2, modified_contacts=(both,))
     assert decided.correction == Delta(3, 3, modified_contacts=(both,))
@@ -284,7 +284,7 @@ def test_moving_somebody_into_a_group_of_the_directory_makes_him_a_contact() -> 
     """Where they were; and somebody new is with the other contacts."""
     book = given(RESEARCH)
     decided = decide(book, SetContact(DAVE, "", (63,)), LIMITS)
-    assert isinstance(decided, Decided)
+    assert isinstance(decided, DecidedChange)
     assert decided.book.shown().contacts[DAVE].groups == (1,)
     assert decided.correction == Delta(2, 2, modified_contacts=(Contact(DAVE),))
 
@@ -294,7 +294,7 @@ def test_ones_own_membership_can_be_added_and_removed() -> None:
     book = given(RESEARCH, own=begun(AddGroup("Friends")))
     book = after(book, SetContact(BOB, "Bobby", (2, 63)))
     decided = decide(book, SetContact(BOB, "Bobby", (63,)), LIMITS)
-    assert isinstance(decided, Decided)
+    assert isinstance(decided, DecidedChange)
     assert decided.correction is None
     assert decided.book.shown().contacts[BOB] == Contact(BOB, "Bobby", (63,))
 
@@ -312,7 +312,7 @@ def test_removing_somebody_who_is_in_both_halves_leaves_him_where_the_directory_
     """Other devices hear that they are in fewer groups; the one that removed them, that they are there."""
     book = given(RESEARCH, own=begun(SetContact(BOB, "Bobby", (1,))))
     decided = decide(book, DeleteContact(BOB), LIMITS)
-    assert isinstance(decided, Decided)
+    assert isinstance(decided, DecidedChange)
     left = Contact(BOB, "", (63,))
     assert decided.delta == Delta(3, 2, modified_contacts=(left,))
     assert decided.correction == Delta(3, 3, added_contacts=(left,))

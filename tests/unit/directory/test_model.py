@@ -11,7 +11,7 @@ from lyncpy.contracts.directory import Person, Pull, Skipped
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.directory.model import (
     SLICE,
-    Move,
+    AddressMove,
     PullChanges,
     RemovalLimits,
     comparing,
@@ -104,7 +104,7 @@ def test_who_has_another_address_has_moved() -> None:
     """A marriage is neither a removal nor a newcomer."""
     married = replace(ALICE, aor=CAROL.aor, surname="Carol")
     changes = compare(known(ALICE, BOB), (), news(married))
-    assert (changes.moved, changes.added, changes.removed) == ((Move(ALICE, married),), (), ())
+    assert (changes.moved, changes.added, changes.removed) == ((AddressMove(ALICE, married),), (), ())
 
 
 def test_where_the_directory_was_built_anew_the_address_tells_who_is_who() -> None:
@@ -189,9 +189,13 @@ def test_a_chain_of_moves_to_an_address_that_is_not_free_is_not_made() -> None:
 def test_moves_come_in_an_order_in_which_each_address_is_free() -> None:
     """A chain goes from its free end; a circle is one step, because none of it has a beginning."""
     a, b, c, d = (person(name) for name in "abcd")
-    chain = [Move(a, replace(a, aor=b.aor)), Move(b, replace(b, aor=c.aor)), Move(c, replace(c, aor=d.aor))]
+    chain = [
+        AddressMove(a, replace(a, aor=b.aor)),
+        AddressMove(b, replace(b, aor=c.aor)),
+        AddressMove(c, replace(c, aor=d.aor)),
+    ]
     assert [one for step in in_order(chain) for one in step.people] == chain[::-1]
-    circle = [chain[0], chain[1], Move(c, replace(c, aor=a.aor))]
+    circle = [chain[0], chain[1], AddressMove(c, replace(c, aor=a.aor))]
     (step,) = in_order([*circle])
     assert step.together
     assert set(step.people) == set(circle)

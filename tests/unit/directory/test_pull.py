@@ -13,7 +13,7 @@ from lyncpy.contracts.facts import GroupsChanged
 from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.directory.change_applier import NotThere
+from lyncpy.workloads.directory.change_applier import PersonMissing
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
@@ -537,7 +537,7 @@ def test_an_operator_gives_what_waits_to_a_person_under_a_new_key() -> None:
     second = server.again(ALICE, replace(BOB, key="anew"))
     result_of(second.pulls.open())
     assert second.people.owners.owner(BOB.aor) == owner
-    with pytest.raises(NotThere, match="is in the directory again as bob@"):
+    with pytest.raises(PersonMissing, match="is in the directory again as bob@"):
         result_of(second.pulls.delete(owner))
 
 

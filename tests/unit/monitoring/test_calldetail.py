@@ -16,7 +16,7 @@ from lyncpy.contracts.records import (
 )
 from lyncpy.contracts.workload import CommandCall, CommandFailed, Table
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.directory.owners import Former, Owner, Owners
+from lyncpy.workloads.directory.owners import FormerAddress, Owner, Owners
 from lyncpy.workloads.monitoring.calldetail import CallDetail
 from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.fakes import FragileRecords, Fragility, awaited
@@ -167,7 +167,7 @@ def test_records_are_found_of_the_person_and_not_of_the_address() -> None:
     """Bob is Robert since noon and a quarter, and somebody else has his address; what began before was Bob's."""
     desk = Desk()
     at, robert, bob = NOON + 900, aor_of("robert@example.com"), aor_of(BOB)
-    desk.owners.put_owner(Owner(OwnerId("b#1"), "b", robert, at, (Former(bob, 0.0, at),)))
+    desk.owners.put_owner(Owner(OwnerId("b#1"), "b", robert, at, (FormerAddress(bob, 0.0, at),)))
     desk.owners.put_owner(Owner(OwnerId("n#1"), "n", bob, at))
     later = replace(TALK, session_id="later", invited_at=at + 60)
     anew = replace(STAY, join_id="anew", user=robert, joined_at=at + 60)
