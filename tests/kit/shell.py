@@ -23,7 +23,7 @@ from lyncpy.contracts.workload import (
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
-from lyncpy.workloads.admin.shell import Author, Reply, Running, Shell
+from lyncpy.workloads.admin.shell import Author, Reply, RunningLine, Shell
 from tests.kit.fakes import awaited
 from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
@@ -175,7 +175,7 @@ class Parlour:
         self.admin = Admin(self.platform, [self.weather.offer()], Path(), self.settings, self.reactor, reload, {})
         self.shell = Shell(self.admin.words, self.records, self.settings, self.timers)
 
-    def begin(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> Running:
+    def begin(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> RunningLine:
         """Run a line."""
         return self.shell.run_line(line, author(role), width)
 
@@ -197,7 +197,7 @@ def author(role: OperatorRole) -> Author:
     return Author("ops@desk SHA256:abc", "192.0.2.1", role)
 
 
-def reply_of(running: Running) -> Reply:
+def reply_of(running: RunningLine) -> Reply:
     """Give the answer that is there."""
     replies: list[Reply] = []
 

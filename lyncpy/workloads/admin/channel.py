@@ -25,7 +25,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.admin.keyring import AuthorizedKey, AuthorizedKeys
 from lyncpy.workloads.admin.manhole import Python, PythonPrompt
 from lyncpy.workloads.admin.parser import Vocabulary
-from lyncpy.workloads.admin.sessions import Once, Prompt, Script, Sitting
+from lyncpy.workloads.admin.sessions import CommandSession, Prompt, Script, ShellMode
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Author, Shell
 
@@ -44,7 +44,7 @@ BROKEN: Final = (struct.error, ValueError, IndexError)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ShellContext:
     """What every part of the server is given."""
 
     shell: Shell
@@ -63,7 +63,7 @@ class User(ConchUser):
 
     _log = QUIET
 
-    def __init__(self, given: Given, admission: AuthorizedKey) -> None:
+    def __init__(self, given: ShellContext, admission: AuthorizedKey) -> None:
         self._conch.__init__()
         self.given = given
         self.admission = admission
@@ -133,7 +133,7 @@ class ShellSession(SSHChannel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: Twisted's own list of nine
         super().__init__(*args, **kwargs)
         self._columns: int | None = None
-        self._sitting: Sitting | None = None
+        self._sitting: ShellMode | None = None
         self._is_begun = False
         self._early: list[bytes] = []
         self._is_ended = False
@@ -185,7 +185,7 @@ class ShellSession(SSHChannel):
 
     def python(self) -> None:
         """Go on as a Python prompt."""
-        given: Given = self.avatar.given
+        given: ShellContext = self.avatar.given
         author = self.author
         prompt = PythonPrompt(
             given.names,
@@ -233,16 +233,16 @@ class ShellSession(SSHChannel):
 
     def request_shell(self, data: bytes) -> int:
         """Begin a prompt, or read lines where there is no terminal."""
-        given: Given = self.avatar.given
+        given: ShellContext = self.avatar.given
         if self._columns is None:
             return self._sit(Script(given.shell, self, given.settings))
         return self._sit(Prompt(given.shell, self, given.words, given.settings))
 
     def request_exec(self, data: bytes) -> int:
         """Run one command."""
-        return self._sit(Once(self.avatar.given.shell, self, getNS(data)[0].decode(errors="replace")))
+        return self._sit(CommandSession(self.avatar.given.shell, self, getNS(data)[0].decode(errors="replace")))
 
-    def _sit(self, sitting: Sitting) -> int:
+    def _sit(self, sitting: ShellMode) -> int:
         if self._sitting is not None:
             return 0
         self._sitting = sitting

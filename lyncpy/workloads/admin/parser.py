@@ -25,7 +25,7 @@ class Misused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ParsedLine:
     """A line that was understood."""
 
     command: ShellCommand
@@ -75,7 +75,7 @@ class Vocabulary:
         found = {name[length] for name in self._commands if len(name) > length and name[:length] == tuple(words)}
         return tuple(sorted(found))
 
-    def parse(self, line: str) -> Use:
+    def parse(self, line: str) -> ParsedLine:
         """Understand a line that is not blank.
 
         Raises:
@@ -143,7 +143,7 @@ def written(flag: Flag) -> str:
     return f"--{flag.name} {flag.takes}".rstrip()
 
 
-def _used(command: ShellCommand, words: Sequence[str]) -> Use:
+def _used(command: ShellCommand, words: Sequence[str]) -> ParsedLine:
     args: dict[str, str] = {}
     flags: dict[str, str] = {}
     pending: Flag | None = None
@@ -169,7 +169,7 @@ def _used(command: ShellCommand, words: Sequence[str]) -> Use:
     # Whoever asks for help need not know the arguments yet.
     if missing and not asks["help"]:
         raise Misused(f"{' and '.join(missing)} is missing; use: {usage(command)}")
-    return Use(command, args, flags, json=asks["json"], help=asks["help"])
+    return ParsedLine(command, args, flags, json=asks["json"], help=asks["help"])
 
 
 def _roles(command: ShellCommand, words: Sequence[str], *, strict: bool = True) -> Iterator[_Word]:

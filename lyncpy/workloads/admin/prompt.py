@@ -130,7 +130,7 @@ class Keys:
 
 
 @dataclass(frozen=True, slots=True)
-class Pressed:
+class KeyOutcome:
     """What a key did."""
 
     out: str = ""
@@ -184,38 +184,38 @@ class Editor:
             KeyStroke.CUT_WORD: lambda: (self._word_left(), self._at),
         }
 
-    def press(self, key: str | KeyStroke) -> Pressed:
+    def press(self, key: str | KeyStroke) -> KeyOutcome:
         """Process a key."""
         if isinstance(key, str):
             return self._insert(key)
         if key is KeyStroke.END_OF_INPUT and not self._text:
-            return Pressed("\n", leaves=True)
+            return KeyOutcome("\n", leaves=True)
         if key in self._moves:
             self._at = self._moves[key]()
-            return Pressed(self.drawn())
+            return KeyOutcome(self.drawn())
         if key in self._cuts:
             first, last = self._cuts[key]()
             self._text = self._text[:first] + self._text[last:]
             self._at = first
-            return Pressed(self.drawn())
+            return KeyOutcome(self.drawn())
         return self._other(key)
 
-    def _other(self, key: KeyStroke) -> Pressed:
+    def _other(self, key: KeyStroke) -> KeyOutcome:
         match key:
             case KeyStroke.ENTER:
                 line = self._text
                 self._remember(line)
                 self._show("")
-                return Pressed("\n", line=line)
+                return KeyOutcome("\n", line=line)
             case KeyStroke.INTERRUPT:
                 self._show("")
-                return Pressed(f"^C\n{self.drawn()}")
+                return KeyOutcome(f"^C\n{self.drawn()}")
             case KeyStroke.TAB:
-                return Pressed(self._go_on())
+                return KeyOutcome(self._go_on())
             case KeyStroke.UP | KeyStroke.DOWN:
-                return Pressed(self._recall(-1 if key is KeyStroke.UP else 1))
+                return KeyOutcome(self._recall(-1 if key is KeyStroke.UP else 1))
             case _:
-                return Pressed(f"\x1b[H\x1b[2J{self.drawn()}")
+                return KeyOutcome(f"\x1b[H\x1b[2J{self.drawn()}")
 
     def drawn(self) -> str:
         """Give what draws the row anew, as much of the line around the cursor as fits."""
@@ -231,15 +231,15 @@ class Editor:
         column = cells_wide(self._prompt) + cells_wide(self._text[start : self._at])
         return f"\r{self._prompt}{self._text[start:end]}\x1b[K\r\x1b[{column}C"
 
-    def _insert(self, one: str) -> Pressed:
+    def _insert(self, one: str) -> KeyOutcome:
         if len(self._text) >= self._line_chars:
-            return Pressed("\a")
+            return KeyOutcome("\a")
         self._text = self._text[: self._at] + one + self._text[self._at :]
         self._at += 1
         room = self.width - cells_wide(self._prompt) - 1
         if self._at == len(self._text) and self._at <= room and cells_wide(self._text) <= room:
-            return Pressed(one)
-        return Pressed(self.drawn())
+            return KeyOutcome(one)
+        return KeyOutcome(self.drawn())
 
     def _go_on(self) -> str:
         before = self._text[: self._at]

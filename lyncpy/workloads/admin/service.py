@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.workload import IWorkload, Offer, ShellCommand
 from lyncpy.core.platform import Platform
-from lyncpy.workloads.admin.channel import Given
+from lyncpy.workloads.admin.channel import ShellContext
 from lyncpy.workloads.admin.commands import Commands
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary
@@ -86,7 +86,9 @@ class Admin:
         _check(self._commands())
         if not self._settings.port:
             return
-        given = Given(self._shell, self.words, self._keys, self._names, self._settings, self._timers, self._reactor)
+        given = ShellContext(
+            self._shell, self.words, self._keys, self._names, self._settings, self._timers, self._reactor
+        )
         server = Server(given, host_keys(self._home / self._settings.host_key_folder))
         self.port = server.listen()
         self.server = server

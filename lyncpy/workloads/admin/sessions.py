@@ -10,7 +10,7 @@ from lyncpy.workloads.admin.completion import Completion, complete
 from lyncpy.workloads.admin.parser import Vocabulary
 from lyncpy.workloads.admin.prompt import Editor, Keys, KeyStroke
 from lyncpy.workloads.admin.settings import Settings
-from lyncpy.workloads.admin.shell import MISUSED, OK, Author, Reply, Running, Shell, Then
+from lyncpy.workloads.admin.shell import MISUSED, OK, AfterAnswer, Author, Reply, RunningLine, Shell
 
 PROMPT: Final = "lyncpy> "
 GREETING: Final = "lyncpy: `help` lists the commands, Tab completes them, Ctrl-D leaves.\n"
@@ -46,7 +46,7 @@ class Terminal(Protocol):
         """Go on as a Python prompt."""
 
 
-class Sitting(Protocol):
+class ShellMode(Protocol):
     """One session."""
 
     @property
@@ -82,7 +82,7 @@ class _Commands:
     def __init__(self, shell: Shell, terminal: Terminal) -> None:
         self._shell = shell
         self._terminal = terminal
-        self._running: Running | None = None
+        self._running: RunningLine | None = None
         self._status = OK
         self._is_gone = False
 
@@ -118,11 +118,11 @@ class _Commands:
         self._terminal.write(reply.out)
         self._terminal.write_error(reply.err)
         match reply.then:
-            case Then.LEAVE:
+            case AfterAnswer.LEAVE:
                 self._leave(OK)
-            case Then.PYTHON:
+            case AfterAnswer.PYTHON:
                 self._python()
-            case Then.GO_ON:
+            case AfterAnswer.GO_ON:
                 self._next()
 
     def _leave(self, status: int) -> None:
@@ -141,7 +141,7 @@ class _Commands:
         raise NotImplementedError
 
 
-class Once(_Commands):
+class CommandSession(_Commands):
     """`ssh HOST COMMAND …`: one command, and its status."""
 
     def __init__(self, shell: Shell, terminal: Terminal, line: str) -> None:

@@ -19,7 +19,7 @@ from lyncpy.contracts.workload import CommandCall, CommandFailed, OperatorRole
 from lyncpy.core.slices import Slices
 from lyncpy.sip.plain import clean
 from lyncpy.workloads.admin.commands import explained
-from lyncpy.workloads.admin.parser import Misused, Use, Vocabulary
+from lyncpy.workloads.admin.parser import Misused, ParsedLine, Vocabulary
 from lyncpy.workloads.admin.render import as_json, as_text, sentences
 from lyncpy.workloads.admin.settings import Settings
 
@@ -35,7 +35,7 @@ ROWS_AT_ONCE: Final = 200
 _OUTCOME_CHARS: Final = 500
 
 
-class Then(enum.Enum):
+class AfterAnswer(enum.Enum):
     """What a session does when the answer is shown."""
 
     GO_ON = enum.auto()
@@ -43,7 +43,7 @@ class Then(enum.Enum):
     PYTHON = enum.auto()
 
 
-_THEN: Final = {"exit": Then.LEAVE, "python": Then.PYTHON}
+_THEN: Final = {"exit": AfterAnswer.LEAVE, "python": AfterAnswer.PYTHON}
 """Commands that concern the session itself."""
 
 
@@ -65,10 +65,10 @@ class Reply:
     status: int
     out: str = ""
     err: str = ""
-    then: Then = Then.GO_ON
+    then: AfterAnswer = AfterAnswer.GO_ON
 
 
-class Running:
+class RunningLine:
     """A line under way."""
 
     def __init__(self) -> None:
@@ -101,13 +101,13 @@ class Shell:
         self._records = records
         self._settings = settings
         self._timers = timers
-        self._under_way: set[Running] = set()
+        self._under_way: set[RunningLine] = set()
 
     def __len__(self) -> int:
         """Count the lines under way."""
         return len(self._under_way)
 
-    def run_line(self, line: str, author: Author, width: int | None) -> Running:
+    def run_line(self, line: str, author: Author, width: int | None) -> RunningLine:
         """Run a line that is not blank.
 
         Args:
@@ -115,7 +115,7 @@ class Shell:
             author: Who typed it.
             width: Of the operator's terminal, in cells; None when there is none.
         """
-        running = Running()
+        running = RunningLine()
         self._under_way.add(running)
         _ = Deferred.fromCoroutine(self._serve(line, author, width, running)).addBoth(self._ended, running)
         return running
@@ -144,9 +144,9 @@ class Shell:
             return str(error) or "it took too long"
         return ""
 
-    async def _in_time(self, work: Awaitable[T], running: Running | None = None) -> T:
+    async def _in_time(self, work: Awaitable[T], running: RunningLine | None = None) -> T:
         """Await, but not for ever; CancelledError when it takes too long or is interrupted."""
-        stopping = running or Running()
+        stopping = running or RunningLine()
         deferred = Deferred.fromCoroutine(_coroutine(work))
         limit_s = self._settings.command_s
         stopping.working(deferred)
@@ -159,7 +159,7 @@ class Shell:
             timer.cancel()
             stopping.working(None)
 
-    async def _serve(self, line: str, author: Author, width: int | None, running: Running) -> Reply:
+    async def _serve(self, line: str, author: Author, width: int | None, running: RunningLine) -> Reply:
         words, most = self._words(), self._settings.line_bytes
         # Of what is too long, no more is looked at than is recorded: the lexer costs a square.
         masked = words.masked(line[:most])
@@ -181,10 +181,10 @@ class Shell:
         reply, outcome = await self._run(use, author, width, running)
         return await self._recorded(reply, masked, author, outcome)
 
-    async def _run(self, use: Use, author: Author, width: int | None, running: Running) -> tuple[Reply, str]:
+    async def _run(self, use: ParsedLine, author: Author, width: int | None, running: RunningLine) -> tuple[Reply, str]:
         command = use.command
         try:
-            then = Then.GO_ON if use.help else _THEN.get(command.name, Then.GO_ON)
+            then = AfterAnswer.GO_ON if use.help else _THEN.get(command.name, AfterAnswer.GO_ON)
             reply = await self._in_time(self._answered(use, author, width, then), running)
             return reply, " ".join(reply.err.split()) or "ok"
         except CommandFailed as error:
@@ -198,7 +198,7 @@ class Shell:
             self.log.failure("the command {command} failed", command=command.name)
             return _failed("internal error, see the log"), "internal error"
 
-    async def _answered(self, use: Use, author: Author, width: int | None, then: Then) -> Reply:
+    async def _answered(self, use: ParsedLine, author: Author, width: int | None, then: AfterAnswer) -> Reply:
         """Run a command, and write what it gives; others have their turn while a long table is written."""
         if use.help:
             table = explained(use.command)
@@ -225,7 +225,7 @@ class Shell:
             return reply
         return Reply(reply.status, reply.out, f"{reply.err}warning: not recorded: {clean(trouble)}\n", reply.then)
 
-    def _ended(self, reply: Any, running: Running) -> None:  # Any: a Reply, or the Failure of a bug of ours
+    def _ended(self, reply: Any, running: RunningLine) -> None:  # Any: a Reply, or the Failure of a bug of ours
         self._under_way.discard(running)
         if not isinstance(reply, Reply):
             self.log.failure("a line could not be served", reply)

@@ -30,7 +30,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimer
-from lyncpy.workloads.admin.channel import BROKEN, QUIET, Connection, Given, User
+from lyncpy.workloads.admin.channel import BROKEN, QUIET, Connection, ShellContext, User
 from lyncpy.workloads.admin.keyring import SIGNATURES, AuthorizedKey, AuthorizedKeys, fingerprint
 from lyncpy.workloads.admin.settings import Settings
 
@@ -92,7 +92,7 @@ class KeyChecker:
 class Realm:
     """Gives a user for an admission."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: ShellContext) -> None:
         self._given = given
 
     def requestAvatar(self, avatarId: AuthorizedKey, mind: object, *interfaces: object) -> tuple[object, ...]:  # type: ignore[override]  # what names a user here is not bytes
@@ -163,7 +163,7 @@ class Transport(SSHServerTransport):
         """Begin, with a bound on the time until the key is proven."""
         self.address = self.transport.getPeer().host
         self.transport.setTcpKeepAlive(1)
-        given: Given = self.factory.given
+        given: ShellContext = self.factory.given
         self.factory.transports[self] = None
         self._timer = given.timers.later(given.settings.login_s, self.check_login)
         self._conch.connectionMade()
@@ -177,7 +177,7 @@ class Transport(SSHServerTransport):
 
     def check_idle(self) -> None:
         """Close when no key was pressed for long and no command is under way."""
-        given: Given = self.factory.given
+        given: ShellContext = self.factory.given
         wait_s: float = given.settings.idle_s
         service = self.service
         if isinstance(service, Connection):
@@ -246,7 +246,7 @@ class Server(SSHFactory):
     noisy = False
     protocol = Transport
 
-    def __init__(self, given: Given, host_keys: Sequence[Key]) -> None:
+    def __init__(self, given: ShellContext, host_keys: Sequence[Key]) -> None:
         self.given = given
         self.transports: dict[Transport, None] = {}
         """Every connection, in the order in which they came."""

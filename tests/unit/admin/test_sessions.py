@@ -1,7 +1,7 @@
 """Prompts, pipes and single commands, without SSH."""
 
 from lyncpy.contracts.workload import OperatorRole
-from lyncpy.workloads.admin.sessions import ENOUGH, GREETING, Once, Prompt, Script
+from lyncpy.workloads.admin.sessions import ENOUGH, GREETING, CommandSession, Prompt, Script
 from lyncpy.workloads.admin.shell import Author
 from tests.kit.shell import Parlour, author
 
@@ -56,7 +56,7 @@ def test_once_ends_with_the_commands_status() -> None:
     """One command, its answer, its status; nothing at all is well, too."""
     for line, status in (("users", 0), ("refuse", 1), ("nonsense", 2), ("  ", 0), ("exit", 0)):
         terminal = PaperSeat()
-        Once(Parlour().shell, terminal, line).begin()
+        CommandSession(Parlour().shell, terminal, line).begin()
         assert terminal.status == status
 
 
@@ -64,7 +64,7 @@ def test_once_hears_ctrl_c_of_a_terminal_only() -> None:
     """Input that is no key means nothing."""
     for width, status in ((None, None), (80, 1)):
         terminal = PaperSeat(width=width)
-        sitting = Once(Parlour().shell, terminal, "slow")
+        sitting = CommandSession(Parlour().shell, terminal, "slow")
         sitting.begin()
         sitting.ended()
         sitting.received(b"x\x03")
@@ -188,6 +188,6 @@ def test_python_needs_a_terminal() -> None:
     sitting.received(b"python\r")
     assert terminal.pythons == 1
     pipe = PaperSeat()
-    Once(parlour.shell, pipe, "python").begin()
+    CommandSession(parlour.shell, pipe, "python").begin()
     assert (pipe.pythons, pipe.status) == (0, 2)
     assert "ssh -t HOST python" in pipe.err

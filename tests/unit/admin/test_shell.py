@@ -4,7 +4,7 @@ from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.records import AuditRecord
 from lyncpy.contracts.workload import OperatorRole
-from lyncpy.workloads.admin.shell import Then
+from lyncpy.workloads.admin.shell import AfterAnswer
 from tests.kit.memory import MemoryRecords
 from tests.kit.results import result_of, started
 from tests.kit.shell import WALL, DeafRecords, Parlour, reply_of, rows_of
@@ -152,10 +152,10 @@ def test_lines_have_a_bound() -> None:
 def test_some_commands_concern_the_session() -> None:
     """`exit` and `python` say so in their answer; their help does not."""
     parlour = Parlour(python_prompt=True)
-    assert parlour.ask("exit").then is Then.LEAVE
-    assert parlour.ask("python").then is Then.PYTHON
-    assert parlour.ask("exit --help").then is Then.GO_ON
-    assert Parlour().ask("python").then is Then.GO_ON
+    assert parlour.ask("exit").then is AfterAnswer.LEAVE
+    assert parlour.ask("python").then is AfterAnswer.PYTHON
+    assert parlour.ask("exit --help").then is AfterAnswer.GO_ON
+    assert Parlour().ask("python").then is AfterAnswer.GO_ON
 
 
 def test_closing_waits_for_what_is_under_way() -> None:
