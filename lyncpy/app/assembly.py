@@ -25,7 +25,7 @@ from lyncpy.wire.http import HttpFactory
 from lyncpy.wire.http_door import HttpDoor
 from lyncpy.wire.listener import Connections, Listener
 from lyncpy.workloads.admin.service import Admin
-from lyncpy.workloads.archive.service import Archive, Media
+from lyncpy.workloads.archive.service import Archive, ArchiveFiles
 from lyncpy.workloads.conferencing.service import Conferencing
 from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.directory.service import Directory
@@ -193,7 +193,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     registrar = Registrar(platform, signaling, base.bindings, settings.registrar)
     contacts = Contacts(platform, signaling, settings.contacts)
     presence = Presence(platform, signaling, contacts, (domain,), settings.presence)
-    media = Media(back.ledger, back.stamps, back.exports, back.gap_file)
+    media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
     # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
     im = Im(platform, signaling, presence, archive, settings.im)

@@ -24,9 +24,9 @@ from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core.timers import Timers, host_clock, steady
 from lyncpy.core.unit import UnitFailed, UnitGroup
-from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.auditor import Auditor, AuditResult
 from lyncpy.workloads.archive.commands import wrong
-from lyncpy.workloads.archive.model import Point, point_of
+from lyncpy.workloads.archive.model import ChainPoint, point_of
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
@@ -180,10 +180,10 @@ def _verify(options: argparse.Namespace) -> int:
         raise CannotDo(
             f'--from "{options.since[:80]}": write it as SERIAL:DIGEST, as `archive status` shows it'
         ) from None
-    verdicts: list[Verdict] = []
+    verdicts: list[AuditResult] = []
     reached = 0
 
-    def progress(point: Point, end: int) -> None:
+    def progress(point: ChainPoint, end: int) -> None:
         nonlocal reached
         if point.serial - reached >= PROGRESS_ENTRIES:
             reached = point.serial

@@ -11,10 +11,10 @@ from lyncpy.contracts.archive import ConversationEvent, ILedger
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.auditor import Auditor, AuditResult
 from lyncpy.workloads.archive.gaps import Gaps
 from lyncpy.workloads.archive.keeper import Keeper
-from lyncpy.workloads.archive.model import Point
+from lyncpy.workloads.archive.model import ChainPoint
 from lyncpy.workloads.archive.settings import Settings
 from tests.kit.archive import FragileLedger, MemoryGapFile, PlainStamps
 from tests.kit.fakes import Fragility
@@ -89,7 +89,7 @@ class Vault:
         for one in some:
             result_of(self.keeper.archive(one))
 
-    def verify(self, since: Point | None = None) -> Verdict:
+    def verify(self, since: ChainPoint | None = None) -> AuditResult:
         """Verify."""
         return result_of(self.auditor.verify(since))
 

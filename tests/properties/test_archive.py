@@ -101,11 +101,11 @@ def test_a_chain_that_was_rewritten_without_the_key_is_found(
     assert ledger.end is not None
     serial = data.draw(st.integers(1, len(entries)))
     before = ledger.lines[serial - 1].digest if serial > 1 else ledger.start.digest
-    point = model.Point(serial - 1, before)
+    point = model.ChainPoint(serial - 1, before)
     for number, one in enumerate(entries[serial - 1 :], serial):
         line = model.link(point, replace(one, body=b"forged" if number == serial else one.body))
         ledger.lines[number] = line
-        point = model.Point(line.serial, line.digest)
+        point = model.ChainPoint(line.serial, line.digest)
     if entries[serial - 1].body == b"forged":
         return
     ledger.end = ChainPosition(point.serial, point.digest, ledger.end.stamp)
@@ -115,7 +115,7 @@ def test_a_chain_that_was_rewritten_without_the_key_is_found(
 @given(SAID)
 def test_whatever_was_said_can_be_read_and_exported(one: ConversationEvent) -> None:
     """Hostile text gives a mail and a line of JSON, never an error; no header comes out of it."""
-    line = model.link(model.Point(0, b"x" * 32), one)
+    line = model.link(model.ChainPoint(0, b"x" * 32), one)
     assert isinstance(plain_text(one), str)
     assert json_line(ArchivedText(line, one)).count(b"\n") == 1
     mail = Mail()
@@ -144,4 +144,4 @@ def altered(line: LedgerLine) -> st.SearchStrategy[LedgerLine]:
 
 def test_the_wall_clock_is_of_today() -> None:
     """What the kit calls noon is a moment that the form can write."""
-    assert model.link(model.Point(0, b""), ConversationEvent(NOON, "", EntryKind.MESSAGE, Aor(""), ())).at == NOON
+    assert model.link(model.ChainPoint(0, b""), ConversationEvent(NOON, "", EntryKind.MESSAGE, Aor(""), ())).at == NOON

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from lyncpy.contracts.names import aor_of
-from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.auditor import Auditor, AuditResult
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from tests.kit.archive import PlainStamps
 from tests.kit.results import result_of
@@ -34,7 +34,7 @@ def archived(stage: Stage, user: str = ALICE) -> list[str]:
     return [str(row[table.columns.index("text")]) for row in table.rows]
 
 
-def verified(stage: Stage) -> Verdict:
+def verified(stage: Stage) -> AuditResult:
     """Verify the archive, past the disk."""
     return result_of(Auditor(stage.ledger, PlainStamps()).verify())
 

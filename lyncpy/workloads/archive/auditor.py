@@ -15,7 +15,7 @@ from lyncpy.contracts.archive import (
 )
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.keeper import CONVERSATIONS, is_ours
-from lyncpy.workloads.archive.model import Broken, ConversationIndex, Point
+from lyncpy.workloads.archive.model import ChainBroken, ChainPoint, ConversationIndex
 
 SLICE = 200
 """Lines that are in memory at once."""
@@ -27,16 +27,16 @@ LOST = "{} entries say that messages were passed on unarchived before them"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class AuditResult:
     """The result of a verification."""
 
     checked: int
     """Entries that were found whole."""
 
-    since: Point
+    since: ChainPoint
     """Behind which entry it began."""
 
-    until: Point
+    until: ChainPoint
     """The last entry that was found whole."""
 
     broken: int | None = None
@@ -66,8 +66,8 @@ class Auditor:
         self._rest = rest
 
     async def verify(
-        self, since: Point | None = None, progress: Callable[[Point, int], None] = lambda point, end: None
-    ) -> Verdict:
+        self, since: ChainPoint | None = None, progress: Callable[[ChainPoint, int], None] = lambda point, end: None
+    ) -> AuditResult:
         """Walk the chain to its end of now.
 
         Args:
@@ -89,7 +89,7 @@ class _Walk:
         ledger: ILedger,
         stamps: IStamps,
         rest: Callable[[int], Awaitable[None]],
-        progress: Callable[[Point, int], None],
+        progress: Callable[[ChainPoint, int], None],
     ) -> None:
         self._ledger = ledger
         self._stamps = stamps
@@ -98,29 +98,29 @@ class _Walk:
         self._places = ConversationIndex(CONVERSATIONS)
         self._lost = 0
         self._checked = 0
-        self._since = self._point = Point(0, b"")
+        self._since = self._point = ChainPoint(0, b"")
 
-    async def go(self, since: Point | None) -> Verdict:
-        broken: Broken | None = None
+    async def go(self, since: ChainPoint | None) -> AuditResult:
+        broken: ChainBroken | None = None
         try:
             await self._walk(since)
-        except Broken as found:
+        except ChainBroken as found:
             broken = found
         remarks = (LOST.format(self._lost),) if self._lost else ()
         if broken is None:
-            return Verdict(self._checked, self._since, self._point, remarks=remarks)
-        return Verdict(self._checked, self._since, self._point, broken.serial, broken.wrong, remarks)
+            return AuditResult(self._checked, self._since, self._point, remarks=remarks)
+        return AuditResult(self._checked, self._since, self._point, broken.serial, broken.wrong, remarks)
 
-    async def _walk(self, since: Point | None) -> None:
+    async def _walk(self, since: ChainPoint | None) -> None:
         ends = await self._ledger.ends()
         # An archive in which nothing was written is whole, unless somebody has noted an entry of it.
         if ends is None:
             if since is not None:
-                raise Broken(since.serial, "is missing: there is no archive")
+                raise ChainBroken(since.serial, "is missing: there is no archive")
             return
         self._point = self._since = self._start(ends) if since is None else await self._noted(since, ends)
         if not is_ours(self._stamps, "end", ends.end):
-            raise Broken(
+            raise ChainBroken(
                 ends.end.serial,
                 f"the seal of the last entry does not fit: it was not made with {self._stamps.key_named()}",
             )
@@ -131,45 +131,45 @@ class _Walk:
             if not lines and await self._purged_meanwhile():
                 continue
             if not lines:
-                raise Broken(
+                raise ChainBroken(
                     self._point.serial + 1, f"is missing, and all up to {ends.end.serial}, the last one sealed"
                 )
             await self._check(lines, ends.end)
             self._progress(self._point, ends.end.serial)
         if self._point.digest != ends.end.digest:
-            raise Broken(self._point.serial, "is not the one that was sealed as the last")
+            raise ChainBroken(self._point.serial, "is not the one that was sealed as the last")
         # A tear is behind the stamped end; it is told last, so that all entries before it are checked.
         if tear:
-            raise Broken(ends.end.serial + 1, tear)
+            raise ChainBroken(ends.end.serial + 1, tear)
 
-    def _start(self, ends: ChainEnds) -> Point:
+    def _start(self, ends: ChainEnds) -> ChainPoint:
         if not is_ours(self._stamps, "start", ends.start):
-            raise Broken(
+            raise ChainBroken(
                 ends.start.serial + 1,
                 f"the seal of the beginning does not fit: it was not made with {self._stamps.key_named()}",
             )
-        return Point(ends.start.serial, ends.start.digest)
+        return ChainPoint(ends.start.serial, ends.start.digest)
 
-    async def _noted(self, since: Point, ends: ChainEnds) -> Point:
+    async def _noted(self, since: ChainPoint, ends: ChainEnds) -> ChainPoint:
         """Check that a noted entry is still the same."""
         if since.serial > ends.end.serial:
-            raise Broken(since.serial, f"is missing: the archive ends with {ends.end.serial}")
+            raise ChainBroken(since.serial, f"is missing: the archive ends with {ends.end.serial}")
         if since.serial <= ends.start.serial:
             start = self._start(ends)
             if since.serial == start.serial and since.digest != start.digest:
-                raise Broken(since.serial, "is not the one that was noted")
+                raise ChainBroken(since.serial, "is not the one that was noted")
             return start
         lines = await self._ledger.read_after(since.serial - 1, 1)
         if not lines or lines[0].serial != since.serial:
-            raise Broken(since.serial, "is missing")
+            raise ChainBroken(since.serial, "is missing")
         if lines[0].digest != since.digest:
-            raise Broken(since.serial, "is not the one that was noted")
+            raise ChainBroken(since.serial, "is not the one that was noted")
         return since
 
     async def _check(self, lines: Sequence[LedgerLine], end: ChainPosition) -> None:
         """Check a slice, and move on."""
         found: list[tuple[int, ConversationEvent]] = []
-        broken: Broken | None = None
+        broken: ChainBroken | None = None
         for line in lines:
             if self._point.serial >= end.serial:
                 break
@@ -177,11 +177,11 @@ class _Walk:
             try:
                 entry = model.follow(self._point, line)
                 if line.kind == EntryKind.RESUMED:
-                    raise Broken(line.serial, _resumed(line))
-            except Broken as error:
+                    raise ChainBroken(line.serial, _resumed(line))
+            except ChainBroken as error:
                 broken = error
                 break
-            self._point = Point(line.serial, line.digest)
+            self._point = ChainPoint(line.serial, line.digest)
             self._checked += 1
             self._lost += line.kind == EntryKind.LOST
             found.append((line.serial, entry.said))
@@ -204,7 +204,9 @@ class _Walk:
         missing = frozenset(await self._ledger.misplaced(wanted)) if wanted else frozenset()
         for serial, places in fresh:
             if missing & places and not await self._is_purged(serial):
-                raise Broken(serial, f"is not in the index of {min(missing & places)[0]}: a search would not find it")
+                raise ChainBroken(
+                    serial, f"is not in the index of {min(missing & places)[0]}: a search would not find it"
+                )
         for _, said in found:
             self._places.add_entry(said)
 
@@ -218,5 +220,5 @@ def _resumed(line: LedgerLine) -> str:
     why = line.body.decode("utf-8", "replace").replace("\n", "; ")[:300]
     return (
         f"says that an operator let the archive go on over a tear ({why}); what is behind it is verified "
-        f"with --from {Point(line.serial, line.digest)}"
+        f"with --from {ChainPoint(line.serial, line.digest)}"
     )

@@ -225,5 +225,5 @@ def kept_of(line: LedgerLine) -> ArchivedText | None:
     """Read a stored entry; None for one whose head was spoiled, which verification is for."""
     try:
         return ArchivedText(line, model.read(line).said)
-    except model.Broken:
+    except model.ChainBroken:
         return None

@@ -18,12 +18,12 @@ from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, Ope
 from lyncpy.core.choices import addresses
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, spans_of
 from lyncpy.core.timestamps import moment, since_of
-from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.auditor import Auditor, AuditResult
 from lyncpy.workloads.archive.bodies import ArchivedText, plain_text
 from lyncpy.workloads.archive.exporter import FORMATS, Exporter
 from lyncpy.workloads.archive.gaps import Gap
 from lyncpy.workloads.archive.keeper import Keeper
-from lyncpy.workloads.archive.model import Point, name_of, point_of
+from lyncpy.workloads.archive.model import ChainPoint, name_of, point_of
 from lyncpy.workloads.archive.reader import ArchiveQuery, ArchiveReader
 from lyncpy.workloads.archive.settings import Settings
 
@@ -124,7 +124,7 @@ class Commands:
             rows += [
                 ("entries", ends.end.serial - ends.start.serial),
                 ("purged", ends.start.serial),
-                ("last entry", str(Point(ends.end.serial, ends.end.digest))),
+                ("last entry", str(ChainPoint(ends.end.serial, ends.end.digest))),
             ]
         rows += [
             ("written since the start", counts.kept),
@@ -219,7 +219,7 @@ class Commands:
         return addresses(self._rooms.people)
 
 
-def wrong(verdict: Verdict) -> str:
+def wrong(verdict: AuditResult) -> str:
     """Give the sentence for what a verification found."""
     return (
         f"the archive is not whole: entry {verdict.broken} {verdict.wrong}; "
@@ -227,7 +227,7 @@ def wrong(verdict: Verdict) -> str:
     )
 
 
-def findings(verdict: Verdict) -> list[tuple[object, ...]]:
+def findings(verdict: AuditResult) -> list[tuple[object, ...]]:
     """Tell of a chain that is whole."""
     return [
         ("entries", verdict.checked),

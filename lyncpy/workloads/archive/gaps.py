@@ -24,7 +24,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
-from lyncpy.workloads.archive.model import Point
+from lyncpy.workloads.archive.model import ChainPoint
 
 FORM: Final = 1
 
@@ -33,7 +33,7 @@ WAITING_BOUND: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class UncertainWrite:
     """A write whose result is unknown."""
 
     serial: int
@@ -53,7 +53,7 @@ class Gap:
     until: float = 0.0
     """Wall clock of the first and of the last of them; 0 when there is none."""
 
-    doubt: Doubt | None = None
+    doubt: UncertainWrite | None = None
 
 
 class Gaps:
@@ -75,9 +75,9 @@ class Gaps:
     def __init__(self, file: IGapFile, timers: ITimers, meter: IMeter, *, answer_s: float) -> None:
         self._file = file
         self.gap = Gap()
-        self.attempt: Doubt | None = None
+        self.attempt: UncertainWrite | None = None
         self._saved = Gap()
-        self._done: Doubt | None = None
+        self._done: UncertainWrite | None = None
         """The write that was found done last."""
         terms: GroupCommitTerms[None] = GroupCommitTerms(
             "the archive's gap file", Shares(WAITING_BOUND, {}), answer_s=answer_s
@@ -114,9 +114,9 @@ class Gaps:
         self.gap = Gap(before.count + 1, since, max(before.until, at), doubt)
         return self._save().addErrback(self._not_passed, attempt)
 
-    def doubted(self, after: Point, count: int) -> "Deferred[None]":
+    def doubted(self, after: ChainPoint, count: int) -> "Deferred[None]":
         """Note that a write about so many lost messages begins; durable when this fires. Fails with StoreUnavailable."""
-        self.gap = replace(self.gap, doubt=Doubt(after.serial, after.digest.hex(), count))
+        self.gap = replace(self.gap, doubt=UncertainWrite(after.serial, after.digest.hex(), count))
         return self._save()
 
     def settle(self, *, done: bool) -> None:
@@ -137,7 +137,7 @@ class Gaps:
         if doubt is not None:
             self.settle(done=any(line.serial == doubt.serial and line.digest.hex() == doubt.digest for line in lines))
 
-    def _not_passed(self, failure: Failure, attempt: Doubt | None) -> Failure:
+    def _not_passed(self, failure: Failure, attempt: UncertainWrite | None) -> Failure:
         """Undo a count that could not be written to the file: that message does not pass."""
         if _is_same(attempt, self._done):
             return failure  # it is in the chain, and is not counted any more
@@ -160,12 +160,12 @@ class Gaps:
         return changes
 
 
-def _is_same(one: Doubt | None, other: Doubt | None) -> bool:
+def _is_same(one: UncertainWrite | None, other: UncertainWrite | None) -> bool:
     """Tell whether two doubts are about one write."""
     return one is not None and other is not None and (one.serial, one.digest) == (other.serial, other.digest)
 
 
-def _one_less(doubt: Doubt | None, attempt: Doubt | None) -> Doubt | None:
+def _one_less(doubt: UncertainWrite | None, attempt: UncertainWrite | None) -> UncertainWrite | None:
     """Subtract a message from a doubt, if the doubt is about the write that it was in."""
     if doubt is None or not _is_same(doubt, attempt):
         return doubt
@@ -185,7 +185,7 @@ def _read(text: bytes) -> Gap:
             int(found["count"]),
             float(found["since"]),
             float(found["until"]),
-            None if doubt is None else Doubt(int(doubt["serial"]), str(doubt["digest"]), int(doubt["count"])),
+            None if doubt is None else UncertainWrite(int(doubt["serial"]), str(doubt["digest"]), int(doubt["count"])),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the archive's gap file is not readable: {error}") from None

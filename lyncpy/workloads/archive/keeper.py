@@ -24,8 +24,8 @@ from lyncpy.core.group_commit import CommitInDoubt, GroupCommit, GroupCommitTerm
 from lyncpy.core.timestamps import moment
 from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
-from lyncpy.workloads.archive.gaps import Doubt, Gap, Gaps
-from lyncpy.workloads.archive.model import ConversationIndex, Point
+from lyncpy.workloads.archive.gaps import Gap, Gaps, UncertainWrite
+from lyncpy.workloads.archive.model import ChainPoint, ConversationIndex
 from lyncpy.workloads.archive.settings import Settings
 
 GROUP: Final = 500
@@ -155,8 +155,8 @@ class Keeper:
         await self._gaps.open()
         try:
             end = await self._find_end()
-            self.log.info("the archive goes on behind entry {point}", point=str(Point(end.serial, end.digest)))
-        except Torn as error:
+            self.log.info("the archive goes on behind entry {point}", point=str(ChainPoint(end.serial, end.digest)))
+        except ChainTorn as error:
             self._troubled(str(error))
         if self.gap.count:
             await self._told()
@@ -180,7 +180,7 @@ class Keeper:
         """Give what passed unarchived and is not told in the chain yet."""
         return self._gaps.gap
 
-    async def resume(self, author: str, reason: str) -> Point | None:
+    async def resume(self, author: str, reason: str) -> ChainPoint | None:
         """Resume a chain whose ends do not fit; an entry names the operator and the reason.
 
         Returns:
@@ -204,7 +204,7 @@ class Keeper:
             body=f"{tear}\n{reason}".encode("utf-8", "replace"),
         )
         line = model.link(model.next_of(ends), said)
-        end = self._mark("end", Point(line.serial, line.digest))
+        end = self._mark("end", ChainPoint(line.serial, line.digest))
         await self._ledger.append([line], model.places(said), end, ends.end)
         if not is_ours(self._stamps, "start", ends.start):
             await self._ledger.remove_until(self._mark("start", _point(ends.start)), ends.start)
@@ -226,7 +226,7 @@ class Keeper:
             old = model.over(await self._ledger.read_after(ends.start.serial, GROUP), before)
             if not old:
                 return total
-            start = self._mark("start", Point(old[-1].serial, old[-1].digest))
+            start = self._mark("start", ChainPoint(old[-1].serial, old[-1].digest))
             # An entry that is written behind this must bring its places with it again.
             self._places.clear()
             try:
@@ -247,7 +247,7 @@ class Keeper:
 
     def _not_added(self, failure: Failure, *, alone: bool) -> Failure:
         """Translate the error of a failed write to StoreUnavailable; a bug is logged."""
-        if failure.check(Torn):
+        if failure.check(ChainTorn):
             return Failure(StoreUnavailable(str(failure.value)))
         if failure.check(StoreUnavailable) or not alone:
             return failure  # of a group, each is tried alone
@@ -290,7 +290,7 @@ class Keeper:
         lines, point = [], _point(end)
         for said in batch:
             line = model.link(point, said)
-            point = Point(line.serial, line.digest)
+            point = ChainPoint(line.serial, line.digest)
             lines.append(line)
         fresh = frozenset().union(*(self._places.fresh(said) for said in batch))
         mark = self._mark("end", point)
@@ -304,7 +304,7 @@ class Keeper:
         self.counts.kept += len(group)
         self._kept.add(len(batch))
 
-    async def _ready(self, point: Point, lost: int) -> None:
+    async def _ready(self, point: ChainPoint, lost: int) -> None:
         """Note a write before it begins, so that a write without a result does not falsify the count.
 
         Raises:
@@ -314,7 +314,7 @@ class Keeper:
             await self._gaps.doubted(point, lost)
         if self._queue.hangs:
             raise StoreUnavailable("the archive's disk does not answer")
-        self._gaps.attempt = Doubt(point.serial, point.digest.hex(), lost)
+        self._gaps.attempt = UncertainWrite(point.serial, point.digest.hex(), lost)
 
     async def _find_end(self) -> ChainPosition:
         """Give the end of the chain; begin one where there is none.
@@ -324,20 +324,20 @@ class Keeper:
         """
         ends = await self._ledger.ends()
         if ends is None:
-            origin = Point(0, secrets.token_bytes(model.DIGEST_BYTES))
+            origin = ChainPoint(0, secrets.token_bytes(model.DIGEST_BYTES))
             self._end = self._mark("end", origin)
             await self._ledger.begin_chain(self._mark("start", origin), self._end)
             return self._end
         tear = tear_of(self._stamps, ends)
         if tear:
-            raise Torn(tear)
+            raise ChainTorn(tear)
         doubt = self.gap.doubt
         if doubt is not None:
             self._gaps.resolve(await self._ledger.read_after(doubt.serial - 1, 1))
         self._end = ends.end
         return ends.end
 
-    def _mark(self, name: str, point: Point) -> ChainPosition:
+    def _mark(self, name: str, point: ChainPoint) -> ChainPosition:
         return ChainPosition(
             point.serial, point.digest, self._stamps.stamp(model.stamped_text(name, point.serial, point.digest))
         )
@@ -376,7 +376,7 @@ class Keeper:
             self.log.info("the archive works again")
 
 
-class Torn(Exception):
+class ChainTorn(Exception):
     """The end of the chain does not fit its stamp; an operator has to look at it."""
 
 
@@ -402,8 +402,8 @@ def tear_of(stamps: IStamps, ends: ChainEnds) -> str:
     return model.tear_of(ends)
 
 
-def _point(mark: ChainPosition) -> Point:
-    return Point(mark.serial, mark.digest)
+def _point(mark: ChainPosition) -> ChainPoint:
+    return ChainPoint(mark.serial, mark.digest)
 
 
 def _size(said: ConversationEvent) -> int:

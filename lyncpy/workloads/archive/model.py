@@ -23,7 +23,7 @@ NAME_CHARS: Final = 400
 """Of an index name: a hostile Call-ID must not fill the index."""
 
 
-class Broken(Exception):
+class ChainBroken(Exception):
     """The chain is broken; names the first entry that shows it, and its fault."""
 
     def __init__(self, serial: int, wrong: str) -> None:
@@ -33,7 +33,7 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChainPoint:
     """A place in the chain, as people note it: SERIAL:DIGEST."""
 
     serial: int
@@ -52,7 +52,7 @@ class ArchivedEntry:
     said: ConversationEvent
 
 
-def point_of(text: str) -> Point:
+def point_of(text: str) -> ChainPoint:
     """Parse a point of the form SERIAL:DIGEST.
 
     Raises:
@@ -61,10 +61,10 @@ def point_of(text: str) -> Point:
     serial, _, digest = text.partition(":")
     if not (serial.isascii() and serial.isdecimal() and len(serial) < 19 and len(digest) == 2 * DIGEST_BYTES):
         raise ValueError(text)
-    return Point(int(serial), bytes.fromhex(digest))
+    return ChainPoint(int(serial), bytes.fromhex(digest))
 
 
-def link(after: Point, said: ConversationEvent) -> LedgerLine:
+def link(after: ChainPoint, said: ConversationEvent) -> LedgerLine:
     """Write down what was said as the entry behind a point."""
     serial, micros = after.serial + 1, round(said.at * 1_000_000)
     head = json.dumps(
@@ -123,10 +123,10 @@ def read(line: LedgerLine) -> ArchivedEntry:
         )
         return ArchivedEntry(head["serial"], bytes.fromhex(previous), said)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        raise Broken(line.serial, "its head cannot be read") from None
+        raise ChainBroken(line.serial, "its head cannot be read") from None
 
 
-def follow(after: Point, line: LedgerLine) -> ArchivedEntry:
+def follow(after: ChainPoint, line: LedgerLine) -> ArchivedEntry:
     """Check that a line is the entry behind a point, unchanged; give it.
 
     Raises:
@@ -134,17 +134,17 @@ def follow(after: Point, line: LedgerLine) -> ArchivedEntry:
     """
     due = after.serial + 1
     if line.serial != due:
-        raise Broken(due, f"is missing; the next one that is there is {line.serial}")
+        raise ChainBroken(due, f"is missing; the next one that is there is {line.serial}")
     if digest_of(line.head, line.body) != line.digest:
-        raise Broken(due, "was changed: its digest does not fit its text")
+        raise ChainBroken(due, "was changed: its digest does not fit its text")
     entry = read(line)
     if entry.serial != due:
-        raise Broken(due, f"is another: it calls itself {entry.serial}")
+        raise ChainBroken(due, f"is another: it calls itself {entry.serial}")
     if entry.previous != after.digest:
-        raise Broken(due, "does not follow the one before it: that one, or this one, was replaced")
+        raise ChainBroken(due, "does not follow the one before it: that one, or this one, was replaced")
     said = entry.said
     if (line.kind, line.conversation) != (said.kind, name_of(said.conversation)) or abs(line.at - said.at) > 1e-6:
-        raise Broken(due, "was changed: the columns that find it say something else than its text")
+        raise ChainBroken(due, "was changed: the columns that find it say something else than its text")
     return entry
 
 
@@ -185,9 +185,9 @@ def tear_of(ends: ChainEnds) -> str:
     return ""
 
 
-def next_of(ends: ChainEnds) -> Point:
+def next_of(ends: ChainEnds) -> ChainPoint:
     """Give the point behind which a torn chain goes on: no number is given twice."""
-    return Point(max(ends.end.serial, ends.last), ends.end.digest)
+    return ChainPoint(max(ends.end.serial, ends.last), ends.end.digest)
 
 
 def over(lines: Sequence[LedgerLine], before: float) -> Sequence[LedgerLine]:

@@ -32,7 +32,7 @@ DAY_S: Final = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Media:
+class ArchiveFiles:
     """What the archive writes to."""
 
     ledger: ILedger
@@ -62,7 +62,7 @@ class Archive:
     name = "archive"
     log = Logger()
 
-    def __init__(self, platform: Platform, media: Media, settings: Settings, *, close_s: float) -> None:
+    def __init__(self, platform: Platform, media: ArchiveFiles, settings: Settings, *, close_s: float) -> None:
         self._policies = platform.policies
         self._settings = settings
         timers = self._timers = platform.timers

@@ -7,7 +7,7 @@ import pytest
 
 from lyncpy.contracts.archive import ChainPosition
 from lyncpy.workloads.archive import auditor
-from lyncpy.workloads.archive.model import Point, digest_of
+from lyncpy.workloads.archive.model import ChainPoint, digest_of
 from tests.kit.ledger import MemoryLedger
 from tests.kit.results import result_of
 from tests.kit.vault import ALICE, BOB, NOON, Vault, said
@@ -27,7 +27,7 @@ def vault() -> Vault:
     return vault
 
 
-def found(vault: Vault, since: Point | None = None) -> tuple[int | None, str]:
+def found(vault: Vault, since: ChainPoint | None = None) -> tuple[int | None, str]:
     """Verify, and give what is wrong."""
     verdict = vault.verify(since)
     return verdict.broken, verdict.wrong
@@ -38,7 +38,7 @@ def test_an_archive_that_is_whole_is_found_whole(vault: Vault) -> None:
     told: list[tuple[int, int]] = []
     verdict = result_of(vault.auditor.verify(progress=lambda point, end: told.append((point.serial, end))))
     assert (verdict.broken, verdict.checked) == (None, 7)
-    assert verdict.until == Point(7, vault.ledger.lines[7].digest)
+    assert verdict.until == ChainPoint(7, vault.ledger.lines[7].digest)
     assert told == [(3, 7), (6, 7), (7, 7)]
 
 
@@ -47,7 +47,7 @@ def test_an_archive_that_never_began_is_whole() -> None:
     empty = Vault(MemoryLedger())
     empty.ledger.start = empty.ledger.end = None
     assert found(empty) == (None, "")
-    assert found(empty, Point(3, b"x" * 32)) == (3, "is missing: there is no archive")
+    assert found(empty, ChainPoint(3, b"x" * 32)) == (3, "is missing: there is no archive")
 
 
 def test_a_removed_entry_is_found(vault: Vault) -> None:
@@ -142,27 +142,27 @@ def test_a_noted_entry_is_found_again(vault: Vault) -> None:
     vault.keep(said("8"))
     verdict = vault.verify(noted)
     assert (verdict.broken, verdict.checked, verdict.since) == (None, 1, noted)
-    assert found(vault, Point(7, b"x" * 32)) == (7, "is not the one that was noted")
-    assert found(vault, Point(9, b"x" * 32)) == (9, "is missing: the archive ends with 8")
+    assert found(vault, ChainPoint(7, b"x" * 32)) == (7, "is not the one that was noted")
+    assert found(vault, ChainPoint(9, b"x" * 32)) == (9, "is missing: the archive ends with 8")
     del vault.ledger.lines[7]
     assert found(vault, noted) == (7, "is missing")
 
 
 def test_a_noted_entry_that_was_purged_is_no_fault(vault: Vault) -> None:
     """What is behind the purge is verified; the mark itself can be noted."""
-    second = Point(2, vault.ledger.lines[2].digest)
-    first = Point(1, vault.ledger.lines[1].digest)
+    second = ChainPoint(2, vault.ledger.lines[2].digest)
+    first = ChainPoint(1, vault.ledger.lines[1].digest)
     vault.alter(3, at=NOON + 10)
     result_of(vault.keeper.purge(NOON + 1))
     vault.alter(3, at=NOON)
     assert [vault.verify(since).checked for since in (first, second, None)] == [5, 5, 5]
-    assert found(vault, Point(2, b"x" * 32)) == (2, "is not the one that was noted")
+    assert found(vault, ChainPoint(2, b"x" * 32)) == (2, "is not the one that was noted")
 
 
 def test_a_purge_meanwhile_is_no_fault(vault: Vault) -> None:
     """The server may run while its archive is verified."""
 
-    def purge(point: Point, end: int) -> None:
+    def purge(point: ChainPoint, end: int) -> None:
         if point.serial == 3:
             vault.alter(6, at=NOON + 10)
             result_of(vault.keeper.purge(NOON + 1))

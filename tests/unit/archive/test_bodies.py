@@ -24,11 +24,11 @@ ALTERNATIVE = (
 
 def chain(*some: ConversationEvent) -> list[ArchivedText]:
     """Give entries as they are stored."""
-    kept, point = [], model.Point(0, b"\x01" * 32)
+    kept, point = [], model.ChainPoint(0, b"\x01" * 32)
     for one in some:
         line = model.link(point, one)
         kept.append(ArchivedText(line, one))
-        point = model.Point(line.serial, line.digest)
+        point = model.ChainPoint(line.serial, line.digest)
     return kept
 
 

@@ -14,7 +14,7 @@ from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
 from lyncpy.workloads.admin.shell import Reply, Shell
 from lyncpy.workloads.archive import exporter, reader
-from lyncpy.workloads.archive.service import DAY_S, EVERY_S, FIRST_S, Archive, Media
+from lyncpy.workloads.archive.service import DAY_S, EVERY_S, FIRST_S, Archive, ArchiveFiles
 from tests.kit.archive import MemoryExports
 from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
@@ -35,7 +35,7 @@ class Office:
         platform = platform_of(
             vault.clock, timers=vault.timers, policies=vault.policies, meter=vault.meter, records=self.records
         )
-        media = Media(vault.fragile, vault.stamps, self.exports, vault.gap_file)
+        media = ArchiveFiles(vault.fragile, vault.stamps, self.exports, vault.gap_file)
         self.archive = Archive(platform, media, vault.settings, close_s=10.0)
         vault.keeper = self.archive._keeper
         result_of(self.archive.open())

@@ -9,10 +9,10 @@ import pytest
 from lyncpy.contracts.archive import ChainEnds, ChainPosition, ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.owners import Span
 from lyncpy.workloads.archive import model
-from lyncpy.workloads.archive.model import Broken, ConversationIndex, Point
+from lyncpy.workloads.archive.model import ChainBroken, ChainPoint, ConversationIndex
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, said
 
-ORIGIN = Point(0, b"\x01" * 32)
+ORIGIN = ChainPoint(0, b"\x01" * 32)
 
 
 def test_an_entry_is_written_as_the_documentation_says() -> None:
@@ -47,18 +47,18 @@ def test_what_was_kept_is_read_back_exactly(one: ConversationEvent) -> None:
 def test_each_kind_of_damage_has_its_words() -> None:
     """Missing, changed, another's place, another's past, another's index, and no head at all."""
     first = model.link(ORIGIN, said("one"))
-    second = model.link(Point(1, first.digest), said("two"))
-    at_first = Point(1, first.digest)
+    second = model.link(ChainPoint(1, first.digest), said("two"))
+    at_first = ChainPoint(1, first.digest)
 
-    def words(after: Point, line: LedgerLine) -> str:
-        with pytest.raises(Broken) as caught:
+    def words(after: ChainPoint, line: LedgerLine) -> str:
+        with pytest.raises(ChainBroken) as caught:
             model.follow(after, line)
         return caught.value.wrong
 
     assert words(ORIGIN, second) == "is missing; the next one that is there is 2"
     assert words(at_first, replace(second, body=b"2")).startswith("was changed: its digest")
     assert words(ORIGIN, replace(second, serial=1)) == "is another: it calls itself 2"
-    assert words(Point(1, b"\x02" * 32), second).startswith("does not follow")
+    assert words(ChainPoint(1, b"\x02" * 32), second).startswith("does not follow")
     for column in ({"kind": "left"}, {"conversation": "x"}, {"at": NOON + 1}):
         assert words(at_first, replace(second, **column)).startswith("was changed: the columns")
     for head in ("", "[]", "{}", '{"form":1}', second.head.replace('"sip:alice@example.com"', "5"), "[" * 9999):
@@ -68,7 +68,7 @@ def test_each_kind_of_damage_has_its_words() -> None:
 
 def test_points_are_noted_as_serial_and_digest() -> None:
     """As people copy them; anything else is no point."""
-    point = Point(12, bytes(range(32)))
+    point = ChainPoint(12, bytes(range(32)))
     assert model.point_of(str(point)) == point
     for text in ("", "12", "12:", "x:" + "00" * 32, "1:" + "00" * 31, "-1:" + "00" * 32, "1:" + "zz" * 32):
         with pytest.raises(ValueError, match=r".*"):
@@ -86,7 +86,7 @@ def test_the_index_has_everybody_who_took_part() -> None:
 
 
 def test_index_names_are_what_every_database_can_hold() -> None:
-    """Broken bytes are replaced, long names are cut."""
+    """ChainBroken bytes are replaced, long names are cut."""
     assert model.name_of("Müller") == "Müller"
     assert model.name_of("a\0b\udcff") == "a\ufffdb\ufffd"
     assert model.name_of("x" * 5000) == "x" * model.NAME_CHARS
@@ -111,8 +111,8 @@ def test_a_chain_whose_lines_do_not_reach_its_ends_is_torn() -> None:
     assert model.tear_of(ends(0, 5, 6)) == "entries up to 6 are there, but 5 was sealed as the last"
     assert model.tear_of(ends(0, 5, 3)) == "entry 5 was sealed as the last, but none is behind 3"
     assert model.tear_of(ends(0, 5, 0)) == "entry 5 was sealed as the last, but there is none at all"
-    assert model.next_of(ends(0, 5, 3)) == Point(5, b"e")
-    assert model.next_of(ends(0, 5, 8)) == Point(8, b"e")
+    assert model.next_of(ends(0, 5, 3)) == ChainPoint(5, b"e")
+    assert model.next_of(ends(0, 5, 8)) == ChainPoint(8, b"e")
 
 
 def test_known_places_cost_nothing() -> None:

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.archive.auditor import Auditor, Verdict
+from lyncpy.workloads.archive.auditor import Auditor, AuditResult
 from lyncpy.workloads.archive.gaps import Gaps
 from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.settings import Settings
@@ -51,7 +51,7 @@ class Cell:
         for call in calls:
             self.pump.run(call)
 
-    def verify(self) -> Verdict:
+    def verify(self) -> AuditResult:
         """Verify."""
         return self.pump.run(Auditor(self.ledger, PlainStamps()).verify())
 
