@@ -5,7 +5,7 @@ from typing import Any
 
 from lyncpy.contracts.names import Aor, ConferenceId, Epid
 from lyncpy.contracts.policy import Policy
-from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, MeetingPolicy, Step
+from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, MeetingPolicy, MeetingStep
 from lyncpy.workloads.conferencing.model.conference import (
     CHAT,
     Autopromote,
@@ -55,7 +55,7 @@ def joiner(user: Aor, epid: Epid = DESK, **differs: Any) -> Joiner:
     return Joiner(user, epid, f"{{{user[4:9]}-{epid}}}", **fields)
 
 
-def done(step: Step | ConferenceDenied) -> Meeting:
+def done(step: MeetingStep | ConferenceDenied) -> Meeting:
     """Give the meeting after a step that must be allowed."""
     assert not isinstance(step, ConferenceDenied), step
     return step[0]

@@ -22,16 +22,16 @@ from lyncpy.workloads.conferencing.model.admission import JoinerRelation
 from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
     Arrived,
-    Change,
+    ConferenceEdited,
     Gone,
     LockChanged,
     MediumJoined,
     MediumLeft,
     Meeting,
+    MeetingChange,
     MeetingEnded,
-    Reformed,
+    MeetingStep,
     RoleChanged,
-    Step,
 )
 from lyncpy.workloads.conferencing.model.conference import (
     CHAT,
@@ -164,7 +164,7 @@ class Secretary:
     locked: bool = False
     ended: bool = False
 
-    def notes(self, change: Change) -> None:
+    def notes(self, change: MeetingChange) -> None:
         """Write down one change."""
         match change:
             case Arrived(user, end, waits, first, replaced):
@@ -192,7 +192,7 @@ class Secretary:
             case MeetingEnded():
                 assert not self.people
                 self.ended = True
-            case RoleChanged() | Reformed():
+            case RoleChanged() | ConferenceEdited():
                 pass
 
 
@@ -225,7 +225,7 @@ class Meetings(RuleBasedStateMachine):
             self.joins(user, DESK, True)
             self.joins_chat(user, DESK)
 
-    def took(self, step: Step | ConferenceDenied) -> None:
+    def took(self, step: MeetingStep | ConferenceDenied) -> None:
         """Go on from a step; who is no longer there watches no longer."""
         if isinstance(step, ConferenceDenied):
             return

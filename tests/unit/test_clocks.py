@@ -35,7 +35,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
         "when it was made, and until when its organizer's client wants it: both by everybody's clock",
     ),
     "workloads/conferencing/focus_table.py": (1, "when a meeting began, written down"),
-    "workloads/conferencing/minutes.py": (1, "when it was said, written down"),
+    "workloads/conferencing/meeting_archiver.py": (1, "when it was said, written down"),
     "workloads/conferencing/call_records.py": (6, "call records, written down; an end may be before its beginning"),
     "workloads/conferencing/service.py": (1, "call records of the last process, written down"),
     "workloads/directory/account_deadlines.py": (4, "dates of accounts, by everybody's clock; a step judges them anew"),

@@ -28,12 +28,12 @@ from lyncpy.sip.message import Response
 from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
     Arrived,
-    Change,
     Departure,
     Gone,
     MediumJoined,
     MediumLeft,
     Meeting,
+    MeetingChange,
     MeetingEnded,
     RoleChanged,
     RosterEndpoint,
@@ -95,7 +95,9 @@ class ConferenceRecorder:
         self._joins: dict[Place, FocusJoinRecord | McuJoinRecord] = {}
         self._counted: dict[str, Mapping[Aor, int]] = {}
         self._earlier: dict[str, Mapping[Aor, int]] = {}
-        self._hear: Mapping[type[Change], Callable[[Meeting, Any], None]] = {  # Any: each takes its own kind of change
+        self._hear: Mapping[
+            type[MeetingChange], Callable[[Meeting, Any], None]
+        ] = {  # Any: each takes its own kind of change
             Arrived: self._arrived,
             Admitted: self._admitted,
             MediumJoined: lambda meeting, change: self._joined(meeting, change.user, change.endpoint),
@@ -161,7 +163,7 @@ class ConferenceRecorder:
 
     # --- what happens in meetings
 
-    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: MeetingChange) -> None:
         """Record one change; see `MeetingObserver`."""
         if after.begun:
             self._begun(after)

@@ -31,7 +31,7 @@ from lyncpy.workloads.conferencing.bodies.c3p import AddUser, C3pCommand, write_
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction
-from lyncpy.workloads.conferencing.model.attendees import Change, Meeting, MeetingEnded
+from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingChange, MeetingEnded
 from lyncpy.workloads.conferencing.model.conference import C3pReason, ConferenceDenied, ConferenceRole
 
 INVITATION: Final = "application/ms-conf-invite+xml"
@@ -117,7 +117,7 @@ class Calls:
         spawn(self._call(own, focus, caller, command, ask), self.log, "calling somebody into a meeting")
         return None
 
-    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: MeetingChange) -> None:
         """Cancel the calls of a meeting that has ended; see `MeetingObserver`."""
         if isinstance(change, MeetingEnded):
             for (uri, _), own in tuple(self._calling.items()):

@@ -23,13 +23,13 @@ from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
     Arrived,
-    Change,
     Departure,
     Gone,
     Meeting,
+    MeetingChange,
     MeetingEnded,
+    MeetingStep,
     Rule,
-    Step,
 )
 from lyncpy.workloads.conferencing.model.conference import Active, Conference, ConferenceDenied
 from lyncpy.workloads.conferencing.model.lifetime import MeetingMachine, Transition, remembered
@@ -42,12 +42,12 @@ HOLD: Final = "meeting"
 class MeetingObserver(Protocol):
     """Hears of every change in meetings: the call records, the archive."""
 
-    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: MeetingChange) -> None:
         """Note one change, between the meeting before its step and after; returns at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class FocusServices:
     """What all foci of this process use."""
 
     conferences: ConferenceTable
@@ -82,7 +82,7 @@ class Focus(Runner):
         self,
         meeting: Meeting,
         began: float,
-        surroundings: Surroundings,
+        surroundings: FocusServices,
     ) -> None:
         self._machine: MeetingMachine
         super().__init__(MeetingMachine(meeting), surroundings.timers)
@@ -114,7 +114,7 @@ class Focus(Runner):
 
     # --- changing
 
-    async def change(self, rule: Rule) -> Step | ConferenceDenied:
+    async def change(self, rule: Rule) -> MeetingStep | ConferenceDenied:
         """Apply a rule; what has to survive the process is durable before anybody is told.
 
         The rule may be applied twice: to the meeting as it is, and again once that was stored.
@@ -136,7 +136,7 @@ class Focus(Runner):
             self._carry_out(self._machine.receive(step))
             return step
 
-    def note(self, rule: Callable[[Meeting], Step]) -> None:
+    def note(self, rule: Callable[[Meeting], MeetingStep]) -> None:
         """Apply a rule for what has already happened and cannot be denied; it is stored afterwards."""
         self.perform(self._machine.receive(rule(self.meeting)))
 
@@ -192,7 +192,7 @@ class Focus(Runner):
         else:
             self.rosters.changed()
 
-    def _follow(self, change: Change) -> None:
+    def _follow(self, change: MeetingChange) -> None:
         """Carry out what follows from a change outside of the roster."""
         if isinstance(change, Gone):
             self._release(change)

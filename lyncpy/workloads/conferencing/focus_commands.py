@@ -35,7 +35,7 @@ from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction
-from lyncpy.workloads.conferencing.model.attendees import Rule, Step
+from lyncpy.workloads.conferencing.model.attendees import MeetingStep, Rule
 from lyncpy.workloads.conferencing.model.conference import C3pReason, ConferenceDenied, ConferenceRequest, read_address
 
 _NOT_SUPPORTED: Final = ConferenceDenied(C3pReason.NOT_SUPPORTED)
@@ -81,7 +81,7 @@ class FocusCommands:
         body = write_pending(command) if denied is None else write_failure(command, denied.reason)
         return response_to(arrival.request, 200, content_type=C3P_TYPE, body=body)
 
-    async def _done(self, focus: Focus, actor: Aor, ask: FocusRequest) -> Step | ConferenceDenied:
+    async def _done(self, focus: Focus, actor: Aor, ask: FocusRequest) -> MeetingStep | ConferenceDenied:
         """Carry out one command.
 
         The conference that the command names is checked first: the dialog in which it came may be another's. Whether
@@ -119,7 +119,7 @@ class FocusCommands:
 
     async def _lock(
         self, focus: Focus, actor: Aor, requested: ConferenceRequest, *, locked: bool
-    ) -> Step | ConferenceDenied:
+    ) -> MeetingStep | ConferenceDenied:
         step = await focus.change(lambda meeting: rules.set_lock(meeting, actor, locked=locked))
         if isinstance(step, ConferenceDenied) or requested == ConferenceRequest():
             return step
@@ -127,7 +127,7 @@ class FocusCommands:
 
     async def _lobby(
         self, focus: Focus, actor: Aor, users: tuple[Aor, ...], *, granted: bool
-    ) -> Step | ConferenceDenied:
+    ) -> MeetingStep | ConferenceDenied:
         """Admit or deny people in the lobby; the first denial among them is the answer."""
         rule = rules.admit if granted else rules.deny
         denied: ConferenceDenied | None = None
@@ -140,7 +140,7 @@ class FocusCommands:
 
     async def _modify(
         self, focus: Focus, actor: Aor, requested: ConferenceRequest, action: FocusAction
-    ) -> Step | ConferenceDenied:
+    ) -> MeetingStep | ConferenceDenied:
         if not rules.may(focus.meeting, actor, action):
             return ConferenceDenied(C3pReason.FORBIDDEN)
         conference = focus.meeting.conference

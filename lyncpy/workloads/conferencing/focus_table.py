@@ -18,10 +18,10 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.conferencing.bodies.conference_info import RosterAudience
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
-from lyncpy.workloads.conferencing.focus import Focus, MeetingObserver, Surroundings
+from lyncpy.workloads.conferencing.focus import Focus, FocusServices, MeetingObserver
 from lyncpy.workloads.conferencing.model import lifetime
 from lyncpy.workloads.conferencing.model import meeting as rules
-from lyncpy.workloads.conferencing.model.attendees import Arrived, Change, Gone, Meeting
+from lyncpy.workloads.conferencing.model.attendees import Arrived, Gone, Meeting, MeetingChange
 from lyncpy.workloads.conferencing.model.conference import Conference, read_address
 from lyncpy.workloads.conferencing.model.identity import readdress
 from lyncpy.workloads.conferencing.roster_feed import RosterFeed, RosterSource
@@ -66,7 +66,7 @@ class FocusTable:
         self.owners = platform.owners
         self._gather_s = settings.gather_ms / 1000
         self._shares = Shares(settings.meetings, {"organizer": settings.meetings_per_organizer})
-        self._surroundings = Surroundings(
+        self._surroundings = FocusServices(
             conferences, platform.writers, mcus, self._rosters, self, platform.timers, self._ended
         )
         self._foci: dict[str, Focus] = {}
@@ -175,7 +175,7 @@ class FocusTable:
         for key in tuple(self._meetings_of.get(user, ())):
             self._foci[key].note(lambda meeting: rules.leave(meeting, user, epid, now, lost=True))
 
-    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: MeetingChange) -> None:
         """Note which meetings users are in, and pass a change on to all observers; see `MeetingObserver`."""
         if isinstance(change, Arrived) and change.first:
             self._meetings_of.setdefault(change.user, set()).add(after.conference.key)

@@ -33,7 +33,7 @@ from lyncpy.workloads.conferencing.focus_commands import FocusCommands
 from lyncpy.workloads.conferencing.focus_table import NO_CONFERENCE, FocusTable
 from lyncpy.workloads.conferencing.guests import shown_name
 from lyncpy.workloads.conferencing.model import meeting as rules
-from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, Rule, Step
+from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, MeetingStep, Rule
 from lyncpy.workloads.conferencing.model.conference import (
     FOCUS,
     ConferenceDenied,
@@ -234,7 +234,7 @@ class Routes:
             return await access.refresh(arrival)
         entity = f"{{{str(uuid.uuid4()).upper()}}}"
 
-        def rule(meeting: Meeting) -> Step | ConferenceDenied:
+        def rule(meeting: Meeting) -> MeetingStep | ConferenceDenied:
             return rules.medium_joined(meeting, sender.aor, sender.epid, kind, entity, self._timers.now())
 
         # Asked twice: before the MCU makes a leg, and after, for it may have waited. The MCU alone knows no roster.
@@ -305,7 +305,7 @@ class Routes:
 
     # --- inside
 
-    async def _changed(self, focus: Focus, rule: Rule) -> Step | ConferenceDenied:
+    async def _changed(self, focus: Focus, rule: Rule) -> MeetingStep | ConferenceDenied:
         try:
             return await focus.change(rule)
         except Exception:

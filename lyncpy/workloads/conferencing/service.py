@@ -24,7 +24,7 @@ from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.focus_commands import FocusCommands
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import Guests
-from lyncpy.workloads.conferencing.minutes import Minutes
+from lyncpy.workloads.conferencing.meeting_archiver import MeetingArchiver
 from lyncpy.workloads.conferencing.model.conference import CHAT
 from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.settings import Settings
@@ -85,7 +85,7 @@ class Conferencing:
         )
         self._calls = Calls(platform, signaling, privacy)
         platform.meter.gauge("lyncpy_conferencing_calls_count", "Calls into meetings.", self._calls.__len__)
-        listeners = (self._recorder, self._calls, Minutes(archive, timers))
+        listeners = (self._recorder, self._calls, MeetingArchiver(archive, timers))
         self.foci = FocusTable(platform, signaling.notifier, self.conferences, kinds, listeners, settings)
         for mcu in kinds.values():
             mcu.listen(self.foci)

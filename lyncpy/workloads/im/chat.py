@@ -13,7 +13,16 @@ from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
 from lyncpy.workloads.im.archiving import Archiving
-from lyncpy.workloads.im.model.room import LEFT, ChatMember, ChatMessage, Deliver, Effect, Finished, Room, RoomBounds
+from lyncpy.workloads.im.model.room import (
+    LEFT,
+    ChatEffect,
+    ChatMember,
+    ChatMessage,
+    Deliver,
+    Finished,
+    Room,
+    RoomBounds,
+)
 from lyncpy.workloads.im.model.session import ArchivePolicy
 from lyncpy.workloads.im.refusals import NO_DIALOG
 
@@ -47,7 +56,7 @@ class Chat(Runner):
         # A conference that is opened again counts its messages from 1, and the archive has one name for each.
         self._opening = secrets.token_hex(4)
         self._filed: dict[ChatMessage, ConversationEvent] = {}
-        self._to_do: deque[Effect] = deque()
+        self._to_do: deque[ChatEffect] = deque()
         self._is_doing = False
         self._policy: ArchivePolicy | None = None
         self._asked_about: frozenset[Aor] = frozenset()
@@ -65,7 +74,7 @@ class Chat(Runner):
         """Remove a member; the senders of messages that waited for it are told."""
         self.perform(self.room.leave(member, why))
 
-    def perform(self, effects: Sequence[Effect]) -> None:
+    def perform(self, effects: Sequence[ChatEffect]) -> None:
         """Perform effects that may have moved the room's deadline; see `Runner`."""
         self._perform(effects)
         self.watch()
@@ -108,7 +117,7 @@ class Chat(Runner):
             if other is not member and other.keeps_up:
                 other.leg.types(member.participant.user, body)
 
-    def _perform(self, effects: Sequence[Effect]) -> None:
+    def _perform(self, effects: Sequence[ChatEffect]) -> None:
         """Perform effects. A leg may know the outcome at once: the effects of that come after those before them."""
         self._to_do.extend(effects)
         if self._is_doing:
@@ -120,7 +129,7 @@ class Chat(Runner):
         finally:
             self._is_doing = False
 
-    def _do(self, effect: Effect) -> None:
+    def _do(self, effect: ChatEffect) -> None:
         if isinstance(effect, Deliver):
             member, message = effect
             if member.is_here:

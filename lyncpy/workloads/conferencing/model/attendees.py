@@ -238,12 +238,12 @@ class MeetingEnd(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MeetingChange:
     """Something that happened in a meeting."""
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived(Change):
+class Arrived(MeetingChange):
     """A device joined: the meeting, or its lobby where `waits`."""
 
     user: Aor
@@ -257,7 +257,7 @@ class Arrived(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class Gone(Change):
+class Gone(MeetingChange):
     """A device left the meeting, with its media."""
 
     user: Aor
@@ -269,7 +269,7 @@ class Gone(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class MediumJoined(Change):
+class MediumJoined(MeetingChange):
     """A device joined a medium."""
 
     user: Aor
@@ -279,7 +279,7 @@ class MediumJoined(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class MediumLeft(Change):
+class MediumLeft(MeetingChange):
     """A device left a medium."""
 
     user: Aor
@@ -287,14 +287,14 @@ class MediumLeft(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted(Change):
+class Admitted(MeetingChange):
     """Somebody was let in from the lobby, with all their devices."""
 
     user: Aor
 
 
 @dataclass(frozen=True, slots=True)
-class RoleChanged(Change):
+class RoleChanged(MeetingChange):
     """Somebody has another role."""
 
     user: Aor
@@ -302,26 +302,26 @@ class RoleChanged(Change):
 
 
 @dataclass(frozen=True, slots=True)
-class LockChanged(Change):
+class LockChanged(MeetingChange):
     """The meeting was locked or unlocked."""
 
     locked: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Reformed(Change):
+class ConferenceEdited(MeetingChange):
     """The conference has another subject, admission policy or invitation."""
 
 
 @dataclass(frozen=True, slots=True)
-class MeetingEnded(Change):
+class MeetingEnded(MeetingChange):
     """The meeting has ended; everybody has left it, by changes before this one."""
 
     why: MeetingEnd
 
 
-Step = tuple[Meeting, tuple[Change, ...]]
+MeetingStep = tuple[Meeting, tuple[MeetingChange, ...]]
 """A meeting afterwards, and its changes in order; none, when nothing happened."""
 
-Rule = Callable[[Meeting], Step | ConferenceDenied]
+Rule = Callable[[Meeting], MeetingStep | ConferenceDenied]
 """Decides the step of a meeting, with its time and its other arguments bound."""

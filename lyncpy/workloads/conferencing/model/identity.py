@@ -6,7 +6,7 @@ from dataclasses import replace
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import NOBODY, IOwners, resolve
 from lyncpy.workloads.conferencing.model import meeting as rules
-from lyncpy.workloads.conferencing.model.attendees import Change, Meeting, Step
+from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingChange, MeetingStep
 from lyncpy.workloads.conferencing.model.conference import Active, Conference
 
 
@@ -58,13 +58,13 @@ def up_to_date(active: Active, owners: IOwners) -> Active:
     return _located(active, {aor: resolve(owners, aor, active.meant.get(aor, NOBODY)) for aor in active.people()})
 
 
-def readdress(meeting: Meeting, owners: IOwners, now: float) -> Step:
+def readdress(meeting: Meeting, owners: IOwners, now: float) -> MeetingStep:
     """Replace the addresses in a running meeting by present ones; participants under a former address are lost.
 
     They may join anew by their present one. What a presenter granted to or took from a person who has no
     address now is forgotten.
     """
-    changes: list[Change] = []
+    changes: list[MeetingChange] = []
     for attendee in tuple(meeting.attendees.values()):
         # Their client is still signed in under the former address, which may be another person's by now.
         if attendee.owner and resolve(owners, attendee.user, attendee.owner) != attendee.user:

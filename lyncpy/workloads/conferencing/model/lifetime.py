@@ -9,16 +9,16 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.conferencing.model.attendees import (
     Attendee,
-    Change,
     Departure,
     Gone,
     Meeting,
+    MeetingChange,
     MeetingEnd,
     MeetingEnded,
     MeetingPolicy,
     MeetingState,
+    MeetingStep,
     RosterEndpoint,
-    Step,
 )
 from lyncpy.workloads.conferencing.model.conference import Active, Conference
 
@@ -64,7 +64,7 @@ class Transition(NamedTuple):
 
     before: Meeting
     after: Meeting
-    changes: tuple[Change, ...]
+    changes: tuple[MeetingChange, ...]
 
 
 class MeetingMachine:
@@ -79,7 +79,7 @@ class MeetingMachine:
     def __init__(self, meeting: Meeting) -> None:
         self.meeting = meeting
 
-    def receive(self, step: Step) -> Transition:
+    def receive(self, step: MeetingStep) -> Transition:
         """Make a step that a rule has decided for the meeting as it is."""
         before, (self.meeting, changes) = self.meeting, step
         return Transition(before, self.meeting, changes)
@@ -148,9 +148,9 @@ def deadline(meeting: Meeting) -> float | None:
     return min([*waits, *(at for at, _ in _endings(meeting))], default=None)
 
 
-def expire(meeting: Meeting, now: float) -> Step:
+def expire(meeting: Meeting, now: float) -> MeetingStep:
     """Remove from the lobby those who waited too long, and end the meeting that nobody needs any more."""
-    changes: list[Change] = []
+    changes: list[MeetingChange] = []
     if meeting.ended:
         return meeting, ()
     # The last one to leave the lobby of a meeting that has not begun ends it, and the loop with it.
@@ -220,7 +220,7 @@ def _occupied(meeting: Meeting, now: float) -> Meeting:
 
 def remove(
     meeting: Meeting, attendee: Attendee, devices: tuple[RosterEndpoint, ...] | None, why: Departure, now: float
-) -> Step:
+) -> MeetingStep:
     """Remove devices of an attendee, None: all of them; end the meeting where nobody is left who may return."""
     rest, gone = _removed(attendee, attendee.devices if devices is None else devices, why)
     if rest.endpoints:
@@ -251,11 +251,11 @@ def _removed(
     return attendee, tuple(gone)
 
 
-def terminate(meeting: Meeting, why: MeetingEnd) -> Step:
+def terminate(meeting: Meeting, why: MeetingEnd) -> MeetingStep:
     """End the meeting: remove everybody, from the lobby too. Ending it again changes nothing."""
     if meeting.ended:
         return meeting, ()
-    changes: list[Change] = []
+    changes: list[MeetingChange] = []
     for attendee in meeting.attendees.values():
         changes += _removed(attendee, attendee.devices, Departure.ENDED)[1]
     after = replace(meeting, attendees={}, state=MEETING[meeting.state][MeetingEvent.OVER])

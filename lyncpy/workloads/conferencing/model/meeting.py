@@ -27,6 +27,7 @@ from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
     Arrived,
     Attendee,
+    ConferenceEdited,
     Departure,
     Joiner,
     LockChanged,
@@ -34,10 +35,9 @@ from lyncpy.workloads.conferencing.model.attendees import (
     MediumLeft,
     Meeting,
     MeetingEnd,
-    Reformed,
+    MeetingStep,
     RoleChanged,
     RosterEndpoint,
-    Step,
 )
 from lyncpy.workloads.conferencing.model.conference import (
     FOCUS,
@@ -54,9 +54,9 @@ _FORBIDDEN: Final = ConferenceDenied(C3pReason.FORBIDDEN, "Only a presenter may 
 # -- joining and leaving -------------------------------------------------------------------------------------
 
 
-def reform(meeting: Meeting, conference: Conference) -> Step:
+def reform(meeting: Meeting, conference: Conference) -> MeetingStep:
     """Replace the conference of a meeting by its modified version; those who are inside stay."""
-    return replace(meeting, conference=conference), (Reformed(),)
+    return replace(meeting, conference=conference), (ConferenceEdited(),)
 
 
 def relation_of(meeting: Meeting, joiner: Joiner) -> JoinerRelation:
@@ -103,7 +103,7 @@ def role_of(meeting: Meeting, joiner: Joiner, relation: JoinerRelation) -> Confe
     return ConferenceRole.PRESENTER if entitled else ConferenceRole.ATTENDEE
 
 
-def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenied:
+def join(meeting: Meeting, joiner: Joiner, now: float) -> MeetingStep | ConferenceDenied:
     """Admit a device to the meeting or to its lobby, or deny it.
 
     A further device of a participant joins where they are; the same device again replaces its
@@ -147,7 +147,7 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> Step | ConferenceDenie
 
 def medium_joined(
     meeting: Meeting, user: Aor, epid: Epid, kind: str, entity: str, now: float
-) -> Step | ConferenceDenied:
+) -> MeetingStep | ConferenceDenied:
     """Add a device to a medium; the same device again replaces its earlier endpoint.
 
     Only participants who are inside, not in the lobby, may, and only with a device that joined the focus.
@@ -166,7 +166,7 @@ def medium_joined(
     return after, (MediumJoined(user, endpoint, replaced),)
 
 
-def medium_left(meeting: Meeting, user: Aor, epid: Epid, kind: str) -> Step:
+def medium_left(meeting: Meeting, user: Aor, epid: Epid, kind: str) -> MeetingStep:
     """Remove a device from a medium; nothing happens when it is not in it."""
     attendee = meeting.attendees.get(user)
     endpoint = attendee.at(epid, kind) if attendee is not None else None
@@ -176,7 +176,7 @@ def medium_left(meeting: Meeting, user: Aor, epid: Epid, kind: str) -> Step:
     return put(meeting, replace(attendee, endpoints=rest)), (MediumLeft(user, endpoint),)
 
 
-def leave(meeting: Meeting, user: Aor, epid: Epid, now: float, *, lost: bool = False) -> Step:
+def leave(meeting: Meeting, user: Aor, epid: Epid, now: float, *, lost: bool = False) -> MeetingStep:
     """Remove a device, with its media; nothing happens when it is not there.
 
     A participant who is `lost` may return to a locked meeting; one who left joins as anybody does.
@@ -200,7 +200,7 @@ def may(meeting: Meeting, actor: Aor | None, action: FocusAction) -> bool:
     return attendee is not None and not attendee.waits and action in MAY[attendee.role]
 
 
-def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
+def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> MeetingStep | ConferenceDenied:
     """Admit somebody from the lobby. Spec: [MS-CONFBAS] 4.4.8."""
     found = _waiting(meeting, actor, user)
     if isinstance(found, ConferenceDenied):
@@ -212,13 +212,13 @@ def admit(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
     return replace(after, ejected=after.ejected - {user}), (Admitted(user),)
 
 
-def deny(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
+def deny(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> MeetingStep | ConferenceDenied:
     """Remove somebody from the lobby. Spec: [MS-CONFBAS] 4.4.8."""
     found = _waiting(meeting, actor, user)
     return found if isinstance(found, ConferenceDenied) else remove(meeting, found, None, Departure.DENIED, now)
 
 
-def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOBODY) -> Step | ConferenceDenied:
+def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOBODY) -> MeetingStep | ConferenceDenied:
     """Count somebody as invited until they join, because a presenter has them called; also one who was ejected.
 
     Spec: [MS-CONFBAS] 2.2.3.15; attendees may not.
@@ -234,7 +234,7 @@ def call_in(meeting: Meeting, actor: Aor | None, user: Aor, owner: OwnerId = NOB
     return replace(meeting, called=meeting.called | {user}, ejected=meeting.ejected - {user}, meant=meant), ()
 
 
-def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: ConferenceRole) -> Step | ConferenceDenied:
+def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: ConferenceRole) -> MeetingStep | ConferenceDenied:
     """Change the role of a participant, for as long as this meeting lasts.
 
     The organizer stays a presenter, and so does the last one there is: in a meeting without a
@@ -265,7 +265,7 @@ def set_role(meeting: Meeting, actor: Aor | None, user: Aor, role: ConferenceRol
     return after, (RoleChanged(user, role),)
 
 
-def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | ConferenceDenied:
+def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> MeetingStep | ConferenceDenied:
     """Lock or unlock the meeting; those in the lobby go on waiting."""
     if not may(meeting, actor, FocusAction.MODIFY_CONFERENCE_LOCK):
         return _FORBIDDEN
@@ -274,7 +274,7 @@ def set_lock(meeting: Meeting, actor: Aor | None, *, locked: bool) -> Step | Con
     return replace(meeting, locked=locked), (LockChanged(locked),)
 
 
-def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | ConferenceDenied:
+def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> MeetingStep | ConferenceDenied:
     """Remove a participant, with all their devices; or remove oneself.
 
     Whoever was ejected loses what invitations and presenters gave them: they may join where
@@ -300,14 +300,14 @@ def eject(meeting: Meeting, actor: Aor | None, user: Aor, now: float) -> Step | 
     return remove(after, attendee, None, Departure.EJECTED, now)
 
 
-def end(meeting: Meeting, actor: Aor | None) -> Step | ConferenceDenied:
+def end(meeting: Meeting, actor: Aor | None) -> MeetingStep | ConferenceDenied:
     """End the meeting for everybody."""
     if not may(meeting, actor, FocusAction.DELETE_CONFERENCE):
         return _FORBIDDEN
     return terminate(meeting, MeetingEnd.BY_OPERATOR if actor is None else MeetingEnd.BY_PRESENTER)
 
 
-def deleted(meeting: Meeting) -> Step:
+def deleted(meeting: Meeting) -> MeetingStep:
     """End the meeting because its conference exists no more."""
     return terminate(meeting, MeetingEnd.DELETED)
 
@@ -326,7 +326,7 @@ def _swapped(attendee: Attendee, old: RosterEndpoint | None, new: RosterEndpoint
     return replace(attendee, endpoints=tuple(new if end is old else end for end in attendee.endpoints))
 
 
-def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float) -> Step | ConferenceDenied:
+def _with_device(meeting: Meeting, present: Attendee, joiner: Joiner, now: float) -> MeetingStep | ConferenceDenied:
     """Let a further device join where its user is, inside or in the lobby; a guest is never a device of a user."""
     if joiner.guest != present.guest:
         return ConferenceDenied(C3pReason.UNAUTHORIZED, "Somebody of this name is in the meeting")

@@ -216,7 +216,7 @@ class LegEnded(NamedTuple):
     """SILENT or LOST."""
 
 
-Effect = Deliver | Finished | LegEnded
+ChatEffect = Deliver | Finished | LegEnded
 
 
 class Room:
@@ -261,7 +261,7 @@ class Room:
         self._joining[member] = now + self._bounds.joining_s
         self._note_people()
 
-    def joined(self, member: ChatMember) -> list[Effect]:
+    def joined(self, member: ChatMember) -> list[ChatEffect]:
         """Note that a member knows that it has joined: messages that waited are sent. Again, it changes nothing."""
         if not member.receive(MemberEvent.JOINED):
             return []
@@ -272,22 +272,22 @@ class Room:
         """Return when `expire` has something to do, in monotonic seconds; None: nobody is joining."""
         return next(iter(self._joining.values()), None)
 
-    def expire(self, now: float) -> list[Effect]:
+    def expire(self, now: float) -> list[ChatEffect]:
         """End the legs of members that have not said in time that they joined."""
-        effects: list[Effect] = []
+        effects: list[ChatEffect] = []
         for member in [member for member, until in self._joining.items() if until <= now]:
             del self._joining[member]
             effects += self._end_leg(member, MemberEvent.EXPIRED, FailureKind.SILENT)
         return effects
 
-    def leave(self, member: ChatMember, why: DeliveryFailure = LEFT) -> list[Effect]:
+    def leave(self, member: ChatMember, why: DeliveryFailure = LEFT) -> list[ChatEffect]:
         """Remove a member; messages that wait for it have failed. Those under way may still be answered."""
         if not member.receive(MemberEvent.LEFT):
             return []
         del self._members[_key(member)]
         self._joining.pop(member, None)
         self._note_people()
-        effects: list[Effect] = []
+        effects: list[ChatEffect] = []
         for message in member.drain():
             effects += _outcome(message, member, why)
         return effects
@@ -298,12 +298,12 @@ class Room:
         audience = tuple(member for member in self._members.values() if member is not sender)
         return ChatMessage(self._number, sender, content_type, body, audience, len(audience))
 
-    def spread(self, message: ChatMessage) -> list[Effect]:
+    def spread(self, message: ChatMessage) -> list[ChatEffect]:
         """Send an accepted message to its audience; called in the order in which a sender's messages were accepted."""
         self.counts[message.sender.participant.user] += 1
         if not message.audience:
             return [Finished(message)]
-        effects: list[Effect] = []
+        effects: list[ChatEffect] = []
         bounds = self._bounds
         for member in message.audience:
             if not member.is_here:
@@ -316,7 +316,7 @@ class Room:
                 effects += _outcome(message, member, OVERFULL)
         return effects
 
-    def settled(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> list[Effect]:
+    def settled(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> list[ChatEffect]:
         """Note the outcome of a message at a recipient, and send it the next one; `failure` None: it has arrived."""
         member.answered()
         effects = _outcome(message, member, failure)
@@ -329,11 +329,11 @@ class Room:
             effects += self._send_waiting(member)
         return effects
 
-    def _end_leg(self, member: ChatMember, event: MemberEvent, kind: FailureKind) -> list[Effect]:
+    def _end_leg(self, member: ChatMember, event: MemberEvent, kind: FailureKind) -> list[ChatEffect]:
         return [LegEnded(member, kind)] if member.receive(event) else []
 
-    def _send_waiting(self, member: ChatMember) -> list[Effect]:
-        effects: list[Effect] = []
+    def _send_waiting(self, member: ChatMember) -> list[ChatEffect]:
+        effects: list[ChatEffect] = []
         while (message := member.next(self._bounds)) is not None:
             effects.append(Deliver(member, message))
         return effects
@@ -349,7 +349,7 @@ def _key(member: ChatMember) -> tuple[Aor, Epid]:
     return member.participant.user, member.participant.epid
 
 
-def _outcome(message: ChatMessage, member: ChatMember, failure: DeliveryFailure | None) -> list[Effect]:
+def _outcome(message: ChatMessage, member: ChatMember, failure: DeliveryFailure | None) -> list[ChatEffect]:
     message.open_ends -= 1
     if failure is not None:
         message.failures.append((member, failure))

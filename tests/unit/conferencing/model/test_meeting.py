@@ -10,19 +10,19 @@ from lyncpy.workloads.conferencing.model.admission import MAY, FocusAction, Join
 from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
     Arrived,
-    Change,
+    ConferenceEdited,
     Departure,
     Gone,
     LockChanged,
     MediumJoined,
     MediumLeft,
     Meeting,
+    MeetingChange,
     MeetingEnd,
     MeetingEnded,
     MeetingState,
-    Reformed,
+    MeetingStep,
     RoleChanged,
-    Step,
 )
 from lyncpy.workloads.conferencing.model.conference import (
     CHAT,
@@ -79,33 +79,33 @@ PEOPLE = {
 INVITED = {BOB: ConferenceRole.PRESENTER, CAROL: ConferenceRole.ATTENDEE}
 
 
-def changes(step: Step | ConferenceDenied) -> tuple[Change, ...]:
+def changes(step: MeetingStep | ConferenceDenied) -> tuple[MeetingChange, ...]:
     """Give what happened."""
     assert not isinstance(step, ConferenceDenied), step
     return step[1]
 
 
-def why(step: Step | ConferenceDenied) -> C3pReason:
+def why(step: MeetingStep | ConferenceDenied) -> C3pReason:
     """Say why nothing happened."""
     assert isinstance(step, ConferenceDenied), step
     return step.reason
 
 
-def waits(step: Step | ConferenceDenied) -> bool:
+def waits(step: MeetingStep | ConferenceDenied) -> bool:
     """Say whether the one who came was sent to the lobby."""
     (arrived,) = changes(step)
     assert isinstance(arrived, Arrived)
     return arrived.waits
 
 
-def ending(step: Step | ConferenceDenied) -> MeetingEnd:
+def ending(step: MeetingStep | ConferenceDenied) -> MeetingEnd:
     """Say why the meeting ended."""
     last = changes(step)[-1]
     assert isinstance(last, MeetingEnded)
     return last.why
 
 
-def departures(step: Step | ConferenceDenied) -> dict[Aor, Departure]:
+def departures(step: MeetingStep | ConferenceDenied) -> dict[Aor, Departure]:
     """Say who is gone, and why."""
     return {change.user: change.why for change in changes(step) if isinstance(change, Gone) and change.last}
 
@@ -617,7 +617,7 @@ def test_a_modified_conference_holds_for_who_comes_next() -> None:
     """Who is in stays, whatever the new invitation says."""
     running = meeting(ALICE, DAVE)
     step = reform(running, replace(running.conference, admission=AdmissionPolicy.CLOSED, subject="New"))
-    assert changes(step) == (Reformed(),)
+    assert changes(step) == (ConferenceEdited(),)
     assert len(done(step).inside) == 2
     assert waits(join(done(step), joiner(CAROL), 1.0))
 

@@ -9,10 +9,10 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.spawn import spawn
-from lyncpy.workloads.conferencing.model.attendees import Admitted, Arrived, Change, Gone, Meeting
+from lyncpy.workloads.conferencing.model.attendees import Admitted, Arrived, Gone, Meeting, MeetingChange
 
 
-class Minutes:
+class MeetingArchiver:
     """Archives that participants joined and left; messages are archived by the MCUs, before they are passed on."""
 
     log = Logger()
@@ -21,7 +21,7 @@ class Minutes:
         self._archive = archive
         self._timers = timers
 
-    def meeting_changed(self, before: Meeting, after: Meeting, change: Change) -> None:
+    def meeting_changed(self, before: Meeting, after: Meeting, change: MeetingChange) -> None:
         """Archive a change that is a joining or a leaving; see `MeetingObserver`."""
         if isinstance(change, Admitted) or (isinstance(change, Arrived) and change.first and not change.waits):
             self._note(after, after, EntryKind.JOINED, change.user)
