@@ -22,7 +22,7 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     Published,
     Quotas,
-    Stale,
+    StaleVersions,
     deadline,
     expire,
     leave,
@@ -148,7 +148,7 @@ class Truth:
 
         def decide(board: Board) -> Outcome:
             outcome = publish(board, wanted, epid, now, self.quotas, insisted)
-            if isinstance(outcome, Stale):
+            if isinstance(outcome, StaleVersions):
                 stale.update({one.key: one.version for one in outcome.faults if one.key is not None})
             return outcome
 
@@ -241,7 +241,7 @@ class Truth:
             if outcome.board.wants_privacy != board.wants_privacy:
                 self._privatise(aor, now)
             return 200
-        return 409 if isinstance(outcome, Stale) else _STATUSES.get(outcome.denial, 413)
+        return 409 if isinstance(outcome, StaleVersions) else _STATUSES.get(outcome.denial, 413)
 
     def _privatise(self, aor: Aor, now: float, *, write: bool = True) -> None:
         board = self.boards[aor]

@@ -18,7 +18,7 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     PublicationDenied,
     Published,
-    Stale,
+    StaleVersions,
     compare,
     expire,
     leave,
@@ -200,7 +200,7 @@ def test_all_or_nothing(found: Sequence[tuple[object, ...]]) -> None:
         if one[0] is not publish:
             continue
         asked: list[Publication] = one[2]  # type: ignore[assignment]  # as `step` makes it
-        if isinstance(outcome, Stale):
+        if isinstance(outcome, StaleVersions):
             assert after is before
             stale = {fault.index for fault in outcome.faults}
             assert stale == {index for index, wish in enumerate(asked, 1) if wish.version and _is_wrong(before, wish)}

@@ -10,7 +10,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.categories import write_view
 from lyncpy.workloads.presence.model.aggregate import aggregate
-from lyncpy.workloads.presence.model.audience import Away, audience, is_blocked, visible
+from lyncpy.workloads.presence.model.audience import BlockedAudience, audience, is_blocked, visible
 from lyncpy.workloads.presence.model.board import (
     Board,
     Published,
@@ -119,7 +119,7 @@ def test_nobody_sees_what_his_containers_do_not_hold(
     for _, board, _ in histories(found):
         levelled = Board(ALICE, board.version, board.instances, levels)
         seen_by = audience(levelled, BOB)
-        levels_of = seen_by.under if isinstance(seen_by, Away) else seen_by
+        levels_of = seen_by.under if isinstance(seen_by, BlockedAudience) else seen_by
         assert not {1, 2, 3} & set(levels_of)
         for category in CATEGORIES:
             shown = visible(levelled, seen_by, category)

@@ -30,7 +30,7 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     Published,
     Quotas,
-    Stale,
+    StaleVersions,
     ahead_s,
     carry,
     deadline,
@@ -40,7 +40,7 @@ from lyncpy.workloads.presence.model.board import (
     publish_directory_facts,
 )
 from lyncpy.workloads.presence.model.levels import again, privatise, still_shown
-from lyncpy.workloads.presence.model.naming import Names, is_concerned, noted, readdress
+from lyncpy.workloads.presence.model.naming import BoardNames, is_concerned, noted, readdress
 from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.tables import ExpiryCause, InstanceKey, Publication
 
@@ -72,7 +72,7 @@ class BoardState:
     """A board, with what belongs to it beside its content."""
 
     board: Board
-    names: Names = field(default_factory=Names)
+    names: BoardNames = field(default_factory=BoardNames)
     last_active: float | None = None
     """When the user was last active, as the store has it (wall-clock seconds)."""
 
@@ -244,7 +244,7 @@ class _Form:
         names = state.names.carried(stepped - state.stepped)
         return state if board is state.board else BoardState(board, names, state.last_active, stepped)
 
-    def noted(self, state: BoardState, board: Board) -> Names:
+    def noted(self, state: BoardState, board: Board) -> BoardNames:
         """Give the owners of the addresses on a changed board."""
         before = state.board
         if (
@@ -372,7 +372,7 @@ class BoardTable:
             outcome = await self._changed(
                 aor, lambda board, now: publish(board, publications, by, now, self._quotas, refused), by
             )
-        if isinstance(outcome, Stale):
+        if isinstance(outcome, StaleVersions):
             if len(self._refused) >= _REFUSED_BOUND:
                 del self._refused[next(iter(self._refused))]
             self._refused[aor, by] = {one.key: one.version for one in outcome.faults if one.key is not None}

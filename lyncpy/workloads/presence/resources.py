@@ -50,7 +50,7 @@ _ICONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownPresence:
     """What one reader sees of a user."""
 
     icon: Icon
@@ -63,8 +63,8 @@ class Shown:
     """Seconds since the epoch."""
 
 
-UNKNOWN: Final = Shown(Icon.UNKNOWN)
-NOBODY_THERE: Final = Shown(Icon.OFFLINE, OFFLINE)
+UNKNOWN: Final = ShownPresence(Icon.UNKNOWN)
+NOBODY_THERE: Final = ShownPresence(Icon.OFFLINE, OFFLINE)
 
 
 class Resources:
@@ -121,7 +121,7 @@ class Resources:
         etag = f"{shown.icon.value}-{size}-{self._edition}"
         return HttpAnswer(status, "image/svg+xml", self._icon(shown.icon, size), etag, cache)
 
-    async def _shown(self, aor: Aor, reader: HttpReader) -> Shown:
+    async def _shown(self, aor: Aor, reader: HttpReader) -> ShownPresence:
         if aor.rpartition("@")[2] not in self._domains:
             return UNKNOWN
         person = self._people.person(aor)
@@ -138,13 +138,13 @@ class Resources:
         return drawn
 
 
-def seen(board: Board, seen_by: Audience) -> Shown:
+def seen(board: Board, seen_by: Audience) -> ShownPresence:
     """Give what an audience sees of a user; a state that it does not see is offline, as for any watcher."""
     state = next(iter(visible(board, seen_by, "state")), None)
     note = next(iter(visible(board, seen_by, "note")), None)
     number, activity, last_active = (OFFLINE, None, None) if state is None else _state(state)
     icon = Icon.UNKNOWN if number < UNKNOWN_BELOW else _ICONS[band_of(number), is_shaded(number)]
-    return Shown(icon, number, _words(activity), "" if note is None else _text(note), last_active)
+    return ShownPresence(icon, number, _words(activity), "" if note is None else _text(note), last_active)
 
 
 def _state(one: Instance) -> tuple[int, Activity | None, float | None]:
@@ -172,7 +172,7 @@ def _text(one: Instance) -> str:
     return text_of(bodies[0] if bodies else None).strip()[:_NOTE_CHARACTERS]
 
 
-def _written(aor: Aor, shown: Shown) -> bytes:
+def _written(aor: Aor, shown: ShownPresence) -> bytes:
     document: dict[str, object] = {
         "address": bare(aor),
         "availability": shown.icon.value,

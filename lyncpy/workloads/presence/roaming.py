@@ -27,7 +27,7 @@ PENDING_TYPE: Final = "text/xml+msrtc.wpending"
 
 
 @dataclass(slots=True)
-class News:
+class OwnBoardNews:
     """The changes of a board since its owner's endpoints were told last."""
 
     touched: dict[Epid | None, set[str]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class News:
     delegates: bool = False
 
     @classmethod
-    def from_fact(cls, fact: BoardChanged) -> "News":
+    def from_fact(cls, fact: BoardChanged) -> "OwnBoardNews":
         """Make the news of one change."""
         return cls(
             {fact.by: set(fact.categories)},
@@ -56,12 +56,12 @@ class News:
         news = {name for by, names in self.touched.items() if by != epid for name in names}
         return frozenset(news | {"state"} if self.state else news)
 
-    def joined(self, later: "News") -> "News":
+    def joined(self, later: "OwnBoardNews") -> "OwnBoardNews":
         """Give these news and later ones together, as a copy."""
         touched = {
             by: {*self.touched.get(by, ()), *later.touched.get(by, ())} for by in {*self.touched, *later.touched}
         }
-        return News(
+        return OwnBoardNews(
             touched,
             state=self.state or later.state,
             containers=self.containers | later.containers,
@@ -78,7 +78,7 @@ class RoamingRequest:
     prompted: frozenset[Aor] = frozenset()
 
 
-class Roaming(FeedSource[Aor, News, News]):
+class Roaming(FeedSource[Aor, OwnBoardNews, OwnBoardNews]):
     """Tells a user's own endpoints what has changed on their board.
 
     Attributes:
@@ -100,14 +100,14 @@ class Roaming(FeedSource[Aor, News, News]):
         self._boards = boards
         self._notifier = notifier
         self._relation = relation
-        self.feed: Final[Feed[Aor, News, News]] = Feed(self, notifier, timers)
+        self.feed: Final[Feed[Aor, OwnBoardNews, OwnBoardNews]] = Feed(self, notifier, timers)
 
     def changed(self, fact: BoardChanged, wait_s: float) -> None:
         """Tell a user's endpoints of a change after `wait_s` seconds, if any has subscribed."""
         if self._notifier.subscriptions_of(SELF_EVENT, fact.aor) or self._notifier.subscriptions_of(
             PENDING_EVENT, fact.aor
         ):
-            self.feed.changed(fact.aor, News.from_fact(fact), wait_s)
+            self.feed.changed(fact.aor, OwnBoardNews.from_fact(fact), wait_s)
 
     def whole(self, board: Board, asked: frozenset[str]) -> tuple[Document, RoamingRequest]:
         """Write all parts that an endpoint asks for; give the document, and what the endpoint has heard then."""
@@ -137,16 +137,16 @@ class Roaming(FeedSource[Aor, News, News]):
         """Give the subscriptions of a user's own endpoints."""
         return (*self._notifier.subscriptions_of(SELF_EVENT, key), *self._notifier.subscriptions_of(PENDING_EVENT, key))
 
-    def joined(self, earlier: News, later: News) -> News:
+    def joined(self, earlier: OwnBoardNews, later: OwnBoardNews) -> OwnBoardNews:
         """Give both news together."""
         return earlier.joined(later)
 
-    def update(self, key: Aor, changes: News | None) -> "_OwnBoard | None":
+    def update(self, key: Aor, changes: OwnBoardNews | None) -> "_OwnBoard | None":
         """Give a board that is in memory, with its news; None: it is to be loaded."""
         board = self._boards.peek(key)
         return None if board is None else _OwnBoard(board, changes, self._relation)
 
-    async def load(self, key: Aor, changes: News | None) -> "_OwnBoard":
+    async def load(self, key: Aor, changes: OwnBoardNews | None) -> "_OwnBoard":
         """Load a board, with its news."""
         return _OwnBoard(await self._boards.latest(key), changes, self._relation)
 
@@ -154,18 +154,18 @@ class Roaming(FeedSource[Aor, News, News]):
 class _OwnBoard:
     """A board with its news, as its owner's endpoints see it."""
 
-    def __init__(self, board: Board, news: News | None, relation: Callable[[Aor], Relation]) -> None:
+    def __init__(self, board: Board, news: OwnBoardNews | None, relation: Callable[[Aor], Relation]) -> None:
         self._board = board
         self._news = news
         self._relation = relation
 
-    def news_for(self, subscription: Subscription, owed: News | None) -> News | None:
+    def news_for(self, subscription: Subscription, owed: OwnBoardNews | None) -> OwnBoardNews | None:
         news = owed if self._news is None else self._news if owed is None else owed.joined(self._news)
         if news is None or (subscription.event == PENDING_EVENT and not news.subscribers):
             return None
         return news
 
-    def audience_of(self, subscription: Subscription, news: News) -> "_Told | tuple[Subscriber, ...] | None":
+    def audience_of(self, subscription: Subscription, news: OwnBoardNews) -> "_Told | tuple[Subscriber, ...] | None":
         held: RoamingRequest = subscription.data
         if subscription.event == PENDING_EVENT:
             return tuple(one for one in self._prompts(held) if not one.acknowledged) or None

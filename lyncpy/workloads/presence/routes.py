@@ -18,7 +18,7 @@ from lyncpy.workloads.presence.bodies.publications import (
     read_set_members,
     read_set_subscriber,
 )
-from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, Published, Stale
+from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, Published, StaleVersions
 from lyncpy.workloads.presence.model.levels import RelationOf, acknowledge, set_delegates, set_members
 from lyncpy.workloads.presence.model.tables import CATEGORIES, Denial
 from lyncpy.workloads.presence.roaming import PENDING_EVENT, SELF_EVENT, Roaming
@@ -205,7 +205,7 @@ def _own(arrival: Arrival, no: Diagnostics) -> Aor:
 
 
 def _allowed(outcome: Outcome, stale: Diagnostics | None = None) -> Published:
-    if isinstance(outcome, Stale):
+    if isinstance(outcome, StaleVersions):
         # No number of [MS-OCER] but that of delegates says this; clients read the fault.
         raise Refused(409, stale or _PUBLICATION_STALE, content_type=FAULT_TYPE, body=write_fault(outcome))
     if isinstance(outcome, PublicationDenied):

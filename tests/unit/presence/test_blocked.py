@@ -8,8 +8,8 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.presence.bodies.board_record import read_named, write_record
-from lyncpy.workloads.presence.model.absences import Absence, Remains
-from lyncpy.workloads.presence.model.audience import Audience, Away, concerns, differs, visible
+from lyncpy.workloads.presence.model.absences import Absence, SignedOutView
+from lyncpy.workloads.presence.model.audience import Audience, BlockedAudience, concerns, differs, visible
 from lyncpy.workloads.presence.model.audience import audience as audience_of
 from lyncpy.workloads.presence.model.board import (
     Board,
@@ -24,7 +24,7 @@ from lyncpy.workloads.presence.model.board import (
     with_aggregates,
 )
 from lyncpy.workloads.presence.model.levels import MemberChange, again, set_members
-from lyncpy.workloads.presence.model.naming import Names, noted, readdress
+from lyncpy.workloads.presence.model.naming import BoardNames, noted, readdress
 from lyncpy.workloads.presence.model.server_publications import ServerPublication
 from lyncpy.workloads.presence.model.states import Aggregate, Capability, Device, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
@@ -127,7 +127,7 @@ def test_the_level_from_which_somebody_was_moved_is_stored() -> None:
     outcome = set_members(friend, moves, 500.0, usual_quotas(), colleague)
     assert isinstance(outcome, Published)
     seen_by = audience_of(outcome.board, BOB)
-    assert isinstance(seen_by, Away)
+    assert isinstance(seen_by, BlockedAudience)
     assert seen_by.under == audience_of(friend, BOB)
     data = write_record(outcome.board)
     assert read_record(ALICE, data).absences == outcome.board.absences
@@ -262,11 +262,11 @@ def test_what_is_left_is_kept_once_and_goes_when_there_is_no_room() -> None:
     found = said(found, note("z" * 1500), now=800.0, quotas=quotas)
     assert [audience_of(found, BOB), notes(found)] == [audience_of(found, BOB), []]
     kept = {member: one.remains for member, one in found.absences.items()}
-    assert [one.value for one in (kept[dave] or Remains()).instances if one.key == LEVEL_NOTE] == [
+    assert [one.value for one in (kept[dave] or SignedOutView()).instances if one.key == LEVEL_NOTE] == [
         f"<note>{'y' * 1000}</note>"
     ]
     seen_by = audience_of(found, BOB)
-    assert isinstance(seen_by, Away)
+    assert isinstance(seen_by, BlockedAudience)
     assert seen_by.under == (200,)
     assert len({id(one) for one in kept.values()}) == 2
 
@@ -303,7 +303,7 @@ def test_naming_whom_a_wider_entry_has_blocked_changes_nothing(text: str, relati
     relations.update({"partner.test": Relation.FEDERATED, "public.test": Relation.PUBLIC_CLOUD})
     blocked = shut_out(busy(), 500.0, ContainerMember(relation.value))
     before = audience_of(blocked, watcher, relation)
-    assert isinstance(before, Away)
+    assert isinstance(before, BlockedAudience)
     member = ContainerMember(kind, text if kind is MemberKind.USER else text.partition("@")[2])
     change = MemberChange(32000, blocked.containers[32000].version, frozenset({member}), frozenset())
     outcome = set_members(
@@ -370,10 +370,10 @@ class Directory(AddressOwners):
         return next((aor for aor, one in self.has.items() if one == owner), None)
 
 
-def sleeping(found: Board) -> tuple[Board, Names, Directory]:
+def sleeping(found: Board) -> tuple[Board, BoardNames, Directory]:
     """Have Bob, whom a board names, leave the directory, and somebody else get the address."""
     owners = Directory({BOB: "bob's"})
-    names = noted(Names(), found, owners)
+    names = noted(BoardNames(), found, owners)
     owners.has[BOB] = "another's"
     published, names = readdress(found, names, owners, 600.0)
     return published.board, names, owners
@@ -398,4 +398,4 @@ def test_who_is_removed_and_restored_sees_what_they_saw() -> None:
     moved = readdress(carry(asleep, 100.0), names.carried(100.0), owners, 800.0)[0].board
     assert moved.absences == carry(before, 100.0).absences
     assert readdress(asleep, names.since(650.0), owners, 700.0)[0].board.absences[BOB_MEMBER].at == 650.0
-    assert Names().carried(5.0) == Names()
+    assert BoardNames().carried(5.0) == BoardNames()

@@ -21,7 +21,7 @@ from lyncpy.workloads.presence.board_table import BoardTable, Decide
 from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.publications import read_state
 from lyncpy.workloads.presence.model.audience import STRANGER, audience
-from lyncpy.workloads.presence.model.board import Board, Published, Stale, publish
+from lyncpy.workloads.presence.model.board import Board, Published, StaleVersions, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, set_members, subscribe
 from lyncpy.workloads.presence.model.states import Aggregate, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
@@ -314,11 +314,11 @@ def test_an_old_version_that_is_sent_again_is_accepted(boards: BoardTable) -> No
 
     assert [published(version) for version in (0, 7, 7, 7, 9, 7)] == [
         Published,
-        Stale,
+        StaleVersions,
         Published,
-        Stale,
-        Stale,
-        Stale,
+        StaleVersions,
+        StaleVersions,
+        StaleVersions,
     ]
     assert len(admitted) == 6
 

@@ -13,10 +13,10 @@ from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.bodies.publications import READ, read_value
-from lyncpy.workloads.presence.model.absences import Absence, Absences, Remains
+from lyncpy.workloads.presence.model.absences import Absence, Absences, SignedOutView
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.levels import member_of
-from lyncpy.workloads.presence.model.naming import Names, Sleeper, named
+from lyncpy.workloads.presence.model.naming import BoardNames, DormantName, named
 from lyncpy.workloads.presence.model.tables import (
     Container,
     Delegate,
@@ -37,9 +37,9 @@ them later still: where they are missing, they are long, and nobody knows what r
 """
 
 
-def write_record(board: Board, names: Names | None = None) -> bytes:
+def write_record(board: Board, names: BoardNames | None = None) -> bytes:
     """Write the durable part of a board, and the owners of the addresses on it."""
-    names = names or Names()
+    names = names or BoardNames()
     durable = [one for one in board.instances.values() if one.is_durable]
     sleeping = [(number, one.absence) for number, one in enumerate(names.asleep) if one.absence is not None]
     record: dict[str, object] = {
@@ -77,7 +77,7 @@ def write_record(board: Board, names: Names | None = None) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, Names]:
+def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, BoardNames]:
     """Read a board as `write_record` wrote it, and the owners of the addresses, which are those that were written.
 
     The aggregate states and the server's publications are missing.
@@ -150,7 +150,7 @@ def _absences(
     kept = record.get("remains", {"publications": [], "sets": [], "of": []})
     all_ = [*instances, *map(_instance, kept["publications"])]
     sets = [
-        Remains(
+        SignedOutView(
             tuple(all_[number] for number in numbers),
             tuple((id_, frozenset(member_of(MemberKind(kind), value) for kind, value in of)) for id_, of in lists),
             private,
@@ -173,14 +173,14 @@ def _names(
     record: dict[str, Any],
     owners: IOwners,
     absences: Mapping[int, Absence],  # Any: JSON, written by us
-) -> Names:
+) -> BoardNames:
     texts = {kept_aor(f"sip:{text}"): text for text in named(board)}
     stored: dict[str, str] | None = record.get("owners")
     written = None if stored is None else {f"sip:{text}": owner for text, owner in stored.items()}
     # Where it is who has the address now, as nearly always, that text is used: one for all boards that name them.
     found = {aor: _shared(owners.owner(aor), owner) for aor, owner in read_owners(owners, written, texts).items()}
     asleep = tuple(
-        Sleeper(
+        DormantName(
             aor_of(aor),
             OwnerId(owner),
             tuple(containers),
@@ -190,7 +190,7 @@ def _names(
         )
         for number, (aor, owner, containers, subscriber, delegate) in enumerate(record.get("asleep", ()))
     )
-    return Names({texts[aor]: owner for aor, owner in found.items() if owner}, asleep)
+    return BoardNames({texts[aor]: owner for aor, owner in found.items() if owner}, asleep)
 
 
 def _shared(present: OwnerId, owner: OwnerId) -> OwnerId:

@@ -14,7 +14,7 @@ from lyncpy.sip.body import Part, write_multipart
 from lyncpy.sip.markup import quote_attr
 from lyncpy.sip.message import Headers
 from lyncpy.workloads.presence.model.audience import Audience, visible
-from lyncpy.workloads.presence.model.board import Board, Stale
+from lyncpy.workloads.presence.model.board import Board, StaleVersions
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import (
     OFFLINE,
@@ -125,7 +125,7 @@ def _delegates(delegates: Delegates) -> str:
     return f'<delegates xmlns="{_DELEGATES_NS}" version="{delegates.version}">{rows}</delegates>'
 
 
-def write_fault(stale: Stale) -> bytes:
+def write_fault(stale: StaleVersions) -> bytes:
     """Write the fault of a 409; a real client looks for exactly this code.
 
     Spec: [MS-PRES], `Client.BadCall.WrongDelta`.

@@ -28,7 +28,7 @@ _REFERENCE_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Remains:
+class SignedOutView:
     """The publications of a user that are still seen after a sign-out, and the access to them."""
 
     instances: tuple[Instance, ...] = ()
@@ -59,7 +59,7 @@ class Absence(NamedTuple):
     listed: tuple[int, ...] = ()
     """Containers whose lists named them at the block: clients move whom they block, and a lower level would tell of it."""
 
-    remains: Remains | None = None
+    remains: SignedOutView | None = None
     """What the user has left for them; None: that is not known, and they see the card alone, by the present lists."""
 
     contact: bool = False
@@ -81,7 +81,7 @@ LONG_GONE: Final = Absence(0.0)
 
 def remains_of(
     instances: Mapping[InstanceKey, Instance], containers: Mapping[int, Container], known: Absences, *, private: bool
-) -> Remains:
+) -> SignedOutView:
     """Give what stays of a user who has just signed out; an equal value that is kept already is given itself.
 
     Args:
@@ -98,7 +98,7 @@ def remains_of(
         members = frozenset(member for member in container.members if member.kind is not MemberKind.USER)
         if id_ != BLOCKED:
             lists.append((id_, shared.get(members, members)))
-    found = Remains(kept, tuple(lists), private)
+    found = SignedOutView(kept, tuple(lists), private)
     return next((one for one in before if one == found), found)
 
 
@@ -115,7 +115,7 @@ def lapsed(absences: Absences, now: float) -> Absences:
     if all(until > now for until in ends(absences)):
         return absences
 
-    def left(kept: Remains) -> Remains:
+    def left(kept: SignedOutView) -> SignedOutView:
         return replace(kept, instances=tuple(one for one in kept.instances if one.until is None or one.until > now))
 
     return _each(absences, left)
@@ -129,7 +129,7 @@ def ends(absences: Absences) -> Iterator[float]:
 def carried(absences: Absences, by_s: float) -> Absences:
     """Move all times by the seconds by which the wall clock was set, as those of the publications on a board."""
 
-    def moved(kept: Remains) -> Remains:
+    def moved(kept: SignedOutView) -> SignedOutView:
         return replace(kept, instances=tuple(one.carried(by_s) for one in kept.instances))
 
     found = _each(absences, moved)
@@ -148,7 +148,7 @@ def bounded(absences: Absences, instances: Collection[Instance], room_bytes: int
         room_bytes: The bytes that may be kept beside them.
     """
     counted = set(map(id, instances))
-    full = dict[int, Remains | None]()
+    full = dict[int, SignedOutView | None]()
     for kept in reversed(_distinct(absences)):
         listed = sum(_REFERENCE_BYTES + sum(len(one.value) for one in members) for _, members in kept.lists)
         size = sum(_REFERENCE_BYTES + (0 if id(one) in counted else _size(one)) for one in kept.instances)
@@ -165,7 +165,7 @@ def _size(one: Instance) -> int:
     return len(one.value.encode()) if isinstance(one.value, str) else 0
 
 
-def _each(absences: Absences, become: Callable[[Remains], Remains | None]) -> Absences:
+def _each(absences: Absences, become: Callable[[SignedOutView], SignedOutView | None]) -> Absences:
     """Replace each kept value once, so that all who share it share the new one."""
     found = {id(kept): become(kept) for kept in _distinct(absences)}
     return {
@@ -174,6 +174,6 @@ def _each(absences: Absences, become: Callable[[Remains], Remains | None]) -> Ab
     }
 
 
-def _distinct(absences: Absences) -> Sequence[Remains]:
+def _distinct(absences: Absences) -> Sequence[SignedOutView]:
     """Give each kept value once, the oldest first; members who see the same share one object."""
     return tuple({id(one.remains): one.remains for one in absences.values() if one.remains is not None}.values())

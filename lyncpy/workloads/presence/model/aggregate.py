@@ -40,11 +40,11 @@ from lyncpy.workloads.presence.model.tables import (
     URGENT_ONLY,
     VOICES,
     Band,
+    DecisionCell,
     Detail,
     Instance,
     Legacy,
     MachineState,
-    Result,
 )
 
 _BAND_ENDS: Final = [row[0] for row in BANDS]
@@ -57,7 +57,7 @@ _NO_MACHINE: Final = (len(_RANKS), None)
 _PROVING: Final = frozenset(voice.kind for voice in VOICES if voice.proves)
 
 
-class Weighed(NamedTuple):
+class WeighedStates(NamedTuple):
     """The inputs of the decision."""
 
     best: Input | None
@@ -141,7 +141,7 @@ def aggregate(
     )
 
 
-def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> Weighed:
+def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> WeighedStates:
     """Find the row and the column of `DECISION`: the presence at the machines, and the availability that is said.
 
     Args:
@@ -151,9 +151,9 @@ def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> Weighed:
     best = most_active(valid)
     user = _user_state(valid, lower_dnd=lower_dnd)
     if best is None:
-        return Weighed(None, user, OFFLINE, MachineState.OFF)
+        return WeighedStates(None, user, OFFLINE, MachineState.OFF)
     reach = max(_base(user, best), *(_raised(one.state) for one in valid))
-    return Weighed(best, user, reach, _presence(user, best, valid))
+    return WeighedStates(best, user, reach, _presence(user, best, valid))
 
 
 def aggregate_machine(best: Input | None, devices: Mapping[Epid | None, Device]) -> AggregateMachine:
@@ -299,15 +299,15 @@ def _presence(user: Input | None, best: Input, valid: Collection[Input]) -> Mach
 def _outcome(reach: int, machine: MachineState, machine_number: int) -> int:
     band = band_of(reach)
     match result := DECISION[machine][band]:
-        case Result.KEEP:
+        case DecisionCell.KEEP:
             return reach
-        case Result.SHADE:
+        case DecisionCell.SHADE:
             floor = INACTIVE if band is Band.AVAILABLE else BUSY_INACTIVE
             is_shade = band_of(machine_number) is band and machine_of(machine_number) is machine
             return max(reach, machine_number if is_shade else floor)
-        case Result.MACHINE:
+        case DecisionCell.MACHINE:
             return machine_number
-        case Result.OFF:
+        case DecisionCell.OFF:
             return OFFLINE
         case _:
             assert_never(result)

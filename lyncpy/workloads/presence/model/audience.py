@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
-from lyncpy.workloads.presence.model.absences import LONG_GONE, Remains
+from lyncpy.workloads.presence.model.absences import LONG_GONE, SignedOutView
 from lyncpy.workloads.presence.model.aggregate import for_audience
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.states import Aggregate, Services, StateKind
@@ -53,7 +53,7 @@ everybody's and not named. `BLOCKED` ends the search."""
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class BlockedAudience:
     """The audience for which a user has signed out, whatever the user does: all blocked watchers who see the same."""
 
     at: float
@@ -63,14 +63,14 @@ class Away:
     under: Levels
     """The levels in which they would be without the block."""
 
-    remains: Remains | None = None
+    remains: SignedOutView | None = None
     """What the user has left for them; None: that is not known."""
 
     ages: tuple[float, ...] = ()
     """When each of `VISIBLE` saw the user sign out, where they differ."""
 
 
-Audience = Levels | Away
+Audience = Levels | BlockedAudience
 """An audience: equal for all watchers who see the same."""
 
 OWNER: Final[Audience] = (FRIENDS, WORKGROUP, COLLEAGUES, EXTERNAL)
@@ -132,7 +132,7 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
 
 def is_blocked(seen_by: Audience) -> bool:
     """Tell whether an audience is blocked, which its watchers must not be able to tell."""
-    return isinstance(seen_by, Away) or seen_by[:1] == NOBODY
+    return isinstance(seen_by, BlockedAudience) or seen_by[:1] == NOBODY
 
 
 def _away(board: Board, member: ContainerMember, watcher: Aor, relation: Relation) -> Audience:
@@ -150,11 +150,13 @@ def _away(board: Board, member: ContainerMember, watcher: Aor, relation: Relatio
         found = others.get(id_, Container())
         others[id_] = replace(found, members=found.members | {member})
     under = audience(open_, watcher, relation)
-    return Away(absence.at, absence.last_active, () if isinstance(under, Away) else under, remains, absence.ages)
+    return BlockedAudience(
+        absence.at, absence.last_active, () if isinstance(under, BlockedAudience) else under, remains, absence.ages
+    )
 
 
 def _contacts(
-    board: Board, remains: Remains, member: ContainerMember, watcher: Aor, *, contact: bool
+    board: Board, remains: SignedOutView, member: ContainerMember, watcher: Aor, *, contact: bool
 ) -> frozenset[Aor] | None:
     """Give the contacts who alone see what a user has left; None: not only contacts see it.
 
@@ -176,7 +178,7 @@ def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, .
         return ()
     # A blocked watcher is shown a sign-out in the levels that they would have; one whom privacy mode keeps out, name
     # and address with an offline state. Neither can be told from a user who is away.
-    if isinstance(seen_by, Away):
+    if isinstance(seen_by, BlockedAudience):
         if seen_by.under == STRANGER:
             return visible(board, STRANGER, category)
         return next((found for _, found in _search(_left(board, seen_by), seen_by.under, category) if found), ())
@@ -196,7 +198,7 @@ def _places(board: Board) -> _Places:
     return lambda category, container: board.places.get((category, container), ())
 
 
-def _left(board: Board, seen_by: Away) -> _Places:
+def _left(board: Board, seen_by: BlockedAudience) -> _Places:
     """Give the publications by category and container for an audience that sees the user signed out."""
 
     def found(category: str, container: int) -> tuple[Instance, ...]:
@@ -238,7 +240,7 @@ def concerns(
         furnished: Those of the changes where the server's own publication has changed.
     """
     places = _places(board)
-    if isinstance(seen_by, Away):
+    if isinstance(seen_by, BlockedAudience):
         # Whoever has signed out does nothing; but the directory may give them another card all the same.
         changes = [one for one in furnished if one[0] in _CARDS]
         places, seen_by = _left(board, seen_by), seen_by.under

@@ -143,7 +143,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class VersionFault:
     """One operation whose version is out of date."""
 
     index: int
@@ -157,10 +157,10 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
+class StaleVersions:
     """Nothing was changed: these operations have old versions."""
 
-    faults: tuple[Fault, ...]
+    faults: tuple[VersionFault, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class PublicationDenied:
     denial: Denial
 
 
-Outcome = Published | Stale | PublicationDenied
+Outcome = Published | StaleVersions | PublicationDenied
 
 
 def publish(
@@ -220,7 +220,7 @@ def publish(
         current = old.version if old else 0
         own = one.version == 0 and old is not None and old.epid == by
         if one.version != current and not own and (refused or {}).get(one.key) != one.version:
-            faults.append(Fault(index, one.key, one.version, current))
+            faults.append(VersionFault(index, one.key, one.version, current))
         elif removes:
             del instances[one.key]
         # Characters first: a text that is far too long is not encoded to be refused.
@@ -229,7 +229,7 @@ def publish(
         else:
             instances[one.key] = _instance(one, current + 1, by, now)
     if faults:
-        return Stale(tuple(faults))
+        return StaleVersions(tuple(faults))
     # Quotas refuse growth only: where a bound was lowered, whoever is above it may still replace and remove.
     denial = _excess(instances, quotas) if len(instances) > len(board.instances) else None
     if denial is None and _size(instances) > max(quotas.board_bytes, _size(board.instances)):

@@ -12,7 +12,15 @@ from typing import Final
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.workload import Reason
 from lyncpy.workloads.presence.model.aggregate import band_of, machine_of, most_active, weigh, word_of
-from lyncpy.workloads.presence.model.audience import STRANGER, Away, Levels, audience, entry, listing, visible
+from lyncpy.workloads.presence.model.audience import (
+    STRANGER,
+    BlockedAudience,
+    Levels,
+    audience,
+    entry,
+    listing,
+    visible,
+)
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.server_publications import inputs_of
 from lyncpy.workloads.presence.model.states import Aggregate, Input, StateKind
@@ -28,12 +36,12 @@ from lyncpy.workloads.presence.model.tables import (
     RAISES_BELOW,
     Band,
     Container,
+    DecisionCell,
     Detail,
     Instance,
     MachineState,
     MemberKind,
     Relation,
-    Result,
 )
 
 _AT_IT: Final = {
@@ -57,22 +65,22 @@ _UNLOCK: Final = "the user can change their access level in a client"
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class FoundContainer:
     """A container in which a category is looked for, and the reason for it."""
 
     container: int
     because: str
 
 
-def placed(board: Board, watcher: Aor, relation: Relation) -> tuple[Placed, ...]:
+def placed(board: Board, watcher: Aor, relation: Relation) -> tuple[FoundContainer, ...]:
     """Give the containers that decide what a watcher sees, in the order of the search."""
-    found: dict[int, Placed] = {}
+    found: dict[int, FoundContainer] = {}
     for kind in LOOKUP:
         ids = listing(board, kind, watcher, relation)
         if BLOCKED in ids:
-            return (*found.values(), Placed(BLOCKED, _because(board, kind, BLOCKED, watcher, relation)))
+            return (*found.values(), FoundContainer(BLOCKED, _because(board, kind, BLOCKED, watcher, relation)))
         for id_ in ids:
-            found.setdefault(id_, Placed(id_, _because(board, kind, id_, watcher, relation)))
+            found.setdefault(id_, FoundContainer(id_, _because(board, kind, id_, watcher, relation)))
     return tuple(found.values())
 
 
@@ -130,7 +138,7 @@ def seen(board: Board, watcher: Aor, relation: Relation, now: float, devices: Ma
     """
     who, other = short(board.aor, board.aor), short(watcher, board.aor)
     seen_by = audience(board, watcher, relation)
-    if isinstance(seen_by, Away):
+    if isinstance(seen_by, BlockedAudience):
         because = placed(board, watcher, relation)[-1].because
         yield Reason("level", f"{who} blocks {other}: {because}", good=False, remedy=_UNLOCK)
         yield Reason(
@@ -262,13 +270,13 @@ def _decided(reach: int, machine: MachineState, who: str, user: Input | None, be
     band = band_of(reach)
     word = band.name.lower().replace("_", " ")
     match DECISION[machine][band]:
-        case Result.OFF if band is Band.OFFLINE and user is not None and best is not None:
+        case DecisionCell.OFF if band is Band.OFFLINE and user is not None and best is not None:
             return f"{who} has chosen to appear offline"
-        case Result.OFF:
+        case DecisionCell.OFF:
             return f"no device can be reached, so {who} is offline"
-        case Result.SHADE:
+        case DecisionCell.SHADE:
             return f"nobody is active at a device, so {word} is shown as inactive"
-        case Result.MACHINE:
+        case DecisionCell.MACHINE:
             return f"nobody is at a device, and {word} ends with that: {who} is shown as the device says"
     if machine is MachineState.ACTIVE:
         return f"{who} counts as there, so {word} holds"

@@ -12,12 +12,12 @@ from lyncpy.workloads.presence.model.absences import Absence, Absences, remains_
 from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
-    Fault,
     Outcome,
     PublicationDenied,
     Published,
     Quotas,
-    Stale,
+    StaleVersions,
+    VersionFault,
     leave,
     roomy,
     with_aggregates,
@@ -101,13 +101,13 @@ def set_members(
             continue
         # Each list has a version of its own; like a publication's, every stale one is named in the fault.
         if change.version != old.version:
-            faults.append(Fault(index, change.container, change.version, old.version))
+            faults.append(VersionFault(index, change.container, change.version, old.version))
             continue
         if len(members) > max(quotas.members, len(old.members)):  # a bound that was lowered lets people be taken off
             return PublicationDenied(Denial.TOO_MANY_MEMBERS)
         containers[change.container] = Container(old.version + 1, members)
     if faults:
-        return Stale(tuple(faults))
+        return StaleVersions(tuple(faults))
     # As for publications, what was above a bound that was lowered may shrink, and may not grow.
     if _members(containers) > max(quotas.members_in_all, _members(board.containers)):
         return PublicationDenied(Denial.TOO_MANY_MEMBERS)
@@ -206,7 +206,7 @@ def set_delegates(
     if members == old.members:
         return Published(board, BoardDelta())
     if version != old.version:
-        return Stale((Fault(1, None, version, old.version),))
+        return StaleVersions((VersionFault(1, None, version, old.version),))
     if len(members) > max(quotas.delegates, len(old.members)):
         return PublicationDenied(Denial.TOO_MANY_DELEGATES)
     changed = replace(board, delegates=Delegates(old.version + 1, members), containers=dict(board.containers))

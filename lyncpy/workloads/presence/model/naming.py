@@ -25,7 +25,7 @@ from lyncpy.workloads.presence.model.tables import (
 
 
 @dataclass(frozen=True, slots=True)
-class Sleeper:
+class DormantName:
     """A dormant person: named on a board, but without an address now."""
 
     aor: Aor
@@ -38,7 +38,7 @@ class Sleeper:
     absence: Absence | None = None
     """What they see of the user, who has blocked them; None: they are not blocked."""
 
-    def with_absence(self, become: Callable[[Absences], Absences]) -> "Sleeper":
+    def with_absence(self, become: Callable[[Absences], Absences]) -> "DormantName":
         """Give the person with a change applied to what they see, as it is applied to members with an address."""
         if self.absence is None:
             return self
@@ -47,21 +47,21 @@ class Sleeper:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class BoardNames:
     """The owners of the addresses on a board."""
 
     meant: Mapping[str, OwnerId] = field(default_factory=dict)
     """Address without `sip:` → its owner; one that is missing had no owner when it was named."""
 
-    asleep: tuple[Sleeper, ...] = ()
+    asleep: tuple[DormantName, ...] = ()
 
-    def carried(self, by_s: float) -> "Names":
+    def carried(self, by_s: float) -> "BoardNames":
         """Move the times of what dormant people see by the seconds by which the wall clock was set."""
         if not any(one.absence for one in self.asleep):
             return self
         return replace(self, asleep=tuple(one.with_absence(lambda each: carried(each, by_s)) for one in self.asleep))
 
-    def since(self, now: float) -> "Names":
+    def since(self, now: float) -> "BoardNames":
         """Give the same for a process that has read the board just now (wall-clock seconds)."""
         return replace(
             self,
@@ -81,13 +81,13 @@ def named(board: Board) -> set[str]:
     return found
 
 
-def noted(names: Names, board: Board, owners: IOwners) -> Names:
+def noted(names: BoardNames, board: Board, owners: IOwners) -> BoardNames:
     """Note the owners of new addresses on a board, and forget those of addresses that are gone."""
     meant = {one: names.meant.get(one) or owners.meant(_aor(one)) for one in named(board)}
     return replace(names, meant={one: owner for one, owner in meant.items() if owner})
 
 
-def is_concerned(board: Board, names: Names, aors: frozenset[Aor], texts: frozenset[str]) -> bool:
+def is_concerned(board: Board, names: BoardNames, aors: frozenset[Aor], texts: frozenset[str]) -> bool:
     """Tell whether addresses that have other owners now may make a difference to a board.
 
     Args:
@@ -101,7 +101,7 @@ def is_concerned(board: Board, names: Names, aors: frozenset[Aor], texts: frozen
     return board.private_to is not None and not board.private_to.isdisjoint(aors)
 
 
-def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[Published, Names]:
+def readdress(board: Board, names: BoardNames, owners: IOwners, now: float) -> tuple[Published, BoardNames]:
     """Replace the addresses on a board by those that their owners have now.
 
     Args:
@@ -139,12 +139,12 @@ def readdress(board: Board, names: Names, owners: IOwners, now: float) -> tuple[
     )
     meant = {bare(aor): names.meant.get(one, NOBODY) for one, aor in where.items() if aor is not None}
     meant.update((bare(aor), one.owner) for one, aor in awake)
-    kept = Names({one: owner for one, owner in meant.items() if owner}, tuple(sleepers))
+    kept = BoardNames({one: owner for one, owner in meant.items() if owner}, tuple(sleepers))
     return with_aggregates(board, after, now, ()), kept
 
 
 _Where = Mapping[str, Aor | None]
-_Awake = Iterable[tuple[Sleeper, Aor]]
+_Awake = Iterable[tuple[DormantName, Aor]]
 
 
 def _aor(text: str) -> Aor:
@@ -167,9 +167,9 @@ def _absences(absences: Absences, where: _Where, awake: _Awake) -> Absences:
     return found
 
 
-def _put_to_sleep(board: Board, text: str, owner: OwnerId) -> Sleeper:
+def _put_to_sleep(board: Board, text: str, owner: OwnerId) -> DormantName:
     member, aor = ContainerMember(MemberKind.USER, text), _aor(text)
-    return Sleeper(
+    return DormantName(
         aor,
         owner,
         tuple(id_ for id_, one in board.containers.items() if member in one.members),

@@ -180,7 +180,7 @@ class Detail(IdentityEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class ContainerLevel:
     """The purpose of a container."""
 
     name: str
@@ -196,17 +196,17 @@ class Level:
     """Categories that end here, also when they are not held: a Lync client publishes them empty at this level."""
 
 
-LEVELS: Final[Mapping[int, Level]] = {
-    DEFAULT:       Level("default"),
-    SELF:          Level("self"),
-    INPUT:         Level("aggregation 1", made_of=INPUT),
-    INPUT_LOWERED: Level("aggregation 2", made_of=INPUT_LOWERED),
-    EXTERNAL:      Level("external contacts", visible=True, made_of=INPUT, told=Detail.NUMBER,
+LEVELS: Final[Mapping[int, ContainerLevel]] = {
+    DEFAULT:       ContainerLevel("default"),
+    SELF:          ContainerLevel("self"),
+    INPUT:         ContainerLevel("aggregation 1", made_of=INPUT),
+    INPUT_LOWERED: ContainerLevel("aggregation 2", made_of=INPUT_LOWERED),
+    EXTERNAL:      ContainerLevel("external contacts", visible=True, made_of=INPUT, told=Detail.NUMBER,
                          closed=frozenset({"note", "noteHistory", "calendarData", "workingHours", "device"})),
-    COLLEAGUES:    Level("colleagues", visible=True, made_of=INPUT, told=Detail.NO_MEETING),
-    WORKGROUP:     Level("workgroup", visible=True, made_of=INPUT_LOWERED),
-    FRIENDS:       Level("friends", visible=True, made_of=INPUT),
-    BLOCKED:       Level("blocked", visible=True, blocked=True),
+    COLLEAGUES:    ContainerLevel("colleagues", visible=True, made_of=INPUT, told=Detail.NO_MEETING),
+    WORKGROUP:     ContainerLevel("workgroup", visible=True, made_of=INPUT_LOWERED),
+    FRIENDS:       ContainerLevel("friends", visible=True, made_of=INPUT),
+    BLOCKED:       ContainerLevel("blocked", visible=True, blocked=True),
 }  # fmt: skip
 """The containers of Communicator and Lync; any other up to 32767 is an audience of a client's own."""
 
@@ -287,7 +287,7 @@ MACHINES: Final = (
 """Availability of a machineState below → what it says."""
 
 
-class Result(IdentityEnum):
+class DecisionCell(IdentityEnum):
     """The availability that a cell of `DECISION` gives."""
 
     KEEP = "what the person, their calendar and their calls say"
@@ -296,13 +296,13 @@ class Result(IdentityEnum):
     OFF = "offline"
 
 
-def _row(*results: Result) -> Mapping[Band, Result]:
+def _row(*results: DecisionCell) -> Mapping[Band, DecisionCell]:
     return dict(zip(Band, results, strict=True))
 
 
-_KEEP, _SHADE, _MACHINE, _OFF = Result
+_KEEP, _SHADE, _MACHINE, _OFF = DecisionCell
 
-DECISION: Final[Mapping[MachineState, Mapping[Band, Result]]] = {
+DECISION: Final[Mapping[MachineState, Mapping[Band, DecisionCell]]] = {
     # What is said:         Available  Busy    DND    BRB    Away   Offline
     # A person who is at a machine is what they say they are.
     MachineState.ACTIVE:    _row(_KEEP,    _KEEP,  _KEEP, _KEEP, _KEEP, _OFF),
@@ -324,7 +324,7 @@ signed in; so does a call.
 """
 
 
-class Voice(NamedTuple):
+class StateContribution(NamedTuple):
     """The effect of a kind of state beside the machines' states."""
 
     kind: StateKind
@@ -336,10 +336,10 @@ class Voice(NamedTuple):
 
 
 VOICES: Final = (
-    Voice(StateKind.PHONE,      raises=True,  proves=True),
-    Voice(StateKind.CONFERENCE, raises=True,  proves=True),
-    Voice(StateKind.CALENDAR,   raises=True,  proves=False),
-    Voice(StateKind.USER,       raises=False, proves=False),
+    StateContribution(StateKind.PHONE,      raises=True,  proves=True),
+    StateContribution(StateKind.CONFERENCE, raises=True,  proves=True),
+    StateContribution(StateKind.CALENDAR,   raises=True,  proves=False),
+    StateContribution(StateKind.USER,       raises=False, proves=False),
 )  # fmt: skip
 """In the order in which their activities are shown: the first whose range holds the result."""
 

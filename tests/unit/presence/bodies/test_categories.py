@@ -7,7 +7,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.body import read_multipart
 from lyncpy.workloads.presence.bodies.categories import write_fault, write_list, write_own, write_unknown, write_view
 from lyncpy.workloads.presence.model.audience import NOBODY
-from lyncpy.workloads.presence.model.board import Board, Fault, Stale, with_aggregates
+from lyncpy.workloads.presence.model.board import Board, StaleVersions, VersionFault, with_aggregates
 from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.states import Activity, Aggregate
 from lyncpy.workloads.presence.model.tables import (
@@ -166,7 +166,7 @@ def test_a_list_has_a_part_for_everybody() -> None:
 
 def test_a_fault_names_index_and_versions() -> None:
     """The code is the one that a real client looks for."""
-    found = tree(write_fault(Stale((Fault(2, NOTE, 1, 5),))))
+    found = tree(write_fault(StaleVersions((VersionFault(2, NOTE, 1, 5),))))
     assert found.findtext("Faultcode") == "Client.BadCall.WrongDelta"
     assert dict(found.find("details/operation").attrib) == {"index": "2", "version": "1", "curVersion": "5"}
 

@@ -7,12 +7,12 @@ import pytest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.model.board import (
     Board,
-    Fault,
     Outcome,
     PublicationDenied,
     Published,
     Quotas,
-    Stale,
+    StaleVersions,
+    VersionFault,
     compare,
     deadline,
     expire,
@@ -110,13 +110,13 @@ def test_refuses_a_stale_version_and_names_it() -> None:
     """A client that missed a change of another device learns which operation was wrong and what is right."""
     board = published(published(empty(), note("a")), note("b", 1), by=LAPTOP)
     outcome = publish(board, [machine(3500), note("c", 1)], PC, 2.0, usual_quotas())
-    assert outcome == Stale((Fault(2, NOTE, 1, 2),))
+    assert outcome == StaleVersions((VersionFault(2, NOTE, 1, 2),))
 
 
 def test_names_every_stale_operation() -> None:
     """One answer is enough to put a client right."""
     outcome = publish(empty(), [note("a", 3), note("a", 0, 300), note("a", 4, 400)], PC, 1.0, usual_quotas())
-    assert isinstance(outcome, Stale)
+    assert isinstance(outcome, StaleVersions)
     assert [(fault.index, fault.version, fault.current) for fault in outcome.faults] == [(1, 3, 0), (3, 4, 0)]
 
 
@@ -129,7 +129,7 @@ def test_version_0_of_ones_own_publication_is_accepted() -> None:
 def test_version_0_of_anothers_publication_is_stale() -> None:
     """A second device does not write over a first one's note without having seen it."""
     outcome = publish(published(empty(), note("a")), [note("b", 0)], LAPTOP, 2.0, usual_quotas())
-    assert outcome == Stale((Fault(1, NOTE, 0, 1),))
+    assert outcome == StaleVersions((VersionFault(1, NOTE, 0, 1),))
 
 
 def test_a_version_that_is_insisted_on_is_accepted() -> None:
@@ -156,7 +156,7 @@ def test_removing_what_is_not_there_does_nothing() -> None:
 def test_removing_an_old_version_is_stale() -> None:
     """A device does not clear a note that another has just written."""
     board = published(published(empty(), note("a"), by=LAPTOP), note("b", 1), by=LAPTOP)
-    assert isinstance(publish(board, [replace(note("", 1), expires_s=0)], PC, 2.0, usual_quotas()), Stale)
+    assert isinstance(publish(board, [replace(note("", 1), expires_s=0)], PC, 2.0, usual_quotas()), StaleVersions)
 
 
 def test_two_devices_share_the_users_own_state() -> None:

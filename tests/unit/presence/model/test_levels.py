@@ -8,11 +8,11 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
-    Fault,
     Outcome,
     PublicationDenied,
     Published,
-    Stale,
+    StaleVersions,
+    VersionFault,
     publish,
     with_aggregates,
 )
@@ -66,8 +66,8 @@ def test_members_have_versions_too() -> None:
     """Two devices that change access levels do not overwrite one another."""
     board = changed(set_members(empty(), [change(BLOCKED)], 1.0, usual_quotas(), colleague))
     assert board.containers == {BLOCKED: Container(1, frozenset({BOB}))}
-    assert set_members(board, [change(BLOCKED, 0, remove=True)], 2.0, usual_quotas(), colleague) == Stale(
-        (Fault(1, BLOCKED, 0, 1),)
+    assert set_members(board, [change(BLOCKED, 0, remove=True)], 2.0, usual_quotas(), colleague) == StaleVersions(
+        (VersionFault(1, BLOCKED, 0, 1),)
     )
     board = changed(set_members(board, [change(BLOCKED, 1, remove=True)], 2.0, usual_quotas(), colleague))
     assert board.containers == {BLOCKED: Container(2)}
@@ -189,7 +189,9 @@ def test_delegates_have_a_version() -> None:
     """Two devices that choose delegates do not overwrite one another."""
     board = changed(set_delegates(empty(), 0, [Delegate(DAVE, publish=True)], [], 1.0, usual_quotas()))
     assert board.delegates == Delegates(1, (Delegate(DAVE, publish=True),))
-    assert set_delegates(board, 0, [Delegate(ERIN)], [], 2.0, usual_quotas()) == Stale((Fault(1, None, 0, 1),))
+    assert set_delegates(board, 0, [Delegate(ERIN)], [], 2.0, usual_quotas()) == StaleVersions(
+        (VersionFault(1, None, 0, 1),)
+    )
     board = changed(set_delegates(board, 1, [Delegate(DAVE), Delegate(ERIN)], [], 2.0, usual_quotas()))
     assert board.delegates == Delegates(2, (Delegate(DAVE), Delegate(ERIN)))
     outcome = set_delegates(board, 2, [], [DAVE], 3.0, usual_quotas())
