@@ -108,7 +108,7 @@ class _Terminal(ServerProtocol):
 
 
 class Python:
-    """A session that is a Python prompt; a `Sitting`."""
+    """A session that is a Python prompt; a `ShellMode`."""
 
     is_full = False
     is_busy = False
