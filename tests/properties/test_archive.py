@@ -18,7 +18,8 @@ SAID = st.builds(
     ConversationEvent,
     at=st.floats(0, 4e9),
     conversation=TEXT,
-    kind=st.sampled_from(EntryKind),
+    # The archive's own kinds are written by itself alone: an entry that says RESUMED changes how a chain is read.
+    kind=st.sampled_from([kind for kind in EntryKind if kind not in (EntryKind.LOST, EntryKind.RESUMED)]),
     sender=NAMES,
     recipients=st.lists(NAMES, max_size=3).map(tuple),
     message_id=TEXT,
