@@ -6,4 +6,4 @@ The floors, from the ground up: `sip` (the language), `contracts` (the promises)
 Imports run down, never up and never sideways.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,1 +1,0 @@
-`archive search` and `archive export` find what somebody said under former addresses too, and of somebody who got a used address only what was said since; `--as-written` takes the address as it stands in the entries.

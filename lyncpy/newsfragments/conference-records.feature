@@ -1,1 +1,0 @@
-Conferences leave call detail records of their occurrences, of who was in them and as what, and of the number of messages, in tables of their own. `cdr USER` shows a user's sessions and conferences as one list.

@@ -1,1 +1,0 @@
-Users' clients create, list, change and delete conferences, and one that was confirmed survives a crash of the server, with who was in it, in which role, and whether it was locked; its link survives a change of the domain and its people a change of their addresses. Limits, defaults and the start of meeting links are set in `[conferencing]`.

@@ -1,1 +1,0 @@
-A third person can be invited into a conversation at any time; then it is a conference: what was accepted reaches everybody who is in it once, or its sender is told who did not get it. Presenters lock, promote, admit from the lobby, remove and end, and operators do the same with `conference …` (docs/meetings.md).

@@ -1,1 +1,0 @@
-Contact lists can have groups that the directory makes, which follow it while people look: everybody's own department (`[contacts] department_group`) and groups of the directory (`directory_groups`, `directory_groups_for_all`).

@@ -1,1 +1,0 @@
-Groups of the directory are known with its people, nested ones too, and by their DN also after they were renamed or moved: from LDAP and Active Directory (`group_bases`, `group_filters`) and from `[[group]]` in people.toml. `groups` and `group show` show them.

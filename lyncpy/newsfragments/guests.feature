@@ -1,1 +1,0 @@
-People without an account join meetings as guests, as Lync's anonymous clients do, where the organizer's policy and the meeting allow it: by the meeting's key, by its link where it has no key, or through the lobby. `[conferencing] guests = false` shuts them out altogether.

@@ -1,1 +1,0 @@
-Presence is complete: the services of all devices are told as one, busy and do not disturb that are bound in time end by themselves, and access levels are found for each category, with levels of their own for delegates and people of other domains. In privacy mode only contacts, and people who were given a level by name, see more of a user than the name (docs/presence.md).

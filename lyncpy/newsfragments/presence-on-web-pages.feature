@@ -1,1 +1,0 @@
-The presence icon of a user can be shown on any web page: `/presence/<address>.svg` and `.json`, for an anonymous reader, a user with their password or a program with a token. It is off until `[presence] web_readers` says for whom (docs/web.md).

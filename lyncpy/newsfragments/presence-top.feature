@@ -1,1 +1,0 @@
-`presence top` names the devices that publish most and what that costs. Changes of a device that publishes too many of them (`[presence] publications_per_minute`) are told to watchers less often, but never refused.

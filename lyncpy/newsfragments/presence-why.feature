@@ -1,1 +1,0 @@
-`why USER as seen by WATCHER` explains what somebody is shown of a user: at which level, made of what, what hides it and what time will change (docs/presence.md). New commands are `presence containers`, `presence subscribers` and, for operators, `presence reset`.

@@ -1,1 +1,0 @@
-`signin locks` lists who has to wait after failed sign-ins and the places from which much was failed, and `signin unlock` lets a user, a login name, an address or a network try again; `why` says what holds and how to end it.

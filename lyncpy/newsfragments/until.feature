@@ -1,1 +1,0 @@
-Accounts end when the directory says so (`accountExpires`, `shadowExpire`, `sambaKickoffTime`, `krbPrincipalExpiration`, `pwdEndTime`, `until` in people.toml), at that moment and with the reason in `why`, and whoever must change the password cannot sign in before. `[directory] since`, `until` and `must_change` say what is looked at.

@@ -1,1 +1,0 @@
-Users are asked about people who begin to watch them ("Bob added you"): once, on every device, also when they were away, until one device has an answer or the person is a contact. `[policies] prompted_subscribers` bounds how many may wait.
