@@ -181,28 +181,17 @@ class PresenceSubscriptions:
             return self._grants.accept(arrival, EVENT, None)[1]
         asked, form = self._asked(arrival)
         batch = tuple(map(self._led_on, asked))
-        # Before anything is read: a batch over the bound must not cost a read of the store for each name in it.
-        named = {one.aor for action in batch or () for one in action.resources}
-        if len(named) > self._resources:
-            raise Refused(413, _LIMIT)
-        found = self._grants.continued(arrival)
-        if not batch and found is not None:
-            named = set(found.data)
         serial = self._boards.serial
-        boards = {aor: await self._boards.read(aor) for aor in sorted(named) if self._people.person(aor) is not None}
-
-        # As they are now: what takes a while to read must not make the rest old. What is changed after this, and
-        # before the subscription is registered, it is told when that is done.
-        boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
+        boards = await self._boards_named(arrival, batch)
         found = self._grants.continued(arrival)
-        before: WatchedPeople = found.data if found is not None else {}
+        before: WatchedPeople
+        before, number = ({}, 1) if found is None else (found.data, found.documents + 1)
         watched_people, told = combined(before, batch, form)
         if len(watched_people) > self._resources:
             raise Refused(413, _LIMIT)
         self._watchers.require_room(arrival.sender.aor, arrival.sender.epid, len(watched_people) - len(before))
         # An answer that nothing follows, to a poll (RFC 6665 §4.4.3) or to a batch that only asks, has to hold all;
         # in any other, people for whom there is no room are told of in notifications.
-        number = 1 if found is None else found.documents + 1
         only_asks = found is None and bool(batch) and all(action.once for action in batch)
         is_all = only_asks or arrival.request.expires == 0
         views, late = self._views_of(arrival.sender.aor, told, boards, _POLLED if is_all else 1)
@@ -222,6 +211,23 @@ class PresenceSubscriptions:
             for aor in late:
                 self._fanout.feed.owe(subscription, aor, watched_people[aor].categories)
         return response
+
+    async def _boards_named(self, arrival: Arrival, batch: tuple[BatchAction, ...]) -> dict[Aor, Board]:
+        """Read the boards of the people whom a batch names, or, without one, of those whom its dialog watches.
+
+        Raises:
+            Refused: 413 for a batch over the bound, before anything is read: it must not cost a read for each name.
+        """
+        named = {one.aor for action in batch for one in action.resources}
+        if len(named) > self._resources:
+            raise Refused(413, _LIMIT)
+        found = self._grants.continued(arrival)
+        if not batch and found is not None:
+            named = set(found.data)
+        boards = {aor: await self._boards.read(aor) for aor in sorted(named) if self._people.person(aor) is not None}
+        # As they are now: what takes a while to read must not make the rest old. What is changed after this, and
+        # before the subscription is registered, it is told when that is done.
+        return {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
 
     def _register(
         self,

@@ -47,10 +47,7 @@ def write_record(board: Board, names: BoardNames | None = None) -> bytes:
         "version": board.version,
         "last_active": board.last_active,
         "publications": [_publication(one) for one in durable],
-        "containers": {
-            str(id_): {"version": one.version, "members": sorted([m.kind.value, m.value] for m in one.members)}
-            for id_, one in board.containers.items()
-        },
+        "containers": {str(id_): _container(one) for id_, one in board.containers.items()},
         "absences": [
             [kind.value, value, one.at, one.last_active, one.listed] for (kind, value), one in board.absences.items()
         ],
@@ -64,17 +61,24 @@ def write_record(board: Board, names: BoardNames | None = None) -> bytes:
     if any(one.remains is not None for one in absences):
         record["remains"] = _remains(absences, durable)
     if names.asleep:
-        record["asleep"] = [
-            [
-                one.aor,
-                one.owner,
-                one.containers,
-                one.subscriber and [one.subscriber.display_name, one.subscriber.acknowledged, one.subscriber.context],
-                one.delegate and one.delegate[1:],
-            ]
-            for one in names.asleep
-        ]
+        record["asleep"] = [_dormant(one) for one in names.asleep]
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _container(container: Container) -> Mapping[str, object]:
+    members = sorted([member.kind.value, member.value] for member in container.members)
+    return {"version": container.version, "members": members}
+
+
+def _dormant(name: DormantName) -> Sequence[object]:
+    subscriber = name.subscriber
+    return (
+        name.aor,
+        name.owner,
+        name.containers,
+        subscriber and [subscriber.display_name, subscriber.acknowledged, subscriber.context],
+        name.delegate and name.delegate[1:],
+    )
 
 
 def read_named(aor: Aor, data: bytes, owners: IOwners) -> tuple[Board, BoardNames]:

@@ -206,34 +206,15 @@ def publish(
     instances = dict(board.instances)
     faults = []
     for index, one in enumerate(publications, 1):
-        old = instances.get(one.key)
-        removes = one.expires_s == 0
-        # Removal is idempotent: a client repeats it with whatever version it has, and there is nothing to protect.
-        if old is None and removes:
-            continue
-        # An aggregate, the services and the directory's card are the server's alone ([MS-PRES] 3.7.5): neither
-        # one that is there nor one that is not made yet may be a client's.
-        if (old is not None and old.made) or _is_made(one.key):
-            return PublicationDenied(Denial.READ_ONLY)
-        # The version is that which the publisher saw last, 0 for a new instance ([MS-PRES] 3.7). All operations
-        # are looked at before anything is refused: the fault names each that is stale, with its current version.
-        current = old.version if old else 0
-        own = one.version == 0 and old is not None and old.epid == by
-        if one.version != current and not own and (refused or {}).get(one.key) != one.version:
-            faults.append(VersionFault(index, one.key, one.version, current))
-        elif removes:
-            del instances[one.key]
-        # Characters first: a text that is far too long is not encoded to be refused.
-        elif len(one.value) > quotas.value_bytes or len(one.value.encode()) > quotas.value_bytes:
-            return PublicationDenied(Denial.TOO_LONG)
-        else:
-            instances[one.key] = _instance(one, current + 1, by, now)
+        found = _apply(one, instances, by, now, quotas, refused or {})
+        if isinstance(found, Denial):
+            return PublicationDenied(found)
+        # All operations are looked at before anything is refused: the fault names each that is stale.
+        if found is not None:
+            faults.append(VersionFault(index, one.key, one.version, found))
     if faults:
         return StaleVersions(tuple(faults))
-    # Quotas refuse growth only: where a bound was lowered, whoever is above it may still replace and remove.
-    denial = _excess(instances, quotas) if len(instances) > len(board.instances) else None
-    if denial is None and _size(instances) > max(quotas.board_bytes, _size(board.instances)):
-        denial = Denial.BOARD_FULL
+    denial = _too_much(board, instances, quotas)
     if denial is not None:
         return PublicationDenied(denial)
     return with_aggregates(
@@ -242,6 +223,47 @@ def publish(
         now,
         [one.key for one in publications],
     )
+
+
+def _apply(
+    one: Publication,
+    instances: dict[InstanceKey, Instance],
+    by: Epid,
+    now: float,
+    quotas: Quotas,
+    refused: Mapping[InstanceKey | int, int],
+) -> int | Denial | None:
+    """Apply one publication to instances; return None, the current version if its own is stale, or why it is denied."""
+    old = instances.get(one.key)
+    removes = one.expires_s == 0
+    # Removal is idempotent: a client repeats it with whatever version it has, and there is nothing to protect.
+    if old is None and removes:
+        return None
+    # An aggregate, the services and the directory's card are the server's alone ([MS-PRES] 3.7.5): neither
+    # one that is there nor one that is not made yet may be a client's.
+    if (old is not None and old.made) or _is_made(one.key):
+        return Denial.READ_ONLY
+    # The version is that which the publisher saw last, 0 for a new instance ([MS-PRES] 3.7).
+    current = old.version if old else 0
+    own = one.version == 0 and old is not None and old.epid == by
+    if one.version != current and not own and refused.get(one.key) != one.version:
+        return current
+    if removes:
+        del instances[one.key]
+        return None
+    # Characters first: a text that is far too long is not encoded to be refused.
+    if len(one.value) > quotas.value_bytes or len(one.value.encode()) > quotas.value_bytes:
+        return Denial.TOO_LONG
+    instances[one.key] = _instance(one, current + 1, by, now)
+    return None
+
+
+def _too_much(board: Board, instances: Mapping[InstanceKey, Instance], quotas: Quotas) -> Denial | None:
+    """Return the quota that publications would pass; growth alone is refused, for a bound may have been lowered."""
+    denial = _excess(instances, quotas) if len(instances) > len(board.instances) else None
+    if denial is None and _size(instances) > max(quotas.board_bytes, _size(board.instances)):
+        return Denial.BOARD_FULL
+    return denial
 
 
 def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
@@ -372,27 +394,10 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
     """
     if keys is None:
         keys = old.instances.keys() | new.instances.keys()
-    touched, shown, furnished = set(), set(), set()
+    touched, shown, furnished, durable = _other_instances(old.instances, new.instances, keys)
     subscribers, delegates = old.subscribers != new.subscribers, old.delegates != new.delegates
-    durable = subscribers or delegates
-    for key in keys:
-        before, after = old.instances.get(key), new.instances.get(key)
-        if before is after:
-            continue
-        # The user's own endpoints hear of every new version, because they publish on it; watchers see no versions,
-        # and hear of another value alone ([MS-PRES] 3.4).
-        touched.add(key.category)
-        if before is None or after is None or before.value != after.value:
-            shown.add((key.category, key.container))
-            if any(one is not None and one.made and isinstance(one.value, str) for one in (before, after)):
-                furnished.add((key.category, key.container))
-        durable = durable or any(one is not None and one.is_durable for one in (before, after))
-    members: frozenset[int] = frozenset()
-    # Another mapping with the same lists says that who sees what is decided anew; nobody is told of a list then.
-    if old.containers is not new.containers:
-        ids = old.containers.keys() | new.containers.keys()
-        members = frozenset(id_ for id_ in ids if old.containers.get(id_) != new.containers.get(id_))
-        durable = durable or bool(members)
+    members = _other_lists(old, new)
+    durable = durable or subscribers or delegates or bool(members)
     # Delegates and, in privacy mode, contacts are members of these levels without being named on their lists.
     if delegates:
         members |= {DELEGATE_LEVEL}
@@ -412,6 +417,43 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
 
 
 # --- inside
+
+
+def _other_instances(
+    old: Mapping[InstanceKey, Instance], new: Mapping[InstanceKey, Instance], keys: Iterable[InstanceKey]
+) -> tuple[set[str], set[tuple[str, int]], set[tuple[str, int]], bool]:
+    """Find the publications that differ.
+
+    Returns:
+        The categories with anything new; the categories and containers with another value, and those of them whose
+        value is the directory's; and whether any of it has to be in the store.
+    """
+    touched, shown, furnished, durable = set(), set(), set(), False
+    for key in keys:
+        before, after = old.get(key), new.get(key)
+        if before is after:
+            continue
+        # The user's own endpoints hear of every new version, because they publish on it; watchers see no versions,
+        # and hear of another value alone ([MS-PRES] 3.4).
+        touched.add(key.category)
+        there = [one for one in (before, after) if one is not None]
+        if len(there) == 1 or there[0].value != there[1].value:
+            shown.add((key.category, key.container))
+            if any(one.made and isinstance(one.value, str) for one in there):
+                furnished.add((key.category, key.container))
+        durable = durable or any(one.is_durable for one in there)
+    return touched, shown, furnished, durable
+
+
+def _other_lists(old: Board, new: Board) -> frozenset[int]:
+    """Find the containers whose members, or version, differ.
+
+    Another mapping with the same lists says that who sees what is decided anew; nobody is told of a list then.
+    """
+    if old.containers is new.containers:
+        return frozenset()
+    ids = old.containers.keys() | new.containers.keys()
+    return frozenset(id_ for id_ in ids if old.containers.get(id_) != new.containers.get(id_))
 
 
 def _is_made(key: InstanceKey) -> bool:

@@ -6,7 +6,7 @@ whose address is another's by now, is dormant: nobody sees them, they see nothin
 return they have the same places on the board as before.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -118,9 +118,6 @@ def readdress(board: Board, names: BoardNames, owners: IOwners, now: float) -> t
     where = {one: resolve(owners, _aor(one), names.meant.get(one, NOBODY)) for one in named(board)}
     if not awake and all(aor is not None and bare(aor) == one for one, aor in where.items()):
         return Published(board, BoardDelta()), names
-    gone = {one: names.meant[one] for one, aor in where.items() if aor is None}
-    sleepers = [one for one, aor in asleep if aor is None and owners.keeps(one.owner)]
-    sleepers += [_put_to_sleep(board, one, owner) for one, owner in gone.items() if owners.keeps(owner)]
     containers = {id_: _members(id_, one, where, awake) for id_, one in board.containers.items()}
     if all(new is board.containers[id_] for id_, new in containers.items()):
         containers = dict(board.containers)  # another mapping: who sees what is decided anew
@@ -137,14 +134,20 @@ def readdress(board: Board, names: BoardNames, owners: IOwners, now: float) -> t
             board.absences, where, [(one.with_absence(partial(lapsed, now=now)), aor) for one, aor in awake]
         ),
     )
-    meant = {bare(aor): names.meant.get(one, NOBODY) for one, aor in where.items() if aor is not None}
-    meant.update((bare(aor), one.owner) for one, aor in awake)
-    kept = BoardNames({one: owner for one, owner in meant.items() if owner}, tuple(sleepers))
-    return with_aggregates(board, after, now, ()), kept
+    sleepers = [one for one, aor in asleep if aor is None and owners.keeps(one.owner)]
+    sleepers += _gone_to_sleep(board, names, where, owners)
+    return with_aggregates(board, after, now, ()), BoardNames(_meant(names, where, awake), tuple(sleepers))
 
 
 _Where = Mapping[str, Aor | None]
 _Awake = Iterable[tuple[DormantName, Aor]]
+
+
+def _meant(names: BoardNames, where: _Where, awake: _Awake) -> dict[str, OwnerId]:
+    """Return whom the present addresses on a board mean, as far as that is known."""
+    meant = {bare(aor): names.meant.get(one, NOBODY) for one, aor in where.items() if aor is not None}
+    meant.update((bare(aor), one.owner) for one, aor in awake)
+    return {one: owner for one, owner in meant.items() if owner}
 
 
 def _aor(text: str) -> Aor:
@@ -165,6 +168,13 @@ def _absences(absences: Absences, where: _Where, awake: _Awake) -> Absences:
         if sleeper.absence is not None:
             found.setdefault(ContainerMember(MemberKind.USER, bare(aor)), sleeper.absence)
     return found
+
+
+def _gone_to_sleep(board: Board, names: BoardNames, where: _Where, owners: IOwners) -> Iterator[DormantName]:
+    """Put those to sleep who have no address now, and whose data is kept."""
+    for one, aor in where.items():
+        if aor is None and owners.keeps(names.meant[one]):
+            yield _put_to_sleep(board, one, names.meant[one])
 
 
 def _put_to_sleep(board: Board, text: str, owner: OwnerId) -> DormantName:
