@@ -468,11 +468,17 @@ def _why_not(requested: ConferenceRequest, terms: ConferenceTerms, now: float, *
             len((requested.notification_data or "").encode()) > terms.notification_bytes,
             C3pReason.NOTIFICATION_DATA_TOO_LARGE,
         ),
-        (len(requested.invited or ()) > terms.invited, C3pReason.REQUEST_TOO_LARGE),
-        (any(role not in _ROLES for _, role in requested.invited or ()), C3pReason.INVALID_ROLE),
-        (any("@" not in user for user, _ in requested.invited or ()), C3pReason.INVALID_USER),
     )
-    return next((reason for wrong, reason in checks if wrong), None)
+    return next((reason for wrong, reason in checks if wrong), None) or _why_not_invite(requested.invited or (), terms)
+
+
+def _why_not_invite(invited: Collection[tuple[str, str]], terms: ConferenceTerms) -> C3pReason | None:
+    """Return the first thing that is wrong with the addresses and roles of a request; None: nothing is."""
+    if len(invited) > terms.invited:
+        return C3pReason.REQUEST_TOO_LARGE
+    if any(role not in _ROLES for _, role in invited):
+        return C3pReason.INVALID_ROLE
+    return C3pReason.INVALID_USER if any("@" not in user for user, _ in invited) else None
 
 
 _ADMISSIONS: Final = frozenset(admission.value for admission in AdmissionPolicy)

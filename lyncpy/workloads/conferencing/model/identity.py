@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.owners import NOBODY, IOwners, resolve
+from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, resolve
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingChange, MeetingStep
-from lyncpy.workloads.conferencing.model.conference import Active, Conference
+from lyncpy.workloads.conferencing.model.conference import Active, Conference, ConferenceRole
 
 
 def noted(conference: Conference, owners: IOwners) -> Conference:
@@ -38,8 +38,6 @@ def readdressed(conference: Conference, owners: IOwners) -> Conference:
         return conference
     asleep = {owner: one for owner, one in conference.asleep.items() if owner not in awake and owners.keeps(owner)}
     asleep.update((conference.meant[aor], (aor, role)) for aor, role in conference.invited.items() if not where[aor])
-    meant = {to: conference.meant.get(aor, NOBODY) for aor, to in where.items() if to is not None}
-    meant.update((aor, owner) for owner, (aor, _) in awake.items())
     active = None if conference.active is None else _located(conference.active, where)
     invited = {to: role for aor, role in conference.invited.items() if (to := where[aor]) is not None}
     return replace(
@@ -48,9 +46,18 @@ def readdressed(conference: Conference, owners: IOwners) -> Conference:
         home=None if conference.place == organizer else conference.place,
         invited={**dict(awake.values()), **invited},
         active=active,
-        meant={aor: owner for aor, owner in meant.items() if owner},
+        meant=_meant(conference, where, awake),
         asleep=asleep,
     )
+
+
+def _meant(
+    conference: Conference, where: Mapping[Aor, Aor | None], awake: Mapping[OwnerId, tuple[Aor, ConferenceRole]]
+) -> Mapping[Aor, OwnerId]:
+    """Return whom the present addresses in a conference mean, as far as that is known."""
+    meant = {to: conference.meant.get(aor, NOBODY) for aor, to in where.items() if to is not None}
+    meant.update((aor, owner) for owner, (aor, _) in awake.items())
+    return {aor: owner for aor, owner in meant.items() if owner}
 
 
 def up_to_date(active: Active, owners: IOwners) -> Active:
