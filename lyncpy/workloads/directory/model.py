@@ -82,15 +82,8 @@ def comparing(
         withhold: Nobody is removed whose entry is gone.
         renewed: For people who are the same under another key: that key, by the one that is known.
     """
-    told: dict[str, Person] = {}
-    mine: dict[str, Person] = {}
-    for some in cut(pull.people):
-        told.update((person.key, person) for person in some)
-        yield len(some)
-    other = renewed or {}
-    for some in cut(known.values()):
-        mine.update((other.get(person.key, person.key), person) for person in some)
-        yield len(some)
+    told = yield from _by_key(pull.people, {})
+    mine = yield from _by_key(known.values(), renewed or {})
     bad = {one.key: one for one in pull.skipped if one.key}
     absent = yield from _absent(mine, pull, told, frozenset(key for key, one in bad.items() if one.keeps))
     if withhold:
@@ -108,6 +101,15 @@ def comparing(
         incomplete=strange or (any(not one.keeps for one in past) and (bool(clashes) or _is_left(changes, table))),
         withheld=tuple(mine[key] for key in absent) if withhold else (),
     )
+
+
+def _by_key(people: Iterable[Person], renewed: Mapping[str, str]) -> Generator[int, None, dict[str, Person]]:
+    """Return people by the keys that they have now."""
+    found: dict[str, Person] = {}
+    for some in cut(people):
+        found.update((renewed.get(person.key, person.key), person) for person in some)
+        yield len(some)
+    return found
 
 
 def _barred(skipped: Iterable[Skipped], mine: Mapping[str, Person], absent: Collection[str]) -> dict[str, Person]:
@@ -326,6 +328,14 @@ class GroupChanges:
         return not (self.added or self.changed or self.removed)
 
 
+def _any_moved(people: Iterable[Person], groups: Mapping[str, Group], pull: Pull) -> Generator[int, None, bool]:
+    """Tell whether somebody, or a group, is in other groups than they were told of."""
+    if (yield from _are_moved(people, pull)):
+        return True
+    # Active Directory calls a group that was renamed by its new name in all that hold it, and touches none of them.
+    return (yield from _are_moved(groups.values(), pull))
+
+
 def comparing_groups(
     known: Mapping[str, Group],
     people: Iterable[Person],
@@ -355,12 +365,7 @@ def comparing_groups(
     # A group that is there, but was never told of, and not because it is of no use: it was moved in.
     useless = {one.key for one in (*skipped, *pull.skipped)}
     strange = yield from _strangers(pull.groups_present, known, told, useless)
-    moved = False
-    if not pull.complete and (known or told):
-        moved = yield from _are_moved(people, pull)
-    if not pull.complete and not moved:
-        # Active Directory calls a group that was renamed by its new name in all that hold it, and touches none of them.
-        moved = yield from _are_moved(known.values(), pull)
+    moved = False if pull.complete else (yield from _any_moved(people if known or told else (), known, pull))
     removed = () if withhold else absent
     return GroupChanges(
         added=tuple(group for key, group in told.items() if key not in known),
