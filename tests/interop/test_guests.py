@@ -21,6 +21,7 @@ from tests.kit.meetings import C3P_TYPE, Seat, adding, c3p, code_of
 from tests.kit.network import Network
 from tests.kit.server import RunningServer
 from tests.kit.sip_client import Exchange
+from tests.kit.tls_client import secured
 
 pytestmark = pytest.mark.interop
 
@@ -45,7 +46,7 @@ class Wire:
         """Connect by TLS."""
         plain = socket.create_connection(("127.0.0.1", self._server.tls_port), PATIENCE_S)
         context = ssl.create_default_context(cafile=str(self._server.ca))
-        self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self._socket = secured(context, plain, "127.0.0.1")
         self._received, self.is_open = received, True
         return self
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.kit.caller import Caller, Line
 from tests.kit.server import RunningServer
+from tests.kit.tls_client import secured
 
 pytestmark = pytest.mark.interop
 
@@ -76,7 +77,7 @@ def test_no_other_door_is_a_way_to_the_log(server: RunningServer) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with socket.create_connection(("127.0.0.1", server.tls_port), 5) as raw, contextlib.suppress(OSError, ValueError):
-        context.wrap_socket(raw, server_hostname="x\x1b[2Jx").close()
+        secured(context, raw, "x\x1b[2Jx").close()
     said(server.tls_port, STEERING.encode())
     subprocess.run(
         ["ssh", "-p", str(server.admin_port), "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",

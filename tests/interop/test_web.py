@@ -29,6 +29,7 @@ from tests.kit.certificates import issue
 from tests.kit.hostile import time_limit
 from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import free_ports
+from tests.kit.tls_client import secured
 
 pytestmark = pytest.mark.interop
 
@@ -86,7 +87,7 @@ class Site:
     def connect(self) -> ssl.SSLSocket:
         """Open a connection with TLS, with nothing sent."""
         raw = socket.create_connection(("127.0.0.1", self.port), timeout=20)
-        return self.context.wrap_socket(raw, server_hostname="localhost")
+        return secured(self.context, raw, "localhost")
 
     def basic(self, name: str) -> str:
         """Give the credentials of a demo user."""

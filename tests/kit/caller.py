@@ -18,6 +18,7 @@ from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Ping
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
 from tests.kit.ntlm_client import NtlmClient, challenge_of
+from tests.kit.tls_client import secured
 
 PATIENCE_S: Final = 10.0
 
@@ -43,7 +44,7 @@ class Line:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket: socket.socket = plain
         if ca is not None:
-            self.socket = ssl.create_default_context(cafile=str(ca)).wrap_socket(plain, server_hostname="127.0.0.1")
+            self.socket = secured(ssl.create_default_context(cafile=str(ca)), plain, "127.0.0.1")
         Line._all.add(self)
         self._decoder = Decoder(DecoderLimits(head_bytes=262_144, headers=1_000, body_bytes=16_777_216))
         self._waiting: deque[Heard] = deque()
