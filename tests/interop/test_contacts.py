@@ -62,12 +62,15 @@ def test_every_change_is_told_to_the_other_client(clients: Clients) -> None:
 
     here.add_buddy(DAVE, "Team")
     there.until(lambda: there.contacts() == {(BOB, "Team"), (DAVE, "Team")}, "two in Team")
+    here.in_step_with(there)
 
     here.move_buddy(DAVE, "Team", "Others")
     there.until(lambda: there.contacts() == {(BOB, "Team"), (DAVE, "Others")}, "Dave in Others")
+    here.in_step_with(there)
 
     here.rename_group("Others", "Küche")
     there.until(lambda: (DAVE, "Küche") in there.contacts(), "the new name")
+    here.in_step_with(there)
 
     here.remove_buddy(BOB, "Team")
     there.until(lambda: there.contacts() == {(DAVE, "Küche")}, "Bob gone")

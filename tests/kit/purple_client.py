@@ -382,6 +382,17 @@ class PurpleClient:
         """Wait until every request that it sent has its final answer; answers beget requests, and those count too."""
         self.until(lambda: not self._unanswered(), "final answer to every request", timeout_s)
 
+    def in_step_with(self, other: "PurpleClient") -> None:
+        """Wait until two clients of one user have been told the same last change of the contact list.
+
+        Client: told of its own earlier change after the next one was asked for, it undoes half of that.
+        """
+        self.until(lambda: self._list_version() == other._list_version(), f"change that {other.name} knows")
+
+    def _list_version(self) -> int:
+        found = re.findall(r'\bdeltaNum="(\d+)"', "".join(self.sip("received")))
+        return max(map(int, found), default=0)
+
     def _unanswered(self) -> set[tuple[str, str]]:
         log = self._log_of_this_connection()
         sent = {_name(text) for text in _messages(log, ">") if not text.startswith(("SIP/2.0", "ACK"))}
