@@ -39,8 +39,9 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """See to it that coverage measures what the first test of each line reaches."""
     folder, *_ = item.path.relative_to(TESTS).parts
-    measured = folder not in UNMEASURED and "[stepped" not in item.name and not item.get_closest_marker("no_cover")
-    # Not by pytest-cov's own way: in a worker of xdist a tracer stays that it does not know of.
+    measured = folder not in UNMEASURED and "[stepped" not in item.name and not item.get_closest_marker("untraced")
+    # Not by the mark of pytest-cov: in a worker of xdist a tracer stays that it does not know of, and what it starts anew
+    # afterwards is not what was taken away here: nothing would be measured from then on.
     trace = sys.gettrace()
     if trace is None or measured:
         return (yield)

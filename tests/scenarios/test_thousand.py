@@ -102,7 +102,7 @@ class Play:
         return tuple((name, self.truth.view(watcher.aor, ALICE, name)) for name in sorted(CATEGORIES))
 
 
-@pytest.mark.no_cover
+@pytest.mark.untraced
 @pytest.mark.steady_clock  # its minutes are spent on the crowd
 def test_a_thousand_watchers_of_one_user_are_all_right() -> None:
     """At five levels, while her devices come and go and the server is killed, everybody sees what his level shows."""
