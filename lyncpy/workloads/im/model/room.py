@@ -275,7 +275,9 @@ class Room:
     def expire(self, now: float) -> list[ChatEffect]:
         """End the legs of members that have not said in time that they joined."""
         effects: list[ChatEffect] = []
-        for member in [member for member, until in self._joining.items() if until <= now]:
+        # The earliest first: those whose time has not come are not looked at.
+        while self._joining and next(iter(self._joining.values())) <= now:
+            member = next(iter(self._joining))
             del self._joining[member]
             effects += self._end_leg(member, MemberEvent.EXPIRED, FailureKind.SILENT)
         return effects
