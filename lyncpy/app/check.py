@@ -11,6 +11,7 @@ from lyncpy.app.config import Config
 from lyncpy.app.home import open_to_others
 from lyncpy.backends.sealing import Sealer
 from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.core import interpreter
 from lyncpy.wire.certificate import CertificateUnusable, read_credentials
 from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
@@ -27,6 +28,7 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Look at certificate, keys, ports, people and files; the directory itself is asked by `directory pull --dry-run`."""
     sections = config.sections
     yield Finding(good=True, sentence=f"{config.file}: every setting can be used")
+    yield Finding(good=True, sentence=f"runs on {interpreter.description()}")
     yield from _certificate(config, now)
     try:
         Sealer(config.path(sections.store.key_file))

@@ -16,6 +16,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 from twisted.python import usage
 
+from lyncpy import __version__
 from lyncpy.app.assembly import BuiltServer, build
 from lyncpy.app.config import Config, ConfigError, load
 from lyncpy.app.home import open_to_others
@@ -23,6 +24,7 @@ from lyncpy.app.log import begin_json, quieten
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimer
 from lyncpy.contracts.workload import CommandFailed
+from lyncpy.core import interpreter
 from lyncpy.core.timers import host_clock, steady
 from lyncpy.core.unit import HouseService, ender
 from lyncpy.wire.certificate import CertificateUnusable
@@ -197,6 +199,9 @@ def _take_log(config: Config) -> None:
     quieten(log.level)
     if log.json_file:
         begin_json(config.path(log.json_file), log.level)
+    Reloader.log.info(
+        "lyncpy {version} runs on {interpreter}", version=__version__, interpreter=interpreter.description()
+    )
     seen = open_to_others(config)
     if seen:
         # A home that an older version made, or copied with another umask: only `lyncpy init` closes it.

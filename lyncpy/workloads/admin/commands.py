@@ -25,6 +25,7 @@ from lyncpy.contracts.workload import (
     ShellCommand,
     Table,
 )
+from lyncpy.core import interpreter
 from lyncpy.core.timestamps import moment, since_of
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
 from lyncpy.workloads.admin.settings import Settings
@@ -155,6 +156,7 @@ class Commands:
         used = resource.getrusage(resource.RUSAGE_SELF)
         rows: list[tuple[object, ...]] = [
             ("version", __version__),
+            ("interpreter", interpreter.description()),
             ("started", moment(self._timers.wall() - up_s)),
             ("up", duration(up_s)),
             ("processor time", duration(used.ru_utime + used.ru_stime)),

@@ -5,6 +5,7 @@ import json
 from twisted.logger import capturedLogs
 
 from lyncpy.contracts.workload import OperatorRole
+from lyncpy.core import interpreter
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.admin.commands import duration
 from tests.kit.shell import WALL, Parlour
@@ -79,6 +80,7 @@ def test_status_is_short() -> None:
     assert found["up"] == "1 day, 1:01:01"
     assert found["started"] == moment(WALL)
     assert found["parts"] == "weather, admin"
+    assert found["interpreter"] == interpreter.description()
     assert found["shell connections"] == 0
 
 
