@@ -313,15 +313,15 @@ class IRecords(Interface):
 class IRecording(Interface):
     """The queue of call records to the store. No caller waits for it, and no answer promises that a record is durable.
 
-    What is noted is handed to the store at once, together with all that was noted while the store
-    was busy: at `kill -9` what is lost is what came within the last two transactions, and the
-    counts of sessions under way that were put off on purpose. An orderly end writes all.
+    What is noted is handed to the store a hundredth of a second later, together with all that was noted
+    until then and while the store was busy: at `kill -9` what is lost is what came within that and the last
+    two transactions, and the counts of sessions under way that were put off on purpose. An orderly end writes all.
     """
 
     def queue_record(record: CallRecord, *, within_s: float = 0.0) -> None:
         """Queue a record for writing, instead of an older state of it that still waits.
 
-        `within_s`: how long a state that is soon another may wait, in seconds.
+        `within_s`: how long a state that is soon another may wait, in seconds; a few milliseconds it always may.
         """
 
     def __len__() -> int:

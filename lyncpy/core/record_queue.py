@@ -25,6 +25,9 @@ WAITING_BOUND: Final = 50_000
 WAITING_PER_USER: Final = 5_000
 """Of those, records of one user: whoever makes very many loses their own."""
 
+GATHER_S: Final = 0.01
+"""Seconds that a record waits for others: no caller waits for it, and each commit costs a hand-over and a sync of the disk."""
+
 TOGETHER: Final = 1_000
 """Records that are written in one go: bounds how long other writes wait for this one."""
 
@@ -78,8 +81,9 @@ class RecordQueue:
         )
 
     def queue_record(self, record: CallRecord, *, within_s: float = 0.0) -> None:
-        """Queue a record: it is written at once for a beginning or an end, soon for counts."""
+        """Queue a record; it is written within `within_s`, or `GATHER_S` if that is longer."""
         key = (type(record), record.key)
+        within_s = max(within_s, GATHER_S)
         if not self._queue.add_unawaited(record, key, within_s=within_s, owners={"user": _owner(record)}):
             self._lost.add()
             if not self._losing:

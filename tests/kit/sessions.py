@@ -110,7 +110,9 @@ class Scene:
             locator=self.bindings,
         )
         signaling = signaling_of(platform, outbound=self.outbound, forward=forward)
-        self.im = Im(platform, signaling, self.privacy, archive or NoArchive(), Settings(**settings))
+        self.im = Im(
+            platform, signaling, self.privacy, archive or NoArchive(), Settings(**{"record_counts_s": 1.0, **settings})
+        )
         result_of(self.im.open())
         self.sign_in(ALICE, "a1")
         self.sign_in(BOB, "b1")
@@ -207,7 +209,7 @@ class Scene:
 
     def all_records(self) -> Sequence[SessionRecord]:
         """Give the call detail records, newest first."""
-        self.clock.advance(2)
+        self.clock.pump([1, 1])  # counts are recorded, then written
         found: Sequence[SessionRecord] = result_of(awaited(self.records.sessions()))
         return found
 

@@ -127,7 +127,11 @@ class Stage:
         self.gap_file: Final = MemoryGapFile()
         self.complaints: Final[list[str]] = []
         # The shell's door is the only one that a server of `inside` opens by itself.
-        least: dict[str, Mapping[str, object]] = {"sip": {"domain": DOMAIN}, "admin": {"port": 0}}
+        least: dict[str, Mapping[str, object]] = {
+            "sip": {"domain": DOMAIN},
+            "admin": {"port": 0},
+            "im": {"record_counts_s": 1.0},  # plays look at records two seconds later
+        }
         self.settings: Final = {
             section: {**least.get(section, {}), **settings.get(section, {})} for section in {**least, **settings}
         }

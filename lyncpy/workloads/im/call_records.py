@@ -37,7 +37,7 @@ class SessionRecorder:
 
         Args:
             recording: Has them written.
-            delay_s: Seconds that counts of a session under way may wait.
+            delay_s: Seconds that the number of refused messages may wait.
             now: The clock of the quotas, in monotonic seconds.
             per_hour: Records that one user may begin in an hour.
             gather_s: Seconds that refused messages are gathered into one record.
@@ -65,11 +65,10 @@ class SessionRecorder:
         """Return how many sessions under way are known here."""
         return len(self._begun) + len(self._left_out)
 
-    def note(self, record: SessionRecord, *, at_once: bool) -> None:
-        """Have a record written: at once for a beginning or an end, within `delay_s` for counts."""
-        if not self._has_room(record):
-            return
-        self._recording.queue_record(cut(record), within_s=0.0 if at_once else self._delay_s)
+    def note(self, record: SessionRecord) -> None:
+        """Have a record written as it is now."""
+        if self._has_room(record):
+            self._recording.queue_record(cut(record))
 
     def refused_message(self, record: SessionRecord) -> None:
         """Have a refused message without a session recorded; those within `gather_s` are one record, with their number."""

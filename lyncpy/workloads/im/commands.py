@@ -9,6 +9,7 @@ from lyncpy.contracts.records import IRecords, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, ShellCommand, Table
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
+from lyncpy.workloads.im.model.session import recorded
 from lyncpy.workloads.im.sessions import Sessions
 
 COLUMNS = ("session", "from", "to", "began", "state", "messages_from", "messages_to", "failed", "media", "clients")
@@ -47,11 +48,11 @@ class Commands:
         elif user:
             found = [record for span in spans for record in self._of(span)]
         else:
-            found = [one.record for one in self._sessions.all_sessions()]
+            found = [recorded(one) for one in self._sessions.all_sessions()]
         return Table(COLUMNS, [_row(record) for record in found], note=f"{len(found)} sessions{named(spans)}")
 
     def _of(self, span: Span) -> list[SessionRecord]:
-        records = (one.record for one in self._sessions.sessions_of(span.aor))
+        records = (recorded(one) for one in self._sessions.sessions_of(span.aor))
         return [record for record in records if span.since <= record.invited_at < span.until]
 
     async def _past(self, spans: Sequence[Span], text: str) -> list[SessionRecord]:

@@ -188,7 +188,7 @@ class Delivery:
         # The callee may have sent messages meanwhile, before it accepted; they are in the table's state.
         session = self._answered(self._sessions.current(session) or session, outcome)
         if session.answered:
-            self._sessions.update(session, at_once=True)
+            self._sessions.update(session)
         else:
             self._sessions.end_session(session)
 
@@ -196,22 +196,19 @@ class Delivery:
         session = self._answered(session, outcome)
         if session.answered:
             session = rules.ended(session, EndedBy.CALLEE, EndReason.CONFERENCE_INVITATION, self._timers.wall())
-        self._recorder.note(session.record, at_once=True)
+        self._recorder.note(rules.recorded(session))
 
     def _record_page(self, session: Session, outcome: ForkResult) -> None:
         session = self._answered(session, outcome)
-        session = rules.counted(session, session.caller.tag, self._timers.now(), delivered=session.answered)
+        rules.count(session, session.caller.tag, self._timers.now(), delivered=session.answered)
         if session.answered:
             session = rules.ended(session, EndedBy.CALLER, EndReason.SINGLE_MESSAGE, self._timers.wall())
-            self._recorder.note(session.record, at_once=True)
+            self._recorder.note(rules.recorded(session))
         else:
-            self._recorder.refused_message(session.record)
+            self._recorder.refused_message(rules.recorded(session))
 
     def _count(self, session: Session, speaker_tag: str, outcome: ForkResult) -> None:
-        current = self._sessions.current(session)
-        if current is not None:
-            current = rules.counted(current, speaker_tag, self._timers.now(), delivered=is_good(outcome))
-            self._sessions.update(current, at_once=False)
+        self._sessions.count(session, speaker_tag, delivered=is_good(outcome))
 
 
 def is_good(outcome: ForkResult) -> bool:

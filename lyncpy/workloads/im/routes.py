@@ -204,7 +204,7 @@ class Routes:
     def _note(self, arrival: Arrival, direction: DialogDirection) -> None:
         """Update the record for a request in its dialog; the dialog goes on even where no record may be begun."""
         if direction.is_known:
-            self._sessions.update_unrecorded(rules.passed(direction.session, direction.side, arrival.request))
+            rules.note_sent(direction.side, arrival.request)
         elif arrival.request.method in RECORDED:
             try:
                 self._sessions.add_session(direction.session)

@@ -72,6 +72,7 @@ class Im:
             timers,
             total=settings.sessions_total,
             per_user=settings.sessions_per_user,
+            counts_s=settings.record_counts_s,
         )
         parties = Parties(platform, privacy, idle_s=settings.idle_s)
         self._archiving = Archiving(archive, people, timers)

@@ -5,6 +5,9 @@ identifies nothing alone.
 
 Two people may invite each other in the same moment. Each such session is linked to the other, for
 clients give up one of them by a request that would otherwise end both.
+
+A message is counted in memory. What was counted is recorded once in a while, for all sessions at once: so it
+costs a message nothing, and the store one commit.
 """
 
 from collections import Counter, OrderedDict
@@ -14,7 +17,7 @@ from typing import Final
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.deadline import Deadlines
+from lyncpy.core.deadline import Deadline, Deadlines
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.model import session as rules
@@ -30,13 +33,16 @@ OVER_S: Final = 32.0
 class Sessions:
     """Every session of this process; bounded in total and per user."""
 
-    def __init__(self, recorder: SessionRecorder, timers: ITimers, *, total: int, per_user: int) -> None:
+    def __init__(
+        self, recorder: SessionRecorder, timers: ITimers, *, total: int, per_user: int, counts_s: float
+    ) -> None:
         """Begin empty.
 
         Args:
             recorder: Has the records of sessions written.
             total: Sessions at once, at most.
             per_user: Sessions that one user may have begun.
+            counts_s: Seconds after which new counts of sessions under way are recorded.
         """
         self._recorder = recorder
         self._timers = timers
@@ -46,6 +52,11 @@ class Sessions:
         self._of: dict[Aor, set[Key]] = {}
         self._begun: Counter[Aor] = Counter()
         self._idle: Deadlines[Key] = Deadlines(timers, self._expire)
+        self._counts_s = counts_s
+        self._counted: dict[Key, None] = {}
+        """Sessions whose counts have changed since they were recorded."""
+
+        self._record_counts = Deadline(timers, self._record_counted)
         self._by_tags: dict[tuple[str, str], Key] = {}
         """Established sessions, by the caller's tag and the callee's."""
 
@@ -136,15 +147,29 @@ class Sessions:
         """Return a session as it is in the table now; None: it has ended."""
         return self._sessions.get(_key(session))
 
-    def update(self, session: Session, *, at_once: bool) -> None:
-        """Replace a session and have it recorded; nothing happens when it has ended meanwhile."""
+    def count(self, session: Session, side_tag: str, *, delivered: bool) -> None:
+        """Count a MESSAGE of a side; the record has it within `counts_s`. What comes after the end is in none.
+
+        Args:
+            delivered: Whether the receiver's own 2xx has come.
+        """
+        rules.count(session, side_tag, self._timers.now(), delivered=delivered)
+        if not session.counts.is_news:
+            key = _key(session)
+            if key in self._sessions:
+                session.counts.is_news = True
+                self._counted[key] = None
+                self._record_counts.set_first(self._counts_s)
+
+    def update(self, session: Session) -> None:
+        """Replace a session and have it recorded at once; nothing happens when it has ended meanwhile."""
         key = _key(session)
         if key in self._sessions:
             if session.answered and not self._sessions[key].answered:
                 self._answer(key, session)
                 self._by_tags[session.caller.tag, session.callee.tag] = key
             self._sessions[key] = session
-            self._recorder.note(session.record, at_once=at_once)
+            self._recorder.note(rules.recorded(session))
 
     def update_unrecorded(self, session: Session) -> None:
         """Replace a session where its record has not changed; nothing happens when it has ended meanwhile."""
@@ -165,6 +190,7 @@ class Sessions:
         if not self._begun[session.caller.aor]:
             del self._begun[session.caller.aor]
         self._idle.clear(key)
+        self._counted.pop(key, None)
         self._answer(key, session)
         # Clients that mix up two dialogs may use the same tags in both: only its own entry goes.
         tags = session.caller.tag, session.callee.tag
@@ -181,7 +207,7 @@ class Sessions:
             mine.discard(key)
             if not mine:
                 del self._of[user]
-        self._recorder.note(session.record, at_once=True)
+        self._recorder.note(rules.recorded(session))
 
     def hang_up(self, session: Session) -> None:
         """End a session by BYE: for a while, requests in its dialog are refused."""
@@ -208,6 +234,14 @@ class Sessions:
             asked.pop(key, None)
             if not asked:
                 del self._asked[name]
+
+    def _record_counted(self) -> None:
+        """Have all records written whose counts have changed."""
+        counted, self._counted = self._counted, {}
+        for key in counted:
+            session = self._sessions[key]
+            session.counts.is_news = False
+            self._recorder.note(rules.recorded(session))
 
     def _expire(self, key: Key) -> None:
         """End a session whose deadline has come.

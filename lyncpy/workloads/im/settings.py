@@ -26,8 +26,8 @@ class Settings(BaseModel):
     idle_s: float = Field(default=43200.0, ge=600.0, le=604800.0)
     """Seconds after which a session in which nothing was sent is taken for ended."""
 
-    record_counts_s: float = Field(default=1.0, ge=0.1, le=60.0)
-    """Seconds after which new message counts of a session under way reach its call detail record."""
+    record_counts_s: float = Field(default=10.0, ge=0.1, le=600.0)
+    """Seconds after which new message counts of sessions under way reach their call detail records, all in one write; at `kill -9` those of so many seconds are lost."""
 
     records_per_user: int = Field(default=2_000, ge=10, le=1_000_000)
     """Call detail records that one user may begin in an hour; sessions beyond it work, but leave no record, and the log says whose they are."""

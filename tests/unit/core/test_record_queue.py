@@ -12,7 +12,7 @@ from lyncpy.contracts.records import CallRecord, ConferenceRecord, FocusJoinReco
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.core import record_queue
-from lyncpy.core.record_queue import RecordQueue
+from lyncpy.core.record_queue import GATHER_S, RecordQueue
 from lyncpy.core.timers import Timers
 from tests.kit.fakes import awaited
 from tests.kit.meters import MemoryMeter
@@ -43,7 +43,9 @@ class Scene:
         self.recording.queue_record(ConferenceRecord(key, word, organizer, 0.0), within_s=within_s)
 
     def answer(self, error: Exception | None = None) -> None:
-        """Answer the oldest write."""
+        """Answer the oldest write, after the moment for which records are gathered."""
+        if not self.pending:
+            self.clock.advance(GATHER_S)
         records, waiting = self.pending.pop(0)
         if error is None:
             self.written += words(records)
@@ -86,13 +88,20 @@ def test_records_that_wait_are_written_together(scene: Scene) -> None:
     """A meeting that ends for two hundred people is not two hundred trips."""
     for name in "abc":
         scene.note(name, name)
+    assert scene.pending == []
+    scene.clock.advance(GATHER_S)
+    scene.note("d", "d")
+    scene.note("e", "e")
+    assert [words(records) for records, _ in scene.pending] == [["a", "b", "c"]]
     scene.answer()
-    assert [words(records) for records, _ in scene.pending] == [["b", "c"]]
+    scene.answer()
+    assert scene.written == [*"abcde"]
 
 
 def test_what_changes_while_it_is_written_is_written_again(scene: Scene) -> None:
     """The end of a session is not lost behind its beginning."""
     scene.note("a", "beginning")
+    scene.clock.advance(GATHER_S)
     scene.note("a", "end")
     scene.answer()
     scene.answer()
@@ -107,11 +116,11 @@ def test_a_failing_store_is_tried_again(scene: Scene) -> None:
         scene.answer(StoreUnavailable("disk full"))
         scene.note("b", "two")
         assert scene.pending == []
-        scene.clock.advance(1.0)
+        scene.clock.advance(1.2)
         scene.answer(StoreUnavailable("disk still full"))
         scene.clock.advance(1.0)
         assert scene.pending == []
-        scene.clock.advance(1.0)
+        scene.clock.advance(1.2)
         scene.answer()
     assert scene.written == ["one", "two"]
     said = [event["log_format"] for event in events if "call records" in event["log_format"]]
@@ -158,7 +167,7 @@ def test_a_slow_disk_costs_few_transactions(scene: Scene) -> None:
     for number in range(4_000):
         scene.note(f"{number}", f"{number}")
     trips = 0
-    while scene.pending:
+    while len(scene.recording):
         scene.answer()
         trips += 1
     assert len(scene.written) == 4_000
@@ -202,9 +211,9 @@ def test_a_record_that_no_store_takes_holds_up_no_other(scene: Scene) -> None:
     """It is given up, and said so; before, it was tried for ever, and all others with it."""
     for name in "abc":
         scene.note(name, name)
-    scene.answer()
     with capturedLogs() as events:
         scene.answer(ValueError("a number that is too large"))
+        scene.answer()
         scene.answer(ValueError("a number that is too large"))
         scene.answer()
     assert scene.written == ["a", "c"]

@@ -72,11 +72,11 @@ def test_a_user_begins_only_so_many_records() -> None:
 def test_a_session_is_recorded_whole_or_not_at_all() -> None:
     """What has a record keeps it to its end, however many begin meanwhile; what has none gets none half-way."""
     desk = _Desk(per_hour=1)
-    desk.recorder.note(_record(1, code=None), at_once=True)
-    desk.recorder.note(_record(2, code=None), at_once=True)
+    desk.recorder.note(_record(1, code=None))
+    desk.recorder.note(_record(2, code=None))
     desk.now = 7200.0
-    desk.recorder.note(_record(2, code=200), at_once=True)
-    desk.recorder.note(_record(1, code=200), at_once=True)
+    desk.recorder.note(_record(2, code=200))
+    desk.recorder.note(_record(1, code=200))
     assert [row.call_id for row in desk.book.rows.values() if isinstance(row, SessionRecord)] == ["call 1"]
     assert len(desk.recorder) == 0
 
@@ -84,7 +84,7 @@ def test_a_session_is_recorded_whole_or_not_at_all() -> None:
 def test_what_clients_write_has_a_bound() -> None:
     """A Call-ID of thirty thousand letters is cut in the record."""
     desk = _Desk()
-    desk.recorder.note(replace(_record(1), call_id="x" * 30_000, user1_client="y" * 9000), at_once=True)
+    desk.recorder.note(replace(_record(1), call_id="x" * 30_000, user1_client="y" * 9000))
     (row,) = desk.book.rows.values()
     assert isinstance(row, SessionRecord)
     assert (len(row.call_id), len(row.user1_client)) == (LETTERS, LETTERS)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.records import CallRecord
+from lyncpy.contracts.records import CallRecord, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import CommandFailed
 from tests.kit.fakes import awaited
@@ -52,6 +53,42 @@ def test_the_record_is_there_while_the_session_lasts(scene: Scene) -> None:
     record = scene.record
     assert record.ended_at is None
     assert record.user1_messages == 1
+
+
+def test_a_message_writes_nothing_by_itself(scene: Scene) -> None:
+    """Counts of all sessions reach their records together, in one write, a while after the first of them."""
+    writes: list[Sequence[CallRecord]] = []
+    write = scene.records.upsert
+
+    def noted(rows: Sequence[CallRecord]) -> Deferred[None]:
+        writes.append(rows)
+        return write(rows)
+
+    for number in range(5):
+        scene.send("INVITE", body=SDP, call_id=f"c{number}")
+        scene.outbound.to("n/b1").answers(200, tag="tb")
+    scene.clock.advance(2)
+    scene.records.upsert = noted  # type: ignore[method-assign]  # to look at
+    for number in range(2, 12):
+        scene.send("MESSAGE", tags=("ta", "tb"), number=number, call_id=f"c{number % 5}", body=b"hi")
+        scene.outbound.to("n/b1").answers(200)
+    assert not writes
+    scene.clock.pump([1, 0.01])
+    (rows,) = writes
+    assert [row.user1_messages for row in rows if isinstance(row, SessionRecord)] == [2] * 5
+    scene.clock.advance(10)
+    assert len(writes) == 1
+
+
+def test_what_is_answered_after_the_end_is_counted_no_more(scene: Scene) -> None:
+    """The record of a session that has ended is not written again as if it lasted."""
+    scene.talk()
+    scene.send("MESSAGE", tags=("ta", "tb"), number=2, body=b"hi")
+    message = scene.outbound.to("n/b1")
+    scene.send("BYE", tags=("ta", "tb"), number=3)
+    message.answers(200)
+    assert scene.record.ended_at is not None
+    assert scene.record.user1_messages == 0
 
 
 @pytest.mark.parametrize("failure", [408, 480, 481])
@@ -278,6 +315,7 @@ def test_an_operator_sees_who_talks(scene: Scene) -> None:
     (row,) = scene.run("alice@example.test").rows
     assert row[1:3] == ("alice@example.test", "bob@example.test")
     assert row[4] == "talking"
+    assert scene.record.ended_at is None
     assert len(scene.run(past="10").rows) == 1
     with pytest.raises(CommandFailed):
         scene.run(past="all")

@@ -1,12 +1,13 @@
 """A session between two users: its sides, its states, and what its call detail record says; pure.
 
 A session is a value: each function returns it as it is afterwards. `at` is wall-clock seconds, for the
-record; `now` is monotonic seconds, for its `deadline`.
+record; `now` is monotonic seconds, for its `deadline`. What changes with each request in it, its counts and
+the sequence numbers of its sides, are plain counters that all its values share: a message writes no new value.
 """
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lyncpy.contracts.facts import EndpointGoneReason
@@ -93,15 +94,31 @@ REFUSALS: Final[Mapping[int, EndReason]] = {
 """Why an invitation was not accepted, where its status tells; else it was rejected."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Side:
-    """One of the two sides of a session."""
+    """One of the two sides of a session; only its counter changes."""
 
     aor: Aor
     epid: Epid
     tag: str
     cseq: int = 0
     """The highest CSeq number that this side has sent in the dialog."""
+
+
+@dataclass(slots=True)
+class MessageCounts:
+    """The messages of a session so far: counted at each, read when its record is written."""
+
+    of_caller: int = 0
+    of_callee: int = 0
+    """Delivered, each: the receiver's own 2xx has come."""
+
+    failed: int = 0
+    last_at: float = 0.0
+    """When the last one was counted, in monotonic seconds; 0: none was."""
+
+    is_news: bool = False
+    """Whether one was counted that waits for being recorded; see `Sessions.count`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +137,15 @@ class Session:
     """A dialog between two users, or an invitation to one."""
 
     record: SessionRecord
-    """Its call detail record as it is now."""
+    """Its call detail record as it is now, but for the counts: `recorded` has these, too."""
 
     caller: Side
     callee: Side
     active_at: float
-    """When it began, was accepted, or a message was sent in it, the latest of these, in monotonic seconds."""
+    """When it began or was accepted, the later of both, in monotonic seconds."""
 
     idle_s: float
-    """Seconds after `active_at` at which it ends by itself."""
+    """Seconds after `active_at`, or its last message, at which it ends by itself."""
 
     state: SessionState = SessionState.INVITED
     is_despite: bool = False
@@ -139,6 +156,9 @@ class Session:
 
     policy: ArchivePolicy | None = None
     """The archive's policy for the two; None: it has not been asked yet."""
+
+    counts: MessageCounts = field(default_factory=MessageCounts)
+    """Of all values of this session the same object."""
 
     @property
     def answered(self) -> bool:
@@ -171,7 +191,7 @@ def receive(session: Session, event: SessionEvent) -> Session:
 
 def deadline(session: Session) -> float:
     """Return when `expire` ends the session unless something is sent in it, in monotonic seconds."""
-    return session.active_at + session.idle_s
+    return max(session.active_at, session.counts.last_at) + session.idle_s
 
 
 def expire(session: Session, now: float, at: float) -> Session:
@@ -269,30 +289,35 @@ def _ended(session: Session, by: EndedBy, reason: str, at: float) -> Session:
     return replace(session, record=replace(session.record, ended_at=at, ended_by=by.value, end_reason=reason))
 
 
-def passed(session: Session, side: Side, request: Request) -> Session:
+def note_sent(side: Side, request: Request) -> None:
     """Note that a side sent a request in the dialog."""
     # The number is needed for the BYE that the server may have to send for this side (RFC 3261 §12.2.1.1).
     number = request.cseq.number
-    if number <= side.cseq:
-        return session
-    moved = replace(side, cseq=number)
-    if side.tag == session.caller.tag:
-        return replace(session, caller=moved)
-    if not session.answered:
-        return replace(session, early=tuple(moved if one.tag == side.tag else one for one in session.early))
-    return replace(session, callee=moved)
+    if number > side.cseq:
+        side.cseq = number
 
 
-def counted(session: Session, side_tag: str, now: float, *, delivered: bool) -> Session:
+def count(session: Session, side_tag: str, now: float, *, delivered: bool) -> None:
     """Count a MESSAGE of a side; it is delivered when the receiver's own 2xx has come."""
-    record = session.record
+    counts = session.counts
+    counts.last_at = now
     if not delivered:
-        record = replace(record, messages_failed=record.messages_failed + 1)
+        counts.failed += 1
     elif side_tag == session.caller.tag:
-        record = replace(record, user1_messages=record.user1_messages + 1)
+        counts.of_caller += 1
     else:
-        record = replace(record, user2_messages=record.user2_messages + 1)
-    return replace(session, record=record, active_at=now)
+        counts.of_callee += 1
+
+
+def recorded(session: Session) -> SessionRecord:
+    """Return the call detail record of a session as it is now."""
+    counts = session.counts
+    return replace(
+        session.record,
+        user1_messages=counts.of_caller,
+        user2_messages=counts.of_callee,
+        messages_failed=counts.failed,
+    )
 
 
 def media(request: Request) -> str:

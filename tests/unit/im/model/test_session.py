@@ -8,7 +8,7 @@ from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.sip.message import Headers, Response
+from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndedBy, EndReason, Session, SessionEvent, SessionState, Side
 
@@ -58,11 +58,32 @@ def test_a_message_moves_the_deadline() -> None:
     """A session ends by itself when nothing has been sent in it for too long, and not before."""
     session = rules.accepted(invited(), answer(200), PHONE, at=1001.0, now=10.0)
     assert rules.deadline(session) == 610.0
-    session = rules.counted(session, "ta", 300.0, delivered=True)
+    rules.count(session, "ta", 300.0, delivered=True)
     assert rules.expire(session, 899.0, 2000.0) is session
     over = rules.expire(session, rules.deadline(session), 2000.0)
     assert (over.state, over.record.ended_by, over.record.end_reason) == (SessionState.TERMINATED, "server", "idle")
-    assert (over.record.ended_at, over.record.user1_messages) == (2000.0, 1)
+    record = rules.recorded(over)
+    assert (record.ended_at, record.user1_messages) == (2000.0, 1)
+
+
+def test_counts_are_those_of_all_values_of_a_session() -> None:
+    """A message is counted once, whichever value of its session was at hand; what stands for a side is not copied."""
+    ringing = invited()
+    session = rules.accepted(ringing, answer(200), PHONE, at=1001.0, now=10.0)
+    rules.count(ringing, "ta", 11.0, delivered=True)
+    rules.count(session, "tb", 12.0, delivered=True)
+    rules.count(session, "tb", 13.0, delivered=False)
+    record = rules.recorded(session)
+    assert (record.user1_messages, record.user2_messages, record.messages_failed) == (1, 1, 1)
+    assert rules.recorded(ringing).user2_messages == 1
+
+
+def test_the_highest_number_of_a_side_stays() -> None:
+    """A request that comes late does not set back the number from which the server's own BYE counts."""
+    side = invited().caller
+    for number in (7, 3):
+        rules.note_sent(side, Request("INFO", "sip:b@x", Headers([("CSeq", f"{number} INFO")])))
+    assert side.cseq == 7
 
 
 def test_the_reason_of_a_fact_is_kept_as_it_is() -> None:
