@@ -91,7 +91,7 @@ def _read_part(piece: bytes) -> Part:
 
 
 def write_multipart(
-    parts: Iterable[Part], *, subtype: str, boundary: str, params: Mapping[str, str] | None = None
+    parts: Iterable[tuple[str, bytes]], *, subtype: str, boundary: str, params: Mapping[str, str] | None = None
 ) -> tuple[str, bytes]:
     r"""Write a multipart body, and the Content-Type that goes with it.
 
@@ -100,6 +100,7 @@ def write_multipart(
     more at the end of the part, which XML and text do not mind.
 
     Args:
+        parts: The header lines of each part, every line with its end, and its body.
         params: More parameters of the media type; quoted where they have to be.
 
     Raises:
@@ -111,11 +112,10 @@ def write_multipart(
         raise LocalProtocolError(f'not a boundary: "{boundary[:80]}"')
     delimiter = b"--" + boundary.encode("ascii")
     out: list[bytes] = []
-    for part in parts:
-        if delimiter in part.body:
+    for head, body in parts:
+        if delimiter in body:
             raise LocalProtocolError("the boundary occurs in a part")
-        head = "".join(f"{line}\r\n" for line in part.headers.lines)
-        out += delimiter, b"\r\n", head.encode("utf-8", "surrogateescape"), b"\r\n", part.body, b"\r\n\r\n"
+        out += delimiter, f"\r\n{head}\r\n".encode("utf-8", "surrogateescape"), body, b"\r\n\r\n"
     out += delimiter, b"--\r\n"
     words = {**(params or {}), "boundary": boundary}
     listed = ";".join(f"{name}={value if TOKEN.fullmatch(value) else quote(value)}" for name, value in words.items())

@@ -39,6 +39,8 @@ and a little more: each part gets the namespaces that it uses, which adds some s
 
 # Spec: XML 1.0 §2.2, Char. Lone surrogates are bytes that were no UTF-8.
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Nothing of it is written otherwise, in text or in an attribute.
+_PLAIN: Final = re.compile("[ !#-%'-;=?-~]*")
 _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # A carriage return that was written as a reference would be read as a line feed (XML 1.0 §2.11).
 _TEXT_ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
@@ -211,10 +213,11 @@ class _Builder:
         if len(attributes) > 2 * MAX_ATTRIBUTES:
             raise RemoteProtocolError("XML with too many attributes", 413)
         element = Element(name, name, attributes, self._allowance)
-        if any(map(_is_special, attributes[::2])):
-            self._declare(element)
-        else:
-            element._scope = self._scope
+        element._scope = self._scope
+        for key in attributes[::2]:
+            if ":" in key or key == "xmlns":
+                self._declare(element)
+                break
         if ":" in name:
             element.local = self._local(name)
         if self._open:
@@ -280,10 +283,6 @@ class _Builder:
 
 def _refuse_document_type(*_: object) -> None:
     raise RemoteProtocolError("XML with a document type")
-
-
-def _is_special(name: str) -> bool:
-    return ":" in name or name == "xmlns"
 
 
 def _is_declaration(prefix: str, value: str) -> bool:
@@ -426,9 +425,9 @@ def _declaration(declared: tuple[str, str]) -> str:
 
 def escape(text: str) -> str:
     """Write text as the content of an element; characters that XML cannot hold are dropped."""
-    return _NOT_XML.sub("", text).translate(_ENTITIES)
+    return text if _PLAIN.fullmatch(text) else _NOT_XML.sub("", text).translate(_ENTITIES)
 
 
 def quote_attr(text: str) -> str:
     """Write text as an attribute's value, with the quotes around it."""
-    return '"' + _NOT_XML.sub("", text).translate(_ATTRIBUTE_ENTITIES) + '"'
+    return f'"{text if _PLAIN.fullmatch(text) else _NOT_XML.sub("", text).translate(_ATTRIBUTE_ENTITIES)}"'

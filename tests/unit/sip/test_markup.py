@@ -105,6 +105,8 @@ def test_documents_are_bounded() -> None:
 
 def test_text_is_made_safe() -> None:
     """What users type cannot become markup, and what XML cannot hold is left out."""
+    assert escape("it's 7 * 6; [ok]?") == "it's 7 * 6; [ok]?"
+    assert quote_attr("it's 7 * 6; [ok]?") == '"it\'s 7 * 6; [ok]?"'
     assert escape('<a> & "b"\0\x0b\ud800\ufffe\U0001f600\n') == '&lt;a&gt; &amp; "b"\U0001f600\n'
     assert quote_attr('<a> & "b"\t\r\n\0') == '"&lt;a&gt; &amp; &quot;b&quot;&#9;&#13;&#10;"'
 

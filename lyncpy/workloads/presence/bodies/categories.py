@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare, listed
-from lyncpy.sip.body import Part, write_multipart
+from lyncpy.sip.body import write_multipart
 from lyncpy.sip.markup import quote_attr
-from lyncpy.sip.message import Headers
 from lyncpy.workloads.presence.model.audience import Audience, visible
 from lyncpy.workloads.presence.model.board import Board, StaleVersions
 from lyncpy.workloads.presence.model.states import Aggregate
@@ -186,16 +185,15 @@ def write_list(
         f' version="{number}" fullState="{"true" if whole else "false"}">'
         f"{resources}</list>"
     )
-    parts = [_part(f"r.{mark}@{host}", _RLMI, rlmi.encode())]
-    parts += [_part(f"c{index}.{mark}@{host}", content_type, view) for index, view in enumerate(views.values())]
+    parts = [(_head(f"r.{mark}@{host}", _RLMI), rlmi.encode())]
+    parts += [(_head(f"c{index}.{mark}@{host}", content_type), view) for index, view in enumerate(views.values())]
     return write_multipart(
         parts, subtype="related", boundary=f"part-{mark}", params={"type": _RLMI, "start": f"r.{mark}@{host}"}
     )
 
 
-def _part(name: str, content_type: str, body: bytes) -> Part:
-    lines = (("Content-Transfer-Encoding", "binary"), ("Content-ID", f"<{name}>"), ("Content-Type", content_type))
-    return Part(Headers(lines), body)
+def _head(name: str, content_type: str) -> str:
+    return f"Content-Transfer-Encoding: binary\r\nContent-ID: <{name}>\r\nContent-Type: {content_type}\r\n"
 
 
 def _seen(one: Instance) -> str:
