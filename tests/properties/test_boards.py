@@ -52,6 +52,11 @@ from tests.kit.boards import colleague, read_record, usual_quotas
 from tests.kit.presence import state
 
 ALICE, BOB, DAVE = (Aor(f"sip:{name}@contoso.test") for name in ("alice", "bob", "dave"))
+WATCHERS = (
+    (ALICE, Relation.SAME_ENTERPRISE), (BOB, Relation.SAME_ENTERPRISE), (DAVE, Relation.SAME_ENTERPRISE),
+    (Aor("sip:erin@contoso.test"), Relation.SAME_ENTERPRISE), (Aor("sip:frank@fabrikam.test"), Relation.FEDERATED),
+    (Aor("sip:grace@contoso.test"), Relation.PUBLIC_CLOUD), (Aor("sip:anonymous"), Relation.ANONYMOUS),
+)  # fmt: skip
 EPIDS = st.sampled_from([Epid("pc"), Epid("laptop"), Epid("phone")])
 CONTAINERS = st.sampled_from([2, 2, 3, 0, 1, 100, 200, 300, 400, 1000, 32000])
 QUOTAS = usual_quotas(publications=8, value_bytes=2000, containers=8, members=2, delegates=1, subscribers=1)
@@ -303,6 +308,16 @@ def test_an_endpoint_that_leaves_takes_along_what_it_said(
 def _said(value: object) -> object:
     # When somebody was last active may be news: he was, on the device that came and went.
     return replace(value, last_active=None) if hasattr(value, "last_active") else value  # type: ignore[type-var]  # an Aggregate
+
+
+@given(steps, st.permutations(WATCHERS))
+def test_an_audience_is_the_same_whoever_asked_before(
+    found: Sequence[tuple[object, ...]], watchers: Sequence[tuple[Aor, Relation]]
+) -> None:
+    """What a board knows of its audiences is what is found on a board of which nobody has asked yet."""
+    for _, board, _ in histories(found):
+        for watcher, relation in watchers:
+            assert audience(board, watcher, relation) == audience(replace(board), watcher, relation)
 
 
 @given(steps)

@@ -118,9 +118,9 @@ class Commands:
         rows = []
         for one, watch in self._watchers.watchers_of(board.aor).items():
             name, because = level(board, one.watcher, self._relation(one.watcher))
-            form = watch.form.name.lower()
+            form = watch.asked.form.name.lower()
             told = one.machine.dialog.local_seq
-            wants = " ".join(sorted(watch.categories))
+            wants = " ".join(sorted(watch.asked.categories))
             rows.append((bare(one.watcher), one.epid, name, because, form, wants, told, one.flow))
         columns = ("watcher", "epid", "level", "because", "form", "categories", "notifications", "flow")
         return Table(columns, sorted(rows), note=f"{len(rows)} watch them")

@@ -163,21 +163,21 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         earlier.add(later)
         return earlier
 
-    def update(self, key: Aor, changes: GatheredChanges | None) -> "_SeenBoard | None":
+    def update(self, key: Aor, changes: GatheredChanges | None) -> "_WatchedBoard | None":
         """Give a board that is in memory, with its changes; None: it is to be loaded."""
         board = self._boards.peek(key)
         return None if board is None else self._seen(board, changes)
 
-    async def load(self, key: Aor, changes: GatheredChanges | None) -> "_SeenBoard":
+    async def load(self, key: Aor, changes: GatheredChanges | None) -> "_WatchedBoard":
         """Load a board that has left the memory, with its changes."""
         return self._seen(await self._boards.latest(key), changes)
 
-    def _seen(self, board: Board, changes: GatheredChanges | None) -> "_SeenBoard":
+    def _seen(self, board: Board, changes: GatheredChanges | None) -> "_WatchedBoard":
         exists = self._people.person(board.aor) is not None
-        return _SeenBoard(board, changes, self._watchers.watchers_of(board.aor), self._views, exists=exists)
+        return _WatchedBoard(board, changes, self._watchers.watchers_of(board.aor), self._views, exists=exists)
 
 
-class _SeenBoard:
+class _WatchedBoard:
     """A board with its changes, as its watchers see it.
 
     Args:
@@ -219,25 +219,25 @@ class _SeenBoard:
             changes = self._changes
             # Only of a watcher who is owed nothing, and was told before the first change, the news is the audience's.
             if owed is not None or changes is None or watch.since >= changes.first:
-                return self._new_to(seen_by, watch.since, owed) & watch.categories
-            key = (seen_by, watch.categories)
+                return self._new_to(seen_by, watch.since, owed) & watch.asked.categories
+            key = (seen_by, watch.asked.categories)
             news = self._news.get(key)
             if news is None:
-                news = self._news[key] = self._new_to(seen_by, watch.since, None) & watch.categories
+                news = self._news[key] = self._new_to(seen_by, watch.since, None) & watch.asked.categories
             return news
         if before is not None and (is_blocked(seen_by) or is_blocked(before)) and NOBODY not in (before, seen_by):
             # As for a sign-out, or for who comes again: what looks different, and what was new on the level before.
             # Nothing if nothing does.
-            different = differs(self._board, before, seen_by, watch.categories)
-            return different | (self._new_to(before, watch.since, owed) & watch.categories)
-        return watch.categories  # another level: everything may look different
+            different = differs(self._board, before, seen_by, watch.asked.categories)
+            return different | (self._new_to(before, watch.since, owed) & watch.asked.categories)
+        return watch.asked.categories  # another level: everything may look different
 
     def audience_of(
         self, subscription: Subscription, news: frozenset[str]
     ) -> tuple[Audience | None, frozenset[str], PresenceFormat]:
         """Give the audience of a watcher, the categories with news, and the format of the document."""
         watch = self._watches[subscription]
-        return watch.seen_by, news, watch.form
+        return watch.seen_by, news, watch.asked.form
 
     def write_document(self, audience: Any) -> Document:  # Any: see `Update`
         """Give the document for an audience, written once for all watchers in it."""

@@ -1,7 +1,7 @@
 """Presentities: the people whose presence is watched (RFC 2778 §2.3), and what a watcher sees of them."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from lyncpy.workloads.presence.bodies.legacy import PresenceFormat, person_seen,
 from lyncpy.workloads.presence.model.audience import Audience, audience
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import Relation
-from lyncpy.workloads.presence.watcher_index import WatchedPerson
+from lyncpy.workloads.presence.watcher_index import SeenBoard, WatchedPerson
 
 _VIEWS_PER_BOARD: Final = 32
 """Documents kept of one board: levels and sets of categories; those of all clients of Lync are fewer."""
@@ -102,17 +102,21 @@ class Presentities:
     relation: Callable[[Aor], Relation]
     """Gives the relation of a watcher to the enterprise."""
 
-    def document_for(self, watcher: Aor, watched: WatchedPerson, board: Board | None) -> Document:
+    def seen(self, watcher: Aor, boards: Mapping[Aor, Board]) -> dict[Aor, SeenBoard]:
+        """Give each board with the audience to which a watcher belongs."""
+        relation = self.relation(watcher)
+        return {aor: SeenBoard(board, audience(board, watcher, relation)) for aor, board in boards.items()}
+
+    def document_for(self, uri: str, asked: WatchedPerson, seen: SeenBoard | None) -> Document:
         """Write what a watcher sees of a person.
 
         Args:
-            watcher: The watcher's address.
-            watched: The person, and which categories and format the watcher asked for.
-            board: The person's board; None: there is no such user, or nothing is to be said of them yet.
+            uri: The person's address, as the watcher wrote it.
+            asked: Which categories and format the watcher asked for.
+            seen: What they see; None: there is no such user, or nothing is to be said of them yet.
         """
-        if board is not None:
-            seen_by = audience(board, watcher, self.relation(watcher))
-            return self.views.document_for(board, seen_by, watched.categories, watched.form)
-        if watched.form is PresenceFormat.CATEGORIES:
-            return Document(watched.form.value, write_unknown(watched.uri, watched.categories))
-        return Document(watched.form.value, write_legacy(person_unknown(watched.uri), watched.form))
+        if seen is not None:
+            return self.views.document_for(*seen, asked.categories, asked.form)
+        if asked.form is PresenceFormat.CATEGORIES:
+            return Document(asked.form.value, write_unknown(uri, asked.categories))
+        return Document(asked.form.value, write_legacy(person_unknown(uri), asked.form))

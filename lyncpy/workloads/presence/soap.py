@@ -77,8 +77,9 @@ class Soap:
         uri = _named(operation)
         aor, watcher = aor_of(uri), arrival.sender.aor
         board = None if self._people.person(aor) is None else await self._boards.read(aor)
-        asked = WatchedPerson(uri, LEGACY_CATEGORIES, form=PresenceFormat.PRESENTITY)
-        document = self._presentities.document_for(watcher, asked, board)
+        asked = WatchedPerson(LEGACY_CATEGORIES, form=PresenceFormat.PRESENTITY)
+        seen = self._presentities.seen(watcher, {} if board is None else {aor: board})
+        document = self._presentities.document_for(uri, asked, seen.get(aor))
         return _answered(arrival, "getPresence", document.body.decode())
 
     async def set_presence(self, arrival: Arrival, operation: Element) -> Response:

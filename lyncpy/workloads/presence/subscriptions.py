@@ -4,8 +4,7 @@ A watcher chooses whom to watch; what they see of a person is decided by `model.
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from lyncpy.contracts.arrival import Arrival
@@ -36,7 +35,7 @@ from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.presentities import Presentities
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.subscribers import Subscribers
-from lyncpy.workloads.presence.watcher_index import EVENT, WatchedPeople, WatchedPerson, WatcherIndex
+from lyncpy.workloads.presence.watcher_index import EVENT, SeenBoard, WatchedPeople, WatchedPerson, WatcherIndex
 
 _ACTIONS_BOUND: Final = 8
 """Actions that ask for one person in one dialog; of more, the oldest is forgotten."""
@@ -179,22 +178,22 @@ class PresenceSubscriptions:
         """
         if self._grants.is_end(arrival):
             return self._grants.accept(arrival, EVENT, None)[1]
-        asked, form = self._asked(arrival)
-        batch = tuple(map(self._led_on, asked))
-        serial = self._boards.serial
-        boards = await self._boards_named(arrival, batch)
+        batch, form = self._asked(arrival)
+        boards, serial = await self._boards_named(arrival, batch)
         found = self._grants.continued(arrival)
         before: WatchedPeople
         before, number = ({}, 1) if found is None else (found.data, found.documents + 1)
         watched_people, told = combined(before, batch, form)
         if len(watched_people) > self._resources:
             raise Refused(413, _LIMIT)
-        self._watchers.require_room(arrival.sender.aor, arrival.sender.epid, len(watched_people) - len(before))
+        watcher = arrival.sender.aor
+        self._watchers.require_room(watcher, arrival.sender.epid, len(watched_people) - len(before))
         # An answer that nothing follows, to a poll (RFC 6665 §4.4.3) or to a batch that only asks, has to hold all;
         # in any other, people for whom there is no room are told of in notifications.
         only_asks = found is None and bool(batch) and all(action.once for action in batch)
         is_all = only_asks or arrival.request.expires == 0
-        views, late = self._views_of(arrival.sender.aor, told, boards, _POLLED if is_all else 1)
+        seen = self._presentities.seen(watcher, {aor: boards[aor] for aor in told if aor in boards})
+        views, late = self._views_of(told, seen, _POLLED if is_all else 1)
         if late and is_all:
             raise Refused(413, _LIMIT)
         document = self._document(arrival, views, number, whole=told.keys() >= watched_people.keys())
@@ -203,51 +202,56 @@ class PresenceSubscriptions:
         )
         if subscription is not None:
             subscription.documents = number
-            shown = {aor: boards.get(aor) for aor in told if aor in watched_people and aor not in late}
-            self._register(
-                subscription, watched_people, {aor: boards[aor] for aor in told if aor in boards}, shown, serial
-            )
-            self._note(subscription.watcher, batch, before, watched_people, boards)
+            self._watchers.watch(subscription, watched_people, seen, self._boards.serial)
+            shown = ((aor, boards.get(aor)) for aor in told if aor in watched_people and aor not in late)
+            self._compare(subscription, shown, serial)
+            self._note(watcher, batch, before, watched_people, boards)
             for aor in late:
                 self._fanout.feed.owe(subscription, aor, watched_people[aor].categories)
         return response
 
-    async def _boards_named(self, arrival: Arrival, batch: tuple[BatchAction, ...]) -> dict[Aor, Board]:
+    async def _boards_named(
+        self, arrival: Arrival, batch: Sequence[BatchAction]
+    ) -> tuple[Mapping[Aor, Board], int | None]:
         """Read the boards of the people whom a batch names, or, without one, of those whom its dialog watches.
+
+        Returns:
+            The boards of those who exist, and the number of the last change before they were read; None: nothing was
+            waited for.
 
         Raises:
             Refused: 413 for a batch over the bound, before anything is read: it must not cost a read for each name.
         """
-        named = {one.aor for action in batch for one in action.resources}
+        named: Collection[Aor] = {one.aor for action in batch for one in action.resources}
         if len(named) > self._resources:
             raise Refused(413, _LIMIT)
         found = self._grants.continued(arrival)
         if not batch and found is not None:
-            named = set(found.data)
-        boards = {aor: await self._boards.read(aor) for aor in sorted(named) if self._people.person(aor) is not None}
+            named = found.data.keys()
+        people, serial = self._people, self._boards.serial
+        boards = {aor: self._boards.peek(aor) for aor in named if people.person(aor) is not None}
+        missing = sorted(aor for aor, board in boards.items() if board is None)
+        read = {aor: await self._boards.read(aor) for aor in missing}
         # As they are now: what takes a while to read must not make the rest old. What is changed after this, and
         # before the subscription is registered, it is told when that is done.
-        return {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
+        if missing:
+            boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
+        return {aor: board or read[aor] for aor, board in boards.items()}, serial if missing else None
 
-    def _register(
-        self,
-        subscription: Subscription,
-        watched_people: WatchedPeople,
-        boards: Mapping[Aor, Board],
-        shown: Mapping[Aor, Board | None],
-        serial: int,
+    def _compare(
+        self, subscription: Subscription, shown: Iterable[tuple[Aor, Board | None]], serial: int | None
     ) -> None:
-        """Have a subscription watch people, and tell it where its document is outdated already.
+        """Tell a subscription that watches people from now on where its document is outdated already.
 
         Args:
-            subscription: A new subscription, or one that watches others from now on.
-            watched_people: All whom it watches.
-            boards: The boards of those whom it is told of, now or later.
+            subscription: The subscription.
             shown: Person in the document → the board that was read; None: there was no such user.
-            serial: Number of the last change before the boards were read.
+            serial: Number of the last change before the boards were read; None: they were read in this very turn,
+                and nothing can be outdated.
         """
-        self._watchers.watch(subscription, watched_people, boards, self._boards.serial)
-        behind = {aor: board for aor, board in shown.items() if self._is_behind(aor, board, serial)}
+        if serial is None:
+            return
+        behind = {aor: board for aor, board in shown if self._is_behind(aor, board, serial)}
         if behind:
             self._fanout.compare(subscription, behind)
 
@@ -279,12 +283,14 @@ class PresenceSubscriptions:
         if gone:
             self._subscribers.ended(watcher, gone)
 
-    def _led_on(self, action: BatchAction) -> BatchAction:
-        """Replace former addresses by the present ones, while what is sent to a former address still arrives."""
-        if all(self._owners.led_to(one.aor) is None for one in action.resources):
-            return action
-        led = (replace(one, aor=self._owners.led_to(one.aor) or one.aor) for one in action.resources)
-        return replace(action, resources=tuple(led))
+    def _meant(self, uri: str) -> Aor:
+        """Give the address that a watcher means; a former one is the present one, while what is sent there still arrives.
+
+        That of a person is the very text that the directory has: the same for all who watch them.
+        """
+        aor = aor_of(uri)
+        person = self._people.person(aor)
+        return person.aor if person is not None else self._owners.led_to(aor) or aor
 
     def _asked(self, arrival: Arrival) -> tuple[Sequence[BatchAction], PresenceFormat]:
         """Give the actions that a SUBSCRIBE asks for, none for a refresh that changes nothing, and the format."""
@@ -292,9 +298,9 @@ class PresenceSubscriptions:
         form = form_of(request.headers.get_all("Accept"))
         if request.body.strip():
             if request.content_type == BATCH_TYPE:
-                return read_batch(request.body), PresenceFormat.CATEGORIES
+                return read_batch(request.body, self._meant), PresenceFormat.CATEGORIES
             if request.content_type == LIST_TYPE:
-                return read_list(request.body), _legacy(form)
+                return read_list(request.body, self._meant), _legacy(form)
             raise Refused(415, headers=[("Accept", f"{BATCH_TYPE}, {LIST_TYPE}")])
         # A refresh without a body changes nothing; a first SUBSCRIBE without one is RFC 3856's, for one person, in
         # the best format that the watcher accepts.
@@ -303,7 +309,7 @@ class PresenceSubscriptions:
         if form is None:
             raise Refused(406, headers=[("Accept", ", ".join(one.value for one in PresenceFormat))])
         uri = request.to.uri
-        return (BatchAction("", True, (BatchResource(uri, aor_of(uri), ""),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
+        return (BatchAction("", True, (BatchResource(uri, self._meant(uri), ""),), DEFAULT_CATEGORIES),), form  # noqa: FBT003 - a field
 
     def _document(
         self, arrival: Arrival, views: Mapping[str, Document], number: int, *, whole: bool
@@ -326,7 +332,7 @@ class PresenceSubscriptions:
         return next(iter(views.values()))
 
     def _views_of(
-        self, watcher: Aor, told: WatchedPeople, boards: Mapping[Aor, Board], times: int
+        self, told: WatchedPeople, seen: Mapping[Aor, SeenBoard], times: int
     ) -> tuple[Mapping[str, Document], Sequence[Aor]]:
         """Write what a watcher sees of each person, by address as the watcher wrote it.
 
@@ -335,13 +341,14 @@ class PresenceSubscriptions:
         views: dict[str, Document] = {}
         late: list[Aor] = []
         left = self._answer_bytes * times
-        for aor, watched in told.items():
-            view = self._presentities.document_for(watcher, watched, boards.get(aor))
-            if len(view.body) > left and views and aor in boards:
+        for aor, asked in told.items():
+            uri = asked.uri or aor
+            view = self._presentities.document_for(uri, asked, seen.get(aor))
+            if len(view.body) > left and views and aor in seen:
                 late.append(aor)
-                view = self._presentities.document_for(watcher, watched, None)
+                view = self._presentities.document_for(uri, asked, None)
             left -= len(view.body)
-            views[watched.uri] = view
+            views[uri] = view
         return views, late
 
 
@@ -374,16 +381,16 @@ def combined(
             for aor in _ended(watched_people, action):
                 told.pop(aor, None)
             continue
-        single = ((action.id, action.categories),)
+        usual = _watched(((action.id, action.categories),), form)
         for one in action.resources:
+            uri = None if one.uri == one.aor else one.uri
+            new = usual if uri is None else usual._replace(uri=uri)
             # A query is answered and leaves nothing: whoever is watched already stays watched as before.
             if action.once:
-                asked[one.aor] = _watched(one.uri, single, form)
+                asked[one.aor] = new
                 continue
             old = watched_people.get(one.aor)
-            watched_people[one.aor] = _watched(
-                one.uri, _begun(old, action) if old else single, old.form if old else form
-            )
+            watched_people[one.aor] = new if old is None else _watched(_begun(old, action), old.form, uri)
             told[one.aor] = None
     return watched_people, {**{aor: watched_people[aor] for aor in told}, **asked}
 
@@ -401,7 +408,7 @@ def _ended(watched_people: dict[Aor, WatchedPerson], action: BatchAction) -> Seq
                 continue
             left = ()  # named by who does not know which action began it
         if left:
-            watched_people[aor] = _watched(old.uri, left, old.form)
+            watched_people[aor] = _watched(left, old.form, old.uri)
         else:
             del watched_people[aor]
             gone.append(aor)
@@ -414,11 +421,13 @@ def _begun(old: WatchedPerson, action: BatchAction) -> tuple[tuple[str, frozense
     return (*kept, (action.id, action.categories))[-_ACTIONS_BOUND:]
 
 
-def _watched(uri: str, actions: tuple[tuple[str, frozenset[str]], ...], form: PresenceFormat) -> WatchedPerson:
+def _watched(
+    actions: tuple[tuple[str, frozenset[str]], ...], form: PresenceFormat, uri: str | None = None
+) -> WatchedPerson:
     if form is not PresenceFormat.CATEGORIES:
-        return WatchedPerson(uri, LEGACY_CATEGORIES, actions, form)
+        return WatchedPerson(LEGACY_CATEGORIES, actions, form, uri)
     categories = actions[0][1] if len(actions) == 1 else _union(wanted for _, wanted in actions)
-    return WatchedPerson(uri, categories, actions)
+    return WatchedPerson(categories, actions, form, uri)
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:

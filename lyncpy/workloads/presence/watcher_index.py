@@ -6,7 +6,7 @@ the same is kept the other way round, because a change asks for the watchers of 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused
@@ -22,12 +22,8 @@ EVENT: Final = "presence"
 _LIMIT: Final = Diagnostics(2012, "Category subscription limit exceeded")
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedPerson:
-    """What a subscription asks for about one person."""
-
-    uri: str
-    """The person's address, as the client wrote it."""
+class WatchedPerson(NamedTuple):
+    """What a subscription asks for about one person; of most people the same, and then this is one value."""
 
     categories: frozenset[str]
     """The categories of all actions together."""
@@ -37,17 +33,26 @@ class WatchedPerson:
 
     form: PresenceFormat = PresenceFormat.CATEGORIES
 
+    uri: str | None = None
+    """The person's address, as the client wrote it; None: in its normal form."""
+
 
 WatchedPeople = Mapping[Aor, WatchedPerson]
+
+
+class SeenBoard(NamedTuple):
+    """A person's board, with the audience to which a watcher belongs."""
+
+    board: Board
+    seen_by: Audience
 
 
 @dataclass(slots=True)
 class Watch:
     """What one subscription watches of one person, and the audience in which the watcher was told last."""
 
-    categories: frozenset[str]
+    asked: WatchedPerson
     relation: Relation = Relation.SAME_ENTERPRISE
-    form: PresenceFormat = PresenceFormat.CATEGORIES
     seen_by: Audience | None = None
     """The audience; None: the watcher was told that there is no such user."""
 
@@ -62,9 +67,13 @@ class Watch:
     def audience(self, board: Board, watcher: Aor) -> Audience:
         """Give the watcher's audience now; it is computed anew only when the board's containers are another mapping."""
         if self.seen_by is None or self._containers is not board.containers:
-            self.seen_by = audience(board, watcher, self.relation)
-            self._containers = board.containers
+            self.show(SeenBoard(board, audience(board, watcher, self.relation)), self.since)
+        assert self.seen_by is not None  # `show` sets it
         return self.seen_by
+
+    def show(self, seen: SeenBoard, serial: int) -> None:
+        """Note what the watcher is being shown, and the number of the last change of boards that it shows."""
+        self.seen_by, self._containers, self.since = seen.seen_by, seen.board.containers, serial
 
     def lose(self) -> Audience:
         """Give the audience for an address that is no user's any more: nothing that was left behind is seen."""
@@ -121,30 +130,36 @@ class WatcherIndex:
             raise Refused(413, _LIMIT)
 
     def watch(
-        self, subscription: Subscription, watched_people: WatchedPeople, boards: Mapping[Aor, Board], serial: int
+        self, subscription: Subscription, watched_people: WatchedPeople, shown: Mapping[Aor, SeenBoard], serial: int
     ) -> None:
         """Replace the people whom a subscription watches.
 
         Args:
             subscription: The subscription; its `data` becomes `watched_people`.
             watched_people: All whom it watches from now on.
-            boards: The boards of which the watcher is being told now.
+            shown: The boards of which the watcher is being told now.
             serial: Number of the last change of boards that these boards show.
         """
-        for aor in (subscription.data or {}).keys() - watched_people.keys():
+        before: WatchedPeople = subscription.data or {}
+        for aor in before.keys() - watched_people.keys():
             self._remove(subscription, aor)
         relation = self._relation(subscription.watcher)
-        for aor, watched in watched_people.items():
-            row = self._watched.setdefault(aor, {})
+        for aor, asked in watched_people.items():
+            row = self._watched.get(aor)
+            if row is None:
+                row = self._watched[aor] = {}
             watch = row.get(subscription)
             if watch is None:
-                watch = row[subscription] = Watch(watched.categories, relation)
-                self._shares.add(_owners(subscription.watcher, subscription.epid))
-            watch.categories, watch.form = watched.categories, watched.form
-            if aor in boards:
-                watch.audience(boards[aor], subscription.watcher)
-                watch.since = serial
+                watch = row[subscription] = Watch(asked, relation)
+            else:
+                watch.asked = asked
+            seen = shown.get(aor)
+            if seen is not None:
+                watch.show(seen, serial)
         subscription.data = watched_people
+        more = len(watched_people) - sum(aor in watched_people for aor in before)
+        if more:
+            self._shares.add(_owners(subscription.watcher, subscription.epid), more)
 
     def forget(self, subscription: Subscription) -> None:
         """Remove a subscription that has ended."""

@@ -1,6 +1,6 @@
 """What changes while a subscription is being answered: none of it is lost, none is told twice, none out of order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -35,18 +35,19 @@ def room() -> PresenceRoom:
     return room
 
 
-def between(patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Have something happen after the first document is written, and before its subscription is registered."""
+def between(room: PresenceRoom, patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Have something happen once the boards for the first document are read, as if others had had to be waited for."""
     rest = [act]
-    written = watching.PresenceSubscriptions._document
+    read = watching.PresenceSubscriptions._boards_named
 
-    def document(*args: Any, **how: Any) -> Any:
-        found = written(*args, **how)
+    async def boards_named(*args: Any) -> tuple[Mapping[Aor, Board], int]:
+        boards, _ = await read(*args)
+        serial = room.workload.boards.serial
         if rest:
             rest.pop()()
-        return found
+        return boards, serial
 
-    patch.setattr(watching.PresenceSubscriptions, "_document", document)
+    patch.setattr(watching.PresenceSubscriptions, "_boards_named", boards_named)
 
 
 @pytest.mark.parametrize("is_watched", [False, True])
@@ -68,7 +69,7 @@ def test_a_change_before_the_subscription_is_registered_is_told_once(
         room.hall.clock.advance(0)
         room.hall.clock.advance(waits_s)
 
-    between(monkeypatch, change)
+    between(room, monkeypatch, change)
     shown = views(bob.watches("alice"))["alice"]
     assert shown.findtext(".//category[@name='note']/note/body") == "first"
     room.pass_time()
@@ -107,7 +108,7 @@ def test_a_block_before_the_subscription_is_registered_is_seen(
         alice.allows(32000, 0, BLOCK)
         says(alice, "secret", 0)
 
-    between(monkeypatch, block)
+    between(room, monkeypatch, block)
     bob.watches("alice")
     room.pass_time()
     [told] = bob.hears_of_others()
@@ -125,7 +126,7 @@ def test_people_who_come_and_go_before_the_subscription_is_registered(
     alice.comes_online()
     alice.allows(200, 0, '<member action="add" type="sameEnterprise"/>')
     [person] = people("alice")
-    between(monkeypatch, lambda: room.hall.people.remove(person.aor))
+    between(room, monkeypatch, lambda: room.hall.people.remove(person.aor))
     assert views(bob.watches("alice"))["alice"].findtext(".//availability") == "3500"
     room.pass_time()
     [gone] = bob.hears_of_others()
@@ -133,7 +134,7 @@ def test_people_who_come_and_go_before_the_subscription_is_registered(
     bob.watches("alice")
     room.pass_time()
     bob.hears_of_others()
-    between(monkeypatch, lambda: room.hall.people.people.append(person))
+    between(room, monkeypatch, lambda: room.hall.people.people.append(person))
     bob.watches("alice")
     room.pass_time()
     [back] = bob.hears_of_others()
@@ -179,7 +180,7 @@ def test_a_store_that_fails_while_the_difference_is_looked_for(
     alice.allows(200, 0, '<member action="add" type="sameEnterprise"/>')
     says(alice, "first", 0)
     room.pass_time()
-    between(monkeypatch, lambda: says(alice, "second", 1))
+    between(room, monkeypatch, lambda: says(alice, "second", 1))
 
     async def fails(_: Aor) -> Board:
         raise StoreUnavailable("broken")

@@ -5,8 +5,9 @@ prefixes. Spec: [MS-PRES] 2.2.2 `batchSub`; [MS-SIP] `adhoclist`.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
@@ -29,9 +30,8 @@ CONTEXT_BOUND: Final = 1024
 """Characters of a subscription context; Lync's own has two hundred ([MS-PRES] answers 413 to more)."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchResource:
-    """A person whom a client wants to watch, with the address as the client wrote it."""
+class BatchResource(NamedTuple):
+    """A person whom a client wants to watch, with the address as the client wrote it. A batch may hold a thousand."""
 
     uri: str
     aor: Aor
@@ -58,8 +58,12 @@ _ACTIONS: Final = {"subscribe": (True, False), "unsubscribe": (False, False), "q
 """Name of an action → `BatchAction.subscribes` and `BatchAction.once`."""
 
 
-def read_batch(body: bytes) -> tuple[BatchAction, ...]:
+def read_batch(body: bytes, meant: Callable[[str], Aor] = aor_of) -> tuple[BatchAction, ...]:
     """Read a `batchSub` document.
+
+    Args:
+        body: The document.
+        meant: Gives the person whom an address means, however the client wrote it.
 
     Raises:
         RemoteProtocolError: 400, when it is not one.
@@ -69,36 +73,39 @@ def read_batch(body: bytes) -> tuple[BatchAction, ...]:
     """
     root = _root(body, "batchSub")
     shared = _categories(root) or DEFAULT_CATEGORIES
-    return tuple(_action(one, shared) for one in _named(root, "action"))
+    return tuple(_action(one, shared, meant) for one in _named(root, "action"))
 
 
-def _action(el: Element, shared: frozenset[str]) -> BatchAction:
+def _action(el: Element, shared: frozenset[str], meant: Callable[[str], Aor]) -> BatchAction:
     name = (attr(el, "name") or "").strip()
     kind = _ACTIONS.get(name.lower())
     if kind is None:
         raise RemoteProtocolError(f'not an action: "{name[:80]}"')
     # Somebody who is named twice is meant once, with the last of what is said about them.
-    found = {one.uri: one for block in (*_named(el, "adhocList"), el) for one in _resources(block)}
+    found = {one.uri: one for block in (*_named(el, "adhoclist"), el) for one in _resources(block, meant)}
     return BatchAction(
         (attr(el, "id") or "")[:_ID_BOUND], kind[0], tuple(found.values()), _categories(el) or shared, once=kind[1]
     )
 
 
 def _categories(el: Element) -> frozenset[str]:
-    names = [_category(one) for block in _named(el, "categoryList") for one in _named(block, "category")]
+    names = [_category(one) for block in _named(el, "categorylist") for one in _named(block, "category")]
     if len(names) > _CATEGORIES_BOUND:
         raise RemoteProtocolError("too many categories")
     return frozenset(names)
 
 
 def _named(el: Element, name: str) -> list[Element]:
-    """Give the children with this name, in upper or lower case."""
-    wanted = name.lower()
-    return [one for one in el if local(one).lower() == wanted]
+    """Give the children with this name (in lower case), in whatever case they have it."""
+    return [one for one in el if one.local.lower() == name]
 
 
-def read_list(body: bytes) -> tuple[BatchAction, ...]:
+def read_list(body: bytes, meant: Callable[[str], Aor] = aor_of) -> tuple[BatchAction, ...]:
     """Read an `adhoclist` document of a client from before 2007: `create` and `add` begin, `delete` ends.
+
+    Args:
+        body: The document.
+        meant: As for `read_batch`.
 
     Raises:
         RemoteProtocolError: 400, when it is not one.
@@ -111,15 +118,17 @@ def read_list(body: bytes) -> tuple[BatchAction, ...]:
         if begins is None:
             raise RemoteProtocolError(f'not an action: "{local(one)[:80]}"')
         # These clients watch their contacts and nobody else.
-        resources = tuple(BatchResource(resource.uri, resource.aor, "") for resource in _resources(one))
+        resources = tuple(BatchResource(resource.uri, resource.aor, "") for resource in _resources(one, meant))
         if resources:
             actions.append(BatchAction("", begins, resources, frozenset()))
     return tuple(actions)
 
 
-def _resources(el: Element) -> tuple[BatchResource, ...]:
-    found = {(attr(one, "uri") or "").strip(): _context(one) for one in _named(el, "resource")}
-    return tuple(BatchResource(uri, aor_of(uri), context) for uri, context in found.items() if uri)
+def _resources(el: Element, meant: Callable[[str], Aor]) -> Iterator[BatchResource]:
+    for one in _named(el, "resource"):
+        uri = (attr(one, "uri") or "").strip()
+        if uri:
+            yield BatchResource(uri, meant(uri), _context(one))
 
 
 def _context(el: Element) -> str | None:

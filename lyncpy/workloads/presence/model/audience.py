@@ -15,6 +15,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.workloads.presence.model.absences import LONG_GONE, SignedOutView
+from lyncpy.workloads.presence.model.access import KIND_OF, NOWHERE
 from lyncpy.workloads.presence.model.aggregate import for_audience
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.states import Aggregate, Services, StateKind
@@ -34,7 +35,6 @@ from lyncpy.workloads.presence.model.tables import (
     NO_DELEGATES,
     OFFLINE,
     OTHER,
-    PRIVATE_CONTAINERS,
     VISIBLE,
     WORKGROUP,
     Container,
@@ -74,15 +74,14 @@ Audience = Levels | BlockedAudience
 """An audience: equal for all watchers who see the same."""
 
 OWNER: Final[Audience] = (FRIENDS, WORKGROUP, COLLEAGUES, EXTERNAL)
-NOBODY: Final[Audience] = (BLOCKED,)
+NOBODY: Final[Levels] = (BLOCKED,)
 """The audience of an address that is no user's: nothing at all is seen."""
 
-STRANGER: Final[Audience] = (-1,)
+STRANGER: Final[Levels] = (-1,)
 """Watchers whom privacy mode keeps out: they see the card of container 0, and nothing else."""
 
 _CARD: Final = ("contactCard", DEFAULT)
 _CARDS: Final = frozenset({"contactCard"})
-_NEVER_LOOKED_IN: Final = PRIVATE_CONTAINERS | {DEFAULT}
 
 
 def relation_of(watcher: str, domains: Collection[str], public_domains: Collection[str] = ()) -> Relation:
@@ -114,6 +113,23 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     """
     if watcher == board.aor:
         return OWNER
+    access, contacts = board.access, board.private_to
+    if watcher in access.people or (contacts is not None and watcher in contacts):
+        return _searched(board, watcher, relation)
+    # All others whom no list names are one audience, or one for each domain that a list does name.
+    domain = watcher.rpartition("@")[2] if access.domains else ""
+    others = (relation, domain if domain in access.domains else "")
+    known = access.audiences.get(others)
+    if known is not None:
+        return known
+    found = _searched(board, watcher, relation)
+    if not isinstance(found, BlockedAudience):
+        access.audiences[others] = found
+    return found
+
+
+def _searched(board: Board, watcher: Aor, relation: Relation) -> Audience:
+    """Search the lists for a watcher."""
     found: list[int] = []
     for kind in LOOKUP:
         ids = listing(board, kind, watcher, relation)
@@ -292,35 +308,34 @@ def _search(places: _Places, seen_by: Levels, category: str) -> Iterator[tuple[i
             return
 
 
-def listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) -> list[int]:
+def listing(board: Board, kind: MemberKind, watcher: Aor, relation: Relation) -> Levels:
     """Give the containers that list a watcher by one kind of member, the highest first.
 
     Implicit membership counts: that of a delegate, of a contact in privacy mode, and in the usual two levels.
     """
     member = entry(kind, watcher, relation)
     if member is None:
-        return []
-    named = (id_ for id_, one in board.containers.items() if member in one.members)
-    ids = sorted((id_ for id_ in named if id_ not in _NEVER_LOOKED_IN), reverse=True)
+        return NOWHERE
+    ids = board.access.lists.get(member, NOWHERE)
     # By the role `delegate` of the container manifest they are in one level, unless the user has chosen another.
     if kind is MemberKind.USER:
         if not ids and any(one.aor == watcher for one in board.delegates.members):
-            return [DELEGATE_LEVEL]
+            return (DELEGATE_LEVEL,)
         return ids
     if board.private_to is not None:
         # Only who was placed by name counts, and who is a contact; a list may still keep somebody out.
         if BLOCKED in ids:
-            return [BLOCKED]
-        level = CONTACT_LEVELS.get(relation) if kind is relation.value else None
-        return [level] if level is not None and watcher in board.private_to else []
+            return NOBODY
+        level = CONTACT_LEVELS.get(relation) if kind is KIND_OF[relation] else None
+        return (level,) if level is not None and watcher in board.private_to else NOWHERE
     # Until a client has written these lists at its first sign-in, they count as it will write them ([MS-PRES] 3.5).
     implied = IMPLIED.get(kind)
-    return [implied] if not ids and implied is not None and implied not in board.containers else ids
+    return (implied,) if not ids and implied is not None and implied not in board.containers else ids
 
 
 def entry(kind: MemberKind, watcher: Aor, relation: Relation) -> ContainerMember | None:
     """Give the member by which a watcher would be listed in this kind; None: the kind does not apply to the watcher."""
-    if kind is MemberKind.EVERYONE or kind is relation.value:
+    if kind is MemberKind.EVERYONE or kind is KIND_OF[relation]:
         return ContainerMember(kind)
     if relation is Relation.ANONYMOUS:
         return None

@@ -11,6 +11,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.workloads.presence.model.absences import Absences, bounded, carried, ends, lapsed
+from lyncpy.workloads.presence.model.access import Access
 from lyncpy.workloads.presence.model.aggregate import (
     moments,
 )
@@ -91,6 +92,11 @@ class Board:
             place = (key.category, key.container)
             places[place] = (*places.get(place, ()), instance)
         return places
+
+    @cached_property
+    def access(self) -> Access:
+        """Give who is named where, and the audiences that are known; for as long as nothing on the board changes."""
+        return Access(self.containers, self.delegates)
 
     def instances_of(self, category: str) -> Iterator[Instance]:
         """Give every publication of a category, in all containers."""
