@@ -94,7 +94,7 @@ def explained(response: Response, source: str) -> Response:
 
     Spec: [MS-OCER] 2.2.1.1.
     """
-    keys = response.headers.line_keys
+    keys = response.headers.layout.places
     if "server" not in keys:
         return response.plus(last=_SERVER)
     if response.status < 300 or response.status in _CHALLENGES:

@@ -386,7 +386,7 @@ class Gate:
         if isinstance(message, Prepared):
             state.association.seal(message)
             return message
-        if not _SIGNATURES.isdisjoint(message.headers.line_keys):
+        if not _SIGNATURES.isdisjoint(message.headers.layout.keys):
             message = message.edited(drop=_SIGNATURES)
         return message.plus(last=Headers((state.association.sign(message),)))
 

@@ -23,6 +23,7 @@ from lyncpy.core.deadline import Runner
 from lyncpy.core.mass_requests import MassRequest, MassTimeout
 from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
+from lyncpy.sip.layout import layout_of
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
 from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.transaction import (
@@ -36,6 +37,8 @@ from lyncpy.sip.transaction import (
 from lyncpy.sip.uri import device_key
 
 Hear = Callable[[Response], None]
+
+_VIA: Final = layout_of(("via",))
 
 
 @implementer(IOutbound)
@@ -167,7 +170,7 @@ class Outbound:
             self.flows.send(flow, request)
         else:
             request = self._addressed(flow, request)
-            self.flows.send(flow, request.plus(first=Headers.of_lines(["via"], [via])))
+            self.flows.send(flow, request.plus(first=Headers.of_lines(_VIA, [via])))
 
     def _addressed(self, flow: FlowName, request: Request) -> Request:
         """Address a request to the Contact that its receiver has registered here, if it names them by their GRUU.
@@ -194,10 +197,11 @@ class Outbound:
         Thousands of these come at once. Nothing of such an answer needs to be read to know whose
         it is; whether it may be believed is for the gate to say.
         """
-        keys = response.headers.line_keys
-        if "via" not in keys:
+        headers = response.headers
+        place = headers.layout.places.get("via")
+        if place is None:
             return None
-        call = self._calls.get(response.headers.lines[keys.index("via")].rpartition(";branch=")[2])
+        call = self._calls.get(headers.lines[place].rpartition(";branch=")[2])
         if isinstance(call, MassRequest) and call.flow == flow and call.prepared.is_answered_by(response):
             return call
         return None
@@ -227,7 +231,7 @@ class Outbound:
 
     def with_via(self, request: Request, branch: str) -> Request:
         """Give the request with our Via on top."""
-        return request.plus(first=Headers.of_lines(["via"], [f"Via: {self._via}{branch}"]))
+        return request.plus(first=Headers.of_lines(_VIA, [f"Via: {self._via}{branch}"]))
 
     def via_of(self, branch: str) -> tuple[str, str]:
         """Give our Via as a header."""

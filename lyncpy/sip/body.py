@@ -11,6 +11,7 @@ from typing import Final
 
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, TOKEN, parse_params, quote, read_keys
+from lyncpy.sip.layout import layout_of
 from lyncpy.sip.message import Headers
 
 _MAX_PARTS: Final = 256
@@ -87,7 +88,7 @@ def _read_part(piece: bytes) -> Part:
     keys, unreadable = read_keys(lines)
     if unreadable is not None:
         raise RemoteProtocolError(f'not a header field of a body part: "{unreadable[:80]}"')
-    return Part(Headers.of_lines(keys, lines), body)
+    return Part(Headers.of_lines(layout_of(keys), lines), body)
 
 
 def write_multipart(

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys
+from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys, remembered
+from lyncpy.sip.layout import Edit, layout_of
 from lyncpy.sip.message import Headers, Message, Request, Response
-from lyncpy.sip.phrases import PHRASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,6 @@ _STRAY: Final = re.compile(r"[\r\n]+")
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
 _STATUS: Final = re.compile(r"[1-6][0-9][0-9]")
 _LENGTH_DIGITS: Final = 12
-_USUAL_METHODS: Final = (
-    "ACK BENOTIFY BYE CANCEL INFO INVITE MESSAGE NEGOTIATE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER "
-    "SERVICE SUBSCRIBE UPDATE"
-)
-_METHODS: Final = frozenset(_USUAL_METHODS.split())
 _CR: Final = 13
 _LF: Final = 10
 
@@ -197,7 +192,7 @@ class Decoder:
         if start is None:
             return self._lose("not SIP")
         keys, unreadable = read_keys(lines)
-        headers = Headers.of_lines(keys, lines)
+        headers = Headers.of_lines(layout_of(keys), lines)
         if stray:
             # Another reader might have seen a Content-Length here.
             items.append(start.garbled(headers, 400, "a line break that is none"))
@@ -212,7 +207,7 @@ class Decoder:
     def _frame(self, start: "_Start", headers: Headers, error: "_Error | None", items: list[Item]) -> bool:
         """Find out how long the body is; then deliver the message, wait for the rest, or skip the body."""
         try:
-            length = _take_length(headers.line_keys, headers.lines)
+            length = _take_length(headers)
         except RemoteProtocolError as lost:
             items.append(start.garbled(headers, lost.status, lost.reason))
             return self._lose(lost.reason)
@@ -254,17 +249,16 @@ class _Start:
         return Garbled(Request(self.method, self.rest, headers) if self.method else None, status, reason)
 
 
+@remembered
 def _read_start(line: str) -> _Start | None:
     """Read a start line; None if it is none of SIP's, so that nothing after it can be trusted."""
-    if line in _USUAL_STATUSES:
-        return _USUAL_STATUSES[line]
     words = line.split(" ")
-    if len(words) == 3 and words[2] == "SIP/2.0" and _is_method(words[0]) and _URI.fullmatch(words[1]):
+    if len(words) == 3 and words[2] == "SIP/2.0" and TOKEN.fullmatch(words[0]) and _URI.fullmatch(words[1]):
         return _Start(words[0], words[1])
     if line[:4].upper() == "SIP/":
         return _read_status(line)
     words = line.split()
-    if len(words) < 2 or not _VERSION.fullmatch(words[-1]) or not _is_method(words[0]):
+    if len(words) < 2 or not _VERSION.fullmatch(words[-1]) or not TOKEN.fullmatch(words[0]):
         return None
     method, uri, version = words[0], " ".join(words[1:-1]), words[-1].upper()
     if version != "SIP/2.0":
@@ -272,15 +266,6 @@ def _read_start(line: str) -> _Start | None:
     if line.split(" ") != words or not _URI.fullmatch(uri):
         return _Start(method, uri, error=(400, "not a request line"))
     return _Start(method, uri)
-
-
-_USUAL_STATUSES: Final = {
-    f"SIP/2.0 {status} {phrase}": _Start("", phrase, status) for status, phrase in PHRASES.items()
-}
-
-
-def _is_method(word: str) -> bool:
-    return word in _METHODS or TOKEN.fullmatch(word) is not None
 
 
 def _read_status(line: str) -> _Start:
@@ -291,8 +276,11 @@ def _read_status(line: str) -> _Start:
     return _Start("", phrase, int(status))
 
 
-def _take_length(keys: list[str], lines: list[str]) -> int:
-    """Remove Content-Length from the headers and give its value; 0 if there is none and no body.
+def _take_length(headers: Headers) -> int:
+    """Remove Content-Length from the headers of a message that nobody has seen yet, and give its value.
+
+    Returns:
+        0 if there is none, and no body.
 
     Raises:
         RemoteProtocolError: Nobody can tell where the body ends.
@@ -300,18 +288,27 @@ def _take_length(keys: list[str], lines: list[str]) -> int:
     Spec: RFC 3261 §18.3, §20.14: on a stream it has to be there. To guess would let a body
     pass for the next request.
     """
-    if "content-length" not in keys:
-        if "content-type" in keys:
+    layout, lines = headers.layout, headers.lines
+    place = layout.places.get("content-length")
+    if place is None:
+        if "content-type" in layout.places:
             raise RemoteProtocolError("a body without Content-Length")
         return 0
-    lengths = set()
-    while "content-length" in keys:
-        at = keys.index("content-length")
-        del keys[at]
-        digits = lines.pop(at).partition(":")[2].strip(BLANKS)
-        if not (digits.isascii() and digits.isdigit()) or len(digits.lstrip("0")) > _LENGTH_DIGITS:
-            raise RemoteProtocolError(f'not a length: "{digits[:80]}"')
-        lengths.add(int(digits[-_LENGTH_DIGITS:]))
-    if len(lengths) > 1:
-        raise RemoteProtocolError("two different lengths")
-    return lengths.pop()
+    if "content-length" in layout.repeated:
+        lengths = {_read_length(line) for key, line in zip(layout.keys, lines, strict=True) if key == "content-length"}
+        if len(lengths) > 1:
+            raise RemoteProtocolError("two different lengths")
+    length = _read_length(lines[place])
+    headers.layout, pick = layout.edited(_WITHOUT_LENGTH)
+    headers.lines = pick(lines)
+    return length
+
+
+_WITHOUT_LENGTH: Final = Edit(drop=("content-length",))
+
+
+def _read_length(line: str) -> int:
+    digits = line.partition(":")[2].strip(BLANKS)
+    if not (digits.isascii() and digits.isdigit()) or len(digits.lstrip("0")) > _LENGTH_DIGITS:
+        raise RemoteProtocolError(f'not a length: "{digits[:80]}"')
+    return int(digits[-_LENGTH_DIGITS:])

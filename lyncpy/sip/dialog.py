@@ -11,9 +11,11 @@ from typing import Final
 from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.headers import first_of_list, parse_name_addr, split_list
+from lyncpy.sip.layout import layout_of
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.uri import parse_uri
 
+_CSEQ: Final = layout_of(("cseq",))
 MAX_FORWARDS: Final = "70"
 TARGET_REFRESH: Final = frozenset({"INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY"})
 """Methods whose Contact becomes the new remote target (RFC 3261 §12.2, RFC 6665 §4.4.1)."""
@@ -235,7 +237,7 @@ class Dialog:
         if self._pattern is None:
             self._pattern = self._shared()
         more = headers if isinstance(headers, Headers) else Headers(headers)
-        last = Headers.of_lines(["cseq", *more.line_keys], [f"CSeq: {number} {method}", *more.lines])
+        last = Headers.of_lines(_CSEQ.followed_by(more.layout), [f"CSeq: {number} {method}", *more.lines])
         return self._pattern.plus(method=method, last=last, body=body)
 
     def _shared(self) -> Request:

@@ -23,13 +23,12 @@ def encode(message: Message) -> bytes:
         start = f"{message.method} {message.uri} SIP/2.0"
     else:
         start = f"SIP/2.0 {message.status} {message.phrase or phrase_of(message.status)}"
-    keys, fields = message.headers.line_keys, message.headers.lines
-    lines = [start, *fields]
-    if "cseq" in keys:
-        at = keys.index("cseq") + 1
-        lines[at] = "CSeq: " + " ".join(lines[at].partition(":")[2].split())
-    if "content-length" in keys:
-        lines[1:] = [line for key, line in zip(keys, lines[1:], strict=True) if key != "content-length"]
+    layout, lines = message.headers.layout, [start, *message.headers.lines]
+    place = layout.places.get("cseq")
+    if place is not None:
+        lines[place + 1] = "CSeq: " + " ".join(lines[place + 1].partition(":")[2].split())
+    if "content-length" in layout.places:
+        lines[1:] = [line for key, line in zip(layout.keys, lines[1:], strict=True) if key != "content-length"]
     lines.append(f"Content-Length: {len(message.body)}\r\n\r\n")
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:

@@ -5,9 +5,10 @@ never closed, and possessive loops leave nothing to try again.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache, wraps
 from sys import intern
-from typing import Final
+from typing import Final, TypeVar
 
 from lyncpy.sip.errors import RemoteProtocolError
 
@@ -20,6 +21,29 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]+|\\.)*+)"', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 
 BLANKS: Final = " \t"
+
+T = TypeVar("T")
+
+REMEMBERED: Final = 2_048
+"""Texts of one kind of which it is remembered what was read in them: the latest."""
+
+REMEMBERED_CHARACTERS: Final = 256
+"""A longer text is read anew each time, so that strangers can fill no more than a mebibyte or two."""
+
+
+def remembered(read: Callable[[str], T]) -> Callable[[str], T]:
+    """Remember what a pure function has read: the lines that name a dialog come again with each of its messages.
+
+    What it gives is shared, and must not be changed.
+    """
+    recall = lru_cache(REMEMBERED)(read)
+
+    @wraps(read)
+    def look_up(text: str) -> T:
+        return recall(text) if len(text) <= REMEMBERED_CHARACTERS else read(text)
+
+    return look_up
+
 
 LONG_NAMES: Final[Mapping[str, str]] = {
     "a": "Accept-Contact",
@@ -73,7 +97,7 @@ def key_of(name: str) -> str:
     return key
 
 
-def read_keys(lines: list[str]) -> tuple[list[str], str | None]:
+def read_keys(lines: list[str]) -> tuple[tuple[str, ...], str | None]:
     """Give each header line's key, and the last line that is no header field.
 
     The list is changed where a line has to be: folded lines are joined with one blank,
@@ -83,12 +107,12 @@ def read_keys(lines: list[str]) -> tuple[list[str], str | None]:
     Spec: RFC 3261 §7.3.1, §7.3.3.
     """
     try:
-        return [KEYS[line[: line.index(":")]] for line in lines], None
+        return tuple([KEYS[line[: line.index(":")]] for line in lines]), None
     except (KeyError, ValueError):
         return _read_unusual_keys(lines)
 
 
-def _read_unusual_keys(lines: list[str]) -> tuple[list[str], str | None]:
+def _read_unusual_keys(lines: list[str]) -> tuple[tuple[str, ...], str | None]:
     """Read header keys where a line is folded, or its name is unknown, compact, oddly spelt, or not there at all."""
     keys: list[str] = []
     kept: list[str] = []
@@ -106,7 +130,7 @@ def _read_unusual_keys(lines: list[str]) -> tuple[list[str], str | None]:
         keys.append(key_of(long))
         kept.append(line if long == name else f"{long}:{value}")
     lines[:] = kept
-    return keys, unreadable
+    return tuple(keys), unreadable
 
 
 def split_list(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ message names the header; these functions do not know it.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import (
@@ -17,6 +17,7 @@ from lyncpy.sip.grammar import (
     parse_params,
     quote,
     quoted_prefix,
+    remembered,
     split_list,
     unquote,
 )
@@ -128,8 +129,7 @@ class NameAddr:
         return self.params.get(param.lower())
 
 
-@dataclass(frozen=True, slots=True)
-class CSeq:
+class CSeq(NamedTuple):
     """A request's number and method (RFC 3261 §20.16)."""
 
     number: int
@@ -146,16 +146,21 @@ def parse_via(text: str) -> Via:
         RemoteProtocolError: It has no protocol, version, transport or host.
     """
     sent, semicolon, rest = text.partition(";")
+    return Via(*_sent(sent), parse_params(rest) if semicolon else _NO_PARAMS)
+
+
+@remembered
+def _sent(text: str) -> tuple[str, str, str, str, int | None]:
+    """Read what stands before the parameters of a Via: it is the same for all messages of a connection."""
     try:
-        protocol, version, place = sent.split("/", 2)
+        protocol, version, place = text.split("/", 2)
         transport, by = place.split(None, 1)
     except ValueError:
         raise RemoteProtocolError(f'not a Via: "{text[:80]}"') from None
-    host, port = parse_host_port(by.rstrip())
-    params = parse_params(rest) if semicolon else _NO_PARAMS
-    return Via(protocol.strip(BLANKS), version.strip(BLANKS), transport.upper(), host, port, params)
+    return protocol.strip(BLANKS), version.strip(BLANKS), transport.upper(), *parse_host_port(by.rstrip())
 
 
+@remembered
 def parse_name_addr(text: str) -> NameAddr:
     """Read `"Display" <uri>;params`, `Display <uri>`, `uri;params` or `*`.
 
@@ -193,6 +198,7 @@ def parse_name_addr(text: str) -> NameAddr:
     return NameAddr(display, uri, parse_params(rest) if semicolon else _NO_PARAMS)
 
 
+@remembered
 def uri_and_tag(text: str) -> tuple[str, str]:
     """Split a From or To value into its URI and its tag as they stand there, nothing unquoted: for signatures."""
     _, opened, rest = text.partition("<")
@@ -220,12 +226,17 @@ def parse_cseq(text: str) -> CSeq:
         RemoteProtocolError: No number below 2**31, or no method.
     """
     words = text.split()
-    if len(words) != 2 or not TOKEN.fullmatch(words[1]):
+    if len(words) != 2 or not _is_method(words[1]):
         raise RemoteProtocolError(f'not a CSeq: "{text[:80]}"')
     number = _number(words[0])
     if number is None or number >= _CSEQ_LIMIT:
         raise RemoteProtocolError(f'not a sequence number: "{words[0][:80]}"')
     return CSeq(number, words[1])
+
+
+@remembered
+def _is_method(text: str) -> bool:
+    return TOKEN.fullmatch(text) is not None
 
 
 def parse_delta_seconds(text: str) -> int:

@@ -7,7 +7,7 @@ it belongs to the framing, so the decoder takes it away and the encoder writes i
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, overload
 
 from lyncpy.sip.errors import RemoteProtocolError
@@ -23,6 +23,7 @@ from lyncpy.sip.headers import (
     parse_via,
     uri_and_tag,
 )
+from lyncpy.sip.layout import Edit, Layout, layout_of
 from lyncpy.sip.phrases import CLASSES, PHRASES
 from lyncpy.sip.uri import Uri, parse_uri
 
@@ -32,53 +33,45 @@ T = TypeVar("T")
 class Headers:
     """The header fields of a message, in order; immutable. Names are case-insensitive, and long.
 
-    Inside there are two lists of one length: the lines as they leave, and each line's key.
-    Looking for a key is one `list.index` over a dozen interned words, which no dictionary beats.
+    Inside there are the lines as they leave, and their layout: which name stands where.
+
+    Attributes:
+        layout: The names.
+        lines: Each field as it leaves, `Name: value`; not to be changed.
 
     Args:
         fields: Pairs of name and value; compact names become long ones.
     """
 
-    __slots__ = ("_keys", "_lines")
+    __slots__ = ("layout", "lines")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self._keys: list[str] = []
-        self._lines: list[str] = []
-        for name, value in fields:
-            self._keys.append(key_of(name))
-            self._lines.append(_line(name, value))
+        fields = tuple(fields)
+        self.layout = layout_of(tuple([key_of(name) for name, _ in fields]))
+        self.lines = [_line(name, value) for name, value in fields]
 
     @classmethod
-    def of_lines(cls, keys: list[str], lines: list[str]) -> "Headers":
-        """Adopt lines and their keys (`grammar.key_of`): the decoder's entrance. The lists are kept, not copied."""
+    def of_lines(cls, layout: Layout, lines: list[str]) -> "Headers":
+        """Adopt lines and their layout: the decoder's entrance. The list is kept, not copied."""
         headers = cls.__new__(cls)
-        headers._keys = keys
-        headers._lines = lines
+        headers.layout = layout
+        headers.lines = lines
         return headers
-
-    @property
-    def line_keys(self) -> list[str]:
-        """Each field's name in lower case; not to be changed."""
-        return self._keys
-
-    @property
-    def lines(self) -> list[str]:
-        """Each field as it leaves, `Name: value`; not to be changed."""
-        return self._lines
 
     def get(self, name: str) -> str | None:
         """Give the first value of this name exactly as it came, without outer blanks; None if there is none."""
-        key = KEYS.get(name) or key_of(name)
-        if key not in self._keys:
-            return None
-        return self._lines[self._keys.index(key)].partition(":")[2].strip(BLANKS)
+        place = self.layout.places.get(KEYS.get(name) or key_of(name))
+        return None if place is None else self.lines[place].partition(":")[2].strip(BLANKS)
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Give every field value of this name, in order, not split at commas."""
-        key = key_of(name)
-        if key not in self._keys:
+        key, layout = key_of(name), self.layout
+        place = layout.places.get(key)
+        if place is None:
             return ()
-        return tuple(_value(line) for at, line in zip(self._keys, self._lines, strict=True) if at == key)
+        if key not in layout.repeated:
+            return (_value(self.lines[place]),)
+        return tuple([_value(line) for at, line in zip(layout.keys, self.lines, strict=True) if at == key])
 
     def edited(
         self,
@@ -89,7 +82,7 @@ class Headers:
         last: Iterable[tuple[str, str]] = (),
         drop_first: str | None = None,
     ) -> "Headers":
-        """Give these headers with changes, made in one pass; other lines stay as they came.
+        """Give these headers with changes; other lines stay as they came.
 
         Args:
             drop: Names of which all fields go.
@@ -98,67 +91,54 @@ class Headers:
             first: Fields that come on top, in this order.
             last: Fields that come last.
             drop_first: A name of which the topmost *value* goes: of a line with several,
-                joined by commas, only the first.
+                joined by commas, only the first. It is none of `drop`.
         """
-        if not (drop or put or drop_first is not None):
-            return self.plus(first=Headers(first), last=Headers(last))
-        result = Headers(first)
-        keys, lines = result._keys, result._lines
-        dropped = {key_of(name) for name in drop}
-        replaced: dict[str, list[str]] = {}
-        for name, value in put:
-            replaced.setdefault(key_of(name), []).append(_line(name, value))
-        waiting = dict(replaced)
-        shortened = key_of(drop_first) if drop_first is not None else None
-        for key, line in zip(self._keys, self._lines, strict=True):
-            if key in replaced:
-                group = waiting.pop(key, ())
-                keys.extend(key for _ in group)
-                lines.extend(group)
-            elif key == shortened:
-                shortened = None
-                rest = first_of_list(_value(line))[1]
-                if rest:
-                    keys.append(key)
-                    lines.append(_line(_name(line), rest))
-            elif key not in dropped:
-                keys.append(key)
-                lines.append(line)
-        for key, group in waiting.items():
-            keys.extend(key for _ in group)
-            lines.extend(group)
-        for name, value in last:
-            keys.append(key_of(name))
-            lines.append(_line(name, value))
-        return result
+        put, first, last, lines = tuple(put), tuple(first), tuple(last), self.lines
+        if drop_first is not None:
+            place = self.layout.places.get(key_of(drop_first))
+            rest = first_of_list(_value(lines[place]))[1] if place is not None else ""
+            if place is not None and rest:
+                lines = [*lines[:place], _line(_name(lines[place]), rest), *lines[place + 1 :]]
+            if place is None or rest:
+                drop_first = None
+        edit = Edit(
+            tuple(drop),
+            tuple([name for name, _ in put]),
+            tuple([name for name, _ in first]),
+            tuple([name for name, _ in last]),
+            drop_first,
+        )
+        layout, pick = self.layout.edited(edit)
+        more = [_line(name, value) for name, value in (*put, *first, *last)]
+        return Headers.of_lines(layout, pick(lines + more))
 
     def plus(self, *, first: "Headers | None" = None, last: "Headers | None" = None) -> "Headers":
         """Give these headers with others on top of them and after them."""
-        keys, lines = self._keys, self._lines
+        layout, lines = self.layout, self.lines
         if first is not None:
-            keys, lines = first._keys + keys, first._lines + lines
+            layout, lines = first.layout.followed_by(layout), first.lines + lines
         if last is not None:
-            keys, lines = keys + last._keys, lines + last._lines
-        return Headers.of_lines(keys, lines)
+            layout, lines = layout.followed_by(last.layout), lines + last.lines
+        return Headers.of_lines(layout, lines)
 
     def __contains__(self, name: str) -> bool:
-        return key_of(name) in self._keys
+        return key_of(name) in self.layout.places
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((_name(line), _value(line)) for line in self._lines)
+        return ((_name(line), _value(line)) for line in self.lines)
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self.lines)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Headers):
             return NotImplemented
-        if self._keys != other._keys:
+        if self.layout.keys != other.layout.keys:
             return False
-        return self._lines == other._lines or [_value(a) for a in self._lines] == [_value(b) for b in other._lines]
+        return self.lines == other.lines or [_value(a) for a in self.lines] == [_value(b) for b in other.lines]
 
     def __hash__(self) -> int:
-        return hash(tuple(self._keys))
+        return hash(self.layout.keys)
 
     def __repr__(self) -> str:
         return f"Headers({list(self)!r})"
@@ -198,25 +178,19 @@ class view(Generic[T]):  # noqa: N801 - read as a decorator, as `property` is
     def __get__(self, message: "_Views | None", owner: type) -> "T | view[T]":
         if message is None:
             return self
-        views = message._views
-        if self._attribute in views:
-            found: T = views[self._attribute]
-            return found
         try:
             found = self._read(message)
         except RemoteProtocolError as error:
             raise RemoteProtocolError(f"{self._header}: {error.reason}", error.status) from None
-        views[self._attribute] = found
+        # There it is found before this is asked again, without a call.
+        message.__dict__[self._attribute] = found
         return found
 
 
 class _Views:
     """What both kinds of message say in their headers, read once, when first asked for."""
 
-    __slots__ = ()
-
     headers: Headers
-    _views: dict[str, Any]  # Any: each view has its own type
 
     @view[str]("Call-ID")
     def call_id(self) -> str:
@@ -276,7 +250,7 @@ class _Views:
 
     def _only(self, key: str) -> str | None:
         """Give the value of a header that comes once: of two, two readers could take different ones."""
-        if self.headers.line_keys.count(key) > 1:
+        if key in self.headers.layout.repeated:
             raise RemoteProtocolError("comes twice")
         return self.headers.get(key)
 
@@ -291,9 +265,10 @@ def _head_word(text: str | None) -> str:
     return text.partition(";")[0].strip(BLANKS).lower() if text else ""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that would make each of their fields four times as dear, and there are four messages for each that comes in.
+@dataclass
 class Request(_Views):
-    """A request."""
+    """A request. Nothing changes it but `mark`."""
 
     method: str
     uri: str
@@ -301,7 +276,6 @@ class Request(_Views):
 
     headers: Headers
     body: bytes = b""
-    _views: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # Any: see above
 
     @view[CSeq]("CSeq")
     def cseq(self) -> CSeq:
@@ -346,11 +320,11 @@ class Request(_Views):
 
         Spec: RFC 3261 §18.2.1 (`received`), RFC 3581 §4 (`rport`); [MS-CONMGMT] 2.2 (`ms-received-*`).
         """
-        keys = self.headers.line_keys
-        if origin.address and "via" in keys:
-            lines, at = self.headers.lines, keys.index("via")
-            lines[at] = origin.on(lines[at])
-            self._views.pop("via", None)
+        place = self.headers.layout.places.get("via")
+        if origin.address and place is not None:
+            lines = self.headers.lines
+            lines[place] = origin.on(lines[place])
+            self.__dict__.pop("via", None)
 
     def plus(
         self,
@@ -371,14 +345,14 @@ class Request(_Views):
             self.headers.plus(first=first, last=last),
             self.body if body is None else body,
         )
-        if "dialog_text" in self._views:
-            result._views["dialog_text"] = self._views["dialog_text"]
+        if "dialog_text" in self.__dict__:
+            result.__dict__["dialog_text"] = self.dialog_text
         return result
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Response(_Views):
-    """A response."""
+    """A response. Nothing changes it."""
 
     status: int
     phrase: str
@@ -386,7 +360,6 @@ class Response(_Views):
 
     headers: Headers
     body: bytes = b""
-    _views: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # Any: see above
 
     def edited(
         self,
@@ -408,7 +381,7 @@ class Response(_Views):
 
     def adopt(self, dialog_text: tuple[str, str, str, str, str]) -> None:
         """Copy what the headers say of the dialog from a message that has the same lines: it need not be read again."""
-        self._views["dialog_text"] = dialog_text
+        self.__dict__["dialog_text"] = dialog_text
 
     def plus(self, *, last: Headers) -> "Response":
         """Give this response with headers at the end."""
@@ -421,8 +394,6 @@ _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
 SERVER: Final = "RTC/5.0"
 """What this server is to clients: the generation of Lync Server 2013. They read the number, and choose by it."""
-
-_SERVER_LINE: Final = f"Server: {SERVER}"
 
 
 def response_to(
@@ -447,23 +418,13 @@ def response_to(
 
     Spec: RFC 3261 §8.2.6.
     """
-    keys: list[str] = []
-    lines: list[str] = []
-    for key, line in zip(request.headers.line_keys, request.headers.lines, strict=True):
-        if key in _COPIED:
-            keys.append(key)
-            lines.append(line)
+    layout, pick = request.headers.layout.only(_COPIED)
+    copied = Headers.of_lines(layout, pick(request.headers.lines))
     if (to_tag or status >= 200) and _lacks_to_tag(request):
-        lines[keys.index("to")] += f";tag={to_tag or new_tag()}"
-    more = Headers(headers)
-    keys += more.line_keys
-    lines += more.lines
-    keys.append("server")
-    lines.append(_SERVER_LINE)
-    if content_type is not None:
-        keys.append("content-type")
-        lines.append(f"Content-Type: {content_type}")
-    return Response(status, phrase_of(status) if phrase is None else phrase, Headers.of_lines(keys, lines), body)
+        copied.lines[layout.places["to"]] += f";tag={to_tag or new_tag()}"
+    own = [("Server", SERVER)] if content_type is None else [("Server", SERVER), ("Content-Type", content_type)]
+    copied = copied.plus(last=Headers((*headers, *own)))
+    return Response(status, phrase_of(status) if phrase is None else phrase, copied, body)
 
 
 def _lacks_to_tag(request: Request) -> bool:

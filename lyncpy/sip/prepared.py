@@ -18,6 +18,8 @@ from lyncpy.sip.uri import device_key
 UNFORESEEN: Final = frozenset({"via", "expires", "p-asserted-identity", "p-preferred-identity", "content-length"})
 """What a template cannot have: Via is a hole, and the others would change what is signed, or how it is framed."""
 
+_NAME_DIALOG: Final = frozenset({"from", "to", "call-id"})
+
 
 class Template:
     """What the requests of a dialog with one method share.
@@ -39,7 +41,7 @@ class Template:
     __slots__ = ("_after", "_between", "device", "dialog_text", "memo", "method", "uri")
 
     def __init__(self, request: Request) -> None:
-        keys = request.headers.line_keys
+        keys = request.headers.layout.keys
         if not UNFORESEEN.isdisjoint(keys):
             raise LocalProtocolError(f"a prepared {request.method} has a header that cannot be foreseen")
         _, *lines = encode(request).decode("utf-8", "surrogateescape").split("\r\n")
@@ -64,9 +66,9 @@ class Template:
 
     def is_repeated_in(self, headers: Headers) -> bool:
         """Tell whether a message names the dialog in the very lines of this one, each of them once."""
-        keys, lines, own = headers.line_keys, headers.lines, self._between
-        return all(
-            keys.count(key) == 1 and f"\r\n{lines[keys.index(key)]}\r\n" in own for key in ("from", "to", "call-id")
+        places, lines, own = headers.layout.places, headers.lines, self._between
+        return _NAME_DIALOG.isdisjoint(headers.layout.repeated) and all(
+            key in places and f"\r\n{lines[places[key]]}\r\n" in own for key in _NAME_DIALOG
         )
 
 
@@ -108,12 +110,13 @@ class Prepared:
         Spec: RFC 3261 §8.2.6.2; one that says the same in other words has to be looked at.
         """
         headers, template = response.headers, self.template
-        keys, lines = headers.line_keys, headers.lines
-        if keys.count("via") != 1 or keys.count("cseq") != 1 or lines[keys.index("via")] != self.via:
+        layout, lines = headers.layout, headers.lines
+        via, cseq = layout.places.get("via"), layout.places.get("cseq")
+        if via is None or cseq is None or "via" in layout.repeated or "cseq" in layout.repeated:
             return False
-        if lines[keys.index("cseq")] != f"CSeq: {self.number} {template.method}" or not template.is_repeated_in(
-            headers
-        ):
+        if lines[via] != self.via or lines[cseq] != f"CSeq: {self.number} {template.method}":
+            return False
+        if not template.is_repeated_in(headers):
             return False
         response.adopt(template.dialog_text)
         return True
@@ -132,7 +135,7 @@ def lines_of(headers: Headers) -> str:
     Raises:
         LocalProtocolError: A line break within a line; or a header that cannot be foreseen.
     """
-    if not UNFORESEEN.isdisjoint(headers.line_keys):
+    if not UNFORESEEN.isdisjoint(headers.layout.keys):
         raise LocalProtocolError("a header that cannot be foreseen")
     head = encode(Request("MESSAGE", "sip:", headers)).decode("utf-8", "surrogateescape")
     return head.partition("\r\n")[2].rpartition("Content-Length: ")[0]

@@ -139,7 +139,7 @@ def unbacked(headers: Headers, may_refer: Callable[[str], bool]) -> Collection[s
         Names in lower case; of nearly every message, no more than where its signature stands.
     """
     found = []
-    for key in set(headers.line_keys) - _HARMLESS:
+    for key in headers.layout.places.keys() - _HARMLESS:
         trust = trust_of(key)
         if trust is not None and (trust is not Trust.CHECKED or not is_backed(key, headers, may_refer)):
             found.append(key)

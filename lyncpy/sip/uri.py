@@ -21,9 +21,11 @@ The normal form of an address, in which everything that is compared or stored is
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.grammar import remembered
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 # `_` is in no host name, but in those of many Windows machines.
@@ -46,7 +48,7 @@ _ASCII_LOWER: Final = {ord(c): ord(c) + 32 for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _VISUAL: Final = str.maketrans("", "", "-.()")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Uri:
     """A sip, sips or tel URI."""
 
@@ -66,7 +68,7 @@ class Uri:
     headers: str = ""
     """What follows the question mark, as it came."""
 
-    @property
+    @cached_property
     def aor(self) -> str:
         """The address-of-record in its normal form (see the module): `sip:user@host`, or `tel:` and a number."""
         if self.scheme == "tel":
@@ -76,7 +78,7 @@ class Uri:
         text = f"sip:{self.user}@{self.host}"
         return text if _NORMAL.fullmatch(text) else f"sip:{_normal_user(self.user)}@{normal_host(self.host)}"
 
-    @property
+    @cached_property
     def opaque(self) -> str:
         """The `opaque` parameter, no escapes left: which service or endpoint of the address is meant; "" if none."""
         opaque = self.params.get("opaque", "")
@@ -109,6 +111,7 @@ class Uri:
         return hash((self.scheme, self.user, self.host, self.port))
 
 
+@remembered
 def address_of_record(text: str) -> str:
     """Give the normal form of an address, however somebody wrote it: `user@domain`, `SIP:User@Domain;x=y`.
 
@@ -141,6 +144,7 @@ def lowered(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
 
 
+@remembered
 def parse_uri(text: str) -> Uri:
     """Read a sip, sips or tel URI.
 
@@ -163,6 +167,7 @@ def parse_uri(text: str) -> Uri:
     raise RemoteProtocolError(f'not a URI: "{text[:80]}"')
 
 
+@remembered
 def device_key(text: str) -> str:
     """Give the one spelling of a URI that names a device of a user, or the user; "" for any other URI.
 

@@ -5,12 +5,14 @@ import pytest
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.grammar import (
     KEYS,
+    REMEMBERED_CHARACTERS,
     first_of_list,
     key_of,
     parse_params,
     quote,
     quoted_prefix,
     read_keys,
+    remembered,
     split_list,
     unquote,
 )
@@ -31,7 +33,7 @@ def test_an_unknown_header_has_its_own_key() -> None:
 def test_lines_are_given_long_names_without_blanks() -> None:
     """Clients that know neither compact names nor blanks before the colon get neither."""
     lines = ["v: SIP/2.0/TLS a", "Subject \t:  hello ", "ms-x:y", "VIA: SIP/2.0/TLS b"]
-    assert read_keys(lines) == (["via", "subject", "ms-x", "via"], None)
+    assert read_keys(lines) == (("via", "subject", "ms-x", "via"), None)
     assert lines == ["Via: SIP/2.0/TLS a", "Subject:  hello ", "ms-x:y", "VIA: SIP/2.0/TLS b"]
 
 
@@ -39,14 +41,14 @@ def test_lines_are_given_long_names_without_blanks() -> None:
 def test_lines_that_are_no_headers_are_reported_and_left_out(bad: str) -> None:
     """A broken line spoils its message, but the others still say whom to answer."""
     lines = ["Via: x", bad, "To: y"]
-    assert read_keys(lines) == (["via", "to"], bad)
+    assert read_keys(lines) == (("via", "to"), bad)
     assert lines == ["Via: x", "To: y"]
 
 
 def test_folded_lines_become_one() -> None:
     """A line break followed by blanks is one blank."""
     lines = ["To: 1 ", "\t 2", " 3", "From:", " 4"]
-    assert read_keys(lines) == (["to", "from"], None)
+    assert read_keys(lines) == (("to", "from"), None)
     assert lines == ["To: 1 2 3", "From: 4"]
 
 
@@ -122,3 +124,20 @@ def test_errors_say_what_was_wrong() -> None:
     assert (str(error), error.reason, error.status) == ("no colon", "no colon", 413)
     assert RemoteProtocolError("x").status == 400
     assert LocalProtocolError("ours").reason == "ours"
+
+
+def test_what_was_read_is_remembered() -> None:
+    """The latest texts, unless they are long; an error is raised anew each time."""
+    asked: list[str] = []
+
+    def read(text: str) -> int:
+        asked.append(text)
+        return int(text)
+
+    look_up = remembered(read)
+    long = "1" * (REMEMBERED_CHARACTERS + 1)
+    assert [look_up("1"), look_up("1"), look_up(long), look_up(long)] == [1, 1, int(long), int(long)]
+    for _ in range(2):
+        with pytest.raises(ValueError, match="x"):
+            look_up("x")
+    assert asked == ["1", long, long, "x", "x"]
