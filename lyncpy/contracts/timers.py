@@ -45,3 +45,13 @@ class ITimers(Interface):
 
     def later(delay_s: float, call: Callable[[], None]) -> ITimer:
         """Call once, at the earliest after the delay. A call that fails is logged."""
+
+    def soon(call: Callable[[], None]) -> ITimer:
+        """Call in a later turn of the reactor: for the next piece of work that takes long.
+
+        In the order of asking; at least one is called in a turn, and then as many as a few milliseconds hold. So
+        however much such work there is, everybody else has their turn in between.
+        """
+
+    def delay() -> float:
+        """Give the longest delay of the event loop in the last minute, in seconds: how late what was due came."""

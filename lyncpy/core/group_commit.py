@@ -13,6 +13,7 @@ still waits.
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -36,6 +37,8 @@ GROUP_MAX: Final = 500
 RETRY_S: Final = (1.0, 30.0)
 """When written-behind items are tried again after the first failure, and at the latest; it doubles in between."""
 
+ANSWERS_S: Final = 0.002
+"""Seconds in one turn of the reactor for callers who go on when their items are durable, about."""
 
 NOBODY: Final[Owners] = {}
 """The owners of an item that counts for the whole bound alone."""
@@ -308,9 +311,7 @@ class GroupCommit(Generic[T, R]):
                 self._worked(group)
                 # First the next commit, then the callers: they run while the disk works.
                 committing = self._start_next()
-                for entry, result in zip(group, outcome, strict=True):
-                    if entry.answer is not None and not entry.answer.called:
-                        entry.answer.callback(result)
+                await _answer(group, outcome, self._timers)
                 # A caller may have added items just now, and nothing else would begin their commit.
                 if not self._under_way:
                     committing = self._start_next()
@@ -341,7 +342,10 @@ class GroupCommit(Generic[T, R]):
         return committing.addErrback(_Failed)
 
     async def _committed(self, items: Sequence[T]) -> Sequence[R]:
-        results = await self._commit(items)
+        try:
+            results = await self._commit(items)
+        finally:
+            self._stop_late()  # it has answered; the callers of the group before may still be being told
         if len(results) != len(items):
             raise ValueError(f"{len(results)} results for {len(items)} items")
         return results
@@ -351,6 +355,8 @@ class GroupCommit(Generic[T, R]):
     def _ended(self) -> None:
         self._under_way = ()
         self.hangs = False
+
+    def _stop_late(self) -> None:
         if self._late is not None:
             self._late.cancel()
             self._late = None
@@ -417,3 +423,17 @@ class GroupCommit(Generic[T, R]):
                 entry.answer.errback(CommitInDoubt(reason))
         for entry in others:
             self._fail(entry, Failure(StoreUnavailable(reason)))
+
+
+async def _answer(group: Sequence[_Entry[T, R]], outcome: Sequence[R], timers: ITimers) -> None:
+    """Tell the callers, in order. Each goes on with its work at once, and many of them are told in several turns."""
+    until = timers.now() + ANSWERS_S
+    for entry, result in zip(group, outcome, strict=True):
+        if timers.now() >= until:
+            turn: Deferred[None] = Deferred()
+            # As a deadline: what is under way is finished before other long work goes on.
+            timers.later(0.0, partial(turn.callback, None))
+            await turn
+            until = timers.now() + ANSWERS_S
+        if entry.answer is not None and not entry.answer.called:
+            entry.answer.callback(result)

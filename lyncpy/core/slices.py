@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -12,34 +12,40 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
+PIECE_S: Final = 0.001
+"""Seconds that long work takes in one turn of the reactor, about, before others have theirs."""
+
+
 async def next_turn(timers: ITimers) -> None:
     """Go on in a later turn of the reactor. May be cancelled."""
-    turn: Deferred[None] = Deferred(lambda _: timer.cancel())
-    timer = timers.later(0.0, lambda: turn.callback(None))
+    turn: Deferred[None] = Deferred(lambda _: piece.cancel())
+    piece = timers.soon(lambda: turn.callback(None))
     await turn
 
 
 class Slices:
     """Counts what a piece of work costs, and waits for the next turn when a slice is full.
 
-    Work is counted in whatever it is in proportion to: people looked at, bytes read. A clock
-    would give other slices on a busy machine, and none where a test holds it still.
+    Work is counted in whatever it is in proportion to: people looked at, bytes read. A slice is also full
+    after a millisecond, because what is in proportion on one machine takes long on another.
 
     Args:
-        size: How much work is done in one turn; choose some milliseconds.
+        size: How much work is done in one turn at most; choose a few milliseconds.
     """
 
     def __init__(self, timers: ITimers, size: int) -> None:
         self._timers = timers
         self._size = size
         self._spent = 0
+        self._until = timers.now() + PIECE_S
 
     async def spend(self, work: int = 1) -> None:
         """Note work that was done; wait for the next turn when it fills the slice. May be cancelled."""
         self._spent += work
-        if self._spent >= self._size:
+        if self._spent >= self._size or self._timers.now() >= self._until:
             self._spent = 0
             await next_turn(self._timers)
+            self._until = self._timers.now() + PIECE_S
 
     async def runs_of(self, items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
         """Give items in runs of a slice, each in a turn of its own."""

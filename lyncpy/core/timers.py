@@ -6,7 +6,7 @@ the host's clock is set back by one. `steady` gives it a clock that cannot be se
 """
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
@@ -26,6 +26,16 @@ GRAINS: Final[tuple[tuple[float, float], ...]] = ((3600.0, 16.0), (60.0, 1.0), (
 
 SLICE: Final = 500
 """Deadlines met in one turn of the reactor; the rest waits for the next, so that reading goes on."""
+
+DEADLINES_S: Final = 0.005
+"""Seconds for which deadlines are met in one turn, about; most take microseconds, but any may take long."""
+
+PIECES_S: Final = 0.002
+"""Seconds in each turn for pieces of long work, about: whoever sends a message meanwhile waits for two turns."""
+
+
+RECENT_S: Final = 60.0
+"""For how long the worst is remembered for operators."""
 
 
 def host_clock() -> float:
@@ -47,6 +57,31 @@ def steady(reactor: Any) -> None:  # Any: a reactor's own clock is in no interfa
     for call, left in waiting:
         call.seconds = time.monotonic
         call.reset(max(0.0, left))
+
+
+class RecentMaximum:
+    """The largest of what was noted in the last minute, or up to twice that."""
+
+    __slots__ = ("_before", "_largest", "_until")
+
+    def __init__(self) -> None:
+        self._largest = self._before = self._until = 0.0
+
+    def note(self, value: float, now: float) -> None:
+        """Note a value."""
+        if now >= self._until:
+            self._turn_over(now)
+        self._largest = max(self._largest, value)
+
+    def value(self, now: float) -> float:
+        """Give the largest; 0 when nothing was noted."""
+        if now >= self._until:
+            self._turn_over(now)
+        return max(self._largest, self._before)
+
+    def _turn_over(self, now: float) -> None:
+        self._before = self._largest if now < self._until + RECENT_S else 0.0
+        self._largest, self._until = 0.0, now + RECENT_S
 
 
 @implementer(ITimer)
@@ -94,12 +129,14 @@ class Timers:
         # come, so that no time is ever in here twice.
         self._times: list[float] = []
         self._due: deque[Timer] = deque()
+        self._pieces: OrderedDict[Timer, None] = OrderedDict()
+        self._delay = RecentMaximum()
         self._turn: IDelayedCall | None = None
         self._turn_at = 0.0
 
     def __len__(self) -> int:
         """Give the number of deadlines ahead; walks the buckets, so for meters only."""
-        return sum(map(len, self._buckets.values())) + len(self._due)
+        return sum(map(len, self._buckets.values())) + len(self._due) + len(self._pieces)
 
     def now(self) -> float:
         """Give monotonic seconds."""
@@ -135,9 +172,19 @@ class Timers:
             self._wind()
         return Timer(bucket, call)
 
+    def soon(self, call: Callable[[], None]) -> ITimer:
+        """Call in a later turn, as one piece of long work. See the promise."""
+        piece = Timer(self._pieces, call)
+        self._wind()
+        return piece
+
+    def delay(self) -> float:
+        """Give the longest delay of the event loop in the last minute. See the promise."""
+        return self._delay.value(self.now())
+
     def _wind(self) -> None:
         """Set the reactor's one timer to the earliest time."""
-        if self._due:
+        if self._due or self._pieces:
             at = self.now()
         elif self._times:
             at = self._times[0]
@@ -166,13 +213,30 @@ class Timers:
         self._look_at_the_wall()
         # The reactor adds and subtracts floats: by its own clock it may call a hair before the time.
         now = max(self.now(), self._turn_at)
+        self._delay.note(now - self._turn_at, now)
+        pieces = len(self._pieces)
         while self._times and self._times[0] <= now:
             self._due.extend(self._buckets.pop(heappop(self._times)))
         for _ in range(min(SLICE, len(self._due))):
             call = self._due.popleft().pop_callback()
             if call is not None:
                 self._run(call)
+                if self.now() >= now + DEADLINES_S:
+                    break
+        self._work(pieces)
         self._wind()
+
+    def _work(self, pieces: int) -> None:
+        """Do pieces of long work, those that waited before this turn at most."""
+        began = self.now()
+        for _ in range(pieces):
+            if not self._pieces:
+                return  # a piece has cancelled others
+            call = self._pieces.popitem(last=False)[0].pop_callback()
+            if call is not None:
+                self._run(call)
+            if self.now() >= began + PIECES_S:
+                return
 
     def _run(self, call: Callable[[], None]) -> None:
         try:

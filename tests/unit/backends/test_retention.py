@@ -70,6 +70,14 @@ class Timers:
         self.set.append(Timer(delay_s, call))
         return self.set[-1]
 
+    def soon(self, call: Callable[[], None]) -> Timer:
+        """Keep a piece of work."""
+        return self.later(0.0, call)
+
+    def delay(self) -> float:
+        """Give none."""
+        return 0.0
+
 
 @pytest.fixture
 def cellar(tmp_path: Path) -> Iterator[Cellar]:

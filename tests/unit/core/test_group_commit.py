@@ -396,3 +396,41 @@ def test_a_bug_in_who_hears_of_trouble_stops_no_commit() -> None:
     assert [event["log_failure"].type for event in events] == [ZeroDivisionError]
     scene.adds("b")
     assert scene.under_way() == [["a1", "b"]]
+
+
+def test_callers_go_on_in_several_turns_and_in_order(scene: Desk) -> None:
+    """Each works for a while when its item is durable: others have their turn in between, and the disk goes on."""
+    done: list[str] = []
+
+    def work(result: str) -> None:
+        scene.clock.rightNow += 0.0015
+        done.append(result)
+
+    for names in ("a", "bcdefg", "h"):
+        for wait in scene.adds(*names):
+            _ = wait.addCallback(work)
+        if names != "h":
+            scene.answers()
+    scene.answers()
+    assert done == ["A", "B", "C", "D"]
+    assert scene.under_way() == [["h"]], "the next commit waits for nobody"
+    scene.answers()
+    scene.clock.advance(0.0)
+    assert "".join(done) == "ABCDEFGH"
+    assert scene.is_empty()
+
+
+def test_a_commit_hangs_only_while_the_disk_does_not_answer() -> None:
+    """However long the callers of the group before it take."""
+    scene = Desk(answer_s=1.0)
+    waits = scene.adds("a", *"bcd")
+    scene.answers()
+    for wait in waits[1:]:
+        _ = wait.addCallback(lambda _: setattr(scene.clock, "rightNow", scene.clock.rightNow + 3.0))
+    last = scene.adds("e")
+    scene.answers()
+    scene.answers()
+    scene.clock.advance(0.0)
+    scene.clock.advance(5.0)
+    assert ends(*last) == ["E"]
+    assert scene.troubles == []

@@ -98,3 +98,23 @@ def test_work_that_fails_does_not_stop_the_others() -> None:
     _ = Deferred.fromCoroutine(rota.run_in_turn("a", fail)).addErrback(failures.append)
     assert [failure.type for failure in failures] == [ValueError]
     assert result_of(rota.run_in_turn("b", work)) == 1
+
+
+def test_a_slice_is_full_after_a_millisecond() -> None:
+    """However little was counted: what is quick on one machine takes long on another."""
+    clock = Clock()
+    timers, turns = Timers(clock, lambda: 0.0), list[int]()
+
+    async def work() -> None:
+        slices = Slices(timers, 1000)
+        for number in range(6):
+            clock.rightNow += 0.0004
+            before = len(timers)
+            spending = Deferred.fromCoroutine(slices.spend())
+            if len(timers) > before:
+                turns.append(number)
+            await spending
+
+    _ = Deferred.fromCoroutine(work())
+    clock.advance(0.0)
+    assert turns == [2, 5]

@@ -9,6 +9,7 @@ from zope.interface.verify import verifyObject
 
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.timers import SLICE, Timers
+from tests.kit.turns import turn
 
 
 @pytest.fixture
@@ -129,3 +130,90 @@ def test_a_deadline_may_set_the_next(clock: Clock, timers: Timers) -> None:
     again()
     clock.pump([1.0] * 6)
     assert called == [0.0, 2.0, 4.0, 6.0]
+
+
+class Busy:
+    """Work that takes time: the clock goes on while it is done, and calls nobody."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Take the clock that goes on."""
+        self.clock = clock
+        self.done: list[str] = []
+
+    def work(self, name: str, seconds: float) -> Callable[[], None]:
+        """Give a piece of work."""
+
+        def do() -> None:
+            self.clock.rightNow += seconds
+            self.done.append(name)
+
+        return do
+
+    def turn(self) -> str:
+        """Have one turn of the reactor pass; give what was done in it."""
+        before = len(self.done)
+        turn(self.clock)
+        return "".join(self.done[before:])
+
+
+def test_pieces_of_long_work_share_a_few_milliseconds_of_each_turn(clock: Clock, timers: Timers) -> None:
+    """In order; one that takes longer than all may is alone in its turn, and what comes meanwhile waits for the next."""
+    busy = Busy(clock)
+    for name in "abcde":
+        timers.soon(busy.work(name, 0.001))
+    timers.soon(busy.work("f", 0.05))
+
+    def again() -> None:
+        timers.soon(busy.work("h", 0.0))
+        busy.done.append("g")
+
+    timers.soon(again)
+    assert len(timers) == 7
+    assert [busy.turn() for _ in range(6)] == ["ab", "cd", "ef", "g", "h", ""]
+    assert len(timers) == 0
+
+
+def test_a_piece_may_be_cancelled(clock: Clock, timers: Timers) -> None:
+    """Before its turn, by another one too; later it changes nothing."""
+    busy = Busy(clock)
+    first = timers.soon(busy.work("first", 0.0))
+    first.cancel()
+    others: list[Callable[[], None]] = []
+
+    def cancel() -> None:
+        others[0]()
+        busy.done.append("second")
+
+    second = timers.soon(cancel)
+    others.append(timers.soon(busy.work("third", 0.0)).cancel)
+    assert busy.turn() == "second"
+    second.cancel()
+    assert len(timers) == 0
+
+
+def test_deadlines_that_take_long_let_others_have_their_turn(clock: Clock, timers: Timers) -> None:
+    """After a few milliseconds the rest waits for the next turn, in order, and pieces of long work have a share."""
+    busy = Busy(clock)
+    for name in "abcd":
+        timers.later(0.0, busy.work(name, 0.003))
+    timers.soon(busy.work("+", 0.0))
+    timers.soon(busy.work("-", 0.0))
+    assert [busy.turn() for _ in range(3)] == ["ab+-", "cd", ""]
+
+
+def test_the_delay_of_the_loop_is_told(clock: Clock, timers: Timers) -> None:
+    """The longest of the last minute or two; a turn that comes in time does not hide it."""
+    busy = Busy(clock)
+    assert timers.delay() == 0.0
+    timers.later(0.0, busy.work("long", 0.3))
+    timers.soon(nothing)
+    busy.turn()
+    timers.later(0.0, nothing)
+    clock.rightNow += 0.2
+    busy.turn()
+    clock.advance(1.0)
+    assert timers.delay() == pytest.approx(0.2)
+    clock.advance(70.0)
+    assert timers.delay() == pytest.approx(0.2)
+    clock.advance(120.0)
+    assert timers.delay() == 0.0
