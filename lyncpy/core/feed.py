@@ -2,6 +2,8 @@
 
 Changes of a thing are gathered for a moment, so that a burst becomes one document of the latest
 state. A document is written once for each audience: all subscribers that are to be told the same.
+Many subscribers are told in several turns of the reactor, so that others are answered in between; who
+is told last is told the state of that moment.
 A subscriber whose connection is full is told nothing; what it is owed is kept as a name, and when
 the connection has drained it is told the latest state. A connection that is gone is owed nothing.
 
@@ -11,6 +13,8 @@ a feed knows that: its `FeedSource`.
 
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from twisted.logger import Logger
@@ -21,6 +25,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.notifier import Notifier, Subscription
+from lyncpy.core.slices import PIECE_S
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
 
@@ -36,12 +41,19 @@ N = TypeVar("N")
 RETRY_S: Final = 30.0
 """When the store failed while somebody was to be told."""
 
+AT_ONCE: Final = 32
+"""Subscribers told before the clock is looked at: some are told in less than a hundredth of a millisecond, and a
+user's own devices are told in one turn."""
+
 _UNWRITTEN: Final = Document("", b"")
 """Of an audience for which nothing has been written yet."""
 
 
 class Update(Protocol[N]):
-    """A thing as it is now, with what was changed on it. It lasts until the subscribers are told, and nothing waits meanwhile."""
+    """A thing as it is now, with what was changed on it. It lasts until the subscribers are told, or the thing has changed again."""
+
+    def is_current(self) -> bool:
+        """Tell whether the thing is still as this has it; asked in each further turn in which subscribers are told."""
 
     def news_for(self, subscription: Subscription, owed: N | None) -> N | None:
         """Give the news of the change to a subscriber; None or a false value: there is none, or it subscribes no more.
@@ -93,6 +105,17 @@ class FeedSource(Generic[K, C, N]):
         raise NotImplementedError
 
 
+@dataclass(eq=False, slots=True)
+class _Telling(Generic[C, N]):
+    """The subscribers of a thing who are still to be told of a change."""
+
+    changes: C
+    update: Update[N]
+    left: dict[Subscription, None]
+    written: dict[Hashable, Document | None]
+    told: int = 0
+
+
 @dataclass(slots=True)
 class _Gathered(Generic[C]):
     """What was changed on a thing since its subscribers were told."""
@@ -104,9 +127,9 @@ class _Gathered(Generic[C]):
 class Feed(Generic[K, C, N]):
     """The feed of all things of one kind.
 
-    From the moment in which an `Update` is given until the last subscriber of it was told, nothing
-    waits; so a subscriber that is told what it has to know within one turn of the reactor, as by the
-    answer to its SUBSCRIBE, misses no change and hears of none twice.
+    A subscriber that is told what it has to know within one turn of the reactor, as by the answer to
+    its SUBSCRIBE, misses no change and hears of none twice. What is changed on a thing while its
+    subscribers are being told is gathered until all of them have been.
 
     Args:
         source: What knows the things.
@@ -130,6 +153,7 @@ class Feed(Generic[K, C, N]):
         self._on_told = on_told
         self._gathered: dict[K, _Gathered[C]] = {}
         self._due = Deadlines(timers, self._tell_gathered)
+        self._tellings: dict[K, _Telling[C, N]] = {}
         self._owed: dict[FlowName, dict[tuple[Subscription, K], N]] = {}
         """The oldest first; a connection that is not read from cannot have more than it subscribed to."""
 
@@ -166,7 +190,10 @@ class Feed(Generic[K, C, N]):
             self._due.set(key, delay_s)
 
     def tell(self, key: K, changes: C) -> None:
-        """Tell the subscribers of a thing its changes: at once, or when a full connection has drained."""
+        """Tell the subscribers of a thing its changes: from now on, or when a full connection has drained."""
+        if key in self._tellings:
+            self.changed(key, changes, 0.0)
+            return
         update = self._source.update(key, changes)
         if update is None:
             spawn(self._read_and_tell(key, changes), self.log, "reading what has changed")
@@ -183,11 +210,14 @@ class Feed(Generic[K, C, N]):
         """Drop a pending update of a subscriber: an answer in this turn has the whole document."""
         if (subscription, key) in self._owed.get(subscription.flow, {}):
             self._settle(subscription, key)
+        if key in self._tellings:
+            self._tellings[key].left.pop(subscription, None)
 
     def drop_thing(self, key: K) -> None:
         """Drop the pending updates of a thing whose subscriptions have ended."""
         self._gathered.pop(key, None)
         self._due.clear(key)
+        self._tellings.pop(key, None)
         for subscription, other in [pair for debts in self._owed.values() for pair in debts]:
             if other == key:
                 self._settle(subscription, key)
@@ -207,13 +237,15 @@ class Feed(Generic[K, C, N]):
         self._is_closed = True
         self._gathered.clear()
         self._due.clear_all()
+        self._tellings.clear()
         self._owed.clear()
         self._again.clear_all()
 
     # --- telling of a change
 
     def _tell_gathered(self, key: K) -> None:
-        self.tell(key, self._gathered.pop(key).changes)
+        if key not in self._tellings:  # else it is told when all have heard of the change before
+            self.tell(key, self._gathered.pop(key).changes)
 
     async def _read_and_tell(self, key: K, changes: C) -> None:
         try:
@@ -225,13 +257,71 @@ class Feed(Generic[K, C, N]):
         self._tell_all(key, changes, update)
 
     def _tell_all(self, key: K, changes: C, update: Update[N]) -> None:
-        written: dict[Hashable, Document | None] = {}
-        told = 0
+        if key in self._tellings:  # it was begun while this one was loaded
+            self.changed(key, changes, 0.0)
+            return
         # A copy: a notification that cannot be sent ends its subscription.
-        for subscription in tuple(self._source.subscriptions(key)):
-            told += self._tell_one(key, subscription, update, written)
+        telling = _Telling(changes, update, dict.fromkeys(self._source.subscriptions(key)), {})
+        self._tellings[key] = telling
+        self._tell_some(key, telling)
+
+    def _tell_some(self, key: K, telling: _Telling[C, N]) -> None:
+        """Tell subscribers for about a millisecond, and go on in a later turn if there are more."""
+        goes_on = False
+        try:
+            goes_on = self._tell_piece(key, telling)
+        finally:  # also after a fault of ours: the thing must not be without a voice for ever
+            if not goes_on:
+                self._tellings.pop(key, None)
+        if goes_on:
+            self._timers.soon(partial(self._tell_on, key, telling))
+            return
         if self._on_told is not None:
-            self._on_told(key, changes, told)
+            self._on_told(key, telling.changes, telling.told)
+        if key in self._gathered and key not in self._due:
+            self._tell_gathered(key)
+
+    def _tell_piece(self, key: K, telling: _Telling[C, N]) -> bool:
+        """Tell some subscribers; give whether more are left."""
+        until = self._timers.now() + PIECE_S
+        while telling.left:
+            for subscription in tuple(islice(telling.left, AT_ONCE)):
+                # Before it is told: one that cannot be told is ended, and must not be met again.
+                telling.left.pop(subscription, None)
+                telling.told += self._tell_one(key, subscription, telling.update, telling.written)
+            if self._timers.now() >= until:
+                break
+        return bool(telling.left)
+
+    def _tell_on(self, key: K, telling: _Telling[C, N]) -> None:
+        """Tell the next subscribers, of the thing as it is by now."""
+        if self._tellings.get(key) is not telling:
+            return
+        if telling.update.is_current():
+            self._tell_some(key, telling)
+            return
+        update = self._source.update(key, telling.changes)
+        if update is None:
+            spawn(self._load_and_tell_on(key, telling), self.log, "reading what has changed")
+        else:
+            self._renew(key, telling, update)
+
+    async def _load_and_tell_on(self, key: K, telling: _Telling[C, N]) -> None:
+        try:
+            update = await self._source.load(key, telling.changes)
+        except StoreUnavailable as error:
+            self.log.error("subscribers of {key} are told later: {reason}", key=key, reason=str(error))
+            if self._tellings.get(key) is telling:
+                del self._tellings[key]
+                self.changed(key, telling.changes, RETRY_S)
+            return
+        if self._tellings.get(key) is telling:
+            self._renew(key, telling, update)
+
+    def _renew(self, key: K, telling: _Telling[C, N], update: Update[N]) -> None:
+        telling.update = update
+        telling.written.clear()
+        self._tell_some(key, telling)
 
     def _tell_one(
         self, key: K, subscription: Subscription, update: Update[N], written: dict[Hashable, Document | None]

@@ -119,7 +119,7 @@ class RosterFeed:
 
     def update(self) -> "_Difference":
         """Return the difference between the meeting as it is now and as each watcher was shown it."""
-        return _Difference(self._meeting(), self._shown)
+        return _Difference(self._meeting, self._shown)
 
 
 class RosterSource(FeedSource[RosterFeed, None, RosterAudience]):
@@ -137,10 +137,14 @@ class RosterSource(FeedSource[RosterFeed, None, RosterAudience]):
 class _Difference:
     """The difference between a meeting as it is now and as each watcher was shown it."""
 
-    def __init__(self, meeting: Meeting, shown: dict[Subscription, _Shown]) -> None:
-        self._meeting = meeting
+    def __init__(self, meeting: Callable[[], Meeting], shown: dict[Subscription, _Shown]) -> None:
+        self._present = meeting
+        self._meeting = meeting()
         self._shown = shown
         self._bodies: dict[tuple[int, RosterAudience, RosterAudience], RosterBody | None] = {}
+
+    def is_current(self) -> bool:
+        return self._present() is self._meeting
 
     def news_for(self, subscription: Subscription, owed: RosterAudience | None) -> RosterAudience | None:
         shown = self._shown.get(subscription)
@@ -154,7 +158,7 @@ class _Difference:
     ) -> tuple[tuple[int, RosterAudience, RosterAudience], int] | None:
         shown = self._shown[subscription]
         # All who were last shown the same meeting, as the same audience, need the same document: mostly all of them.
-        # Meetings compare field by field; the identity is quick, and none is made while one update is told, in one turn.
+        # Meetings compare field by field; the identity is quick, and another meeting ends this update.
         key = (id(shown.meeting), shown.audience, news)
         if key not in self._bodies:
             self._bodies[key] = delta(shown.meeting, shown.audience, self._meeting, news)

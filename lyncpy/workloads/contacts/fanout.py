@@ -42,6 +42,9 @@ class _OneChange:
     def __init__(self, fact: ContactsChanged) -> None:
         self._fact = fact
 
+    def is_current(self) -> bool:
+        return True  # whatever came later: it is a change of its own
+
     def news_for(self, subscription: Subscription, owed: int | None) -> int | None:
         held: ContactListState = subscription.data
         return self._fact.delta_num if self._fact.delta and held.number + 1 == self._fact.delta_num else None
@@ -61,6 +64,9 @@ class _WholeList:
 
     def __init__(self, contacts: ContactList) -> None:
         self._contacts = contacts
+
+    def is_current(self) -> bool:
+        return True  # the devices of one user are told in one turn
 
     def news_for(self, subscription: Subscription, owed: int | None) -> int | None:
         held: ContactListState = subscription.data

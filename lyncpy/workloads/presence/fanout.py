@@ -22,6 +22,7 @@ from lyncpy.core.feed import RETRY_S, Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.subscription import Document
+from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.bodies.legacy import PresenceFormat
 from lyncpy.workloads.presence.model.audience import NOBODY, Audience, concerns, differs, is_blocked
 from lyncpy.workloads.presence.model.board import Board, compare
@@ -174,7 +175,9 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
 
     def _seen(self, board: Board, changes: GatheredChanges | None) -> "_WatchedBoard":
         exists = self._people.person(board.aor) is not None
-        return _WatchedBoard(board, changes, self._watchers.watchers_of(board.aor), self._views, exists=exists)
+        return _WatchedBoard(
+            board, changes, self._watchers.watchers_of(board.aor), self._views, self._boards, exists=exists
+        )
 
 
 class _WatchedBoard:
@@ -185,10 +188,11 @@ class _WatchedBoard:
         changes: The changes; None: there are none.
         watches: The person's watchers.
         views: The documents of what each audience sees.
+        boards: The table of the boards.
         exists: Whether the address is a user's: of an address that nobody has, nothing is seen.
     """
 
-    __slots__ = ("_board", "_changes", "_concerned", "_exists", "_news", "_views", "_watches")
+    __slots__ = ("_board", "_boards", "_changes", "_concerned", "_exists", "_news", "_views", "_watches")
 
     def __init__(
         self,
@@ -196,10 +200,12 @@ class _WatchedBoard:
         changes: GatheredChanges | None,
         watches: Mapping[Subscription, Watch],
         views: Views,
+        boards: BoardTable,
         *,
         exists: bool,
     ) -> None:
         self._board = board
+        self._boards = boards
         self._changes = changes
         self._watches = watches
         self._views = views
@@ -207,6 +213,10 @@ class _WatchedBoard:
         self._concerned: dict[Audience, frozenset[str]] = {}
         self._news: dict[tuple[Audience, frozenset[str]], frozenset[str]] = {}
         """(audience, categories watched) → the categories with news; most watchers share one row."""
+
+    def is_current(self) -> bool:
+        """Tell whether the board is the one that is in memory."""
+        return self._boards.peek(self._board.aor) is self._board
 
     def news_for(self, subscription: Subscription, owed: frozenset[str] | None) -> frozenset[str] | None:
         """Give the categories in which there is news for a watcher; None: the watcher is told nothing now."""

@@ -144,20 +144,26 @@ class Roaming(FeedSource[Aor, OwnBoardNews, OwnBoardNews]):
     def update(self, key: Aor, changes: OwnBoardNews | None) -> "_OwnBoard | None":
         """Give a board that is in memory, with its news; None: it is to be loaded."""
         board = self._boards.peek(key)
-        return None if board is None else _OwnBoard(board, changes, self._relation)
+        return None if board is None else _OwnBoard(board, changes, self._relation, self._boards)
 
     async def load(self, key: Aor, changes: OwnBoardNews | None) -> "_OwnBoard":
         """Load a board, with its news."""
-        return _OwnBoard(await self._boards.latest(key), changes, self._relation)
+        return _OwnBoard(await self._boards.latest(key), changes, self._relation, self._boards)
 
 
 class _OwnBoard:
     """A board with its news, as its owner's endpoints see it."""
 
-    def __init__(self, board: Board, news: OwnBoardNews | None, relation: Callable[[Aor], Relation]) -> None:
+    def __init__(
+        self, board: Board, news: OwnBoardNews | None, relation: Callable[[Aor], Relation], boards: BoardTable
+    ) -> None:
         self._board = board
         self._news = news
         self._relation = relation
+        self._boards = boards
+
+    def is_current(self) -> bool:
+        return self._boards.peek(self._board.aor) is self._board
 
     def news_for(self, subscription: Subscription, owed: OwnBoardNews | None) -> OwnBoardNews | None:
         news = owed if self._news is None else self._news if owed is None else owed.joined(self._news)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from lyncpy.contracts.facts import FlowClosed, FlowDrained
 from lyncpy.contracts.names import FlowName
@@ -11,6 +12,7 @@ from lyncpy.core.feed import RETRY_S, Feed
 from tests.kit.feeds import Desk
 from tests.kit.gatehouse import timers_of
 from tests.kit.results import begun, result_of
+from tests.kit.turns import turn
 
 
 class Newsroom:
@@ -239,10 +241,10 @@ def test_a_thing_that_ends_is_not_told_of(newsroom: Newsroom) -> None:
     slow = newsroom.desk.subscribe("a", "x")
     newsroom.desk.follow(slow, "b")
     newsroom.desk.full.add(FlowName("x"))
-    for turn in range(2):
+    for number in range(2):
         newsroom.changes("a", "x")
         newsroom.changes("b", "x")
-        newsroom.feed.drop_thing("a") if turn else newsroom.passes()
+        newsroom.feed.drop_thing("a") if number else newsroom.passes()
     newsroom.passes()
     newsroom.drains("x")
     assert ([len(each.told) for each in (one, other)], slow.told) == ([1, 2], [("b", 2, "x")])
@@ -263,3 +265,138 @@ def test_a_closed_feed_tells_nothing(newsroom: Newsroom) -> None:
     assert not newsroom.clock.getDelayedCalls()
     newsroom.drains("w")
     assert (one.told, slow.told) == ([], [])
+
+
+class Crowd(Newsroom):
+    """A newsroom with a hundred subscribers, each of whom takes a tenth of a millisecond to be told."""
+
+    def __init__(self) -> None:
+        """Open it."""
+        super().__init__()
+        self.everybody = [self.desk.subscribe("a", f"flow{number}", "12"[number % 2]) for number in range(100)]
+        self.desk.tell_s = 0.0001
+        self.heard_in_turns: list[int] = []
+
+    def begins(self, *fields: str) -> None:
+        """Change a thing, and begin to tell of it."""
+        self.changes("a", *fields, delay_s=0.0)
+        self.clock.rightNow += 0.0001
+        self.turn()
+
+    def turn(self) -> None:
+        """Have one turn of the reactor pass."""
+        turn(self.clock)
+        self.heard_in_turns.append(sum(len(one.told) for one in self.everybody))
+
+    def ends(self) -> None:
+        """Have turns pass until nothing is left to do."""
+        while self.clock.getDelayedCalls():
+            self.clock.rightNow += 0.0001
+            self.turn()
+
+
+def test_a_crowd_is_told_in_several_turns_and_each_document_is_written_once() -> None:
+    """Others are answered in between; all hear the same, in the order in which they subscribed."""
+    crowd = Crowd()
+    crowd.begins("field")
+    assert crowd.told == []
+    assert [len(one.told) for one in crowd.everybody] == [1] * 32 + [0] * 68
+    crowd.ends()
+    assert crowd.heard_in_turns == [32, 64, 96, 100]
+    assert {told for one in crowd.everybody for told in one.told} == {("a", 1, "field")}
+    assert crowd.desk.written == 2
+    assert crowd.told == [("a", frozenset({"field"}), 100)]
+
+
+def test_what_changes_while_a_crowd_is_told_reaches_all_once() -> None:
+    """Who hears last is told the state of that moment, and nobody an older one after a newer one."""
+    crowd = Crowd()
+    crowd.begins("early")
+    crowd.begins("late")
+    crowd.changes("a", "later", delay_s=0.0)
+    crowd.ends()
+    for one in crowd.everybody:
+        assert [fields for _, _, fields in one.told] == ["early", "late later"]
+        versions = [version for _, version, _ in one.told]
+        assert versions == sorted(versions)
+        assert versions[-1] == 3
+    assert crowd.told == [("a", frozenset({"early"}), 100), ("a", frozenset({"late", "later"}), 100)]
+
+
+def test_whoever_is_answered_while_a_crowd_is_told_hears_nothing_twice() -> None:
+    """An answer had the whole document; and who has left is told nothing."""
+    crowd = Crowd()
+    crowd.begins("field")
+    crowd.feed.was_told(crowd.everybody[-1], "a")
+    crowd.desk.end(crowd.everybody[-2])
+    crowd.ends()
+    assert [len(one.told) for one in crowd.everybody] == [1] * 98 + [0, 0]
+
+
+@pytest.mark.parametrize("ends", ["dropped", "closed"])
+def test_telling_a_crowd_can_be_ended(ends: str) -> None:
+    """When the thing is gone, or the server ends, nobody else is told."""
+    crowd = Crowd()
+    crowd.begins("field")
+    if ends == "dropped":
+        crowd.feed.drop_thing("a")
+    else:
+        crowd.feed.close()
+    crowd.ends()
+    assert crowd.heard_in_turns[-1] == 32
+    crowd.changes("a", "again", delay_s=0.0)
+    crowd.ends()
+    assert crowd.heard_in_turns[-1] == (132 if ends == "dropped" else 32)
+
+
+def test_what_leaves_the_memory_while_a_crowd_is_told_is_loaded() -> None:
+    """And told on when it has come; what changes meanwhile is told after it."""
+    crowd = Crowd()
+    crowd.begins("field")
+    crowd.desk.change("a")
+    crowd.desk.away.add("a")
+    crowd.ends()
+    assert crowd.heard_in_turns[-1] == 32
+    crowd.changes("a", "meanwhile", delay_s=0.0)
+    crowd.ends()
+    crowd.desk.arrives("a")
+    crowd.ends()
+    assert [[fields for _, _, fields in one.told] for one in crowd.everybody] == [["field", "meanwhile"]] * 100
+
+
+def test_a_crowd_that_cannot_be_told_to_the_end_is_told_later() -> None:
+    """When the store fails; those who were told already hear the same once more, which is harmless."""
+    crowd = Crowd()
+    crowd.begins("field")
+    crowd.desk.change("a")
+    crowd.desk.away.add("a")
+    crowd.ends()
+    with capturedLogs():
+        crowd.desk.fails("a")
+    crowd.desk.away.discard("a")
+    crowd.clock.rightNow += RETRY_S
+    crowd.ends()
+    assert all(one.told[-1] == ("a", 2, "field") for one in crowd.everybody)
+
+
+def test_a_fault_in_one_document_does_not_silence_the_thing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told next is told to all."""
+    crowd = Crowd()
+    with monkeypatch.context() as broken, capturedLogs() as logged:
+        broken.setattr(crowd.desk, "notify", lambda *what: 1 / 0)
+        crowd.begins("field")
+    assert [event["log_level"].name for event in logged] == ["critical"]
+    crowd.changes("a", "again", delay_s=0.0)
+    crowd.ends()
+    assert all(one.told[-1] == ("a", 2, "again") for one in crowd.everybody)
+
+
+def test_what_changes_while_it_is_loaded_is_told_once() -> None:
+    """Two reads of a thing under way are two tellings, and the second waits for the first."""
+    crowd = Crowd()
+    crowd.desk.away.add("a")
+    crowd.begins("one")
+    crowd.begins("two")
+    crowd.desk.arrives("a")
+    crowd.ends()
+    assert [[fields for _, _, fields in one.told] for one in crowd.everybody] == [["one", "two"]] * 100
