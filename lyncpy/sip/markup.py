@@ -8,7 +8,7 @@ for by their local part, because clients disagree about namespaces and, in place
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from typing import Final
 from xml.parsers import expat
 
@@ -78,13 +78,14 @@ def _found(scope: _Scope | None, prefix: str) -> str | None:
     return None if scope is None else scope.find(prefix)
 
 
-class _Allowance:
-    """How many characters may still be written of a document."""
+class _Document:
+    """What all elements of a document share: its bytes, and how many characters may still be written of them."""
 
-    __slots__ = ("letters",)
+    __slots__ = ("data", "letters")
 
-    def __init__(self, letters: int) -> None:
-        self.letters = letters
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.letters = _GROWTH * len(data) + _GROWTH_BASE
 
     def take(self, letters: int) -> None:
         self.letters -= letters
@@ -98,19 +99,27 @@ class Element:
     Args:
         name: As it was written, prefix and all.
         local: Without the prefix.
-        attributes: Names and values by turns.
-        allowance: What the document may still use of its bounds.
+        attributes: Names as they were written and values, in order.
+        document: Of which it is a part.
+        begins: Where its first tag begins in the document's bytes.
     """
 
-    __slots__ = ("_allowance", "_attributes", "_children", "_declares", "_name", "_scope", "local", "tail", "text")
+    __slots__ = (
+        "_attributes", "_begins", "_children", "_declares", "_document", "_ends", "_name", "_scope", "local", "tail",
+        "text",
+    )  # fmt: skip
 
-    def __init__(self, name: str, local: str, attributes: list[str], allowance: _Allowance) -> None:
+    def __init__(self, name: str, local: str, attributes: dict[str, str], document: _Document, begins: int) -> None:
         self._name = name
         self._attributes = attributes
         self._children: list[Element] = []
         self._declares = False
         self._scope: _Scope | None = None
-        self._allowance = allowance
+        self._document = document
+        self._begins = begins
+        self._ends = begins
+        """Where its last tag begins, if it is not the first one as well."""
+
         self.local = local
         """The name without its prefix."""
 
@@ -127,9 +136,9 @@ class Element:
         return _found(self._scope, prefix) or ""
 
     @property
-    def attributes(self) -> Iterator[tuple[str, str]]:
+    def attributes(self) -> ItemsView[str, str]:
         """Names as they were written and values, in order; declarations of namespaces are not among them."""
-        return zip(self._attributes[::2], self._attributes[1::2], strict=True)
+        return self._attributes.items()
 
     def walk(self) -> Iterator["Element"]:
         """Give this element and all that is in it, in document order."""
@@ -170,9 +179,8 @@ def read_xml(
     # The parser would read what looks like UTF-16 as that; XML holds no zero byte otherwise.
     if b"\0" in data or data[:2] in (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE):
         raise RemoteProtocolError("XML that is not UTF-8")
-    builder = _Builder(_Allowance(_GROWTH * len(data) + _GROWTH_BASE), max_depth, max_nodes)
     parser = expat.ParserCreate("utf-8")
-    parser.ordered_attributes = True
+    builder = _Builder(parser, _Document(data), max_depth, max_nodes)
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
@@ -183,6 +191,9 @@ def read_xml(
         parser.Parse(data, is_final)
     except expat.ExpatError as error:
         raise RemoteProtocolError(f"XML not well-formed: {str(error)[:80]}") from None
+    finally:
+        # The builder asks the parser where it is; so neither may keep the other alive.
+        parser.StartElementHandler = parser.EndElementHandler = None
     assert builder.root is not None  # or it was not well-formed
     return builder.root
 
@@ -190,18 +201,19 @@ def read_xml(
 class _Builder:
     """Makes a tree of what the parser tells, and stops it at a bound."""
 
-    def __init__(self, allowance: _Allowance, max_depth: int, max_nodes: int) -> None:
+    def __init__(self, parser: expat.XMLParserType, document: _Document, max_depth: int, max_nodes: int) -> None:
+        self._parser = parser
         self.root: Element | None = None
         self.said: list[str] = []  # text since the last tag; joined once, or many short pieces would cost a square
         self._open: list[Element] = []
         self._last: Element | None = None  # closed just now: text that comes is its tail
         self._scope: _Scope | None = None
         self._declared = 0  # how many declarations hold here
-        self._allowance = allowance
+        self._document = document
         self._max_depth = max_depth
         self._nodes_left = max_nodes
 
-    def start(self, name: str, attributes: list[str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
         """Open an element."""
         if self.said:
             self._flush()
@@ -210,11 +222,11 @@ class _Builder:
             raise RemoteProtocolError("XML with too many elements", 413)
         if len(self._open) >= self._max_depth:
             raise RemoteProtocolError("XML too deep")
-        if len(attributes) > 2 * MAX_ATTRIBUTES:
+        if len(attributes) > MAX_ATTRIBUTES:
             raise RemoteProtocolError("XML with too many attributes", 413)
-        element = Element(name, name, attributes, self._allowance)
+        element = Element(name, name, attributes, self._document, self._parser.CurrentByteIndex)
         element._scope = self._scope
-        for key in attributes[::2]:
+        for key in attributes:
             if ":" in key or key == "xmlns":
                 self._declare(element)
                 break
@@ -232,6 +244,7 @@ class _Builder:
         if self.said:
             self._flush()
         element = self._last = self._open.pop()
+        element._ends = self._parser.CurrentByteIndex
         if element._declares:
             scope = self._scope
             assert scope is not None
@@ -249,12 +262,12 @@ class _Builder:
     def _declare(self, element: Element) -> None:
         """Read the namespace declarations of an element's attributes, and check that each prefix is declared."""
         declared: dict[str, str] = {}
-        kept: list[str] = []
+        kept: dict[str, str] = {}
         for name, value in element.attributes:
             if name == "xmlns" or name.startswith("xmlns:"):
                 declared[name[6:]] = value
             else:
-                kept += (name, value)
+                kept[name] = value
         element._attributes = kept
         if declared:
             self._declared += len(declared)
@@ -265,7 +278,7 @@ class _Builder:
             self._scope = _Scope(declared, self._scope)
             element._declares = True
         element._scope = self._scope
-        prefixed = [name for name in kept[::2] if ":" in name]
+        prefixed = [name for name in kept if ":" in name]
         expanded = {(self._find(name.partition(":")[0]), self._local(name)) for name in prefixed}
         if len(expanded) != len(prefixed):
             raise RemoteProtocolError("XML with an attribute that is there twice")
@@ -335,25 +348,45 @@ def _texts(el: Element) -> Iterator[str]:
 
 def attr(el: Element, name: str) -> str | None:
     """Give an attribute by its local name, in any case; None if there is none."""
+    found = el._attributes.get(name)
+    if found is not None:
+        return found
     wanted = name.lower()
-    listed = el._attributes
-    for at in range(0, len(listed), 2):
-        key = listed[at]
-        if key == name or key.rpartition(":")[2].lower() == wanted:
-            return listed[at + 1]
+    for key, value in el._attributes.items():
+        if key.rpartition(":")[2].lower() == wanted:
+            return value
     return None
 
 
 def outer_xml(el: Element) -> str:
     """Write an element with what is in it, and with those namespaces from around it that are used in it.
 
-    A prefix counts as used also where a value begins with it, as in `xsi:type="s:userState"`.
+    A prefix counts as used also where a value begins with it, as in `xsi:type="s:userState"`. An element that takes
+    nothing from around it, as most that clients publish, stays as it was written.
 
     Raises:
         RemoteProtocolError: 413, before it is written, when all that was written of the
             document outgrows it.
     """
-    return _Writer(el).text()
+    return _as_written(el) or _Writer(el).text()
+
+
+def _as_written(el: Element) -> str:
+    """Give an element as it stands in its document; "" when it cannot be taken out of it as it is."""
+    document, scope, begins = el._document, el._scope, el._begins
+    around = scope.around if el._declares and scope is not None else scope
+    while around is not None:
+        # Whatever is declared around it is declared anew by the element itself: so nothing from outside can be meant.
+        if scope is None or not el._declares or not around.declared.keys() <= scope.declared.keys():
+            return ""
+        around = around.around
+    if not el.text and not el._children:
+        return ""  # it may be one tag, at whose end the parser is already
+    text = document.data[begins : document.data.index(b">", el._ends) + 1]
+    if b"<!" in text or b"<?" in text:
+        return ""
+    document.take(len(text))
+    return text.decode()
 
 
 class _Writer:
@@ -362,7 +395,7 @@ class _Writer:
     def __init__(self, root: Element) -> None:
         self._root = root
         self._outer = root._scope.around if root._declares and root._scope is not None else root._scope
-        self._allowance = root._allowance
+        self._document = root._document
         self._parts: list[str] = []
         self._known: set[tuple[int, str]] = set()  # prefixes looked up already, by the scope they stand in
         self._needed: dict[str, str] = {}
@@ -371,13 +404,13 @@ class _Writer:
         """Write it."""
         self._element(self._root)
         for prefix, name in self._needed.items():
-            self._allowance.take(len(prefix) + len(name) + 9)
+            self._document.take(len(prefix) + len(name) + 9)
         needed = "".join(map(_declaration, self._needed.items()))
         # The name of the root stands first, and what it needs behind it.
         return f"{self._parts[0]}{needed}{''.join(self._parts[1:])}"
 
     def _put(self, *parts: str) -> None:
-        self._allowance.take(sum(map(len, parts)))
+        self._document.take(sum(map(len, parts)))
         self._parts += parts
 
     def _element(self, el: Element) -> None:

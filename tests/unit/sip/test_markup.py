@@ -123,6 +123,18 @@ def test_of_the_namespaces_around_it_an_element_is_written_with_those_that_it_us
     )
 
 
+def test_what_takes_nothing_from_around_it_stays_as_it_was_written() -> None:
+    """As the values that clients publish; with a comment in it, or of one tag, an element is written again."""
+    state = (
+        """<s:state xmlns='urn:d' xmlns:s="urn:s" s:type = 's:userState'><n>3500&#10;\u00fc</n><o a=">"/></s:state >"""
+    )
+    document = f'\ufeff<r xmlns="urn:r"><p>{state}</p><q xmlns=""><!-- -->x</q><e xmlns="" a=\'>\'/></r>'
+    root = read_xml(document.encode())
+    assert outer_xml(root[0][0]) == state
+    assert outer_xml(root[1]) == '<q xmlns="">x</q>'
+    assert outer_xml(root[2]) == '<e xmlns="" a="&gt;"/>'
+
+
 def test_what_is_written_again_says_the_same() -> None:
     """References, CDATA and the white space that attributes lose when it is not escaped."""
     read = read_xml(b"<a><b c='&quot;&#10;&#9;&#13; &lt;'>x &amp; y&#13;<![CDATA[<&>]]><d/>t<!-- -->ail</b>no</a>")
@@ -184,10 +196,13 @@ _TREES = st.recursive(
 )
 
 
-@given(_TREES)
-def test_another_reader_reads_the_same_also_of_a_part(inner: str) -> None:
-    """The other one is lxml: of the document, and of each part of it that is taken out and written again."""
-    document = f'<r xmlns="urn:r" xmlns:p="urn:p" xmlns:q="urn:q">{inner}</r>'.encode()
+@given(_TREES, st.sampled_from(["", ' xmlns="urn:r"', ' xmlns="urn:r" xmlns:p="urn:p" xmlns:q="urn:q"']))
+def test_another_reader_reads_the_same_also_of_a_part(inner: str, around: str) -> None:
+    """The other one is lxml: of the document, and of each part of it that is taken out, as it is or written again."""
+    if "xmlns:p" not in around:
+        for prefixed, plain in (("p:a", "a"), ("q:b", "b"), ("p:c", "e"), ("q:d", "f")):
+            inner = inner.replace(prefixed, plain)
+    document = f"<r{around}>{inner}</r>".encode()
     theirs = etree.fromstring(document, etree.XMLParser(remove_comments=True, remove_pis=True))
     ours = read_xml(document)
     assert _plain(ours) == _plain_by_lxml(theirs)
