@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.categories import write_view
-from lyncpy.workloads.presence.model.aggregate import aggregate
+from lyncpy.workloads.presence.model.aggregate import aggregate, aggregates
 from lyncpy.workloads.presence.model.audience import BlockedAudience, audience, is_blocked, visible
 from lyncpy.workloads.presence.model.board import (
     Board,
@@ -149,6 +149,13 @@ def test_an_aggregate_is_never_unreadable(found: list[Input], now: float, lower_
         assert shown.activity.minimum <= shown.availability <= shown.activity.maximum
     if not any(one.state.kind is StateKind.MACHINE and one.state.is_valid(now) for one in found):
         assert shown.availability == 18500
+
+
+@given(st.lists(inputs, max_size=4), st.lists(inputs, max_size=1), st.floats(0, 100))
+def test_both_aggregates_are_what_each_is_by_itself(plain: list[Input], more: list[Input], now: float) -> None:
+    """Whether a client says the same for both containers, as it does, or something else, and whatever it says."""
+    expected = aggregate(plain, 1.0, now), aggregate([*plain, *more], 1.0, now, lower_dnd=True)
+    assert aggregates(plain, [*plain, *more], 1.0, now) == expected
 
 
 @given(st.lists(inputs, max_size=6))

@@ -141,6 +141,26 @@ def aggregate(
     )
 
 
+def aggregates(
+    plain: Collection[Input], lowered: Collection[Input], last_active: float | None, now: float
+) -> tuple[Aggregate, Aggregate]:
+    """Compute the aggregate states of both containers: of one, and of that which feeds the workgroup's level.
+
+    A client publishes the same in both, so that one computation is enough, unless the person does not want to be
+    disturbed.
+
+    Args:
+        plain: The states of the one, as for `aggregate`.
+        lowered: The states of the other.
+        last_active: As for `aggregate`.
+        now: Wall-clock seconds.
+    """
+    whole = aggregate(plain, last_active, now)
+    if list(plain) == list(lowered) and not any(_is_lowered(one) for one in plain):
+        return whole, whole
+    return whole, aggregate(lowered, last_active, now, lower_dnd=True)
+
+
 def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> WeighedStates:
     """Find the row and the column of `DECISION`: the presence at the machines, and the availability that is said.
 
@@ -251,9 +271,14 @@ def _user_state(valid: Iterable[Input], *, lower_dnd: bool) -> Input | None:
         if one.state.kind is StateKind.USER and one.state.manual and one.state.availability >= UNKNOWN_BELOW
     ]
     newest = max(manual, key=lambda one: (one.published, one.state.availability, _named(one)), default=None)
-    if newest is not None and lower_dnd and band_of(newest.state.availability) is Band.DO_NOT_DISTURB:
+    if newest is not None and lower_dnd and _is_lowered(newest):
         return newest._replace(state=replace(newest.state, availability=URGENT_ONLY, activity=URGENT))
     return newest
+
+
+def _is_lowered(chosen: Input) -> bool:
+    """Tell whether a state is another one for the workgroup: a Do Not Disturb that was chosen by hand."""
+    return chosen.state.manual and band_of(chosen.state.availability) is Band.DO_NOT_DISTURB
 
 
 def _activeness(one: Input) -> tuple[int, int, float]:

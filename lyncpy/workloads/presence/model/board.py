@@ -12,13 +12,9 @@ from typing import Final
 from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.workloads.presence.model.absences import Absences, bounded, carried, ends, lapsed
 from lyncpy.workloads.presence.model.access import Access
-from lyncpy.workloads.presence.model.aggregate import (
-    moments,
-)
+from lyncpy.workloads.presence.model.aggregate import moments
 from lyncpy.workloads.presence.model.server_publications import LEGACY, SOURCES, ServerPublication, make, was_active
-from lyncpy.workloads.presence.model.states import (
-    StateKind,
-)
+from lyncpy.workloads.presence.model.states import StateKind
 from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     CATEGORIES,
@@ -140,6 +136,9 @@ class BoardDelta:
     """Whether it is to be written to the store before it is acknowledged."""
 
 
+_NO_DELTA: Final = BoardDelta()
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """A board after a change, and the differences."""
@@ -258,7 +257,7 @@ def _apply(
         del instances[one.key]
         return None
     # Characters first: a text that is far too long is not encoded to be refused.
-    if len(one.value) > quotas.value_bytes or len(one.value.encode()) > quotas.value_bytes:
+    if len(one.value) > quotas.value_bytes or _bytes(one.value) > quotas.value_bytes:
         return Denial.TOO_LONG
     instances[one.key] = _instance(one, current + 1, by, now)
     return None
@@ -267,8 +266,10 @@ def _apply(
 def _too_much(board: Board, instances: Mapping[InstanceKey, Instance], quotas: Quotas) -> Denial | None:
     """Return the quota that publications would pass; growth alone is refused, for a bound may have been lowered."""
     denial = _excess(instances, quotas) if len(instances) > len(board.instances) else None
-    if denial is None and _size(instances) > max(quotas.board_bytes, _size(board.instances)):
-        return Denial.BOARD_FULL
+    if denial is None:
+        size = _size(instances)
+        if size > quotas.board_bytes and size > _size(board.instances):
+            return Denial.BOARD_FULL
     return denial
 
 
@@ -376,15 +377,14 @@ def with_aggregates(old: Board, new: Board, now: float, keys: Collection[Instanc
     else:
         anew = not old.version or any((key.category, key.container) in SOURCES for key in keys)
     last_active = now if was_active(old.instances) else old.last_active
-    settled, made = new, list[InstanceKey]()
+    made, instances = list[InstanceKey](), new.instances
     if anew:
-        instances = dict(new.instances)
-        made = make(new.aor, instances, last_active, now)
-        settled = replace(new, instances=instances)
+        made, instances = make(new.aor, new.instances, last_active, now)
+    settled = replace(new, instances=instances, version=Version(old.version + 1), last_active=last_active)
     changes = compare(old, settled, {*keys, *made})
-    if changes == BoardDelta() and old.version:
+    if changes == _NO_DELTA and old.version:
         return Published(old, changes)
-    return Published(replace(settled, version=Version(old.version + 1), last_active=last_active), changes)
+    return Published(settled, changes)
 
 
 def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -> BoardDelta:
@@ -442,13 +442,19 @@ def _other_instances(
         # The user's own endpoints hear of every new version, because they publish on it; watchers see no versions,
         # and hear of another value alone ([MS-PRES] 3.4).
         touched.add(key.category)
-        there = [one for one in (before, after) if one is not None]
-        if len(there) == 1 or there[0].value != there[1].value:
-            shown.add((key.category, key.container))
-            if any(one.made and isinstance(one.value, str) for one in there):
-                furnished.add((key.category, key.container))
-        durable = durable or any(one.is_durable for one in there)
+        if before is None or after is None or before.value != after.value:
+            place = (key.category, key.container)
+            shown.add(place)
+            if _is_furnished(before) or _is_furnished(after):
+                furnished.add(place)
+        if not durable:
+            durable = (before is not None and before.is_durable) or (after is not None and after.is_durable)
     return touched, shown, furnished, durable
+
+
+def _is_furnished(one: Instance | None) -> bool:
+    """Tell whether a publication has what the directory says."""
+    return one is not None and one.epid is None and isinstance(one.value, str)
 
 
 def _other_lists(old: Board, new: Board) -> frozenset[int]:
@@ -481,8 +487,11 @@ def _excess(instances: Mapping[InstanceKey, Instance], quotas: Quotas) -> Denial
 
 def _size(instances: Mapping[InstanceKey, Instance]) -> int:
     """Give the bytes of all texts that clients published."""
-    texts = [one.value for one in instances.values() if one.epid is not None and isinstance(one.value, str)]
-    return sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
+    return sum([_bytes(one.value) for one in instances.values() if one.epid is not None and isinstance(one.value, str)])
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _without(board: Board, ends: Callable[[Instance], bool], now: float) -> Published:

@@ -12,8 +12,8 @@ from typing import Final
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.presence.model.aggregate import (
-    aggregate,
     aggregate_machine,
+    aggregates,
     for_audience,
     interop_of,
     machine_of,
@@ -106,29 +106,37 @@ def was_active(instances: Mapping[InstanceKey, Instance]) -> bool:
     )
 
 
-def make(aor: Aor, instances: dict[InstanceKey, Instance], last_active: float | None, now: float) -> list[InstanceKey]:
-    """Compute the server's publications of all that devices have published; give the keys of those that changed.
+def make(
+    aor: Aor, published: Mapping[InstanceKey, Instance], last_active: float | None, now: float
+) -> tuple[list[InstanceKey], Mapping[InstanceKey, Instance]]:
+    """Compute the server's publications of all that devices have published.
 
     Args:
         aor: The user's address.
-        instances: All publications on the board; the server's own are replaced in it.
+        published: All publications on the board.
         last_active: When the person was last at a machine (wall-clock seconds); None: not known.
         now: Wall-clock seconds.
 
+    Returns:
+        The keys of the server's publications that changed, and all publications with these in their place.
+
     Spec: [MS-PRES] 3.7.5; "aggregation script".
     """
+    instances = dict(published)
     inputs, devices = inputs_of(instances)
-    wholes = {
-        source: aggregate(found, last_active, now, lower_dnd=source == INPUT_LOWERED)
-        for source, found in inputs.items()
-    }
+    plain, lowered = aggregates(inputs[INPUT], inputs[INPUT_LOWERED], last_active, now)
+    wholes = {INPUT: plain, INPUT_LOWERED: lowered}
     changed: list[InstanceKey] = []
 
     def put(key: InstanceKey, value: Value, *, always: bool = True, expire: Expire = Expire.USER) -> None:
         """Publish a value, if it differs from the one before; one that was never there only if `always`."""
         before = instances.get(key)
-        if (before is None and always) or (before is not None and before.value != value):
-            instances[key] = Instance(key, before.version + 1 if before else 1, expire, value, now)
+        if before is None:
+            if always:
+                instances[key] = Instance(key, 1, expire, value, now)
+                changed.append(key)
+        elif before.value != value:
+            instances[key] = Instance(key, before.version + 1, expire, value, now)
             changed.append(key)
 
     # The machine is told to the user's own endpoints only, and first when there is one; after that it stays, as offline.
@@ -151,7 +159,7 @@ def make(aor: Aor, instances: dict[InstanceKey, Instance], last_active: float | 
         told = services_told(services) if is_there and services.services else Services(aor)
         for container in VISIBLE:
             put(_SERVICES[container], told, always=bool(told.services))
-    return changed
+    return changed, instances
 
 
 def directory_publications(person: Person | None) -> tuple[ServerPublication, ...]:

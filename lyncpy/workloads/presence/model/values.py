@@ -6,6 +6,7 @@ notes, "presence" §6.
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from lyncpy.contracts.directory import Person
@@ -40,6 +41,7 @@ def write_value(one: Instance) -> str:
     return write_legacy_interop(value)
 
 
+@lru_cache(maxsize=1024)  # what was published together, or is written for many, has few times
 def write_time(at: float) -> str:
     """Write a time as clients do: UTC with milliseconds, without a zone."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at * 1000) % 1000:03}"
