@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.bodies.board_record import write_record
+from lyncpy.workloads.presence.bodies.categories import write_categories
 from lyncpy.workloads.presence.bodies.publications import read_value
 from lyncpy.workloads.presence.model.aggregate import services_of
 from lyncpy.workloads.presence.model.audience import STRANGER, audience, concerns, is_blocked, visible
@@ -48,6 +49,7 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
 )
 from lyncpy.workloads.presence.model.values import write_value
+from lyncpy.workloads.presence.roaming import OwnCategories
 from tests.kit.boards import colleague, read_record, usual_quotas
 from tests.kit.presence import state
 
@@ -318,6 +320,17 @@ def test_an_audience_is_the_same_whoever_asked_before(
     for _, board, _ in histories(found):
         for watcher, relation in watchers:
             assert audience(board, watcher, relation) == audience(replace(board), watcher, relation)
+
+
+@given(steps, st.lists(st.sets(st.sampled_from(sorted(CATEGORIES)), max_size=3), min_size=1, max_size=6))
+def test_what_a_users_endpoints_read_is_what_is_on_the_board(
+    found: Sequence[tuple[object, ...]], asked: Sequence[set[str]]
+) -> None:
+    """However often, and in whatever pieces, the categories of a board are asked for."""
+    own = OwnCategories()
+    for _, board, _ in histories(found):
+        for names in asked:
+            assert own.of(board, names) == write_categories(replace(board), names)
 
 
 @given(steps)

@@ -5,7 +5,8 @@ one endpoint answers it; then the others are told to withdraw it. A client from 
 hears of watchers by `presence.wpending`. Spec: [MS-PRES] 3.4, roaming-self.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -16,14 +17,38 @@ from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.board_table import BoardTable
-from lyncpy.workloads.presence.bodies.categories import ROAMING_SELF, write_own
+from lyncpy.workloads.presence.bodies.categories import ROAMING_SELF, write_categories, write_own
 from lyncpy.workloads.presence.bodies.legacy import write_pending
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import EXTERNAL, Relation, Subscriber
 
+_WRITTEN: Final = 64
+"""Boards of which the categories are kept as they were written last; they are told within a moment."""
+
 SELF_EVENT: Final = "vnd-microsoft-roaming-self"
 PENDING_EVENT: Final = "presence.wpending"
 PENDING_TYPE: Final = "text/xml+msrtc.wpending"
+
+
+class OwnCategories:
+    """The categories of boards as their users' endpoints read them: written once for an answer and for who is told."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Aor, tuple[Board, dict[str, str]]] = OrderedDict()
+
+    def of(self, board: Board, names: Set[str]) -> Mapping[str, str]:
+        """Give categories of a board: see `write_categories`."""
+        kept = self._kept.pop(board.aor, None)
+        if kept is None or kept[0] is not board:
+            kept = (board, {})
+        self._kept[board.aor] = kept
+        if len(self._kept) > _WRITTEN:
+            self._kept.popitem(last=False)
+        texts = kept[1]
+        missing = names - texts.keys()
+        if missing:
+            texts.update(write_categories(board, missing))
+        return {name: texts[name] for name in names}
 
 
 @dataclass(slots=True)
@@ -84,6 +109,7 @@ class Roaming(FeedSource[Aor, OwnBoardNews, OwnBoardNews]):
     Attributes:
         feed: Tells the endpoints; it is to hear of connections. An endpoint whose connection is full is owed the
             news itself: names of categories and containers.
+        categories: What was written of boards a moment ago.
     """
 
     def __init__(
@@ -100,6 +126,7 @@ class Roaming(FeedSource[Aor, OwnBoardNews, OwnBoardNews]):
         self._boards = boards
         self._notifier = notifier
         self._relation = relation
+        self.categories: Final = OwnCategories()
         self.feed: Final[Feed[Aor, OwnBoardNews, OwnBoardNews]] = Feed(self, notifier, timers)
 
     def changed(self, fact: BoardChanged, wait_s: float) -> None:
@@ -114,7 +141,7 @@ class Roaming(FeedSource[Aor, OwnBoardNews, OwnBoardNews]):
         waiting = _waiting(board) if "subscribers" in asked else ()
         body = write_own(
             board,
-            categories=None if "categories" in asked else (),
+            categories=None if "categories" in asked else {},
             containers=None if "containers" in asked else (),
             subscribers=_related(waiting, self._relation) if "subscribers" in asked else None,
             delegates="delegates" in asked,
@@ -144,21 +171,30 @@ class Roaming(FeedSource[Aor, OwnBoardNews, OwnBoardNews]):
     def update(self, key: Aor, changes: OwnBoardNews | None) -> "_OwnBoard | None":
         """Give a board that is in memory, with its news; None: it is to be loaded."""
         board = self._boards.peek(key)
-        return None if board is None else _OwnBoard(board, changes, self._relation, self._boards)
+        return None if board is None else self._own(board, changes)
 
     async def load(self, key: Aor, changes: OwnBoardNews | None) -> "_OwnBoard":
         """Load a board, with its news."""
-        return _OwnBoard(await self._boards.latest(key), changes, self._relation, self._boards)
+        return self._own(await self._boards.latest(key), changes)
+
+    def _own(self, board: Board, changes: OwnBoardNews | None) -> "_OwnBoard":
+        return _OwnBoard(board, changes, self._boards, self.categories, self._relation)
 
 
 class _OwnBoard:
     """A board with its news, as its owner's endpoints see it."""
 
     def __init__(
-        self, board: Board, news: OwnBoardNews | None, relation: Callable[[Aor], Relation], boards: BoardTable
+        self,
+        board: Board,
+        news: OwnBoardNews | None,
+        boards: BoardTable,
+        categories: OwnCategories,
+        relation: Callable[[Aor], Relation],
     ) -> None:
         self._board = board
         self._news = news
+        self._categories = categories
         self._relation = relation
         self._boards = boards
 
@@ -188,7 +224,7 @@ class _OwnBoard:
             return _pending(audience)
         body = write_own(
             self._board,
-            categories=audience.categories,
+            categories=self._categories.of(self._board, audience.categories),
             containers=audience.containers,
             subscribers=_related(audience.subscribers, self._relation) if audience.subscribers else None,
             delegates=audience.delegates,

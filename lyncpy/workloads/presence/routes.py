@@ -104,7 +104,8 @@ class Routes:
 
         published = _allowed(await self._boards.publish(aor, publications, epid, admit))
         # What the server made of it, too: no notification tells a publisher what its own publication touched.
-        body = write_own(published.board, categories=names | published.changes.touched, containers=())
+        written = self._roaming.categories.of(published.board, names | published.changes.touched)
+        body = write_own(published.board, categories=written, containers=())
         return response_to(arrival.request, 200, content_type=ROAMING_SELF, body=body)
 
     async def set_members(self, arrival: Arrival) -> Response:

@@ -20,6 +20,7 @@ from lyncpy.workloads.presence.model.tables import (
     STANDARD_CONTAINERS,
     Container,
     Delegates,
+    Expire,
     Instance,
     Relation,
     Subscriber,
@@ -31,6 +32,9 @@ CATEGORIES_TYPE: Final = "application/msrtc-event-categories+xml"
 FAULT_TYPE: Final = "application/msrtc-fault+xml"
 _RLMI: Final = "application/rlmi+xml"
 
+_EXPIRE_TYPES: Final = {expire: expire.value for expire in Expire}
+"""Quicker to look up than the value of an enumeration."""
+
 _NS: Final = "http://schemas.microsoft.com/2006/09/sip"
 _DELEGATES_NS: Final = "http://schemas.microsoft.com/2007/09/sip/delegates"
 
@@ -38,10 +42,30 @@ _DELEGATES_NS: Final = "http://schemas.microsoft.com/2007/09/sip/delegates"
 # --- for a user's own endpoints
 
 
+def write_categories(board: Board, names: Collection[str]) -> Mapping[str, str]:
+    """Write each of these categories as a user's own endpoints read it: whole, or named alone if it is empty.
+
+    Of several publications of one value, as an aggregate state that is seen in several containers, it is written once.
+    """
+    values: dict[int, str] = {}
+    parts: dict[str, list[str]] = {name: [] for name in names}
+    for (category, instance, container), one in sorted(board.instances.items()):
+        if category not in parts:
+            continue
+        text = values.get(id(one.value))
+        if text is None:
+            text = values[id(one.value)] = write_value(one)
+        parts[category].append(
+            f'<category name="{category}" instance="{instance}" publishTime="{write_time(one.published)}"'
+            f' container="{container}" version="{one.version}" expireType="{_EXPIRE_TYPES[one.expire]}">{text}</category>'
+        )
+    return {name: "".join(found) or f'<category name="{name}"/>' for name, found in parts.items()}
+
+
 def write_own(
     board: Board,
     *,
-    categories: Collection[str] | None = None,
+    categories: Mapping[str, str] | None = None,
     containers: Collection[int] | None = None,
     subscribers: Iterable[tuple[Subscriber, Relation]] | None = None,
     delegates: bool = False,
@@ -50,7 +74,7 @@ def write_own(
 
     Args:
         board: The user's board.
-        categories: The categories to write; None: all.
+        categories: The categories, as `write_categories` has written them; None: all that are on the board.
         containers: The containers whose lists to write; None: all.
         subscribers: Subscribers, with their relation to the enterprise; None: that part is left out.
         delegates: Whether to write the delegates.
@@ -61,12 +85,12 @@ def write_own(
     Client: protocol notes, "presence" §4.1, §5.3.
     """
     parts = [f'<roamingData xmlns="{_NS}/roaming-self">']
-    wanted = {key.category for key in board.instances} if categories is None else categories
-    if wanted or categories is None:
+    if categories is None or categories:
+        written = (
+            write_categories(board, {key.category for key in board.instances}) if categories is None else categories
+        )
         parts.append(f'<categories xmlns="{_NS}/categories" uri={quote_attr(board.aor)}>')
-        for name in sorted(wanted):
-            found = [_own(one) for one in board.instances_of(name)]
-            parts.extend(found or [f'<category name="{name}"/>'])
+        parts.extend(written[name] for name in sorted(written))
         parts.append("</categories>")
     ids = {*STANDARD_CONTAINERS, *board.containers} if containers is None else containers
     if ids:
@@ -81,14 +105,6 @@ def write_own(
         parts.append(_delegates(board.delegates))
     parts.append("</roamingData>")
     return "".join(parts).encode()
-
-
-def _own(one: Instance) -> str:
-    category, instance, container = one.key
-    return (
-        f'<category name="{category}" instance="{instance}" publishTime="{write_time(one.published)}"'
-        f' container="{container}" version="{one.version}" expireType="{one.expire.value}">{write_value(one)}</category>'
-    )
 
 
 def _container(id_: int, container: Container) -> str:

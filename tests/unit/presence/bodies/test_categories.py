@@ -5,7 +5,14 @@ from dataclasses import replace
 from lyncpy.contracts.directory import Person, Phone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.body import read_multipart
-from lyncpy.workloads.presence.bodies.categories import write_fault, write_list, write_own, write_unknown, write_view
+from lyncpy.workloads.presence.bodies.categories import (
+    write_categories,
+    write_fault,
+    write_list,
+    write_own,
+    write_unknown,
+    write_view,
+)
 from lyncpy.workloads.presence.model.audience import NOBODY
 from lyncpy.workloads.presence.model.board import Board, StaleVersions, VersionFault, with_aggregates
 from lyncpy.workloads.presence.model.server_publications import directory_publications
@@ -23,6 +30,7 @@ from lyncpy.workloads.presence.model.tables import (
     Subscriber,
 )
 from lyncpy.workloads.presence.model.values import write_aggregate
+from lyncpy.workloads.presence.roaming import OwnCategories
 from tests.kit.hall import tree
 
 ALICE = Aor("sip:alice@contoso.test")
@@ -38,7 +46,9 @@ def board() -> Board:
 
 def test_an_own_category_names_all_that_publishing_needs() -> None:
     """A client finds the versions with which it goes on."""
-    found = tree(write_own(board(), categories=["note"], containers=())).find("categories/category")
+    found = tree(write_own(board(), categories=write_categories(board(), ["note"]), containers=())).find(
+        "categories/category"
+    )
     assert dict(found.attrib) == {
         "name": "note", "instance": "0", "publishTime": "2026-11-24T10:00:00.250", "container": "200", "version": "3",
         "expireType": "static",
@@ -47,7 +57,7 @@ def test_an_own_category_names_all_that_publishing_needs() -> None:
 
 def test_an_own_category_that_is_empty_is_named_alone() -> None:
     """A client forgets what it knew of a category when it is named."""
-    document = tree(write_own(board(), categories=["note", "device"], containers=()))
+    document = tree(write_own(board(), categories=write_categories(board(), ["note", "device"]), containers=()))
     assert [dict(one.attrib) for one in document.iterfind(".//category[@name='device']")] == [{"name": "device"}]
 
 
@@ -89,12 +99,12 @@ def test_everything_of_ones_own() -> None:
 def test_who_acts_for_somebody_is_told_with_the_list_s_version() -> None:
     """The form of the specification's example; without it, nothing of delegates is told."""
     full = replace(board(), delegates=Delegates(2, (Delegate(Aor("sip:john@contoso.com"), publish=True),)))
-    found = tree(write_own(full, categories=(), containers=(), delegates=True)).find("delegates")
+    found = tree(write_own(full, categories={}, containers=(), delegates=True)).find("delegates")
     assert found.get("version") == "2"
     assert [dict(one.attrib) for one in found] == [
         {"uri": "john@contoso.com", "publish": "true", "redelegate": "false"}
     ]
-    assert tree(write_own(full, categories=(), containers=())).find("delegates") is None
+    assert tree(write_own(full, categories={}, containers=())).find("delegates") is None
 
 
 def test_an_aggregate_state_is_in_the_form_that_clients_read() -> None:
@@ -193,3 +203,11 @@ def test_a_person_without_a_name_is_called_by_the_address() -> None:
     """A directory that knows no name still gives others something to read."""
     assert "alice@contoso.test</displayName>" in directory_publications(Person(ALICE, "a"))[0].value
     assert directory_publications(None) == ()
+
+
+def test_categories_of_many_boards_are_kept_for_a_moment() -> None:
+    """More than are told at once are written anew; nothing else is noticed of that."""
+    own, boards = OwnCategories(), [replace(board(), aor=Aor(f"sip:u{number}@contoso.test")) for number in range(70)]
+    first = [own.of(one, {"note"})["note"] for one in boards]
+    assert [own.of(one, {"note"})["note"] for one in boards] == first
+    assert own.of(boards[-1], {"note"})["note"] is own.of(boards[-1], {"note"})["note"]
