@@ -4,34 +4,57 @@ The reactor's default pool also resolves names; a frozen server must not stop th
 """
 
 from collections.abc import Callable
-from functools import partial
+from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
+from twisted.python.failure import Failure
 
 T = TypeVar("T")
 
+Call: TypeAlias = tuple[Callable[[], Any], Deferred[Any]]  # Any: each call has its own result
+
 
 class Threads:
-    """One thread, started when first needed; calls wait for each other."""
+    """One thread, started when first needed; calls wait for each other.
+
+    A call costs one hand-over to the thread and one back; that is all that this does, for a message that has to
+    be durable pays for it.
+    """
 
     def __init__(self, reactor: IReactorFromThreads, name: str) -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(0, 1, name=name)
-        # A process must end, also when a call never does, or nobody came to stop this.
-        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
+        self._name = name
+        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        self._thread: Thread | None = None
 
-    async def call_in_thread(self, call: Callable[[], T]) -> T:
-        """Call a function in a thread, and give its result in the reactor."""
-        if not self._pool.started:
-            self._pool.start()
-        result: T = await deferToThreadPool(self._reactor, self._pool, call)
-        return result
+    def call_in_thread(self, call: Callable[[], T]) -> Deferred[T]:
+        """Call a function in the thread, and give its result in the reactor."""
+        if self._thread is None:
+            # A process must end, also when a call never does, or nobody came to stop this.
+            self._thread = Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        answer: Deferred[T] = Deferred()
+        self._calls.put((call, answer))
+        return answer
 
     def stop(self) -> None:
-        """End the threads; call when no call is under way, for this waits for it."""
-        if self._pool.started:
-            self._pool.stop()
+        """End the thread; call when no call is under way, for this waits for it."""
+        if self._thread is not None:
+            self._calls.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _work(self) -> None:
+        """Do one call after the other, in the thread."""
+        hear = self._reactor.callFromThread
+        while (waiting := self._calls.get()) is not None:
+            call, answer = waiting
+            try:
+                result = call()
+            except BaseException:  # noqa: BLE001 - whatever it was, who called hears it
+                hear(answer.errback, Failure())
+            else:
+                hear(answer.callback, result)

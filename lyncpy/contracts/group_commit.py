@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 from twisted.internet.defer import Deferred
 from zope.interface import Interface
 
-Commit: TypeAlias = Callable[[Sequence[Any]], Awaitable[Sequence[Any]]]  # Any: items and results are the user's
-"""Makes items durable, all or none, and gives a result for each.
+Commit: TypeAlias = Callable[[Sequence[Any]], Deferred[Sequence[Any]]]  # Any: items and results are the user's
+"""Makes items durable, all or none, and gives a result for each. A result that is a Failure fails its item's caller, and no other.
 
-Raises StoreUnavailable when the world fails (disk, lock, connection). Whatever else it raises is
+Fails with StoreUnavailable when the world fails (disk, lock, connection). Whatever else it fails with is
 the fault of one of the items.
 """
 

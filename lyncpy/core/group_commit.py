@@ -2,21 +2,24 @@
 
 While a commit is under way what comes is gathered, and the next commit takes it all. The longer
 a disk takes to sync, the more items share a commit, so that a disk that syncs 200 times a second
-keeps thousands of them. Nobody waits for company: an item that finds the queue idle goes at once.
+keeps thousands of them.
 
-An item is either *awaited* (`add`) or *written behind* (`add_unawaited`). When a commit fails, an awaited
-item fails with it, for its caller knows best what to do then. A written-behind item stays, in its
-place, and is tried again, later each time; a newer state of it takes the place of the one that
-still waits.
+An item is either *awaited* (`add`) or *written behind* (`add_unawaited`). One that is awaited waits for no
+company: it goes at once when the queue is idle. One that is written behind may wait for others, and begins no
+commit before its time; another's takes it along. When a commit fails, an awaited item fails with it, for its caller knows
+best what to do then. A written-behind item stays, in its place, and is tried again, later each time; a
+newer state of it takes the place of the one that still waits.
+
+Every message that has to be durable passes here, so there is no more to it than it needs: no coroutine, and
+a commit's deadline sets no timer of its own.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Generic, TypeVar
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,8 +28,8 @@ from lyncpy.contracts.group_commit import IGroupCommit
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import TOTAL, Owners, Shares
-from lyncpy.contracts.timers import ITimer, ITimers
-from lyncpy.core.spawn import spawn
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadline
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -84,13 +87,6 @@ class _Entry(Generic[T, R]):
     """None: nobody waits for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """What came of a commit in place of results."""
-
-    failure: Failure
-
-
 class _Waiting(Generic[T, R]):
     """What waits for its commit, in order; of each key the newest state."""
 
@@ -109,7 +105,14 @@ class _Waiting(Generic[T, R]):
 
     def take(self, most: int) -> Sequence[_Entry[T, R]]:
         """Remove and give the first items, as many as one commit may have."""
-        group = [self.entries.popleft() for _ in range(min(len(self.entries), most))]
+        entries = self.entries
+        if len(entries) <= most:
+            group = list(entries)
+            entries.clear()
+            self.newest.clear()
+            self.awaited = 0
+            return group
+        group = [entries.popleft() for _ in range(most)]
         for entry in group:
             if entry.answer is not None:
                 self.awaited -= 1
@@ -138,6 +141,38 @@ class _Waiting(Generic[T, R]):
         return awaited
 
 
+class _Answers(Generic[T, R]):
+    """Results that callers are being told, in order.
+
+    Each caller goes on with its work at once, and many of them are told in several turns of the reactor.
+
+    Args:
+        timers: The clock of a turn.
+        go_on: Is called in the next turn, when some are still to be told.
+    """
+
+    def __init__(self, timers: ITimers, go_on: Callable[[], None]) -> None:
+        self._timers = timers
+        self._go_on = go_on
+        self.waiting: deque[tuple[_Entry[T, R], R]] = deque()
+
+    def tell(self) -> bool:
+        """Tell callers, and whether all were told."""
+        waiting = self.waiting
+        if not waiting:
+            return True
+        until = self._timers.now() + ANSWERS_S
+        while waiting:
+            entry, result = waiting.popleft()
+            if entry.answer is not None and not entry.answer.called:
+                entry.answer.callback(result)
+            if waiting and self._timers.now() >= until:
+                # As a deadline: what is under way is finished before other long work goes on.
+                self._timers.later(0.0, self._go_on)
+                return False
+        return True
+
+
 @implementer(IGroupCommit)
 class GroupCommit(Generic[T, R]):
     """A queue whose items are committed in groups. At most one commit is under way; items are committed in the order in which they came.
@@ -155,7 +190,7 @@ class GroupCommit(Generic[T, R]):
     def __init__(
         self,
         name: str,
-        commit: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        commit: Callable[[Sequence[T]], Deferred[Sequence[R]]],
         terms: GroupCommitTerms[T],
         timers: ITimers,
         meter: IMeter,
@@ -169,15 +204,24 @@ class GroupCommit(Generic[T, R]):
         self._alone: deque[_Entry[T, R]] = deque()
         """Items of a group of which one was at fault: each gets a commit of its own."""
         self._under_way: Sequence[_Entry[T, R]] = ()
+        self._since = 0.0
+        """When the commit under way began."""
+        self._outcome: Sequence[R] | Failure | None = None
+        """What came of it; None: that is waited for."""
+        self._answers: _Answers[T, R] = _Answers(timers, self._turn)
         self._busy = False
+        self._is_turning = False
         self.hangs = False
         """Whether the commit under way has taken longer than `answer_s`."""
         self._is_open = True
         self._trouble = ""
         self._retry_s = RETRY_S[0]
-        self._timer: ITimer | None = None
+        self._is_due = False
+        """Whether the time of something that is written behind has come."""
         self._due = 0.0
-        self._late: ITimer | None = None
+        """When it comes, if a time is set."""
+        self._gathering = Deadline(timers, self._time_has_come)
+        self._late = Deadline(timers, self._look)
         self._idle: list[Deferred[None]] = []
         meter.gauge(f"lyncpy_{name}_waiting_count", f"Items that wait for {terms.subject}.", lambda: float(len(self)))
         meter.gauge(f"lyncpy_{name}_oldest_seconds", "Age of the oldest of them.", self.oldest_s)
@@ -212,13 +256,13 @@ class GroupCommit(Generic[T, R]):
             owners: Whose shares it takes.
         """
         owners = owners or NOBODY
-        reason = f"{self._terms.subject} does not answer" if self.hangs else self._refusal(owners, size)
-        if reason:
-            return fail(StoreUnavailable(reason))
+        if self.hangs or not self._is_open or self._bound.excess(owners, size):
+            return fail(StoreUnavailable(self._refusal(owners, size)))
         answer: Deferred[R] = Deferred()
         self._bound.add(owners, size)
         self._waiting.append(_Entry(item, self._timers.now(), size, owners, None, answer))
-        self._begin()
+        if not self._busy:
+            self._begin()
         return answer
 
     def add_unawaited(self, item: T, key: Hashable, *, within_s: float = 0.0, owners: Owners | None = None) -> bool:
@@ -237,13 +281,12 @@ class GroupCommit(Generic[T, R]):
         entry = self._waiting.newest.get(key)
         if entry is not None:
             entry.item = item
-        elif self._refusal(owners, 1):
+        elif not self._is_open or self._bound.excess(owners):
             return False
         else:
             self._bound.add(owners, 1)
             self._waiting.append(_Entry(item, self._timers.now(), 1, owners, key, None))
-        if not self._busy:  # else its turn comes with the next commit
-            self._begin_within(max(within_s, self._retry_s if self._trouble else 0.0))
+        self._begin_within(max(within_s, self._retry_s if self._trouble else 0.0))
         return True
 
     async def close(self, within_s: float) -> int:
@@ -252,14 +295,15 @@ class GroupCommit(Generic[T, R]):
         What fails now is not tried again. `items` gives what is left.
         """
         self._is_open = False
-        self._begin()
+        self._time_has_come()
         if self._busy:
             done: Deferred[None] = Deferred()
             self._idle.append(done)
             late = self._timers.later(within_s, lambda: None if done.called else done.callback(None))
             await done
             late.cancel()
-        self._stop_timer()
+        self._gathering.clear()
+        self._late.clear()
         left = len(self)
         if self._busy:
             self._refuse_awaited(f"{self._terms.subject} did not take it within {within_s:g} s")
@@ -268,104 +312,119 @@ class GroupCommit(Generic[T, R]):
     # --- the next commit
 
     def _refusal(self, owners: Owners, size: int) -> str:
-        """Say why no more is taken of these owners, or ""."""
+        """Say why no more is taken of these owners."""
+        if self.hangs:
+            return f"{self._terms.subject} does not answer"
         if not self._is_open:
             return f"{self._terms.subject} is closed"
         excess = self._bound.excess(owners, size)
-        if not excess:
-            return ""
         return f"too much {'' if excess == TOTAL else f'of one {excess} '}waits for {self._terms.subject}"
 
-    def _begin(self) -> None:
-        if not self._busy and self._waiting.entries:
-            self._stop_timer()
-            self._busy = True
-            spawn(self._run(), self.log, f"committing {self._name}")
-
     def _begin_within(self, delay_s: float) -> None:
-        due = self._timers.now() + delay_s
+        """Have what is written behind committed after so many seconds, at the latest."""
         if delay_s <= 0.0:
-            self._begin()
-        elif self._timer is None or due < self._due:
-            self._stop_timer()
+            self._time_has_come()
+            return
+        due = self._timers.now() + delay_s
+        if not self._gathering.is_set or due < self._due:
             self._due = due
-            self._timer = self._timers.later(delay_s, self._begin)
+            self._gathering.set(delay_s)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _time_has_come(self) -> None:
+        self._is_due = True
+        if not self._busy:
+            self._begin()
 
-    async def _run(self) -> None:
+    def _begin(self) -> None:
         """Commit group after group, until nothing is left that should go now."""
-        committing = self._start()
-        try:
-            while self._under_way:
-                group, outcome = self._under_way, await committing
-                self._ended()
-                # A failed group is split or kept, see `_failed`; the next commit must not wait for that.
-                if isinstance(outcome, _Failed):
-                    self._failed(group, outcome.failure)
-                    committing = self._start_next()
-                    continue
-                self._worked(group)
-                # First the next commit, then the callers: they run while the disk works.
-                committing = self._start_next()
-                await _answer(group, outcome, self._timers)
-                # A caller may have added items just now, and nothing else would begin their commit.
-                if not self._under_way:
-                    committing = self._start_next()
-        finally:
-            self._busy = False
-            self._retry()
-            idle, self._idle = self._idle, []
-            for done in idle:
-                if not done.called:
-                    done.callback(None)
+        self._busy = self._is_turning = True
+        self._start()
+        self._turn()
 
-    def _start_next(self) -> "Deferred[Sequence[R] | _Failed]":
-        """Begin the next commit, unless only items are left that failed just now and for which no caller waits."""
-        if self._trouble and not self._waiting.awaited and not self._alone:
-            self._under_way = ()
-            return succeed(())
-        return self._start()
-
-    def _start(self) -> "Deferred[Sequence[R] | _Failed]":
-        group = [self._alone.popleft()] if self._alone else self._waiting.take(self._terms.group_max)
+    def _start(self) -> None:
+        """Send the next group off; nothing is under way if there is none."""
+        waiting = self._waiting
+        group = [self._alone.popleft()] if self._alone else waiting.take(self._terms.group_max)
+        if not waiting.entries:
+            self._is_due = False
+            self._gathering.clear()
         self._under_way = group
+        self._outcome = None
         if not group:
-            return succeed(())
+            return
         self._commits.add()
         if self._terms.answer_s is not None:
-            self._late = self._timers.later(self._terms.answer_s, self._give_up)
-        committing = Deferred.fromCoroutine(self._committed([entry.item for entry in group]))
-        return committing.addErrback(_Failed)
-
-    async def _committed(self, items: Sequence[T]) -> Sequence[R]:
+            self._since = self._timers.now()
+            self._late.set_first(self._terms.answer_s)
         try:
-            results = await self._commit(items)
-        finally:
-            self._stop_late()  # it has answered; the callers of the group before may still be being told
-        if len(results) != len(items):
-            raise ValueError(f"{len(results)} results for {len(items)} items")
-        return results
+            committing = self._commit([entry.item for entry in group])
+        except Exception:  # noqa: BLE001 - its bug is a failed commit, and stops no other
+            committing = fail()
+        _ = committing.addBoth(self._came)
 
-    # --- what came of one
+    def _start_next(self) -> None:
+        """Begin the next commit, unless only items are left whose time has not come, or that failed just now."""
+        if self._alone or self._waiting.awaited or (self._is_due and not self._trouble):
+            self._start()
+        else:
+            self._under_way, self._outcome = (), None
 
-    def _ended(self) -> None:
+    def _came(self, outcome: Sequence[R] | Failure) -> None:
+        group = self._under_way
+        if not isinstance(outcome, Failure) and len(outcome) != len(group):
+            outcome = Failure(ValueError(f"{len(outcome)} results for {len(group)} items"))
+        self._outcome = outcome
+        # What comes at once is met by the turn that has sent it off; callers of the group before are told first.
+        if not self._is_turning and not self._answers.waiting:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Settle what has come and go on, as long as nothing has to be waited for."""
+        self._is_turning = True
+        while True:
+            all_told = self._answers.tell()
+            # A caller may have added items just now, and nothing else would begin their commit.
+            if not self._under_way:
+                self._start_next()
+            if not all_told or (self._under_way and self._outcome is None):
+                self._is_turning = False
+                return
+            if self._outcome is None:
+                break
+            self._settle(self._under_way, self._outcome)
+        self._is_turning = self._busy = False
+        self._rest()
+
+    def _settle(self, group: Sequence[_Entry[T, R]], outcome: Sequence[R] | Failure) -> None:
+        """Begin the next commit, now that it is known what came of one."""
         self._under_way = ()
         self.hangs = False
+        if isinstance(outcome, Failure):
+            # The group is split or kept, see `_failed`; the next commit must not wait for that.
+            self._failed(group, outcome)
+        else:
+            self._worked(group)
+            self._answers.waiting.extend(zip(group, outcome, strict=True))
+        # First the next commit, then the callers: they run while the disk works.
+        self._start_next()
 
-    def _stop_late(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _rest(self) -> None:
+        """Tell who waits for the end; what failed just now is tried again later."""
+        if self._waiting.entries and self._is_open and self._trouble:
+            self._begin_within(self._retry_s)
+            self._retry_s = min(self._retry_s * 2.0, RETRY_S[1])
+        idle, self._idle = self._idle, []
+        for done in idle:
+            if not done.called:
+                done.callback(None)
+
+    # --- what came of one
 
     def _worked(self, group: Sequence[_Entry[T, R]]) -> None:
         self._release(group)
         if self._trouble:
             self._trouble, self._retry_s = "", RETRY_S[0]
-            self._terms.on_trouble("")
+            _tell(self.log, self._terms.on_trouble, "")
 
     def _failed(self, group: Sequence[_Entry[T, R]], failure: Failure) -> None:
         if failure.check(StoreUnavailable):
@@ -374,7 +433,7 @@ class GroupCommit(Generic[T, R]):
             for entry in group:
                 self._fail(entry, Failure(CommitInDoubt(self._trouble)))
             self._release(self._waiting.take_back([entry for entry in group if entry.answer is None]))
-            self._terms.on_trouble(self._trouble)
+            _tell(self.log, self._terms.on_trouble, self._trouble)
         elif len(group) > 1:
             # One item is at fault, and nothing was done: each gets a commit of its own, in order.
             self._alone.extend(group)
@@ -382,7 +441,7 @@ class GroupCommit(Generic[T, R]):
             self._fail(group[0], failure)
         else:
             self._release(group)
-            self._terms.on_lost(group[0].item, failure)
+            _tell(self.log, self._terms.on_lost, group[0].item, failure)
 
     def _fail(self, entry: _Entry[T, R], failure: Failure) -> None:
         """Fail an item's caller, and forget the item."""
@@ -400,19 +459,25 @@ class GroupCommit(Generic[T, R]):
                 nobodys += entry.size
         self._bound.release(NOBODY, nobodys)
 
-    def _retry(self) -> None:
-        if self._waiting.entries and self._is_open:
-            self._begin_within(self._retry_s)
-            self._retry_s = min(self._retry_s * 2.0, RETRY_S[1])
-
     # --- a commit that hangs
+
+    def _look(self) -> None:
+        """Give up a commit that has taken too long. The deadline is that of the first one since it was set last."""
+        answer_s = self._terms.answer_s
+        if not self._under_way or self._outcome is not None or answer_s is None:
+            return
+        left_s = self._since + answer_s - self._timers.now()
+        if left_s > 0.0:
+            self._late.set(left_s)
+        elif not self.hangs:
+            self._give_up()
 
     def _give_up(self) -> None:
         """Let nobody wait any longer; what is under way may be done all the same."""
         self.hangs = True
         self._trouble = f"{self._terms.subject} does not answer"
         self._refuse_awaited(self._trouble)
-        self._terms.on_trouble(self._trouble)
+        _tell(self.log, self._terms.on_trouble, self._trouble)
 
     def _refuse_awaited(self, reason: str) -> None:
         """Fail all items for which a caller waits, in order; the commit under way keeps its items until it ends."""
@@ -425,15 +490,8 @@ class GroupCommit(Generic[T, R]):
             self._fail(entry, Failure(StoreUnavailable(reason)))
 
 
-async def _answer(group: Sequence[_Entry[T, R]], outcome: Sequence[R], timers: ITimers) -> None:
-    """Tell the callers, in order. Each goes on with its work at once, and many of them are told in several turns."""
-    until = timers.now() + ANSWERS_S
-    for entry, result in zip(group, outcome, strict=True):
-        if timers.now() >= until:
-            turn: Deferred[None] = Deferred()
-            # As a deadline: what is under way is finished before other long work goes on.
-            timers.later(0.0, partial(turn.callback, None))
-            await turn
-            until = timers.now() + ANSWERS_S
-        if entry.answer is not None and not entry.answer.called:
-            entry.answer.callback(result)
+def _tell(log: Logger, hear: Callable[..., None], *news: object) -> None:
+    try:
+        hear(*news)
+    except Exception:  # noqa: BLE001 - a bug of who hears must stop no commit
+        log.failure("who hears of a group commit failed")

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -66,7 +67,7 @@ class RecordQueue:
             on_trouble=self._troubled,
             on_lost=self._unwritable,
         )
-        self._queue: GroupCommit[CallRecord, None] = GroupCommit("records", self._write, terms, timers, meter)
+        self._queue: GroupCommit[CallRecord, None] = GroupCommit("records", self._commit, terms, timers, meter)
         self._lost = meter.counter("lyncpy_records_lost_total", "Call records given up: the store failed for too long.")
 
     def __len__(self) -> int:
@@ -115,6 +116,9 @@ class RecordQueue:
             raise Unfinished(f"{left} call records are not written, {what}: {why}")
 
     # --- inside
+
+    def _commit(self, records: Sequence[CallRecord]) -> "Deferred[Sequence[None]]":
+        return Deferred.fromCoroutine(self._write(records))
 
     async def _write(self, records: Sequence[CallRecord]) -> Sequence[None]:
         await self._write_all(records)

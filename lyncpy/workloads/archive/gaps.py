@@ -82,7 +82,7 @@ class Gaps:
         terms: GroupCommitTerms[None] = GroupCommitTerms(
             "the archive's gap file", Shares(WAITING_BOUND, {}), answer_s=answer_s
         )
-        self._queue: GroupCommit[None, None] = GroupCommit("archive_gap", self._write, terms, timers, meter)
+        self._queue: GroupCommit[None, None] = GroupCommit("archive_gap", self._commit, terms, timers, meter)
 
     async def open(self) -> None:
         """Read the gap that another start of the server has left in the file."""
@@ -148,6 +148,9 @@ class Gaps:
 
     def _save(self) -> "Deferred[None]":
         return self._queue.add(None)
+
+    def _commit(self, changes: Sequence[None]) -> "Deferred[Sequence[None]]":
+        return Deferred.fromCoroutine(self._write(changes))
 
     async def _write(self, changes: Sequence[None]) -> Sequence[None]:
         gap = self.gap

@@ -113,7 +113,7 @@ class Keeper:
             answer_s=settings.wait_s,
             on_trouble=self._heard,
         )
-        self._queue: GroupCommit[Entry, None] = GroupCommit("archive", self._write, terms, timers, meter)
+        self._queue: GroupCommit[Entry, None] = GroupCommit("archive", self._commit, terms, timers, meter)
         self._gaps = gaps
         self._again: ITimer | None = None
         self.counts = Counts()
@@ -236,6 +236,9 @@ class Keeper:
             total += len(old)
 
     # --- writing
+
+    def _commit(self, entries: Sequence[Entry]) -> "Deferred[Sequence[None]]":
+        return Deferred.fromCoroutine(self._write(entries))
 
     async def _write(self, entries: Sequence[Entry]) -> Sequence[None]:
         """Write a group; raises StoreUnavailable when that failed, or may have."""

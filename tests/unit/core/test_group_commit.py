@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
@@ -29,6 +29,7 @@ class Desk:
         self.meter = MemoryMeter()
         self.commits: list[tuple[Sequence[str], Deferred[Sequence[str]]]] = []
         self.durable: list[str] = []
+        self.bug: Exception | None = None
         self.troubles: list[str] = []
         self.lost: list[tuple[str, type[BaseException] | None]] = []
         known = {"bound": Shares(100, {"user": 50}), "on_trouble": self.troubles.append, "on_lost": self.on_lost}
@@ -46,6 +47,8 @@ class Desk:
 
     def commit(self, items: Sequence[str]) -> Deferred[Sequence[str]]:
         """Begin; `answers` ends it."""
+        if self.bug is not None:
+            raise self.bug
         waits: Deferred[Sequence[str]] = Deferred()
         self.commits.append((items, waits))
         return waits
@@ -434,3 +437,59 @@ def test_a_commit_hangs_only_while_the_disk_does_not_answer() -> None:
     scene.clock.advance(5.0)
     assert ends(*last) == ["E"]
     assert scene.troubles == []
+
+
+def test_a_commit_that_raises_fails_its_items_and_stops_no_other(scene: Desk) -> None:
+    """A bug before anything was begun is the fault of who waits for it; the queue goes on."""
+    scene.bug = ZeroDivisionError()
+    (wait,) = scene.adds("a")
+    assert type(ends(wait)[0]) is ZeroDivisionError
+    scene.bug = None
+    (wait,) = scene.adds("b")
+    scene.answers()
+    assert ends(wait) == ["B"]
+    assert scene.is_empty()
+
+
+def test_what_is_written_behind_begins_no_commit_before_its_time(scene: Desk) -> None:
+    """States that come while a commit is under way do not follow it at once: a quick disk would sync for each of them."""
+    (wait,) = scene.adds("a")
+    scene.puts("b1", "c1", within_s=2.0)
+    scene.answers()
+    assert ends(wait) == ["A"]
+    assert scene.under_way() == []
+    scene.clock.advance(1)
+    (wait,) = scene.adds("d")
+    scene.puts("b2", within_s=2.0)
+    assert scene.answers() == ["b1", "c1", "d"]
+    assert ends(wait) == ["D"]
+    scene.clock.advance(1.9)
+    assert scene.under_way() == []
+    scene.clock.advance(0.3)
+    assert scene.answers() == ["b2"]
+    assert scene.is_empty()
+
+
+def test_what_is_done_at_once_needs_no_depth() -> None:
+    """Commits that answer before they return, as those in memory do, may follow each other without end."""
+    first: Deferred[Sequence[int]] = Deferred()
+    answers = iter([first])
+    terms: GroupCommitTerms[int] = GroupCommitTerms("memory", Shares(10_000, {}), group_max=1)
+    queue: GroupCommit[int, int] = GroupCommit(
+        "memory", lambda items: next(answers, succeed(items)), terms, Timers(Clock(), lambda: 0.0), MemoryMeter()
+    )
+    waits = [queue.add(number) for number in range(5000)]
+    first.callback([0])
+    assert ends(*waits) == [*range(5000)]
+    assert len(queue) == 0
+
+
+def test_a_result_that_is_a_failure_fails_its_caller_alone(scene: Desk) -> None:
+    """So a commit says of one item what was decided about it, and the others of the group are durable."""
+    waits = scene.adds("a", "b", "c")
+    scene.answers()
+    items, answer = scene.commits.pop()
+    answer.callback([Failure(KeyError("b")), "C"])  # type: ignore[list-item]  # see `Commit`
+    assert [type(end) for end in ends(*waits)] == [str, KeyError, str]
+    assert (list(items), scene.troubles) == (["b", "c"], [])
+    assert scene.is_empty()

@@ -32,7 +32,6 @@ EXCUSED: Final = {
     "is_stranger": "what a test has to be able to see of a table",
     "EXAMPLE": "`lyncpy settings` writes it by the name of the field's class",
     "INVALID_STATIC AGGREGATE_MACHINE": "values of the specification; a client may send them",
-    "is_set": "what a test has to be able to see of a deadline",
 }
 NAMES: Final = frozenset(" ".join(EXCUSED).split())
 

@@ -18,7 +18,6 @@ BY_HAND: Final = {
     "core/deadline.py": "here it is done",
     "core/timers.py": "the promise itself",
     "core/transactions.py": "one for the patience of each coroutine that serves, never moved",
-    "core/group_commit.py": "wakes whoever waits for a group, and is nobody else's",
     "workloads/admin/ssh.py": "a transport of conch: login, idleness and farewell follow one another on it",
     "workloads/archive/keeper.py": "one line in the log, some time after the first",
 }
