@@ -11,6 +11,8 @@ again could be right and still not be the one that the other side signed.
 Spec: [MS-SIPAE] 3.2.4.1 (signature buffer).
 """
 
+from functools import partial
+
 from lyncpy.sip.message import Message, Request
 
 
@@ -23,17 +25,22 @@ def signed_fields(message: Message, version: int) -> str:
     Args:
         version: Of the signature: 2, 3 or 4.
     """
-    get = message.headers.get
-    number, _, method = (get("CSeq") or "").partition(" ")
-    if isinstance(message, Request):
-        method = message.method
-        status = ""
+    number, _, method = (message.headers.get("cseq") or "").partition(" ")
+    given = method, version
+    if message.shared is None:
+        before, after = _around_number(message, *given)
     else:
-        method = method.strip()
-        status = f"<{message.status}>"
-    asserted = _asserted(message) if version >= 3 else ("", "")
-    before, after = around_number(message.dialog_text, method, version, asserted, get("Expires") or "", status)
+        before, after = message.shared.found("signed", given, partial(_around_number, message, *given))
     return f"{before}{number}{after}"
+
+
+def _around_number(message: Message, method: str, version: int) -> tuple[str, str]:
+    if isinstance(message, Request):
+        method, status = message.method, ""
+    else:
+        method, status = method.strip(), f"<{message.status}>"
+    asserted = _asserted(message) if version >= 3 else ("", "")
+    return around_number(message.dialog_text, method, version, asserted, message.headers.get("Expires") or "", status)
 
 
 def around_number(

@@ -104,11 +104,13 @@ class Dispatch:
         gives another target. To stays as the sender wrote it, and a dialog is left alone.
         """
         request = arrival.request
+        if request.to.tag:
+            return
         target = request.target
         if target.user is None or target.opaque:
             return
         new = self._owners.led_to(aor_of(target.aor))
-        if new is not None and not request.to.tag:
+        if new is not None:
             arrival.request = request.edited(uri=new)
 
     def _failed(self, arrival: Arrival, error: Exception) -> Response:

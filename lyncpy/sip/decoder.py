@@ -13,6 +13,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys, remembered
 from lyncpy.sip.layout import Edit, layout_of
 from lyncpy.sip.message import Headers, Message, Request, Response
+from lyncpy.sip.shared import shared_lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,15 +236,23 @@ _Error = tuple[int, str]
 class _Start:
     """A start line: a request's method and URI, or a response's status and phrase."""
 
+    line: str
     method: str
     rest: str
     status: int = 0
     error: _Error | None = None
 
     def message(self, headers: Headers, body: bytes) -> Message:
-        if self.status:
-            return Response(self.status, self.rest, headers, body)
-        return Request(self.method, self.rest, headers, body)
+        """Make the message; what it shares with those before it is known in it."""
+        shared = shared_lines_of(self.line, headers.layout, headers.lines)
+        message = (
+            Response(self.status, self.rest, headers, body, shared)
+            if self.status
+            else Request(self.method, self.rest, headers, body, shared)
+        )
+        if shared is not None:
+            message.__dict__.update(shared.views)
+        return message
 
     def garbled(self, headers: Headers, status: int, reason: str) -> Garbled:
         return Garbled(Request(self.method, self.rest, headers) if self.method else None, status, reason)
@@ -254,7 +263,7 @@ def _read_start(line: str) -> _Start | None:
     """Read a start line; None if it is none of SIP's, so that nothing after it can be trusted."""
     words = line.split(" ")
     if len(words) == 3 and words[2] == "SIP/2.0" and TOKEN.fullmatch(words[0]) and _URI.fullmatch(words[1]):
-        return _Start(words[0], words[1])
+        return _Start(line, words[0], words[1])
     if line[:4].upper() == "SIP/":
         return _read_status(line)
     words = line.split()
@@ -262,18 +271,18 @@ def _read_start(line: str) -> _Start | None:
         return None
     method, uri, version = words[0], " ".join(words[1:-1]), words[-1].upper()
     if version != "SIP/2.0":
-        return _Start(method, uri, error=(505, f'version "{version[:80]}"'))
+        return _Start(line, method, uri, error=(505, f'version "{version[:80]}"'))
     if line.split(" ") != words or not _URI.fullmatch(uri):
-        return _Start(method, uri, error=(400, "not a request line"))
-    return _Start(method, uri)
+        return _Start(line, method, uri, error=(400, "not a request line"))
+    return _Start(line, method, uri)
 
 
 def _read_status(line: str) -> _Start:
     version, _, rest = line.partition(" ")
     status, _, phrase = rest.partition(" ")
     if version.upper() != "SIP/2.0" or not _STATUS.fullmatch(status):
-        return _Start("", phrase, error=(400, "not a status line"))
-    return _Start("", phrase, int(status))
+        return _Start(line, "", phrase, error=(400, "not a status line"))
+    return _Start(line, "", phrase, int(status))
 
 
 def _take_length(headers: Headers) -> int:

@@ -7,7 +7,7 @@ it belongs to the framing, so the decoder takes it away and the encoder writes i
 
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, overload
 
 from lyncpy.sip.errors import RemoteProtocolError
@@ -25,6 +25,7 @@ from lyncpy.sip.headers import (
 )
 from lyncpy.sip.layout import Edit, Layout, layout_of
 from lyncpy.sip.phrases import CLASSES, PHRASES
+from lyncpy.sip.shared import VARYING, SharedLines
 from lyncpy.sip.uri import Uri, parse_uri
 
 T = TypeVar("T")
@@ -163,6 +164,7 @@ class view(Generic[T]):  # noqa: N801 - read as a decorator, as `property` is
 
     def __init__(self, name: str) -> None:
         self._header = name
+        self._is_shared = name.lower() not in VARYING
 
     def __call__(self, read: Callable[[Any], T]) -> "view[T]":  # Any: a Request or a Response, which come below
         """Make a property of a method that reads a header."""
@@ -184,6 +186,8 @@ class view(Generic[T]):  # noqa: N801 - read as a decorator, as `property` is
             raise RemoteProtocolError(f"{self._header}: {error.reason}", error.status) from None
         # There it is found before this is asked again, without a call.
         message.__dict__[self._attribute] = found
+        if self._is_shared and message.shared is not None:
+            message.shared.views[self._attribute] = found
         return found
 
 
@@ -191,6 +195,7 @@ class _Views:
     """What both kinds of message say in their headers, read once, when first asked for."""
 
     headers: Headers
+    shared: SharedLines | None
 
     @view[str]("Call-ID")
     def call_id(self) -> str:
@@ -276,6 +281,8 @@ class Request(_Views):
 
     headers: Headers
     body: bytes = b""
+    shared: SharedLines | None = field(default=None, repr=False, compare=False)
+    """What it shares with the messages before it, as it came; what is made of it shares nothing."""
 
     @view[CSeq]("CSeq")
     def cseq(self) -> CSeq:
@@ -360,6 +367,8 @@ class Response(_Views):
 
     headers: Headers
     body: bytes = b""
+    shared: SharedLines | None = field(default=None, repr=False, compare=False)
+    """What it shares with the messages before it, as it came; what is made of it shares nothing."""
 
     def edited(
         self,

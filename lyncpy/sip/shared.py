@@ -1,0 +1,80 @@
+"""The lines that messages of one kind in a dialog share: all but the few that differ from each to the next.
+
+A talk is many messages with the same start line, From, To, Call-ID, Route … Whatever follows from these
+lines alone is found out at the first of them, and known at the next. A message is recognised by the lines
+themselves: if one of them differs, if only by a blank, all of it is found out anew.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from lyncpy.sip.layout import Edit, Layout
+
+T = TypeVar("T")
+
+VARYING: Final = frozenset({"via", "cseq", "authorization", "proxy-authorization", "content-length"})
+"""The fields that differ from one message to the next."""
+
+METHODS: Final = ("MESSAGE", "INFO")
+"""What people who talk send: what comes again."""
+
+KEPT: Final = 2_048
+"""Sets of lines that are remembered; with one more all are begun anew."""
+
+LONGEST: Final = 2_048
+"""Characters of the lines that are remembered, so that strangers can fill no more than a few mebibytes."""
+
+_WITHOUT_VARYING: Final = Edit(drop=tuple(sorted(VARYING)))
+
+
+class SharedLines:
+    """What follows from lines that messages share.
+
+    Attributes:
+        views: What `message.view` has read in them, by its name.
+    """
+
+    __slots__ = ("_found", "views")
+
+    def __init__(self) -> None:
+        self.views: dict[str, Any] = {}  # Any: each view has its own type
+        self._found: dict[str, tuple[object, Any]] = {}  # Any: whatever follows
+
+    def found(self, what: str, given: object, find: Callable[[], T]) -> T:
+        """Give what follows from these lines and from something else; it is found out when that is another than before.
+
+        Args:
+            what: Names what is asked for; there are as many names as there are callers.
+            given: All that it follows from, beside the lines.
+            find: Finds it out.
+        """
+        known = self._found.get(what)
+        if known is not None and known[0] == given:
+            result: T = known[1]
+            return result
+        result = find()
+        self._found[what] = given, result
+        return result
+
+
+_KNOWN: Final[dict[tuple[str, ...], SharedLines]] = {}
+
+
+def shared_lines_of(start: str, layout: Layout, lines: list[str]) -> SharedLines | None:
+    """Give what a message shares with others; None: it is none that comes again.
+
+    Args:
+        start: The start line.
+    """
+    cseq = layout.places.get("cseq")
+    if cseq is None or not lines[cseq].endswith(METHODS):
+        return None
+    key = (start, *layout.edited(_WITHOUT_VARYING)[1](lines))
+    known = _KNOWN.get(key)
+    if known is None:
+        if sum(map(len, key)) > LONGEST:
+            return None
+        if len(_KNOWN) >= KEPT:
+            _KNOWN.clear()
+        known = _KNOWN[key] = SharedLines()
+    return known
